@@ -1,0 +1,135 @@
+//! The waist of the house: what happened, and when. The left half makes these,
+//! the right half reads them, and the journal is nothing but their rows.
+//!
+//! Knows no file, no clock, no network. `fact/row.rs` turns an entry into a
+//! row and back; the columns are documented in `docs/formats/run-folder.md`.
+
+pub mod ability;
+pub mod cell;
+pub mod event;
+pub mod request;
+pub mod row;
+
+pub use ability::Abilities;
+pub use cell::{Cell, Load};
+pub use event::{
+    Action, Batch, Clock, Closed, ClosedBecause, Fault, FaultKind, Fitted, GapKind, Gaps, Issued,
+    Missed, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source, TargetFact, TargetWord,
+};
+pub use request::{Class, Ended, Request, Stage};
+
+use serde::{Deserialize, Serialize};
+
+use crate::unit::At;
+
+/// A stretch of a run between its start (or a resume) and its end; 0, then one more each.
+pub type Segment = u32;
+
+/// The order of the run, over all files and all segments, from 0.
+pub type Seq = u64;
+
+/// One line of the journal: something that happened, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The segment it belongs to.
+    pub segment: Segment,
+    /// Its place in the order of the run.
+    pub seq: Seq,
+    /// When, stamped by who saw it, before it was sent anywhere.
+    pub at: At,
+    /// What.
+    pub fact: Fact,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// What this segment is: everything needed to do it again stands in the manifest.
+    Opened(Opened),
+    /// A phase began.
+    Phase(PhaseBegan),
+    /// How a prompt length was fitted to the server's own token count.
+    Fitted(Fitted),
+    /// What the server or the box says it is; whether that differs from the recipe.
+    Seen(Seen),
+    /// The target: launched, ready, away, back, exited, restarted.
+    Target(TargetFact),
+    /// What longhaul was told or did itself.
+    Action(Action),
+    /// The next slot of every lane; written before each sync.
+    Issued(Issued),
+    /// A request ended, however it ended.
+    Request(Box<Request>),
+    /// A round of a cell ended.
+    Batch(Batch),
+    /// Histograms of the times between tokens or chunks, of a cell and interval.
+    Gaps(Gaps),
+    /// An observer read.
+    Reading(Reading),
+    /// An observer was due and could not read.
+    Missed(Missed),
+    /// A log line that means something.
+    Said(Said),
+    /// The wall clock as seen from the timeline.
+    Clock(Clock),
+    /// longhaul's own failure.
+    Fault(Fault),
+    /// Why the segment ended.
+    Closed(Closed),
+}
+
+/// What part of the run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Not judged: caches, graphs and compilers settle.
+    Warmup,
+    /// The first laps that count; what later ones are held against.
+    Reference,
+    /// The long middle.
+    Soak,
+    /// Deliberately without load.
+    Idle,
+    /// A fault made on purpose.
+    Drill,
+    /// The last laps; compared with the reference.
+    Return,
+    /// Nothing new is sent; what is in flight may end.
+    Drain,
+}
+
+impl Phase {
+    /// All phases, in the order in which a run passes through them.
+    pub const ALL: [Phase; 7] = [
+        Phase::Warmup,
+        Phase::Reference,
+        Phase::Soak,
+        Phase::Idle,
+        Phase::Drill,
+        Phase::Return,
+        Phase::Drain,
+    ];
+
+    /// The word in rows and scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Warmup => "warmup",
+            Phase::Reference => "reference",
+            Phase::Soak => "soak",
+            Phase::Idle => "idle",
+            Phase::Drill => "drill",
+            Phase::Return => "return",
+            Phase::Drain => "drain",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.word() == word)
+    }
+
+    /// Whether what happens in it counts towards the steady state.
+    pub fn is_steady(self) -> bool {
+        matches!(self, Phase::Reference | Phase::Soak | Phase::Return)
+    }
+}

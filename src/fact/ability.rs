@@ -1,0 +1,40 @@
+//! What a server turned out to be able to do, probed before the load. A missing
+//! ability makes the measures that need it `n/a`; it never makes a request a failure.
+
+use serde::{Deserialize, Serialize};
+
+/// What a server can do. `false` also stands for what could not be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Abilities {
+    /// `/v1/chat/completions` answers.
+    pub chat: bool,
+    /// `/v1/completions` answers.
+    pub completions: bool,
+    /// A usage record at the end of a stream (`stream_options.include_usage`).
+    pub usage: bool,
+    /// A usage record in every chunk (`continuous_usage_stats`).
+    pub continuous_usage: bool,
+    /// `prompt_tokens_details.cached_tokens` in the usage record.
+    pub cached_tokens: bool,
+    /// `/tokenize` counts a text, vLLM's form (`prompt` in, `count` out).
+    pub tokenize: bool,
+    /// `/tokenize` counts a text, llama.cpp's form (`content` in, `tokens` out).
+    pub tokenize_content: bool,
+    /// `/v1/completions` takes token ids as the prompt.
+    pub token_id_prompts: bool,
+    /// `token_ids` in every chunk (`return_token_ids`).
+    pub return_token_ids: bool,
+    /// `ignore_eos` is obeyed.
+    pub ignore_eos: bool,
+    /// `min_tokens` is obeyed.
+    pub min_tokens: bool,
+    /// `cache_salt` is understood.
+    pub cache_salt: bool,
+    /// `/metrics` answers.
+    pub metrics: bool,
+    /// `/health` answers.
+    pub health: bool,
+    /// `/version` answers.
+    pub version: bool,
+}

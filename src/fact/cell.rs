@@ -1,0 +1,119 @@
+//! A cell: one combination of context depth, load and shape of the ask.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How hard a cell presses.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Load {
+    /// So many streams at once (closed loop).
+    Streams(u32),
+    /// So many requests per second (open loop).
+    PerSecond(f64),
+}
+
+/// Depth × load × shape, written `d4096/c2/p2048/o128` (or `r0.5` for an open
+/// loop). All lengths in tokens. `p0` loads a context and asks nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cell {
+    /// Context before the prompt.
+    pub depth: u64,
+    /// How hard it presses.
+    pub load: Load,
+    /// Prompt after the context.
+    pub prompt: u64,
+    /// Output asked for.
+    pub output: u64,
+}
+
+impl Cell {
+    /// Planned tokens in the prompt as the server counts them: depth + prompt.
+    pub fn input(&self) -> u64 {
+        self.depth + self.prompt
+    }
+
+    /// Concurrent streams; 0 in an open loop.
+    pub fn streams(&self) -> u32 {
+        match self.load {
+            Load::Streams(streams) => streams,
+            Load::PerSecond(_) => 0,
+        }
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Load::Streams(streams) => write!(f, "c{streams}"),
+            Load::PerSecond(rate) => write!(f, "r{rate}"),
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "d{}/{}/p{}/o{}", self.depth, self.load, self.prompt, self.output)
+    }
+}
+
+impl FromStr for Cell {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Cell, String> {
+        let wrong = || format!("`{text}` is not a cell such as d4096/c2/p2048/o128");
+        let mut parts = text.split('/');
+        let mut part = |letter: char| {
+            parts.next().and_then(|part| part.strip_prefix(letter)).ok_or_else(wrong)
+        };
+        let depth = part('d')?.parse().map_err(|_| wrong())?;
+        let load_text = text.split('/').nth(1).ok_or_else(wrong)?;
+        let load = if let Some(rate) = load_text.strip_prefix('r') {
+            part('r')?;
+            Load::PerSecond(rate.parse().map_err(|_| wrong())?)
+        } else {
+            Load::Streams(part('c')?.parse().map_err(|_| wrong())?)
+        };
+        let prompt = part('p')?.parse().map_err(|_| wrong())?;
+        let output = part('o')?.parse().map_err(|_| wrong())?;
+        if parts.next().is_some() {
+            return Err(wrong());
+        }
+        Ok(Cell { depth, load, prompt, output })
+    }
+}
+
+impl TryFrom<String> for Cell {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Cell, String> {
+        text.parse()
+    }
+}
+
+impl From<Cell> for String {
+    fn from(cell: Cell) -> String {
+        cell.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_read_back_from_its_name() {
+        for text in ["d4096/c2/p2048/o128", "d0/r0.5/p100/o1", "d100000/c10/p0/o128"] {
+            assert_eq!(text.parse::<Cell>().map(|cell| cell.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_cell_is_refused() {
+        for text in ["", "d1", "d1/c1/p1", "d1/c1/p1/o1/x", "c1/d1/p1/o1", "d-1/c1/p1/o1"] {
+            assert!(text.parse::<Cell>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! All facts but requests: the rows of `events.csv` and `readings.csv`. What a
+//! row's fixed columns do not hold stands in its `detail`, as these structures.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Class, Phase};
+use crate::unit::At;
+
+/// What a segment is. Everything needed to do it again stands in `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Version of longhaul.
+    pub version: String,
+    /// Whether the server is longhaul's own model of one.
+    pub simulated: bool,
+    /// Wall time of the segment's anchor, microseconds since 1970.
+    pub wall_us: u64,
+    /// The kernel's boot id, where it can be read.
+    pub boot_id: Option<String>,
+    /// The address that is driven.
+    pub endpoint: String,
+}
+
+/// A phase began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseBegan {
+    /// Which.
+    pub phase: Phase,
+    /// Why the one before it ended.
+    pub because: String,
+}
+
+/// How a prompt length was fitted to the server's own token count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// `tokenize`, `usage` or `token_ids`.
+    pub method: String,
+    /// Context before the prompt, tokens.
+    pub depth: u64,
+    /// Prompt, tokens.
+    pub prompt: u64,
+    /// What the server counted for a sample of it, template included, where it was asked.
+    pub counted: Option<u64>,
+}
+
+/// What the server or the box says it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What it is about: `model`, `max_model_len`, `version`, `ability`, `plan` …
+    pub subject: String,
+    /// What the recipe or plan declares, where it does.
+    pub declared: Option<String>,
+    /// What was seen.
+    pub seen: String,
+    /// Whether the two differ in a way that a reader must know.
+    pub differs: bool,
+    /// A sentence for the report, where there is something to say.
+    pub note: String,
+}
+
+/// What became of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetWord {
+    /// longhaul started it.
+    Launched,
+    /// A rung of readiness was reached (`rung` says which).
+    Ready,
+    /// It stopped answering.
+    Away,
+    /// It answers again.
+    Back,
+    /// Its process ended.
+    Exited,
+    /// It is another process than before.
+    Restarted,
+}
+
+/// Something became of the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetFact {
+    /// What.
+    pub word: TargetWord,
+    /// Which rung of readiness: `port`, `model`, `first_token`.
+    pub rung: Option<String>,
+    /// When it began, where that was before it was known.
+    pub since: Option<At>,
+    /// The evidence, in words.
+    pub evidence: String,
+}
+
+/// What longhaul was told or did itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Marks what the action caused.
+    pub id: u64,
+    /// `interrupt`, `stop_on_fail` …
+    pub what: String,
+    /// More of it.
+    pub note: String,
+}
+
+/// The next slot of every lane of a phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Issued {
+    /// The phase whose slots these are.
+    pub phase: Phase,
+    /// Next slot by lane: what is below it and has no request row was sent and never ended.
+    pub next: Vec<u64>,
+}
+
+/// A round of a cell ended: what many streams did together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The phase.
+    pub phase: Phase,
+    /// The workload's name.
+    pub workload: String,
+    /// The kind of ask.
+    pub class: Class,
+    /// Depth × load × shape.
+    pub cell: Cell,
+    /// Which pass over all cells.
+    pub lap: u64,
+    /// 0, or the n-th appended repeat.
+    pub repeat: u32,
+    /// Requests sent.
+    pub requests: u64,
+    /// Of these, answered whole.
+    pub good: u64,
+    /// The first request was sent.
+    pub began: At,
+    /// First token of any stream.
+    pub first: Option<At>,
+    /// Last token of any stream.
+    pub last: Option<At>,
+    /// Output tokens of all streams, where the server counts them.
+    pub tokens: Option<u64>,
+    /// Tokens that came with the streams' first chunks, where known.
+    pub first_tokens: Option<u64>,
+    /// The most tokens in any one second over all streams.
+    pub peak_tokens: Option<u64>,
+    /// How long `/v1/models` took, microseconds, where it was asked.
+    pub models_us: Option<u64>,
+}
+
+/// What a gap lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapKind {
+    /// Time between tokens: a chunk's gap shared out over its tokens.
+    Itl,
+    /// Time between chunks.
+    Gap,
+}
+
+/// Histograms that request rows cannot carry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// Between what.
+    pub kind: GapKind,
+    /// The phase.
+    pub phase: Phase,
+    /// The kind of ask.
+    pub class: Class,
+    /// Depth × load × shape.
+    pub cell: Cell,
+    /// When the interval began.
+    pub from: At,
+    /// Values in it.
+    pub n: u64,
+    /// HDR histogram, microseconds, V2 deflate, base64.
+    pub histogram: String,
+}
+
+/// Who read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// longhaul itself.
+    Own,
+    /// The engine's metrics and health.
+    Engine,
+    /// The host's memory and load.
+    Host,
+    /// Processes.
+    Process,
+    /// A GPU.
+    Gpu,
+    /// A container.
+    Container,
+    /// The kernel.
+    Kernel,
+    /// A disk.
+    Disk,
+}
+
+impl Source {
+    /// All sources.
+    pub const ALL: [Source; 8] = [
+        Source::Own,
+        Source::Engine,
+        Source::Host,
+        Source::Process,
+        Source::Gpu,
+        Source::Container,
+        Source::Kernel,
+        Source::Disk,
+    ];
+
+    /// The word in rows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Own => "own",
+            Source::Engine => "engine",
+            Source::Host => "host",
+            Source::Process => "process",
+            Source::Gpu => "gpu",
+            Source::Container => "container",
+            Source::Kernel => "kernel",
+            Source::Disk => "disk",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Source> {
+        Source::ALL.into_iter().find(|source| source.word() == word)
+    }
+}
+
+/// An observer read: a folded interval of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Who read.
+    pub source: Source,
+    /// Node, pid, GPU or labels; empty where there is one only.
+    pub instance: String,
+    /// The series, its unit last in the name.
+    pub name: String,
+    /// Samples in the interval.
+    pub n: u64,
+    /// The least.
+    pub min: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: f64,
+    /// The latest.
+    pub last: f64,
+}
+
+/// An observer was due and could not read: blindness is data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missed {
+    /// Who.
+    pub source: Source,
+    /// What it would have read.
+    pub what: String,
+    /// Why it could not.
+    pub why: String,
+    /// How many times in a row, within one interval.
+    pub times: u64,
+}
+
+/// How bad a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Something broke.
+    Error,
+    /// The engine is gone.
+    Fatal,
+}
+
+/// A log line that means something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// The signature's name.
+    pub signature: String,
+    /// How bad.
+    pub severity: Severity,
+    /// The line, bounded.
+    pub line: String,
+}
+
+/// The wall clock as seen from the timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clock {
+    /// What the wall clock says, microseconds since 1970.
+    pub wall_us: u64,
+    /// How far it has moved against the timeline since the anchor, microseconds.
+    pub drift_us: i64,
+}
+
+/// What of longhaul failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The journal could not be written.
+    Journal,
+    /// It could not keep its own pace.
+    Pace,
+    /// The clock jumped or the machine slept.
+    Clock,
+    /// A task of its own broke.
+    Panic,
+}
+
+/// longhaul's own failure: the run, or the part it touches, is INCONCLUSIVE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What failed.
+    pub kind: FaultKind,
+    /// Why.
+    pub why: String,
+    /// Whether the run ends with it.
+    pub fatal: bool,
+}
+
+/// Why a segment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBecause {
+    /// The plan was carried out.
+    Done,
+    /// The user asked; what was in flight was allowed to end.
+    Interrupted,
+    /// The user asked twice; nothing was waited for.
+    InterruptedTwice,
+    /// A gate was broken and the user had asked to stop then.
+    StopOnFail,
+    /// The server was away longer than the scenario allows.
+    Away,
+    /// Outages used up what may be added to the duration.
+    OutOfTime,
+    /// An attached server never answered.
+    NeverAnswered,
+    /// A server that longhaul started never became ready.
+    NeverReady,
+    /// longhaul failed.
+    Fault,
+}
+
+/// The segment ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Why.
+    pub because: ClosedBecause,
+    /// In words.
+    pub note: String,
+}

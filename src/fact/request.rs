@@ -1,0 +1,292 @@
+//! A request that ended: the row of `requests.csv`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Phase};
+use crate::unit::At;
+
+/// How a request ended. Never a bool: the word says which way it went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// HTTP 200, no error frame, a finish reason, a clean end, usage where the server can give it.
+    Completed,
+    /// As completed, with fewer tokens than asked; its own class, not a failure.
+    Short,
+    /// As completed, but the usage that the server gave elsewhere is missing here.
+    NoUsage,
+    /// A status of 400 or more.
+    HttpError,
+    /// No such name, no route, TLS refused.
+    Unreachable,
+    /// The connection was refused.
+    Refused,
+    /// Broken by the other side.
+    Reset,
+    /// No first token within the limit.
+    TimedOut,
+    /// No further token within the limit.
+    Stalled,
+    /// An error object inside a 200 stream, `[DONE]` or not.
+    ErrorFrame,
+    /// The server's own finish reason says abort, error or repetition.
+    Aborted,
+    /// The stream ended with no finish reason.
+    Truncated,
+    /// Bytes that are not the protocol.
+    Malformed,
+    /// 200 and zero tokens.
+    Empty,
+    /// The workload hung up on purpose: not a failure.
+    Abandoned,
+    /// longhaul ended it (`error` says why): not a failure.
+    Cut,
+}
+
+impl Ended {
+    /// All ways to end, in the order of `docs/formats/run-folder.md`.
+    pub const ALL: [Ended; 16] = [
+        Ended::Completed,
+        Ended::Short,
+        Ended::NoUsage,
+        Ended::HttpError,
+        Ended::Unreachable,
+        Ended::Refused,
+        Ended::Reset,
+        Ended::TimedOut,
+        Ended::Stalled,
+        Ended::ErrorFrame,
+        Ended::Aborted,
+        Ended::Truncated,
+        Ended::Malformed,
+        Ended::Empty,
+        Ended::Abandoned,
+        Ended::Cut,
+    ];
+
+    /// The word in rows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Ended::Completed => "completed",
+            Ended::Short => "short",
+            Ended::NoUsage => "no_usage",
+            Ended::HttpError => "http_error",
+            Ended::Unreachable => "unreachable",
+            Ended::Refused => "refused",
+            Ended::Reset => "reset",
+            Ended::TimedOut => "timed_out",
+            Ended::Stalled => "stalled",
+            Ended::ErrorFrame => "error_frame",
+            Ended::Aborted => "aborted",
+            Ended::Truncated => "truncated",
+            Ended::Malformed => "malformed",
+            Ended::Empty => "empty",
+            Ended::Abandoned => "abandoned",
+            Ended::Cut => "cut",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Ended> {
+        Ended::ALL.into_iter().find(|ended| ended.word() == word)
+    }
+
+    /// Whether the answer came whole, so that its times may be counted.
+    pub fn is_good(self) -> bool {
+        matches!(self, Ended::Completed | Ended::Short)
+    }
+
+    /// Whether it says nothing of the server: longhaul itself ended it.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Ended::Abandoned | Ended::Cut)
+    }
+
+    /// Whether it counts as a failure of the server.
+    pub fn is_bad(self) -> bool {
+        !self.is_good() && !self.is_ours()
+    }
+}
+
+/// Where a request was when it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Before the connection stood.
+    Connect,
+    /// Before the response's head.
+    Headers,
+    /// Before the first token.
+    BeforeFirst,
+    /// Between tokens.
+    Streaming,
+    /// After the finish reason.
+    Closing,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Stage; 5] =
+        [Stage::Connect, Stage::Headers, Stage::BeforeFirst, Stage::Streaming, Stage::Closing];
+
+    /// The word in rows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Connect => "connect",
+            Stage::Headers => "headers",
+            Stage::BeforeFirst => "before_first",
+            Stage::Streaming => "streaming",
+            Stage::Closing => "closing",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.word() == word)
+    }
+}
+
+/// The kind of ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Nothing of it should be cached.
+    Cold,
+    /// Its prefix should be cached.
+    Warm,
+    /// The first turn of a conversation.
+    First,
+    /// A further turn.
+    Follow,
+    /// A turn after a long pause.
+    Resumed,
+    /// A turn that carries a tool's result.
+    Tool,
+    /// A fixed ask that watches for change.
+    Canary,
+}
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Class; 7] = [
+        Class::Cold,
+        Class::Warm,
+        Class::First,
+        Class::Follow,
+        Class::Resumed,
+        Class::Tool,
+        Class::Canary,
+    ];
+
+    /// The word in rows and scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Cold => "cold",
+            Class::Warm => "warm",
+            Class::First => "first",
+            Class::Follow => "follow",
+            Class::Resumed => "resumed",
+            Class::Tool => "tool",
+            Class::Canary => "canary",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.word() == word)
+    }
+}
+
+/// A request that ended. Offsets in microseconds; what is not there is `None`, never 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The phase it was due in.
+    pub phase: Phase,
+    /// The workload's name.
+    pub workload: String,
+    /// The kind of ask.
+    pub class: Class,
+    /// One of the sequential senders.
+    pub lane: u32,
+    /// The lane's n-th ask in this phase, from 0.
+    pub slot: u64,
+    /// The conversation, where there is one.
+    pub session: Option<u64>,
+    /// Its turn, from 0.
+    pub turn: Option<u32>,
+    /// Depth × load × shape.
+    pub cell: Cell,
+    /// Which pass over all cells, from 0.
+    pub lap: u64,
+    /// 0, or the n-th appended repeat of a round that an outage broke.
+    pub repeat: u32,
+    /// When it should have been sent.
+    pub due: At,
+    /// When it was sent.
+    pub sent: At,
+    /// When it ended: the entry's stamp.
+    pub done: At,
+    /// The first data frame of any kind, since sent.
+    pub first_byte_us: Option<u64>,
+    /// The first token of any kind, since sent.
+    pub ttft_us: Option<u64>,
+    /// The first token of visible content, since sent.
+    pub ttft_content_us: Option<u64>,
+    /// The last token, since sent.
+    pub last_us: Option<u64>,
+    /// Prompt tokens by the server's count.
+    pub prompt_tokens: Option<u64>,
+    /// Of these, served from cache.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens by the server's count, reasoning and tool calls among them.
+    pub output_tokens: Option<u64>,
+    /// Of these, reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// Tokens that came with the first chunk that carried any.
+    pub first_tokens: Option<u64>,
+    /// Data frames with tokens.
+    pub chunks: u64,
+    /// The largest gap between two of them.
+    pub max_gap_us: Option<u64>,
+    /// The most tokens in any one second.
+    pub peak_tokens: Option<u64>,
+    /// Since the session's previous answer ended.
+    pub idle_us: Option<u64>,
+    /// How it ended.
+    pub ended: Ended,
+    /// Where it ended.
+    pub stage: Stage,
+    /// The server's finish reason.
+    pub finish: Option<String>,
+    /// The status of the response.
+    pub http_status: Option<u16>,
+    /// The server's or the system's own words, on one line, bounded, without secrets.
+    pub error: String,
+    /// Names of the checks that fired.
+    pub checks: Vec<String>,
+    /// Fingerprint of the visible answer.
+    pub answer: Option<String>,
+}
+
+impl Request {
+    /// Time per output token in seconds: (last − first) / (tokens − tokens of the first chunk).
+    /// `None` where the tokens of the first chunk are unknown or nothing came after it.
+    pub fn tpot(&self) -> Option<f64> {
+        let after =
+            self.output_tokens?.checked_sub(self.first_tokens?).filter(|after| *after > 0)?;
+        let span_us = self.last_us?.checked_sub(self.ttft_us?)?;
+        Some(span_us as f64 / 1e6 / after as f64)
+    }
+
+    /// Prompt tokens that were computed, not served from cache, per second until the first
+    /// token. `None` where the server does not say how many it computed.
+    pub fn prefill_per_s(&self) -> Option<f64> {
+        let computed = self.prompt_tokens?.saturating_sub(self.cached_tokens?);
+        let ttft_us = self.ttft_us.filter(|ttft_us| *ttft_us > 0)?;
+        (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
+    }
+
+    /// From sending to the end, seconds.
+    pub fn e2e(&self) -> f64 {
+        self.done.since(self.sent) as f64 / 1e6
+    }
+}

@@ -1,0 +1,285 @@
+//! The closed vocabulary of what longhaul computes: name, unit, and which way
+//! is better. Contracts, reports and comparisons speak it; metrics of foreign
+//! programs are series with their own names and never stand here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The unit of a measure's values. Values are kept in the base unit given here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Tokens per second.
+    TokensPerSecond,
+    /// Tokens.
+    Tokens,
+    /// Occurrences.
+    Count,
+    /// A fraction, 0 to 1, written in percent.
+    Share,
+}
+
+/// Which way a measure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better; a plain limit is an upper bound.
+    Lower,
+    /// More is better; a plain limit is a lower bound.
+    Higher,
+}
+
+/// A quantity that each request, gap or round has a value of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// From sending to the first token of any kind (reasoning and tool calls count). Seconds.
+    Ttft,
+    /// From sending to the first token of visible content. Seconds.
+    TtftContent,
+    /// Time per output token after those of the first chunk: (last − first) / (tokens − first tokens). Seconds.
+    Tpot,
+    /// Time between tokens: the gap before a chunk shared out over the chunk's tokens. Seconds.
+    Itl,
+    /// Time between chunks that carry tokens. Seconds.
+    Gap,
+    /// The largest gap between two chunks of a request. Seconds.
+    MaxGap,
+    /// From sending to the end. Seconds.
+    E2e,
+    /// From when the request was due to the end; differs from `e2e` in the open loop. Seconds.
+    E2eDue,
+    /// Decode rate of one stream: 1 / TPOT. Tokens per second.
+    TokensPerS,
+    /// Prompt tokens not served from cache per second until the first token. Tokens per second.
+    PrefillPerS,
+    /// Output tokens of all streams of a round per second, first to last token. Tokens per second.
+    Throughput,
+}
+
+/// A share of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Portion {
+    /// Requests that ended badly, of all that ended by themselves.
+    Errors,
+    /// Requests with fewer tokens than asked, of all that ended well.
+    ShortAnswers,
+    /// Requests whose prompt was off its planned length, by the server's own count.
+    OffDepth,
+}
+
+/// Something that happened a whole number of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// The server died, whatever its exit code.
+    Crashes,
+    /// The engine, the driver or the kernel ran out of memory.
+    Ooms,
+    /// The server came up again, for whatever reason.
+    Restarts,
+    /// The server answered but made no progress.
+    Hangs,
+    /// Times in which the server was not there.
+    Outages,
+}
+
+/// A statistic of a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistic {
+    /// The median; what a quantity's bare name means.
+    P50,
+    /// The 95th percentile; needs 60 samples.
+    P95,
+    /// The 99th percentile; needs 300 samples.
+    P99,
+    /// The arithmetic mean.
+    Mean,
+    /// The largest value.
+    Max,
+}
+
+/// Anything a gate can be set on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// A statistic of a quantity.
+    Of(Quantity, Statistic),
+    /// A share of requests.
+    Portion(Portion),
+    /// A number of events.
+    Count(Count),
+}
+
+const QUANTITIES: [(&str, Quantity); 11] = [
+    ("ttft", Quantity::Ttft),
+    ("ttft_content", Quantity::TtftContent),
+    ("tpot", Quantity::Tpot),
+    ("itl", Quantity::Itl),
+    ("gap", Quantity::Gap),
+    ("max_gap", Quantity::MaxGap),
+    ("e2e", Quantity::E2e),
+    ("e2e_due", Quantity::E2eDue),
+    ("tokens_per_s", Quantity::TokensPerS),
+    ("prefill_per_s", Quantity::PrefillPerS),
+    ("throughput", Quantity::Throughput),
+];
+
+const STATISTICS: [(&str, Statistic); 5] = [
+    ("_p50", Statistic::P50),
+    ("_p95", Statistic::P95),
+    ("_p99", Statistic::P99),
+    ("_mean", Statistic::Mean),
+    ("_max", Statistic::Max),
+];
+
+const PORTIONS: [(&str, Portion); 3] = [
+    ("errors", Portion::Errors),
+    ("short_answers", Portion::ShortAnswers),
+    ("off_depth", Portion::OffDepth),
+];
+
+const COUNTS: [(&str, Count); 5] = [
+    ("crashes", Count::Crashes),
+    ("ooms", Count::Ooms),
+    ("restarts", Count::Restarts),
+    ("hangs", Count::Hangs),
+    ("outages", Count::Outages),
+];
+
+fn name_of<T: PartialEq + Copy>(table: &[(&'static str, T)], value: T) -> &'static str {
+    table.iter().find(|(_, known)| *known == value).map_or("?", |(name, _)| name)
+}
+
+impl Quantity {
+    /// All quantities.
+    pub fn all() -> impl Iterator<Item = Quantity> {
+        QUANTITIES.iter().map(|(_, quantity)| *quantity)
+    }
+
+    /// The name in contracts and columns.
+    pub fn name(self) -> &'static str {
+        name_of(&QUANTITIES, self)
+    }
+
+    /// The unit of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Quantity::TokensPerS | Quantity::PrefillPerS | Quantity::Throughput => {
+                Unit::TokensPerSecond
+            }
+            _ => Unit::Seconds,
+        }
+    }
+}
+
+impl Statistic {
+    /// Samples below which the statistic is `n/a (n=…)`: 59 and 299 give a one-sided
+    /// 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
+    pub fn samples_min(self) -> u64 {
+        match self {
+            Statistic::P95 => 60,
+            Statistic::P99 => 300,
+            Statistic::P50 | Statistic::Mean | Statistic::Max => 1,
+        }
+    }
+}
+
+impl Measure {
+    /// Reads a name: `ttft_p95`, `tpot` (the median), `errors`, `crashes`.
+    pub fn parse(name: &str) -> Option<Measure> {
+        if let Some((_, quantity)) = QUANTITIES.iter().find(|(known, _)| *known == name) {
+            return Some(Measure::Of(*quantity, Statistic::P50));
+        }
+        if let Some((_, portion)) = PORTIONS.iter().find(|(known, _)| *known == name) {
+            return Some(Measure::Portion(*portion));
+        }
+        if let Some((_, count)) = COUNTS.iter().find(|(known, _)| *known == name) {
+            return Some(Measure::Count(*count));
+        }
+        STATISTICS.iter().find_map(|(suffix, statistic)| {
+            let stem = name.strip_suffix(suffix)?;
+            let (_, quantity) = QUANTITIES.iter().find(|(known, _)| *known == stem)?;
+            Some(Measure::Of(*quantity, *statistic))
+        })
+    }
+
+    /// Every name that [`Measure::parse`] reads.
+    pub fn names() -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        names.extend(COUNTS.iter().map(|(name, _)| (*name).to_owned()));
+        names.extend(PORTIONS.iter().map(|(name, _)| (*name).to_owned()));
+        for (name, _) in QUANTITIES {
+            names.push(name.to_owned());
+            names.extend(STATISTICS.iter().map(|(suffix, _)| format!("{name}{suffix}")));
+        }
+        names
+    }
+
+    /// The unit of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Measure::Of(quantity, _) => quantity.unit(),
+            Measure::Portion(_) => Unit::Share,
+            Measure::Count(_) => Unit::Count,
+        }
+    }
+
+    /// Which way is better, and so what a plain limit means.
+    pub fn better(self) -> Better {
+        match self.unit() {
+            Unit::TokensPerSecond => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// Whether it is about the run as a whole, not about depths.
+    pub fn is_of_the_run(self) -> bool {
+        !matches!(self, Measure::Of(..))
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Measure::Of(quantity, statistic) => {
+                write!(f, "{}{}", quantity.name(), name_of(&STATISTICS, *statistic))
+            }
+            Measure::Portion(portion) => f.write_str(name_of(&PORTIONS, *portion)),
+            Measure::Count(count) => f.write_str(name_of(&COUNTS, *count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back_as_what_it_names() {
+        for name in Measure::names() {
+            let measure = Measure::parse(&name).expect("a listed name is known");
+            assert!(measure.to_string().starts_with(&name), "{name} became {measure}");
+        }
+    }
+
+    #[test]
+    fn a_bare_quantity_means_its_median_and_a_longer_name_is_not_cut_short() {
+        assert_eq!(Measure::parse("tpot"), Some(Measure::Of(Quantity::Tpot, Statistic::P50)));
+        assert_eq!(
+            Measure::parse("ttft_content_p95"),
+            Some(Measure::Of(Quantity::TtftContent, Statistic::P95))
+        );
+        assert_eq!(Measure::parse("tfft_p99"), None);
+    }
+
+    #[test]
+    fn only_rates_are_better_when_higher() {
+        assert_eq!(Measure::parse("tokens_per_s").map(Measure::better), Some(Better::Higher));
+        assert_eq!(Measure::parse("errors").map(Measure::better), Some(Better::Lower));
+    }
+}

@@ -1,0 +1,26 @@
+//! ASKED: what the user wants, as read from files and flags. A recipe says
+//! what is served, a scenario what is asked of it and what must hold.
+//!
+//! Pure: files that a spec needs are handed in by a loader. Knows no run.
+
+pub mod contract;
+pub mod node;
+pub mod profile;
+pub mod recipe;
+pub mod scenario;
+
+pub use contract::{Contract, Gate, Limit, Select};
+pub use profile::Profile;
+pub use recipe::Recipe;
+pub use scenario::{Extent, Ladder, Limits, Prefix, Scenario, Workload};
+
+/// A file as it was handed in: where it came from, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name people use for it: the file's stem, or a shipped file's name.
+    pub name: String,
+    /// Where it stands: a path, or `shipped:smoke`.
+    pub origin: String,
+    /// Its text.
+    pub text: String,
+}

@@ -1,0 +1,79 @@
+//! The one clock. tokio's clock is read here and nowhere else, so that under a
+//! paused clock hours pass unseen; the wall clock is anchored once, and what it
+//! does afterwards is something a sensor reports.
+
+#![allow(clippy::disallowed_methods)] // This is the one place where clocks are read.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::unit::{At, micros};
+
+/// The clock of one segment: monotonic offsets from an anchor whose wall time is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeline {
+    anchor: Instant,
+    wall: SystemTime,
+}
+
+impl Timeline {
+    /// Anchors a timeline now, on the real wall clock.
+    pub fn start() -> Timeline {
+        Timeline { anchor: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Anchors a timeline now and calls that moment `wall`: for runs in virtual time.
+    pub fn start_at(wall: SystemTime) -> Timeline {
+        Timeline { anchor: Instant::now(), wall }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> At {
+        At(micros(self.anchor.elapsed()))
+    }
+
+    /// Wall time of the anchor, in microseconds since 1970.
+    pub fn wall_us(&self) -> u64 {
+        micros(self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// What the wall clock says now, in microseconds since 1970, read anew.
+    pub fn wall_now_us(&self) -> u64 {
+        micros(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// Returns at an instant, at once if it has passed.
+    pub async fn until(&self, at: At) {
+        tokio::time::sleep_until(self.anchor + Duration::from_micros(at.0)).await;
+    }
+
+    /// The result of `work`, or `None` if it is not there by `deadline`.
+    pub async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout_at(self.anchor + Duration::from_micros(deadline.0), work).await.ok()
+    }
+}
+
+/// An instant of the wall clock as `2026-05-13T03:47:42.125Z`.
+pub fn wall_text(wall_us: u64) -> String {
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_micros(wall_us))
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_passes_an_hour_unseen() {
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+        timeline.until(At(3_600_000_000)).await;
+        assert_eq!(timeline.now(), At(3_600_000_000));
+        assert_eq!(timeline.before(At(3_601_000_000), std::future::pending::<()>()).await, None);
+    }
+
+    #[test]
+    fn wall_time_is_written_in_utc() {
+        assert_eq!(wall_text(1_778_644_062_716_000), "2026-05-13T03:47:42.716Z");
+    }
+}

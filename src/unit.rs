@@ -1,0 +1,219 @@
+//! Plain quantities with their unit in the type: instants, tokens, bytes, and
+//! the words that people write for them (`6h`, `800ms`, `2GiB`, `0.1%`).
+//!
+//! Pure text and arithmetic; knows nothing of measures or files.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant: microseconds since the anchor of the run's current segment.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct At(pub u64);
+
+impl At {
+    /// The anchor itself.
+    pub const ZERO: At = At(0);
+
+    /// Microseconds from `earlier` to `self`, 0 if `earlier` is later.
+    pub fn since(self, earlier: At) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The instant `span` later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> At {
+        At(self.0.saturating_add(micros(span)))
+    }
+
+    /// Seconds since the anchor.
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+/// Whole microseconds of a duration, saturating.
+pub fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A count of tokens.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Tokens(pub u64);
+
+/// A count of bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = [("TiB", 1u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        for (name, size) in steps {
+            if self.0 >= size {
+                return write!(f, "{} {name}", figures(self.0 as f64 / size as f64));
+            }
+        }
+        write!(f, "{} B", self.0)
+    }
+}
+
+/// Reads a duration such as `6h`, `4h30m`, `800ms`, `0s`. A unit is required.
+///
+/// # Errors
+/// Says what a duration looks like.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    humantime::parse_duration(text).map_err(|_| {
+        format!("`{text}` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms")
+    })
+}
+
+/// Reads a size such as `2GiB`, `512MiB`, `16GB`. A unit is required.
+///
+/// # Errors
+/// Says what a size looks like.
+pub fn bytes(text: &str) -> Result<Bytes, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit.trim() {
+        "B" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "TiB" => 1024.0f64.powi(4),
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => {
+            return Err(format!(
+                "`{text}` is not a size; write it with its unit, as 2GiB, 512MiB or 16GB"
+            ));
+        }
+    };
+    match number.parse::<f64>() {
+        Ok(n) if n.is_finite() => Ok(Bytes((n * factor).round() as u64)),
+        _ => {
+            Err(format!("`{text}` is not a size; write it with its unit, as 2GiB, 512MiB or 16GB"))
+        }
+    }
+}
+
+/// Reads a share such as `0.1%` as a fraction, 0.001. The sign `%` is required.
+///
+/// # Errors
+/// Says what a share looks like.
+pub fn share(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is not a share; write it in percent, as 0.1%");
+    let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;
+    match number.trim().parse::<f64>() {
+        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
+        _ => Err(wrong()),
+    }
+}
+
+/// Three significant figures, without an exponent: `0.411`, `42.1`, `592`, `1,884`.
+pub fn figures(value: f64) -> String {
+    let magnitude = value.abs();
+    if !value.is_finite() {
+        return "n/a".to_owned();
+    }
+    if magnitude >= 99.95 {
+        return grouped(value);
+    }
+    if magnitude >= 9.995 {
+        return format!("{value:.1}");
+    }
+    if magnitude >= 0.9995 {
+        return format!("{value:.2}");
+    }
+    if magnitude == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = (2 - magnitude.log10().floor() as i32).clamp(3, 9) as usize;
+    format!("{value:.digits$}")
+}
+
+/// A whole number with commas between thousands: `1,884`.
+pub fn grouped(value: f64) -> String {
+    let plain = format!("{:.0}", value.abs());
+    let mut out = String::new();
+    for (index, digit) in plain.chars().enumerate() {
+        if index > 0 && (plain.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if value < 0.0 && out != "0" {
+        out.insert(0, '-');
+    }
+    out
+}
+
+/// A span for people, two units at the most: `12 h 04 m`, `9 m 52 s`, `4.20 s`, `42.1 ms`.
+pub fn span(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    if seconds >= 3600.0 {
+        format!("{} h {:02} m", whole / 3600, whole % 3600 / 60)
+    } else if seconds >= 60.0 {
+        format!("{} m {:02} s", whole / 60, whole % 60)
+    } else if seconds >= 1.0 {
+        format!("{} s", figures(seconds))
+    } else if seconds > 0.0 {
+        format!("{} ms", figures(seconds * 1e3))
+    } else {
+        "0 s".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(duration("4h30m"), Ok(Duration::from_secs(16_200)));
+        assert_eq!(duration("800ms"), Ok(Duration::from_millis(800)));
+        assert!(duration("60").unwrap_err().contains("unit"));
+        assert!(duration("six hours").is_err());
+    }
+
+    #[test]
+    fn a_share_is_written_in_percent() {
+        assert!((share("0.1%").unwrap() - 0.001).abs() < 1e-12);
+        assert!(share("0.1").is_err());
+        assert!(share("-1%").is_err());
+    }
+
+    #[test]
+    fn sizes_know_binary_and_decimal_units() {
+        assert_eq!(bytes("2GiB"), Ok(Bytes(2 << 30)));
+        assert_eq!(bytes("16GB"), Ok(Bytes(16_000_000_000)));
+        assert!(bytes("16").is_err());
+    }
+
+    #[test]
+    fn figures_are_three_and_never_an_exponent() {
+        let shown: Vec<String> =
+            [0.0411, 0.411, 4.113, 42.13, 592.4, 1884.0, 0.0].iter().map(|v| figures(*v)).collect();
+        assert_eq!(shown, ["0.0411", "0.411", "4.11", "42.1", "592", "1,884", "0"]);
+    }
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        assert_eq!(span(43_440.0), "12 h 04 m");
+        assert_eq!(span(592.0), "9 m 52 s");
+        assert_eq!(span(0.0421), "42.1 ms");
+    }
+}

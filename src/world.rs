@@ -1,0 +1,203 @@
+//! The four seams between a run and what it runs against: the wire, the
+//! target, the sensors and the sink. Life implements them (`http`, `target`,
+//! `observe`, `journal`) and so does the simulator; the run sees neither.
+
+use bytes::Bytes;
+
+use crate::fact::{Entry, Fact, Seq, Source, Stage};
+use crate::unit::At;
+
+/// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Path and query.
+    pub path: String,
+    /// A JSON body makes it a POST; without one it is a GET.
+    pub body: Option<Bytes>,
+}
+
+impl Call {
+    /// A GET.
+    pub fn get(path: &str) -> Call {
+        Call { path: path.to_owned(), body: None }
+    }
+
+    /// A POST of JSON.
+    pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
+        Call { path: path.to_owned(), body: Some(body.into()) }
+    }
+}
+
+/// How an exchange broke below HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenHow {
+    /// No such name, no route, TLS refused.
+    Unreachable,
+    /// The connection was refused.
+    Refused,
+    /// The other side reset the connection.
+    Reset,
+    /// The other side ended the stream in the middle of a message.
+    CutOff,
+    /// Bytes that are not HTTP.
+    Malformed,
+}
+
+/// An exchange broke below HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    /// How.
+    pub how: BrokenHow,
+    /// Where: `Connect`, `Headers`, or `Streaming` for anything after the head.
+    pub stage: Stage,
+    /// When it was seen.
+    pub at: At,
+    /// The system's own words.
+    pub words: String,
+}
+
+/// Any HTTP exchange: load, health, metrics, tokenize. Sets no time limits of
+/// its own: who asks, waits as long as it wants, and hangs up by dropping.
+pub trait Wire: Clone + 'static {
+    /// A response whose head has come.
+    type Reply: Reply;
+
+    /// Sends, and waits for the head of the response, whatever its status.
+    fn call(&self, call: Call) -> impl Future<Output = Result<Self::Reply, Broken>>;
+}
+
+/// A response whose head has come. Dropping it hangs up.
+pub trait Reply {
+    /// The HTTP status.
+    fn status(&self) -> u16;
+
+    /// A header's value by its lower-case name.
+    fn header(&self, name: &str) -> Option<String>;
+
+    /// The next bytes of the body, stamped as they were read; `None` after a clean end.
+    fn chunk(&mut self) -> impl Future<Output = Result<Option<(At, Bytes)>, Broken>>;
+}
+
+/// What longhaul may do to a target. Each order carries an action id, so that
+/// what longhaul did itself is never called a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetOrder {
+    /// Start it.
+    Launch,
+    /// Ask it to end.
+    Stop,
+    /// End it.
+    Kill,
+    /// Freeze it.
+    Pause,
+    /// Thaw it.
+    Unpause,
+}
+
+/// The thing under test, where longhaul can see more of it than its endpoint.
+pub trait Target {
+    /// The next thing that became of it, its log among it, stamped at the
+    /// source. Pends for ever where nothing can be seen.
+    fn news(&mut self) -> impl Future<Output = (At, Fact)>;
+
+    /// Carries out an order.
+    ///
+    /// # Errors
+    /// In words: what the target cannot do, or why it failed.
+    fn order(
+        &mut self,
+        order: TargetOrder,
+        action: u64,
+    ) -> impl Future<Output = Result<(), String>>;
+}
+
+/// One value that a sensor took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Node, pid, GPU or labels; empty where there is one only.
+    pub instance: String,
+    /// The series, its unit last in the name.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+}
+
+/// Something that is looked at again and again.
+pub trait Sensor: 'static {
+    /// Whose readings these are.
+    fn source(&self) -> Source;
+
+    /// What it reads, for the row that says that it could not.
+    fn what(&self) -> &'static str;
+
+    /// Time from one look to the next, microseconds.
+    fn cadence_us(&self) -> u64;
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// In words: why nothing could be seen.
+    fn look(&mut self) -> impl Future<Output = Result<Vec<Sample>, String>>;
+}
+
+/// Where entries go. Every error of a sink ends the run: the journal is the product.
+pub trait Sink {
+    /// Takes an entry. Never waits.
+    ///
+    /// # Errors
+    /// The journal cannot be written, or is so slow that its queue is full.
+    fn append(&mut self, entry: &Entry) -> Result<(), String>;
+
+    /// Keeps raw frames of a failure under the number of its entry; bounded, what is beyond is dropped and told.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String>;
+
+    /// Keeps bytes of the server's output; bounded.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    fn log(&mut self, bytes: &[u8]) -> Result<(), String>;
+
+    /// Asks for everything so far to be made durable; does not wait for it.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    fn sync(&mut self) -> Result<(), String>;
+
+    /// Waits until everything is durable; the end of a run.
+    ///
+    /// # Errors
+    /// The journal could not be written.
+    fn close(&mut self) -> impl Future<Output = Result<(), String>>;
+}
+
+/// A world to run in.
+pub trait World {
+    /// How requests travel.
+    type Wire: Wire;
+    /// What is under test.
+    type Target: Target;
+    /// What looks at it.
+    type Sensor: Sensor;
+    /// Where entries go.
+    type Sink: Sink;
+
+    /// Takes the world apart into its seams.
+    fn open(self) -> Seams<Self>
+    where
+        Self: Sized;
+}
+
+/// The seams of a world.
+pub struct Seams<W: World> {
+    /// How requests travel.
+    pub wire: W::Wire,
+    /// What is under test.
+    pub target: W::Target,
+    /// What looks at it.
+    pub sensors: Vec<W::Sensor>,
+    /// Where entries go.
+    pub sink: W::Sink,
+}
