@@ -8,8 +8,7 @@ pub const ERROR_CHARS_MAX: usize = 200;
 /// `chars_max` characters with `…` at the end of what was cut.
 pub fn one_line(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
-    let mut count = 0;
-    for character in text.chars() {
+    for (count, character) in text.chars().enumerate() {
         if count >= chars_max {
             out.pop();
             out.push('…');
@@ -20,7 +19,6 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
         } else {
             out.push(character);
         }
-        count += 1;
     }
     out
 }

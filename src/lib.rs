@@ -9,23 +9,19 @@
 
 pub mod analysis;
 pub mod answer;
-pub mod cli;
-pub mod command;
+pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod escape;
-pub mod exit;
 pub mod fact;
 pub mod http;
 pub mod incident;
 pub mod journal;
 pub mod measure;
-pub mod observe;
 pub mod plan;
 pub mod protocol;
 pub mod report;
 pub mod rng;
-pub mod run;
 pub mod secret;
 pub mod serve;
 pub mod sim;

@@ -1,1 +1,2 @@
+//! argv in, exit code out.
 fn main() {}

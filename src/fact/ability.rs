@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a server can do. `false` also stands for what could not be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // A list of yes and no is what it is.
 pub struct Abilities {
     /// `/v1/chat/completions` answers.
     pub chat: bool,

@@ -1,0 +1,165 @@
+//! The texts that asks are made of: passages of source code, logs and prose,
+//! made from the seed, or cut from files that the user named. Nothing is
+//! downloaded.
+//!
+//! A text of a given length is passages in an order of its own, filled up with
+//! short ones and single words until the server's own count is met, as far as
+//! the fit knows it.
+
+mod passages;
+
+use super::Fit;
+use crate::digest::sha256;
+use crate::rng::Rng;
+use crate::spec::Source;
+
+/// Characters after which a user's file is cut at the next line.
+const CUT_CHARS: usize = 280;
+
+/// One more token, give or take, where no passage fits any more.
+pub const FILLER: &str = " more";
+
+/// The texts that asks are made of.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    passages: Vec<String>,
+}
+
+impl Corpus {
+    /// Made from the seed, or from `texts` where there are any.
+    pub fn new(seed: u64, texts: &[Source]) -> Corpus {
+        if texts.is_empty() {
+            return Corpus { passages: passages::made(seed) };
+        }
+        Corpus { passages: texts.iter().flat_map(|text| cut(&text.text)).collect() }
+    }
+
+    /// The passages, each ending in a newline.
+    pub fn passages(&self) -> &[String] {
+        &self.passages
+    }
+
+    /// A fingerprint of all passages.
+    pub fn hash(&self) -> String {
+        sha256(self.passages.concat().as_bytes())
+    }
+
+    /// A text of `tokens` tokens as far as the fit knows. It begins with a number
+    /// of its own, so that no two texts share a prefix longer than a few tokens.
+    pub fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit) -> String {
+        let mut left = tokens as f64 - fit.number;
+        let mut text = String::with_capacity(tokens as usize * 5);
+        text.push_str(&number_line(&mut rng));
+        let smallest = fit.passages.iter().copied().fold(f64::INFINITY, f64::min);
+        while left >= smallest {
+            let start = rng.below(self.passages.len() as u64) as usize;
+            let Some(index) = self.fitting(start, left, fit) else { break };
+            left -= fit.passages[index];
+            text.push_str(&self.passages[index]);
+        }
+        let fillers = (left / fit.filler).round().max(0.0) as usize;
+        text.push_str(&FILLER.repeat(fillers));
+        text
+    }
+
+    /// The first passage from `start` on that has at most `left` tokens.
+    fn fitting(&self, start: usize, left: f64, fit: &Fit) -> Option<usize> {
+        let count = self.passages.len().min(fit.passages.len());
+        (0..count).map(|step| (start + step) % count).find(|index| fit.passages[*index] <= left)
+    }
+}
+
+/// A line that makes a text unlike any other. Always as many digits, so that it always
+/// has as many tokens.
+pub fn number_line(rng: &mut Rng) -> String {
+    let mut group = || 1000 + rng.below(9000);
+    format!("Ticket {}-{}-{}-{}.\n", group(), group(), group(), group())
+}
+
+/// Cuts a file at line ends into passages of about [`CUT_CHARS`] characters.
+fn cut(text: &str) -> Vec<String> {
+    let mut passages = Vec::new();
+    let mut passage = String::new();
+    for line in text.lines() {
+        for piece in pieces(line) {
+            passage.push_str(piece);
+            passage.push('\n');
+            if passage.len() >= CUT_CHARS {
+                passages.push(std::mem::take(&mut passage));
+            }
+        }
+    }
+    if !passage.trim().is_empty() {
+        passages.push(passage);
+    }
+    passages
+}
+
+/// A line in pieces of at most [`CUT_CHARS`] characters: some files are one line.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.char_indices().nth(CUT_CHARS).map_or(rest.len(), |(end, _)| end);
+        let (piece, tail) = rest.split_at(end);
+        rest = tail;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tokenizer for tests: a token for every four characters of a passage.
+    fn fit(corpus: &Corpus) -> Fit {
+        Fit {
+            passages: corpus.passages().iter().map(|text| text.len() as f64 / 4.0).collect(),
+            number: 7.0,
+            filler: FILLER.len() as f64 / 4.0,
+            ..Fit::default()
+        }
+    }
+
+    #[test]
+    fn a_text_has_the_tokens_that_were_asked_for() {
+        let corpus = Corpus::new(7, &[]);
+        let fit = fit(&corpus);
+        for tokens in [16, 100, 2048, 65_535] {
+            let text = corpus.text(Rng::at(7, &[tokens]), tokens, &fit);
+            let counted = text.len() as f64 / 4.0;
+            assert!((counted - tokens as f64).abs() < 4.0, "{tokens} became {counted}");
+        }
+    }
+
+    #[test]
+    fn no_two_texts_begin_alike_and_the_same_address_gives_the_same_text() {
+        let corpus = Corpus::new(7, &[]);
+        let fit = fit(&corpus);
+        let text = |address| corpus.text(Rng::at(7, &[address]), 500, &fit);
+        assert_eq!(text(1), text(1));
+        assert_ne!(text(1)[..27], text(2)[..27]);
+    }
+
+    #[test]
+    fn the_corpus_is_made_from_the_seed() {
+        assert_eq!(Corpus::new(7, &[]).hash(), Corpus::new(7, &[]).hash());
+        assert_ne!(Corpus::new(7, &[]).hash(), Corpus::new(8, &[]).hash());
+    }
+
+    #[test]
+    fn a_users_file_is_cut_at_its_lines_and_a_file_of_one_line_is_cut_too() {
+        let source = |text: &str| Source {
+            name: "own".to_owned(),
+            origin: "own.txt".to_owned(),
+            text: text.to_owned(),
+        };
+        let lines = Corpus::new(1, &[source(&"fn main() {}\n".repeat(100))]);
+        assert!(lines.passages().len() > 3);
+        assert!(lines.passages().iter().all(|passage| passage.ends_with("}\n")));
+        let one = Corpus::new(1, &[source(&"x".repeat(1000))]);
+        assert_eq!(one.passages().len(), 4);
+    }
+}

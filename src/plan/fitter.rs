@@ -1,0 +1,295 @@
+//! Exact lengths: finds out how many tokens the server counts for each
+//! passage, before the load, so that any ask can be made to measure without
+//! asking again.
+//!
+//! Pure: it asks, somebody else answers. Words at a line's start are pieces of
+//! their own to all common tokenizers, so counts of passages add up; the last
+//! step checks whole samples and mends what does not.
+
+use serde::{Deserialize, Serialize};
+
+use super::corpus::{FILLER, number_line};
+use super::{Input, Message, Part, Place, Plan};
+use crate::fact::{Cell, Fitted, Phase};
+use crate::rng::Rng;
+use crate::spec::scenario::Api;
+use crate::unit::At;
+
+/// What is known of the server's count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// How it was found out.
+    pub method: Method,
+    /// Tokens of each passage of the corpus.
+    pub passages: Vec<f64>,
+    /// Tokens of the line that makes a text unlike any other.
+    pub number: f64,
+    /// Tokens of one filler word.
+    pub filler: f64,
+    /// Tokens that the chat template adds to a user's message.
+    pub prompt_overhead: u64,
+    /// Tokens that the chat template adds to a system's and a user's message.
+    pub both_overhead: u64,
+}
+
+impl Default for Fit {
+    fn default() -> Fit {
+        Fit {
+            method: Method::Tokenize,
+            passages: Vec::new(),
+            number: 1.0,
+            filler: 1.0,
+            prompt_overhead: 0,
+            both_overhead: 0,
+        }
+    }
+}
+
+/// How the server's count is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// `/tokenize`: costs the server next to nothing.
+    Tokenize,
+    /// The usage record of requests that ask for one token.
+    Usage,
+}
+
+/// What the fitter wants to know: how many tokens is this?
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// A text by itself, without a template.
+    Text(String),
+    /// Messages with the template.
+    Chat(Vec<Message>),
+}
+
+/// How often a passage stands in its question: the joints are counted with it.
+const TIMES: usize = 4;
+/// Fillers in their question.
+const FILLERS: usize = 64;
+/// Without `/tokenize`, a sample costs a prefill; deeper ones are left to the rows, which
+/// carry the server's count of every request.
+const SAMPLE_MAX: u64 = 9_000;
+/// Below this relative error the samples need no mending.
+const CLOSE_ENOUGH: f64 = 0.001;
+
+/// Finds out a [`Fit`] by asking.
+pub struct Fitter<'a> {
+    plan: &'a Plan,
+    fit: Fit,
+    counts: Vec<u64>,
+    samples: Vec<(Cell, Place)>,
+    counted: Vec<u64>,
+    mended: bool,
+}
+
+impl<'a> Fitter<'a> {
+    /// For a plan.
+    pub fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
+        let mut samples: Vec<(Cell, Place)> = Vec::new();
+        for (index, round) in plan.lap().iter().enumerate() {
+            let known = samples.iter().any(|(cell, _)| {
+                (cell.depth, cell.prompt) == (round.cell.depth, round.cell.prompt)
+            });
+            let affordable = method == Method::Tokenize || round.cell.input() <= SAMPLE_MAX;
+            if !known && affordable && round.part != Part::Load && round.api == Api::Chat {
+                samples.push((round.cell, Place { lap: 1, index }));
+            }
+        }
+        Fitter {
+            plan,
+            fit: Fit { method, ..Fit::default() },
+            counts: Vec::new(),
+            samples,
+            counted: Vec::new(),
+            mended: false,
+        }
+    }
+
+    /// How many questions there are at the most, and how many of them are answered.
+    pub fn progress(&self) -> (usize, usize) {
+        let all = BEFORE_PASSAGES + self.plan.corpus().passages().len() + self.samples.len();
+        ((self.counts.len() + self.counted.len()).min(all), all)
+    }
+
+    /// What it wants to know next; `None` when it knows enough.
+    pub fn question(&self) -> Option<Question> {
+        let user = |content: String| Message { role: "user", content };
+        let passages = self.plan.corpus().passages();
+        match self.counts.len() {
+            0 => Some(Question::Chat(vec![user(".".to_owned())])),
+            1 => Some(Question::Chat(vec![
+                Message { role: "system", content: ".".to_owned() },
+                user(".".to_owned()),
+            ])),
+            2 => Some(Question::Text(number_line(&mut Rng::at(0, &[])).repeat(TIMES))),
+            3 => Some(Question::Text(format!("more{}", FILLER.repeat(FILLERS - 1)))),
+            asked if asked < BEFORE_PASSAGES + passages.len() => {
+                Some(Question::Text(passages[asked - BEFORE_PASSAGES].repeat(TIMES)))
+            }
+            _ => {
+                let (_, place) = self.samples.get(self.counted.len())?;
+                match self.plan.ask(Phase::Reference, *place, 0, At::ZERO, &self.fit).input {
+                    Input::Messages(messages) => Some(Question::Chat(messages)),
+                    Input::Text(text) => Some(Question::Text(text)),
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to the last question.
+    pub fn answer(&mut self, tokens: u64) {
+        let all = BEFORE_PASSAGES + self.plan.corpus().passages().len();
+        if self.counts.len() < all {
+            self.counts.push(tokens);
+            if self.counts.len() == all {
+                self.work_out();
+            }
+            return;
+        }
+        self.counted.push(tokens);
+        if self.counted.len() == self.samples.len() && !self.mended {
+            self.mend();
+        }
+    }
+
+    fn work_out(&mut self) {
+        // The full stop in the questions of the template is a token itself.
+        self.fit.prompt_overhead = self.counts[0].saturating_sub(1);
+        self.fit.both_overhead = self.counts[1].saturating_sub(2);
+        self.fit.number = self.counts[2] as f64 / TIMES as f64;
+        self.fit.filler = (self.counts[3] as f64 / FILLERS as f64).max(0.1);
+        self.fit.passages = self.counts[BEFORE_PASSAGES..]
+            .iter()
+            .map(|count| (*count as f64 / TIMES as f64).max(0.1))
+            .collect();
+    }
+
+    /// Scales the passages by what the deepest sample was off, and asks for the samples again.
+    fn mend(&mut self) {
+        self.mended = true;
+        let deepest = (0..self.samples.len()).max_by_key(|index| self.samples[*index].0.input());
+        let Some(deepest) = deepest else { return };
+        let wanted = self.samples[deepest].0.input() as f64;
+        let factor = self.counted[deepest] as f64 / wanted;
+        if (factor - 1.0).abs() < CLOSE_ENOUGH || !(0.5..2.0).contains(&factor) {
+            return;
+        }
+        for tokens in &mut self.fit.passages {
+            *tokens *= factor;
+        }
+        self.counted.clear();
+    }
+
+    /// What was found out, and the sample of each length for the journal.
+    pub fn finish(self) -> (Fit, Vec<Fitted>) {
+        let method = match self.fit.method {
+            Method::Tokenize => "tokenize",
+            Method::Usage => "usage",
+        };
+        let mut fitted: Vec<Fitted> = Vec::new();
+        for cell in self.plan.cells() {
+            let sample = self
+                .samples
+                .iter()
+                .position(|(known, _)| (known.depth, known.prompt) == (cell.depth, cell.prompt));
+            let entry = Fitted {
+                method: method.to_owned(),
+                depth: cell.depth,
+                prompt: cell.prompt,
+                counted: sample.and_then(|index| self.counted.get(index).copied()),
+            };
+            if !fitted.contains(&entry) {
+                fitted.push(entry);
+            }
+        }
+        (self.fit, fitted)
+    }
+}
+
+/// Questions before those about passages: two about the template, the number, the filler.
+const BEFORE_PASSAGES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::scenario;
+    use crate::plan::{Bounds, Input};
+
+    /// A tokenizer of its own mind: runs of letters cost a token per five letters, runs of
+    /// digits one per three, everything else one each; single spaces are free.
+    fn count(text: &str) -> u64 {
+        let mut tokens = 0;
+        let mut run = 0;
+        let mut kind = ' ';
+        for character in text.chars().chain([' ']) {
+            let now = match character {
+                c if c.is_alphabetic() => 'a',
+                c if c.is_ascii_digit() => '0',
+                ' ' => ' ',
+                _ => '.',
+            };
+            if now != kind || now == '.' {
+                tokens += match kind {
+                    'a' => (run as u64).div_ceil(5),
+                    '0' => (run as u64).div_ceil(3),
+                    '.' => 1,
+                    _ => 0,
+                };
+                run = 0;
+            }
+            kind = now;
+            run += 1;
+        }
+        tokens
+    }
+
+    fn chat(messages: &[Message]) -> u64 {
+        7 + messages.iter().map(|message| 4 + count(&message.content)).sum::<u64>()
+    }
+
+    fn fitted(plan: &Plan, method: Method) -> (Fit, Vec<Fitted>) {
+        let mut fitter = Fitter::new(plan, method);
+        let mut questions = 0;
+        while let Some(question) = fitter.question() {
+            questions += 1;
+            assert!(questions < 400, "it comes to an end");
+            fitter.answer(match question {
+                Question::Text(text) => count(&text),
+                Question::Chat(messages) => chat(&messages),
+            });
+        }
+        fitter.finish()
+    }
+
+    #[test]
+    fn every_ask_has_its_depth_within_one_per_cent_or_sixteen_tokens() {
+        let scenario = scenario(&[0, 4096, 32_768], &[1, 2]);
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        for method in [Method::Tokenize, Method::Usage] {
+            let (fit, _) = fitted(&plan, method);
+            for index in 0..plan.lap().len() {
+                for lap in 0..3 {
+                    let place = Place { lap, index };
+                    let ask = plan.ask(Phase::Soak, place, 0, At::ZERO, &fit);
+                    let Input::Messages(messages) = &ask.input else { panic!("a chat") };
+                    let (wanted, counted) = (ask.cell.input(), chat(messages));
+                    let allowed = (wanted / 100).max(16);
+                    assert!(wanted.abs_diff(counted) <= allowed, "{wanted} became {counted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_has_a_sample_in_the_journal() {
+        let scenario = scenario(&[0, 4096], &[1, 2]);
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let (_, samples) = fitted(&plan, Method::Tokenize);
+        let lengths: Vec<(u64, u64)> =
+            samples.iter().map(|sample| (sample.depth, sample.prompt)).collect();
+        assert_eq!(lengths, [(0, 512), (4096, 512)]);
+        assert!(samples.iter().all(|sample| sample.counted.is_some()));
+    }
+}

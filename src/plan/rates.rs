@@ -1,0 +1,85 @@
+//! How fast a server is, as far as anybody knows: from a machine profile, from
+//! an earlier run, or from flags. Where nothing is known, nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use crate::fact::Cell;
+use crate::spec::Profile;
+
+/// How fast a server is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Rates {
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// A profile of the machine.
+    Profile(Profile),
+    /// Measured: seconds that a round of each cell took, by the cell's name.
+    Measured {
+        /// Where it was measured.
+        origin: String,
+        /// Median seconds of a round.
+        rounds: BTreeMap<String, f64>,
+    },
+    /// Given by the user.
+    Flat {
+        /// Prompt tokens per second.
+        prefill_per_s: f64,
+        /// Output tokens per second of one stream.
+        decode_per_s: f64,
+    },
+}
+
+impl Rates {
+    /// Where the rates come from, in words.
+    pub fn origin(&self) -> String {
+        match self {
+            Rates::Unknown => "unknown".to_owned(),
+            Rates::Profile(profile) => format!("profile {}", profile.source.name),
+            Rates::Measured { origin, .. } => format!("run {origin}"),
+            Rates::Flat { prefill_per_s, decode_per_s } => {
+                format!("{prefill_per_s} prompt and {decode_per_s} output tokens/s, as given")
+            }
+        }
+    }
+
+    /// Seconds that a round of a cell takes: its cold prefills one after the other, its
+    /// decoding side by side. `slots` is how many the server runs at once, where known.
+    pub fn round_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
+        let streams = cell.streams().max(1);
+        let together = slots.map_or(streams, |slots| streams.min(slots.max(1) as u32));
+        let waves = f64::from(streams.div_ceil(together));
+        let (prefill, decode) = match self {
+            Rates::Unknown => return None,
+            Rates::Measured { rounds, .. } => return rounds.get(&cell.to_string()).copied(),
+            Rates::Profile(profile) => (
+                profile.prefill_seconds(cell.input()),
+                profile.decode_seconds(cell.depth, together),
+            ),
+            Rates::Flat { prefill_per_s, decode_per_s } => {
+                (cell.input() as f64 / prefill_per_s, 1.0 / decode_per_s)
+            }
+        };
+        Some(prefill * f64::from(streams) + decode * cell.output as f64 * waves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefills_add_up_and_decoding_goes_side_by_side() {
+        let rates = Rates::Flat { prefill_per_s: 1000.0, decode_per_s: 20.0 };
+        let seconds = |cell: &str, slots| rates.round_seconds(&cell.parse().unwrap(), slots);
+        assert_eq!(seconds("d0/c1/p1000/o100", None), Some(6.0));
+        assert_eq!(seconds("d0/c4/p1000/o100", None), Some(9.0));
+        assert_eq!(seconds("d0/c4/p1000/o100", Some(2)), Some(14.0));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_guessed() {
+        let cell = "d0/c1/p1/o1".parse().unwrap();
+        assert_eq!(Rates::Unknown.round_seconds(&cell, None), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! The arrows of the house, checked on the source's own tokens: a room uses
+//! only what stands below it, and only the outside crates that are its own.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, from the roof to the ground. A room may use rooms of lower floors only.
+const FLOORS: [&[&str]; 20] = [
+    &["main"],
+    &["cli"],
+    &["command"],
+    &["serve"],
+    &["report"],
+    &["verdict"],
+    &["analysis"],
+    &["journal"],
+    &["run"],
+    &["http", "target", "observe"],
+    &["sim"],
+    &["world"],
+    &["incident"],
+    &["answer"],
+    &["protocol"],
+    &["plan"],
+    &["spec"],
+    &["engine"],
+    &["fact"],
+    &["stats", "measure", "unit", "timeline", "rng", "escape", "secret", "error", "digest", "exit"],
+];
+
+/// Arrows that point down and are forbidden all the same: the halves never meet, the run
+/// sees neither life nor the simulator, and the two sides of the wire share no code.
+const FORBIDDEN: [(&str, &[&str]); 8] = [
+    ("run", &["sim", "http", "target", "observe"]),
+    (
+        "journal",
+        &["run", "sim", "http", "target", "observe", "incident", "answer", "protocol", "plan"],
+    ),
+    ("analysis", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
+    ("verdict", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
+    ("report", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
+    ("serve", &["run", "journal", "http", "protocol", "answer", "analysis", "verdict", "report"]),
+    ("sim", &["protocol", "answer", "incident"]),
+    ("incident", &["answer", "protocol", "plan"]),
+];
+
+/// Crates and parts of the standard library that only some rooms may name.
+const OUTSIDE: [(&str, &[&str]); 12] = [
+    ("clap", &["cli"]),
+    ("reqwest", &["http"]),
+    ("rustls", &["http"]),
+    ("httparse", &["serve"]),
+    ("granit_parser", &["spec"]),
+    ("tracing_subscriber", &["command"]),
+    ("csv", &["fact", "journal"]),
+    ("fs4", &["journal"]),
+    (
+        "tokio",
+        &["timeline", "run", "world", "http", "target", "observe", "serve", "journal", "command"],
+    ),
+    ("std::fs", &["journal", "command", "http", "observe", "target", "serve"]),
+    ("std::net", &["http", "serve", "command", "target", "observe"]),
+    ("std::thread", &["journal", "serve", "command"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn room_of(path: &Path, root: &Path) -> String {
+    let inside = path.strip_prefix(root).expect("below src");
+    let first = inside.components().next().expect("a component").as_os_str();
+    Path::new(first).file_stem().expect("a stem").to_string_lossy().into_owned()
+}
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// The code without comments and without its test modules at the end.
+fn code(text: &str) -> String {
+    let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    product
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Every word that follows `prefix`, braces opened: `crate::{a::b, c}` names `a` and `c`.
+fn named(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (start, _) in code.match_indices(prefix) {
+        let rest = &code[start + prefix.len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let mut word = String::new();
+            let mut fresh = true;
+            for character in group.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 1 => fresh = true,
+                    c if (c.is_alphanumeric() || c == '_') && depth == 1 && fresh => word.push(c),
+                    _ => {}
+                }
+                if !(word.is_empty() || character.is_alphanumeric() || character == '_') {
+                    names.insert(std::mem::take(&mut word));
+                    fresh = character == ',';
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            names.insert(
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>(),
+            );
+        }
+    }
+    names
+}
+
+fn all() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    assert!(paths.len() > 30, "the source was found");
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("source is text");
+            (room_of(&path, &root), path, code(&text))
+        })
+        .collect()
+}
+
+#[test]
+fn every_arrow_points_down() {
+    let mut wrong = Vec::new();
+    for (room, path, code) in all() {
+        if room == "lib" {
+            continue;
+        }
+        let own = floor(&room).unwrap_or_else(|| panic!("{room} stands on no floor"));
+        for used in named(&code, "crate::") {
+            let Some(other) = floor(&used) else { continue };
+            let forbidden =
+                FORBIDDEN.iter().any(|(from, to)| *from == room && to.contains(&used.as_str()));
+            if used != room
+                && (other <= own && FLOORS[own] != FLOORS[FLOORS.len() - 1] || forbidden)
+            {
+                wrong.push(format!("{}: {room} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point up or across:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_path_names_a_room_that_exists() {
+    for (_, path, code) in all() {
+        for used in named(&code, "crate::") {
+            assert!(floor(&used).is_some(), "{}: crate::{used} is no room", path.display());
+        }
+    }
+}
+
+#[test]
+fn nobody_climbs_two_floors_at_once_or_uses_a_glob() {
+    for (_, path, code) in all() {
+        assert!(!code.contains("super::super"), "{}", path.display());
+        assert!(!code.contains("::*;"), "{}", path.display());
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(!["mod.rs", "imp.rs", "util.rs", "utils.rs"].contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn no_room_hands_on_what_is_another_rooms() {
+    for (room, path, code) in all() {
+        for line in code.lines().filter(|line| line.trim_start().starts_with("pub use ")) {
+            let foreign = named(line, "crate::").into_iter().any(|used| used != room);
+            assert!(!foreign, "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn outside_crates_are_used_only_where_they_belong() {
+    let mut wrong = Vec::new();
+    for (room, path, code) in all() {
+        for (outside, rooms) in OUTSIDE {
+            let name = format!("{outside}::");
+            let used = code.match_indices(&name).any(|(start, _)| {
+                let before = code[..start].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+            });
+            let in_sim_world = room == "sim" && path.ends_with("world.rs");
+            if used && !rooms.contains(&room.as_str()) && !in_sim_world {
+                wrong.push(format!("{}: {room} uses {outside}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "crates in rooms that are not theirs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_check_sees_what_a_brace_group_names() {
+    let code = "use crate::{plan::Ask, fact::{Cell, Load}, unit};\nlet x = crate::rng::Rng::at(1);";
+    let names: Vec<String> = named(code, "crate::").into_iter().collect();
+    assert_eq!(names, ["fact", "plan", "rng", "unit"]);
+}
