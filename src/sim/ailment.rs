@@ -110,18 +110,15 @@ impl Ailment {
         };
         let wrong = |why: String| Mistake::new(why).at(place.clone());
         let when_us = when.map(span_us).transpose().map_err(&wrong)?;
-        let kind = match Kind::read(name, value) {
-            Some(kind) => {
-                kind.map_err(|why| wrong(format!("ailment `{name}`: {why}")).hint(example(name)))?
-            }
-            None => {
-                let mistake = wrong(format!("there is no ailment `{name}`"));
-                return Err(match nearest(name, NAMES) {
-                    Some(near) => mistake.hint(near),
-                    None => mistake.hint(format!("one of {}", NAMES.join(", "))),
-                });
-            }
+        let Some(kind) = Kind::read(name, value) else {
+            let mistake = wrong(format!("there is no ailment `{name}`"));
+            return Err(match nearest(name, NAMES) {
+                Some(near) => mistake.hint(near),
+                None => mistake.hint(format!("one of {}", NAMES.join(", "))),
+            });
         };
+        let kind =
+            kind.map_err(|why| wrong(format!("ailment `{name}`: {why}")).hint(example(name)))?;
         Ok(Ailment { kind, when_us })
     }
 

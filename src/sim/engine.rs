@@ -222,6 +222,11 @@ impl Engine {
         self.machine.view(&self.leaks(), at, self.listening())
     }
 
+    /// When the server's process was started, while there is one.
+    pub fn process_started(&self) -> Option<At> {
+        self.machine.process().map(|(_, started)| started)
+    }
+
     fn leaks(&self) -> Vec<Leak> {
         let rate = |(from, kind): &(At, Kind)| match kind {
             Kind::SlowLeak { bytes_per_s } => Some((*from, *bytes_per_s)),
@@ -324,13 +329,12 @@ impl Engine {
             .collect();
         sequence.ids.extend(tokens.iter().map(|token| token.id));
         let seconds = |since: At| now.since(since) as f64 / 1e6;
-        match sequence.last_token.replace(now) {
-            Some(last) => self.metrics.inter_token.add(seconds(last)),
-            None => {
-                self.metrics.ttft.add(seconds(sequence.arrived));
-                self.metrics.prompt_tokens += sequence.prompt;
-                self.metrics.cached_tokens += sequence.cached.unwrap_or(0);
-            }
+        if let Some(last) = sequence.last_token.replace(now) {
+            self.metrics.inter_token.add(seconds(last));
+        } else {
+            self.metrics.ttft.add(seconds(sequence.arrived));
+            self.metrics.prompt_tokens += sequence.prompt;
+            self.metrics.cached_tokens += sequence.cached.unwrap_or(0);
         }
         self.metrics.generation_tokens += got;
         let computed = sequence.tokens() - 1;

@@ -179,12 +179,12 @@ impl Scheduler {
 
     /// Takes a request out and frees its blocks.
     pub fn remove(&mut self, id: JobId) -> Option<Sequence> {
-        let mut sequence = match self.running.iter().position(|running| running.id == id) {
-            Some(place) => self.running.remove(place),
-            None => {
-                let place = self.waiting.iter().position(|waiting| waiting.id == id)?;
-                self.waiting.remove(place)?
-            }
+        let in_batch = self.running.iter().position(|sequence| sequence.id == id);
+        let mut sequence = if let Some(place) = in_batch {
+            self.running.remove(place)
+        } else {
+            let place = self.waiting.iter().position(|waiting| waiting.id == id)?;
+            self.waiting.remove(place)?
         };
         self.cache.release(&mut sequence.blocks);
         Some(sequence)
