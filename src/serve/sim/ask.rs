@@ -12,6 +12,17 @@ const COMPLETION_TOKENS: u64 = 16;
 /// The longest `cache_salt`.
 const SALT_CHARS_MAX: usize = 128;
 
+/// Where a stream carries usage records.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Usage {
+    /// Nowhere.
+    Never,
+    /// In a chunk of its own at the end.
+    AtEnd,
+    /// There, and what has been counted so far in every chunk.
+    Always,
+}
+
 /// A request that can be served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
@@ -21,10 +32,8 @@ pub struct Ask {
     pub model: String,
     /// Whether the answer is a stream.
     pub stream: bool,
-    /// Whether a usage record ends the stream.
-    pub usage: bool,
-    /// Whether every chunk carries one.
-    pub continuous: bool,
+    /// Where a stream carries usage records.
+    pub usage: Usage,
     /// Whether token ids are shown.
     pub ids: bool,
 }
@@ -50,7 +59,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
     let body = json(body)?;
     let model = model(&body, setup)?;
     let stream = switch(&body, "stream")?;
-    let (usage, continuous) = stream_options(&body, stream)?;
+    let usage = stream_options(&body, stream)?;
     refuse_many(&body)?;
     if let Some(temperature) = body["temperature"].as_f64().filter(|value| *value < 0.0) {
         let text = format!("temperature must be non-negative, got {temperature:?}.");
@@ -74,7 +83,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
         ignore_eos: switch(&body, "ignore_eos")?,
         reasoning,
     };
-    Ok(Ask { job, model, stream, usage, continuous, ids: switch(&body, "return_token_ids")? })
+    Ok(Ask { job, model, stream, usage, ids: switch(&body, "return_token_ids")? })
 }
 
 /// The tokens of a body of `/tokenize`.
@@ -128,18 +137,21 @@ fn whole(body: &Value, field: &str) -> Result<Option<u64>, Refusal> {
     }
 }
 
-/// Whether usage comes at the end, and with every chunk.
-fn stream_options(body: &Value, stream: bool) -> Result<(bool, bool), Refusal> {
+fn stream_options(body: &Value, stream: bool) -> Result<Usage, Refusal> {
     let options = &body["stream_options"];
     if options.is_null() {
-        return Ok((false, false));
+        return Ok(Usage::Never);
     }
     if !stream {
         let text = "Stream options can only be defined when `stream=True`.";
         return Err(Refusal::parameter("stream_options", text.to_owned()));
     }
-    let usage = switch(options, "include_usage")?;
-    Ok((usage, usage && switch(options, "continuous_usage_stats")?))
+    // Usage with every chunk comes only together with usage at the end.
+    Ok(match (switch(options, "include_usage")?, switch(options, "continuous_usage_stats")?) {
+        (false, _) => Usage::Never,
+        (true, false) => Usage::AtEnd,
+        (true, true) => Usage::Always,
+    })
 }
 
 /// The simulator gives one answer to one prompt.
@@ -292,12 +304,12 @@ mod tests {
     fn a_plain_chat_asks_for_all_the_room_there_is() {
         let ask = chat(r#"{"messages":[{"role":"user","content":"Hi"}]}"#).expect("fine");
         assert_eq!((ask.job.prompt.len(), ask.job.max_tokens), (9, 131_072 - 9));
-        assert!(!ask.stream && !ask.usage);
+        assert!(!ask.stream && ask.usage == Usage::Never);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert!(refused(r#"{"messages": nope"#).contains("'body.13'"));
+        assert!(refused(r#"{"messages": nope"#).contains("'loc': 'body.1"));
         assert!(refused(r#"{"model":"x","messages":[]}"#).contains("does not exist"));
         assert!(refused(r#"{"messages":[],"max_tokens":140000}"#).contains("max_model_len=131072"));
         assert!(refused(r#"{"messages":[],"cache_salt":"a/b"}"#).contains("cache_salt"));
@@ -321,12 +333,12 @@ mod tests {
     fn usage_with_every_chunk_needs_usage_at_the_end() {
         let options = |options: &str| {
             let body = format!(r#"{{"messages":[],"stream":true,"stream_options":{options}}}"#);
-            chat(&body).map(|ask| (ask.usage, ask.continuous))
+            chat(&body).map(|ask| ask.usage)
         };
-        assert_eq!(options(r#"{"continuous_usage_stats":true}"#), Ok((false, false)));
+        assert_eq!(options(r#"{"continuous_usage_stats":true}"#), Ok(Usage::Never));
         assert_eq!(
             options(r#"{"include_usage":true,"continuous_usage_stats":true}"#),
-            Ok((true, true))
+            Ok(Usage::Always)
         );
     }
 }

@@ -17,6 +17,9 @@ use crate::unit::At;
 /// How old the published view of the box may be.
 const VIEW_US: u64 = 500_000;
 
+/// Who gets the lines of the server's log.
+pub type Say = Box<dyn FnMut(&str)>;
+
 /// What a request's connection is told.
 #[derive(Debug)]
 pub enum Item {
@@ -56,13 +59,13 @@ pub struct Desk {
     put_in: Notify,
     door: watch::Sender<Door>,
     view: Arc<Mutex<BoxView>>,
-    say: RefCell<Box<dyn FnMut(&str)>>,
+    say: RefCell<Say>,
     loads_by_itself: Cell<bool>,
 }
 
 impl Desk {
     /// A desk before an engine.
-    pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Box<dyn FnMut(&str)>) -> Desk {
+    pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
         let door = Door { open: engine.listening(), life: 0, abrupt: false };
         Desk {
             view: Arc::new(Mutex::new(engine.view(At::ZERO))),

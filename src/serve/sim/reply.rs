@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use super::ask::{self, Ask};
+use super::ask;
 use super::connection::{Connection, Got, Request};
 use super::desk::{Desk, Item, Ticket};
 use super::page;

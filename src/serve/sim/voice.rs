@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask::Ask;
+use super::ask::{Ask, Usage};
 use crate::sim::answer::{Channel, Token};
 use crate::sim::{Finish, Setup};
 
@@ -14,11 +14,9 @@ pub const VERSION: &str = "0.32.0+longhaul.sim";
 pub struct Voice {
     chat: bool,
     reasoning: bool,
-    usage: bool,
-    continuous: bool,
+    usage: Usage,
     ids: bool,
     prompt: Vec<u32>,
-    /// `"id":…,"object":…,"created":…,"model":…`, and for a whole answer another object.
     id: String,
     created: u64,
     model: String,
@@ -36,7 +34,6 @@ impl Voice {
             chat,
             reasoning: ask.job.reasoning,
             usage: ask.usage,
-            continuous: ask.continuous,
             ids: ask.ids,
             prompt: ask.job.prompt.clone(),
             id: format!("{prefix}-{id}"),
@@ -103,7 +100,7 @@ impl Voice {
             )
         };
         self.chunks += 1;
-        let last = finish.is_some() && !self.usage;
+        let last = finish.is_some() && self.usage == Usage::Never;
         let rest =
             format!("{}{}", self.running_usage(), if last { fingerprint() } else { String::new() });
         Some(self.chunk(&choice, &rest))
@@ -111,8 +108,8 @@ impl Voice {
 
     /// The chunk that ends a stream with the count of everything, where it was asked for.
     pub fn end(&self) -> Option<String> {
-        self.usage
-            .then(|| self.chunk("", &format!(r#","usage":{}{}"#, self.record(true), fingerprint())))
+        let usage = || format!(r#","usage":{}{}"#, self.record(true), fingerprint());
+        (self.usage != Usage::Never).then(|| self.chunk("", &usage()))
     }
 
     fn count(&mut self, tokens: &[Token], cached: u64) {
@@ -123,7 +120,11 @@ impl Voice {
     }
 
     fn running_usage(&self) -> String {
-        if self.continuous { format!(r#","usage":{}"#, self.record(false)) } else { String::new() }
+        if self.usage == Usage::Always {
+            format!(r#","usage":{}"#, self.record(false))
+        } else {
+            String::new()
+        }
     }
 
     /// The usage record; its details on the prompt come only at the end.
@@ -240,8 +241,7 @@ mod tests {
 
     fn voice(chat: bool, reasoning: bool) -> Voice {
         let job = Job { prompt: vec![17, 18], reasoning, ..Job::default() };
-        let ask =
-            Ask { job, model: "m".into(), stream: true, usage: true, continuous: true, ids: true };
+        let ask = Ask { job, model: "m".into(), stream: true, usage: Usage::Always, ids: true };
         Voice::new(&ask, chat, "0", 1)
     }
 
