@@ -43,12 +43,33 @@ pub struct Order {
 /// A simulated server with its port taken, not yet running.
 pub struct Server {
     desk: Rc<Desk>,
-    socket: TcpSocket,
+    port: Port,
     address: SocketAddr,
 }
 
+/// The port, in one of its two states.
+enum Port {
+    /// Ours, and refusing.
+    Bound(TcpSocket),
+    /// Open.
+    Listening(TcpListener),
+}
+
+impl Port {
+    /// Opens it, if it is not open.
+    fn open(self, address: SocketAddr) -> Result<TcpListener, Mistake> {
+        match self {
+            Port::Bound(socket) => {
+                socket.listen(BACKLOG).map_err(|error| unusable(address, &error))
+            }
+            Port::Listening(listener) => Ok(listener),
+        }
+    }
+}
+
 impl Server {
-    /// Takes the port. `say` gets the lines of the server's log.
+    /// Takes the port, and opens it unless the server is still to start. To be
+    /// called within a tokio runtime. `say` gets the lines of the server's log.
     ///
     /// # Errors
     /// The port is in use or may not be used.
@@ -60,8 +81,10 @@ impl Server {
         let socket = socket(bind)?;
         let address = socket.local_addr().map_err(|error| unusable(bind, &error))?;
         let engine = Engine::new(order.setup, order.seed, order.ailments, At::ZERO);
+        let port = Port::Bound(socket);
+        let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
         let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(say)));
-        Ok(Server { desk, socket, address })
+        Ok(Server { desk, port, address })
     }
 
     /// Where it listens, or will.
@@ -80,9 +103,9 @@ impl Server {
     }
 
     async fn serve(self) -> Result<(), Mistake> {
-        let Server { desk, socket, address } = self;
+        let Server { desk, port, address } = self;
         let local = LocalSet::new();
-        let listen = local.run_until(listen(desk.clone(), socket, address));
+        let listen = local.run_until(listen(desk.clone(), port, address));
         tokio::select! { biased;
             ended = listen => ended,
             () = desk.drive() => Ok(()),
@@ -91,24 +114,24 @@ impl Server {
 }
 
 /// Opens and closes the port as the engine comes and goes.
-async fn listen(desk: Rc<Desk>, socket: TcpSocket, address: SocketAddr) -> Result<(), Mistake> {
+async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
     let mut door = desk.door();
     let mut connections = JoinSet::new();
-    let mut socket = socket;
+    let mut port = port;
     loop {
         let Ok(life) = door.wait_for(|door| door.open).await.map(|door| door.life) else {
             return Ok(());
         };
         // Whoever is left of an earlier life has had its time to hear of its end.
         connections.abort_all();
-        let listener = socket.listen(BACKLOG).map_err(|error| unusable(address, &error))?;
+        let listener = port.open(address)?;
         accept_during(life, &desk, &listener, &mut connections).await;
         drop(listener);
         if door.borrow_and_update().abrupt {
             connections.abort_all();
         }
         // Bound but not listening: the port is kept, and connections are refused.
-        socket = self::socket(address)?;
+        port = Port::Bound(socket(address)?);
     }
 }
 
@@ -198,8 +221,8 @@ impl Drop for Handle {
     }
 }
 
-/// Starts a simulated server on a thread of its own, its port taken when this
-/// returns. Nothing ails before [`Handle::load_began`].
+/// Starts a simulated server on a thread of its own. When this returns, its port
+/// is taken, and open unless the server is still to start. Nothing ails before [`Handle::load_began`].
 ///
 /// # Errors
 /// The port is in use or may not be used, or no thread can be had.
@@ -213,7 +236,12 @@ pub fn spawn(
     let (tell, told) = std::sync::mpsc::channel();
     let (orders, inbox) = mpsc::unbounded_channel();
     let thread = std::thread::spawn(move || {
-        let started = runtime().and_then(|runtime| Ok((Server::bind(bind, order, say)?, runtime)));
+        let started = runtime().and_then(|runtime| {
+            let within = runtime.enter();
+            let server = Server::bind(bind, order, say)?;
+            drop(within);
+            Ok((server, runtime))
+        });
         match started {
             Ok((server, runtime)) => {
                 let _ = tell.send(Ok((server.address, server.desk.view())));
