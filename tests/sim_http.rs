@@ -1,6 +1,9 @@
 //! The simulated server over real sockets, with clients that read bytes and
 //! know nothing of longhaul's own wire.
 
+// The lints know tests by their attribute, and their helpers not at all.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -59,13 +62,32 @@ fn serve(ailments: &[&str]) -> Handle {
     server
 }
 
-/// Slow enough that a stream is still under way when something happens to it.
+/// Slow enough that a stream is still under way when something happens to it; nothing ails yet.
 fn serve_slowly(ailments: &[&str]) -> Handle {
     let mut setup = setup();
     setup.profile.decode_per_s = 200.0;
-    let server = serve_as(setup, ailments);
+    serve_as(setup, ailments)
+}
+
+/// Asks for a long answer, and lets the ailments begin when it has.
+fn begin_stream(server: &Handle) -> TcpStream {
+    let mut streaming = connect(server);
+    send(&mut streaming, "POST", "/v1/chat/completions", &chat(10_000).to_string());
+    let mut byte = [0];
+    let mut head = Vec::new();
+    while !head.ends_with(b"data: ") {
+        streaming.read_exact(&mut byte).expect("a first event");
+        head.push(byte[0]);
+    }
     server.load_began(None);
-    server
+    streaming
+}
+
+/// The events of a stream to which something happens; the first is lost in waiting for it.
+fn stream_through(server: &Handle) -> (Vec<String>, bool) {
+    let rest = drain(&mut begin_stream(server));
+    let (_, rest) = rest.split_once("\r\n").expect("the end of the first chunk");
+    events(rest)
 }
 
 fn connect(server: &Handle) -> TcpStream {
@@ -154,18 +176,32 @@ fn parsed(events: &[String]) -> Vec<Value> {
     chunks.map(|event| serde_json::from_str(event).expect("a JSON chunk")).collect()
 }
 
-/// Waits until connections are refused, or are taken again.
-fn wait_until_open(server: &Handle, open: bool) {
-    let address = server.address();
-    // Each try is a round trip on loopback; the bound is on tries, not on time.
-    for _ in 0..2_000_000 {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(_) if open => return,
-            Err(error) if !open && error.kind() == ErrorKind::ConnectionRefused => return,
-            _ => std::thread::yield_now(),
-        }
-    }
-    panic!("the port never became {}", if open { "open" } else { "closed" });
+/// Tries until `seen`. The bound is on tries, each of them a round trip on loopback, not on time.
+fn until(what: &str, mut seen: impl FnMut() -> bool) {
+    let tries = (0..1_000_000).any(|_| {
+        let seen = seen();
+        std::thread::yield_now();
+        seen
+    });
+    assert!(tries, "{what} was never seen");
+}
+
+fn refuses(server: &Handle) -> bool {
+    let tried = TcpStream::connect(server.address());
+    tried.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Whether it can be asked and answers: false also for a connection that breaks.
+fn answers(server: &Handle) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(server.address())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /health HTTP/1.1\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 #[test]
@@ -282,44 +318,43 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
 
 #[test]
 fn a_crash_breaks_streams_off_and_then_the_port_refuses() {
-    let server = serve_slowly(&["crash@300ms"]);
-    let (events, ended) = stream(&server, "/v1/chat/completions", &chat(10_000));
+    let server = serve_slowly(&["crash@0s"]);
+    let (events, ended) = stream_through(&server);
     assert!(!ended && !events.contains(&"[DONE]".to_owned()));
-    wait_until_open(&server, false);
+    until("a refused connection", || refuses(&server));
+    until("its end on the box", || server.box_view().exits == 1);
+    assert!(refuses(&server), "it stays down");
 }
 
 #[test]
 fn out_of_gpu_memory_streams_get_an_error_frame_and_done() {
-    let server = serve_slowly(&["cuda_oom@300ms"]);
-    let (events, ended) = stream(&server, "/v1/chat/completions", &chat(10_000));
+    let server = serve_slowly(&["cuda_oom@0s"]);
+    let (events, ended) = stream_through(&server);
     assert!(ended);
     let [.., error, done] = events.as_slice() else { panic!("{events:?}") };
     assert!(error.contains("EngineCore encountered an issue") && done == "[DONE]");
-    wait_until_open(&server, false);
+    until("a refused connection", || refuses(&server));
 }
 
 #[test]
 fn a_restart_comes_back_on_the_same_port_as_another_process() {
-    let server = serve_slowly(&["restart=200ms@300ms"]);
+    let server = serve_slowly(&["restart=100ms@0s"]);
     let before = server.box_view();
-    let (events, _) = stream(&server, "/v1/chat/completions", &chat(10_000));
+    let (events, _) = stream_through(&server);
     assert!(events.iter().any(|event| event.contains("\"error\"")));
-    wait_until_open(&server, true);
-    assert_eq!(get(&server, "/health").0, 200);
+    until("its return", || server.box_view().exits == 1 && server.box_view().listening);
+    until("an answer", || answers(&server));
     let (events, ended) = stream(&server, "/v1/chat/completions", &chat(5));
     assert!(ended && events.last().map(String::as_str) == Some("[DONE]"));
     let (_, page) = get(&server, "/metrics");
     assert!(page.contains("vllm:generation_tokens_total{engine=\"0\",model_name=\"m\"} 5.0"));
-    let after = server.box_view();
-    assert_ne!(before.pid, after.pid);
-    assert_eq!(after.exits, 1);
+    assert_ne!(before.pid, server.box_view().pid);
 }
 
 #[test]
 fn a_hung_server_answers_everything_but_its_streams() {
-    let server = serve_slowly(&["hang@200ms"]);
-    let mut streaming = connect(&server);
-    send(&mut streaming, "POST", "/v1/chat/completions", &chat(10_000).to_string());
+    let server = serve_slowly(&["hang@0s"]);
+    let mut streaming = begin_stream(&server);
     streaming.set_read_timeout(Some(Duration::from_secs(1))).expect("a time limit");
     let mut buffer = [0; 4096];
     // Tokens come every 5 ms until it hangs; a second without any is the hang.
@@ -354,14 +389,10 @@ fn shares_of_requests_end_badly_each_in_its_own_way() {
 #[test]
 fn a_client_that_hangs_up_frees_its_place() {
     let server = serve_slowly(&[]);
-    let mut streaming = connect(&server);
-    send(&mut streaming, "POST", "/v1/chat/completions", &chat(100_000).to_string());
-    let mut buffer = [0; 64];
-    streaming.read_exact(&mut buffer).expect("the head");
-    drop(streaming);
+    drop(begin_stream(&server));
+    // Labels stand in the page's order, the reason last.
     let aborted = "finished_reason=\"abort\"} 1.0";
-    let seen = (0..100_000).any(|_| get(&server, "/metrics").1.contains(aborted));
-    assert!(seen, "the engine heard of it");
+    until("the abort", || get(&server, "/metrics").1.contains(aborted));
 }
 
 #[test]

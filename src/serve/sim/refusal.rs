@@ -1,6 +1,6 @@
 //! Errors in vLLM's words: `{"error":{message,type,param,code}}`.
 
-use serde_json::json;
+use serde_json::Value;
 
 /// A request that is not served, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +15,14 @@ pub struct Refusal {
 impl Refusal {
     /// The JSON body; also what an error frame in a stream holds.
     pub fn body(&self) -> String {
-        json!({"error": {
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.status,
-        }})
-        .to_string()
+        let quoted = |text: &str| Value::from(text).to_string();
+        format!(
+            r#"{{"error":{{"message":{},"type":{},"param":{},"code":{}}}}}"#,
+            quoted(&self.message),
+            quoted(self.kind),
+            self.param.as_deref().map_or("null".to_owned(), quoted),
+            self.status
+        )
     }
 
     /// A value that a request may not have.
@@ -95,7 +99,7 @@ mod tests {
     #[test]
     fn a_refusal_has_the_four_keys_and_its_own_status_as_code() {
         let body = Refusal::too_long(140_000, 131_072, "").body();
-        let parsed: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let parsed: Value = serde_json::from_str(&body).expect("JSON");
         let error = &parsed["error"];
         assert_eq!(error["code"], 400);
         assert_eq!(error["param"], "input_tokens");
