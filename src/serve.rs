@@ -1,1 +1,4 @@
-//! (to be filled)
+//! Listeners. What they say they write byte by byte themselves, without
+//! `protocol`, so that one error cannot hide the other.
+
+pub mod sim;

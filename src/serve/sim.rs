@@ -1,0 +1,280 @@
+//! The simulator behind a real port: vLLM's HTTP face over `sim::Engine`, in
+//! real time. One thread; a driver brings the engine up to now, and each
+//! connection is a task. When the model's server dies, the port really refuses.
+
+mod ask;
+mod connection;
+mod desk;
+mod page;
+mod refusal;
+mod reply;
+mod voice;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::error::Mistake;
+use crate::sim::{Ailment, BoxView, Engine, Setup};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use desk::Desk;
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// What a simulated server is told to be.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What is simulated.
+    pub setup: Setup,
+    /// Where its noise comes from.
+    pub seed: u64,
+    /// What goes wrong with it.
+    pub ailments: Vec<Ailment>,
+}
+
+/// A simulated server with its port taken, not yet running.
+pub struct Server {
+    desk: Rc<Desk>,
+    port: Port,
+    address: SocketAddr,
+}
+
+/// The port, in one of its two states.
+enum Port {
+    /// Ours, and refusing.
+    Bound(TcpSocket),
+    /// Open.
+    Listening(TcpListener),
+}
+
+impl Port {
+    /// Opens it, if it is not open.
+    fn open(self, address: SocketAddr) -> Result<TcpListener, Mistake> {
+        match self {
+            Port::Bound(socket) => {
+                socket.listen(BACKLOG).map_err(|error| unusable(address, &error))
+            }
+            Port::Listening(listener) => Ok(listener),
+        }
+    }
+}
+
+impl Server {
+    /// Takes the port, and opens it unless the server is still to start. To be
+    /// called within a tokio runtime. `say` gets the lines of the server's log.
+    ///
+    /// # Errors
+    /// The port is in use or may not be used.
+    pub fn bind(
+        bind: SocketAddr,
+        order: Order,
+        say: impl FnMut(&str) + 'static,
+    ) -> Result<Server, Mistake> {
+        let socket = socket(bind)?;
+        let address = socket.local_addr().map_err(|error| unusable(bind, &error))?;
+        let engine = Engine::new(order.setup, order.seed, order.ailments, At::ZERO);
+        let port = Port::Bound(socket);
+        let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
+        let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(say)));
+        Ok(Server { desk, port, address })
+    }
+
+    /// Where it listens, or will.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the future is dropped. Load begins with the first request
+    /// to an endpoint that answers.
+    ///
+    /// # Errors
+    /// Another program took the port while the server was down.
+    pub async fn run(self) -> Result<(), Mistake> {
+        self.desk.load_begins_by_itself();
+        self.serve().await
+    }
+
+    async fn serve(self) -> Result<(), Mistake> {
+        let Server { desk, port, address } = self;
+        let local = LocalSet::new();
+        let listen = local.run_until(listen(desk.clone(), port, address));
+        tokio::select! { biased;
+            ended = listen => ended,
+            () = desk.drive() => Ok(()),
+        }
+    }
+}
+
+/// Opens and closes the port as the engine comes and goes.
+async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
+    let mut door = desk.door();
+    let mut connections = JoinSet::new();
+    let mut port = port;
+    loop {
+        let Ok(life) = door.wait_for(|door| door.open).await.map(|door| door.life) else {
+            return Ok(());
+        };
+        // Whoever is left of an earlier life has had its time to hear of its end.
+        connections.abort_all();
+        let listener = port.open(address)?;
+        accept_during(life, &desk, &listener, &mut connections).await;
+        drop(listener);
+        if door.borrow_and_update().abrupt {
+            connections.abort_all();
+        }
+        // Bound but not listening: the port is kept, and connections are refused.
+        port = Port::Bound(socket(address)?);
+    }
+}
+
+/// Accepts connections until this life of the server is over.
+async fn accept_during(
+    life: u64,
+    desk: &Rc<Desk>,
+    listener: &TcpListener,
+    connections: &mut JoinSet<()>,
+) {
+    let mut door = desk.door();
+    loop {
+        tokio::select! { biased;
+            _ = door.wait_for(|door| !door.open || door.life != life) => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => {
+                // An error here is of that one connection, or of a limit that passes.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn_local(reply::converse(desk.clone(), stream, life));
+                }
+            }
+        }
+    }
+}
+
+fn socket(bind: SocketAddr) -> Result<TcpSocket, Mistake> {
+    let socket = if bind.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let bound = socket.and_then(|socket| {
+        // Without it, connections of an earlier life would keep the port for a minute.
+        socket.set_reuseaddr(true)?;
+        socket.bind(bind)?;
+        Ok(socket)
+    });
+    bound.map_err(|error| unusable(bind, &error))
+}
+
+fn unusable(bind: SocketAddr, error: &std::io::Error) -> Mistake {
+    let port = bind.port();
+    if error.kind() == ErrorKind::AddrInUse {
+        return Mistake::new(format!("port {port} on {} is in use", bind.ip()))
+            .hint("another port: --port 0 takes a free one");
+    }
+    Mistake::new(format!("cannot listen on {bind}: {error}"))
+        .hint("a port from 1024 on, and an address of this machine")
+}
+
+/// A simulated server on a thread of its own. Dropping it ends the server.
+pub struct Handle {
+    address: SocketAddr,
+    orders: Option<mpsc::UnboundedSender<Option<u64>>>,
+    view: Arc<Mutex<BoxView>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Load begins now, and is planned to last so many microseconds: ailments get their times.
+    pub fn load_began(&self, planned_us: Option<u64>) {
+        if let Some(orders) = &self.orders {
+            // Fails only if the server has ended, and then there is nothing to tell.
+            let _ = orders.send(planned_us);
+        }
+    }
+
+    /// The box as a sensor on it would see it, at most half a second old.
+    pub fn box_view(&self) -> BoxView {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same, to be kept by a sensor.
+    pub fn shared_view(&self) -> Arc<Mutex<BoxView>> {
+        self.view.clone()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends at once; a panic in it has been told by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a simulated server on a thread of its own. When this returns, its port
+/// is taken, and open unless the server is still to start. Nothing ails before [`Handle::load_began`].
+///
+/// # Errors
+/// The port is in use or may not be used, or no thread can be had.
+// The simulator must not share the run's thread: its work would be measured as lateness of the load.
+#[allow(clippy::disallowed_methods)]
+pub fn spawn(
+    bind: SocketAddr,
+    order: Order,
+    say: impl FnMut(&str) + Send + 'static,
+) -> Result<Handle, Mistake> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (orders, inbox) = mpsc::unbounded_channel();
+    let thread = std::thread::spawn(move || {
+        let started = runtime().and_then(|runtime| {
+            let within = runtime.enter();
+            let server = Server::bind(bind, order, say)?;
+            drop(within);
+            Ok((server, runtime))
+        });
+        match started {
+            Ok((server, runtime)) => {
+                let _ = tell.send(Ok((server.address, server.desk.view())));
+                runtime.block_on(until_dropped(server, inbox));
+            }
+            Err(mistake) => {
+                let _ = tell.send(Err(mistake));
+            }
+        }
+    });
+    let gone = || Err(Mistake::new("the simulated server's thread ended before it listened"));
+    let (address, view) = told.recv().unwrap_or_else(|_| gone())?;
+    Ok(Handle { address, orders: Some(orders), view, thread: Some(thread) })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Mistake::new(format!("the simulated server cannot start: {error}")))
+}
+
+/// Serves until the handle is dropped.
+async fn until_dropped(server: Server, mut inbox: mpsc::UnboundedReceiver<Option<u64>>) {
+    let desk = server.desk.clone();
+    let obey = async {
+        while let Some(planned_us) = inbox.recv().await {
+            desk.load_began(planned_us);
+        }
+    };
+    tokio::select! { biased;
+        () = obey => {}
+        // The port was lost while the server was down: to everyone it stays down.
+        _ = server.serve() => {}
+    }
+}

@@ -1,0 +1,253 @@
+//! HTTP/1.1 on a socket: reads requests, writes bytes. Knows nothing of models.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A request's head above this is refused: bounds what a client can make us keep.
+const HEAD_MAX: usize = 64 << 10;
+/// A body above this is refused; 1M tokens as ids are about 8 MB.
+const BODY_MAX: usize = 64 << 20;
+const HEADERS_MAX: usize = 100;
+
+/// A request as it came.
+#[derive(Debug, PartialEq)]
+pub struct Request {
+    /// `GET`, `POST` …
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Whether the client wants to use the connection again.
+    pub keep: bool,
+}
+
+/// How a body's end is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Body {
+    Length(usize),
+    Chunked,
+}
+
+struct Head {
+    request: Request,
+    bytes: usize,
+    body: Body,
+    wants_continue: bool,
+}
+
+/// What reading came to.
+#[derive(Debug, PartialEq)]
+pub enum Got {
+    /// A request.
+    Request(Request),
+    /// The client is gone.
+    Closed,
+    /// What came is not a request that we take; the status to say so.
+    Bad(u16),
+}
+
+/// A client's connection.
+pub struct Connection {
+    stream: TcpStream,
+    /// Read and not yet used.
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(stream: TcpStream) -> Connection {
+        // Tokens leave as they come; a failure costs only that.
+        let _ = stream.set_nodelay(true);
+        Connection { stream, buffer: Vec::new() }
+    }
+
+    /// Reads the next request.
+    pub async fn request(&mut self) -> Got {
+        let head = loop {
+            match parse_head(&self.buffer) {
+                Ok(Some(head)) => break head,
+                Ok(None) if self.buffer.len() > HEAD_MAX => return Got::Bad(431),
+                Ok(None) => {}
+                Err(status) => return Got::Bad(status),
+            }
+            if !self.fill().await {
+                return Got::Closed;
+            }
+        };
+        self.buffer.drain(..head.bytes);
+        if head.wants_continue && self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_err() {
+            return Got::Closed;
+        }
+        let body = match head.body {
+            Body::Length(bytes) if bytes > BODY_MAX => return Got::Bad(413),
+            Body::Length(bytes) => {
+                while self.buffer.len() < bytes {
+                    if !self.fill().await {
+                        return Got::Closed;
+                    }
+                }
+                self.buffer.drain(..bytes).collect()
+            }
+            Body::Chunked => match self.chunks().await {
+                Ok(body) => body,
+                Err(got) => return got,
+            },
+        };
+        Got::Request(Request { body, ..head.request })
+    }
+
+    async fn chunks(&mut self) -> Result<Vec<u8>, Got> {
+        let mut body = Vec::new();
+        loop {
+            match httparse::parse_chunk_size(&self.buffer) {
+                Ok(httparse::Status::Complete((start, size))) => {
+                    let size = usize::try_from(size).unwrap_or(usize::MAX);
+                    if body.len().saturating_add(size) > BODY_MAX {
+                        return Err(Got::Bad(413));
+                    }
+                    while self.buffer.len() < start + size + 2 {
+                        if !self.fill().await {
+                            return Err(Got::Closed);
+                        }
+                    }
+                    body.extend_from_slice(&self.buffer[start..start + size]);
+                    self.buffer.drain(..start + size + 2);
+                    if size == 0 {
+                        return Ok(body);
+                    }
+                }
+                Ok(httparse::Status::Partial) if self.fill().await => {}
+                Ok(httparse::Status::Partial) => return Err(Got::Closed),
+                Err(_) => return Err(Got::Bad(400)),
+            }
+        }
+    }
+
+    /// Reads more; false if there is no more.
+    async fn fill(&mut self) -> bool {
+        matches!(self.stream.read_buf(&mut self.buffer).await, Ok(read) if read > 0)
+    }
+
+    /// Returns when the client hangs up; keeps what it sends until then.
+    pub async fn gone(&mut self) {
+        while self.buffer.len() < HEAD_MAX + BODY_MAX && self.fill().await {}
+    }
+
+    /// Writes bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Writes a whole response.
+    pub async fn respond(
+        &mut self,
+        status: u16,
+        content_type: &str,
+        body: &str,
+        keep: bool,
+    ) -> io::Result<()> {
+        let close = if keep { "" } else { "connection: close\r\n" };
+        let kind = if body.is_empty() {
+            String::new()
+        } else {
+            format!("content-type: {content_type}\r\n")
+        };
+        let text = format!(
+            "HTTP/1.1 {status} {}\r\nserver: uvicorn\r\ncontent-length: {}\r\n{kind}{close}\r\n{body}",
+            phrase(status),
+            body.len(),
+        );
+        self.write(text.as_bytes()).await
+    }
+
+    /// Begins an event stream.
+    pub async fn begin_stream(&mut self, keep: bool) -> io::Result<()> {
+        let close = if keep { "" } else { "connection: close\r\n" };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
+             {close}transfer-encoding: chunked\r\n\r\n"
+        );
+        self.write(head.as_bytes()).await
+    }
+
+    /// Writes one event, as one chunk.
+    pub async fn event(&mut self, data: &str) -> io::Result<()> {
+        let frame = format!("data: {data}\n\n");
+        self.write(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes()).await
+    }
+
+    /// Ends an event stream in good order.
+    pub async fn end_stream(&mut self) -> io::Result<()> {
+        self.write(b"0\r\n\r\n").await
+    }
+}
+
+/// The reason phrase of a status.
+pub fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        _ => "Internal Server Error",
+    }
+}
+
+/// A head, once it is whole; the status of what is wrong with it.
+fn parse_head(bytes: &[u8]) -> Result<Option<Head>, u16> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let used = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(used)) => used,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(431),
+        Err(_) => return Err(400),
+    };
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(400) };
+    let value = |name: &str| {
+        let header = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok().map(str::trim)
+    };
+    let body = match (value("transfer-encoding"), value("content-length")) {
+        (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Body::Chunked,
+        (Some(_), _) => return Err(400),
+        (None, Some(length)) => Body::Length(length.parse().map_err(|_| 400u16)?),
+        (None, None) => Body::Length(0),
+    };
+    let said = |name: &str, word: &str| value(name).is_some_and(|is| is.eq_ignore_ascii_case(word));
+    let keep = match parsed.version {
+        Some(1) => !said("connection", "close"),
+        _ => said("connection", "keep-alive"),
+    };
+    let path = target.split('?').next().unwrap_or(target).to_owned();
+    let request = Request { method: method.to_owned(), path, body: Vec::new(), keep };
+    let wants_continue = said("expect", "100-continue");
+    Ok(Some(Head { request, bytes: used, body, wants_continue }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_taken_only_when_it_is_whole() {
+        let text = b"POST /v1/x?a=1 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+        assert!(parse_head(&text[..30]).is_ok_and(|head| head.is_none()));
+        let head = parse_head(text).ok().flatten().expect("a head");
+        assert_eq!((head.request.path.as_str(), head.request.keep), ("/v1/x", true));
+        assert_eq!((head.bytes, head.body), (text.len() - 5, Body::Length(5)));
+    }
+
+    #[test]
+    fn what_is_not_http_is_a_bad_request_and_old_clients_close() {
+        assert!(parse_head(b"\x16\x03\x01\x02\x00").is_err());
+        assert!(parse_head(b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n").is_err());
+        let old = parse_head(b"GET / HTTP/1.0\r\n\r\n").ok().flatten().expect("a head");
+        assert!(!old.request.keep);
+    }
+}

@@ -1,0 +1,212 @@
+//! Where connections and the engine meet: hands jobs in, hands happenings out
+//! to whom they belong, and keeps the engine up to now.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::rng::Rng;
+use crate::sim::answer::Token;
+use crate::sim::{BoxView, Engine, Exit, Finish, Happening, Job, JobId};
+use crate::timeline::Timeline;
+use crate::unit::At;
+
+/// How old the published view of the box may be.
+const VIEW_US: u64 = 500_000;
+
+/// Who gets the lines of the server's log.
+pub type Say = Box<dyn FnMut(&str)>;
+
+/// What a request's connection is told.
+#[derive(Debug)]
+pub enum Item {
+    /// Tokens, or the end, or both.
+    Output {
+        /// The step's tokens.
+        tokens: Vec<Token>,
+        /// Prompt tokens that came from the cache.
+        cached: u64,
+        /// Set with the last.
+        finish: Option<Finish>,
+    },
+    /// The request failed, in the server's words.
+    Failed(&'static str),
+    /// The stream ends here, without a reason.
+    Cut,
+}
+
+/// Whether the port is open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Door {
+    /// It is.
+    pub open: bool,
+    /// Counts the lives of the server: one may end and the next begin between two looks.
+    pub life: u64,
+    /// Whether the last life ended by a kill: connections break off.
+    pub abrupt: bool,
+}
+
+/// The engine, and who waits for what of it.
+pub struct Desk {
+    engine: RefCell<Engine>,
+    timeline: Timeline,
+    seed: u64,
+    waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<Item>>>,
+    /// Something was put in: the driver has to look again.
+    put_in: Notify,
+    door: watch::Sender<Door>,
+    view: Arc<Mutex<BoxView>>,
+    say: RefCell<Say>,
+    loads_by_itself: Cell<bool>,
+}
+
+impl Desk {
+    /// A desk before an engine.
+    pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
+        let door = Door { open: engine.listening(), life: 0, abrupt: false };
+        Desk {
+            view: Arc::new(Mutex::new(engine.view(At::ZERO))),
+            engine: RefCell::new(engine),
+            timeline,
+            seed,
+            waiting: RefCell::default(),
+            put_in: Notify::new(),
+            door: watch::Sender::new(door),
+            say: RefCell::new(say),
+            loads_by_itself: Cell::new(false),
+        }
+    }
+
+    /// The first request begins the load.
+    pub fn load_begins_by_itself(&self) {
+        self.loads_by_itself.set(true);
+    }
+
+    /// Load begins now.
+    pub fn load_began(&self, planned_us: Option<u64>) {
+        self.engine.borrow_mut().load_began(self.timeline.now(), planned_us);
+        self.put_in.notify_one();
+    }
+
+    /// Follows the port.
+    pub fn door(&self) -> watch::Receiver<Door> {
+        self.door.subscribe()
+    }
+
+    /// The box as last published.
+    pub fn view(&self) -> Arc<Mutex<BoxView>> {
+        self.view.clone()
+    }
+
+    /// Looks at the engine.
+    pub fn look<T>(&self, at: impl FnOnce(&Engine) -> T) -> T {
+        at(&self.engine.borrow())
+    }
+
+    /// Seconds since 1970 of an instant of the engine.
+    pub fn unix_seconds(&self, at: At) -> f64 {
+        self.timeline.wall_us() as f64 / 1e6 + at.seconds()
+    }
+
+    /// Seconds since 1970, now.
+    pub fn created(&self) -> u64 {
+        self.timeline.wall_now_us() / 1_000_000
+    }
+
+    /// Hands a job in; `None` if the engine does not take it.
+    pub fn submit(self: &Rc<Desk>, job: Job) -> Option<Ticket> {
+        let now = self.timeline.now();
+        let mut engine = self.engine.borrow_mut();
+        if self.loads_by_itself.get() && !engine.loaded() {
+            engine.load_began(now, None);
+        }
+        let id = engine.submit(now, job)?;
+        let (sender, inbox) = mpsc::unbounded_channel();
+        self.waiting.borrow_mut().insert(id, sender);
+        self.put_in.notify_one();
+        Some(Ticket { id, inbox, desk: self.clone() })
+    }
+
+    /// Keeps the engine up to now, for ever.
+    pub async fn drive(&self) {
+        loop {
+            let now = self.timeline.now();
+            let happened = self.engine.borrow_mut().advance(now);
+            for (_, happening) in happened {
+                self.hand_out(happening);
+            }
+            let view = self.engine.borrow().view(now);
+            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
+            let look_again = At(now.0 + VIEW_US);
+            let next =
+                self.engine.borrow().next_event().map_or(look_again, |at| at.min(look_again));
+            tokio::select! { biased;
+                () = self.put_in.notified() => {}
+                () = self.timeline.until(next) => {}
+            }
+        }
+    }
+
+    fn hand_out(&self, happening: Happening) {
+        match happening {
+            Happening::Output { job, tokens, cached, finish } => {
+                self.send(job, Item::Output { tokens, cached, finish }, finish.is_some());
+            }
+            Happening::Failed { job, message } => self.send(job, Item::Failed(message), true),
+            Happening::Cut { job } => self.send(job, Item::Cut, true),
+            Happening::Said(line) => (self.say.borrow_mut())(&line),
+            Happening::Started => {}
+            Happening::Exited(exit) => {
+                self.waiting.borrow_mut().clear();
+                let abrupt = exit == Exit::Killed;
+                self.door.send_modify(|door| {
+                    *door = Door { open: false, life: door.life + 1, abrupt };
+                });
+            }
+            Happening::Ready => self.door.send_modify(|door| door.open = true),
+        }
+    }
+
+    fn send(&self, job: JobId, item: Item, last: bool) {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(sender) = waiting.get(&job) {
+            // Nobody listens any more if the connection is just being dropped.
+            let _ = sender.send(item);
+        }
+        if last {
+            waiting.remove(&job);
+        }
+    }
+}
+
+/// A job in the engine, as its connection holds it. Dropping it hangs up.
+pub struct Ticket {
+    id: JobId,
+    inbox: mpsc::UnboundedReceiver<Item>,
+    desk: Rc<Desk>,
+}
+
+impl Ticket {
+    /// The next item; `None` when the server is gone.
+    pub async fn next(&mut self) -> Option<Item> {
+        self.inbox.recv().await
+    }
+
+    /// The response's id behind its prefix, as vLLM's 16 hexadecimal digits.
+    pub fn name(&self) -> String {
+        format!("{:016x}", Rng::at(self.desk.seed, &[0xD0, self.id.0]).bits())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.desk.waiting.borrow_mut().remove(&self.id).is_some() {
+            let now = self.desk.timeline.now();
+            self.desk.engine.borrow_mut().cancel(now, self.id);
+            self.desk.put_in.notify_one();
+        }
+    }
+}

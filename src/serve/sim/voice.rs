@@ -1,0 +1,282 @@
+//! The JSON of an answer, in the order of keys that vLLM writes: chunks of a
+//! stream, the usage record, and the whole of an answer at once.
+
+use serde_json::{Value, json};
+
+use super::ask::{Ask, Usage};
+use crate::sim::answer::{Channel, Token};
+use crate::sim::{Finish, Setup};
+
+/// Version in `/version` and in fingerprints: whose face this is, and that it is not it.
+pub const VERSION: &str = "0.32.0+longhaul.sim";
+
+/// One answer as it is told.
+pub struct Voice {
+    chat: bool,
+    reasoning: bool,
+    usage: Usage,
+    ids: bool,
+    prompt: Vec<u32>,
+    id: String,
+    created: u64,
+    model: String,
+    completion: u64,
+    reasoned: u64,
+    cached: u64,
+    chunks: u64,
+}
+
+impl Voice {
+    /// The voice of an ask under the name `id`.
+    pub fn new(ask: &Ask, chat: bool, id: &str, created: u64) -> Voice {
+        let prefix = if chat { "chatcmpl" } else { "cmpl" };
+        Voice {
+            chat,
+            reasoning: ask.job.reasoning,
+            usage: ask.usage,
+            ids: ask.ids,
+            prompt: ask.job.prompt.clone(),
+            id: format!("{prefix}-{id}"),
+            created,
+            model: ask.model.clone(),
+            completion: 0,
+            reasoned: 0,
+            cached: 0,
+            chunks: 0,
+        }
+    }
+
+    fn chunk(&self, choices: &str, rest: &str) -> String {
+        let object = if self.chat { "chat.completion.chunk" } else { "text_completion" };
+        format!(
+            r#"{{"id":"{}","object":"{object}","created":{},"model":{},"choices":[{choices}]{rest}}}"#,
+            self.id,
+            self.created,
+            quoted(&self.model)
+        )
+    }
+
+    /// The chunk before the first: the role, with no token in it.
+    pub fn role(&self) -> Option<String> {
+        self.chat.then(|| {
+            let choice = r#"{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}"#;
+            let ids = if self.ids { list(&self.prompt) } else { "null".to_owned() };
+            let rest =
+                format!(r#"{},"prompt_token_ids":{ids},"prompt_text":null"#, self.running_usage());
+            self.chunk(choice, &rest)
+        })
+    }
+
+    /// The chunk of a step's tokens; none if they are all withheld.
+    pub fn tokens(
+        &mut self,
+        tokens: &[Token],
+        cached: u64,
+        finish: Option<Finish>,
+    ) -> Option<String> {
+        self.count(tokens, cached);
+        let shown = tokens.iter().any(|token| token.channel != Channel::Hidden);
+        if !shown && finish.is_none() && !self.ids {
+            return None;
+        }
+        let ids = if self.ids {
+            list(&tokens.iter().map(|token| token.id).collect::<Vec<_>>())
+        } else {
+            "null".to_owned()
+        };
+        let reason = finish.map_or("null".to_owned(), |finish| quoted(finish.word()));
+        let choice = if self.chat {
+            let stop = if finish.is_some() { r#","stop_reason":null"# } else { "" };
+            format!(
+                r#"{{"index":0,"delta":{{{}}},"logprobs":null,"finish_reason":{reason}{stop},"token_ids":{ids}}}"#,
+                delta(tokens)
+            )
+        } else {
+            let first = self.ids && self.chunks == 0;
+            let prompt = if first { list(&self.prompt) } else { "null".to_owned() };
+            format!(
+                r#"{{"index":0,"text":{},"logprobs":null,"finish_reason":{reason},"stop_reason":null,"prompt_token_ids":{prompt},"token_ids":{ids}}}"#,
+                quoted(&text(tokens, Channel::Content))
+            )
+        };
+        self.chunks += 1;
+        let last = finish.is_some() && self.usage == Usage::Never;
+        let rest =
+            format!("{}{}", self.running_usage(), if last { fingerprint() } else { String::new() });
+        Some(self.chunk(&choice, &rest))
+    }
+
+    /// The chunk that ends a stream with the count of everything, where it was asked for.
+    pub fn end(&self) -> Option<String> {
+        let usage = || format!(r#","usage":{}{}"#, self.record(true), fingerprint());
+        (self.usage != Usage::Never).then(|| self.chunk("", &usage()))
+    }
+
+    fn count(&mut self, tokens: &[Token], cached: u64) {
+        self.completion += tokens.len() as u64;
+        self.reasoned +=
+            tokens.iter().filter(|token| token.channel == Channel::Reasoning).count() as u64;
+        self.cached = cached;
+    }
+
+    fn running_usage(&self) -> String {
+        if self.usage == Usage::Always {
+            format!(r#","usage":{}"#, self.record(false))
+        } else {
+            String::new()
+        }
+    }
+
+    /// The usage record; its details on the prompt come only at the end.
+    fn record(&self, whole: bool) -> String {
+        let prompt = self.prompt.len() as u64;
+        let cached = self.cached;
+        let details = match (whole, self.chat) {
+            (false, _) => String::new(),
+            (true, true) => format!(
+                r#","prompt_tokens_details":{{"cached_tokens":{cached},"created_cache_tokens":0}}"#
+            ),
+            (true, false) => format!(r#","prompt_tokens_details":{{"cached_tokens":{cached}}}"#),
+        };
+        let reasoned = if self.reasoning {
+            format!(r#","completion_tokens_details":{{"reasoning_tokens":{}}}"#, self.reasoned)
+        } else {
+            String::new()
+        };
+        format!(
+            r#"{{"prompt_tokens":{prompt},"total_tokens":{},"completion_tokens":{}{details}{reasoned}}}"#,
+            prompt + self.completion,
+            self.completion
+        )
+    }
+
+    /// The whole answer at once.
+    pub fn whole(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> String {
+        self.count(tokens, cached);
+        let reason = finish.map(Finish::word);
+        let ids: Option<Vec<u32>> = self.ids.then(|| tokens.iter().map(|token| token.id).collect());
+        let prompt_ids = self.ids.then_some(&self.prompt);
+        let content = text(tokens, Channel::Content);
+        let usage: Value = serde_json::from_str(&self.record(true)).unwrap_or(Value::Null);
+        if self.chat {
+            let reasoning = Some(text(tokens, Channel::Reasoning)).filter(|text| !text.is_empty());
+            let visible =
+                if content.is_empty() && reasoning.is_some() { None } else { Some(content) };
+            return json!({
+                "id": self.id, "object": "chat.completion", "created": self.created,
+                "model": self.model,
+                "choices": [{
+                    "index": 0,
+                    "message": {
+                        "role": "assistant", "content": visible, "refusal": null,
+                        "tool_calls": [], "reasoning": reasoning,
+                    },
+                    "logprobs": null, "finish_reason": reason, "stop_reason": null,
+                    "token_ids": ids,
+                }],
+                "usage": usage, "prompt_token_ids": prompt_ids,
+                "system_fingerprint": format!("vllm-{VERSION}"),
+            })
+            .to_string();
+        }
+        json!({
+            "id": self.id, "object": "text_completion", "created": self.created,
+            "model": self.model,
+            "choices": [{
+                "index": 0, "text": content, "logprobs": null, "finish_reason": reason,
+                "stop_reason": null, "token_ids": ids, "prompt_token_ids": prompt_ids,
+            }],
+            "usage": usage, "system_fingerprint": format!("vllm-{VERSION}"),
+        })
+        .to_string()
+    }
+}
+
+/// The list of models. `created` is the time of the call, as in vLLM.
+pub fn models(setup: &Setup, created: u64) -> String {
+    let data: Vec<Value> = setup
+        .served
+        .iter()
+        .map(|name| {
+            json!({
+                "id": name, "object": "model", "created": created, "owned_by": "vllm",
+                "root": setup.model, "parent": null, "max_model_len": setup.max_model_len,
+            })
+        })
+        .collect();
+    json!({"object": "list", "data": data}).to_string()
+}
+
+fn fingerprint() -> String {
+    format!(r#","system_fingerprint":"vllm-{VERSION}""#)
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn list(ids: &[u32]) -> String {
+    let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+fn text(tokens: &[Token], channel: Channel) -> String {
+    let shown = tokens.iter().filter(|token| token.channel == channel);
+    shown.map(|token| token.text.as_str()).collect()
+}
+
+fn delta(tokens: &[Token]) -> String {
+    let part = |name: &str, channel| {
+        let text = text(tokens, channel);
+        (!text.is_empty()).then(|| format!(r#""{name}":{}"#, quoted(&text)))
+    };
+    let parts = [part("reasoning", Channel::Reasoning), part("content", Channel::Content)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Job, answer};
+
+    fn voice(chat: bool, reasoning: bool) -> Voice {
+        let job = Job { prompt: vec![17, 18], reasoning, ..Job::default() };
+        let ask = Ask { job, model: "m".into(), stream: true, usage: Usage::Always, ids: true };
+        Voice::new(&ask, chat, "0", 1)
+    }
+
+    fn parsed(text: Option<String>) -> Value {
+        serde_json::from_str(&text.expect("a chunk")).expect("JSON")
+    }
+
+    #[test]
+    fn a_chunk_carries_what_the_step_gave_and_the_count_so_far() {
+        let mut voice = voice(true, true);
+        assert_eq!(parsed(voice.role())["usage"]["completion_tokens"], 0);
+        let tokens: Vec<Token> = (answer::REASONING - 1..answer::REASONING + 2)
+            .map(|index| answer::token(7, index, true))
+            .collect();
+        let chunk = parsed(voice.tokens(&tokens, 0, Some(Finish::Length)));
+        let choice = &chunk["choices"][0];
+        assert!(choice["delta"]["reasoning"].is_string() && choice["delta"]["content"].is_string());
+        assert_eq!(choice["token_ids"].as_array().map(Vec::len), Some(3));
+        assert_eq!(choice["finish_reason"], "length");
+        assert_eq!(chunk["usage"]["completion_tokens"], 3);
+        let end = parsed(voice.end());
+        assert_eq!(end["choices"], json!([]));
+        assert_eq!(end["usage"]["completion_tokens_details"]["reasoning_tokens"], 1);
+        assert_eq!(end["usage"]["total_tokens"], 5);
+    }
+
+    #[test]
+    fn plain_completions_have_text_no_role_and_the_prompts_ids_once() {
+        let mut voice = voice(false, false);
+        assert_eq!(voice.role(), None);
+        let token = [answer::token(7, 0, false)];
+        assert_eq!(
+            parsed(voice.tokens(&token, 0, None))["choices"][0]["prompt_token_ids"],
+            json!([17, 18])
+        );
+        assert!(parsed(voice.tokens(&token, 0, None))["choices"][0]["prompt_token_ids"].is_null());
+    }
+}

@@ -1,0 +1,156 @@
+//! The KV cache: blocks of 16 tokens, found again by a chained hash of their
+//! content, evicted the least recently used first.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Tokens of a block, vLLM's default on GPUs.
+pub const BLOCK: u64 = 16;
+
+#[derive(Clone, Debug, Default)]
+struct Block {
+    /// Of this block and all before it; set when it is full and findable.
+    hash: Option<u64>,
+    /// Requests that hold it.
+    holders: u32,
+    /// Its key among the free ones.
+    freed: u64,
+}
+
+/// All blocks, held and free. A free block keeps its content until it is needed.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    blocks: Vec<Block>,
+    /// Free blocks, the longest unused first.
+    free: BTreeMap<u64, usize>,
+    /// Only looked up, never iterated.
+    by_hash: HashMap<u64, usize>,
+    frees: u64,
+}
+
+impl Cache {
+    /// A cache that holds so many tokens, all of it free.
+    pub fn new(tokens: u64) -> Cache {
+        let count = (tokens / BLOCK).max(1) as usize;
+        Cache {
+            blocks: vec![Block::default(); count],
+            free: (0..count).map(|index| (index as u64, index)).collect(),
+            by_hash: HashMap::new(),
+            frees: count as u64,
+        }
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    /// The fraction of blocks that requests hold.
+    pub fn usage(&self) -> f64 {
+        1.0 - self.free.len() as f64 / self.blocks.len() as f64
+    }
+
+    /// Takes the blocks of the longest known prefix for one more holder.
+    pub fn reuse(&mut self, hashes: &[u64]) -> Vec<usize> {
+        let found: Vec<usize> =
+            hashes.iter().map_while(|hash| self.by_hash.get(hash).copied()).collect();
+        for index in &found {
+            let block = &mut self.blocks[*index];
+            if block.holders == 0 {
+                self.free.remove(&block.freed);
+            }
+            block.holders += 1;
+        }
+        found
+    }
+
+    /// Makes `held` long enough for so many tokens; false, and unchanged, if
+    /// there is no room.
+    pub fn grow(&mut self, held: &mut Vec<usize>, tokens: u64) -> bool {
+        let more = (tokens.div_ceil(BLOCK) as usize).saturating_sub(held.len());
+        if more > self.free.len() {
+            return false;
+        }
+        for _ in 0..more {
+            if let Some((_, index)) = self.free.pop_first() {
+                let block = &mut self.blocks[index];
+                if let Some(hash) = block.hash.take() {
+                    self.by_hash.remove(&hash);
+                }
+                block.holders = 1;
+                held.push(index);
+            }
+        }
+        true
+    }
+
+    /// Makes a full block findable, unless another with the same content is.
+    pub fn publish(&mut self, index: usize, hash: u64) {
+        if self.blocks[index].hash.is_none() && !self.by_hash.contains_key(&hash) {
+            self.blocks[index].hash = Some(hash);
+            self.by_hash.insert(hash, index);
+        }
+    }
+
+    /// Lets go of blocks, the last first, so that the ends of prefixes are evicted before their beginnings.
+    pub fn release(&mut self, held: &mut Vec<usize>) {
+        while let Some(index) = held.pop() {
+            let block = &mut self.blocks[index];
+            block.holders = block.holders.saturating_sub(1);
+            if block.holders == 0 {
+                block.freed = self.frees;
+                self.free.insert(self.frees, index);
+                self.frees += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(cache: &mut Cache, hashes: &[u64]) -> Vec<usize> {
+        let mut held = Vec::new();
+        assert!(cache.grow(&mut held, hashes.len() as u64 * BLOCK));
+        for (index, hash) in held.iter().zip(hashes) {
+            cache.publish(*index, *hash);
+        }
+        held
+    }
+
+    #[test]
+    fn a_freed_prefix_is_found_again_until_its_room_is_needed() {
+        let mut cache = Cache::new(4 * BLOCK);
+        let mut first = filled(&mut cache, &[1, 2]);
+        cache.release(&mut first);
+        let mut again = cache.reuse(&[1, 2, 3]);
+        assert_eq!(again.len(), 2);
+        cache.release(&mut again);
+        let mut other = filled(&mut cache, &[7, 8, 9]);
+        assert_eq!(cache.reuse(&[1, 2]).len(), 1, "the end of the prefix went first");
+        cache.release(&mut other);
+    }
+
+    #[test]
+    fn no_room_changes_nothing() {
+        let mut cache = Cache::new(4 * BLOCK);
+        let mut held = filled(&mut cache, &[1, 2, 3]);
+        let mut more = Vec::new();
+        assert!(!cache.grow(&mut more, 2 * BLOCK));
+        assert!(more.is_empty());
+        assert!((cache.usage() - 0.75).abs() < 1e-9);
+        cache.release(&mut held);
+        assert!(cache.usage().abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_block_with_two_holders_is_free_when_both_have_let_go() {
+        let mut cache = Cache::new(4 * BLOCK);
+        let mut first = filled(&mut cache, &[1]);
+        let mut second = cache.reuse(&[1]);
+        cache.release(&mut first);
+        assert!(cache.usage() > 0.0);
+        cache.release(&mut second);
+        assert!(cache.usage().abs() < 1e-9);
+    }
+}

@@ -1,0 +1,344 @@
+//! The engine as a whole: its life, its steps, and what goes wrong with it.
+//! Driven from outside: `submit` and `cancel` put things in, `advance` brings
+//! it up to an instant and tells what happened, `next_event` says when to come back.
+
+mod life;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::ailment::{Ailment, Kind};
+use super::answer;
+use super::job::{Happening, Job, JobId};
+use super::machine::{BoxView, Leak, Machine};
+use super::metrics::{ABORT, Metrics};
+use super::pace::{self, Pace};
+use super::scheduler::{Part, Scheduler, Sequence};
+use super::setup::Setup;
+use crate::rng::mix;
+use crate::unit::At;
+
+/// Whether the server's process is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Life {
+    /// Started, not ready: the port refuses.
+    Starting { ready: At },
+    /// The port is open.
+    Up,
+    /// Gone; started again at `start`, ready at `ready`, or never.
+    Down { back: Option<(At, At)> },
+}
+
+/// A step under way.
+#[derive(Clone, Debug)]
+struct Step {
+    ends: At,
+    parts: Vec<Part>,
+}
+
+/// A hang: what the metrics said when it began, and when it ends.
+#[derive(Clone, Debug)]
+struct Frozen {
+    since: At,
+    until: Option<At>,
+    metrics: Metrics,
+}
+
+/// Output of a stalled request, kept back until it may go on; never, without `until`.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    until: Option<At>,
+    kept: Vec<Happening>,
+}
+
+/// The next thing that happens by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Next {
+    Start,
+    Ready,
+    Ailment,
+    Exhausted,
+    Thaw,
+    Release(JobId),
+    StepEnd,
+}
+
+/// A simulated engine and its box.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    setup: Setup,
+    seed: u64,
+    now: At,
+    life: Life,
+    starts: u64,
+    machine: Machine,
+    scheduler: Scheduler,
+    pace: Pace,
+    metrics: Metrics,
+    step: Option<Step>,
+    frozen: Option<Frozen>,
+    held: BTreeMap<JobId, Held>,
+    ailments: Vec<Ailment>,
+    /// Ailments that happen once, the next one last.
+    events: Vec<(At, Kind)>,
+    /// Ailments that go on from a moment.
+    lasting: Vec<(At, Kind)>,
+    loaded: bool,
+    jobs: u64,
+    told: Vec<(At, Happening)>,
+}
+
+impl Engine {
+    /// An engine that is up at `start`, or that begins to start there where
+    /// [`Setup::first_start_s`] says so.
+    pub fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> Engine {
+        let scheduler = Scheduler::new(&setup);
+        // vLLM refuses to start with a max_model_len that the cache cannot hold.
+        setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
+        let mut machine = Machine::new(&setup, seed);
+        machine.start(start, 0);
+        let ready = At(start.0 + (setup.first_start_s.max(0.0) * 1e6) as u64);
+        Engine {
+            life: if ready > start { Life::Starting { ready } } else { Life::Up },
+            scheduler: Scheduler::new(&setup),
+            pace: Pace::new(&setup, seed, 0, start),
+            setup,
+            seed,
+            now: start,
+            starts: 0,
+            machine,
+            metrics: Metrics::default(),
+            step: None,
+            frozen: None,
+            held: BTreeMap::new(),
+            ailments,
+            events: Vec::new(),
+            lasting: Vec::new(),
+            loaded: false,
+            jobs: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// What is simulated, `max_model_len` cut to what the cache holds.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Whether the port is open.
+    pub fn listening(&self) -> bool {
+        self.life == Life::Up
+    }
+
+    /// Whether the load has begun: until then nothing ails.
+    pub fn loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// Load begins at `at` and is planned to last `planned_us`, where that is
+    /// known: every ailment gets its time. The last call counts.
+    pub fn load_began(&mut self, at: At, planned_us: Option<u64>) {
+        self.run_to(at);
+        let due = |ailment: &Ailment| (ailment.due(at, planned_us), ailment.kind);
+        let (mut events, lasting): (Vec<_>, Vec<_>) =
+            self.ailments.iter().map(due).partition(|(_, kind)| kind.is_event());
+        events.sort_by_key(|(due, _)| std::cmp::Reverse(*due));
+        self.events = events;
+        self.lasting = lasting;
+        self.loaded = true;
+    }
+
+    /// Takes a request that comes at `at`; the queue has no limit. `None` if
+    /// the port is not open or the prompt leaves no room for an answer.
+    pub fn submit(&mut self, at: At, job: Job) -> Option<JobId> {
+        self.run_to(at);
+        let room = self.setup.max_model_len.saturating_sub(job.prompt.len() as u64);
+        if !self.listening() || job.prompt.is_empty() || room == 0 {
+            return None;
+        }
+        let id = JobId(self.jobs);
+        self.jobs += 1;
+        let answer = answer::key(&job.prompt);
+        let natural = if job.ignore_eos {
+            u64::MAX
+        } else {
+            answer::natural_length(answer).max(job.min_tokens)
+        };
+        let most = job.max_tokens.clamp(1, room);
+        let mut sequence = Sequence::new(id, job.prompt, at);
+        sequence.limit = natural.min(most);
+        sequence.stops = natural < most;
+        sequence.answer = answer;
+        sequence.reasoning = job.reasoning;
+        sequence.salt =
+            job.salt.iter().flat_map(|salt| salt.bytes()).fold(1, |h, b| mix(h, u64::from(b)));
+        sequence.fate = self.fate(id, sequence.limit);
+        self.scheduler.push(sequence);
+        self.begin_step();
+        Some(id)
+    }
+
+    /// The client hung up.
+    pub fn cancel(&mut self, at: At, id: JobId) {
+        self.run_to(at);
+        self.held.remove(&id);
+        if self.scheduler.remove(id).is_some() {
+            self.metrics.finished[ABORT] += 1;
+        }
+    }
+
+    /// When something will happen by itself; `None` for never.
+    pub fn next_event(&self) -> Option<At> {
+        if self.told.is_empty() { self.next().map(|(at, _)| at) } else { Some(self.now) }
+    }
+
+    /// Brings the engine up to `at` and tells what happened, in order.
+    pub fn advance(&mut self, at: At) -> Vec<(At, Happening)> {
+        self.run_to(at);
+        std::mem::take(&mut self.told)
+    }
+
+    /// What `/metrics` says; in a hang, what it said when that began.
+    pub fn metrics(&self) -> Metrics {
+        if let Some(frozen) = &self.frozen {
+            return frozen.metrics.clone();
+        }
+        let (running, waiting) = self.scheduler.load();
+        Metrics {
+            running,
+            waiting,
+            kv_usage: self.scheduler.usage(),
+            prefix_queries: self.scheduler.prefix_queries,
+            prefix_hits: self.scheduler.prefix_hits,
+            preemptions: self.scheduler.preemptions,
+            ..self.metrics.clone()
+        }
+    }
+
+    /// What a sensor on the box sees at `at`, which is not before the last instant it was brought to.
+    pub fn view(&self, at: At) -> BoxView {
+        self.machine.view(&self.leaks(), at, self.listening())
+    }
+
+    /// When the server's process was started, while there is one.
+    pub fn process_started(&self) -> Option<At> {
+        self.machine.process().map(|(_, started)| started)
+    }
+
+    fn leaks(&self) -> Vec<Leak> {
+        let rate = |(from, kind): &(At, Kind)| match kind {
+            Kind::SlowLeak { bytes_per_s } => Some((*from, *bytes_per_s)),
+            _ => None,
+        };
+        self.lasting.iter().filter_map(rate).collect()
+    }
+
+    fn slowness(&self) -> f64 {
+        let factor = |(from, kind): &(At, Kind)| match kind {
+            Kind::SlowDown { factor } if *from <= self.now => *factor,
+            _ => 1.0,
+        };
+        self.lasting.iter().map(factor).product()
+    }
+
+    fn next(&self) -> Option<(At, Next)> {
+        let life = match self.life {
+            Life::Starting { ready } => Some((ready, Next::Ready)),
+            Life::Down { back } => back.map(|(start, _)| (start, Next::Start)),
+            Life::Up => None,
+        };
+        let ailment = self.events.last().map(|(due, _)| (*due, Next::Ailment));
+        let exhausted = self.machine.exhausted(&self.leaks()).map(|at| (at, Next::Exhausted));
+        let thaw = self.frozen.as_ref().and_then(|frozen| Some((frozen.until?, Next::Thaw)));
+        let released = self
+            .held
+            .iter()
+            .filter_map(|(id, held)| Some((held.until?, Next::Release(*id))))
+            .min_by_key(|(at, _)| *at);
+        let step = self.step.as_ref().filter(|_| self.frozen.is_none());
+        let step = step.map(|step| (step.ends, Next::StepEnd));
+        [life, ailment, exhausted, thaw, released, step]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+
+    fn run_to(&mut self, at: At) {
+        while let Some((due, next)) = self.next().filter(|(due, _)| *due <= at) {
+            self.now = self.now.max(due);
+            match next {
+                Next::Start => self.start(),
+                Next::Ready => self.ready(),
+                Next::Ailment => self.ail(),
+                Next::Exhausted => self.oom_kill(),
+                Next::Thaw => self.thaw(),
+                Next::Release(id) => self.release(id),
+                Next::StepEnd => self.end_step(),
+            }
+        }
+        self.now = self.now.max(at);
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        self.told.push((self.now, happening));
+    }
+
+    fn begin_step(&mut self) {
+        if self.step.is_some() || self.frozen.is_some() || !self.listening() {
+            return;
+        }
+        let parts = self.scheduler.plan();
+        if !parts.is_empty() {
+            let us = self.pace.step_us(&self.setup, &parts, self.now) as f64 * self.slowness();
+            self.step = Some(Step { ends: At(self.now.0 + us as u64), parts });
+        }
+    }
+
+    fn end_step(&mut self) {
+        for part in self.step.take().map(|step| step.parts).unwrap_or_default() {
+            self.end_part(part);
+        }
+        self.begin_step();
+    }
+
+    /// A request's part of a step is done: its tokens come, and perhaps its end.
+    fn end_part(&mut self, part: Part) {
+        let (now, seed) = (self.now, self.seed);
+        let drafted = self.setup.speculative_tokens;
+        // Gone where the client hung up in the meantime.
+        let Some(sequence) = self.scheduler.running(part.id) else { return };
+        if !part.decodes && part.to < sequence.tokens() {
+            self.scheduler.computed(part.id, part.to);
+            return;
+        }
+        let output = sequence.output();
+        let mut got = 1;
+        if part.decodes && drafted > 0 {
+            let kept =
+                pace::accepted(seed, part.id.0, output, drafted, self.setup.profile.acceptance);
+            self.metrics.drafts += 1;
+            self.metrics.draft_tokens += u64::from(drafted);
+            self.metrics.accepted_tokens += kept;
+            got += kept;
+        }
+        let got = got.min(sequence.limit - output);
+        let tokens: Vec<_> = (output..output + got)
+            .map(|index| answer::token(sequence.answer, index, sequence.reasoning))
+            .collect();
+        sequence.ids.extend(tokens.iter().map(|token| token.id));
+        let seconds = |since: At| now.since(since) as f64 / 1e6;
+        if let Some(last) = sequence.last_token.replace(now) {
+            self.metrics.inter_token.add(seconds(last));
+        } else {
+            self.metrics.ttft.add(seconds(sequence.arrived));
+            self.metrics.prompt_tokens += sequence.prompt;
+            self.metrics.cached_tokens += sequence.cached.unwrap_or(0);
+        }
+        self.metrics.generation_tokens += got;
+        let computed = sequence.tokens() - 1;
+        self.scheduler.computed(part.id, computed);
+        self.give(part.id, tokens);
+    }
+}

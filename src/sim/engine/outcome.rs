@@ -1,0 +1,87 @@
+//! What becomes of one request: its tokens, its end, and what may go wrong with it.
+
+use super::{Engine, Held};
+use crate::rng::Rng;
+use crate::sim::ailment::Kind;
+use crate::sim::answer::Token;
+use crate::sim::job::{Finish, Happening, JobId, REQUEST_FAILED};
+use crate::sim::metrics::{ABORT, ERROR};
+use crate::unit::At;
+
+impl Engine {
+    /// What goes wrong with a request, and after how many tokens: somewhere
+    /// between a quarter and three quarters of its answer.
+    pub(super) fn fate(&self, id: JobId, limit: u64) -> Option<(Kind, u64)> {
+        self.lasting.iter().enumerate().find_map(|(index, (from, kind))| {
+            let share = match kind {
+                Kind::Stall { share, .. }
+                | Kind::ErrorFrame { share }
+                | Kind::TruncatedStream { share }
+                | Kind::EmptyAnswer { share } => *share,
+                _ => return None,
+            };
+            let mut rng = Rng::at(self.seed, &[0xE0, index as u64, id.0]);
+            let hit = *from <= self.now && rng.unit() < share;
+            hit.then(|| (*kind, (limit / 4 + rng.below(limit / 2)).max(1).min(limit - 1)))
+        })
+    }
+
+    /// Hands a request its tokens, as far as its fate lets it have them.
+    pub(super) fn give(&mut self, id: JobId, mut tokens: Vec<Token>) {
+        let Some(sequence) = self.scheduler.running(id) else { return };
+        let before = sequence.output() - tokens.len() as u64;
+        let cached = sequence.cached.unwrap_or(0);
+        let ended = sequence.output() >= sequence.limit;
+        let stops = sequence.stops;
+        let fate = sequence.fate.filter(|(_, after)| sequence.output() > *after);
+        let mut finish = ended.then_some(if stops { Finish::Stop } else { Finish::Length });
+        match fate {
+            Some((Kind::ErrorFrame { .. } | Kind::TruncatedStream { .. }, after)) => {
+                tokens.truncate(after.saturating_sub(before) as usize);
+                finish = None;
+            }
+            Some((Kind::Stall { pause_us, .. }, _)) => {
+                sequence.fate = None;
+                let until = pause_us.map(|us| At(self.now.0.saturating_add(us)));
+                self.held.insert(id, Held { until, kept: Vec::new() });
+            }
+            _ => {}
+        }
+        if let Some((Kind::EmptyAnswer { .. }, _)) = self.scheduler.running(id).and_then(|s| s.fate)
+        {
+            tokens.clear();
+            finish = Some(Finish::Stop);
+        }
+        if !tokens.is_empty() || finish.is_some() {
+            let happening = Happening::Output { job: id, tokens, cached, finish };
+            match self.held.get_mut(&id) {
+                Some(held) if held.until.is_some() => held.kept.push(happening),
+                Some(_) => {} // A stall that does not end: nobody will see it.
+                None => self.tell(happening),
+            }
+        }
+        match fate {
+            Some((Kind::ErrorFrame { .. }, _)) => {
+                self.end(id, ERROR);
+                self.tell(Happening::Failed { job: id, message: REQUEST_FAILED });
+            }
+            Some((Kind::TruncatedStream { .. }, _)) => {
+                self.end(id, ABORT);
+                self.tell(Happening::Cut { job: id });
+            }
+            _ => {
+                if let Some(finish) = finish {
+                    self.end(id, usize::from(finish == Finish::Length));
+                }
+            }
+        }
+    }
+
+    /// A request leaves the engine and is counted.
+    fn end(&mut self, id: JobId, how: usize) {
+        if let Some(sequence) = self.scheduler.remove(id) {
+            self.metrics.finished[how] += 1;
+            self.metrics.e2e.add(self.now.since(sequence.arrived) as f64 / 1e6);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What goes into the engine and what comes out of it.
+
+use super::answer::Token;
+
+/// A request that the engine has taken, numbered in the order of arrival over all its starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// A request as the engine sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Job {
+    /// The prompt's tokens, template included.
+    pub prompt: Vec<u32>,
+    /// Keeps its prefix apart from others' in the cache.
+    pub salt: Option<String>,
+    /// The most tokens of the answer; cut to what `max_model_len` leaves.
+    pub max_tokens: u64,
+    /// The answer does not end by itself before this.
+    pub min_tokens: u64,
+    /// The answer does not end by itself at all.
+    pub ignore_eos: bool,
+    /// Whether the answer begins with reasoning.
+    pub reasoning: bool,
+}
+
+/// Why an answer ended, in the server's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// By itself.
+    Stop,
+    /// At `max_tokens`.
+    Length,
+}
+
+impl Finish {
+    /// vLLM's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+        }
+    }
+}
+
+/// How the server's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Killed from outside: connections end in the middle of a message. Exit code 137.
+    Killed,
+    /// The engine died below it: every stream gets an error frame first. vLLM then exits with code 0.
+    EngineDied,
+    /// Asked to end: every stream gets the same error frame (vLLM does not drain). Exit code 0.
+    Terminated,
+}
+
+impl Exit {
+    /// The exit code of the process, as a shell shows it.
+    pub fn code(self) -> i32 {
+        match self {
+            Exit::Killed => 137,
+            Exit::EngineDied | Exit::Terminated => 0,
+        }
+    }
+}
+
+/// Something that became of a request or of the server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// A step gave a request tokens, or ended it, or both.
+    Output {
+        /// Whose.
+        job: JobId,
+        /// The step's tokens; several with speculative decoding, none where an empty answer ends.
+        tokens: Vec<Token>,
+        /// Prompt tokens that came from the cache.
+        cached: u64,
+        /// Set with the last tokens.
+        finish: Option<Finish>,
+    },
+    /// The request ended in an error of the server, the engine's death among them.
+    Failed {
+        /// Whose.
+        job: JobId,
+        /// The server's words.
+        message: &'static str,
+    },
+    /// The request's stream ended without a reason.
+    Cut {
+        /// Whose.
+        job: JobId,
+    },
+    /// The server wrote a line to its log.
+    Said(String),
+    /// The server's process is gone, and the port refuses.
+    Exited(Exit),
+    /// A process was started; the port still refuses.
+    Started,
+    /// The port is open.
+    Ready,
+}
+
+/// What streams are told when the engine dies (vLLM up to 0.32).
+pub const ENGINE_DEAD: &str =
+    "EngineCore encountered an issue. See stack trace (above) for the root cause.";
+/// What a request is told when the engine's finish reason is `error`.
+pub const REQUEST_FAILED: &str = "Internal server error";

@@ -1,0 +1,121 @@
+//! What the engine counts about itself, in the terms of vLLM's `/metrics`.
+//! Begins at nothing with each start of the process.
+
+/// A histogram with vLLM's buckets; the last count is of what lies beyond them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    /// Upper bounds, seconds, ascending.
+    pub bounds: &'static [f64],
+    /// Values within each bound, not cumulated; one more than there are bounds.
+    pub counts: Vec<u64>,
+    /// Sum of the values, seconds.
+    pub sum: f64,
+}
+
+const TTFT: &[f64] = &[
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+    20.0, 40.0, 80.0, 160.0, 640.0, 2560.0,
+];
+const ITL: &[f64] = &[
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0,
+    40.0, 80.0,
+];
+const E2E: &[f64] = &[
+    0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0,
+    480.0, 960.0, 1920.0, 7680.0,
+];
+
+impl Histogram {
+    fn new(bounds: &'static [f64]) -> Histogram {
+        Histogram { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 }
+    }
+
+    /// Counts a value.
+    pub fn add(&mut self, seconds: f64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < seconds);
+        self.counts[bucket] += 1;
+        self.sum += seconds;
+    }
+}
+
+/// Counters and gauges of one life of the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    /// Requests in the batch.
+    pub running: u64,
+    /// Requests in the queue.
+    pub waiting: u64,
+    /// Fraction of KV blocks that requests hold.
+    pub kv_usage: f64,
+    /// Prompt tokens looked up in the prefix cache.
+    pub prefix_queries: u64,
+    /// Prompt tokens found there.
+    pub prefix_hits: u64,
+    /// Times a running request lost its blocks and had to begin again.
+    pub preemptions: u64,
+    /// Prompt tokens of requests whose prefill ended.
+    pub prompt_tokens: u64,
+    /// Of those, tokens from the cache.
+    pub cached_tokens: u64,
+    /// Tokens generated.
+    pub generation_tokens: u64,
+    /// Requests that ended: stop, length, abort, error, repetition.
+    pub finished: [u64; 5],
+    /// Decode steps with drafted tokens.
+    pub drafts: u64,
+    /// Tokens drafted.
+    pub draft_tokens: u64,
+    /// Of those, accepted.
+    pub accepted_tokens: u64,
+    /// From arrival to the first token.
+    pub ttft: Histogram,
+    /// One value per decode step and request, as in vLLM.
+    pub inter_token: Histogram,
+    /// From arrival to the end.
+    pub e2e: Histogram,
+}
+
+/// Labels of [`Metrics::finished`].
+pub const FINISHED: [&str; 5] = ["stop", "length", "abort", "error", "repetition"];
+/// Index of `abort` in [`FINISHED`].
+pub const ABORT: usize = 2;
+/// Index of `error` in [`FINISHED`].
+pub const ERROR: usize = 3;
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics {
+            running: 0,
+            waiting: 0,
+            kv_usage: 0.0,
+            prefix_queries: 0,
+            prefix_hits: 0,
+            preemptions: 0,
+            prompt_tokens: 0,
+            cached_tokens: 0,
+            generation_tokens: 0,
+            finished: [0; 5],
+            drafts: 0,
+            draft_tokens: 0,
+            accepted_tokens: 0,
+            ttft: Histogram::new(TTFT),
+            inter_token: Histogram::new(ITL),
+            e2e: Histogram::new(E2E),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_on_a_bound_belongs_to_it_and_one_beyond_all_is_kept() {
+        let mut histogram = Histogram::new(&[1.0, 2.0]);
+        for value in [1.0, 1.5, 9.0] {
+            histogram.add(value);
+        }
+        assert_eq!(histogram.counts, [1, 1, 1]);
+        assert!((histogram.sum - 11.5).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,118 @@
+//! How long a step takes, and how many drafted tokens it keeps: the profile's
+//! rates, and noise that belongs to the seed, the start and the step.
+
+use super::scheduler::Part;
+use super::setup::Setup;
+use crate::rng::Rng;
+use crate::unit::At;
+
+/// Time in which noise within a run forgets itself: clocks and temperature
+/// move in tens of seconds, not from token to token.
+const NOISE_MEMORY_S: f64 = 30.0;
+/// Noise never makes a step faster than this part of its time.
+const NOISE_FLOOR: f64 = 0.5;
+
+/// The speed of one start of the server.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    seed: u64,
+    start: u64,
+    step: u64,
+    last: At,
+    /// The factor of this start.
+    level: f64,
+    /// The autocorrelated deviate, mean 0 and standard deviation 1.
+    drift: f64,
+}
+
+impl Pace {
+    /// The speed of the `start`-th start, from 0.
+    pub fn new(setup: &Setup, seed: u64, start: u64, at: At) -> Pace {
+        let mut rng = Rng::at(seed, &[0xA0, start]);
+        let level = 1.0 + setup.profile.noise_between_starts * rng.normal();
+        Pace { seed, start, step: 0, last: at, level, drift: rng.normal() }
+    }
+
+    /// Microseconds that a step of these parts takes, at least 1.
+    pub fn step_us(&mut self, setup: &Setup, parts: &[Part], at: At) -> u64 {
+        let seconds = work_seconds(setup, parts);
+        // AR(1) in time: exp(-dt/tau) of the last deviate stays.
+        let kept = (-(at.since(self.last) as f64) / 1e6 / NOISE_MEMORY_S).exp();
+        let fresh = Rng::at(self.seed, &[0xA1, self.start, self.step]).normal();
+        self.drift = kept * self.drift + (1.0 - kept * kept).sqrt() * fresh;
+        self.step += 1;
+        self.last = at;
+        let within = 1.0 + setup.profile.noise_within * self.drift;
+        ((seconds * (self.level * within).max(NOISE_FLOOR) * 1e6).round() as u64).max(1)
+    }
+}
+
+/// Seconds of a step without noise: the marginal cost of the positions it
+/// prefills, and one decode step of all that decode, at their mean depth.
+fn work_seconds(setup: &Setup, parts: &[Part]) -> f64 {
+    let profile = &setup.profile;
+    let mut seconds = 0.0;
+    let (mut streams, mut depths) = (0u32, 0u64);
+    for part in parts {
+        if part.decodes {
+            streams += 1;
+            depths += part.from;
+            continue;
+        }
+        // The difference of two whole prefills leaves out the constant, which a request pays once.
+        seconds += profile.prefill_seconds(part.to) - profile.prefill_seconds(part.from);
+        if part.first {
+            seconds += profile.prefill_seconds(0);
+        }
+    }
+    if streams > 0 {
+        let depth = depths / u64::from(streams);
+        seconds += profile.decode_seconds(depth, streams) * setup.tokens_per_step();
+    }
+    seconds
+}
+
+/// Of `drafted` tokens, those kept: up to the first that is not accepted.
+/// A function of the request and of the place in its answer, not of the batch.
+pub fn accepted(seed: u64, job: u64, index: u64, drafted: u32, acceptance: f64) -> u64 {
+    let mut rng = Rng::at(seed, &[0xA2, job, index]);
+    (0..drafted).take_while(|_| rng.unit() < acceptance).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::job::JobId;
+    use crate::sim::setup::tests::record;
+
+    fn part(from: u64, to: u64, decodes: bool) -> Part {
+        Part { id: JobId(0), from, to, decodes, first: from == 0 }
+    }
+
+    #[test]
+    fn chunks_of_a_prefill_cost_what_the_whole_costs() {
+        let setup = record(1.0);
+        let chunks = [(0, 16_384), (16_384, 32_768)]
+            .map(|(from, to)| work_seconds(&setup, &[part(from, to, false)]));
+        let whole = setup.profile.prefill_seconds(32_768);
+        assert!((chunks.iter().sum::<f64>() - whole).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_step_that_yields_more_tokens_takes_longer_so_that_speed_is_the_profiles() {
+        let setup = record(1.0);
+        let step = work_seconds(&setup, &[part(100, 102, true)]);
+        let per_token = step / setup.tokens_per_step();
+        assert!((per_token - 1.0 / 22.8).abs() < 1e-3, "{per_token}");
+    }
+
+    #[test]
+    fn starts_differ_and_the_same_start_does_not() {
+        let setup = record(1.0);
+        let pace = |start| {
+            Pace::new(&setup, 7, start, At(0)).step_us(&setup, &[part(0, 2048, false)], At(0))
+        };
+        assert_eq!(pace(0), pace(0));
+        assert_ne!(pace(0), pace(1));
+    }
+}

@@ -1,0 +1,287 @@
+//! Who runs in the next step: vLLM V1's scheduler. Running requests first, in
+//! the order they came; then the queue while there is room. Prefill in chunks
+//! under one budget of tokens; the youngest gives up its blocks when none are left.
+
+use std::collections::VecDeque;
+
+use super::ailment::Kind;
+use super::cache::{BLOCK, Cache};
+use super::job::JobId;
+use super::setup::Setup;
+use crate::rng::mix;
+use crate::unit::At;
+
+/// A request in the engine.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// Its number.
+    pub id: JobId,
+    /// Prompt and answer so far.
+    pub ids: Vec<u32>,
+    /// Of those, the prompt's.
+    pub prompt: u64,
+    /// Tokens whose keys and values are in its blocks.
+    pub computed: u64,
+    /// Tokens after which the answer ends.
+    pub limit: u64,
+    /// Whether it ends there by itself.
+    pub stops: bool,
+    /// Which answer it gets.
+    pub answer: u64,
+    /// Whether that begins with reasoning.
+    pub reasoning: bool,
+    /// What goes wrong with it, after so many tokens.
+    pub fate: Option<(Kind, u64)>,
+    /// When it came.
+    pub arrived: At,
+    /// When its last tokens came.
+    pub last_token: Option<At>,
+    /// Prompt tokens that came from the cache; known when it first runs.
+    pub cached: Option<u64>,
+    /// Begins the chain of block hashes.
+    pub salt: u64,
+    blocks: Vec<usize>,
+    /// Chained hashes of its full blocks, as far as they were needed.
+    hashes: Vec<u64>,
+    published: usize,
+}
+
+impl Sequence {
+    /// A request that has just come.
+    pub fn new(id: JobId, ids: Vec<u32>, arrived: At) -> Sequence {
+        Sequence {
+            id,
+            prompt: ids.len() as u64,
+            ids,
+            computed: 0,
+            limit: 0,
+            stops: false,
+            answer: 0,
+            reasoning: false,
+            fate: None,
+            arrived,
+            last_token: None,
+            cached: None,
+            salt: 0,
+            blocks: Vec::new(),
+            hashes: Vec::new(),
+            published: 0,
+        }
+    }
+
+    /// Tokens in all.
+    pub fn tokens(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// Tokens of the answer so far.
+    pub fn output(&self) -> u64 {
+        self.tokens() - self.prompt
+    }
+
+    fn decodes(&self) -> bool {
+        self.output() > 0 && self.computed + 1 == self.tokens()
+    }
+
+    /// Hashes of its first full blocks, each over all tokens up to its end.
+    fn hashes(&mut self, blocks: usize) -> &[u64] {
+        while self.hashes.len() < blocks {
+            let begin = self.hashes.len() * BLOCK as usize;
+            let before = self.hashes.last().copied().unwrap_or(self.salt);
+            let ids = &self.ids[begin..begin + BLOCK as usize];
+            self.hashes.push(ids.iter().fold(before, |hash, id| mix(hash, u64::from(*id))));
+        }
+        &self.hashes[..blocks]
+    }
+}
+
+/// What a step does for one request: positions `from..to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Whose.
+    pub id: JobId,
+    /// The first position.
+    pub from: u64,
+    /// One after the last.
+    pub to: u64,
+    /// Whether it is a decode step.
+    pub decodes: bool,
+    /// Whether it is the first chunk of a prefill.
+    pub first: bool,
+}
+
+/// The queue, the batch and the blocks.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    cache: Cache,
+    running: Vec<Sequence>,
+    waiting: VecDeque<Sequence>,
+    max_num_seqs: usize,
+    budget: u64,
+    lookahead: u64,
+    max_model_len: u64,
+    caching: bool,
+    /// Times a running request lost its blocks.
+    pub preemptions: u64,
+    /// Prompt tokens looked up in the cache.
+    pub prefix_queries: u64,
+    /// Prompt tokens found there.
+    pub prefix_hits: u64,
+}
+
+impl Scheduler {
+    /// Nothing to do yet.
+    pub fn new(setup: &Setup) -> Scheduler {
+        Scheduler {
+            cache: Cache::new(setup.profile.kv_tokens),
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            max_num_seqs: setup.max_num_seqs as usize,
+            budget: setup.max_num_batched_tokens,
+            lookahead: u64::from(setup.speculative_tokens),
+            max_model_len: setup.max_model_len,
+            caching: setup.prefix_caching,
+            preemptions: 0,
+            prefix_queries: 0,
+            prefix_hits: 0,
+        }
+    }
+
+    /// Tokens that fit into the cache.
+    pub fn capacity(&self) -> u64 {
+        self.cache.blocks() * BLOCK
+    }
+
+    /// Fraction of the blocks that requests hold.
+    pub fn usage(&self) -> f64 {
+        self.cache.usage()
+    }
+
+    /// Requests in the batch, and in the queue.
+    pub fn load(&self) -> (u64, u64) {
+        (self.running.len() as u64, self.waiting.len() as u64)
+    }
+
+    /// Every request, the batch first.
+    pub fn everyone(&self) -> Vec<JobId> {
+        self.running.iter().chain(&self.waiting).map(|sequence| sequence.id).collect()
+    }
+
+    /// Puts a request at the end of the queue, which has no limit, as in vLLM by default.
+    pub fn push(&mut self, sequence: Sequence) {
+        self.waiting.push_back(sequence);
+    }
+
+    /// A request of the batch.
+    pub fn running(&mut self, id: JobId) -> Option<&mut Sequence> {
+        self.running.iter_mut().find(|sequence| sequence.id == id)
+    }
+
+    /// Takes a request out and frees its blocks.
+    pub fn remove(&mut self, id: JobId) -> Option<Sequence> {
+        let in_batch = self.running.iter().position(|sequence| sequence.id == id);
+        let mut sequence = if let Some(place) = in_batch {
+            self.running.remove(place)
+        } else {
+            let place = self.waiting.iter().position(|waiting| waiting.id == id)?;
+            self.waiting.remove(place)?
+        };
+        self.cache.release(&mut sequence.blocks);
+        Some(sequence)
+    }
+
+    /// Decides the next step. Empty only if there is no request.
+    pub fn plan(&mut self) -> Vec<Part> {
+        let mut budget = self.budget;
+        let mut parts = Vec::new();
+        let preemptions = self.preemptions;
+        let mut place = 0;
+        while place < self.running.len() && budget > 0 {
+            let sequence = &self.running[place];
+            let decodes = sequence.decodes();
+            let want =
+                if decodes { 1 + self.lookahead } else { sequence.tokens() - sequence.computed };
+            let from = sequence.computed;
+            let to = (from + want.min(budget)).min(self.max_model_len);
+            if !self.make_room(place, to) {
+                break;
+            }
+            budget -= to - from;
+            parts.push(Part { id: self.running[place].id, from, to, decodes, first: false });
+            place += 1;
+        }
+        // Who was just put back must not push out others in the same step.
+        if self.preemptions == preemptions {
+            self.admit(budget, &mut parts);
+        }
+        parts
+    }
+
+    /// Blocks for the request at `place` up to `tokens`, at the cost of younger
+    /// ones; false if it had to give up its own.
+    fn make_room(&mut self, place: usize, tokens: u64) -> bool {
+        loop {
+            if self.cache.grow(&mut self.running[place].blocks, tokens) {
+                return true;
+            }
+            let Some(mut youngest) = self.running.pop() else { return false };
+            self.cache.release(&mut youngest.blocks);
+            youngest.computed = 0;
+            youngest.published = 0;
+            self.preemptions += 1;
+            self.waiting.push_front(youngest);
+            if self.running.len() <= place {
+                return false;
+            }
+        }
+    }
+
+    /// Lets the queue in while there is room.
+    fn admit(&mut self, mut budget: u64, parts: &mut Vec<Part>) {
+        while self.running.len() < self.max_num_seqs && budget > 0 {
+            let Some(mut sequence) = self.waiting.pop_front() else { break };
+            if self.caching {
+                // The last token is always computed: its output is what is wanted.
+                let whole = (sequence.tokens() - 1) / BLOCK;
+                sequence.blocks = self.cache.reuse(sequence.hashes(whole as usize));
+                sequence.computed = sequence.blocks.len() as u64 * BLOCK;
+                sequence.published = sequence.blocks.len();
+            }
+            let from = sequence.computed;
+            let to = from + (sequence.tokens() - from).min(budget);
+            if !self.cache.grow(&mut sequence.blocks, to) {
+                self.cache.release(&mut sequence.blocks);
+                sequence.computed = 0;
+                sequence.published = 0;
+                self.waiting.push_front(sequence);
+                break;
+            }
+            if sequence.cached.is_none() {
+                sequence.cached = Some(from);
+                if self.caching {
+                    self.prefix_queries += sequence.prompt;
+                    self.prefix_hits += from;
+                }
+            }
+            budget -= to - from;
+            parts.push(Part { id: sequence.id, from, to, decodes: false, first: true });
+            self.running.push(sequence);
+        }
+    }
+
+    /// A request's positions up to `computed` are in its blocks now.
+    pub fn computed(&mut self, id: JobId, computed: u64) {
+        let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.id == id) else {
+            return;
+        };
+        sequence.computed = computed;
+        if self.caching {
+            let full = (computed / BLOCK) as usize;
+            sequence.hashes(full);
+            for index in sequence.published..full {
+                self.cache.publish(sequence.blocks[index], sequence.hashes[index]);
+            }
+            sequence.published = full;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What is simulated: the recipe's settings and the machine's rates.
+
+use crate::spec::{Profile, Recipe};
+
+/// An engine's settings and the speed of the machine under it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setup {
+    /// The machine's rates.
+    pub profile: Profile,
+    /// The model's name at its hub: `root` in `/v1/models`.
+    pub model: String,
+    /// The names under which it is served; the first is the API's. Never empty.
+    pub served: Vec<String>,
+    /// Prompt and output of one request, tokens.
+    pub max_model_len: u64,
+    /// Requests that run at once; the rest waits.
+    pub max_num_seqs: u64,
+    /// Tokens of one step, over all requests.
+    pub max_num_batched_tokens: u64,
+    /// Whether blocks are found again by their content.
+    pub prefix_caching: bool,
+    /// Tokens drafted ahead in each decode step; 0 for no speculative decoding.
+    pub speculative_tokens: u32,
+    /// Whether answers begin with reasoning, on a channel of its own.
+    pub reasoning: bool,
+    /// Seconds until the first start is ready. 0: it is up when it is first looked at.
+    pub first_start_s: f64,
+}
+
+/// vLLM's default of `--max-num-seqs` on a large GPU.
+const MAX_NUM_SEQS: u64 = 256;
+/// vLLM's default of `--max-num-batched-tokens` for a server.
+const MAX_NUM_BATCHED_TOKENS: u64 = 8192;
+/// Where a recipe does not say: what the record was served with.
+const MAX_MODEL_LEN: u64 = 131_072;
+
+impl Setup {
+    /// The settings of a recipe where it has them, vLLM's defaults where not,
+    /// on the machine of a profile.
+    pub fn of(recipe: &Recipe, profile: &Profile) -> Setup {
+        let model = recipe.model.clone().unwrap_or_else(|| recipe.source.name.clone());
+        let mut served = recipe.served.clone();
+        if served.is_empty() {
+            served.push(model.clone());
+        }
+        let at_least_one = |name: &str, default| recipe.whole(name).unwrap_or(default).max(1);
+        Setup {
+            profile: profile.clone(),
+            model,
+            served,
+            max_model_len: at_least_one("max_model_len", MAX_MODEL_LEN),
+            max_num_seqs: at_least_one("max_num_seqs", MAX_NUM_SEQS),
+            max_num_batched_tokens: at_least_one("max_num_batched_tokens", MAX_NUM_BATCHED_TOKENS),
+            prefix_caching: prefix_caching(recipe),
+            speculative_tokens: speculative_tokens(recipe),
+            reasoning: recipe.settings.get("reasoning_parser").is_some_and(|name| !name.is_empty()),
+            first_start_s: 0.0,
+        }
+    }
+
+    /// Tokens that a decode step yields on average: each drafted token counts
+    /// only if all before it were accepted, so the sum of acceptance^i, i = 0..k.
+    pub fn tokens_per_step(&self) -> f64 {
+        (0..=self.speculative_tokens).map(|i| self.profile.acceptance.powi(i.cast_signed())).sum()
+    }
+}
+
+/// vLLM turns prefix caching on by default, but not for models with Mamba
+/// layers; those are known by the settings that only they have.
+fn prefix_caching(recipe: &Recipe) -> bool {
+    if recipe.switch("no_enable_prefix_caching") == Some(true) {
+        return false;
+    }
+    let hybrid = recipe.settings.keys().any(|name| name.starts_with("mamba_"));
+    recipe.switch("enable_prefix_caching").unwrap_or(!hybrid)
+}
+
+fn speculative_tokens(recipe: &Recipe) -> u32 {
+    let in_config = || {
+        let text = recipe.settings.get("speculative_config")?;
+        let config: serde_json::Value = serde_json::from_str(text).ok()?;
+        config.get("num_speculative_tokens")?.as_u64()
+    };
+    let asked = recipe.whole("num_speculative_tokens").or_else(in_config).unwrap_or(0);
+    // More than this no draft model gives; it keeps a typo from making a step endless.
+    u32::try_from(asked.min(16)).unwrap_or(0)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::spec::Source;
+
+    /// The record's machine, `times` as fast.
+    pub(crate) fn record(times: f64) -> Setup {
+        let source = Source { name: "spark".into(), origin: "test".into(), text: String::new() };
+        let profile = Profile {
+            source,
+            about: String::new(),
+            prefill_s: 0.15 / times,
+            prefill_s_per_token: 509.8e-6 / times,
+            prefill_s_per_token2: 5.7e-10 / times,
+            decode_per_s: 22.8 * times,
+            decode_loss_at_100k: 0.05,
+            decode_step_growth: 0.17,
+            kv_tokens: 600_000,
+            acceptance: 0.8,
+            noise_between_starts: 0.02,
+            noise_within: 0.01,
+            memory_bytes: 128 << 30,
+            memory_ready_bytes: 100 << 30,
+            start_s: 549.0 / times,
+            assumed: Vec::new(),
+        };
+        Setup {
+            profile,
+            model: "nvidia/nemotron".into(),
+            served: vec!["m".into()],
+            max_model_len: 131_072,
+            max_num_seqs: 4,
+            max_num_batched_tokens: 16_384,
+            prefix_caching: false,
+            speculative_tokens: 1,
+            reasoning: false,
+            first_start_s: 0.0,
+        }
+    }
+
+    fn recipe(settings: &[(&str, &str)]) -> Recipe {
+        Recipe {
+            source: Source { name: "r".into(), origin: "test".into(), text: String::new() },
+            about: String::new(),
+            model: Some("org/model".into()),
+            served: Vec::new(),
+            runtime: "vllm".into(),
+            container: None,
+            env: Vec::new(),
+            command: None,
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            profile: None,
+            warnings: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn settings_come_from_the_recipe_where_it_has_them() {
+        let recipe = recipe(&[
+            ("max_num_seqs", "4"),
+            ("mamba_ssm_cache_dtype", "float32"),
+            ("speculative_config", r#"{"method":"mtp","num_speculative_tokens":1}"#),
+            ("reasoning_parser", "super_v3"),
+        ]);
+        let setup = Setup::of(&recipe, &record(1.0).profile);
+        assert_eq!((setup.max_num_seqs, setup.speculative_tokens), (4, 1));
+        assert_eq!(setup.served, ["org/model"]);
+        assert!(setup.reasoning);
+        assert!(!setup.prefix_caching, "a hybrid model has no prefix cache unless it is asked for");
+        assert_eq!(setup.max_num_batched_tokens, MAX_NUM_BATCHED_TOKENS);
+    }
+
+    #[test]
+    fn a_plain_model_has_a_prefix_cache_unless_the_recipe_says_no() {
+        let profile = record(1.0).profile;
+        assert!(Setup::of(&recipe(&[]), &profile).prefix_caching);
+        let off = recipe(&[("enable_prefix_caching", "false")]);
+        assert!(!Setup::of(&off, &profile).prefix_caching);
+    }
+}
