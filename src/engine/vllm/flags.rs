@@ -152,9 +152,7 @@ pub fn words(command: &str) -> Vec<String> {
                 Some('\n') | None => {}
                 Some(next) => word.get_or_insert_default().push(next),
             },
-            (None, '#') if word.is_none() => {
-                while characters.next_if(|c| *c != '\n').is_some() {}
-            }
+            (None, '#') if word.is_none() => while characters.next_if(|c| *c != '\n').is_some() {},
             (None, space) if space.is_whitespace() => words.extend(word.take()),
             (None, other) => word.get_or_insert_default().push(other),
         }
@@ -185,7 +183,10 @@ mod tests {
         assert_eq!(of("x --max-num-seqs 4", "max_num_seqs").as_deref(), Some("4"));
         assert_eq!(of("x --max_num_seqs=4", "max_num_seqs").as_deref(), Some("4"));
         assert_eq!(of("x -tp 2", "tensor_parallel_size").as_deref(), Some("2"));
-        assert_eq!(of("x --enable-prefix-caching", "enable_prefix_caching").as_deref(), Some("true"));
+        assert_eq!(
+            of("x --enable-prefix-caching", "enable_prefix_caching").as_deref(),
+            Some("true")
+        );
         assert_eq!(
             of("x --no-enable-prefix-caching --port 1", "enable_prefix_caching").as_deref(),
             Some("false")
@@ -202,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_switch_takes_no_value_and_names_come_in_several() {
-        let settings = settings("x --trust-remote-code --served-model-name a b --seed -1 --frobnicate 3");
+        let settings =
+            settings("x --trust-remote-code --served-model-name a b --seed -1 --frobnicate 3");
         assert_eq!(settings["trust_remote_code"], "true");
         assert_eq!(settings["served_model_name"], "a b");
         assert_eq!(settings["seed"], "-1");

@@ -39,10 +39,12 @@ pub fn plain(raw: &str) -> Plain {
 pub fn is_trap(raw: &str) -> bool {
     match plain(raw) {
         Plain::Bool(_) => !raw.eq_ignore_ascii_case("true") && !raw.eq_ignore_ascii_case("false"),
-        Plain::Int(value) => raw.strip_prefix('+').unwrap_or(raw) != value.to_string() && {
-            let digits = raw.trim_start_matches(['-', '+']);
-            !digits.starts_with("0x") && !matches!(digits, "0")
-        },
+        Plain::Int(value) => {
+            raw.strip_prefix('+').unwrap_or(raw) != value.to_string() && {
+                let digits = raw.trim_start_matches(['-', '+']);
+                !digits.starts_with("0x") && !matches!(digits, "0")
+            }
+        }
         Plain::Float(_) => raw.contains(['_', ':']),
         Plain::Null | Plain::Text => false,
     }

@@ -107,7 +107,16 @@ fn values_are_written_as_python_writes_them() {
         root.entries().iter().map(|(_, node)| str_of(node).unwrap()).collect();
     assert_eq!(
         written,
-        ["True", "0.8", "1e-05", "1e+16", "1.0", "0.80", "{'a': 1, 'b': \"it's\", 'c': None}", "[1, 'x']"]
+        [
+            "True",
+            "0.8",
+            "1e-05",
+            "1e+16",
+            "1.0",
+            "0.80",
+            "{'a': 1, 'b': \"it's\", 'c': None}",
+            "[1, 'x']"
+        ]
     );
 }
 

@@ -39,17 +39,13 @@ pub fn sparkrun_0_3(template: &str, values: &Values) -> Option<String> {
 
 /// A string default as sparkrun 0.3 loads it: doubled braces are single ones.
 pub fn unescape_default(text: &str) -> String {
-    if text.contains("{{") {
-        text.replace("{{", "{").replace("}}", "}")
-    } else {
-        text.to_owned()
-    }
+    if text.contains("{{") { text.replace("{{", "{").replace("}}", "}") } else { text.to_owned() }
 }
 
 fn mask(template: &str, escapes: bool) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
-    let mut push = |out: &mut String, mark: char, doubled: bool| {
+    let push = |out: &mut String, mark: char, doubled: bool| {
         out.push(mark);
         if doubled && !escapes {
             out.push(mark);
