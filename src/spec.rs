@@ -4,15 +4,17 @@
 //! Pure: files that a spec needs are handed in by a loader. Knows no run.
 
 pub mod contract;
+pub mod field;
 pub mod node;
 pub mod profile;
 pub mod recipe;
 pub mod scenario;
+pub mod shipped;
 
 pub use contract::{Contract, Gate, Limit, Select};
 pub use profile::Profile;
 pub use recipe::Recipe;
-pub use scenario::{Extent, Ladder, Limits, Prefix, Scenario, Workload};
+pub use scenario::{Extent, Ladder, Limits, Overrides, Prefix, Scenario, Workload};
 
 /// A file as it was handed in: where it came from, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]

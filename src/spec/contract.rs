@@ -1,6 +1,10 @@
 //! What must hold: gates on measures, by depth, class, phase or load, with a
 //! limit that is absolute, relative to the reference window, or an attainment.
 
+mod read;
+
+pub(super) use read::{Scope, read};
+
 use crate::fact::{Class, Phase};
 use crate::measure::Measure;
 

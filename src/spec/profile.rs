@@ -1,6 +1,10 @@
 //! A machine profile: how fast a named machine serves a recipe, with the source of
 //! every figure. The simulator and `plan` take their rates from it.
 
+mod read;
+
+pub use read::read;
+
 use super::Source;
 
 /// How fast a machine serves a recipe. `docs/formats/profile.md` says what each key means.

@@ -1,5 +1,12 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
+mod attach;
+mod read;
+pub mod render;
+
+pub use attach::attach;
+pub use read::read;
+
 use std::collections::BTreeMap;
 
 use super::Source;

@@ -1,5 +1,13 @@
 //! A scenario: what is asked of the server, for how long, and what must hold.
 
+mod arena;
+mod ladder;
+mod overrides;
+mod read;
+
+pub use overrides::Overrides;
+pub use read::read;
+
 use std::time::Duration;
 
 use super::{Contract, Source};
@@ -41,6 +49,15 @@ pub enum Extent {
 pub enum Workload {
     /// Every depth × every concurrency, in rounds.
     Ladder(Ladder),
+}
+
+impl Workload {
+    /// Its name in rows and contracts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Workload::Ladder(_) => "ladder",
+        }
+    }
 }
 
 /// Every depth × every concurrency × one shape, in rounds: as many requests at once

@@ -1,0 +1,49 @@
+//! vLLM: its metric names over the versions, and its flags.
+
+pub mod flags;
+
+use super::{Metric, PROCESS_START_TIME};
+
+/// What its own metrics begin with.
+pub const PREFIX: &str = "vllm:";
+/// Requests in the batch.
+pub const RUNNING: &str = "vllm:num_requests_running";
+/// Requests waiting.
+pub const WAITING: &str = "vllm:num_requests_waiting";
+/// The KV cache's share in use, 0 to 1.
+pub const KV_USAGE: &str = "vllm:kv_cache_usage_perc";
+/// The same up to 0.11.
+pub const KV_USAGE_OLD: &str = "vllm:gpu_cache_usage_perc";
+/// Prompt tokens so far.
+pub const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
+/// Output tokens so far.
+pub const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
+/// Requests that ended, by `finished_reason`.
+pub const REQUEST_SUCCESS: &str = "vllm:request_success_total";
+/// Preemptions so far.
+pub const PREEMPTIONS: &str = "vllm:num_preemptions_total";
+/// Tokens looked up in the prefix cache.
+pub const PREFIX_QUERIES: &str = "vllm:prefix_cache_queries_total";
+/// The same up to 0.11.
+pub const PREFIX_QUERIES_OLD: &str = "vllm:gpu_prefix_cache_queries_total";
+/// Tokens found in the prefix cache.
+pub const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
+/// The same up to 0.11.
+pub const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
+/// Always 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
+pub const CACHE_CONFIG: &str = "vllm:cache_config_info";
+
+/// The names of a metric, newest first.
+pub fn names(metric: Metric) -> &'static [&'static str] {
+    match metric {
+        Metric::StartTime => &[PROCESS_START_TIME],
+        Metric::Running => &[RUNNING],
+        Metric::Waiting => &[WAITING],
+        Metric::KvUsage => &[KV_USAGE, KV_USAGE_OLD],
+        Metric::PromptTokens => &[PROMPT_TOKENS],
+        Metric::GenerationTokens => &[GENERATION_TOKENS],
+        Metric::Preemptions => &[PREEMPTIONS],
+        Metric::PrefixQueries => &[PREFIX_QUERIES, PREFIX_QUERIES_OLD],
+        Metric::PrefixHits => &[PREFIX_HITS, PREFIX_HITS_OLD],
+    }
+}

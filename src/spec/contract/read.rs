@@ -1,0 +1,295 @@
+//! Reads the contract of a scenario. A measure is followed by a limit
+//! (`crashes: 0`), by limits for depths (`{ d0: 2s, d100000: 180s }`), or by a list of
+//! the long form.
+
+use super::{Contract, Gate, Limit, Select};
+use crate::error::{Mistake, nearest};
+use crate::fact::{Class, Phase};
+use crate::measure::{Better, Measure, Unit};
+use crate::spec::field::{Field, shown};
+use crate::spec::scenario::Workload;
+use crate::unit;
+
+const KEYS: [&str; 8] =
+    ["depth", "class", "phase", "load", "workload", "at_most", "at_least", "attain"];
+
+/// What the contract may speak of.
+pub(in crate::spec) struct Scope<'a> {
+    /// The scenario's workloads.
+    pub workloads: &'a [Workload],
+    /// Its reference laps.
+    pub reference_laps: u64,
+}
+
+/// Reads the value of `contract:`.
+pub(in crate::spec) fn read(field: &Field<'_>, scope: &Scope<'_>) -> Result<Contract, Mistake> {
+    let mut gates = Vec::new();
+    for (name, field) in field.any_map()? {
+        let Some(measure) = Measure::parse(name) else {
+            return Err(no_measure(name, &field));
+        };
+        let reader = Reader { name, measure, scope };
+        if field.node.is_map() {
+            reader.by_depth(&field, &mut gates)?;
+        } else if field.node.items().is_some() {
+            for item in field.list()? {
+                gates.push(reader.long(&item)?);
+            }
+        } else {
+            gates.push(reader.gate(&field, Select::default(), None)?);
+        }
+    }
+    Ok(Contract { gates })
+}
+
+fn no_measure(name: &str, field: &Field<'_>) -> Mistake {
+    let scenario = &field.source.name;
+    let mistake = field.mistake(format!("scenario `{scenario}` has no measure {}", shown(name)));
+    let names = Measure::names();
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => mistake.hint(near),
+        None => mistake.hint("docs/formats/scenario.md lists the measures"),
+    }
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    measure: Measure,
+    scope: &'a Scope<'a>,
+}
+
+impl Reader<'_> {
+    /// `{ d0: 2s, d100000: 180s }`
+    fn by_depth(&self, field: &Field<'_>, gates: &mut Vec<Gate>) -> Result<(), Mistake> {
+        let values = field.any_map()?;
+        if let Some((key, inner)) = values.iter().find(|(key, _)| KEYS.contains(key)) {
+            let text = inner.node.text().unwrap_or("…");
+            let mistake = field.mistake(format!("`{}` takes the long form as a list", self.name));
+            return Err(mistake.hint(format!("{}: [{{ {key}: {text} }}]", self.name)));
+        }
+        self.only_on_the_run(field, "depths")?;
+        if values.is_empty() {
+            return Err(field.mistake(format!("`{}` names no depth", self.name)));
+        }
+        for (key, limit) in values {
+            let depth = key.strip_prefix('d').and_then(|digits| digits.parse().ok());
+            let Some(depth) = depth.filter(|depth: &u64| key == format!("d{depth}")) else {
+                let mistake = limit.mistake(format!("{} is no depth", shown(key)));
+                return Err(mistake.hint("d0, d4096, d100000"));
+            };
+            self.check_depth(depth, &limit)?;
+            gates.push(self.gate(
+                &limit,
+                Select { depth: Some(depth), ..Select::default() },
+                None,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// `{ depth: 100000, at_least: 15 }`
+    fn long(&self, item: &Field<'_>) -> Result<Gate, Mistake> {
+        let mut select = Select::default();
+        let mut limit = None;
+        let mut attain = None;
+        for (key, field) in item.map(&KEYS)? {
+            match key {
+                "at_most" | "at_least" if limit.is_some() => {
+                    return Err(field.mistake("one gate has one limit").hint("a list item each"));
+                }
+                "at_most" => limit = Some((field, Better::Lower)),
+                "at_least" => limit = Some((field, Better::Higher)),
+                "attain" => attain = Some(self.attain(&field)?),
+                _ => self.select(key, &field, &mut select)?,
+            }
+        }
+        let Some((field, way)) = limit else {
+            let mistake = item.mistake(format!("a gate on `{}` needs its limit", self.name));
+            return Err(mistake.hint("at_most: …").hint("at_least: …"));
+        };
+        let mut gate = self.gate(&field, select, Some(way))?;
+        gate.line = item.node.line;
+        if let Some(share) = attain {
+            if matches!(gate.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_)) {
+                return Err(field.mistake("`attain` takes a limit of its own, not of reference"));
+            }
+            gate.attain = Some(share);
+            gate.text = format!("{} for {}% of requests", gate.text, unit::figures(share * 100.0));
+        }
+        Ok(gate)
+    }
+
+    fn select(&self, key: &str, field: &Field<'_>, select: &mut Select) -> Result<(), Mistake> {
+        if key != "phase" {
+            self.only_on_the_run(field, "parts of the load")?;
+        }
+        match key {
+            "depth" => {
+                let depth = field.whole(0, u64::MAX)?;
+                self.check_depth(depth, field)?;
+                select.depth = Some(depth);
+            }
+            "class" => select.class = Some(field.word(&Class::ALL.map(|c| (c.word(), c)))?),
+            "phase" => {
+                let phase = field.word(&Phase::ALL.map(|phase| (phase.word(), phase)))?;
+                let compared = matches!(phase, Phase::Reference | Phase::Return);
+                if compared && self.scope.reference_laps == 0 {
+                    return Err(self.no_reference(field));
+                }
+                select.phase = Some(phase);
+            }
+            "load" => {
+                let load = field.whole(1, u64::from(u32::MAX))? as u32;
+                self.check_load(load, field)?;
+                select.load = Some(load);
+            }
+            _ => {
+                let names = self.scope.workloads.iter().map(|w| (w.name(), w.name()));
+                select.workload = Some(field.word(&names.collect::<Vec<_>>())?.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The gate that a limit makes. Without a way, the better side of the measure is meant.
+    fn gate(
+        &self,
+        field: &Field<'_>,
+        select: Select,
+        way: Option<Better>,
+    ) -> Result<Gate, Mistake> {
+        let raw = field.text()?;
+        let wanted = way.unwrap_or_else(|| self.measure.better());
+        let limit = match raw.strip_suffix("of reference") {
+            Some(share) => {
+                let share = self.of_reference(share, field)?;
+                match wanted {
+                    Better::Lower => Limit::AtMostOfReference(share),
+                    Better::Higher => Limit::AtLeastOfReference(share),
+                }
+            }
+            None => match wanted {
+                Better::Lower => Limit::AtMost(self.value(field)?),
+                Better::Higher => Limit::AtLeast(self.value(field)?),
+            },
+        };
+        let sign = match way {
+            None => "",
+            Some(Better::Lower) => "at most ",
+            Some(Better::Higher) => "at least ",
+        };
+        let text = format!("{}{}: {sign}{raw}", self.name, selector(&select));
+        Ok(Gate { measure: self.measure, select, limit, attain: None, text, line: field.node.line })
+    }
+
+    fn of_reference(&self, share: &str, field: &Field<'_>) -> Result<f64, Mistake> {
+        if self.measure.is_of_the_run() {
+            let what = format!("`{}` cannot be held against the reference", self.name);
+            return Err(field.mistake(what).hint("a limit of its own"));
+        }
+        if self.scope.reference_laps == 0 {
+            return Err(self.no_reference(field));
+        }
+        unit::share(share).map_err(|message| field.mistake(message).hint("95% of reference"))
+    }
+
+    /// An absolute limit in the measure's base unit.
+    fn value(&self, field: &Field<'_>) -> Result<f64, Mistake> {
+        let text = field.text()?;
+        let wrong = |hint: &str| {
+            let what = format!("`{}` cannot be held against {}", self.name, shown(text));
+            Err(field.mistake(what).hint(hint))
+        };
+        let is_bare = text.parse::<f64>().is_ok();
+        match self.measure.unit() {
+            Unit::Seconds => match unit::duration(text) {
+                Ok(span) => Ok(span.as_secs_f64()),
+                Err(_) if is_bare => wrong(&format!("{text}s or {text}ms")),
+                Err(_) => wrong("a duration, as 2s or 60ms"),
+            },
+            Unit::Share => match unit::share(text) {
+                Ok(share) if share <= 1.0 => Ok(share),
+                Err(_) if is_bare => wrong(&format!("{text}%")),
+                _ => wrong("a share, as 0.1%"),
+            },
+            Unit::Count | Unit::Tokens => match text.parse::<u32>() {
+                Ok(count) => Ok(f64::from(count)),
+                Err(_) => wrong("a whole number, as 0"),
+            },
+            Unit::TokensPerSecond => match text.parse::<f64>() {
+                Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
+                _ => wrong("tokens per second as a plain number, as 15"),
+            },
+        }
+    }
+
+    fn attain(&self, field: &Field<'_>) -> Result<f64, Mistake> {
+        let Measure::Of(quantity, _) = self.measure else {
+            let what = format!("`attain` is about single requests, and `{}` is not", self.name);
+            return Err(field.mistake(what));
+        };
+        if self.name != quantity.name() {
+            let what = format!("`attain` takes single values, and `{}` is a statistic", self.name);
+            return Err(field.mistake(what).hint(quantity.name()));
+        }
+        match unit::share(field.text()?) {
+            Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+            _ => Err(field.mistake("`attain` is a share of requests").hint("95%")),
+        }
+    }
+
+    fn only_on_the_run(&self, field: &Field<'_>, parts: &str) -> Result<(), Mistake> {
+        if self.measure.is_of_the_run() {
+            let what = format!("`{}` is about the run as a whole, not about {parts}", self.name);
+            return Err(field.mistake(what));
+        }
+        Ok(())
+    }
+
+    fn no_reference(&self, field: &Field<'_>) -> Mistake {
+        let scenario = &field.source.name;
+        let what = format!("scenario `{scenario}` has no reference laps to hold this against");
+        field.mistake(what).hint("reference: 2 laps")
+    }
+
+    fn check_depth(&self, depth: u64, field: &Field<'_>) -> Result<(), Mistake> {
+        let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
+        let mut depths: Vec<u64> = ladders.flat_map(|ladder| ladder.depths.clone()).collect();
+        if depths.contains(&depth) {
+            return Ok(());
+        }
+        depths.sort_unstable();
+        depths.dedup();
+        Err(field.mistake(format!("no workload asks at depth {depth}")).hint(join(&depths)))
+    }
+
+    fn check_load(&self, load: u32, field: &Field<'_>) -> Result<(), Mistake> {
+        let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
+        let mut loads: Vec<u32> = ladders.flat_map(|ladder| ladder.concurrency.clone()).collect();
+        if loads.contains(&load) {
+            return Ok(());
+        }
+        loads.sort_unstable();
+        loads.dedup();
+        Err(field.mistake(format!("no workload asks with {load} at once")).hint(join(&loads)))
+    }
+}
+
+fn join<T: ToString>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// ` d100000 c4 return`, as it stands in reports.
+fn selector(select: &Select) -> String {
+    let parts = [
+        select.depth.map(|depth| format!("d{depth}")),
+        select.load.map(|load| format!("c{load}")),
+        select.class.map(|class| class.word().to_owned()),
+        select.phase.map(|phase| phase.word().to_owned()),
+        select.workload.clone(),
+    ];
+    parts.into_iter().flatten().map(|part| format!(" {part}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+use super::*;
+use crate::measure::{Quantity, Statistic};
+use crate::spec::Source;
+use crate::spec::scenario;
+
+fn read_contract(contract: &str, reference: &str) -> Result<Contract, Mistake> {
+    let indented = contract.replace('\n', "\n  ");
+    let text = format!(
+        "laps: 9\nreference: {reference}\nworkloads:\n  - ladder: {{ depths: [0, 100000], prompt: 2, output: 2, concurrency: [1, 4] }}\ncontract:\n  {indented}\n"
+    );
+    let source =
+        Source { name: "overnight".into(), origin: "scenarios/overnight.yaml".into(), text };
+    scenario::read(source, &|name| Err(Mistake::new(name))).map(|scenario| scenario.contract)
+}
+
+fn gates(contract: &str) -> Vec<Gate> {
+    read_contract(contract, "2 laps").unwrap_or_else(|mistake| panic!("{mistake}")).gates
+}
+
+fn mistake(contract: &str) -> String {
+    read_contract(contract, "2 laps").unwrap_err().to_string()
+}
+
+#[test]
+fn every_form_of_a_gate_is_read() {
+    let gates = gates(
+        "crashes: 0\nerrors: 0.1%\ntpot_p95: 60ms\nttft_p95: { d0: 2s, d100000: 180s }\ntokens_per_s:\n  \
+         - { depth: 100000, at_least: 15 }\n  - { phase: return, load: 4, at_least: 95% of reference }\n\
+         ttft:\n  - { class: resumed, attain: 95%, at_most: 20s }\nprefill_per_s: 90% of reference",
+    );
+    let told: Vec<(&str, Limit)> =
+        gates.iter().map(|gate| (gate.text.as_str(), gate.limit)).collect();
+    assert_eq!(
+        told,
+        [
+            ("crashes: 0", Limit::AtMost(0.0)),
+            ("errors: 0.1%", Limit::AtMost(0.001)),
+            ("tpot_p95: 60ms", Limit::AtMost(0.06)),
+            ("ttft_p95 d0: 2s", Limit::AtMost(2.0)),
+            ("ttft_p95 d100000: 180s", Limit::AtMost(180.0)),
+            ("tokens_per_s d100000: at least 15", Limit::AtLeast(15.0)),
+            ("tokens_per_s c4 return: at least 95% of reference", Limit::AtLeastOfReference(0.95)),
+            ("ttft resumed: at most 20s for 95.0% of requests", Limit::AtMost(20.0)),
+            ("prefill_per_s: 90% of reference", Limit::AtLeastOfReference(0.9)),
+        ]
+    );
+    assert_eq!(gates[4].select.depth, Some(100_000));
+    assert_eq!((gates[6].select.phase, gates[6].select.load), (Some(Phase::Return), Some(4)));
+    assert_eq!((gates[7].attain, gates[7].select.class), (Some(0.95), Some(Class::Resumed)));
+    assert_eq!(gates[7].measure, Measure::Of(Quantity::Ttft, Statistic::P50));
+    assert_eq!((gates[0].line, gates[5].line), (6, 11));
+}
+
+#[test]
+fn an_unknown_measure_is_told_with_its_place_and_the_nearest() {
+    assert_eq!(
+        mistake("crashes: 0\ntfft_p99: 2s"),
+        "error: scenario `overnight` has no measure `tfft_p99`\n   at: scenarios/overnight.yaml:7 contract.tfft_p99\n  try: ttft_p99"
+    );
+}
+
+#[test]
+fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
+    for (contract, words) in [
+        ("ttft_p95: 2", "try: 2s or 2ms"),
+        ("ttft_p95: 2%", "a duration"),
+        ("errors: 0.1", "try: 0.1%"),
+        ("errors: 200%", "a share"),
+        ("crashes: 0%", "a whole number"),
+        ("crashes: -1", "a whole number"),
+        ("tokens_per_s: 15s", "plain number"),
+        ("tokens_per_s: nan", "plain number"),
+        ("crashes: 95% of reference", "cannot be held against the reference"),
+        ("tokens_per_s: 95 of reference", "95% of reference"),
+        ("ttft: { d7: 2s }", "no workload asks at depth 7"),
+        ("ttft: { 0: 2s }", "no depth"),
+        ("ttft: { d01: 2s }", "no depth"),
+        ("ttft: {}", "names no depth"),
+        ("ttft: { depth: 0, at_most: 2s }", "as a list"),
+        ("errors: { d0: 1% }", "the run as a whole"),
+        ("errors: [{ load: 4, at_most: 1% }]", "the run as a whole"),
+        ("ttft: [{ depth: 0 }]", "needs its limit"),
+        ("ttft: [{ at_most: 2s, at_least: 1s }]", "one limit"),
+        ("ttft: [{ load: 3, at_most: 2s }]", "try: 1, 4"),
+        ("ttft: [{ class: colt, at_most: 2s }]", "try: cold"),
+        ("ttft: [{ workload: ladders, at_most: 2s }]", "try: ladder"),
+        ("ttft: [{ at_mots: 2s }]", "try: at_most"),
+        ("ttft_p95: [{ attain: 95%, at_most: 2s }]", "try: ttft"),
+        ("errors: [{ attain: 95%, at_most: 2% }]", "single requests"),
+        ("ttft: [{ attain: 0.95, at_most: 2s }]", "try: 95%"),
+        ("ttft: [{ attain: 95%, at_most: 95% of reference }]", "of its own"),
+        ("ttft: []", "empty list"),
+        ("ttft:", "single value"),
+    ] {
+        let told = mistake(contract);
+        assert!(told.contains(words), "{contract}: {told}");
+        assert!(told.contains("at: scenarios/overnight.yaml:6 contract."), "{contract}: {told}");
+    }
+}
+
+#[test]
+fn what_is_held_against_the_reference_needs_one() {
+    for contract in ["tokens_per_s: 95% of reference", "ttft: [{ phase: return, at_most: 2s }]"] {
+        let told = read_contract(contract, "0 laps").unwrap_err().to_string();
+        assert!(told.contains("no reference laps") && told.contains("reference: 2 laps"), "{told}");
+    }
+}

@@ -1,0 +1,128 @@
+use super::python::{Plain, is_trap, plain, str_of};
+use super::*;
+
+fn root(text: &str) -> Node {
+    parse(text).expect("readable").root
+}
+
+#[test]
+fn a_key_that_stands_twice_is_told_and_the_last_counts() {
+    let document = parse("container: a\nenv:\n  X: 1\n  X: 2\ncontainer: b\n").unwrap();
+    assert_eq!(document.root.get("container").and_then(Node::text), Some("b"));
+    assert_eq!(document.root.entries().len(), 2);
+    let told: Vec<_> =
+        document.duplicates.iter().map(|d| (d.key.as_str(), d.first, d.again)).collect();
+    assert_eq!(told, [("X", 3, 4), ("container", 1, 5)]);
+}
+
+#[test]
+fn lines_and_quotes_are_kept() {
+    let root = root("a: yes\nb: 'yes'\nc: |\n  text\nd: !!str 010\ne:\n");
+    assert_eq!(root.get("d").map(|node| node.line), Some(5));
+    let quoted: Vec<bool> =
+        ["a", "b", "c", "d"].iter().map(|key| root.get(key).unwrap().is_quoted()).collect();
+    assert_eq!(quoted, [false, true, true, true]);
+    assert!(root.get("e").unwrap().is_null());
+    assert_eq!(root.get("e").unwrap().said(), None);
+}
+
+#[test]
+fn what_is_no_single_document_is_refused_with_its_line() {
+    for (text, line, words) in [
+        ("", 1, "empty"),
+        ("# only a comment\n", 1, "empty"),
+        ("a: 1\n---\nb: 2\n", 2, "several"),
+        ("a: [1, 2\nb: 3\n", 2, ""),
+        ("a: 1\n  b: 2\n", 2, ""),
+        ("a: *nobody\n", 1, ""),
+    ] {
+        let flaw = parse(text).unwrap_err();
+        assert!(flaw.message.contains(words) && !flaw.message.is_empty(), "{text:?}: {flaw:?}");
+        assert!(flaw.line >= line, "{text:?}: {flaw:?}");
+    }
+}
+
+#[test]
+fn aliases_are_resolved_and_merged_but_cannot_blow_up() {
+    let root = root("base: &b {x: 1, y: 2}\nmade: {<<: *b, y: 3}\n");
+    let made = root.get("made").unwrap();
+    assert_eq!(made.get("x").and_then(Node::text), Some("1"));
+    assert_eq!(made.get("y").and_then(Node::text), Some("3"));
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let alias = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+    }
+    assert!(parse(&bomb).unwrap_err().message.contains("too large"));
+    assert!(parse("a: &a [*a]\n").is_err());
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    assert!(parse(&"[".repeat(10_000)).is_err());
+    assert!(parse(&format!("{}{}", "[".repeat(70), "]".repeat(70))).is_err());
+    assert!(parse(&format!("{}{}", "[".repeat(60), "]".repeat(60))).is_ok());
+}
+
+#[test]
+fn plain_scalars_are_read_as_pyyaml_reads_them() {
+    for (raw, expected) in [
+        ("yes", Plain::Bool(true)),
+        ("Off", Plain::Bool(false)),
+        ("010", Plain::Int(8)),
+        ("08", Plain::Text),
+        ("1_000", Plain::Int(1000)),
+        ("12:30", Plain::Int(750)),
+        ("1:60", Plain::Text),
+        ("0x1F", Plain::Int(31)),
+        ("-5", Plain::Int(-5)),
+        ("0.80", Plain::Float(0.8)),
+        ("1e5", Plain::Text),
+        ("1.0e+16", Plain::Float(1e16)),
+        ("1.e+x", Plain::Text),
+        ("auto", Plain::Text),
+        ("-", Plain::Text),
+        (".", Plain::Text),
+    ] {
+        assert_eq!(plain(raw), expected, "{raw}");
+    }
+}
+
+#[test]
+fn only_what_people_read_otherwise_is_a_trap() {
+    for raw in ["yes", "on", "010", "1_000", "12:30", "0b11", "1_0.5"] {
+        assert!(is_trap(raw), "{raw}");
+    }
+    for raw in ["true", "False", "10", "-3", "+3", "0", "-0", "0x1F", "0.80", "text", "", "1.5"] {
+        assert!(!is_trap(raw), "{raw}");
+    }
+}
+
+#[test]
+fn values_are_written_as_python_writes_them() {
+    let root = root(
+        "a: true\nb: 0.80\nc: 0.00001\nd: 1.0e+16\ne: 1.0\nf: '0.80'\ng: {a: 1, b: \"it's\", c: null}\nh: [1, x]\n",
+    );
+    let written: Vec<String> =
+        root.entries().iter().map(|(_, node)| str_of(node).unwrap()).collect();
+    assert_eq!(
+        written,
+        [
+            "True",
+            "0.8",
+            "1e-05",
+            "1e+16",
+            "1.0",
+            "0.80",
+            "{'a': 1, 'b': \"it's\", 'c': None}",
+            "[1, 'x']"
+        ]
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\x00-\\x7f:{}\\[\\]&*<>!|\n\t éß\u{feff}-]{0,200}") {
+        let _ = parse(&text).map(|document| str_of(&document.root));
+    }
+}

@@ -1,0 +1,108 @@
+//! The recipe of a server that already runs and has none: what it said of
+//! itself, and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::{Recipe, Source};
+
+/// Bounds the name of a run folder that a foreign model's name becomes part of.
+const NAME_CHARS_MAX: usize = 48;
+
+/// A recipe made from what a server said: the model's name, and where it told them its
+/// longest context in tokens and its version.
+pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
+    let about = format!("A server that already ran and calls its model {}.", one_word(model));
+    let mut text = format!(
+        "# What an attached server said of itself; nothing else is known.\n\
+         recipe_version: \"2\"\ndescription: {}\nmodel: {}\nruntime: unknown\n",
+        quoted(&about),
+        quoted(model)
+    );
+    let mut settings = BTreeMap::new();
+    if let Some(version) = version {
+        text.push_str(&format!("runtime_version: {}\n", quoted(version)));
+    }
+    if let Some(tokens) = max_model_len {
+        text.push_str(&format!("defaults:\n  max_model_len: {tokens}\n"));
+        settings.insert("max_model_len".to_owned(), tokens.to_string());
+    }
+    Recipe {
+        source: Source { name: file_name(model), origin: "attached server".to_owned(), text },
+        about,
+        model: Some(model.to_owned()),
+        served: vec![model.to_owned()],
+        runtime: "unknown".to_owned(),
+        container: None,
+        env: Vec::new(),
+        command: None,
+        settings,
+        profile: None,
+        warnings: Vec::new(),
+        unknown: Vec::new(),
+    }
+}
+
+/// A model's last name as a file may be called.
+fn file_name(model: &str) -> String {
+    let last = model.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last
+        .chars()
+        .take(NAME_CHARS_MAX)
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+        .collect();
+    let name = name.trim_matches(['.', '-']);
+    if name.is_empty() { "server".to_owned() } else { name.to_owned() }
+}
+
+fn one_word(model: &str) -> String {
+    crate::escape::one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text in YAML's double quotes, whatever is in it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            ' '..='~' => out.push(character),
+            other => out.push_str(&format!("\\U{:08X}", u32::from(other))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::recipe::read;
+
+    #[test]
+    fn an_attach_recipe_is_read_back_as_itself() {
+        let recipe = attach("org/Model-7B", Some(32768), Some("0.20.0"));
+        assert_eq!(read(recipe.source.clone()).expect("readable"), recipe);
+        assert_eq!(recipe.source.name, "Model-7B");
+        assert_eq!(recipe.whole("max_model_len"), Some(32768));
+        let bare = attach("m", None, None);
+        assert!(
+            !bare.source.text.contains("max_model_len")
+                && !bare.source.text.contains("version: \"0")
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_stays_a_text_and_makes_a_safe_file_name() {
+        for (model, name) in [
+            ("../../etc/passwd\n", "passwd"),
+            ("..", "server"),
+            ("\"a: [\u{7f}é\u{85}\\", "server"),
+            ("a b:c*d", "a-b-c-d"),
+            ("models\\x.gguf", "x.gguf"),
+        ] {
+            let recipe = attach(model, None, Some("1\n2"));
+            assert_eq!(recipe.source.name, name, "{model:?}");
+            let again = read(recipe.source.clone()).expect("readable");
+            assert_eq!(again.model.as_deref(), Some(model));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads a ladder: depths × concurrency × one shape.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::read::Load;
+use super::{Api, Ladder, Prefix};
+use crate::error::Mistake;
+use crate::spec::Source;
+use crate::spec::field::{Field, shown};
+
+const KEYS: [&str; 11] = [
+    "depths",
+    "prompt",
+    "output",
+    "concurrency",
+    "prefix",
+    "runs",
+    "schedule",
+    "cap",
+    "exact_output",
+    "text",
+    "api",
+];
+
+/// Bounds lengths: no server takes more, and a misplaced figure would make texts of gigabytes.
+const TOKENS_MAX: u64 = 100_000_000;
+
+/// Bounds streams: each is a task with a connection of its own.
+const STREAMS_MAX: u64 = 1024;
+
+/// Bounds rounds of a cell within a lap.
+const RUNS_MAX: u64 = 10_000;
+
+/// Bounds a prefill that anyone would wait for.
+const CAP_MAX: Duration = Duration::from_secs(86_400);
+
+/// Reads the value of `ladder:`.
+pub(super) fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake> {
+    let values = field.map(&KEYS)?;
+    let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
+    let need = |name: &str, example: &str| {
+        find(name).ok_or_else(|| field.mistake(format!("a ladder needs `{name}`")).hint(example))
+    };
+    let depths = axis(need("depths", "depths: [0, 4096, 32768]")?, 0, TOKENS_MAX)?;
+    let concurrency = axis(need("concurrency", "concurrency: [1, 2, 4]")?, 1, STREAMS_MAX)?;
+    let mut ladder = Ladder {
+        prompt: need("prompt", "prompt: 2048")?.whole(1, TOKENS_MAX)?,
+        output: need("output", "output: 128")?.whole(1, TOKENS_MAX)?,
+        concurrency: concurrency.iter().map(|streams| *streams as u32).collect(),
+        depths,
+        prefix: Prefix::Cold,
+        runs: 1,
+        schedule: None,
+        cap: None,
+        exact_output: true,
+        texts: Vec::new(),
+        api: Api::Chat,
+    };
+    if let Some(prefix) = find("prefix") {
+        let words =
+            [("cold", Prefix::Cold), ("warm", Prefix::Warm), ("two_phase", Prefix::TwoPhase)];
+        ladder.prefix = prefix.word(&words)?;
+    }
+    if let Some(runs) = find("runs") {
+        ladder.runs = runs.whole(1, RUNS_MAX)?;
+    }
+    if let Some(steps) = find("schedule") {
+        ladder.schedule = Some(schedule(steps, &ladder.depths, &ladder.concurrency)?);
+    }
+    ladder.cap = find("cap").map(|cap| cap.duration(CAP_MAX)).transpose()?;
+    if let Some(switch) = find("exact_output") {
+        ladder.exact_output = switch.switch()?;
+    }
+    if let Some(names) = find("text") {
+        ladder.texts = texts(names, load)?;
+    }
+    if let Some(api) = find("api") {
+        ladder.api = api.word(&[("chat", Api::Chat), ("completions", Api::Completions)])?;
+    }
+    Ok(ladder)
+}
+
+/// The values of an axis: a list without repeats.
+fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
+    let mut values = Vec::new();
+    for item in field.list()? {
+        let value = item.whole(least, most)?;
+        if values.contains(&value) {
+            return Err(item.mistake(format!("{value} stands twice in `{}`", field.name())));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// The order of cells within a lap: `- { depth: 8192, concurrency: 5 }`.
+pub(super) fn schedule(
+    field: &Field<'_>,
+    depths: &[u64],
+    concurrency: &[u32],
+) -> Result<Vec<(u64, u32)>, Mistake> {
+    let mut steps = Vec::new();
+    for item in field.list()? {
+        let values = item.map(&["depth", "concurrency"])?;
+        let get = |name: &str, least: u64| match values.iter().find(|(key, _)| *key == name) {
+            Some((_, field)) => field.whole(least, TOKENS_MAX).map(|value| (value, field)),
+            None => Err(item
+                .mistake(format!("a step needs its `{name}`"))
+                .hint("{ depth: 8192, concurrency: 2 }")),
+        };
+        let (depth, depth_field) = get("depth", 0)?;
+        let (streams, streams_field) = get("concurrency", 1)?;
+        if !depths.contains(&depth) {
+            return Err(unlisted(depth_field, "depths", depth, depths));
+        }
+        let Some(streams) = concurrency.iter().find(|known| u64::from(**known) == streams) else {
+            return Err(unlisted(streams_field, "concurrency", streams, concurrency));
+        };
+        steps.push((depth, *streams));
+    }
+    Ok(steps)
+}
+
+fn unlisted<T: Display>(field: &Field<'_>, axis: &str, value: u64, known: &[T]) -> Mistake {
+    let known: Vec<String> = known.iter().map(T::to_string).collect();
+    field.mistake(format!("{value} is not in `{axis}`")).hint(known.join(", "))
+}
+
+fn texts(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Source>, Mistake> {
+    let mut texts = Vec::new();
+    for item in field.list()? {
+        let name = item.text()?;
+        let text = load(name)?;
+        if text.trim().is_empty() {
+            return Err(item.mistake(format!("{} holds no text", shown(name))));
+        }
+        texts.push(Source { name: name.to_owned(), origin: name.to_owned(), text });
+    }
+    Ok(texts)
+}

@@ -1,0 +1,164 @@
+//! What flags change in a scenario: its length and its axes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Extent, Ladder, Scenario, Workload};
+use crate::error::Mistake;
+
+/// What is asked for instead of what the file says. Written into the manifest, so that a
+/// run folder says what was really asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Overrides {
+    /// How long, instead of the file's duration or laps. Microseconds in the manifest.
+    #[serde(with = "micros", rename = "duration_us", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// Context depths, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depths: Option<Vec<u64>>,
+    /// Streams at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Vec<u32>>,
+}
+
+impl Overrides {
+    /// Whether nothing is overridden.
+    pub fn is_empty(&self) -> bool {
+        *self == Overrides::default()
+    }
+}
+
+mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::unit;
+
+    #[allow(clippy::ref_option)] // serde gives the field as it is
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        span.map(unit::micros).serialize(to)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_micros))
+    }
+}
+
+impl Scenario {
+    /// The scenario with its length and axes overridden.
+    ///
+    /// A value stays with the ladders that list it; one that no ladder lists goes to every
+    /// ladder; a ladder that is left with nothing goes. Gates on depths or loads that are no
+    /// longer there go, with a warning.
+    ///
+    /// # Errors
+    /// An override that asks nothing, twice, or the impossible.
+    pub fn with(mut self, overrides: &Overrides) -> Result<Scenario, Mistake> {
+        check(overrides)?;
+        if let Some(duration) = overrides.duration {
+            self.extent = Extent::Duration(duration);
+        }
+        let workloads = std::mem::take(&mut self.workloads);
+        let mut ladders: Vec<Ladder> =
+            workloads.into_iter().map(|Workload::Ladder(ladder)| ladder).collect();
+        if let Some(depths) = &overrides.depths {
+            replace(&mut ladders, depths, |ladder| &mut ladder.depths);
+        }
+        if let Some(concurrency) = &overrides.concurrency {
+            replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);
+        }
+        let mut dropped_schedule = false;
+        for ladder in &mut ladders {
+            dropped_schedule |= filter_schedule(ladder);
+        }
+        if dropped_schedule {
+            let text =
+                "the schedule has no place for the values asked for: the lap goes in plain order";
+            self.warnings.push(text.to_owned());
+        }
+        self.drop_gates(&ladders);
+        self.workloads = ladders.into_iter().map(Workload::Ladder).collect();
+        Ok(self)
+    }
+
+    fn drop_gates(&mut self, ladders: &[Ladder]) {
+        let has_depth = |depth: u64| ladders.iter().any(|ladder| ladder.depths.contains(&depth));
+        let has_load = |load: u32| ladders.iter().any(|ladder| ladder.concurrency.contains(&load));
+        let warnings = &mut self.warnings;
+        self.contract.gates.retain(|gate| {
+            let stays =
+                gate.select.depth.is_none_or(has_depth) && gate.select.load.is_none_or(has_load);
+            if !stays {
+                warnings.push(format!("`{}` is not judged: it is no longer asked", gate.text));
+            }
+            stays
+        });
+    }
+}
+
+fn check(overrides: &Overrides) -> Result<(), Mistake> {
+    if overrides.duration == Some(Duration::ZERO) {
+        return Err(Mistake::new("a run of 0s asks nothing").at("--duration").hint("6h"));
+    }
+    if let Some(depths) = &overrides.depths {
+        check_axis(depths, "--depths", "0,4096,32768")?;
+    }
+    if let Some(concurrency) = &overrides.concurrency {
+        if concurrency.contains(&0) {
+            return Err(Mistake::new("0 streams ask nothing").at("--concurrency").hint("1,2,4"));
+        }
+        check_axis(concurrency, "--concurrency", "1,2,4")?;
+    }
+    Ok(())
+}
+
+fn check_axis<T: PartialEq + ToString>(
+    values: &[T],
+    flag: &str,
+    example: &str,
+) -> Result<(), Mistake> {
+    if values.is_empty() {
+        return Err(Mistake::new(format!("{flag} names no value")).at(flag).hint(example));
+    }
+    match values.iter().enumerate().find(|(index, value)| values[..*index].contains(value)) {
+        Some((_, twice)) => {
+            Err(Mistake::new(format!("{} stands twice", twice.to_string())).at(flag).hint(example))
+        }
+        None => Ok(()),
+    }
+}
+
+fn replace<T: PartialEq + Copy>(
+    ladders: &mut Vec<Ladder>,
+    asked: &[T],
+    axis: impl Fn(&mut Ladder) -> &mut Vec<T>,
+) {
+    let known: Vec<T> = ladders.iter_mut().flat_map(|ladder| axis(ladder).clone()).collect();
+    for ladder in ladders.iter_mut() {
+        let own = std::mem::take(axis(ladder));
+        let stays = |value: &&T| own.contains(value) || !known.contains(value);
+        *axis(ladder) = asked.iter().filter(stays).copied().collect();
+    }
+    ladders.retain_mut(|ladder| !axis(ladder).is_empty());
+}
+
+/// Keeps the steps whose cell is still there; says whether the schedule had to go because
+/// a value that is now asked for has no step.
+fn filter_schedule(ladder: &mut Ladder) -> bool {
+    let Some(mut steps) = ladder.schedule.take() else { return false };
+    steps.retain(|(depth, streams)| {
+        ladder.depths.contains(depth) && ladder.concurrency.contains(streams)
+    });
+    let has_all = ladder.depths.iter().all(|depth| steps.iter().any(|step| step.0 == *depth))
+        && ladder.concurrency.iter().all(|load| steps.iter().any(|step| step.1 == *load));
+    if has_all {
+        ladder.schedule = Some(steps);
+    }
+    !has_all
+}
+
+#[cfg(test)]
+mod tests;

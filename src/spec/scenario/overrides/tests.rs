@@ -1,0 +1,83 @@
+use super::*;
+use crate::spec::Source;
+use crate::spec::scenario::read;
+
+const TWO: &str = "laps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1], runs: 3 }\n  \
+    - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [4] }\n\
+    contract:\n  ttft_p95: { d0: 2s, d4096: 5s }\n  tpot: [{ load: 4, at_most: 60ms }]\n";
+
+fn scenario(text: &str) -> Scenario {
+    let source = Source { name: "s".into(), origin: "s.yaml".into(), text: text.into() };
+    read(source, &|name| Err(Mistake::new(name))).unwrap_or_else(|mistake| panic!("{mistake}"))
+}
+
+fn axes(scenario: &Scenario) -> Vec<(Vec<u64>, Vec<u32>)> {
+    let ladders = scenario.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
+    ladders.map(|ladder| (ladder.depths.clone(), ladder.concurrency.clone())).collect()
+}
+
+#[test]
+fn values_stay_with_the_ladders_that_list_them_and_new_ones_go_to_all() {
+    let asked = Overrides { concurrency: Some(vec![4]), ..Overrides::default() };
+    assert_eq!(axes(&scenario(TWO).with(&asked).unwrap()), [(vec![0, 4096], vec![4])]);
+    let asked = Overrides { depths: Some(vec![77]), ..Overrides::default() };
+    assert_eq!(
+        axes(&scenario(TWO).with(&asked).unwrap()),
+        [(vec![77], vec![1]), (vec![77], vec![4])]
+    );
+}
+
+#[test]
+fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
+    let asked = Overrides {
+        duration: Some(Duration::from_secs(60)),
+        depths: Some(vec![4096]),
+        concurrency: Some(vec![1, 2]),
+    };
+    let scenario = scenario(TWO).with(&asked).unwrap();
+    assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(60)));
+    let gates: Vec<&str> = scenario.contract.gates.iter().map(|gate| gate.text.as_str()).collect();
+    assert_eq!(gates, ["ttft_p95 d4096: 5s"]);
+    assert_eq!(scenario.warnings.len(), 2);
+    assert_eq!(axes(&scenario), [(vec![4096], vec![1, 2]), (vec![4096], vec![2])]);
+}
+
+#[test]
+fn a_schedule_keeps_what_is_left_of_it_or_goes() {
+    let text = "laps: 1\nworkloads:\n  - ladder: { depths: [0, 8], prompt: 2, output: 2, concurrency: [1, 2], \
+        schedule: [{ depth: 8, concurrency: 2 }, { depth: 0, concurrency: 1 }, { depth: 8, concurrency: 1 }] }\n";
+    let with = |depths: &[u64]| {
+        let asked = Overrides { depths: Some(depths.to_vec()), ..Overrides::default() };
+        let scenario = scenario(text).with(&asked).unwrap();
+        let Workload::Ladder(ladder) = &scenario.workloads[0];
+        (ladder.schedule.clone(), scenario.warnings.len())
+    };
+    assert_eq!(with(&[8]), (Some(vec![(8, 2), (8, 1)]), 1));
+    assert_eq!(with(&[8, 9]), (None, 2));
+}
+
+#[test]
+fn an_override_that_asks_nothing_is_refused() {
+    for (asked, words) in [
+        (Overrides { duration: Some(Duration::ZERO), ..Overrides::default() }, "--duration"),
+        (Overrides { depths: Some(vec![]), ..Overrides::default() }, "--depths"),
+        (Overrides { concurrency: Some(vec![0]), ..Overrides::default() }, "--concurrency"),
+        (Overrides { concurrency: Some(vec![2, 2]), ..Overrides::default() }, "2 stands twice"),
+    ] {
+        let mistake = scenario(TWO).with(&asked).unwrap_err().to_string();
+        assert!(mistake.contains(words), "{mistake}");
+    }
+}
+
+#[test]
+fn overrides_are_written_and_read_back() {
+    let asked = Overrides {
+        duration: Some(Duration::from_millis(1500)),
+        depths: Some(vec![0, 8]),
+        concurrency: None,
+    };
+    let text = serde_json::to_string(&asked).unwrap();
+    assert_eq!(text, "{\"duration_us\":1500000,\"depths\":[0,8]}");
+    assert_eq!(serde_json::from_str::<Overrides>(&text).unwrap(), asked);
+    assert!(serde_json::from_str::<Overrides>("{}").unwrap().is_empty());
+}

@@ -1,0 +1,144 @@
+//! Reads a scenario in longhaul's own form: strictly, since a misspelt limit is
+//! a limit that is not there.
+
+use std::time::Duration;
+
+use super::{Extent, Limits, Scenario, Workload, arena, ladder};
+use crate::error::Mistake;
+use crate::spec::field::{Field, LAPS_MAX, document, strict_document};
+use crate::spec::{Contract, Source, contract};
+
+const KEYS: [&str; 8] =
+    ["about", "duration", "laps", "warmup", "reference", "workloads", "limits", "contract"];
+
+/// Bounds every duration: beyond it the arithmetic on microseconds means nothing.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Fetches a user's text file that a scenario names.
+pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
+
+/// Reads a scenario, or a Spark Arena benchmark profile as one. `load` fetches the text
+/// files that its ladders name, by the name as written.
+///
+/// # Errors
+/// The first thing that is wrong: where it stands, and what to write instead.
+pub fn read(source: Source, load: Load<'_>) -> Result<Scenario, Mistake> {
+    let document = document(&source)?;
+    let root = Field::root(&source, &document);
+    if !root.node.is_map() {
+        let kind = root.node.kind();
+        return Err(root.mistake(format!("`{}` is no scenario: it is {kind}", source.name)));
+    }
+    if root.node.get("framework").is_some() {
+        return arena::read(&root);
+    }
+    if root.node.get("workloads").is_none() && root.node.get("model").is_some() {
+        let mistake =
+            root.mistake(format!("`{}` is no scenario: it has no workloads", source.name));
+        return Err(mistake.hint("it looks like a recipe: --recipe"));
+    }
+    strict_document(&source)?;
+    own(&root, load)
+}
+
+fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
+    let name = &root.source.name;
+    let mut about = String::new();
+    let mut extents = Vec::new();
+    let (mut warmup_laps, mut reference_laps) = (1, 0);
+    let mut workloads = Vec::new();
+    let mut limits = Limits::default();
+    let mut asked = None;
+    for (key, field) in root.map(&KEYS)? {
+        match key {
+            "about" => field.text()?.clone_into(&mut about),
+            "duration" => extents.push((Extent::Duration(field.duration(DURATION_MAX)?), field)),
+            "laps" => extents.push((Extent::Laps(field.whole(1, LAPS_MAX)?), field)),
+            "warmup" => warmup_laps = field.laps()?,
+            "reference" => reference_laps = field.laps()?,
+            "workloads" => workloads = read_workloads(&field, load)?,
+            "limits" => limits = read_limits(&field)?,
+            _ => asked = Some(field),
+        }
+    }
+    if workloads.is_empty() {
+        let mistake = root.mistake(format!("scenario `{name}` asks nothing: it has no workloads"));
+        return Err(mistake.hint("workloads: [{ ladder: { … } }]; docs/formats/scenario.md"));
+    }
+    let extent = extent(root, &extents, reference_laps)?;
+    let mut warnings = Vec::new();
+    let contract = match asked {
+        Some(field) => {
+            let scope = contract::Scope { workloads: &workloads, reference_laps };
+            contract::read(&field, &scope)?
+        }
+        None => {
+            warnings.push("there is no `contract`: nothing must hold".to_owned());
+            Contract::default()
+        }
+    };
+    let source = root.source.clone();
+    let scenario = Scenario {
+        source,
+        about,
+        extent,
+        warmup_laps,
+        reference_laps,
+        workloads,
+        limits,
+        contract,
+        warnings,
+    };
+    Ok(scenario)
+}
+
+fn extent(
+    root: &Field<'_>,
+    extents: &[(Extent, Field<'_>)],
+    reference_laps: u64,
+) -> Result<Extent, Mistake> {
+    match extents {
+        [] => {
+            let mistake = root.mistake(format!("scenario `{}` has no end", root.source.name));
+            Err(mistake.hint("duration: 12h").hint("laps: 3"))
+        }
+        [(Extent::Laps(laps), field)] if *laps < 2 * reference_laps => {
+            let mistake = field.mistake(format!(
+                "{laps} laps hold no {reference_laps} laps at the start and as many at the end to compare"
+            ));
+            Err(mistake.hint(format!("laps: {}", 2 * reference_laps)))
+        }
+        [(extent, _)] => Ok(*extent),
+        [_, (_, field), ..] => {
+            Err(field.mistake("a scenario has a duration or a number of laps, not both"))
+        }
+    }
+}
+
+fn read_workloads(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Workload>, Mistake> {
+    let mut workloads = Vec::new();
+    for item in field.list()? {
+        for (key, workload) in item.map(&["ladder"])? {
+            debug_assert_eq!(key, "ladder");
+            workloads.push(Workload::Ladder(ladder::read(&workload, load)?));
+        }
+    }
+    Ok(workloads)
+}
+
+fn read_limits(field: &Field<'_>) -> Result<Limits, Mistake> {
+    let mut limits = Limits::default();
+    for (key, limit) in field.map(&["first_token", "stall", "away", "ready"])? {
+        let value = limit.duration(DURATION_MAX)?;
+        match key {
+            "first_token" => limits.first_token = value,
+            "stall" => limits.stall = value,
+            "away" => limits.away = value,
+            _ => limits.ready = value,
+        }
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+use crate::spec::scenario::{Api, Ladder, Prefix};
+
+const PLAIN: &str = "about: A.\nlaps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1, 2] }\ncontract: { crashes: 0 }\n";
+
+fn source(text: &str) -> Source {
+    Source { name: "s".to_owned(), origin: "s.yaml".to_owned(), text: text.to_owned() }
+}
+
+fn no_file(name: &str) -> Result<String, Mistake> {
+    Err(Mistake::new(format!("no file {name}")))
+}
+
+fn scenario(text: &str) -> Scenario {
+    read(source(text), &no_file).unwrap_or_else(|mistake| panic!("{mistake}"))
+}
+
+fn mistake(text: &str) -> String {
+    read(source(text), &no_file).unwrap_err().to_string()
+}
+
+fn ladder(scenario: &Scenario) -> &Ladder {
+    let Workload::Ladder(ladder) = &scenario.workloads[0];
+    ladder
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let scenario = scenario(PLAIN);
+    assert_eq!((scenario.extent, scenario.warmup_laps), (Extent::Laps(4), 1));
+    assert_eq!((scenario.reference_laps, scenario.limits), (0, Limits::default()));
+    let ladder = ladder(&scenario);
+    assert_eq!((ladder.runs, ladder.prefix, ladder.api), (1, Prefix::Cold, Api::Chat));
+    assert!(ladder.exact_output && ladder.cap.is_none() && ladder.schedule.is_none());
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = "about: A.\nduration: 4h30m\nwarmup: 2 laps\nreference: 1 lap\nworkloads:\n  - ladder:\n      \
+        depths: [0, 8192]\n      prompt: 2048\n      output: 128\n      concurrency: [1, 5]\n      prefix: two_phase\n      \
+        runs: 3\n      schedule: [{ depth: 8192, concurrency: 5 }, { depth: 0, concurrency: 1 }]\n      cap: 30s\n      \
+        exact_output: false\n      text: [a.txt]\n      api: completions\nlimits: { first_token: 1s, stall: 200ms, away: 3s, ready: 4s }\n";
+    let load = |name: &str| Ok(format!("text of {name}"));
+    let scenario = read(source(text), &load).unwrap();
+    assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(16_200)));
+    assert_eq!((scenario.warmup_laps, scenario.reference_laps), (2, 1));
+    assert_eq!(scenario.limits.stall, Duration::from_millis(200));
+    let ladder = ladder(&scenario);
+    assert_eq!(ladder.schedule, Some(vec![(8192, 5), (0, 1)]));
+    assert_eq!((ladder.prefix, ladder.api, ladder.runs), (Prefix::TwoPhase, Api::Completions, 3));
+    assert_eq!(ladder.texts[0].text, "text of a.txt");
+    assert_eq!(ladder.cap, Some(Duration::from_secs(30)));
+    assert_eq!(scenario.warnings, ["there is no `contract`: nothing must hold"]);
+}
+
+#[test]
+fn a_mistake_says_its_line_its_path_and_what_to_write() {
+    let changed = |from: &str, to: &str| {
+        assert!(PLAIN.contains(from));
+        mistake(&PLAIN.replace(from, to))
+    };
+    for (from, to, words) in [
+        ("laps: 4", "lasp: 4", vec!["s.yaml:2 lasp", "try: laps"]),
+        ("laps: 4", "duration: 60", vec!["s.yaml:2 duration", "try: 60s, 60m or 60h"]),
+        ("laps: 4", "duration: 0s", vec!["cannot be 0s"]),
+        ("laps: 4", "laps: 4\nduration: 1h", vec!["not both"]),
+        ("laps: 4\n", "", vec!["has no end", "duration: 12h"]),
+        ("laps: 4", "laps: 4\nwarmup: 2", vec!["s.yaml:3 warmup", "try: 2 laps"]),
+        ("laps: 4", "laps: 4\nreference: 3 laps", vec!["try: laps: 6"]),
+        ("laps: 4", "laps: 4\nlaps: 5", vec!["stands twice", "s.yaml:3 laps", "line 2"]),
+        ("prompt", "promt", vec!["s.yaml:4 workloads[0].ladder.promt", "try: prompt"]),
+        ("ladder:", "leader:", vec!["workloads[0].leader", "try: ladder"]),
+        ("[0, 4096]", "[]", vec!["workloads[0].ladder.depths", "empty list"]),
+        ("[0, 4096]", "[0, 4.5]", vec!["depths[1]", "no whole number"]),
+        ("[0, 4096]", "[0, 4k]", vec!["no whole number"]),
+        ("[0, 4096]", "[0, 010]", vec!["no whole number"]),
+        ("[0, 4096]", "[8, 8]", vec!["8 stands twice"]),
+        ("[1, 2]", "[0]", vec!["concurrency[0]", "from 1"]),
+        ("[1, 2]", "2", vec!["it takes a list"]),
+        ("output: 24", "output: 0", vec!["`output` cannot be 0"]),
+        ("output: 24, ", "", vec!["needs `output`"]),
+        ("output: 24", "output: 24, prefix: hot", vec!["cold, warm, two_phase"]),
+        ("output: 24", "output: 24, exact_output: yes", vec!["true or false"]),
+        ("output: 24", "output: 24, cap: 30", vec!["cap", "30s"]),
+        ("output: 24", "output: 24, text: [x.txt]", vec!["no file x.txt"]),
+        ("output: 24", "output: 24, schedule: [{depth: 7, concurrency: 1}]", vec!["try: 0, 4096"]),
+        ("output: 24", "output: 24, schedule: [{depth: 0}]", vec!["needs its `concurrency`"]),
+        ("laps: 4", "laps: 4\nlimits: {stall: 5}", vec!["limits.stall", "5s"]),
+        ("laps: 4", "laps: 4\nlimits: {stal: 5s}", vec!["limits.stal", "try: stall"]),
+    ] {
+        let told = changed(from, to);
+        for word in words {
+            assert!(told.contains(word), "{to}: {told}");
+        }
+    }
+    assert!(mistake("model: m\n").contains("--recipe"));
+    assert!(mistake("just text\n").contains("is no scenario"));
+    assert!(mistake("about: A.\nlaps: 1\nworkloads: []\n").contains("empty list"));
+}
+
+const PROFILE: &str = "framework: llama-benchy\nmetadata: {description: P}\ntimeout: 100\nargs:\n  depth: [0, 4096]\n  pp: [2048, 512]\n  tg: 128\n  concurrency: [1, 10]\n  latency_mode: api\nschedule:\n  - { depth: 4096, concurrency: 10 }\n  - { depth: 0, concurrency: 1 }\n";
+
+#[test]
+fn an_arena_profile_is_a_scenario_with_the_defaults_of_its_tools() {
+    let scenario = scenario(PROFILE);
+    assert_eq!((scenario.extent, scenario.warmup_laps), (Extent::Laps(1), 0));
+    assert_eq!((scenario.about.as_str(), scenario.workloads.len()), ("P", 2));
+    let ladder = ladder(&scenario);
+    assert_eq!((ladder.prompt, ladder.output, ladder.runs), (2048, 128, 3));
+    assert_eq!((ladder.prefix, ladder.exact_output), (Prefix::TwoPhase, false));
+    assert_eq!(ladder.schedule, Some(vec![(4096, 10), (0, 1)]));
+    let gates: Vec<&str> = scenario.contract.gates.iter().map(|gate| gate.text.as_str()).collect();
+    assert_eq!(gates, ["crashes: 0", "errors: 0%"]);
+    assert_eq!(scenario.warnings.len(), 2);
+    assert!(scenario.warnings[1].starts_with("line 9: `latency_mode`"), "{:?}", scenario.warnings);
+}
+
+#[test]
+fn an_arena_profile_of_another_tool_or_beyond_its_axes_is_refused() {
+    assert!(mistake("framework: vllm-bench\n").contains("llama-benchy"));
+    let beyond = PROFILE.replace("concurrency: 10 }", "concurrency: 7 }");
+    assert!(mistake(&beyond).contains("7 is not in `concurrency`"));
+    assert!(mistake(&PROFILE.replace("pp: [2048, 512]", "pp: [0]")).contains("args.pp[0]"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_scenario_makes_it_panic(text in "(laps|workloads|ladder|depths|contract|framework: llama-benchy|ttft|d0|: |\n|  |- |\\[|\\]|\\{|\\}|0|1s|5%|'){0,40}") {
+        let _ = read(source(&text), &no_file);
+    }
+}

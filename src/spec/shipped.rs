@@ -1,0 +1,183 @@
+//! The files that are built into the program, found by name.
+//!
+//! A name may be written with `-` or `_`, and cut short where only one begins so.
+
+use std::io;
+
+use super::Source;
+use crate::error::{Mistake, nearest};
+use crate::spec::field::shown;
+
+/// What kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What is served.
+    Recipe,
+    /// What is asked of it.
+    Scenario,
+    /// How fast a machine serves it.
+    Profile,
+}
+
+/// The recipe that is taken where none is named.
+pub const RECIPE: &str = "nemotron-3-super-120b-nvfp4-spark";
+
+const RECIPES: [(&str, &str); 1] =
+    [(RECIPE, include_str!("../../recipes/nemotron-3-super-120b-nvfp4-spark.yaml"))];
+
+const SCENARIOS: [(&str, &str); 7] = [
+    ("smoke", include_str!("../../scenarios/smoke.yaml")),
+    ("quick", include_str!("../../scenarios/quick.yaml")),
+    ("short", include_str!("../../scenarios/short.yaml")),
+    ("overnight", include_str!("../../scenarios/overnight.yaml")),
+    ("day", include_str!("../../scenarios/day.yaml")),
+    ("three_days", include_str!("../../scenarios/three_days.yaml")),
+    ("spark_arena_v2", include_str!("../../scenarios/spark_arena_v2.yaml")),
+];
+
+const PROFILES: [(&str, &str); 1] = [(
+    "dgx-spark-nemotron-3-super",
+    include_str!("../../recipes/profiles/dgx-spark-nemotron-3-super.yaml"),
+)];
+
+impl Kind {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Recipe => "recipe",
+            Kind::Scenario => "scenario",
+            Kind::Profile => "profile",
+        }
+    }
+
+    fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Kind::Recipe => &RECIPES,
+            Kind::Scenario => &SCENARIOS,
+            Kind::Profile => &PROFILES,
+        }
+    }
+}
+
+/// The names of what is shipped, in their order.
+pub fn names(kind: Kind) -> impl Iterator<Item = &'static str> {
+    kind.files().iter().map(|(name, _)| *name)
+}
+
+/// A shipped recipe.
+pub fn recipe(name: &str) -> Option<Source> {
+    shipped(Kind::Recipe, name)
+}
+
+/// A shipped scenario.
+pub fn scenario(name: &str) -> Option<Source> {
+    shipped(Kind::Scenario, name)
+}
+
+/// A shipped machine profile.
+pub fn profile(name: &str) -> Option<Source> {
+    shipped(Kind::Profile, name)
+}
+
+/// A shipped file: by its name, else by the only name that begins so.
+pub fn shipped(kind: Kind, name: &str) -> Option<Source> {
+    let plain = |name: &str| name.replace('_', "-").to_ascii_lowercase();
+    let wanted = plain(name);
+    let files = kind.files();
+    let mut begins =
+        files.iter().filter(|(known, _)| !wanted.is_empty() && plain(known).starts_with(&wanted));
+    let found = files.iter().find(|(known, _)| plain(known) == wanted).or_else(|| {
+        let first = begins.next()?;
+        begins.next().is_none().then_some(first)
+    });
+    found.map(|(name, text)| Source {
+        name: (*name).to_owned(),
+        origin: format!("shipped:{name}"),
+        text: (*text).to_owned(),
+    })
+}
+
+/// A file by path or a shipped one by name. What holds a `/` or ends in `.yaml` or `.yml`
+/// is a path, read with `read`, if it is there.
+///
+/// # Errors
+/// It cannot be read, or nothing is shipped under that name.
+pub fn find(
+    kind: Kind,
+    name: &str,
+    read: &dyn Fn(&str) -> io::Result<String>,
+) -> Result<Source, Mistake> {
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    if stem.is_none() && !name.contains('/') {
+        return shipped(kind, name).ok_or_else(|| missing(kind, name, "is shipped or"));
+    }
+    let stem = stem.unwrap_or(name).rsplit('/').next().unwrap_or(name);
+    match read(name) {
+        Ok(text) => Ok(Source { name: stem.to_owned(), origin: name.to_owned(), text }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let by_name = if name.contains('/') { None } else { shipped(kind, stem) };
+            by_name.ok_or_else(|| missing(kind, name, "is"))
+        }
+        Err(error) => {
+            let what = format!("the {} {} cannot be read: {error}", kind.word(), shown(name));
+            Err(Mistake::new(what).at(name))
+        }
+    }
+}
+
+fn missing(kind: Kind, name: &str, verb: &str) -> Mistake {
+    let word = kind.word();
+    let mistake = Mistake::new(format!("no {word} {verb} there under {}", shown(name)));
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let mistake = match nearest(stem, names(kind)) {
+        Some(near) => mistake.hint(near),
+        None => mistake,
+    };
+    let list: Vec<&str> = names(kind).collect();
+    mistake.hint(format!("a path, or a shipped {word}: {}", list.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[test]
+    fn a_shipped_file_is_found_by_either_spelling_and_by_its_beginning() {
+        assert_eq!(scenario("three-days").map(|s| s.name).as_deref(), Some("three_days"));
+        assert_eq!(scenario("spark_arena").map(|s| s.name).as_deref(), Some("spark_arena_v2"));
+        assert_eq!(scenario("s"), None);
+        assert_eq!(recipe("nemotron-3-super").map(|s| s.name).as_deref(), Some(RECIPE));
+        assert_eq!(profile(""), None);
+    }
+
+    #[test]
+    fn a_path_that_exists_wins_over_a_shipped_name() {
+        let mine = |path: &str| match path {
+            "smoke.yaml" | "my/night.yml" => Ok("mine".to_owned()),
+            _ => nothing(path),
+        };
+        let found = find(Kind::Scenario, "smoke.yaml", &mine).unwrap();
+        assert_eq!((found.text.as_str(), found.name.as_str()), ("mine", "smoke"));
+        assert_eq!(find(Kind::Scenario, "my/night.yml", &mine).unwrap().name, "night");
+        let found = find(Kind::Scenario, "quick.yaml", &mine).unwrap();
+        assert_eq!(found.origin, "shipped:quick");
+        assert!(find(Kind::Scenario, "my/smoke", &mine).is_err());
+    }
+
+    #[test]
+    fn a_miss_says_what_is_shipped_and_what_is_near() {
+        let miss = find(Kind::Scenario, "overnigth", &nothing).unwrap_err().to_string();
+        assert!(miss.contains("try: overnight") && miss.contains("three_days"), "{miss}");
+        let denied = |_: &str| Err(io::ErrorKind::PermissionDenied.into());
+        assert!(
+            find(Kind::Recipe, "a/b.yaml", &denied)
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+    }
+}
