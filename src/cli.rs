@@ -1,1 +1,258 @@
-//! (to be filled)
+//! The command line: the only room that knows clap. It turns arguments into
+//! what the commands want, and mistakes in them into help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{self, Format};
+use crate::exit::Exit;
+use crate::unit;
+
+/// Can you leave it running? A soak-test harness for local LLM servers.
+///
+/// longhaul drives an OpenAI-compatible server for hours, writes down everything that
+/// happened, and says PASS, FAIL or INCONCLUSIVE, with the evidence.
+#[derive(Parser)]
+#[command(name = "longhaul", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Say more on stderr about what is being done.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  longhaul run                                  a minute on the built-in simulated server
+  longhaul run --endpoint http://spark:8000     thirty minutes on a server that already runs
+  longhaul run --endpoint http://spark:8000 --scenario overnight --recipe my-recipe.yaml
+  longhaul report runs/LATEST --wide            the same conclusions again, with all tables
+  longhaul plan --scenario overnight            what would be sent, and what it can decide
+  longhaul sim --port 8000                      the simulated server by itself
+
+Exit codes: 0 PASS, 1 FAIL, 2 your mistake, 3 INCONCLUSIVE, 4 longhaul failed, 130 interrupted.";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Drive a server through a scenario and judge it
+    Run(RunArgs),
+    /// Tell a run again, from its folder alone
+    Report(ReportArgs),
+    /// Say what a scenario amounts to, without sending anything
+    Plan(PlanArgs),
+    /// Serve the simulated server, for other tools
+    Sim(SimArgs),
+    /// List the recipes, scenarios and machine profiles that are built in
+    List,
+}
+
+#[derive(Args)]
+struct Asked {
+    /// What is served: a recipe file, or the name of a built-in one
+    #[arg(long, value_name = "FILE|NAME")]
+    recipe: Option<String>,
+    /// What is asked of it: a scenario or benchmark profile, or the name of a built-in one
+    #[arg(long, value_name = "FILE|NAME")]
+    scenario: Option<String>,
+    /// How long, in place of the scenario's duration: 6h, 4h30m, 90s
+    #[arg(long, value_name = "TIME", value_parser = unit::duration)]
+    duration: Option<Duration>,
+    /// Context depths in tokens, in place of the scenario's: 0,4096,32768
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    depths: Option<Vec<u64>>,
+    /// Streams at once, in place of the scenario's: 1,4
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    concurrency: Option<Vec<u32>>,
+    /// Makes all texts; the same seed sends the same load
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How fast the machine is: a machine profile, in place of the recipe's
+    #[arg(long, value_name = "FILE|NAME")]
+    profile: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul run
+  longhaul run --endpoint http://localhost:8000
+  longhaul run --recipe recipe.yaml --scenario short --endpoint http://spark:8000 -o runs/tonight
+  longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 --stop-on-fail
+  longhaul run --simulate --scenario smoke --ailment crash=10s@20s")]
+struct RunArgs {
+    #[command(flatten)]
+    asked: Asked,
+    /// The address of a server that already runs, with or without /v1
+    #[arg(long, value_name = "URL", conflicts_with = "simulate")]
+    endpoint: Option<String>,
+    /// Drive the built-in simulated server
+    #[arg(long)]
+    simulate: bool,
+    /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again
+    #[arg(long, value_name = "AILMENT")]
+    ailment: Vec<String>,
+    /// The model to ask for, where the server lists several
+    #[arg(long)]
+    model: Option<String>,
+    /// The run folder; it must not exist, or be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// End the run when the first gate is broken
+    #[arg(long)]
+    stop_on_fail: bool,
+    /// The environment variable that holds the API key
+    #[arg(long, value_name = "NAME")]
+    api_key_env: Option<String>,
+    /// A header for every request: 'Name: value', may be given again
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// Certificates (PEM) to trust beside the system's
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    /// All tables in the report
+    #[arg(long)]
+    wide: bool,
+}
+
+#[derive(Args)]
+struct ReportArgs {
+    /// The run folder
+    run: PathBuf,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
+    format: FormatArg,
+    /// All tables
+    #[arg(long)]
+    wide: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Terminal,
+    Json,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul plan --scenario overnight
+  longhaul plan --scenario my.yaml --prefill-rate 1800 --decode-rate 22
+  longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick")]
+struct PlanArgs {
+    #[command(flatten)]
+    asked: Asked,
+    /// Take the rates from an earlier run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["prefill_rate", "profile"])]
+    from: Option<PathBuf>,
+    /// Prompt tokens per second of one stream
+    #[arg(long, value_name = "TOKENS/S", requires = "decode_rate", conflicts_with = "profile")]
+    prefill_rate: Option<f64>,
+    /// Output tokens per second of one stream
+    #[arg(long, value_name = "TOKENS/S", requires = "prefill_rate")]
+    decode_rate: Option<f64>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul sim --port 8000
+  longhaul sim --port 8000 --ailment error_frame=1% --ailment restart=30s@5m")]
+struct SimArgs {
+    /// The port to listen on, on the loopback address
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// The recipe that it pretends to serve
+    #[arg(long, value_name = "FILE|NAME")]
+    recipe: Option<String>,
+    /// The machine that it pretends to be, in place of the recipe's
+    #[arg(long, value_name = "FILE|NAME")]
+    profile: Option<String>,
+    /// Makes all of its noise
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A fault: NAME[=VALUE][@WHEN], may be given again
+    #[arg(long, value_name = "AILMENT")]
+    ailment: Vec<String>,
+}
+
+/// The whole program.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(told) => return command::told(&told.render().ansi().to_string(), told.use_stderr()),
+    };
+    command::talk(cli.verbose);
+    match cli.verb {
+        Verb::Run(args) => command::run::run(args.into()),
+        Verb::Report(args) => {
+            let format = match args.format {
+                FormatArg::Terminal => Format::Terminal { wide: args.wide },
+                FormatArg::Json => Format::Json,
+            };
+            command::report::report(&args.run, format)
+        }
+        Verb::Plan(args) => command::plan::plan(args.into()),
+        Verb::Sim(args) => command::sim::sim(&args.into()),
+        Verb::List => command::list::list(),
+    }
+}
+
+impl From<Asked> for command::Asked {
+    fn from(asked: Asked) -> command::Asked {
+        command::Asked {
+            recipe: asked.recipe,
+            scenario: asked.scenario,
+            overrides: crate::spec::scenario::Overrides {
+                duration: asked.duration,
+                depths: asked.depths,
+                concurrency: asked.concurrency,
+            },
+            seed: asked.seed,
+            profile: asked.profile,
+        }
+    }
+}
+
+impl From<RunArgs> for command::run::Wish {
+    fn from(args: RunArgs) -> command::run::Wish {
+        command::run::Wish {
+            asked: args.asked.into(),
+            endpoint: args.endpoint,
+            simulate: args.simulate,
+            ailments: args.ailment,
+            model: args.model,
+            output: args.output,
+            stop_on_fail: args.stop_on_fail,
+            api_key_env: args.api_key_env,
+            headers: args.header,
+            ca_cert: args.ca_cert,
+            wide: args.wide,
+        }
+    }
+}
+
+impl From<PlanArgs> for command::plan::Wish {
+    fn from(args: PlanArgs) -> command::plan::Wish {
+        command::plan::Wish {
+            asked: args.asked.into(),
+            from: args.from,
+            flat: args.prefill_rate.zip(args.decode_rate),
+        }
+    }
+}
+
+impl From<SimArgs> for command::sim::Wish {
+    fn from(args: SimArgs) -> command::sim::Wish {
+        command::sim::Wish {
+            port: args.port,
+            recipe: args.recipe,
+            profile: args.profile,
+            seed: args.seed,
+            ailments: args.ailment,
+        }
+    }
+}

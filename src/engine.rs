@@ -59,6 +59,21 @@ impl Metric {
         Metric::PrefixHits,
     ];
 
+    /// The name of its series in readings, the unit last.
+    pub fn series(self) -> &'static str {
+        match self {
+            Metric::StartTime => PROCESS_START_TIME,
+            Metric::Running => "running_requests",
+            Metric::Waiting => "waiting_requests",
+            Metric::KvUsage => "kv_usage_share",
+            Metric::PromptTokens => "prompt_tokens_total",
+            Metric::GenerationTokens => "generation_tokens_total",
+            Metric::Preemptions => "preemptions_total",
+            Metric::PrefixQueries => "prefix_query_tokens_total",
+            Metric::PrefixHits => "prefix_hit_tokens_total",
+        }
+    }
+
     /// Whether it only grows while the process lives, so that a fall means a restart.
     pub fn is_counter(self) -> bool {
         !matches!(self, Metric::StartTime | Metric::Running | Metric::Waiting | Metric::KvUsage)

@@ -1,2 +1,1 @@
-//! argv in, exit code out.
 fn main() {}

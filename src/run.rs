@@ -1,1 +1,339 @@
-//! (to be filled)
+//! HAPPENS: the shell around the conductor. It names what happened, gives it
+//! its number, writes it down, and obeys. What it runs against is behind the
+//! seams of `world`; it sees neither life nor the simulator.
+
+pub mod arrive;
+pub mod conductor;
+mod gaps;
+pub mod identity;
+pub mod load;
+pub mod measure_up;
+mod observe;
+pub mod stop;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use conductor::{Conductor, Order};
+use gaps::GapBook;
+use load::{Done, Progress};
+use stop::{Stop, StopWord};
+
+use crate::fact::{
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
+};
+use crate::plan::{Fit, Place, Plan};
+use crate::secret::Secrets;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Call, Reply, Seams, Sink, Target, Wire, World};
+
+/// Facts that producers may have sent and the loop has not taken; bounds memory if the loop stands still.
+const FACTS_MAX: usize = 4_096;
+/// How often the conductor looks at the clock by itself.
+const TICK: Duration = Duration::from_millis(200);
+/// How often everything is made durable, at the latest.
+const SYNC_US: u64 = 5_000_000;
+/// How often longhaul reads itself.
+const OWN_US: u64 = 10_000_000;
+/// How often the wall clock is read.
+const CLOCK_US: u64 = 60_000_000;
+/// A wall clock that moves by more than this against the timeline means that the machine
+/// slept or that somebody set the clock.
+const CLOCK_JUMP_US: i64 = 5_000_000;
+/// A tick that comes later than this means that longhaul could not keep its own pace.
+const LATE_US: u64 = 1_000_000;
+
+/// Everything that a run needs beside its world.
+pub struct Script {
+    /// What will be sent.
+    pub plan: Rc<Plan>,
+    /// How lengths are met.
+    pub fit: Rc<Fit>,
+    /// What the server can do.
+    pub abilities: Abilities,
+    /// The name under which the server is asked.
+    pub model: String,
+    /// What must never be written.
+    pub secrets: Rc<Secrets>,
+    /// The segment.
+    pub segment: Segment,
+    /// What is known before the load: opened, seen, fitted, ready.
+    pub before: Vec<(At, Fact)>,
+    /// Whether the wall clock is real; a rehearsal has none.
+    pub real_clock: bool,
+}
+
+/// What a task of the run has to say.
+enum Heard {
+    Fact(At, Fact),
+    Done(Box<Done>),
+}
+
+/// What happened, named.
+enum Input {
+    Interrupt(StopWord),
+    Tick,
+    Heard(Box<Heard>),
+    TaskBroke(String),
+}
+
+/// Carries a plan out in a world, and writes down everything that happened. `watch` sees
+/// every entry as it is written.
+///
+/// # Errors
+/// The journal could not be written; what was written before stands.
+pub async fn carry_out<W: World>(
+    seams: Seams<W>,
+    timeline: Timeline,
+    script: Script,
+    mut stop: Stop,
+    watch: &mut dyn FnMut(&Entry, &Progress),
+) -> Result<Closed, String> {
+    let (facts, mut heard) = mpsc::channel(FACTS_MAX);
+    let (cut, _) = watch::channel(None);
+    let mut tasks = JoinSet::new();
+    let mut target = seams.target;
+    for sensor in seams.sensors {
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone()));
+    }
+    let mut shell = Shell {
+        wire: seams.wire,
+        sink: seams.sink,
+        timeline,
+        conductor: Conductor::new(script.plan.clone()),
+        script,
+        seq: 0,
+        facts,
+        cut,
+        tasks,
+        progress: Rc::new(Progress::default()),
+        gaps: GapBook::default(),
+        own: Own::default(),
+        closed: None,
+    };
+    for (at, fact) in std::mem::take(&mut shell.script.before) {
+        shell.record(at, fact, watch)?;
+    }
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shell.closed.is_none() {
+        let input = tokio::select! { biased;
+            word = stop.requested() => Input::Interrupt(word),
+            _ = tick.tick() => Input::Tick,
+            Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
+            (at, fact) = target.news() => Input::Heard(Box::new(Heard::Fact(at, fact))),
+            Some(Err(broke)) = shell.tasks.join_next() => Input::TaskBroke(broke.to_string()),
+        };
+        shell.take(input, watch)?;
+        shell.obey(watch)?;
+    }
+    shell.tasks.abort_all();
+    shell.sink.close().await?;
+    shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
+}
+
+struct Shell<W: World> {
+    wire: W::Wire,
+    sink: W::Sink,
+    timeline: Timeline,
+    conductor: Conductor,
+    script: Script,
+    seq: Seq,
+    facts: mpsc::Sender<Heard>,
+    cut: watch::Sender<Option<&'static str>>,
+    tasks: JoinSet<()>,
+    progress: Rc<Progress>,
+    gaps: GapBook,
+    own: Own,
+    closed: Option<Closed>,
+}
+
+/// When longhaul last did what it does regularly.
+#[derive(Default)]
+struct Own {
+    ticked: At,
+    late_us_max: u64,
+    read: At,
+    synced: At,
+    clock: At,
+    drift_us: i64,
+    actions: u64,
+}
+
+type Watch<'a> = &'a mut dyn FnMut(&Entry, &Progress);
+
+impl<W: World> Shell<W> {
+    fn take(&mut self, input: Input, watch: Watch) -> Result<(), String> {
+        let now = self.timeline.now();
+        match input {
+            Input::Tick => self.tick(now, watch),
+            Input::Interrupt(word) => {
+                self.own.actions += 1;
+                let (what, note) = word.action();
+                let action = Action { id: self.own.actions, what: what.to_owned(), note };
+                self.record(now, Fact::Action(action), watch)
+            }
+            Input::Heard(heard) => match *heard {
+                Heard::Fact(at, fact) => self.record(at, fact, watch),
+                Heard::Done(done) => self.done(*done, watch),
+            },
+            Input::TaskBroke(why) => {
+                let fault = Fault { kind: FaultKind::Panic, why, fatal: true };
+                self.record(now, Fact::Fault(fault), watch)
+            }
+        }
+    }
+
+    /// Gives a fact its number: the one place where the order of the run is made.
+    fn record(&mut self, at: At, fact: Fact, watch: Watch) -> Result<(), String> {
+        let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
+        self.seq += 1;
+        self.sink.append(&entry)?;
+        self.conductor.take(&entry);
+        watch(&entry, &self.progress);
+        if let Fact::Closed(closed) = &entry.fact {
+            self.closed = Some(closed.clone());
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, done: Done, watch: Watch) -> Result<(), String> {
+        let request = done.request;
+        self.gaps.take(&request, &done.itl_us, &done.gap_us, &done.tokens);
+        let (seq, bad) = (self.seq, request.ended.is_bad());
+        self.record(request.done, Fact::Request(Box::new(request)), watch)?;
+        if bad && !done.frames.is_empty() {
+            let frames = self.script.secrets.remove_from(&String::from_utf8_lossy(&done.frames));
+            self.sink.evidence(seq, frames.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, watch: Watch) -> Result<(), String> {
+        while let Some(order) = self.conductor.due(self.timeline.now()) {
+            match order {
+                Order::Record(fact) => self.write(fact, watch)?,
+                Order::Send(place, lane) => self.send(place, lane),
+                Order::Probe => self.probe(),
+                Order::Cut(why) => {
+                    // Nobody listens when nothing is in flight.
+                    let _ = self.cut.send(Some(why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what the conductor decided, with what only the shell knows of it.
+    fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
+        let now = self.timeline.now();
+        if let Fact::Batch(batch) = &mut fact {
+            let (gaps, peak_tokens) = self.gaps.close(batch);
+            batch.peak_tokens = peak_tokens;
+            for gaps in gaps {
+                self.record(now, Fact::Gaps(gaps), watch)?;
+            }
+        }
+        if matches!(fact, Fact::Phase(_) | Fact::Closed(_)) {
+            self.issued(now, watch)?;
+        }
+        self.record(now, fact, watch)
+    }
+
+    fn send(&mut self, place: Place, lane: u32) {
+        let Some(issued) = self.conductor.issued() else { return };
+        let due = self.timeline.now();
+        let ask = self.script.plan.ask(issued.phase, place, lane, due, &self.script.fit);
+        let errand = load::Errand {
+            abilities: self.script.abilities,
+            limits: self.script.plan.limits,
+            model: self.script.model.clone(),
+            secrets: self.script.secrets.clone(),
+            progress: self.progress.clone(),
+        };
+        let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
+        let cut = self.cut.subscribe();
+        self.tasks.spawn_local(async move {
+            let done = load::send(&wire, &timeline, ask, &errand, cut).await;
+            // The loop is gone only when the run is over.
+            let _ = facts.send(Heard::Done(Box::new(done))).await;
+        });
+    }
+
+    /// Asks whether the server is there: any answer below 500 is one.
+    fn probe(&mut self) {
+        let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
+        let path = if self.script.abilities.health { "/health" } else { "/v1/models" };
+        self.tasks.spawn_local(async move {
+            let deadline = At(timeline.now().0 + conductor::PROBE_LIMIT_US);
+            let reply = timeline.before(deadline, wire.call(Call::get(path))).await;
+            let up = matches!(reply, Some(Ok(reply)) if reply.status() < 500);
+            let value = f64::from(u8::from(up));
+            let reading = observe::single(Source::Engine, "up", value);
+            let _ = facts.send(Heard::Fact(timeline.now(), Fact::Reading(reading))).await;
+        });
+    }
+
+    /// What longhaul does regularly by itself.
+    fn tick(&mut self, now: At, watch: Watch) -> Result<(), String> {
+        let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
+        self.own.late_us_max = self.own.late_us_max.max(late_us);
+        if late_us > LATE_US && self.own.ticked > At::ZERO {
+            let why = format!("the loop stood still for {} ms", late_us / 1000);
+            self.record(now, Fact::Fault(Fault { kind: FaultKind::Pace, why, fatal: false }), watch)?;
+        }
+        self.own.ticked = now;
+        if now.since(self.own.read) >= OWN_US {
+            self.own.read = now;
+            for reading in self.own_readings() {
+                self.record(now, Fact::Reading(reading), watch)?;
+            }
+        }
+        if self.script.real_clock && now.since(self.own.clock) >= CLOCK_US {
+            self.own.clock = now;
+            self.wall(now, watch)?;
+        }
+        if now.since(self.own.synced) >= SYNC_US {
+            self.own.synced = now;
+            self.issued(now, watch)?;
+            self.sink.sync()?;
+        }
+        Ok(())
+    }
+
+    fn issued(&mut self, now: At, watch: Watch) -> Result<(), String> {
+        match self.conductor.issued() {
+            Some(issued) => self.record(now, Fact::Issued(issued), watch),
+            None => Ok(()),
+        }
+    }
+
+    fn own_readings(&mut self) -> Vec<Reading> {
+        let late_us_max = std::mem::take(&mut self.own.late_us_max);
+        vec![
+            observe::single(Source::Own, "in_flight", f64::from(self.progress.in_flight())),
+            observe::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
+            observe::single(Source::Own, "late_us_max", late_us_max as f64),
+        ]
+    }
+
+    fn wall(&mut self, now: At, watch: Watch) -> Result<(), String> {
+        let wall_us = self.timeline.wall_now_us();
+        let drift_us = wall_us as i64 - (self.timeline.wall_us() + now.0) as i64;
+        let jump_us = drift_us - self.own.drift_us;
+        self.own.drift_us = drift_us;
+        if jump_us.abs() > CLOCK_JUMP_US {
+            let why = format!(
+                "the wall clock moved {:+.1} s against the monotonic one: the machine slept, or the clock was set",
+                jump_us as f64 / 1e6
+            );
+            self.record(now, Fact::Fault(Fault { kind: FaultKind::Clock, why, fatal: false }), watch)?;
+        }
+        self.record(now, Fact::Clock(Clock { wall_us, drift_us }), watch)
+    }
+}
+

@@ -1,0 +1,39 @@
+//! `longhaul list`: what is built in.
+
+use std::fmt::Write;
+
+use super::inputs::read_scenario;
+use super::say;
+use crate::exit::Exit;
+use crate::spec::scenario::Overrides;
+use crate::spec::shipped::{self, Kind};
+use crate::spec::{profile, recipe};
+
+/// Lists what is built in, with what each is for.
+pub fn list() -> Exit {
+    let mut out = String::new();
+    for (title, kind) in
+        [("recipes", Kind::Recipe), ("scenarios", Kind::Scenario), ("profiles", Kind::Profile)]
+    {
+        out.push_str(title);
+        out.push('\n');
+        for name in shipped::names(kind) {
+            let _ = writeln!(out, "  {name}\n      {}", about(kind, name));
+        }
+    }
+    say(&out);
+    Exit::Pass
+}
+
+/// What a shipped file is for; all of them are read by a test.
+fn about(kind: Kind, name: &str) -> String {
+    let Some(source) = shipped::shipped(kind, name) else { return String::new() };
+    let about = match kind {
+        Kind::Recipe => recipe::read(source).map(|recipe| recipe.about),
+        Kind::Scenario => {
+            read_scenario(source, &Overrides::default()).map(|scenario| scenario.about)
+        }
+        Kind::Profile => profile::read(source).map(|profile| profile.about),
+    };
+    about.unwrap_or_else(|wrong| wrong.to_string())
+}

@@ -1,0 +1,223 @@
+//! `longhaul plan`: what a scenario amounts to, without sending anything.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::inputs::{Asked, FLAGSHIP};
+use super::{mistake, report, say};
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::measure::{Quantity, Statistic};
+use crate::plan::forecast::{Decidable, Forecast, forecast};
+use crate::plan::{Bounds, Plan, Rates};
+use crate::spec::{Extent, Recipe, Scenario, Select};
+use crate::unit::{Bytes, figures, grouped, span};
+
+/// What the user wants to know a plan of.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Recipe, scenario, overrides, seed, profile.
+    pub asked: Asked,
+    /// An earlier run to take the rates from.
+    pub from: Option<PathBuf>,
+    /// Prompt and output tokens per second.
+    pub flat: Option<(f64, f64)>,
+}
+
+/// Says what a scenario amounts to.
+pub fn plan(wish: Wish) -> Exit {
+    match planned(&wish) {
+        Ok(text) => {
+            say(&text);
+            Exit::Pass
+        }
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+fn planned(wish: &Wish) -> Result<String, Mistake> {
+    let recipe = wish.asked.recipe(Some(FLAGSHIP))?;
+    let scenario = wish.asked.scenario("quick")?;
+    let rates = match (&wish.from, wish.flat) {
+        (Some(run), _) => measured(run)?,
+        (None, Some((prefill_per_s, decode_per_s))) => flat(prefill_per_s, decode_per_s)?,
+        (None, None) => wish.asked.rates(recipe.as_ref())?,
+    };
+    let slots = recipe.as_ref().and_then(|recipe| recipe.whole("max_num_seqs"));
+    let bounds = Bounds {
+        max_model_len: recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len")),
+        prefill_per_s: prefill_per_s(&rates),
+    };
+    let plan = Plan::new(&scenario, wish.asked.seed, bounds)?;
+    let forecast = forecast(&plan, &rates, slots);
+    Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates, slots }.text())
+}
+
+fn flat(prefill_per_s: f64, decode_per_s: f64) -> Result<Rates, Mistake> {
+    if prefill_per_s > 0.0 && decode_per_s > 0.0 {
+        return Ok(Rates::Flat { prefill_per_s, decode_per_s });
+    }
+    Err(Mistake::new("a rate is a number of tokens per second above 0")
+        .hint("--prefill-rate 1800 --decode-rate 22"))
+}
+
+/// What `quick` would measure at the start: the speed of a prompt of two thousand tokens.
+fn prefill_per_s(rates: &Rates) -> Option<f64> {
+    match rates {
+        Rates::Profile(profile) => Some(2048.0 / profile.prefill_seconds(2048)),
+        Rates::Flat { prefill_per_s, .. } => Some(*prefill_per_s),
+        Rates::Measured { .. } | Rates::Unknown => None,
+    }
+}
+
+/// The rates of an earlier run: the median time of a request in each of its cells.
+fn measured(run: &Path) -> Result<Rates, Mistake> {
+    let judged = report::judge(run)?;
+    let mut rounds = BTreeMap::new();
+    for cell in judged.asked.cells() {
+        let select = Select {
+            depth: Some(cell.depth),
+            load: Some(cell.streams()),
+            ..Select::default()
+        };
+        let dist = judged.analysis.dist(Quantity::E2e, &select);
+        if let Some(seconds) = dist.statistic(Statistic::P50) {
+            rounds.insert(cell.to_string(), seconds);
+        }
+    }
+    if rounds.is_empty() {
+        return Err(Mistake::new(format!("no cell of {} was measured", run.display()))
+            .hint("a run that got past its warm-up"));
+    }
+    Ok(Rates::Measured { origin: run.display().to_string(), rounds })
+}
+
+/// The plan as text.
+struct Table<'a> {
+    recipe: Option<&'a Recipe>,
+    scenario: &'a Scenario,
+    plan: &'a Plan,
+    forecast: Forecast,
+    rates: Rates,
+    slots: Option<u64>,
+}
+
+fn or_unknown<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "unknown".to_owned(), show)
+}
+
+impl Table<'_> {
+    fn text(&self) -> String {
+        let mut out = String::new();
+        self.head(&mut out);
+        self.cells(&mut out);
+        self.gates(&mut out);
+        self.notes(&mut out);
+        out
+    }
+
+    fn head(&self, out: &mut String) {
+        let forecast = &self.forecast;
+        let recipe = self.recipe.map_or("no recipe", |recipe| recipe.source.name.as_str());
+        let _ = writeln!(out, "PLAN  {recipe} · {}", self.scenario.source.name);
+        let _ = writeln!(out, "\n  {}\n", self.scenario.about);
+        let extent = match self.plan.extent {
+            Extent::Duration(duration) => format!("{} under load", span(duration.as_secs_f64())),
+            Extent::Laps(laps) => format!("{laps} laps"),
+        };
+        let count = |value: Option<u64>| or_unknown(value, |value| grouped(value as f64));
+        let mut row = |name: &str, value: String| {
+            let _ = writeln!(out, "  {name:<10} {value}");
+        };
+        row("extent", extent);
+        row("takes", or_unknown(forecast.seconds, span));
+        row("rates", self.rates.origin());
+        row("a lap", or_unknown(forecast.lap_seconds, span));
+        row(
+            "laps",
+            format!(
+                "{} after {} of warm-up; {} are the reference window",
+                count(forecast.laps),
+                self.plan.warmup_laps,
+                self.plan.reference_laps
+            ),
+        );
+        row("requests", count(forecast.requests));
+        row(
+            "tokens",
+            format!("{} in, {} out", count(forecast.prompt_tokens), count(forecast.output_tokens)),
+        );
+        row("on disk", or_unknown(forecast.bytes, |bytes| format!("about {}", Bytes(bytes))));
+        row("needs", format!("a server that takes {} tokens", grouped(self.plan.tokens_max() as f64)));
+        if let (Extent::Duration(_), Some(seconds)) = (self.plan.extent, forecast.seconds) {
+            let hours = seconds / 3600.0;
+            row(
+                "no crash",
+                format!(
+                    "in {} would show an MTBF above {} h (95 %)",
+                    span(seconds),
+                    figures(crate::stats::mtbf_lower_bound(hours, 0.95))
+                ),
+            );
+        }
+    }
+
+    fn cells(&self, out: &mut String) {
+        let _ = writeln!(
+            out,
+            "\n  {:<26} {:<6} {:>8} {:>9} {:>9}  {}",
+            "cell", "class", "per lap", "a round", "samples", "decides"
+        );
+        for cell in &self.forecast.cells {
+            let decides = match cell.samples {
+                None => "unknown",
+                Some(samples) if samples >= Statistic::P99.samples_min() => "p50 p95 p99",
+                Some(samples) if samples >= Statistic::P95.samples_min() => "p50 p95",
+                Some(0) => "nothing",
+                Some(_) => "p50",
+            };
+            let _ = writeln!(
+                out,
+                "  {:<26} {:<6} {:>8} {:>9} {:>9}  {decides}",
+                cell.cell.to_string(),
+                cell.class.word(),
+                cell.per_lap,
+                or_unknown(cell.round_seconds, span),
+                or_unknown(cell.samples, |samples| grouped(samples as f64)),
+            );
+        }
+    }
+
+    fn gates(&self, out: &mut String) {
+        let gates = self.forecast.gates(&self.scenario.contract, self.plan);
+        if gates.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "\n  gates");
+        for (gate, decidable) in gates {
+            let word = match decidable {
+                Decidable::Yes => "can be decided".to_owned(),
+                Decidable::No(why) => format!("CANNOT be decided: {why}"),
+                Decidable::Unknown => "unknown".to_owned(),
+            };
+            let _ = writeln!(out, "    {:<34} {word}", gate.text);
+        }
+    }
+
+    fn notes(&self, out: &mut String) {
+        let mut notes = self.plan.notes.clone();
+        if let Some(slots) = self.slots
+            && u64::from(self.plan.lanes()) > slots
+        {
+            notes.push(format!(
+                "{} streams on {slots} slots: beyond {slots}, TTFT is time in a queue",
+                self.plan.lanes()
+            ));
+        }
+        notes.extend(self.scenario.warnings.iter().cloned());
+        for note in notes {
+            let _ = writeln!(out, "\n  note: {note}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Everything before the load: what was asked is read, the server is found
+//! and waited for, its way of counting is learned, and the run folder is made.
+//! Every mistake that a user can make is found here, before anything is started.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::world::{Life, LifeSensor};
+use super::{Went, Wish};
+use crate::analysis;
+use crate::command::inputs::FLAGSHIP;
+use crate::command::sim::{ailments, no_profile};
+use crate::command::{report, tell};
+use crate::error::Mistake;
+use crate::fact::{Fact, Fitted, Opened, TargetFact, TargetWord};
+use crate::http::{Address, Http, Options};
+use crate::journal::manifest::{self, Manifest};
+use crate::journal::{self, Journal};
+use crate::observe::engine::EngineSensor;
+use crate::plan::{Bounds, Fit, Plan};
+use crate::run::arrive::{NoServer, Server, arrive};
+use crate::run::measure_up::measure_up;
+use crate::run::stop::Stop;
+use crate::run::{Script, identity};
+use crate::secret::Secrets;
+use crate::serve::sim;
+use crate::sim::Setup;
+use crate::spec::{Extent, Profile, Recipe, Scenario, recipe};
+use crate::timeline::{Timeline, wall_text};
+use crate::unit::{At, micros, span};
+use crate::world::{Seams, World};
+
+/// A run that is ready to go.
+pub struct Prepared {
+    /// What to carry out.
+    pub script: Script,
+    /// The clock.
+    pub timeline: Timeline,
+    /// What to carry it out in.
+    pub seams: Seams<Life>,
+    /// What was asked, for the live view.
+    pub asked: analysis::Asked,
+    /// The simulated server, where there is one.
+    pub sim: Option<Simulated>,
+    /// The run folder.
+    pub folder: PathBuf,
+}
+
+/// A simulated server on a thread of its own.
+pub struct Simulated {
+    handle: sim::Handle,
+    planned_us: Option<u64>,
+}
+
+impl Simulated {
+    /// Tells it that the load began; only the first call counts.
+    pub fn load_began(&self) {
+        self.handle.load_began(self.planned_us);
+    }
+}
+
+/// What was asked, read.
+struct Specs {
+    recipe: Option<Recipe>,
+    scenario: Scenario,
+    profile: Option<Profile>,
+    simulate: bool,
+}
+
+fn specs(wish: &Wish) -> Result<Specs, Mistake> {
+    let bare = wish.endpoint.is_none() && wish.asked.recipe.is_none();
+    let simulate = wish.simulate || bare;
+    if !simulate && wish.endpoint.is_none() {
+        return Err(Mistake::new("a recipe says what is served, but not where")
+            .hint("--endpoint http://host:8000 to drive a server that runs")
+            .hint("--simulate to drive the built-in simulated server"));
+    }
+    if !simulate && !wish.ailments.is_empty() {
+        return Err(Mistake::new("--ailment is a fault of the simulated server, and this one is real")
+            .hint("--simulate in place of --endpoint"));
+    }
+    let recipe = wish.asked.recipe(simulate.then_some(FLAGSHIP))?;
+    let scenario = wish.asked.scenario(if simulate { "smoke" } else { "quick" })?;
+    let profile = if simulate { wish.asked.profile(recipe.as_ref())? } else { None };
+    if simulate && profile.is_none() {
+        return Err(no_profile());
+    }
+    Ok(Specs { recipe, scenario, profile, simulate })
+}
+
+/// Prepares a run, or says how it went instead.
+pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
+    let specs = specs(&wish).map_err(Went::Mistake)?;
+    let sim = specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
+    let timeline = Timeline::start();
+    let (http, address, secrets) = wire(&wish, sim.as_ref(), timeline).map_err(Went::Mistake)?;
+    let waited = wait(&wish, &specs, &http, &timeline, stop).await;
+    let server = match waited {
+        Ok(server) => server,
+        Err(NoServer::Mistake(wrong)) => return Err(Went::Mistake(wrong)),
+        Err(NoServer::Interrupted) => return Err(Went::Interrupted),
+        Err(NoServer::NeverAnswered(words)) => {
+            return Err(never_answered(&wish, specs, timeline, &address, &words));
+        }
+    };
+    let Specs { recipe, scenario, profile, simulate } = specs;
+    let recipe = recipe.unwrap_or_else(|| {
+        recipe::attach(&server.model.id, server.model.max_model_len, server.version.as_deref())
+    });
+    let bounds = Bounds {
+        max_model_len: server.model.max_model_len,
+        prefill_per_s: server.prefill_per_s,
+    };
+    let plan = Plan::new(&scenario, wish.asked.seed, bounds).map_err(Went::Mistake)?;
+    for warning in recipe.warnings.iter().chain(&scenario.warnings) {
+        tell(&format!("warning: {warning}"));
+    }
+    let seen = identity::compare(&recipe, &plan, &server);
+    for seen in seen.iter().filter(|seen| seen.differs) {
+        tell(&format!("note: {}", seen.note));
+    }
+    let folder = folder(&wish, &timeline, &recipe, &scenario);
+    let mut manifest = manifest(&wish, &recipe, &scenario, profile.as_ref(), simulate);
+    manifest.server(&address, &server, &plan, &timeline);
+    let mut journal = journal::create(&folder, &manifest).map_err(Went::Mistake)?;
+    let (fit, fitted) = counted(&http, &timeline, &plan, &server).await;
+    manifest.fit = serde_json::to_value(&fit).unwrap_or_default();
+    journal.update(&manifest).map_err(Went::Mistake)?;
+    let asked = report::asked(&manifest).map_err(Went::Mistake)?;
+    let sensors = sensors(&http, &server, sim.as_ref(), &secrets);
+    let script = Script {
+        before: before(&timeline, &address, &server, seen, fitted, simulate),
+        plan: Rc::new(plan),
+        fit: Rc::new(fit),
+        abilities: server.abilities,
+        model: server.model.id.clone(),
+        secrets,
+        segment: 0,
+        real_clock: true,
+    };
+    let seams = Life { wire: http, sensors, sink: journal }.open();
+    Ok(Prepared { script, timeline, seams, asked, sim, folder })
+}
+
+/// Starts the simulated server.
+fn simulated(wish: &Wish, specs: &Specs) -> Result<Simulated, Mistake> {
+    let ailments = ailments(&wish.ailments)?;
+    let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
+        return Err(Mistake::new("there is nothing to simulate"));
+    };
+    let bind = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    let order =
+        sim::Order { setup: Setup::of(recipe, profile), seed: wish.asked.seed, ailments };
+    let handle = sim::spawn(bind, order, |line| tracing::debug!("server: {line}"))?;
+    let planned_us = match specs.scenario.extent {
+        Extent::Duration(duration) => Some(micros(duration)),
+        Extent::Laps(_) => None,
+    };
+    Ok(Simulated { handle, planned_us })
+}
+
+/// The wire to the address that was asked for, and what must never be written.
+fn wire(
+    wish: &Wish,
+    sim: Option<&Simulated>,
+    timeline: Timeline,
+) -> Result<(Http, String, Rc<Secrets>), Mistake> {
+    let endpoint = match (sim, &wish.endpoint) {
+        (Some(sim), _) => format!("http://{}", sim.handle.address()),
+        (None, Some(endpoint)) => endpoint.clone(),
+        (None, None) => return Err(Mistake::new("no --endpoint")),
+    };
+    let mut secrets = Secrets::default();
+    let api_key = wish.api_key_env.as_deref().map(key).transpose()?;
+    if let Some(api_key) = &api_key {
+        secrets.add(api_key);
+    }
+    let headers = wish.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
+    for (_, value) in &headers {
+        secrets.add(value);
+    }
+    let ca_cert = wish.ca_cert.as_deref().map(certificate).transpose()?;
+    let address = Address::parse(&endpoint)?;
+    let root = address.root();
+    let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
+    Ok((http, root, Rc::new(secrets)))
+}
+
+fn key(name: &str) -> Result<String, Mistake> {
+    std::env::var(name).map_err(|_| {
+        Mistake::new(format!("there is no variable `{name}` in the environment"))
+            .at("--api-key-env")
+            .hint(format!("export {name}=…"))
+    })
+}
+
+fn header(text: &str) -> Result<(String, String), Mistake> {
+    text.split_once(':')
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| {
+            Mistake::new(format!("`{text}` is not a header")).at("--header").hint("'Name: value'")
+        })
+}
+
+fn certificate(path: &Path) -> Result<Vec<u8>, Mistake> {
+    std::fs::read(path)
+        .map_err(|why| Mistake::new(format!("{}: {why}", path.display())).at("--ca-cert"))
+}
+
+/// Waits for the server, unless the user asks to stop meanwhile.
+async fn wait(
+    wish: &Wish,
+    specs: &Specs,
+    http: &Http,
+    timeline: &Timeline,
+    stop: &mut Stop,
+) -> Result<Server, NoServer> {
+    let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
+    let mut told: Option<At> = None;
+    let mut waiting = |at: At, words: &str| {
+        if told.is_none_or(|told| at.since(told) >= 15_000_000) {
+            told = Some(at);
+            tell(&format!("waiting for the server, {}: {words}", span(at.seconds())));
+        }
+    };
+    let ready = specs.scenario.limits.ready;
+    let found = arrive(http, timeline, ready, wish.model.as_deref(), &served, &mut waiting);
+    tokio::select! { biased;
+        _ = stop.requested() => Err(NoServer::Interrupted),
+        found = found => found,
+    }
+}
+
+/// Learns how the server counts; where it cannot be learned, lengths are a guess and said to be one.
+async fn counted(
+    http: &Http,
+    timeline: &Timeline,
+    plan: &Plan,
+    server: &Server,
+) -> (Fit, Vec<Fitted>) {
+    let mut progress = |_: usize, _: usize| {};
+    let model = &server.model.id;
+    match measure_up(http, timeline, plan, &server.abilities, model, &mut progress).await {
+        Ok(found) => found,
+        Err(why) => {
+            tell(&format!("warning: prompt lengths are a guess: {why}"));
+            (Fit::guess(plan.corpus()), Vec::new())
+        }
+    }
+}
+
+fn sensors(
+    http: &Http,
+    server: &Server,
+    sim: Option<&Simulated>,
+    secrets: &Rc<Secrets>,
+) -> Vec<LifeSensor> {
+    let engine = EngineSensor::new(
+        http.clone(),
+        server.metrics.as_deref(),
+        server.abilities.health,
+        secrets.clone(),
+    );
+    let mut sensors = vec![LifeSensor::Engine(engine)];
+    if let Some(sim) = sim {
+        sensors.push(LifeSensor::Kernel(sim.handle.shared_view()));
+        sensors.push(LifeSensor::Host(sim.handle.shared_view()));
+    }
+    sensors
+}
+
+/// What is known before the load.
+fn before(
+    timeline: &Timeline,
+    address: &str,
+    server: &Server,
+    seen: Vec<crate::fact::Seen>,
+    fitted: Vec<Fitted>,
+    simulated: bool,
+) -> Vec<(At, Fact)> {
+    let rung = |name: &str| {
+        Fact::Target(TargetFact {
+            word: TargetWord::Ready,
+            rung: Some(name.to_owned()),
+            since: None,
+            evidence: String::new(),
+        })
+    };
+    let mut facts = vec![
+        (At::ZERO, opened(timeline, address, simulated)),
+        (server.listed, rung("model")),
+        (server.first_token, rung("first_token")),
+    ];
+    let now = timeline.now();
+    facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
+    facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));
+    facts
+}
+
+fn opened(timeline: &Timeline, address: &str, simulated: bool) -> Fact {
+    Fact::Opened(Opened {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        simulated,
+        wall_us: timeline.wall_us(),
+        boot_id: manifest::boot_id(),
+        endpoint: address.to_owned(),
+    })
+}
+
+/// The run folder: where the user wants it, or one that says when, what and how.
+fn folder(wish: &Wish, timeline: &Timeline, recipe: &Recipe, scenario: &Scenario) -> PathBuf {
+    if let Some(output) = &wish.output {
+        return output.clone();
+    }
+    let start = wall_text(timeline.wall_us());
+    let start = start.split('.').next().unwrap_or(&start).replace(':', "-");
+    Path::new("runs").join(format!("{start}-{}-{}", recipe.source.name, scenario.source.name))
+}

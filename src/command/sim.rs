@@ -1,0 +1,74 @@
+//! `longhaul sim`: the simulated server by itself.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::inputs::{Asked, FLAGSHIP};
+use super::{mistake, tell};
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::serve::sim::{Order, Server};
+use crate::sim::{Ailment, Setup};
+
+/// What the user wants of the simulated server.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The port on the loopback address.
+    pub port: u16,
+    /// The recipe that it pretends to serve.
+    pub recipe: Option<String>,
+    /// The machine that it pretends to be.
+    pub profile: Option<String>,
+    /// The seed of its noise.
+    pub seed: u64,
+    /// Its faults.
+    pub ailments: Vec<String>,
+}
+
+/// Serves until it is interrupted.
+pub fn sim(wish: &Wish) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            tell(&format!("error: no runtime: {why}"));
+            return Exit::Fault;
+        }
+    };
+    match runtime.block_on(serve(wish)) {
+        Ok(()) => Exit::Pass,
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+async fn serve(wish: &Wish) -> Result<(), Mistake> {
+    let asked = Asked {
+        recipe: wish.recipe.clone(),
+        profile: wish.profile.clone(),
+        ..Asked::default()
+    };
+    let recipe = asked.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
+    let profile = asked.profile(Some(&recipe))?.ok_or_else(no_profile)?;
+    let setup = Setup::of(&recipe, &profile);
+    let model = setup.served.first().cloned().unwrap_or_default();
+    let order = Order { setup, seed: wish.seed, ailments: ailments(&wish.ailments)? };
+    let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, wish.port));
+    let server = Server::bind(bind, order, tell)?;
+    tell(&format!(
+        "SIMULATED server on http://{}, serving `{model}`; Ctrl-C to stop",
+        server.address()
+    ));
+    tokio::select! { biased;
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        ended = server.run() => ended,
+    }
+}
+
+/// The faults that were asked for.
+pub fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
+    texts.iter().map(|text| Ailment::parse(text)).collect()
+}
+
+/// There is nothing to simulate.
+pub fn no_profile() -> Mistake {
+    Mistake::new("the recipe names no machine profile, so there is nothing to simulate")
+        .hint("--profile dgx-spark-nemotron-3-super")
+}

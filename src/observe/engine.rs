@@ -1,0 +1,97 @@
+//! The engine from outside: its metrics where it has them, its health where it
+//! has not. A refused connection is a reading (`up` = 0), not a miss.
+
+use std::rc::Rc;
+
+use crate::engine::{Engine, Metric};
+use crate::fact::Source;
+use crate::observe::prometheus;
+use crate::secret::Secrets;
+use crate::world::{Broken, BrokenHow, Call, Reply, Sample, Sensor, Wire};
+
+/// Bounds a metrics page; vLLM's has some 60 KB.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+/// A look every five seconds, two to a row.
+const CADENCE_US: u64 = 5_000_000;
+
+/// Looks at an engine's metrics, or only at whether it is there.
+pub struct EngineSensor<W: Wire> {
+    wire: W,
+    engine: Engine,
+    path: &'static str,
+    secrets: Rc<Secrets>,
+}
+
+impl<W: Wire> EngineSensor<W> {
+    /// For an engine whose `/metrics` was read before, or that has none.
+    pub fn new(wire: W, metrics: Option<&str>, health: bool, secrets: Rc<Secrets>) -> Self {
+        let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
+        let path = match (metrics, health) {
+            (Some(_), _) => "/metrics",
+            (None, true) => "/health",
+            (None, false) => "/v1/models",
+        };
+        EngineSensor { wire, engine, path, secrets }
+    }
+}
+
+impl<W: Wire> Sensor for EngineSensor<W> {
+    fn source(&self) -> Source {
+        Source::Engine
+    }
+
+    fn what(&self) -> &'static str {
+        self.path
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+        let mut reply = match self.wire.call(Call::get(self.path)).await {
+            Ok(reply) => reply,
+            Err(broken) => return gone(&broken, &self.secrets),
+        };
+        let status = reply.status();
+        let mut page = Vec::new();
+        loop {
+            match reply.chunk().await {
+                Ok(Some((_, bytes))) => page.extend_from_slice(&bytes),
+                Ok(None) => break,
+                Err(broken) => return gone(&broken, &self.secrets),
+            }
+            if page.len() > PAGE_BYTES_MAX {
+                return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
+            }
+        }
+        let mut samples = vec![sample("up", f64::from(u8::from(status < 500)))];
+        if self.path == "/metrics" {
+            if status != 200 {
+                return Err(format!("{} answered {status}", self.path));
+            }
+            let page = String::from_utf8_lossy(&page);
+            for metric in Metric::ALL {
+                let names = self.engine.names(metric);
+                if let Some(value) = names.iter().find_map(|name| prometheus::sum(&page, name)) {
+                    samples.push(sample(metric.series(), value));
+                }
+            }
+        }
+        Ok(samples)
+    }
+}
+
+/// What a broken exchange says of the engine: nobody there is a reading, all else a miss.
+fn gone(broken: &Broken, secrets: &Secrets) -> Result<Vec<Sample>, String> {
+    match broken.how {
+        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
+            Ok(vec![sample("up", 0.0)])
+        }
+        BrokenHow::CutOff | BrokenHow::Malformed => Err(secrets.remove_from(&broken.words)),
+    }
+}
+
+fn sample(name: &str, value: f64) -> Sample {
+    Sample { instance: String::new(), name: name.to_owned(), value }
+}

@@ -1,0 +1,81 @@
+//! The text format of Prometheus: series with labels and a value. Written by
+//! strangers; a line that is not understood is passed over.
+
+/// One series with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series<'a> {
+    /// The name of the metric.
+    pub name: &'a str,
+    /// Its labels as written, without the braces.
+    pub labels: &'a str,
+    /// Its value.
+    pub value: f64,
+}
+
+/// The series of a metrics page, in its order.
+pub fn series(page: &str) -> impl Iterator<Item = Series<'_>> {
+    page.lines().filter_map(line)
+}
+
+fn line(line: &str) -> Option<Series<'_>> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (name, labels, rest) = match line.find('{') {
+        Some(open) => {
+            let close = open + closing(&line[open..])?;
+            (&line[..open], &line[open + 1..close], &line[close + 1..])
+        }
+        None => {
+            let end = line.find(char::is_whitespace)?;
+            (&line[..end], "", &line[end..])
+        }
+    };
+    let value = rest.split_whitespace().next()?.parse().ok()?;
+    (!name.is_empty()).then_some(Series { name: name.trim(), labels, value })
+}
+
+/// The closing brace, braces inside quotes passed over.
+fn closing(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (index, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '}' if !quoted => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The sum of a metric over all its series: several engines behind one page count together.
+pub fn sum(page: &str, name: &str) -> Option<f64> {
+    let mut found = series(page).filter(|series| series.name == name).peekable();
+    found.peek()?;
+    Some(found.map(|series| series.value).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "# HELP vllm:num_requests_running Number.\n# TYPE x gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"m\"} 2.0\nvllm:num_requests_running{engine=\"1\",model_name=\"m\"} 1.0\nprocess_start_time_seconds 1.79533181665e+09\nodd{note=\"a } in \\\" quotes\"} 4 1700000000\ngarbage\n{} \n";
+
+    #[test]
+    fn series_of_several_engines_add_up() {
+        assert_eq!(sum(PAGE, "vllm:num_requests_running"), Some(3.0));
+        assert_eq!(sum(PAGE, "process_start_time_seconds"), Some(1_795_331_816.65));
+        assert_eq!(sum(PAGE, "vllm:nothing"), None);
+    }
+
+    #[test]
+    fn a_brace_in_quotes_ends_nothing_and_garbage_is_passed_over() {
+        let odd: Vec<Series> = series(PAGE).filter(|series| series.name == "odd").collect();
+        assert_eq!(odd.len(), 1);
+        assert!((odd[0].value - 4.0).abs() < 1e-9);
+        assert_eq!(series(PAGE).count(), 4);
+    }
+}

@@ -1,0 +1,254 @@
+//! Before the load: waits until the server answers, asks which models it
+//! lists, and finds out what it can do. Nothing of this is judged.
+
+mod abilities;
+mod gather;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use gather::{Gathered, gather};
+
+use crate::error::Mistake;
+use crate::fact::Abilities;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Call, Wire};
+
+/// What a server said of itself before the load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// The models it lists, in its order.
+    pub models: Vec<Model>,
+    /// The one that will be asked.
+    pub model: Model,
+    /// Its version, where it says.
+    pub version: Option<String>,
+    /// Its metrics page, as first read, where it has one.
+    pub metrics: Option<String>,
+    /// What it can do.
+    pub abilities: Abilities,
+    /// Prompt tokens per second of a prompt of some two thousand, where it could be told.
+    pub prefill_per_s: Option<f64>,
+    /// How long until it listed its models.
+    pub listed: At,
+    /// How long until it gave its first token.
+    pub first_token: At,
+    /// What could not be found out, and why.
+    pub notes: Vec<String>,
+}
+
+/// A model that a server lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The name under which it is asked.
+    pub id: String,
+    /// Where its weights come from, where the server says.
+    pub root: Option<String>,
+    /// The longest prompt and output together, tokens.
+    pub max_model_len: Option<u64>,
+}
+
+/// Why there is no server to drive.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoServer {
+    /// It never answered; the last thing that was heard of it.
+    NeverAnswered(String),
+    /// It answered, but not as the user thinks.
+    Mistake(Mistake),
+    /// The user asked to stop while it was waited for.
+    Interrupted,
+}
+
+/// Bounds a single question to a server that accepts and says nothing.
+const QUESTION: Duration = Duration::from_secs(20);
+/// The first wait between two questions to a server that is not there yet, and the longest.
+const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
+
+/// Waits for a server, at most until `ready` has passed, and finds out what it can do.
+/// `model` is the one that the user wants, `served` the names that the recipe knows.
+/// `waiting` hears how long it has been and why.
+pub async fn arrive<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    ready: Duration,
+    model: Option<&str>,
+    served: &[String],
+    waiting: &mut dyn FnMut(At, &str),
+) -> Result<Server, NoServer> {
+    let deadline = timeline.now().after(ready);
+    let models = listed(wire, timeline, deadline, waiting).await?;
+    let listed_at = timeline.now();
+    let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
+    let mut notes = Vec::new();
+    let (mut abilities, version, metrics) = endpoints(wire, timeline, &model.id).await;
+    let first_token =
+        abilities::of_requests(wire, timeline, deadline, &model.id, &mut abilities, &mut notes, waiting)
+            .await?;
+    let prefill_per_s = abilities::prefill_per_s(wire, timeline, &model.id, &abilities).await;
+    Ok(Server {
+        models,
+        model,
+        version,
+        metrics,
+        abilities,
+        prefill_per_s,
+        listed: listed_at,
+        first_token,
+        notes,
+    })
+}
+
+/// The models of `/v1/models`, as soon as the server lists them.
+async fn listed<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    deadline: At,
+    waiting: &mut dyn FnMut(At, &str),
+) -> Result<Vec<Model>, NoServer> {
+    let mut wait_us = WAIT_US.0;
+    loop {
+        let words = match gather(wire, timeline, Call::get("/v1/models"), QUESTION).await {
+            Ok(gathered) if gathered.status == 200 => return models(&gathered),
+            Ok(gathered) if matches!(gathered.status, 401 | 403) => {
+                return Err(NoServer::Mistake(
+                    Mistake::new(format!(
+                        "the server refuses the key: {} {}",
+                        gathered.status,
+                        gathered.words()
+                    ))
+                    .hint("--api-key-env NAME, where NAME is the variable that holds the key"),
+                ));
+            }
+            Ok(gathered) if gathered.status == 404 => {
+                return Err(NoServer::Mistake(
+                    Mistake::new("the server has no /v1/models: it does not speak OpenAI's protocol at this address")
+                        .hint("the address of the API, as --endpoint http://host:8000"),
+                ));
+            }
+            Ok(gathered) => format!("{} {}", gathered.status, gathered.words()),
+            Err(words) => words,
+        };
+        let now = timeline.now();
+        if now >= deadline {
+            return Err(NoServer::NeverAnswered(words));
+        }
+        waiting(now, &words);
+        timeline.until(At(now.0 + wait_us).min(deadline)).await;
+        wait_us = (wait_us * 2).min(WAIT_US.1);
+    }
+}
+
+fn models(gathered: &Gathered) -> Result<Vec<Model>, NoServer> {
+    let page: Value = serde_json::from_slice(&gathered.body).unwrap_or(Value::Null);
+    let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
+    let models: Vec<Model> = page["data"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|model| {
+            Some(Model {
+                id: text(model, "id")?,
+                root: text(model, "root"),
+                max_model_len: model["max_model_len"]
+                    .as_u64()
+                    .or_else(|| model["meta"]["n_ctx"].as_u64()),
+            })
+        })
+        .collect();
+    if models.is_empty() {
+        let mistake = Mistake::new("the server's /v1/models lists no model")
+            .hint("is this the address of the API? It is asked as http://host:8000/v1/models");
+        return Err(NoServer::Mistake(mistake));
+    }
+    Ok(models)
+}
+
+/// The model that will be asked: the user's choice, else the recipe's, else the only one.
+fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<Model, Mistake> {
+    let ids = || models.iter().map(|model| model.id.clone()).collect::<Vec<_>>().join(", ");
+    let find = |id: &str| models.iter().find(|model| model.id == id).cloned();
+    if let Some(wanted) = wanted {
+        return find(wanted).ok_or_else(|| {
+            Mistake::new(format!("the server does not list the model `{wanted}`"))
+                .hint(format!("--model with one of: {}", ids()))
+        });
+    }
+    if !served.is_empty() {
+        return served.iter().find_map(|id| find(id)).ok_or_else(|| {
+            Mistake::new(format!("the server does not list the recipe's model `{}`", served[0]))
+                .at(format!("it lists: {}", ids()))
+                .hint("the recipe that this server runs, or --model NAME to drive another")
+        });
+    }
+    match models {
+        [only] => Ok(only.clone()),
+        _ => Err(Mistake::new(format!("the server lists {} models", models.len()))
+            .hint(format!("--model with one of: {}", ids()))),
+    }
+}
+
+/// What the side doors say: version, health, metrics and tokenize.
+async fn endpoints<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    model: &str,
+) -> (Abilities, Option<String>, Option<String>) {
+    let ok = async |call: Call| {
+        gather(wire, timeline, call, QUESTION).await.ok().filter(|gathered| gathered.status == 200)
+    };
+    let json = |gathered: &Gathered| -> Value {
+        serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
+    };
+    let version = ok(Call::get("/version"))
+        .await
+        .and_then(|gathered| json(&gathered)["version"].as_str().map(str::to_owned));
+    let metrics = ok(Call::get("/metrics"))
+        .await
+        .map(|gathered| String::from_utf8_lossy(&gathered.body).into_owned());
+    let health = ok(Call::get("/health")).await.is_some();
+    let prompt = serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
+    let tokenize = ok(Call::post("/tokenize", prompt.to_string()))
+        .await
+        .is_some_and(|gathered| json(&gathered)["count"].as_u64().is_some_and(|count| count > 0));
+    let content = serde_json::json!({"content": "Hello there"});
+    let tokenize_content = !tokenize
+        && ok(Call::post("/tokenize", content.to_string())).await.is_some_and(|gathered| {
+            json(&gathered)["tokens"].as_array().is_some_and(|tokens| !tokens.is_empty())
+        });
+    let abilities = Abilities {
+        version: version.is_some(),
+        metrics: metrics.is_some(),
+        health,
+        tokenize,
+        tokenize_content,
+        ..Abilities::default()
+    };
+    (abilities, version, metrics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(id: &str) -> Model {
+        Model { id: id.to_owned(), root: None, max_model_len: None }
+    }
+
+    #[test]
+    fn the_only_model_is_taken_and_several_must_be_chosen_from() {
+        assert_eq!(choose(&[model("a")], None, &[]), Ok(model("a")));
+        let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err().to_string();
+        assert!(mistake.contains("--model with one of: a, b"), "{mistake}");
+        assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), Ok(model("b")));
+    }
+
+    #[test]
+    fn a_recipe_whose_model_is_not_listed_is_a_mistake() {
+        let served = ["Cogni-Brain".to_owned()];
+        let mistake = choose(&[model("m")], None, &served).unwrap_err().to_string();
+        assert!(mistake.contains("`Cogni-Brain`") && mistake.contains("it lists: m"), "{mistake}");
+        assert_eq!(choose(&[model("m")], Some("m"), &served), Ok(model("m")));
+    }
+}

@@ -1,0 +1,360 @@
+//! Decides, and does nothing else. Its state is a fold over the entries of the
+//! run; `due` looks at the clock and names the next order. Pure, so that a
+//! journal replayed through it gives the same orders again.
+
+mod clock;
+mod round;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use clock::ServiceClock;
+use round::Running;
+
+use crate::fact::{
+    Action, Closed, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Source, TargetFact,
+    TargetWord,
+};
+use crate::incident::liveness::{Change, Liveness, State};
+use crate::plan::{Place, Plan};
+use crate::spec::Extent;
+use crate::unit::{At, micros};
+
+/// What the shell is to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Write a fact down.
+    Record(Fact),
+    /// Send the ask of a lane.
+    Send(Place, u32),
+    /// Ask the server whether it is there.
+    Probe,
+    /// Hang up on everything in flight, and say why.
+    Cut(&'static str),
+}
+
+/// The interrupt as an action: what is in flight may end.
+pub const INTERRUPT: &str = "interrupt";
+/// The second interrupt as an action: nothing is waited for.
+pub const INTERRUPT_AGAIN: &str = "interrupt_again";
+/// The user's wish to stop at the first broken gate, as an action.
+pub const STOP_ON_FAIL: &str = "stop_on_fail";
+
+/// How long requests in flight may take to end after an interrupt; bounds a Ctrl-C that
+/// would otherwise wait for a prefill of minutes.
+const DRAIN_US_MAX: u64 = 60_000_000;
+/// The first wait before a server that went away is asked again, and the longest: bounds
+/// how hard a server that struggles to its feet is knocked at.
+const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
+/// A probe that no answer came of counts as lost after this.
+pub const PROBE_LIMIT_US: u64 = 10_000_000;
+
+/// Decides what is sent, when phases end, and when the run is over.
+pub struct Conductor {
+    plan: Rc<Plan>,
+    liveness: Liveness,
+    clock: ServiceClock,
+    phase: Option<Phase>,
+    place: Place,
+    running: Option<Running>,
+    lap_began_us: u64,
+    lap_us: u64,
+    pending: VecDeque<Fact>,
+    stopping: Option<(ClosedBecause, String)>,
+    drain_from: Option<At>,
+    cut: bool,
+    closed: bool,
+    probe_wait_us: u64,
+    probe_at: At,
+}
+
+impl Conductor {
+    /// At the beginning of a run.
+    pub fn new(plan: Rc<Plan>) -> Conductor {
+        Conductor {
+            plan,
+            liveness: Liveness::default(),
+            clock: ServiceClock::default(),
+            phase: None,
+            place: Place::default(),
+            running: None,
+            lap_began_us: 0,
+            lap_us: 0,
+            pending: VecDeque::new(),
+            stopping: None,
+            drain_from: None,
+            cut: false,
+            closed: false,
+            probe_wait_us: PROBE_US.0,
+            probe_at: At::ZERO,
+        }
+    }
+
+    /// Whether the run is over.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The next slot of every lane of the present phase.
+    pub fn issued(&self) -> Option<Issued> {
+        let phase = self.phase?;
+        let place = self.running.as_ref().map_or(self.place, |running| running.after);
+        let next = (0..self.plan.lanes()).map(|lane| self.plan.slot(place, lane)).collect();
+        Some(Issued { phase, next })
+    }
+
+    /// Takes in what happened.
+    pub fn take(&mut self, entry: &Entry) {
+        match self.liveness.take(entry) {
+            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence, entry.at),
+            Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
+            Some(Change::Restarted { evidence }) => {
+                self.pending.push_back(target(TargetWord::Restarted, None, evidence));
+            }
+            None => {}
+        }
+        match &entry.fact {
+            Fact::Phase(began) => self.began(began, entry.at),
+            Fact::Request(request) => {
+                if let Some(running) = &mut self.running {
+                    running.ended(request);
+                }
+            }
+            Fact::Batch(_) => self.round_ended(entry.at),
+            Fact::Action(action) => self.told(action, entry.at),
+            Fact::Reading(reading) if reading.source == Source::Engine && reading.name == "up" => {
+                self.probe_at = entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
+                self.probe_wait_us = (self.probe_wait_us * 2).min(PROBE_US.1);
+            }
+            Fact::Fault(fault) if fault.fatal => {
+                self.stop(ClosedBecause::Fault, fault.why.clone());
+                self.cut = true;
+            }
+            Fact::Closed(_) => self.closed = true,
+            _ => {}
+        }
+    }
+
+    fn went_away(&mut self, since: At, evidence: String, at: At) {
+        self.clock.stand(since);
+        self.probe_wait_us = PROBE_US.0;
+        self.probe_at = at.after(std::time::Duration::from_micros(PROBE_US.0));
+        self.pending.push_back(target(TargetWord::Away, Some(since), evidence));
+    }
+
+    fn came_back(&mut self, since: At, evidence: String, at: At) {
+        self.clock.go(at);
+        self.pending.push_back(target(TargetWord::Back, Some(since), evidence));
+    }
+
+    fn began(&mut self, began: &PhaseBegan, at: At) {
+        self.phase = Some(began.phase);
+        self.clock.start(at);
+        if began.phase != Phase::Drain {
+            self.place = Place::default();
+            self.lap_began_us = self.clock.now_us(at);
+        } else if self.drain_from.is_none() {
+            self.drain_from = Some(at);
+        }
+    }
+
+    fn round_ended(&mut self, at: At) {
+        let Some(running) = self.running.take() else { return };
+        self.place = running.after;
+        if self.place.index == 0 {
+            let now_us = self.clock.now_us(at);
+            self.lap_us = now_us - self.lap_began_us;
+            self.lap_began_us = now_us;
+        }
+    }
+
+    fn told(&mut self, action: &Action, at: At) {
+        match action.what.as_str() {
+            INTERRUPT => self.stop(ClosedBecause::Interrupted, action.note.clone()),
+            INTERRUPT_AGAIN => {
+                self.stopping = Some((ClosedBecause::InterruptedTwice, action.note.clone()));
+                self.cut = true;
+            }
+            STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, action.note.clone()),
+            _ => return,
+        }
+        self.drain_from.get_or_insert(at);
+    }
+
+    fn stop(&mut self, because: ClosedBecause, note: String) {
+        self.stopping.get_or_insert((because, note));
+    }
+
+    /// What is to be done at this instant, if anything. Ask again until it is `None`.
+    pub fn due(&mut self, now: At) -> Option<Order> {
+        if self.closed {
+            return None;
+        }
+        if let Some(fact) = self.pending.pop_front() {
+            return Some(Order::Record(fact));
+        }
+        self.notice_limits(now);
+        if let Some((because, note)) = self.stopping.clone() {
+            return self.wind_down(now, because, note);
+        }
+        if self.liveness.state() != State::Up {
+            if now >= self.probe_at {
+                // Its answer sets the time of the next; this one bounds an answer that never comes.
+                self.probe_at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
+                return Some(Order::Probe);
+            }
+            return self.round_over();
+        }
+        if let Some(running) = &mut self.running {
+            if let Some(lane) = running.unsent.pop_front() {
+                running.out.insert(lane);
+                return Some(Order::Send(running.place, lane));
+            }
+            return self.round_over();
+        }
+        if let Some(order) = self.next_phase(now) {
+            return Some(order);
+        }
+        if self.stopping.is_none() {
+            let phase = self.phase?;
+            self.running = Some(Running::new(&self.plan, phase, self.place, now));
+        }
+        self.due(now)
+    }
+
+    fn round_over(&self) -> Option<Order> {
+        let running = self.running.as_ref()?;
+        // A round that an outage broke ends with what was sent; the rest of it is not sent
+        // into the dark.
+        let over = running.out.is_empty() && running.sent_any();
+        let whole = running.unsent.is_empty() || self.liveness.state() != State::Up;
+        (over && whole).then(|| Order::Record(Fact::Batch(running.batch())))
+    }
+
+    /// Ends the run when the server was away too long or outages took too much of it.
+    fn notice_limits(&mut self, now: At) {
+        let away_us = self.clock.away_us(now);
+        if away_us > micros(self.plan.limits.away) {
+            self.stop(
+                ClosedBecause::Away,
+                format!("away for {}", crate::unit::span(away_us as f64 / 1e6)),
+            );
+            self.cut = true;
+        }
+        if let Extent::Duration(duration) = self.plan.extent
+            && self.clock.away_all_us(now) > micros(duration) / 4
+            && away_us == 0
+        {
+            self.stop(
+                ClosedBecause::OutOfTime,
+                "outages took more than a quarter of the duration".to_owned(),
+            );
+        }
+    }
+
+    fn wind_down(&mut self, now: At, because: ClosedBecause, note: String) -> Option<Order> {
+        let out = self.running.as_ref().is_some_and(|running| !running.out.is_empty());
+        if out && self.cut {
+            self.cut = false;
+            return Some(Order::Cut(why(because)));
+        }
+        if self.phase.is_some_and(|phase| phase != Phase::Drain) {
+            return Some(Order::Record(Fact::Phase(PhaseBegan {
+                phase: Phase::Drain,
+                because: why(because).to_owned(),
+            })));
+        }
+        if out {
+            let overdue = self.drain_from.is_some_and(|from| now.since(from) > DRAIN_US_MAX);
+            if overdue && because != ClosedBecause::Done {
+                self.drain_from = None;
+                return Some(Order::Cut("drain"));
+            }
+            return None;
+        }
+        if let Some(running) = self.running.take()
+            && running.sent_any()
+        {
+            return Some(Order::Record(Fact::Batch(running.batch())));
+        }
+        Some(Order::Record(Fact::Closed(Closed { because, note })))
+    }
+
+    /// The order that begins the next phase, if it is time for it.
+    fn next_phase(&mut self, now: At) -> Option<Order> {
+        let plan = &self.plan;
+        let (laps, whole) = (self.place.lap, self.place.index == 0);
+        let now_us = self.clock.now_us(now);
+        if let Extent::Duration(duration) = plan.extent
+            && self.phase.is_some()
+            && now_us >= micros(duration)
+        {
+            self.stop(ClosedBecause::Done, "the duration is over".to_owned());
+            return None;
+        }
+        let steady = if plan.reference_laps > 0 { Phase::Reference } else { Phase::Soak };
+        let (phase, because) = match self.phase {
+            None if plan.warmup_laps > 0 => (Phase::Warmup, "the run began".to_owned()),
+            None => (steady, "the run began".to_owned()),
+            Some(Phase::Warmup) if laps >= plan.warmup_laps => {
+                (steady, format!("{laps} laps of warm-up"))
+            }
+            Some(Phase::Reference) if laps >= plan.reference_laps => {
+                if whole && self.time_to_return(now_us, laps) {
+                    (Phase::Return, "no time for a soak between the windows".to_owned())
+                } else {
+                    (Phase::Soak, format!("{laps} laps of reference"))
+                }
+            }
+            Some(Phase::Soak) if whole && self.time_to_return(now_us, laps) => {
+                if plan.reference_laps == 0 {
+                    self.stop(ClosedBecause::Done, format!("{laps} laps done"));
+                    return None;
+                }
+                (Phase::Return, "as much is left as the return window takes".to_owned())
+            }
+            Some(Phase::Return)
+                if matches!(plan.extent, Extent::Laps(_)) && laps >= plan.reference_laps =>
+            {
+                self.stop(ClosedBecause::Done, "all laps done".to_owned());
+                return None;
+            }
+            _ => return None,
+        };
+        Some(Order::Record(Fact::Phase(PhaseBegan { phase, because })))
+    }
+
+    /// Whether the rest of the run belongs to the return window, or, where none is asked
+    /// for, whether the laps are done. `laps` of the present phase are done.
+    fn time_to_return(&self, now_us: u64, laps: u64) -> bool {
+        let reference = self.plan.reference_laps;
+        match self.plan.extent {
+            Extent::Laps(all) => {
+                let before = if self.phase == Some(Phase::Soak) { reference } else { 0 };
+                before + laps + reference >= all
+            }
+            Extent::Duration(duration) => {
+                let left_us = micros(duration).saturating_sub(now_us);
+                reference > 0 && left_us < (reference + 1) * self.lap_us
+            }
+        }
+    }
+}
+
+fn target(word: TargetWord, since: Option<At>, evidence: String) -> Fact {
+    Fact::Target(TargetFact { word, rung: None, since, evidence })
+}
+
+fn why(because: ClosedBecause) -> &'static str {
+    match because {
+        ClosedBecause::Done => "the plan is carried out",
+        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => "interrupted",
+        ClosedBecause::StopOnFail => "a gate is broken",
+        ClosedBecause::Away => "the server is away",
+        ClosedBecause::OutOfTime => "outages used up the time",
+        ClosedBecause::NeverAnswered | ClosedBecause::NeverReady => "the server never answered",
+        ClosedBecause::Fault => "longhaul failed",
+    }
+}

@@ -1,0 +1,101 @@
+//! A round under way: who has been sent, who is still out, and what the
+//! streams did together.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::fact::{Batch, Phase, Request};
+use crate::plan::{Place, Plan};
+use crate::unit::At;
+
+/// A round under way.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Where it stands.
+    pub place: Place,
+    /// The place after it.
+    pub after: Place,
+    /// Lanes that have not been sent yet.
+    pub unsent: VecDeque<u32>,
+    /// Lanes whose request has not ended.
+    pub out: BTreeSet<u32>,
+    batch: Batch,
+    /// Whether every stream so far had its tokens, and those of its first chunk, counted.
+    counted: (bool, bool),
+}
+
+impl Running {
+    /// The round at a place, nothing of it sent.
+    pub fn new(plan: &Plan, phase: Phase, place: Place, now: At) -> Running {
+        let (round, after) = plan.at(place);
+        Running {
+            place,
+            after,
+            unsent: (0..round.cell.streams()).collect(),
+            out: BTreeSet::new(),
+            batch: Batch {
+                phase,
+                workload: round.workload.to_owned(),
+                class: round.class,
+                cell: round.cell,
+                lap: place.lap,
+                repeat: 0,
+                requests: 0,
+                good: 0,
+                began: now,
+                first: None,
+                last: None,
+                tokens: None,
+                first_tokens: None,
+                peak_tokens: None,
+                models_us: None,
+            },
+            counted: (true, true),
+        }
+    }
+
+    /// Whether anything of it was sent.
+    pub fn sent_any(&self) -> bool {
+        self.batch.requests > 0 || !self.out.is_empty()
+    }
+
+    /// A request of it ended.
+    pub fn ended(&mut self, request: &Request) {
+        if !self.out.remove(&request.lane) {
+            return;
+        }
+        let batch = &mut self.batch;
+        batch.requests += 1;
+        batch.good += u64::from(request.ended.is_good());
+        let after = |us: Option<u64>| us.map(|us| At(request.sent.0 + us));
+        batch.first = earlier(batch.first, after(request.ttft_us), At::min);
+        batch.last = earlier(batch.last, after(request.last_us), At::max);
+        // A stream whose tokens nobody counted: the sum would be a wrong number.
+        sum(&mut batch.tokens, &mut self.counted.0, request.output_tokens);
+        sum(&mut batch.first_tokens, &mut self.counted.1, request.first_tokens);
+    }
+
+    /// What the streams did together.
+    pub fn batch(&self) -> Batch {
+        self.batch.clone()
+    }
+
+    /// Adds the most tokens in any one second over all streams.
+    pub fn peak(&mut self, peak_tokens: Option<u64>) {
+        self.batch.peak_tokens = peak_tokens;
+    }
+}
+
+fn sum(total: &mut Option<u64>, counted: &mut bool, tokens: Option<u64>) {
+    *counted &= tokens.is_some();
+    *total = match tokens {
+        Some(tokens) if *counted => Some(total.unwrap_or(0) + tokens),
+        _ => None,
+    };
+}
+
+fn earlier(known: Option<At>, new: Option<At>, of: fn(At, At) -> At) -> Option<At> {
+    match (known, new) {
+        (Some(known), Some(new)) => Some(of(known, new)),
+        (known, new) => known.or(new),
+    }
+}

@@ -1,0 +1,348 @@
+//! Whole runs of the conductor without a world: orders are obeyed by hand, in
+//! a time that is only counted.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
+use crate::fact::{
+    Action, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
+};
+use crate::plan::tests::scenario;
+use crate::plan::{Bounds, Fit, Place, Plan};
+use crate::spec::Extent;
+use crate::unit::At;
+
+/// A world in which every request takes a second, and a server may be away for a while.
+struct Toy {
+    plan: Rc<Plan>,
+    conductor: Conductor,
+    now: At,
+    seq: u64,
+    in_flight: VecDeque<(At, Place, u32)>,
+    away: Option<(At, At)>,
+    entries: Vec<Entry>,
+    orders: Vec<Order>,
+    probes: u64,
+}
+
+impl Toy {
+    fn new(extent: Extent, reference_laps: u64) -> Toy {
+        let mut scenario = scenario(&[0, 4096], &[1, 2]);
+        scenario.extent = extent;
+        scenario.reference_laps = reference_laps;
+        let plan = Rc::new(Plan::new(&scenario, 7, Bounds::default()).unwrap());
+        Toy {
+            conductor: Conductor::new(plan.clone()),
+            plan,
+            now: At::ZERO,
+            seq: 0,
+            in_flight: VecDeque::new(),
+            away: None,
+            entries: Vec::new(),
+            orders: Vec::new(),
+            probes: 0,
+        }
+    }
+
+    fn seconds(seconds: u64) -> Toy {
+        Toy::new(Extent::Duration(Duration::from_secs(seconds)), 2)
+    }
+
+    fn record(&mut self, at: At, fact: Fact) {
+        let entry = Entry { segment: 0, seq: self.seq, at, fact };
+        self.seq += 1;
+        self.conductor.take(&entry);
+        self.entries.push(entry);
+    }
+
+    fn is_away(&self) -> bool {
+        self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
+    fn request(&self, place: Place, lane: u32, sent: At, ended: Ended) -> Request {
+        let phase = self.conductor.issued().unwrap().phase;
+        let ask = self.plan.ask(phase, place, lane, sent, &Fit::guess(self.plan.corpus()));
+        Request {
+            phase,
+            workload: ask.workload.to_owned(),
+            class: ask.class,
+            lane,
+            slot: ask.slot,
+            session: None,
+            turn: None,
+            cell: ask.cell,
+            lap: ask.lap,
+            repeat: 0,
+            due: sent,
+            sent,
+            done: self.now,
+            first_byte_us: None,
+            ttft_us: Some(500_000),
+            ttft_content_us: None,
+            last_us: Some(900_000),
+            prompt_tokens: None,
+            cached_tokens: None,
+            output_tokens: Some(16),
+            reasoning_tokens: None,
+            first_tokens: Some(1),
+            chunks: 16,
+            max_gap_us: None,
+            peak_tokens: None,
+            idle_us: None,
+            ended,
+            stage: if ended.is_good() { Stage::Closing } else { Stage::Connect },
+            finish: None,
+            http_status: None,
+            error: String::new(),
+            checks: Vec::new(),
+            answer: None,
+        }
+    }
+
+    fn up(&mut self, value: f64) {
+        let reading = Reading {
+            source: Source::Engine,
+            instance: String::new(),
+            name: "up".to_owned(),
+            n: 1,
+            min: value,
+            mean: value,
+            max: value,
+            last: value,
+        };
+        self.record(self.now, Fact::Reading(reading));
+    }
+
+    fn obey(&mut self) {
+        while let Some(order) = self.conductor.due(self.now) {
+            self.orders.push(order.clone());
+            match order {
+                Order::Record(fact) => self.record(self.now, fact),
+                Order::Send(place, lane) => self.in_flight.push_back((self.now, place, lane)),
+                Order::Probe => {
+                    self.probes += 1;
+                    let value = f64::from(u8::from(!self.is_away()));
+                    self.up(value);
+                }
+                Order::Cut(_) => self.end_all(Ended::Cut),
+            }
+        }
+    }
+
+    fn end_all(&mut self, ended: Ended) {
+        while let Some((sent, place, lane)) = self.in_flight.pop_front() {
+            let request = self.request(place, lane, sent, ended);
+            self.record(self.now, Fact::Request(Box::new(request)));
+        }
+    }
+
+    /// A tenth of a second passes.
+    fn step(&mut self) {
+        self.obey();
+        self.now = At(self.now.0 + 100_000);
+        if self.is_away() {
+            self.end_all(Ended::Refused);
+        }
+        while let Some((sent, place, lane)) = self.in_flight.front().copied() {
+            if self.now.since(sent) < 1_000_000 {
+                break;
+            }
+            self.in_flight.pop_front();
+            let request = self.request(place, lane, sent, Ended::Completed);
+            self.record(self.now, Fact::Request(Box::new(request)));
+        }
+    }
+
+    fn run(&mut self) -> ClosedBecause {
+        for _ in 0..1_000_000 {
+            self.step();
+            if self.conductor.is_closed() {
+                break;
+            }
+        }
+        match &self.entries.last().unwrap().fact {
+            Fact::Closed(closed) => closed.because,
+            other => panic!("the last entry is {other:?}"),
+        }
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match &entry.fact {
+                Fact::Phase(began) => Some(began.phase),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn act(&mut self, what: &str) {
+        let action = Action { id: 1, what: what.to_owned(), note: String::new() };
+        self.record(self.now, Fact::Action(action));
+    }
+}
+
+const WHOLE: [Phase; 5] =
+    [Phase::Warmup, Phase::Reference, Phase::Soak, Phase::Return, Phase::Drain];
+
+#[test]
+fn a_run_by_duration_passes_through_all_its_phases_and_ends_in_time() {
+    let mut toy = Toy::seconds(60);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    assert_eq!(toy.phases(), WHOLE);
+    assert!((60.0..63.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn the_return_window_has_as_many_laps_as_the_reference_window() {
+    let mut toy = Toy::seconds(60);
+    toy.run();
+    let laps = |phase| {
+        let of_phase = |entry: &&Entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase == phase);
+        toy.entries.iter().filter(of_phase).count() / toy.plan.lap().len()
+    };
+    assert_eq!(laps(Phase::Reference), 2);
+    assert!((2..=3).contains(&laps(Phase::Return)), "{}", laps(Phase::Return));
+}
+
+#[test]
+fn a_run_by_laps_has_exactly_those_laps() {
+    let mut toy = Toy::new(Extent::Laps(6), 2);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    assert_eq!(toy.phases(), WHOLE);
+    let steady = toy.entries.iter().filter(
+        |entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase.is_steady()),
+    );
+    assert_eq!(steady.count(), 6 * toy.plan.lap().len());
+    let mut toy = Toy::new(Extent::Laps(3), 0);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    assert_eq!(toy.phases(), [Phase::Warmup, Phase::Soak, Phase::Drain]);
+}
+
+#[test]
+fn every_slot_is_asked_once_and_in_order() {
+    let mut toy = Toy::seconds(60);
+    toy.run();
+    for lane in 0..toy.plan.lanes() {
+        for phase in WHOLE {
+            let slots: Vec<u64> = toy
+                .entries
+                .iter()
+                .filter_map(|entry| match &entry.fact {
+                    Fact::Request(request) if request.lane == lane && request.phase == phase => {
+                        Some(request.slot)
+                    }
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(slots, (0..slots.len() as u64).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn an_outage_stops_the_clock_and_the_plan_goes_on() {
+    let mut toy = Toy::seconds(80);
+    toy.away = Some((At(20_000_000), At(32_000_000)));
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let refused = toy.entries.iter().filter(
+        |entry| matches!(&entry.fact, Fact::Request(request) if request.ended == Ended::Refused),
+    );
+    assert!(refused.count() <= 2, "a server that is away is not hammered with the plan");
+    assert!((2..=12).contains(&toy.probes), "{} probes in 12 s", toy.probes);
+    assert!((90.0..97.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn a_server_that_stays_away_too_long_ends_the_run() {
+    let mut toy = Toy::seconds(60);
+    toy.away = Some((At(20_000_000), At(u64::MAX)));
+    assert_eq!(toy.run(), ClosedBecause::Away);
+    let limit = toy.plan.limits.away.as_secs_f64();
+    assert!((limit..limit + 60.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn outages_may_add_a_quarter_and_no_more() {
+    let mut toy = Toy::seconds(40);
+    toy.away = Some((At(20_000_000), At(60_000_000)));
+    assert_eq!(toy.run(), ClosedBecause::OutOfTime);
+}
+
+#[test]
+fn an_interrupt_lets_what_is_in_flight_end_and_sends_nothing_new() {
+    let mut toy = Toy::seconds(60);
+    for _ in 0..205 {
+        toy.step();
+    }
+    let in_flight = toy.in_flight.len();
+    let (before, orders) = (toy.entries.len(), toy.orders.len());
+    assert!(in_flight > 0);
+    toy.act(INTERRUPT);
+    assert_eq!(toy.run(), ClosedBecause::Interrupted);
+    let ended: Vec<Ended> = toy.entries[before..]
+        .iter()
+        .filter_map(|entry| match &entry.fact {
+            Fact::Request(request) => Some(request.ended),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, vec![Ended::Completed; in_flight]);
+    assert!(!toy.orders[orders..].iter().any(|order| matches!(order, Order::Send(..))));
+}
+
+#[test]
+fn a_second_interrupt_waits_for_nothing() {
+    let mut toy = Toy::seconds(60);
+    for _ in 0..205 {
+        toy.step();
+    }
+    let then = toy.now;
+    toy.act(INTERRUPT);
+    toy.act(INTERRUPT_AGAIN);
+    assert_eq!(toy.run(), ClosedBecause::InterruptedTwice);
+    assert!(toy.now.since(then) <= 200_000);
+}
+
+#[test]
+fn an_interrupt_at_any_step_leads_to_an_end() {
+    for steps in 0..400 {
+        let mut toy = Toy::seconds(30);
+        toy.away = Some((At(12_000_000), At(18_000_000)));
+        for _ in 0..steps {
+            if !toy.conductor.is_closed() {
+                toy.step();
+            }
+        }
+        if !toy.conductor.is_closed() {
+            toy.act(INTERRUPT);
+            assert_eq!(toy.run(), ClosedBecause::Interrupted, "after {steps} steps");
+            assert!(toy.now.0 < steps * 100_000 + 61_000_000 + PROBE_LIMIT_US);
+        }
+    }
+}
+
+#[test]
+fn a_journal_replayed_gives_the_same_orders() {
+    let mut toy = Toy::seconds(40);
+    toy.away = Some((At(12_000_000), At(18_000_000)));
+    toy.run();
+    let mut again = Conductor::new(toy.plan.clone());
+    let mut sent = Vec::new();
+    for entry in &toy.entries {
+        while let Some(order) = again.due(entry.at) {
+            match order {
+                Order::Send(..) => sent.push(order),
+                // What was recorded comes from the journal itself.
+                Order::Record(_) => break,
+                Order::Probe | Order::Cut(_) => {}
+            }
+        }
+        again.take(entry);
+    }
+    let live: Vec<Order> =
+        toy.orders.iter().filter(|order| matches!(order, Order::Send(..))).cloned().collect();
+    assert_eq!(sent, live);
+}

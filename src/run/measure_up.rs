@@ -1,0 +1,118 @@
+//! Lets the fitter ask the server how it counts, before the load.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::arrive::{Gathered, gather};
+use crate::fact::{Abilities, Fitted};
+use crate::plan::fitter::{Fitter, Method, Question};
+use crate::plan::{Fit, Plan};
+use crate::timeline::Timeline;
+use crate::world::{Call, Wire};
+
+/// Bounds one question; counting a deep sample takes a slow tokenizer seconds.
+const QUESTION: Duration = Duration::from_secs(120);
+
+/// Finds out how the server counts. `progress` hears how many questions are answered.
+///
+/// # Errors
+/// In words: why the server's count could not be learned.
+pub async fn measure_up<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    plan: &Plan,
+    abilities: &Abilities,
+    model: &str,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(Fit, Vec<Fitted>), String> {
+    let method = if abilities.tokenize { Method::Tokenize } else { Method::Usage };
+    if method == Method::Usage && !abilities.usage {
+        return Err("the server neither tokenizes nor says how many tokens a prompt had".to_owned());
+    }
+    let mut fitter = Fitter::new(plan, method);
+    let mut template = None;
+    while let Some(question) = fitter.question() {
+        let tokens = match method {
+            Method::Tokenize => tokenize(wire, timeline, model, &question).await?,
+            Method::Usage => {
+                if let (Question::Text(text), true) = (&question, abilities.tokenize_content) {
+                    let tokens = tokenize_content(wire, timeline, text).await?;
+                    fitter.answer(tokens);
+                    continue;
+                }
+                let counted = usage(wire, timeline, model, &question).await?;
+                match question {
+                    Question::Chat(_) => {
+                        template.get_or_insert(counted.saturating_sub(1));
+                        counted
+                    }
+                    // A text can only be asked about as a message; the first question
+                    // told what the template adds.
+                    Question::Text(_) => counted.saturating_sub(template.unwrap_or(0)),
+                }
+            }
+        };
+        fitter.answer(tokens);
+        let (done, all) = fitter.progress();
+        progress(done, all);
+    }
+    Ok(fitter.finish())
+}
+
+async fn tokenize<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    model: &str,
+    question: &Question,
+) -> Result<u64, String> {
+    let body = match question {
+        Question::Text(text) => {
+            json!({"model": model, "prompt": text, "add_special_tokens": false})
+        }
+        Question::Chat(messages) => json!({"model": model, "messages": said(messages)}),
+    };
+    let gathered = gather(wire, timeline, Call::post("/tokenize", body.to_string()), QUESTION).await?;
+    let count = page(&gathered)["count"].as_u64();
+    count.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
+}
+
+/// llama.cpp's form: it counts texts, not messages.
+async fn tokenize_content<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    text: &str,
+) -> Result<u64, String> {
+    let call = Call::post("/tokenize", json!({"content": text}).to_string());
+    let gathered = gather(wire, timeline, call, QUESTION).await?;
+    let tokens = page(&gathered)["tokens"].as_array().map(|tokens| tokens.len() as u64);
+    tokens.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
+}
+
+async fn usage<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    model: &str,
+    question: &Question,
+) -> Result<u64, String> {
+    let messages = match question {
+        Question::Text(text) => json!([{"role": "user", "content": text}]),
+        Question::Chat(messages) => said(messages),
+    };
+    let body = json!({"model": model, "messages": messages, "max_tokens": 1, "temperature": 0});
+    let call = Call::post("/v1/chat/completions", body.to_string());
+    let gathered = gather(wire, timeline, call, QUESTION).await?;
+    let count = page(&gathered)["usage"]["prompt_tokens"].as_u64();
+    count.ok_or_else(|| format!("no usage: {} {}", gathered.status, gathered.words()))
+}
+
+fn said(messages: &[crate::plan::Message]) -> Value {
+    messages
+        .iter()
+        .map(|message| json!({"role": message.role, "content": message.content}))
+        .collect()
+}
+
+fn page(gathered: &Gathered) -> Value {
+    serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
+}

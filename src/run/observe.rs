@@ -1,0 +1,178 @@
+//! Looks at what a sensor sees, again and again, folds what it saw over ten
+//! seconds, and says when it could not look. What may be a sign of death is
+//! told at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Heard;
+use crate::fact::{Fact, Missed, Reading, Source};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Sample, Sensor};
+
+/// The interval of a row.
+const FOLD_US: u64 = 10_000_000;
+/// A look that takes longer is a miss: bounds a sensor that blocks for minutes.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// A reading of one value.
+pub fn single(source: Source, name: &str, value: f64) -> Reading {
+    Reading {
+        source,
+        instance: String::new(),
+        name: name.to_owned(),
+        n: 1,
+        min: value,
+        mean: value,
+        max: value,
+        last: value,
+    }
+}
+
+/// Looks until the run is over.
+pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Sender<Heard>) {
+    let source = sensor.source();
+    let mut fold = Fold::default();
+    let mut missed: Option<Missed> = None;
+    let mut due = timeline.now();
+    let mut told = due;
+    loop {
+        timeline.until(due).await;
+        let looked = timeline.before(due.after(LOOK), sensor.look()).await;
+        let now = timeline.now();
+        let urgent = match looked {
+            Some(Ok(samples)) => fold.take(samples),
+            Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
+            None => miss(&mut missed, source, sensor.what(), "no answer in 10 s".to_owned()),
+        };
+        if urgent || now.since(told) >= FOLD_US {
+            told = now;
+            let readings = fold.close(source).into_iter().map(Fact::Reading);
+            for fact in missed.take().map(Fact::Missed).into_iter().chain(readings) {
+                if facts.send(Heard::Fact(now, fact)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        due = next(due, now, sensor.cadence_us());
+    }
+}
+
+/// The next look: on the sensor's own grid, without catching up on looks that were missed.
+fn next(due: At, now: At, cadence_us: u64) -> At {
+    let behind = now.since(due) / cadence_us.max(1);
+    At(due.0 + (behind + 1) * cadence_us.max(1))
+}
+
+/// Adds to the misses of this interval; never urgent.
+fn miss(missed: &mut Option<Missed>, source: Source, what: &str, why: String) -> bool {
+    let times = missed.as_ref().map_or(0, |missed| missed.times) + 1;
+    *missed = Some(Missed { source, what: what.to_owned(), why, times });
+    false
+}
+
+#[derive(Default)]
+struct Fold {
+    series: BTreeMap<(String, String), Folded>,
+    last: BTreeMap<(String, String), f64>,
+}
+
+struct Folded {
+    n: u64,
+    min: f64,
+    max: f64,
+    sum: f64,
+    last: f64,
+}
+
+impl Fold {
+    /// Takes samples in; true if one of them may be a sign of death.
+    fn take(&mut self, samples: Vec<Sample>) -> bool {
+        let mut urgent = false;
+        for sample in samples {
+            let key = (sample.instance, sample.name);
+            let value = sample.value;
+            let before = self.last.insert(key.clone(), value);
+            urgent |= match key.1.as_str() {
+                "up" => value == 0.0 || before == Some(0.0),
+                "oom_kills" | "process_start_time_seconds" => {
+                    before.is_some_and(|before| (before - value).abs() > f64::EPSILON)
+                }
+                name => name.ends_with("_total") && before.is_some_and(|before| value < before),
+            };
+            let folded = self.series.entry(key).or_insert(Folded {
+                n: 0,
+                min: value,
+                max: value,
+                sum: 0.0,
+                last: value,
+            });
+            folded.n += 1;
+            folded.min = folded.min.min(value);
+            folded.max = folded.max.max(value);
+            folded.sum += value;
+            folded.last = value;
+        }
+        urgent
+    }
+
+    fn close(&mut self, source: Source) -> Vec<Reading> {
+        std::mem::take(&mut self.series)
+            .into_iter()
+            .map(|((instance, name), folded)| Reading {
+                source,
+                instance,
+                name,
+                n: folded.n,
+                min: folded.min,
+                mean: folded.sum / folded.n as f64,
+                max: folded.max,
+                last: folded.last,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str, value: f64) -> Vec<Sample> {
+        vec![Sample { instance: String::new(), name: name.to_owned(), value }]
+    }
+
+    #[test]
+    fn samples_are_folded_into_one_row() {
+        let mut fold = Fold::default();
+        for value in [3.0, 1.0, 2.0] {
+            assert!(!fold.take(sample("running", value)));
+        }
+        let readings = fold.close(Source::Engine);
+        assert_eq!(readings.len(), 1);
+        let reading = &readings[0];
+        assert_eq!((reading.n, reading.min, reading.max, reading.last), (3, 1.0, 3.0, 2.0));
+        assert!((reading.mean - 2.0).abs() < 1e-9);
+        assert!(fold.close(Source::Engine).is_empty());
+    }
+
+    #[test]
+    fn what_may_be_a_sign_of_death_is_told_at_once() {
+        let mut fold = Fold::default();
+        assert!(fold.take(sample("up", 0.0)));
+        assert!(fold.take(sample("up", 1.0)), "and so is the return");
+        assert!(!fold.take(sample("up", 1.0)));
+        assert!(!fold.take(sample("process_start_time_seconds", 5.0)));
+        assert!(fold.take(sample("process_start_time_seconds", 9.0)));
+        assert!(!fold.take(sample("prompt_tokens_total", 100.0)));
+        assert!(fold.take(sample("prompt_tokens_total", 3.0)), "a counter went back");
+    }
+
+    #[test]
+    fn missed_looks_are_not_made_up_for() {
+        assert_eq!(next(At(0), At(10), 100), At(100));
+        assert_eq!(next(At(0), At(950), 100), At(1000));
+    }
+}
