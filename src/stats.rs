@@ -1,1 +1,40 @@
-//! (to be filled)
+//! Numbers about numbers: percentiles, distributions that stay small, and what
+//! a handful of events proves. Knows no entry, no measure and no report.
+//!
+//! A percentile here is the *nearest rank*: the smallest value that at least
+//! the asked share of values does not exceed (rank `ceil(p · n)`). It is always
+//! a value that occurred, never one in between that nobody waited for.
+
+pub mod dist;
+pub mod hdr;
+pub mod poisson;
+
+pub use dist::Dist;
+
+/// The nearest-rank percentile of sorted values; `share` is a fraction, 0.95
+/// for p95. `None` without values.
+pub fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
+    sorted.get(rank(sorted.len() as u64, share)?.checked_sub(1)? as usize).copied()
+}
+
+/// The rank, from 1, that the percentile of `n` values has. `None` for `n` = 0.
+pub fn rank(n: u64, share: f64) -> Option<u64> {
+    // 0.95 · 20 is 19.000000000000004 in binary; the rank is 19.
+    let exact = share * n as f64;
+    (n > 0).then(|| ((exact - 1e-9).ceil() as u64).clamp(1, n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_value_that_occurred() {
+        let values: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!(nearest_rank(&values, 0.5), Some(10.0));
+        assert_eq!(nearest_rank(&values, 0.95), Some(19.0));
+        assert_eq!(nearest_rank(&values, 0.99), Some(20.0));
+        assert_eq!(nearest_rank(&values[..1], 0.5), Some(1.0));
+        assert_eq!(nearest_rank(&[], 0.5), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! The smallest part of a run that is told apart: one phase, one cell, one class
+//! of ask, one workload. Everything else is a sum of these.
+
+use std::collections::BTreeMap;
+
+use crate::fact::{Batch, Cell, Class, Ended, Load, Phase, Request, Seq};
+use crate::measure::Quantity;
+use crate::stats::Dist;
+
+use super::Tally;
+
+/// Bounds the entries that an atom names for its bad endings.
+const EVIDENCE_MAX: usize = 8;
+
+/// What the requests of one part of a run did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Atom {
+    /// The phase.
+    pub phase: Phase,
+    /// The workload's name.
+    pub workload: String,
+    /// The kind of ask.
+    pub class: Class,
+    /// Depth × load × shape.
+    pub cell: Cell,
+    /// How many ended how.
+    pub ended: Tally<Ended>,
+    /// Of these, how many met an outage; whatever their end, their times are in no distribution.
+    pub in_outage: u64,
+    /// Times and rates of whole answers outside of outages, in base units.
+    pub dists: BTreeMap<Quantity, Dist>,
+    /// Requests whose prompt the server counted.
+    pub counted: u64,
+    /// Of these, off the planned length by more than 1 % and 16 tokens.
+    pub off_depth: u64,
+    /// Prompt tokens of requests whose cached share the server told.
+    pub prompt_tokens: u64,
+    /// Of these tokens, served from cache; `None` where the server never told.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens by the server's count.
+    pub output_tokens: u64,
+    /// Checks that fired.
+    pub checks: Tally<String>,
+    /// The first bad endings.
+    pub evidence: Vec<Seq>,
+}
+
+/// The order of atoms in every table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    phase: Phase,
+    depth: u64,
+    load: (u8, u64),
+    prompt: u64,
+    output: u64,
+    class: Class,
+    workload: String,
+}
+
+impl Key {
+    /// The key of a part of a run.
+    pub fn new(phase: Phase, workload: &str, class: Class, cell: &Cell) -> Key {
+        let load = match cell.load {
+            Load::Streams(streams) => (0, u64::from(streams)),
+            // The bits of positive floats have the order of the floats.
+            Load::PerSecond(rate) => (1, rate.to_bits()),
+        };
+        let (depth, prompt, output) = (cell.depth, cell.prompt, cell.output);
+        Key { phase, depth, load, prompt, output, class, workload: workload.to_owned() }
+    }
+}
+
+impl Atom {
+    /// One without requests.
+    pub fn new(phase: Phase, workload: &str, class: Class, cell: Cell) -> Atom {
+        Atom {
+            phase,
+            workload: workload.to_owned(),
+            class,
+            cell,
+            ended: Tally::new(),
+            in_outage: 0,
+            dists: BTreeMap::new(),
+            counted: 0,
+            off_depth: 0,
+            prompt_tokens: 0,
+            cached_tokens: None,
+            output_tokens: 0,
+            checks: Tally::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Takes a request; `met_outage` says whether the server was away while it ran.
+    pub fn take(&mut self, seq: Seq, request: &Request, met_outage: bool) {
+        *self.ended.entry(request.ended).or_default() += 1;
+        if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
+            self.evidence.push(seq);
+        }
+        for check in &request.checks {
+            *self.checks.entry(check.clone()).or_default() += 1;
+        }
+        self.output_tokens += request.output_tokens.unwrap_or(0);
+        self.take_prompt(request);
+        if met_outage {
+            self.in_outage += 1;
+        } else if request.ended.is_good() {
+            self.take_times(request);
+        }
+    }
+
+    fn take_prompt(&mut self, request: &Request) {
+        let Some(prompt_tokens) = request.prompt_tokens else { return };
+        let planned = self.cell.input();
+        self.counted += 1;
+        if prompt_tokens.abs_diff(planned) > (planned / 100).max(16) {
+            self.off_depth += 1;
+        }
+        if let Some(cached_tokens) = request.cached_tokens {
+            self.prompt_tokens += prompt_tokens;
+            *self.cached_tokens.get_or_insert(0) += cached_tokens;
+        }
+    }
+
+    fn take_times(&mut self, request: &Request) {
+        let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
+        let tpot = request.tpot();
+        let values = [
+            (Quantity::Ttft, seconds(request.ttft_us)),
+            (Quantity::TtftContent, seconds(request.ttft_content_us)),
+            (Quantity::Tpot, tpot),
+            (Quantity::TokensPerS, tpot.filter(|tpot| *tpot > 0.0).map(f64::recip)),
+            (Quantity::MaxGap, seconds(request.max_gap_us)),
+            (Quantity::E2e, Some(request.e2e())),
+            (Quantity::E2eDue, seconds(Some(request.done.since(request.due)))),
+            (Quantity::PrefillPerS, request.prefill_per_s()),
+        ];
+        for (quantity, value) in values {
+            if let Some(value) = value {
+                self.dists.entry(quantity).or_default().record(value);
+            }
+        }
+    }
+
+    /// Takes a round in which every request was answered whole: the tokens after
+    /// every stream's first chunk, over the time from the first token of any stream
+    /// to the last token of any. For one stream that is 1 / TPOT.
+    pub fn take_batch(&mut self, batch: &Batch) {
+        let throughput = || {
+            let tokens = batch.tokens?.checked_sub(batch.first_tokens?)?;
+            let span_us = batch.last?.since(batch.first?);
+            (span_us > 0).then(|| tokens as f64 / (span_us as f64 / 1e6))
+        };
+        if let Some(throughput) = throughput() {
+            self.dists.entry(Quantity::Throughput).or_default().record(throughput);
+        }
+    }
+
+    /// Requests that ended, in any way.
+    pub fn requests(&self) -> u64 {
+        self.ended.values().sum()
+    }
+
+    /// Requests that ended in ways that `counts`.
+    pub fn count(&self, counts: impl Fn(Ended) -> bool) -> u64 {
+        self.ended.iter().filter(|(ended, _)| counts(**ended)).map(|(_, n)| n).sum()
+    }
+
+    /// The share of prompt tokens that came from the cache; `None` where the server never told.
+    pub fn cached_share(&self) -> Option<f64> {
+        let cached = self.cached_tokens?;
+        (self.prompt_tokens > 0).then(|| cached as f64 / self.prompt_tokens as f64)
+    }
+}

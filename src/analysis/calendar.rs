@@ -1,0 +1,267 @@
+//! The first pass: when was what. Phases, segments, incidents, the lifetimes of
+//! the server, and how long it really served under load.
+
+use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
+use crate::incident::{Causes, Incident, Kind};
+use crate::unit::At;
+
+/// A phase, as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// The segment; instants are on its anchor.
+    pub segment: Segment,
+    /// Which.
+    pub phase: Phase,
+    /// When it began.
+    pub from: At,
+    /// When the next one began, or the segment ended.
+    pub until: At,
+}
+
+/// A segment, as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentSpan {
+    /// Which.
+    pub segment: Segment,
+    /// What it is.
+    pub opened: Option<Opened>,
+    /// Why it ended, and the entry that says so; `None` where it was killed, or still runs.
+    pub closed: Option<(Seq, Closed)>,
+    /// The last stamp in it.
+    pub end: At,
+}
+
+/// A stretch in which the server was the same process, as far as could be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The segment; instants are on its anchor.
+    pub segment: Segment,
+    /// From here.
+    pub from: At,
+    /// Until here.
+    pub until: At,
+}
+
+/// When was what.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calendar {
+    /// Segments, in order.
+    pub segments: Vec<SegmentSpan>,
+    /// Phases, in order.
+    pub phases: Vec<PhaseSpan>,
+    /// What befell the server since the load began, in order.
+    pub incidents: Vec<Incident>,
+}
+
+/// The fold that makes the calendar.
+#[derive(Clone, Debug, Default)]
+pub struct Pass1 {
+    segments: Vec<SegmentSpan>,
+    phases: Vec<PhaseSpan>,
+    causes: Causes,
+}
+
+impl Pass1 {
+    /// Before the first entry.
+    pub fn new() -> Pass1 {
+        Pass1::default()
+    }
+
+    /// Takes an entry; entries come in the order of seq.
+    pub fn take(&mut self, entry: &Entry) {
+        self.causes.take(entry);
+        if self.segments.last().is_none_or(|last| last.segment != entry.segment) {
+            let (opened, closed) = (None, None);
+            let span = SegmentSpan { segment: entry.segment, opened, closed, end: entry.at };
+            self.segments.push(span);
+        }
+        let Some(segment) = self.segments.last_mut() else { return };
+        segment.end = segment.end.max(entry.at);
+        let end = segment.end;
+        match &entry.fact {
+            Fact::Opened(opened) => segment.opened = Some(opened.clone()),
+            Fact::Closed(closed) => segment.closed = Some((entry.seq, closed.clone())),
+            _ => {}
+        }
+        if let Some(last) = self.phases.last_mut().filter(|last| last.segment == entry.segment) {
+            last.until = end;
+        }
+        if let Fact::Phase(began) = &entry.fact {
+            if let Some(last) = self.phases.last_mut().filter(|last| last.segment == entry.segment)
+            {
+                last.until = entry.at.max(last.from);
+            }
+            self.phases.push(PhaseSpan {
+                segment: entry.segment,
+                phase: began.phase,
+                from: entry.at,
+                until: entry.at,
+            });
+        }
+    }
+
+    /// The calendar so far.
+    pub fn finish(&self) -> Calendar {
+        let incidents = self.causes.incidents().iter().filter(|incident| {
+            // What was over before the load began is the wait for the server, not an outage.
+            self.phases
+                .iter()
+                .find(|span| span.segment == incident.segment)
+                .is_some_and(|first| incident.until.is_none_or(|until| until > first.from))
+        });
+        Calendar {
+            segments: self.segments.clone(),
+            phases: self.phases.clone(),
+            incidents: incidents.cloned().collect(),
+        }
+    }
+}
+
+impl Calendar {
+    /// What the last segment is.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.segments.iter().rev().find_map(|segment| segment.opened.as_ref())
+    }
+
+    /// Why the run ended, and the entry that says so; `None` where it was killed, or still runs.
+    pub fn closed(&self) -> Option<&(Seq, Closed)> {
+        self.segments.last()?.closed.as_ref()
+    }
+
+    /// The end of a segment.
+    pub fn end(&self, segment: Segment) -> At {
+        self.segments.iter().find(|span| span.segment == segment).map_or(At::ZERO, |span| span.end)
+    }
+
+    /// When the load of a segment began.
+    pub fn load_began(&self, segment: Segment) -> Option<At> {
+        self.phases.iter().find(|span| span.segment == segment).map(|span| span.from)
+    }
+
+    /// When the first phase that is judged began.
+    pub fn first_steady(&self) -> Option<(Segment, At)> {
+        let span = self.phases.iter().find(|span| span.phase.is_steady())?;
+        Some((span.segment, span.from))
+    }
+
+    /// The phase at an instant.
+    pub fn phase_at(&self, segment: Segment, at: At) -> Option<Phase> {
+        let spans = self.phases.iter().rev();
+        spans.filter(|span| span.segment == segment).find(|span| span.from <= at).map(|s| s.phase)
+    }
+
+    /// Times in which the server was not there: segment, from, until.
+    pub fn outages(&self) -> impl Iterator<Item = (Segment, At, At)> {
+        self.incidents.iter().filter(|incident| incident.is(Kind::Outage)).map(|incident| {
+            let until = incident.until.unwrap_or_else(|| self.end(incident.segment));
+            (incident.segment, incident.from, until)
+        })
+    }
+
+    /// Whether something that lasted from here to there met an outage.
+    pub fn meets_outage(&self, segment: Segment, from: At, until: At) -> bool {
+        self.outages().any(|(of, gone, back)| of == segment && from < back && gone < until)
+    }
+
+    /// The outage that had not ended when its segment, the last one, did.
+    pub fn still_away(&self) -> Option<&Incident> {
+        let last = self.segments.last()?.segment;
+        self.incidents.iter().rev().find(|incident| {
+            incident.segment == last && incident.is(Kind::Outage) && incident.until.is_none()
+        })
+    }
+
+    /// Microseconds of the phases that are judged, without outages: the exposure. Warm-up,
+    /// idle time, drills and downtime are not in it.
+    pub fn load_us(&self) -> u64 {
+        self.spent_us(Phase::is_steady)
+    }
+
+    /// Microseconds of some phases, without outages.
+    pub fn spent_us(&self, counts: impl Fn(Phase) -> bool) -> u64 {
+        let spans = self.phases.iter().filter(|span| counts(span.phase));
+        spans.map(|span| span.until.since(span.from) - self.away_us(span)).sum()
+    }
+
+    /// Microseconds of a span without the server. Outages do not overlap each other.
+    fn away_us(&self, span: &PhaseSpan) -> u64 {
+        let outages = self.outages().filter(|(segment, ..)| *segment == span.segment);
+        let away: u64 =
+            outages.map(|(_, from, until)| until.min(span.until).since(from.max(span.from))).sum();
+        away.min(span.until.since(span.from))
+    }
+
+    /// Stretches in which the server was one process, as far as could be seen.
+    pub fn lifetimes(&self) -> Vec<Lifetime> {
+        let mut lifetimes = Vec::new();
+        for span in &self.segments {
+            let segment = span.segment;
+            let Some(mut from) = self.load_began(segment) else { continue };
+            for incident in self.incidents.iter().filter(|incident| incident.segment == segment) {
+                if incident.is(Kind::Crash) || incident.is(Kind::Restart) {
+                    lifetimes.push(Lifetime { segment, from, until: incident.from.max(from) });
+                    from = incident.until.unwrap_or(span.end);
+                }
+            }
+            if from < span.end {
+                lifetimes.push(Lifetime { segment, from, until: span.end });
+            }
+        }
+        lifetimes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{ClosedBecause, Ended};
+    use crate::incident::story::Story;
+
+    fn calendar(story: &Story) -> Calendar {
+        let mut pass = Pass1::new();
+        story.entries.iter().for_each(|entry| pass.take(entry));
+        pass.finish()
+    }
+
+    #[test]
+    fn time_without_the_server_and_warm_up_is_not_time_under_load() {
+        let mut story = Story::soaking();
+        story.good(20.0, 0).bad(22.0, 0, Ended::Refused, "refused").up(23.0, false);
+        story.up(51.0, true).good(60.0, 0).phase(100.0, Phase::Drain);
+        story.closed(110.0, ClosedBecause::Done);
+        let calendar = calendar(&story);
+        assert_eq!(calendar.load_us(), 60_000_000, "10..100 without 21..51");
+        assert!(calendar.meets_outage(0, At(50_000_000), At(52_000_000)));
+        assert!(!calendar.meets_outage(0, At(51_000_000), At(52_000_000)));
+        let lifetimes = calendar.lifetimes();
+        assert_eq!(lifetimes.len(), 2, "{lifetimes:?}");
+        assert_eq!(lifetimes[1].from, At(51_000_000));
+        assert!(calendar.still_away().is_none());
+    }
+
+    #[test]
+    fn waiting_for_the_server_at_the_start_is_no_outage() {
+        let mut story = Story::new();
+        story.opened().up(1.0, false).up(2.0, false).up(30.0, true).phase(31.0, Phase::Warmup);
+        assert!(calendar(&story).incidents.is_empty());
+    }
+
+    #[test]
+    fn an_outage_that_does_not_end_lasts_until_the_segment_does() {
+        let mut story = Story::soaking();
+        story.good(20.0, 0).up(22.0, false).up(23.0, false).closed(121.0, ClosedBecause::Away);
+        let calendar = calendar(&story);
+        assert!(calendar.still_away().is_some());
+        assert_eq!(calendar.load_us(), 11_000_000);
+    }
+
+    #[test]
+    fn a_killed_run_has_no_end_but_a_calendar() {
+        let mut story = Story::soaking();
+        story.good(20.0, 0);
+        let calendar = calendar(&story);
+        assert_eq!(calendar.closed(), None);
+        assert_eq!(calendar.first_steady(), Some((0, At(10_000_000))));
+        assert_eq!(calendar.load_us(), 11_000_000);
+    }
+}

@@ -1,0 +1,244 @@
+//! What could have been seen: for how much of the run a source that would have
+//! seen an event was looking. An event that nobody could see was not observed,
+//! which is something else than zero.
+//!
+//! Time is cut into slots of one second, a bit each: 32 KiB for three days.
+
+use crate::fact::{Entry, Fact, Segment, Source};
+use crate::incident::cause::OOM_KILLS;
+use crate::incident::liveness::{STARTED, UP};
+use crate::measure::Count;
+use crate::unit::At;
+
+use super::Calendar;
+
+/// Length of a slot, microseconds.
+const SLOT_US: u64 = 1_000_000;
+
+/// A reading speaks for so many seconds before it: its cadence.
+const READING_SECONDS: u64 = 10;
+
+/// The share of the run that every needed half must have covered for a gate on events to pass.
+pub const COVERED_MIN: f64 = 0.95;
+
+/// One source, and for how much of the run it was looking.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Half {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// The share of the run, 0 to 1.
+    pub share: f64,
+    /// Why it was dark, where that is known.
+    pub why: String,
+}
+
+/// What could have seen one kind of event. All halves are needed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Covered {
+    /// The events.
+    pub count: Count,
+    /// What is needed to see them.
+    pub halves: Vec<Half>,
+}
+
+impl Covered {
+    /// The share that every half covered at least.
+    pub fn share(&self) -> f64 {
+        self.halves.iter().map(|half| half.share).fold(1.0, f64::min)
+    }
+
+    /// Halves that were not looking for long enough.
+    pub fn dark(&self) -> impl Iterator<Item = &Half> {
+        self.halves.iter().filter(|half| half.share < COVERED_MIN)
+    }
+}
+
+/// What could have been seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coverage {
+    /// By source.
+    pub sources: Vec<Half>,
+    /// By kind of event.
+    pub counts: Vec<Covered>,
+}
+
+impl Coverage {
+    /// What could have seen these events.
+    pub fn of(&self, count: Count) -> Option<&Covered> {
+        self.counts.iter().find(|covered| covered.count == count)
+    }
+}
+
+/// Bits by segment and second.
+#[derive(Clone, Debug, Default)]
+struct Slots(Vec<(Segment, Vec<u64>)>);
+
+impl Slots {
+    fn set(&mut self, segment: Segment, from: At, until: At) {
+        if self.0.last().is_none_or(|(last, _)| *last != segment) {
+            self.0.push((segment, Vec::new()));
+        }
+        let Some((_, words)) = self.0.last_mut() else { return };
+        for slot in from.0 / SLOT_US..=until.0.max(from.0) / SLOT_US {
+            let index = (slot / 64) as usize;
+            if words.len() <= index {
+                words.resize(index + 1, 0);
+            }
+            words[index] |= 1 << (slot % 64);
+        }
+    }
+
+    fn has(&self, segment: Segment, slot: u64) -> bool {
+        let words = self.0.iter().find(|(of, _)| *of == segment).map(|(_, words)| words);
+        words
+            .and_then(|words| words.get((slot / 64) as usize))
+            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    }
+}
+
+/// The fold that sees who was looking when.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    in_flight: Slots,
+    probe: Slots,
+    process: Slots,
+    kernel: Slots,
+    probe_why: String,
+    kernel_why: String,
+}
+
+impl Watch {
+    /// Takes an entry.
+    pub fn take(&mut self, entry: &Entry) {
+        let before = At(entry.at.0.saturating_sub(READING_SECONDS * SLOT_US));
+        match &entry.fact {
+            Fact::Request(request) => {
+                self.in_flight.set(entry.segment, request.sent, request.done);
+            }
+            Fact::Reading(reading) if reading.source == Source::Engine => {
+                self.probe.set(entry.segment, before, entry.at);
+                if reading.name != UP
+                    && (reading.name.ends_with(STARTED) || reading.name.ends_with("_total"))
+                {
+                    self.process.set(entry.segment, before, entry.at);
+                }
+            }
+            Fact::Reading(reading)
+                if reading.source == Source::Kernel && reading.name == OOM_KILLS =>
+            {
+                self.kernel.set(entry.segment, before, entry.at);
+            }
+            Fact::Missed(missed) if missed.source == Source::Engine => {
+                self.probe_why.clone_from(&missed.why);
+            }
+            Fact::Missed(missed) if missed.source == Source::Kernel => {
+                self.kernel_why.clone_from(&missed.why);
+            }
+            _ => {}
+        }
+    }
+
+    /// What could have been seen, of the time that the calendar gives.
+    pub fn finish(&self, calendar: &Calendar) -> Coverage {
+        let half = |name, any: &[&Slots], why: &str| {
+            let share = share(calendar, any);
+            Half {
+                name,
+                share,
+                why: if share < COVERED_MIN { why.to_owned() } else { String::new() },
+            }
+        };
+        let (requests, probes) = (&self.in_flight, &self.probe);
+        let seen_away = || half("health probes or requests", &[requests, probes], &self.probe_why);
+        let seen_anew =
+            half("engine metrics or requests", &[requests, &self.process], &self.probe_why);
+        let log = || Half { name: "server log", share: 0.0, why: "not read".to_owned() };
+        let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
+        let kernel = || half("kernel", &[&self.kernel], kernel_why);
+        let progress = Half { name: "engine progress", share: 0.0, why: "not watched".to_owned() };
+        Coverage {
+            sources: vec![
+                half("requests in flight", &[requests], ""),
+                half("health probes", &[probes], &self.probe_why),
+                half("engine metrics", &[&self.process], &self.probe_why),
+                log(),
+                kernel(),
+            ],
+            counts: vec![
+                Covered { count: Count::Crashes, halves: vec![seen_away()] },
+                Covered { count: Count::Ooms, halves: vec![log(), kernel()] },
+                Covered { count: Count::Restarts, halves: vec![seen_anew] },
+                Covered { count: Count::Hangs, halves: vec![progress] },
+                Covered { count: Count::Outages, halves: vec![seen_away()] },
+            ],
+        }
+    }
+}
+
+/// The share of the time since the load began in which any of these was looking.
+fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
+    let (mut seen, mut all) = (0u64, 0u64);
+    for span in &calendar.segments {
+        let Some(began) = calendar.load_began(span.segment) else { continue };
+        // The last second is not whole, so nothing has to be seen in it.
+        for slot in began.0 / SLOT_US..span.end.0 / SLOT_US {
+            all += 1;
+            seen += u64::from(any.iter().any(|slots| slots.has(span.segment, slot)));
+        }
+    }
+    if all == 0 { 0.0 } else { seen as f64 / all as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Pass1;
+    use crate::incident::story::Story;
+
+    fn coverage(story: &Story) -> Coverage {
+        let (mut pass, mut watch) = (Pass1::new(), Watch::default());
+        for entry in &story.entries {
+            pass.take(entry);
+            watch.take(entry);
+        }
+        watch.finish(&pass.finish())
+    }
+
+    fn share_of(coverage: &Coverage, count: Count) -> f64 {
+        coverage.of(count).unwrap().share()
+    }
+
+    #[test]
+    fn probes_every_ten_seconds_cover_crashes_but_not_restarts() {
+        let mut story = Story::soaking();
+        (0..=10).for_each(|index| {
+            story.up(f64::from(index) * 10.0, true);
+        });
+        let coverage = coverage(&story);
+        assert!((share_of(&coverage, Count::Crashes) - 1.0).abs() < 1e-9);
+        assert!(share_of(&coverage, Count::Restarts) < 0.1);
+        assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
+    }
+
+    #[test]
+    fn requests_in_flight_cover_restarts_as_long_as_they_fly() {
+        let mut story = Story::soaking();
+        let mut request = story.request(0.0, 0);
+        request.done = Story::at(50.0);
+        story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
+        let share = share_of(&coverage(&story), Count::Restarts);
+        assert!((share - 0.51).abs() < 0.011, "{share}");
+    }
+
+    #[test]
+    fn ooms_need_both_halves_and_the_dark_one_is_named() {
+        let mut story = Story::soaking();
+        (1..=10).for_each(|index| {
+            story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS, 0.0);
+        });
+        let coverage = coverage(&story);
+        let dark: Vec<&str> =
+            coverage.of(Count::Ooms).unwrap().dark().map(|half| half.name).collect();
+        assert_eq!(dark, ["server log"]);
+    }
+}

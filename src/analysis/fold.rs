@@ -1,0 +1,265 @@
+//! The second pass: requests, rounds, gaps and readings, with the calendar in hand.
+
+use std::collections::BTreeMap;
+
+use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Phase, Request, Segment, Seq};
+use crate::stats::hdr;
+
+use super::atom::Key;
+use super::coverage::Watch;
+use super::{Analysis, Asked, Atom, Calendar, GapAtom, Notes, Told};
+
+/// The fold; may be finished at any time, and goes on afterwards.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    calendar: Calendar,
+    planned: Vec<Cell>,
+    told: Told,
+    atoms: BTreeMap<Key, Atom>,
+    gaps: BTreeMap<(GapKind, Key), GapAtom>,
+    watch: Watch,
+    notes: Notes,
+    fates: Fates,
+}
+
+impl Fold {
+    /// A fold of a run whose calendar is known.
+    pub fn new(asked: &Asked, calendar: Calendar) -> Fold {
+        Fold {
+            calendar,
+            planned: asked.cells.clone(),
+            told: asked.told.clone(),
+            atoms: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            watch: Watch::default(),
+            notes: Notes::default(),
+            fates: Fates::default(),
+        }
+    }
+
+    /// Takes an entry; entries come in the order of seq.
+    pub fn take(&mut self, entry: &Entry) {
+        self.watch.take(entry);
+        self.notes.take(entry);
+        self.fates.take(entry);
+        match &entry.fact {
+            Fact::Request(request) => self.take_request(entry.segment, entry.seq, request),
+            Fact::Batch(batch) => self.take_batch(entry, batch),
+            Fact::Gaps(gaps) => self.take_gaps(gaps),
+            _ => {}
+        }
+    }
+
+    fn atom(
+        &mut self,
+        phase: Phase,
+        workload: &str,
+        request: (crate::fact::Class, Cell),
+    ) -> &mut Atom {
+        let (class, cell) = request;
+        let key = Key::new(phase, workload, class, &cell);
+        self.atoms.entry(key).or_insert_with(|| Atom::new(phase, workload, class, cell))
+    }
+
+    fn take_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
+        let met_outage = self.calendar.meets_outage(segment, request.sent, request.done);
+        let atom = self.atom(request.phase, &request.workload, (request.class, request.cell));
+        atom.take(seq, request, met_outage);
+    }
+
+    fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
+        // A round that was broken says nothing of what many streams do together.
+        let whole = batch.good == batch.requests && batch.requests > 0;
+        if whole && !self.calendar.meets_outage(entry.segment, batch.began, entry.at) {
+            self.atom(batch.phase, &batch.workload, (batch.class, batch.cell)).take_batch(batch);
+        }
+    }
+
+    fn take_gaps(&mut self, gaps: &Gaps) {
+        let Some(histogram) = hdr::decode(&gaps.histogram) else {
+            self.notes.unreadable += 1;
+            return;
+        };
+        let key = (gaps.kind, Key::new(gaps.phase, "", gaps.class, &gaps.cell));
+        let atom = self.gaps.entry(key).or_insert_with(|| GapAtom {
+            kind: gaps.kind,
+            phase: gaps.phase,
+            class: gaps.class,
+            cell: gaps.cell,
+            dist: crate::stats::Dist::new(),
+        });
+        atom.dist.merge_micros(&histogram);
+    }
+
+    /// What is understood so far.
+    pub fn finish(&self) -> Analysis {
+        Analysis {
+            calendar: self.calendar.clone(),
+            planned: self.planned.clone(),
+            told: self.told.clone(),
+            atoms: self.atoms.values().cloned().collect(),
+            gaps: self.gaps.values().cloned().collect(),
+            coverage: self.watch.finish(&self.calendar),
+            notes: self.notes.clone(),
+            fate_unknown: self.fates.unknown(),
+        }
+    }
+}
+
+/// Requests that were sent and never ended: what `Issued` says was sent, less the rows. A
+/// lane sends one after the other, so what lies beyond its last row has no row.
+#[derive(Clone, Debug, Default)]
+struct Fates {
+    segment: Segment,
+    before: u64,
+    ended: BTreeMap<(Phase, u32), u64>,
+    issued: BTreeMap<(Phase, u32), u64>,
+}
+
+impl Fates {
+    fn take(&mut self, entry: &Entry) {
+        if entry.segment != self.segment {
+            // A resume sends them again; what became of the first ones stays unknown.
+            self.before = self.unknown();
+            self.issued.clear();
+            self.segment = entry.segment;
+        }
+        match &entry.fact {
+            Fact::Request(request) => {
+                let next = self.ended.entry((request.phase, request.lane)).or_default();
+                *next = (*next).max(request.slot + 1);
+            }
+            Fact::Issued(issued) => {
+                for (lane, next) in issued.next.iter().enumerate() {
+                    self.issued.insert((issued.phase, lane as u32), *next);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unknown(&self) -> u64 {
+        let beyond = |(lane, next): (&(Phase, u32), &u64)| {
+            next.saturating_sub(self.ended.get(lane).copied().unwrap_or(0))
+        };
+        self.before + self.issued.iter().map(beyond).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::analysis::story::asked;
+    use crate::fact::{Class, ClosedBecause, Ended, Issued};
+    use crate::incident::story::{Story, cell};
+    use crate::measure::{Portion, Quantity};
+    use crate::spec::Select;
+    use crate::stats::hdr::encode;
+    use crate::unit::At;
+
+    fn analysis(story: &Story) -> Analysis {
+        analyse(&asked(&[0]), story.entries.iter())
+    }
+
+    #[test]
+    fn warm_up_is_not_judged_and_the_steady_state_is() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 0).bad(30.0, 0, Ended::ErrorFrame, "boom");
+        let analysis = analysis(&story);
+        assert_eq!(analysis.dist(Quantity::Ttft, &Select::default()).n(), 5);
+        let errors = analysis.portion(Portion::Errors, &Select::default());
+        assert_eq!((errors.part, errors.of), (1, 6));
+        let warmup = Select { phase: Some(Phase::Warmup), ..Select::default() };
+        assert_eq!(analysis.dist(Quantity::Ttft, &warmup).n(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_met_an_outage_is_in_no_distribution_but_is_counted() {
+        let mut story = Story::soaking();
+        story.good(20.0, 0).up(22.0, false).up(23.0, false);
+        let mut request = story.request(25.0, 0);
+        request.done = Story::at(40.0);
+        story.push(40.0, Fact::Request(Box::new(request))).good(42.0, 0);
+        let analysis = analysis(&story);
+        assert_eq!(analysis.calendar.incidents.len(), 1);
+        assert_eq!(analysis.dist(Quantity::E2e, &Select::default()).n(), 2);
+        let atom = &analysis.atoms.last().unwrap();
+        assert_eq!((atom.requests(), atom.in_outage), (3, 1));
+    }
+
+    #[test]
+    fn what_was_sent_and_has_no_row_is_of_unknown_fate_also_after_a_resume() {
+        let mut story = Story::soaking();
+        let issued = |next| Fact::Issued(Issued { phase: Phase::Soak, next });
+        let mut request = story.request(11.0, 0);
+        request.slot = 0;
+        story.push(12.0, Fact::Request(Box::new(request.clone())));
+        story.push(12.0, issued(vec![2, 1]));
+        assert_eq!(analysis(&story).fate_unknown, 2);
+        story.segment = 1;
+        story.opened();
+        request.slot = 1;
+        story.push(3.0, Fact::Request(Box::new(request))).push(3.0, issued(vec![2, 0]));
+        assert_eq!(analysis(&story).fate_unknown, 2);
+    }
+
+    #[test]
+    fn rounds_give_throughput_and_histograms_give_gaps() {
+        let mut story = Story::soaking();
+        let mut histogram = hdrhistogram::Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
+        histogram.record_n(40_000, 10).unwrap();
+        let gaps = |histogram: String| {
+            Fact::Gaps(Gaps {
+                kind: GapKind::Itl,
+                phase: Phase::Soak,
+                class: Class::Cold,
+                cell: cell(0),
+                from: At::ZERO,
+                n: 10,
+                histogram,
+            })
+        };
+        story.push(20.0, gaps(encode(&histogram).unwrap())).push(21.0, gaps("broken".to_owned()));
+        let batch = |good| {
+            Fact::Batch(Batch {
+                phase: Phase::Soak,
+                workload: "ladder".to_owned(),
+                class: Class::Cold,
+                cell: cell(0),
+                lap: 0,
+                repeat: 0,
+                requests: 2,
+                good,
+                began: Story::at(20.0),
+                first: Some(Story::at(21.0)),
+                last: Some(Story::at(31.0)),
+                tokens: Some(252),
+                first_tokens: Some(2),
+                peak_tokens: None,
+                models_us: None,
+            })
+        };
+        story.push(31.0, batch(2)).push(31.0, batch(1));
+        let analysis = analysis(&story);
+        assert_eq!(analysis.dist(Quantity::Itl, &Select::default()).n(), 10);
+        assert_eq!(analysis.notes.unreadable, 1);
+        let throughput = analysis.dist(Quantity::Throughput, &Select::default());
+        assert_eq!((throughput.n(), throughput.max()), (1, Some(25.0)));
+    }
+
+    #[test]
+    fn folding_twice_and_finishing_in_between_give_the_same() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);
+        story.up(99.0, true).closed(100.0, ClosedBecause::Done);
+        let mut pass = super::super::Pass1::new();
+        story.entries.iter().for_each(|entry| pass.take(entry));
+        let mut fold = Fold::new(&asked(&[0]), pass.finish());
+        for entry in &story.entries {
+            fold.take(entry);
+            let _ = fold.finish();
+        }
+        assert_eq!(fold.finish(), analysis(&story));
+    }
+}

@@ -1,0 +1,120 @@
+//! What else is worth telling: how the server differs from its recipe, what it
+//! said when it failed, which observers were blind, what longhaul itself did
+//! wrong, and what the clocks did. All of it bounded.
+
+use std::collections::BTreeMap;
+
+use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source};
+use crate::unit::At;
+
+/// Bounds each list here.
+const NOTES_MAX: usize = 64;
+
+/// A step of the wall clock that is told, microseconds.
+const STEP_US: u64 = 1_000_000;
+
+/// The same words of the same ending, numbers aside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorWords {
+    /// How the requests ended.
+    pub ended: Ended,
+    /// The words, as the first of them had them.
+    pub words: String,
+    /// How many.
+    pub n: u64,
+    /// The first.
+    pub first: Seq,
+}
+
+/// The wall clock moved against the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The segment.
+    pub segment: Segment,
+    /// When it was seen.
+    pub at: At,
+    /// By how much, microseconds.
+    pub step_us: i64,
+    /// The entry that shows it.
+    pub seq: Seq,
+}
+
+/// What else was noted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Notes {
+    /// What differs from recipe or plan.
+    pub differs: Vec<(Seq, Seen)>,
+    /// longhaul's own failures.
+    pub faults: Vec<(Seq, Fault)>,
+    /// What failed requests said.
+    pub words: Vec<ErrorWords>,
+    /// Bad endings whose words found no place in the list.
+    pub words_left_out: u64,
+    /// Observers that could not read: how often, and why at last.
+    pub missed: BTreeMap<(Source, String), (u64, String)>,
+    /// Steps of the wall clock.
+    pub steps: Vec<ClockStep>,
+    /// Histograms that could not be read.
+    pub unreadable: u64,
+    drift: Option<(Segment, i64)>,
+}
+
+impl Notes {
+    /// Takes an entry.
+    pub fn take(&mut self, entry: &Entry) {
+        match &entry.fact {
+            Fact::Seen(seen)
+                if seen.differs
+                    && self.differs.len() < NOTES_MAX
+                    && self.differs.iter().all(|(_, known)| known != seen) =>
+            {
+                self.differs.push((entry.seq, seen.clone()));
+            }
+            Fact::Fault(fault) if self.faults.len() < NOTES_MAX => {
+                self.faults.push((entry.seq, fault.clone()));
+            }
+            Fact::Request(request) if request.ended.is_bad() => {
+                self.take_words(entry.seq, request);
+            }
+            Fact::Missed(missed) => {
+                let key = (missed.source, missed.what.clone());
+                if self.missed.len() < NOTES_MAX || self.missed.contains_key(&key) {
+                    let (times, why) = self.missed.entry(key).or_default();
+                    *times += missed.times;
+                    why.clone_from(&missed.why);
+                }
+            }
+            Fact::Clock(clock) => {
+                let before = self.drift.filter(|(segment, _)| *segment == entry.segment);
+                let step_us = clock.drift_us - before.map_or(0, |(_, drift_us)| drift_us);
+                self.drift = Some((entry.segment, clock.drift_us));
+                if step_us.unsigned_abs() > STEP_US && self.steps.len() < NOTES_MAX {
+                    let (segment, at, seq) = (entry.segment, entry.at, entry.seq);
+                    self.steps.push(ClockStep { segment, at, step_us, seq });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take_words(&mut self, seq: Seq, request: &Request) {
+        let shape = shape(&request.error);
+        let known = self
+            .words
+            .iter_mut()
+            .find(|known| known.ended == request.ended && self::shape(&known.words) == shape);
+        if let Some(known) = known {
+            known.n += 1;
+        } else if self.words.len() < NOTES_MAX {
+            let (ended, words) = (request.ended, request.error.clone());
+            self.words.push(ErrorWords { ended, words, n: 1, first: seq });
+        } else {
+            self.words_left_out += 1;
+        }
+    }
+}
+
+/// A text without its digits, so that ids and sizes do not tell two errors apart.
+fn shape(text: &str) -> String {
+    text.chars().filter(|character| !character.is_ascii_digit()).collect()
+}

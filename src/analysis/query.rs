@@ -1,0 +1,138 @@
+//! Questions to an analysis: a distribution, a share, a number of events, of the
+//! part of the run that a selector names.
+
+use crate::fact::{Ended, GapKind, Phase, Seq};
+use crate::incident::Incident;
+use crate::measure::{Count, Portion, Quantity};
+use crate::spec::Select;
+use crate::stats::Dist;
+
+use super::{Analysis, Atom, Tally};
+
+/// A part of a whole number of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The part.
+    pub part: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
+impl Share {
+    /// The fraction; `None` of nothing.
+    pub fn value(self) -> Option<f64> {
+        (self.of > 0).then(|| self.part as f64 / self.of as f64)
+    }
+}
+
+/// Bounds the evidence of an answer.
+const EVIDENCE_MAX: usize = 8;
+
+impl Analysis {
+    /// The atoms of a selection. A phase that is left open means every steady phase.
+    pub fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
+        self.atoms.iter().filter(|atom| {
+            phase_fits(select, atom.phase)
+                && select.depth.is_none_or(|depth| atom.cell.depth == depth)
+                && select.class.is_none_or(|class| atom.class == class)
+                && select.load.is_none_or(|load| atom.cell.streams() == load)
+                && select.workload.as_ref().is_none_or(|workload| atom.workload == *workload)
+        })
+    }
+
+    /// The values of a quantity in a selection: whole answers outside of outages. Requests
+    /// that only load a context (`p0`) have cells of their own and are not in it.
+    pub fn dist(&self, quantity: Quantity, select: &Select) -> Dist {
+        let mut dist = Dist::new();
+        match quantity {
+            Quantity::Itl => self.gaps_of(GapKind::Itl, select, &mut dist),
+            Quantity::Gap => self.gaps_of(GapKind::Gap, select, &mut dist),
+            _ => self
+                .atoms_of(select)
+                .filter(|atom| atom.cell.prompt > 0)
+                .filter_map(|atom| atom.dists.get(&quantity))
+                .for_each(|part| dist.merge(part)),
+        }
+        dist
+    }
+
+    fn gaps_of(&self, kind: GapKind, select: &Select, dist: &mut Dist) {
+        let parts = self.gaps.iter().filter(|part| {
+            part.kind == kind
+                && part.cell.prompt > 0
+                && phase_fits(select, part.phase)
+                && select.depth.is_none_or(|depth| part.cell.depth == depth)
+                && select.class.is_none_or(|class| part.class == class)
+                && select.load.is_none_or(|load| part.cell.streams() == load)
+        });
+        parts.for_each(|part| dist.merge(&part.dist));
+    }
+
+    /// How many requests of a selection ended how.
+    pub fn endings(&self, select: &Select) -> Tally<Ended> {
+        let mut tally = Tally::new();
+        for atom in self.atoms_of(select) {
+            for (ended, n) in &atom.ended {
+                *tally.entry(*ended).or_default() += n;
+            }
+        }
+        tally
+    }
+
+    /// Requests of a selection that ended in ways that `counts`.
+    pub fn count_ended(&self, select: &Select, counts: impl Fn(Ended) -> bool + Copy) -> u64 {
+        self.atoms_of(select).map(|atom| atom.count(counts)).sum()
+    }
+
+    /// A share of the requests of a selection. What longhaul itself ended is in no whole.
+    pub fn portion(&self, portion: Portion, select: &Select) -> Share {
+        let mut share = Share::default();
+        for atom in self.atoms_of(select) {
+            let (part, of) = match portion {
+                Portion::Errors => {
+                    (atom.count(Ended::is_bad), atom.count(|ended| !ended.is_ours()))
+                }
+                Portion::ShortAnswers => {
+                    (atom.count(|ended| ended == Ended::Short), atom.count(Ended::is_good))
+                }
+                Portion::OffDepth => (atom.off_depth, atom.counted),
+            };
+            share.part += part;
+            share.of += of;
+        }
+        share
+    }
+
+    /// The incidents of a kind; with a phase, those that began in it.
+    pub fn incidents_of(&self, count: Count, phase: Option<Phase>) -> Vec<&Incident> {
+        let incidents = self.calendar.incidents.iter();
+        incidents
+            .filter(|incident| incident.kinds.iter().any(|kind| kind.count() == count))
+            .filter(|incident| {
+                let at = self.calendar.phase_at(incident.segment, incident.from);
+                phase.is_none() || at == phase
+            })
+            .collect()
+    }
+
+    /// The first bad endings of a selection.
+    pub fn bad_seqs(&self, select: &Select) -> Vec<Seq> {
+        let mut seqs: Vec<Seq> =
+            self.atoms_of(select).flat_map(|atom| atom.evidence.iter().copied()).collect();
+        seqs.sort_unstable();
+        seqs.truncate(EVIDENCE_MAX);
+        seqs
+    }
+
+    /// The depths of the plan, in rising order, each once.
+    pub fn planned_depths(&self) -> Vec<u64> {
+        let mut depths: Vec<u64> = self.planned.iter().map(|cell| cell.depth).collect();
+        depths.sort_unstable();
+        depths.dedup();
+        depths
+    }
+}
+
+fn phase_fits(select: &Select, phase: Phase) -> bool {
+    select.phase.map_or(phase.is_steady(), |wanted| phase == wanted)
+}

@@ -1,0 +1,42 @@
+//! What tests ask for.
+
+use std::time::Duration;
+
+use crate::analysis::{Asked, Told};
+use crate::incident::story::cell;
+use crate::measure::Measure;
+use crate::spec::{Contract, Extent, Gate, Limit, Select};
+
+/// A minute at some depths, with nothing that must hold.
+pub fn asked(depths: &[u64]) -> Asked {
+    Asked {
+        recipe: "nemotron-3-super".to_owned(),
+        scenario: "smoke".to_owned(),
+        model: "nemotron".to_owned(),
+        container: None,
+        endpoint: "http://127.0.0.1:8000".to_owned(),
+        simulated: true,
+        seed: 7,
+        version: "0.1.0".to_owned(),
+        folder: "runs/tonight".to_owned(),
+        again: "longhaul run --recipe nemotron-3-super --scenario smoke --seed 7".to_owned(),
+        extent: Extent::Duration(Duration::from_secs(60)),
+        reference_laps: 0,
+        cells: depths.iter().map(|depth| cell(*depth)).collect(),
+        contract: Contract::default(),
+        warnings: Vec::new(),
+        told: Told::default(),
+    }
+}
+
+/// A gate on a measure by its name.
+pub fn gate(name: &str, limit: Limit) -> Gate {
+    Gate {
+        measure: Measure::parse(name).expect("a known name"),
+        select: Select::default(),
+        limit,
+        attain: None,
+        text: format!("{name}: …"),
+        line: 1,
+    }
+}
