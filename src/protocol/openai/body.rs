@@ -1,0 +1,200 @@
+//! A request's body, from an ask and from what the server is able to do. A knob
+//! that the server was not found to know is never sent: servers accept unknown
+//! fields in silence, and a knob that does nothing would look as if it did.
+
+use serde::Serialize;
+
+use crate::fact::Abilities;
+use crate::plan::{Ask, Input};
+use crate::spec::scenario::Api;
+
+/// Any number does: with temperature 0 it only settles what is left to chance.
+const SEED: u64 = 0;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Spoken<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<Prompt<'a>>,
+    max_tokens: u64,
+    // Always sent: some servers take another default from the model's own files.
+    temperature: u8,
+    seed: u64,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_eos: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_token_ids: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Spoken<'a> {
+    role: &'a str,
+    content: &'a str,
+}
+
+enum Prompt<'a> {
+    Text(&'a str),
+    Joined(String),
+    Ids(&'a [u32]),
+}
+
+impl Serialize for Prompt<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Prompt::Text(text) => text.serialize(serializer),
+            Prompt::Joined(text) => text.serialize(serializer),
+            Prompt::Ids(ids) => ids.serialize(serializer),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuous_usage_stats: Option<bool>,
+}
+
+/// Where an ask is sent. Token ids go to completions, whatever was asked for:
+/// no chat template can take them.
+pub fn path(ask: &Ask) -> &'static str {
+    match (ask.api, &ask.input) {
+        (Api::Chat, Input::Messages(_) | Input::Text(_)) => "/v1/chat/completions",
+        _ => "/v1/completions",
+    }
+}
+
+/// The body of an ask, as JSON.
+pub fn body(ask: &Ask, abilities: &Abilities, model: &str) -> Vec<u8> {
+    let (messages, prompt) = said(ask);
+    // No server makes an answer of nothing; a context is loaded by asking for one token.
+    let max_tokens = ask.cell.output.max(1);
+    let body = Body {
+        model,
+        messages,
+        prompt,
+        max_tokens,
+        temperature: 0,
+        seed: SEED,
+        stream: true,
+        stream_options: abilities.usage.then_some(StreamOptions {
+            include_usage: true,
+            continuous_usage_stats: abilities.continuous_usage.then_some(true),
+        }),
+        ignore_eos: (ask.exact_output && abilities.ignore_eos).then_some(true),
+        min_tokens: (ask.exact_output && abilities.min_tokens).then_some(max_tokens),
+        // Either way tells the tokens of a chunk; usage is the shorter one.
+        return_token_ids: (abilities.return_token_ids && !abilities.continuous_usage)
+            .then_some(true),
+    };
+    // Text, numbers and lists: nothing in it can fail to be written.
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+fn said(ask: &Ask) -> (Option<Vec<Spoken<'_>>>, Option<Prompt<'_>>) {
+    match (ask.api, &ask.input) {
+        (Api::Chat, Input::Messages(messages)) => {
+            let messages = messages
+                .iter()
+                .map(|message| Spoken { role: message.role, content: &message.content })
+                .collect();
+            (Some(messages), None)
+        }
+        (Api::Chat, Input::Text(text)) => {
+            (Some(vec![Spoken { role: "user", content: text }]), None)
+        }
+        (Api::Completions, Input::Text(text)) => (None, Some(Prompt::Text(text))),
+        (Api::Completions, Input::Messages(messages)) => {
+            let texts: Vec<&str> =
+                messages.iter().map(|message| message.content.as_str()).collect();
+            (None, Some(Prompt::Joined(texts.join("\n\n"))))
+        }
+        (_, Input::Ids(ids)) => (None, Some(Prompt::Ids(ids))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fact::{Class, Phase};
+    use crate::plan::Message;
+    use crate::unit::At;
+
+    fn ask(api: Api, input: Input) -> Ask {
+        Ask {
+            phase: Phase::Soak,
+            workload: "ladder",
+            class: Class::Cold,
+            lane: 0,
+            slot: 0,
+            session: None,
+            turn: None,
+            cell: "d0/c1/p8/o4".parse().unwrap(),
+            lap: 0,
+            repeat: 0,
+            due: At::ZERO,
+            api,
+            input,
+            exact_output: true,
+        }
+    }
+
+    fn read(ask: &Ask, abilities: &Abilities) -> Value {
+        serde_json::from_slice(&body(ask, abilities, "m")).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_sent_that_the_server_was_not_found_to_know() {
+        let ask = ask(Api::Completions, Input::Text("hm".into()));
+        assert_eq!(
+            read(&ask, &Abilities::default()),
+            json!({"model": "m", "prompt": "hm", "max_tokens": 4, "temperature": 0, "seed": 0, "stream": true})
+        );
+    }
+
+    #[test]
+    fn an_able_server_is_asked_for_usage_everywhere_and_for_exact_output() {
+        let abilities = Abilities {
+            usage: true,
+            continuous_usage: true,
+            ignore_eos: true,
+            min_tokens: true,
+            return_token_ids: true,
+            ..Abilities::default()
+        };
+        let messages = vec![
+            Message { role: "system", content: "deep".into() },
+            Message { role: "user", content: "hm".into() },
+        ];
+        let mut ask = ask(Api::Chat, Input::Messages(messages));
+        let body = read(&ask, &abilities);
+        assert_eq!(path(&ask), "/v1/chat/completions");
+        assert_eq!(body["messages"][0], json!({"role": "system", "content": "deep"}));
+        assert_eq!(
+            body["stream_options"],
+            json!({"include_usage": true, "continuous_usage_stats": true})
+        );
+        assert_eq!((&body["ignore_eos"], &body["min_tokens"]), (&json!(true), &json!(4)));
+        assert!(body.get("return_token_ids").is_none(), "usage in every chunk is enough");
+        ask.exact_output = false;
+        assert!(read(&ask, &abilities).get("ignore_eos").is_none());
+    }
+
+    #[test]
+    fn token_ids_go_to_completions_and_at_least_one_token_is_asked() {
+        let mut ask = ask(Api::Chat, Input::Ids(vec![1, 2]));
+        ask.cell.output = 0;
+        assert_eq!(path(&ask), "/v1/completions");
+        let body = read(&ask, &Abilities::default());
+        assert_eq!((&body["prompt"], &body["max_tokens"]), (&json!([1, 2]), &json!(1)));
+    }
+}

@@ -1,0 +1,248 @@
+//! Server-sent events, read as the bytes come: any cut between two reads, any
+//! of the three line ends, comments, several data lines (WHATWG HTML 9.2.6).
+//!
+//! Only data matters here: event names and ids are read over. A line that is no
+//! field of the format at all is kept, since it tells what came instead.
+
+use std::fmt;
+
+/// Bounds one line and one event: a server that sends a line without an end may
+/// cost so much memory and no more. Real first frames reach several MiB, where
+/// token ids of a deep prompt are echoed.
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Bounds what is kept of the first line that is no event stream.
+const FOREIGN_BYTES_MAX: usize = 512;
+
+/// Bytes that are no event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A line or an event longer than [`LINE_BYTES_MAX`].
+    TooLong,
+    /// Data that is not UTF-8.
+    NotUtf8,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::TooLong => write!(f, "an event longer than {} MiB", LINE_BYTES_MAX >> 20),
+            Wrong::NotUtf8 => f.write_str("data that is not UTF-8"),
+        }
+    }
+}
+
+/// What has been read of a stream so far.
+#[derive(Debug, Default)]
+pub struct Parser {
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// The data of an event whose end has not come; its room is used again.
+    data: Vec<u8>,
+    has_data: bool,
+    after_cr: bool,
+    past_first_line: bool,
+    foreign: Option<Vec<u8>>,
+}
+
+impl Parser {
+    /// Reads more bytes and gives each event's data that they complete to `frame`.
+    ///
+    /// # Errors
+    /// The stream is none. Frames before the error have been given; what comes
+    /// after it must not be fed.
+    pub fn feed(&mut self, bytes: &[u8], mut frame: impl FnMut(&str)) -> Result<(), Wrong> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if std::mem::take(&mut self.after_cr) && rest[0] == b'\n' {
+                rest = &rest[1..];
+                continue;
+            }
+            let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+                return self.keep(rest);
+            };
+            self.after_cr = rest[end] == b'\r';
+            if self.line.is_empty() {
+                self.take(&rest[..end], &mut frame)?;
+            } else {
+                self.keep(&rest[..end])?;
+                let mut line = std::mem::take(&mut self.line);
+                self.take(&line, &mut frame)?;
+                line.clear();
+                self.line = line;
+            }
+            rest = &rest[end + 1..];
+        }
+        Ok(())
+    }
+
+    /// The data of an event that the end of the stream left open. The format says to
+    /// drop it; servers that forget the last blank line are in the field, so who
+    /// asks decides.
+    pub fn left_over(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.line);
+        // A field name that was itself cut off is nothing.
+        if line.starts_with(b"data:") {
+            self.take(&line, &mut |_| ()).ok()?;
+        }
+        let data = std::mem::take(&mut self.data);
+        std::mem::take(&mut self.has_data).then(|| String::from_utf8(data).ok()).flatten()
+    }
+
+    /// The beginning of the first line that is no field of an event stream: an HTML
+    /// page or a plain JSON object shows up here.
+    pub fn foreign(&self) -> Option<&[u8]> {
+        let open = Some(self.line.as_slice())
+            .filter(|line| !self.past_first_line && !line.is_empty() && !line.starts_with(b"data"));
+        self.foreign.as_deref().or(open)
+    }
+
+    fn keep(&mut self, part: &[u8]) -> Result<(), Wrong> {
+        if self.line.len() + part.len() > LINE_BYTES_MAX {
+            return Err(Wrong::TooLong);
+        }
+        self.line.extend_from_slice(part);
+        Ok(())
+    }
+
+    fn take(&mut self, line: &[u8], frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
+        let line = match line.strip_prefix(b"\xef\xbb\xbf") {
+            Some(after_mark) if !self.past_first_line => after_mark,
+            _ => line,
+        };
+        self.past_first_line = true;
+        if line.is_empty() {
+            return self.dispatch(frame);
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let value = line.get(colon + 1..).unwrap_or_default();
+        match &line[..colon] {
+            // A comment: what keeps a connection alive.
+            b"" | b"event" | b"id" | b"retry" => {}
+            // `error:` is what llama.cpp once wrote in place of a data line.
+            b"data" | b"error" => {
+                let value = value.strip_prefix(b" ").unwrap_or(value);
+                if self.data.len() + value.len() + 1 > LINE_BYTES_MAX {
+                    return Err(Wrong::TooLong);
+                }
+                if self.has_data {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(value);
+                self.has_data = true;
+            }
+            _ if self.foreign.is_none() => {
+                self.foreign = Some(line[..line.len().min(FOREIGN_BYTES_MAX)].to_vec());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
+        if std::mem::take(&mut self.has_data) {
+            frame(std::str::from_utf8(&self.data).map_err(|_| Wrong::NotUtf8)?);
+            self.data.clear();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames(parts: &[&[u8]]) -> (Vec<String>, Result<(), Wrong>) {
+        let mut parser = Parser::default();
+        let mut frames = Vec::new();
+        for part in parts {
+            if let Err(wrong) = parser.feed(part, |frame| frames.push(frame.to_owned())) {
+                return (frames, Err(wrong));
+            }
+        }
+        (frames, Ok(()))
+    }
+
+    #[test]
+    fn every_line_end_ends_a_line_and_a_pair_ends_one_only() {
+        for text in
+            ["data: a\n\ndata: b\n\n", "data: a\r\n\r\ndata: b\r\n\r\n", "data: a\r\rdata: b\r\r"]
+        {
+            assert_eq!(frames(&[text.as_bytes()]).0, ["a", "b"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn comments_names_and_ids_are_read_over_and_data_lines_are_joined() {
+        let text = "\u{feff}: keep-alive\n\nevent: x\nid: 7\ndata: one\ndata:two\ndata\n\n:\n\n";
+        assert_eq!(frames(&[text.as_bytes()]).0, ["one\ntwo\n"]);
+    }
+
+    #[test]
+    fn a_character_cut_in_half_between_reads_is_whole_again_and_a_broken_one_is_told() {
+        let text = "data: É\n\n".as_bytes();
+        assert_eq!(frames(&[&text[..7], &text[7..]]).0, ["É"]);
+        let (before, wrong) = frames(&[b"data: a\n\ndata: \xff\xfe\n\n"]);
+        assert_eq!((before, wrong), (vec!["a".to_owned()], Err(Wrong::NotUtf8)));
+    }
+
+    #[test]
+    fn a_line_of_many_megabytes_is_taken_and_an_endless_one_is_not() {
+        let megabyte = vec![b'x'; 1 << 20];
+        let mut parser = Parser::default();
+        let mut length = 0;
+        parser.feed(b"data: ", |_| ()).unwrap();
+        for _ in 0..15 {
+            parser.feed(&megabyte, |_| ()).unwrap();
+        }
+        parser.feed(b"\n\n", |frame| length = frame.len()).unwrap();
+        assert_eq!(length, 15 << 20);
+        let endless: Vec<&[u8]> = vec![&megabyte; 17];
+        assert_eq!(frames(&endless).1, Err(Wrong::TooLong));
+    }
+
+    #[test]
+    fn an_event_that_the_end_left_open_can_be_had_and_a_page_is_recognised() {
+        let mut parser = Parser::default();
+        parser.feed(b"data: a\n\ndata: {\"b\"", |_| ()).unwrap();
+        assert_eq!(parser.left_over().as_deref(), Some("{\"b\""));
+        assert_eq!(parser.foreign(), None);
+        let mut page = Parser::default();
+        page.feed(b"<html>\n<title>Bad", |_| ()).unwrap();
+        assert_eq!(page.foreign(), Some(b"<html>".as_slice()));
+        let mut object = Parser::default();
+        object.feed(b"{\"id\":1}", |_| ()).unwrap();
+        assert_eq!(object.foreign(), Some(b"{\"id\":1}".as_slice()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_of_the_same_bytes_gives_the_same_frames(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    Just("data: {\"a\":1}".as_bytes().to_vec()), Just(b"data:".to_vec()),
+                    Just(b": hm".to_vec()), Just(Vec::new()), Just("data: É ☃".as_bytes().to_vec()),
+                    Just(b"data: \xff".to_vec()), Just(b"<p>".to_vec()),
+                ], 0..12),
+            ends in proptest::collection::vec(0usize..3, 12),
+            cuts in proptest::collection::vec(1usize..9, 1..60),
+        ) {
+            let mut bytes = Vec::new();
+            for (line, end) in lines.iter().zip(&ends) {
+                bytes.extend_from_slice(line);
+                bytes.extend_from_slice([b"\n".as_slice(), b"\r\n", b"\r"][*end]);
+            }
+            let mut parts = Vec::new();
+            let mut rest = bytes.as_slice();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (part, after) = rest.split_at((*cut).min(rest.len()));
+                parts.push(part);
+                rest = after;
+            }
+            prop_assert_eq!(frames(&parts), frames(&[&bytes]));
+        }
+    }
+}
