@@ -100,7 +100,7 @@ pub async fn carry_out<W: World>(
     for sensor in seams.sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone()));
     }
-    let mut shell = Shell {
+    let mut shell: Shell<W> = Shell {
         wire: seams.wire,
         sink: seams.sink,
         timeline,

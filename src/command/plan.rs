@@ -157,7 +157,7 @@ impl Table<'_> {
                 format!(
                     "in {} would show an MTBF above {} h (95 %)",
                     span(seconds),
-                    figures(crate::stats::mtbf_lower_bound(hours, 0.95))
+                    figures(mtbf_without_failure(hours, 0.95))
                 ),
             );
         }

@@ -110,8 +110,8 @@ impl Conductor {
         match self.liveness.take(entry) {
             Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence, entry.at),
             Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
-            Some(Change::Restarted { evidence }) => {
-                self.pending.push_back(target(TargetWord::Restarted, None, evidence));
+            Some(Change::Restarted { since, evidence }) => {
+                self.pending.push_back(target(TargetWord::Restarted, Some(since), evidence));
             }
             None => {}
         }

@@ -1,11 +1,10 @@
 //! Histograms of the times between tokens and between chunks, of the round
 //! that is under way: what request rows cannot carry.
 
-use base64::Engine as _;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::fact::{Batch, GapKind, Gaps, Request};
+use crate::stats::hdr;
 use crate::unit::At;
 
 /// The longest gap that a histogram tells apart, an hour in microseconds; longer ones
@@ -52,7 +51,7 @@ impl GapBook {
         let mut gaps = Vec::new();
         for (kind, histogram) in [(GapKind::Itl, self.itl.take()), (GapKind::Gap, self.gap.take())] {
             let Some(histogram) = histogram else { continue };
-            let Some(text) = text(&histogram) else { continue };
+            let Some(text) = hdr::encode(&histogram) else { continue };
             gaps.push(Gaps {
                 kind,
                 phase: batch.phase,
@@ -77,12 +76,6 @@ fn note(histogram: &mut Option<Histogram<u64>>, us: u64, times: u64) {
     if let Some(histogram) = histogram {
         histogram.saturating_record_n(us.clamp(1, GAP_US_MAX), times);
     }
-}
-
-fn text(histogram: &Histogram<u64>) -> Option<String> {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
-    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 /// The most tokens in any one second. `stamps` in order of time.

@@ -35,7 +35,7 @@ pub async fn measure_up<W: Wire>(
     while let Some(question) = fitter.question() {
         let tokens = match method {
             Method::Tokenize => tokenize(wire, timeline, model, &question).await?,
-            Method::Usage => {
+            Method::Usage | Method::Guess => {
                 if let (Question::Text(text), true) = (&question, abilities.tokenize_content) {
                     let tokens = tokenize_content(wire, timeline, text).await?;
                     fitter.answer(tokens);

@@ -107,7 +107,7 @@ async fn stream_options<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut
 }
 
 async fn knobs<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilities) {
-    let mut asked = async |knobs: Value| {
+    let asked = async |knobs: Value| {
         let mut knobs = knobs;
         if abilities.usage {
             knobs["stream_options"] = json!({"include_usage": true});
@@ -201,8 +201,11 @@ struct Seen {
 impl Seen {
     fn of(gathered: &Gathered) -> Seen {
         let mut seen = Seen { status: gathered.status, ..Seen::default() };
-        for frame in sse::frames_of(&gathered.body) {
-            let Ok(frame) = serde_json::from_slice::<Value>(&frame) else { continue };
+        let mut frames = Vec::new();
+        // What is not a stream has no frames, and so shows nothing.
+        let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
+        for frame in frames {
+            let Ok(frame) = serde_json::from_str::<Value>(&frame) else { continue };
             seen.error |= frame.get("error").is_some_and(|error| !error.is_null());
             let choice = &frame["choices"][0];
             seen.frames += u64::from(!choice.is_null());
