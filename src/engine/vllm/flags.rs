@@ -143,7 +143,6 @@ pub fn words(command: &str) -> Vec<String> {
                     word.push(next);
                 }
             },
-            (Some(_), other) => word.get_or_insert_default().push(other),
             (None, '\'' | '"') => {
                 quote = Some(character);
                 word.get_or_insert_default();
@@ -154,7 +153,7 @@ pub fn words(command: &str) -> Vec<String> {
             },
             (None, '#') if word.is_none() => while characters.next_if(|c| *c != '\n').is_some() {},
             (None, space) if space.is_whitespace() => words.extend(word.take()),
-            (None, other) => word.get_or_insert_default().push(other),
+            (_, other) => word.get_or_insert_default().push(other),
         }
     }
     words.extend(word);
