@@ -116,8 +116,7 @@ fn extent(
 fn read_workloads(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Workload>, Mistake> {
     let mut workloads = Vec::new();
     for item in field.list()? {
-        for (key, workload) in item.map(&["ladder"])? {
-            debug_assert_eq!(key, "ladder");
+        for (_, workload) in item.map(&["ladder"])? {
             workloads.push(Workload::Ladder(ladder::read(&workload, load)?));
         }
     }
