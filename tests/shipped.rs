@@ -1,6 +1,8 @@
 //! Every shipped file loads, says in one sentence what it is for, and keeps what it promises
 //! by the rates of the shipped machine profile.
 
+#![allow(clippy::expect_used, clippy::panic)] // a test file, its helpers too
+
 use longhaul::error::Mistake;
 use longhaul::measure::Statistic;
 use longhaul::spec::shipped::{self, Kind};

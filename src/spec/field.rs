@@ -63,6 +63,7 @@ impl<'a> Field<'a> {
     }
 
     /// A value below this one, under a key.
+    #[must_use]
     pub fn below(&self, key: &str, node: &'a Node) -> Field<'a> {
         let path =
             if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };

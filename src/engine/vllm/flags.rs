@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// A flag whose value is one of these kinds.
+/// Whether a flag is followed by a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Value,
@@ -123,8 +123,7 @@ pub fn settings(command: &str) -> BTreeMap<String, String> {
 }
 
 /// Splits a command line as a shell does: quotes, backslashes, lines that go on after a
-/// backslash, comments. Variables are left as they stand. It ends where a further command
-/// of the line begins.
+/// backslash, comments. Variables and operators are left as they stand.
 pub fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -143,7 +142,6 @@ pub fn words(command: &str) -> Vec<String> {
                     word.push(next);
                 }
             },
-            (Some(_), other) => word.get_or_insert_default().push(other),
             (None, '\'' | '"') => {
                 quote = Some(character);
                 word.get_or_insert_default();
@@ -154,7 +152,7 @@ pub fn words(command: &str) -> Vec<String> {
             },
             (None, '#') if word.is_none() => while characters.next_if(|c| *c != '\n').is_some() {},
             (None, space) if space.is_whitespace() => words.extend(word.take()),
-            (None, other) => word.get_or_insert_default().push(other),
+            (_, other) => word.get_or_insert_default().push(other),
         }
     }
     words.extend(word);

@@ -134,7 +134,7 @@ impl Reader<'_> {
                 let phase = field.word(&Phase::ALL.map(|phase| (phase.word(), phase)))?;
                 let compared = matches!(phase, Phase::Reference | Phase::Return);
                 if compared && self.scope.reference_laps == 0 {
-                    return Err(self.no_reference(field));
+                    return Err(no_reference(field));
                 }
                 select.phase = Some(phase);
             }
@@ -188,7 +188,7 @@ impl Reader<'_> {
             return Err(field.mistake(what).hint("a limit of its own"));
         }
         if self.scope.reference_laps == 0 {
-            return Err(self.no_reference(field));
+            return Err(no_reference(field));
         }
         unit::share(share).map_err(|message| field.mistake(message).hint("95% of reference"))
     }
@@ -246,12 +246,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn no_reference(&self, field: &Field<'_>) -> Mistake {
-        let scenario = &field.source.name;
-        let what = format!("scenario `{scenario}` has no reference laps to hold this against");
-        field.mistake(what).hint("reference: 2 laps")
-    }
-
     fn check_depth(&self, depth: u64, field: &Field<'_>) -> Result<(), Mistake> {
         let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
         let mut depths: Vec<u64> = ladders.flat_map(|ladder| ladder.depths.clone()).collect();
@@ -275,6 +269,12 @@ impl Reader<'_> {
     }
 }
 
+fn no_reference(field: &Field<'_>) -> Mistake {
+    let scenario = &field.source.name;
+    let what = format!("scenario `{scenario}` has no reference laps to hold this against");
+    field.mistake(what).hint("reference: 2 laps")
+}
+
 fn join<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -288,7 +288,7 @@ fn selector(select: &Select) -> String {
         select.phase.map(|phase| phase.word().to_owned()),
         select.workload.clone(),
     ];
-    parts.into_iter().flatten().map(|part| format!(" {part}")).collect()
+    parts.into_iter().flatten().fold(String::new(), |text, part| text + " " + &part)
 }
 
 #[cfg(test)]

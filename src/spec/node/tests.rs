@@ -51,7 +51,7 @@ fn aliases_are_resolved_and_merged_but_cannot_blow_up() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        bomb.extend([format!("a{level}: &a{level} [{alias}]\n")]);
     }
     assert!(parse(&bomb).unwrap_err().message.contains("too large"));
     assert!(parse("a: &a [*a]\n").is_err());

@@ -38,7 +38,12 @@ pub fn read(source: Source) -> Result<Profile, Mistake> {
         find(name).ok_or_else(missing)
     };
     let share = |name: &str| need(name).and_then(fraction);
-    let profile = Profile {
+    let memory_bytes = bytes(need("memory")?)?;
+    let memory_ready_bytes = bytes(need("memory_ready")?)?;
+    if memory_ready_bytes > memory_bytes {
+        return Err(need("memory_ready")?.mistake("`memory_ready` is more than `memory`"));
+    }
+    Ok(Profile {
         about: need("about")?.text()?.to_owned(),
         prefill_s: need("prefill_s")?.number(0.0)?,
         prefill_s_per_token: positive(need("prefill_s_per_token")?)?,
@@ -50,16 +55,12 @@ pub fn read(source: Source) -> Result<Profile, Mistake> {
         acceptance: share("acceptance")?,
         noise_between_starts: share("noise_between_starts")?,
         noise_within: share("noise_within")?,
-        memory_bytes: bytes(need("memory")?)?,
-        memory_ready_bytes: bytes(need("memory_ready")?)?,
+        memory_bytes,
+        memory_ready_bytes,
         start_s: need("start_s")?.number(0.0)?,
         assumed: find("assumed").map(assumed).transpose()?.unwrap_or_default(),
-        source: source.clone(),
-    };
-    if profile.memory_ready_bytes > profile.memory_bytes {
-        return Err(need("memory_ready")?.mistake("`memory_ready` is more than `memory`"));
-    }
-    Ok(profile)
+        source,
+    })
 }
 
 fn positive(field: &Field<'_>) -> Result<f64, Mistake> {

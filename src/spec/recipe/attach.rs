@@ -2,6 +2,7 @@
 //! itself, and nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use super::{Recipe, Source};
 
@@ -20,10 +21,10 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
     );
     let mut settings = BTreeMap::new();
     if let Some(version) = version {
-        text.push_str(&format!("runtime_version: {}\n", quoted(version)));
+        let _ = writeln!(text, "runtime_version: {}", quoted(version));
     }
     if let Some(tokens) = max_model_len {
-        text.push_str(&format!("defaults:\n  max_model_len: {tokens}\n"));
+        let _ = writeln!(text, "defaults:\n  max_model_len: {tokens}");
         settings.insert("max_model_len".to_owned(), tokens.to_string());
     }
     Recipe {
@@ -65,7 +66,9 @@ fn quoted(text: &str) -> String {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
             ' '..='~' => out.push(character),
-            other => out.push_str(&format!("\\U{:08X}", u32::from(other))),
+            other => {
+                let _ = write!(out, "\\U{:08X}", u32::from(other));
+            }
         }
     }
     out.push('"');

@@ -100,7 +100,7 @@ pub fn read(source: Source) -> Result<Recipe, Mistake> {
         settings,
         warnings,
         unknown,
-        source: source.clone(),
+        source,
     })
 }
 

@@ -22,6 +22,7 @@ pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 ///
 /// # Errors
 /// The first thing that is wrong: where it stands, and what to write instead.
+#[allow(clippy::needless_pass_by_value)] // every spec is read from a file that it then owns
 pub fn read(source: Source, load: Load<'_>) -> Result<Scenario, Mistake> {
     let document = document(&source)?;
     let root = Field::root(&source, &document);
@@ -67,15 +68,12 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
     }
     let extent = extent(root, &extents, reference_laps)?;
     let mut warnings = Vec::new();
-    let contract = match asked {
-        Some(field) => {
-            let scope = contract::Scope { workloads: &workloads, reference_laps };
-            contract::read(&field, &scope)?
-        }
-        None => {
-            warnings.push("there is no `contract`: nothing must hold".to_owned());
-            Contract::default()
-        }
+    let contract = if let Some(field) = asked {
+        let scope = contract::Scope { workloads: &workloads, reference_laps };
+        contract::read(&field, &scope)?
+    } else {
+        warnings.push("there is no `contract`: nothing must hold".to_owned());
+        Contract::default()
     };
     let source = root.source.clone();
     let scenario = Scenario {
@@ -118,8 +116,7 @@ fn extent(
 fn read_workloads(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Workload>, Mistake> {
     let mut workloads = Vec::new();
     for item in field.list()? {
-        for (key, workload) in item.map(&["ladder"])? {
-            debug_assert_eq!(key, "ladder");
+        for (_, workload) in item.map(&["ladder"])? {
             workloads.push(Workload::Ladder(ladder::read(&workload, load)?));
         }
     }
