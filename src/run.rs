@@ -284,7 +284,11 @@ impl<W: World> Shell<W> {
         self.own.late_us_max = self.own.late_us_max.max(late_us);
         if late_us > LATE_US && self.own.ticked > At::ZERO {
             let why = format!("the loop stood still for {} ms", late_us / 1000);
-            self.record(now, Fact::Fault(Fault { kind: FaultKind::Pace, why, fatal: false }), watch)?;
+            self.record(
+                now,
+                Fact::Fault(Fault { kind: FaultKind::Pace, why, fatal: false }),
+                watch,
+            )?;
         }
         self.own.ticked = now;
         if now.since(self.own.read) >= OWN_US {
@@ -331,9 +335,12 @@ impl<W: World> Shell<W> {
                 "the wall clock moved {:+.1} s against the monotonic one: the machine slept, or the clock was set",
                 jump_us as f64 / 1e6
             );
-            self.record(now, Fact::Fault(Fault { kind: FaultKind::Clock, why, fatal: false }), watch)?;
+            self.record(
+                now,
+                Fact::Fault(Fault { kind: FaultKind::Clock, why, fatal: false }),
+                watch,
+            )?;
         }
         self.record(now, Fact::Clock(Clock { wall_us, drift_us }), watch)
     }
 }
-

@@ -83,9 +83,16 @@ pub async fn arrive<W: Wire>(
     let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
     let mut notes = Vec::new();
     let (mut abilities, version, metrics) = endpoints(wire, timeline, &model.id).await;
-    let first_token =
-        abilities::of_requests(wire, timeline, deadline, &model.id, &mut abilities, &mut notes, waiting)
-            .await?;
+    let first_token = abilities::of_requests(
+        wire,
+        timeline,
+        deadline,
+        &model.id,
+        &mut abilities,
+        &mut notes,
+        waiting,
+    )
+    .await?;
     let prefill_per_s = abilities::prefill_per_s(wire, timeline, &model.id, &abilities).await;
     Ok(Server {
         models,
@@ -208,7 +215,8 @@ async fn endpoints<W: Wire>(
         .await
         .map(|gathered| String::from_utf8_lossy(&gathered.body).into_owned());
     let health = ok(Call::get("/health")).await.is_some();
-    let prompt = serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
+    let prompt =
+        serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
     let tokenize = ok(Call::post("/tokenize", prompt.to_string()))
         .await
         .is_some_and(|gathered| json(&gathered)["count"].as_u64().is_some_and(|count| count > 0));

@@ -125,7 +125,8 @@ impl Conductor {
             Fact::Batch(_) => self.round_ended(entry.at),
             Fact::Action(action) => self.told(action, entry.at),
             Fact::Reading(reading) if reading.source == Source::Engine && reading.name == "up" => {
-                self.probe_at = entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
+                self.probe_at =
+                    entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
                 self.probe_wait_us = (self.probe_wait_us * 2).min(PROBE_US.1);
             }
             Fact::Fault(fault) if fault.fatal => {

@@ -49,7 +49,8 @@ impl GapBook {
     pub fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
         let from = self.from.take().unwrap_or(batch.began);
         let mut gaps = Vec::new();
-        for (kind, histogram) in [(GapKind::Itl, self.itl.take()), (GapKind::Gap, self.gap.take())] {
+        for (kind, histogram) in [(GapKind::Itl, self.itl.take()), (GapKind::Gap, self.gap.take())]
+        {
             let Some(histogram) = histogram else { continue };
             let Some(text) = hdr::encode(&histogram) else { continue };
             gaps.push(Gaps {

@@ -15,7 +15,8 @@ pub fn compare(recipe: &Recipe, plan: &Plan, server: &Server) -> Vec<Seen> {
     if let Some(length) = server.model.max_model_len {
         let declared = recipe.whole("max_model_len");
         let differs = declared.is_some_and(|declared| declared != length);
-        let note = if differs { "the server takes another length than the recipe says" } else { "" };
+        let note =
+            if differs { "the server takes another length than the recipe says" } else { "" };
         seen.push(Seen {
             subject: "max_model_len".to_owned(),
             declared: declared.map(|declared| declared.to_string()),
@@ -82,7 +83,9 @@ fn prefix(recipe: &Recipe, plan: &Plan, server: &Server) -> Option<Seen> {
         return None;
     }
     let note = match (enabled, server.abilities.cached_tokens) {
-        (Some(_), _) => "warm cells, but the recipe has prefix caching off: they will be prefilled anew",
+        (Some(_), _) => {
+            "warm cells, but the recipe has prefix caching off: they will be prefilled anew"
+        }
         (None, false) => {
             "warm cells, but the server does not say what was cached: warmth is not verified"
         }

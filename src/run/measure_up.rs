@@ -72,7 +72,8 @@ async fn tokenize<W: Wire>(
         }
         Question::Chat(messages) => json!({"model": model, "messages": said(messages)}),
     };
-    let gathered = gather(wire, timeline, Call::post("/tokenize", body.to_string()), QUESTION).await?;
+    let gathered =
+        gather(wire, timeline, Call::post("/tokenize", body.to_string()), QUESTION).await?;
     let count = page(&gathered)["count"].as_u64();
     count.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
 }

@@ -78,11 +78,6 @@ impl Running {
     pub fn batch(&self) -> Batch {
         self.batch.clone()
     }
-
-    /// Adds the most tokens in any one second over all streams.
-    pub fn peak(&mut self, peak_tokens: Option<u64>) {
-        self.batch.peak_tokens = peak_tokens;
-    }
 }
 
 fn sum(total: &mut Option<u64>, counted: &mut bool, tokens: Option<u64>) {

@@ -200,7 +200,8 @@ fn the_return_window_has_as_many_laps_as_the_reference_window() {
     let mut toy = Toy::seconds(60);
     toy.run();
     let laps = |phase| {
-        let of_phase = |entry: &&Entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase == phase);
+        let of_phase =
+            |entry: &&Entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase == phase);
         toy.entries.iter().filter(of_phase).count() / toy.plan.lap().len()
     };
     assert_eq!(laps(Phase::Reference), 2);
@@ -212,9 +213,10 @@ fn a_run_by_laps_has_exactly_those_laps() {
     let mut toy = Toy::new(Extent::Laps(6), 2);
     assert_eq!(toy.run(), ClosedBecause::Done);
     assert_eq!(toy.phases(), WHOLE);
-    let steady = toy.entries.iter().filter(
-        |entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase.is_steady()),
-    );
+    let steady = toy
+        .entries
+        .iter()
+        .filter(|entry| matches!(&entry.fact, Fact::Batch(batch) if batch.phase.is_steady()));
     assert_eq!(steady.count(), 6 * toy.plan.lap().len());
     let mut toy = Toy::new(Extent::Laps(3), 0);
     assert_eq!(toy.run(), ClosedBecause::Done);
@@ -331,8 +333,13 @@ fn a_journal_replayed_gives_the_same_orders() {
     toy.run();
     let mut again = Conductor::new(toy.plan.clone());
     let mut sent = Vec::new();
-    for entry in &toy.entries {
-        while let Some(order) = again.due(entry.at) {
+    let mut at = At::ZERO;
+    for entry in std::iter::once(None).chain(toy.entries.iter().map(Some)) {
+        if let Some(entry) = entry {
+            again.take(entry);
+            at = entry.at;
+        }
+        while let Some(order) = again.due(at) {
             match order {
                 Order::Send(..) => sent.push(order),
                 // What was recorded comes from the journal itself.
@@ -340,7 +347,6 @@ fn a_journal_replayed_gives_the_same_orders() {
                 Order::Probe | Order::Cut(_) => {}
             }
         }
-        again.take(entry);
     }
     let live: Vec<Order> =
         toy.orders.iter().filter(|order| matches!(order, Order::Send(..))).cloned().collect();
