@@ -19,9 +19,10 @@ use tokio::task::JoinSet;
 
 use conductor::{Conductor, Order};
 use gaps::GapBook;
-use load::{Done, Progress};
+use load::{Progress, Terms};
 use stop::{Stop, StopWord};
 
+use crate::answer::Answer;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
 };
@@ -70,7 +71,7 @@ pub struct Script {
 /// What a task of the run has to say.
 enum Heard {
     Fact(At, Fact),
-    Done(Box<Done>),
+    Answer(Box<Answer>),
 }
 
 /// What happened, named.
@@ -89,7 +90,7 @@ enum Input {
 pub async fn carry_out<W: World>(
     seams: Seams<W>,
     timeline: Timeline,
-    script: Script,
+    mut script: Script,
     mut stop: Stop,
     watch: &mut dyn FnMut(&Entry, &Progress),
 ) -> Result<Closed, String> {
@@ -97,6 +98,7 @@ pub async fn carry_out<W: World>(
     let (cut, _) = watch::channel(None);
     let mut tasks = JoinSet::new();
     let mut target = seams.target;
+    let before = std::mem::take(&mut script.before);
     for sensor in seams.sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone()));
     }
@@ -105,17 +107,17 @@ pub async fn carry_out<W: World>(
         sink: seams.sink,
         timeline,
         conductor: Conductor::new(script.plan.clone()),
-        script,
+        script: Rc::new(script),
         seq: 0,
         facts,
         cut,
         tasks,
-        progress: Rc::new(Progress::default()),
+        progress: Progress::default(),
         gaps: GapBook::default(),
         own: Own::default(),
         closed: None,
     };
-    for (at, fact) in std::mem::take(&mut shell.script.before) {
+    for (at, fact) in before {
         shell.record(at, fact, watch)?;
     }
     let mut tick = tokio::time::interval(TICK);
@@ -141,12 +143,12 @@ struct Shell<W: World> {
     sink: W::Sink,
     timeline: Timeline,
     conductor: Conductor,
-    script: Script,
+    script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
     cut: watch::Sender<Option<&'static str>>,
     tasks: JoinSet<()>,
-    progress: Rc<Progress>,
+    progress: Progress,
     gaps: GapBook,
     own: Own,
     closed: Option<Closed>,
@@ -179,7 +181,7 @@ impl<W: World> Shell<W> {
             }
             Input::Heard(heard) => match *heard {
                 Heard::Fact(at, fact) => self.record(at, fact, watch),
-                Heard::Done(done) => self.done(*done, watch),
+                Heard::Answer(answer) => self.answered(*answer, watch),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };
@@ -201,16 +203,16 @@ impl<W: World> Shell<W> {
         Ok(())
     }
 
-    fn done(&mut self, done: Done, watch: Watch) -> Result<(), String> {
-        let request = done.request;
-        self.gaps.take(&request, &done.itl_us, &done.gap_us, &done.tokens);
-        let (seq, bad) = (self.seq, request.ended.is_bad());
+    fn answered(&mut self, answer: Answer, watch: Watch) -> Result<(), String> {
+        self.gaps.take(&answer);
+        let (seq, frames) = (self.seq, answer.frames);
+        let request = answer.request;
         self.record(request.done, Fact::Request(Box::new(request)), watch)?;
-        if bad && !done.frames.is_empty() {
-            let frames = self.script.secrets.remove_from(&String::from_utf8_lossy(&done.frames));
-            self.sink.evidence(seq, frames.as_bytes())?;
+        if frames.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let frames = self.script.secrets.remove_from(&String::from_utf8_lossy(&frames));
+        self.sink.evidence(seq, frames.as_bytes())
     }
 
     fn obey(&mut self, watch: Watch) -> Result<(), String> {
@@ -248,19 +250,26 @@ impl<W: World> Shell<W> {
         let Some(issued) = self.conductor.issued() else { return };
         let due = self.timeline.now();
         let ask = self.script.plan.ask(issued.phase, place, lane, due, &self.script.fit);
-        let errand = load::Errand {
-            abilities: self.script.abilities,
-            limits: self.script.plan.limits,
-            model: self.script.model.clone(),
-            secrets: self.script.secrets.clone(),
-            progress: self.progress.clone(),
-        };
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
-        let cut = self.cut.subscribe();
+        let (script, progress) = (self.script.clone(), self.progress.clone());
+        let mut cut = self.cut.subscribe();
         self.tasks.spawn_local(async move {
-            let done = load::send(&wire, &timeline, ask, &errand, cut).await;
+            let cut = async move {
+                match cut.wait_for(Option::is_some).await {
+                    Ok(why) => why.unwrap_or_default().to_owned(),
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            let terms = Terms {
+                model: &script.model,
+                abilities: &script.abilities,
+                limits: &script.plan.limits,
+                secrets: &script.secrets,
+                progress: &progress,
+            };
+            let answer = load::send(&wire, &timeline, &ask, terms, cut).await;
             // The loop is gone only when the run is over.
-            let _ = facts.send(Heard::Done(Box::new(done))).await;
+            let _ = facts.send(Heard::Answer(Box::new(answer))).await;
         });
     }
 
@@ -319,7 +328,7 @@ impl<W: World> Shell<W> {
     fn own_readings(&mut self) -> Vec<Reading> {
         let late_us_max = std::mem::take(&mut self.own.late_us_max);
         vec![
-            observe::single(Source::Own, "in_flight", f64::from(self.progress.in_flight())),
+            observe::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
             observe::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
             observe::single(Source::Own, "late_us_max", late_us_max as f64),
         ]

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::{Format, colour, inputs, mistake, say};
-use crate::analysis::{self, Analysis};
+use crate::analysis::{Analysis, Asked, Fold, Pass1, Told};
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::fact::Cell;
 use crate::journal::{self, Manifest};
 use crate::report;
 use crate::spec::Source;
@@ -15,7 +16,7 @@ use crate::verdict::{self, Verdict};
 /// A run, understood and judged.
 pub struct Judged {
     /// What was asked.
-    pub asked: analysis::Asked,
+    pub asked: Asked,
     /// What was understood.
     pub analysis: Analysis,
     /// What was concluded.
@@ -35,32 +36,66 @@ pub fn report(run: &Path, format: Format) -> Exit {
 
 /// Reads, understands and judges a run folder.
 pub fn judge(run: &Path) -> Result<Judged, Mistake> {
-    let mut reader = journal::open(run)?;
-    let asked = asked(reader.manifest())?;
-    let mut first = analysis::Pass1::default();
-    for entry in reader.entries()? {
-        first.take(&entry);
-    }
-    let mut fold = analysis::Fold::new(&asked, first.finish());
+    let reader = journal::open(run)?;
+    let mut asked = asked(reader.manifest(), run)?;
+    let mut first = Pass1::new();
     let mut entries = reader.entries()?;
     for entry in &mut entries {
+        first.take(&entry);
+    }
+    asked.told = told(&entries.told());
+    let mut fold = Fold::new(&asked, first.finish());
+    for entry in reader.entries()? {
         fold.take(&entry);
     }
-    fold.told(entries.told());
     let analysis = fold.finish();
-    let verdict = verdict::judge(&asked.contract, &asked, &analysis);
+    let verdict = verdict::judge(&asked.contract, &analysis);
     Ok(Judged { asked, analysis, verdict })
 }
 
 /// What was asked, from the manifest.
-pub fn asked(manifest: &Manifest) -> Result<analysis::Asked, Mistake> {
+pub fn asked(manifest: &Manifest, run: &Path) -> Result<Asked, Mistake> {
     let text = &manifest.scenario;
     let source =
         Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
     let overrides: Overrides =
         serde_json::from_value(manifest.overrides.clone()).unwrap_or_default();
-    let scenario = inputs::read_scenario(source, &overrides)?;
-    todo_asked(manifest, scenario)
+    let scenario = inputs::judged_scenario(source, &overrides)?;
+    Ok(Asked {
+        recipe: manifest.recipe.name.clone(),
+        scenario: manifest.scenario.name.clone(),
+        model: manifest.model.clone(),
+        container: manifest.container.clone(),
+        endpoint: manifest.endpoint.clone(),
+        simulated: manifest.simulated,
+        seed: manifest.seed,
+        version: manifest.longhaul.clone(),
+        folder: run.display().to_string(),
+        again: manifest.again.clone(),
+        extent: scenario.extent,
+        reference_laps: scenario.reference_laps,
+        cells: cells(manifest),
+        contract: scenario.contract,
+        warnings: manifest.warnings.clone(),
+        told: Told::default(),
+    })
+}
+
+/// The cells of a lap, as the plan resolved them.
+fn cells(manifest: &Manifest) -> Vec<Cell> {
+    serde_json::from_value(manifest.plan["cells"].clone()).unwrap_or_default()
+}
+
+fn told(told: &journal::Told) -> Told {
+    let mut torn: Vec<String> = told
+        .torn
+        .iter()
+        .map(|(file, bytes)| format!("{file}: the last {bytes} bytes are no whole row and were left out"))
+        .collect();
+    if told.damaged_rows > 0 {
+        torn.push(format!("{} rows in the middle are damaged and were left out", told.damaged_rows));
+    }
+    Told { missing_seqs: told.missing_seqs, torn }
 }
 
 /// The text in a format.

@@ -48,6 +48,12 @@ pub struct Manifest {
     pub plan_fingerprint: String,
     /// The cells of a lap in order, what was left out, and how long it is to be.
     pub plan: Value,
+    /// What recipe, scenario and plan had to warn of.
+    pub warnings: Vec<String>,
+    /// The container image of the recipe, as written.
+    pub container: Option<String>,
+    /// The model, as the server calls it.
+    pub model: String,
     /// Fingerprints of the texts that asks are made of.
     pub corpus: Vec<String>,
     /// How lengths are met.

@@ -3,7 +3,8 @@
 
 use hdrhistogram::Histogram;
 
-use crate::fact::{Batch, GapKind, Gaps, Request};
+use crate::answer::Answer;
+use crate::fact::{Batch, GapKind, Gaps};
 use crate::stats::hdr;
 use crate::unit::At;
 
@@ -24,23 +25,18 @@ pub struct GapBook {
 
 impl GapBook {
     /// Takes in the gaps of a request that was answered whole, and its tokens as they came.
-    pub fn take(
-        &mut self,
-        request: &Request,
-        itl_us: &[(u64, u64)],
-        gap_us: &[u64],
-        tokens: &[(At, u64)],
-    ) {
-        self.from.get_or_insert(request.sent);
+    pub fn take(&mut self, answer: &Answer) {
+        self.from.get_or_insert(answer.request.sent);
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
-        self.stamps.extend(tokens.iter().take(room));
-        if !request.ended.is_good() {
+        let arrivals = answer.arrivals.iter().take(room);
+        self.stamps.extend(arrivals.map(|arrival| (arrival.at, arrival.tokens)));
+        if !answer.request.ended.is_good() {
             return;
         }
-        for (us, times) in itl_us {
+        for (us, times) in &answer.itl_us {
             note(&mut self.itl, *us, *times);
         }
-        for us in gap_us {
+        for us in &answer.gap_us {
             note(&mut self.gap, *us, 1);
         }
     }
