@@ -1,1 +1,70 @@
-//! (to be filled)
+//! One answer, folded as it comes: what was in it, how it ended, how its tokens
+//! were spread over time, and which checks fired.
+//!
+//! Pure. Takes stamps as they were made at the read, knows no clock and no
+//! wire, and judges one answer only: never a run.
+
+pub mod arrivals;
+pub mod check;
+mod ending;
+mod evidence;
+mod text;
+pub mod watch;
+
+pub use arrivals::Arrival;
+pub use watch::Watch;
+
+use crate::fact::{Request, Stage};
+
+/// How the transport ended, as far as one answer is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The body came to its own end.
+    End,
+    /// The exchange broke below HTTP.
+    Broke {
+        /// How.
+        how: Break,
+        /// Where it was, as the wire saw it.
+        stage: Stage,
+        /// The system's own words.
+        words: String,
+    },
+    /// The deadline that [`Watch::deadline`] named has passed.
+    Late,
+    /// longhaul hung up, and why.
+    Cut(String),
+}
+
+/// How an exchange broke below HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// No such name, no route, TLS refused.
+    Unreachable,
+    /// The connection was refused.
+    Refused,
+    /// The other side reset the connection.
+    Reset,
+    /// The other side ended the stream in the middle of a message.
+    CutOff,
+    /// Bytes that are not HTTP.
+    Malformed,
+}
+
+/// An answer that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Its row. `idle_us` is left to who knows the session.
+    pub request: Request,
+    /// Times between tokens: microseconds, and how many tokens had them. Empty where
+    /// the tokens of single chunks are not known.
+    pub itl_us: Vec<(u64, u64)>,
+    /// Times between chunks that carry text, microseconds.
+    pub gap_us: Vec<u64>,
+    /// When tokens came, for what is told of many streams at once. Empty where the
+    /// tokens of single chunks are not known.
+    pub arrivals: Vec<Arrival>,
+    /// The first and the last of the raw bytes, for an ending that counts as a
+    /// failure; empty for every other.
+    pub frames: Vec<u8>,
+}

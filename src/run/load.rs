@@ -1,43 +1,278 @@
-//! stub
-#![allow(missing_docs)]
-use crate::fact::{Abilities, Request};
+//! Sends one ask and follows its answer to the end, whatever end that is: time
+//! limits, hanging up, and the stamps in between. Knows the wire only as a seam,
+//! and leaves all judgement to `answer`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::answer::{Answer, Break, Over, Watch};
+use crate::fact::Abilities;
 use crate::plan::Ask;
+use crate::protocol::openai;
 use crate::secret::Secrets;
 use crate::spec::Limits;
 use crate::timeline::Timeline;
-use crate::unit::At;
-use crate::world::Wire;
-use std::rc::Rc;
-#[derive(Default)]
-pub struct Progress;
+use crate::world::{Broken, BrokenHow, Call, Reply, Wire};
+
+/// What all asks of a run have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The name under which the model is asked for.
+    pub model: &'a str,
+    /// What the server can do.
+    pub abilities: &'a Abilities,
+    /// When an answer is given up.
+    pub limits: &'a Limits,
+    /// What must not be written.
+    pub secrets: &'a Secrets,
+    /// What is going on right now.
+    pub progress: &'a Progress,
+}
+
+/// How far the load is, for the live view and for the sensor that looks at
+/// longhaul itself. One is shared by all senders; they live on one thread.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Rc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    in_flight: Cell<u64>,
+    tokens: Cell<u64>,
+}
+
 impl Progress {
-    pub fn in_flight(&self) -> u32 {
-        0
+    /// Requests that were sent and have not ended.
+    pub fn in_flight(&self) -> u64 {
+        self.0.in_flight.get()
     }
+
+    /// Output tokens so far, of all requests; never falls.
     pub fn tokens(&self) -> u64 {
-        0
+        self.0.tokens.get()
     }
 }
-pub struct Done {
-    pub request: Request,
-    pub itl_us: Vec<(u64, u64)>,
-    pub gap_us: Vec<u64>,
-    pub tokens: Vec<(At, u64)>,
-    pub frames: Vec<u8>,
+
+/// One request's share of the progress. Dropping it, however that comes about, lands it.
+struct Flight {
+    counters: Rc<Counters>,
+    tokens: u64,
 }
-pub struct Errand {
-    pub abilities: Abilities,
-    pub limits: Limits,
-    pub model: String,
-    pub secrets: Rc<Secrets>,
-    pub progress: Rc<Progress>,
+
+impl Flight {
+    fn begin(progress: &Progress) -> Flight {
+        let counters = Rc::clone(&progress.0);
+        counters.in_flight.set(counters.in_flight.get() + 1);
+        Flight { counters, tokens: 0 }
+    }
+
+    fn reached(&mut self, tokens: u64) {
+        let more = tokens.saturating_sub(self.tokens);
+        self.counters.tokens.set(self.counters.tokens.get() + more);
+        self.tokens += more;
+    }
 }
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.counters.in_flight.set(self.counters.in_flight.get().saturating_sub(1));
+    }
+}
+
+/// Sends an ask and follows its answer until it ends, a limit passes, or `cut`
+/// gives a reason to hang up.
 pub async fn send<W: Wire>(
-    _w: &W,
-    _t: &Timeline,
-    _a: Ask,
-    _e: &Errand,
-    _c: tokio::sync::watch::Receiver<Option<&'static str>>,
-) -> Done {
-    std::future::pending().await
+    wire: &W,
+    timeline: &Timeline,
+    ask: &Ask,
+    terms: Terms<'_>,
+    cut: impl Future<Output = String>,
+) -> Answer {
+    let body = openai::body(ask, terms.abilities, terms.model);
+    let call = Call::post(openai::path(ask), body);
+    let mut flight = Flight::begin(terms.progress);
+    let mut watch = Watch::new(ask, terms.abilities, timeline.now());
+    let over = tokio::select! { biased;
+        why = cut => Over::Cut(why),
+        over = follow(wire, timeline, call, terms.limits, &mut watch, &mut flight) => over,
+    };
+    let answer = watch.over(timeline.now(), &over, terms.secrets);
+    flight.reached(answer.request.output_tokens.unwrap_or(0));
+    answer
+}
+
+async fn follow<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    call: Call,
+    limits: &Limits,
+    watch: &mut Watch,
+    flight: &mut Flight,
+) -> Over {
+    let deadline = watch.deadline(limits.first_token, limits.stall);
+    let mut reply = match timeline.before(deadline, wire.call(call)).await {
+        None => return Over::Late,
+        Some(Err(broken)) => return broke(broken),
+        Some(Ok(reply)) => reply,
+    };
+    watch.head(timeline.now(), reply.status());
+    while !watch.is_decided() {
+        let deadline = watch.deadline(limits.first_token, limits.stall);
+        match timeline.before(deadline, reply.chunk()).await {
+            None => return Over::Late,
+            Some(Err(broken)) => return broke(broken),
+            Some(Ok(None)) => break,
+            Some(Ok(Some((at, bytes)))) => watch.bytes(at, &bytes),
+        }
+        flight.reached(watch.tokens());
+    }
+    Over::End
+}
+
+fn broke(broken: Broken) -> Over {
+    let how = match broken.how {
+        BrokenHow::Unreachable => Break::Unreachable,
+        BrokenHow::Refused => Break::Refused,
+        BrokenHow::Reset => Break::Reset,
+        BrokenHow::CutOff => Break::CutOff,
+        BrokenHow::Malformed => Break::Malformed,
+    };
+    Over::Broke { how, stage: broken.stage, words: broken.words }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::{Duration, SystemTime};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::fact::{Class, Ended, Phase, Stage};
+    use crate::plan::Input;
+    use crate::spec::scenario::Api;
+    use crate::unit::At;
+
+    /// A wire that plays a list: so many milliseconds later, these bytes.
+    #[derive(Clone)]
+    struct Script {
+        timeline: Timeline,
+        status: u16,
+        parts: VecDeque<(u64, &'static str)>,
+    }
+
+    impl Wire for Script {
+        type Reply = Script;
+
+        async fn call(&self, _: Call) -> Result<Script, Broken> {
+            Ok(self.clone())
+        }
+    }
+
+    impl Reply for Script {
+        fn status(&self) -> u16 {
+            self.status
+        }
+
+        fn header(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
+            let Some((after_ms, text)) = self.parts.pop_front() else { return Ok(None) };
+            let due = self.timeline.now().after(Duration::from_millis(after_ms));
+            self.timeline.until(due).await;
+            Ok(Some((self.timeline.now(), Bytes::from_static(text.as_bytes()))))
+        }
+    }
+
+    const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+    const WORD: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"word \"}}]}\n\n";
+    const FINISH: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
+
+    fn ask() -> Ask {
+        Ask {
+            phase: Phase::Soak,
+            workload: "ladder",
+            class: Class::Cold,
+            lane: 1,
+            slot: 2,
+            session: None,
+            turn: None,
+            cell: "d0/c1/p8/o2".parse().unwrap(),
+            lap: 0,
+            repeat: 0,
+            due: At::ZERO,
+            api: Api::Chat,
+            input: Input::Text("hm".into()),
+            exact_output: false,
+        }
+    }
+
+    async fn answer(
+        parts: &[(u64, &'static str)],
+        limits: Limits,
+        cut_after: Duration,
+    ) -> (Answer, Progress) {
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+        let wire = Script { timeline, status: 200, parts: parts.iter().copied().collect() };
+        let abilities = Abilities { usage: true, ..Abilities::default() };
+        let (progress, secrets) = (Progress::default(), Secrets::default());
+        let terms = Terms {
+            model: "m",
+            abilities: &abilities,
+            limits: &limits,
+            secrets: &secrets,
+            progress: &progress,
+        };
+        let cut = async {
+            timeline.until(At::ZERO.after(cut_after)).await;
+            "phase over".to_owned()
+        };
+        (send(&wire, &timeline, &ask(), terms, cut).await, progress)
+    }
+
+    const LONG: Duration = Duration::from_secs(1 << 20);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_token_starts_the_clock_and_not_the_role_before_it() {
+        let parts = [(10, ROLE), (4_990, WORD), (20, WORD), (30, FINISH), (400, USAGE)];
+        let (answer, progress) = answer(&parts, Limits::default(), LONG).await;
+        let row = answer.request;
+        assert_eq!((row.ended, row.stage), (Ended::Completed, Stage::Closing));
+        assert_eq!(row.first_byte_us, Some(10_000));
+        assert_eq!(row.ttft_us, Some(5_000_000));
+        assert_eq!(row.last_us, Some(5_020_000), "neither finish nor usage moves it");
+        assert_eq!(row.done, At(5_450_000));
+        assert_eq!((row.chunks, row.output_tokens, row.first_tokens), (2, Some(2), Some(1)));
+        assert_eq!(answer.itl_us, [(20_000, 1)]);
+        assert_eq!((progress.in_flight(), progress.tokens()), (0, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_run_from_the_sending_and_then_from_the_last_token() {
+        let limits = Limits {
+            first_token: Duration::from_secs(10),
+            stall: Duration::from_secs(1),
+            ..Limits::default()
+        };
+        let slow = [(1, ROLE), (9_998, ": still here\n\n"), (2, WORD)];
+        let (late, _) = answer(&slow, limits, LONG).await;
+        assert_eq!((late.request.ended, late.request.done), (Ended::TimedOut, At(10_000_000)));
+        assert_eq!(late.request.stage, Stage::BeforeFirst);
+        let stuck = [(9_000, WORD), (900, ": still here\n\n"), (900, WORD)];
+        let (stalled, _) = answer(&stuck, limits, LONG).await;
+        assert_eq!((stalled.request.ended, stalled.request.done), (Ended::Stalled, At(10_000_000)));
+        assert!(stalled.frames.starts_with(b"data:"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_hangs_up_and_says_why() {
+        let parts = [(10, WORD), (5_000, WORD)];
+        let (answer, progress) = answer(&parts, Limits::default(), Duration::from_secs(1)).await;
+        let row = answer.request;
+        assert_eq!((row.ended, row.error.as_str()), (Ended::Cut, "phase over"));
+        assert_eq!((row.done, row.chunks), (At(1_000_000), 1));
+        assert!(answer.frames.is_empty() && progress.in_flight() == 0);
+    }
 }

@@ -1,0 +1,156 @@
+//! When the tokens of one answer came. A chunk is not a token: speculative
+//! decoding, slow clients and parsers put several into one. How many there were
+//! is the server's word (usage in every chunk, or token ids), or follows from
+//! its total where that leaves no choice; else it stays unknown.
+
+use crate::unit::At;
+
+/// Bounds what an answer that never ends may cost: four MiB. The longest context
+/// in the field has half as many tokens. Beyond it the times of single chunks
+/// are unknown, the answer is still followed.
+const ARRIVALS_MAX: usize = 1 << 18;
+
+/// The window of `peak_tokens`.
+const PEAK_WINDOW_US: u64 = 1_000_000;
+
+/// A chunk that carried text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it was read.
+    pub at: At,
+    /// Tokens in it; 0 for text whose tokens were counted before.
+    pub tokens: u32,
+}
+
+/// The chunks with text of one answer.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    list: Vec<Arrival>,
+    chunks: u64,
+    uncounted: bool,
+    first: Option<At>,
+    last: Option<At>,
+    gap_us_max: Option<u64>,
+}
+
+impl Arrivals {
+    /// A chunk with text came, with so many tokens where the server says how many.
+    pub fn push(&mut self, at: At, tokens: Option<u64>) {
+        if let Some(last) = self.last {
+            self.gap_us_max = self.gap_us_max.max(Some(at.since(last)));
+        }
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+        self.chunks += 1;
+        self.uncounted |= tokens.is_none();
+        if self.list.len() < ARRIVALS_MAX {
+            let counted = tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+            self.list.push(Arrival { at, tokens: counted.unwrap_or(1) });
+        }
+    }
+
+    /// Whether the server has said of every chunk so far how many tokens it has.
+    pub fn are_counted(&self) -> bool {
+        !self.uncounted
+    }
+
+    /// Chunks with text.
+    pub fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    /// When the first came.
+    pub fn first(&self) -> Option<At> {
+        self.first
+    }
+
+    /// When the last came.
+    pub fn last(&self) -> Option<At> {
+        self.last
+    }
+
+    /// The largest time between two, microseconds.
+    pub fn gap_us_max(&self) -> Option<u64> {
+        self.gap_us_max
+    }
+
+    /// Times between chunks, microseconds.
+    pub fn gap_us(&self) -> Vec<u64> {
+        self.list.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect()
+    }
+
+    /// The chunks with their tokens, where these are known. `total` is the server's count
+    /// of the whole answer; `stopped` says that it counts a stop token, which has no text.
+    pub fn counted(&self, total: Option<u64>, stopped: bool) -> Option<&[Arrival]> {
+        let whole = self.list.len() as u64 == self.chunks;
+        // As many chunks as tokens: then each of them is one.
+        let one_each = total == Some(self.chunks) || stopped && total == Some(self.chunks + 1);
+        (whole && self.chunks > 0 && (!self.uncounted || one_each)).then_some(&self.list)
+    }
+}
+
+/// Times between tokens: the time since the chunk before, shared out over the tokens of a chunk.
+pub fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
+    let mut times = Vec::new();
+    let mut before: Option<At> = None;
+    for arrival in arrivals.iter().filter(|arrival| arrival.tokens > 0) {
+        if let Some(before) = before {
+            let tokens = u64::from(arrival.tokens);
+            times.push((arrival.at.since(before) / tokens, tokens));
+        }
+        before = Some(arrival.at);
+    }
+    times
+}
+
+/// The most tokens in any one second, a window that slides: [t, t + 1 s).
+pub fn peak_tokens(arrivals: &[Arrival]) -> u64 {
+    let (mut peak, mut inside, mut oldest) = (0, 0, 0);
+    for arrival in arrivals {
+        inside += u64::from(arrival.tokens);
+        while arrival.at.since(arrivals[oldest].at) >= PEAK_WINDOW_US {
+            inside -= u64::from(arrivals[oldest].tokens);
+            oldest += 1;
+        }
+        peak = peak.max(inside);
+    }
+    peak
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrivals(chunks: &[(u64, Option<u64>)]) -> Arrivals {
+        let mut arrivals = Arrivals::default();
+        for (at_ms, tokens) in chunks {
+            arrivals.push(At(at_ms * 1000), *tokens);
+        }
+        arrivals
+    }
+
+    #[test]
+    fn four_tokens_in_a_chunk_share_the_time_before_it() {
+        let arrivals = arrivals(&[(100, Some(4)), (180, Some(4)), (190, Some(0)), (300, Some(2))]);
+        let counted = arrivals.counted(Some(10), false).unwrap();
+        assert_eq!(itl_us(counted), [(20_000, 4), (60_000, 2)]);
+        assert_eq!(arrivals.gap_us(), [80_000, 10_000, 110_000]);
+        assert_eq!(arrivals.gap_us_max(), Some(110_000));
+    }
+
+    #[test]
+    fn uncounted_chunks_are_tokens_only_if_the_total_leaves_no_choice() {
+        let arrivals = arrivals(&[(0, None), (10, None), (20, None)]);
+        assert!(arrivals.counted(Some(3), false).is_some());
+        assert!(arrivals.counted(Some(4), true).is_some(), "three and the stop token");
+        assert!(arrivals.counted(Some(4), false).is_none());
+        assert!(arrivals.counted(Some(12), true).is_none());
+        assert!(arrivals.counted(None, false).is_none());
+    }
+
+    #[test]
+    fn the_peak_is_taken_over_a_window_that_slides() {
+        let arrivals = arrivals(&[(0, Some(1)), (900, Some(5)), (1100, Some(5)), (1900, Some(1))]);
+        assert_eq!(peak_tokens(arrivals.counted(None, false).unwrap()), 10);
+    }
+}

@@ -1,0 +1,41 @@
+//! What is looked for in every answer that is over, one file a check. A check
+//! never changes how a request ended: its name stands on the row.
+
+mod cached;
+mod not_cached;
+mod off_depth;
+mod replacement;
+mod swallowed;
+
+use crate::fact::Request;
+
+/// What checks may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Signs<'a> {
+    /// The row, all but its checks.
+    pub request: &'a Request,
+    /// Tokens by the server's count that cannot have been seen on any channel.
+    pub unseen_tokens: u64,
+    /// Bytes of text on all channels.
+    pub text_bytes: u64,
+    /// Tool calls.
+    pub tools: u64,
+    /// Whether a replacement character stood in the text.
+    pub replaced: bool,
+}
+
+type Check = (&'static str, fn(&Signs) -> bool);
+
+/// All checks, in the order in which rows name them.
+const CHECKS: [Check; 5] = [
+    ("off_depth", off_depth::fires),
+    ("not_cached", not_cached::fires),
+    ("cached", cached::fires),
+    ("swallowed", swallowed::fires),
+    ("replacement", replacement::fires),
+];
+
+/// The names of the checks that fire.
+pub fn fired(signs: &Signs) -> Vec<String> {
+    CHECKS.iter().filter(|(_, fires)| fires(signs)).map(|(name, _)| (*name).to_owned()).collect()
+}

@@ -1,0 +1,191 @@
+//! How one answer ended, from all that was seen of it. What proves more, wins:
+//! the server's own error over the stream's shape, the shape over the counts.
+
+use super::{Break, Over};
+use crate::fact::{Ended, Stage};
+use crate::unit;
+
+/// Finish reasons by which an engine says that it gave up.
+const GIVEN_UP: [&str; 3] = ["abort", "error", "repetition"];
+
+/// What was seen of an answer by the time it was over.
+pub struct Seen<'a> {
+    /// The status, where a head came.
+    pub status: Option<u16>,
+    /// The words of an error page (a status of 400 or more).
+    pub refusal: String,
+    /// The words of an error frame.
+    pub error_frame: Option<String>,
+    /// What was wrong with the bytes.
+    pub malformed: Option<String>,
+    /// The finish reason.
+    pub finish: Option<&'a str>,
+    /// Chunks with text.
+    pub chunks: u64,
+    /// Whether tokens came, or the server said that they were made, or it closed the answer.
+    pub progressed: bool,
+    /// Output tokens by the server's count.
+    pub output_tokens: Option<u64>,
+    /// Output that was asked for, tokens.
+    pub asked_output: u64,
+    /// Whether the server gives usage elsewhere.
+    pub usage_expected: bool,
+    /// Microseconds since sent.
+    pub lasted_us: u64,
+}
+
+/// The word, the stage, and what there is to say.
+pub fn judge(seen: &Seen, over: &Over) -> (Ended, Stage, String) {
+    let stage = stage(seen, over);
+    let (ended, words) = if let Some(words) = &seen.error_frame {
+        (Ended::ErrorFrame, words.clone())
+    } else if seen.status.is_some_and(|status| status >= 400) {
+        (Ended::HttpError, seen.refusal.clone())
+    } else if let Over::Cut(why) = over {
+        (Ended::Cut, why.clone())
+    } else if let Some(words) = &seen.malformed {
+        (Ended::Malformed, words.clone())
+    } else {
+        match over {
+            Over::Broke { how, words, .. } => broken(seen, *how, words),
+            Over::Late => late(seen),
+            Over::End | Over::Cut(_) => whole(seen),
+        }
+    };
+    (ended, stage, words)
+}
+
+fn stage(seen: &Seen, over: &Over) -> Stage {
+    match (seen.status, over) {
+        (None, Over::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
+        // A refusal is the head itself; nothing after it was an answer.
+        (None, _) | (Some(400..), _) => Stage::Headers,
+        _ if seen.finish.is_some() => Stage::Closing,
+        _ if seen.chunks > 0 => Stage::Streaming,
+        _ => Stage::BeforeFirst,
+    }
+}
+
+fn broken(seen: &Seen, how: Break, words: &str) -> (Ended, String) {
+    let ended = match how {
+        Break::Unreachable => Ended::Unreachable,
+        Break::Refused => Ended::Refused,
+        Break::Malformed => Ended::Malformed,
+        // Cut off inside an answer that had not finished: the stream ended with no reason.
+        Break::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
+        Break::Reset | Break::CutOff => Ended::Reset,
+    };
+    (ended, words.to_owned())
+}
+
+fn late(seen: &Seen) -> (Ended, String) {
+    let after = unit::span(seen.lasted_us as f64 / 1e6);
+    if seen.progressed {
+        (Ended::Stalled, format!("no further token; given up {after} after sending"))
+    } else {
+        (Ended::TimedOut, format!("no first token within {after}"))
+    }
+}
+
+fn whole(seen: &Seen) -> (Ended, String) {
+    if let Some(finish) = seen.finish.filter(|finish| GIVEN_UP.contains(finish)) {
+        return (Ended::Aborted, format!("finish reason {finish}"));
+    }
+    if seen.chunks == 0 && seen.output_tokens.unwrap_or(0) == 0 {
+        return (Ended::Empty, "the answer has no token".to_owned());
+    }
+    if seen.finish.is_none() {
+        return (Ended::Truncated, "the stream ended with no finish reason".to_owned());
+    }
+    match seen.output_tokens {
+        None if seen.usage_expected => (Ended::NoUsage, String::new()),
+        Some(tokens) if tokens < seen.asked_output => (Ended::Short, String::new()),
+        _ => (Ended::Completed, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Seen<'static> {
+        Seen {
+            status: Some(200),
+            refusal: String::new(),
+            error_frame: None,
+            malformed: None,
+            finish: Some("length"),
+            chunks: 4,
+            progressed: true,
+            output_tokens: Some(4),
+            asked_output: 4,
+            usage_expected: true,
+            lasted_us: 300_000,
+        }
+    }
+
+    fn broke(how: Break, stage: Stage) -> Over {
+        Over::Broke { how, stage, words: "words".to_owned() }
+    }
+
+    fn word(seen: &Seen, over: &Over) -> (Ended, Stage) {
+        let (ended, stage, _) = judge(seen, over);
+        (ended, stage)
+    }
+
+    #[test]
+    fn a_whole_answer_is_completed_and_less_of_it_has_its_own_words() {
+        assert_eq!(word(&seen(), &Over::End), (Ended::Completed, Stage::Closing));
+        let short = Seen { asked_output: 5, ..seen() };
+        assert_eq!(word(&short, &Over::End).0, Ended::Short);
+        let no_usage = Seen { output_tokens: None, ..seen() };
+        assert_eq!(word(&no_usage, &Over::End).0, Ended::NoUsage);
+        let never_usage = Seen { output_tokens: None, usage_expected: false, ..seen() };
+        assert_eq!(word(&never_usage, &Over::End).0, Ended::Completed);
+        let aborted = Seen { finish: Some("repetition"), ..seen() };
+        assert_eq!(word(&aborted, &Over::End).0, Ended::Aborted);
+    }
+
+    #[test]
+    fn an_error_frame_wins_over_everything_and_a_refusal_over_how_its_page_ended() {
+        let error = Seen { error_frame: Some("dead".to_owned()), ..seen() };
+        for over in [Over::End, Over::Late, Over::Cut("phase over".to_owned())] {
+            assert_eq!(word(&error, &over).0, Ended::ErrorFrame);
+        }
+        let refused = Seen { status: Some(503), finish: None, chunks: 0, ..seen() };
+        let over = broke(Break::Reset, Stage::Streaming);
+        assert_eq!(word(&refused, &over), (Ended::HttpError, Stage::Headers));
+    }
+
+    #[test]
+    fn a_connection_that_ends_is_told_apart_by_where() {
+        let open = Seen { finish: None, ..seen() };
+        let early = Seen { status: None, finish: None, chunks: 0, ..seen() };
+        let cut_off = broke(Break::CutOff, Stage::Streaming);
+        assert_eq!(word(&open, &cut_off), (Ended::Truncated, Stage::Streaming));
+        assert_eq!(word(&seen(), &cut_off), (Ended::Reset, Stage::Closing));
+        let at_head = broke(Break::CutOff, Stage::Headers);
+        assert_eq!(word(&early, &at_head), (Ended::Reset, Stage::Headers));
+        let refused = broke(Break::Refused, Stage::Connect);
+        assert_eq!(word(&early, &refused), (Ended::Refused, Stage::Connect));
+    }
+
+    #[test]
+    fn late_is_timed_out_before_the_first_token_and_stalled_after() {
+        let none = Seen { finish: None, chunks: 0, progressed: false, ..seen() };
+        assert_eq!(word(&none, &Over::Late), (Ended::TimedOut, Stage::BeforeFirst));
+        let some = Seen { finish: None, ..seen() };
+        assert_eq!(word(&some, &Over::Late), (Ended::Stalled, Stage::Streaming));
+        assert_eq!(word(&seen(), &Over::Late), (Ended::Stalled, Stage::Closing));
+    }
+
+    #[test]
+    fn no_token_is_empty_and_no_reason_is_truncated() {
+        let empty = Seen { chunks: 0, output_tokens: Some(0), ..seen() };
+        assert_eq!(word(&empty, &Over::End).0, Ended::Empty);
+        let unseen = Seen { chunks: 0, ..seen() };
+        assert_eq!(word(&unseen, &Over::End).0, Ended::Completed);
+        let open = Seen { finish: None, ..seen() };
+        assert_eq!(word(&open, &Over::End).0, Ended::Truncated);
+    }
+}

@@ -1,0 +1,82 @@
+//! What is kept of an answer's text: its fingerprint and its length, never the
+//! text itself.
+
+use crate::protocol::openai::Chunk;
+
+/// Stands between two kinds of text, so that moving a word from reasoning to
+/// content is a change. No text has it.
+const SEPARATOR: u8 = 0xff;
+
+/// The text of one answer so far.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    hasher: crc32fast::Hasher,
+    kind: Option<u8>,
+    bytes: u64,
+    tools: u64,
+    replaced: bool,
+}
+
+impl Text {
+    /// More of it came.
+    pub fn take(&mut self, chunk: &Chunk) {
+        for (kind, text) in [(b'r', &chunk.reasoning), (b'c', &chunk.content), (b't', &chunk.tool)]
+        {
+            if text.is_empty() {
+                continue;
+            }
+            if self.kind.replace(kind) != Some(kind) {
+                self.hasher.update(&[SEPARATOR, kind]);
+            }
+            self.hasher.update(text.as_bytes());
+            self.bytes += text.len() as u64;
+            self.replaced |= text.contains('\u{fffd}');
+        }
+        self.tools += chunk.tools_begun;
+    }
+
+    /// Bytes of text on all channels.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Tool calls.
+    pub fn tools(&self) -> u64 {
+        self.tools
+    }
+
+    /// Whether a replacement character stood in it.
+    pub fn replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// CRC-32 of all text, its kinds kept apart, in hex; the same however it was cut
+    /// into chunks. `None` without text.
+    pub fn fingerprint(&self) -> Option<String> {
+        (self.bytes > 0).then(|| format!("{:08x}", self.hasher.clone().finalize()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(chunks: &[(&str, &str)]) -> Option<String> {
+        let mut text = Text::default();
+        for (reasoning, content) in chunks {
+            text.take(&Chunk {
+                reasoning: (*reasoning).to_owned(),
+                content: (*content).to_owned(),
+                ..Chunk::default()
+            });
+        }
+        text.fingerprint()
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_text_and_its_kinds_not_on_chunks() {
+        assert_eq!(fingerprint(&[("ab", ""), ("", "cd")]), fingerprint(&[("a", ""), ("b", "cd")]));
+        assert_ne!(fingerprint(&[("ab", "cd")]), fingerprint(&[("a", "bcd")]));
+        assert_eq!(fingerprint(&[("", "")]), None);
+    }
+}

@@ -1,0 +1,332 @@
+//! The fold of one answer: fed with the head, with bytes and their stamps, and
+//! with how the transport ended; gives the request's row.
+
+use std::time::Duration;
+
+use super::arrivals::{self, Arrivals};
+use super::check::{self, Signs};
+use super::ending::{self, Seen};
+use super::evidence::Evidence;
+use super::text::Text;
+use super::{Answer, Over};
+use crate::escape;
+use crate::fact::{Abilities, Ended, Request, Stage};
+use crate::plan::Ask;
+use crate::protocol::openai::{Chunk, Usage};
+use crate::protocol::{error, sse};
+use crate::secret::Secrets;
+use crate::unit::At;
+
+/// Characters of a frame that was no JSON, as its ending quotes it.
+const QUOTED_CHARS: usize = 60;
+
+/// An answer that is being read.
+#[derive(Debug)]
+pub struct Watch {
+    request: Request,
+    abilities: Abilities,
+    asked_output: u64,
+    head_at: Option<At>,
+    parser: sse::Parser,
+    /// The body of an error page.
+    page: Vec<u8>,
+    evidence: Evidence,
+    text: Text,
+    arrivals: Arrivals,
+    usage: Option<Usage>,
+    /// Whether the record after the answer has come, and not only counts on the way.
+    usage_is_whole: bool,
+    /// Output tokens that the chunks so far account for.
+    attributed: u64,
+    /// Ids that came without text, so far.
+    ids_pending: u64,
+    /// Tokens that cannot have been seen: more of them in a chunk than bytes of text.
+    unseen: u64,
+    /// When the server last said or showed that it made a token, or closed the answer.
+    progress_at: Option<At>,
+    error_frame: Option<String>,
+    malformed: Option<String>,
+}
+
+impl Watch {
+    /// Begins to watch the answer to an ask that was sent at `sent`.
+    pub fn new(ask: &Ask, abilities: &Abilities, sent: At) -> Watch {
+        Watch {
+            request: row(ask, sent),
+            abilities: *abilities,
+            asked_output: ask.cell.output,
+            head_at: None,
+            parser: sse::Parser::default(),
+            page: Vec::new(),
+            evidence: Evidence::default(),
+            text: Text::default(),
+            arrivals: Arrivals::default(),
+            usage: None,
+            usage_is_whole: false,
+            attributed: 0,
+            ids_pending: 0,
+            unseen: 0,
+            progress_at: None,
+            error_frame: None,
+            malformed: None,
+        }
+    }
+
+    /// The head of the response came.
+    pub fn head(&mut self, at: At, status: u16) {
+        self.head_at = Some(at);
+        self.request.http_status = Some(status);
+        if status != 200 && status < 400 {
+            self.malformed = Some(format!("status {status} is no answer"));
+        }
+    }
+
+    /// Bytes of the body came, and were read at `at`.
+    pub fn bytes(&mut self, at: At, bytes: &[u8]) {
+        self.evidence.take(bytes);
+        if self.is_refused() {
+            let room = error::BODY_BYTES_MAX.saturating_sub(self.page.len());
+            self.page.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            return;
+        }
+        // Lent out, since frames are folded while it is being fed.
+        let mut parser = std::mem::take(&mut self.parser);
+        if let Err(wrong) = parser.feed(bytes, |data| self.frame(at, data)) {
+            self.malformed.get_or_insert(wrong.to_string());
+        }
+        self.parser = parser;
+    }
+
+    /// When to give up, unless something comes: `first_token` after sending, and once
+    /// tokens come, `stall` after the last.
+    pub fn deadline(&self, first_token: Duration, stall: Duration) -> At {
+        match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
+            (Some(at), _) | (None, Some(at)) => at.after(stall),
+            (None, None) => self.request.sent.after(first_token),
+        }
+    }
+
+    /// Whether nothing that could still come would change how it ends: who reads should hang up.
+    pub fn is_decided(&self) -> bool {
+        self.malformed.is_some() || self.page.len() >= error::BODY_BYTES_MAX
+    }
+
+    /// Output tokens so far, as well as they are known; a chunk counts as one where
+    /// nothing better is.
+    pub fn tokens(&self) -> u64 {
+        self.attributed.max(self.arrivals.chunks())
+    }
+
+    /// It is over.
+    pub fn over(mut self, at: At, over: &Over, secrets: &Secrets) -> Answer {
+        if *over == Over::End {
+            self.close(at);
+        }
+        self.count();
+        let stopped = self.request.finish.as_deref() == Some("stop");
+        let counted = self.arrivals.counted(self.request.output_tokens, stopped);
+        let arrivals = counted.map(<[_]>::to_vec).unwrap_or_default();
+        let row = &mut self.request;
+        row.done = at;
+        row.first_tokens = arrivals.first().map(|first| u64::from(first.tokens));
+        row.peak_tokens = (!arrivals.is_empty()).then(|| arrivals::peak_tokens(&arrivals));
+        let (ended, stage, words) = ending::judge(
+            &Seen {
+                status: row.http_status,
+                refusal: error::words(&self.page),
+                error_frame: self.error_frame.take(),
+                malformed: self.malformed.take(),
+                finish: row.finish.as_deref(),
+                chunks: row.chunks,
+                progressed: self.progress_at.is_some(),
+                output_tokens: row.output_tokens,
+                asked_output: self.asked_output,
+                usage_expected: self.abilities.usage,
+                lasted_us: at.since(row.sent),
+            },
+            over,
+        );
+        (row.ended, row.stage) = (ended, stage);
+        row.error = escape::one_line(&secrets.remove_from(&words), escape::ERROR_CHARS_MAX);
+        row.checks = check::fired(&Signs {
+            request: row,
+            unseen_tokens: self.unseen,
+            text_bytes: self.text.bytes(),
+            tools: self.text.tools(),
+            replaced: self.text.replaced(),
+        });
+        let frames = if ended.is_bad() { self.evidence.into_bytes(secrets) } else { Vec::new() };
+        Answer {
+            itl_us: arrivals::itl_us(&arrivals),
+            gap_us: self.arrivals.gap_us(),
+            arrivals,
+            frames,
+            request: self.request,
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.request.http_status.is_some_and(|status| status >= 400)
+    }
+
+    fn frame(&mut self, at: At, data: &str) {
+        if self.malformed.is_some() {
+            return;
+        }
+        self.request.first_byte_us.get_or_insert(at.since(self.request.sent));
+        // It proves nothing: servers send it after an error frame too.
+        if data.trim() == "[DONE]" {
+            return;
+        }
+        match Chunk::parse(data) {
+            Ok(chunk) => self.chunk(at, chunk),
+            Err(words) => {
+                let quoted = escape::one_line(data, QUOTED_CHARS);
+                self.malformed = Some(format!("{words}, in `{quoted}`"));
+            }
+        }
+    }
+
+    fn chunk(&mut self, at: At, chunk: Chunk) {
+        if chunk.error.is_some() && self.error_frame.is_none() {
+            self.error_frame = chunk.error;
+            return;
+        }
+        let grown = self.account(&chunk);
+        if grown || chunk.has_text() || chunk.finish.is_some() {
+            self.progress_at = Some(at);
+        }
+        if chunk.has_text() {
+            self.arrive(at, &chunk);
+        }
+        if chunk.finish.is_some() {
+            self.request.finish = chunk.finish;
+        }
+    }
+
+    /// Takes the server's counts; says whether tokens were made since the last one.
+    fn account(&mut self, chunk: &Chunk) -> bool {
+        let before = self.usage.and_then(|usage| usage.output).unwrap_or(0);
+        if let Some(usage) = chunk.usage {
+            self.usage_is_whole |= !chunk.of_answer || chunk.finish.is_some();
+            let known = self.usage.unwrap_or_default();
+            self.usage = Some(Usage {
+                prompt: usage.prompt.or(known.prompt),
+                cached: usage.cached.or(known.cached),
+                output: usage.output.or(known.output),
+                reasoning: usage.reasoning.or(known.reasoning),
+            });
+        }
+        let ids = chunk.ids.unwrap_or(0);
+        self.ids_pending += ids;
+        let after = self.usage.and_then(|usage| usage.output).unwrap_or(0);
+        // The record after the answer tells nothing of when.
+        chunk.of_answer && (ids > 0 || after > before)
+    }
+
+    fn arrive(&mut self, at: At, chunk: &Chunk) {
+        let since_sent = at.since(self.request.sent);
+        self.request.ttft_us.get_or_insert(since_sent);
+        if !chunk.content.is_empty() {
+            self.request.ttft_content_us.get_or_insert(since_sent);
+        }
+        let by_usage = chunk
+            .usage
+            .and_then(|usage| usage.output)
+            .map(|output| output.saturating_sub(self.attributed));
+        // A first count in a late chunk says nothing of the chunks before it.
+        let tokens = by_usage
+            .or_else(|| chunk.ids.map(|_| self.ids_pending))
+            .filter(|_| self.arrivals.are_counted());
+        if let Some(tokens) = tokens {
+            self.attributed += tokens;
+            self.ids_pending = 0;
+            // A tool call's beginning may have no text of its own.
+            self.unseen += tokens.saturating_sub(chunk.text_bytes().max(chunk.tools_begun));
+        }
+        self.arrivals.push(at, tokens);
+        self.text.take(chunk);
+    }
+
+    /// The body came to its own end.
+    fn close(&mut self, at: At) {
+        if let Some(data) = self.parser.left_over() {
+            // Half a frame is a stream that was cut, not one that is malformed.
+            if Chunk::parse(&data).is_ok() {
+                self.frame(at, &data);
+            }
+        }
+        if self.request.first_byte_us.is_none()
+            && !self.is_refused()
+            && let Some(foreign) = self.parser.foreign()
+        {
+            self.malformed
+                .get_or_insert_with(|| format!("no event stream: {}", error::words(foreign)));
+        }
+    }
+
+    /// Fills in what the server counted and what follows from it.
+    fn count(&mut self) {
+        let row = &mut self.request;
+        row.chunks = self.arrivals.chunks();
+        row.last_us = self.arrivals.last().map(|last| last.since(row.sent));
+        row.max_gap_us = self.arrivals.gap_us_max();
+        row.answer = self.text.fingerprint();
+        if let Some(usage) = self.usage {
+            row.prompt_tokens = usage.prompt;
+            row.output_tokens = usage.output;
+            row.reasoning_tokens = usage.reasoning;
+            // vLLM's older versions leave the details out where they would say 0.
+            let none = self.usage_is_whole && self.abilities.cached_tokens;
+            row.cached_tokens = usage.cached.or(none.then_some(0));
+        } else if self.attributed + self.ids_pending > 0 {
+            // Ids in every chunk are the server's count too.
+            row.output_tokens = Some(self.attributed + self.ids_pending);
+        }
+        let total = row.output_tokens.unwrap_or(0);
+        self.unseen += if self.attributed > 0 {
+            total.saturating_sub(self.attributed)
+        } else {
+            total.saturating_sub(self.text.bytes().max(self.text.tools()))
+        };
+    }
+}
+
+/// The row of an ask, before anything is known of its answer.
+fn row(ask: &Ask, sent: At) -> Request {
+    Request {
+        phase: ask.phase,
+        workload: ask.workload.to_owned(),
+        class: ask.class,
+        lane: ask.lane,
+        slot: ask.slot,
+        session: ask.session,
+        turn: ask.turn,
+        cell: ask.cell,
+        lap: ask.lap,
+        repeat: ask.repeat,
+        due: ask.due,
+        sent,
+        done: sent,
+        first_byte_us: None,
+        ttft_us: None,
+        ttft_content_us: None,
+        last_us: None,
+        prompt_tokens: None,
+        cached_tokens: None,
+        output_tokens: None,
+        reasoning_tokens: None,
+        first_tokens: None,
+        chunks: 0,
+        max_gap_us: None,
+        peak_tokens: None,
+        idle_us: None,
+        ended: Ended::Cut,
+        stage: Stage::Connect,
+        finish: None,
+        http_status: None,
+        error: String::new(),
+        checks: Vec::new(),
+        answer: None,
+    }
+}
