@@ -183,7 +183,7 @@ struct SimArgs {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(told) => return command::told(&told.render().ansi().to_string(), told.use_stderr()),
+        Err(told) => return command::told(&told.to_string(), told.use_stderr()),
     };
     command::talk(cli.verbose);
     match cli.verb {

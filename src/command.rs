@@ -40,10 +40,10 @@ pub fn tell(text: &str) {
 /// Help and version, or a mistake on the command line.
 pub fn told(text: &str, mistake: bool) -> Exit {
     if mistake {
-        let _ = std::io::stderr().lock().write_all(plain(text, std::io::stderr().is_terminal()).as_bytes());
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Mistake
     } else {
-        say(&plain(text, std::io::stdout().is_terminal()));
+        say(text);
         Exit::Pass
     }
 }
@@ -59,23 +59,6 @@ pub fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The text with its colours, or without them.
-fn plain(text: &str, colour: bool) -> String {
-    if colour && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut inside = false;
-    for character in text.chars() {
-        match character {
-            '\u{1b}' => inside = true,
-            _ if inside => inside = !character.is_ascii_alphabetic(),
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
 /// Sets up what `--verbose` shows.
 pub fn talk(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
@@ -85,14 +68,4 @@ pub fn talk(verbose: bool) {
         .with_target(false)
         .without_time()
         .init();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_are_taken_out_where_nobody_wants_them() {
-        assert_eq!(plain("\u{1b}[1merror:\u{1b}[0m no", false), "error: no");
-    }
 }

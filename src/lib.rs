@@ -9,6 +9,8 @@
 
 pub mod analysis;
 pub mod answer;
+pub mod cli;
+pub mod command;
 pub mod digest;
 pub mod engine;
 pub mod error;
@@ -19,6 +21,7 @@ pub mod http;
 pub mod incident;
 pub mod journal;
 pub mod measure;
+pub mod observe;
 pub mod plan;
 pub mod protocol;
 pub mod report;

@@ -32,6 +32,18 @@ pub struct Half {
     pub why: String,
 }
 
+impl Half {
+    /// Its name, and how dark it was: `server log (not read)`, `kernel (12 %)`.
+    pub fn in_words(&self) -> String {
+        let percent = (self.share * 100.0).floor();
+        match (self.share > 0.0, self.why.is_empty()) {
+            (true, _) => format!("{} ({percent} %)", self.name),
+            (false, true) => format!("{} (none)", self.name),
+            (false, false) => format!("{} ({})", self.name, self.why),
+        }
+    }
+}
+
 /// What could have seen one kind of event. All halves are needed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Covered {
@@ -149,18 +161,18 @@ impl Watch {
             }
         };
         let (requests, probes) = (&self.in_flight, &self.probe);
-        let seen_away = || half("health probes or requests", &[requests, probes], &self.probe_why);
+        let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
         let seen_anew =
-            half("engine metrics or requests", &[requests, &self.process], &self.probe_why);
+            half("metrics or requests", &[requests, &self.process], &self.probe_why);
         let log = || Half { name: "server log", share: 0.0, why: "not read".to_owned() };
         let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
         let progress = Half { name: "engine progress", share: 0.0, why: "not watched".to_owned() };
         Coverage {
             sources: vec![
-                half("requests in flight", &[requests], ""),
-                half("health probes", &[probes], &self.probe_why),
-                half("engine metrics", &[&self.process], &self.probe_why),
+                half("requests", &[requests], ""),
+                half("probes", &[probes], &self.probe_why),
+                half("metrics", &[&self.process], &self.probe_why),
                 log(),
                 kernel(),
             ],

@@ -37,6 +37,13 @@ impl Fold {
         }
     }
 
+    /// What is understood so far, with a calendar that has become better known since.
+    pub fn finish_with(&self, calendar: Calendar) -> Analysis {
+        let mut fold = self.clone();
+        fold.calendar = calendar;
+        fold.finish()
+    }
+
     /// Takes an entry; entries come in the order of seq.
     pub fn take(&mut self, entry: &Entry) {
         self.watch.take(entry);

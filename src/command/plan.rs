@@ -12,6 +12,7 @@ use crate::measure::{Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, forecast};
 use crate::plan::{Bounds, Plan, Rates};
 use crate::spec::{Extent, Recipe, Scenario, Select};
+use crate::stats::poisson::mtbf_without_failure;
 use crate::unit::{Bytes, figures, grouped, span};
 
 /// What the user wants to know a plan of.
@@ -75,14 +76,14 @@ fn prefill_per_s(rates: &Rates) -> Option<f64> {
 fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
     let mut rounds = BTreeMap::new();
-    for cell in judged.asked.cells() {
+    for cell in &judged.asked.cells {
         let select = Select {
             depth: Some(cell.depth),
             load: Some(cell.streams()),
             ..Select::default()
         };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
-        if let Some(seconds) = dist.statistic(Statistic::P50) {
+        if let Some(seconds) = dist.percentile(0.5) {
             rounds.insert(cell.to_string(), seconds);
         }
     }

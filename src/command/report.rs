@@ -23,12 +23,22 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
+/// Columns of the report: what a forum shows without wrapping.
+const WIDTH: usize = 80;
+
+impl Judged {
+    /// How the program ends.
+    pub fn exit(&self) -> Exit {
+        Exit::of(self.verdict.exit_code())
+    }
+}
+
 /// Tells a run again.
 pub fn report(run: &Path, format: Format) -> Exit {
     match judge(run) {
         Ok(judged) => {
             say(&text(&judged, format));
-            judged.verdict.exit()
+            judged.exit()
         }
         Err(wrong) => mistake(&wrong),
     }
@@ -103,7 +113,7 @@ pub fn text(judged: &Judged, format: Format) -> String {
     let Judged { asked, analysis, verdict } = judged;
     match format {
         Format::Terminal { wide } => {
-            let options = report::terminal::Options { wide, colour: colour() };
+            let options = report::terminal::Options { wide, colour: colour(), width: WIDTH };
             report::terminal::render(asked, analysis, verdict, options)
         }
         Format::Json => report::json::render(asked, analysis, verdict),

@@ -153,7 +153,7 @@ fn conclude(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }
     tell(&format!("run folder: {}", folder.display()));
-    match (judged.verdict.exit(), went) {
+    match (judged.exit(), went) {
         (Exit::Fail, _) => Exit::Fail,
         (_, Err(_)) => Exit::Fault,
         (exit, Ok(_)) => exit,

@@ -99,7 +99,8 @@ impl Conductor {
 
     /// The next slot of every lane of the present phase.
     pub fn issued(&self) -> Option<Issued> {
-        let phase = self.phase?;
+        // Nothing new is sent in the drain; its slots are those of the phase before.
+        let phase = self.phase.filter(|phase| *phase != Phase::Drain)?;
         let place = self.running.as_ref().map_or(self.place, |running| running.after);
         let next = (0..self.plan.lanes()).map(|lane| self.plan.slot(place, lane)).collect();
         Some(Issued { phase, next })

@@ -29,7 +29,7 @@ impl GapBook {
         self.from.get_or_insert(answer.request.sent);
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
         let arrivals = answer.arrivals.iter().take(room);
-        self.stamps.extend(arrivals.map(|arrival| (arrival.at, arrival.tokens)));
+        self.stamps.extend(arrivals.map(|arrival| (arrival.at, u64::from(arrival.tokens))));
         if !answer.request.ended.is_good() {
             return;
         }

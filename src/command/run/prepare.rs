@@ -11,11 +11,15 @@ use crate::analysis;
 use crate::command::inputs::FLAGSHIP;
 use crate::command::sim::{ailments, no_profile};
 use crate::command::{report, tell};
+use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::fact::{Fact, Fitted, Opened, TargetFact, TargetWord};
+use crate::escape::{ERROR_CHARS_MAX, one_line};
+use crate::fact::{
+    Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact, TargetWord,
+};
 use crate::http::{Address, Http, Options};
 use crate::journal::manifest::{self, Manifest};
-use crate::journal::{self, Journal};
+use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::{Bounds, Fit, Plan};
 use crate::run::arrive::{NoServer, Server, arrive};
@@ -25,10 +29,10 @@ use crate::run::{Script, identity};
 use crate::secret::Secrets;
 use crate::serve::sim;
 use crate::sim::Setup;
-use crate::spec::{Extent, Profile, Recipe, Scenario, recipe};
+use crate::spec::{Extent, Profile, Recipe, Scenario, Source, recipe};
 use crate::timeline::{Timeline, wall_text};
 use crate::unit::{At, micros, span};
-use crate::world::{Seams, World};
+use crate::world::{Seams, Sink, World};
 
 /// A run that is ready to go.
 pub struct Prepared {
@@ -91,45 +95,64 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
 /// Prepares a run, or says how it went instead.
 pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
     let specs = specs(&wish).map_err(Went::Mistake)?;
+    if let Some(output) = &wish.output {
+        journal::vacant(output).map_err(Went::Mistake)?;
+    }
     let sim = specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
     let timeline = Timeline::start();
     let (http, address, secrets) = wire(&wish, sim.as_ref(), timeline).map_err(Went::Mistake)?;
-    let waited = wait(&wish, &specs, &http, &timeline, stop).await;
-    let server = match waited {
+    let server = match wait(&wish, &specs, &http, &timeline, stop).await {
         Ok(server) => server,
         Err(NoServer::Mistake(wrong)) => return Err(Went::Mistake(wrong)),
         Err(NoServer::Interrupted) => return Err(Went::Interrupted),
         Err(NoServer::NeverAnswered(words)) => {
-            return Err(never_answered(&wish, specs, timeline, &address, &words));
+            let words = secrets.remove_from(&words);
+            return Err(never_answered(&wish, &specs, &timeline, &address, &words));
         }
     };
-    let Specs { recipe, scenario, profile, simulate } = specs;
-    let recipe = recipe.unwrap_or_else(|| {
+    let met = Met { http, timeline, address, secrets, server, sim };
+    ready(&wish, &specs, met).await
+}
+
+/// A server that was found.
+struct Met {
+    http: Http,
+    timeline: Timeline,
+    address: String,
+    secrets: Rc<Secrets>,
+    server: Server,
+    sim: Option<Simulated>,
+}
+
+/// The plan laid out for the server, its way of counting learned, the run folder made.
+async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
+    let Met { http, timeline, address, secrets, server, sim } = met;
+    let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&server.model.id, server.model.max_model_len, server.version.as_deref())
     });
     let bounds = Bounds {
         max_model_len: server.model.max_model_len,
         prefill_per_s: server.prefill_per_s,
     };
-    let plan = Plan::new(&scenario, wish.asked.seed, bounds).map_err(Went::Mistake)?;
-    for warning in recipe.warnings.iter().chain(&scenario.warnings) {
+    let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds).map_err(Went::Mistake)?;
+    let seen = identity::compare(&recipe, &plan, &server);
+    for warning in recipe.warnings.iter().chain(&specs.scenario.warnings) {
         tell(&format!("warning: {warning}"));
     }
-    let seen = identity::compare(&recipe, &plan, &server);
     for seen in seen.iter().filter(|seen| seen.differs) {
         tell(&format!("note: {}", seen.note));
     }
-    let folder = folder(&wish, &timeline, &recipe, &scenario);
-    let mut manifest = manifest(&wish, &recipe, &scenario, profile.as_ref(), simulate);
-    manifest.server(&address, &server, &plan, &timeline);
-    let mut journal = journal::create(&folder, &manifest).map_err(Went::Mistake)?;
+    let folder = folder(wish, &timeline, &recipe, &specs.scenario);
+    let mut manifest = manifest_of(wish, specs, &recipe, &timeline);
+    describe(&mut manifest, &address, &server, &plan, &recipe);
+    let journal = journal::create(&folder, &manifest).map_err(Went::Mistake)?;
     let (fit, fitted) = counted(&http, &timeline, &plan, &server).await;
     manifest.fit = serde_json::to_value(&fit).unwrap_or_default();
     journal.update(&manifest).map_err(Went::Mistake)?;
-    let asked = report::asked(&manifest).map_err(Went::Mistake)?;
+    let asked = report::asked(&manifest, &folder).map_err(Went::Mistake)?;
     let sensors = sensors(&http, &server, sim.as_ref(), &secrets);
     let script = Script {
-        before: before(&timeline, &address, &server, seen, fitted, simulate),
+        before: before(&timeline, &address, &server, seen, fitted, specs.simulate),
         plan: Rc::new(plan),
         fit: Rc::new(fit),
         abilities: server.abilities,
@@ -181,7 +204,7 @@ fn wire(
     }
     let ca_cert = wish.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
-    let root = address.root();
+    let root = address.root().to_owned();
     let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
     Ok((http, root, Rc::new(secrets)))
 }
@@ -275,7 +298,7 @@ fn before(
     timeline: &Timeline,
     address: &str,
     server: &Server,
-    seen: Vec<crate::fact::Seen>,
+    seen: Vec<Seen>,
     fitted: Vec<Fitted>,
     simulated: bool,
 ) -> Vec<(At, Fact)> {
@@ -316,4 +339,135 @@ fn folder(wish: &Wish, timeline: &Timeline, recipe: &Recipe, scenario: &Scenario
     let start = wall_text(timeline.wall_us());
     let start = start.split('.').next().unwrap_or(&start).replace(':', "-");
     Path::new("runs").join(format!("{start}-{}-{}", recipe.source.name, scenario.source.name))
+}
+
+fn text(source: &Source) -> manifest::Text {
+    manifest::Text {
+        name: source.name.clone(),
+        origin: source.origin.clone(),
+        text: source.text.clone(),
+        sha256: sha256(source.text.as_bytes()),
+    }
+}
+
+/// What the run is, as far as the user said it.
+fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline) -> Manifest {
+    Manifest {
+        schema: manifest::SCHEMA,
+        longhaul: env!("CARGO_PKG_VERSION").to_owned(),
+        simulated: specs.simulate,
+        recipe: text(&recipe.source),
+        scenario: text(&specs.scenario.source),
+        overrides: serde_json::to_value(&wish.asked.overrides).unwrap_or_default(),
+        profile: specs.profile.as_ref().map(|profile| text(&profile.source)),
+        ailments: wish.ailments.clone(),
+        rendered_command: recipe.command.clone(),
+        seed: wish.asked.seed,
+        container: recipe.container.clone(),
+        nodes: vec![manifest::this_node()],
+        segments: vec![manifest::SegmentAnchor {
+            segment: 0,
+            wall_us: timeline.wall_us(),
+            uptime_s: manifest::uptime_s(),
+            boot_id: manifest::boot_id(),
+        }],
+        again: again(wish, specs, recipe),
+        ..Manifest::default()
+    }
+}
+
+/// What the run is, as far as the server and the plan say it.
+fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan, recipe: &Recipe) {
+    let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
+    let mut warnings = recipe.warnings.clone();
+    warnings.extend(plan.notes.iter().cloned());
+    manifest.endpoint = address.to_owned();
+    manifest.model = server.model.id.clone();
+    manifest.abilities = server.abilities;
+    manifest.plan_fingerprint = plan.fingerprint();
+    manifest.corpus = vec![plan.corpus().hash()];
+    manifest.plan = serde_json::json!({
+        "cells": plan.cells(), "lap": cells, "notes": plan.notes,
+        "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
+    });
+    manifest.warnings = warnings;
+    manifest.server = serde_json::json!({
+        "models": server.models.iter().map(|model| &model.id).collect::<Vec<_>>(),
+        "root": server.model.root,
+        "max_model_len": server.model.max_model_len,
+        "version": server.version,
+        "prefill_tokens_per_s": server.prefill_per_s,
+    });
+}
+
+/// The command line that does the run again.
+fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
+    let mut words = vec!["longhaul run".to_owned()];
+    let mut flag = |name: &str, value: &str| {
+        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=@%".contains(c));
+        words.push(if plain { format!("--{name} {value}") } else { format!("--{name} '{value}'") });
+    };
+    let of = |source: &Source| source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned();
+    if wish.asked.recipe.is_some() {
+        flag("recipe", &of(&recipe.source));
+    }
+    flag("scenario", &of(&specs.scenario.source));
+    let overrides = &wish.asked.overrides;
+    if let Some(duration) = overrides.duration {
+        flag("duration", &humantime::format_duration(duration).to_string().replace(' ', ""));
+    }
+    if let Some(depths) = &overrides.depths {
+        flag("depths", &list(depths));
+    }
+    if let Some(concurrency) = &overrides.concurrency {
+        flag("concurrency", &list(concurrency));
+    }
+    if let Some(profile) = &wish.asked.profile {
+        flag("profile", profile);
+    }
+    for ailment in &wish.ailments {
+        flag("ailment", ailment);
+    }
+    match &wish.endpoint {
+        Some(endpoint) => flag("endpoint", endpoint),
+        None => words.push("--simulate".to_owned()),
+    }
+    if let Some(model) = &wish.model {
+        words.push(format!("--model {model}"));
+    }
+    words.push(format!("--seed {}", wish.asked.seed));
+    words.join(" ")
+}
+
+fn list<T: ToString>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// A run folder that says that there was nobody: an attached server never answered.
+fn never_answered(
+    wish: &Wish,
+    specs: &Specs,
+    timeline: &Timeline,
+    address: &str,
+    words: &str,
+) -> Went {
+    let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
+    let folder = folder(wish, timeline, &recipe, &specs.scenario);
+    let mut manifest = manifest_of(wish, specs, &recipe, timeline);
+    manifest.endpoint = address.to_owned();
+    let mut journal = match journal::create(&folder, &manifest) {
+        Ok(journal) => journal,
+        Err(wrong) => return Went::Mistake(wrong),
+    };
+    let closed =
+        Closed { because: ClosedBecause::NeverAnswered, note: one_line(words, ERROR_CHARS_MAX) };
+    let facts = [opened(timeline, address, specs.simulate), Fact::Closed(closed.clone())];
+    let mut written = Ok(());
+    for (seq, fact) in facts.into_iter().enumerate() {
+        let entry = Entry { segment: 0, seq: seq as u64, at: timeline.now(), fact };
+        written = written.and_then(|()| journal.append(&entry));
+    }
+    // Dropping the journal closes it.
+    drop(journal);
+    Went::Folder(folder, written.map(|()| closed))
 }

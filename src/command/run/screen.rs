@@ -95,9 +95,8 @@ impl OnFail {
             return;
         }
         self.judged = entry.at;
-        let mut fold = self.fold.clone();
-        fold.calendar(self.first.finish());
-        let verdict = verdict::judge(&self.asked.contract, &self.asked, &fold.finish());
+        let analysis = self.fold.finish_with(self.first.finish());
+        let verdict = verdict::judge(&self.asked.contract, &analysis);
         let broken = verdict.gates.iter().find(|gate| gate.word == verdict::Word::Fail);
         if let Some(gate) = broken {
             self.told = true;
