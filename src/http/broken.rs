@@ -1,0 +1,62 @@
+//! What an HTTP client's error says about the connection. The kinds are found by
+//! walking down to the causes; the words are the innermost, since the outer ones
+//! only repeat that a request failed.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use crate::fact::Stage;
+use crate::unit::At;
+use crate::world::{Broken, BrokenHow};
+
+/// An error of the client, as what broke, seen at `at`.
+pub fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
+    let how = causes(error).find_map(|cause| how(cause, stage)).unwrap_or(match stage {
+        // Names that are not found and certificates that are not trusted end here.
+        Stage::Connect => BrokenHow::Unreachable,
+        _ => BrokenHow::Reset,
+    });
+    Broken { how, stage, at, words: words(error) }
+}
+
+/// The innermost cause's words.
+pub fn words(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The error and its causes, the innermost last.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| inner(*error))
+}
+
+/// `io::Error` hides what it wraps from `source`, which gives the wrapped error's own source.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(wrapped) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        return Some(wrapped);
+    }
+    error.source()
+}
+
+fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        if error.is_incomplete_message() {
+            return Some(BrokenHow::CutOff);
+        }
+        if error.is_parse() {
+            return Some(BrokenHow::Malformed);
+        }
+    }
+    let kind = cause.downcast_ref::<io::Error>()?.kind();
+    match kind {
+        ErrorKind::ConnectionRefused => Some(BrokenHow::Refused),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Some(BrokenHow::Reset)
+        }
+        // While connecting, these are TLS that failed.
+        ErrorKind::UnexpectedEof if stage != Stage::Connect => Some(BrokenHow::CutOff),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput if stage != Stage::Connect => {
+            Some(BrokenHow::Malformed)
+        }
+        _ => None,
+    }
+}
