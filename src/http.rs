@@ -62,7 +62,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Http {
     client: Client,
-    root: String,
+    address: Address,
     timeline: Timeline,
 }
 
@@ -104,8 +104,7 @@ impl Http {
                 .at(options.address.root())
                 .hint("look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
         })?;
-        let root = options.address.root().to_owned();
-        Ok(Http { client, root, timeline: options.timeline })
+        Ok(Http { client, address: options.address, timeline: options.timeline })
     }
 }
 
@@ -136,7 +135,7 @@ impl Wire for Http {
     type Reply = HttpReply;
 
     async fn call(&self, call: Call) -> Result<HttpReply, Broken> {
-        let url = format!("{}{}", self.root, call.path);
+        let url = format!("{}{}", self.address.root(), call.path);
         let request = match call.body {
             Some(body) => self.client.post(url).header(CONTENT_TYPE, "application/json").body(body),
             None => self.client.get(url),

@@ -59,7 +59,7 @@ fn stage(seen: &Seen, over: &Over) -> Stage {
     match (seen.status, over) {
         (None, Over::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
         // A refusal is the head itself; nothing after it was an answer.
-        (None, _) | (Some(400..), _) => Stage::Headers,
+        (None | Some(400..), _) => Stage::Headers,
         _ if seen.finish.is_some() => Stage::Closing,
         _ if seen.chunks > 0 => Stage::Streaming,
         _ => Stage::BeforeFirst,

@@ -87,7 +87,9 @@ fn is_local(host: &str) -> bool {
             ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
         }
         Ok(IpAddr::V6(ip)) => is_local_v6(ip),
-        Err(_) => bare == "localhost" || bare.ends_with(".localhost") || bare.ends_with(".local"),
+        Err(_) => {
+            bare == "localhost" || matches!(bare.rsplit_once('.'), Some((_, "localhost" | "local")))
+        }
     }
 }
 

@@ -80,9 +80,9 @@ impl Parser {
     /// drop it; servers that forget the last blank line are in the field, so who
     /// asks decides.
     pub fn left_over(&mut self) -> Option<String> {
-        let line = std::mem::take(&mut self.line);
         // A field name that was itself cut off is nothing.
-        if line.starts_with(b"data:") {
+        if self.line.starts_with(b"data:") {
+            let line = std::mem::take(&mut self.line);
             self.take(&line, &mut |_| ()).ok()?;
         }
         let data = std::mem::take(&mut self.data);
