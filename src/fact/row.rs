@@ -1,1 +1,180 @@
+//! An entry as a row of a file, and back. Every row begins with its `seq` and
+//! ends with a checksum of itself, so that a torn row is never taken for a whole
+//! one; standard readers see one more column.
+//!
+//! Pure text: knows columns and words, no files. The columns are documented in
+//! `docs/formats/run-folder.md`; later versions add columns before `crc` and
+//! never rename one.
 
+mod event;
+mod field;
+mod reading;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use csv::ByteRecord;
+
+pub use event::kind_of;
+use field::{Fields, Row};
+
+use super::{Entry, Fact};
+
+/// Bytes of a line, its end included. Bounds what a reader keeps in memory when a
+/// file holds no line ends, and what a writer lets into the journal.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Columns of `requests.csv`.
+pub const REQUEST_COLUMNS: [&str; 40] = [
+    "seq",
+    "segment",
+    "phase",
+    "workload",
+    "class",
+    "lane",
+    "slot",
+    "session",
+    "turn",
+    "cell",
+    "lap",
+    "repeat",
+    "depth",
+    "load",
+    "asked_prompt",
+    "asked_output",
+    "due_us",
+    "sent_us",
+    "done_us",
+    "first_byte_us",
+    "ttft_us",
+    "ttft_content_us",
+    "last_us",
+    "prompt_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "first_tokens",
+    "chunks",
+    "max_gap_us",
+    "peak_tokens",
+    "idle_us",
+    "ended",
+    "stage",
+    "finish",
+    "http_status",
+    "error",
+    "checks",
+    "answer",
+    "crc",
+];
+
+/// Columns of `events.csv`.
+pub const EVENT_COLUMNS: [&str; 9] =
+    ["seq", "segment", "at_us", "wall", "kind", "subject", "cause", "detail", "crc"];
+
+/// Columns of `readings.csv`.
+pub const READING_COLUMNS: [&str; 12] = [
+    "seq", "segment", "at_us", "source", "instance", "name", "n", "min", "mean", "max", "last",
+    "crc",
+];
+
+/// The three files that hold rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum File {
+    /// A row per request.
+    Requests,
+    /// A row per other fact.
+    Events,
+    /// A row per reading.
+    Readings,
+}
+
+impl File {
+    /// All three.
+    pub const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
+
+    /// Its name in the run folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            File::Requests => "requests.csv",
+            File::Events => "events.csv",
+            File::Readings => "readings.csv",
+        }
+    }
+
+    /// Its columns, in order; the last is always the checksum.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            File::Requests => &REQUEST_COLUMNS,
+            File::Events => &EVENT_COLUMNS,
+            File::Readings => &READING_COLUMNS,
+        }
+    }
+
+    /// Its first line, which alone has no checksum.
+    pub fn header(self) -> String {
+        let mut line = self.columns().join(",");
+        line.push('\n');
+        line
+    }
+}
+
+/// The file that a fact's row belongs to.
+pub fn file_of(fact: &Fact) -> File {
+    match fact {
+        Fact::Request(_) => File::Requests,
+        Fact::Reading(_) => File::Readings,
+        _ => File::Events,
+    }
+}
+
+/// Appends an entry to `out` as one whole line, checksum and line end included.
+/// `wall_anchor_us` is the wall time of the segment's anchor, microseconds since
+/// 1970, and only serves the column `wall`.
+///
+/// What comes back from [`decode`] equals the entry, provided that a request's
+/// and a reading's texts are on one line (others are escaped), its `done` is the
+/// entry's stamp, and none of its optional texts is empty.
+pub fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut fields = Fields::new(out);
+    fields.put(entry.seq);
+    fields.put(entry.segment);
+    match &entry.fact {
+        Fact::Request(request) => request::write(request, entry.at, &mut fields),
+        Fact::Reading(reading) => reading::write(reading, entry.at, &mut fields),
+        fact => event::write(fact, entry.at, wall_anchor_us, &mut fields),
+    }
+    fields.end();
+    // The csv writer has ended the line; the checksum goes before that end.
+    if out.last() == Some(&b'\n') {
+        out.pop();
+    }
+    let crc = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(format!(",{crc:08x}\n").as_bytes());
+}
+
+/// Whether a line (with or without its line end) carries the checksum of itself.
+pub fn is_whole(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {
+        return false;
+    };
+    crc == format!(",{:08x}", crc32fast::hash(before)).as_bytes()
+}
+
+/// Reads an entry from the fields of a row whose checksum has been verified.
+///
+/// # Errors
+/// In words: the column that is wrong or missing.
+pub fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
+    let mut row = Row::new(file.columns(), record)?;
+    let seq = row.value()?;
+    let segment = row.value()?;
+    let (at, fact) = match file {
+        File::Requests => request::read(&mut row)?,
+        File::Events => event::read(&mut row)?,
+        File::Readings => reading::read(&mut row)?,
+    };
+    Ok(Entry { segment, seq, at, fact })
+}
