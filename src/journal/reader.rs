@@ -1,0 +1,228 @@
+//! A run folder read back: the manifest, and the entries of all three files in
+//! the order of the run. What is torn or damaged is left out and told; reading
+//! goes on, and takes the same memory whatever the size.
+//!
+//! A folder that is still being written reads as it was when it was opened.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Take};
+use std::path::{Path, PathBuf};
+
+use csv::ByteRecord;
+
+use super::folder::MANIFEST;
+use super::lines::WholeLines;
+use super::manifest::{Manifest, SCHEMA};
+use crate::error::Mistake;
+use crate::fact::{Entry, Seq, row};
+
+/// Looks at the lengths of the three files until two looks agree. A writer that
+/// changes them between so many looks in a row writes faster than any run.
+const LOOKS_MAX: usize = 32;
+
+/// What is missing of a run folder. Complete once the entries have been read to the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Files with a torn end, and how many bytes of it were left out.
+    pub torn: Vec<(&'static str, u64)>,
+    /// Rows in the middle of a file that are not whole, or say what this longhaul does not know.
+    pub damaged_rows: u64,
+    /// What was wrong with the first row that was whole and could not be understood.
+    pub first_damage: Option<String>,
+    /// Entries whose number comes between others and that are in no file.
+    pub missing_seqs: u64,
+    /// The system's words where a file could not be read any further.
+    pub unreadable: Option<String>,
+}
+
+impl Told {
+    /// Whether nothing is missing as far as can be seen.
+    pub fn is_whole(&self) -> bool {
+        *self == Told::default()
+    }
+}
+
+/// A run folder: its manifest, and its entries by iteration.
+pub struct Reader {
+    dir: PathBuf,
+    manifest: Manifest,
+    lengths: [u64; 3],
+    rows: Vec<Rows>,
+    next_seq: Seq,
+    missing_seqs: u64,
+}
+
+/// Opens a run folder.
+///
+/// # Errors
+/// It is none, cannot be read, or is of a newer longhaul.
+pub fn open(dir: &Path) -> Result<Reader, Mistake> {
+    let manifest = read_manifest(dir)?;
+    let lengths = lengths(dir);
+    Reader::new(dir.to_owned(), manifest, lengths)
+}
+
+/// Reads a run folder's manifest alone.
+///
+/// # Errors
+/// As for [`open`].
+pub fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
+    let path = dir.join(MANIFEST);
+    let place = path.display().to_string();
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Mistake::new(format!("this is not a run folder: {error}"))
+            .at(place.clone())
+            .hint("give the folder that `longhaul run` named at its end, as runs/tonight")
+    })?;
+    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
+        Mistake::new(format!("the manifest of the run cannot be read: {error}")).at(place.clone())
+    })?;
+    if manifest.schema > SCHEMA {
+        let schema = manifest.schema;
+        return Err(Mistake::new(format!(
+            "this run folder has schema {schema}, newer than {SCHEMA}"
+        ))
+        .at(place)
+        .hint("read it with the longhaul that wrote it, or a newer one"));
+    }
+    Ok(manifest)
+}
+
+/// The lengths of the files at one moment: rows of different files that are written
+/// between two looks would otherwise seem to be missing.
+fn lengths(dir: &Path) -> [u64; 3] {
+    let look = || {
+        row::File::ALL.map(|file| fs::metadata(dir.join(file.name())).map_or(0, |meta| meta.len()))
+    };
+    let mut before = look();
+    for _ in 0..LOOKS_MAX {
+        let now = look();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    before
+}
+
+impl Reader {
+    fn new(dir: PathBuf, manifest: Manifest, lengths: [u64; 3]) -> Result<Reader, Mistake> {
+        let mut rows = Vec::new();
+        for (file, length) in row::File::ALL.into_iter().zip(lengths) {
+            rows.extend(Rows::open(&dir, file, length)?);
+        }
+        Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing_seqs: 0 })
+    }
+
+    /// What the run is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The same entries from the start, for a second pass: what has been written
+    /// since the first was opened is not among them.
+    ///
+    /// # Errors
+    /// The folder cannot be read any more.
+    pub fn again(&self) -> Result<Reader, Mistake> {
+        Reader::new(self.dir.clone(), self.manifest.clone(), self.lengths)
+    }
+
+    /// What is missing, as far as has been read.
+    pub fn told(&self) -> Told {
+        let mut told = Told { missing_seqs: self.missing_seqs, ..Told::default() };
+        for rows in &self.rows {
+            let tally = rows.csv.get_ref().tally();
+            if tally.torn_bytes > 0 {
+                told.torn.push((rows.file.name(), tally.torn_bytes));
+            }
+            told.damaged_rows += tally.damaged_rows + rows.unknown;
+            told.first_damage = told.first_damage.or_else(|| rows.first_unknown.clone());
+            told.unreadable = told.unreadable.or_else(|| rows.unreadable.clone());
+        }
+        told
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        for rows in &mut self.rows {
+            rows.fill();
+        }
+        let first = self
+            .rows
+            .iter_mut()
+            .filter(|rows| rows.ahead.is_some())
+            .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
+        let entry = first.ahead.take()?;
+        self.missing_seqs += entry.seq.saturating_sub(self.next_seq);
+        self.next_seq = self.next_seq.max(entry.seq.saturating_add(1));
+        Some(entry)
+    }
+}
+
+/// The rows of one file.
+struct Rows {
+    file: row::File,
+    csv: csv::Reader<WholeLines<BufReader<Take<File>>>>,
+    record: ByteRecord,
+    /// The next entry, read ahead for the merge.
+    ahead: Option<Entry>,
+    ended: bool,
+    unknown: u64,
+    first_unknown: Option<String>,
+    unreadable: Option<String>,
+}
+
+impl Rows {
+    /// A file that is not there has no rows: a power cut may have come before it was made.
+    fn open(dir: &Path, file: row::File, length: u64) -> Result<Option<Rows>, Mistake> {
+        let path = dir.join(file.name());
+        let source = match File::open(&path) {
+            Ok(source) => source,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Mistake::new(format!("the run folder cannot be read: {error}"))
+                    .at(path.display().to_string()));
+            }
+        };
+        let csv = csv::ReaderBuilder::new()
+            .has_headers(false)
+            // A later longhaul may have added columns before the checksum.
+            .flexible(true)
+            .from_reader(WholeLines::new(BufReader::new(source.take(length))));
+        Ok(Some(Rows {
+            file,
+            csv,
+            record: ByteRecord::new(),
+            ahead: None,
+            ended: false,
+            unknown: 0,
+            first_unknown: None,
+            unreadable: None,
+        }))
+    }
+
+    /// Reads ahead to the next row that can be understood.
+    fn fill(&mut self) {
+        while self.ahead.is_none() && !self.ended {
+            match self.csv.read_byte_record(&mut self.record) {
+                Ok(true) => match row::decode(self.file, &self.record) {
+                    Ok(entry) => self.ahead = Some(entry),
+                    Err(words) => {
+                        self.unknown += 1;
+                        let name = self.file.name();
+                        self.first_unknown.get_or_insert_with(|| format!("{name}: {words}"));
+                    }
+                },
+                Ok(false) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    self.unreadable = Some(format!("{}: {error}", self.file.name()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Does the writing: one `write` per row, and a sync when it is due. The same
+//! whether a thread calls it or the run itself.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::evidence::{self, Dropped, Log};
+use super::folder;
+use super::hlog::HdrLog;
+use super::manifest::Manifest;
+use crate::fact::row::{self, LINE_BYTES_MAX};
+use crate::fact::{Entry, Fact, Seq};
+use crate::unit::{At, micros};
+
+/// What a power cut may take at most: so much time, or so many rows. A sync costs
+/// milliseconds, which is below 0.1 % at this pace.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
+const SYNC_ROWS: u32 = 64;
+
+/// Something to be written.
+pub(super) enum Job {
+    /// A row.
+    Entry(Box<Entry>),
+    /// Frames of a failure, and how many bytes of them were cut.
+    Evidence(Seq, Vec<u8>, usize),
+    /// What is not kept of evidence so far.
+    Dropped(Dropped),
+    /// The server's output.
+    Log(Vec<u8>),
+    /// A newer manifest.
+    Manifest(Box<Manifest>),
+    /// Everything so far is to be made durable.
+    Sync,
+}
+
+/// A file that only grows.
+struct Out {
+    name: &'static str,
+    file: File,
+    dirty: bool,
+}
+
+impl Out {
+    fn create(dir: &Path, name: &'static str, start: &[u8]) -> io::Result<Out> {
+        let file = OpenOptions::new().append(true).create_new(true).open(dir.join(name))?;
+        let mut out = Out { name, file, dirty: true };
+        out.file.write_all(start)?;
+        Ok(out)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.dirty = true;
+        self.file.write_all(bytes).map_err(|error| words(self.name, &error))
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        if std::mem::take(&mut self.dirty) {
+            self.file.sync_data().map_err(|error| words(self.name, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn words(name: &str, error: &io::Error) -> String {
+    format!("{name} cannot be written: {error}")
+}
+
+/// When a sync is due: a function of the rows alone, so that virtual time has the same one.
+#[derive(Debug, Default)]
+struct Pace {
+    rows: u32,
+    oldest: Option<At>,
+    urgent: bool,
+    late: bool,
+}
+
+impl Pace {
+    fn take(&mut self, entry: &Entry) {
+        let oldest = *self.oldest.get_or_insert(entry.at);
+        self.late |= entry.at.since(oldest) >= micros(SYNC_EVERY);
+        self.urgent |= matters(&entry.fact);
+        self.rows += u32::from(!matches!(entry.fact, Fact::Reading(_)));
+    }
+
+    fn is_due(&self) -> bool {
+        self.late || self.rows >= SYNC_ROWS
+    }
+}
+
+/// What must be on the disk before anything else goes wrong.
+fn matters(fact: &Fact) -> bool {
+    match fact {
+        Fact::Opened(_)
+        | Fact::Phase(_)
+        | Fact::Target(_)
+        | Fact::Action(_)
+        | Fact::Fault(_)
+        | Fact::Closed(_) => true,
+        Fact::Request(request) => request.ended.is_bad(),
+        _ => false,
+    }
+}
+
+/// The files of a run folder.
+pub(super) struct Writer {
+    dir: PathBuf,
+    requests: Out,
+    events: Out,
+    readings: Out,
+    latency: Out,
+    log: Log,
+    hdr: HdrLog,
+    anchor_us: u64,
+    pace: Pace,
+    durable: bool,
+    dropped: Option<Dropped>,
+    /// One row, kept so that it is not allocated anew for each.
+    line: Vec<u8>,
+}
+
+impl Writer {
+    /// Makes the files. Without `durable`, only the end waits for the disk.
+    pub(super) fn create(dir: &Path, manifest: &Manifest, durable: bool) -> io::Result<Writer> {
+        let csv = |file: row::File| Out::create(dir, file.name(), file.header().as_bytes());
+        let mut head = Vec::new();
+        let hdr = HdrLog::new(manifest.start_us(), &mut head).map_err(io::Error::other)?;
+        let segment = manifest.segments.last().map_or(0, |anchor| anchor.segment);
+        Ok(Writer {
+            dir: dir.to_owned(),
+            requests: csv(row::File::Requests)?,
+            events: csv(row::File::Events)?,
+            readings: csv(row::File::Readings)?,
+            latency: Out::create(dir, "latency.hlog", &head)?,
+            log: Log::new(dir),
+            hdr,
+            anchor_us: manifest.anchor_us(segment),
+            pace: Pace::default(),
+            durable,
+            dropped: None,
+            line: Vec::new(),
+        })
+    }
+
+    /// Does a job and syncs if that is due; for callers without a thread.
+    pub(super) fn take(&mut self, job: Job) -> Result<(), String> {
+        self.write(job)?;
+        if self.pace.urgent { self.sync() } else { Ok(()) }
+    }
+
+    /// Does a job; what is urgent waits until [`serve`] has seen whether more is urgent.
+    fn write(&mut self, job: Job) -> Result<(), String> {
+        match job {
+            Job::Entry(entry) => self.row(&entry)?,
+            Job::Evidence(seq, frames, cut_bytes) => {
+                evidence::keep(&self.dir, seq, &frames, cut_bytes)
+                    .map_err(|error| words("evidence", &error))?;
+            }
+            Job::Dropped(dropped) => self.dropped = Some(dropped),
+            Job::Log(bytes) => {
+                self.log.write(&bytes).map_err(|error| words("server.log", &error))?;
+            }
+            Job::Manifest(manifest) => folder::write_manifest(&self.dir, &manifest)
+                .map_err(|error| words(folder::MANIFEST, &error))?,
+            Job::Sync => return self.sync(),
+        }
+        if self.pace.is_due() { self.sync() } else { Ok(()) }
+    }
+
+    fn row(&mut self, entry: &Entry) -> Result<(), String> {
+        self.line.clear();
+        row::encode(entry, self.anchor_us, &mut self.line);
+        let out = match row::file_of(&entry.fact) {
+            row::File::Requests => &mut self.requests,
+            row::File::Events => &mut self.events,
+            row::File::Readings => &mut self.readings,
+        };
+        if self.line.len() > LINE_BYTES_MAX {
+            return Err(format!("a row of {} bytes is too long for {}", self.line.len(), out.name));
+        }
+        out.write(&self.line)?;
+        self.pace.take(entry);
+        self.line.clear();
+        self.hdr.take(entry, &mut self.line)?;
+        if self.line.is_empty() { Ok(()) } else { self.latency.write(&self.line) }
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.pace = Pace::default();
+        if let Some(dropped) = self.dropped.take() {
+            evidence::say_dropped(&self.dir, dropped).map_err(|error| words("evidence", &error))?;
+        }
+        if self.durable { self.sync_files() } else { Ok(()) }
+    }
+
+    fn sync_files(&mut self) -> Result<(), String> {
+        for out in [&mut self.events, &mut self.requests, &mut self.readings, &mut self.latency] {
+            out.sync()?;
+        }
+        self.log.sync().map_err(|error| words("server.log", &error))
+    }
+
+    /// Writes what is still held back, and waits for the disk.
+    pub(super) fn close(&mut self) -> Result<(), String> {
+        self.line.clear();
+        self.hdr.finish(&mut self.line)?;
+        self.latency.write(&self.line)?;
+        self.sync()?;
+        self.sync_files()?;
+        folder::sync_dir(&self.dir).map_err(|error| words("the run folder", &error))
+    }
+}
+
+/// Does jobs until nobody can send any more or one fails; `failure` is set before
+/// the queue is gone, so that who sends next learns why.
+pub(super) fn serve(
+    mut writer: Writer,
+    queue: &Receiver<Job>,
+    failure: &OnceLock<String>,
+) -> Result<(), String> {
+    let outcome = work(&mut writer, queue);
+    if let Err(words) = &outcome {
+        failure.get_or_init(|| words.clone());
+    }
+    outcome
+}
+
+fn work(writer: &mut Writer, queue: &Receiver<Job>) -> Result<(), String> {
+    loop {
+        // What is urgent waits for nothing but what has already come: one sync then
+        // serves a whole burst of failures, and a burst cannot fill the queue.
+        let wait = if writer.pace.urgent { Duration::ZERO } else { SYNC_EVERY };
+        match queue.recv_timeout(wait) {
+            Ok(job) => writer.write(job)?,
+            Err(RecvTimeoutError::Timeout) => writer.sync()?,
+            Err(RecvTimeoutError::Disconnected) => return writer.close(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::fact::{Clock, Source};
+
+    fn entry(at: At, fact: Fact) -> Entry {
+        Entry { segment: 0, seq: 0, at, fact }
+    }
+
+    fn clock(at: At) -> Entry {
+        entry(at, Fact::Clock(Clock { wall_us: 0, drift_us: 0 }))
+    }
+
+    #[test]
+    fn a_sync_is_due_after_five_seconds_or_sixty_four_rows() {
+        let mut pace = Pace::default();
+        pace.take(&clock(At(10_000_000)));
+        pace.take(&clock(At(14_999_999)));
+        assert!(!pace.is_due());
+        pace.take(&clock(At(15_000_000)));
+        assert!(pace.is_due());
+
+        let mut pace = Pace::default();
+        (0..63).for_each(|_| pace.take(&clock(At(0))));
+        assert!(!pace.is_due());
+        pace.take(&clock(At(0)));
+        assert!(pace.is_due() && !pace.urgent);
+    }
+
+    #[test]
+    fn readings_are_not_counted_and_a_fault_is_urgent() {
+        let mut pace = Pace::default();
+        let reading = crate::fact::Reading {
+            source: Source::Own,
+            instance: String::new(),
+            name: "in_flight".to_owned(),
+            n: 1,
+            min: 0.0,
+            mean: 0.0,
+            max: 0.0,
+            last: 0.0,
+        };
+        (0..100).for_each(|_| pace.take(&entry(At(0), Fact::Reading(reading.clone()))));
+        assert!(!pace.is_due() && !pace.urgent);
+        let why = String::new();
+        let fault = crate::fact::Fault { kind: crate::fact::FaultKind::Pace, why, fatal: false };
+        pace.take(&entry(At(0), Fact::Fault(fault)));
+        assert!(pace.urgent);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_in_words_and_ends_the_writing() {
+        let dir = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut writer = Writer::create(&dir, &Manifest::default(), true).unwrap();
+        writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let (jobs, queue) = sync_channel(4);
+        let failure = OnceLock::new();
+        jobs.send(Job::Entry(Box::new(clock(At(0))))).unwrap();
+        let outcome = serve(writer, &queue, &failure);
+        assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
+        assert!(failure.get().is_some());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
