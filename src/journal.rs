@@ -1,14 +1,230 @@
-//! WRITTEN: the run folder, the only truth of a run. Rows are appended, one
-//! write each, and made durable every few seconds and at once on what matters.
+//! WRITTEN: the run folder. Takes entries and makes them rows that survive a
+//! power cut (`writer`), and reads a folder back, whole or torn (`reader`).
 //!
-//! Knows facts and files; knows nothing of plans, runs or conclusions.
+//! Knows the files and nothing of what the entries mean. Writing happens on a
+//! thread of its own behind a bounded queue, so that a disk that hangs never
+//! holds up a request; in virtual time it happens inline, because a thread
+//! behind a channel would let hours pass unseen.
 
 mod evidence;
+mod folder;
 pub mod hlog;
+mod lines;
 pub mod manifest;
-mod reader;
+pub mod reader;
 mod writer;
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::error::Mistake;
+use crate::fact::{Entry, Seq};
+use crate::world::Sink;
+use evidence::{EVIDENCE_BYTES_MAX, Evidence, Kept};
 pub use manifest::Manifest;
-pub use reader::{Entries, Reader, Told, open};
-pub use writer::{Journal, create, vacant};
+pub use reader::{Reader, Told};
+use writer::{Job, Writer};
+
+/// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
+/// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
+const QUEUE_JOBS_MAX: usize = 8192;
+
+/// A run folder that is being written; the sink of a run.
+pub struct Journal {
+    dir: PathBuf,
+    hand: Hand,
+    evidence: Evidence,
+    /// What went wrong first; nothing is written after it.
+    failed: Option<String>,
+    /// Held for as long as the folder is in use.
+    _lock: File,
+}
+
+/// Who writes.
+enum Hand {
+    /// The caller, at once.
+    Inline(Box<Writer>),
+    /// A thread.
+    Thread {
+        /// Dropped to ask the thread to finish.
+        jobs: Option<SyncSender<Job>>,
+        /// Set by the thread when a write failed.
+        failure: Arc<OnceLock<String>>,
+        /// Sent by the thread as the last thing it does.
+        finished: Option<oneshot::Receiver<Result<(), String>>>,
+        thread: Option<JoinHandle<()>>,
+    },
+}
+
+impl Journal {
+    /// Makes a run folder, its parents too, and writes it on a thread of its own.
+    ///
+    /// # Errors
+    /// The folder is in use, is not empty, or cannot be written.
+    pub fn create(dir: &Path, manifest: &Manifest) -> Result<Journal, Mistake> {
+        let (lock, writer) = folder::create(dir, manifest, true)?;
+        let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
+        let (finish, finished) = oneshot::channel();
+        let failure = Arc::new(OnceLock::new());
+        let told = Arc::clone(&failure);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                // Nobody listens any more where a run was dropped without `close`.
+                let _ = finish.send(writer::serve(writer, &queue, &told));
+            })
+            .map_err(|error| folder::refused(dir, &error))?;
+        let hand = Hand::Thread {
+            jobs: Some(jobs),
+            failure,
+            finished: Some(finished),
+            thread: Some(thread),
+        };
+        Ok(Journal::with(dir, hand, lock))
+    }
+
+    /// As [`Journal::create`], but every call writes before it returns, and the disk
+    /// is waited for only at the end: what a rehearsal loses, it can make again.
+    ///
+    /// # Errors
+    /// As for [`Journal::create`].
+    pub fn inline(dir: &Path, manifest: &Manifest) -> Result<Journal, Mistake> {
+        let (lock, writer) = folder::create(dir, manifest, false)?;
+        Ok(Journal::with(dir, Hand::Inline(Box::new(writer)), lock))
+    }
+
+    fn with(dir: &Path, hand: Hand, lock: File) -> Journal {
+        let evidence = Evidence::default();
+        Journal { dir: dir.to_owned(), hand, evidence, failed: None, _lock: lock }
+    }
+
+    /// The run folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes the manifest anew: what has been found out since the start.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    pub fn update(&mut self, manifest: &Manifest) -> Result<(), String> {
+        self.give(Job::Manifest(Box::new(manifest.clone())))
+    }
+
+    /// Hands a job over; the first failure is kept and returned ever after.
+    fn give(&mut self, job: Job) -> Result<(), String> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let outcome = match &mut self.hand {
+            Hand::Inline(writer) => writer.take(job),
+            Hand::Thread { jobs, failure, .. } => match (failure.get(), jobs) {
+                (Some(words), _) => Err(words.clone()),
+                (None, None) => Err("the journal is closed".to_owned()),
+                (None, Some(jobs)) => jobs.try_send(job).map_err(|error| match error {
+                    TrySendError::Full(_) => format!(
+                        "the disk is too slow: {QUEUE_JOBS_MAX} rows wait to be written to {}",
+                        self.dir.display()
+                    ),
+                    TrySendError::Disconnected(_) => "the journal's writer is gone".to_owned(),
+                }),
+            },
+        };
+        if let Err(words) = &outcome {
+            self.failed = Some(words.clone());
+        }
+        outcome
+    }
+}
+
+impl Sink for Journal {
+    fn append(&mut self, entry: &Entry) -> Result<(), String> {
+        self.give(Job::Entry(Box::new(entry.clone())))
+    }
+
+    fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
+        // Decided here and not by the writer, so that the queue is bounded in bytes too.
+        match self.evidence.admit(frames.len()) {
+            Kept::Nothing => self.give(Job::Dropped(self.evidence.dropped())),
+            Kept::All => self.give(Job::Evidence(seq, frames.to_vec(), 0)),
+            Kept::Start => {
+                let (start, rest) = frames.split_at(EVIDENCE_BYTES_MAX.min(frames.len()));
+                self.give(Job::Evidence(seq, start.to_vec(), rest.len()))
+            }
+        }
+    }
+
+    fn log(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.give(Job::Log(bytes.to_vec()))
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.give(Job::Sync)
+    }
+
+    async fn close(&mut self) -> Result<(), String> {
+        let outcome = match &mut self.hand {
+            Hand::Inline(writer) => writer.close(),
+            Hand::Thread { jobs, finished, failure, .. } => {
+                // The thread ends, and says how, when it has written what still waits.
+                drop(jobs.take());
+                match finished.take() {
+                    Some(finished) => {
+                        finished.await.map_err(|_| "the journal's writer is gone".to_owned())?
+                    }
+                    None => failure.get().map_or(Ok(()), |words| Err(words.clone())),
+                }
+            }
+        };
+        match &self.failed {
+            Some(failed) => Err(failed.clone()),
+            None => outcome,
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if let Hand::Thread { jobs, thread, .. } = &mut self.hand {
+            drop(jobs.take());
+            if let Some(thread) = thread.take() {
+                // A run that panicked has told its last rows to this thread.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Clock, Fact};
+    use crate::unit::At;
+
+    #[test]
+    fn a_full_queue_is_an_error_that_stays() {
+        let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
+        let hand = Hand::Thread {
+            jobs: Some(jobs),
+            failure: Arc::default(),
+            finished: None,
+            thread: None,
+        };
+        let lock = File::open(std::env::temp_dir()).unwrap();
+        let mut journal = Journal::with(Path::new("runs/slow"), hand, lock);
+        let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
+        let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
+        for _ in 0..QUEUE_JOBS_MAX {
+            journal.append(&entry).unwrap();
+        }
+        let words = journal.append(&entry).unwrap_err();
+        assert!(words.contains("too slow"), "{words}");
+        queue.recv().unwrap();
+        assert_eq!(journal.append(&entry), Err(words), "a row is lost: nothing may follow it");
+    }
+}

@@ -1,15 +1,28 @@
-//! Entries as rows and back. The columns are final: they may be added to,
-//! never renamed. `docs/formats/run-folder.md` says what each means.
+//! An entry as a row of a file, and back. Every row begins with its `seq` and
+//! ends with a checksum of itself, so that a torn row is never taken for a whole
+//! one; standard readers see one more column.
 //!
-//! A row ends with the CRC-32 of everything before its last comma, so that a
-//! torn or damaged row is known for what it is. It never contains a raw newline.
+//! Pure text: knows columns and words, no files. The columns are documented in
+//! `docs/formats/run-folder.md`; later versions add columns before `crc` and
+//! never rename one.
 
 mod event;
+mod field;
+mod reading;
 mod request;
+#[cfg(test)]
+mod tests;
+
+use csv::ByteRecord;
+
+pub use event::kind_of;
+use field::{Fields, Row};
 
 use super::{Entry, Fact};
-use crate::timeline::wall_text;
-use crate::unit::At;
+
+/// Bytes of a line, its end included. Bounds what a reader keeps in memory when a
+/// file holds no line ends, and what a writer lets into the journal.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Columns of `requests.csv`.
 pub const REQUEST_COLUMNS: [&str; 40] = [
@@ -65,7 +78,7 @@ pub const READING_COLUMNS: [&str; 12] = [
     "crc",
 ];
 
-/// The files that rows go to.
+/// The three files that hold rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum File {
     /// A row per request.
@@ -77,7 +90,7 @@ pub enum File {
 }
 
 impl File {
-    /// All of them.
+    /// All three.
     pub const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
 
     /// Its name in the run folder.
@@ -89,7 +102,7 @@ impl File {
         }
     }
 
-    /// Its columns.
+    /// Its columns, in order; the last is always the checksum.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             File::Requests => &REQUEST_COLUMNS,
@@ -98,132 +111,70 @@ impl File {
         }
     }
 
-    /// The file that a fact goes to.
-    pub fn of(fact: &Fact) -> File {
-        match fact {
-            Fact::Request(_) => File::Requests,
-            Fact::Reading(_) => File::Readings,
-            _ => File::Events,
-        }
+    /// Its first line, which alone has no checksum.
+    pub fn header(self) -> String {
+        let mut line = self.columns().join(",");
+        line.push('\n');
+        line
     }
 }
 
-/// Adds the row of an entry to `out`, newline included. `wall_anchor_us` is the wall time
-/// of the segment's anchor, microseconds since 1970.
-pub fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
-    let mut fields = vec![entry.seq.to_string(), entry.segment.to_string()];
-    match &entry.fact {
-        Fact::Request(request) => request::fields(request, &mut fields),
-        Fact::Reading(reading) => {
-            fields.push(entry.at.0.to_string());
-            event::reading_fields(reading, &mut fields);
-        }
-        fact => {
-            fields.push(entry.at.0.to_string());
-            fields.push(wall_text(wall_anchor_us.saturating_add(entry.at.0)));
-            event::fields(fact, &mut fields);
-        }
+/// The file that a fact's row belongs to.
+pub fn file_of(fact: &Fact) -> File {
+    match fact {
+        Fact::Request(_) => File::Requests,
+        Fact::Reading(_) => File::Readings,
+        _ => File::Events,
     }
+}
+
+/// Appends an entry to `out` as one whole line, checksum and line end included.
+/// `wall_anchor_us` is the wall time of the segment's anchor, microseconds since
+/// 1970, and only serves the column `wall`.
+///
+/// What comes back from [`decode`] equals the entry, provided that a request's
+/// and a reading's texts are on one line (others are escaped), its `done` is the
+/// entry's stamp, and none of its optional texts is empty.
+pub fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
     let start = out.len();
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        push(field, out);
+    let mut fields = Fields::new(out);
+    fields.put(entry.seq);
+    fields.put(entry.segment);
+    match &entry.fact {
+        Fact::Request(request) => request::write(request, entry.at, &mut fields),
+        Fact::Reading(reading) => reading::write(reading, entry.at, &mut fields),
+        fact => event::write(fact, entry.at, wall_anchor_us, &mut fields),
+    }
+    fields.end();
+    // The csv writer has ended the line; the checksum goes before that end.
+    if out.last() == Some(&b'\n') {
+        out.pop();
     }
     let crc = crc32fast::hash(&out[start..]);
     out.extend_from_slice(format!(",{crc:08x}\n").as_bytes());
 }
 
-/// Writes a field, quoted where it must be, without raw newlines.
-fn push(field: &str, out: &mut Vec<u8>) {
-    let quoted = field.contains([',', '"']);
-    if quoted {
-        out.push(b'"');
-    }
-    for byte in field.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\"\""),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            byte => out.push(byte),
-        }
-    }
-    if quoted {
-        out.push(b'"');
-    }
-}
-
-/// Whether a line, without its newline, is a whole row: it ends with the checksum of what
-/// stands before.
+/// Whether a line (with or without its line end) carries the checksum of itself.
 pub fn is_whole(line: &[u8]) -> bool {
-    let Some(comma) = line.len().checked_sub(9).filter(|comma| line[*comma] == b',') else {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {
         return false;
     };
-    let crc = crc32fast::hash(&line[..comma]);
-    line[comma + 1..] == *format!("{crc:08x}").as_bytes()
+    crc == format!(",{:08x}", crc32fast::hash(before)).as_bytes()
 }
 
-/// Reads a row back.
+/// Reads an entry from the fields of a row whose checksum has been verified.
 ///
 /// # Errors
-/// In words: which column is not what it should be.
-pub fn decode(file: File, row: &csv::StringRecord) -> Result<Entry, String> {
-    let mut fields = Fields { file, row, next: 0 };
-    let (seq, segment) = (fields.need()?, fields.need()?);
+/// In words: the column that is wrong or missing.
+pub fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
+    let mut row = Row::new(file.columns(), record)?;
+    let seq = row.value()?;
+    let segment = row.value()?;
     let (at, fact) = match file {
-        File::Requests => {
-            let request = request::read(&mut fields)?;
-            (request.done, Fact::Request(Box::new(request)))
-        }
-        File::Readings => {
-            let at = At(fields.need()?);
-            (at, Fact::Reading(event::read_reading(&mut fields)?))
-        }
-        File::Events => {
-            let at = At(fields.need()?);
-            fields.text()?;
-            (at, event::read(&mut fields)?)
-        }
+        File::Requests => request::read(&mut row)?,
+        File::Events => event::read(&mut row)?,
+        File::Readings => reading::read(&mut row)?,
     };
     Ok(Entry { segment, seq, at, fact })
-}
-
-/// The fields of a row, taken one after the other.
-struct Fields<'a> {
-    file: File,
-    row: &'a csv::StringRecord,
-    next: usize,
-}
-
-impl<'a> Fields<'a> {
-    fn text(&mut self) -> Result<&'a str, String> {
-        let text = self.row.get(self.next).ok_or_else(|| format!("{} columns", self.row.len()))?;
-        self.next += 1;
-        Ok(text)
-    }
-
-    fn wrong(&self, text: &str) -> String {
-        let column = self.file.columns().get(self.next - 1).copied().unwrap_or("?");
-        format!("`{text}` in column {column}")
-    }
-
-    fn need<T: std::str::FromStr>(&mut self) -> Result<T, String> {
-        let text = self.text()?;
-        text.parse().map_err(|_| self.wrong(text))
-    }
-
-    /// A value that may not be there.
-    fn may<T: std::str::FromStr>(&mut self) -> Result<Option<T>, String> {
-        let text = self.text()?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        text.parse().map(Some).map_err(|_| self.wrong(text))
-    }
-
-    fn word<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-        let text = self.text()?;
-        parse(text).ok_or_else(|| self.wrong(text))
-    }
 }

@@ -1,43 +1,143 @@
-//! Raw frames of failures, a file each, named by the number of their entry.
+//! Raw frames of failures, and the server's output: both bounded, and what was
+//! dropped is counted and said in the folder itself.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Bounds the folder when every request of a long run fails.
-const FILES_MAX: u64 = 500;
-/// Bounds one file when a server sends megabytes of error.
-const BYTES_MAX: usize = 64 << 10;
+use crate::fact::Seq;
 
-/// The `evidence` folder of a run.
-pub struct Evidence {
-    folder: PathBuf,
-    kept: u64,
-    dropped: u64,
+/// Frames of one failure. What explains it stands at the start; a stream of 100,000
+/// tokens would be 20 MB.
+pub(super) const EVIDENCE_BYTES_MAX: usize = 64 << 10;
+
+/// Failures whose frames are kept. A server that fails all night fails the same way.
+const EVIDENCE_FILES_MAX: u64 = 500;
+
+/// Bytes of `server.log`, and as many of the older `server.log.1`: a night of an
+/// engine's ordinary output is below 10 MiB, a loop of tracebacks has no end.
+const LOG_BYTES_MAX: u64 = 16 << 20;
+
+/// What is kept of some frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    All,
+    /// The first [`EVIDENCE_BYTES_MAX`].
+    Start,
+    Nothing,
+}
+
+/// Failures whose frames were not kept at all, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    files: u64,
+    bytes: u64,
+}
+
+/// Decides which frames are kept: the first ones, since the first failure explains most.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    kept_files: u64,
+    dropped: Dropped,
 }
 
 impl Evidence {
-    /// In a run folder; made when the first piece comes.
-    pub fn new(run: &Path) -> Evidence {
-        Evidence { folder: run.join("evidence"), kept: 0, dropped: 0 }
+    pub(super) fn admit(&mut self, bytes: usize) -> Kept {
+        if self.kept_files == EVIDENCE_FILES_MAX {
+            self.dropped.files += 1;
+            self.dropped.bytes += bytes as u64;
+            return Kept::Nothing;
+        }
+        self.kept_files += 1;
+        if bytes > EVIDENCE_BYTES_MAX { Kept::Start } else { Kept::All }
     }
 
-    /// Keeps a piece, or counts it as dropped.
-    pub fn keep(&mut self, seq: u64, frames: &[u8]) -> io::Result<()> {
-        if self.kept >= FILES_MAX {
-            self.dropped += 1;
-            return fs::write(
-                self.folder.join("dropped.txt"),
-                format!(
-                    "{} more failures kept no evidence: the first {FILES_MAX} did\n",
-                    self.dropped
-                ),
-            );
+    pub(super) fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+}
+
+/// Keeps frames under the number of their entry.
+pub(super) fn keep(dir: &Path, seq: Seq, frames: &[u8], cut_bytes: usize) -> io::Result<()> {
+    let dir = dir.join("evidence");
+    fs::create_dir_all(&dir)?;
+    let mut file = File::create(dir.join(format!("{seq}.txt")))?;
+    file.write_all(frames)?;
+    if cut_bytes > 0 {
+        writeln!(file, "\n[longhaul: {cut_bytes} more bytes were not kept]")?;
+    }
+    Ok(())
+}
+
+/// Says in the folder what was not kept of evidence.
+pub(super) fn say_dropped(dir: &Path, dropped: Dropped) -> io::Result<()> {
+    let text = format!(
+        "The first {EVIDENCE_FILES_MAX} failures have their frames here. \
+         {} more had {} bytes, which were not kept.\n",
+        dropped.files, dropped.bytes
+    );
+    fs::write(dir.join("evidence").join("dropped.txt"), text)
+}
+
+/// `server.log`: the newest output, and the one before it in `server.log.1`.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    older: PathBuf,
+    file: Option<File>,
+    bytes: u64,
+    older_bytes: u64,
+    dropped_bytes: u64,
+    bytes_max: u64,
+}
+
+impl Log {
+    pub(super) fn new(dir: &Path) -> Log {
+        Log {
+            path: dir.join("server.log"),
+            older: dir.join("server.log.1"),
+            file: None,
+            bytes: 0,
+            older_bytes: 0,
+            dropped_bytes: 0,
+            bytes_max: LOG_BYTES_MAX,
         }
-        fs::create_dir_all(&self.folder)?;
-        self.kept += 1;
-        let end = frames.len().min(BYTES_MAX);
-        fs::write(self.folder.join(format!("{seq:08}.txt")), &frames[..end])
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.bytes > 0 && self.bytes + bytes.len() as u64 > self.bytes_max {
+            self.turn()?;
+        }
+        // The newest end of a piece that is larger than a whole file.
+        let newest = bytes.len().saturating_sub(self.bytes_max as usize);
+        let (lost, bytes) = bytes.split_at(newest);
+        self.dropped_bytes += lost.len() as u64;
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                self.file.insert(OpenOptions::new().create(true).append(true).open(&self.path)?)
+            }
+        };
+        file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Moves the file aside, over the one moved before, and says what that cost.
+    fn turn(&mut self) -> io::Result<()> {
+        self.file = None;
+        fs::rename(&self.path, &self.older)?;
+        self.dropped_bytes += self.older_bytes;
+        self.older_bytes = std::mem::take(&mut self.bytes);
+        if self.dropped_bytes > 0 {
+            let text = format!("[longhaul: {} older bytes were not kept]\n", self.dropped_bytes);
+            fs::write(&self.path, text)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 }
 
@@ -46,18 +146,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evidence_is_bounded_and_says_what_was_dropped() {
-        let folder = std::env::temp_dir().join(format!("longhaul-evidence-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        let mut evidence = Evidence::new(&folder);
-        for seq in 0..FILES_MAX + 2 {
-            evidence.keep(seq, &[b'x'; 10]).unwrap();
+    fn only_the_first_failures_keep_their_frames_and_the_rest_is_counted() {
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.admit(EVIDENCE_BYTES_MAX), Kept::All);
+        assert_eq!(evidence.admit(EVIDENCE_BYTES_MAX + 1), Kept::Start);
+        for _ in 2..EVIDENCE_FILES_MAX {
+            assert_eq!(evidence.admit(1), Kept::All);
         }
-        let files = fs::read_dir(folder.join("evidence")).unwrap().count() as u64;
-        assert_eq!(files, FILES_MAX + 1);
-        let told = fs::read_to_string(folder.join("evidence/dropped.txt")).unwrap();
-        assert!(told.starts_with("2 more"), "{told}");
-        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(evidence.dropped(), Dropped::default());
+        assert_eq!((evidence.admit(5), evidence.admit(7)), (Kept::Nothing, Kept::Nothing));
+        assert_eq!(evidence.dropped(), Dropped { files: 2, bytes: 12 });
+    }
+
+    #[test]
+    fn the_log_keeps_its_newest_end_and_says_what_it_lost() {
+        let dir = std::env::temp_dir().join(format!("longhaul-log-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let mut log = Log { bytes_max: 10, ..Log::new(&dir) };
+        for piece in ["aaaaaaaa\n", "bbbbbbbb\n", "cccccccc\n"] {
+            log.write(piece.as_bytes()).unwrap();
+        }
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        assert_eq!(read("server.log.1"), "bbbbbbbb\n");
+        assert_eq!(read("server.log"), "[longhaul: 9 older bytes were not kept]\ncccccccc\n");
+        fs::remove_dir_all(&dir).unwrap();
     }
 }

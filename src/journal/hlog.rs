@@ -1,6 +1,10 @@
-//! `latency.hlog`: histograms per minute and tag, in the log format 1.3 that
-//! the HdrHistogram tools read. Made from request rows as the run goes, and the
-//! same again from the rows afterwards.
+//! `latency.hlog`: histograms of latency per interval and tag, for the standard
+//! HdrHistogram tools (log format 1.3, V2 deflate). A pure function of the
+//! entries in their order, and so it can be made again from the rows.
+//!
+//! Tags are `ttft.d4096`, `tpot.d4096`, `e2e.d4096`; an ask that is not cold adds
+//! its class (`ttft.d4096.warm`), a request that ended badly adds `err`. What
+//! longhaul itself cut is in none of them. Values are microseconds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -9,120 +13,166 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use crate::fact::{Entry, Fact, Request};
+use crate::fact::{Class, Entry, Fact, Request};
+use crate::unit::At;
 
-/// The interval of a line, microseconds.
+/// One interval of the log.
 const INTERVAL_US: u64 = 60_000_000;
-/// The longest time told apart: an hour, microseconds. Longer ones count as an hour.
-const US_MAX: u64 = 3_600_000_000;
-/// Divides the column that is for people only, so that it reads as milliseconds.
-const FOR_PEOPLE: f64 = 1_000.0;
 
-/// Collects requests and gives the lines of each interval as it ends.
+/// The largest value that is told apart, one hour; what is above is counted apart.
+const VALUE_US_MAX: u64 = 3_600_000_000;
+
+/// Significant decimal digits: within 0.1 %, 188 kB for each tag.
+const DIGITS: u8 = 3;
+
+const LEGEND: &str =
+    "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+
+/// The log as it grows; keeps one interval in memory.
 pub struct HdrLog {
-    tags: BTreeMap<String, Histogram<u64>>,
-    interval: u64,
+    /// Start of the run, microseconds since 1970.
+    start_us: u64,
+    /// From the start of the run to the anchor of the segment.
+    segment_us: u64,
+    /// Where the open interval begins, on the segment's anchor.
+    from: At,
+    /// The latest stamp seen in it.
+    latest: At,
+    tags: BTreeMap<String, Tagged>,
+}
+
+struct Tagged {
+    histogram: Histogram<u64>,
+    /// Values above the largest that is told apart.
+    saturated: u64,
 }
 
 impl HdrLog {
-    /// Nothing collected.
-    pub fn new() -> HdrLog {
-        HdrLog { tags: BTreeMap::new(), interval: 0 }
-    }
-
-    /// The lines at the top of a log whose offsets start at `wall_us`, microseconds since 1970.
-    pub fn header(wall_us: u64) -> Vec<u8> {
-        let mut out = Vec::new();
-        let start = SystemTime::UNIX_EPOCH + Duration::from_micros(wall_us);
-        let mut serializer = V2DeflateSerializer::new();
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder
+    /// An empty log of a run that began at `start_us`, microseconds since 1970; writes its head.
+    ///
+    /// # Errors
+    /// In words, if the head could not be written.
+    pub fn new(start_us: u64, out: &mut Vec<u8>) -> Result<HdrLog, String> {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_micros(start_us);
+        IntervalLogWriterBuilder::new()
             .add_comment("[Histogram log format version 1.3]")
-            .with_base_time(start)
             .with_start_time(start)
-            .with_max_value_divisor(FOR_PEOPLE);
-        // Writing into memory does not fail.
-        let _ = builder.begin_log_with(&mut out, &mut serializer);
-        out.extend_from_slice(
-            b"\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
-        );
-        out
+            // With a start alone, Java's reader guesses whether stamps are absolute.
+            .with_base_time(start)
+            .begin_log_with(out, &mut V2DeflateSerializer::new())
+            .map_err(|error| error.to_string())?;
+        out.extend_from_slice(LEGEND.as_bytes());
+        Ok(HdrLog {
+            start_us,
+            segment_us: 0,
+            from: At::ZERO,
+            latest: At::ZERO,
+            tags: BTreeMap::new(),
+        })
     }
 
-    /// Takes an entry in; the lines of the interval before it, where it begins a new one.
-    pub fn take(&mut self, entry: &Entry) -> Vec<u8> {
-        let Fact::Request(request) = &entry.fact else { return Vec::new() };
-        let interval = entry.at.0 / INTERVAL_US;
-        let lines = if interval > self.interval { self.flush() } else { Vec::new() };
-        self.interval = self.interval.max(interval);
-        for (name, us) in values(request) {
-            self.note(name, us);
+    /// Takes the next entry, and writes the interval that it ends, if it ends one. An
+    /// entry that comes late counts in the interval that is open when it comes.
+    ///
+    /// # Errors
+    /// In words, if a histogram could not be written.
+    pub fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
+        if let Fact::Opened(opened) = &entry.fact {
+            self.finish(out)?;
+            self.segment_us = opened.wall_us.saturating_sub(self.start_us);
+            (self.from, self.latest) = (At::ZERO, At::ZERO);
         }
-        lines
+        let end = At(self.from.0.saturating_add(INTERVAL_US));
+        if entry.at >= end {
+            self.flush(INTERVAL_US, out)?;
+            self.from = At(entry.at.0 - entry.at.0 % INTERVAL_US);
+        }
+        self.latest = self.latest.max(entry.at);
+        match &entry.fact {
+            Fact::Request(request) if !request.ended.is_ours() => self.record_request(request),
+            _ => Ok(()),
+        }
     }
 
-    fn note(&mut self, name: String, us: u64) {
-        let histogram = match self.tags.entry(name) {
+    /// Writes the interval that is still open.
+    ///
+    /// # Errors
+    /// In words, if a histogram could not be written.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        // The log counts milliseconds; an interval of none would have no rate.
+        self.flush(self.latest.since(self.from).max(1_000), out)
+    }
+
+    fn record_request(&mut self, request: &Request) -> Result<(), String> {
+        let mut suffix = format!("d{}", request.cell.depth);
+        if request.class != Class::Cold {
+            suffix = suffix + "." + request.class.word();
+        }
+        if request.ended.is_bad() {
+            suffix += ".err";
+        }
+        if let Some(ttft_us) = request.ttft_us {
+            self.record(format!("ttft.{suffix}"), ttft_us)?;
+        }
+        if let Some(tpot) = request.tpot() {
+            self.record(format!("tpot.{suffix}"), (tpot * 1e6).round() as u64)?;
+        }
+        self.record(format!("e2e.{suffix}"), request.done.since(request.sent))
+    }
+
+    fn record(&mut self, tag: String, value_us: u64) -> Result<(), String> {
+        let tagged = match self.tags.entry(tag) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(new) => {
-                // The bounds are constants that the crate accepts.
-                let Ok(histogram) = Histogram::new_with_bounds(1, US_MAX, 3) else { return };
-                new.insert(histogram)
-            }
+            std::collections::btree_map::Entry::Vacant(new) => new.insert(Tagged {
+                histogram: Histogram::new_with_bounds(1, VALUE_US_MAX, DIGITS)
+                    .map_err(|error| error.to_string())?,
+                saturated: 0,
+            }),
         };
-        histogram.saturating_record(us.clamp(1, US_MAX));
+        tagged.saturated += u64::from(value_us > VALUE_US_MAX);
+        // The last bucket reaches beyond the largest value: without `min`, 70 minutes would be told apart.
+        tagged.histogram.saturating_record(value_us.min(VALUE_US_MAX));
+        Ok(())
     }
 
-    /// The lines of the interval under way; it is empty afterwards.
-    pub fn flush(&mut self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn flush(&mut self, length_us: u64, out: &mut Vec<u8>) -> Result<(), String> {
+        let start = Duration::from_micros(self.segment_us.saturating_add(self.from.0));
+        let length = Duration::from_micros(length_us);
         let mut serializer = V2DeflateSerializer::new();
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder.with_max_value_divisor(FOR_PEOPLE);
-        let Ok(mut writer) = builder.begin_log_with(&mut out, &mut serializer) else {
-            return Vec::new();
-        };
-        let start = Duration::from_micros(self.interval * INTERVAL_US);
-        for (name, histogram) in &self.tags {
-            // Tags are made of letters, digits and dots.
-            let _ = writer.write_histogram(
-                histogram,
-                start,
-                Duration::from_micros(INTERVAL_US),
-                Tag::new(name),
-            );
+        let mut log = IntervalLogWriterBuilder::new()
+            .begin_log_with(out, &mut serializer)
+            .map_err(|error| error.to_string())?;
+        for (tag, tagged) in &mut self.tags {
+            if tagged.histogram.is_empty() {
+                continue;
+            }
+            if tagged.saturated > 0 {
+                let saturated = tagged.saturated;
+                log.write_comment(&format!("{tag}: {saturated} above 3600 s, counted as 3600 s"))
+                    .map_err(|error| error.to_string())?;
+            }
+            log.write_histogram(&tagged.histogram, start, length, Tag::new(tag))
+                .map_err(|error| error.to_string())?;
+            tagged.histogram.reset();
+            tagged.saturated = 0;
         }
-        self.tags.clear();
-        // The builder repeats its header; only the lines are wanted.
-        let lines =
-            out.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
-        lines.flatten().copied().collect()
+        Ok(())
     }
 }
 
-/// What a request contributes: its times by depth, or, if it failed, how long that took.
-fn values(request: &Request) -> Vec<(String, u64)> {
-    let depth = request.cell.depth;
-    let whole_us = request.done.since(request.sent);
-    if request.ended.is_ours() {
-        return Vec::new();
-    }
-    if !request.ended.is_good() {
-        return vec![(format!("e2e.d{depth}.err"), whole_us)];
-    }
-    let mut values = vec![(format!("e2e.d{depth}"), whole_us)];
-    values.extend(request.ttft_us.map(|us| (format!("ttft.d{depth}"), us)));
-    values.extend(request.tpot().map(|seconds| (format!("tpot.d{depth}"), (seconds * 1e6) as u64)));
-    values
-}
-
-/// The whole log of a run, from its entries in order.
-pub fn rebuild<'a>(entries: impl IntoIterator<Item = &'a Entry>, wall_us: u64) -> Vec<u8> {
-    let mut log = HdrLog::new();
-    let mut out = HdrLog::header(wall_us);
+/// Makes the log again from the entries of a run folder: the same bytes that a
+/// run that was closed has written. `start_us` is the run's start, microseconds since 1970.
+///
+/// # Errors
+/// In words, if a histogram could not be written.
+pub fn rebuild(
+    start_us: u64,
+    entries: impl IntoIterator<Item = Entry>,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let mut log = HdrLog::new(start_us, out)?;
     for entry in entries {
-        out.extend(log.take(entry));
+        log.take(&entry, out)?;
     }
-    out.extend(log.flush());
-    out
+    log.finish(out)
 }

@@ -1,26 +1,23 @@
-//! `run.json`: what a run is, everything needed to do it again. Written anew
-//! by rename whenever it changes, so that a power cut leaves the old or the
-//! new one, never half of one.
+//! `run.json`: what the run is, and everything needed to do it again. Written
+//! at the start and whenever more is known, always by rename.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::fact::Abilities;
+use crate::fact::{Abilities, Segment};
+use crate::spec::Source;
 
-/// The manifest's name in the run folder.
-pub const NAME: &str = "run.json";
-/// The version of its format.
+/// The version of the run folder that this longhaul writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
 
-/// What a run is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What a run is. Keys may be added, never renamed; what is not known is `null` or empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manifest {
-    /// Version of this format.
+    /// The version of the run folder's formats.
     pub schema: u32,
     /// Version of longhaul.
     pub longhaul: String,
@@ -28,132 +25,208 @@ pub struct Manifest {
     pub simulated: bool,
     /// What is served.
     pub recipe: Text,
-    /// What is asked of it.
+    /// What is asked of it, and what must hold.
     pub scenario: Text,
-    /// What flags changed of the scenario.
+    /// What flags changed of the two.
     pub overrides: Value,
-    /// The profile of the simulated machine.
+    /// The machine profile, if one was used.
     pub profile: Option<Text>,
-    /// Faults of the simulated server, as given.
-    pub ailments: Vec<String>,
-    /// The recipe's command, rendered.
-    pub rendered_command: Option<String>,
-    /// What a target added to it.
+    /// The command that the recipe renders to, where it has one.
+    pub command: Option<String>,
+    /// What a target added to that command.
     pub added: Vec<String>,
-    /// The address that is driven.
-    pub endpoint: String,
-    /// Makes all texts.
+    /// What the load was made from.
     pub seed: u64,
     /// Fingerprint of the plan, not of what was sent.
     pub plan_fingerprint: String,
-    /// The cells of a lap in order, what was left out, and how long it is to be.
+    /// What the plan resolved to: depths, laps, limits.
     pub plan: Value,
-    /// What recipe, scenario and plan had to warn of.
-    pub warnings: Vec<String>,
-    /// The container image of the recipe, as written.
-    pub container: Option<String>,
-    /// The model, as the server calls it.
-    pub model: String,
-    /// Fingerprints of the texts that asks are made of.
-    pub corpus: Vec<String>,
-    /// How lengths are met.
+    /// sha256 of each text that prompts are cut from, by name.
+    pub corpus: BTreeMap<String, String>,
+    /// How prompt lengths were fitted.
     pub fit: Value,
-    /// The arm and start of a sweep, where it is one.
-    pub sweep: Option<Value>,
-    /// The shard, where several machines drive one server.
-    pub shard: Option<Value>,
-    /// What the server said of itself.
-    pub server: Value,
-    /// What it can do.
+    /// The arm and start of a sweep, where the run is part of one.
+    pub sweep: Option<Sweep>,
+    /// The part of the load, where several longhauls share it.
+    pub shard: Option<Shard>,
+    /// What the server can do.
     pub abilities: Abilities,
-    /// The machines that took part.
+    /// What the server says it is.
+    pub server: Server,
+    /// The boxes that take part.
     pub nodes: Vec<Node>,
-    /// The stretches of the run.
-    pub segments: Vec<SegmentAnchor>,
-    /// The command line that does it again.
-    pub again: String,
+    /// The stretches of the run; one more after each resume.
+    pub segments: Vec<Anchor>,
 }
 
-/// A file that went into the run, whole.
+impl Default for Manifest {
+    fn default() -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            longhaul: env!("CARGO_PKG_VERSION").to_owned(),
+            simulated: false,
+            recipe: Text::default(),
+            scenario: Text::default(),
+            overrides: Value::Null,
+            profile: None,
+            command: None,
+            added: Vec::new(),
+            seed: 0,
+            plan_fingerprint: String::new(),
+            plan: Value::Null,
+            corpus: BTreeMap::new(),
+            fit: Value::Null,
+            sweep: None,
+            shard: None,
+            abilities: Abilities::default(),
+            server: Server::default(),
+            nodes: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Wall time of the first segment's anchor, microseconds since 1970: the start of the run.
+    pub fn start_us(&self) -> u64 {
+        self.segments.first().map_or(0, |anchor| anchor.wall_us)
+    }
+
+    /// Wall time of a segment's anchor, microseconds since 1970.
+    pub fn anchor_us(&self, segment: Segment) -> u64 {
+        let anchor = self.segments.iter().rfind(|anchor| anchor.segment == segment);
+        anchor.map_or_else(|| self.start_us(), |anchor| anchor.wall_us)
+    }
+
+    /// The file's text.
+    pub(super) fn to_json(&self) -> Result<String, String> {
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// A file that was handed in, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Text {
-    /// The name people use for it.
+    /// The name that people use for it.
     pub name: String,
     /// Where it stood.
     pub origin: String,
     /// Its text.
     pub text: String,
-    /// SHA-256 of the text.
+    /// sha256 of that text, hexadecimal.
     pub sha256: String,
 }
 
-/// A machine that took part.
+impl Text {
+    /// Of a file as it was handed in.
+    pub fn of(source: &Source) -> Text {
+        Text {
+            name: source.name.clone(),
+            origin: source.origin.clone(),
+            text: source.text.clone(),
+            sha256: sha256(source.text.as_bytes()),
+        }
+    }
+}
+
+/// What the server says it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    /// The address that is driven.
+    pub endpoint: String,
+    /// The engine, as far as it can be told: `vllm`, `sglang` …
+    pub engine: Option<String>,
+    /// What `/version` said.
+    pub version: Option<String>,
+    /// The model that is asked.
+    pub model: String,
+    /// All models that `/v1/models` lists.
+    pub models: Vec<String>,
+    /// The longest prompt and answer together, tokens.
+    pub max_model_len: Option<u64>,
+}
+
+/// A box that takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Node {
-    /// `client`, `server`.
-    pub role: String,
     /// Its name.
-    pub host: Option<String>,
-    /// Its kernel.
+    pub host: String,
+    /// What it does here: `load`, `server`.
+    pub role: String,
+    /// The kernel's release.
     pub kernel: Option<String>,
-    /// Its GPU driver.
+    /// The GPU driver's version.
     pub driver: Option<String>,
+    /// What its clocks were set to.
+    pub clocks: Option<String>,
 }
 
-/// Where a segment's offsets start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A stretch of a run: what ties its offsets to the wall clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SegmentAnchor {
-    /// The segment.
-    pub segment: u32,
-    /// Wall time of its anchor, microseconds since 1970.
+pub struct Anchor {
+    /// 0, then one more after each resume.
+    pub segment: Segment,
+    /// Wall time of the anchor, microseconds since 1970. All offsets of the segment count from it.
     pub wall_us: u64,
-    /// Uptime of the machine at its anchor, seconds, where it can be read.
-    pub uptime_s: Option<f64>,
+    /// What the kernel's monotonic clock said at the anchor, microseconds since boot, where it can be read.
+    pub monotonic_us: Option<u64>,
     /// The kernel's boot id, where it can be read.
     pub boot_id: Option<String>,
 }
 
-/// The kernel's boot id, where it can be read.
-pub fn boot_id() -> Option<String> {
-    first_line("/proc/sys/kernel/random/boot_id")
+/// Where a run stands in a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sweep {
+    /// The candidate's name.
+    pub arm: String,
+    /// Which start of it, from 0.
+    pub start: u32,
 }
 
-/// This machine.
-pub fn this_node() -> Node {
-    Node {
-        role: "client".to_owned(),
-        host: first_line("/proc/sys/kernel/hostname"),
-        kernel: first_line("/proc/sys/kernel/osrelease"),
-        driver: first_line("/sys/module/nvidia/version"),
+/// Which part of the load a longhaul of several drives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shard {
+    /// This one, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// The sha256 of some bytes, hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read_back_and_one_of_fewer_keys_too() {
+        let manifest = Manifest {
+            seed: u64::MAX,
+            segments: vec![Anchor { wall_us: 7, ..Anchor::default() }],
+            recipe: Text::of(&Source {
+                name: "r".to_owned(),
+                origin: "r.yaml".to_owned(),
+                text: "abc".to_owned(),
+            }),
+            ..Manifest::default()
+        };
+        let text = manifest.to_json().unwrap();
+        assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+        assert_eq!(manifest.recipe.sha256, sha256(b"abc"));
+        assert!(manifest.recipe.sha256.starts_with("ba7816bf8f01cfea"), "FIPS 180-2, example B.1");
+        assert_eq!((manifest.anchor_us(0), manifest.start_us()), (7, 7));
+        let older: Manifest = serde_json::from_str(r#"{"schema":1,"seed":3}"#).unwrap();
+        assert_eq!(older.seed, 3);
     }
-}
-
-/// Seconds since this machine was booted, where it can be read.
-pub fn uptime_s() -> Option<f64> {
-    first_line("/proc/uptime")?.split(' ').next()?.parse().ok()
-}
-
-fn first_line(path: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
-}
-
-/// Writes the manifest: a new file, made durable, then renamed over the old one.
-pub fn write(folder: &Path, manifest: &Manifest) -> io::Result<()> {
-    let draft = folder.join("run.json.new");
-    let mut file = File::create(&draft)?;
-    serde_json::to_writer_pretty(&mut file, manifest)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&draft, folder.join(NAME))?;
-    File::open(folder)?.sync_all()
-}
-
-/// Reads the manifest of a run folder.
-pub fn read(folder: &Path) -> io::Result<Manifest> {
-    let text = fs::read(folder.join(NAME))?;
-    Ok(serde_json::from_slice(&text)?)
 }

@@ -1,220 +1,228 @@
-//! Reads a run folder: three files of rows, merged by their numbers, with
-//! memory that does not depend on their length. A row that is not whole is not
-//! a row: a torn or NUL-filled end is cut in reading and told, on disk nothing
-//! is changed.
+//! A run folder read back: the manifest, and the entries of all three files in
+//! the order of the run. What is torn or damaged is left out and told; reading
+//! goes on, and takes the same memory whatever the size.
+//!
+//! A folder that is still being written reads as it was when it was opened.
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Take};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use super::manifest::{self, Manifest};
+use csv::ByteRecord;
+
+use super::folder::MANIFEST;
+use super::lines::WholeLines;
+use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
-use crate::fact::Entry;
-use crate::fact::row::{self, File as Rows};
+use crate::fact::{Entry, Seq, row};
 
-/// What was wrong with a run folder. All zero for a whole one.
+/// Looks at the lengths of the three files until two looks agree. A writer that
+/// changes them between so many looks in a row writes faster than any run.
+const LOOKS_MAX: usize = 32;
+
+/// What is missing of a run folder. Complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Bytes cut from the end of each file, by its name, where any were.
-    pub torn: Vec<(String, u64)>,
-    /// Rows in the middle that are not whole, or do not say what they should.
+    /// Files with a torn end, and how many bytes of it were left out.
+    pub torn: Vec<(&'static str, u64)>,
+    /// Rows in the middle of a file that are not whole, or say what this longhaul does not know.
     pub damaged_rows: u64,
-    /// Numbers between the first and the last that no row has.
+    /// What was wrong with the first row that was whole and could not be understood.
+    pub first_damage: Option<String>,
+    /// Entries whose number comes between others and that are in no file.
     pub missing_seqs: u64,
+    /// The system's words where a file could not be read any further.
+    pub unreadable: Option<String>,
 }
 
-/// A run folder.
+impl Told {
+    /// Whether nothing is missing as far as can be seen.
+    pub fn is_whole(&self) -> bool {
+        *self == Told::default()
+    }
+}
+
+/// A run folder: its manifest, and its entries by iteration.
 pub struct Reader {
-    folder: PathBuf,
+    dir: PathBuf,
     manifest: Manifest,
+    lengths: [u64; 3],
+    rows: Vec<Rows>,
+    next_seq: Seq,
+    missing_seqs: u64,
 }
 
 /// Opens a run folder.
 ///
 /// # Errors
-/// It is not one, or its manifest cannot be read.
-pub fn open(folder: &Path) -> Result<Reader, Mistake> {
-    let manifest = manifest::read(folder).map_err(|why| {
-        let what = match why.kind() {
-            io::ErrorKind::NotFound => format!("{} is no run folder", folder.display()),
-            _ => format!("{} cannot be read: {why}", folder.join(manifest::NAME).display()),
-        };
-        Mistake::new(what).hint("a folder that `longhaul run` has made, such as runs/…")
+/// It is none, cannot be read, or is of a newer longhaul.
+pub fn open(dir: &Path) -> Result<Reader, Mistake> {
+    let manifest = read_manifest(dir)?;
+    let lengths = lengths(dir);
+    Reader::new(dir.to_owned(), manifest, lengths)
+}
+
+/// Reads a run folder's manifest alone.
+///
+/// # Errors
+/// As for [`open`].
+pub fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
+    let path = dir.join(MANIFEST);
+    let place = path.display().to_string();
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Mistake::new(format!("this is not a run folder: {error}"))
+            .at(place.clone())
+            .hint("give the folder that `longhaul run` named at its end, as runs/tonight")
     })?;
-    Ok(Reader { folder: folder.to_path_buf(), manifest })
+    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
+        Mistake::new(format!("the manifest of the run cannot be read: {error}")).at(place.clone())
+    })?;
+    if manifest.schema > SCHEMA {
+        let schema = manifest.schema;
+        return Err(Mistake::new(format!(
+            "this run folder has schema {schema}, newer than {SCHEMA}"
+        ))
+        .at(place)
+        .hint("read it with the longhaul that wrote it, or a newer one"));
+    }
+    Ok(manifest)
+}
+
+/// The lengths of the files at one moment: rows of different files that are written
+/// between two looks would otherwise seem to be missing.
+fn lengths(dir: &Path) -> [u64; 3] {
+    let look = || {
+        row::File::ALL.map(|file| fs::metadata(dir.join(file.name())).map_or(0, |meta| meta.len()))
+    };
+    let mut before = look();
+    for _ in 0..LOOKS_MAX {
+        let now = look();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    before
 }
 
 impl Reader {
+    fn new(dir: PathBuf, manifest: Manifest, lengths: [u64; 3]) -> Result<Reader, Mistake> {
+        let mut rows = Vec::new();
+        for (file, length) in row::File::ALL.into_iter().zip(lengths) {
+            rows.extend(Rows::open(&dir, file, length)?);
+        }
+        Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing_seqs: 0 })
+    }
+
     /// What the run is.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// All entries, in the order of the run.
+    /// The same entries from the start, for a second pass: what has been written
+    /// since the first was opened is not among them.
     ///
     /// # Errors
-    /// A file cannot be opened.
-    pub fn entries(&self) -> Result<Entries, Mistake> {
-        let mut sources = Vec::new();
-        for rows in Rows::ALL {
-            let path = self.folder.join(rows.name());
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                // A cut in the first second may have left no file; that is an empty one.
-                Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
-                Err(why) => return Err(Mistake::new(format!("{}: {why}", path.display()))),
-            };
-            sources.push(RowsOf::new(rows, file));
-        }
-        Ok(Entries { sources, next: Vec::new(), last: None, missing_seqs: 0, started: false })
+    /// The folder cannot be read any more.
+    pub fn again(&self) -> Result<Reader, Mistake> {
+        Reader::new(self.dir.clone(), self.manifest.clone(), self.lengths)
     }
-}
 
-/// The entries of a run folder, in the order of the run.
-pub struct Entries {
-    sources: Vec<RowsOf>,
-    next: Vec<Option<Entry>>,
-    last: Option<u64>,
-    missing_seqs: u64,
-    started: bool,
-}
-
-impl Entries {
-    /// What was wrong with the folder, as far as it was read.
+    /// What is missing, as far as has been read.
     pub fn told(&self) -> Told {
         let mut told = Told { missing_seqs: self.missing_seqs, ..Told::default() };
-        for source in &self.sources {
-            let seen = source.seen.borrow();
-            told.damaged_rows += seen.damaged + source.damaged;
-            if seen.torn > 0 {
-                told.torn.push((source.rows.name().to_owned(), seen.torn));
+        for rows in &self.rows {
+            let tally = rows.csv.get_ref().tally();
+            if tally.torn_bytes > 0 {
+                told.torn.push((rows.file.name(), tally.torn_bytes));
             }
+            told.damaged_rows += tally.damaged_rows + rows.unknown;
+            told.first_damage = told.first_damage.or_else(|| rows.first_unknown.clone());
+            told.unreadable = told.unreadable.or_else(|| rows.unreadable.clone());
         }
         told
     }
 }
 
-impl Iterator for Entries {
+impl Iterator for Reader {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        if !self.started {
-            self.started = true;
-            self.next = self.sources.iter_mut().map(RowsOf::next_entry).collect();
+        for rows in &mut self.rows {
+            rows.fill();
         }
-        let index = (0..self.next.len())
-            .filter(|index| self.next[*index].is_some())
-            .min_by_key(|index| self.next[*index].as_ref().map(|entry| entry.seq))?;
-        let entry = self.next[index].take()?;
-        self.next[index] = self.sources[index].next_entry();
-        let expected = self.last.map_or(0, |last| last + 1);
-        self.missing_seqs += entry.seq.saturating_sub(expected);
-        self.last = Some(entry.seq);
+        let first = self
+            .rows
+            .iter_mut()
+            .filter(|rows| rows.ahead.is_some())
+            .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
+        let entry = first.ahead.take()?;
+        self.missing_seqs += entry.seq.saturating_sub(self.next_seq);
+        self.next_seq = self.next_seq.max(entry.seq.saturating_add(1));
         Some(entry)
     }
 }
 
-/// The rows of one file: one CSV reader over the lines that are whole.
-struct RowsOf {
-    rows: Rows,
-    reader: csv::Reader<WholeLines>,
-    record: csv::StringRecord,
-    seen: Rc<RefCell<Seen>>,
-    damaged: u64,
+/// The rows of one file.
+struct Rows {
+    file: row::File,
+    csv: csv::Reader<WholeLines<BufReader<Take<File>>>>,
+    record: ByteRecord,
+    /// The next entry, read ahead for the merge.
+    ahead: Option<Entry>,
+    ended: bool,
+    unknown: u64,
+    first_unknown: Option<String>,
+    unreadable: Option<String>,
 }
 
-impl RowsOf {
-    fn new(rows: Rows, file: File) -> RowsOf {
-        let seen = Rc::new(RefCell::new(Seen::default()));
-        let lines = WholeLines {
-            source: BufReader::with_capacity(1 << 16, file),
-            line: Vec::new(),
-            given: 0,
-            suspect: 0,
-            suspects: 0,
-            head: true,
-            seen: seen.clone(),
+impl Rows {
+    /// A file that is not there has no rows: a power cut may have come before it was made.
+    fn open(dir: &Path, file: row::File, length: u64) -> Result<Option<Rows>, Mistake> {
+        let path = dir.join(file.name());
+        let source = match File::open(&path) {
+            Ok(source) => source,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Mistake::new(format!("the run folder cannot be read: {error}"))
+                    .at(path.display().to_string()));
+            }
         };
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(lines);
-        RowsOf { rows, reader, record: csv::StringRecord::new(), seen, damaged: 0 }
+        let csv = csv::ReaderBuilder::new()
+            .has_headers(false)
+            // A later longhaul may have added columns before the checksum.
+            .flexible(true)
+            .from_reader(WholeLines::new(BufReader::new(source.take(length))));
+        Ok(Some(Rows {
+            file,
+            csv,
+            record: ByteRecord::new(),
+            ahead: None,
+            ended: false,
+            unknown: 0,
+            first_unknown: None,
+            unreadable: None,
+        }))
     }
 
-    fn next_entry(&mut self) -> Option<Entry> {
-        loop {
-            match self.reader.read_record(&mut self.record) {
-                Ok(true) => match row::decode(self.rows, &self.record) {
-                    Ok(entry) => return Some(entry),
-                    Err(_) => self.damaged += 1,
+    /// Reads ahead to the next row that can be understood.
+    fn fill(&mut self) {
+        while self.ahead.is_none() && !self.ended {
+            match self.csv.read_byte_record(&mut self.record) {
+                Ok(true) => match row::decode(self.file, &self.record) {
+                    Ok(entry) => self.ahead = Some(entry),
+                    Err(words) => {
+                        self.unknown += 1;
+                        let name = self.file.name();
+                        self.first_unknown.get_or_insert_with(|| format!("{name}: {words}"));
+                    }
                 },
-                Ok(false) => return None,
-                Err(why) if why.is_io_error() => return None,
-                Err(_) => self.damaged += 1,
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Seen {
-    torn: u64,
-    damaged: u64,
-}
-
-/// Gives on only the lines whose checksum is right. Lines that are not whole are held
-/// against it as damaged if a whole one follows, as torn if none does.
-struct WholeLines {
-    source: BufReader<File>,
-    line: Vec<u8>,
-    given: usize,
-    suspect: u64,
-    suspects: u64,
-    head: bool,
-    seen: Rc<RefCell<Seen>>,
-}
-
-impl WholeLines {
-    /// The next whole line, with its newline, in `line`; false at the end.
-    fn advance(&mut self) -> io::Result<bool> {
-        loop {
-            self.line.clear();
-            self.given = 0;
-            let read = self.source.read_until(b'\n', &mut self.line)?;
-            if read == 0 {
-                self.seen.borrow_mut().torn = self.suspect;
-                return Ok(false);
-            }
-            if std::mem::take(&mut self.head) {
-                // A head that a cut has shortened is no row either.
-                if self.line.last() != Some(&b'\n') {
-                    self.suspect += read as u64;
+                Ok(false) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    self.unreadable = Some(format!("{}: {error}", self.file.name()));
                 }
-                continue;
             }
-            let whole = self.line.strip_suffix(b"\n").is_some_and(row::is_whole);
-            if whole {
-                self.seen.borrow_mut().damaged += std::mem::take(&mut self.suspects);
-                self.suspect = 0;
-                return Ok(true);
-            }
-            self.suspect += read as u64;
-            self.suspects += 1;
         }
-    }
-}
-
-impl Read for WholeLines {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.line.len() && !self.advance()? {
-            self.line.clear();
-            self.given = 0;
-            return Ok(0);
-        }
-        let rest = &self.line[self.given..];
-        let count = rest.len().min(out.len());
-        out[..count].copy_from_slice(&rest[..count]);
-        self.given += count;
-        Ok(count)
     }
 }

@@ -1,275 +1,97 @@
-//! Writes a run folder: rows go over a bounded queue to a thread of their own,
-//! so that a slow disk never moves a measurement.
+//! Does the writing: one `write` per row, and a sync when it is due. The same
+//! whether a thread calls it or the run itself.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use super::Manifest;
-use super::evidence::Evidence;
+use super::evidence::{self, Dropped, Log};
+use super::folder;
 use super::hlog::HdrLog;
-use super::manifest;
-use crate::error::Mistake;
-use crate::fact::row::{self, File as Rows};
+use super::manifest::Manifest;
+use crate::fact::row::{self, LINE_BYTES_MAX};
 use crate::fact::{Entry, Fact, Seq};
-use crate::world::Sink;
+use crate::unit::{At, micros};
 
-/// Entries that may wait for the disk: minutes of a busy run. Beyond it the disk is so slow
-/// that the run must end rather than drop rows or eat memory.
-const QUEUE_MAX: usize = 16_384;
-/// Rows after which everything is made durable, whatever the time.
-const ROWS_MAX: u64 = 64;
-/// Time after which everything is made durable, whatever the rows.
+/// What a power cut may take at most: so much time, or so many rows. A sync costs
+/// milliseconds, which is below 0.1 % at this pace.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Bounds `server.log`.
-const LOG_BYTES_MAX: u64 = 200 << 20;
+const SYNC_ROWS: u32 = 64;
 
-/// Refuses a folder that holds something already.
-///
-/// # Errors
-/// It is not empty, or cannot be looked at.
-pub fn vacant(folder: &Path) -> Result<(), Mistake> {
-    let mut entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(why) => return Err(unwritable(folder, &why)),
-    };
-    if entries.next().is_none() {
-        return Ok(());
-    }
-    if is_locked(folder) {
-        return Err(Mistake::new(format!("the run folder {} is in use", folder.display()))
-            .hint("another folder, with -o"));
-    }
-    Err(Mistake::new(format!("the run folder {} is not empty", folder.display()))
-        .hint("another folder, with -o")
-        .hint(format!("longhaul report {}, if it is a run", folder.display())))
-}
-
-fn is_locked(folder: &Path) -> bool {
-    let Ok(lock) = File::open(folder.join(LOCK)) else { return false };
-    lock.try_lock_shared().is_err()
-}
-
-fn unwritable(folder: &Path, why: &io::Error) -> Mistake {
-    Mistake::new(format!("the run folder {} cannot be written: {why}", folder.display()))
-        .hint("another folder, with -o")
-}
-
-const LOCK: &str = "lock";
-
-/// Makes a run folder with its manifest and the heads of its files.
-///
-/// # Errors
-/// The folder holds something already, or cannot be written.
-pub fn create(folder: &Path, manifest: &Manifest) -> Result<Journal, Mistake> {
-    vacant(folder)?;
-    made(folder, manifest).map_err(|why| unwritable(folder, &why))
-}
-
-fn made(folder: &Path, manifest: &Manifest) -> io::Result<Journal> {
-    fs::create_dir_all(folder)?;
-    let lock = File::create(folder.join(LOCK))?;
-    if lock.try_lock().is_err() {
-        return Err(io::Error::other("it is in use"));
-    }
-    manifest::write(folder, manifest)?;
-    let wall_us = manifest.segments.last().map_or(0, |segment| segment.wall_us);
-    let files = Files::create(folder, wall_us)?;
-    let (orders, queue) = sync_channel(QUEUE_MAX);
-    let broken = Arc::new(Mutex::new(None));
-    let told = broken.clone();
-    // The one thread of its own: a disk that blocks must not stop the run's clock.
-    #[allow(clippy::disallowed_methods)]
-    std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
-        if let Err(why) = serve(files, &queue)
-            && let Ok(mut broken) = told.lock()
-        {
-            *broken = Some(why.to_string());
-        }
-    })?;
-    Ok(Journal { folder: folder.to_path_buf(), orders, broken, _lock: lock })
-}
-
-/// The folder of a run that is being written.
-pub struct Journal {
-    folder: PathBuf,
-    orders: SyncSender<Order>,
-    broken: Arc<Mutex<Option<String>>>,
-    _lock: File,
-}
-
-enum Order {
-    Append(Box<Entry>),
-    Evidence(Seq, Vec<u8>),
+/// Something to be written.
+pub(super) enum Job {
+    /// A row.
+    Entry(Box<Entry>),
+    /// Frames of a failure, and how many bytes of them were cut.
+    Evidence(Seq, Vec<u8>, usize),
+    /// What is not kept of evidence so far.
+    Dropped(Dropped),
+    /// The server's output.
     Log(Vec<u8>),
+    /// A newer manifest.
+    Manifest(Box<Manifest>),
+    /// Everything so far is to be made durable.
     Sync,
-    Close(oneshot::Sender<()>),
 }
 
-impl Journal {
-    /// Replaces the manifest.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn update(&self, manifest: &Manifest) -> Result<(), Mistake> {
-        manifest::write(&self.folder, manifest).map_err(|why| unwritable(&self.folder, &why))
-    }
-
-    fn give(&self, order: Order) -> Result<(), String> {
-        self.orders.try_send(order).map_err(|why| match why {
-            TrySendError::Full(_) => {
-                format!("the disk is too slow: {QUEUE_MAX} entries wait for it")
-            }
-            TrySendError::Disconnected(_) => self.why(),
-        })
-    }
-
-    fn why(&self) -> String {
-        let broken = self.broken.lock().ok().and_then(|broken| broken.clone());
-        broken.unwrap_or_else(|| "the journal's thread is gone".to_owned())
-    }
+/// A file that only grows.
+struct Out {
+    name: &'static str,
+    file: File,
+    dirty: bool,
 }
 
-impl Sink for Journal {
-    fn append(&mut self, entry: &Entry) -> Result<(), String> {
-        self.give(Order::Append(Box::new(entry.clone())))
+impl Out {
+    fn create(dir: &Path, name: &'static str, start: &[u8]) -> io::Result<Out> {
+        let file = OpenOptions::new().append(true).create_new(true).open(dir.join(name))?;
+        let mut out = Out { name, file, dirty: true };
+        out.file.write_all(start)?;
+        Ok(out)
     }
 
-    fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
-        self.give(Order::Evidence(seq, frames.to_vec()))
-    }
-
-    fn log(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.give(Order::Log(bytes.to_vec()))
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.dirty = true;
+        self.file.write_all(bytes).map_err(|error| words(self.name, &error))
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.give(Order::Sync)
-    }
-
-    async fn close(&mut self) -> Result<(), String> {
-        let (done, closed) = oneshot::channel();
-        self.give(Order::Close(done))?;
-        closed.await.map_err(|_| self.why())
-    }
-}
-
-/// The thread: obeys until it is closed or everybody is gone.
-fn serve(mut files: Files, orders: &Receiver<Order>) -> io::Result<()> {
-    loop {
-        match orders.recv_timeout(SYNC_EVERY) {
-            Ok(Order::Append(entry)) => files.append(&entry)?,
-            Ok(Order::Evidence(seq, frames)) => files.evidence.keep(seq, &frames)?,
-            Ok(Order::Log(bytes)) => files.log(&bytes)?,
-            Ok(Order::Sync) | Err(RecvTimeoutError::Timeout) => files.sync()?,
-            Ok(Order::Close(done)) => {
-                files.close()?;
-                // Who asked may have stopped waiting.
-                let _ = done.send(());
-                return Ok(());
-            }
-            Err(RecvTimeoutError::Disconnected) => return files.close(),
-        }
-    }
-}
-
-/// The open files of a run folder.
-struct Files {
-    folder: PathBuf,
-    wall_us: u64,
-    rows: [File; 3],
-    hdr: File,
-    hdr_log: HdrLog,
-    server_log: Option<(File, u64)>,
-    evidence: Evidence,
-    line: Vec<u8>,
-    unsynced: u64,
-}
-
-impl Files {
-    fn create(folder: &Path, wall_us: u64) -> io::Result<Files> {
-        let new =
-            |name: &str| OpenOptions::new().create_new(true).append(true).open(folder.join(name));
-        let head = |rows: Rows| -> io::Result<File> {
-            let mut file = new(rows.name())?;
-            file.write_all(format!("{}\n", rows.columns().join(",")).as_bytes())?;
-            file.sync_all()?;
-            Ok(file)
-        };
-        let rows = [head(Rows::Requests)?, head(Rows::Events)?, head(Rows::Readings)?];
-        let mut hdr = new("latency.hlog")?;
-        hdr.write_all(&HdrLog::header(wall_us))?;
-        File::open(folder)?.sync_all()?;
-        Ok(Files {
-            folder: folder.to_path_buf(),
-            wall_us,
-            rows,
-            hdr,
-            hdr_log: HdrLog::new(),
-            server_log: None,
-            evidence: Evidence::new(folder),
-            line: Vec::new(),
-            unsynced: 0,
-        })
-    }
-
-    /// One write per row: after a crash of this program a file holds whole rows.
-    fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        self.line.clear();
-        row::encode(entry, self.wall_us, &mut self.line);
-        self.rows[Rows::of(&entry.fact) as usize].write_all(&self.line)?;
-        let lines = self.hdr_log.take(entry);
-        if !lines.is_empty() {
-            self.hdr.write_all(&lines)?;
-        }
-        self.unsynced += 1;
-        if matters(&entry.fact) || self.unsynced >= ROWS_MAX {
-            self.sync()?;
+        if std::mem::take(&mut self.dirty) {
+            self.file.sync_data().map_err(|error| words(self.name, &error))?;
         }
         Ok(())
     }
+}
 
-    fn log(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.server_log.is_none() {
-            let path = self.folder.join("server.log");
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
-            self.server_log = Some((file, 0));
-        }
-        if let Some((file, written)) = &mut self.server_log
-            && *written < LOG_BYTES_MAX
-        {
-            file.write_all(bytes)?;
-            *written += bytes.len() as u64;
-        }
-        Ok(())
+fn words(name: &str, error: &io::Error) -> String {
+    format!("{name} cannot be written: {error}")
+}
+
+/// When a sync is due: a function of the rows alone, so that virtual time has the same one.
+#[derive(Debug, Default)]
+struct Pace {
+    rows: u32,
+    oldest: Option<At>,
+    urgent: bool,
+    late: bool,
+}
+
+impl Pace {
+    fn take(&mut self, entry: &Entry) {
+        let oldest = *self.oldest.get_or_insert(entry.at);
+        self.late |= entry.at.since(oldest) >= micros(SYNC_EVERY);
+        self.urgent |= matters(&entry.fact);
+        self.rows += u32::from(!matches!(entry.fact, Fact::Reading(_)));
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced > 0 {
-            for file in &self.rows {
-                file.sync_data()?;
-            }
-            self.unsynced = 0;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self) -> io::Result<()> {
-        let lines = self.hdr_log.flush();
-        self.hdr.write_all(&lines)?;
-        self.hdr.sync_data()?;
-        self.unsynced = 1;
-        self.sync()
+    fn is_due(&self) -> bool {
+        self.late || self.rows >= SYNC_ROWS
     }
 }
 
-/// What is made durable at once: what a person would ask for first after a power cut.
+/// What must be on the disk before anything else goes wrong.
 fn matters(fact: &Fact) -> bool {
     match fact {
         Fact::Opened(_)
@@ -280,5 +102,210 @@ fn matters(fact: &Fact) -> bool {
         | Fact::Closed(_) => true,
         Fact::Request(request) => request.ended.is_bad(),
         _ => false,
+    }
+}
+
+/// The files of a run folder.
+pub(super) struct Writer {
+    dir: PathBuf,
+    requests: Out,
+    events: Out,
+    readings: Out,
+    latency: Out,
+    log: Log,
+    hdr: HdrLog,
+    anchor_us: u64,
+    pace: Pace,
+    durable: bool,
+    dropped: Option<Dropped>,
+    /// One row, kept so that it is not allocated anew for each.
+    line: Vec<u8>,
+}
+
+impl Writer {
+    /// Makes the files. Without `durable`, only the end waits for the disk.
+    pub(super) fn create(dir: &Path, manifest: &Manifest, durable: bool) -> io::Result<Writer> {
+        let csv = |file: row::File| Out::create(dir, file.name(), file.header().as_bytes());
+        let mut head = Vec::new();
+        let hdr = HdrLog::new(manifest.start_us(), &mut head).map_err(io::Error::other)?;
+        let segment = manifest.segments.last().map_or(0, |anchor| anchor.segment);
+        Ok(Writer {
+            dir: dir.to_owned(),
+            requests: csv(row::File::Requests)?,
+            events: csv(row::File::Events)?,
+            readings: csv(row::File::Readings)?,
+            latency: Out::create(dir, "latency.hlog", &head)?,
+            log: Log::new(dir),
+            hdr,
+            anchor_us: manifest.anchor_us(segment),
+            pace: Pace::default(),
+            durable,
+            dropped: None,
+            line: Vec::new(),
+        })
+    }
+
+    /// Does a job and syncs if that is due; for callers without a thread.
+    pub(super) fn take(&mut self, job: Job) -> Result<(), String> {
+        self.write(job)?;
+        if self.pace.urgent { self.sync() } else { Ok(()) }
+    }
+
+    /// Does a job; what is urgent waits until [`serve`] has seen whether more is urgent.
+    fn write(&mut self, job: Job) -> Result<(), String> {
+        match job {
+            Job::Entry(entry) => self.row(&entry)?,
+            Job::Evidence(seq, frames, cut_bytes) => {
+                evidence::keep(&self.dir, seq, &frames, cut_bytes)
+                    .map_err(|error| words("evidence", &error))?;
+            }
+            Job::Dropped(dropped) => self.dropped = Some(dropped),
+            Job::Log(bytes) => {
+                self.log.write(&bytes).map_err(|error| words("server.log", &error))?;
+            }
+            Job::Manifest(manifest) => folder::write_manifest(&self.dir, &manifest)
+                .map_err(|error| words(folder::MANIFEST, &error))?,
+            Job::Sync => return self.sync(),
+        }
+        if self.pace.is_due() { self.sync() } else { Ok(()) }
+    }
+
+    fn row(&mut self, entry: &Entry) -> Result<(), String> {
+        self.line.clear();
+        row::encode(entry, self.anchor_us, &mut self.line);
+        let out = match row::file_of(&entry.fact) {
+            row::File::Requests => &mut self.requests,
+            row::File::Events => &mut self.events,
+            row::File::Readings => &mut self.readings,
+        };
+        if self.line.len() > LINE_BYTES_MAX {
+            return Err(format!("a row of {} bytes is too long for {}", self.line.len(), out.name));
+        }
+        out.write(&self.line)?;
+        self.pace.take(entry);
+        self.line.clear();
+        self.hdr.take(entry, &mut self.line)?;
+        if self.line.is_empty() { Ok(()) } else { self.latency.write(&self.line) }
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.pace = Pace::default();
+        if let Some(dropped) = self.dropped.take() {
+            evidence::say_dropped(&self.dir, dropped).map_err(|error| words("evidence", &error))?;
+        }
+        if self.durable { self.sync_files() } else { Ok(()) }
+    }
+
+    fn sync_files(&mut self) -> Result<(), String> {
+        for out in [&mut self.events, &mut self.requests, &mut self.readings, &mut self.latency] {
+            out.sync()?;
+        }
+        self.log.sync().map_err(|error| words("server.log", &error))
+    }
+
+    /// Writes what is still held back, and waits for the disk.
+    pub(super) fn close(&mut self) -> Result<(), String> {
+        self.line.clear();
+        self.hdr.finish(&mut self.line)?;
+        self.latency.write(&self.line)?;
+        self.sync()?;
+        self.sync_files()?;
+        folder::sync_dir(&self.dir).map_err(|error| words("the run folder", &error))
+    }
+}
+
+/// Does jobs until nobody can send any more or one fails; `failure` is set before
+/// the queue is gone, so that who sends next learns why.
+pub(super) fn serve(
+    mut writer: Writer,
+    queue: &Receiver<Job>,
+    failure: &OnceLock<String>,
+) -> Result<(), String> {
+    let outcome = work(&mut writer, queue);
+    if let Err(words) = &outcome {
+        failure.get_or_init(|| words.clone());
+    }
+    outcome
+}
+
+fn work(writer: &mut Writer, queue: &Receiver<Job>) -> Result<(), String> {
+    loop {
+        // What is urgent waits for nothing but what has already come: one sync then
+        // serves a whole burst of failures, and a burst cannot fill the queue.
+        let wait = if writer.pace.urgent { Duration::ZERO } else { SYNC_EVERY };
+        match queue.recv_timeout(wait) {
+            Ok(job) => writer.write(job)?,
+            Err(RecvTimeoutError::Timeout) => writer.sync()?,
+            Err(RecvTimeoutError::Disconnected) => return writer.close(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::fact::{Clock, Source};
+
+    fn entry(at: At, fact: Fact) -> Entry {
+        Entry { segment: 0, seq: 0, at, fact }
+    }
+
+    fn clock(at: At) -> Entry {
+        entry(at, Fact::Clock(Clock { wall_us: 0, drift_us: 0 }))
+    }
+
+    #[test]
+    fn a_sync_is_due_after_five_seconds_or_sixty_four_rows() {
+        let mut pace = Pace::default();
+        pace.take(&clock(At(10_000_000)));
+        pace.take(&clock(At(14_999_999)));
+        assert!(!pace.is_due());
+        pace.take(&clock(At(15_000_000)));
+        assert!(pace.is_due());
+
+        let mut pace = Pace::default();
+        (0..63).for_each(|_| pace.take(&clock(At(0))));
+        assert!(!pace.is_due());
+        pace.take(&clock(At(0)));
+        assert!(pace.is_due() && !pace.urgent);
+    }
+
+    #[test]
+    fn readings_are_not_counted_and_a_fault_is_urgent() {
+        let mut pace = Pace::default();
+        let reading = crate::fact::Reading {
+            source: Source::Own,
+            instance: String::new(),
+            name: "in_flight".to_owned(),
+            n: 1,
+            min: 0.0,
+            mean: 0.0,
+            max: 0.0,
+            last: 0.0,
+        };
+        (0..100).for_each(|_| pace.take(&entry(At(0), Fact::Reading(reading.clone()))));
+        assert!(!pace.is_due() && !pace.urgent);
+        let why = String::new();
+        let fault = crate::fact::Fault { kind: crate::fact::FaultKind::Pace, why, fatal: false };
+        pace.take(&entry(At(0), Fact::Fault(fault)));
+        assert!(pace.urgent);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_in_words_and_ends_the_writing() {
+        let dir = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut writer = Writer::create(&dir, &Manifest::default(), true).unwrap();
+        writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let (jobs, queue) = sync_channel(4);
+        let failure = OnceLock::new();
+        jobs.send(Job::Entry(Box::new(clock(At(0))))).unwrap();
+        let outcome = serve(writer, &queue, &failure);
+        assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
+        assert!(failure.get().is_some());
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

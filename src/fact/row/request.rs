@@ -1,81 +1,76 @@
-//! A request as a row and back.
+//! A request as the fields of its row. The parts of its cell stand in columns
+//! of their own as well, for people who group by them; reading takes the cell.
 
-use super::Fields;
-use crate::fact::{Class, Ended, Load, Phase, Request, Stage};
+use super::field::{Fields, Row};
+use crate::escape::ERROR_CHARS_MAX;
+use crate::fact::{Class, Ended, Fact, Load, Phase, Request, Stage};
 use crate::unit::At;
 
-fn may<T: ToString>(value: Option<&T>) -> String {
-    value.map(T::to_string).unwrap_or_default()
-}
+/// Bounds a finish reason, a workload's name, the names of checks, a fingerprint.
+const WORDS_CHARS_MAX: usize = 200;
 
-/// The fields after `seq, segment`.
-pub fn fields(request: &Request, out: &mut Vec<String>) {
-    let load = match request.cell.load {
-        Load::Streams(streams) => streams.to_string(),
-        Load::PerSecond(rate) => rate.to_string(),
-    };
-    out.extend([
-        request.phase.word().to_owned(),
-        request.workload.clone(),
-        request.class.word().to_owned(),
-        request.lane.to_string(),
-        request.slot.to_string(),
-        may(request.session.as_ref()),
-        may(request.turn.as_ref()),
-        request.cell.to_string(),
-        request.lap.to_string(),
-        request.repeat.to_string(),
-        request.cell.depth.to_string(),
-        load,
-        request.cell.prompt.to_string(),
-        request.cell.output.to_string(),
-        request.due.0.to_string(),
-        request.sent.0.to_string(),
-        request.done.0.to_string(),
-    ]);
-    out.extend(
-        [
-            request.first_byte_us,
-            request.ttft_us,
-            request.ttft_content_us,
-            request.last_us,
-            request.prompt_tokens,
-            request.cached_tokens,
-            request.output_tokens,
-            request.reasoning_tokens,
-            request.first_tokens,
-            Some(request.chunks),
-            request.max_gap_us,
-            request.peak_tokens,
-            request.idle_us,
-        ]
-        .map(|value| may(value.as_ref())),
-    );
-    out.extend([
-        request.ended.word().to_owned(),
-        request.stage.word().to_owned(),
-        may(request.finish.as_ref()),
-        may(request.http_status.as_ref()),
-        request.error.clone(),
-        request.checks.join(";"),
-        may(request.answer.as_ref()),
-    ]);
-}
-
-/// The request of the fields after `seq, segment`.
-pub fn read(fields: &mut Fields) -> Result<Request, String> {
-    let phase = fields.word(Phase::parse)?;
-    let workload = fields.text()?.to_owned();
-    let class = fields.word(Class::parse)?;
-    let (lane, slot) = (fields.need()?, fields.need()?);
-    let (session, turn) = (fields.may()?, fields.may()?);
-    let cell = fields.need()?;
-    let (lap, repeat) = (fields.need()?, fields.need()?);
-    // Depth, load and shape stand in the cell already; the columns are for people and scripts.
-    for _ in 0..4 {
-        fields.text()?;
+pub(super) fn write(request: &Request, done: At, fields: &mut Fields<'_>) {
+    write_address(request, fields);
+    fields.put(request.due.0);
+    fields.put(request.sent.0);
+    fields.put(done.0);
+    for offset_us in
+        [request.first_byte_us, request.ttft_us, request.ttft_content_us, request.last_us]
+    {
+        fields.put_option(offset_us);
     }
-    Ok(Request {
+    fields.put_option(request.prompt_tokens);
+    fields.put_option(request.cached_tokens);
+    fields.put_option(request.output_tokens);
+    fields.put_option(request.reasoning_tokens);
+    fields.put_option(request.first_tokens);
+    fields.put(request.chunks);
+    fields.put_option(request.max_gap_us);
+    fields.put_option(request.peak_tokens);
+    fields.put_option(request.idle_us);
+    fields.put(request.ended.word());
+    fields.put(request.stage.word());
+    fields.put_text(request.finish.as_deref().unwrap_or_default(), WORDS_CHARS_MAX);
+    fields.put_option(request.http_status);
+    fields.put_text(&request.error, ERROR_CHARS_MAX);
+    fields.put_text(&request.checks.join(";"), WORDS_CHARS_MAX);
+    fields.put_text(request.answer.as_deref().unwrap_or_default(), WORDS_CHARS_MAX);
+}
+
+fn write_address(request: &Request, fields: &mut Fields<'_>) {
+    let cell = &request.cell;
+    fields.put(request.phase.word());
+    fields.put_text(&request.workload, WORDS_CHARS_MAX);
+    fields.put(request.class.word());
+    fields.put(request.lane);
+    fields.put(request.slot);
+    fields.put_option(request.session);
+    fields.put_option(request.turn);
+    fields.put(cell);
+    fields.put(request.lap);
+    fields.put(request.repeat);
+    fields.put(cell.depth);
+    match cell.load {
+        Load::Streams(streams) => fields.put(streams),
+        Load::PerSecond(rate) => fields.put_float(rate),
+    }
+    fields.put(cell.prompt);
+    fields.put(cell.output);
+}
+
+pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
+    let phase = row.word(Phase::parse)?;
+    let workload = row.text()?.to_owned();
+    let class = row.word(Class::parse)?;
+    let (lane, slot) = (row.value()?, row.value()?);
+    let (session, turn) = (row.option()?, row.option()?);
+    let cell = row.value()?;
+    let (lap, repeat) = (row.value()?, row.value()?);
+    // depth, load, asked_prompt, asked_output: the cell has said them.
+    row.skip(4);
+    let (due, sent, done) = (At(row.value()?), At(row.value()?), At(row.value()?));
+    // The fields of the expression are read in the order in which they stand: that of the columns.
+    let request = Request {
         phase,
         workload,
         class,
@@ -86,33 +81,29 @@ pub fn read(fields: &mut Fields) -> Result<Request, String> {
         cell,
         lap,
         repeat,
-        due: At(fields.need()?),
-        sent: At(fields.need()?),
-        done: At(fields.need()?),
-        first_byte_us: fields.may()?,
-        ttft_us: fields.may()?,
-        ttft_content_us: fields.may()?,
-        last_us: fields.may()?,
-        prompt_tokens: fields.may()?,
-        cached_tokens: fields.may()?,
-        output_tokens: fields.may()?,
-        reasoning_tokens: fields.may()?,
-        first_tokens: fields.may()?,
-        chunks: fields.need()?,
-        max_gap_us: fields.may()?,
-        peak_tokens: fields.may()?,
-        idle_us: fields.may()?,
-        ended: fields.word(Ended::parse)?,
-        stage: fields.word(Stage::parse)?,
-        finish: fields.may()?,
-        http_status: fields.may()?,
-        error: fields.text()?.to_owned(),
-        checks: fields
-            .text()?
-            .split(';')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        answer: fields.may()?,
-    })
+        due,
+        sent,
+        done,
+        first_byte_us: row.option()?,
+        ttft_us: row.option()?,
+        ttft_content_us: row.option()?,
+        last_us: row.option()?,
+        prompt_tokens: row.option()?,
+        cached_tokens: row.option()?,
+        output_tokens: row.option()?,
+        reasoning_tokens: row.option()?,
+        first_tokens: row.option()?,
+        chunks: row.value()?,
+        max_gap_us: row.option()?,
+        peak_tokens: row.option()?,
+        idle_us: row.option()?,
+        ended: row.word(Ended::parse)?,
+        stage: row.word(Stage::parse)?,
+        finish: row.option()?,
+        http_status: row.option()?,
+        error: row.text()?.to_owned(),
+        checks: row.text()?.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        answer: row.option()?,
+    };
+    Ok((done, Fact::Request(Box::new(request))))
 }

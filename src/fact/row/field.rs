@@ -1,0 +1,127 @@
+//! The fields of one row, written and read in the order of its columns.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use csv::ByteRecord;
+
+use crate::escape::one_line;
+
+/// Writes the fields of a row, quoted where they must be.
+pub(super) struct Fields<'a> {
+    writer: csv::Writer<&'a mut Vec<u8>>,
+}
+
+/// A row is a few hundred bytes; the csv crate's own default is 8 KiB for each.
+const BUFFER_BYTES: usize = 512;
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Fields<'a> {
+        let writer = csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(out);
+        Fields { writer }
+    }
+
+    fn raw(&mut self, field: &str) {
+        // A write into memory has no way to fail.
+        let _ = self.writer.write_field(field);
+    }
+
+    /// A number or a word of our own.
+    pub(super) fn put(&mut self, value: impl Display) {
+        self.raw(&value.to_string());
+    }
+
+    /// The same, or nothing.
+    pub(super) fn put_option(&mut self, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.put(value),
+            None => self.raw(""),
+        }
+    }
+
+    /// A float in the shortest form that reads back as itself.
+    pub(super) fn put_float(&mut self, value: f64) {
+        let magnitude = value.abs();
+        if magnitude != 0.0 && !(1e-6..1e16).contains(&magnitude) && value.is_finite() {
+            self.raw(&format!("{value:e}"));
+        } else {
+            self.put(value);
+        }
+    }
+
+    /// Foreign text, escaped onto one line and bounded.
+    pub(super) fn put_text(&mut self, text: &str, chars_max: usize) {
+        self.raw(&one_line(text, chars_max));
+    }
+
+    /// JSON, which has no raw line ends of its own.
+    pub(super) fn put_json(&mut self, json: &str) {
+        self.raw(json);
+    }
+
+    /// Ends the row; only then is its last field closed.
+    pub(super) fn end(mut self) {
+        let _ = self.writer.write_record(None::<&[u8]>);
+    }
+}
+
+/// Reads the fields of a row, one column after the other.
+pub(super) struct Row<'a> {
+    columns: &'static [&'static str],
+    record: &'a ByteRecord,
+    next: usize,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(
+        columns: &'static [&'static str],
+        record: &'a ByteRecord,
+    ) -> Result<Row<'a>, String> {
+        if record.len() < columns.len() {
+            return Err(format!("{} columns instead of {}", record.len(), columns.len()));
+        }
+        Ok(Row { columns, record, next: 0 })
+    }
+
+    fn name(&self) -> &'static str {
+        self.columns.get(self.next.saturating_sub(1)).copied().unwrap_or("?")
+    }
+
+    /// What is wrong with the column that was read last.
+    pub(super) fn wrong(&self, found: &str) -> String {
+        format!("column {}: `{}`", self.name(), one_line(found, 60))
+    }
+
+    /// The next column as text.
+    pub(super) fn text(&mut self) -> Result<&'a str, String> {
+        let bytes = self.record.get(self.next).unwrap_or_default();
+        self.next += 1;
+        std::str::from_utf8(bytes).map_err(|_| format!("column {}: not UTF-8", self.name()))
+    }
+
+    /// Passes over columns that only repeat what others say.
+    pub(super) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
+    /// The next column, which must be there.
+    pub(super) fn value<T: FromStr>(&mut self) -> Result<T, String> {
+        let text = self.text()?;
+        text.parse().map_err(|_| self.wrong(text))
+    }
+
+    /// The next column, or `None` where it is empty.
+    pub(super) fn option<T: FromStr>(&mut self) -> Result<Option<T>, String> {
+        let text = self.text()?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| self.wrong(text))
+    }
+
+    /// The next column as one of our words.
+    pub(super) fn word<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        let text = self.text()?;
+        parse(text).ok_or_else(|| self.wrong(text))
+    }
+}

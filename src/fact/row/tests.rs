@@ -1,0 +1,256 @@
+//! Any entry comes back from its row as it was.
+
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::escape::one_line;
+use crate::fact::{
+    Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Fault, FaultKind, Fitted,
+    GapKind, Gaps, Issued, Load, Missed, Opened, Phase, PhaseBegan, Reading, Request, Said, Seen,
+    Severity, Source, Stage, TargetFact, TargetWord,
+};
+use crate::unit::At;
+
+fn line() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| one_line(&text, 60))
+}
+
+fn some_line() -> impl Strategy<Value = String> {
+    line().prop_filter("an empty text is not there", |text| !text.is_empty())
+}
+
+fn at() -> impl Strategy<Value = At> {
+    any::<u64>().prop_map(At)
+}
+
+fn float() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>().prop_filter("NaN equals nothing", |value| !value.is_nan()),
+        Just(0.0),
+        Just(1e16),
+        Just(9.9e-7),
+    ]
+}
+
+fn phase() -> impl Strategy<Value = Phase> {
+    select(&Phase::ALL[..])
+}
+
+fn class() -> impl Strategy<Value = Class> {
+    select(&Class::ALL[..])
+}
+
+fn cell() -> impl Strategy<Value = Cell> {
+    let load = prop_oneof![
+        any::<u32>().prop_map(Load::Streams),
+        (0.0..1e300).prop_map(Load::PerSecond),
+        (0.0..1.0).prop_map(Load::PerSecond),
+    ];
+    (0..u64::MAX / 2, load, 0..u64::MAX / 2, any::<u64>())
+        .prop_map(|(depth, load, prompt, output)| Cell { depth, load, prompt, output })
+}
+
+prop_compose! {
+    fn addressed()(
+        phase in phase(), workload in line(), class in class(), cell in cell(),
+        lane in any::<u32>(), slot in any::<u64>(), session in of(any::<u64>()),
+        turn in of(any::<u32>()), lap in any::<u64>(), repeat in any::<u32>(),
+        due in at(), sent in at(), done in at(),
+    ) -> Request {
+        Request {
+            phase, workload, class, lane, slot, session, turn, cell, lap, repeat, due, sent, done,
+            first_byte_us: None, ttft_us: None, ttft_content_us: None, last_us: None,
+            prompt_tokens: None, cached_tokens: None, output_tokens: None,
+            reasoning_tokens: None, first_tokens: None, chunks: 0, max_gap_us: None,
+            peak_tokens: None, idle_us: None, ended: Ended::Completed, stage: Stage::Closing,
+            finish: None, http_status: None, error: String::new(), checks: Vec::new(),
+            answer: None,
+        }
+    }
+}
+
+prop_compose! {
+    fn request()(
+        addressed in addressed(),
+        numbers in proptest::collection::vec(of(any::<u64>()), 12),
+        chunks in any::<u64>(), ended in select(&Ended::ALL[..]),
+        stage in select(&Stage::ALL[..]), finish in of(some_line()),
+        http_status in of(any::<u16>()), error in line(),
+        checks in proptest::collection::vec("[a-z_]{1,12}", 0..4), answer in of("[0-9a-f]{16}"),
+    ) -> Request {
+        Request {
+            first_byte_us: numbers[0], ttft_us: numbers[1], ttft_content_us: numbers[2],
+            last_us: numbers[3], prompt_tokens: numbers[4], cached_tokens: numbers[5],
+            output_tokens: numbers[6], reasoning_tokens: numbers[7], first_tokens: numbers[8],
+            max_gap_us: numbers[9], peak_tokens: numbers[10], idle_us: numbers[11],
+            chunks, ended, stage, finish, http_status, error, checks, answer, ..addressed
+        }
+    }
+}
+
+prop_compose! {
+    fn batch()(
+        phase in phase(), workload in any::<String>(), class in class(), cell in cell(),
+        lap in any::<u64>(), repeat in any::<u32>(), requests in any::<u64>(),
+        good in any::<u64>(), began in at(), first in of(at()), last in of(at()),
+        numbers in proptest::collection::vec(of(any::<u64>()), 4),
+    ) -> Batch {
+        Batch {
+            phase, workload, class, cell, lap, repeat, requests, good, began, first, last,
+            tokens: numbers[0], first_tokens: numbers[1], peak_tokens: numbers[2],
+            models_us: numbers[3],
+        }
+    }
+}
+
+fn what_longhaul_is_and_did() -> impl Strategy<Value = Fact> {
+    let text = any::<String>;
+    let because = select(vec![ClosedBecause::Done, ClosedBecause::Away, ClosedBecause::Fault]);
+    let kind = select(vec![FaultKind::Journal, FaultKind::Pace, FaultKind::Panic]);
+    prop_oneof![
+        (text(), any::<bool>(), any::<u64>(), of(text()), text()).prop_map(
+            |(version, simulated, wall_us, boot_id, endpoint)| {
+                Fact::Opened(Opened { version, simulated, wall_us, boot_id, endpoint })
+            }
+        ),
+        (phase(), text()).prop_map(|(phase, because)| Fact::Phase(PhaseBegan { phase, because })),
+        (text(), any::<u64>(), any::<u64>(), of(any::<u64>())).prop_map(
+            |(method, depth, prompt, counted)| {
+                Fact::Fitted(Fitted { method, depth, prompt, counted })
+            }
+        ),
+        (any::<u64>(), text(), text()).prop_map(|(id, what, note)| Fact::Action(Action {
+            id,
+            what,
+            note
+        })),
+        (phase(), any::<Vec<u64>>()).prop_map(|(phase, next)| Fact::Issued(Issued { phase, next })),
+        (any::<u64>(), any::<i64>())
+            .prop_map(|(wall_us, drift_us)| Fact::Clock(Clock { wall_us, drift_us })),
+        (kind, text(), any::<bool>()).prop_map(|(kind, why, fatal)| Fact::Fault(Fault {
+            kind,
+            why,
+            fatal
+        })),
+        (because, text()).prop_map(|(because, note)| Fact::Closed(Closed { because, note })),
+    ]
+}
+
+fn what_was_seen() -> impl Strategy<Value = Fact> {
+    let text = any::<String>;
+    let source = || select(&Source::ALL[..]);
+    let word = select(vec![TargetWord::Ready, TargetWord::Away, TargetWord::Restarted]);
+    let severity = select(vec![Severity::Info, Severity::Warning, Severity::Fatal]);
+    let kind = select(vec![GapKind::Itl, GapKind::Gap]);
+    prop_oneof![
+        (text(), of(text()), text(), any::<bool>(), text()).prop_map(
+            |(subject, declared, seen, differs, note)| {
+                Fact::Seen(Seen { subject, declared, seen, differs, note })
+            }
+        ),
+        (word, of(text()), of(at()), text()).prop_map(|(word, rung, since, evidence)| {
+            Fact::Target(TargetFact { word, rung, since, evidence })
+        }),
+        (kind, phase(), class(), cell(), at(), any::<u64>(), text()).prop_map(
+            |(kind, phase, class, cell, from, n, histogram)| {
+                Fact::Gaps(Gaps { kind, phase, class, cell, from, n, histogram })
+            }
+        ),
+        (source(), text(), text(), any::<u64>()).prop_map(|(source, what, why, times)| {
+            Fact::Missed(Missed { source, what, why, times })
+        }),
+        (text(), severity, text()).prop_map(|(signature, severity, line)| {
+            Fact::Said(Said { signature, severity, line })
+        }),
+        (source(), line(), line(), any::<u64>(), [float(), float(), float(), float()]).prop_map(
+            |(source, instance, name, n, [min, mean, max, last])| {
+                Fact::Reading(Reading { source, instance, name, n, min, mean, max, last })
+            }
+        ),
+    ]
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let fact = prop_oneof![
+        request().prop_map(|request| Fact::Request(Box::new(request))),
+        batch().prop_map(Fact::Batch),
+        what_longhaul_is_and_did(),
+        what_was_seen(),
+    ];
+    (any::<u32>(), any::<u64>(), at(), fact).prop_map(|(segment, seq, at, fact)| {
+        let at = if let Fact::Request(request) = &fact { request.done } else { at };
+        Entry { segment, seq, at, fact }
+    })
+}
+
+fn read_back(file: File, row: &[u8]) -> Result<Entry, String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(row);
+    let mut record = ByteRecord::new();
+    assert!(reader.read_byte_record(&mut record).unwrap());
+    decode(file, &record)
+}
+
+proptest! {
+    #[test]
+    fn any_entry_comes_back_from_its_row(entry in entry(), anchor in any::<u64>()) {
+        let mut row = Vec::new();
+        encode(&entry, anchor, &mut row);
+        prop_assert!(is_whole(&row));
+        prop_assert_eq!(row.split(|byte| *byte == b'\n').count(), 2);
+        prop_assert!(row.ends_with(b"\n") && !row.contains(&b'\r') && !row.contains(&0));
+        prop_assert_eq!(read_back(file_of(&entry.fact), &row), Ok(entry));
+    }
+
+    #[test]
+    fn a_row_cut_short_is_never_whole(entry in entry(), cut in any::<prop::sample::Index>()) {
+        let mut row = Vec::new();
+        encode(&entry, 0, &mut row);
+        let cut = cut.index(row.len() - 1);
+        prop_assert!(!is_whole(&row[..cut]));
+    }
+
+    #[test]
+    fn foreign_text_in_a_request_stays_on_one_line(mut request in request(), text in any::<String>()) {
+        request.error.clone_from(&text);
+        request.finish = Some(text);
+        let at = request.done;
+        let entry = Entry { segment: 0, seq: 0, at, fact: Fact::Request(Box::new(request)) };
+        let (mut row, mut again) = (Vec::new(), Vec::new());
+        encode(&entry, 0, &mut row);
+        let read = read_back(File::Requests, &row).unwrap();
+        encode(&read, 0, &mut again);
+        prop_assert_eq!(row, again);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_empty_and_a_person_can_read_the_row() {
+    let fact = Fact::Target(TargetFact {
+        word: TargetWord::Away,
+        rung: None,
+        since: Some(At(5)),
+        evidence: "refused, twice".to_owned(),
+    });
+    let entry = Entry { segment: 0, seq: 7, at: At(1_500_000), fact };
+    let mut row = Vec::new();
+    encode(&entry, 1_778_644_062_716_000, &mut row);
+    let row = String::from_utf8(row).unwrap();
+    let (before, crc) = row.trim_end().rsplit_once(',').unwrap();
+    assert_eq!(
+        before,
+        "7,0,1500000,2026-05-13T03:47:44.216Z,target,away,\"refused, twice\",\
+         \"{\"\"word\"\":\"\"away\"\",\"\"rung\"\":null,\"\"since\"\":5,\
+         \"\"evidence\"\":\"\"refused, twice\"\"}\""
+    );
+    assert_eq!(crc, format!("{:08x}", crc32fast::hash(before.as_bytes())));
+}
+
+#[test]
+fn a_wrong_column_is_named() {
+    let record =
+        ByteRecord::from(vec!["0", "0", "1", "gpu", "", "x", "many", "1", "1", "1", "1", ""]);
+    assert_eq!(decode(File::Readings, &record), Err("column n: `many`".to_owned()));
+    assert!(decode(File::Events, &ByteRecord::from(vec!["0"])).unwrap_err().contains("columns"));
+}

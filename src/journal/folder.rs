@@ -1,0 +1,93 @@
+//! The folder itself: made once, locked while it is in use, and what is not
+//! appended to is replaced by rename.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::manifest::Manifest;
+use super::writer::Writer;
+use crate::error::Mistake;
+
+/// The manifest's name.
+pub(super) const MANIFEST: &str = "run.json";
+
+/// Locked, and empty; its being there means nothing.
+const LOCK: &str = ".lock";
+
+/// Makes the folder, its lock, its manifest and its files.
+pub(super) fn create(
+    dir: &Path,
+    manifest: &Manifest,
+    durable: bool,
+) -> Result<(File, Writer), Mistake> {
+    let lock = claim(dir)?;
+    write_manifest(dir, manifest).map_err(|error| refused(dir, &error))?;
+    let writer = Writer::create(dir, manifest, durable).map_err(|error| refused(dir, &error))?;
+    sync_dir(dir).map_err(|error| refused(dir, &error))?;
+    Ok((lock, writer))
+}
+
+/// Makes the folder and takes its lock.
+fn claim(dir: &Path) -> Result<File, Mistake> {
+    let unwritable = |error: io::Error| refused(dir, &error);
+    // What is there already is looked at first: a stranger's folder gets no lock file.
+    if is_filled(dir) && !dir.join(LOCK).exists() {
+        return Err(filled(dir));
+    }
+    fs::create_dir_all(dir).map_err(unwritable)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync_dir(parent).map_err(unwritable)?;
+    }
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join(LOCK))
+        .map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) if is_filled(dir) => Err(filled(dir)),
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(Mistake::new("the run folder is in use by another longhaul")
+                .at(dir.display().to_string())
+                .hint("wait for it to end, or choose another folder with -o"))
+        }
+        Err(TryLockError::Error(error)) => Err(unwritable(error)),
+    }
+}
+
+/// Whether anything but a lock is there. What cannot be looked into is found out by writing.
+fn is_filled(dir: &Path) -> bool {
+    fs::read_dir(dir)
+        .is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| file.file_name() != LOCK)))
+}
+
+fn filled(dir: &Path) -> Mistake {
+    Mistake::new("the run folder is there already and is not empty")
+        .at(dir.display().to_string())
+        .hint("choose a new folder with -o: a run never writes over another")
+}
+
+/// The folder cannot be written, in the system's words.
+pub(super) fn refused(dir: &Path, error: &io::Error) -> Mistake {
+    Mistake::new(format!("the run folder cannot be written: {error}"))
+        .at(dir.display().to_string())
+        .hint("choose a folder that you may write to with -o")
+}
+
+/// Replaces the manifest: a reader sees the old one or the new one, never half of one.
+pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> {
+    let text = manifest.to_json().map_err(io::Error::other)?;
+    let temporary = dir.join("run.json.tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, dir.join(MANIFEST))?;
+    sync_dir(dir)
+}
+
+/// Makes names durable, as `fdatasync` makes bytes.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,141 @@
+//! The whole lines of a file, one after the other: an adapter that lets a CSV
+//! reader see only lines whose checksum is right.
+
+use std::io::{self, BufRead, Read};
+
+use crate::fact::row::{LINE_BYTES_MAX, is_whole};
+
+/// What was not whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Bytes of the file's end that hold no whole line.
+    pub(super) torn_bytes: u64,
+    /// Lines that are not whole and have whole ones behind them.
+    pub(super) damaged_rows: u64,
+}
+
+/// Bad lines whose kind depends on what comes behind them.
+#[derive(Default)]
+struct Bad {
+    bytes: u64,
+    rows: u64,
+}
+
+/// Reads whole lines; the header and what is damaged is left out and counted.
+pub(super) struct WholeLines<R> {
+    source: R,
+    line: Vec<u8>,
+    /// Bytes of the line that have been handed on.
+    given: usize,
+    header: bool,
+    bad: Bad,
+    tally: Tally,
+}
+
+impl<R: BufRead> WholeLines<R> {
+    pub(super) fn new(source: R) -> WholeLines<R> {
+        WholeLines {
+            source,
+            line: Vec::new(),
+            given: 0,
+            header: true,
+            bad: Bad::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Complete once the end has been reached.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Reads up to the next whole line; `false` at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        let mut in_bad_line = false;
+        loop {
+            self.line.clear();
+            self.given = 0;
+            let mut piece = (&mut self.source).take(LINE_BYTES_MAX as u64);
+            let bytes = piece.read_until(b'\n', &mut self.line)?;
+            if bytes == 0 {
+                // Nothing whole came behind it: it is the torn end of the file.
+                self.tally.torn_bytes += std::mem::take(&mut self.bad).bytes;
+                return Ok(false);
+            }
+            let ended = self.line.ends_with(b"\n");
+            if std::mem::take(&mut self.header) && ended && self.line.starts_with(b"seq,") {
+                continue;
+            }
+            if ended && !in_bad_line && is_whole(&self.line) {
+                self.tally.damaged_rows += std::mem::take(&mut self.bad).rows;
+                return Ok(true);
+            }
+            self.bad.bytes += bytes as u64;
+            self.bad.rows += u64::from(!in_bad_line);
+            // A piece without a line end goes on in the next, or the file ends.
+            in_bad_line = !ended;
+        }
+    }
+}
+
+impl<R: BufRead> Read for WholeLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.line.len() && !self.advance()? {
+            self.line.clear();
+            self.given = 0;
+            return Ok(0);
+        }
+        let left = self.line.get(self.given..).unwrap_or_default();
+        let count = left.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(text: &str) -> String {
+        format!("{text},{:08x}\n", crc32fast::hash(text.as_bytes()))
+    }
+
+    fn read(text: &[u8]) -> (String, Tally) {
+        let mut lines = WholeLines::new(text);
+        let mut out = String::new();
+        lines.read_to_string(&mut out).unwrap();
+        (out, lines.tally())
+    }
+
+    #[test]
+    fn a_bad_line_is_damaged_in_the_middle_and_torn_at_the_end() {
+        let (one, two) = (sealed("1,a"), sealed("2,b"));
+        let text = format!("seq,crc\n{one}1,x,00000000\nnothing\n{two}3,c,0000");
+        let (whole, tally) = read(text.as_bytes());
+        assert_eq!(whole, format!("{one}{two}"));
+        assert_eq!(tally, Tally { torn_bytes: 8, damaged_rows: 2 });
+    }
+
+    #[test]
+    fn an_end_full_of_nuls_is_torn_and_takes_no_memory() {
+        let one = sealed("1,a");
+        let mut text = one.clone().into_bytes();
+        text.resize(one.len() + 3 * LINE_BYTES_MAX, 0);
+        let mut lines = WholeLines::new(text.as_slice());
+        let mut out = String::new();
+        lines.read_to_string(&mut out).unwrap();
+        assert_eq!(out, one);
+        let tally = lines.tally();
+        assert_eq!(tally.torn_bytes, 3 * LINE_BYTES_MAX as u64);
+        assert!(lines.line.capacity() <= 2 * LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_not_taken_even_if_its_checksum_is_right() {
+        let one = sealed("1,a");
+        let (whole, tally) = read(one.trim_end().as_bytes());
+        assert_eq!(whole, "");
+        assert_eq!(tally.torn_bytes, one.len() as u64 - 1);
+    }
+}

@@ -1,0 +1,418 @@
+//! The run folder from outside: written, cut, damaged, and read back.
+
+// clippy's exemption of tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use longhaul::fact::row::{File, file_of};
+use longhaul::fact::{
+    Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Issued, Load, Opened, Phase,
+    PhaseBegan, Reading, Request, Said, Severity, Source, Stage,
+};
+use longhaul::journal::manifest::Anchor;
+use longhaul::journal::{Journal, Manifest, Told, hlog, reader};
+use longhaul::unit::At;
+use longhaul::world::Sink;
+
+const WALL_US: u64 = 1_778_644_062_716_000;
+
+/// A folder below the target folder that is gone when the test is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name =
+            format!("journal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn manifest() -> Manifest {
+    let anchor = Anchor { wall_us: WALL_US, ..Anchor::default() };
+    Manifest { seed: 7, segments: vec![anchor], ..Manifest::default() }
+}
+
+fn request(slot: u64, done_us: u64, ended: Ended) -> Fact {
+    Fact::Request(Box::new(Request {
+        phase: Phase::Soak,
+        workload: "ladder".to_owned(),
+        class: Class::Cold,
+        lane: 0,
+        slot,
+        session: None,
+        turn: None,
+        cell: Cell { depth: 4096, load: Load::Streams(1), prompt: 2048, output: 128 },
+        lap: 0,
+        repeat: 0,
+        due: At(done_us - 9_000_000),
+        sent: At(done_us - 9_000_000),
+        done: At(done_us),
+        first_byte_us: Some(2_900_000),
+        ttft_us: Some(3_000_000),
+        ttft_content_us: None,
+        last_us: Some(8_900_000),
+        prompt_tokens: Some(6150),
+        cached_tokens: Some(0),
+        output_tokens: Some(128),
+        reasoning_tokens: None,
+        first_tokens: Some(3),
+        chunks: 42,
+        max_gap_us: Some(170_000),
+        peak_tokens: Some(24),
+        idle_us: None,
+        ended,
+        stage: Stage::Closing,
+        finish: Some("length".to_owned()),
+        http_status: Some(200),
+        error: "it said \"no\", twice".to_owned(),
+        checks: vec!["repeats".to_owned(), "empty_lines".to_owned()],
+        answer: Some("00ff00ff00ff00ff".to_owned()),
+    }))
+}
+
+fn reading(name: &str, last: f64) -> Fact {
+    let (source, instance) = (Source::Own, String::new());
+    Fact::Reading(Reading {
+        source,
+        instance,
+        name: name.to_owned(),
+        n: 10,
+        min: 0.0,
+        mean: 0.5,
+        max: 1.0,
+        last,
+    })
+}
+
+/// Two minutes of a run, a few rows in each file, two of them stamped out of order.
+fn entries() -> Vec<Entry> {
+    let opened = Opened {
+        version: "0.1.0".to_owned(),
+        simulated: true,
+        wall_us: WALL_US,
+        boot_id: None,
+        endpoint: "http://host:8000".to_owned(),
+    };
+    let said = Said {
+        signature: "cuda_oom".to_owned(),
+        severity: Severity::Fatal,
+        line: "two\nlines, \"quoted\"\0".to_owned(),
+    };
+    let closed = Closed { because: ClosedBecause::Done, note: String::new() };
+    let facts = vec![
+        (0, Fact::Opened(opened)),
+        (1_000, Fact::Phase(PhaseBegan { phase: Phase::Soak, because: "start".to_owned() })),
+        (10_000_000, reading("in_flight", 1.0)),
+        (9_500_000, request(0, 9_500_000, Ended::Completed)),
+        (20_000_000, reading("in_flight", 1e-9)),
+        (25_000_000, request(1, 25_000_000, Ended::ErrorFrame)),
+        (26_000_000, Fact::Said(said)),
+        (30_000_000, Fact::Issued(Issued { phase: Phase::Soak, next: vec![3, 2] })),
+        (90_000_000, request(2, 90_000_000, Ended::Short)),
+        (95_000_000, request(3, 95_000_000, Ended::Cut)),
+        (100_000_000, reading("tokens", 512.0)),
+        (110_000_000, Fact::Closed(closed)),
+    ];
+    let numbered = facts.into_iter().zip(0..);
+    numbered.map(|((at, fact), seq)| Entry { segment: 0, seq, at: At(at), fact }).collect()
+}
+
+fn write(journal: &mut Journal, entries: &[Entry]) {
+    for entry in entries {
+        journal.append(entry).unwrap();
+    }
+}
+
+async fn written(dir: &Path) {
+    let mut journal = Journal::inline(dir, &manifest()).unwrap();
+    write(&mut journal, &entries());
+    journal.close().await.unwrap();
+}
+
+fn read(dir: &Path) -> (Vec<Entry>, Told) {
+    let mut reader = reader::open(dir).unwrap();
+    let entries = reader.by_ref().collect();
+    (entries, reader.told())
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("runs/tonight");
+    written(&dir).await;
+    let mut reader = reader::open(&dir).unwrap();
+    assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
+    assert!(reader.told().is_whole());
+    assert_eq!(reader.again().unwrap().collect::<Vec<_>>(), entries());
+    assert_eq!(reader.manifest(), &manifest());
+}
+
+#[tokio::test]
+async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
+    let scratch = Scratch::new();
+    let (inline, thread) = (scratch.path("inline"), scratch.path("thread"));
+    written(&inline).await;
+    let mut journal = Journal::create(&thread, &manifest()).unwrap();
+    write(&mut journal, &entries());
+    journal.sync().unwrap();
+    journal.close().await.unwrap();
+    for name in ["requests.csv", "events.csv", "readings.csv", "latency.hlog", "run.json"] {
+        assert_eq!(
+            fs::read(inline.join(name)).unwrap(),
+            fs::read(thread.join(name)).unwrap(),
+            "{name}"
+        );
+    }
+    assert!(journal.append(&entries()[0]).is_err(), "a closed journal takes nothing");
+}
+
+/// What is left of the entries when only so many bytes of a file are.
+fn left_of(file: File, bytes: &[u8]) -> Vec<Entry> {
+    let rows = bytes.split(|byte| *byte == b'\n').count().saturating_sub(2);
+    let mut seen = 0;
+    let of_prefix = |entry: &Entry| {
+        let its = file_of(&entry.fact) == file;
+        seen += usize::from(its);
+        !its || seen <= rows
+    };
+    entries().into_iter().filter(of_prefix).collect()
+}
+
+#[tokio::test]
+async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    written(&dir).await;
+    for file in File::ALL {
+        let path = dir.join(file.name());
+        let whole = fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            let left = left_of(file, &whole[..cut]);
+            let missing: u64 = left.last().map_or(0, |entry| entry.seq + 1) - left.len() as u64;
+            let ended = whole[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let mut with_nuls = whole[..cut].to_vec();
+            with_nuls.resize(whole.len(), 0);
+            for damaged in [&whole[..cut], &with_nuls] {
+                fs::write(&path, damaged).unwrap();
+                let (entries, told) = read(&dir);
+                assert_eq!(entries, left, "{} cut at {cut}", file.name());
+                let torn = (damaged.len() - ended) as u64;
+                let torn = if torn > 0 { vec![(file.name(), torn)] } else { Vec::new() };
+                assert_eq!(told, Told { torn, missing_seqs: missing, ..Told::default() });
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_changed_byte_costs_its_own_row_and_never_gives_a_wrong_one() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    written(&dir).await;
+    let originals = entries();
+    for file in File::ALL {
+        let path = dir.join(file.name());
+        let whole = fs::read(&path).unwrap();
+        let head = file.header().len();
+        for place in head..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x55;
+            fs::write(&path, &damaged).unwrap();
+            let (entries, told) = read(&dir);
+            assert!(entries.iter().all(|entry| originals.contains(entry)), "byte {place}");
+            // A line end that is gone takes two rows; nothing takes more.
+            assert!((1..=2).contains(&(originals.len() - entries.len())), "byte {place}");
+            assert!(told.damaged_rows > 0 || !told.torn.is_empty(), "byte {place}");
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    written(&dir).await;
+    let path = dir.join("events.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let row = "12,0,5,,eclipse,,,{}";
+    let crc = crc32fast::hash(row.as_bytes());
+    fs::write(&path, format!("{text}{row},{crc:08x}\n")).unwrap();
+    let (entries, told) = read(&dir);
+    assert_eq!(entries.len(), 12);
+    assert_eq!(told.damaged_rows, 1);
+    assert_eq!(told.first_damage.as_deref(), Some("events.csv: column kind: `eclipse`"));
+}
+
+#[tokio::test]
+async fn a_folder_can_be_read_while_it_is_written() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    let mut journal = Journal::inline(&dir, &manifest()).unwrap();
+    let entries = entries();
+    for count in 1..=entries.len() {
+        journal.append(&entries[count - 1]).unwrap();
+        let (so_far, told) = read(&dir);
+        assert_eq!(so_far, &entries[..count]);
+        assert!(told.is_whole());
+    }
+    let opened_before = reader::open(&dir).unwrap();
+    let later = Entry { seq: 12, ..entries[2].clone() };
+    journal.append(&later).unwrap();
+    assert_eq!(opened_before.count(), 12, "what came later belongs to a later reader");
+}
+
+#[tokio::test]
+async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    let refused =
+        |dir: &Path| Journal::create(dir, &manifest()).err().map(|error| error.to_string());
+    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    let words = refused(&dir).unwrap();
+    assert!(words.contains("in use") && words.contains(dir.to_str().unwrap()), "{words}");
+    journal.close().await.unwrap();
+    drop(journal);
+    assert!(refused(&dir).unwrap().contains("not empty"));
+
+    let strangers = scratch.path("letters");
+    fs::create_dir(&strangers).unwrap();
+    fs::write(strangers.join("letter.txt"), "dear").unwrap();
+    let words = refused(&strangers).unwrap();
+    assert!(words.contains("not empty") && words.contains("-o"), "{words}");
+    assert_eq!(fs::read_dir(&strangers).unwrap().count(), 1, "nothing is left behind in it");
+
+    // Below a file there is no folder, not even for root.
+    let words = refused(&strangers.join("letter.txt").join("run")).unwrap();
+    assert!(words.contains("cannot be written"), "{words}");
+}
+
+#[test]
+fn what_is_no_run_folder_is_refused_with_a_hint() {
+    let scratch = Scratch::new();
+    let words = reader::open(&scratch.0).err().unwrap().to_string();
+    assert!(words.contains("not a run folder") && words.contains("try:"), "{words}");
+    fs::write(scratch.path("run.json"), r#"{"schema": 99}"#).unwrap();
+    let words = reader::open(&scratch.0).err().unwrap().to_string();
+    assert!(words.contains("schema 99"), "{words}");
+}
+
+#[tokio::test]
+async fn the_manifest_can_be_replaced_while_the_run_goes_on() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    let more = Manifest { plan_fingerprint: "abc".to_owned(), ..manifest() };
+    journal.update(&more).unwrap();
+    journal.close().await.unwrap();
+    assert_eq!(reader::read_manifest(&dir).unwrap(), more);
+    assert!(!dir.join("run.json.tmp").exists());
+}
+
+#[tokio::test]
+async fn the_histogram_log_is_read_by_its_own_reader_and_made_again_from_rows() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    written(&dir).await;
+    let live = fs::read(dir.join("latency.hlog")).unwrap();
+    let mut again = Vec::new();
+    hlog::rebuild(WALL_US, reader::open(&dir).unwrap(), &mut again).unwrap();
+    assert_eq!(String::from_utf8(live.clone()).unwrap(), String::from_utf8(again).unwrap());
+
+    let text = String::from_utf8(live.clone()).unwrap();
+    assert!(text.starts_with("#[Histogram log format version 1.3]\n#[StartTime: 1778644062.716 "));
+    let mut seen = Vec::new();
+    for entry in IntervalLogIterator::new(&live) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            let bytes = base64(interval.encoded_histogram());
+            let histogram: hdrhistogram::Histogram<u64> =
+                Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
+            let tag = interval.tag().unwrap().as_str().to_owned();
+            let start = interval.start_timestamp().as_secs();
+            seen.push((start, tag, histogram.len(), histogram.max() / 100_000));
+        }
+    }
+    // The request that longhaul cut is in none; 5.9 s over 125 tokens is 47.2 ms.
+    let row = |start, tag: &str, max| (start, tag.to_owned(), 1, max);
+    assert_eq!(
+        seen,
+        [
+            row(0, "e2e.d4096", 90),
+            row(0, "e2e.d4096.err", 90),
+            row(0, "tpot.d4096", 0),
+            row(0, "tpot.d4096.err", 0),
+            row(0, "ttft.d4096", 30),
+            row(0, "ttft.d4096.err", 30),
+            row(60, "e2e.d4096", 90),
+            row(60, "tpot.d4096", 0),
+            row(60, "ttft.d4096", 30),
+        ]
+    );
+}
+
+/// Base64 as RFC 4648 section 4 has it, enough for a test.
+fn base64(text: &str) -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut out) = (0u32, 0, Vec::new());
+    for byte in text.bytes().filter(|byte| *byte != b'=') {
+        let value = alphabet.iter().position(|letter| *letter == byte).unwrap() as u32;
+        bits = bits << 6 | value;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    out
+}
+
+#[tokio::test]
+async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_said() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    let mut journal = Journal::inline(&dir, &manifest()).unwrap();
+    journal.evidence(5, b"data: {\"error\":{}}\n\n").unwrap();
+    journal.evidence(6, &vec![b'x'; 100_000]).unwrap();
+    for seq in 7..510 {
+        journal.evidence(seq, b"data\n").unwrap();
+    }
+    journal.log(b"INFO ready\n").unwrap();
+    journal.close().await.unwrap();
+    let text = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    assert_eq!(text("evidence/5.txt"), "data: {\"error\":{}}\n\n");
+    let long = text("evidence/6.txt");
+    assert!(long.len() < 66_000 && long.ends_with("[longhaul: 34464 more bytes were not kept]\n"));
+    assert!(dir.join("evidence/504.txt").exists() && !dir.join("evidence/505.txt").exists());
+    assert!(text("evidence/dropped.txt").contains("5 more had 25 bytes"));
+    assert_eq!(text("server.log"), "INFO ready\n");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_dropped_has_written_what_it_was_given() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("run");
+    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    write(&mut journal, &entries());
+    drop(journal);
+    assert_eq!(read(&dir).0, entries());
+}
