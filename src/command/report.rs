@@ -46,16 +46,15 @@ pub fn report(run: &Path, format: Format) -> Exit {
 
 /// Reads, understands and judges a run folder.
 pub fn judge(run: &Path) -> Result<Judged, Mistake> {
-    let reader = journal::open(run)?;
+    let mut reader = journal::reader::open(run)?;
     let mut asked = asked(reader.manifest(), run)?;
     let mut first = Pass1::new();
-    let mut entries = reader.entries()?;
-    for entry in &mut entries {
+    for entry in &mut reader {
         first.take(&entry);
     }
-    asked.told = told(&entries.told());
+    asked.told = told(&reader.told());
     let mut fold = Fold::new(&asked, first.finish());
-    for entry in reader.entries()? {
+    for entry in reader.again()? {
         fold.take(&entry);
     }
     let analysis = fold.finish();
@@ -74,9 +73,9 @@ pub fn asked(manifest: &Manifest, run: &Path) -> Result<Asked, Mistake> {
     Ok(Asked {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
-        model: manifest.model.clone(),
+        model: manifest.server.model.clone(),
         container: manifest.container.clone(),
-        endpoint: manifest.endpoint.clone(),
+        endpoint: manifest.server.endpoint.clone(),
         simulated: manifest.simulated,
         seed: manifest.seed,
         version: manifest.longhaul.clone(),

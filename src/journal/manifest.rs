@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::fact::{Abilities, Segment};
 use crate::spec::Source;
 
@@ -31,6 +31,10 @@ pub struct Manifest {
     pub overrides: Value,
     /// The machine profile, if one was used.
     pub profile: Option<Text>,
+    /// Faults of the simulated server, as given.
+    pub ailments: Vec<String>,
+    /// The container image of the recipe, as written.
+    pub container: Option<String>,
     /// The command that the recipe renders to, where it has one.
     pub command: Option<String>,
     /// What a target added to that command.
@@ -41,6 +45,8 @@ pub struct Manifest {
     pub plan_fingerprint: String,
     /// What the plan resolved to: depths, laps, limits.
     pub plan: Value,
+    /// What recipe, scenario and plan had to warn of.
+    pub warnings: Vec<String>,
     /// sha256 of each text that prompts are cut from, by name.
     pub corpus: BTreeMap<String, String>,
     /// How prompt lengths were fitted.
@@ -57,6 +63,8 @@ pub struct Manifest {
     pub nodes: Vec<Node>,
     /// The stretches of the run; one more after each resume.
     pub segments: Vec<Anchor>,
+    /// The command line that does the run again.
+    pub again: String,
 }
 
 impl Default for Manifest {
@@ -69,11 +77,14 @@ impl Default for Manifest {
             scenario: Text::default(),
             overrides: Value::Null,
             profile: None,
+            ailments: Vec::new(),
+            container: None,
             command: None,
             added: Vec::new(),
             seed: 0,
             plan_fingerprint: String::new(),
             plan: Value::Null,
+            warnings: Vec::new(),
             corpus: BTreeMap::new(),
             fit: Value::Null,
             sweep: None,
@@ -82,6 +93,7 @@ impl Default for Manifest {
             server: Server::default(),
             nodes: Vec::new(),
             segments: Vec::new(),
+            again: String::new(),
         }
     }
 }
@@ -198,11 +210,6 @@ pub struct Shard {
     pub index: u32,
     /// How many there are.
     pub of: u32,
-}
-
-/// The sha256 of some bytes, hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

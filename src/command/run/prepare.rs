@@ -11,16 +11,17 @@ use crate::analysis;
 use crate::command::inputs::FLAGSHIP;
 use crate::command::sim::{ailments, no_profile};
 use crate::command::{report, tell};
-use crate::digest::sha256;
+use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{
     Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact, TargetWord,
 };
 use crate::http::{Address, Http, Options};
-use crate::journal::manifest::{self, Manifest};
-use crate::journal;
+use crate::journal::manifest::{self, Anchor, Manifest, Node, Text};
+use crate::journal::{self, Journal};
 use crate::observe::engine::EngineSensor;
+use crate::observe::here;
 use crate::plan::{Bounds, Fit, Plan};
 use crate::run::arrive::{NoServer, Server, arrive};
 use crate::run::measure_up::measure_up;
@@ -145,10 +146,12 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
     let folder = folder(wish, &timeline, &recipe, &specs.scenario);
     let mut manifest = manifest_of(wish, specs, &recipe, &timeline);
     describe(&mut manifest, &address, &server, &plan, &recipe);
-    let journal = journal::create(&folder, &manifest).map_err(Went::Mistake)?;
+    let mut journal = Journal::create(&folder, &manifest).map_err(Went::Mistake)?;
     let (fit, fitted) = counted(&http, &timeline, &plan, &server).await;
     manifest.fit = serde_json::to_value(&fit).unwrap_or_default();
-    journal.update(&manifest).map_err(Went::Mistake)?;
+    if let Err(why) = journal.update(&manifest) {
+        return Err(Went::Folder(folder, Err(why)));
+    }
     let asked = report::asked(&manifest, &folder).map_err(Went::Mistake)?;
     let sensors = sensors(&http, &server, sim.as_ref(), &secrets);
     let script = Script {
@@ -326,7 +329,7 @@ fn opened(timeline: &Timeline, address: &str, simulated: bool) -> Fact {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         simulated,
         wall_us: timeline.wall_us(),
-        boot_id: manifest::boot_id(),
+        boot_id: here::boot_id(),
         endpoint: address.to_owned(),
     })
 }
@@ -341,35 +344,30 @@ fn folder(wish: &Wish, timeline: &Timeline, recipe: &Recipe, scenario: &Scenario
     Path::new("runs").join(format!("{start}-{}-{}", recipe.source.name, scenario.source.name))
 }
 
-fn text(source: &Source) -> manifest::Text {
-    manifest::Text {
-        name: source.name.clone(),
-        origin: source.origin.clone(),
-        text: source.text.clone(),
-        sha256: sha256(source.text.as_bytes()),
-    }
-}
-
 /// What the run is, as far as the user said it.
 fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline) -> Manifest {
     Manifest {
-        schema: manifest::SCHEMA,
-        longhaul: env!("CARGO_PKG_VERSION").to_owned(),
         simulated: specs.simulate,
-        recipe: text(&recipe.source),
-        scenario: text(&specs.scenario.source),
+        recipe: Text::of(&recipe.source),
+        scenario: Text::of(&specs.scenario.source),
         overrides: serde_json::to_value(&wish.asked.overrides).unwrap_or_default(),
-        profile: specs.profile.as_ref().map(|profile| text(&profile.source)),
+        profile: specs.profile.as_ref().map(|profile| Text::of(&profile.source)),
         ailments: wish.ailments.clone(),
-        rendered_command: recipe.command.clone(),
-        seed: wish.asked.seed,
         container: recipe.container.clone(),
-        nodes: vec![manifest::this_node()],
-        segments: vec![manifest::SegmentAnchor {
+        command: recipe.command.clone(),
+        seed: wish.asked.seed,
+        nodes: vec![Node {
+            host: here::host().unwrap_or_default(),
+            role: "load".to_owned(),
+            kernel: here::kernel(),
+            driver: here::driver(),
+            clocks: None,
+        }],
+        segments: vec![Anchor {
             segment: 0,
             wall_us: timeline.wall_us(),
-            uptime_s: manifest::uptime_s(),
-            boot_id: manifest::boot_id(),
+            monotonic_us: here::uptime_us(),
+            boot_id: here::boot_id(),
         }],
         again: again(wish, specs, recipe),
         ..Manifest::default()
@@ -381,23 +379,23 @@ fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
     let mut warnings = recipe.warnings.clone();
     warnings.extend(plan.notes.iter().cloned());
-    manifest.endpoint = address.to_owned();
-    manifest.model = server.model.id.clone();
+    manifest.server = manifest::Server {
+        endpoint: address.to_owned(),
+        engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),
+        version: server.version.clone(),
+        model: server.model.id.clone(),
+        models: server.models.iter().map(|model| model.id.clone()).collect(),
+        max_model_len: server.model.max_model_len,
+    };
     manifest.abilities = server.abilities;
     manifest.plan_fingerprint = plan.fingerprint();
-    manifest.corpus = vec![plan.corpus().hash()];
+    manifest.corpus = [("all".to_owned(), plan.corpus().hash())].into();
     manifest.plan = serde_json::json!({
         "cells": plan.cells(), "lap": cells, "notes": plan.notes,
         "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
-    });
-    manifest.warnings = warnings;
-    manifest.server = serde_json::json!({
-        "models": server.models.iter().map(|model| &model.id).collect::<Vec<_>>(),
-        "root": server.model.root,
-        "max_model_len": server.model.max_model_len,
-        "version": server.version,
         "prefill_tokens_per_s": server.prefill_per_s,
     });
+    manifest.warnings = warnings;
 }
 
 /// The command line that does the run again.
@@ -454,8 +452,8 @@ fn never_answered(
     let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
     let folder = folder(wish, timeline, &recipe, &specs.scenario);
     let mut manifest = manifest_of(wish, specs, &recipe, timeline);
-    manifest.endpoint = address.to_owned();
-    let mut journal = match journal::create(&folder, &manifest) {
+    manifest.server.endpoint = address.to_owned();
+    let mut journal = match Journal::create(&folder, &manifest) {
         Ok(journal) => journal,
         Err(wrong) => return Went::Mistake(wrong),
     };

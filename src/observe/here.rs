@@ -1,0 +1,34 @@
+//! What this machine says of itself, read once.
+
+use std::fs;
+
+/// The kernel's boot id, where it can be read.
+pub fn boot_id() -> Option<String> {
+    first_line("/proc/sys/kernel/random/boot_id")
+}
+
+/// The machine's name.
+pub fn host() -> Option<String> {
+    first_line("/proc/sys/kernel/hostname")
+}
+
+/// The kernel's release.
+pub fn kernel() -> Option<String> {
+    first_line("/proc/sys/kernel/osrelease")
+}
+
+/// Version of the NVIDIA driver, where there is one.
+pub fn driver() -> Option<String> {
+    first_line("/sys/module/nvidia/version")
+}
+
+/// Microseconds since boot, where they can be read.
+pub fn uptime_us() -> Option<u64> {
+    let seconds: f64 = first_line("/proc/uptime")?.split(' ').next()?.parse().ok()?;
+    Some((seconds * 1e6) as u64)
+}
+
+fn first_line(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+}
