@@ -32,6 +32,18 @@ pub struct Half {
     pub why: String,
 }
 
+impl Half {
+    /// Its name, and how dark it was: `server log not read`, `kernel 12 %`.
+    pub fn in_words(&self) -> String {
+        let percent = (self.share * 100.0).floor();
+        match (self.share > 0.0, self.why.is_empty()) {
+            (true, _) => format!("{} {percent} %", self.name),
+            (false, true) => format!("{} none", self.name),
+            (false, false) => format!("{} {}", self.name, self.why),
+        }
+    }
+}
+
 /// What could have seen one kind of event. All halves are needed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Covered {
@@ -149,18 +161,17 @@ impl Watch {
             }
         };
         let (requests, probes) = (&self.in_flight, &self.probe);
-        let seen_away = || half("health probes or requests", &[requests, probes], &self.probe_why);
-        let seen_anew =
-            half("engine metrics or requests", &[requests, &self.process], &self.probe_why);
+        let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
+        let seen_anew = half("metrics or requests", &[requests, &self.process], &self.probe_why);
         let log = || Half { name: "server log", share: 0.0, why: "not read".to_owned() };
         let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
         let progress = Half { name: "engine progress", share: 0.0, why: "not watched".to_owned() };
         Coverage {
             sources: vec![
-                half("requests in flight", &[requests], ""),
-                half("health probes", &[probes], &self.probe_why),
-                half("engine metrics", &[&self.process], &self.probe_why),
+                half("requests", &[requests], ""),
+                half("probes", &[probes], &self.probe_why),
+                half("metrics", &[&self.process], &self.probe_why),
                 log(),
                 kernel(),
             ],
@@ -175,13 +186,22 @@ impl Watch {
     }
 }
 
-/// The share of the time since the load began in which any of these was looking.
+/// The share of the time since the load began in which any of these was looking. Outages
+/// are left out: they are seen, and nothing further can befall a server that is not there.
 fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
     let (mut seen, mut all) = (0u64, 0u64);
     for span in &calendar.segments {
         let Some(began) = calendar.load_began(span.segment) else { continue };
         // The last second is not whole, so nothing has to be seen in it.
+        let outages: Vec<(u64, u64)> = calendar
+            .outages()
+            .filter(|(segment, ..)| *segment == span.segment)
+            .map(|(_, from, until)| (from.0 / SLOT_US, until.0 / SLOT_US))
+            .collect();
         for slot in began.0 / SLOT_US..span.end.0 / SLOT_US {
+            if outages.iter().any(|(from, until)| (*from..=*until).contains(&slot)) {
+                continue;
+            }
             all += 1;
             seen += u64::from(any.iter().any(|slots| slots.has(span.segment, slot)));
         }

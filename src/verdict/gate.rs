@@ -1,0 +1,287 @@
+//! One gate: counts of events against coverage, shares against what was
+//! observed, statistics against samples, attainments with bad endings in the
+//! denominator.
+
+use crate::analysis::coverage::COVERED_MIN;
+use crate::analysis::{Analysis, Half};
+use crate::fact::{Ended, Phase};
+use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
+use crate::spec::{Gate, Limit, Select};
+use crate::stats::Dist;
+
+use super::{GateResult, Word};
+
+/// Requests below which an attainment is not judged, unless it is out of reach by then.
+pub const ATTAIN_SAMPLES_MIN: u64 = 20;
+
+/// Judges a gate; one that leaves the depth open, at every planned depth.
+pub fn judge(gate: &Gate, analysis: &Analysis) -> Vec<GateResult> {
+    if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
+        return vec![at(gate, gate.select.clone(), analysis)];
+    }
+    let depths = analysis.planned_depths();
+    if depths.is_empty() {
+        return vec![at(gate, gate.select.clone(), analysis)];
+    }
+    let each = depths.into_iter().map(|depth| {
+        let select = Select { depth: Some(depth), ..gate.select.clone() };
+        GateResult { expanded: true, ..at(gate, select, analysis) }
+    });
+    each.collect()
+}
+
+fn at(gate: &Gate, select: Select, analysis: &Analysis) -> GateResult {
+    let mut result = GateResult {
+        text: gate.text.clone(),
+        measure: gate.measure,
+        select,
+        expanded: false,
+        limit: gate.limit,
+        attain: gate.attain,
+        bound: None,
+        value: None,
+        n: 0,
+        word: Word::Inconclusive,
+        why: String::new(),
+        evidence: Vec::new(),
+    };
+    match (gate.measure, gate.attain) {
+        (Measure::Count(count), _) => judge_count(&mut result, count, analysis),
+        (Measure::Portion(portion), _) => judge_portion(&mut result, portion, analysis),
+        (Measure::Of(quantity, _), Some(share)) => {
+            judge_attain(&mut result, quantity, share, analysis);
+        }
+        (Measure::Of(quantity, statistic), None) => {
+            judge_statistic(&mut result, quantity, statistic, analysis);
+        }
+    }
+    result
+}
+
+/// Whether a value is within the bound; at it is within.
+fn holds(result: &GateResult, value: f64, bound: f64) -> bool {
+    if result.wants_more() { value >= bound } else { value <= bound }
+}
+
+/// Pass or fail, once value and bound are known.
+fn decide(result: &mut GateResult, value: f64, bound: f64) {
+    result.value = Some(value);
+    result.bound = Some(bound);
+    let held = holds(result, value, bound);
+    result.word = if held { Word::Pass } else { Word::Fail };
+}
+
+/// The bound, worked out by `reference` where the limit is relative to it.
+fn bound(limit: Limit, reference: impl FnOnce() -> Result<f64, String>) -> Result<f64, String> {
+    match limit {
+        Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound),
+        Limit::AtMostOfReference(share) | Limit::AtLeastOfReference(share) => {
+            reference().map(|value| value * share)
+        }
+    }
+}
+
+fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
+    let incidents = analysis.incidents_of(count, result.select.phase);
+    let value = incidents.len() as f64;
+    result.n = incidents.len() as u64;
+    result.evidence = incidents.iter().flat_map(|incident| incident.evidence.clone()).collect();
+    let bound = match bound(result.limit, || Err("a number of events has no reference".to_owned()))
+    {
+        Ok(bound) => bound,
+        Err(why) => return result.why = why,
+    };
+    decide(result, value, bound);
+    if result.word == Word::Fail && !result.wants_more() {
+        result.why = format!("{} seen", result.n);
+        return;
+    }
+    // What nobody could see did not happen zero times.
+    let Some(covered) = analysis.coverage.of(count) else { return };
+    let dark: Vec<String> = covered.dark().map(Half::in_words).collect();
+    if dark.is_empty() {
+        if result.word == Word::Fail {
+            result.why = format!("{} seen", result.n);
+        }
+        return;
+    }
+    result.word = Word::Inconclusive;
+    let dark = dark.join(", ");
+    if incidents.is_empty() {
+        result.value = None;
+        result.why = format!("{}: not observed; dark: {dark}", event_name(count));
+    } else {
+        let needed = COVERED_MIN * 100.0;
+        result.why = format!("{} seen; under {needed:.0} % covered: {dark}", result.n);
+    }
+}
+
+/// The name of an event where one was not observed.
+pub fn event_name(count: Count) -> &'static str {
+    match count {
+        Count::Crashes => "crash",
+        Count::Ooms => "OOM",
+        Count::Restarts => "restart",
+        Count::Hangs => "hang",
+        Count::Outages => "outage",
+    }
+}
+
+fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis) {
+    let share = analysis.portion(portion, &result.select);
+    result.n = share.of;
+    let Some(value) = share.value() else {
+        result.why = "no request of it ended".to_owned();
+        return;
+    };
+    result.value = Some(value);
+    let reference = || {
+        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
+        analysis
+            .portion(portion, &select)
+            .value()
+            .ok_or_else(|| "no request ended in the reference window".to_owned())
+    };
+    match bound(result.limit, reference) {
+        Ok(bound) => decide(result, value, bound),
+        Err(why) => return result.why = why,
+    }
+    if result.word == Word::Fail {
+        result.why = format!("{} of {}", share.part, share.of);
+        if portion == Portion::Errors {
+            result.evidence = analysis.bad_seqs(&result.select);
+        }
+    }
+}
+
+/// A statistic's value, or why there is none.
+fn statistic_of(dist: &Dist, statistic: Statistic) -> Result<f64, String> {
+    let (n, needed) = (dist.n(), statistic.samples_min());
+    if n < needed {
+        return Err(if n == 0 {
+            "n/a (n=0)".to_owned()
+        } else {
+            format!("n/a (n={n} < {needed})")
+        });
+    }
+    let value = match statistic {
+        Statistic::P50 => dist.percentile(0.50),
+        Statistic::P95 => dist.percentile(0.95),
+        Statistic::P99 => dist.percentile(0.99),
+        Statistic::Mean => dist.mean(),
+        Statistic::Max => dist.max(),
+    };
+    value.ok_or_else(|| "n/a (n=0)".to_owned())
+}
+
+fn judge_statistic(
+    result: &mut GateResult,
+    quantity: Quantity,
+    statistic: Statistic,
+    analysis: &Analysis,
+) {
+    let relative =
+        matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
+    let dist = if relative {
+        later(quantity, &result.select, analysis)
+    } else {
+        analysis.dist(quantity, &result.select)
+    };
+    result.n = dist.n();
+    let value = match statistic_of(&dist, statistic) {
+        Ok(value) => value,
+        Err(why) => return result.why = no_value(why, &dist, quantity, result, analysis),
+    };
+    result.value = Some(value);
+    let reference = || {
+        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
+        let dist = analysis.dist(quantity, &select);
+        statistic_of(&dist, statistic).map_err(|why| format!("reference window {why}"))
+    };
+    match bound(result.limit, reference) {
+        Ok(bound) => decide(result, value, bound),
+        Err(why) => return result.why = why,
+    }
+    if result.word == Word::Fail {
+        result.why = format!("n={}", result.n);
+    }
+}
+
+/// What is held against the reference window: the selection without that window.
+fn later(quantity: Quantity, select: &Select, analysis: &Analysis) -> Dist {
+    if select.phase.is_some() {
+        return analysis.dist(quantity, select);
+    }
+    let mut dist = Dist::new();
+    for phase in [Phase::Soak, Phase::Return] {
+        let select = Select { phase: Some(phase), ..select.clone() };
+        dist.merge(&analysis.dist(quantity, &select));
+    }
+    dist
+}
+
+/// Why a quantity has too few values, said in the most useful way.
+fn no_value(
+    why: String,
+    dist: &Dist,
+    quantity: Quantity,
+    result: &GateResult,
+    analysis: &Analysis,
+) -> String {
+    let good = analysis.count_ended(&result.select, Ended::is_good);
+    let bad = analysis.count_ended(&result.select, Ended::is_bad);
+    match (dist.n(), good, bad) {
+        (0, 0, 0) => "n/a: nothing of it was measured".to_owned(),
+        (0, 0, bad) => format!("n/a: no whole answer, {bad} ended badly"),
+        (0, ..) => format!("n/a: the server gives no {}", needs(quantity)),
+        _ => why,
+    }
+}
+
+/// What a server must tell for a quantity to have values.
+fn needs(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Tpot | Quantity::TokensPerS | Quantity::Throughput => {
+            "token counts for the stream and its first chunk"
+        }
+        Quantity::Itl => "token counts by chunk",
+        Quantity::PrefillPerS => "count of cached tokens",
+        Quantity::TtftContent => "visible content",
+        _ => "times for it",
+    }
+}
+
+/// An attainment: the share of all requests that met the limit. Bad endings met nothing.
+fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysis: &Analysis) {
+    let limit = match bound(result.limit, || {
+        Err("an attainment needs a limit of its own, not one of the reference".to_owned())
+    }) {
+        Ok(limit) => limit,
+        Err(why) => return result.why = why,
+    };
+    let dist = analysis.dist(quantity, &result.select);
+    let bad = analysis.count_ended(&result.select, Ended::is_bad);
+    let met =
+        if result.wants_more() { dist.count_at_least(limit) } else { dist.count_at_most(limit) };
+    result.n = dist.n() + bad;
+    result.bound = Some(limit);
+    if result.n == 0 || (dist.n() == 0 && analysis.count_ended(&result.select, Ended::is_good) > 0)
+    {
+        result.why = no_value(String::new(), &dist, quantity, result, analysis);
+        return;
+    }
+    let value = met as f64 / result.n as f64;
+    result.value = Some(value);
+    // With fewer requests than needed, even if all those to come met it.
+    let missing = ATTAIN_SAMPLES_MIN.saturating_sub(result.n);
+    let best = (met + missing) as f64 / (result.n + missing) as f64;
+    if best < share {
+        result.word = Word::Fail;
+        result.why = format!("{met} of {} met it", result.n);
+        result.evidence = analysis.bad_seqs(&result.select);
+    } else if missing > 0 {
+        result.why = format!("n/a (n={} < {ATTAIN_SAMPLES_MIN})", result.n);
+    } else {
+        result.word = Word::Pass;
+    }
+}

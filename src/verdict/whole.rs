@@ -1,0 +1,143 @@
+//! The run as a whole: how it ended, whether it ran at all, whether longhaul kept
+//! its own promises; and what a reader should know beside the gates.
+
+use crate::analysis::Analysis;
+use crate::escape::one_line;
+use crate::fact::{ClosedBecause, Ended, FaultKind};
+use crate::incident::Kind;
+use crate::spec::{Contract, Select};
+use crate::unit::{At, span};
+
+use super::{Finding, Word};
+
+/// Bounds a foreign text within a reason or finding.
+const WORDS_CHARS_MAX: usize = 160;
+
+/// Whether longhaul itself failed so that the run ended.
+pub fn is_fatal(analysis: &Analysis) -> bool {
+    let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
+    closed == Some(ClosedBecause::Fault)
+        || analysis.notes.faults.iter().any(|(_, fault)| fault.fatal)
+}
+
+/// Why the run as a whole is not PASS, the gravest first.
+pub fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> {
+    let mut reasons: Vec<(Word, String)> = Vec::new();
+    reasons.extend(closed(analysis));
+    for (_, fault) in &analysis.notes.faults {
+        let what = match fault.kind {
+            FaultKind::Journal => "the journal could not be written",
+            FaultKind::Pace => "longhaul could not keep its own pace",
+            FaultKind::Clock => "the clock jumped or the machine slept",
+            FaultKind::Panic => "a task of longhaul broke",
+        };
+        let why = one_line(&fault.why, WORDS_CHARS_MAX);
+        reasons.push((Word::Inconclusive, format!("{what}: {why}")));
+    }
+    let ended = analysis.calendar.closed().map(|(_, closed)| closed.because);
+    if analysis.calendar.still_away().is_some() && ended != Some(ClosedBecause::Away) {
+        let words = "the server was away when the run ended".to_owned();
+        reasons.push((Word::Inconclusive, words));
+    }
+    let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
+    if !never && analysis.count_ended(&Select::default(), Ended::is_good) == 0 {
+        reasons.push((Word::Inconclusive, "no request was answered whole".to_owned()));
+    }
+    if contract.gates.is_empty() {
+        let words = "the scenario has no contract: nothing was asked to hold".to_owned();
+        reasons.push((Word::Inconclusive, words));
+    }
+    reasons.sort_by_key(|(word, _)| std::cmp::Reverse(*word));
+    reasons.dedup();
+    reasons
+}
+
+/// What the way in which the run ended means.
+fn closed(analysis: &Analysis) -> Option<(Word, String)> {
+    let Some((_, closed)) = analysis.calendar.closed() else {
+        return Some((
+            Word::Inconclusive,
+            "the run was killed, or still runs: it has no end".to_owned(),
+        ));
+    };
+    let note = one_line(&closed.note, WORDS_CHARS_MAX);
+    let with = |words: &str| {
+        if note.is_empty() { words.to_owned() } else { format!("{words}: {note}") }
+    };
+    match closed.because {
+        ClosedBecause::Done => None,
+        ClosedBecause::StopOnFail => {
+            Some((Word::Inconclusive, with("stopped early, as asked, when a gate broke")))
+        }
+        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => {
+            Some((Word::Inconclusive, "stopped early by the user".to_owned()))
+        }
+        ClosedBecause::Away => {
+            Some((Word::Fail, with("the server was away longer than the scenario allows")))
+        }
+        ClosedBecause::OutOfTime => {
+            let words = with("outages used up the time that may be added");
+            Some((Word::Inconclusive, words))
+        }
+        ClosedBecause::NeverAnswered => {
+            Some((Word::Inconclusive, with("the server never answered")))
+        }
+        ClosedBecause::NeverReady => Some((Word::Fail, with("the server never became ready"))),
+        ClosedBecause::Fault => Some((Word::Inconclusive, with("longhaul failed"))),
+    }
+}
+
+/// What a reader should know beside the gates.
+pub fn findings(analysis: &Analysis) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut tell = |words: String, evidence: Vec<u64>| findings.push(Finding { words, evidence });
+    for (seq, seen) in &analysis.notes.differs {
+        let words = if seen.note.is_empty() {
+            let declared = seen.declared.as_deref().unwrap_or("nothing");
+            format!("{}: declared {declared}, seen {}", seen.subject, seen.seen)
+        } else {
+            format!("{}: {}", seen.subject, seen.note)
+        };
+        tell(one_line(&words, 2 * WORDS_CHARS_MAX), vec![*seq]);
+    }
+    let crashes = analysis.calendar.incidents.iter().filter(|incident| incident.is(Kind::Crash));
+    if let Some(first) = crashes.clone().next() {
+        let words = "a crash is what HTTP shows of one: an operator's stop looks the same";
+        tell(words.to_owned(), first.evidence.clone());
+    }
+    off_depth(analysis, &mut tell);
+    if analysis.fate_unknown > 0 {
+        let n = analysis.fate_unknown;
+        tell(format!("{n} sent and never seen to end: their fate is unknown"), Vec::new());
+    }
+    if analysis.told.missing_seqs > 0 {
+        let n = analysis.told.missing_seqs;
+        tell(format!("{n} rows of the journal are missing"), Vec::new());
+    }
+    for torn in &analysis.told.torn {
+        tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
+    }
+    for step in &analysis.notes.steps {
+        let by = span(step.step_us.unsigned_abs() as f64 / 1e6);
+        let way = if step.step_us < 0 { "back" } else { "forward" };
+        let after = span(At(step.at.0).seconds());
+        tell(format!("the wall clock stepped {way} by {by}, {after} into the run"), vec![step.seq]);
+    }
+    if analysis.notes.unreadable > 0 {
+        let n = analysis.notes.unreadable;
+        tell(format!("{n} histograms of gaps could not be read"), Vec::new());
+    }
+    findings
+}
+
+fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
+    for depth in analysis.planned_depths() {
+        let select = Select { depth: Some(depth), ..Select::default() };
+        let share = analysis.portion(crate::measure::Portion::OffDepth, &select);
+        if share.part > 0 {
+            let words =
+                format!("d{depth}: {} of {} prompts off their length", share.part, share.of);
+            tell(words, Vec::new());
+        }
+    }
+}
