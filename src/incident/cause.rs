@@ -124,7 +124,9 @@ impl Causes {
             incident.add(Kind::Crash);
         }
         self.open = true;
-        doubts.into_iter().for_each(|(seq, _)| self.show(seq));
+        for (seq, _) in doubts {
+            self.show(seq);
+        }
     }
 
     fn came_back(&mut self, entry: &Entry) {

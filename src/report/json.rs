@@ -47,7 +47,7 @@ struct Gate<'a> {
     text: &'a str,
     measure: String,
     selector: Selector<'a>,
-    limit: Bound,
+    limit: BTreeMap<&'static str, f64>,
     attain: Option<f64>,
     bound: Option<f64>,
     value: Option<f64>,
@@ -64,15 +64,6 @@ struct Selector<'a> {
     phase: Option<&'static str>,
     load: Option<u32>,
     workload: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Bound {
-    AtMost(f64),
-    AtLeast(f64),
-    AtMostOfReference(f64),
-    AtLeastOfReference(f64),
 }
 
 #[derive(Serialize)]
@@ -179,12 +170,7 @@ fn gate(gate: &GateResult) -> Gate<'_> {
             load: select.load,
             workload: select.workload.as_deref(),
         },
-        limit: match gate.limit {
-            Limit::AtMost(limit) => Bound::AtMost(limit),
-            Limit::AtLeast(limit) => Bound::AtLeast(limit),
-            Limit::AtMostOfReference(share) => Bound::AtMostOfReference(share),
-            Limit::AtLeastOfReference(share) => Bound::AtLeastOfReference(share),
-        },
+        limit: BTreeMap::from([limit(gate.limit)]),
         attain: gate.attain,
         bound: gate.bound,
         value: gate.value,
@@ -192,6 +178,15 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         word: gate.word,
         why: &gate.why,
         evidence: &gate.evidence,
+    }
+}
+
+fn limit(limit: Limit) -> (&'static str, f64) {
+    match limit {
+        Limit::AtMost(limit) => ("at_most", limit),
+        Limit::AtLeast(limit) => ("at_least", limit),
+        Limit::AtMostOfReference(share) => ("at_most_of_reference", share),
+        Limit::AtLeastOfReference(share) => ("at_least_of_reference", share),
     }
 }
 

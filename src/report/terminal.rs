@@ -1,6 +1,10 @@
 //! The report that answers first, then says why, then what it does not prove: at
 //! most 24 lines of 80 columns, fit for a forum post. `wide` has the tables.
 
+mod depths;
+mod gates;
+mod proof;
+
 use crate::analysis::{Analysis, Asked};
 use crate::escape::one_line;
 use crate::fact::Ended;
@@ -17,6 +21,9 @@ use super::layout::{
     times, wrap,
 };
 use super::wide;
+use depths::{depths, shorter};
+use gates::gates;
+use proof::{proves, proves_not, seen};
 
 /// Lines of the report without `--wide`.
 pub const LINES_MAX: usize = 24;
@@ -56,11 +63,11 @@ const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1 };
 /// Writes the report.
 pub fn render(asked: &Asked, analysis: &Analysis, verdict: &Verdict, options: Options) -> String {
     let tell = Tell { asked, analysis, verdict, columns: options.width.max(40) };
-    let depths = tell.depths();
-    let mut lines = tell.lines(ROOMY, &depths);
+    let table = depths(analysis);
+    let mut lines = tell.lines(ROOMY, &table);
     if lines.len() > LINES_MAX {
         let without_depths = tell.lines(TIGHT, &[]).len();
-        lines = tell.lines(TIGHT, &shorter(depths, LINES_MAX.saturating_sub(without_depths)));
+        lines = tell.lines(TIGHT, &shorter(table, LINES_MAX.saturating_sub(without_depths)));
     }
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, tell.columns);
@@ -69,20 +76,6 @@ pub fn render(asked: &Asked, analysis: &Analysis, verdict: &Verdict, options: Op
         text.push_str(&finish(&wide::lines(asked, analysis, verdict), 400));
     }
     if options.colour { coloured(&text) } else { text }
-}
-
-/// A table with its middle left out, in at most `room` lines, a blank line included.
-fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
-    let room = room.saturating_sub(1);
-    if rows.len() <= room || room < 4 {
-        rows.truncate(room);
-        return rows;
-    }
-    let left_out = rows.len() - room + 1;
-    let middle = room / 2;
-    let words = format!("  … {}: --wide", counted(left_out as u64, "more depth", "more depths"));
-    rows.splice(middle..middle + left_out, [words]);
-    rows
 }
 
 struct Tell<'a> {
@@ -104,10 +97,10 @@ impl Tell<'_> {
             lines.extend(depths.iter().cloned());
         }
         lines.push(String::new());
-        lines.extend(labelled("asked", self.gates(room.asked)));
-        lines.extend(labelled("seen", self.fold(&self.seen(), room.other)));
-        lines.extend(labelled("proves", cut(&self.proves(), self.inner(), room.other)));
-        lines.extend(labelled("not", cut(&self.proves_not(), self.inner(), room.other)));
+        lines.extend(labelled("asked", gates(self.verdict, self.inner(), room.asked)));
+        lines.extend(labelled("seen", self.fold(&seen(self.analysis), room.other)));
+        lines.extend(labelled("proves", cut(&proves(self.analysis), self.inner(), room.other)));
+        lines.extend(labelled("not", cut(&proves_not(self.asked), self.inner(), room.other)));
         lines.extend(labelled("again", self.again()));
         lines
     }
@@ -180,152 +173,6 @@ impl Tell<'_> {
         labelled("note", self.fold(&items, lines_max))
     }
 
-    /// The table of depths; concurrencies are pooled, `--wide` has them apart.
-    fn depths(&self) -> Vec<String> {
-        let depths: Vec<u64> = self.analysis.planned_depths();
-        let selects: Vec<Select> = depths
-            .iter()
-            .map(|depth| Select { depth: Some(*depth), ..Select::default() })
-            .filter(|select| self.analysis.atoms_of(select).next().is_some())
-            .collect();
-        if selects.is_empty() {
-            return Vec::new();
-        }
-        let column = |quantity: Quantity, share: f64, needed: u64| -> Vec<Option<f64>> {
-            let value = |select| {
-                let dist = self.analysis.dist(quantity, select);
-                dist.percentile(share).filter(|_| dist.n() >= needed)
-            };
-            selects.iter().map(value).collect()
-        };
-        let (ttft, ttft_p95) = (column(Quantity::Ttft, 0.5, 1), column(Quantity::Ttft, 0.95, 60));
-        let (tpot, tpot_p95) = (column(Quantity::Tpot, 0.5, 1), column(Quantity::Tpot, 0.95, 60));
-        let speed = column(Quantity::TokensPerS, 0.5, 1);
-        let (ttft, tpot) = (times(&[ttft, ttft_p95].concat()), times(&[tpot, tpot_p95].concat()));
-        let heads = ["depth", "n", "TTFT p50", "p95", "TPOT p50", "p95", "tok/s", "bad"];
-        let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        for (index, select) in selects.iter().enumerate() {
-            let good = self.analysis.count_ended(select, Ended::is_good);
-            let bad = self.analysis.count_ended(select, Ended::is_bad);
-            rows.push(vec![
-                format!("d{}", select.depth.unwrap_or(0)),
-                grouped(good as f64),
-                ttft[index].clone(),
-                ttft[selects.len() + index].clone(),
-                tpot[index].clone(),
-                tpot[selects.len() + index].clone(),
-                speed[index].map_or(NONE.to_owned(), figures),
-                grouped(bad as f64),
-            ]);
-        }
-        table(&rows, 1)
-    }
-
-    /// Gates by word, the gravest first, those of one line of the contract together.
-    fn gates(&self, lines_max: usize) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut left = lines_max;
-        let words =
-            [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
-        let groups: Vec<(Word, &str, Vec<String>)> = words
-            .into_iter()
-            .map(|(word, name)| (word, name, self.gates_of(word, name)))
-            .filter(|(_, _, items)| !items.is_empty())
-            .collect();
-        let count = groups.len();
-        for (index, (_, _, items)) in groups.into_iter().enumerate() {
-            // Each later group is sure of a line.
-            let folded = self.fold(&items, left.saturating_sub(count - index - 1).max(1));
-            left = left.saturating_sub(folded.len());
-            lines.extend(folded);
-        }
-        lines
-    }
-
-    fn gates_of(&self, word: Word, name: &str) -> Vec<String> {
-        let mut items: Vec<String> = Vec::new();
-        let mut told: Vec<&str> = Vec::new();
-        for gate in self.verdict.gates.iter().filter(|gate| gate.word == word) {
-            if gate.expanded && told.contains(&gate.text.as_str()) {
-                continue;
-            }
-            told.push(&gate.text);
-            let family: Vec<&GateResult> = self
-                .verdict
-                .gates
-                .iter()
-                .filter(|other| other.expanded && other.text == gate.text)
-                .collect();
-            let same = family.iter().filter(|other| other.word == word).count();
-            let place = match (gate.expanded, family.len() == same) {
-                (false, _) => String::new(),
-                (true, true) if same == 1 => String::new(),
-                (true, true) => format!(" ({same} depths)"),
-                (true, false) => format!(" ({same} of {} depths)", family.len()),
-            };
-            items.push(format!("{name} {}{place}{}", gate.text, because(gate, same)));
-        }
-        items
-    }
-
-    /// Sources by how much of the run they saw.
-    fn seen(&self) -> Vec<String> {
-        let mut by_share: Vec<(u64, Vec<&str>)> = Vec::new();
-        for half in &self.analysis.coverage.sources {
-            let share = (half.share * 100.0).floor() as u64;
-            match by_share.iter_mut().find(|(known, _)| *known == share) {
-                Some((_, names)) => names.push(half.name),
-                None => by_share.push((share, vec![half.name])),
-            }
-        }
-        by_share.sort_by_key(|(share, _)| std::cmp::Reverse(*share));
-        let item = |(share, names): (u64, Vec<&str>)| match share {
-            0 => format!("none: {}", names.join(", ")),
-            share => format!("{share} %: {}", names.join(", ")),
-        };
-        by_share.into_iter().map(item).collect()
-    }
-
-    fn proves(&self) -> String {
-        let hours = self.analysis.calendar.load_us() as f64 / 3.6e9;
-        let failures = self.analysis.calendar.incidents.len() as u64;
-        let load = span(hours * 3600.0);
-        let crashes = self.analysis.coverage.of(crate::measure::Count::Crashes);
-        if hours <= 0.0 || crashes.is_none_or(|covered| covered.dark().next().is_some()) {
-            return String::new();
-        }
-        if failures == 0 {
-            let bound = span(mtbf_without_failure(hours, 0.95) * 3600.0);
-            return format!("no failure in {load}: MTBF above {bound} (95 %)");
-        }
-        let (low, high) = garwood(failures, 0.95);
-        let hours_of = |mean: f64| span(hours / mean * 3600.0);
-        let failures = counted(failures, "failure", "failures");
-        format!(
-            "{failures} in {load}: MTBF between {} and {} (95 %)",
-            hours_of(high),
-            hours_of(low)
-        )
-    }
-
-    fn proves_not(&self) -> String {
-        let cells = &self.asked.cells;
-        let streams = cells.iter().map(crate::fact::Cell::streams).max().unwrap_or(0);
-        let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);
-        let mut parts = Vec::new();
-        if self.asked.simulated {
-            parts.push("anything about a real server".to_owned());
-        }
-        parts.push("other images or drivers".to_owned());
-        if streams > 0 {
-            parts.push(format!("more than {}", counted(u64::from(streams), "stream", "streams")));
-        }
-        if tokens > 0 {
-            parts.push(format!("over {} tokens", grouped(tokens as f64)));
-        }
-        parts.join(", ")
-    }
-
     /// The command, whole if two lines hold it: it is there to be copied.
     fn again(&self) -> Vec<String> {
         let lines = wrap(&self.asked.again, self.inner() - 2);
@@ -342,17 +189,6 @@ fn ending_words(ended: Ended, n: u64) -> String {
     match ended {
         Ended::ErrorFrame | Ended::HttpError => counted(n, &word, &format!("{word}s")),
         _ => counted(n, &word, &word),
-    }
-}
-
-/// What follows a gate that did not pass.
-fn because(gate: &GateResult, same: usize) -> String {
-    match (gate.word, gate.value) {
-        (Word::Pass, _) => String::new(),
-        (Word::Fail, Some(value)) if gate.attain.is_some() => format!(" ({})", percent(value)),
-        (Word::Fail, Some(value)) if same < 2 => format!(" ({})", amount(gate.measure, value)),
-        (Word::Fail, _) => String::new(),
-        (Word::Inconclusive, _) => format!(" ({})", gate.why),
     }
 }
 

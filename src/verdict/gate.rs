@@ -131,8 +131,7 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
     let share = analysis.portion(portion, &result.select);
     result.n = share.of;
     let Some(value) = share.value() else {
-        result.why = "no request of it ended".to_owned();
-        return;
+        return result.why = String::from("no request of it ended");
     };
     result.value = Some(value);
     let reference = || {
