@@ -9,17 +9,13 @@ use crate::analysis::{Analysis, Asked};
 use crate::escape::one_line;
 use crate::fact::Ended;
 use crate::incident::{Incident, Kind};
-use crate::measure::{Measure, Portion, Quantity};
+use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
-use crate::stats::poisson::{garwood, mtbf_without_failure};
 use crate::timeline::wall_text;
-use crate::unit::{figures, grouped, span};
-use crate::verdict::{GateResult, Verdict, Word};
+use crate::unit::span;
+use crate::verdict::Verdict;
 
-use super::layout::{
-    LABEL, NONE, amount, counted, cut, finish, fold, labelled, percent, percent_short, table,
-    times, wrap,
-};
+use super::layout::{LABEL, counted, cut, finish, fold, labelled, percent, percent_short, wrap};
 use super::wide;
 use depths::{depths, shorter};
 use gates::gates;
