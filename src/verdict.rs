@@ -1,1 +1,349 @@
-//! (to be filled)
+//! JUDGED: the contract held against what was understood. PASS, FAIL or
+//! INCONCLUSIVE, for each gate and for the run, each with its reason.
+//!
+//! The rules, in order (`docs/verdict.md` tells them to users): a violation that
+//! was seen is FAIL whatever else happened; what could not be seen, or has too
+//! few samples, is INCONCLUSIVE and never passed; PASS is what is left. Knows
+//! nothing of terminals and files.
+
+pub mod gate;
+pub mod whole;
+
+use serde::Serialize;
+
+use crate::analysis::Analysis;
+use crate::fact::{ClosedBecause, Seq};
+use crate::measure::Measure;
+use crate::spec::{Contract, Limit, Select};
+
+/// The word of a gate or a run. The worst of several is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Word {
+    /// It held, and whoever could have seen otherwise was looking.
+    #[serde(rename = "PASS")]
+    Pass,
+    /// It cannot be said.
+    #[serde(rename = "INCONCLUSIVE")]
+    Inconclusive,
+    /// It did not hold.
+    #[serde(rename = "FAIL")]
+    Fail,
+}
+
+impl Word {
+    /// As it is written in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Word::Pass => "PASS",
+            Word::Inconclusive => "INCONCLUSIVE",
+            Word::Fail => "FAIL",
+        }
+    }
+}
+
+/// One gate, judged at one depth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateResult {
+    /// As written in the scenario.
+    pub text: String,
+    /// What was measured.
+    pub measure: Measure,
+    /// On which part of the run, the depth filled in.
+    pub select: Select,
+    /// Whether the contract left the depth open, so that this is one of several results.
+    pub expanded: bool,
+    /// The limit as written.
+    pub limit: Limit,
+    /// The share that must meet the limit, where it is an attainment.
+    pub attain: Option<f64>,
+    /// The limit in the measure's base unit, relative ones worked out.
+    pub bound: Option<f64>,
+    /// What was measured, in the measure's base unit, or the share attained; `None` where
+    /// nothing can be said.
+    pub value: Option<f64>,
+    /// Samples behind it.
+    pub n: u64,
+    /// Judged.
+    pub word: Word,
+    /// Why, where it is not PASS.
+    pub why: String,
+    /// Entries that show it.
+    pub evidence: Vec<Seq>,
+}
+
+impl GateResult {
+    /// Whether greater values are better for it.
+    pub fn wants_more(&self) -> bool {
+        match self.limit {
+            Limit::AtMost(_) | Limit::AtMostOfReference(_) => false,
+            Limit::AtLeast(_) | Limit::AtLeastOfReference(_) => true,
+        }
+    }
+}
+
+/// Something that a reader should know, and the entries that show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// One sentence.
+    pub words: String,
+    /// The entries.
+    pub evidence: Vec<Seq>,
+}
+
+/// A run, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The run's word.
+    pub word: Word,
+    /// Why it is not PASS, the gravest first; gates aside, which have their own.
+    pub reasons: Vec<String>,
+    /// Every gate, in the contract's order.
+    pub gates: Vec<GateResult>,
+    /// What else a reader should know.
+    pub findings: Vec<Finding>,
+    /// Why the run ended; `None` where it was killed, or still runs.
+    pub closed: Option<ClosedBecause>,
+    /// Whether longhaul itself failed so that the run ended.
+    pub fatal: bool,
+}
+
+impl Verdict {
+    /// The exit code: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 longhaul failed, 130 interrupted.
+    /// A broken gate is 1, whatever failed afterwards.
+    pub fn exit_code(&self) -> u8 {
+        match (self.word, self.closed) {
+            (Word::Pass, _) => 0,
+            (Word::Fail, _) => 1,
+            (Word::Inconclusive, _) if self.fatal => 4,
+            (
+                Word::Inconclusive,
+                Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice),
+            ) => 130,
+            (Word::Inconclusive, _) => 3,
+        }
+    }
+
+    /// The worst word of some gates.
+    pub fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> Word {
+        gates.into_iter().map(|gate| gate.word).max().unwrap_or(Word::Pass)
+    }
+}
+
+/// Judges a run.
+pub fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
+    let gates: Vec<GateResult> =
+        contract.gates.iter().flat_map(|gate| gate::judge(gate, analysis)).collect();
+    let mut verdict = Verdict {
+        word: Verdict::worst(&gates),
+        reasons: Vec::new(),
+        gates,
+        findings: whole::findings(analysis),
+        closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
+        fatal: whole::is_fatal(analysis),
+    };
+    for (word, reason) in whole::reasons(contract, analysis) {
+        verdict.word = verdict.word.max(word);
+        verdict.reasons.push(reason);
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::analysis::story::{asked, gate};
+    use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Source};
+    use crate::incident::story::Story;
+    use crate::spec::Gate;
+
+    fn judged(story: &Story, gates: &[Gate]) -> Verdict {
+        let analysis = analyse(&asked(&[0]), story.entries.iter());
+        judge(&Contract { gates: gates.to_vec() }, &analysis)
+    }
+
+    fn at_most(name: &str, bound: f64) -> Gate {
+        gate(name, Limit::AtMost(bound))
+    }
+
+    /// Whole answers at depth 0 from second 10 on, then the plan's end.
+    fn healthy(n: u32) -> Story {
+        let mut story = Story::soaking();
+        story.goods(10.0, n, 0).closed(11.0 + f64::from(n) * 2.0, ClosedBecause::Done);
+        story
+    }
+
+    #[test]
+    fn a_healthy_run_passes() {
+        let gates = [
+            at_most("crashes", 0.0),
+            at_most("restarts", 0.0),
+            at_most("errors", 0.001),
+            at_most("ttft_p95", 2.0),
+            gate("tokens_per_s", Limit::AtLeast(15.0)),
+        ];
+        let verdict = judged(&healthy(60), &gates);
+        assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
+        assert_eq!(verdict.exit_code(), 0);
+        assert!(verdict.gates[3].value.is_some_and(|value| (value - 0.4).abs() < 1e-9));
+    }
+
+    #[test]
+    fn errors_over_their_limit_fail_and_name_the_requests() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 20, 0).bad(50.0, 0, Ended::ErrorFrame, "boom").up(51.0, true);
+        let seq = story.entries[story.entries.len() - 2].seq;
+        story.closed(52.0, ClosedBecause::Done);
+        let verdict = judged(&story, &[at_most("errors", 0.001)]);
+        assert_eq!((verdict.word, verdict.exit_code()), (Word::Fail, 1));
+        assert_eq!(verdict.gates[0].why, "1 of 21");
+        assert_eq!(verdict.gates[0].evidence, [seq]);
+    }
+
+    #[test]
+    fn a_p95_of_59_samples_is_inconclusive_and_of_60_is_not() {
+        let verdict = judged(&healthy(59), &[at_most("ttft_p95", 2.0)]);
+        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));
+        assert_eq!(verdict.gates[0].why, "n/a (n=59 < 60)");
+        assert_eq!(judged(&healthy(60), &[at_most("ttft_p95", 0.3)]).word, Word::Fail);
+    }
+
+    #[test]
+    fn ooms_over_http_alone_are_not_observed_and_both_dark_halves_are_named() {
+        let verdict = judged(&healthy(60), &[at_most("ooms", 0.0)]);
+        assert_eq!(verdict.word, Word::Inconclusive);
+        let gate = &verdict.gates[0];
+        assert_eq!(gate.value, None);
+        assert!(gate.why.starts_with("OOM: not observed"), "{}", gate.why);
+        assert!(gate.why.contains("server log") && gate.why.contains("kernel"), "{}", gate.why);
+    }
+
+    #[test]
+    fn an_oom_that_was_seen_fails_although_nobody_was_looking() {
+        let mut story = healthy(5);
+        story.bad(30.0, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2 GiB");
+        assert_eq!(judged(&story, &[at_most("ooms", 0.0)]).word, Word::Fail);
+    }
+
+    #[test]
+    fn one_crash_is_counted_once_and_breaks_the_gates_on_it() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 0).bad(22.0, 0, Ended::Refused, "refused").up(23.0, false);
+        story.bad(24.0, 0, Ended::Refused, "refused").up(50.0, true);
+        story.goods(60.0, 5, 0).closed(71.0, ClosedBecause::Done);
+        let verdict = judged(&story, &[at_most("crashes", 0.0), at_most("crashes", 1.0)]);
+        assert_eq!(verdict.gates[0].value, Some(1.0));
+        assert_eq!((verdict.gates[0].word, verdict.gates[1].word), (Word::Fail, Word::Pass));
+        assert!(!verdict.gates[0].evidence.is_empty());
+    }
+
+    #[test]
+    fn an_interrupted_run_is_inconclusive_unless_a_gate_is_broken() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 0).closed(21.0, ClosedBecause::Interrupted);
+        let verdict = judged(&story, &[at_most("crashes", 0.0)]);
+        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 130));
+        let verdict = judged(&story, &[at_most("ttft", 0.1)]);
+        assert_eq!((verdict.word, verdict.exit_code()), (Word::Fail, 1));
+    }
+
+    #[test]
+    fn a_killed_run_never_passes() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 60, 0);
+        let verdict = judged(&story, &[at_most("crashes", 0.0)]);
+        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));
+        assert!(verdict.reasons[0].contains("killed"));
+    }
+
+    #[test]
+    fn how_a_run_ends_decides_what_no_gate_asks() {
+        let ends = [
+            (ClosedBecause::Away, Word::Fail, 1),
+            (ClosedBecause::NeverReady, Word::Fail, 1),
+            (ClosedBecause::NeverAnswered, Word::Inconclusive, 3),
+            (ClosedBecause::OutOfTime, Word::Inconclusive, 3),
+            (ClosedBecause::Fault, Word::Inconclusive, 4),
+            (ClosedBecause::InterruptedTwice, Word::Inconclusive, 130),
+        ];
+        for (because, word, code) in ends {
+            let mut story = Story::soaking();
+            story.goods(10.0, 5, 0).closed(21.0, because);
+            let verdict = judged(&story, &[at_most("errors", 0.5)]);
+            assert_eq!((verdict.word, verdict.exit_code()), (word, code), "{because:?}");
+        }
+    }
+
+    #[test]
+    fn a_fatal_fault_is_told_and_a_broken_gate_goes_before_it() {
+        let mut story = healthy(5);
+        let fault = Fault { kind: FaultKind::Journal, why: "disk full".to_owned(), fatal: true };
+        story.push(30.0, Fact::Fault(fault));
+        let verdict = judged(&story, &[at_most("errors", 0.5)]);
+        assert_eq!(verdict.exit_code(), 4);
+        assert!(verdict.reasons[0].contains("disk full"));
+        assert_eq!(judged(&story, &[at_most("ttft", 0.1)]).exit_code(), 1);
+    }
+
+    #[test]
+    fn a_run_without_a_whole_answer_or_without_a_contract_never_passes() {
+        let mut story = Story::soaking();
+        story.up(11.0, true).closed(12.0, ClosedBecause::Done);
+        assert_eq!(judged(&story, &[at_most("crashes", 0.0)]).word, Word::Inconclusive);
+        assert_eq!(judged(&healthy(5), &[]).word, Word::Inconclusive);
+    }
+
+    #[test]
+    fn a_server_that_died_at_the_very_end_is_no_pass() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 0).up(22.0, false).up(23.0, false).closed(24.0, ClosedBecause::Done);
+        assert_eq!(judged(&story, &[at_most("errors", 0.5)]).word, Word::Inconclusive);
+    }
+
+    #[test]
+    fn a_gate_without_a_depth_is_judged_at_every_planned_one() {
+        let story = healthy(60);
+        let analysis = analyse(&asked(&[0, 4096]), story.entries.iter());
+        let contract = Contract { gates: vec![at_most("ttft", 2.0)] };
+        let verdict = judge(&contract, &analysis);
+        let words: Vec<Word> = verdict.gates.iter().map(|gate| gate.word).collect();
+        assert_eq!(words, [Word::Pass, Word::Inconclusive]);
+        assert_eq!(verdict.gates[1].why, "n/a: nothing of it was measured");
+    }
+
+    #[test]
+    fn what_is_relative_to_the_reference_needs_both_windows() {
+        let relative = gate("ttft", Limit::AtMostOfReference(1.05));
+        let verdict = judged(&healthy(10), std::slice::from_ref(&relative));
+        assert_eq!(verdict.gates[0].why, "reference window n/a (n=0)");
+        let mut story = Story::new();
+        story.opened().phase(0.0, Phase::Reference).goods(0.0, 5, 0);
+        story.phase(12.0, Phase::Return).goods(12.0, 5, 0).closed(30.0, ClosedBecause::Done);
+        let verdict = judged(&story, &[relative]);
+        assert_eq!(verdict.gates[0].word, Word::Pass);
+        assert_eq!(verdict.gates[0].n, 5);
+    }
+
+    #[test]
+    fn an_attainment_counts_bad_endings_as_not_met() {
+        let attain = Gate { attain: Some(0.95), ..at_most("ttft", 2.0) };
+        assert_eq!(judged(&healthy(20), std::slice::from_ref(&attain)).word, Word::Pass);
+        let few = judged(&healthy(19), std::slice::from_ref(&attain));
+        assert_eq!(few.gates[0].why, "n/a (n=19 < 20)");
+        let mut story = healthy(10);
+        story.bad(50.0, 0, Ended::Reset, "reset").bad(51.0, 0, Ended::Reset, "reset");
+        let verdict = judged(&story, &[attain]);
+        assert_eq!(verdict.gates[0].word, Word::Fail, "18 of 20 is the best that can come");
+    }
+
+    #[test]
+    fn a_measure_that_the_server_cannot_give_is_not_available() {
+        let mut story = Story::soaking();
+        let mut request = story.request(10.0, 0);
+        request.cached_tokens = None;
+        story.push(11.0, Fact::Request(Box::new(request)));
+        story.reading(12.0, Source::Kernel, "oom_kills", 0.0).closed(13.0, ClosedBecause::Done);
+        let verdict = judged(&story, &[gate("prefill_per_s", Limit::AtLeast(100.0))]);
+        assert_eq!(verdict.gates[0].why, "n/a: the server gives no count of cached tokens");
+    }
+}

@@ -2,7 +2,7 @@
 //! the server, and how long it really served under load.
 
 use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
-use crate::incident::{Causes, Incident, Kind};
+use crate::incident::{Causes, Incident, Kind, Liveness};
 use crate::unit::At;
 
 /// A phase, as it was.
@@ -98,6 +98,11 @@ impl Pass1 {
                 until: entry.at,
             });
         }
+    }
+
+    /// What is believed of the server after the last entry.
+    pub fn liveness(&self) -> &Liveness {
+        self.causes.liveness()
     }
 
     /// The calendar so far.

@@ -33,13 +33,13 @@ pub struct Half {
 }
 
 impl Half {
-    /// Its name, and how dark it was: `server log (not read)`, `kernel (12 %)`.
+    /// Its name, and how dark it was: `server log not read`, `kernel 12 %`.
     pub fn in_words(&self) -> String {
         let percent = (self.share * 100.0).floor();
         match (self.share > 0.0, self.why.is_empty()) {
-            (true, _) => format!("{} ({percent} %)", self.name),
-            (false, true) => format!("{} (none)", self.name),
-            (false, false) => format!("{} ({})", self.name, self.why),
+            (true, _) => format!("{} {percent} %", self.name),
+            (false, true) => format!("{} none", self.name),
+            (false, false) => format!("{} {}", self.name, self.why),
         }
     }
 }
@@ -162,8 +162,7 @@ impl Watch {
         };
         let (requests, probes) = (&self.in_flight, &self.probe);
         let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
-        let seen_anew =
-            half("metrics or requests", &[requests, &self.process], &self.probe_why);
+        let seen_anew = half("metrics or requests", &[requests, &self.process], &self.probe_why);
         let log = || Half { name: "server log", share: 0.0, why: "not read".to_owned() };
         let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
@@ -187,13 +186,22 @@ impl Watch {
     }
 }
 
-/// The share of the time since the load began in which any of these was looking.
+/// The share of the time since the load began in which any of these was looking. Outages
+/// are left out: they are seen, and nothing further can befall a server that is not there.
 fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
     let (mut seen, mut all) = (0u64, 0u64);
     for span in &calendar.segments {
         let Some(began) = calendar.load_began(span.segment) else { continue };
         // The last second is not whole, so nothing has to be seen in it.
+        let outages: Vec<(u64, u64)> = calendar
+            .outages()
+            .filter(|(segment, ..)| *segment == span.segment)
+            .map(|(_, from, until)| (from.0 / SLOT_US, until.0 / SLOT_US))
+            .collect();
         for slot in began.0 / SLOT_US..span.end.0 / SLOT_US {
+            if outages.iter().any(|(from, until)| (*from..=*until).contains(&slot)) {
+                continue;
+            }
             all += 1;
             seen += u64::from(any.iter().any(|slots| slots.has(span.segment, slot)));
         }

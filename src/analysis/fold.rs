@@ -260,7 +260,7 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);
         story.up(99.0, true).closed(100.0, ClosedBecause::Done);
-        let mut pass = super::super::Pass1::new();
+        let mut pass = crate::analysis::Pass1::new();
         story.entries.iter().for_each(|entry| pass.take(entry));
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {

@@ -30,6 +30,9 @@ pub fn asked(depths: &[u64]) -> Asked {
 }
 
 /// A gate on a measure by its name.
+///
+/// # Panics
+/// On a name that is no measure.
 pub fn gate(name: &str, limit: Limit) -> Gate {
     Gate {
         measure: Measure::parse(name).expect("a known name"),

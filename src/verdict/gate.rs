@@ -14,6 +14,9 @@ use super::{GateResult, Word};
 /// Requests below which an attainment is not judged, unless it is out of reach by then.
 pub const ATTAIN_SAMPLES_MIN: u64 = 20;
 
+/// Bounds the evidence of a gate on events.
+const EVIDENCE_MAX: usize = 8;
+
 /// Judges a gate; one that leaves the depth open, at every planned depth.
 pub fn judge(gate: &Gate, analysis: &Analysis) -> Vec<GateResult> {
     if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
@@ -85,7 +88,9 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let incidents = analysis.incidents_of(count, result.select.phase);
     let value = incidents.len() as f64;
     result.n = incidents.len() as u64;
-    result.evidence = incidents.iter().flat_map(|incident| incident.evidence.clone()).collect();
+    // The first sign of each; the incident itself has them all.
+    let firsts = incidents.iter().filter_map(|incident| incident.evidence.first().copied());
+    result.evidence = firsts.take(EVIDENCE_MAX).collect();
     let bound = match bound(result.limit, || Err("a number of events has no reference".to_owned()))
     {
         Ok(bound) => bound,
@@ -131,8 +136,7 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
     let share = analysis.portion(portion, &result.select);
     result.n = share.of;
     let Some(value) = share.value() else {
-        result.why = "no request of it ended".to_owned();
-        return;
+        return result.why = String::from("no request of it ended");
     };
     result.value = Some(value);
     let reference = || {
@@ -203,7 +207,8 @@ fn judge_statistic(
         Err(why) => return result.why = why,
     }
     if result.word == Word::Fail {
-        result.why = format!("n={}", result.n);
+        result.why =
+            String::from(if result.wants_more() { "under its limit" } else { "over its limit" });
     }
 }
 

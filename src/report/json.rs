@@ -1,0 +1,245 @@
+//! `verdict.json`: the verdict for scripts, derived from the run folder and safe
+//! to delete. Schema 1; keys may be added later, never renamed. What is not
+//! there is null, never 0. Values are in base units: seconds, tokens per second,
+//! fractions, counts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::analysis::{Analysis, Asked, Atom, Half};
+use crate::fact::{ClosedBecause, Ended, Seq};
+use crate::incident::Incident;
+use crate::measure::{Measure, Quantity, Statistic};
+use crate::spec::{Limit, Select};
+use crate::stats::Dist;
+use crate::unit::At;
+use crate::verdict::{Finding, GateResult, Verdict, Word};
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    longhaul: &'a str,
+    verdict: Word,
+    simulated: bool,
+    exit_code: u8,
+    recipe: &'a str,
+    scenario: &'a str,
+    model: &'a str,
+    seed: u64,
+    closed: Option<ClosedBecause>,
+    load_s: f64,
+    reasons: &'a [String],
+    gates: Vec<Gate<'a>>,
+    findings: &'a [Finding],
+    warnings: &'a [String],
+    coverage: Coverage,
+    endings: BTreeMap<&'static str, u64>,
+    fate_unknown: u64,
+    incidents: Vec<Event<'a>>,
+    cells: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Gate<'a> {
+    text: &'a str,
+    measure: String,
+    selector: Selector<'a>,
+    limit: BTreeMap<&'static str, f64>,
+    attain: Option<f64>,
+    bound: Option<f64>,
+    value: Option<f64>,
+    n: u64,
+    word: Word,
+    why: &'a str,
+    evidence: &'a [Seq],
+}
+
+#[derive(Serialize)]
+struct Selector<'a> {
+    depth: Option<u64>,
+    class: Option<&'static str>,
+    phase: Option<&'static str>,
+    load: Option<u32>,
+    workload: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Coverage {
+    sources: BTreeMap<&'static str, Light>,
+    events: BTreeMap<String, BTreeMap<&'static str, Light>>,
+}
+
+#[derive(Serialize)]
+struct Light {
+    share: f64,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    kinds: Vec<&'static str>,
+    segment: u32,
+    from_us: At,
+    until_us: Option<At>,
+    words: &'a str,
+    evidence: &'a [Seq],
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    phase: &'static str,
+    workload: &'a str,
+    class: &'static str,
+    cell: String,
+    endings: BTreeMap<&'static str, u64>,
+    in_outage: u64,
+    off_depth: u64,
+    cached_share: Option<f64>,
+    checks: &'a BTreeMap<String, u64>,
+    measures: BTreeMap<&'static str, Numbers>,
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    n: u64,
+    mean: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    saturated: u64,
+}
+
+/// Writes the document, a line feed at its end.
+///
+/// # Errors
+/// Only if a number cannot be written as JSON, which finite ones can.
+pub fn render(
+    asked: &Asked,
+    analysis: &Analysis,
+    verdict: &Verdict,
+) -> Result<String, serde_json::Error> {
+    let coverage = &analysis.coverage;
+    let document = Document {
+        schema: SCHEMA,
+        longhaul: &asked.version,
+        verdict: verdict.word,
+        simulated: asked.simulated,
+        exit_code: verdict.exit_code(),
+        recipe: &asked.recipe,
+        scenario: &asked.scenario,
+        model: &asked.model,
+        seed: asked.seed,
+        closed: verdict.closed,
+        load_s: analysis.calendar.load_us() as f64 / 1e6,
+        reasons: &verdict.reasons,
+        gates: verdict.gates.iter().map(gate).collect(),
+        findings: &verdict.findings,
+        warnings: &asked.warnings,
+        coverage: Coverage {
+            sources: lights(&coverage.sources),
+            events: coverage
+                .counts
+                .iter()
+                .map(|of| (Measure::Count(of.count).to_string(), lights(&of.halves)))
+                .collect(),
+        },
+        endings: words(&analysis.endings(&Select::default())),
+        fate_unknown: analysis.fate_unknown,
+        incidents: analysis.calendar.incidents.iter().map(event).collect(),
+        cells: analysis.atoms.iter().map(row).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn gate(gate: &GateResult) -> Gate<'_> {
+    let select = &gate.select;
+    Gate {
+        text: &gate.text,
+        measure: gate.measure.to_string(),
+        selector: Selector {
+            depth: select.depth,
+            class: select.class.map(crate::fact::Class::word),
+            phase: select.phase.map(crate::fact::Phase::word),
+            load: select.load,
+            workload: select.workload.as_deref(),
+        },
+        limit: BTreeMap::from([limit(gate.limit)]),
+        attain: gate.attain,
+        bound: gate.bound,
+        value: gate.value,
+        n: gate.n,
+        word: gate.word,
+        why: &gate.why,
+        evidence: &gate.evidence,
+    }
+}
+
+fn limit(limit: Limit) -> (&'static str, f64) {
+    match limit {
+        Limit::AtMost(limit) => ("at_most", limit),
+        Limit::AtLeast(limit) => ("at_least", limit),
+        Limit::AtMostOfReference(share) => ("at_most_of_reference", share),
+        Limit::AtLeastOfReference(share) => ("at_least_of_reference", share),
+    }
+}
+
+fn lights(halves: &[Half]) -> BTreeMap<&'static str, Light> {
+    let light = |half: &Half| Light { share: half.share, why: half.why.clone() };
+    halves.iter().map(|half| (half.name, light(half))).collect()
+}
+
+fn event(incident: &Incident) -> Event<'_> {
+    Event {
+        kinds: incident.kinds.iter().map(|kind| kind.word()).collect(),
+        segment: incident.segment,
+        from_us: incident.from,
+        until_us: incident.until,
+        words: &incident.words,
+        evidence: &incident.evidence,
+    }
+}
+
+fn words(tally: &BTreeMap<Ended, u64>) -> BTreeMap<&'static str, u64> {
+    tally.iter().map(|(ended, n)| (ended.word(), *n)).collect()
+}
+
+fn row(atom: &Atom) -> Row<'_> {
+    let measures = atom.dists.iter();
+    Row {
+        phase: atom.phase.word(),
+        workload: &atom.workload,
+        class: atom.class.word(),
+        cell: atom.cell.to_string(),
+        endings: words(&atom.ended),
+        in_outage: atom.in_outage,
+        off_depth: atom.off_depth,
+        cached_share: atom.cached_share(),
+        checks: &atom.checks,
+        measures: measures
+            .map(|(quantity, dist)| (Quantity::name(*quantity), numbers(dist)))
+            .collect(),
+    }
+}
+
+fn numbers(dist: &Dist) -> Numbers {
+    let percentile = |share: f64, statistic: Statistic| {
+        dist.percentile(share).filter(|_| dist.n() >= statistic.samples_min())
+    };
+    Numbers {
+        n: dist.n(),
+        mean: dist.mean(),
+        min: dist.min(),
+        max: dist.max(),
+        p50: percentile(0.50, Statistic::P50),
+        p95: percentile(0.95, Statistic::P95),
+        p99: percentile(0.99, Statistic::P99),
+        saturated: dist.saturated(),
+    }
+}

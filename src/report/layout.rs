@@ -1,0 +1,191 @@
+//! Text in columns: wrapping, folding, tables, and the same unit down a column.
+
+use crate::escape::one_line;
+use crate::measure::{Measure, Unit};
+use crate::unit::{figures, grouped};
+
+/// Columns of the label at the start of a labelled line.
+pub const LABEL: usize = 13;
+
+/// What stands where there is no value.
+pub const NONE: &str = "-";
+
+/// Breaks a text at spaces into lines of at most `width` characters; what has no
+/// space is broken where it must be.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        if !line.is_empty() && line.chars().count() + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            lines.push(word.into_iter().collect());
+            word = rest;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word);
+    }
+    lines.push(line);
+    lines
+}
+
+/// Items joined by ` · ` in at most `lines_max` lines; what finds no place is counted.
+pub fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
+    for shown in (0..=items.len()).rev() {
+        let mut parts: Vec<String> = items[..shown].to_vec();
+        if shown < items.len() {
+            parts.push(format!("{} more: --wide", items.len() - shown));
+        }
+        let lines = wrap(&parts.join(" · "), width);
+        if lines.len() <= lines_max {
+            // A single item that is too long is better cut than left out.
+            if shown == 0 && !items.is_empty() {
+                return cut(&items[0], width, lines_max);
+            }
+            return lines;
+        }
+    }
+    Vec::new()
+}
+
+/// A text in at most `lines_max` lines, with `…` where it was cut.
+pub fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+    let mut lines = wrap(text, width);
+    if lines.len() > lines_max {
+        lines.truncate(lines_max);
+        if let Some(last) = lines.last_mut() {
+            while last.chars().count() >= width.max(1) {
+                last.pop();
+            }
+            last.push('…');
+        }
+    }
+    lines
+}
+
+/// Lines under a label: the first has it, the others are indented as far.
+pub fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
+    let mut label = format!("  {label:<width$}", width = LABEL - 2);
+    let mut out = Vec::new();
+    for line in lines.into_iter().filter(|line| !line.is_empty()) {
+        out.push(format!("{label}{line}"));
+        label = " ".repeat(LABEL);
+    }
+    out
+}
+
+/// Rows as aligned lines: the first `left` columns to the left, the others to the right.
+pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            line.push_str("  ");
+            let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
+            if column < left {
+                line.push_str(cell);
+                line.push_str(&pad);
+            } else {
+                line.push_str(&pad);
+                line.push_str(cell);
+            }
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Times in seconds, all in the unit that suits the largest of them.
+pub fn times(values: &[Option<f64>]) -> Vec<String> {
+    let largest = values.iter().flatten().copied().fold(0.0, f64::max);
+    let (factor, unit) = if largest < 1.0 { (1e3, "ms") } else { (1.0, "s") };
+    let text = |value: &Option<f64>| match value {
+        Some(value) => format!("{} {unit}", figures(value * factor)),
+        None => NONE.to_owned(),
+    };
+    values.iter().map(text).collect()
+}
+
+/// A measure's value with its unit.
+pub fn amount(measure: Measure, value: f64) -> String {
+    match measure.unit() {
+        Unit::Seconds => times(&[Some(value)]).concat(),
+        Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
+        Unit::Tokens | Unit::Count => grouped(value),
+        Unit::Share => percent(value),
+    }
+}
+
+/// A fraction in percent.
+pub fn percent(share: f64) -> String {
+    format!("{} %", figures(share * 100.0))
+}
+
+/// A fraction in percent as people write limits: without zeros at its end.
+pub fn percent_short(share: f64) -> String {
+    let text = figures(share * 100.0);
+    let short =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{short} %")
+}
+
+/// A number and its noun: `1 crash`, `3 crashes`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n as f64), if n == 1 { one } else { many })
+}
+
+/// Lines joined, each made fit to be shown: no control character, at most `width` characters.
+pub fn finish(lines: &[String], width: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        // Escapes are longer than what they stand for, so the line is cut after them.
+        text.push_str(&one_line(&one_line(line.trim_end(), usize::MAX), width));
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_spaces_and_only_then_within_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+    }
+
+    #[test]
+    fn a_long_list_is_folded_and_says_how_much_is_left_out() {
+        let items: Vec<String> = (0..20).map(|n| format!("item {n}")).collect();
+        let lines = fold(&items, 40, 2);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].ends_with("more: --wide"), "{lines:?}");
+        assert_eq!(fold(&items[..2], 40, 1), ["item 0 · item 1"]);
+        assert!(fold(&["x".repeat(100)], 40, 1)[0].ends_with('…'));
+    }
+
+    #[test]
+    fn a_column_of_times_has_one_unit() {
+        assert_eq!(times(&[Some(0.0421), None]), ["42.1 ms", "-"]);
+        assert_eq!(times(&[Some(0.4), Some(106.2)]), ["0.400 s", "106 s"]);
+    }
+
+    #[test]
+    fn no_control_character_passes_and_no_line_is_too_long() {
+        let text = finish(&["a\u{1b}[31m\nb".to_owned(), "x".repeat(100)], 80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert!(!text.contains('\u{1b}'));
+        assert_eq!(text.lines().count(), 2);
+    }
+}

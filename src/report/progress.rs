@@ -1,0 +1,188 @@
+//! One line that says where a run is: a fold of the same entries that the journal
+//! gets, so that what is shown is what is written.
+
+use std::collections::VecDeque;
+
+use crate::analysis::Pass1;
+use crate::escape::one_line;
+use crate::fact::{Cell, Entry, Fact, Phase, Segment};
+use crate::incident::State;
+use crate::spec::Extent;
+use crate::unit::{At, figures, grouped, micros, span};
+
+use super::layout::counted;
+
+/// Answers whose tokens make the shown rate; bounds its memory.
+const RECENT_MAX: usize = 32;
+
+/// Answers older than this make no rate, microseconds.
+const RECENT_US: u64 = 300_000_000;
+
+/// The fold.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    extent: Extent,
+    simulated: bool,
+    pass: Pass1,
+    segment: Segment,
+    phase: Option<Phase>,
+    cell: Option<Cell>,
+    lap: u64,
+    /// Sent, done, tokens.
+    recent: VecDeque<(At, At, u64)>,
+    good: u64,
+    bad: u64,
+}
+
+impl Progress {
+    /// Before the first entry of a run of this extent.
+    pub fn new(extent: Extent) -> Progress {
+        Progress {
+            extent,
+            simulated: false,
+            pass: Pass1::new(),
+            segment: 0,
+            phase: None,
+            cell: None,
+            lap: 0,
+            recent: VecDeque::new(),
+            good: 0,
+            bad: 0,
+        }
+    }
+
+    /// Takes an entry.
+    pub fn take(&mut self, entry: &Entry) {
+        self.pass.take(entry);
+        if entry.segment != self.segment {
+            self.segment = entry.segment;
+            self.recent.clear();
+        }
+        match &entry.fact {
+            Fact::Opened(opened) => self.simulated = opened.simulated,
+            Fact::Phase(began) => self.phase = Some(began.phase),
+            Fact::Request(request) => {
+                self.cell = Some(request.cell);
+                self.lap = request.lap;
+                self.good += u64::from(request.ended.is_good());
+                self.bad += u64::from(request.ended.is_bad());
+                if self.recent.len() == RECENT_MAX {
+                    self.recent.pop_front();
+                }
+                let tokens = request.output_tokens.unwrap_or(0);
+                self.recent.push_back((request.sent, request.done, tokens));
+            }
+            _ => {}
+        }
+    }
+
+    /// The line, at most `width` characters.
+    pub fn line(&self, now: At, width: usize) -> String {
+        let mut parts = vec![self.place()];
+        parts.extend(self.time(now));
+        parts.extend(self.rate(now).map(|rate| format!("{} tok/s", figures(rate))));
+        let bad = match self.bad {
+            0 => "no errors".to_owned(),
+            bad => counted(bad, "error", "errors"),
+        };
+        parts.push(format!("{} ok, {bad}", grouped(self.good as f64)));
+        parts.push(self.server(now));
+        let label = if self.simulated { "SIMULATED " } else { "" };
+        one_line(&format!("{label}{}", parts.join(" · ")), width)
+    }
+
+    fn place(&self) -> String {
+        let phase = self.phase.map_or("starting", Phase::word);
+        let lap = match (self.extent, self.phase) {
+            (Extent::Laps(laps), Some(phase)) if phase.is_steady() => {
+                format!(" lap {} of {laps}", (self.lap + 1).min(laps))
+            }
+            _ => String::new(),
+        };
+        let cell = self.cell.map_or(String::new(), |cell| format!(" {cell}"));
+        format!("{phase}{lap}{cell}")
+    }
+
+    /// Elapsed under load, and what is left of it.
+    fn time(&self, now: At) -> Option<String> {
+        self.phase?;
+        let calendar = self.pass.finish();
+        let mut spent_us = calendar.spent_us(|phase| phase != Phase::Drain);
+        if self.state() != State::Down && self.phase != Some(Phase::Drain) {
+            spent_us += now.since(calendar.end(self.segment));
+        }
+        let spent = span(spent_us as f64 / 1e6);
+        Some(match self.extent {
+            Extent::Duration(duration) if self.phase != Some(Phase::Drain) => {
+                let left_us = micros(duration).saturating_sub(spent_us);
+                format!("{spent}, {} left", span(left_us as f64 / 1e6))
+            }
+            _ => spent,
+        })
+    }
+
+    /// Output tokens per second of the latest answers, their prefill included.
+    fn rate(&self, now: At) -> Option<f64> {
+        let recent = || self.recent.iter().filter(|(_, done, _)| now.since(*done) <= RECENT_US);
+        let sent = recent().map(|(sent, ..)| *sent).min()?;
+        let tokens: u64 = recent().map(|(.., tokens)| tokens).sum();
+        let span_us = now.since(sent);
+        (span_us > 0 && tokens > 0).then(|| tokens as f64 / (span_us as f64 / 1e6))
+    }
+
+    fn state(&self) -> State {
+        self.pass.liveness().state()
+    }
+
+    fn server(&self, now: At) -> String {
+        let liveness = self.pass.liveness();
+        match (liveness.state(), liveness.since()) {
+            (State::Up, _) => "server up".to_owned(),
+            (State::Suspect, None) => "server not seen yet".to_owned(),
+            (state, since) => {
+                let since = since.map_or(0.0, |since| now.since(since) as f64 / 1e6);
+                format!("server {} for {}", state.word(), span(since))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Ended;
+    use crate::incident::story::Story;
+    use std::time::Duration;
+
+    fn progress(story: &Story) -> Progress {
+        let mut progress = Progress::new(Extent::Duration(Duration::from_secs(60)));
+        story.entries.iter().for_each(|entry| progress.take(entry));
+        progress
+    }
+
+    #[test]
+    fn the_line_says_where_the_run_is() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 4096);
+        assert_eq!(
+            progress(&story).line(Story::at(20.0), 120),
+            "SIMULATED soak d4096/c1/p2048/o128 · 20.0 s, 40.0 s left · 42.7 tok/s · 6 ok, no errors · server up"
+        );
+    }
+
+    #[test]
+    fn time_without_the_server_does_not_pass() {
+        let mut story = Story::soaking();
+        story.good(19.0, 0).bad(21.0, 0, Ended::Refused, "refused").up(22.0, false);
+        let line = progress(&story).line(Story::at(50.0), 200);
+        assert!(line.contains("20.0 s, 40.0 s left"), "{line}");
+        assert!(line.ends_with("1 error · server down for 30.0 s"), "{line}");
+    }
+
+    #[test]
+    fn the_line_is_no_longer_than_asked() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 5, 4096);
+        assert_eq!(progress(&story).line(Story::at(20.0), 40).chars().count(), 40);
+    }
+}

@@ -1,0 +1,65 @@
+//! What was seen, what that proves, and what it does not.
+
+use crate::analysis::{Analysis, Asked};
+use crate::fact::Cell;
+use crate::measure::Count;
+use crate::report::layout::counted;
+use crate::stats::poisson::{garwood, mtbf_without_failure};
+use crate::unit::{grouped, span};
+
+/// Sources by how much of the run they saw.
+pub fn seen(analysis: &Analysis) -> Vec<String> {
+    let mut by_share: Vec<(u64, Vec<&str>)> = Vec::new();
+    for half in &analysis.coverage.sources {
+        let share = (half.share * 100.0).floor() as u64;
+        match by_share.iter_mut().find(|(known, _)| *known == share) {
+            Some((_, names)) => names.push(half.name),
+            None => by_share.push((share, vec![half.name])),
+        }
+    }
+    by_share.sort_by_key(|(share, _)| std::cmp::Reverse(*share));
+    let item = |(share, names): (u64, Vec<&str>)| match share {
+        0 => format!("none: {}", names.join(", ")),
+        share => format!("{share} %: {}", names.join(", ")),
+    };
+    by_share.into_iter().map(item).collect()
+}
+
+/// What the time under load proves about the time between failures; empty where
+/// nothing does, or nobody was looking.
+pub fn proves(analysis: &Analysis) -> String {
+    let hours = analysis.calendar.load_us() as f64 / 3.6e9;
+    let failures = analysis.calendar.incidents.len() as u64;
+    let load = span(hours * 3600.0);
+    let crashes = analysis.coverage.of(Count::Crashes);
+    if hours <= 0.0 || crashes.is_none_or(|covered| covered.dark().next().is_some()) {
+        return String::new();
+    }
+    if failures == 0 {
+        let bound = span(mtbf_without_failure(hours, 0.95) * 3600.0);
+        return format!("no failure in {load}: MTBF above {bound} (95 %)");
+    }
+    let (low, high) = garwood(failures, 0.95);
+    let hours_of = |mean: f64| span(hours / mean * 3600.0);
+    let failures = counted(failures, "failure", "failures");
+    format!("{failures} in {load}: MTBF between {} and {} (95 %)", hours_of(high), hours_of(low))
+}
+
+/// What the run does not prove, the first of it first.
+pub fn proves_not(asked: &Asked) -> String {
+    let cells = &asked.cells;
+    let streams = cells.iter().map(Cell::streams).max().unwrap_or(0);
+    let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);
+    let mut parts = Vec::new();
+    if asked.simulated {
+        parts.push("anything about a real server".to_owned());
+    }
+    parts.push("other images or drivers".to_owned());
+    if streams > 0 {
+        parts.push(format!("more than {}", counted(u64::from(streams), "stream", "streams")));
+    }
+    if tokens > 0 {
+        parts.push(format!("over {} tokens", grouped(tokens as f64)));
+    }
+    parts.join(", ")
+}
