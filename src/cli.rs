@@ -195,7 +195,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             };
             command::report::report(&args.run, format)
         }
-        Verb::Plan(args) => command::plan::plan(args.into()),
+        Verb::Plan(args) => command::plan::plan(&args.into()),
         Verb::Sim(args) => command::sim::sim(&args.into()),
         Verb::List => command::list::list(),
     }

@@ -56,7 +56,8 @@ pub fn mistake(mistake: &Mistake) -> Exit {
 
 /// Whether colour is wanted on stdout.
 pub fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Sets up what `--verbose` shows.

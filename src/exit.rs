@@ -22,8 +22,7 @@ pub enum Exit {
 impl Exit {
     /// The way to end that has a number; one that none has is our own failure.
     pub fn of(code: u8) -> Exit {
-        let all =
-            [Exit::Pass, Exit::Fail, Exit::Mistake, Exit::Inconclusive, Exit::Interrupted];
+        let all = [Exit::Pass, Exit::Fail, Exit::Mistake, Exit::Inconclusive, Exit::Interrupted];
         all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Fault)
     }
 

@@ -34,6 +34,14 @@ use writer::{Job, Writer};
 /// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
 const QUEUE_JOBS_MAX: usize = 8192;
 
+/// Refuses a folder that could not become a run folder, before anything is started.
+///
+/// # Errors
+/// It is in use, is not empty, or cannot be written.
+pub fn vacant(dir: &Path) -> Result<(), Mistake> {
+    folder::vacant(dir)
+}
+
 /// A run folder that is being written; the sink of a run.
 pub struct Journal {
     dir: PathBuf,

@@ -82,8 +82,7 @@ enum Input {
     TaskBroke(String),
 }
 
-/// Carries a plan out in a world, and writes down everything that happened. `watch` sees
-/// every entry as it is written.
+/// Carries a plan out in a world, and writes down everything that happened.
 ///
 /// # Errors
 /// The journal could not be written; what was written before stands.
@@ -92,7 +91,7 @@ pub async fn carry_out<W: World>(
     timeline: Timeline,
     mut script: Script,
     mut stop: Stop,
-    watch: &mut dyn FnMut(&Entry, &Progress),
+    watch: &mut dyn Watcher,
 ) -> Result<Closed, String> {
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
     let (cut, _) = watch::channel(None);
@@ -166,7 +165,15 @@ struct Own {
     actions: u64,
 }
 
-type Watch<'a> = &'a mut dyn FnMut(&Entry, &Progress);
+/// Who looks on while a run goes on, and changes nothing.
+pub trait Watcher {
+    /// An entry was written.
+    fn entry(&mut self, entry: &Entry);
+    /// Time passed.
+    fn tick(&mut self, now: At, progress: &Progress);
+}
+
+type Watch<'a> = &'a mut dyn Watcher;
 
 impl<W: World> Shell<W> {
     fn take(&mut self, input: Input, watch: Watch) -> Result<(), String> {
@@ -196,7 +203,7 @@ impl<W: World> Shell<W> {
         self.seq += 1;
         self.sink.append(&entry)?;
         self.conductor.take(&entry);
-        watch(&entry, &self.progress);
+        watch.entry(&entry);
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
         }
@@ -289,6 +296,7 @@ impl<W: World> Shell<W> {
 
     /// What longhaul does regularly by itself.
     fn tick(&mut self, now: At, watch: Watch) -> Result<(), String> {
+        watch.tick(now, &self.progress);
         let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
         self.own.late_us_max = self.own.late_us_max.max(late_us);
         if late_us > LATE_US && self.own.ticked > At::ZERO {
@@ -336,7 +344,7 @@ impl<W: World> Shell<W> {
 
     fn wall(&mut self, now: At, watch: Watch) -> Result<(), String> {
         let wall_us = self.timeline.wall_now_us();
-        let drift_us = wall_us as i64 - (self.timeline.wall_us() + now.0) as i64;
+        let drift_us = wall_us.cast_signed() - (self.timeline.wall_us() + now.0).cast_signed();
         let jump_us = drift_us - self.own.drift_us;
         self.own.drift_us = drift_us;
         if jump_us.abs() > CLOCK_JUMP_US {

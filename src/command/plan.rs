@@ -27,8 +27,8 @@ pub struct Wish {
 }
 
 /// Says what a scenario amounts to.
-pub fn plan(wish: Wish) -> Exit {
-    match planned(&wish) {
+pub fn plan(wish: &Wish) -> Exit {
+    match planned(wish) {
         Ok(text) => {
             say(&text);
             Exit::Pass
@@ -52,7 +52,8 @@ fn planned(wish: &Wish) -> Result<String, Mistake> {
     };
     let plan = Plan::new(&scenario, wish.asked.seed, bounds)?;
     let forecast = forecast(&plan, &rates, slots);
-    Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates, slots }.text())
+    Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates, slots }
+        .text())
 }
 
 fn flat(prefill_per_s: f64, decode_per_s: f64) -> Result<Rates, Mistake> {
@@ -77,11 +78,8 @@ fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
     let mut rounds = BTreeMap::new();
     for cell in &judged.asked.cells {
-        let select = Select {
-            depth: Some(cell.depth),
-            load: Some(cell.streams()),
-            ..Select::default()
-        };
+        let select =
+            Select { depth: Some(cell.depth), load: Some(cell.streams()), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
             rounds.insert(cell.to_string(), seconds);
@@ -150,7 +148,10 @@ impl Table<'_> {
             format!("{} in, {} out", count(forecast.prompt_tokens), count(forecast.output_tokens)),
         );
         row("on disk", or_unknown(forecast.bytes, |bytes| format!("about {}", Bytes(bytes))));
-        row("needs", format!("a server that takes {} tokens", grouped(self.plan.tokens_max() as f64)));
+        row(
+            "needs",
+            format!("a server that takes {} tokens", grouped(self.plan.tokens_max() as f64)),
+        );
         if let (Extent::Duration(_), Some(seconds)) = (self.plan.extent, forecast.seconds) {
             let hours = seconds / 3600.0;
             row(
@@ -167,8 +168,8 @@ impl Table<'_> {
     fn cells(&self, out: &mut String) {
         let _ = writeln!(
             out,
-            "\n  {:<26} {:<6} {:>8} {:>9} {:>9}  {}",
-            "cell", "class", "per lap", "a round", "samples", "decides"
+            "\n  {:<26} {:<6} {:>8} {:>9} {:>9}  decides",
+            "cell", "class", "per lap", "a round", "samples"
         );
         for cell in &self.forecast.cells {
             let decides = match cell.samples {

@@ -99,10 +99,15 @@ fn told(told: &journal::Told) -> Told {
     let mut torn: Vec<String> = told
         .torn
         .iter()
-        .map(|(file, bytes)| format!("{file}: the last {bytes} bytes are no whole row and were left out"))
+        .map(|(file, bytes)| {
+            format!("{file}: the last {bytes} bytes are no whole row and were left out")
+        })
         .collect();
     if told.damaged_rows > 0 {
-        torn.push(format!("{} rows in the middle are damaged and were left out", told.damaged_rows));
+        torn.push(format!(
+            "{} rows in the middle are damaged and were left out",
+            told.damaged_rows
+        ));
     }
     Told { missing_seqs: told.missing_seqs, torn }
 }
@@ -112,9 +117,10 @@ pub fn text(judged: &Judged, format: Format) -> String {
     let Judged { asked, analysis, verdict } = judged;
     match format {
         Format::Terminal { wide } => {
-            let options = report::terminal::Options { wide, colour: colour(), width: WIDTH };
-            report::terminal::render(asked, analysis, verdict, options)
+            let options = report::Options { wide, colour: colour(), width: WIDTH };
+            report::render(asked, analysis, verdict, options)
         }
-        Format::Json => report::json::render(asked, analysis, verdict),
+        // Texts, numbers and lists: nothing in it can fail to be written.
+        Format::Json => report::json::render(asked, analysis, verdict).unwrap_or_default(),
     }
 }

@@ -15,8 +15,7 @@ use screen::Screen;
 use super::{Asked, Format, mistake, report, say, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::fact::{Closed, Entry};
-use crate::run::load::Progress;
+use crate::fact::Closed;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 
 /// What the user wants of a run.
@@ -95,14 +94,8 @@ async fn carry_out(
 ) -> Result<Closed, String> {
     let Prepared { script, timeline, seams, asked, sim, folder, .. } = prepared;
     tell(&format!("run folder: {}", folder.display()));
-    let mut screen = Screen::new(asked, on_fail);
-    let mut watch = |entry: &Entry, progress: &Progress| {
-        if let (Some(sim), crate::fact::Fact::Phase(_)) = (&sim, &entry.fact) {
-            sim.load_began();
-        }
-        screen.take(entry, progress);
-    };
-    let went = crate::run::carry_out(seams, timeline, script, stop, &mut watch).await;
+    let mut screen = Screen::new(asked, on_fail, sim);
+    let went = crate::run::carry_out(seams, timeline, script, stop, &mut screen).await;
     screen.end();
     went
 }

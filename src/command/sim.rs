@@ -40,11 +40,8 @@ pub fn sim(wish: &Wish) -> Exit {
 }
 
 async fn serve(wish: &Wish) -> Result<(), Mistake> {
-    let asked = Asked {
-        recipe: wish.recipe.clone(),
-        profile: wish.profile.clone(),
-        ..Asked::default()
-    };
+    let asked =
+        Asked { recipe: wish.recipe.clone(), profile: wish.profile.clone(), ..Asked::default() };
     let recipe = asked.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
     let profile = asked.profile(Some(&recipe))?.ok_or_else(no_profile)?;
     let setup = Setup::of(&recipe, &profile);

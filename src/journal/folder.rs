@@ -57,6 +57,19 @@ fn claim(dir: &Path) -> Result<File, Mistake> {
     }
 }
 
+/// Refuses a folder that could not become a run folder, before anything is started.
+pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
+    if is_filled(dir) {
+        // Says that it is in use where it is.
+        return claim(dir).map(drop);
+    }
+    let existing = dir.ancestors().find(|ancestor| ancestor.is_dir());
+    let existing = existing.unwrap_or_else(|| Path::new("."));
+    // Only a try tells: permission bits do not, for root and on read-only disks.
+    let probe = existing.join(format!(".longhaul-{}", std::process::id()));
+    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|why| refused(dir, &why))
+}
+
 /// Whether anything but a lock is there. What cannot be looked into is found out by writing.
 fn is_filled(dir: &Path) -> bool {
     fs::read_dir(dir)

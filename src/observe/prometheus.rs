@@ -22,15 +22,12 @@ fn line(line: &str) -> Option<Series<'_>> {
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
-    let (name, labels, rest) = match line.find('{') {
-        Some(open) => {
-            let close = open + closing(&line[open..])?;
-            (&line[..open], &line[open + 1..close], &line[close + 1..])
-        }
-        None => {
-            let end = line.find(char::is_whitespace)?;
-            (&line[..end], "", &line[end..])
-        }
+    let (name, labels, rest) = if let Some(open) = line.find('{') {
+        let close = open + closing(&line[open..])?;
+        (&line[..open], &line[open + 1..close], &line[close + 1..])
+    } else {
+        let end = line.find(char::is_whitespace)?;
+        (&line[..end], "", &line[end..])
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
     (!name.is_empty()).then_some(Series { name: name.trim(), labels, value })

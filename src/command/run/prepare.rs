@@ -2,6 +2,7 @@
 //! and waited for, its way of counting is learned, and the run folder is made.
 //! Every mistake that a user can make is found here, before anything is started.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -55,12 +56,15 @@ pub struct Prepared {
 pub struct Simulated {
     handle: sim::Handle,
     planned_us: Option<u64>,
+    told: Cell<bool>,
 }
 
 impl Simulated {
     /// Tells it that the load began; only the first call counts.
     pub fn load_began(&self) {
-        self.handle.load_began(self.planned_us);
+        if !self.told.replace(true) {
+            self.handle.load_began(self.planned_us);
+        }
     }
 }
 
@@ -81,8 +85,10 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
             .hint("--simulate to drive the built-in simulated server"));
     }
     if !simulate && !wish.ailments.is_empty() {
-        return Err(Mistake::new("--ailment is a fault of the simulated server, and this one is real")
-            .hint("--simulate in place of --endpoint"));
+        return Err(Mistake::new(
+            "--ailment is a fault of the simulated server, and this one is real",
+        )
+        .hint("--simulate in place of --endpoint"));
     }
     let recipe = wish.asked.recipe(simulate.then_some(FLAGSHIP))?;
     let scenario = wish.asked.scenario(if simulate { "smoke" } else { "quick" })?;
@@ -99,7 +105,8 @@ pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
     if let Some(output) = &wish.output {
         journal::vacant(output).map_err(Went::Mistake)?;
     }
-    let sim = specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
+    let sim =
+        specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
     let timeline = Timeline::start();
     let (http, address, secrets) = wire(&wish, sim.as_ref(), timeline).map_err(Went::Mistake)?;
     let server = match wait(&wish, &specs, &http, &timeline, stop).await {
@@ -131,10 +138,8 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&server.model.id, server.model.max_model_len, server.version.as_deref())
     });
-    let bounds = Bounds {
-        max_model_len: server.model.max_model_len,
-        prefill_per_s: server.prefill_per_s,
-    };
+    let bounds =
+        Bounds { max_model_len: server.model.max_model_len, prefill_per_s: server.prefill_per_s };
     let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds).map_err(Went::Mistake)?;
     let seen = identity::compare(&recipe, &plan, &server);
     for warning in recipe.warnings.iter().chain(&specs.scenario.warnings) {
@@ -175,14 +180,13 @@ fn simulated(wish: &Wish, specs: &Specs) -> Result<Simulated, Mistake> {
         return Err(Mistake::new("there is nothing to simulate"));
     };
     let bind = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
-    let order =
-        sim::Order { setup: Setup::of(recipe, profile), seed: wish.asked.seed, ailments };
+    let order = sim::Order { setup: Setup::of(recipe, profile), seed: wish.asked.seed, ailments };
     let handle = sim::spawn(bind, order, |line| tracing::debug!("server: {line}"))?;
     let planned_us = match specs.scenario.extent {
         Extent::Duration(duration) => Some(micros(duration)),
         Extent::Laps(_) => None,
     };
-    Ok(Simulated { handle, planned_us })
+    Ok(Simulated { handle, planned_us, told: Cell::new(false) })
 }
 
 /// The wire to the address that was asked for, and what must never be written.
@@ -405,7 +409,9 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
         let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=@%".contains(c));
         words.push(if plain { format!("--{name} {value}") } else { format!("--{name} '{value}'") });
     };
-    let of = |source: &Source| source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned();
+    let of = |source: &Source| {
+        source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned()
+    };
     if wish.asked.recipe.is_some() {
         flag("recipe", &of(&recipe.source));
     }
@@ -452,7 +458,7 @@ fn never_answered(
     let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
     let folder = folder(wish, timeline, &recipe, &specs.scenario);
     let mut manifest = manifest_of(wish, specs, &recipe, timeline);
-    manifest.server.endpoint = address.to_owned();
+    address.clone_into(&mut manifest.server.endpoint);
     let mut journal = match Journal::create(&folder, &manifest) {
         Ok(journal) => journal,
         Err(wrong) => return Went::Mistake(wrong),

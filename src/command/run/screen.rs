@@ -5,15 +5,19 @@
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
 
+use super::prepare::Simulated;
 use crate::analysis::{Asked, Fold, Pass1};
 use crate::command::tell;
-use crate::fact::{Entry, Fact};
-use crate::report::progress::Status;
+use crate::fact::{Entry, Fact, TargetWord};
+use crate::report;
+use crate::run::Watcher;
 use crate::run::load::Progress;
 use crate::run::stop::{StopWord, Stopper};
 use crate::unit::At;
 use crate::verdict;
 
+/// Columns of the live line: one less than a terminal has, so that it never wraps.
+const COLUMNS: usize = 79;
 /// How often the line is written again on a terminal, and a plain line elsewhere.
 const EVERY_US: (u64, u64) = (250_000, 15_000_000);
 /// How often the contract is looked at when the run is to end at the first broken gate.
@@ -21,10 +25,12 @@ const JUDGE_US: u64 = 5_000_000;
 
 /// The live view.
 pub struct Screen {
-    status: Status,
+    status: report::Progress,
     terminal: bool,
     shown: Option<At>,
+    now: At,
     on_fail: Option<OnFail>,
+    sim: Option<Simulated>,
 }
 
 /// The contract, looked at while the run goes on.
@@ -38,56 +44,78 @@ struct OnFail {
 }
 
 impl Screen {
-    /// For a run; with a stopper, the run ends at the first broken gate.
-    pub fn new(asked: Asked, stopper: Option<Rc<Stopper>>) -> Screen {
-        let on_fail = stopper.map(|stopper| OnFail {
-            stopper,
-            first: Pass1::default(),
-            fold: Fold::new(&asked, Pass1::default().finish()),
-            asked: asked.clone(),
-            judged: At::ZERO,
-            told: false,
-        });
-        let terminal = std::io::stderr().is_terminal();
-        Screen { status: Status::new(&asked), terminal, shown: None, on_fail }
-    }
-
-    /// An entry was written.
-    pub fn take(&mut self, entry: &Entry, progress: &Progress) {
-        self.status.take(entry);
-        self.status.progress(progress.in_flight(), progress.tokens());
-        if let Some(on_fail) = &mut self.on_fail {
-            on_fail.take(entry);
-        }
-        let every_us = if self.terminal { EVERY_US.0 } else { EVERY_US.1 };
-        let loud = matches!(entry.fact, Fact::Phase(_) | Fact::Target(_) | Fact::Fault(_));
-        if loud || self.shown.is_none_or(|shown| entry.at.since(shown) >= every_us) {
-            self.shown = Some(entry.at);
-            self.show(entry.at);
+    /// For a run; with a stopper, the run ends at the first broken gate. A simulated server
+    /// is told when the load begins.
+    pub fn new(asked: Asked, stopper: Option<Rc<Stopper>>, sim: Option<Simulated>) -> Screen {
+        Screen {
+            status: report::Progress::new(asked.extent),
+            terminal: std::io::stderr().is_terminal(),
+            shown: None,
+            now: At::ZERO,
+            on_fail: stopper.map(|stopper| OnFail::new(stopper, asked)),
+            sim,
         }
     }
 
-    fn show(&self, now: At) {
+    fn show(&mut self, in_flight: u64) {
+        self.shown = Some(self.now);
+        let flight =
+            if in_flight > 0 { format!(" · {in_flight} in flight") } else { String::new() };
         if self.terminal {
-            let line = self.status.line(now, 79);
+            let line = self.status.line(self.now, COLUMNS - flight.chars().count());
             let mut err = std::io::stderr().lock();
             // A terminal that went away is no reason to end a soak.
-            let _ = write!(err, "\r\u{1b}[2K{line}");
+            let _ = write!(err, "\r\u{1b}[2K{line}{flight}");
             let _ = err.flush();
         } else {
-            tell(&self.status.line(now, 160));
+            tell(&(self.status.line(self.now, 2 * COLUMNS) + &flight));
         }
     }
 
     /// The run is over.
     pub fn end(&self) {
         if self.terminal {
-            tell("\r\u{1b}[2K");
+            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K");
+        }
+    }
+}
+
+impl Watcher for Screen {
+    fn entry(&mut self, entry: &Entry) {
+        self.now = self.now.max(entry.at);
+        self.status.take(entry);
+        if let Some(on_fail) = &mut self.on_fail {
+            on_fail.take(entry);
+        }
+        if let (Some(sim), Fact::Phase(_)) = (&self.sim, &entry.fact) {
+            sim.load_began();
+        }
+        let loud = match &entry.fact {
+            Fact::Phase(_) | Fact::Fault(_) => true,
+            Fact::Target(target) => target.word != TargetWord::Ready,
+            _ => false,
+        };
+        if loud {
+            self.show(0);
+        }
+    }
+
+    fn tick(&mut self, now: At, progress: &Progress) {
+        self.now = now;
+        let every_us = if self.terminal { EVERY_US.0 } else { EVERY_US.1 };
+        if self.shown.is_none_or(|shown| now.since(shown) >= every_us) {
+            self.show(progress.in_flight());
         }
     }
 }
 
 impl OnFail {
+    fn new(stopper: Rc<Stopper>, asked: Asked) -> OnFail {
+        let first = Pass1::new();
+        let fold = Fold::new(&asked, first.finish());
+        OnFail { stopper, asked, first, fold, judged: At::ZERO, told: false }
+    }
+
     fn take(&mut self, entry: &Entry) {
         self.first.take(entry);
         self.fold.take(entry);

@@ -142,7 +142,8 @@ pub async fn prefill_per_s<W: Wire>(
         return None;
     }
     let ask = Asker { wire, timeline, model };
-    let text: String = (0..700).map(|number| format!("Line {number} of a list.\n")).collect();
+    let text =
+        (0..700).map(|number| format!("Line {number} of a list.")).collect::<Vec<_>>().join("\n");
     let knobs = json!({
         "max_tokens": 1,
         "stream_options": {"include_usage": true},

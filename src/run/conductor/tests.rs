@@ -62,7 +62,7 @@ impl Toy {
     }
 
     fn request(&self, place: Place, lane: u32, sent: At, ended: Ended) -> Request {
-        let phase = self.conductor.issued().unwrap().phase;
+        let phase = *self.phases().iter().rfind(|phase| **phase != Phase::Drain).unwrap();
         let ask = self.plan.ask(phase, place, lane, sent, &Fit::guess(self.plan.corpus()));
         Request {
             phase,

@@ -1,0 +1,144 @@
+//! The command line: help, mistakes and exit codes, on the real binary.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::process::{Command, Output};
+
+fn longhaul(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_longhaul")).args(arguments).output().expect("the binary runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// A mistake: exit code 2, nothing on stdout, and the words on stderr.
+fn mistake(arguments: &[&str], words: &[&str]) {
+    let output = longhaul(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    assert_eq!(stdout(&output), "", "{arguments:?}");
+    for word in words {
+        assert!(stderr(&output).contains(word), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn every_verb_has_help() {
+    for verb in ["run", "report", "plan", "sim", "list"] {
+        let output = longhaul(&[verb, "--help"]);
+        assert_eq!(output.status.code(), Some(0), "{verb}");
+        assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
+        assert!(!stdout(&output).contains('\u{1b}'), "no colour where there is no terminal");
+    }
+}
+
+#[test]
+fn the_examples_of_the_help_name_options_that_exist() {
+    for verb in ["run", "plan", "sim"] {
+        let help = stdout(&longhaul(&[verb, "--help"]));
+        let (options, examples) = help.split_once("Examples:").expect("examples");
+        for word in examples.split_whitespace().filter(|word| word.starts_with("--")) {
+            assert!(options.contains(word), "{verb}: {word}");
+        }
+    }
+}
+
+#[test]
+fn mistakes_say_what_where_and_what_to_try() {
+    mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
+    mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
+    mistake(
+        &["run", "--recipe", "nemotron-3-super-120b-nvfp4-spark"],
+        &["--endpoint", "--simulate"],
+    );
+    mistake(&["run", "--simulate", "--ailment", "crsh"], &["crsh", "crash"]);
+    mistake(&["run", "--simulate", "--duration", "60"], &["unit"]);
+    mistake(
+        &["run", "--endpoint", "http://127.0.0.1:1", "--api-key-env", "LONGHAUL_NO_SUCH_KEY"],
+        &["LONGHAUL_NO_SUCH_KEY"],
+    );
+    mistake(&["report", "no-such-folder"], &["no-such-folder"]);
+    mistake(&["run", "--endpoint", "ftp://host"], &["ftp"]);
+}
+
+#[test]
+fn a_run_folder_that_is_not_empty_is_refused_before_anything_is_sent() {
+    let folder = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("precious.txt"), "mine").expect("a file");
+    mistake(
+        &["run", "--simulate", "-o", folder.to_str().expect("UTF-8")],
+        &["longhaul-full", "try:"],
+    );
+    assert_eq!(std::fs::read_to_string(folder.join("precious.txt")).expect("still there"), "mine");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn a_depth_that_the_server_does_not_take_is_a_mistake() {
+    mistake(&["run", "--simulate", "--depths", "0,200000"], &["200000", "131072", "--depths 0"]);
+}
+
+#[test]
+fn a_plan_without_rates_says_unknown_and_never_guesses() {
+    let folder = std::env::temp_dir().join(format!("longhaul-plan-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let recipe = folder.join("own.yaml");
+    std::fs::write(&recipe, "recipe_version: \"2\"\nmodel: some/model\nruntime: vllm\n")
+        .expect("a recipe");
+    let output =
+        longhaul(&["plan", "--recipe", recipe.to_str().expect("UTF-8"), "--scenario", "short"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("unknown"), "{}", stdout(&output));
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn a_plan_of_a_soak_says_what_it_can_decide() {
+    let output = longhaul(&["plan", "--scenario", "overnight"]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for word in ["requests", "laps", "MTBF", "can be decided", "d100000"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}
+
+#[test]
+fn what_is_built_in_is_listed() {
+    let told = stdout(&longhaul(&["list"]));
+    for name in ["smoke", "quick", "short", "overnight", "spark_arena_v2", "nemotron-3-super"] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
+}
+
+#[test]
+fn an_attached_server_that_never_answers_is_inconclusive() {
+    let folder = std::env::temp_dir().join(format!("longhaul-never-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let scenario = folder.join("s.yaml");
+    std::fs::write(
+        &scenario,
+        "about: Nothing to see.\nduration: 1s\nworkloads:\n  - ladder: {depths: [0], prompt: 16, output: 4, concurrency: [1]}\nlimits: {ready: 300ms}\ncontract: {crashes: 0}\n",
+    )
+    .expect("a scenario");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let run = folder.join("run");
+    let output = longhaul(&[
+        "run",
+        "--endpoint",
+        &address,
+        "--scenario",
+        scenario.to_str().expect("UTF-8"),
+        "-o",
+        run.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stdout(&output).contains("INCONCLUSIVE"), "{}", stdout(&output));
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -1,0 +1,227 @@
+//! The real binary against the simulated server, over real sockets: what a
+//! user gets, healthy and with each ailment. The machine is a thousand times
+//! faster than a real one, and limits are low, so that nothing waits for long.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of a test's own, removed when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let folder = std::env::temp_dir().join(format!("longhaul-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a scratch folder");
+        fs::write(folder.join("fast.yaml"), PROFILE).expect("a profile");
+        Scratch(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn scenario(&self, text: &str) -> PathBuf {
+        let path = self.path("scenario.yaml");
+        fs::write(&path, text).expect("a scenario");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const PROFILE: &str = "\
+about: A machine for tests, a thousand times faster than a real one.
+prefill_s: 0.001
+prefill_s_per_token: 0.5e-6
+prefill_s_per_token2: 0.0
+decode_per_s: 2000
+decode_loss_at_100k: 0.05
+decode_step_growth: 0.1
+kv_tokens: 600000
+acceptance: 0.8
+noise_between_starts: 0.02
+noise_within: 0.01
+memory: 121GiB
+memory_ready: 90GiB
+start_s: 1
+assumed: [all of it]
+";
+
+const SCENARIO: &str = "\
+about: Half a minute on two depths, for tests.
+duration: 4s
+warmup: 1 lap
+reference: 0 laps
+workloads:
+  - ladder:
+      depths: [0, 2048]
+      prompt: 256
+      output: 16
+      concurrency: [1, 2]
+      prefix: cold
+limits:
+  first_token: 700ms
+  stall: 700ms
+  away: 60s
+contract:
+  crashes: 0
+  errors: 0%
+";
+
+fn longhaul(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_longhaul"))
+        .args(arguments)
+        .env_remove("http_proxy")
+        .output()
+        .expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("output is text")
+}
+
+/// A simulated run; its exit code and its report.
+fn run(scratch: &Scratch, scenario: &str, more: &[&str]) -> (Option<i32>, String) {
+    let scenario = scratch.scenario(scenario);
+    let (profile, folder) = (scratch.path("fast.yaml"), scratch.path("run"));
+    let mut arguments = vec![
+        "run",
+        "--simulate",
+        "--profile",
+        path(&profile),
+        "--scenario",
+        path(&scenario),
+        "-o",
+        path(&folder),
+    ];
+    arguments.extend(more);
+    let output = longhaul(&arguments);
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+fn verdict(scratch: &Scratch) -> serde_json::Value {
+    let json = fs::read(scratch.path("run/verdict.json")).expect("verdict.json");
+    serde_json::from_slice(&json).expect("JSON")
+}
+
+#[test]
+fn a_healthy_run_passes_and_its_folder_tells_the_same_again() {
+    let scratch = Scratch::new("healthy");
+    let (code, told) = run(&scratch, SCENARIO, &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("SIMULATED PASS"), "{told}");
+    let again = longhaul(&["report", path(&scratch.path("run"))]);
+    assert_eq!(again.status.code(), Some(0));
+    assert!(told.contains(text(&again.stdout).trim()), "the report is derived, not remembered");
+    assert_eq!(verdict(&scratch)["simulated"], true);
+}
+
+#[test]
+fn prompts_have_the_depth_that_was_asked_for_by_the_servers_own_count() {
+    let scratch = Scratch::new("depth");
+    let (code, told) = run(&scratch, SCENARIO, &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let mut rows = csv::Reader::from_path(scratch.path("run/requests.csv")).expect("requests.csv");
+    let columns = rows.headers().expect("a header").clone();
+    let column = |name: &str| columns.iter().position(|known| known == name).expect(name);
+    let (depth, asked, counted) =
+        (column("depth"), column("asked_prompt"), column("prompt_tokens"));
+    let mut seen = 0;
+    for row in rows.records() {
+        let row = row.expect("a row");
+        let number = |index: usize| row[index].parse::<f64>().expect("a number");
+        let wanted = number(depth) + number(asked);
+        let off = (number(counted) - wanted).abs();
+        assert!(off <= (wanted * 0.01).max(16.0), "asked {wanted}, counted {}", number(counted));
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen} rows");
+}
+
+#[test]
+fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
+    let scratch = Scratch::new("crash");
+    let (code, told) = run(&scratch, SCENARIO, &["--ailment", "crash=2s@1s"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("SIMULATED FAIL"), "{told}");
+    assert_eq!(verdict(&scratch)["incidents"].as_array().map(Vec::len), Some(1), "{told}");
+}
+
+#[test]
+fn a_server_that_stays_away_ends_the_run_as_fail() {
+    let scratch = Scratch::new("away");
+    let scenario = SCENARIO.replace("away: 60s", "away: 3s");
+    let (code, told) = run(&scratch, &scenario, &["--ailment", "crash@1s"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("away"), "{told}");
+}
+
+#[test]
+fn every_way_of_answering_badly_breaks_the_gate_on_errors() {
+    for (ailment, ended) in [
+        ("error_frame=30%", "error_frame"),
+        ("truncated_stream=30%", "truncated"),
+        ("empty_answer=30%", "empty"),
+        ("stall=30%", "stalled"),
+    ] {
+        let scratch = Scratch::new(ended);
+        let (code, told) = run(&scratch, SCENARIO, &["--ailment", ailment]);
+        assert_eq!(code, Some(1), "{ailment}: {told}");
+        let rows = fs::read_to_string(scratch.path("run/requests.csv")).expect("requests.csv");
+        assert!(rows.contains(ended), "{ailment}: {told}");
+    }
+}
+
+#[test]
+fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
+    let scratch = Scratch::new("stop-on-fail");
+    let scenario = SCENARIO.replace("duration: 4s", "duration: 10m");
+    let (code, told) =
+        run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%"]);
+    assert_eq!(code, Some(1), "{told}");
+}
+
+#[test]
+fn an_interrupted_run_still_reports_and_says_that_it_proves_nothing() {
+    let scratch = Scratch::new("interrupt");
+    let scenario = scratch.scenario(&SCENARIO.replace("duration: 4s", "duration: 10m"));
+    let (profile, folder) = (scratch.path("fast.yaml"), scratch.path("run"));
+    let child = Command::new(env!("CARGO_BIN_EXE_longhaul"))
+        .args(["run", "--simulate", "--profile", path(&profile)])
+        .args(["--scenario", path(&scenario), "-o", path(&folder)])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let rows = scratch.path("run/requests.csv");
+    wait_for(|| fs::read_to_string(&rows).is_ok_and(|rows| rows.lines().count() > 5));
+    let id = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
+    assert!(kill.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(text(&output.stdout).contains("INCONCLUSIVE"), "{}", text(&output.stdout));
+}
+
+/// Waits for a condition, with a bound that only a broken program reaches.
+fn wait_for(condition: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("it never came to that");
+}
