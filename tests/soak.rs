@@ -52,7 +52,7 @@ noise_within: 0.01
 memory: 121GiB
 memory_ready: 90GiB
 start_s: 1
-assumed: [all of it]
+assumed: [kv_tokens]
 ";
 
 const SCENARIO: &str = "\
@@ -189,7 +189,7 @@ fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
     let scratch = Scratch::new("stop-on-fail");
     let scenario = SCENARIO.replace("duration: 4s", "duration: 10m");
     let (code, told) =
-        run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%"]);
+        run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%@1s"]);
     assert_eq!(code, Some(1), "{told}");
 }
 
