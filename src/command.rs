@@ -14,6 +14,7 @@ pub use inputs::Asked;
 
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::report::layout;
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,13 @@ pub fn told(text: &str, mistake: bool) -> Exit {
         say(text);
         Exit::Pass
     }
+}
+
+/// A text wrapped at 80 columns, every line indented, with a newline at the end.
+pub fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    let lines = layout::wrap(text, 80 - columns);
+    lines.into_iter().map(|line| margin.clone() + &line + "\n").collect()
 }
 
 /// Tells a mistake.

@@ -58,6 +58,8 @@ pub struct Script {
     pub abilities: Abilities,
     /// The name under which the server is asked.
     pub model: String,
+    /// Sets this run's prefixes apart in the server's cache.
+    pub salt: String,
     /// What must never be written.
     pub secrets: Rc<Secrets>,
     /// The segment.
@@ -269,6 +271,7 @@ impl<W: World> Shell<W> {
             };
             let terms = Terms {
                 model: &script.model,
+                salt: &script.salt,
                 abilities: &script.abilities,
                 limits: &script.plan.limits,
                 secrets: &script.secrets,

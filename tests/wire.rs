@@ -88,6 +88,7 @@ impl Scene {
         secrets.add("sk-geheim");
         let progress = Progress::default();
         let terms = Terms {
+            salt: "",
             model: "m",
             abilities: &self.abilities,
             limits: &self.limits,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::inputs::read_scenario;
-use super::say;
+use super::{indented, say};
 use crate::exit::Exit;
 use crate::spec::scenario::Overrides;
 use crate::spec::shipped::{self, Kind};
@@ -18,7 +18,7 @@ pub fn list() -> Exit {
         out.push_str(title);
         out.push('\n');
         for name in shipped::names(kind) {
-            let _ = writeln!(out, "  {name}\n      {}", about(kind, name));
+            let _ = write!(out, "  {name}\n{}", indented(&about(kind, name), 6));
         }
     }
     say(&out);

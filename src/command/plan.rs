@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::inputs::{Asked, FLAGSHIP};
-use super::{mistake, report, say};
+use super::{indented, mistake, report, say};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::measure::{Quantity, Statistic};
@@ -13,7 +13,7 @@ use crate::plan::forecast::{Decidable, Forecast, forecast};
 use crate::plan::{Bounds, Plan, Rates};
 use crate::spec::{Extent, Recipe, Scenario, Select};
 use crate::stats::poisson::mtbf_without_failure;
-use crate::unit::{Bytes, figures, grouped, span};
+use crate::unit::{Bytes, grouped, span};
 
 /// What the user wants to know a plan of.
 #[derive(Clone, Debug)]
@@ -120,9 +120,10 @@ impl Table<'_> {
         let forecast = &self.forecast;
         let recipe = self.recipe.map_or("no recipe", |recipe| recipe.source.name.as_str());
         let _ = writeln!(out, "PLAN  {recipe} · {}", self.scenario.source.name);
-        let _ = writeln!(out, "\n  {}\n", self.scenario.about);
+        let _ = writeln!(out, "\n{}", indented(&self.scenario.about, 2));
         let extent = match self.plan.extent {
             Extent::Duration(duration) => format!("{} under load", span(duration.as_secs_f64())),
+            Extent::Laps(1) => "one lap".to_owned(),
             Extent::Laps(laps) => format!("{laps} laps"),
         };
         let count = |value: Option<u64>| or_unknown(value, |value| grouped(value as f64));
@@ -157,9 +158,9 @@ impl Table<'_> {
             row(
                 "no crash",
                 format!(
-                    "in {} would show an MTBF above {} h (95 %)",
+                    "in {} would show an MTBF above {} (95 %)",
                     span(seconds),
-                    figures(mtbf_without_failure(hours, 0.95))
+                    span(mtbf_without_failure(hours, 0.95) * 3600.0)
                 ),
             );
         }
@@ -219,7 +220,7 @@ impl Table<'_> {
         }
         notes.extend(self.scenario.warnings.iter().cloned());
         for note in notes {
-            let _ = writeln!(out, "\n  note: {note}");
+            let _ = write!(out, "\n{}", indented(&format!("note: {note}"), 2));
         }
     }
 }

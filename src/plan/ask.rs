@@ -44,8 +44,6 @@ pub enum Input {
     Messages(Vec<Message>),
     /// A plain text.
     Text(String),
-    /// Token ids.
-    Ids(Vec<u32>),
 }
 
 /// A message of a chat.

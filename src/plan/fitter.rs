@@ -150,7 +150,6 @@ impl<'a> Fitter<'a> {
                 match self.plan.ask(Phase::Reference, *place, 0, At::ZERO, &self.fit).input {
                     Input::Messages(messages) => Some(Question::Chat(messages)),
                     Input::Text(text) => Some(Question::Text(text)),
-                    Input::Ids(_) => None,
                 }
             }
         }

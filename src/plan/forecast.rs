@@ -3,7 +3,7 @@
 
 use super::{Plan, Rates};
 use crate::fact::{Cell, Class, Phase};
-use crate::measure::{Measure, Statistic};
+use crate::measure::{Count, Measure, Statistic};
 use crate::spec::{Contract, Extent, Gate, Select};
 
 /// What a plan amounts to.
@@ -108,6 +108,20 @@ fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> V
     cells
 }
 
+/// What no length of a plan can decide: nobody looks.
+fn of_the_run(measure: Measure) -> Decidable {
+    match measure {
+        Measure::Count(Count::Ooms) => Decidable::No(
+            "over HTTP nobody sees the kernel or the server's log; one that is seen is a FAIL"
+                .to_owned(),
+        ),
+        Measure::Count(Count::Hangs) => {
+            Decidable::No("this version does not tell a hang from slowness".to_owned())
+        }
+        _ => Decidable::Yes,
+    }
+}
+
 /// Whether a plan is long enough for a gate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decidable {
@@ -137,7 +151,7 @@ impl Forecast {
 
     /// Whether the plan is long enough for a gate, depth by depth.
     pub fn decidable(&self, gate: &Gate, plan: &Plan) -> Decidable {
-        let Measure::Of(_, statistic) = gate.measure else { return Decidable::Yes };
+        let Measure::Of(_, statistic) = gate.measure else { return of_the_run(gate.measure) };
         let needed = if gate.attain.is_some() { Statistic::P50 } else { statistic }.samples_min();
         let mut depths: Vec<u64> = match gate.select.depth {
             Some(depth) => vec![depth],

@@ -19,6 +19,8 @@ use crate::world::{Broken, BrokenHow, Call, Reply, Wire};
 pub struct Terms<'a> {
     /// The name under which the model is asked for.
     pub model: &'a str,
+    /// Sets this run's prefixes apart in the server's cache.
+    pub salt: &'a str,
     /// What the server can do.
     pub abilities: &'a Abilities,
     /// When an answer is given up.
@@ -87,7 +89,7 @@ pub async fn send<W: Wire>(
     terms: Terms<'_>,
     cut: impl Future<Output = String>,
 ) -> Answer {
-    let body = openai::body(ask, terms.abilities, terms.model);
+    let body = openai::body(ask, terms.abilities, terms.model, terms.salt);
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
     let mut watch = Watch::new(ask, terms.abilities, timeline.now());
@@ -219,6 +221,7 @@ mod tests {
         let abilities = Abilities { usage: true, ..Abilities::default() };
         let (progress, secrets) = (Progress::default(), Secrets::default());
         let terms = Terms {
+            salt: "",
             model: "m",
             abilities: &abilities,
             limits: &limits,

@@ -38,7 +38,8 @@ pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Se
     let mut fold = Fold::default();
     let mut missed: Option<Missed> = None;
     let mut due = timeline.now();
-    let mut told = due;
+    // The first look is told at once: it covers the time before the first whole interval.
+    let mut told: Option<At> = None;
     loop {
         timeline.until(due).await;
         let looked = timeline.before(due.after(LOOK), sensor.look()).await;
@@ -48,8 +49,8 @@ pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Se
             Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
             None => miss(&mut missed, source, sensor.what(), "no answer in 10 s".to_owned()),
         };
-        if urgent || now.since(told) >= FOLD_US {
-            told = now;
+        if urgent || told.is_none_or(|told| now.since(told) >= FOLD_US) {
+            told = Some(now);
             let readings = fold.close(source).into_iter().map(Fact::Reading);
             for fact in missed.take().map(Fact::Missed).into_iter().chain(readings) {
                 if facts.send(Heard::Fact(now, fact)).await.is_err() {

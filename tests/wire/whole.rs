@@ -65,7 +65,7 @@ async fn an_answer_of_llama_cpp_with_null_content_and_late_usage_is_completed() 
 async fn a_completion_with_its_finish_and_usage_in_the_last_text_chunk_is_completed() {
     let mut scene = Scene::new(2).await;
     scene.ask.api = Api::Completions;
-    scene.ask.input = Input::Ids(vec![5; 16]);
+    scene.ask.input = Input::Text("What is the capital of France?".to_owned());
     let steps = vec![
         head(),
         data(r#"{"choices":[{"text":" Pa","index":0,"finish_reason":null}]}"#),

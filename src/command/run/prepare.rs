@@ -165,6 +165,7 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
         fit: Rc::new(fit),
         abilities: server.abilities,
         model: server.model.id.clone(),
+        salt: salt(&timeline),
         secrets,
         segment: 0,
         real_clock: true,
@@ -338,6 +339,11 @@ fn opened(timeline: &Timeline, address: &str, simulated: bool) -> Fact {
     })
 }
 
+/// A salt of this run's own: when it began.
+fn salt(timeline: &Timeline) -> String {
+    format!("longhaul-{:x}", timeline.wall_us())
+}
+
 /// The run folder: where the user wants it, or one that says when, what and how.
 fn folder(wish: &Wish, timeline: &Timeline, recipe: &Recipe, scenario: &Scenario) -> PathBuf {
     if let Some(output) = &wish.output {
@@ -381,8 +387,7 @@ fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline)
 /// What the run is, as far as the server and the plan say it.
 fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan, recipe: &Recipe) {
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
-    let mut warnings = recipe.warnings.clone();
-    warnings.extend(plan.notes.iter().cloned());
+    let warnings = recipe.warnings.clone();
     manifest.server = manifest::Server {
         endpoint: address.to_owned(),
         engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),

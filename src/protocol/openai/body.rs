@@ -2,6 +2,8 @@
 //! that the server was not found to know is never sent: servers accept unknown
 //! fields in silence, and a knob that does nothing would look as if it did.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::fact::Abilities;
@@ -17,7 +19,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Vec<Spoken<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    prompt: Option<Prompt<'a>>,
+    prompt: Option<Cow<'a, str>>,
     max_tokens: u64,
     // Always sent: some servers take another default from the model's own files.
     temperature: u8,
@@ -30,6 +32,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     min_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cache_salt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     return_token_ids: Option<bool>,
 }
 
@@ -39,22 +43,6 @@ struct Spoken<'a> {
     content: &'a str,
 }
 
-enum Prompt<'a> {
-    Text(&'a str),
-    Joined(String),
-    Ids(&'a [u32]),
-}
-
-impl Serialize for Prompt<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Prompt::Text(text) => text.serialize(serializer),
-            Prompt::Joined(text) => text.serialize(serializer),
-            Prompt::Ids(ids) => ids.serialize(serializer),
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
@@ -62,17 +50,17 @@ struct StreamOptions {
     continuous_usage_stats: Option<bool>,
 }
 
-/// Where an ask is sent. Token ids go to completions, whatever was asked for:
-/// no chat template can take them.
+/// Where an ask is sent.
 pub fn path(ask: &Ask) -> &'static str {
-    match (ask.api, &ask.input) {
-        (Api::Chat, Input::Messages(_) | Input::Text(_)) => "/v1/chat/completions",
-        _ => "/v1/completions",
+    match ask.api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Completions => "/v1/completions",
     }
 }
 
-/// The body of an ask, as JSON.
-pub fn body(ask: &Ask, abilities: &Abilities, model: &str) -> Vec<u8> {
+/// The body of an ask, as JSON. `salt` keeps what an earlier run has left in the server's
+/// prefix cache out of this one: the same seed sends the same texts.
+pub fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
     let (messages, prompt) = said(ask);
     // No server makes an answer of nothing; a context is loaded by asking for one token.
     let max_tokens = ask.cell.output.max(1);
@@ -90,6 +78,7 @@ pub fn body(ask: &Ask, abilities: &Abilities, model: &str) -> Vec<u8> {
         }),
         ignore_eos: (ask.exact_output && abilities.ignore_eos).then_some(true),
         min_tokens: (ask.exact_output && abilities.min_tokens).then_some(max_tokens),
+        cache_salt: abilities.cache_salt.then_some(salt),
         // Either way tells the tokens of a chunk; usage is the shorter one.
         return_token_ids: (abilities.return_token_ids && !abilities.continuous_usage)
             .then_some(true),
@@ -98,7 +87,7 @@ pub fn body(ask: &Ask, abilities: &Abilities, model: &str) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn said(ask: &Ask) -> (Option<Vec<Spoken<'_>>>, Option<Prompt<'_>>) {
+fn said(ask: &Ask) -> (Option<Vec<Spoken<'_>>>, Option<Cow<'_, str>>) {
     match (ask.api, &ask.input) {
         (Api::Chat, Input::Messages(messages)) => {
             let messages = messages
@@ -110,13 +99,12 @@ fn said(ask: &Ask) -> (Option<Vec<Spoken<'_>>>, Option<Prompt<'_>>) {
         (Api::Chat, Input::Text(text)) => {
             (Some(vec![Spoken { role: "user", content: text }]), None)
         }
-        (Api::Completions, Input::Text(text)) => (None, Some(Prompt::Text(text))),
+        (Api::Completions, Input::Text(text)) => (None, Some(Cow::Borrowed(text))),
         (Api::Completions, Input::Messages(messages)) => {
             let texts: Vec<&str> =
                 messages.iter().map(|message| message.content.as_str()).collect();
-            (None, Some(Prompt::Joined(texts.join("\n\n"))))
+            (None, Some(Cow::Owned(texts.join("\n\n"))))
         }
-        (_, Input::Ids(ids)) => (None, Some(Prompt::Ids(ids))),
     }
 }
 
@@ -149,7 +137,7 @@ mod tests {
     }
 
     fn read(ask: &Ask, abilities: &Abilities) -> Value {
-        serde_json::from_slice(&body(ask, abilities, "m")).unwrap()
+        serde_json::from_slice(&body(ask, abilities, "m", "salt")).unwrap()
     }
 
     #[test]
@@ -190,11 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn token_ids_go_to_completions_and_at_least_one_token_is_asked() {
-        let mut ask = ask(Api::Chat, Input::Ids(vec![1, 2]));
+    fn a_context_is_loaded_by_asking_for_at_least_one_token() {
+        let mut ask = ask(Api::Chat, Input::Messages(Vec::new()));
         ask.cell.output = 0;
-        assert_eq!(path(&ask), "/v1/completions");
-        let body = read(&ask, &Abilities::default());
-        assert_eq!((&body["prompt"], &body["max_tokens"]), (&json!([1, 2]), &json!(1)));
+        assert_eq!(read(&ask, &Abilities::default())["max_tokens"], 1);
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_in_the_cache_is_kept_out_by_a_salt() {
+        let ask = ask(Api::Completions, Input::Text("hm".into()));
+        let abilities = Abilities { cache_salt: true, ..Abilities::default() };
+        assert_eq!(read(&ask, &abilities)["cache_salt"], "salt");
     }
 }
