@@ -292,7 +292,7 @@ impl<W: World> Shell<W> {
             let reply = timeline.before(deadline, wire.call(Call::get(path))).await;
             let up = matches!(reply, Some(Ok(reply)) if reply.status() < 500);
             let value = f64::from(u8::from(up));
-            let reading = observe::single(Source::Engine, "up", value);
+            let reading = Reading::single(Source::Engine, "up", value);
             let _ = facts.send(Heard::Fact(timeline.now(), Fact::Reading(reading))).await;
         });
     }
@@ -339,9 +339,9 @@ impl<W: World> Shell<W> {
     fn own_readings(&mut self) -> Vec<Reading> {
         let late_us_max = std::mem::take(&mut self.own.late_us_max);
         vec![
-            observe::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
-            observe::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
-            observe::single(Source::Own, "late_us_max", late_us_max as f64),
+            Reading::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
+            Reading::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
+            Reading::single(Source::Own, "late_us_max", late_us_max as f64),
         ]
     }
 

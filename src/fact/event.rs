@@ -249,6 +249,22 @@ pub struct Reading {
     pub last: f64,
 }
 
+impl Reading {
+    /// A reading of one value.
+    pub fn single(source: Source, name: &str, value: f64) -> Reading {
+        Reading {
+            source,
+            instance: String::new(),
+            name: name.to_owned(),
+            n: 1,
+            min: value,
+            mean: value,
+            max: value,
+            last: value,
+        }
+    }
+}
+
 /// An observer was due and could not read: blindness is data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missed {

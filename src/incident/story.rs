@@ -128,16 +128,7 @@ impl Story {
     }
 
     pub fn reading(&mut self, seconds: f64, source: Source, name: &str, value: f64) -> &mut Story {
-        let reading = Reading {
-            source,
-            instance: String::new(),
-            name: name.to_owned(),
-            n: 1,
-            min: value,
-            mean: value,
-            max: value,
-            last: value,
-        };
+        let reading = Reading::single(source, name, value);
         self.push(seconds, Fact::Reading(reading))
     }
 

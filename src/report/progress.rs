@@ -79,14 +79,15 @@ impl Progress {
     /// The line, at most `width` characters.
     pub fn line(&self, now: At, width: usize) -> String {
         let mut parts = vec![self.place()];
-        parts.extend(self.time(now));
-        parts.extend(self.rate(now).map(|rate| format!("{} tok/s", figures(rate))));
+        // What matters most comes first: a narrow terminal cuts the end.
         let bad = match self.bad {
             0 => "no errors".to_owned(),
             bad => counted(bad, "error", "errors"),
         };
         parts.push(format!("{} ok, {bad}", grouped(self.good as f64)));
         parts.push(self.server(now));
+        parts.extend(self.time(now));
+        parts.extend(self.rate(now).map(|rate| format!("{} tok/s", figures(rate))));
         let label = if self.simulated { "SIMULATED " } else { "" };
         one_line(&format!("{label}{}", parts.join(" · ")), width)
     }
@@ -99,7 +100,8 @@ impl Progress {
             }
             _ => String::new(),
         };
-        let cell = self.cell.map_or(String::new(), |cell| format!(" {cell}"));
+        let cell =
+            self.cell.map_or(String::new(), |cell| format!(" d{} {}", cell.depth, cell.load));
         format!("{phase}{lap}{cell}")
     }
 
@@ -166,7 +168,7 @@ mod tests {
         story.goods(10.0, 5, 4096);
         assert_eq!(
             progress(&story).line(Story::at(20.0), 120),
-            "SIMULATED soak d4096/c1/p2048/o128 · 20.0 s, 40.0 s left · 42.7 tok/s · 6 ok, no errors · server up"
+            "SIMULATED soak d4096 c1 · 6 ok, no errors · server up · 20.0 s, 40.0 s left · 42.7 tok/s"
         );
     }
 
@@ -176,7 +178,7 @@ mod tests {
         story.good(19.0, 0).bad(21.0, 0, Ended::Refused, "refused").up(22.0, false);
         let line = progress(&story).line(Story::at(50.0), 200);
         assert!(line.contains("20.0 s, 40.0 s left"), "{line}");
-        assert!(line.ends_with("1 error · server down for 30.0 s"), "{line}");
+        assert!(line.contains("1 error · server down for 30.0 s · "), "{line}");
     }
 
     #[test]

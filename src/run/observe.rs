@@ -18,20 +18,6 @@ const FOLD_US: u64 = 10_000_000;
 /// A look that takes longer is a miss: bounds a sensor that blocks for minutes.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// A reading of one value.
-pub fn single(source: Source, name: &str, value: f64) -> Reading {
-    Reading {
-        source,
-        instance: String::new(),
-        name: name.to_owned(),
-        n: 1,
-        min: value,
-        mean: value,
-        max: value,
-        last: value,
-    }
-}
-
 /// Looks until the run is over.
 pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Sender<Heard>) {
     let source = sensor.source();

@@ -16,7 +16,7 @@ use crate::run::stop::{StopWord, Stopper};
 use crate::unit::At;
 use crate::verdict;
 
-/// Columns of the live line: one less than a terminal has, so that it never wraps.
+/// Columns of the live line where the terminal does not tell its own.
 const COLUMNS: usize = 79;
 /// How often the line is written again on a terminal, and a plain line elsewhere.
 const EVERY_US: (u64, u64) = (250_000, 15_000_000);
@@ -62,7 +62,10 @@ impl Screen {
         let flight =
             if in_flight > 0 { format!(" · {in_flight} in flight") } else { String::new() };
         if self.terminal {
-            let line = self.status.line(self.now, COLUMNS - flight.chars().count());
+            // One less than there are, so that the line never wraps.
+            let columns = terminal_size::terminal_size_of(std::io::stderr())
+                .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
+            let line = self.status.line(self.now, columns - flight.chars().count());
             let mut err = std::io::stderr().lock();
             // A terminal that went away is no reason to end a soak.
             let _ = write!(err, "\r\u{1b}[2K{line}{flight}");

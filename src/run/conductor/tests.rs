@@ -102,16 +102,7 @@ impl Toy {
     }
 
     fn up(&mut self, value: f64) {
-        let reading = Reading {
-            source: Source::Engine,
-            instance: String::new(),
-            name: "up".to_owned(),
-            n: 1,
-            min: value,
-            mean: value,
-            max: value,
-            last: value,
-        };
+        let reading = Reading::single(Source::Engine, "up", value);
         self.record(self.now, Fact::Reading(reading));
     }
 
