@@ -30,7 +30,12 @@ pub enum Format {
 
 /// Results go to stdout. A reader that went away is no failure of ours.
 pub fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let mut out = std::io::stdout().lock();
+    if let Err(why) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && why.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        tell(&format!("error: nothing could be written to stdout: {why}"));
+    }
 }
 
 /// Progress, warnings and mistakes go to stderr.

@@ -24,7 +24,8 @@ use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
+    Source,
 };
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
@@ -66,6 +67,8 @@ pub struct Script {
     pub segment: Segment,
     /// What is known before the load: opened, seen, fitted, ready.
     pub before: Vec<(At, Fact)>,
+    /// How long `/v1/models` takes, microseconds: what llama-benchy takes off a prefill.
+    pub models_us: Option<u64>,
     /// Whether the wall clock is real; a rehearsal has none.
     pub real_clock: bool,
 }
@@ -97,11 +100,12 @@ pub async fn carry_out<W: World>(
 ) -> Result<Closed, String> {
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
     let (cut, _) = watch::channel(None);
+    let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut target = seams.target;
     let before = std::mem::take(&mut script.before);
     for sensor in seams.sensors {
-        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone()));
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), draining.clone()));
     }
     let mut shell: Shell<W> = Shell {
         wire: seams.wire,
@@ -112,10 +116,11 @@ pub async fn carry_out<W: World>(
         seq: 0,
         facts,
         cut,
+        drain,
         tasks,
         progress: Progress::default(),
         gaps: GapBook::default(),
-        own: Own::default(),
+        own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
     };
     for (at, fact) in before {
@@ -148,6 +153,7 @@ struct Shell<W: World> {
     seq: Seq,
     facts: mpsc::Sender<Heard>,
     cut: watch::Sender<Option<&'static str>>,
+    drain: watch::Sender<bool>,
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBook,
@@ -242,7 +248,12 @@ impl<W: World> Shell<W> {
     /// Writes down what the conductor decided, with what only the shell knows of it.
     fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
         let now = self.timeline.now();
+        if matches!(&fact, Fact::Phase(began) if began.phase == Phase::Drain) {
+            // A world without sensors has nobody who listens.
+            let _ = self.drain.send(true);
+        }
         if let Fact::Batch(batch) = &mut fact {
+            batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
             for gaps in gaps {
@@ -302,7 +313,7 @@ impl<W: World> Shell<W> {
         watch.tick(now, &self.progress);
         let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
         self.own.late_us_max = self.own.late_us_max.max(late_us);
-        if late_us > LATE_US && self.own.ticked > At::ZERO {
+        if late_us > LATE_US {
             let why = format!("the loop stood still for {} ms", late_us / 1000);
             self.record(
                 now,

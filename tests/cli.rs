@@ -51,10 +51,7 @@ fn the_examples_of_the_help_name_options_that_exist() {
 fn mistakes_say_what_where_and_what_to_try() {
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
     mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
-    mistake(
-        &["run", "--recipe", "nemotron-3-super-120b-nvfp4-spark"],
-        &["--endpoint", "--simulate"],
-    );
+    mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);
     mistake(&["run", "--simulate", "--ailment", "crsh"], &["crsh", "crash"]);
     mistake(&["run", "--simulate", "--duration", "60"], &["unit"]);
     mistake(

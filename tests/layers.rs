@@ -48,10 +48,11 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates and parts of the standard library that only some rooms may name.
-const OUTSIDE: [(&str, &[&str]); 11] = [
+const OUTSIDE: [(&str, &[&str]); 12] = [
     ("clap", &["cli"]),
     ("reqwest", &["http"]),
     ("rustls", &["http"]),
+    ("hyper", &["http"]),
     ("httparse", &["serve"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
@@ -86,14 +87,42 @@ fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))
 }
 
-/// The code without comments and without its test modules at the end.
+/// The code without comments and without what is only there for tests.
 fn code(text: &str) -> String {
-    let product = text.split("#[cfg(test)]").next().unwrap_or(text);
-    product
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(line))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut out = Vec::new();
+    let mut lines = text.lines().map(without_comment);
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            out.push(line);
+            continue;
+        }
+        // The item below: up to its semicolon, or up to the brace that closes it.
+        let mut depth = 0;
+        for line in lines.by_ref() {
+            depth += line.matches('{').count();
+            depth -= line.matches('}').count().min(depth);
+            let attribute = line.trim_start().starts_with("#[");
+            if depth == 0 && !attribute && (line.contains(';') || line.contains('}')) {
+                break;
+            }
+        }
+    }
+    out.join("\n")
+}
+
+/// A line up to its comment; `//` within a string is none.
+fn without_comment(line: &str) -> String {
+    let (mut quoted, mut before) = (false, ' ');
+    for (index, character) in line.char_indices() {
+        if character == '"' && before != '\\' && before != '\'' {
+            quoted = !quoted;
+        }
+        if !quoted && line[index..].starts_with("//") {
+            return line[..index].to_owned();
+        }
+        before = character;
+    }
+    line.to_owned()
 }
 
 /// Every word that follows `prefix`, braces opened: `crate::{a::b, c}` names `a` and `c`.
@@ -196,16 +225,25 @@ fn no_room_hands_on_what_is_another_rooms() {
     }
 }
 
+/// Whether code names a crate, or a module of the standard library, in a path or a `use`.
+fn uses(code: &str, outside: &str) -> bool {
+    if let Some(module) = outside.strip_prefix("std::") {
+        return named(code, "std::").contains(module);
+    }
+    code.match_indices(outside).any(|(start, _)| {
+        let before = code[..start].chars().next_back();
+        let after = &code[start + outside.len()..];
+        let begins = !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
+        begins && (after.starts_with("::") || after.starts_with('!') || after.starts_with(';'))
+    })
+}
+
 #[test]
 fn outside_crates_are_used_only_where_they_belong() {
     let mut wrong = Vec::new();
     for (room, path, code) in all() {
         for (outside, rooms) in OUTSIDE {
-            let name = format!("{outside}::");
-            let used = code.match_indices(&name).any(|(start, _)| {
-                let before = code[..start].chars().next_back();
-                !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
-            });
+            let used = uses(&code, outside);
             let in_sim_world = room == "sim" && path.ends_with("world.rs");
             if used && !rooms.contains(&room.as_str()) && !in_sim_world {
                 wrong.push(format!("{}: {room} uses {outside}", path.display()));
@@ -213,6 +251,15 @@ fn outside_crates_are_used_only_where_they_belong() {
         }
     }
     assert!(wrong.is_empty(), "crates in rooms that are not theirs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_check_sees_what_is_planted_behind_a_test_module_or_a_plain_use() {
+    let planted = "#[cfg(test)]\nmod tests;\nuse std::{fs, io}; // fine\nlet x = \"//\" ; crate::run::go();\n#[cfg(test)]\nmod more {\n    use crate::sim::X;\n}\nuse tokio::time;\n";
+    let code = code(planted);
+    assert!(uses(&code, "std::fs") && uses(&code, "tokio"), "{code}");
+    assert!(!uses(&code, "std::net") && !uses(&code, "clap"));
+    assert_eq!(named(&code, "crate::").into_iter().collect::<Vec<_>>(), ["run"]);
 }
 
 #[test]

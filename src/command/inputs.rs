@@ -9,7 +9,7 @@ use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
 
 /// The recipe that stands for none, on the simulator.
-pub const FLAGSHIP: &str = "nemotron-3-super-120b-nvfp4-spark";
+pub const FLAGSHIP: &str = shipped::RECIPE;
 
 /// What several verbs are asked alike.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,7 +36,7 @@ impl Asked {
     /// The scenario with what flags change of it.
     pub fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
         let wanted = self.scenario.as_deref().unwrap_or(default);
-        read_scenario(find(shipped::Kind::Scenario, wanted)?, &self.overrides)
+        read_scenario(&find(shipped::Kind::Scenario, wanted)?, &self.overrides)
     }
 
     /// The machine's profile: the user's, else the recipe's.
@@ -52,15 +52,26 @@ impl Asked {
     }
 }
 
+/// What a recipe has to warn of, keys that longhaul does not know among it.
+pub fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
+    let unknown = recipe.unknown.iter().map(|key| {
+        format!("{}: key `{key}` is not known; it is kept and has no effect", recipe.source.origin)
+    });
+    recipe.warnings.iter().cloned().chain(unknown).collect()
+}
+
 /// A scenario's text read, with what flags change of it. Texts that it names stand beside it.
-pub fn read_scenario(source: Source, overrides: &Overrides) -> Result<Scenario, Mistake> {
+pub fn read_scenario(source: &Source, overrides: &Overrides) -> Result<Scenario, Mistake> {
     let beside = Path::new(&source.origin).parent().map(Path::to_path_buf).unwrap_or_default();
     let load = |name: &str| {
         let path = beside.join(name);
-        std::fs::read_to_string(&path)
-            .map_err(|why| Mistake::new(format!("{}: {why}", path.display())))
+        std::fs::read_to_string(&path).map_err(|why| {
+            Mistake::new(format!("{}: {why}", path.display()))
+                .at(format!("{} workloads.ladder.text", source.origin))
+                .hint("a path beside the scenario, or an absolute one")
+        })
     };
-    scenario::read(source, &load)?.with(overrides)
+    scenario::read(source.clone(), &load)?.with(overrides)
 }
 
 /// A scenario as it is needed to judge a run: its texts are not, and may be gone.

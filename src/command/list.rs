@@ -31,7 +31,7 @@ fn about(kind: Kind, name: &str) -> String {
     let about = match kind {
         Kind::Recipe => recipe::read(source).map(|recipe| recipe.about),
         Kind::Scenario => {
-            read_scenario(source, &Overrides::default()).map(|scenario| scenario.about)
+            read_scenario(&source, &Overrides::default()).map(|scenario| scenario.about)
         }
         Kind::Profile => profile::read(source).map(|profile| profile.about),
     };

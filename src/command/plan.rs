@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::inputs::{Asked, FLAGSHIP};
+use super::inputs::{Asked, FLAGSHIP, recipe_warnings};
 use super::{indented, mistake, report, say};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -217,6 +217,9 @@ impl Table<'_> {
                 "{} streams on {slots} slots: beyond {slots}, TTFT is time in a queue",
                 self.plan.lanes()
             ));
+        }
+        if let Some(recipe) = self.recipe {
+            notes.extend(recipe_warnings(recipe));
         }
         notes.extend(self.scenario.warnings.iter().cloned());
         for note in notes {

@@ -118,13 +118,17 @@ async fn listen(stopper: Rc<Stopper>) {
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = tokio::signal::ctrl_c();
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+    // A terminal that goes away ends a soak as Ctrl-C does, and leaves its report.
+    let (Ok(mut terminate), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         let _ = interrupt.await;
         return;
     };
     tokio::select! {
         _ = interrupt => {}
         _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
 }
 

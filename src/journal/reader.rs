@@ -148,18 +148,28 @@ impl Iterator for Reader {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        for rows in &mut self.rows {
-            rows.fill();
+        loop {
+            for rows in &mut self.rows {
+                rows.fill();
+            }
+            let first = self
+                .rows
+                .iter_mut()
+                .filter(|rows| rows.ahead.is_some())
+                .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
+            let entry = first.ahead.take()?;
+            if entry.seq < self.next_seq {
+                // A number that was there already: somebody put the file together.
+                first.unknown += 1;
+                first
+                    .first_unknown
+                    .get_or_insert_with(|| format!("the number {} twice", entry.seq));
+                continue;
+            }
+            self.missing_seqs += entry.seq - self.next_seq;
+            self.next_seq = entry.seq.saturating_add(1);
+            return Some(entry);
         }
-        let first = self
-            .rows
-            .iter_mut()
-            .filter(|rows| rows.ahead.is_some())
-            .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
-        let entry = first.ahead.take()?;
-        self.missing_seqs += entry.seq.saturating_sub(self.next_seq);
-        self.next_seq = self.next_seq.max(entry.seq.saturating_add(1));
-        Some(entry)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Plan, Rates};
 use crate::fact::{Cell, Class, Phase};
-use crate::measure::{Count, Measure, Statistic};
+use crate::measure::{Count, Measure, Quantity, Statistic};
 use crate::spec::{Contract, Extent, Gate, Select};
 
 /// What a plan amounts to.
@@ -109,7 +109,7 @@ fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> V
 }
 
 /// What no length of a plan can decide: nobody looks.
-fn of_the_run(measure: Measure) -> Decidable {
+pub fn of_the_run(measure: Measure) -> Decidable {
     match measure {
         Measure::Count(Count::Ooms) => Decidable::No(
             "over HTTP nobody sees the kernel or the server's log; one that is seen is a FAIL"
@@ -151,7 +151,16 @@ impl Forecast {
 
     /// Whether the plan is long enough for a gate, depth by depth.
     pub fn decidable(&self, gate: &Gate, plan: &Plan) -> Decidable {
-        let Measure::Of(_, statistic) = gate.measure else { return of_the_run(gate.measure) };
+        let Measure::Of(quantity, statistic) = gate.measure else {
+            return of_the_run(gate.measure);
+        };
+        // Every token but the first has one of these, every request one of the others.
+        let per_request = match quantity {
+            Quantity::Itl | Quantity::Gap => {
+                plan.cells().iter().map(|cell| cell.output).min().unwrap_or(1).saturating_sub(1)
+            }
+            _ => 1,
+        };
         let needed = if gate.attain.is_some() { Statistic::P50 } else { statistic }.samples_min();
         let mut depths: Vec<u64> = match gate.select.depth {
             Some(depth) => vec![depth],
@@ -161,7 +170,8 @@ impl Forecast {
         let mut unknown = false;
         for depth in depths {
             let select = Select { depth: Some(depth), ..gate.select.clone() };
-            match self.samples(&select, plan.reference_laps) {
+            let samples = self.samples(&select, plan.reference_laps);
+            match samples.map(|samples| samples * per_request) {
                 None => unknown = true,
                 Some(samples) if samples < needed => {
                     return Decidable::No(format!(

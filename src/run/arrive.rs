@@ -31,6 +31,8 @@ pub struct Server {
     pub abilities: Abilities,
     /// Prompt tokens per second of a prompt of some two thousand, where it could be told.
     pub prefill_per_s: Option<f64>,
+    /// How long `/v1/models` takes, microseconds, the mean of three.
+    pub models_us: Option<u64>,
     /// How long until it listed its models.
     pub listed: At,
     /// How long until it gave its first token.
@@ -57,8 +59,6 @@ pub enum NoServer {
     NeverAnswered(String),
     /// It answered, but not as the user thinks.
     Mistake(Mistake),
-    /// The user asked to stop while it was waited for.
-    Interrupted,
 }
 
 /// Bounds a single question to a server that accepts and says nothing.
@@ -101,6 +101,7 @@ pub async fn arrive<W: Wire>(
         metrics,
         abilities,
         prefill_per_s,
+        models_us: models_us(wire, timeline).await,
         listed: listed_at,
         first_token,
         notes,
@@ -147,6 +148,15 @@ async fn listed<W: Wire>(
     }
 }
 
+/// How long `/v1/models` takes: the mean of three, as llama-benchy measures it.
+async fn models_us<W: Wire>(wire: &W, timeline: &Timeline) -> Option<u64> {
+    let began = timeline.now();
+    for _ in 0..3 {
+        gather(wire, timeline, Call::get("/v1/models"), QUESTION).await.ok()?;
+    }
+    Some(timeline.now().since(began) / 3)
+}
+
 fn models(gathered: &Gathered) -> Result<Vec<Model>, NoServer> {
     let page: Value = serde_json::from_slice(&gathered.body).unwrap_or(Value::Null);
     let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
@@ -165,7 +175,8 @@ fn models(gathered: &Gathered) -> Result<Vec<Model>, NoServer> {
         })
         .collect();
     if models.is_empty() {
-        let mistake = Mistake::new("the server's /v1/models lists no model")
+        let what = if page.is_null() { "is not JSON" } else { "lists no model" };
+        let mistake = Mistake::new(format!("the server's /v1/models {what}"))
             .hint("is this the address of the API? It is asked as http://host:8000/v1/models");
         return Err(NoServer::Mistake(mistake));
     }

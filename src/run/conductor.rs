@@ -45,9 +45,13 @@ pub const STOP_ON_FAIL: &str = "stop_on_fail";
 /// How long requests in flight may take to end after an interrupt; bounds a Ctrl-C that
 /// would otherwise wait for a prefill of minutes.
 const DRAIN_US_MAX: u64 = 60_000_000;
+/// How long the run stays open after the last request: the sensors look once more.
+const SETTLE_US: u64 = 1_000_000;
 /// The first wait before a server that went away is asked again, and the longest: bounds
 /// how hard a server that struggles to its feet is knocked at.
 const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
+/// Probes that fit into the longest outage that a scenario allows, at the least.
+const PROBES_MIN: u64 = 20;
 /// A probe that no answer came of counts as lost after this.
 pub const PROBE_LIMIT_US: u64 = 10_000_000;
 
@@ -128,7 +132,9 @@ impl Conductor {
             Fact::Reading(reading) if reading.source == Source::Engine && reading.name == "up" => {
                 self.probe_at =
                     entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
-                self.probe_wait_us = (self.probe_wait_us * 2).min(PROBE_US.1);
+                let away_us = micros(self.plan.limits.away);
+                let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
+                self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
             }
             Fact::Fault(fault) if fault.fatal => {
                 self.stop(ClosedBecause::Fault, fault.why.clone());
@@ -238,6 +244,12 @@ impl Conductor {
     /// Ends the run when the server was away too long or outages took too much of it.
     fn notice_limits(&mut self, now: At) {
         let away_us = self.clock.away_us(now);
+        if let Extent::Duration(duration) = self.plan.extent
+            && self.phase.is_some()
+            && self.clock.now_us(now) >= micros(duration)
+        {
+            self.stop(ClosedBecause::Done, "the duration is over".to_owned());
+        }
         if away_us > micros(self.plan.limits.away) {
             self.stop(
                 ClosedBecause::Away,
@@ -246,13 +258,14 @@ impl Conductor {
             self.cut = true;
         }
         if let Extent::Duration(duration) = self.plan.extent
+            && self.clock.spent_us(now) > micros(duration) / 4 * 5
             && self.clock.away_all_us(now) > micros(duration) / 4
-            && away_us == 0
         {
             self.stop(
                 ClosedBecause::OutOfTime,
-                "outages took more than a quarter of the duration".to_owned(),
+                "a quarter of the duration was added, and outages took more".to_owned(),
             );
+            self.cut |= away_us > 0;
         }
     }
 
@@ -269,11 +282,21 @@ impl Conductor {
             })));
         }
         if out {
-            let overdue = self.drain_from.is_some_and(|from| now.since(from) > DRAIN_US_MAX);
-            if overdue && because != ClosedBecause::Done {
+            // After the plan, a request may still use the time that it has for its first token.
+            let patience_us = match because {
+                ClosedBecause::Done => {
+                    micros(self.plan.limits.first_token + self.plan.limits.stall)
+                }
+                _ => DRAIN_US_MAX,
+            };
+            if self.drain_from.is_some_and(|from| now.since(from) > patience_us) {
                 self.drain_from = None;
                 return Some(Order::Cut("drain"));
             }
+            return None;
+        }
+        let settled = self.drain_from.is_none_or(|from| now.since(from) >= SETTLE_US);
+        if !settled && because != ClosedBecause::InterruptedTwice {
             return None;
         }
         if let Some(running) = self.running.take()
@@ -289,13 +312,6 @@ impl Conductor {
         let plan = &self.plan;
         let (laps, whole) = (self.place.lap, self.place.index == 0);
         let now_us = self.clock.now_us(now);
-        if let Extent::Duration(duration) = plan.extent
-            && self.phase.is_some()
-            && now_us >= micros(duration)
-        {
-            self.stop(ClosedBecause::Done, "the duration is over".to_owned());
-            return None;
-        }
         let steady = if plan.reference_laps > 0 { Phase::Reference } else { Phase::Soak };
         let (phase, because) = match self.phase {
             None if plan.warmup_laps > 0 => (Phase::Warmup, "the run began".to_owned()),

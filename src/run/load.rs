@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::answer::{Answer, Break, Over, Watch};
-use crate::fact::Abilities;
+use crate::fact::{Abilities, Stage};
 use crate::plan::Ask;
 use crate::protocol::openai;
 use crate::secret::Secrets;
@@ -80,6 +80,11 @@ impl Drop for Flight {
     }
 }
 
+/// An answer that has so many times the tokens that were asked for, and so many more, has no
+/// end: bounds a server that ignores `max_tokens` and would hold a run for ever.
+const ENDLESS_TIMES: u64 = 8;
+const ENDLESS_TOKENS: u64 = 512;
+
 /// Sends an ask and follows its answer until it ends, a limit passes, or `cut`
 /// gives a reason to hang up.
 pub async fn send<W: Wire>(
@@ -95,7 +100,7 @@ pub async fn send<W: Wire>(
     let mut watch = Watch::new(ask, terms.abilities, timeline.now());
     let over = tokio::select! { biased;
         why = cut => Over::Cut(why),
-        over = follow(wire, timeline, call, terms.limits, &mut watch, &mut flight) => over,
+        over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight) => over,
     };
     let answer = watch.over(timeline.now(), &over, terms.secrets);
     flight.reached(answer.request.output_tokens.unwrap_or(0));
@@ -106,6 +111,7 @@ async fn follow<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
+    asked: u64,
     limits: &Limits,
     watch: &mut Watch,
     flight: &mut Flight,
@@ -126,6 +132,13 @@ async fn follow<W: Wire>(
             Some(Ok(Some((at, bytes)))) => watch.bytes(at, &bytes),
         }
         flight.reached(watch.tokens());
+        if watch.tokens() > asked * ENDLESS_TIMES + ENDLESS_TOKENS {
+            return Over::Broke {
+                how: Break::Malformed,
+                stage: Stage::Streaming,
+                words: format!("no end: {} tokens, and {asked} were asked for", watch.tokens()),
+            };
+        }
     }
     Over::End
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Heard;
 use crate::fact::{Fact, Missed, Reading, Source};
@@ -17,9 +17,16 @@ use crate::world::{Sample, Sensor};
 const FOLD_US: u64 = 10_000_000;
 /// A look that takes longer is a miss: bounds a sensor that blocks for minutes.
 const LOOK: Duration = Duration::from_secs(10);
+/// The same for the look at the end, for which the run waits.
+const LAST_LOOK: Duration = Duration::from_millis(800);
 
-/// Looks until the run is over.
-pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Sender<Heard>) {
+/// Looks until the run drains; then once more, so that nothing up to its end is missing.
+pub async fn watch<S: Sensor>(
+    mut sensor: S,
+    timeline: Timeline,
+    facts: mpsc::Sender<Heard>,
+    mut draining: watch::Receiver<bool>,
+) {
     let source = sensor.source();
     let mut fold = Fold::default();
     let mut missed: Option<Missed> = None;
@@ -27,15 +34,22 @@ pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Se
     // The first look is told at once: it covers the time before the first whole interval.
     let mut told: Option<At> = None;
     loop {
-        timeline.until(due).await;
-        let looked = timeline.before(due.after(LOOK), sensor.look()).await;
+        let last = tokio::select! { biased;
+            () = timeline.until(due) => false,
+            _ = draining.wait_for(|draining| *draining) => true,
+        };
+        let limit = if last { LAST_LOOK } else { LOOK };
+        let looked = timeline.before(timeline.now().after(limit), sensor.look()).await;
         let now = timeline.now();
         let urgent = match looked {
             Some(Ok(samples)) => fold.take(samples),
             Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
-            None => miss(&mut missed, source, sensor.what(), "no answer in 10 s".to_owned()),
+            None => miss(&mut missed, source, sensor.what(), "no answer in time".to_owned()),
         };
-        if urgent || told.is_none_or(|told| now.since(told) >= FOLD_US) {
+        due = next(due, now, sensor.cadence_us());
+        // Told when the next look would come too late for this interval.
+        let full = told.is_none_or(|told| due.since(told) > FOLD_US);
+        if urgent || last || full {
             told = Some(now);
             let readings = fold.close(source).into_iter().map(Fact::Reading);
             for fact in missed.take().map(Fact::Missed).into_iter().chain(readings) {
@@ -44,7 +58,9 @@ pub async fn watch<S: Sensor>(mut sensor: S, timeline: Timeline, facts: mpsc::Se
                 }
             }
         }
-        due = next(due, now, sensor.cadence_us());
+        if last {
+            return;
+        }
     }
 }
 

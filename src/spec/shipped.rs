@@ -20,10 +20,9 @@ pub enum Kind {
 }
 
 /// The recipe that is taken where none is named.
-pub const RECIPE: &str = "nemotron-3-super-120b-nvfp4-spark";
+pub const RECIPE: &str = "nemotron-3-super";
 
-const RECIPES: [(&str, &str); 1] =
-    [(RECIPE, include_str!("../../recipes/nemotron-3-super-120b-nvfp4-spark.yaml"))];
+const RECIPES: [(&str, &str); 1] = [(RECIPE, include_str!("../../recipes/nemotron-3-super.yaml"))];
 
 const SCENARIOS: [(&str, &str); 7] = [
     ("smoke", include_str!("../../scenarios/smoke.yaml")),

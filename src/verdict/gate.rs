@@ -3,7 +3,7 @@
 //! denominator.
 
 use crate::analysis::coverage::COVERED_MIN;
-use crate::analysis::{Analysis, Half};
+use crate::analysis::{Analysis, Half, Share};
 use crate::fact::{Ended, Phase};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::{Gate, Limit, Select};
@@ -97,6 +97,11 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         Err(why) => return result.why = why,
     };
     decide(result, value, bound);
+    if result.word == Word::Pass && analysis.calendar.load_us() == 0 {
+        result.word = Word::Inconclusive;
+        result.value = None;
+        return result.why = String::from("no time under load was judged");
+    }
     if result.word == Word::Fail && !result.wants_more() {
         result.why = format!("{} seen", result.n);
         return;
@@ -147,7 +152,12 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
             .ok_or_else(|| "no request ended in the reference window".to_owned())
     };
     match bound(result.limit, reference) {
-        Ok(bound) => decide(result, value, bound),
+        Ok(bound) => {
+            decide(result, value, bound);
+            if result.word == Word::Pass {
+                lost(result, share, bound, analysis);
+            }
+        }
         Err(why) => return result.why = why,
     }
     if result.word == Word::Fail {
@@ -155,6 +165,16 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
         if portion == Portion::Errors {
             result.evidence = analysis.bad_seqs(&result.select);
         }
+    }
+}
+
+/// A pass that rows which are missing could turn into a failure is none: each of them may
+/// have been a request that ended badly.
+fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
+    let lost = analysis.fate_unknown + analysis.told.missing_seqs;
+    if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
+        result.word = Word::Inconclusive;
+        result.why = format!("{lost} ends are not known, and could break it");
     }
 }
 

@@ -1,9 +1,11 @@
 //! The run as a whole: how it ended, whether it ran at all, whether longhaul kept
 //! its own promises; and what a reader should know beside the gates.
 
+use std::collections::BTreeMap;
+
 use crate::analysis::Analysis;
 use crate::escape::one_line;
-use crate::fact::{ClosedBecause, Ended, FaultKind};
+use crate::fact::{ClosedBecause, Ended, FaultKind, Phase};
 use crate::incident::Kind;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, span};
@@ -41,7 +43,13 @@ pub fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> 
     }
     let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
     if !never && analysis.count_ended(&Select::default(), Ended::is_good) == 0 {
-        reasons.push((Word::Inconclusive, "no request was answered whole".to_owned()));
+        let only_warmup = analysis.atoms.iter().any(|atom| atom.phase == Phase::Warmup);
+        let words = if only_warmup && analysis.calendar.first_steady().is_none() {
+            "the run ended in its warm-up: nothing of it is judged"
+        } else {
+            "no request was answered whole"
+        };
+        reasons.push((Word::Inconclusive, words.to_owned()));
     }
     if contract.gates.is_empty() {
         let words = "the scenario has no contract: nothing was asked to hold".to_owned();
@@ -106,13 +114,15 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(words.to_owned(), first.evidence.clone());
     }
     off_depth(analysis, &mut tell);
+    cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent and never seen to end: their fate is unknown"), Vec::new());
     }
     if analysis.told.missing_seqs > 0 {
         let n = analysis.told.missing_seqs;
-        tell(format!("{n} rows of the journal are missing"), Vec::new());
+        let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
+        tell(format!("{n} {words} missing"), Vec::new());
     }
     for torn in &analysis.told.torn {
         tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
@@ -128,6 +138,24 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
     }
     findings
+}
+
+/// Cells whose prefix cache was not what they ask for.
+fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
+    for (check, words) in
+        [("cached", "cold, but served from cache"), ("not_cached", "warm, but prefilled anew")]
+    {
+        let mut by_depth: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
+            let fired = atom.checks.get(check).copied().unwrap_or(0);
+            let all = by_depth.entry(atom.cell.depth).or_default();
+            all.0 += fired;
+            all.1 += if fired > 0 { atom.requests() } else { 0 };
+        }
+        for (depth, (fired, of)) in by_depth.into_iter().filter(|(_, (fired, _))| *fired > 0) {
+            tell(format!("d{depth}: {fired} of {of} {words}"), Vec::new());
+        }
+    }
 }
 
 fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::world::{Life, LifeSensor};
 use super::{Went, Wish};
 use crate::analysis;
-use crate::command::inputs::FLAGSHIP;
+use crate::command::inputs::{self, FLAGSHIP};
 use crate::command::sim::{ailments, no_profile};
 use crate::command::{report, tell};
 use crate::engine::Engine;
@@ -23,6 +23,7 @@ use crate::journal::manifest::{self, Anchor, Manifest, Node, Text};
 use crate::journal::{self, Journal};
 use crate::observe::engine::EngineSensor;
 use crate::observe::here;
+use crate::plan::forecast::{self, Decidable};
 use crate::plan::{Bounds, Fit, Plan};
 use crate::run::arrive::{NoServer, Server, arrive};
 use crate::run::measure_up::measure_up;
@@ -35,6 +36,10 @@ use crate::spec::{Extent, Profile, Recipe, Scenario, Source, recipe};
 use crate::timeline::{Timeline, wall_text};
 use crate::unit::{At, micros, span};
 use crate::world::{Seams, Sink, World};
+
+/// How often a person hears that the server is waited for, and that it counts.
+const TELL_US: u64 = 15_000_000;
+const COUNTING_US: u64 = 3_000_000;
 
 /// A run that is ready to go.
 pub struct Prepared {
@@ -102,24 +107,28 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
 /// Prepares a run, or says how it went instead.
 pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
     let specs = specs(&wish).map_err(Went::Mistake)?;
-    if let Some(output) = &wish.output {
-        journal::vacant(output).map_err(Went::Mistake)?;
-    }
+    let output = wish.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
+    journal::vacant(&output).map_err(Went::Mistake)?;
     let sim =
         specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
     let timeline = Timeline::start();
     let (http, address, secrets) = wire(&wish, sim.as_ref(), timeline).map_err(Went::Mistake)?;
-    let server = match wait(&wish, &specs, &http, &timeline, stop).await {
-        Ok(server) => server,
-        Err(NoServer::Mistake(wrong)) => return Err(Went::Mistake(wrong)),
-        Err(NoServer::Interrupted) => return Err(Went::Interrupted),
-        Err(NoServer::NeverAnswered(words)) => {
-            let words = secrets.remove_from(&words);
-            return Err(never_answered(&wish, &specs, &timeline, &address, &words));
-        }
+    let prepared = async {
+        let server = match wait(&wish, &specs, &http, &timeline, &address).await {
+            Ok(server) => server,
+            Err(NoServer::Mistake(wrong)) => return Err(Went::Mistake(wrong)),
+            Err(NoServer::NeverAnswered(words)) => {
+                let words = secrets.remove_from(&words);
+                return Err(never_answered(&wish, &specs, &timeline, &address, &words));
+            }
+        };
+        let met = Met { http: http.clone(), timeline, address, secrets, server, sim };
+        ready(&wish, &specs, met).await
     };
-    let met = Met { http, timeline, address, secrets, server, sim };
-    ready(&wish, &specs, met).await
+    tokio::select! { biased;
+        _ = stop.requested() => Err(Went::Interrupted),
+        prepared = prepared => prepared,
+    }
 }
 
 /// A server that was found.
@@ -142,21 +151,21 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
         Bounds { max_model_len: server.model.max_model_len, prefill_per_s: server.prefill_per_s };
     let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds).map_err(Went::Mistake)?;
     let seen = identity::compare(&recipe, &plan, &server);
-    for warning in recipe.warnings.iter().chain(&specs.scenario.warnings) {
+    let warnings = warnings(&recipe, &specs.scenario);
+    for warning in &warnings {
         tell(&format!("warning: {warning}"));
     }
     for seen in seen.iter().filter(|seen| seen.differs) {
         tell(&format!("note: {}", seen.note));
     }
+    dark_gates(&specs.scenario);
+    let (fit, fitted) = counted(&http, &timeline, &plan, &server).await;
     let folder = folder(wish, &timeline, &recipe, &specs.scenario);
     let mut manifest = manifest_of(wish, specs, &recipe, &timeline);
-    describe(&mut manifest, &address, &server, &plan, &recipe);
-    let mut journal = Journal::create(&folder, &manifest).map_err(Went::Mistake)?;
-    let (fit, fitted) = counted(&http, &timeline, &plan, &server).await;
+    describe(&mut manifest, &address, &server, &plan);
     manifest.fit = serde_json::to_value(&fit).unwrap_or_default();
-    if let Err(why) = journal.update(&manifest) {
-        return Err(Went::Folder(folder, Err(why)));
-    }
+    manifest.warnings = warnings;
+    let journal = Journal::create(&folder, &manifest).map_err(Went::Mistake)?;
     let asked = report::asked(&manifest, &folder).map_err(Went::Mistake)?;
     let sensors = sensors(&http, &server, sim.as_ref(), &secrets);
     let script = Script {
@@ -168,6 +177,7 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
         salt: salt(&timeline),
         secrets,
         segment: 0,
+        models_us: server.models_us,
         real_clock: true,
     };
     let seams = Life { wire: http, sensors, sink: journal }.open();
@@ -235,31 +245,48 @@ fn header(text: &str) -> Result<(String, String), Mistake> {
 }
 
 fn certificate(path: &Path) -> Result<Vec<u8>, Mistake> {
-    std::fs::read(path)
-        .map_err(|why| Mistake::new(format!("{}: {why}", path.display())).at("--ca-cert"))
+    std::fs::read(path).map_err(|why| {
+        Mistake::new(format!("{}: {why}", path.display()))
+            .at("--ca-cert")
+            .hint("a file of certificates in PEM")
+    })
 }
 
-/// Waits for the server, unless the user asks to stop meanwhile.
+/// Waits for the server.
 async fn wait(
     wish: &Wish,
     specs: &Specs,
     http: &Http,
     timeline: &Timeline,
-    stop: &mut Stop,
+    address: &str,
 ) -> Result<Server, NoServer> {
     let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
+    let ready = specs.scenario.limits.ready;
+    let most = span(ready.as_secs_f64());
     let mut told: Option<At> = None;
     let mut waiting = |at: At, words: &str| {
-        if told.is_none_or(|told| at.since(told) >= 15_000_000) {
+        if told.is_none_or(|told| at.since(told) >= TELL_US) {
             told = Some(at);
-            tell(&format!("waiting for the server, {}: {words}", span(at.seconds())));
+            let waited = span(at.seconds().round());
+            tell(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
         }
     };
-    let ready = specs.scenario.limits.ready;
-    let found = arrive(http, timeline, ready, wish.model.as_deref(), &served, &mut waiting);
-    tokio::select! { biased;
-        _ = stop.requested() => Err(NoServer::Interrupted),
-        found = found => found,
+    arrive(http, timeline, ready, wish.model.as_deref(), &served, &mut waiting).await
+}
+
+/// What recipe and scenario have to warn of.
+fn warnings(recipe: &Recipe, scenario: &Scenario) -> Vec<String> {
+    let mut warnings = inputs::recipe_warnings(recipe);
+    warnings.extend(scenario.warnings.iter().cloned());
+    warnings
+}
+
+/// Gates that no run of this kind can pass: better told now than in the morning.
+fn dark_gates(scenario: &Scenario) {
+    for gate in &scenario.contract.gates {
+        if let Decidable::No(why) = forecast::of_the_run(gate.measure) {
+            tell(&format!("note: `{}` cannot pass: {why}", gate.text));
+        }
     }
 }
 
@@ -270,7 +297,13 @@ async fn counted(
     plan: &Plan,
     server: &Server,
 ) -> (Fit, Vec<Fitted>) {
-    let mut progress = |_: usize, _: usize| {};
+    let mut told = timeline.now();
+    let mut progress = |done: usize, all: usize| {
+        if timeline.now().since(told) >= COUNTING_US {
+            told = timeline.now();
+            tell(&format!("the server counts what prompts are made of: {done} of {all}"));
+        }
+    };
     let model = &server.model.id;
     match measure_up(http, timeline, plan, &server.abilities, model, &mut progress).await {
         Ok(found) => found,
@@ -385,9 +418,8 @@ fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline)
 }
 
 /// What the run is, as far as the server and the plan say it.
-fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan, recipe: &Recipe) {
+fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan) {
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
-    let warnings = recipe.warnings.clone();
     manifest.server = manifest::Server {
         endpoint: address.to_owned(),
         engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),
@@ -404,7 +436,6 @@ fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan
         "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
         "prefill_tokens_per_s": server.prefill_per_s,
     });
-    manifest.warnings = warnings;
 }
 
 /// The command line that does the run again.
@@ -437,12 +468,23 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
     for ailment in &wish.ailments {
         flag("ailment", ailment);
     }
-    match &wish.endpoint {
-        Some(endpoint) => flag("endpoint", endpoint),
-        None => words.push("--simulate".to_owned()),
+    if let Some(endpoint) = &wish.endpoint {
+        flag("endpoint", endpoint);
     }
     if let Some(model) = &wish.model {
-        words.push(format!("--model {model}"));
+        flag("model", model);
+    }
+    if let Some(name) = &wish.api_key_env {
+        flag("api-key-env", name);
+    }
+    if let Some(path) = &wish.ca_cert {
+        flag("ca-cert", &path.display().to_string());
+    }
+    if wish.stop_on_fail {
+        words.push("--stop-on-fail".to_owned());
+    }
+    if wish.endpoint.is_none() {
+        words.push("--simulate".to_owned());
     }
     words.push(format!("--seed {}", wish.asked.seed));
     words.join(" ")

@@ -10,9 +10,6 @@ use crate::fact::Abilities;
 use crate::plan::{Ask, Input};
 use crate::spec::scenario::Api;
 
-/// Any number does: with temperature 0 it only settles what is left to chance.
-const SEED: u64 = 0;
-
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -23,7 +20,6 @@ struct Body<'a> {
     max_tokens: u64,
     // Always sent: some servers take another default from the model's own files.
     temperature: u8,
-    seed: u64,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -70,7 +66,6 @@ pub fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8
         prompt,
         max_tokens,
         temperature: 0,
-        seed: SEED,
         stream: true,
         stream_options: abilities.usage.then_some(StreamOptions {
             include_usage: true,
@@ -145,7 +140,7 @@ mod tests {
         let ask = ask(Api::Completions, Input::Text("hm".into()));
         assert_eq!(
             read(&ask, &Abilities::default()),
-            json!({"model": "m", "prompt": "hm", "max_tokens": 4, "temperature": 0, "seed": 0, "stream": true})
+            json!({"model": "m", "prompt": "hm", "max_tokens": 4, "temperature": 0, "stream": true})
         );
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Gathered, NoServer, QUESTION, WAIT_US, gather};
+use crate::error::Mistake;
 use crate::fact::Abilities;
 use crate::protocol::sse;
 use crate::timeline::Timeline;
@@ -14,6 +15,9 @@ use crate::world::{Call, Wire};
 
 /// Bounds a first request that compiles or captures graphs on the way.
 const FIRST: Duration = Duration::from_secs(600);
+/// Answers below 500 without a token after which waiting would not help: a server that is
+/// still loading refuses connections or says 503.
+const USELESS_MAX: u64 = 6;
 /// Tokens asked for; enough to tell obedience from the end of an answer.
 const TOKENS: u64 = 12;
 
@@ -57,6 +61,7 @@ async fn first_token<W: Wire>(
     waiting: &mut dyn FnMut(At, &str),
 ) -> Result<At, NoServer> {
     let mut wait_us = WAIT_US.0;
+    let mut useless = 0;
     loop {
         let mut words = String::new();
         for path in [CHAT, COMPLETIONS] {
@@ -70,7 +75,11 @@ async fn first_token<W: Wire>(
                         }
                         return Ok(ask.timeline.now());
                     }
-                    words = format!("{} {}", gathered.status, gathered.words());
+                    words = match gathered.status {
+                        200 => "200, but not with a stream of tokens".to_owned(),
+                        status => format!("{status} {}", gathered.words()),
+                    };
+                    useless += u64::from(gathered.status < 500);
                     // 4xx on both ways of asking will not mend itself.
                     if gathered.status >= 500 {
                         break;
@@ -81,6 +90,13 @@ async fn first_token<W: Wire>(
                     break;
                 }
             }
+        }
+        if useless >= USELESS_MAX {
+            return Err(NoServer::Mistake(
+                Mistake::new(format!("the server answers, but cannot be driven: {words}"))
+                    .at(format!("{CHAT} and {COMPLETIONS}, model `{}`", ask.model))
+                    .hint("a server that streams OpenAI's chat or plain completions"),
+            ));
         }
         let now = ask.timeline.now();
         if now >= deadline {

@@ -47,6 +47,10 @@ pub async fn gather<W: Wire>(
         while let Some((at, bytes)) = reply.chunk().await.map_err(|broken| broken.words)? {
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
+            if gathered.body.trim_ascii_end().ends_with(b"data: [DONE]") {
+                // Some servers hold the connection open behind the end of a stream.
+                break;
+            }
             if gathered.body.len() > ANSWER_BYTES_MAX {
                 return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
             }

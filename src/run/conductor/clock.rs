@@ -38,6 +38,11 @@ impl ServiceClock {
         self.away_us + self.away_us(now)
     }
 
+    /// Microseconds since the load began, with or without a server.
+    pub fn spent_us(&self, now: At) -> u64 {
+        self.began.map_or(0, |began| now.since(began))
+    }
+
     /// Microseconds under load with a server; 0 before the load began.
     pub fn now_us(&self, now: At) -> u64 {
         let Some(began) = self.began else { return 0 };

@@ -99,16 +99,32 @@ impl Scenario {
     }
 }
 
+/// What no model takes; bounds sums and buffers.
+const DEPTH_MAX: u64 = 100_000_000;
+/// What one machine drives.
+const STREAMS_MAX: u32 = 1024;
+/// A year and a day.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
 fn check(overrides: &Overrides) -> Result<(), Mistake> {
     if overrides.duration == Some(Duration::ZERO) {
         return Err(Mistake::new("a run of 0s asks nothing").at("--duration").hint("6h"));
     }
+    if overrides.duration.is_some_and(|duration| duration > DURATION_MAX) {
+        let what = "a run takes a year at the most";
+        return Err(Mistake::new(what).at("--duration").hint("6h"));
+    }
     if let Some(depths) = &overrides.depths {
         check_axis(depths, "--depths", "0,4096,32768")?;
+        if depths.iter().any(|depth| *depth > DEPTH_MAX) {
+            let what = format!("a depth is at most {DEPTH_MAX} tokens");
+            return Err(Mistake::new(what).at("--depths").hint("0,4096,32768"));
+        }
     }
     if let Some(concurrency) = &overrides.concurrency {
-        if concurrency.contains(&0) {
-            return Err(Mistake::new("0 streams ask nothing").at("--concurrency").hint("1,2,4"));
+        if concurrency.iter().any(|streams| !(1..=STREAMS_MAX).contains(streams)) {
+            let what = format!("there are from 1 to {STREAMS_MAX} streams");
+            return Err(Mistake::new(what).at("--concurrency").hint("1,2,4"));
         }
         check_axis(concurrency, "--concurrency", "1,2,4")?;
     }
