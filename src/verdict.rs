@@ -201,6 +201,53 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_that_lost_rows_could_turn_is_none() {
+        let story = healthy(99);
+        let lost = |missing_seqs| {
+            let mut asked = asked(&[0]);
+            asked.told.missing_seqs = missing_seqs;
+            let analysis = analyse(&asked, story.entries.iter());
+            let gates = vec![at_most("errors", 0.015)];
+            judge(&Contract { gates }, &analysis).word
+        };
+        assert_eq!(lost(1), Word::Pass, "one of a hundred would still hold");
+        assert_eq!(lost(2), Word::Inconclusive);
+    }
+
+    #[test]
+    fn a_cache_that_is_not_what_the_cell_asks_for_is_told() {
+        let mut story = healthy(5);
+        for entry in &mut story.entries {
+            if let Fact::Request(request) = &mut entry.fact {
+                request.checks = vec!["cached".to_owned()];
+            }
+        }
+        let verdict = judged(&story, &[at_most("errors", 0.0)]);
+        let told: Vec<&str> =
+            verdict.findings.iter().map(|finding| finding.words.as_str()).collect();
+        assert!(
+            told.iter().any(|words| words.contains("of 5 cold, but served from cache")),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_run_that_ended_in_its_warm_up_says_so_and_passes_nothing() {
+        let mut story = Story::new();
+        story.opened().phase(9.0, Phase::Warmup);
+        story.goods(10.0, 3, 0).closed(20.0, ClosedBecause::Done);
+        for entry in &mut story.entries {
+            if let Fact::Request(request) = &mut entry.fact {
+                request.phase = Phase::Warmup;
+            }
+        }
+        let verdict = judged(&story, &[at_most("crashes", 0.0)]);
+        assert_eq!(verdict.word, Word::Inconclusive);
+        assert!(verdict.reasons.iter().any(|why| why.contains("warm-up")), "{:?}", verdict.reasons);
+        assert_ne!(verdict.gates[0].word, Word::Pass);
+    }
+
+    #[test]
     fn a_p95_of_59_samples_is_inconclusive_and_of_60_is_not() {
         let verdict = judged(&healthy(59), &[at_most("ttft_p95", 2.0)]);
         assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));

@@ -58,6 +58,13 @@ fn mistakes_say_what_where_and_what_to_try() {
         &["run", "--endpoint", "http://127.0.0.1:1", "--api-key-env", "LONGHAUL_NO_SUCH_KEY"],
         &["LONGHAUL_NO_SUCH_KEY"],
     );
+    for (flag, value) in [
+        ("--depths", "18446744073709551615"),
+        ("--concurrency", "4294967295"),
+        ("--duration", "99999999999d"),
+    ] {
+        mistake(&["run", "--simulate", flag, value], &[flag, "try:"]);
+    }
     mistake(&["report", "no-such-folder"], &["no-such-folder"]);
     mistake(&["run", "--endpoint", "ftp://host"], &["ftp"]);
 }

@@ -283,6 +283,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_answer_without_an_end_is_given_up_although_it_never_stalls() {
+        let parts: Vec<(u64, &str)> = (0..5_000).map(|_| (20, WORD)).collect();
+        let (answer, _) = answer(&parts, Limits::default(), LONG).await;
+        let row = answer.request;
+        assert_eq!(row.ended, Ended::Malformed);
+        assert!(row.error.contains("no end"), "{}", row.error);
+        assert!(row.chunks < 1_000, "{} chunks", row.chunks);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_cut_hangs_up_and_says_why() {
         let parts = [(10, WORD), (5_000, WORD)];
         let (answer, progress) = answer(&parts, Limits::default(), Duration::from_secs(1)).await;

@@ -25,6 +25,8 @@ struct Toy {
     entries: Vec<Entry>,
     orders: Vec<Order>,
     probes: u64,
+    /// Whether the server never answers again after ten seconds.
+    stuck: bool,
 }
 
 impl Toy {
@@ -43,6 +45,7 @@ impl Toy {
             entries: Vec::new(),
             orders: Vec::new(),
             probes: 0,
+            stuck: false,
         }
     }
 
@@ -137,7 +140,8 @@ impl Toy {
             self.end_all(Ended::Refused);
         }
         while let Some((sent, place, lane)) = self.in_flight.front().copied() {
-            if self.now.since(sent) < 1_000_000 {
+            let stuck = self.stuck && self.now.seconds() > 10.0;
+            if stuck || self.now.since(sent) < 1_000_000 {
                 break;
             }
             self.in_flight.pop_front();
@@ -298,6 +302,21 @@ fn an_interrupt_lets_what_is_in_flight_end_and_sends_nothing_new() {
         .collect();
     assert_eq!(ended, vec![Ended::Completed; in_flight]);
     assert!(!toy.orders[orders..].iter().any(|order| matches!(order, Order::Send(..))));
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_hold_the_run() {
+    let mut toy = Toy::seconds(60);
+    toy.stuck = true;
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let limits = toy.plan.limits;
+    let most = 62.0 + (limits.first_token + limits.stall).as_secs_f64();
+    assert!(toy.now.seconds() < most, "{}", toy.now.seconds());
+    let cut = toy
+        .entries
+        .iter()
+        .any(|entry| matches!(&entry.fact, Fact::Request(request) if request.ended == Ended::Cut));
+    assert!(cut);
 }
 
 #[test]
