@@ -1,7 +1,10 @@
 //! `longhaul run`: from what was asked to a run folder and a verdict.
 
+mod door;
+mod paper;
 mod prepare;
 mod screen;
+mod simulated;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -2,24 +2,24 @@
 //! and waited for, its way of counting is learned, and the run folder is made.
 //! Every mistake that a user can make is found here, before anything is started.
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::door::wire;
+use super::paper::{describe, manifest_of};
+use super::simulated::Simulated;
 use super::world::{Life, LifeSensor};
 use super::{Went, Wish};
 use crate::analysis;
 use crate::command::inputs::{self, FLAGSHIP};
-use crate::command::sim::{ailments, no_profile};
+use crate::command::sim::no_profile;
 use crate::command::{report, tell};
-use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{
     Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact, TargetWord,
 };
-use crate::http::{Address, Http, Options};
-use crate::journal::manifest::{self, Anchor, Manifest, Node, Text};
+use crate::http::Http;
 use crate::journal::{self, Journal};
 use crate::observe::engine::EngineSensor;
 use crate::observe::here;
@@ -30,11 +30,9 @@ use crate::run::measure_up::measure_up;
 use crate::run::stop::Stop;
 use crate::run::{Script, identity};
 use crate::secret::Secrets;
-use crate::serve::sim;
-use crate::sim::Setup;
-use crate::spec::{Extent, Profile, Recipe, Scenario, Source, recipe};
+use crate::spec::{Profile, Recipe, Scenario, recipe};
 use crate::timeline::{Timeline, wall_text};
-use crate::unit::{At, micros, span};
+use crate::unit::{At, span};
 use crate::world::{Seams, Sink, World};
 
 /// How often a person hears that the server is waited for, and that it counts.
@@ -57,28 +55,16 @@ pub struct Prepared {
     pub folder: PathBuf,
 }
 
-/// A simulated server on a thread of its own.
-pub struct Simulated {
-    handle: sim::Handle,
-    planned_us: Option<u64>,
-    told: Cell<bool>,
-}
-
-impl Simulated {
-    /// Tells it that the load began; only the first call counts.
-    pub fn load_began(&self) {
-        if !self.told.replace(true) {
-            self.handle.load_began(self.planned_us);
-        }
-    }
-}
-
 /// What was asked, read.
-struct Specs {
-    recipe: Option<Recipe>,
-    scenario: Scenario,
-    profile: Option<Profile>,
-    simulate: bool,
+pub struct Specs {
+    /// What is served, where the user said so.
+    pub recipe: Option<Recipe>,
+    /// What is asked of it.
+    pub scenario: Scenario,
+    /// The machine to simulate.
+    pub profile: Option<Profile>,
+    /// Whether the server is longhaul's own.
+    pub simulate: bool,
 }
 
 fn specs(wish: &Wish) -> Result<Specs, Mistake> {
@@ -109,8 +95,7 @@ pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
     let specs = specs(&wish).map_err(Went::Mistake)?;
     let output = wish.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
     journal::vacant(&output).map_err(Went::Mistake)?;
-    let sim =
-        specs.simulate.then(|| simulated(&wish, &specs)).transpose().map_err(Went::Mistake)?;
+    let sim = specs.simulate.then(|| start(&wish, &specs)).transpose().map_err(Went::Mistake)?;
     let timeline = Timeline::start();
     let (http, address, secrets) = wire(&wish, sim.as_ref(), timeline).map_err(Went::Mistake)?;
     let prepared = async {
@@ -129,6 +114,11 @@ pub async fn prepare(wish: Wish, stop: &mut Stop) -> Result<Prepared, Went> {
         _ = stop.requested() => Err(Went::Interrupted),
         prepared = prepared => prepared,
     }
+}
+
+fn start(wish: &Wish, specs: &Specs) -> Result<Simulated, Mistake> {
+    let (recipe, profile) = (specs.recipe.as_ref(), specs.profile.as_ref());
+    Simulated::start(wish, recipe, profile, specs.scenario.extent)
 }
 
 /// A server that was found.
@@ -182,74 +172,6 @@ async fn ready(wish: &Wish, specs: &Specs, met: Met) -> Result<Prepared, Went> {
     };
     let seams = Life { wire: http, sensors, sink: journal }.open();
     Ok(Prepared { script, timeline, seams, asked, sim, folder })
-}
-
-/// Starts the simulated server.
-fn simulated(wish: &Wish, specs: &Specs) -> Result<Simulated, Mistake> {
-    let ailments = ailments(&wish.ailments)?;
-    let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
-        return Err(Mistake::new("there is nothing to simulate"));
-    };
-    let bind = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
-    let order = sim::Order { setup: Setup::of(recipe, profile), seed: wish.asked.seed, ailments };
-    let handle = sim::spawn(bind, order, |line| tracing::debug!("server: {line}"))?;
-    let planned_us = match specs.scenario.extent {
-        Extent::Duration(duration) => Some(micros(duration)),
-        Extent::Laps(_) => None,
-    };
-    Ok(Simulated { handle, planned_us, told: Cell::new(false) })
-}
-
-/// The wire to the address that was asked for, and what must never be written.
-fn wire(
-    wish: &Wish,
-    sim: Option<&Simulated>,
-    timeline: Timeline,
-) -> Result<(Http, String, Rc<Secrets>), Mistake> {
-    let endpoint = match (sim, &wish.endpoint) {
-        (Some(sim), _) => format!("http://{}", sim.handle.address()),
-        (None, Some(endpoint)) => endpoint.clone(),
-        (None, None) => return Err(Mistake::new("no --endpoint")),
-    };
-    let mut secrets = Secrets::default();
-    let api_key = wish.api_key_env.as_deref().map(key).transpose()?;
-    if let Some(api_key) = &api_key {
-        secrets.add(api_key);
-    }
-    let headers = wish.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
-    for (_, value) in &headers {
-        secrets.add(value);
-    }
-    let ca_cert = wish.ca_cert.as_deref().map(certificate).transpose()?;
-    let address = Address::parse(&endpoint)?;
-    let root = address.root().to_owned();
-    let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
-    Ok((http, root, Rc::new(secrets)))
-}
-
-fn key(name: &str) -> Result<String, Mistake> {
-    std::env::var(name).map_err(|_| {
-        Mistake::new(format!("there is no variable `{name}` in the environment"))
-            .at("--api-key-env")
-            .hint(format!("export {name}=…"))
-    })
-}
-
-fn header(text: &str) -> Result<(String, String), Mistake> {
-    text.split_once(':')
-        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| {
-            Mistake::new(format!("`{text}` is not a header")).at("--header").hint("'Name: value'")
-        })
-}
-
-fn certificate(path: &Path) -> Result<Vec<u8>, Mistake> {
-    std::fs::read(path).map_err(|why| {
-        Mistake::new(format!("{}: {why}", path.display()))
-            .at("--ca-cert")
-            .hint("a file of certificates in PEM")
-    })
 }
 
 /// Waits for the server.
@@ -328,8 +250,8 @@ fn sensors(
     );
     let mut sensors = vec![LifeSensor::Engine(engine)];
     if let Some(sim) = sim {
-        sensors.push(LifeSensor::Kernel(sim.handle.shared_view()));
-        sensors.push(LifeSensor::Host(sim.handle.shared_view()));
+        sensors.push(LifeSensor::Kernel(sim.shared_box()));
+        sensors.push(LifeSensor::Host(sim.shared_box()));
     }
     sensors
 }
@@ -385,113 +307,6 @@ fn folder(wish: &Wish, timeline: &Timeline, recipe: &Recipe, scenario: &Scenario
     let start = wall_text(timeline.wall_us());
     let start = start.split('.').next().unwrap_or(&start).replace(':', "-");
     Path::new("runs").join(format!("{start}-{}-{}", recipe.source.name, scenario.source.name))
-}
-
-/// What the run is, as far as the user said it.
-fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline) -> Manifest {
-    Manifest {
-        simulated: specs.simulate,
-        recipe: Text::of(&recipe.source),
-        scenario: Text::of(&specs.scenario.source),
-        overrides: serde_json::to_value(&wish.asked.overrides).unwrap_or_default(),
-        profile: specs.profile.as_ref().map(|profile| Text::of(&profile.source)),
-        ailments: wish.ailments.clone(),
-        container: recipe.container.clone(),
-        command: recipe.command.clone(),
-        seed: wish.asked.seed,
-        nodes: vec![Node {
-            host: here::host().unwrap_or_default(),
-            role: "load".to_owned(),
-            kernel: here::kernel(),
-            driver: here::driver(),
-            clocks: None,
-        }],
-        segments: vec![Anchor {
-            segment: 0,
-            wall_us: timeline.wall_us(),
-            monotonic_us: here::uptime_us(),
-            boot_id: here::boot_id(),
-        }],
-        again: again(wish, specs, recipe),
-        ..Manifest::default()
-    }
-}
-
-/// What the run is, as far as the server and the plan say it.
-fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan) {
-    let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
-    manifest.server = manifest::Server {
-        endpoint: address.to_owned(),
-        engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),
-        version: server.version.clone(),
-        model: server.model.id.clone(),
-        models: server.models.iter().map(|model| model.id.clone()).collect(),
-        max_model_len: server.model.max_model_len,
-    };
-    manifest.abilities = server.abilities;
-    manifest.plan_fingerprint = plan.fingerprint();
-    manifest.corpus = [("all".to_owned(), plan.corpus().hash())].into();
-    manifest.plan = serde_json::json!({
-        "cells": plan.cells(), "lap": cells, "notes": plan.notes,
-        "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
-        "prefill_tokens_per_s": server.prefill_per_s,
-    });
-}
-
-/// The command line that does the run again.
-fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
-    let mut words = vec!["longhaul run".to_owned()];
-    let mut flag = |name: &str, value: &str| {
-        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=@%".contains(c));
-        words.push(if plain { format!("--{name} {value}") } else { format!("--{name} '{value}'") });
-    };
-    let of = |source: &Source| {
-        source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned()
-    };
-    if wish.asked.recipe.is_some() {
-        flag("recipe", &of(&recipe.source));
-    }
-    flag("scenario", &of(&specs.scenario.source));
-    let overrides = &wish.asked.overrides;
-    if let Some(duration) = overrides.duration {
-        flag("duration", &humantime::format_duration(duration).to_string().replace(' ', ""));
-    }
-    if let Some(depths) = &overrides.depths {
-        flag("depths", &list(depths));
-    }
-    if let Some(concurrency) = &overrides.concurrency {
-        flag("concurrency", &list(concurrency));
-    }
-    if let Some(profile) = &wish.asked.profile {
-        flag("profile", profile);
-    }
-    for ailment in &wish.ailments {
-        flag("ailment", ailment);
-    }
-    if let Some(endpoint) = &wish.endpoint {
-        flag("endpoint", endpoint);
-    }
-    if let Some(model) = &wish.model {
-        flag("model", model);
-    }
-    if let Some(name) = &wish.api_key_env {
-        flag("api-key-env", name);
-    }
-    if let Some(path) = &wish.ca_cert {
-        flag("ca-cert", &path.display().to_string());
-    }
-    if wish.stop_on_fail {
-        words.push("--stop-on-fail".to_owned());
-    }
-    if wish.endpoint.is_none() {
-        words.push("--simulate".to_owned());
-    }
-    words.push(format!("--seed {}", wish.asked.seed));
-    words.join(" ")
-}
-
-fn list<T: ToString>(values: &[T]) -> String {
-    values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A run folder that says that there was nobody: an attached server never answered.

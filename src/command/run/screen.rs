@@ -5,7 +5,7 @@
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
 
-use super::prepare::Simulated;
+use super::simulated::Simulated;
 use crate::analysis::{Asked, Fold, Pass1};
 use crate::command::tell;
 use crate::fact::{Entry, Fact, TargetWord};

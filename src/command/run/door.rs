@@ -1,0 +1,63 @@
+//! The way to the server: its address, and what opens it.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::Wish;
+use super::simulated::Simulated;
+use crate::error::Mistake;
+use crate::http::{Address, Http, Options};
+use crate::secret::Secrets;
+use crate::timeline::Timeline;
+
+/// The wire to the address that was asked for, and what must never be written.
+pub fn wire(
+    wish: &Wish,
+    sim: Option<&Simulated>,
+    timeline: Timeline,
+) -> Result<(Http, String, Rc<Secrets>), Mistake> {
+    let endpoint = match (sim, &wish.endpoint) {
+        (Some(sim), _) => format!("http://{}", sim.address()),
+        (None, Some(endpoint)) => endpoint.clone(),
+        (None, None) => return Err(Mistake::new("no --endpoint")),
+    };
+    let mut secrets = Secrets::default();
+    let api_key = wish.api_key_env.as_deref().map(key).transpose()?;
+    if let Some(api_key) = &api_key {
+        secrets.add(api_key);
+    }
+    let headers = wish.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
+    for (_, value) in &headers {
+        secrets.add(value);
+    }
+    let ca_cert = wish.ca_cert.as_deref().map(certificate).transpose()?;
+    let address = Address::parse(&endpoint)?;
+    let root = address.root().to_owned();
+    let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
+    Ok((http, root, Rc::new(secrets)))
+}
+
+fn key(name: &str) -> Result<String, Mistake> {
+    std::env::var(name).map_err(|_| {
+        Mistake::new(format!("there is no variable `{name}` in the environment"))
+            .at("--api-key-env")
+            .hint(format!("export {name}=…"))
+    })
+}
+
+fn header(text: &str) -> Result<(String, String), Mistake> {
+    text.split_once(':')
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| {
+            Mistake::new(format!("`{text}` is not a header")).at("--header").hint("'Name: value'")
+        })
+}
+
+fn certificate(path: &Path) -> Result<Vec<u8>, Mistake> {
+    std::fs::read(path).map_err(|why| {
+        Mistake::new(format!("{}: {why}", path.display()))
+            .at("--ca-cert")
+            .hint("a file of certificates in PEM")
+    })
+}
