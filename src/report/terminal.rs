@@ -51,10 +51,11 @@ struct Room {
     incidents: usize,
     asked: usize,
     other: usize,
+    again: usize,
 }
 
-const ROOMY: Room = Room { why: 2, incidents: 4, asked: 5, other: 2 };
-const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1 };
+const ROOMY: Room = Room { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
+const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
 
 /// Writes the report.
 pub fn render(asked: &Asked, analysis: &Analysis, verdict: &Verdict, options: Options) -> String {
@@ -97,7 +98,7 @@ impl Tell<'_> {
         lines.extend(labelled("seen", self.fold(&seen(self.analysis), room.other)));
         lines.extend(labelled("proves", cut(&proves(self.analysis), self.inner(), room.other)));
         lines.extend(labelled("not", cut(&proves_not(self.asked), self.inner(), room.other)));
-        lines.extend(labelled("again", self.again()));
+        lines.extend(labelled("again", self.again(room.again)));
         lines
     }
 
@@ -169,13 +170,17 @@ impl Tell<'_> {
         labelled("note", self.fold(&items, lines_max))
     }
 
-    /// The command, whole if two lines hold it: it is there to be copied.
-    fn again(&self) -> Vec<String> {
-        let lines = wrap(&self.asked.again, self.inner() - 2);
-        match lines.as_slice() {
-            [first, second] => vec![format!("{first} \\"), second.clone()],
-            _ => cut(&self.asked.again, self.inner(), 1),
+    /// The command, whole or not at all: it is there to be copied.
+    fn again(&self, lines_max: usize) -> Vec<String> {
+        let mut lines = wrap(&self.asked.again, self.inner() - 2);
+        if lines.len() > lines_max {
+            return cut("a long command: --wide has it", self.inner(), 1);
         }
+        let before_last = lines.len().saturating_sub(1);
+        for line in &mut lines[..before_last] {
+            line.push_str(" \\");
+        }
+        lines
     }
 }
 
