@@ -19,6 +19,7 @@ use super::{Asked, Format, mistake, report, say, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Closed;
+use crate::observe::here;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 
 /// What the user wants of a run.
@@ -105,8 +106,9 @@ async fn carry_out(
 
 /// Ctrl-C, or the end that a service manager asks for: once to drain, twice to stop at once.
 async fn listen(stopper: Rc<Stopper>) {
+    let mind_hang_up = !here::ignores_hang_up();
     for word in [StopWord::Interrupt, StopWord::InterruptAgain] {
-        signalled().await;
+        signalled(mind_hang_up).await;
         tell(match word {
             StopWord::Interrupt => {
                 "stopping: what is in flight may end (60 s at the most); again to stop at once"
@@ -118,20 +120,20 @@ async fn listen(stopper: Rc<Stopper>) {
     }
 }
 
-async fn signalled() {
+/// Returns at the next signal that asks to stop. A terminal that goes away asks so too, and
+/// the run leaves its report, unless `nohup` was there to prevent just that.
+async fn signalled(mind_hang_up: bool) {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupt = tokio::signal::ctrl_c();
-    // A terminal that goes away ends a soak as Ctrl-C does, and leaves its report.
-    let (Ok(mut terminate), Ok(mut hang_up)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        let _ = interrupt.await;
-        return;
+    let next = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        _ = interrupt => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+        () = next(SignalKind::interrupt()) => {}
+        () = next(SignalKind::terminate()) => {}
+        () = next(SignalKind::hangup()), if mind_hang_up => {}
     }
 }
 
