@@ -52,6 +52,7 @@ fn mistakes_say_what_where_and_what_to_try() {
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
     mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
     mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);
+    mistake(&["run", "--scenario", "overnight"], &["--endpoint", "--simulate"]);
     mistake(&["run", "--simulate", "--ailment", "crsh"], &["crsh", "crash"]);
     mistake(&["run", "--simulate", "--duration", "60"], &["unit"]);
     mistake(

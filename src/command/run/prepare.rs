@@ -68,12 +68,16 @@ pub struct Specs {
 }
 
 fn specs(wish: &Wish) -> Result<Specs, Mistake> {
-    let bare = wish.endpoint.is_none() && wish.asked.recipe.is_none();
+    let asked = &wish.asked;
+    let bare = wish.endpoint.is_none() && asked.recipe.is_none() && asked.scenario.is_none();
     let simulate = wish.simulate || bare;
     if !simulate && wish.endpoint.is_none() {
-        return Err(Mistake::new("a recipe says what is served, but not where")
-            .hint("--endpoint http://host:8000 to drive a server that runs")
-            .hint("--simulate to drive the built-in simulated server"));
+        // A night on the simulator by mistake would be a night lost.
+        return Err(Mistake::new(
+            "recipe and scenario say what is served and asked, but not where",
+        )
+        .hint("--endpoint http://host:8000 to drive a server that runs")
+        .hint("--simulate to drive the built-in simulated server"));
     }
     if !simulate && !wish.ailments.is_empty() {
         return Err(Mistake::new(
