@@ -32,11 +32,12 @@ pub fn depths(analysis: &Analysis) -> Vec<String> {
     let heads = ["depth", "n", "TTFT p50", "p95", "TPOT p50", "p95", "tok/s", "bad"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     for (index, select) in selects.iter().enumerate() {
-        let good = analysis.count_ended(select, Ended::is_good);
+        // What the percentiles beside it were taken from.
+        let n = analysis.dist(Quantity::E2e, select).n();
         let bad = analysis.count_ended(select, Ended::is_bad);
         rows.push(vec![
             format!("d{}", select.depth.unwrap_or(0)),
-            grouped(good as f64),
+            grouped(n as f64),
             ttft[index].clone(),
             ttft[selects.len() + index].clone(),
             tpot[index].clone(),
