@@ -43,11 +43,13 @@ pub enum Metric {
     PrefixQueries,
     /// Tokens found there so far.
     PrefixHits,
+    /// Resident memory of the process that serves the page, bytes: vLLM's API server, not its engine.
+    ResidentMemory,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 9] = [
+    pub const ALL: [Metric; 10] = [
         Metric::StartTime,
         Metric::Running,
         Metric::Waiting,
@@ -57,6 +59,7 @@ impl Metric {
         Metric::Preemptions,
         Metric::PrefixQueries,
         Metric::PrefixHits,
+        Metric::ResidentMemory,
     ];
 
     /// The name of its series in readings, the unit last.
@@ -71,12 +74,20 @@ impl Metric {
             Metric::Preemptions => "preemptions_total",
             Metric::PrefixQueries => "prefix_query_tokens_total",
             Metric::PrefixHits => "prefix_hit_tokens_total",
+            Metric::ResidentMemory => PROCESS_RESIDENT_MEMORY,
         }
     }
 
     /// Whether it only grows while the process lives, so that a fall means a restart.
     pub fn is_counter(self) -> bool {
-        !matches!(self, Metric::StartTime | Metric::Running | Metric::Waiting | Metric::KvUsage)
+        !matches!(
+            self,
+            Metric::StartTime
+                | Metric::Running
+                | Metric::Waiting
+                | Metric::KvUsage
+                | Metric::ResidentMemory
+        )
     }
 }
 
@@ -103,6 +114,7 @@ impl Engine {
             Engine::LlamaCpp => llama_cpp::names(metric),
             Engine::Unknown => match metric {
                 Metric::StartTime => &[PROCESS_START_TIME],
+                Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
                 _ => &[],
             },
         }

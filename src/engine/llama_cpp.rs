@@ -23,6 +23,10 @@ pub fn names(metric: Metric) -> &'static [&'static str] {
         Metric::PromptTokens => &[PROMPT_TOKENS],
         Metric::GenerationTokens => &[GENERATION_TOKENS],
         Metric::PrefixHits => &[CACHED_TOKENS],
-        Metric::StartTime | Metric::KvUsage | Metric::Preemptions | Metric::PrefixQueries => &[],
+        Metric::StartTime
+        | Metric::KvUsage
+        | Metric::Preemptions
+        | Metric::PrefixQueries
+        | Metric::ResidentMemory => &[],
     }
 }

@@ -1,6 +1,6 @@
 //! SGLang's metric names (`--enable-metrics`).
 
-use super::{Metric, PROCESS_START_TIME};
+use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
 /// What its own metrics begin with.
 pub const PREFIX: &str = "sglang:";
@@ -23,6 +23,7 @@ pub const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
 pub fn names(metric: Metric) -> &'static [&'static str] {
     match metric {
         Metric::StartTime => &[PROCESS_START_TIME],
+        Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
         Metric::Running => &[RUNNING],
         Metric::Waiting => &[WAITING],
         Metric::KvUsage => &[KV_USAGE],

@@ -2,7 +2,7 @@
 
 pub mod flags;
 
-use super::{Metric, PROCESS_START_TIME};
+use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
 /// What its own metrics begin with.
 pub const PREFIX: &str = "vllm:";
@@ -37,6 +37,7 @@ pub const CACHE_CONFIG: &str = "vllm:cache_config_info";
 pub fn names(metric: Metric) -> &'static [&'static str] {
     match metric {
         Metric::StartTime => &[PROCESS_START_TIME],
+        Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
         Metric::Running => &[RUNNING],
         Metric::Waiting => &[WAITING],
         Metric::KvUsage => &[KV_USAGE, KV_USAGE_OLD],
