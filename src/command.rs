@@ -28,14 +28,21 @@ pub enum Format {
     Json,
 }
 
-/// Results go to stdout. A reader that went away is no failure of ours.
-pub fn say(text: &str) {
+/// Results go to stdout. A reader that went away is no failure of ours; a full disk is told.
+pub fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     if let Err(why) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         && why.kind() != std::io::ErrorKind::BrokenPipe
     {
         tell(&format!("error: nothing could be written to stdout: {why}"));
+        return false;
     }
+    true
+}
+
+/// Says a result; one that could not be written is our failure, whatever it was.
+pub fn finish(text: &str, exit: Exit) -> Exit {
+    if say(text) { exit } else { Exit::Fault }
 }
 
 /// Progress, warnings and mistakes go to stderr.
@@ -49,8 +56,7 @@ pub fn told(text: &str, mistake: bool) -> Exit {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Mistake
     } else {
-        say(text);
-        Exit::Pass
+        finish(text, Exit::Pass)
     }
 }
 

@@ -24,8 +24,7 @@ use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
-    Source,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
 };
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
@@ -236,6 +235,10 @@ impl<W: World> Shell<W> {
                 Order::Record(fact) => self.write(fact, watch)?,
                 Order::Send(place, lane) => self.send(place, lane),
                 Order::Probe => self.probe(),
+                Order::LastLook => {
+                    // A world without sensors has nobody who listens.
+                    let _ = self.drain.send(true);
+                }
                 Order::Cut(why) => {
                     // Nobody listens when nothing is in flight.
                     let _ = self.cut.send(Some(why));
@@ -248,10 +251,6 @@ impl<W: World> Shell<W> {
     /// Writes down what the conductor decided, with what only the shell knows of it.
     fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
         let now = self.timeline.now();
-        if matches!(&fact, Fact::Phase(began) if began.phase == Phase::Drain) {
-            // A world without sensors has nobody who listens.
-            let _ = self.drain.send(true);
-        }
         if let Fact::Batch(batch) = &mut fact {
             batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);

@@ -122,23 +122,25 @@ pub struct Watch {
 impl Watch {
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry) {
+        // A reading speaks for its interval, and for the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SLOT_US));
+        let after = At(entry.at.0 + SLOT_US);
         match &entry.fact {
             Fact::Request(request) => {
                 self.in_flight.set(entry.segment, request.sent, request.done);
             }
             Fact::Reading(reading) if reading.source == Source::Engine => {
-                self.probe.set(entry.segment, before, entry.at);
+                self.probe.set(entry.segment, before, after);
                 if reading.name != UP
                     && (reading.name.ends_with(STARTED) || reading.name.ends_with("_total"))
                 {
-                    self.process.set(entry.segment, before, entry.at);
+                    self.process.set(entry.segment, before, after);
                 }
             }
             Fact::Reading(reading)
                 if reading.source == Source::Kernel && reading.name == OOM_KILLS =>
             {
-                self.kernel.set(entry.segment, before, entry.at);
+                self.kernel.set(entry.segment, before, after);
             }
             Fact::Missed(missed) if missed.source == Source::Engine => {
                 self.probe_why.clone_from(&missed.why);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::inputs::read_scenario;
-use super::{indented, say};
+use super::{finish, indented};
 use crate::exit::Exit;
 use crate::spec::scenario::Overrides;
 use crate::spec::shipped::{self, Kind};
@@ -21,8 +21,7 @@ pub fn list() -> Exit {
             let _ = write!(out, "  {name}\n{}", indented(&about(kind, name), 6));
         }
     }
-    say(&out);
-    Exit::Pass
+    finish(&out, Exit::Pass)
 }
 
 /// What a shipped file is for; all of them are read by a test.

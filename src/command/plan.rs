@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::inputs::{Asked, FLAGSHIP, recipe_warnings};
-use super::{indented, mistake, report, say};
+use super::{finish, indented, mistake, report};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::measure::{Quantity, Statistic};
@@ -29,10 +29,7 @@ pub struct Wish {
 /// Says what a scenario amounts to.
 pub fn plan(wish: &Wish) -> Exit {
     match planned(wish) {
-        Ok(text) => {
-            say(&text);
-            Exit::Pass
-        }
+        Ok(text) => finish(&text, Exit::Pass),
         Err(wrong) => mistake(&wrong),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Format, colour, inputs, mistake, say};
+use super::{Format, colour, finish, inputs, mistake};
 use crate::analysis::{Analysis, Asked, Fold, Pass1, Told};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -36,10 +36,7 @@ impl Judged {
 /// Tells a run again.
 pub fn report(run: &Path, format: Format) -> Exit {
     match judge(run) {
-        Ok(judged) => {
-            say(&text(&judged, format));
-            judged.exit()
-        }
+        Ok(judged) => finish(&text(&judged, format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
 }
@@ -104,10 +101,7 @@ fn told(told: &journal::Told) -> Told {
         })
         .collect();
     if told.damaged_rows > 0 {
-        torn.push(format!(
-            "{} rows in the middle are damaged and were left out",
-            told.damaged_rows
-        ));
+        torn.push(format!("damaged rows in the middle, left out: {}", told.damaged_rows));
     }
     Told { missing_seqs: told.missing_seqs, torn }
 }

@@ -33,6 +33,8 @@ pub enum Order {
     Probe,
     /// Hang up on everything in flight, and say why.
     Cut(&'static str),
+    /// Let the sensors look once more: nothing is in flight any more.
+    LastLook,
 }
 
 /// The interrupt as an action: what is in flight may end.
@@ -68,6 +70,8 @@ pub struct Conductor {
     pending: VecDeque<Fact>,
     stopping: Option<(ClosedBecause, String)>,
     drain_from: Option<At>,
+    /// Since when nothing is in flight and nothing more is sent.
+    idle_from: Option<At>,
     cut: bool,
     closed: bool,
     probe_wait_us: u64,
@@ -89,6 +93,7 @@ impl Conductor {
             pending: VecDeque::new(),
             stopping: None,
             drain_from: None,
+            idle_from: None,
             cut: false,
             closed: false,
             probe_wait_us: PROBE_US.0,
@@ -295,8 +300,12 @@ impl Conductor {
             }
             return None;
         }
-        let settled = self.drain_from.is_none_or(|from| now.since(from) >= SETTLE_US);
-        if !settled && because != ClosedBecause::InterruptedTwice {
+        let Some(idle_from) = self.idle_from else {
+            self.idle_from = Some(now);
+            return Some(Order::LastLook);
+        };
+        let at_once = because == ClosedBecause::InterruptedTwice || self.phase.is_none();
+        if now.since(idle_from) < SETTLE_US && !at_once {
             return None;
         }
         if let Some(running) = self.running.take()

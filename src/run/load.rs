@@ -82,8 +82,8 @@ impl Drop for Flight {
 
 /// An answer that has so many times the tokens that were asked for, and so many more, has no
 /// end: bounds a server that ignores `max_tokens` and would hold a run for ever.
-const ENDLESS_TIMES: u64 = 8;
-const ENDLESS_TOKENS: u64 = 512;
+const ENDLESS_TIMES: u64 = 4;
+const ENDLESS_TOKENS: u64 = 256;
 
 /// Sends an ask and follows its answer until it ends, a limit passes, or `cut`
 /// gives a reason to hang up.

@@ -234,6 +234,7 @@ async fn counted(
     match measure_up(http, timeline, plan, &server.abilities, model, &mut progress).await {
         Ok(found) => found,
         Err(why) => {
+            let why = one_line(&why, ERROR_CHARS_MAX);
             tell(&format!("warning: prompt lengths are a guess: {why}"));
             (Fit::guess(plan.corpus()), Vec::new())
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Gathered, NoServer, QUESTION, WAIT_US, gather};
+use super::gather::gather_stream;
+use super::{Gathered, NoServer, QUESTION, WAIT_US};
 use crate::error::Mistake;
 use crate::fact::Abilities;
 use crate::protocol::sse;
@@ -197,7 +198,7 @@ impl<W: Wire> Asker<'_, W> {
             body.extend(knobs.clone());
         }
         let limit = if path == CHAT { FIRST } else { FIRST.max(QUESTION) };
-        gather(self.wire, self.timeline, Call::post(path, body.to_string()), limit).await
+        gather_stream(self.wire, self.timeline, Call::post(path, body.to_string()), limit).await
     }
 }
 

@@ -30,6 +30,23 @@ impl Gathered {
     }
 }
 
+/// Bounds a stream of a few tokens from a server that does not know when to stop.
+const STREAM_BYTES_MAX: usize = 64 << 10;
+
+/// Asks for a stream of a few tokens, and reads it to its end or to a bound: a stream that
+/// goes on for ever has shown what it has to show.
+///
+/// # Errors
+/// As for [`gather`].
+pub async fn gather_stream<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    call: Call,
+    limit: Duration,
+) -> Result<Gathered, String> {
+    read(wire, timeline, call, limit, STREAM_BYTES_MAX).await
+}
+
 /// Asks, and reads the answer to its end.
 ///
 /// # Errors
@@ -39,6 +56,20 @@ pub async fn gather<W: Wire>(
     timeline: &Timeline,
     call: Call,
     limit: Duration,
+) -> Result<Gathered, String> {
+    let gathered = read(wire, timeline, call, limit, ANSWER_BYTES_MAX).await?;
+    if gathered.body.len() > ANSWER_BYTES_MAX {
+        return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+    }
+    Ok(gathered)
+}
+
+async fn read<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    call: Call,
+    limit: Duration,
+    bytes_max: usize,
 ) -> Result<Gathered, String> {
     let sent = timeline.now();
     let whole = async {
@@ -51,8 +82,8 @@ pub async fn gather<W: Wire>(
                 // Some servers hold the connection open behind the end of a stream.
                 break;
             }
-            if gathered.body.len() > ANSWER_BYTES_MAX {
-                return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+            if gathered.body.len() > bytes_max {
+                break;
             }
         }
         Ok(gathered)
