@@ -14,7 +14,7 @@ pub mod watch;
 pub use arrivals::Arrival;
 pub use watch::Watch;
 
-use crate::fact::{Request, Stage};
+use crate::fact::{BrokenHow, Request, Stage};
 
 /// How the transport ended, as far as one answer is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Over {
     /// The exchange broke below HTTP.
     Broke {
         /// How.
-        how: Break,
+        how: BrokenHow,
         /// Where it was, as the wire saw it.
         stage: Stage,
         /// The system's own words.
@@ -34,21 +34,6 @@ pub enum Over {
     Late,
     /// longhaul hung up, and why.
     Cut(String),
-}
-
-/// How an exchange broke below HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Break {
-    /// No such name, no route, TLS refused.
-    Unreachable,
-    /// The connection was refused.
-    Refused,
-    /// The other side reset the connection.
-    Reset,
-    /// The other side ended the stream in the middle of a message.
-    CutOff,
-    /// Bytes that are not HTTP.
-    Malformed,
 }
 
 /// An answer that is over.

@@ -16,7 +16,7 @@ pub use event::{
     Action, Batch, Clock, Closed, ClosedBecause, Fault, FaultKind, Fitted, GapKind, Gaps, Issued,
     Missed, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source, TargetFact, TargetWord,
 };
-pub use request::{Class, Ended, Request, Stage};
+pub use request::{BrokenHow, Class, Ended, Request, Stage};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::fact::{Entry, Fact, Seq, Source, Stage};
+use crate::fact::{BrokenHow, Entry, Fact, Seq, Source, Stage};
 use crate::unit::At;
 
 /// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
@@ -26,21 +26,6 @@ impl Call {
     pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
         Call { path: path.to_owned(), body: Some(body.into()) }
     }
-}
-
-/// How an exchange broke below HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokenHow {
-    /// No such name, no route, TLS refused.
-    Unreachable,
-    /// The connection was refused.
-    Refused,
-    /// The other side reset the connection.
-    Reset,
-    /// The other side ended the stream in the middle of a message.
-    CutOff,
-    /// Bytes that are not HTTP.
-    Malformed,
 }
 
 /// An exchange broke below HTTP.

@@ -191,6 +191,9 @@ fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
     let (code, told) =
         run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%@1s"]);
     assert_eq!(code, Some(1), "{told}");
+    let verdict = verdict(&scratch);
+    assert!(verdict["closed"].to_string().contains("stop_on_fail"), "{}", verdict["closed"]);
+    assert!(verdict["load_s"].as_f64().is_some_and(|load_s| load_s < 300.0), "{told}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! How one answer ended, from all that was seen of it. What proves more, wins:
 //! the server's own error over the stream's shape, the shape over the counts.
 
-use super::{Break, Over};
-use crate::fact::{Ended, Stage};
+use super::Over;
+use crate::fact::{BrokenHow, Ended, Stage};
 use crate::unit;
 
 /// Finish reasons by which an engine says that it gave up.
@@ -66,14 +66,14 @@ fn stage(seen: &Seen, over: &Over) -> Stage {
     }
 }
 
-fn broken(seen: &Seen, how: Break, words: &str) -> (Ended, String) {
+fn broken(seen: &Seen, how: BrokenHow, words: &str) -> (Ended, String) {
     let ended = match how {
-        Break::Unreachable => Ended::Unreachable,
-        Break::Refused => Ended::Refused,
-        Break::Malformed => Ended::Malformed,
+        BrokenHow::Unreachable => Ended::Unreachable,
+        BrokenHow::Refused => Ended::Refused,
+        BrokenHow::Malformed => Ended::Malformed,
         // Cut off inside an answer that had not finished: the stream ended with no reason.
-        Break::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
-        Break::Reset | Break::CutOff => Ended::Reset,
+        BrokenHow::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
+        BrokenHow::Reset | BrokenHow::CutOff => Ended::Reset,
     };
     (ended, words.to_owned())
 }
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    fn broke(how: Break, stage: Stage) -> Over {
+    fn broke(how: BrokenHow, stage: Stage) -> Over {
         Over::Broke { how, stage, words: "words".to_owned() }
     }
 
@@ -153,7 +153,7 @@ mod tests {
             assert_eq!(word(&error, &over).0, Ended::ErrorFrame);
         }
         let refused = Seen { status: Some(503), finish: None, chunks: 0, ..seen() };
-        let over = broke(Break::Reset, Stage::Streaming);
+        let over = broke(BrokenHow::Reset, Stage::Streaming);
         assert_eq!(word(&refused, &over), (Ended::HttpError, Stage::Headers));
     }
 
@@ -161,12 +161,12 @@ mod tests {
     fn a_connection_that_ends_is_told_apart_by_where() {
         let open = Seen { finish: None, ..seen() };
         let early = Seen { status: None, finish: None, chunks: 0, ..seen() };
-        let cut_off = broke(Break::CutOff, Stage::Streaming);
+        let cut_off = broke(BrokenHow::CutOff, Stage::Streaming);
         assert_eq!(word(&open, &cut_off), (Ended::Truncated, Stage::Streaming));
         assert_eq!(word(&seen(), &cut_off), (Ended::Reset, Stage::Closing));
-        let at_head = broke(Break::CutOff, Stage::Headers);
+        let at_head = broke(BrokenHow::CutOff, Stage::Headers);
         assert_eq!(word(&early, &at_head), (Ended::Reset, Stage::Headers));
-        let refused = broke(Break::Refused, Stage::Connect);
+        let refused = broke(BrokenHow::Refused, Stage::Connect);
         assert_eq!(word(&early, &refused), (Ended::Refused, Stage::Connect));
     }
 

@@ -145,6 +145,21 @@ impl Stage {
     }
 }
 
+/// How an exchange broke below HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenHow {
+    /// No such name, no route, TLS refused.
+    Unreachable,
+    /// The connection was refused.
+    Refused,
+    /// The other side reset the connection.
+    Reset,
+    /// The other side ended the stream in the middle of a message.
+    CutOff,
+    /// Bytes that are not HTTP.
+    Malformed,
+}
+
 /// The kind of ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

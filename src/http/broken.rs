@@ -5,9 +5,9 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use crate::fact::Stage;
+use crate::fact::{BrokenHow, Stage};
 use crate::unit::At;
-use crate::world::{Broken, BrokenHow};
+use crate::world::Broken;
 
 /// An error of the client, as what broke, seen at `at`.
 pub fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {

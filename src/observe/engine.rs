@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use crate::engine::{Engine, Metric};
-use crate::fact::Source;
+use crate::fact::{BrokenHow, Source};
 use crate::observe::prometheus;
 use crate::secret::Secrets;
-use crate::world::{Broken, BrokenHow, Call, Reply, Sample, Sensor, Wire};
+use crate::world::{Broken, Call, Reply, Sample, Sensor, Wire};
 
 /// Bounds a metrics page; vLLM's has some 60 KB.
 const PAGE_BYTES_MAX: usize = 8 << 20;

@@ -5,14 +5,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::answer::{Answer, Break, Over, Watch};
-use crate::fact::{Abilities, Stage};
+use crate::answer::{Answer, Over, Watch};
+use crate::fact::{Abilities, BrokenHow, Stage};
 use crate::plan::Ask;
 use crate::protocol::openai;
 use crate::secret::Secrets;
 use crate::spec::Limits;
 use crate::timeline::Timeline;
-use crate::world::{Broken, BrokenHow, Call, Reply, Wire};
+use crate::world::{Broken, Call, Reply, Wire};
 
 /// What all asks of a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ async fn follow<W: Wire>(
         flight.reached(watch.tokens());
         if watch.tokens() > asked * ENDLESS_TIMES + ENDLESS_TOKENS {
             return Over::Broke {
-                how: Break::Malformed,
+                how: BrokenHow::Malformed,
                 stage: Stage::Streaming,
                 words: format!("no end: {} tokens, and {asked} were asked for", watch.tokens()),
             };
@@ -144,14 +144,7 @@ async fn follow<W: Wire>(
 }
 
 fn broke(broken: Broken) -> Over {
-    let how = match broken.how {
-        BrokenHow::Unreachable => Break::Unreachable,
-        BrokenHow::Refused => Break::Refused,
-        BrokenHow::Reset => Break::Reset,
-        BrokenHow::CutOff => Break::CutOff,
-        BrokenHow::Malformed => Break::Malformed,
-    };
-    Over::Broke { how, stage: broken.stage, words: broken.words }
+    Over::Broke { how: broken.how, stage: broken.stage, words: broken.words }
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ impl Screen {
 impl Watcher for Screen {
     fn entry(&mut self, entry: &Entry) {
         self.now = self.now.max(entry.at);
+        tracing::debug!("{} {:?}", entry.seq, entry.fact);
         self.status.take(entry);
         if let Some(on_fail) = &mut self.on_fail {
             on_fail.take(entry);
