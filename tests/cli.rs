@@ -52,6 +52,9 @@ fn mistakes_say_what_where_and_what_to_try() {
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
     mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
     mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);
+    let real = ["run", "--endpoint", "http://127.0.0.1:1"];
+    mistake(&[&real[..], &["--profile", "dgx-spark"]].concat(), &["simulated"]);
+    mistake(&[&real[..], &["--ailment", "crash"]].concat(), &["--simulate"]);
     mistake(&["run", "--scenario", "overnight"], &["--endpoint", "--simulate"]);
     mistake(&["run", "--simulate", "--ailment", "crsh"], &["crsh", "crash"]);
     mistake(&["run", "--simulate", "--duration", "60"], &["unit"]);

@@ -85,6 +85,10 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
         )
         .hint("--simulate in place of --endpoint"));
     }
+    if !simulate && wish.asked.profile.is_some() {
+        let what = "--profile is the machine of the simulated server, and this server is real";
+        return Err(Mistake::new(what).hint("longhaul plan takes rates from a profile"));
+    }
     let recipe = wish.asked.recipe(simulate.then_some(FLAGSHIP))?;
     let scenario = wish.asked.scenario(if simulate { "smoke" } else { "quick" })?;
     let profile = if simulate { wish.asked.profile(recipe.as_ref())? } else { None };
