@@ -2,13 +2,8 @@
 //! real time. One thread; a driver brings the engine up to now, and each
 //! connection is a task. When the model's server dies, the port really refuses.
 
-mod ask;
 mod connection;
-mod desk;
-mod page;
-mod refusal;
 mod reply;
-mod voice;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -21,10 +16,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::error::Mistake;
+use crate::sim::world::Desk;
 use crate::sim::{Ailment, BoxView, Engine, Setup};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use desk::Desk;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 1024;

@@ -5,6 +5,8 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::sim::face::{Page, phrase};
+
 /// A request's head above this is refused: bounds what a client can make us keep.
 const HEAD_MAX: usize = 64 << 10;
 /// A body above this is refused; 1M tokens as ids are about 8 MB.
@@ -142,23 +144,19 @@ impl Connection {
     }
 
     /// Writes a whole response.
-    pub async fn respond(
-        &mut self,
-        status: u16,
-        content_type: &str,
-        body: &str,
-        keep: bool,
-    ) -> io::Result<()> {
+    pub async fn respond(&mut self, page: &Page, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
-        let kind = if body.is_empty() {
+        let kind = if page.body.is_empty() {
             String::new()
         } else {
-            format!("content-type: {content_type}\r\n")
+            format!("content-type: {}\r\n", page.kind)
         };
         let text = format!(
-            "HTTP/1.1 {status} {}\r\nserver: uvicorn\r\ncontent-length: {}\r\n{kind}{close}\r\n{body}",
-            phrase(status),
-            body.len(),
+            "HTTP/1.1 {} {}\r\nserver: uvicorn\r\ncontent-length: {}\r\n{kind}{close}\r\n{}",
+            page.status,
+            phrase(page.status),
+            page.body.len(),
+            page.body,
         );
         self.write(text.as_bytes()).await
     }
@@ -182,19 +180,6 @@ impl Connection {
     /// Ends an event stream in good order.
     pub async fn end_stream(&mut self) -> io::Result<()> {
         self.write(b"0\r\n\r\n").await
-    }
-}
-
-/// The reason phrase of a status.
-pub fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        413 => "Content Too Large",
-        431 => "Request Header Fields Too Large",
-        _ => "Internal Server Error",
     }
 }
 

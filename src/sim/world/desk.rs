@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::rng::Rng;
-use crate::sim::answer::Token;
-use crate::sim::{BoxView, Engine, Exit, Finish, Happening, Job, JobId};
+use crate::sim::face::{self, Answer, Item, Page, Question, Teller};
+use crate::sim::{BoxView, Engine, Exit, Happening, Job, JobId};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -19,24 +19,6 @@ const VIEW_US: u64 = 500_000;
 
 /// Who gets the lines of the server's log.
 pub type Say = Box<dyn FnMut(&str)>;
-
-/// What a request's connection is told.
-#[derive(Debug)]
-pub enum Item {
-    /// Tokens, or the end, or both.
-    Output {
-        /// The step's tokens.
-        tokens: Vec<Token>,
-        /// Prompt tokens that came from the cache.
-        cached: u64,
-        /// Set with the last.
-        finish: Option<Finish>,
-    },
-    /// The request failed, in the server's words.
-    Failed(&'static str),
-    /// The stream ends here, without a reason.
-    Cut,
-}
 
 /// Whether the port is open.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +36,7 @@ pub struct Desk {
     engine: RefCell<Engine>,
     timeline: Timeline,
     seed: u64,
-    waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<Item>>>,
+    waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
     /// Something was put in: the driver has to look again.
     put_in: Notify,
     door: watch::Sender<Door>,
@@ -106,18 +88,24 @@ impl Desk {
         at(&self.engine.borrow())
     }
 
-    /// Seconds since 1970 of an instant of the engine.
-    pub fn unix_seconds(&self, at: At) -> f64 {
-        self.timeline.wall_us() as f64 / 1e6 + at.seconds()
-    }
-
-    /// Seconds since 1970, now.
-    pub fn created(&self) -> u64 {
-        self.timeline.wall_now_us() / 1_000_000
+    /// What a question comes to; work is handed to the engine.
+    pub fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
+        let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
+        let question = Question { method, path, body, at, wall_us };
+        let answer = self.look(|engine| face::answer(engine, &question));
+        let ask = match answer {
+            Answer::Page(page) => return Served::Page(page),
+            Answer::Ask(ask) => ask,
+        };
+        let Some(ticket) = self.submit(ask.job.clone()) else {
+            return Served::Page(Page::engine_dead());
+        };
+        let teller = Teller::new(&ask, &ticket.name(), question.created());
+        Served::Work(ticket, Box::new(teller))
     }
 
     /// Hands a job in; `None` if the engine does not take it.
-    pub fn submit(self: &Rc<Desk>, job: Job) -> Option<Ticket> {
+    fn submit(self: &Rc<Desk>, job: Job) -> Option<Ticket> {
         let now = self.timeline.now();
         let mut engine = self.engine.borrow_mut();
         if self.loads_by_itself.get() && !engine.loaded() {
@@ -135,8 +123,8 @@ impl Desk {
         loop {
             let now = self.timeline.now();
             let happened = self.engine.borrow_mut().advance(now);
-            for (_, happening) in happened {
-                self.hand_out(happening);
+            for (at, happening) in happened {
+                self.hand_out(at, happening);
             }
             let view = self.engine.borrow().view(now);
             *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
@@ -150,13 +138,13 @@ impl Desk {
         }
     }
 
-    fn hand_out(&self, happening: Happening) {
+    fn hand_out(&self, at: At, happening: Happening) {
         match happening {
             Happening::Output { job, tokens, cached, finish } => {
-                self.send(job, Item::Output { tokens, cached, finish }, finish.is_some());
+                self.send(job, (at, Item::Output { tokens, cached, finish }), finish.is_some());
             }
-            Happening::Failed { job, message } => self.send(job, Item::Failed(message), true),
-            Happening::Cut { job } => self.send(job, Item::Cut, true),
+            Happening::Failed { job, message } => self.send(job, (at, Item::Failed(message)), true),
+            Happening::Cut { job } => self.send(job, (at, Item::Cut), true),
             Happening::Said(line) => (self.say.borrow_mut())(&line),
             Happening::Started => {}
             Happening::Exited(exit) => {
@@ -170,7 +158,7 @@ impl Desk {
         }
     }
 
-    fn send(&self, job: JobId, item: Item, last: bool) {
+    fn send(&self, job: JobId, item: (At, Item), last: bool) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(sender) = waiting.get(&job) {
             // Nobody listens any more if the connection is just being dropped.
@@ -182,21 +170,29 @@ impl Desk {
     }
 }
 
+/// What a question came to.
+pub enum Served {
+    /// An answer at once.
+    Page(Page),
+    /// A job in the engine, and what turns its items into what the client hears.
+    Work(Ticket, Box<Teller>),
+}
+
 /// A job in the engine, as its connection holds it. Dropping it hangs up.
 pub struct Ticket {
     id: JobId,
-    inbox: mpsc::UnboundedReceiver<Item>,
+    inbox: mpsc::UnboundedReceiver<(At, Item)>,
     desk: Rc<Desk>,
 }
 
 impl Ticket {
-    /// The next item; `None` when the server is gone.
-    pub async fn next(&mut self) -> Option<Item> {
+    /// The next item, and when the engine had it; `None` when the server is gone.
+    pub async fn next(&mut self) -> Option<(At, Item)> {
         self.inbox.recv().await
     }
 
     /// The response's id behind its prefix, as vLLM's 16 hexadecimal digits.
-    pub fn name(&self) -> String {
+    fn name(&self) -> String {
         format!("{:016x}", Rng::at(self.desk.seed, &[0xD0, self.id.0]).bits())
     }
 }

@@ -36,6 +36,8 @@ pub struct Ask {
     pub usage: Usage,
     /// Whether token ids are shown.
     pub ids: bool,
+    /// Whether it is a chat.
+    pub chat: bool,
 }
 
 /// JSON, or where it stops being JSON.
@@ -83,7 +85,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
         ignore_eos: switch(&body, "ignore_eos")?,
         reasoning,
     };
-    Ok(Ask { job, model, stream, usage, ids: switch(&body, "return_token_ids")? })
+    Ok(Ask { job, model, stream, usage, ids: switch(&body, "return_token_ids")?, chat })
 }
 
 /// The tokens of a body of `/tokenize`.

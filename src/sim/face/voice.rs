@@ -28,10 +28,10 @@ pub struct Voice {
 
 impl Voice {
     /// The voice of an ask under the name `id`.
-    pub fn new(ask: &Ask, chat: bool, id: &str, created: u64) -> Voice {
-        let prefix = if chat { "chatcmpl" } else { "cmpl" };
+    pub fn new(ask: &Ask, id: &str, created: u64) -> Voice {
+        let prefix = if ask.chat { "chatcmpl" } else { "cmpl" };
         Voice {
-            chat,
+            chat: ask.chat,
             reasoning: ask.job.reasoning,
             usage: ask.usage,
             ids: ask.ids,
@@ -241,8 +241,8 @@ mod tests {
 
     fn voice(chat: bool, reasoning: bool) -> Voice {
         let job = Job { prompt: vec![17, 18], reasoning, ..Job::default() };
-        let ask = Ask { job, model: "m".into(), stream: true, usage: Usage::Always, ids: true };
-        Voice::new(&ask, chat, "0", 1)
+        let (usage, model) = (Usage::Always, "m".into());
+        Voice::new(&Ask { job, model, stream: true, usage, ids: true, chat }, "0", 1)
     }
 
     fn parsed(text: Option<String>) -> Value {

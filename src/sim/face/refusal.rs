@@ -87,8 +87,21 @@ impl Refusal {
 
     /// A path or a method that is not there, or a request that is not HTTP.
     pub fn http(status: u16) -> Refusal {
-        let phrase = super::connection::phrase(status);
+        let phrase = phrase(status);
         Refusal { status, message: phrase.to_owned(), kind: phrase, param: None }
+    }
+}
+
+/// The reason phrase of a status.
+pub fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        _ => "Internal Server Error",
     }
 }
 
