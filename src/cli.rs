@@ -32,6 +32,8 @@ Examples:
   longhaul run --endpoint http://spark:8000 --scenario overnight --recipe my-recipe.yaml
   longhaul report runs/LATEST --wide            the same conclusions again, with all tables
   longhaul plan --scenario overnight            what would be sent, and what it can decide
+  longhaul rehearse --scenario overnight --ailment hang=10m@2h
+                                                the night in seconds: would its contract notice?
   longhaul sim --port 8000                      the simulated server by itself
 
 Exit codes: 0 PASS, 1 FAIL, 2 your mistake, 3 INCONCLUSIVE, 4 longhaul failed, 130 interrupted.";
@@ -44,6 +46,8 @@ enum Verb {
     Report(ReportArgs),
     /// Say what a scenario amounts to, without sending anything
     Plan(PlanArgs),
+    /// Play a whole run in virtual time, against the simulated server: hours in seconds
+    Rehearse(RehearseArgs),
     /// Serve the simulated server, for other tools
     Sim(SimArgs),
     /// List the recipes, scenarios and machine profiles that are built in
@@ -75,6 +79,25 @@ struct Asked {
     profile: Option<String>,
 }
 
+/// What runs and rehearsals take alike.
+#[derive(Args)]
+struct Driven {
+    #[command(flatten)]
+    asked: Asked,
+    /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again
+    #[arg(long, value_name = "AILMENT", allow_hyphen_values = true)]
+    ailment: Vec<String>,
+    /// The run folder; it must not exist, or be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// End the run when the first gate is broken
+    #[arg(long)]
+    stop_on_fail: bool,
+    /// All tables in the report
+    #[arg(long)]
+    wide: bool,
+}
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -85,25 +108,16 @@ Examples:
   longhaul run --simulate --scenario smoke --ailment crash=10s@20s")]
 struct RunArgs {
     #[command(flatten)]
-    asked: Asked,
+    driven: Driven,
     /// The address of a server that already runs, with or without /v1
     #[arg(long, value_name = "URL", conflicts_with = "simulate")]
     endpoint: Option<String>,
     /// Drive the built-in simulated server
     #[arg(long)]
     simulate: bool,
-    /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again
-    #[arg(long, value_name = "AILMENT")]
-    ailment: Vec<String>,
     /// The model to ask for, where the server lists several
     #[arg(long)]
     model: Option<String>,
-    /// The run folder; it must not exist, or be empty
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
-    /// End the run when the first gate is broken
-    #[arg(long)]
-    stop_on_fail: bool,
     /// The environment variable that holds the API key
     #[arg(long, value_name = "NAME")]
     api_key_env: Option<String>,
@@ -113,9 +127,18 @@ struct RunArgs {
     /// Certificates (PEM) to trust beside the system's
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// All tables in the report
-    #[arg(long)]
-    wide: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul rehearse
+  longhaul rehearse --scenario overnight --recipe my-recipe.yaml
+  longhaul rehearse --duration 6h --ailment hang=10m@2h --ailment error_frame=0.5%
+  longhaul rehearse --scenario my.yaml --ailment slow_leak=2GiB/h --wide")]
+struct RehearseArgs {
+    #[command(flatten)]
+    driven: Driven,
 }
 
 #[derive(Args)]
@@ -196,6 +219,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             command::report::report(&args.run, format)
         }
         Verb::Plan(args) => command::plan::plan(&args.into()),
+        Verb::Rehearse(args) => command::rehearse::rehearse(args.driven.into()),
         Verb::Sim(args) => command::sim::sim(&args.into()),
         Verb::List => command::list::list(),
     }
@@ -217,20 +241,29 @@ impl From<Asked> for command::Asked {
     }
 }
 
-impl From<RunArgs> for command::run::Wish {
-    fn from(args: RunArgs) -> command::run::Wish {
-        command::run::Wish {
+impl From<Driven> for command::drive::Wish {
+    fn from(args: Driven) -> command::drive::Wish {
+        command::drive::Wish {
             asked: args.asked.into(),
-            endpoint: args.endpoint,
-            simulate: args.simulate,
             ailments: args.ailment,
-            model: args.model,
             output: args.output,
             stop_on_fail: args.stop_on_fail,
+            wide: args.wide,
+            ..command::drive::Wish::default()
+        }
+    }
+}
+
+impl From<RunArgs> for command::run::Wish {
+    fn from(args: RunArgs) -> command::run::Wish {
+        let drive = command::drive::Wish { model: args.model, ..args.driven.into() };
+        command::run::Wish {
+            drive,
+            endpoint: args.endpoint,
+            simulate: args.simulate,
             api_key_env: args.api_key_env,
             headers: args.header,
             ca_cert: args.ca_cert,
-            wide: args.wide,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The verbs, one file each: plumbing between the two halves of the house,
 //! which meet only here.
 
+pub mod drive;
 pub mod inputs;
 pub mod list;
 pub mod plan;
+pub mod rehearse;
 pub mod report;
 pub mod run;
 pub mod sim;

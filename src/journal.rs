@@ -32,7 +32,7 @@ use writer::{Job, Writer};
 
 /// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
 /// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
-const QUEUE_JOBS_MAX: usize = 8192;
+pub const QUEUE_JOBS_MAX: usize = 8192;
 
 /// Refuses a folder that could not become a run folder, before anything is started.
 ///

@@ -68,9 +68,13 @@ pub struct Script {
     pub before: Vec<(At, Fact)>,
     /// How long `/v1/models` takes, microseconds: what llama-benchy takes off a prefill.
     pub models_us: Option<u64>,
-    /// Whether the wall clock is real; a rehearsal has none.
-    pub real_clock: bool,
+    /// What the wall clock says.
+    pub wall: WallClock,
 }
+
+/// What the wall clock says at an instant, microseconds since 1970: of the run's own
+/// machine in life, as scripted in a rehearsal.
+pub type WallClock = Box<dyn Fn(At) -> u64>;
 
 /// What a task of the run has to say.
 enum Heard {
@@ -327,7 +331,7 @@ impl<W: World> Shell<W> {
                 self.record(now, Fact::Reading(reading), watch)?;
             }
         }
-        if self.script.real_clock && now.since(self.own.clock) >= CLOCK_US {
+        if now.since(self.own.clock) >= CLOCK_US {
             self.own.clock = now;
             self.wall(now, watch)?;
         }
@@ -356,7 +360,7 @@ impl<W: World> Shell<W> {
     }
 
     fn wall(&mut self, now: At, watch: Watch) -> Result<(), String> {
-        let wall_us = self.timeline.wall_now_us();
+        let wall_us = (self.script.wall)(now);
         let drift_us = wall_us.cast_signed() - (self.timeline.wall_us() + now.0).cast_signed();
         let jump_us = drift_us - self.own.drift_us;
         self.own.drift_us = drift_us;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ use crate::unit::At;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 1024;
+/// How old the published view of the box may be.
+const VIEW_EVERY: Duration = Duration::from_millis(500);
 
 /// What a simulated server is told to be.
 #[derive(Clone, Debug)]
@@ -239,8 +242,9 @@ pub fn spawn(
         });
         match started {
             Ok((server, runtime)) => {
-                let _ = tell.send(Ok((server.address, server.desk.view())));
-                runtime.block_on(until_dropped(server, inbox));
+                let view = Arc::new(Mutex::new(server.desk.view()));
+                let _ = tell.send(Ok((server.address, view.clone())));
+                runtime.block_on(until_dropped(server, inbox, &view));
             }
             Err(mistake) => {
                 let _ = tell.send(Err(mistake));
@@ -259,16 +263,28 @@ fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
         .map_err(|error| Mistake::new(format!("the simulated server cannot start: {error}")))
 }
 
-/// Serves until the handle is dropped.
-async fn until_dropped(server: Server, mut inbox: mpsc::UnboundedReceiver<Option<u64>>) {
-    let desk = server.desk.clone();
+/// Serves until the handle is dropped, and publishes the view of the box.
+async fn until_dropped(
+    server: Server,
+    mut inbox: mpsc::UnboundedReceiver<Option<u64>>,
+    view: &Mutex<BoxView>,
+) {
+    let (desk, shown) = (server.desk.clone(), server.desk.clone());
     let obey = async {
         while let Some(planned_us) = inbox.recv().await {
             desk.load_began(planned_us);
         }
     };
+    let publish = async {
+        let mut tick = tokio::time::interval(VIEW_EVERY);
+        loop {
+            tick.tick().await;
+            *view.lock().unwrap_or_else(PoisonError::into_inner) = shown.view();
+        }
+    };
     tokio::select! { biased;
         () = obey => {}
+        () = publish => {}
         // The port was lost while the server was down: to everyone it stays down.
         _ = server.serve() => {}
     }

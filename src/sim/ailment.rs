@@ -63,6 +63,16 @@ pub enum Kind {
         /// Of the duration of a step, at least 1.
         factor: f64,
     },
+    /// The disk of longhaul's own machine takes nothing for `lasts_us`, or ever again.
+    SlowDisk {
+        /// How long it lasts.
+        lasts_us: Option<u64>,
+    },
+    /// The wall clock of longhaul's own machine moves.
+    WallClockStep {
+        /// By how much, microseconds.
+        by_us: i64,
+    },
     /// The engine's memory grows until the kernel kills it.
     SlowLeak {
         /// Bytes per second.

@@ -1,6 +1,14 @@
-//! Where the model meets time: the desk between an engine and those who wait
-//! for its tokens. The one part of this room that knows the clock.
+//! Where the model meets time, and the seams of `world` in it: a wire that asks
+//! the server's face without a socket, sensors that look at its box, a disk
+//! under the journal, and a wall clock. The one part of this room that knows
+//! the clock; under a paused one, hours pass unseen.
 
+pub mod boxes;
 pub mod desk;
+pub mod host;
+pub mod wire;
 
+pub use boxes::BoxSensor;
 pub use desk::{Desk, Served, Ticket};
+pub use host::{Disk, Host};
+pub use wire::SimWire;

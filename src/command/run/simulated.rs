@@ -1,45 +1,41 @@
 //! The simulated server of a run, on a thread of its own.
 
-use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::PoisonError;
 
-use super::Wish;
-use super::world::SharedBox;
+use crate::command::drive::Specs;
 use crate::command::sim::{ailments, no_profile};
 use crate::error::Mistake;
 use crate::serve::sim::{self, Handle, Order};
 use crate::sim::Setup;
-use crate::spec::{Extent, Profile, Recipe};
-use crate::unit::micros;
+use crate::sim::world::BoxSensor;
 
 /// A simulated server on a thread of its own.
 pub struct Simulated {
     handle: Handle,
     planned_us: Option<u64>,
-    told: Cell<bool>,
 }
 
 impl Simulated {
-    /// Starts it on a free port. `extent` is what the scenario plans.
+    /// Starts it on a free port. `planned_us` is how long the load is planned to last.
     ///
     /// # Errors
     /// An ailment that there is not, or no machine to simulate.
     pub fn start(
-        wish: &Wish,
-        recipe: Option<&Recipe>,
-        profile: Option<&Profile>,
-        extent: Extent,
+        texts: &[String],
+        seed: u64,
+        specs: &Specs,
+        planned_us: Option<u64>,
     ) -> Result<Simulated, Mistake> {
-        let ailments = ailments(&wish.ailments)?;
-        let (Some(recipe), Some(profile)) = (recipe, profile) else { return Err(no_profile()) };
-        let order = Order { setup: Setup::of(recipe, profile), seed: wish.asked.seed, ailments };
+        let ailments = ailments(texts)?;
+        let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
+            return Err(no_profile());
+        };
+        let order = Order { setup: Setup::of(recipe, profile), seed, ailments };
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let handle = sim::spawn(bind, order, |line| tracing::debug!("server: {line}"))?;
-        let planned_us = match extent {
-            Extent::Duration(duration) => Some(micros(duration)),
-            Extent::Laps(_) => None,
-        };
-        Ok(Simulated { handle, planned_us, told: Cell::new(false) })
+        Ok(Simulated { handle, planned_us })
     }
 
     /// Where it listens.
@@ -47,15 +43,15 @@ impl Simulated {
         self.handle.address()
     }
 
-    /// The box that it stands in.
-    pub fn shared_box(&self) -> SharedBox {
-        self.handle.shared_view()
+    /// What looks at the box that it stands in.
+    pub fn boxes(&self) -> Vec<BoxSensor> {
+        let shared = self.handle.shared_view();
+        let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        BoxSensor::all(&(Rc::new(look) as Rc<_>))
     }
 
-    /// Tells it that the load began; only the first call counts.
+    /// Tells it that the load began.
     pub fn load_began(&self) {
-        if !self.told.replace(true) {
-            self.handle.load_began(self.planned_us);
-        }
+        self.handle.load_began(self.planned_us);
     }
 }

@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -13,9 +12,6 @@ use crate::sim::face::{self, Answer, Item, Page, Question, Teller};
 use crate::sim::{BoxView, Engine, Exit, Happening, Job, JobId};
 use crate::timeline::Timeline;
 use crate::unit::At;
-
-/// How old the published view of the box may be.
-const VIEW_US: u64 = 500_000;
 
 /// Who gets the lines of the server's log.
 pub type Say = Box<dyn FnMut(&str)>;
@@ -40,7 +36,6 @@ pub struct Desk {
     /// Something was put in: the driver has to look again.
     put_in: Notify,
     door: watch::Sender<Door>,
-    view: Arc<Mutex<BoxView>>,
     say: RefCell<Say>,
     loads_by_itself: Cell<bool>,
 }
@@ -50,7 +45,6 @@ impl Desk {
     pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
         let door = Door { open: engine.listening(), life: 0, abrupt: false };
         Desk {
-            view: Arc::new(Mutex::new(engine.view(At::ZERO))),
             engine: RefCell::new(engine),
             timeline,
             seed,
@@ -78,9 +72,14 @@ impl Desk {
         self.door.subscribe()
     }
 
-    /// The box as last published.
-    pub fn view(&self) -> Arc<Mutex<BoxView>> {
-        self.view.clone()
+    /// The box as it is now.
+    pub fn view(&self) -> BoxView {
+        self.look(|engine| engine.view(self.timeline.now()))
+    }
+
+    /// The clock.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline
     }
 
     /// Looks at the engine.
@@ -126,15 +125,18 @@ impl Desk {
             for (at, happening) in happened {
                 self.hand_out(at, happening);
             }
-            let view = self.engine.borrow().view(now);
-            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
-            let look_again = At(now.0 + VIEW_US);
-            let next =
-                self.engine.borrow().next_event().map_or(look_again, |at| at.min(look_again));
+            let next = self.engine.borrow().next_event();
             tokio::select! { biased;
                 () = self.put_in.notified() => {}
-                () = self.timeline.until(next) => {}
+                () = self.until(next) => {}
             }
+        }
+    }
+
+    async fn until(&self, at: Option<At>) {
+        match at {
+            Some(at) => self.timeline.until(at).await,
+            None => std::future::pending().await,
         }
     }
 

@@ -1,18 +1,21 @@
 //! What a run writes of itself into its manifest.
 
-use super::Wish;
 use super::prepare::Specs;
+use super::{Setting, Wish};
 use crate::engine::Engine;
 use crate::journal::Manifest;
-use crate::journal::manifest::{self, Anchor, Node, Text};
-use crate::observe::here;
+use crate::journal::manifest::{self, Text};
 use crate::plan::Plan;
 use crate::run::arrive::Server;
 use crate::spec::{Recipe, Source};
-use crate::timeline::Timeline;
 
 /// What the run is, as far as the user said it.
-pub fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timeline) -> Manifest {
+pub fn manifest_of<S: Setting>(
+    wish: &Wish,
+    specs: &Specs,
+    recipe: &Recipe,
+    setting: &S,
+) -> Manifest {
     Manifest {
         simulated: specs.simulate,
         recipe: Text::of(&recipe.source),
@@ -23,19 +26,8 @@ pub fn manifest_of(wish: &Wish, specs: &Specs, recipe: &Recipe, timeline: &Timel
         container: recipe.container.clone(),
         command: recipe.command.clone(),
         seed: wish.asked.seed,
-        nodes: vec![Node {
-            host: here::host().unwrap_or_default(),
-            role: "load".to_owned(),
-            kernel: here::kernel(),
-            driver: here::driver(),
-            clocks: None,
-        }],
-        segments: vec![Anchor {
-            segment: 0,
-            wall_us: timeline.wall_us(),
-            monotonic_us: here::uptime_us(),
-            boot_id: here::boot_id(),
-        }],
+        nodes: vec![setting.node()],
+        segments: vec![setting.anchor()],
         again: again(wish, specs, recipe),
         ..Manifest::default()
     }
@@ -64,7 +56,7 @@ pub fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &
 
 /// The command line that does the run again.
 fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
-    let mut words = vec!["longhaul run".to_owned()];
+    let mut words = vec![format!("longhaul {}", wish.again.verb)];
     let mut flag = |name: &str, value: &str| {
         let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=@%".contains(c));
         words.push(if plain { format!("--{name} {value}") } else { format!("--{name} '{value}'") });
@@ -92,23 +84,18 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
     for ailment in &wish.ailments {
         flag("ailment", ailment);
     }
-    if let Some(endpoint) = &wish.endpoint {
-        flag("endpoint", endpoint);
-    }
     if let Some(model) = &wish.model {
         flag("model", model);
     }
-    if let Some(name) = &wish.api_key_env {
-        flag("api-key-env", name);
+    for (name, value) in &wish.again.flags {
+        if let Some(value) = value {
+            flag(name, value);
+        }
     }
-    if let Some(path) = &wish.ca_cert {
-        flag("ca-cert", &path.display().to_string());
-    }
+    let switches = wish.again.flags.iter().filter(|(_, value)| value.is_none());
+    words.extend(switches.map(|(name, _)| format!("--{name}")));
     if wish.stop_on_fail {
         words.push("--stop-on-fail".to_owned());
-    }
-    if wish.endpoint.is_none() {
-        words.push("--simulate".to_owned());
     }
     words.push(format!("--seed {}", wish.asked.seed));
     words.join(" ")

@@ -5,7 +5,6 @@
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
 
-use super::simulated::Simulated;
 use crate::analysis::{Asked, Fold, Pass1};
 use crate::command::tell;
 use crate::fact::{Entry, Fact, TargetWord};
@@ -20,6 +19,8 @@ use crate::verdict;
 const COLUMNS: usize = 79;
 /// How often the line is written again on a terminal, and a plain line elsewhere.
 const EVERY_US: (u64, u64) = (250_000, 15_000_000);
+/// The same on a terminal in a rehearsal, whose hours pass in less than a second.
+const REHEARSED_US: u64 = 600_000_000;
 /// How often the contract is looked at when the run is to end at the first broken gate.
 const JUDGE_US: u64 = 5_000_000;
 
@@ -27,10 +28,11 @@ const JUDGE_US: u64 = 5_000_000;
 pub struct Screen {
     status: report::Progress,
     terminal: bool,
+    /// How often the line is written; never, where nobody would see it pass.
+    every_us: Option<u64>,
     shown: Option<At>,
     now: At,
     on_fail: Option<OnFail>,
-    sim: Option<Simulated>,
 }
 
 /// The contract, looked at while the run goes on.
@@ -44,16 +46,32 @@ struct OnFail {
 }
 
 impl Screen {
-    /// For a run; with a stopper, the run ends at the first broken gate. A simulated server
-    /// is told when the load begins.
-    pub fn new(asked: Asked, stopper: Option<Rc<Stopper>>, sim: Option<Simulated>) -> Screen {
+    /// For a run in real time; with a stopper, the run ends at the first broken gate.
+    pub fn live(asked: Asked, stopper: Option<Rc<Stopper>>) -> Screen {
+        let terminal = std::io::stderr().is_terminal();
+        let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
+        Screen::new(asked, stopper, terminal, every_us)
+    }
+
+    /// For a rehearsal: it is over before plain lines would be read.
+    pub fn rehearsed(asked: Asked, stopper: Option<Rc<Stopper>>) -> Screen {
+        let terminal = std::io::stderr().is_terminal();
+        Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
+    }
+
+    fn new(
+        asked: Asked,
+        stopper: Option<Rc<Stopper>>,
+        terminal: bool,
+        every_us: Option<u64>,
+    ) -> Screen {
         Screen {
             status: report::Progress::new(asked.extent),
-            terminal: std::io::stderr().is_terminal(),
+            terminal,
+            every_us,
             shown: None,
             now: At::ZERO,
             on_fail: stopper.map(|stopper| OnFail::new(stopper, asked)),
-            sim,
         }
     }
 
@@ -91,22 +109,19 @@ impl Watcher for Screen {
         if let Some(on_fail) = &mut self.on_fail {
             on_fail.take(entry);
         }
-        if let (Some(sim), Fact::Phase(_)) = (&self.sim, &entry.fact) {
-            sim.load_began();
-        }
         let loud = match &entry.fact {
             Fact::Phase(_) | Fact::Fault(_) => true,
             Fact::Target(target) => target.word != TargetWord::Ready,
             _ => false,
         };
-        if loud {
+        if loud && self.every_us.is_some() {
             self.show(0);
         }
     }
 
     fn tick(&mut self, now: At, progress: &Progress) {
         self.now = now;
-        let every_us = if self.terminal { EVERY_US.0 } else { EVERY_US.1 };
+        let Some(every_us) = self.every_us else { return };
         if self.shown.is_none_or(|shown| now.since(shown) >= every_us) {
             self.show(progress.in_flight());
         }

@@ -1,0 +1,119 @@
+//! The stage: a setting and what looks at it, as a world to run in.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::error::Mistake;
+use crate::fact::Source;
+use crate::journal::Manifest;
+use crate::journal::manifest::{Anchor, Node};
+use crate::observe::engine::EngineSensor;
+use crate::run::WallClock;
+use crate::secret::Secrets;
+use crate::sim::world::BoxSensor;
+use crate::target::Attached;
+use crate::timeline::Timeline;
+use crate::world::{Sample, Seams, Sensor, Sink, Wire, World};
+
+/// Where a run takes place: what life and a rehearsal have each in its own way.
+pub trait Setting {
+    /// How requests travel.
+    type Wire: Wire;
+    /// Who writes the run folder.
+    type Sink: Sink;
+
+    /// The way to the server.
+    fn wire(&self) -> Self::Wire;
+
+    /// The clock, anchored when the setting was made.
+    fn timeline(&self) -> Timeline;
+
+    /// What the wall clock says.
+    fn wall(&self) -> WallClock;
+
+    /// The server's address, as people should read it.
+    fn address(&self) -> &str;
+
+    /// What must never be written.
+    fn secrets(&self) -> Rc<Secrets>;
+
+    /// The machine that drives.
+    fn node(&self) -> Node;
+
+    /// What ties the offsets of the first segment to the wall clock.
+    fn anchor(&self) -> Anchor;
+
+    /// The run folder where the user names none.
+    fn folder(&self, recipe: &str, scenario: &str) -> PathBuf;
+
+    /// Makes the run folder.
+    ///
+    /// # Errors
+    /// It is in use, is not empty, or cannot be written.
+    fn journal(&self, folder: &Path, manifest: &Manifest) -> Result<Self::Sink, Mistake>;
+
+    /// What looks at the box of a simulated server.
+    fn boxes(&self) -> Vec<BoxSensor>;
+
+    /// The load begins.
+    fn load_began(&self);
+}
+
+/// A setting as a world.
+pub struct Stage<S: Setting> {
+    /// How requests travel.
+    pub wire: S::Wire,
+    /// What looks at the server.
+    pub sensors: Vec<Eye<S::Wire>>,
+    /// Where entries go.
+    pub sink: S::Sink,
+}
+
+impl<S: Setting> World for Stage<S> {
+    type Wire = S::Wire;
+    type Target = Attached;
+    type Sensor = Eye<S::Wire>;
+    type Sink = S::Sink;
+
+    fn open(self) -> Seams<Stage<S>> {
+        Seams { wire: self.wire, target: Attached, sensors: self.sensors, sink: self.sink }
+    }
+}
+
+/// Everything that looks at a server from here.
+pub enum Eye<W: Wire> {
+    /// The engine's metrics or health.
+    Engine(EngineSensor<W>),
+    /// The box of a simulated server.
+    Box(BoxSensor),
+}
+
+impl<W: Wire> Sensor for Eye<W> {
+    fn source(&self) -> Source {
+        match self {
+            Eye::Engine(sensor) => sensor.source(),
+            Eye::Box(sensor) => sensor.source(),
+        }
+    }
+
+    fn what(&self) -> &'static str {
+        match self {
+            Eye::Engine(sensor) => sensor.what(),
+            Eye::Box(sensor) => sensor.what(),
+        }
+    }
+
+    fn cadence_us(&self) -> u64 {
+        match self {
+            Eye::Engine(sensor) => sensor.cadence_us(),
+            Eye::Box(sensor) => sensor.cadence_us(),
+        }
+    }
+
+    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+        match self {
+            Eye::Engine(sensor) => sensor.look().await,
+            Eye::Box(sensor) => sensor.look().await,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `longhaul rehearse`: the whole plan against the simulated server, in virtual
+//! time: hours in seconds, by the code that a run takes.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::LocalSet;
+
+use super::drive::screen::Screen;
+use super::drive::{self, Setting, Specs, Went, Wish, carry_out, conclude, prepare, stopping};
+use super::inputs::FLAGSHIP;
+use super::sim::no_profile;
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::journal::manifest::{Anchor, Node};
+use crate::journal::{self, Journal, Manifest};
+use crate::run::stop::Stop;
+use crate::run::{WallClock, Watcher};
+use crate::secret::Secrets;
+use crate::sim::world::boxes::Look;
+use crate::sim::world::{BoxSensor, Desk, Disk, Host, SimWire};
+use crate::sim::{Ailment, Engine, Setup};
+use crate::timeline::Timeline;
+use crate::unit::At;
+
+/// When every rehearsal begins: midnight, so that its wall times read as time since the
+/// start, of a day on which nobody served a language model.
+const EPOCH: Duration = Duration::from_secs(946_684_800);
+
+/// The scenario where the user names none: six hours.
+const SCENARIO: &str = "short";
+
+/// Rehearses and judges.
+pub fn rehearse(mut wish: Wish) -> Exit {
+    wish.again = drive::Again { verb: "rehearse", flags: Vec::new() };
+    let wide = wish.wide;
+    let went = in_virtual_time(async {
+        let (stopper, mut stop) = stopping();
+        let prepared = prepared(&wish, &mut stop).await?;
+        let on_fail = wish.stop_on_fail.then_some(stopper);
+        let mut screen = Screen::rehearsed(prepared.asked.clone(), on_fail);
+        let went = carry_out(prepared, stop, &mut screen).await;
+        screen.end();
+        Ok(went)
+    });
+    conclude(went, wide)
+}
+
+/// Rehearses without telling anybody but the watcher: for tests of what a rehearsal shows.
+pub fn play(wish: &Wish, stop: Stop, watcher: &mut dyn Watcher) -> Went {
+    in_virtual_time(async {
+        let mut stop = stop;
+        let prepared = prepared(wish, &mut stop).await?;
+        Ok(carry_out(prepared, stop, watcher).await)
+    })
+}
+
+/// Runs under a paused clock: it goes on by itself to the next thing that is due.
+fn in_virtual_time(play: impl Future<Output = Result<Went, Went>>) -> Went {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    match runtime {
+        Ok(runtime) => {
+            let played = async { play.await.unwrap_or_else(|went| went) };
+            runtime.block_on(LocalSet::new().run_until(played))
+        }
+        Err(why) => Went::Mistake(Mistake::new(format!("no runtime: {why}"))),
+    }
+}
+
+async fn prepared(wish: &Wish, stop: &mut Stop) -> Result<prepare::Prepared<Rehearsal>, Went> {
+    let specs = specs(wish)?;
+    prepare::vacant(wish)?;
+    let rehearsal = Rc::new(Rehearsal::begin(wish, &specs)?);
+    prepare::prepare(wish, &specs, &rehearsal, stop).await
+}
+
+fn specs(wish: &Wish) -> Result<Specs, Mistake> {
+    let recipe = wish.asked.recipe(Some(FLAGSHIP))?;
+    let scenario = wish.asked.scenario(SCENARIO)?;
+    let profile = wish.asked.profile(recipe.as_ref())?;
+    if profile.is_none() {
+        return Err(no_profile());
+    }
+    Ok(Specs { recipe, scenario, profile, simulate: true })
+}
+
+/// Virtual time, a simulated server and box, and a machine of longhaul's own.
+struct Rehearsal {
+    desk: Rc<Desk>,
+    host: Rc<Host>,
+    timeline: Timeline,
+    planned_us: Option<u64>,
+}
+
+impl Rehearsal {
+    fn begin(wish: &Wish, specs: &Specs) -> Result<Rehearsal, Mistake> {
+        let read = |text: &String| Ailment::parse(text);
+        let ailments: Vec<Ailment> = wish.ailments.iter().map(read).collect::<Result<_, _>>()?;
+        let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
+            return Err(no_profile());
+        };
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH + EPOCH);
+        let seed = wish.asked.seed;
+        let setup = Setup::of(recipe, profile);
+        let engine = Engine::new(setup, seed, ailments.clone(), At::ZERO);
+        let say = |line: &str| tracing::debug!("server: {line}");
+        let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(say)));
+        let driven = desk.clone();
+        tokio::task::spawn_local(async move { driven.drive().await });
+        let planned_us = prepare::planned_us(specs, seed);
+        Ok(Rehearsal { desk, host: Rc::new(Host::new(timeline, ailments)), timeline, planned_us })
+    }
+}
+
+impl Setting for Rehearsal {
+    type Wire = SimWire;
+    type Sink = Disk<Journal>;
+
+    fn wire(&self) -> SimWire {
+        SimWire::new(self.desk.clone())
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    fn wall(&self) -> WallClock {
+        let host = self.host.clone();
+        Box::new(move |now| host.wall_us(now))
+    }
+
+    fn address(&self) -> &'static str {
+        "http://rehearsed"
+    }
+
+    fn secrets(&self) -> Rc<Secrets> {
+        Rc::default()
+    }
+
+    fn node(&self) -> Node {
+        Node { host: "rehearsed".to_owned(), role: "load".to_owned(), ..Node::default() }
+    }
+
+    fn anchor(&self) -> Anchor {
+        Anchor { wall_us: self.timeline.wall_us(), ..Anchor::default() }
+    }
+
+    /// A number tells rehearsals apart, since all of them begin at the same time; it stands
+    /// nowhere inside, so that two of one seed are the same.
+    fn folder(&self, recipe: &str, scenario: &str) -> PathBuf {
+        let name = |n: u32| Path::new("runs").join(format!("rehearsed-{recipe}-{scenario}-{n}"));
+        (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
+    }
+
+    /// Written at once: a thread behind a channel would let hours pass unseen.
+    fn journal(&self, folder: &Path, manifest: &Manifest) -> Result<Disk<Journal>, Mistake> {
+        let journal = Journal::inline(folder, manifest)?;
+        Ok(Disk::new(journal, self.host.clone(), journal::QUEUE_JOBS_MAX))
+    }
+
+    fn boxes(&self) -> Vec<BoxSensor> {
+        let desk = self.desk.clone();
+        BoxSensor::all(&(Rc::new(move || desk.view()) as Look))
+    }
+
+    fn load_began(&self) {
+        self.desk.load_began(self.planned_us);
+        self.host.load_began(self.planned_us);
+    }
+}

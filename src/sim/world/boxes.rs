@@ -1,0 +1,67 @@
+//! What looks at the simulated server's box, as a sensor on it would.
+
+use std::rc::Rc;
+
+use crate::fact::Source;
+use crate::sim::BoxView;
+use crate::world::{Sample, Sensor};
+
+/// How often it looks, microseconds.
+const CADENCE_US: u64 = 1_000_000;
+
+/// A look at the box as it is now.
+pub type Look = Rc<dyn Fn() -> BoxView>;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// The kernel's count of processes that its OOM killer ended.
+    OomKills,
+    /// Memory that could still be had.
+    MemAvailable,
+}
+
+/// Looks at one thing of the box.
+pub struct BoxSensor {
+    what: What,
+    look: Look,
+}
+
+impl BoxSensor {
+    /// Everything that there is to look at.
+    pub fn all(look: &Look) -> Vec<BoxSensor> {
+        [What::OomKills, What::MemAvailable]
+            .map(|what| BoxSensor { what, look: look.clone() })
+            .into()
+    }
+}
+
+impl Sensor for BoxSensor {
+    fn source(&self) -> Source {
+        match self.what {
+            What::OomKills => Source::Kernel,
+            What::MemAvailable => Source::Host,
+        }
+    }
+
+    fn what(&self) -> &'static str {
+        match self.what {
+            What::OomKills => "oom_kills",
+            What::MemAvailable => "mem_available_bytes",
+        }
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+        let view = (self.look)();
+        let value = match self.what {
+            What::OomKills => view.oom_kills,
+            What::MemAvailable => view.memory_available_bytes,
+        };
+        let name = self.what().to_owned();
+        Ok(vec![Sample { instance: String::new(), name, value: value as f64 }])
+    }
+}

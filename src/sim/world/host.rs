@@ -1,0 +1,167 @@
+//! The machine that longhaul itself would run on: its disk under the journal,
+//! and its wall clock. What ails it is longhaul's own trouble, not the server's.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::fact::{Entry, Seq};
+use crate::sim::Ailment;
+use crate::sim::ailment::Kind;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::Sink;
+
+/// The machine.
+pub struct Host {
+    timeline: Timeline,
+    ailments: Vec<Ailment>,
+    troubles: RefCell<Troubles>,
+}
+
+/// The end of what does not end.
+const FOR_EVER: At = At(u64::MAX);
+
+/// When what goes wrong, since the load began.
+#[derive(Default)]
+struct Troubles {
+    /// The disk takes nothing from here to there.
+    stalls: Vec<(At, At)>,
+    /// The wall clock moves by so many microseconds.
+    steps: Vec<(At, i64)>,
+}
+
+impl Host {
+    /// A machine that is well until the load begins. Only what befalls the machine is
+    /// taken from the ailments.
+    pub fn new(timeline: Timeline, ailments: Vec<Ailment>) -> Host {
+        Host { timeline, ailments, troubles: RefCell::default() }
+    }
+
+    /// Load begins now, and is planned to last so many microseconds.
+    pub fn load_began(&self, planned_us: Option<u64>) {
+        let began = self.timeline.now();
+        let mut troubles = Troubles::default();
+        for ailment in &self.ailments {
+            let due = ailment.due(began, planned_us);
+            match ailment.kind {
+                Kind::SlowDisk { lasts_us } => {
+                    let until = lasts_us.map_or(FOR_EVER, |us| At(due.0.saturating_add(us)));
+                    troubles.stalls.push((due, until));
+                }
+                Kind::WallClockStep { by_us } => troubles.steps.push((due, by_us)),
+                _ => {}
+            }
+        }
+        *self.troubles.borrow_mut() = troubles;
+    }
+
+    /// What the wall clock says, microseconds since 1970.
+    pub fn wall_us(&self, now: At) -> u64 {
+        let troubles = self.troubles.borrow();
+        let steps = troubles.steps.iter().filter(|(due, _)| *due <= now).map(|(_, by_us)| by_us);
+        (self.timeline.wall_us() + now.0).saturating_add_signed(steps.sum())
+    }
+
+    /// While the disk takes nothing: when it will again.
+    fn stalled(&self, now: At) -> Option<At> {
+        let troubles = self.troubles.borrow();
+        let open = |(from, until): &&(At, At)| *from <= now && now < *until;
+        troubles.stalls.iter().find(open).map(|(_, until)| *until)
+    }
+}
+
+/// Something that waits to be written.
+enum Job {
+    Entry(Box<Entry>),
+    Evidence(Seq, Vec<u8>),
+    Log(Vec<u8>),
+    Sync,
+}
+
+/// A journal on the machine's disk: what it does not take waits, as long as there is room.
+pub struct Disk<S: Sink> {
+    sink: S,
+    host: Rc<Host>,
+    waiting: VecDeque<Job>,
+    waiting_max: usize,
+    failed: Option<String>,
+}
+
+impl<S: Sink> Disk<S> {
+    /// `waiting_max` jobs may wait for the disk.
+    pub fn new(sink: S, host: Rc<Host>, waiting_max: usize) -> Disk<S> {
+        Disk { sink, host, waiting: VecDeque::new(), waiting_max, failed: None }
+    }
+
+    fn give(&mut self, job: Job) -> Result<(), String> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let given = if self.host.stalled(self.host.timeline.now()).is_none() {
+            self.catch_up().and_then(|()| write(&mut self.sink, job))
+        } else if self.waiting.len() < self.waiting_max {
+            self.waiting.push_back(job);
+            Ok(())
+        } else {
+            Err(format!("the disk is too slow: {} rows wait to be written", self.waiting_max))
+        };
+        if let Err(words) = &given {
+            self.failed = Some(words.clone());
+        }
+        given
+    }
+
+    fn catch_up(&mut self) -> Result<(), String> {
+        while let Some(job) = self.waiting.pop_front() {
+            write(&mut self.sink, job)?;
+        }
+        Ok(())
+    }
+}
+
+fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
+    match job {
+        Job::Entry(entry) => sink.append(&entry),
+        Job::Evidence(seq, frames) => sink.evidence(seq, &frames),
+        Job::Log(bytes) => sink.log(&bytes),
+        Job::Sync => sink.sync(),
+    }
+}
+
+impl<S: Sink> Sink for Disk<S> {
+    fn append(&mut self, entry: &Entry) -> Result<(), String> {
+        self.give(Job::Entry(Box::new(entry.clone())))
+    }
+
+    fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
+        self.give(Job::Evidence(seq, frames.to_vec()))
+    }
+
+    fn log(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.give(Job::Log(bytes.to_vec()))
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.give(Job::Sync)
+    }
+
+    async fn close(&mut self) -> Result<(), String> {
+        let timeline = self.host.timeline;
+        while self.failed.is_none()
+            && let Some(until) = self.host.stalled(timeline.now())
+        {
+            if until == FOR_EVER {
+                let rows = self.waiting.len();
+                self.failed = Some(format!("the disk took nothing more: {rows} rows are lost"));
+            } else {
+                timeline.until(until).await;
+            }
+        }
+        if self.failed.is_none() {
+            self.failed = self.catch_up().err();
+        }
+        let closed = self.sink.close().await;
+        self.failed.take().map_or(closed, Err)
+    }
+}
