@@ -182,6 +182,8 @@ pub trait Watcher {
     fn entry(&mut self, entry: &Entry);
     /// Time passed.
     fn tick(&mut self, now: At, progress: &Progress);
+    /// The conductor gave an order.
+    fn ordered(&mut self, _now: At, _order: &Order) {}
 }
 
 type Watch<'a> = &'a mut dyn Watcher;
@@ -235,6 +237,7 @@ impl<W: World> Shell<W> {
 
     fn obey(&mut self, watch: Watch) -> Result<(), String> {
         while let Some(order) = self.conductor.due(self.timeline.now()) {
+            watch.ordered(self.timeline.now(), &order);
             match order {
                 Order::Record(fact) => self.write(fact, watch)?,
                 Order::Send(place, lane) => self.send(place, lane),

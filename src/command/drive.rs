@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::fact::{Closed, Entry, Fact};
 use crate::observe::here;
 use crate::run::Watcher;
+use crate::run::conductor::Order;
 use crate::run::load::Progress;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 use crate::unit::At;
@@ -95,6 +96,10 @@ impl<S: Setting> Watcher for Began<'_, S> {
 
     fn tick(&mut self, now: At, progress: &Progress) {
         self.watcher.tick(now, progress);
+    }
+
+    fn ordered(&mut self, now: At, order: &Order) {
+        self.watcher.ordered(now, order);
     }
 }
 

@@ -1,0 +1,76 @@
+//! What goes wrong with longhaul's own machine, and with what it looks through.
+
+use longhaul::exit::Exit;
+use longhaul::fact::{Ended, Fact, FaultKind, Source};
+use longhaul::verdict::Word;
+
+use crate::stage::{HALF_AN_HOUR, Script, ailing};
+
+#[test]
+fn metrics_that_go_away_darken_the_gates_that_need_them_and_no_others() {
+    let play = ailing(&["metrics_go_away@10m"]);
+    assert_eq!(play.bad(), 0);
+    let last = play.readings(Source::Engine, "running_requests").last().unwrap().0;
+    assert!((590.0..615.0).contains(&last), "{last}");
+    let metrics = play.analysis().coverage.sources.iter().find(|half| half.name == "metrics");
+    let share = metrics.unwrap().share;
+    assert!((0.3..0.4).contains(&share), "{share}");
+    assert_eq!(play.gate("errors"), Word::Pass, "{}", play.told());
+    let missed = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Missed(missed) if missed.why.contains("404"));
+    assert!(play.entries.iter().filter(missed).count() > 50);
+    let back = ailing(&["metrics_go_away=1m@10m"]);
+    assert!(back.readings(Source::Engine, "running_requests").last().unwrap().0 > 1_700.0);
+}
+
+#[test]
+fn a_wall_clock_that_steps_is_told_and_moves_no_measurement() {
+    let healthy = ailing(&[]);
+    for (ailment, way) in
+        [("wall_clock_step=1h@10m", "forward by 1 h"), ("wall_clock_step=-5m@10m", "back by 5 m")]
+    {
+        let play = ailing(&[ailment]);
+        assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
+        assert!(play.says(&format!("the wall clock stepped {way}")), "{}", play.told());
+        let requests = |play: &crate::stage::Played| play.requests().cloned().collect::<Vec<_>>();
+        assert_eq!(requests(&play), requests(&healthy));
+        let jumps = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Fault(fault) if fault.kind == FaultKind::Clock);
+        assert_eq!(play.entries.iter().filter(jumps).count(), 1, "one step is told once");
+    }
+}
+
+#[test]
+fn a_disk_that_is_slow_for_a_while_costs_no_row() {
+    let healthy = ailing(&[]);
+    let play = ailing(&["slow_disk=5m@10m"]);
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.analysis(), healthy.analysis());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_written() {
+    let play = ailing(&["slow_disk@10m"]);
+    let words = play.went.as_ref().unwrap_err();
+    assert!(words.contains("rows are lost"), "{words}");
+    assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
+    let seen = play.analysis().calendar.end(0).seconds() - play.began();
+    assert!((590.0..=601.0).contains(&seen), "{seen}");
+    assert!(play.analysis().told.torn.is_empty() && play.analysis().told.missing_seqs == 0);
+}
+
+#[test]
+fn a_journal_whose_queue_is_full_ends_the_run_at_once() {
+    let day = HALF_AN_HOUR.replace("duration: 30m", "duration: 12h");
+    let play = Script::new(&day, &["slow_disk@10m"]).play();
+    let words = play.went.as_ref().unwrap_err();
+    assert!(words.contains("too slow"), "{words}");
+    let last = play.entries.last().unwrap().at.seconds();
+    assert!(last < 4.0 * 3600.0, "{last}: it did not go on for twelve hours");
+}
+
+#[test]
+fn an_interrupt_lets_what_is_in_flight_end_and_proves_nothing() {
+    let script = Script { interrupt_after: Some(500), ..Script::new(HALF_AN_HOUR, &[]) };
+    let play = script.play();
+    assert_eq!(play.exit(), Exit::Interrupted, "{}", play.told());
+    assert_eq!(play.ended(Ended::Cut), 0);
+}

@@ -1,0 +1,94 @@
+//! The server grows slow, at once or by and by, or its caches and drafts fail.
+
+use longhaul::exit::Exit;
+use longhaul::fact::{Phase, Source};
+use longhaul::measure::Quantity;
+use longhaul::verdict::Word;
+
+use crate::stage::{HALF_AN_HOUR, Played, Script, ailing};
+
+/// No request failed and nothing befell the server: it is only slow.
+fn only_slow(play: &Played) {
+    assert!(play.incidents().is_empty() && play.bad() == 0, "{}", play.told());
+}
+
+#[test]
+fn a_server_at_half_its_speed_breaks_the_gate_against_its_own_beginning() {
+    let play = ailing(&["slow_down=2x@10m"]);
+    only_slow(&play);
+    assert!((1.8..2.2).contains(&play.change(Quantity::Tpot)), "{}", play.told());
+    assert!((1.8..2.2).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert_eq!(play.gate("tokens_per_s"), Word::Fail);
+    assert_eq!(play.exit(), Exit::Fail);
+}
+
+#[test]
+fn latency_that_creeps_is_found_by_the_end_against_the_beginning() {
+    let play = ailing(&["creeping_latency=40%/h@0s"]);
+    only_slow(&play);
+    assert!((1.1..1.25).contains(&play.change(Quantity::Tpot)), "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail);
+}
+
+#[test]
+fn a_step_slows_decoding_and_leaves_prefill_alone() {
+    let play = ailing(&["step=20%@10m"]);
+    only_slow(&play);
+    assert!((1.15..1.25).contains(&play.change(Quantity::Tpot)), "{}", play.told());
+    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert_eq!(play.gate("tokens_per_s"), Word::Fail);
+    assert_eq!(play.gate("ttft"), Word::Pass);
+}
+
+#[test]
+fn drafts_that_are_accepted_less_and_less_cost_tokens_per_second() {
+    let play = ailing(&["acceptance_decay=80%/h@0s"]);
+    only_slow(&play);
+    assert!(play.change(Quantity::TokensPerS) < 0.9, "{}", play.told());
+    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail);
+}
+
+/// The record's recipe with a prefix cache, and contexts that stay.
+fn warm(ailments: &[&str]) -> Played {
+    let recipe = include_str!("../../recipes/nemotron-3-super.yaml");
+    let with_cache = recipe
+        .replace("--enable-chunked-prefill", "--enable-chunked-prefill --enable-prefix-caching");
+    assert_ne!(with_cache, recipe);
+    let scenario = HALF_AN_HOUR.replace("prefix: cold", "prefix: warm");
+    Script { recipe: Some(with_cache), ..Script::new(&scenario, ailments) }.play()
+}
+
+#[test]
+fn a_cache_that_stops_hitting_is_found_in_the_rows_and_in_the_time_to_the_first_token() {
+    let healthy = warm(&[]);
+    assert_eq!(healthy.exit(), Exit::Pass, "{}", healthy.told());
+    let play = warm(&["cache_stops_hitting@10m"]);
+    only_slow(&play);
+    let cached = |phase| {
+        let deep = play.requests().filter(move |r| r.phase == phase && r.cell.depth > 0);
+        deep.map(|r| r.cached_tokens.unwrap()).collect::<Vec<_>>()
+    };
+    assert!(cached(Phase::Reference).iter().all(|cached| *cached > 8_000));
+    assert!(cached(Phase::Return).iter().all(|cached| *cached == 0));
+    assert!(play.says("warm, but prefilled anew"), "{}", play.told());
+    assert_eq!(play.gate("ttft"), Word::Fail);
+}
+
+#[test]
+fn a_storm_of_preemptions_is_counted_and_costs_time_but_no_answer() {
+    let play = ailing(&["preemption_storm=10m@10m"]);
+    only_slow(&play);
+    let preemptions = play.readings(Source::Engine, "preemptions_total");
+    let last = preemptions.last().unwrap().1;
+    let before = preemptions.iter().filter(|(at, _)| *at < 600.0).map(|(_, n)| *n);
+    assert!(last > 20.0 && before.fold(0.0, f64::max) == 0.0, "{last}");
+    let slowest = |from: f64, to: f64| {
+        let began = play.began();
+        let within = play
+            .requests()
+            .filter(|r| (from..to).contains(&(r.sent.seconds() - began)) && r.cell.depth > 0);
+        within.map(longhaul::fact::Request::e2e).fold(0.0, f64::max)
+    };
+    assert!(slowest(600.0, 1200.0) > 1.5 * slowest(100.0, 600.0), "{}", play.told());
+}

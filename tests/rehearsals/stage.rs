@@ -1,0 +1,259 @@
+//! What rehearsals are played on: scenarios of half an hour that take a moment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longhaul::analysis::Analysis;
+use longhaul::command::drive::{Again, Went, Wish};
+use longhaul::command::report::{Judged, judge};
+use longhaul::command::{Asked, rehearse};
+use longhaul::exit::Exit;
+use longhaul::fact::{Closed, Ended, Entry, Fact, Phase, Reading, Request, Source};
+use longhaul::incident::{Incident, Kind};
+use longhaul::measure::Quantity;
+use longhaul::run::Watcher;
+use longhaul::run::conductor::Order;
+use longhaul::run::load::Progress;
+use longhaul::run::stop::{StopWord, Stopper, channel};
+use longhaul::spec::Select;
+use longhaul::unit::At;
+
+/// Half an hour on the record's machine: short and deep, alone and two at once.
+pub const HALF_AN_HOUR: &str = "\
+about: Half an hour, for tests.
+duration: 30m
+warmup: 1 lap
+reference: 8 laps
+workloads:
+  - ladder:
+      depths: [0, 8192]
+      prompt: 512
+      output: 64
+      concurrency: [1, 2]
+      prefix: cold
+limits:
+  first_token: 2m
+  stall: 1m
+  away: 20m
+contract:
+  crashes: 0
+  restarts: 0
+  errors: 0%
+  tokens_per_s:
+    - { phase: return, load: 1, at_least: 92% of reference }
+  ttft:
+    - { phase: return, load: 1, at_most: 110% of reference }
+";
+
+/// A folder of a test's own, removed when it is dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name =
+            format!("rehearsal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file, and names it.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What is to be rehearsed.
+#[derive(Clone)]
+pub struct Script {
+    pub scenario: String,
+    pub recipe: Option<String>,
+    pub ailments: Vec<String>,
+    pub seed: u64,
+    /// The user asks to stop after so many entries.
+    pub interrupt_after: Option<usize>,
+}
+
+impl Script {
+    pub fn new(scenario: &str, ailments: &[&str]) -> Script {
+        Script {
+            scenario: scenario.to_owned(),
+            recipe: None,
+            ailments: ailments.iter().map(|text| (*text).to_owned()).collect(),
+            seed: 1,
+            interrupt_after: None,
+        }
+    }
+
+    /// Plays it.
+    pub fn play(&self) -> Played {
+        let scratch = Scratch::new();
+        let scenario = scratch.file("scenario.yaml", &self.scenario);
+        let recipe = self.recipe.as_ref().map(|text| scratch.file("recipe.yaml", text));
+        let folder = scratch.path("run");
+        let wish = Wish {
+            asked: Asked { recipe, scenario: Some(scenario), seed: self.seed, ..Asked::default() },
+            ailments: self.ailments.clone(),
+            output: Some(folder.clone()),
+            again: Again { verb: "rehearse", flags: Vec::new() },
+            ..Wish::default()
+        };
+        let (stopper, stop) = channel();
+        let interrupt_after = self.interrupt_after;
+        let mut seen = Seen { stopper, interrupt_after, entries: Vec::new(), orders: Vec::new() };
+        match rehearse::play(&wish, stop, &mut seen) {
+            Went::Folder(_, went) => {
+                let judged = judge(&folder).unwrap_or_else(|wrong| panic!("{wrong}"));
+                let Seen { entries, orders, .. } = seen;
+                Played { judged, entries, orders, went, folder, _scratch: scratch }
+            }
+            Went::Mistake(wrong) => panic!("{wrong}"),
+            Went::Interrupted => panic!("interrupted before it began"),
+        }
+    }
+}
+
+/// Rehearses half an hour with something wrong.
+pub fn ailing(ailments: &[&str]) -> Played {
+    Script::new(HALF_AN_HOUR, ailments).play()
+}
+
+/// Who sees everything, and may ask to stop.
+struct Seen {
+    stopper: Stopper,
+    interrupt_after: Option<usize>,
+    entries: Vec<Entry>,
+    orders: Vec<(usize, At, Order)>,
+}
+
+impl Watcher for Seen {
+    fn entry(&mut self, entry: &Entry) {
+        self.entries.push(entry.clone());
+        if Some(self.entries.len()) == self.interrupt_after {
+            let _ = self.stopper.send(StopWord::Interrupt);
+        }
+    }
+
+    fn tick(&mut self, _: At, _: &Progress) {}
+
+    fn ordered(&mut self, now: At, order: &Order) {
+        self.orders.push((self.entries.len(), now, order.clone()));
+    }
+}
+
+/// A rehearsal that was played.
+pub struct Played {
+    pub judged: Judged,
+    /// As they were written.
+    pub entries: Vec<Entry>,
+    /// With the number of entries that there were before each.
+    pub orders: Vec<(usize, At, Order)>,
+    pub went: Result<Closed, String>,
+    pub folder: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Played {
+    pub fn analysis(&self) -> &Analysis {
+        &self.judged.analysis
+    }
+
+    pub fn exit(&self) -> Exit {
+        self.judged.exit()
+    }
+
+    /// The report, for the words of a failed assertion.
+    pub fn told(&self) -> String {
+        let wide = longhaul::command::Format::Terminal { wide: true };
+        longhaul::command::report::text(&self.judged, wide)
+    }
+
+    pub fn incidents(&self) -> &[Incident] {
+        &self.analysis().calendar.incidents
+    }
+
+    /// The only incident.
+    pub fn incident(&self) -> &Incident {
+        assert_eq!(self.incidents().len(), 1, "{}", self.told());
+        &self.incidents()[0]
+    }
+
+    /// When the load began, seconds.
+    pub fn began(&self) -> f64 {
+        let phase = self.entries.iter().find(|entry| matches!(entry.fact, Fact::Phase(_)));
+        phase.map_or(0.0, |entry| entry.at.seconds())
+    }
+
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Request(request) => Some(&**request),
+            _ => None,
+        })
+    }
+
+    /// Requests, all phases, that ended so.
+    pub fn ended(&self, ended: Ended) -> usize {
+        self.requests().filter(|request| request.ended == ended).count()
+    }
+
+    /// Requests that count as failures of the server.
+    pub fn bad(&self) -> usize {
+        self.requests().filter(|request| request.ended.is_bad()).count()
+    }
+
+    /// The median of a quantity, one stream, in a phase.
+    pub fn median(&self, quantity: Quantity, phase: Phase) -> f64 {
+        let select = Select { phase: Some(phase), load: Some(1), ..Select::default() };
+        self.analysis().dist(quantity, &select).percentile(0.5).expect("samples")
+    }
+
+    /// The return window's median over the reference window's.
+    pub fn change(&self, quantity: Quantity) -> f64 {
+        self.median(quantity, Phase::Return) / self.median(quantity, Phase::Reference)
+    }
+
+    /// The readings of a series, with their time since the load began, seconds.
+    pub fn readings(&self, source: Source, name: &str) -> Vec<(f64, f64)> {
+        let of = |entry: &Entry| match &entry.fact {
+            Fact::Reading(Reading { source: of, name: named, last, .. })
+                if *of == source && named == name =>
+            {
+                Some((entry.at.seconds() - self.began(), *last))
+            }
+            _ => None,
+        };
+        self.entries.iter().filter_map(of).collect()
+    }
+
+    /// The measure's word in the verdict, by the start of the gate's text.
+    pub fn gate(&self, text: &str) -> longhaul::verdict::Word {
+        let gate = self.judged.verdict.gates.iter().find(|gate| gate.text.starts_with(text));
+        gate.unwrap_or_else(|| panic!("no gate {text}: {}", self.told())).word
+    }
+
+    /// Whether the report has words in it.
+    pub fn says(&self, words: &str) -> bool {
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        flat(&self.told()).contains(&flat(words))
+    }
+}
+
+/// How long the server was away, seconds.
+pub fn away(incident: &Incident) -> f64 {
+    assert!(incident.is(Kind::Outage), "{incident:?}");
+    incident.until.expect("it came back").since(incident.from) as f64 / 1e6
+}
