@@ -3,11 +3,15 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test file, its helpers too
 
+use longhaul::digest::sha256;
 use longhaul::error::Mistake;
+use longhaul::fact::Phase;
 use longhaul::measure::Statistic;
+use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan};
 use longhaul::spec::shipped::{self, Kind};
 use longhaul::spec::{Extent, Ladder, Profile, Recipe, Scenario, Source, Workload};
 use longhaul::spec::{profile, recipe, scenario};
+use longhaul::unit::At;
 
 fn no_file(name: &str) -> Result<String, Mistake> {
     Err(Mistake::new(format!("{name} is not shipped")))
@@ -269,4 +273,73 @@ fn the_arena_profile_is_28_cells_in_its_own_order_three_times() {
     cells.sort_unstable();
     cells.dedup();
     assert_eq!(cells.len(), 28);
+}
+
+/// Asks that are fingerprinted: with the first laps of every phase among them.
+const ASKS: usize = 1_000;
+
+/// Fingerprints of the first asks of every shipped scenario with seed 1: addresses, cells and
+/// texts. Whoever changes one of these changes the load, and makes runs of before and after
+/// incomparable: that is a decision, and belongs in docs/changes.md.
+const GOLDEN: [(&str, &str); 7] = [
+    ("day", "9039b18f9de752d9a38ca72abae99d57a189f23e27c417aaaa9319d79d3d96a9"),
+    ("overnight", "bdcf63436c561f0fa2e48c4e2f95df3d9fe723f7ff71aba82d649580a56e1410"),
+    ("quick", "045240d99f80e231790d04869ee15c5cbe040e81a04a191d60b8cfe3c97fff8d"),
+    ("short", "1c777d41d37c058eacce649c2eba8d585b981aea6b8a016dcf83c99b9d215c59"),
+    ("smoke", "bc0018eff217db927abde23bc4034dd664976450cff88ee51689ea4dab1354ad"),
+    ("spark_arena_v2", "7bd7f65c3f7aee5a80aff93ad8f606ebb9e7a2698735a91cc76d14f7e0441bda"),
+    ("three_days", "ca77cd9c2a4ab541170c95143ac7d70df7983a52afef80dd0f22d280bdbc090f"),
+];
+
+/// The asks of a run in their order, as far as it would go with nothing in its way.
+fn asks(plan: &Plan) -> impl Iterator<Item = Ask> {
+    let fit = Fit::guess(plan.corpus());
+    let phases = [
+        (Phase::Warmup, plan.warmup_laps),
+        (Phase::Reference, plan.reference_laps),
+        (Phase::Soak, u64::MAX),
+    ];
+    let laps = phases.into_iter().flat_map(|(phase, laps)| (0..laps).map(move |lap| (phase, lap)));
+    let places = laps.flat_map(|(phase, lap)| {
+        (0..plan.lap().len()).map(move |index| (phase, Place { lap, index }))
+    });
+    places.flat_map(move |(phase, place)| {
+        let (round, _) = plan.at(place);
+        let fit = fit.clone();
+        (0..round.cell.streams()).map(move |lane| plan.ask(phase, place, lane, At::ZERO, &fit))
+    })
+}
+
+/// An ask's address and everything that the server gets to read of it.
+fn said(ask: &Ask) -> String {
+    let Ask { phase, class, lane, slot, session, turn, cell, lap, api, exact_output, .. } = ask;
+    let (phase, class) = (phase.word(), class.word());
+    let mut text = format!(
+        "{phase} {class} {lane} {slot} {session:?} {turn:?} {cell} {lap} {api:?} {exact_output}\n"
+    );
+    match &ask.input {
+        Input::Text(prompt) => text.push_str(prompt),
+        Input::Messages(messages) => {
+            for Message { role, content } in messages {
+                text.extend([role, "\n", content, "\n"]);
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_first_thousand_asks_of_every_shipped_scenario_are_what_they_were() {
+    let mut names: Vec<&str> = shipped::names(Kind::Scenario).collect();
+    names.sort_unstable();
+    assert!(GOLDEN.iter().map(|(name, _)| *name).eq(names), "every scenario has its fingerprint");
+    for (name, golden) in GOLDEN {
+        let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: None };
+        let plan = Plan::new(&read_scenario(name), 1, bounds).unwrap_or_else(|e| panic!("{e}"));
+        let mut prints = String::new();
+        for ask in asks(&plan).take(ASKS) {
+            prints.push_str(&sha256(said(&ask).as_bytes()));
+        }
+        assert_eq!(sha256(prints.as_bytes()), golden, "the load of `{name}` is another one now");
+    }
 }
