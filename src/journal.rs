@@ -16,9 +16,11 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -33,6 +35,9 @@ use writer::{Job, Writer};
 /// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
 /// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
 pub const QUEUE_JOBS_MAX: usize = 8192;
+
+/// How long the last rows may take: a disk that hangs must not hang the end of a run.
+const CLOSE_MAX: Duration = Duration::from_secs(60);
 
 /// Refuses a folder that could not become a run folder, before anything is started.
 ///
@@ -61,8 +66,10 @@ enum Hand {
     Thread {
         /// Dropped to ask the thread to finish.
         jobs: Option<SyncSender<Job>>,
-        /// Set by the thread when a write failed.
-        failure: Arc<OnceLock<String>>,
+        /// Jobs that it was given.
+        given: u64,
+        /// What it has to tell.
+        told: Arc<writer::Told>,
         /// Sent by the thread as the last thing it does.
         finished: Option<oneshot::Receiver<Result<(), String>>>,
         thread: Option<JoinHandle<()>>,
@@ -78,18 +85,19 @@ impl Journal {
         let (lock, writer) = folder::create(dir, manifest, true)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
-        let failure = Arc::new(OnceLock::new());
-        let told = Arc::clone(&failure);
+        let told = Arc::new(writer::Told::default());
+        let tells = Arc::clone(&told);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
                 // Nobody listens any more where a run was dropped without `close`.
-                let _ = finish.send(writer::serve(writer, &queue, &told));
+                let _ = finish.send(writer::serve(writer, &queue, &tells));
             })
             .map_err(|error| folder::refused(dir, &error))?;
         let hand = Hand::Thread {
             jobs: Some(jobs),
-            failure,
+            given: 0,
+            told,
             finished: Some(finished),
             thread: Some(thread),
         };
@@ -131,16 +139,19 @@ impl Journal {
         }
         let outcome = match &mut self.hand {
             Hand::Inline(writer) => writer.take(job),
-            Hand::Thread { jobs, failure, .. } => match (failure.get(), jobs) {
+            Hand::Thread { jobs, given, told, .. } => match (told.failure.get(), jobs) {
                 (Some(words), _) => Err(words.clone()),
                 (None, None) => Err("the journal is closed".to_owned()),
-                (None, Some(jobs)) => jobs.try_send(job).map_err(|error| match error {
-                    TrySendError::Full(_) => format!(
-                        "the disk is too slow: {QUEUE_JOBS_MAX} rows wait to be written to {}",
-                        self.dir.display()
-                    ),
-                    TrySendError::Disconnected(_) => "the journal's writer is gone".to_owned(),
-                }),
+                (None, Some(jobs)) => {
+                    *given += 1;
+                    jobs.try_send(job).map_err(|error| match error {
+                        TrySendError::Full(_) => format!(
+                            "the disk is too slow: {QUEUE_JOBS_MAX} rows wait to be written to {}",
+                            self.dir.display()
+                        ),
+                        TrySendError::Disconnected(_) => "the journal's writer is gone".to_owned(),
+                    })
+                }
             },
         };
         if let Err(words) = &outcome {
@@ -175,17 +186,30 @@ impl Sink for Journal {
         self.give(Job::Sync)
     }
 
+    fn waiting(&self) -> u64 {
+        match &self.hand {
+            Hand::Inline(_) => 0,
+            Hand::Thread { given, told, .. } => {
+                given.saturating_sub(told.done.load(Ordering::Relaxed))
+            }
+        }
+    }
+
     async fn close(&mut self) -> Result<(), String> {
         let outcome = match &mut self.hand {
             Hand::Inline(writer) => writer.close(),
-            Hand::Thread { jobs, finished, failure, .. } => {
+            Hand::Thread { jobs, finished, told, thread, .. } => {
                 // The thread ends, and says how, when it has written what still waits.
                 drop(jobs.take());
-                match finished.take() {
-                    Some(finished) => {
-                        finished.await.map_err(|_| "the journal's writer is gone".to_owned())?
-                    }
-                    None => failure.get().map_or(Ok(()), |words| Err(words.clone())),
+                let Some(finished) = finished.take() else {
+                    return told.failure.get().map_or(Ok(()), |words| Err(words.clone()));
+                };
+                if let Ok(finished) = tokio::time::timeout(CLOSE_MAX, finished).await {
+                    finished.map_err(|_| "the journal's writer is gone".to_owned())?
+                } else {
+                    // It is stuck in the kernel, and would be waited for in vain.
+                    drop(thread.take());
+                    Err(format!("the disk took {} s for the last rows", CLOSE_MAX.as_secs()))
                 }
             }
         };
@@ -219,7 +243,8 @@ mod tests {
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let hand = Hand::Thread {
             jobs: Some(jobs),
-            failure: Arc::default(),
+            given: 0,
+            told: Arc::default(),
             finished: None,
             thread: None,
         };
@@ -230,6 +255,7 @@ mod tests {
         for _ in 0..QUEUE_JOBS_MAX {
             journal.append(&entry).unwrap();
         }
+        assert_eq!(journal.waiting(), QUEUE_JOBS_MAX as u64);
         let words = journal.append(&entry).unwrap_err();
         assert!(words.contains("too slow"), "{words}");
         queue.recv().unwrap();

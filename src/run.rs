@@ -359,6 +359,7 @@ impl<W: World> Shell<W> {
             Reading::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
             Reading::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
             Reading::single(Source::Own, "late_us_max", late_us_max as f64),
+            Reading::single(Source::Own, "journal_waiting_rows", self.sink.waiting() as f64),
         ]
     }
 

@@ -151,6 +151,9 @@ pub trait Sink {
     /// As for [`Sink::append`].
     fn sync(&mut self) -> Result<(), String>;
 
+    /// Entries, frames and bytes that were taken and are not yet written.
+    fn waiting(&self) -> u64;
+
     /// Waits until everything is durable; the end of a run.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -216,25 +217,33 @@ impl Writer {
 
 /// Does jobs until nobody can send any more or one fails; `failure` is set before
 /// the queue is gone, so that who sends next learns why.
-pub(super) fn serve(
-    mut writer: Writer,
-    queue: &Receiver<Job>,
-    failure: &OnceLock<String>,
-) -> Result<(), String> {
-    let outcome = work(&mut writer, queue);
+pub(super) fn serve(mut writer: Writer, queue: &Receiver<Job>, told: &Told) -> Result<(), String> {
+    let outcome = work(&mut writer, queue, &told.done);
     if let Err(words) = &outcome {
-        failure.get_or_init(|| words.clone());
+        told.failure.get_or_init(|| words.clone());
     }
     outcome
 }
 
-fn work(writer: &mut Writer, queue: &Receiver<Job>) -> Result<(), String> {
+/// What the thread tells while it works.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Set when a write failed.
+    pub(super) failure: OnceLock<String>,
+    /// Jobs that are done.
+    pub(super) done: AtomicU64,
+}
+
+fn work(writer: &mut Writer, queue: &Receiver<Job>, done: &AtomicU64) -> Result<(), String> {
     loop {
         // What is urgent waits for nothing but what has already come: one sync then
         // serves a whole burst of failures, and a burst cannot fill the queue.
         let wait = if writer.pace.urgent { Duration::ZERO } else { SYNC_EVERY };
         match queue.recv_timeout(wait) {
-            Ok(job) => writer.write(job)?,
+            Ok(job) => {
+                writer.write(job)?;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
             Err(RecvTimeoutError::Timeout) => writer.sync()?,
             Err(RecvTimeoutError::Disconnected) => return writer.close(),
         }
@@ -301,11 +310,11 @@ mod tests {
         let mut writer = Writer::create(&dir, &Manifest::default(), true).unwrap();
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
-        let failure = OnceLock::new();
+        let told = Told::default();
         jobs.send(Job::Entry(Box::new(clock(At(0))))).unwrap();
-        let outcome = serve(writer, &queue, &failure);
+        let outcome = serve(writer, &queue, &told);
         assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
-        assert!(failure.get().is_some());
+        assert!(told.failure.get().is_some());
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -44,6 +44,12 @@ fn a_disk_that_is_slow_for_a_while_costs_no_row() {
     let play = ailing(&["slow_disk=5m@10m"]);
     assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
     assert_eq!(play.analysis(), healthy.analysis());
+    let waiting = play.readings(Source::Own, "journal_waiting_rows");
+    let most = |from: f64, to: f64| {
+        let within = waiting.iter().filter(|(at, _)| (from..to).contains(at));
+        within.map(|(_, rows)| *rows).fold(0.0, f64::max)
+    };
+    assert!(most(600.0, 900.0) > 500.0 && most(0.0, 600.0) == 0.0 && most(911.0, 1800.0) == 0.0);
 }
 
 #[test]

@@ -146,6 +146,10 @@ impl<S: Sink> Sink for Disk<S> {
         self.give(Job::Sync)
     }
 
+    fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
     async fn close(&mut self) -> Result<(), String> {
         let timeline = self.host.timeline;
         while self.failed.is_none()
