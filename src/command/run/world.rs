@@ -74,14 +74,15 @@ impl Sensor for LifeSensor {
         };
         match self {
             LifeSensor::Engine(sensor) => sensor.look().await,
-            LifeSensor::Kernel(view) => sample("oom_kills", seen(view).oom_kills as f64),
+            LifeSensor::Kernel(view) => sample("oom_kills", seen(view)?.oom_kills as f64),
             LifeSensor::Host(view) => {
-                sample("mem_available_bytes", seen(view).memory_available_bytes as f64)
+                sample("mem_available_bytes", seen(view)?.memory_available_bytes as f64)
             }
         }
     }
 }
 
-fn seen(view: &SharedBox) -> BoxView {
-    view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn seen(view: &SharedBox) -> Result<BoxView, String> {
+    let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if view.reachable { Ok(view) } else { Err("the box does not answer".to_owned()) }
 }

@@ -20,14 +20,19 @@ const VIEW_US: u64 = 500_000;
 /// Who gets the lines of the server's log.
 pub type Say = Box<dyn FnMut(&str)>;
 
-/// Whether the port is open.
+/// What the port does: open, it takes connections; silent, nothing answers;
+/// neither, it refuses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Door {
-    /// It is.
+    /// Whether it is open.
     pub open: bool,
+    /// Whether the box is away: no connection is made or refused, none ends,
+    /// and nothing comes over those that there are. When it is back, they are reset.
+    pub silent: bool,
     /// Counts the lives of the server: one may end and the next begin between two looks.
     pub life: u64,
-    /// Whether the last life ended by a kill: connections break off.
+    /// Whether the last life ended by a kill or a power cut: its connections
+    /// break off, the latter when the box is no longer `silent`.
     pub abrupt: bool,
 }
 
@@ -48,7 +53,7 @@ pub struct Desk {
 impl Desk {
     /// A desk before an engine.
     pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
-        let door = Door { open: engine.listening(), life: 0, abrupt: false };
+        let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
             view: Arc::new(Mutex::new(engine.view(At::ZERO))),
             engine: RefCell::new(engine),
@@ -148,11 +153,19 @@ impl Desk {
             Happening::Said(line) => (self.say.borrow_mut())(&line),
             Happening::Started => {}
             Happening::Exited(exit) => {
-                self.waiting.borrow_mut().clear();
-                let abrupt = exit == Exit::Killed;
+                let silent = exit == Exit::PowerCut;
+                if !silent {
+                    self.waiting.borrow_mut().clear();
+                }
+                let abrupt = silent || exit == Exit::Killed;
                 self.door.send_modify(|door| {
-                    *door = Door { open: false, life: door.life + 1, abrupt };
+                    *door = Door { open: false, silent, life: door.life + 1, abrupt };
                 });
+            }
+            Happening::Booted => {
+                // Only now do they hear that nobody is there.
+                self.waiting.borrow_mut().clear();
+                self.door.send_modify(|door| door.silent = false);
             }
             Happening::Ready => self.door.send_modify(|door| door.open = true),
         }
@@ -187,6 +200,8 @@ pub struct Ticket {
 
 impl Ticket {
     /// The next item, and when the engine had it; `None` when the server is gone.
+    /// Pending for as long as the box is away: that is silence, and the `None` after
+    /// it a reset. [`Door::abrupt`] tells a reset from a connection that was closed.
     pub async fn next(&mut self) -> Option<(At, Item)> {
         self.inbox.recv().await
     }
