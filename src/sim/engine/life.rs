@@ -46,12 +46,9 @@ impl Engine {
             Some(again) => {
                 // A server that may be away for no time must not fail for ever in none.
                 let start_us = ready.since(self.now).max(START_US_MIN);
-                let later = |us: u64| At(self.now.0.saturating_add(us));
-                let back = (later(start_us), later(start_us.saturating_mul(2)));
-                Life::Failing {
-                    ends: later(start_us / 2),
-                    back: (again == Again::Tried).then_some(back),
-                }
+                let back = (self.later(start_us), self.later(start_us.saturating_mul(2)));
+                let back = (again == Again::Tried).then_some(back);
+                Life::Failing { ends: self.later(start_us / 2), back }
             }
         };
     }

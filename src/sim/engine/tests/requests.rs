@@ -72,3 +72,53 @@ fn shares_hit_about_as_many_requests_as_they_say_and_none_before_their_time() {
         assert_eq!(count(&format!("{name}=100%@10s"), At(SECOND)), 0);
     }
 }
+
+#[test]
+fn a_short_answer_ends_by_itself_though_it_must_go_on() {
+    let mut engine = engine(quiet(), 1, &["short_answer=100%@0s"]);
+    engine.load_began(At::ZERO, None);
+    let asked = Job { min_tokens: 200, ..job(1, 100, 200) };
+    let id = engine.submit(At::ZERO, asked).expect("up");
+    let one = engine.submit(At::ZERO, job(2, 100, 1)).expect("up");
+    let story = play(&mut engine, LATER);
+    assert!((50..151).contains(&tokens(&story, id)), "{}", tokens(&story, id));
+    assert_eq!(outputs(&story, id).last().and_then(|(.., finish)| *finish), Some(Finish::Stop));
+    assert_eq!(outputs(&story, one).last().and_then(|(.., finish)| *finish), Some(Finish::Length));
+    assert_eq!(engine.metrics().finished, [1, 1, 0, 0, 0]);
+}
+
+/// How each of eight requests, one a second, ended: `e`rror, `c`ut, `s`topped, `.` as asked.
+fn ends(ailments: &[&str]) -> String {
+    let mut engine = engine(quiet(), 1, ailments);
+    engine.load_began(At::ZERO, None);
+    let ids: Vec<JobId> = (0..8)
+        .map(|tag| engine.submit(At(u64::from(tag) * SECOND), job(tag, 10, 20)).expect("up"))
+        .collect();
+    let story = play(&mut engine, LATER);
+    let end = |id: &JobId| {
+        let mut of = story.iter().filter_map(|(_, is)| match is {
+            Happening::Failed { job, .. } if job == id => Some('e'),
+            Happening::Cut { job } if job == id => Some('c'),
+            Happening::Output { job, finish: Some(Finish::Stop), .. } if job == id => Some('s'),
+            Happening::Output { job, finish: Some(Finish::Length), .. } if job == id => Some('.'),
+            _ => None,
+        });
+        let end = of.next().expect("an end");
+        assert_eq!(of.next(), None, "it ends once");
+        end
+    };
+    ids.iter().map(end).collect()
+}
+
+#[test]
+fn a_count_befalls_exactly_the_next_requests_from_its_time_on() {
+    assert_eq!(ends(&["error_frame=3@2s"]), "..eee...");
+    assert_eq!(ends(&["short_answer=2@0s"]), "ss......");
+}
+
+#[test]
+fn only_one_thing_befalls_a_request_and_no_count_is_lost_to_another() {
+    assert_eq!(ends(&["error_frame=2@1s", "truncated_stream=2@0s"]), "ceec....");
+    assert_eq!(ends(&["truncated_stream=100%@0s", "error_frame=2@0s"]), "cccccccc");
+    assert_eq!(ends(&["empty_answer=1@3s", "error_frame=100%@0s"]), "eeeseeee");
+}

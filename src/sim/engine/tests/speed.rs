@@ -164,3 +164,90 @@ fn slowed_down_from_its_time_on() {
     let (before, after) = (first_token(At::ZERO), first_token(At(60 * SECOND)));
     assert!((after / before - 3.0).abs() < 0.01, "{before} {after}");
 }
+
+#[test]
+fn latency_creeps_up_linearly_from_its_time_on() {
+    let mut engine = engine(quiet(), 1, &["creeping_latency=50%/h@1h"]);
+    engine.load_began(At::ZERO, None);
+    let mut first_token = |hour: u64| {
+        let at = At(hour * 3600 * SECOND);
+        let id = engine.submit(at, job(1, 2000, 2)).expect("up");
+        outputs(&play(&mut engine, At(at.0 + 40 * SECOND)), id)[0].0.since(at) as f64
+    };
+    let times = [0, 1, 2, 3].map(&mut first_token);
+    for (time, slowness) in times.iter().zip([1.0, 1.0, 1.5, 2.0]) {
+        assert!((time / times[0] - slowness).abs() < 0.01, "{times:?}");
+    }
+}
+
+#[test]
+fn a_step_in_level_makes_decoding_slower_and_not_prefill() {
+    let mut engine = engine(quiet(), 1, &["step=20%@100s"]);
+    engine.load_began(At::ZERO, None);
+    let mut ask = |at: At| {
+        let id = engine.submit(at, job(1, 2000, 50)).expect("up");
+        let seen = outputs(&play(&mut engine, At(at.0 + 60 * SECOND)), id);
+        let first = seen[0].0;
+        (first.since(at) as f64, seen[seen.len() - 1].0.since(first) as f64)
+    };
+    let ((prefill, decode), (prefill_after, decode_after)) = (ask(At::ZERO), ask(At(200 * SECOND)));
+    assert!((prefill_after / prefill - 1.0).abs() < 1e-3, "{prefill} {prefill_after}");
+    assert!((decode_after / decode - 1.2).abs() < 1e-3, "{decode} {decode_after}");
+}
+
+#[test]
+fn a_cache_that_stops_hitting_is_still_looked_up() {
+    let mut setup = quiet();
+    setup.prefix_caching = true;
+    let mut engine = engine(setup, 1, &["cache_stops_hitting@150s"]);
+    engine.load_began(At::ZERO, None);
+    let mut ask = |second: u64| {
+        let at = At(second * SECOND);
+        let id = engine.submit(at, job(1, 10_000, 2)).expect("up");
+        let story = play(&mut engine, At(at.0 + 60 * SECOND));
+        let first = outputs(&story, id)[0].0.since(at);
+        (first, engine.metrics().prefix_queries, engine.metrics().prefix_hits)
+    };
+    let (cold, warm, again) = (ask(0), ask(100), ask(200));
+    assert!(warm.0 * 10 < cold.0 && again.0 == cold.0, "{cold:?} {warm:?} {again:?}");
+    assert_eq!((warm.2, again.1, again.2), (9_984, 30_000, 9_984));
+}
+
+#[test]
+fn in_a_storm_the_youngest_begins_again_and_all_still_end() {
+    let preemptions = |ailment: &str| {
+        let mut engine = engine(quiet(), 1, &[ailment]);
+        engine.load_began(At::ZERO, None);
+        let ids: Vec<JobId> =
+            (0..3).map(|tag| engine.submit(At::ZERO, job(tag, 500, 400)).expect("up")).collect();
+        let story = play(&mut engine, LATER);
+        assert!(ids.iter().all(|id| tokens(&story, *id) == 400));
+        let last = |id| outputs(&story, id).last().expect("it ended").0;
+        assert!(last(ids[0]) < last(ids[2]), "the oldest is spared");
+        engine.metrics().preemptions
+    };
+    let (brief, whole) =
+        (preemptions("preemption_storm=5s@5s"), preemptions("preemption_storm@0s"));
+    assert!((1..20).contains(&brief) && (15..80).contains(&whole), "{brief} {whole}");
+}
+
+#[test]
+fn acceptance_decays_and_steps_take_as_long_as_before() {
+    let mut setup = quiet();
+    setup.speculative_tokens = 1;
+    let mut engine = engine(setup, 1, &["acceptance_decay=50%/h@0s"]);
+    engine.load_began(At::ZERO, None);
+    let mut ask = |hour: u64| {
+        let at = At(hour * 3600 * SECOND);
+        let before = engine.metrics();
+        let id = engine.submit(at, job(1, 500, 800)).expect("up");
+        let seen = outputs(&play(&mut engine, At(at.0 + 600 * SECOND)), id);
+        let after = engine.metrics();
+        let share = (after.accepted_tokens - before.accepted_tokens) as f64
+            / (after.draft_tokens - before.draft_tokens) as f64;
+        (share, seen[11].0.since(seen[10].0) as f64)
+    };
+    let (early, late) = (ask(0), ask(2));
+    assert!((early.0 - 0.8).abs() < 0.06 && (late.0 - 0.2).abs() < 0.06, "{early:?} {late:?}");
+    assert!((early.1 / late.1 - 1.0).abs() < 0.01, "{early:?} {late:?}");
+}
