@@ -93,7 +93,8 @@ impl Desk {
         at(&self.engine.borrow())
     }
 
-    /// What a question comes to; work is handed to the engine.
+    /// What a question comes to; work is handed to the engine. Only for who has
+    /// a connection to an open [`Door`].
     pub fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = Question { method, path, body, at, wall_us };
@@ -219,5 +220,72 @@ impl Drop for Ticket {
             self.desk.engine.borrow_mut().cancel(now, self.id);
             self.desk.put_in.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Ailment;
+    use crate::sim::setup::tests::record;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// A desk whose server is hit by something 5 s into the load, and a long answer under way.
+    async fn hit_by(ailment: &str, told: impl AsyncFn(&Desk, Timeline, Ticket)) {
+        let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
+        let engine = Engine::new(record(1.0), 1, vec![ailment], At::ZERO);
+        let timeline = Timeline::start();
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_| {})));
+        desk.load_began(None);
+        let body = br#"{"model":"m","prompt":"Hello","max_tokens":5000,"ignore_eos":true}"#;
+        let Served::Work(ticket, _) = desk.ask("POST", "/v1/completions", body) else {
+            panic!("the engine takes it");
+        };
+        tokio::select! { biased;
+            () = desk.drive() => {}
+            () = told(&desk, timeline, ticket) => {}
+        }
+    }
+
+    /// When the last item came, and when the ticket told that there will be none.
+    async fn last_and_end(timeline: Timeline, ticket: &mut Ticket) -> (At, At) {
+        let mut last = At::ZERO;
+        while let Some((at, _)) = ticket.next().await {
+            last = at;
+        }
+        (last, timeline.now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
+        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+            let mut door = desk.door();
+            let (silence, reset) = tokio::join!(
+                async {
+                    let _ = door.wait_for(|door| door.silent).await;
+                    timeline.now()
+                },
+                last_and_end(timeline, &mut ticket)
+            );
+            assert_eq!(silence, At(5 * SECOND));
+            assert!(reset.0 <= At(5 * SECOND), "the last token came before it");
+            assert_eq!(reset.1, At(95 * SECOND), "after the boot");
+            let now = *door.borrow();
+            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+            let _ = door.wait_for(|door| door.open).await;
+            assert_eq!(timeline.now(), At(605 * SECOND));
+        };
+        hit_by("host_reboot=10m", told).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_killed_server_breaks_off_at_once() {
+        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+            assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
+            let now = *desk.door().borrow();
+            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+        };
+        hit_by("crash=10m", told).await;
     }
 }
