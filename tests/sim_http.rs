@@ -387,6 +387,37 @@ fn shares_of_requests_end_badly_each_in_its_own_way() {
 }
 
 #[test]
+fn a_short_answer_stops_by_itself_and_says_how_many_tokens_it_has() {
+    let (events, ended) = stream(&serve(&["short_answer=1"]), "/v1/chat/completions", &chat(50));
+    assert!(ended && events.last().map(String::as_str) == Some("[DONE]"));
+    let chunks = parsed(&events);
+    let finish = chunks.iter().find_map(|chunk| chunk["choices"][0]["finish_reason"].as_str());
+    assert_eq!(finish, Some("stop"));
+    let tokens = chunks.last().expect("usage")["usage"]["completion_tokens"].as_u64();
+    assert!(tokens.is_some_and(|tokens| (1..50).contains(&tokens)), "{tokens:?}");
+}
+
+#[test]
+fn without_its_metrics_everything_else_is_as_before() {
+    let server = serve(&["metrics_go_away"]);
+    until("that they are gone", || get(&server, "/metrics").0 == 404);
+    assert_eq!(get(&server, "/metrics").1, get(&server, "/nowhere").1);
+    assert_eq!(get(&server, "/health").0, 200);
+    assert!(stream(&server, "/v1/chat/completions", &chat(5)).1);
+}
+
+#[test]
+fn in_a_power_cut_a_stream_goes_silent_and_ends_with_the_boot() {
+    let server = serve_slowly(&["host_reboot=400ms@0s"]);
+    let before = server.box_view();
+    let (events, ended) = stream_through(&server);
+    assert!(!ended && !events.iter().any(|event| event.contains("\"error\"")), "{events:?}");
+    until("its return", || answers(&server));
+    until("its boot", || server.box_view().listening);
+    assert_ne!(before.boot_id, server.box_view().boot_id);
+}
+
+#[test]
 fn a_client_that_hangs_up_frees_its_place() {
     let server = serve_slowly(&[]);
     drop(begin_stream(&server));

@@ -110,7 +110,8 @@ impl Rehearsal {
         let driven = desk.clone();
         tokio::task::spawn_local(async move { driven.drive().await });
         let planned_us = prepare::planned_us(specs, seed);
-        Ok(Rehearsal { desk, host: Rc::new(Host::new(timeline, ailments)), timeline, planned_us })
+        let host = Rc::new(Host::new(timeline, seed, ailments));
+        Ok(Rehearsal { desk, host, timeline, planned_us })
     }
 }
 

@@ -59,13 +59,39 @@ async fn serve(wish: &Wish) -> Result<(), Mistake> {
     }
 }
 
-/// The faults that were asked for.
+/// The faults that were asked for, all of them the server's.
 pub fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
-    texts.iter().map(|text| Ailment::parse(text)).collect()
+    let read = |text: &String| {
+        let ailment = Ailment::parse(text)?;
+        if ailment.kind.is_of_the_harness() {
+            let name = text.split(['=', '@']).next().unwrap_or(text);
+            return Err(Mistake::new(format!("`{name}` is a fault of the harness itself"))
+                .at(format!("--ailment {text}"))
+                .hint("longhaul rehearse has it"));
+        }
+        Ok(ailment)
+    };
+    texts.iter().map(read).collect()
 }
 
 /// There is nothing to simulate.
 pub fn no_profile() -> Mistake {
     Mistake::new("the recipe names no machine profile, so there is nothing to simulate")
         .hint("--profile dgx-spark-nemotron-3-super")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_harness_is_refused_and_the_servers_are_taken() {
+        let read = |text: &str| ailments(&["crash".to_owned(), text.to_owned()]);
+        assert_eq!(read("hang=10m@2h").map(|ailments| ailments.len()), Ok(2));
+        for text in ["wall_clock_step=-5m@1h", "slow_disk"] {
+            let told = read(text).expect_err(text).to_string();
+            assert!(told.contains(text) && told.contains("harness itself"), "{told}");
+            assert!(told.contains("longhaul rehearse"), "{told}");
+        }
+    }
 }

@@ -125,11 +125,12 @@ async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), M
         let listener = port.open(address)?;
         accept_during(life, &desk, &listener, &mut connections).await;
         drop(listener);
-        if door.borrow_and_update().abrupt {
-            connections.abort_all();
-        }
         // Bound but not listening: the port is kept, and connections are refused.
         port = Port::Bound(socket(address)?);
+        // A box that is away ends no connection; that its port does refuse is the kernel's doing.
+        if door.wait_for(|door| !door.silent).await.is_ok_and(|door| door.abrupt) {
+            connections.abort_all();
+        }
     }
 }
 

@@ -1,19 +1,45 @@
 //! What can be wrong with the simulated server, in words that people write:
 //! `NAME[=VALUE][@WHEN]`. WHEN counts from the start of load.
 
-use crate::error::{Mistake, nearest};
-use crate::unit::{self, At, micros};
+mod read;
+mod value;
+
+use super::setup::Setup;
+use crate::rng::Rng;
+use crate::unit::At;
+
+pub use read::NAMES;
 
 /// Something that is, or will be, wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ailment {
     /// What.
     pub kind: Kind,
-    /// From when on, microseconds from the start of load; `None` is the default of the kind.
-    pub when_us: Option<u64>,
+    /// When; `None` is the default of the kind.
+    pub when: Option<When>,
 }
 
-/// What is wrong. Spans are microseconds.
+/// When something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// So many microseconds after the start of load.
+    After(u64),
+    /// So many times, evenly spread over the load.
+    Times(u64),
+    /// So many times per hour of load on average, each independent of the others.
+    PerHour(f64),
+}
+
+/// Which requests something befalls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Hits {
+    /// Of all, 0 to 1.
+    Share(f64),
+    /// The next so many.
+    Next(u64),
+}
+
+/// What is wrong. Spans are microseconds; where one is `None`, it never ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// The server's process is killed; it is back after `away_us`, or never.
@@ -21,9 +47,19 @@ pub enum Kind {
         /// How long it stays away.
         away_us: Option<u64>,
     },
-    /// The engine runs out of GPU memory and dies; back after `away_us`, or never.
+    /// The engine runs out of GPU memory and dies.
     CudaOom {
-        /// How long it stays away.
+        /// How long the server stays away.
+        away_us: Option<u64>,
+    },
+    /// The kernel kills the engine: something else on the box used the memory up.
+    HostOomKill {
+        /// How long the server stays away.
+        away_us: Option<u64>,
+    },
+    /// The box loses its power: silence, then another boot.
+    HostReboot {
+        /// How long the server stays away; the box itself is back earlier, and in any case.
         away_us: Option<u64>,
     },
     /// The server is asked to end and is back after `away_us`.
@@ -31,245 +67,254 @@ pub enum Kind {
         /// How long it stays away.
         away_us: u64,
     },
-    /// No step ends for `lasts_us`, or ever again; everything still answers.
+    /// No step ends; everything still answers.
     Hang {
         /// How long it lasts.
         lasts_us: Option<u64>,
     },
-    /// A share of requests gets no further token, or none for `pause_us`.
+    /// Starts of the server fail, from its very first on where no WHEN is given.
+    StartFails {
+        /// So many of them; every one without a number.
+        times: Option<u64>,
+    },
+    /// Requests get no further token, or none for `pause_us`.
     Stall {
-        /// Of requests, 0 to 1.
-        share: f64,
-        /// How long they stall; `None` is for ever.
+        /// Which.
+        hits: Hits,
+        /// How long they stall.
         pause_us: Option<u64>,
     },
-    /// A share of requests ends in an error frame.
+    /// Requests end in an error frame.
     ErrorFrame {
-        /// Of requests, 0 to 1.
-        share: f64,
+        /// Which.
+        hits: Hits,
     },
-    /// A share of streams ends without a finish reason.
+    /// Streams end without a finish reason.
     TruncatedStream {
-        /// Of requests, 0 to 1.
-        share: f64,
+        /// Which.
+        hits: Hits,
     },
-    /// A share of answers has no token.
+    /// Answers have no token.
     EmptyAnswer {
-        /// Of requests, 0 to 1.
-        share: f64,
+        /// Which.
+        hits: Hits,
+    },
+    /// Answers end by themselves after a part of what was asked for.
+    ShortAnswer {
+        /// Which.
+        hits: Hits,
     },
     /// Every step takes `factor` times as long.
     SlowDown {
         /// Of the duration of a step, at least 1.
         factor: f64,
     },
-    /// The disk of longhaul's own machine takes nothing for `lasts_us`, or ever again.
-    SlowDisk {
-        /// How long it lasts.
-        lasts_us: Option<u64>,
+    /// Every step takes longer and longer, linearly.
+    CreepingLatency {
+        /// Of the duration of a step, gained per hour.
+        gain_per_h: f64,
     },
-    /// The wall clock of longhaul's own machine moves.
-    WallClockStep {
-        /// By how much, microseconds.
-        by_us: i64,
+    /// Decode steps take longer, at once and for good.
+    Step {
+        /// Of the duration of a decode step, at least 1.
+        factor: f64,
     },
     /// The engine's memory grows until the kernel kills it.
     SlowLeak {
         /// Bytes per second.
         bytes_per_s: f64,
     },
+    /// The engine's memory grows towards a size and stays there.
+    LeakThatPlateaus {
+        /// The size, in bytes on top of what a ready server uses.
+        bytes: f64,
+    },
+    /// The prefix cache is never hit.
+    CacheStopsHitting,
+    /// Those who decode lose their blocks again and again.
+    PreemptionStorm {
+        /// How long it lasts.
+        lasts_us: u64,
+    },
+    /// Fewer and fewer drafted tokens are accepted.
+    AcceptanceDecay {
+        /// Of what is accepted, lost per hour; 0 to 1.
+        lost_per_h: f64,
+    },
+    /// `/metrics` is not found.
+    MetricsGoAway {
+        /// How long.
+        lasts_us: Option<u64>,
+    },
+    /// The harness's wall clock is set.
+    WallClockStep {
+        /// How far; back if negative.
+        by_us: i64,
+    },
+    /// The disk under the harness's run folder is slow.
+    SlowDisk {
+        /// How long.
+        lasts_us: Option<u64>,
+    },
 }
 
-/// Every name, in the order of the documentation.
-pub const NAMES: [&str; 10] = [
-    "crash",
-    "cuda_oom",
-    "restart",
-    "hang",
-    "stall",
-    "error_frame",
-    "truncated_stream",
-    "empty_answer",
-    "slow_down",
-    "slow_leak",
-];
-
-/// Share of requests where none is given: one in twenty is seen in a short run.
-const SHARE: f64 = 0.05;
-/// A restart without a value is back after this.
-const RESTART_US: u64 = 10_000_000;
-/// A leak without a value: 1 GiB an hour.
-const LEAK_BYTES_PER_S: f64 = (1u64 << 30) as f64 / 3600.0;
 /// When an event happens if neither WHEN nor the length of the load is known.
 const EVENT_US: u64 = 30_000_000;
+/// What a number of times is spread over if the length of the load is not known.
+const SPREAD_US: u64 = 3_600_000_000;
+/// Bounds the list that a high rate over a long load would make.
+const MOMENTS_MAX: usize = 10_000;
+/// The address of moments at random.
+const AT_RANDOM: u64 = 0xE1;
 
 impl Ailment {
-    /// Reads `hang=10m@2h`, `error_frame=0.5%`, `crash`.
-    ///
-    /// # Errors
-    /// An unknown name, with the nearest known one, or a value that is not of its kind.
-    pub fn parse(text: &str) -> Result<Ailment, Mistake> {
-        let place = format!("--ailment {text}");
-        let (rest, when) = match text.split_once('@') {
-            Some((rest, when)) => (rest, Some(when)),
-            None => (text, None),
-        };
-        let (name, value) = match rest.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (rest, None),
-        };
-        let wrong = |why: String| Mistake::new(why).at(place.clone());
-        let when_us = when.map(span_us).transpose().map_err(&wrong)?;
-        let Some(kind) = Kind::read(name, value) else {
-            let mistake = wrong(format!("there is no ailment `{name}`"));
-            return Err(match nearest(name, NAMES) {
-                Some(near) => mistake.hint(near),
-                None => mistake.hint(format!("one of {}", NAMES.join(", "))),
-            });
-        };
-        let kind =
-            kind.map_err(|why| wrong(format!("ailment `{name}`: {why}")).hint(example(name)))?;
-        Ok(Ailment { kind, when_us })
-    }
-
     /// When it begins, for a load that began at `began` and is planned to last
-    /// `planned_us`: WHEN, else the middle, else at once for what goes on and
-    /// 30 s later for what happens once.
+    /// `planned_us`: WHEN where that is a time, else the middle, else at once
+    /// for what goes on and 30 s later for what happens at a moment.
     pub fn due(&self, began: At, planned_us: Option<u64>) -> At {
         let fallback_us = if self.kind.is_event() { EVENT_US } else { 0 };
-        let after_us = self.when_us.or(planned_us.map(|us| us / 2)).unwrap_or(fallback_us);
+        let asked_us = match self.when {
+            Some(When::After(us)) => Some(us),
+            _ => None,
+        };
+        let after_us = asked_us.or(planned_us.map(|us| us / 2)).unwrap_or(fallback_us);
         At(began.0.saturating_add(after_us))
+    }
+
+    /// Every moment at which it happens, in order. Where WHEN is a rate, they
+    /// belong to the seed and to `place`, its place among all that is asked for.
+    pub fn moments(&self, began: At, planned_us: Option<u64>, seed: u64, place: usize) -> Vec<At> {
+        let span_us = planned_us.unwrap_or(SPREAD_US);
+        match self.when {
+            None | Some(When::After(_)) => vec![self.due(began, planned_us)],
+            Some(When::Times(times)) => {
+                let spread = |k: u64| u128::from(span_us) * u128::from(k) / u128::from(times + 1);
+                (1..=times).map(|k| At(began.0.saturating_add(spread(k) as u64))).collect()
+            }
+            Some(When::PerHour(rate)) => {
+                let mut rng = Rng::at(seed, &[AT_RANDOM, place as u64]);
+                let mut after_us = 0.0;
+                // A Poisson process: the gaps are exponential.
+                let next = || {
+                    after_us += -(1.0 - rng.unit()).ln() / rate * 3.6e9;
+                    (after_us < span_us as f64).then(|| At(began.0.saturating_add(after_us as u64)))
+                };
+                std::iter::from_fn(next).take(MOMENTS_MAX).collect()
+            }
+        }
     }
 }
 
 impl Kind {
-    /// Whether it happens once, at a moment, rather than from a moment on.
+    /// Whether it happens at moments, rather than going on from a moment.
     pub fn is_event(&self) -> bool {
-        matches!(
-            self,
-            Kind::Crash { .. } | Kind::CudaOom { .. } | Kind::Restart { .. } | Kind::Hang { .. }
-        )
+        match self {
+            Kind::MetricsGoAway { lasts_us } | Kind::SlowDisk { lasts_us } => lasts_us.is_some(),
+            Kind::Crash { .. }
+            | Kind::CudaOom { .. }
+            | Kind::HostOomKill { .. }
+            | Kind::HostReboot { .. }
+            | Kind::Restart { .. }
+            | Kind::Hang { .. }
+            | Kind::PreemptionStorm { .. }
+            | Kind::WallClockStep { .. } => true,
+            _ => false,
+        }
     }
 
-    /// The kind of a name, or what is wrong with the value; `None` for an unknown name.
-    fn read(name: &str, value: Option<&str>) -> Option<Result<Kind, String>> {
-        let lasting = || value.map(span_us).transpose();
-        let of_requests = || value.map_or(Ok(SHARE), share);
-        Some(match name {
-            "crash" => lasting().map(|away_us| Kind::Crash { away_us }),
-            "cuda_oom" => lasting().map(|away_us| Kind::CudaOom { away_us }),
-            "restart" => {
-                lasting().map(|away_us| Kind::Restart { away_us: away_us.unwrap_or(RESTART_US) })
+    /// Whether it can happen only once because nothing comes after it.
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            Kind::Crash { away_us }
+            | Kind::CudaOom { away_us }
+            | Kind::HostOomKill { away_us }
+            | Kind::HostReboot { away_us } => away_us.is_none(),
+            Kind::Hang { lasts_us }
+            | Kind::MetricsGoAway { lasts_us }
+            | Kind::SlowDisk { lasts_us } => lasts_us.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Whether it befalls the harness, and not the server, which then ignores it.
+    pub fn is_of_the_harness(&self) -> bool {
+        matches!(self, Kind::WallClockStep { .. } | Kind::SlowDisk { .. })
+    }
+
+    /// Which requests it befalls, where it befalls single ones.
+    pub fn hits(&self) -> Option<Hits> {
+        match self {
+            Kind::Stall { hits, .. }
+            | Kind::ErrorFrame { hits }
+            | Kind::TruncatedStream { hits }
+            | Kind::EmptyAnswer { hits }
+            | Kind::ShortAnswer { hits } => Some(*hits),
+            _ => None,
+        }
+    }
+
+    /// Why it has no effect on a server with these settings, where it has none.
+    pub fn pointless(&self, setup: &Setup) -> Option<&'static str> {
+        match self {
+            Kind::CacheStopsHitting if !setup.prefix_caching => {
+                Some("this server has no prefix cache that could be hit")
             }
-            "hang" => lasting().map(|lasts_us| Kind::Hang { lasts_us }),
-            "stall" => match value {
-                Some(text) if !text.ends_with('%') => span_us(text)
-                    .map(|us| Kind::Stall { share: SHARE, pause_us: Some(us) })
-                    .map_err(|_| format!("`{text}` is neither a share nor a duration")),
-                _ => of_requests().map(|share| Kind::Stall { share, pause_us: None }),
-            },
-            "error_frame" => of_requests().map(|share| Kind::ErrorFrame { share }),
-            "truncated_stream" => of_requests().map(|share| Kind::TruncatedStream { share }),
-            "empty_answer" => of_requests().map(|share| Kind::EmptyAnswer { share }),
-            "slow_down" => value.map_or(Ok(2.0), factor).map(|factor| Kind::SlowDown { factor }),
-            "slow_leak" => value
-                .map_or(Ok(LEAK_BYTES_PER_S), rate)
-                .map(|bytes_per_s| Kind::SlowLeak { bytes_per_s }),
-            _ => return None,
-        })
+            Kind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
+                Some("this server drafts no tokens that could be accepted")
+            }
+            _ => None,
+        }
     }
-}
-
-fn example(name: &str) -> String {
-    let value = match name {
-        "crash" | "cuda_oom" => "crash=12m@2h, or without a value to stay down",
-        "restart" => "restart=30s",
-        "hang" => "hang=10m@2h, or without a value never to end",
-        "stall" => "stall=0.5%, or stall=20s for a pause",
-        "slow_down" => "slow_down=2x for steps twice as long, or slow_down=30% for speed lost",
-        "slow_leak" => "slow_leak=50MiB/h",
-        share => return format!("{share}=0.5%"),
-    };
-    value.to_owned()
-}
-
-fn span_us(text: &str) -> Result<u64, String> {
-    unit::duration(text).map(micros)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match unit::share(text) {
-        Ok(share) if share <= 1.0 => Ok(share),
-        Ok(_) => Err(format!("`{text}` is more than all requests")),
-        Err(why) => Err(why),
-    }
-}
-
-/// `2x`: steps take twice as long; `30%`: speed falls by 30 %.
-fn factor(text: &str) -> Result<f64, String> {
-    let wrong = || format!("`{text}` is neither a factor from 1x on nor a share below 100%");
-    if let Some(number) = text.strip_suffix('x') {
-        let factor: f64 = number.parse().map_err(|_| wrong())?;
-        return if factor.is_finite() && factor >= 1.0 { Ok(factor) } else { Err(wrong()) };
-    }
-    match unit::share(text) {
-        Ok(lost) if lost < 1.0 => Ok(1.0 / (1.0 - lost)),
-        _ => Err(wrong()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let wrong = || format!("`{text}` is not a rate; write it as 50MiB/h or 1GiB/m");
-    let (size, per) = text.split_once('/').ok_or_else(wrong)?;
-    let seconds = match per {
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    Ok(unit::bytes(size)?.0 as f64 / seconds)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::setup::tests::record;
 
-    fn kind(text: &str) -> Kind {
-        Ailment::parse(text).expect(text).kind
-    }
+    const MINUTE_US: u64 = 60_000_000;
 
-    #[test]
-    fn each_name_reads_its_own_kind_of_value() {
-        assert_eq!(kind("crash"), Kind::Crash { away_us: None });
-        assert_eq!(kind("cuda_oom=12m"), Kind::CudaOom { away_us: Some(720_000_000) });
-        assert_eq!(kind("restart"), Kind::Restart { away_us: RESTART_US });
-        assert_eq!(kind("stall=20s"), Kind::Stall { share: SHARE, pause_us: Some(20_000_000) });
-        assert_eq!(kind("stall=50%"), Kind::Stall { share: 0.5, pause_us: None });
-        assert_eq!(kind("slow_down=50%"), Kind::SlowDown { factor: 2.0 });
-        assert_eq!(kind("slow_leak=36MiB/h"), Kind::SlowLeak { bytes_per_s: 10_485.76 });
-        for name in NAMES {
-            assert!(Ailment::parse(name).is_ok(), "{name} needs no value");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_name_and_a_wrong_value_are_told_with_what_to_try() {
-        let told = |text: &str| Ailment::parse(text).unwrap_err().to_string();
-        assert!(told("error_frames=1%").contains("try: error_frame"));
-        assert!(told("banana").contains("one of crash"));
-        assert!(told("error_frame=5m").contains("--ailment error_frame=5m"));
-        assert!(told("error_frame=200%").contains("more than all"));
-        assert!(told("slow_down=0.5x").contains("slow_down=2x"));
-        assert!(told("hang=10").contains("unit"));
-        assert!(told("hang@soon").contains("unit"));
+    fn ailment(text: &str) -> Ailment {
+        Ailment::parse(text).expect(text)
     }
 
     #[test]
     fn when_counts_from_the_start_of_load_and_defaults_to_the_middle() {
-        let due = |text: &str, planned| Ailment::parse(text).expect(text).due(At(100), planned);
+        let due = |text: &str, planned| ailment(text).due(At(100), planned);
         assert_eq!(due("crash@2s", Some(60_000_000)), At(2_000_100));
         assert_eq!(due("crash", Some(60_000_000)), At(30_000_100));
         assert_eq!(due("crash", None), At(30_000_100));
         assert_eq!(due("error_frame", None), At(100));
+    }
+
+    #[test]
+    fn a_count_is_spread_evenly_over_the_load_and_over_an_hour_where_that_is_unknown() {
+        let moments = |planned| ailment("restart@3x").moments(At(100), planned, 1, 0);
+        let minutes = |times: [u64; 3]| times.map(|minute| At(minute * MINUTE_US + 100)).to_vec();
+        assert_eq!(moments(Some(40 * MINUTE_US)), minutes([10, 20, 30]));
+        assert_eq!(moments(None), minutes([15, 30, 45]));
+    }
+
+    #[test]
+    fn a_rate_is_its_mean_over_the_load_and_belongs_to_the_seed_and_the_place() {
+        let day = Some(24 * 60 * MINUTE_US);
+        let moments = |seed, place| ailment("restart@2/h").moments(At(0), day, seed, place);
+        let mean = (0..50).map(|seed| moments(seed, 0).len()).sum::<usize>() as f64 / 50.0;
+        assert!((mean - 48.0).abs() < 3.0, "{mean}");
+        assert_eq!(moments(1, 0), moments(1, 0));
+        assert_ne!(moments(1, 0), moments(1, 1), "two of a kind do not fall together");
+        assert!(moments(1, 0).is_sorted() && moments(1, 0).iter().all(|at| Some(at.0) < day));
+    }
+
+    #[test]
+    fn what_a_server_has_no_part_for_is_pointless() {
+        let mut setup = record(1.0);
+        let pointless = |text: &str, setup: &Setup| ailment(text).kind.pointless(setup);
+        assert!(pointless("cache_stops_hitting", &setup).is_some());
+        assert!(pointless("acceptance_decay", &setup).is_none());
+        (setup.prefix_caching, setup.speculative_tokens) = (true, 0);
+        assert!(pointless("cache_stops_hitting", &setup).is_none());
+        assert!(pointless("acceptance_decay", &setup).is_some());
+        assert!(pointless("preemption_storm", &setup).is_none());
     }
 }

@@ -2,8 +2,10 @@
 //! Driven from outside: `submit` and `cancel` put things in, `advance` brings
 //! it up to an instant and tells what happened, `next_event` says when to come back.
 
+mod ills;
 mod life;
 mod outcome;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -12,23 +14,28 @@ use std::collections::BTreeMap;
 use super::ailment::{Ailment, Kind};
 use super::answer;
 use super::job::{Happening, Job, JobId};
-use super::machine::{BoxView, Leak, Machine};
+use super::machine::{BoxView, Machine};
 use super::metrics::{ABORT, Metrics};
-use super::pace::{self, Pace};
+use super::pace::Pace;
 use super::scheduler::{Part, Scheduler, Sequence};
 use super::setup::Setup;
 use crate::rng::mix;
 use crate::unit::At;
+use ills::Ills;
 
 /// Whether the server's process is there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Life {
     /// Started, not ready: the port refuses.
     Starting { ready: At },
+    /// Started, but it ends before it is ready; what comes then is as in `Down`.
+    Failing { ends: At, back: Option<(At, At)> },
     /// The port is open.
     Up,
     /// Gone; started again at `start`, ready at `ready`, or never.
     Down { back: Option<(At, At)> },
+    /// The box itself is away until `boots`; what comes then is as in `Down`.
+    Away { boots: At, back: Option<(At, At)> },
 }
 
 /// A step under way.
@@ -56,7 +63,9 @@ struct Held {
 /// The next thing that happens by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
+    Boot,
     Start,
+    StartFailure,
     Ready,
     Ailment,
     Exhausted,
@@ -80,11 +89,7 @@ pub struct Engine {
     step: Option<Step>,
     frozen: Option<Frozen>,
     held: BTreeMap<JobId, Held>,
-    ailments: Vec<Ailment>,
-    /// Ailments that happen once, the next one last.
-    events: Vec<(At, Kind)>,
-    /// Ailments that go on from a moment.
-    lasting: Vec<(At, Kind)>,
+    ills: Ills,
     loaded: bool,
     jobs: u64,
     told: Vec<(At, Happening)>,
@@ -97,29 +102,26 @@ impl Engine {
         let scheduler = Scheduler::new(&setup);
         // vLLM refuses to start with a max_model_len that the cache cannot hold.
         setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
-        let mut machine = Machine::new(&setup, seed);
-        machine.start(start, 0);
-        let ready = At(start.0 + (setup.first_start_s.max(0.0) * 1e6) as u64);
-        Engine {
-            life: if ready > start { Life::Starting { ready } } else { Life::Up },
-            scheduler: Scheduler::new(&setup),
+        let mut engine = Engine {
+            life: Life::Up,
+            scheduler,
             pace: Pace::new(&setup, seed, 0, start),
+            machine: Machine::new(&setup, seed),
             setup,
             seed,
             now: start,
             starts: 0,
-            machine,
             metrics: Metrics::default(),
             step: None,
             frozen: None,
             held: BTreeMap::new(),
-            ailments,
-            events: Vec::new(),
-            lasting: Vec::new(),
+            ills: Ills::new(ailments, seed, start),
             loaded: false,
             jobs: 0,
             told: Vec::new(),
-        }
+        };
+        engine.first_start();
+        engine
     }
 
     /// What is simulated, `max_model_len` cut to what the cache holds.
@@ -141,12 +143,8 @@ impl Engine {
     /// known: every ailment gets its time. The last call counts.
     pub fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
-        let due = |ailment: &Ailment| (ailment.due(at, planned_us), ailment.kind);
-        let (mut events, lasting): (Vec<_>, Vec<_>) =
-            self.ailments.iter().map(due).partition(|(_, kind)| kind.is_event());
-        events.sort_by_key(|(due, _)| std::cmp::Reverse(*due));
-        self.events = events;
-        self.lasting = lasting;
+        self.ills.load_began(at, planned_us);
+        self.machine.grow(self.ills.growths());
         self.loaded = true;
     }
 
@@ -174,7 +172,13 @@ impl Engine {
         sequence.reasoning = job.reasoning;
         sequence.salt =
             job.salt.iter().flat_map(|salt| salt.bytes()).fold(1, |h, b| mix(h, u64::from(b)));
-        sequence.fate = self.fate(id, sequence.limit);
+        match self.ills.strike(self.now, id, sequence.limit) {
+            Some((Kind::ShortAnswer { .. }, after)) => {
+                sequence.limit = after;
+                sequence.stops = true;
+            }
+            fate => sequence.fate = fate,
+        }
         self.scheduler.push(sequence);
         self.begin_step();
         Some(id)
@@ -219,7 +223,12 @@ impl Engine {
 
     /// What a sensor on the box sees at `at`, which is not before the last instant it was brought to.
     pub fn view(&self, at: At) -> BoxView {
-        self.machine.view(&self.leaks(), at, self.listening())
+        self.machine.view(at, self.listening())
+    }
+
+    /// Whether `/metrics` is not found at `at`.
+    pub fn metrics_away(&self, at: At) -> bool {
+        self.ills.metrics_away(at)
     }
 
     /// When the server's process was started, while there is one.
@@ -227,30 +236,16 @@ impl Engine {
         self.machine.process().map(|(_, started)| started)
     }
 
-    fn leaks(&self) -> Vec<Leak> {
-        let rate = |(from, kind): &(At, Kind)| match kind {
-            Kind::SlowLeak { bytes_per_s } => Some((*from, *bytes_per_s)),
-            _ => None,
-        };
-        self.lasting.iter().filter_map(rate).collect()
-    }
-
-    fn slowness(&self) -> f64 {
-        let factor = |(from, kind): &(At, Kind)| match kind {
-            Kind::SlowDown { factor } if *from <= self.now => *factor,
-            _ => 1.0,
-        };
-        self.lasting.iter().map(factor).product()
-    }
-
     fn next(&self) -> Option<(At, Next)> {
         let life = match self.life {
             Life::Starting { ready } => Some((ready, Next::Ready)),
+            Life::Failing { ends, .. } => Some((ends, Next::StartFailure)),
             Life::Down { back } => back.map(|(start, _)| (start, Next::Start)),
+            Life::Away { boots, .. } => Some((boots, Next::Boot)),
             Life::Up => None,
         };
-        let ailment = self.events.last().map(|(due, _)| (*due, Next::Ailment));
-        let exhausted = self.machine.exhausted(&self.leaks()).map(|at| (at, Next::Exhausted));
+        let ailment = self.ills.next().map(|due| (due, Next::Ailment));
+        let exhausted = self.machine.exhausted().map(|at| (at, Next::Exhausted));
         let thaw = self.frozen.as_ref().and_then(|frozen| Some((frozen.until?, Next::Thaw)));
         let released = self
             .held
@@ -269,7 +264,9 @@ impl Engine {
         while let Some((due, next)) = self.next().filter(|(due, _)| *due <= at) {
             self.now = self.now.max(due);
             match next {
+                Next::Boot => self.boot(),
                 Next::Start => self.start(),
+                Next::StartFailure => self.start_failure(),
                 Next::Ready => self.ready(),
                 Next::Ailment => self.ail(),
                 Next::Exhausted => self.oom_kill(),
@@ -283,62 +280,5 @@ impl Engine {
 
     fn tell(&mut self, happening: Happening) {
         self.told.push((self.now, happening));
-    }
-
-    fn begin_step(&mut self) {
-        if self.step.is_some() || self.frozen.is_some() || !self.listening() {
-            return;
-        }
-        let parts = self.scheduler.plan();
-        if !parts.is_empty() {
-            let us = self.pace.step_us(&self.setup, &parts, self.now) as f64 * self.slowness();
-            self.step = Some(Step { ends: At(self.now.0 + us as u64), parts });
-        }
-    }
-
-    fn end_step(&mut self) {
-        for part in self.step.take().map(|step| step.parts).unwrap_or_default() {
-            self.end_part(part);
-        }
-        self.begin_step();
-    }
-
-    /// A request's part of a step is done: its tokens come, and perhaps its end.
-    fn end_part(&mut self, part: Part) {
-        let (now, seed) = (self.now, self.seed);
-        let drafted = self.setup.speculative_tokens;
-        // Gone where the client hung up in the meantime.
-        let Some(sequence) = self.scheduler.running(part.id) else { return };
-        if !part.decodes && part.to < sequence.tokens() {
-            self.scheduler.computed(part.id, part.to);
-            return;
-        }
-        let output = sequence.output();
-        let mut got = 1;
-        if part.decodes && drafted > 0 {
-            let kept =
-                pace::accepted(seed, part.id.0, output, drafted, self.setup.profile.acceptance);
-            self.metrics.drafts += 1;
-            self.metrics.draft_tokens += u64::from(drafted);
-            self.metrics.accepted_tokens += kept;
-            got += kept;
-        }
-        let got = got.min(sequence.limit - output);
-        let tokens: Vec<_> = (output..output + got)
-            .map(|index| answer::token(sequence.answer, index, sequence.reasoning))
-            .collect();
-        sequence.ids.extend(tokens.iter().map(|token| token.id));
-        let seconds = |since: At| now.since(since) as f64 / 1e6;
-        if let Some(last) = sequence.last_token.replace(now) {
-            self.metrics.inter_token.add(seconds(last));
-        } else {
-            self.metrics.ttft.add(seconds(sequence.arrived));
-            self.metrics.prompt_tokens += sequence.prompt;
-            self.metrics.cached_tokens += sequence.cached.unwrap_or(0);
-        }
-        self.metrics.generation_tokens += got;
-        let computed = sequence.tokens() - 1;
-        self.scheduler.computed(part.id, computed);
-        self.give(part.id, tokens);
     }
 }

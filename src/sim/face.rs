@@ -97,6 +97,7 @@ fn page(engine: &Engine, question: &Question<'_>) -> Result<Page, Refusal> {
         ("GET", "/health") | ("GET" | "POST", "/ping") => (JSON, String::new()),
         ("GET", "/version") => (JSON, json!({ "version": VERSION }).to_string()),
         ("GET", "/v1/models") => (JSON, voice::models(setup, question.created())),
+        (_, "/metrics") if engine.metrics_away(question.at) => return Err(Refusal::http(404)),
         ("GET", "/metrics") => {
             let started = engine.process_started().unwrap_or_default();
             let started = (question.wall_us as f64 + started.0 as f64) / 1e6;

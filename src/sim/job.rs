@@ -51,6 +51,10 @@ pub enum Exit {
     EngineDied,
     /// Asked to end: every stream gets the same error frame (vLLM does not drain). Exit code 0.
     Terminated,
+    /// It never got ready: its process ended during start-up, with exit code 1.
+    StartFailed,
+    /// The box lost its power: silence, and connections that are reset when it is back.
+    PowerCut,
 }
 
 impl Exit {
@@ -59,6 +63,9 @@ impl Exit {
         match self {
             Exit::Killed => 137,
             Exit::EngineDied | Exit::Terminated => 0,
+            Exit::StartFailed => 1,
+            // What Docker writes after the next boot, since nobody saw the end.
+            Exit::PowerCut => 255,
         }
     }
 }
@@ -91,8 +98,11 @@ pub enum Happening {
     },
     /// The server wrote a line to its log.
     Said(String),
-    /// The server's process is gone, and the port refuses.
+    /// The server's process is gone, and the port refuses; nothing at all
+    /// answers after [`Exit::PowerCut`], until [`Happening::Booted`].
     Exited(Exit),
+    /// The box is back from a power cut, and its port refuses.
+    Booted,
     /// A process was started; the port still refuses.
     Started,
     /// The port is open.

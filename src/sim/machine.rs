@@ -26,6 +26,8 @@ pub struct BoxView {
     pub process_started: Option<At>,
     /// Whether the server's port is open.
     pub listening: bool,
+    /// Whether the box is there at all: in a power cut no sensor on it says anything.
+    pub reachable: bool,
     /// Times that the server's process ended, however it did.
     pub exits: u64,
     /// How it ended last.
@@ -34,8 +36,39 @@ pub struct BoxView {
     pub boot_id: String,
 }
 
-/// A leak: from when on, and how fast, bytes per second.
-pub type Leak = (At, f64);
+/// Memory that a process takes on top of what it needs, from a moment on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Growth {
+    /// From when on, or from the start of the process if that is later.
+    pub from: At,
+    /// How.
+    pub by: By,
+}
+
+/// How memory grows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum By {
+    /// So many bytes per second, without end.
+    Rate(f64),
+    /// Towards so many bytes, as `1 - exp(-t / 20 min)`.
+    Towards(f64),
+}
+
+/// How fast a leak that plateaus gets there: as a cache that fills under load.
+const PLATEAU_S: f64 = 1200.0;
+/// By then every growth is as good as ended: a hundred years.
+const CENTURY_US: u64 = 100 * 365 * 86_400 * 1_000_000;
+
+impl Growth {
+    /// Bytes by `at`, of a process that was started at `started`.
+    fn bytes(&self, started: At, at: At) -> f64 {
+        let us = at.since(self.from.max(started)) as f64;
+        match self.by {
+            By::Rate(bytes_per_s) => bytes_per_s * us / 1e6,
+            By::Towards(bytes) => bytes * -(-us / 1e6 / PLATEAU_S).exp_m1(),
+        }
+    }
+}
 
 /// The box.
 #[derive(Clone, Debug)]
@@ -45,47 +78,76 @@ pub struct Machine {
     ready_bytes: u64,
     oom_kills: u64,
     process: Option<(u32, At)>,
+    growths: Vec<Growth>,
+    /// When they will have used up the memory.
+    exhausted: Option<At>,
     exits: u64,
     last_exit: Option<Exit>,
-    boot_id: String,
+    boots: u64,
+    reachable: bool,
 }
 
 impl Machine {
     /// A box with no server on it.
     pub fn new(setup: &Setup, seed: u64) -> Machine {
-        let mut rng = Rng::at(seed, &[0xB0]);
-        let (high, low) = (rng.bits(), rng.bits());
-        let boot_id = format!(
-            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-            high >> 32,
-            high >> 16 & 0xFFFF,
-            high & 0xFFF,
-            low >> 52,
-            low & 0xFFFF_FFFF_FFFF
-        );
         Machine {
             seed,
             total_bytes: setup.profile.memory_bytes,
             ready_bytes: setup.profile.memory_ready_bytes,
             oom_kills: 0,
             process: None,
+            growths: Vec::new(),
+            exhausted: None,
             exits: 0,
             last_exit: None,
-            boot_id,
+            boots: 0,
+            reachable: true,
         }
+    }
+
+    /// From now on the process grows like this.
+    pub fn grow(&mut self, growths: Vec<Growth>) {
+        self.growths = growths;
+        self.exhausted = self.foresee();
     }
 
     /// The server's process was started.
     pub fn start(&mut self, at: At, start: u64) {
         let pid = 1000 + 100 * start + Rng::at(self.seed, &[0xB1, start]).below(100);
         self.process = Some((pid as u32, at));
+        self.exhausted = self.foresee();
     }
 
     /// The server's process ended.
     pub fn exit(&mut self, exit: Exit) {
         self.process = None;
+        self.exhausted = None;
         self.exits += 1;
         self.last_exit = Some(exit);
+        self.reachable = exit != Exit::PowerCut;
+    }
+
+    /// The box is there again: another boot, whose kernel has counted nothing.
+    pub fn boot(&mut self) {
+        self.reachable = true;
+        self.boots += 1;
+        self.oom_kills = 0;
+    }
+
+    /// As Linux writes it.
+    fn boot_id(&self) -> String {
+        // The first boot's address has one part, so that later boots do not change it.
+        let address = [0xB0, self.boots];
+        let mut rng = Rng::at(self.seed, &address[..if self.boots == 0 { 1 } else { 2 }]);
+        let (high, low) = (rng.bits(), rng.bits());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xFFFF,
+            high & 0xFFF,
+            low >> 52,
+            low & 0xFFFF_FFFF_FFFF
+        )
     }
 
     /// The kernel killed the engine.
@@ -98,32 +160,59 @@ impl Machine {
         self.process
     }
 
-    /// Bytes that leaked from the present process by `at`.
-    fn leaked(&self, leaks: &[Leak], at: At) -> f64 {
-        let Some((_, started)) = self.process else { return 0.0 };
-        leaks.iter().map(|(from, rate)| rate * at.since(*from.max(&started)) as f64 / 1e6).sum()
+    /// When the process will have used up the memory; `None` for never.
+    pub fn exhausted(&self) -> Option<At> {
+        self.exhausted
     }
 
-    /// When the leaks will have used up the memory; `None` for never.
-    pub fn exhausted(&self, leaks: &[Leak]) -> Option<At> {
+    /// Bytes by which the present process has grown by `at`.
+    fn grown(&self, at: At) -> f64 {
+        let Some((_, started)) = self.process else { return 0.0 };
+        self.growths.iter().map(|growth| growth.bytes(started, at)).sum()
+    }
+
+    fn foresee(&self) -> Option<At> {
         let (_, started) = self.process?;
         let room = self.total_bytes.saturating_sub(self.ready_bytes + MEMORY_LEFT_BYTES) as f64;
-        let mut starts: Vec<At> = leaks.iter().map(|(from, _)| *from.max(&started)).collect();
-        starts.sort_unstable();
-        // Growth is linear from one start of a leak to the next: find the piece it ends in.
-        starts.iter().enumerate().find_map(|(index, from)| {
+        let from = |growth: &Growth| growth.from.max(started);
+        let rate = |growth: &Growth| match growth.by {
+            By::Rate(bytes_per_s) => Some((from(growth), bytes_per_s)),
+            By::Towards(_) => None,
+        };
+        let rates: Vec<(At, f64)> = self.growths.iter().filter_map(rate).collect();
+        if rates.len() == self.growths.len() {
+            return self.foresee_linear(rates, room);
+        }
+        // With a curve among them there is no formula; but memory never shrinks, so halve.
+        let last = self.growths.iter().map(from).max()?;
+        let (mut low, mut high) = (started.0, last.0.saturating_add(CENTURY_US));
+        if self.grown(At(high)) < room {
+            return None;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.grown(At(middle)) < room { low = middle + 1 } else { high = middle }
+        }
+        Some(At(low))
+    }
+
+    /// Growth is linear from one beginning to the next: finds the piece it ends in.
+    fn foresee_linear(&self, mut rates: Vec<(At, f64)>, room: f64) -> Option<At> {
+        rates.sort_by_key(|(from, _)| *from);
+        rates.iter().enumerate().find_map(|(index, (from, _))| {
             let rate: f64 =
-                leaks.iter().filter(|(start, _)| start <= from).map(|(_, rate)| rate).sum();
-            let left = room - self.leaked(leaks, *from);
+                rates.iter().filter(|(start, _)| start <= from).map(|(_, rate)| rate).sum();
+            let left = room - self.grown(*from);
             let end = At(from.0.saturating_add((left.max(0.0) / rate * 1e6).ceil() as u64));
-            (rate > 0.0 && starts.get(index + 1).is_none_or(|next| end <= *next)).then_some(end)
+            let next = rates.get(index + 1);
+            (rate > 0.0 && next.is_none_or(|(next, _)| end <= *next)).then_some(end)
         })
     }
 
     /// What a sensor sees.
-    pub fn view(&self, leaks: &[Leak], at: At, listening: bool) -> BoxView {
+    pub fn view(&self, at: At, listening: bool) -> BoxView {
         let used = match self.process {
-            Some(_) => self.ready_bytes.saturating_add(self.leaked(leaks, at) as u64),
+            Some(_) => self.ready_bytes.saturating_add(self.grown(at) as u64),
             None => self.ready_bytes / SYSTEM_PART,
         };
         BoxView {
@@ -133,9 +222,10 @@ impl Machine {
             pid: self.process.map(|(pid, _)| pid),
             process_started: self.process.map(|(_, started)| started),
             listening,
+            reachable: self.reachable,
             exits: self.exits,
             last_exit: self.last_exit,
-            boot_id: self.boot_id.clone(),
+            boot_id: self.boot_id(),
         }
     }
 }
@@ -145,27 +235,64 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
 
+    /// A box with a process that grows like this from the beginning.
+    fn growing(growths: &[(u64, By)]) -> Machine {
+        let mut machine = Machine::new(&record(1.0), 7);
+        machine
+            .grow(growths.iter().map(|(from, by)| Growth { from: At(*from), by: *by }).collect());
+        assert_eq!(machine.exhausted(), None, "nothing leaks without a process");
+        machine.start(At(0), 0);
+        machine
+    }
+
+    const LEAK: By = By::Rate(1e9);
+
     #[test]
     fn two_leaks_use_memory_up_sooner_than_one() {
-        let mut machine = Machine::new(&record(1.0), 7);
-        assert_eq!(machine.exhausted(&[(At(0), 1e9)]), None, "nothing leaks without a process");
-        machine.start(At(0), 0);
-        let one = machine.exhausted(&[(At(0), 1e9)]).expect("a leak ends");
-        let two = machine.exhausted(&[(At(0), 1e9), (At(10_000_000), 1e9)]).expect("both end");
+        let one = growing(&[(0, LEAK)]).exhausted().expect("a leak ends");
+        let two = growing(&[(0, LEAK), (10_000_000, LEAK)]).exhausted().expect("both end");
         assert!(two < one && two > At(one.0 / 2), "{two:?} {one:?}");
-        assert_eq!(machine.exhausted(&[]), None);
+        assert_eq!(growing(&[]).exhausted(), None);
+    }
+
+    #[test]
+    fn a_leak_that_plateaus_uses_memory_up_only_if_it_does_not_fit() {
+        // The record's box has 28 GiB left, a quarter of one of them for the kernel.
+        let gib = f64::from(1 << 30);
+        let fits = growing(&[(0, By::Towards(27.0 * gib))]);
+        assert_eq!(fits.exhausted(), None);
+        assert!(growing(&[(0, By::Towards(29.0 * gib))]).exhausted().is_some());
+        let left = |machine: &Machine, minutes: u64| {
+            machine.view(At(minutes * 60_000_000), true).memory_available_bytes as f64 / gib
+        };
+        assert!((left(&fits, 20) - (28.0 - 27.0 * (1.0 - (-1.0f64).exp()))).abs() < 0.01);
+        assert!((left(&fits, 600) - 1.0).abs() < 0.01 && left(&fits, 600) >= left(&fits, 6000));
+        let both = growing(&[(0, By::Towards(27.0 * gib)), (0, By::Rate(1e6))]);
+        let end = both.exhausted().expect("the rest leaks away");
+        assert!(both.grown(end) >= 27.75 * gib && both.grown(At(end.0 - 1)) < 27.75 * gib);
     }
 
     #[test]
     fn memory_comes_back_when_the_process_is_gone() {
-        let mut machine = Machine::new(&record(1.0), 7);
-        machine.start(At(0), 0);
-        let leaks = [(At(0), 1e9)];
-        let before = machine.view(&leaks, At(1_000_000), true);
+        let mut machine = growing(&[(0, LEAK)]);
+        let before = machine.view(At(1_000_000), true);
         machine.exit(Exit::Killed);
-        let after = machine.view(&leaks, At(2_000_000), false);
+        let after = machine.view(At(2_000_000), false);
         assert!(after.memory_available_bytes > before.memory_available_bytes + (50 << 30));
         assert_eq!((before.exits, after.exits, after.pid), (0, 1, None));
         assert_eq!(before.boot_id, after.boot_id);
+    }
+
+    #[test]
+    fn a_power_cut_takes_the_box_away_until_its_kernel_begins_anew() {
+        let mut machine = growing(&[]);
+        machine.count_oom_kill();
+        let before = machine.view(At(0), true);
+        machine.exit(Exit::PowerCut);
+        assert!(!machine.view(At(1), false).reachable);
+        machine.boot();
+        let after = machine.view(At(2), false);
+        assert!(before.reachable && after.reachable && before.boot_id != after.boot_id);
+        assert_eq!((before.oom_kills, after.oom_kills), (1, 0));
     }
 }

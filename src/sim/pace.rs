@@ -11,6 +11,8 @@ use crate::unit::At;
 const NOISE_MEMORY_S: f64 = 30.0;
 /// Noise never makes a step faster than this part of its time.
 const NOISE_FLOOR: f64 = 0.5;
+/// A storm of preemptions strikes in one of so many steps.
+const STORM_ONE_IN: u64 = 20;
 
 /// The speed of one start of the server.
 #[derive(Clone, Debug)]
@@ -33,9 +35,10 @@ impl Pace {
         Pace { seed, start, step: 0, last: at, level, drift: rng.normal() }
     }
 
-    /// Microseconds that a step of these parts takes, at least 1.
-    pub fn step_us(&mut self, setup: &Setup, parts: &[Part], at: At) -> u64 {
-        let seconds = work_seconds(setup, parts);
+    /// Microseconds that a step of these parts takes, at least 1. Decoding takes
+    /// `decode_factor` times as long as the profile says.
+    pub fn step_us(&mut self, setup: &Setup, parts: &[Part], at: At, decode_factor: f64) -> u64 {
+        let seconds = work_seconds(setup, parts, decode_factor);
         // AR(1) in time: exp(-dt/tau) of the last deviate stays.
         let kept = (-(at.since(self.last) as f64) / 1e6 / NOISE_MEMORY_S).exp();
         let fresh = Rng::at(self.seed, &[0xA1, self.start, self.step]).normal();
@@ -45,11 +48,16 @@ impl Pace {
         let within = 1.0 + setup.profile.noise_within * self.drift;
         ((seconds * (self.level * within).max(NOISE_FLOOR) * 1e6).round() as u64).max(1)
     }
+
+    /// Whether a storm of preemptions strikes in the step that comes.
+    pub fn storm_strikes(&self) -> bool {
+        Rng::at(self.seed, &[0xA3, self.start, self.step]).below(STORM_ONE_IN) == 0
+    }
 }
 
 /// Seconds of a step without noise: the marginal cost of the positions it
 /// prefills, and one decode step of all that decode, at their mean depth.
-fn work_seconds(setup: &Setup, parts: &[Part]) -> f64 {
+fn work_seconds(setup: &Setup, parts: &[Part], decode_factor: f64) -> f64 {
     let profile = &setup.profile;
     let mut seconds = 0.0;
     let (mut streams, mut depths) = (0u32, 0u64);
@@ -67,7 +75,7 @@ fn work_seconds(setup: &Setup, parts: &[Part]) -> f64 {
     }
     if streams > 0 {
         let depth = depths / u64::from(streams);
-        seconds += profile.decode_seconds(depth, streams) * setup.tokens_per_step();
+        seconds += profile.decode_seconds(depth, streams) * setup.tokens_per_step() * decode_factor;
     }
     seconds
 }
@@ -93,7 +101,7 @@ mod tests {
     fn chunks_of_a_prefill_cost_what_the_whole_costs() {
         let setup = record(1.0);
         let chunks = [(0, 16_384), (16_384, 32_768)]
-            .map(|(from, to)| work_seconds(&setup, &[part(from, to, false)]));
+            .map(|(from, to)| work_seconds(&setup, &[part(from, to, false)], 1.0));
         let whole = setup.profile.prefill_seconds(32_768);
         assert!((chunks.iter().sum::<f64>() - whole).abs() < 1e-9);
     }
@@ -101,16 +109,24 @@ mod tests {
     #[test]
     fn a_step_that_yields_more_tokens_takes_longer_so_that_speed_is_the_profiles() {
         let setup = record(1.0);
-        let step = work_seconds(&setup, &[part(100, 102, true)]);
+        let step = work_seconds(&setup, &[part(100, 102, true)], 1.0);
         let per_token = step / setup.tokens_per_step();
         assert!((per_token - 1.0 / 22.8).abs() < 1e-3, "{per_token}");
+    }
+
+    #[test]
+    fn what_makes_decoding_slower_leaves_prefill_alone() {
+        let setup = record(1.0);
+        let times = |part| work_seconds(&setup, &[part], 1.5) / work_seconds(&setup, &[part], 1.0);
+        assert!((times(part(0, 2048, false)) - 1.0).abs() < 1e-9);
+        assert!((times(part(100, 102, true)) - 1.5).abs() < 1e-9);
     }
 
     #[test]
     fn starts_differ_and_the_same_start_does_not() {
         let setup = record(1.0);
         let pace = |start| {
-            Pace::new(&setup, 7, start, At(0)).step_us(&setup, &[part(0, 2048, false)], At(0))
+            Pace::new(&setup, 7, start, At(0)).step_us(&setup, &[part(0, 2048, false)], At(0), 1.0)
         };
         assert_eq!(pace(0), pace(0));
         assert_ne!(pace(0), pace(1));

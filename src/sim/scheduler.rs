@@ -190,8 +190,27 @@ impl Scheduler {
         Some(sequence)
     }
 
-    /// Decides the next step. Empty only if there is no request.
-    pub fn plan(&mut self) -> Vec<Part> {
+    /// The youngest of those who decode loses its blocks and begins again at the
+    /// head of the queue. Its prefill is left alone, at whose end a token comes:
+    /// however often it strikes, every request gets on.
+    pub fn preempt_youngest(&mut self) {
+        if let Some(place) = self.running.iter().rposition(Sequence::decodes) {
+            let youngest = self.running.remove(place);
+            self.put_back(youngest);
+        }
+    }
+
+    fn put_back(&mut self, mut sequence: Sequence) {
+        self.cache.release(&mut sequence.blocks);
+        sequence.computed = 0;
+        sequence.published = 0;
+        self.preemptions += 1;
+        self.waiting.push_front(sequence);
+    }
+
+    /// Decides the next step. Empty only if there is no request. Without
+    /// `cache_hits` no prefix is found again.
+    pub fn plan(&mut self, cache_hits: bool) -> Vec<Part> {
         let mut budget = self.budget;
         let mut parts = Vec::new();
         let preemptions = self.preemptions;
@@ -212,7 +231,7 @@ impl Scheduler {
         }
         // Who was just put back must not push out others in the same step.
         if self.preemptions == preemptions {
-            self.admit(budget, &mut parts);
+            self.admit(budget, cache_hits, &mut parts);
         }
         parts
     }
@@ -224,12 +243,8 @@ impl Scheduler {
             if self.cache.grow(&mut self.running[place].blocks, tokens) {
                 return true;
             }
-            let Some(mut youngest) = self.running.pop() else { return false };
-            self.cache.release(&mut youngest.blocks);
-            youngest.computed = 0;
-            youngest.published = 0;
-            self.preemptions += 1;
-            self.waiting.push_front(youngest);
+            let Some(youngest) = self.running.pop() else { return false };
+            self.put_back(youngest);
             if self.running.len() <= place {
                 return false;
             }
@@ -237,10 +252,10 @@ impl Scheduler {
     }
 
     /// Lets the queue in while there is room.
-    fn admit(&mut self, mut budget: u64, parts: &mut Vec<Part>) {
+    fn admit(&mut self, mut budget: u64, cache_hits: bool, parts: &mut Vec<Part>) {
         while self.running.len() < self.max_num_seqs && budget > 0 {
             let Some(mut sequence) = self.waiting.pop_front() else { break };
-            if self.caching {
+            if self.caching && cache_hits {
                 // The last token is always computed: its output is what is wanted.
                 let whole = (sequence.tokens() - 1) / BLOCK;
                 sequence.blocks = self.cache.reuse(sequence.hashes(whole as usize));
@@ -283,5 +298,49 @@ impl Scheduler {
             }
             sequence.published = full;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::setup::tests::record;
+
+    /// Two requests that decode, and one whose long prefill is in its first chunk.
+    fn busy() -> Scheduler {
+        let mut setup = record(1.0);
+        (setup.speculative_tokens, setup.max_num_batched_tokens) = (0, 100);
+        let mut scheduler = Scheduler::new(&setup);
+        for (id, prompt) in [(0, 20), (1, 20), (2, 130)] {
+            scheduler.push(Sequence::new(JobId(id), vec![17; prompt], At(0)));
+        }
+        scheduler.plan(true);
+        for id in [0, 1] {
+            scheduler.running(JobId(id)).expect("it runs").ids.push(17);
+            scheduler.computed(JobId(id), 20);
+        }
+        scheduler.computed(JobId(2), 60);
+        scheduler
+    }
+
+    #[test]
+    fn who_is_struck_is_the_youngest_that_decodes_and_it_begins_again_at_once() {
+        let mut scheduler = busy();
+        scheduler.preempt_youngest();
+        assert_eq!((scheduler.preemptions, scheduler.load()), (1, (2, 1)));
+        let parts = scheduler.plan(true);
+        let struck = parts.iter().find(|part| part.id == JobId(1)).copied();
+        let again = Part { id: JobId(1), from: 0, to: 1, decodes: false, first: true };
+        assert_eq!(struck.map(|part| Part { to: 1, ..part }), Some(again));
+        assert!(parts.iter().any(|part| part.id == JobId(2) && part.from == 60));
+    }
+
+    #[test]
+    fn nobody_is_struck_where_nobody_decodes() {
+        let mut scheduler = busy();
+        scheduler.remove(JobId(0));
+        scheduler.remove(JobId(1));
+        scheduler.preempt_youngest();
+        assert_eq!((scheduler.preemptions, scheduler.load()), (0, (1, 0)));
     }
 }

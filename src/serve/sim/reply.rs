@@ -22,9 +22,12 @@ pub async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
     let mut door = desk.door();
     loop {
         let got = tokio::select! { biased;
-            _ = door.wait_for(|door| door.life != life) => return,
+            _ = door.wait_for(|door| door.life != life && !door.silent) => return,
             got = connection.request() => got,
         };
+        if door.wait_for(|door| !door.silent).await.map_or(true, |door| door.life != life) {
+            return; // Asked of a box that was away.
+        }
         let then = match got {
             Got::Request(request) => answer(&desk, &mut connection, request).await,
             Got::Closed => return,

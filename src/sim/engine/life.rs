@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ills::Again;
 use super::{Engine, Frozen, Life};
 use crate::sim::ailment::Kind;
 use crate::sim::job::{ENGINE_DEAD, Exit, Happening, JobId};
@@ -10,14 +11,67 @@ use crate::sim::pace::Pace;
 use crate::sim::scheduler::Scheduler;
 use crate::unit::At;
 
+/// From power to a kernel that answers.
+const BOOT_US: u64 = 90_000_000;
+/// What a start that fails takes at least.
+const START_US_MIN: u64 = 1_000_000;
+
 impl Engine {
+    /// The start that comes before everything: over already, unless
+    /// [`Setup::first_start_s`](crate::sim::Setup::first_start_s) says how long it takes.
+    /// One that fails takes as long as any.
+    pub(super) fn first_start(&mut self) {
+        let first_us = (self.setup.first_start_s.max(0.0) * 1e6) as u64;
+        let start_us = if first_us > 0 { first_us } else { self.start_us() };
+        self.begin_start(At(self.now.0.saturating_add(start_us)));
+        if first_us == 0 && matches!(self.life, Life::Starting { .. }) {
+            self.life = Life::Up;
+        }
+    }
+
     pub(super) fn start(&mut self) {
         let Life::Down { back: Some((_, ready)) } = self.life else { return };
         self.starts += 1;
-        self.machine.start(self.now, self.starts);
-        self.life = Life::Starting { ready };
+        self.begin_start(ready);
         self.tell(Happening::Said("Initializing a V1 LLM engine (simulated)".to_owned()));
         self.tell(Happening::Started);
+    }
+
+    /// A process is there that will be ready at `ready`, or fails half way.
+    /// The next try then begins when this one would have been over.
+    fn begin_start(&mut self, ready: At) {
+        self.machine.start(self.now, self.starts);
+        self.life = match self.ills.start_fails(self.now) {
+            None => Life::Starting { ready },
+            Some(again) => {
+                // A server that may be away for no time must not fail for ever in none.
+                let start_us = ready.since(self.now).max(START_US_MIN);
+                let back = (self.later(start_us), self.later(start_us.saturating_mul(2)));
+                let back = (again == Again::Tried).then_some(back);
+                Life::Failing { ends: self.later(start_us / 2), back }
+            }
+        };
+    }
+
+    pub(super) fn start_failure(&mut self) {
+        let Life::Failing { back, .. } = self.life else { return };
+        self.machine.exit(Exit::StartFailed);
+        self.life = Life::Down { back };
+        let line = "RuntimeError: Engine core initialization failed. See root cause above.";
+        self.tell(Happening::Said(line.to_owned()));
+        self.tell(Happening::Exited(Exit::StartFailed));
+    }
+
+    pub(super) fn boot(&mut self) {
+        let Life::Away { back, .. } = self.life else { return };
+        self.machine.boot();
+        self.life = Life::Down { back };
+        self.tell(Happening::Booted);
+    }
+
+    /// How long the machine's starts take.
+    fn start_us(&self) -> u64 {
+        (self.setup.profile.start_s * 1e6) as u64
     }
 
     pub(super) fn ready(&mut self) {
@@ -27,10 +81,10 @@ impl Engine {
         self.tell(Happening::Ready);
     }
 
-    /// The next of the ailments that happen once. What would befall a server
+    /// The next of the ailments that happen at moments. What would befall a server
     /// that is not there does not happen.
     pub(super) fn ail(&mut self) {
-        let Some((_, kind)) = self.events.pop() else { return };
+        let Some(kind) = self.ills.pop() else { return };
         if !self.listening() {
             return;
         }
@@ -43,14 +97,35 @@ impl Engine {
                 ));
                 self.exit(Exit::EngineDied, away_us);
             }
+            Kind::HostOomKill { away_us } => {
+                self.machine.count_oom_kill();
+                self.exit(Exit::EngineDied, away_us);
+            }
+            Kind::HostReboot { away_us } => self.exit(Exit::PowerCut, away_us),
             Kind::Restart { away_us } => self.exit(Exit::Terminated, Some(away_us)),
-            Kind::Hang { lasts_us } => {
-                let until = lasts_us.map(|us| At(self.now.0.saturating_add(us)));
-                let metrics = self.metrics();
-                self.frozen = Some(Frozen { since: self.now, until, metrics });
+            Kind::Hang { lasts_us } => self.hang(lasts_us),
+            Kind::PreemptionStorm { lasts_us } => self.ills.storm_until(self.later(lasts_us)),
+            Kind::MetricsGoAway { lasts_us: Some(us) } => {
+                self.ills.metrics_away_until(self.later(us));
             }
             _ => {}
         }
+    }
+
+    fn later(&self, us: u64) -> At {
+        At(self.now.0.saturating_add(us))
+    }
+
+    /// No step ends from now on. A hang within a hang can only make it longer.
+    fn hang(&mut self, lasts_us: Option<u64>) {
+        let until = lasts_us.map(|us| self.later(us));
+        self.frozen = Some(match self.frozen.take() {
+            None => Frozen { since: self.now, until, metrics: self.metrics() },
+            Some(frozen) => {
+                let until = frozen.until.zip(until).map(|(one, other)| one.max(other));
+                Frozen { until, ..frozen }
+            }
+        });
     }
 
     /// The kernel kills the largest process, which is the engine, below the server that answers.
@@ -69,7 +144,7 @@ impl Engine {
     /// later: its start takes as long as the machine's starts do, at most half of that.
     fn exit(&mut self, exit: Exit, away_us: Option<u64>) {
         let line = match exit {
-            Exit::Killed => None,
+            Exit::Killed | Exit::PowerCut | Exit::StartFailed => None,
             Exit::EngineDied => Some("EngineCore encountered a fatal error."),
             Exit::Terminated => Some("Shutting down"),
         };
@@ -88,11 +163,13 @@ impl Engine {
         self.frozen = None;
         self.held.clear();
         self.machine.exit(exit);
-        let back = away_us.map(|us| {
-            let start_us = ((self.setup.profile.start_s * 1e6) as u64).min(us / 2);
-            (At(self.now.0 + us - start_us), At(self.now.0 + us))
-        });
-        self.life = Life::Down { back };
+        let half_us = away_us.map_or(u64::MAX, |us| us / 2);
+        let back =
+            away_us.map(|us| (self.later(us - self.start_us().min(half_us)), self.later(us)));
+        self.life = match exit {
+            Exit::PowerCut => Life::Away { boots: self.later(BOOT_US.min(half_us)), back },
+            _ => Life::Down { back },
+        };
         self.tell(Happening::Exited(exit));
     }
 

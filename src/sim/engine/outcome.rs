@@ -1,7 +1,6 @@
-//! What becomes of one request: its tokens, its end, and what may go wrong with it.
+//! What becomes of one request: its tokens, its end, and what went wrong with it.
 
 use super::{Engine, Held};
-use crate::rng::Rng;
 use crate::sim::ailment::Kind;
 use crate::sim::answer::Token;
 use crate::sim::job::{Finish, Happening, JobId, REQUEST_FAILED};
@@ -9,23 +8,6 @@ use crate::sim::metrics::{ABORT, ERROR};
 use crate::unit::At;
 
 impl Engine {
-    /// What goes wrong with a request, and after how many tokens: somewhere
-    /// between a quarter and three quarters of its answer.
-    pub(super) fn fate(&self, id: JobId, limit: u64) -> Option<(Kind, u64)> {
-        self.lasting.iter().enumerate().find_map(|(index, (from, kind))| {
-            let share = match kind {
-                Kind::Stall { share, .. }
-                | Kind::ErrorFrame { share }
-                | Kind::TruncatedStream { share }
-                | Kind::EmptyAnswer { share } => *share,
-                _ => return None,
-            };
-            let mut rng = Rng::at(self.seed, &[0xE0, index as u64, id.0]);
-            let hit = *from <= self.now && rng.unit() < share;
-            hit.then(|| (*kind, (limit / 4 + rng.below(limit / 2)).max(1).min(limit - 1)))
-        })
-    }
-
     /// Hands a request its tokens, as far as its fate lets it have them.
     pub(super) fn give(&mut self, id: JobId, mut tokens: Vec<Token>) {
         let Some(sequence) = self.scheduler.running(id) else { return };

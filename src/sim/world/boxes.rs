@@ -57,6 +57,9 @@ impl Sensor for BoxSensor {
 
     async fn look(&mut self) -> Result<Vec<Sample>, String> {
         let view = (self.look)();
+        if !view.reachable {
+            return Err("the box does not answer".to_owned());
+        }
         let value = match self.what {
             What::OomKills => view.oom_kills,
             What::MemAvailable => view.memory_available_bytes,

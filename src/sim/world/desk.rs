@@ -16,14 +16,19 @@ use crate::unit::At;
 /// Who gets the lines of the server's log.
 pub type Say = Box<dyn FnMut(&str)>;
 
-/// Whether the port is open.
+/// What the port does: open, it takes connections; silent, nothing answers;
+/// neither, it refuses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Door {
-    /// It is.
+    /// Whether it is open.
     pub open: bool,
+    /// Whether the box is away: no connection is made or refused, none ends,
+    /// and nothing comes over those that there are. When it is back, they are reset.
+    pub silent: bool,
     /// Counts the lives of the server: one may end and the next begin between two looks.
     pub life: u64,
-    /// Whether the last life ended by a kill: connections break off.
+    /// Whether the last life ended by a kill or a power cut: its connections
+    /// break off, the latter when the box is no longer `silent`.
     pub abrupt: bool,
 }
 
@@ -43,7 +48,7 @@ pub struct Desk {
 impl Desk {
     /// A desk before an engine.
     pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
-        let door = Door { open: engine.listening(), life: 0, abrupt: false };
+        let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
             engine: RefCell::new(engine),
             timeline,
@@ -87,7 +92,8 @@ impl Desk {
         at(&self.engine.borrow())
     }
 
-    /// What a question comes to; work is handed to the engine.
+    /// What a question comes to; work is handed to the engine. Only for who has
+    /// a connection to an open [`Door`].
     pub fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = Question { method, path, body, at, wall_us };
@@ -150,11 +156,19 @@ impl Desk {
             Happening::Said(line) => (self.say.borrow_mut())(&line),
             Happening::Started => {}
             Happening::Exited(exit) => {
-                self.waiting.borrow_mut().clear();
-                let abrupt = exit == Exit::Killed;
+                let silent = exit == Exit::PowerCut;
+                if !silent {
+                    self.waiting.borrow_mut().clear();
+                }
+                let abrupt = silent || exit == Exit::Killed;
                 self.door.send_modify(|door| {
-                    *door = Door { open: false, life: door.life + 1, abrupt };
+                    *door = Door { open: false, silent, life: door.life + 1, abrupt };
                 });
+            }
+            Happening::Booted => {
+                // Only now do they hear that nobody is there.
+                self.waiting.borrow_mut().clear();
+                self.door.send_modify(|door| door.silent = false);
             }
             Happening::Ready => self.door.send_modify(|door| door.open = true),
         }
@@ -189,6 +203,8 @@ pub struct Ticket {
 
 impl Ticket {
     /// The next item, and when the engine had it; `None` when the server is gone.
+    /// Pending for as long as the box is away: that is silence, and the `None` after
+    /// it a reset. [`Door::abrupt`] tells a reset from a connection that was closed.
     pub async fn next(&mut self) -> Option<(At, Item)> {
         self.inbox.recv().await
     }
@@ -206,5 +222,72 @@ impl Drop for Ticket {
             self.desk.engine.borrow_mut().cancel(now, self.id);
             self.desk.put_in.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Ailment;
+    use crate::sim::setup::tests::record;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// A desk whose server is hit by something 5 s into the load, and a long answer under way.
+    async fn hit_by(ailment: &str, told: impl AsyncFn(&Desk, Timeline, Ticket)) {
+        let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
+        let engine = Engine::new(record(1.0), 1, vec![ailment], At::ZERO);
+        let timeline = Timeline::start();
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_| {})));
+        desk.load_began(None);
+        let body = br#"{"model":"m","prompt":"Hello","max_tokens":5000,"ignore_eos":true}"#;
+        let Served::Work(ticket, _) = desk.ask("POST", "/v1/completions", body) else {
+            panic!("the engine takes it");
+        };
+        tokio::select! { biased;
+            () = desk.drive() => {}
+            () = told(&desk, timeline, ticket) => {}
+        }
+    }
+
+    /// When the last item came, and when the ticket told that there will be none.
+    async fn last_and_end(timeline: Timeline, ticket: &mut Ticket) -> (At, At) {
+        let mut last = At::ZERO;
+        while let Some((at, _)) = ticket.next().await {
+            last = at;
+        }
+        (last, timeline.now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
+        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+            let mut door = desk.door();
+            let (silence, reset) = tokio::join!(
+                async {
+                    let _ = door.wait_for(|door| door.silent).await;
+                    timeline.now()
+                },
+                last_and_end(timeline, &mut ticket)
+            );
+            assert_eq!(silence, At(5 * SECOND));
+            assert!(reset.0 <= At(5 * SECOND), "the last token came before it");
+            assert_eq!(reset.1, At(95 * SECOND), "after the boot");
+            let now = *door.borrow();
+            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+            let _ = door.wait_for(|door| door.open).await;
+            assert_eq!(timeline.now(), At(605 * SECOND));
+        };
+        hit_by("host_reboot=10m", told).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_killed_server_breaks_off_at_once() {
+        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+            assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
+            let now = *desk.door().borrow();
+            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+        };
+        hit_by("crash=10m", told).await;
     }
 }

@@ -15,6 +15,7 @@ use crate::world::Sink;
 /// The machine.
 pub struct Host {
     timeline: Timeline,
+    seed: u64,
     ailments: Vec<Ailment>,
     troubles: RefCell<Troubles>,
 }
@@ -34,22 +35,25 @@ struct Troubles {
 impl Host {
     /// A machine that is well until the load begins. Only what befalls the machine is
     /// taken from the ailments.
-    pub fn new(timeline: Timeline, ailments: Vec<Ailment>) -> Host {
-        Host { timeline, ailments, troubles: RefCell::default() }
+    pub fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> Host {
+        Host { timeline, seed, ailments, troubles: RefCell::default() }
     }
 
     /// Load begins now, and is planned to last so many microseconds.
     pub fn load_began(&self, planned_us: Option<u64>) {
         let began = self.timeline.now();
         let mut troubles = Troubles::default();
-        for ailment in &self.ailments {
-            let due = ailment.due(began, planned_us);
+        for (place, ailment) in self.ailments.iter().enumerate() {
+            let moments = ailment.moments(began, planned_us, self.seed, place);
             match ailment.kind {
                 Kind::SlowDisk { lasts_us } => {
-                    let until = lasts_us.map_or(FOR_EVER, |us| At(due.0.saturating_add(us)));
-                    troubles.stalls.push((due, until));
+                    let end =
+                        |from: At| lasts_us.map_or(FOR_EVER, |us| At(from.0.saturating_add(us)));
+                    troubles.stalls.extend(moments.into_iter().map(|from| (from, end(from))));
                 }
-                Kind::WallClockStep { by_us } => troubles.steps.push((due, by_us)),
+                Kind::WallClockStep { by_us } => {
+                    troubles.steps.extend(moments.into_iter().map(|at| (at, by_us)));
+                }
                 _ => {}
             }
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::desk::{Desk, Served, Ticket};
 use crate::fact::{BrokenHow, Stage};
+use crate::sim::Exit;
 use crate::sim::face::{Page, Teller, Told};
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
@@ -53,7 +54,9 @@ impl Wire for SimWire {
         let desk = &self.desk;
         let timeline = desk.timeline();
         timeline.until(timeline.now().after(ROUND_TRIP)).await;
-        if !desk.door().borrow().open {
+        // A box that is away answers nobody, not even with a refusal, until it is back.
+        let open = desk.door().wait_for(|door| !door.silent).await.is_ok_and(|door| door.open);
+        if !open {
             return Err(broken(desk, BrokenHow::Refused, Stage::Connect));
         }
         let method = if call.body.is_some() { "POST" } else { "GET" };
@@ -88,7 +91,15 @@ async fn whole(
             Told::Events(_) | Told::Last(_) => {}
         }
     }
-    Err(broken(desk, BrokenHow::CutOff, Stage::Headers))
+    Err(broken(desk, gone(desk), Stage::Headers))
+}
+
+/// How a connection ends whose server is gone: a box that was away knows nothing of it.
+fn gone(desk: &Desk) -> BrokenHow {
+    match desk.view().last_exit {
+        Some(Exit::PowerCut) => BrokenHow::Reset,
+        _ => BrokenHow::CutOff,
+    }
 }
 
 /// The words are those of a real client.
@@ -124,7 +135,7 @@ impl Reply for SimReply {
             };
             let Some((at, item)) = ticket.next().await else {
                 self.rest = Rest::Over;
-                return Err(broken(&self.desk, BrokenHow::CutOff, Stage::Streaming));
+                return Err(broken(&self.desk, gone(&self.desk), Stage::Streaming));
             };
             let events = match teller.tell(item) {
                 Told::Events(events) if events.is_empty() => continue,

@@ -1,0 +1,291 @@
+//! Reads `NAME[=VALUE][@WHEN]`: which name has which value, and what to try
+//! where one is wrong.
+
+use super::value::{
+    bytes_per_s, factor, gain_per_h, hits, loss_per_h, signed_span_us, span_us, times, when,
+};
+use super::{Ailment, Hits, Kind, When};
+use crate::error::{Mistake, nearest};
+use crate::unit;
+
+/// Every name, in the order of the documentation.
+pub const NAMES: [&str; 23] = [
+    "crash",
+    "cuda_oom",
+    "host_oom_kill",
+    "host_reboot",
+    "restart",
+    "hang",
+    "preemption_storm",
+    "metrics_go_away",
+    "stall",
+    "error_frame",
+    "truncated_stream",
+    "empty_answer",
+    "short_answer",
+    "start_fails",
+    "slow_down",
+    "creeping_latency",
+    "step",
+    "cache_stops_hitting",
+    "acceptance_decay",
+    "slow_leak",
+    "leak_that_plateaus",
+    "wall_clock_step",
+    "slow_disk",
+];
+
+/// Requests where none are given: one in twenty is seen in a short run.
+const HITS: Hits = Hits::Share(0.05);
+/// A restart without a value is back after this.
+const RESTART_US: u64 = 10_000_000;
+/// A leak without a value: 1 GiB an hour.
+const LEAK_BYTES_PER_S: f64 = (1u64 << 30) as f64 / 3600.0;
+/// A leak that plateaus without a value: 4 GiB.
+const PLATEAU_BYTES: f64 = (4u64 << 30) as f64;
+/// Latency that creeps without a value: a tenth an hour.
+const GAIN_PER_H: f64 = 0.1;
+/// A step without a value: a fifth.
+const STEP: f64 = 0.2;
+/// A storm without a value lasts ten minutes.
+const STORM_US: u64 = 600_000_000;
+/// Acceptance that decays without a value: three tenths an hour.
+const LOSS_PER_H: f64 = 0.3;
+/// A step of the wall clock without a value: an hour, as when summer time is got wrong.
+const CLOCK_US: i64 = 3_600_000_000;
+
+impl Ailment {
+    /// Reads `hang=10m@2h`, `error_frame=0.5%`, `restart@3x`, `crash`.
+    ///
+    /// # Errors
+    /// An unknown name, with the nearest known one, a value that is not of its
+    /// kind, or a time that it cannot have.
+    pub fn parse(text: &str) -> Result<Ailment, Mistake> {
+        let place = format!("--ailment {text}");
+        let (rest, moment) = match text.split_once('@') {
+            Some((rest, moment)) => (rest, Some(moment)),
+            None => (text, None),
+        };
+        let (name, value) = match rest.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (rest, None),
+        };
+        let wrong = |why: String| Mistake::new(why).at(place.clone());
+        let Some(kind) = Kind::read(name, value) else {
+            let mistake = wrong(format!("there is no ailment `{name}`"));
+            return Err(match nearest(name, NAMES) {
+                Some(near) => mistake.hint(near),
+                None => mistake.hint(format!("one of {}", NAMES.join(", "))),
+            });
+        };
+        let of_name = |why: String| wrong(format!("ailment `{name}`: {why}"));
+        let kind = kind.map_err(|why| of_name(why).hint(example(name)))?;
+        let when = moment.map(when).transpose().map_err(|why| {
+            wrong(why)
+                .hint("a time after the start of load, as @2h")
+                .hint(format!("for what happens at a moment also how often: {name}@3x, {name}@2/h"))
+        })?;
+        match when.and_then(|when| kind.cannot_be(when)) {
+            Some(why) => Err(of_name(why.to_owned()).hint(again(name))),
+            None => Ok(Ailment { kind, when }),
+        }
+    }
+}
+
+impl Kind {
+    /// The kind of a name, or what is wrong with the value; `None` for an unknown name.
+    fn read(name: &str, value: Option<&str>) -> Option<Result<Kind, String>> {
+        let lasting = || value.map(span_us).transpose();
+        let of_requests = || value.map_or(Ok(HITS), hits);
+        Some(match name {
+            "crash" => lasting().map(|away_us| Kind::Crash { away_us }),
+            "cuda_oom" => lasting().map(|away_us| Kind::CudaOom { away_us }),
+            "host_oom_kill" => lasting().map(|away_us| Kind::HostOomKill { away_us }),
+            "host_reboot" => lasting().map(|away_us| Kind::HostReboot { away_us }),
+            "restart" => {
+                lasting().map(|away_us| Kind::Restart { away_us: away_us.unwrap_or(RESTART_US) })
+            }
+            "start_fails" => value.map(times).transpose().map(|times| Kind::StartFails { times }),
+            "hang" => lasting().map(|lasts_us| Kind::Hang { lasts_us }),
+            "stall" => {
+                of_requests().map(|hits| Kind::Stall { hits, pause_us: None }).or_else(|why| {
+                    // `200%` is a wrong share, not a wrong pause.
+                    let text = value.filter(|text| !text.ends_with('%')).ok_or(why)?;
+                    span_us(text)
+                        .map(|us| Kind::Stall { hits: HITS, pause_us: Some(us) })
+                        .map_err(|_| format!("`{text}` is neither a share, a count nor a duration"))
+                })
+            }
+            "error_frame" => of_requests().map(|hits| Kind::ErrorFrame { hits }),
+            "truncated_stream" => of_requests().map(|hits| Kind::TruncatedStream { hits }),
+            "empty_answer" => of_requests().map(|hits| Kind::EmptyAnswer { hits }),
+            "short_answer" => of_requests().map(|hits| Kind::ShortAnswer { hits }),
+            _ => return Kind::read_lasting(name, value),
+        })
+    }
+
+    /// The same for what is neither an end nor a single request's.
+    fn read_lasting(name: &str, value: Option<&str>) -> Option<Result<Kind, String>> {
+        let lasting = || value.map(span_us).transpose();
+        Some(match name {
+            "slow_down" => value.map_or(Ok(2.0), factor).map(|factor| Kind::SlowDown { factor }),
+            "creeping_latency" => value
+                .map_or(Ok(GAIN_PER_H), gain_per_h)
+                .map(|gain_per_h| Kind::CreepingLatency { gain_per_h }),
+            "step" => value
+                .map_or(Ok(STEP), unit::share)
+                .map(|longer| Kind::Step { factor: 1.0 + longer }),
+            "cache_stops_hitting" => match value {
+                Some(text) => Err(format!("`{text}` is a value, and it has none")),
+                None => Ok(Kind::CacheStopsHitting),
+            },
+            "preemption_storm" => lasting()
+                .map(|lasts_us| Kind::PreemptionStorm { lasts_us: lasts_us.unwrap_or(STORM_US) }),
+            "acceptance_decay" => value
+                .map_or(Ok(LOSS_PER_H), loss_per_h)
+                .map(|lost_per_h| Kind::AcceptanceDecay { lost_per_h }),
+            "slow_leak" => value
+                .map_or(Ok(LEAK_BYTES_PER_S), bytes_per_s)
+                .map(|bytes_per_s| Kind::SlowLeak { bytes_per_s }),
+            "leak_that_plateaus" => value
+                .map_or(Ok(PLATEAU_BYTES), |text| unit::bytes(text).map(|size| size.0 as f64))
+                .map(|bytes| Kind::LeakThatPlateaus { bytes }),
+            "metrics_go_away" => lasting().map(|lasts_us| Kind::MetricsGoAway { lasts_us }),
+            "wall_clock_step" => value
+                .map_or(Ok(CLOCK_US), signed_span_us)
+                .map(|by_us| Kind::WallClockStep { by_us }),
+            "slow_disk" => lasting().map(|lasts_us| Kind::SlowDisk { lasts_us }),
+            _ => return None,
+        })
+    }
+
+    /// Why it cannot happen like this, if it cannot.
+    fn cannot_be(&self, when: When) -> Option<&'static str> {
+        match when {
+            When::After(_) => None,
+            When::Times(times) if times > 1 && self.is_for_good() => {
+                Some("without a value it is for good, and cannot happen again")
+            }
+            _ if self.is_event() => None,
+            _ if self.hits().is_some() => Some("how many requests it befalls is its value"),
+            _ => Some("it goes on from a moment, and that is a time"),
+        }
+    }
+}
+
+/// What a wrong value might have been meant to be.
+fn example(name: &str) -> String {
+    let value = match name {
+        "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => {
+            return format!("{name}=12m@2h, or without a value to stay down");
+        }
+        "restart" => "restart=30s",
+        "start_fails" => "start_fails=2 for two failed starts, or without a value never to start",
+        "hang" => "hang=10m@2h, or without a value never to end",
+        "stall" => "stall=0.5%, stall=3 for the next three requests, or stall=20s for a pause",
+        "slow_down" => "slow_down=2x for steps twice as long, or slow_down=30% for speed lost",
+        "creeping_latency" => "creeping_latency=10%/h",
+        "step" => "step=20%@2h for decode steps that take a fifth longer",
+        "cache_stops_hitting" => "cache_stops_hitting@2h",
+        "preemption_storm" => "preemption_storm=10m@2h",
+        "acceptance_decay" => "acceptance_decay=30%/h",
+        "slow_leak" => "slow_leak=50MiB/h",
+        "leak_that_plateaus" => "leak_that_plateaus=4GiB",
+        "metrics_go_away" | "slow_disk" => {
+            return format!("{name}=5m@2h, or without a value for good");
+        }
+        "wall_clock_step" => "wall_clock_step=1h, or wall_clock_step=-5m to set it back",
+        of_requests => {
+            return format!("{of_requests}=0.5%, or {of_requests}=3 for the next three requests");
+        }
+    };
+    value.to_owned()
+}
+
+/// How to say that something happens several times, where that was said wrongly.
+fn again(name: &str) -> String {
+    match name {
+        "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => format!("{name}=2m@3x"),
+        "hang" | "metrics_go_away" | "slow_disk" => format!("{name}=5m@3x"),
+        "start_fails" => "start_fails=2@1h for two failed starts from then on".to_owned(),
+        "stall" | "error_frame" | "truncated_stream" | "empty_answer" | "short_answer" => {
+            format!("{name}=3@2h for the next three requests, {name}=0.5%@2h for a share of them")
+        }
+        lasting => format!("{lasting}@2h; it may be given again, each time with a time of its own"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Kind {
+        Ailment::parse(text).expect(text).kind
+    }
+
+    fn told(text: &str) -> String {
+        Ailment::parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn each_name_reads_its_own_kind_of_value() {
+        assert_eq!(kind("crash"), Kind::Crash { away_us: None });
+        assert_eq!(kind("cuda_oom=12m"), Kind::CudaOom { away_us: Some(720_000_000) });
+        assert_eq!(kind("restart"), Kind::Restart { away_us: RESTART_US });
+        assert_eq!(kind("stall=20s"), Kind::Stall { hits: HITS, pause_us: Some(20_000_000) });
+        let half = Hits::Share(0.5);
+        assert_eq!(kind("stall=50%"), Kind::Stall { hits: half, pause_us: None });
+        assert_eq!(kind("slow_down=50%"), Kind::SlowDown { factor: 2.0 });
+        assert_eq!(kind("slow_leak=36MiB/h"), Kind::SlowLeak { bytes_per_s: 10_485.76 });
+        assert_eq!(kind("short_answer=3"), Kind::ShortAnswer { hits: Hits::Next(3) });
+        assert_eq!(kind("step=50%"), Kind::Step { factor: 1.5 });
+        assert_eq!(kind("start_fails=2"), Kind::StartFails { times: Some(2) });
+        assert_eq!(kind("wall_clock_step=-5m"), Kind::WallClockStep { by_us: -300_000_000 });
+        assert_eq!(kind("slow_disk"), Kind::SlowDisk { lasts_us: None });
+        for name in NAMES {
+            assert!(Ailment::parse(name).is_ok(), "{name} needs no value");
+            let harness = ["wall_clock_step", "slow_disk"].contains(&name);
+            assert_eq!(kind(name).is_of_the_harness(), harness, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_and_a_wrong_value_are_told_with_what_to_try() {
+        assert!(told("error_frames=1%").contains("try: error_frame"));
+        assert!(told("banana").contains("one of crash"));
+        assert!(told("error_frame=5m").contains("--ailment error_frame=5m"));
+        assert!(told("error_frame=200%").contains("more than all"));
+        assert!(told("stall=200%").contains("more than all"));
+        assert!(told("slow_down=0.5x").contains("slow_down=2x"));
+        assert!(told("hang=10").contains("unit"));
+        assert!(told("hang@soon").contains("unit"));
+    }
+
+    #[test]
+    fn every_name_has_a_hint_for_a_wrong_value_that_can_be_read_itself() {
+        for name in NAMES {
+            let hint = told(&format!("{name}=?"));
+            let hint = hint.split("try: ").nth(1).expect(name);
+            let example = hint.split([' ', ',']).next().expect(name);
+            assert_eq!(
+                std::mem::discriminant(&kind(example)),
+                std::mem::discriminant(&kind(name)),
+                "{name}: {example}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_happens_at_moments_may_be_counted_and_what_goes_on_may_not() {
+        for moments in ["crash=2m@3x", "restart@2/h", "hang=1m@1/d", "metrics_go_away=5m@3x"] {
+            assert!(Ailment::parse(moments).is_ok(), "{moments}");
+        }
+        assert!(Ailment::parse("crash@1/d").is_ok(), "a crash for good, at random");
+        assert!(told("crash@3x").contains("try: crash=2m@3x"));
+        assert!(told("metrics_go_away@3x").contains("metrics_go_away=5m@3x"));
+        assert!(told("error_frame@3x").contains("error_frame=3@2h"));
+        assert!(told("slow_down@2/h").contains("a time"));
+        assert!(told("start_fails@2x").contains("start_fails=2@1h"));
+        assert!(told("restart@100/m").contains("once a second"));
+    }
+}

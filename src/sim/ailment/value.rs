@@ -1,0 +1,148 @@
+//! The values of ailments: spans, shares, counts, factors and rates as people write them.
+
+use super::{Hits, When};
+use crate::unit::{self, micros};
+
+/// The most times that something may be asked for: bounds a typing error.
+const TIMES_MAX: u64 = 10_000;
+/// The highest rate, one a second: above it one is not over when the next begins.
+const PER_HOUR_MAX: f64 = 3600.0;
+
+/// `10m`.
+pub fn span_us(text: &str) -> Result<u64, String> {
+    unit::duration(text).map(micros)
+}
+
+/// `1h`, `-5m`.
+pub fn signed_span_us(text: &str) -> Result<i64, String> {
+    let (negative, span) = match text.strip_prefix('-') {
+        Some(span) => (true, span),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let us = i64::try_from(span_us(span)?).map_err(|_| format!("`{text}` is too long"))?;
+    Ok(if negative { -us } else { us })
+}
+
+/// `2h`, `3x`, `2/h`.
+pub fn when(text: &str) -> Result<When, String> {
+    if let Some(number) = text.strip_suffix('x') {
+        return times(number).map(When::Times);
+    }
+    if let Some((number, per)) = text.split_once('/') {
+        let wrong = || format!("`{text}` is not a rate; write it as 2/h, 1/m or 3/d");
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let rate = number * 3600.0 / seconds(per).ok_or_else(wrong)?;
+        if !rate.is_finite() || rate <= 0.0 {
+            return Err(wrong());
+        }
+        if rate > PER_HOUR_MAX {
+            return Err(format!("`{text}` is more often than once a second"));
+        }
+        return Ok(When::PerHour(rate));
+    }
+    span_us(text).map(When::After)
+}
+
+/// `3`.
+pub fn times(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(times) if (1..=TIMES_MAX).contains(&times) => Ok(times),
+        _ => Err(format!("`{text}` is not a number of times from 1 to {TIMES_MAX}")),
+    }
+}
+
+/// `0.5%` of all requests, or `3` for the next three.
+pub fn hits(text: &str) -> Result<Hits, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        return times(text).map(Hits::Next);
+    }
+    match unit::share(text) {
+        Ok(share) if share <= 1.0 => Ok(Hits::Share(share)),
+        Ok(_) => Err(format!("`{text}` is more than all requests")),
+        Err(why) => Err(why),
+    }
+}
+
+/// `2x`: steps take twice as long; `30%`: speed falls by 30 %.
+pub fn factor(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is neither a factor from 1x on nor a share below 100%");
+    if let Some(number) = text.strip_suffix('x') {
+        let factor: f64 = number.parse().map_err(|_| wrong())?;
+        return if factor.is_finite() && factor >= 1.0 { Ok(factor) } else { Err(wrong()) };
+    }
+    match unit::share(text) {
+        Ok(lost) if lost < 1.0 => Ok(1.0 / (1.0 - lost)),
+        _ => Err(wrong()),
+    }
+}
+
+/// `50MiB/h`, as bytes per second.
+pub fn bytes_per_s(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is not a rate; write it as 50MiB/h or 1GiB/m");
+    let (size, per) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(unit::bytes(size)?.0 as f64 / seconds(per).ok_or_else(wrong)?)
+}
+
+/// `10%/h`, as the share gained per hour where each hour gains as much.
+pub fn gain_per_h(text: &str) -> Result<f64, String> {
+    let (share, seconds) = share_per(text)?;
+    Ok(share * 3600.0 / seconds)
+}
+
+/// `30%/h`, as the share lost per hour where what is left loses as much of itself.
+pub fn loss_per_h(text: &str) -> Result<f64, String> {
+    let (share, seconds) = share_per(text)?;
+    if share > 1.0 {
+        return Err(format!("`{text}` is more than there is to lose"));
+    }
+    Ok(1.0 - (1.0 - share).powf(3600.0 / seconds))
+}
+
+fn share_per(text: &str) -> Result<(f64, f64), String> {
+    let wrong = || format!("`{text}` is not a rate; write it as 10%/h or 1%/m");
+    let (share, per) = text.split_once('/').ok_or_else(wrong)?;
+    Ok((unit::share(share)?, seconds(per).ok_or_else(wrong)?))
+}
+
+fn seconds(per: &str) -> Option<f64> {
+    match per {
+        "s" => Some(1.0),
+        "m" | "min" => Some(60.0),
+        "h" => Some(3600.0),
+        "d" => Some(86_400.0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_of_itself_is_the_same_loss_in_every_unit_of_time() {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        near(gain_per_h("1%/m").expect("a rate"), 0.6);
+        near(loss_per_h("30%/h").expect("a rate"), 0.3);
+        near(loss_per_h("1%/m").expect("a rate"), 1.0 - 0.99f64.powi(60));
+        near(loss_per_h("100%/d").expect("a rate"), 1.0);
+        assert!(loss_per_h("101%/h").is_err() && gain_per_h("10%").is_err());
+    }
+
+    #[test]
+    fn a_moment_is_a_time_a_count_or_a_rate() {
+        assert_eq!(when("2h"), Ok(When::After(7_200_000_000)));
+        assert_eq!(when("3x"), Ok(When::Times(3)));
+        assert_eq!(when("0.5/h"), Ok(When::PerHour(0.5)));
+        assert_eq!(when("1/m"), Ok(When::PerHour(60.0)));
+        for wrong in ["0x", "x", "-1x", "2/y", "0/h", "-1/h", "inf/h", "2/s", "3"] {
+            assert!(when(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_clock_may_be_set_back() {
+        assert_eq!(signed_span_us("-5m"), Ok(-300_000_000));
+        assert_eq!(signed_span_us("+5m"), signed_span_us("5m"));
+        assert!(signed_span_us("--5m").is_err());
+    }
+}

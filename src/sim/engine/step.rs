@@ -1,0 +1,71 @@
+//! One step: who runs in it, how long it takes, and the tokens that it gives.
+
+use super::{Engine, Step};
+use crate::sim::answer;
+use crate::sim::pace;
+use crate::sim::scheduler::Part;
+use crate::unit::At;
+
+impl Engine {
+    pub(super) fn begin_step(&mut self) {
+        if self.step.is_some() || self.frozen.is_some() || !self.listening() {
+            return;
+        }
+        if self.ills.storms(self.now) && self.pace.storm_strikes() {
+            self.scheduler.preempt_youngest();
+        }
+        let parts = self.scheduler.plan(self.ills.cache_hits(self.now));
+        if !parts.is_empty() {
+            let decode_factor = self.ills.decode_slowness(self.now);
+            let us = self.pace.step_us(&self.setup, &parts, self.now, decode_factor);
+            let us = us as f64 * self.ills.slowness(self.now);
+            self.step = Some(Step { ends: At(self.now.0 + us as u64), parts });
+        }
+    }
+
+    pub(super) fn end_step(&mut self) {
+        for part in self.step.take().map(|step| step.parts).unwrap_or_default() {
+            self.end_part(part);
+        }
+        self.begin_step();
+    }
+
+    /// A request's part of a step is done: its tokens come, and perhaps its end.
+    fn end_part(&mut self, part: Part) {
+        let (now, seed) = (self.now, self.seed);
+        let drafted = self.setup.speculative_tokens;
+        // Gone where the client hung up in the meantime.
+        let Some(sequence) = self.scheduler.running(part.id) else { return };
+        if !part.decodes && part.to < sequence.tokens() {
+            self.scheduler.computed(part.id, part.to);
+            return;
+        }
+        let output = sequence.output();
+        let mut got = 1;
+        if part.decodes && drafted > 0 {
+            let acceptance = self.setup.profile.acceptance * self.ills.acceptance_left(now);
+            let kept = pace::accepted(seed, part.id.0, output, drafted, acceptance);
+            self.metrics.drafts += 1;
+            self.metrics.draft_tokens += u64::from(drafted);
+            self.metrics.accepted_tokens += kept;
+            got += kept;
+        }
+        let got = got.min(sequence.limit - output);
+        let tokens: Vec<_> = (output..output + got)
+            .map(|index| answer::token(sequence.answer, index, sequence.reasoning))
+            .collect();
+        sequence.ids.extend(tokens.iter().map(|token| token.id));
+        let seconds = |since: At| now.since(since) as f64 / 1e6;
+        if let Some(last) = sequence.last_token.replace(now) {
+            self.metrics.inter_token.add(seconds(last));
+        } else {
+            self.metrics.ttft.add(seconds(sequence.arrived));
+            self.metrics.prompt_tokens += sequence.prompt;
+            self.metrics.cached_tokens += sequence.cached.unwrap_or(0);
+        }
+        self.metrics.generation_tokens += got;
+        let computed = sequence.tokens() - 1;
+        self.scheduler.computed(part.id, computed);
+        self.give(part.id, tokens);
+    }
+}

@@ -1,0 +1,256 @@
+//! How the server and its box live, hang, die and come back.
+
+use super::*;
+
+#[test]
+fn a_leak_ends_in_an_oom_kill_that_the_box_shows() {
+    let mut engine = engine(quiet(), 1, &["slow_leak=4GiB/h@0s"]);
+    engine.load_began(At::ZERO, None);
+    let early = engine.view(At(3600 * SECOND));
+    let story = play(&mut engine, At(10 * 3600 * SECOND));
+    let late = engine.view(At(10 * 3600 * SECOND));
+    // 128 GiB less 100 GiB in use, at 4 GiB an hour: a little under seven hours.
+    assert!(matches!(exits(&story)[..], [(at, Exit::EngineDied)]
+        if at.seconds() > 6.9 * 3600.0 && at.seconds() < 7.0 * 3600.0));
+    assert_eq!((early.memory_available_bytes, early.oom_kills), (24 << 30, 0));
+    assert_eq!((late.oom_kills, late.pid, late.exits), (1, None, 1));
+}
+
+#[test]
+fn a_crashed_server_stays_down_unless_told_to_return() {
+    for (ailment, returns) in [("crash@5s", None), ("crash=20s@5s", Some(At(25 * SECOND)))] {
+        let mut engine = engine(quiet(), 1, &[ailment]);
+        engine.load_began(At::ZERO, None);
+        engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+        let story = play(&mut engine, LATER);
+        assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Killed)]);
+        assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { .. })));
+        let ready = story.iter().find(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at);
+        assert_eq!(ready, returns);
+        assert_eq!(engine.listening(), returns.is_some());
+        assert_eq!(engine.submit(LATER, job(2, 10, 1)).is_some(), returns.is_some());
+    }
+}
+
+#[test]
+fn a_restart_comes_back_as_another_process_that_has_counted_nothing() {
+    let mut engine = engine(quiet(), 1, &["restart=30s@5s"]);
+    engine.load_began(At::ZERO, None);
+    let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+    let before = engine.view(At::ZERO);
+    let story = play(&mut engine, LATER);
+    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Terminated)]);
+    let after = engine.view(LATER);
+    assert!(after.listening && after.pid != before.pid);
+    assert!(after.process_started > before.process_started);
+    assert_eq!(engine.metrics(), Metrics::default());
+}
+
+#[test]
+fn out_of_gpu_memory_every_stream_is_told_and_the_log_says_why() {
+    let mut engine = engine(quiet(), 1, &["cuda_oom@5s"]);
+    engine.load_began(At::ZERO, None);
+    for tag in 0..6 {
+        engine.submit(At::ZERO, job(tag, 1000, 500)).expect("up");
+    }
+    let story = play(&mut engine, LATER);
+    let failed = story.iter().filter(|(_, is)| matches!(is, Happening::Failed { .. })).count();
+    assert_eq!(failed, 6, "those who wait are told as well");
+    assert!(story.iter().any(|(_, is)| {
+        matches!(is, Happening::Said(line) if line.contains("CUDA out of memory"))
+    }));
+    assert_eq!(Exit::EngineDied.code(), 0, "vLLM exits with 0 when its engine has died");
+    assert_eq!(engine.view(LATER).oom_kills, 0, "the kernel had no part in it");
+}
+
+#[test]
+fn a_hang_stops_tokens_and_freezes_metrics_and_then_goes_on() {
+    let hung = |ailment: &str| {
+        let mut engine = engine(quiet(), 1, &[ailment]);
+        engine.load_began(At::ZERO, None);
+        let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+        let mut story = engine.advance(At(6 * SECOND));
+        let metrics = engine.metrics();
+        assert!(engine.submit(At(7 * SECOND), job(2, 10, 5)).is_some(), "it still takes requests");
+        assert_eq!(engine.metrics(), metrics);
+        assert!(engine.listening());
+        story.extend(play(&mut engine, LATER));
+        outputs(&story, id)
+    };
+    let ends = hung("hang=60s@5s");
+    assert_eq!(ends.iter().map(|(_, tokens, _)| tokens).sum::<u64>(), 500);
+    let gap = ends.windows(2).map(|pair| pair[1].0.since(pair[0].0)).max().expect("gaps");
+    assert!((60 * SECOND..61 * SECOND).contains(&gap), "{gap}");
+    assert!(hung("hang@5s").iter().all(|(at, ..)| *at <= At(5 * SECOND)));
+}
+
+#[test]
+fn nothing_ails_before_the_load_begins_and_a_cancelled_job_leaves_no_trace() {
+    let mut engine = engine(quiet(), 1, &["crash@0s", "error_frame=100%"]);
+    let kept = engine.submit(At::ZERO, job(1, 100, 20)).expect("up");
+    let left = engine.submit(At::ZERO, job(2, 100, 20)).expect("up");
+    engine.cancel(At(300_000), left);
+    let story = play(&mut engine, LATER);
+    assert!(engine.listening());
+    assert_eq!((tokens(&story, kept), tokens(&story, left)), (20, 0));
+    assert_eq!(engine.metrics().finished, [0, 1, 1, 0, 0]);
+}
+
+#[test]
+fn a_first_start_takes_its_time() {
+    let mut setup = quiet();
+    setup.first_start_s = 5.0;
+    let mut engine = engine(setup, 1, &[]);
+    assert!(engine.submit(At(SECOND), job(1, 10, 1)).is_none());
+    assert_eq!(engine.next_event(), Some(At(5 * SECOND)));
+    assert!(engine.submit(At(6 * SECOND), job(1, 10, 1)).is_some());
+}
+
+/// When the port opened, each time.
+fn readies(story: &[(At, Happening)]) -> Vec<At> {
+    story.iter().filter(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at).collect()
+}
+
+#[test]
+fn a_count_of_restarts_is_spread_over_the_load() {
+    let mut engine = engine(quiet(), 1, &["restart=10s@3x"]);
+    engine.load_began(At::ZERO, Some(400 * SECOND));
+    let story = play(&mut engine, LATER);
+    let times = [100, 200, 300].map(|second| (At(second * SECOND), Exit::Terminated));
+    assert_eq!(exits(&story), times);
+    assert_eq!(readies(&story), [110, 210, 310].map(|second| At(second * SECOND)));
+}
+
+#[test]
+fn what_is_to_happen_while_the_server_is_down_does_not_happen() {
+    let down = ["restart@60s", "host_reboot@61s", "metrics_go_away=5m@62s", "hang@63s"];
+    let mut engine = engine(quiet(), 1, &[&["crash=1m@30s"], &down[..]].concat());
+    engine.load_began(At::ZERO, None);
+    let story = play(&mut engine, LATER);
+    assert_eq!(exits(&story), [(At(30 * SECOND), Exit::Killed)]);
+    assert!(engine.listening() && !engine.metrics_away(At(100 * SECOND)));
+}
+
+#[test]
+fn a_hang_within_a_hang_only_makes_it_longer() {
+    let mut engine = engine(quiet(), 1, &["hang=60s@5s", "hang=20s@10s", "hang=60s@20s"]);
+    engine.load_began(At::ZERO, None);
+    let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+    let seen = outputs(&play(&mut engine, LATER), id);
+    let gap = seen.windows(2).map(|pair| pair[1].0.since(pair[0].0)).max().expect("gaps");
+    assert!((75 * SECOND..76 * SECOND).contains(&gap), "{gap}");
+    assert_eq!(seen.iter().map(|(_, tokens, _)| tokens).sum::<u64>(), 500);
+}
+
+#[test]
+fn an_oom_kill_of_the_host_is_seen_on_the_box_and_not_in_the_engines_log() {
+    let mut engine = engine(quiet(), 1, &["host_oom_kill=1m@5s"]);
+    engine.load_began(At::ZERO, None);
+    let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+    let story = play(&mut engine, LATER);
+    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert!(
+        !story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains("emory")))
+    );
+    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::EngineDied)]);
+    assert_eq!((engine.view(LATER).oom_kills, readies(&story)), (1, vec![At(65 * SECOND)]));
+}
+
+#[test]
+fn a_power_cut_is_silent_and_another_boot_follows() {
+    let mut engine = engine(quiet(), 1, &["host_oom_kill=10s@10s", "host_reboot=10m@1m"]);
+    engine.load_began(At::ZERO, None);
+    let mut story = play(&mut engine, At(50 * SECOND));
+    let before = engine.view(At(50 * SECOND));
+    let id = engine.submit(At(58 * SECOND), job(1, 1000, 500)).expect("up");
+    story.extend(play(&mut engine, At(100 * SECOND)));
+    let silent = engine.view(At(100 * SECOND));
+    story.extend(play(&mut engine, LATER));
+    let after = engine.view(LATER);
+    assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert_eq!(exits(&story)[1..], [(At(60 * SECOND), Exit::PowerCut)]);
+    assert!(story.contains(&(At(150 * SECOND), Happening::Booted)), "90 s after it went away");
+    assert_eq!(readies(&story), [20, 660].map(|second| At(second * SECOND)));
+    assert_eq!([&before, &silent, &after].map(|view| view.reachable), [true, false, true]);
+    assert_eq!((before.oom_kills, after.oom_kills), (1, 0));
+    assert!(before.boot_id != after.boot_id && before.pid != after.pid && silent.pid.is_none());
+}
+
+#[test]
+fn a_power_cut_without_a_value_brings_back_the_box_and_not_the_server() {
+    let mut engine = engine(quiet(), 1, &["host_reboot@1m"]);
+    engine.load_began(At::ZERO, None);
+    let story = play(&mut engine, LATER);
+    assert!(story.contains(&(At(150 * SECOND), Happening::Booted)));
+    assert!(engine.view(LATER).reachable && !engine.listening());
+}
+
+#[test]
+fn a_server_whose_starts_fail_is_ready_on_the_next_or_never() {
+    // A start of the record takes 549 s; a failed one ends half way.
+    let mut twice = engine(quiet(), 1, &["start_fails=2"]);
+    assert!(!twice.listening(), "it is not up when it is made");
+    let story = play(&mut twice, LATER);
+    assert_eq!(readies(&story), [At(3 * 549 * SECOND)]);
+    assert_eq!(exits(&story)[0], (At(549 * SECOND / 2), Exit::StartFailed));
+    assert_eq!((exits(&story).len(), Exit::StartFailed.code()), (2, 1));
+    assert!(story.iter().any(|(_, is)| {
+        matches!(is, Happening::Said(line) if line.contains("Engine core initialization failed"))
+    }));
+    let mut never = engine(quiet(), 1, &["start_fails"]);
+    let story = play(&mut never, LATER);
+    assert_eq!((exits(&story).len(), readies(&story).len(), never.listening()), (1, 0, false));
+}
+
+#[test]
+fn a_crash_whose_start_fails_is_back_one_start_later() {
+    let ready = |ailments: &[&str]| {
+        let mut engine = engine(quiet(), 1, ailments);
+        engine.load_began(At::ZERO, None);
+        assert!(engine.listening());
+        readies(&play(&mut engine, LATER))
+    };
+    assert_eq!(ready(&["crash=2m@10m"]), [At(720 * SECOND)]);
+    // A start may take half of the time away.
+    assert_eq!(ready(&["crash=2m@10m", "start_fails=1@10m"]), [At(780 * SECOND)]);
+    assert_eq!(ready(&["crash=2m@10m", "start_fails@10m"]), []);
+    let later = ready(&["crash=2m@10m", "start_fails=1@15m"]);
+    assert_eq!(later, [At(720 * SECOND)], "not before its time");
+}
+
+#[test]
+fn a_leak_that_plateaus_is_seen_and_kills_nobody() {
+    let mut engine = engine(quiet(), 1, &["leak_that_plateaus=4GiB@0s"]);
+    engine.load_began(At::ZERO, None);
+    let left = |hours: u64| engine.view(At(hours * LATER.0)).memory_available_bytes >> 20;
+    assert_eq!(left(0) - left(100), 4096);
+    assert!(left(1) - left(2) < 200 && left(1) > left(2), "{} {}", left(1), left(2));
+    assert_eq!(exits(&play(&mut engine, At(100 * LATER.0))), []);
+}
+
+#[test]
+fn metrics_go_away_for_a_while_or_for_good() {
+    let away = |ailment: &str, second: u64| {
+        let mut engine = engine(quiet(), 1, &[ailment]);
+        engine.load_began(At::ZERO, None);
+        let at = At(second * SECOND);
+        engine.advance(at);
+        engine.metrics_away(at)
+    };
+    let seen = [5, 15, 75].map(|second| away("metrics_go_away=1m@10s", second));
+    assert_eq!(seen, [false, true, false]);
+    assert_eq!([5, 7500].map(|second| away("metrics_go_away@10s", second)), [false, true]);
+}
+
+#[test]
+fn the_harnesss_own_ailments_leave_the_server_alone() {
+    let story = |ailments: &[&str]| {
+        let mut engine = engine(record(1.0), 1, ailments);
+        engine.load_began(At::ZERO, None);
+        engine.submit(At::ZERO, job(1, 100, 50)).expect("up");
+        play(&mut engine, LATER)
+    };
+    let harness = ["wall_clock_step@3x", "slow_disk", "slow_disk=1m@2s", "error_frame=10%@0s"];
+    assert_eq!(story(&harness), story(&harness[3..]));
+}
