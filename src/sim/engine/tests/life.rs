@@ -1,6 +1,9 @@
 //! How the server and its box live, hang, die and come back.
 
-use super::*;
+use super::{
+    At, Exit, Happening, LATER, Metrics, SECOND, engine, exits, job, outputs, play, quiet, record,
+    tokens,
+};
 
 #[test]
 fn a_leak_ends_in_an_oom_kill_that_the_box_shows() {

@@ -1,6 +1,9 @@
 //! What becomes of single requests.
 
-use super::*;
+use super::{
+    At, Finish, Happening, Job, JobId, LATER, SECOND, engine, job, outputs, play, quiet, record,
+    tokens,
+};
 
 #[test]
 fn an_answer_ends_by_itself_unless_it_must_go_on() {

@@ -1,6 +1,6 @@
 //! How fast it is, and what makes it slower: steps, the queue, the cache, drafts.
 
-use super::*;
+use super::{At, Job, JobId, LATER, SECOND, engine, job, outputs, play, quiet, record, tokens};
 
 /// One session on an engine of its own: seconds to the first token, and tokens per second after it.
 fn single(prompt: u32, seed: u64) -> (f64, f64) {
