@@ -178,7 +178,8 @@ impl Conductor {
         self.place = running.after;
         if self.place.index == 0 {
             let now_us = self.clock.now_us(at);
-            self.lap_us = now_us - self.lap_began_us;
+            // The clock went back where an outage was found to have begun before this lap.
+            self.lap_us = now_us.saturating_sub(self.lap_began_us);
             self.lap_began_us = now_us;
         }
     }

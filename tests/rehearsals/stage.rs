@@ -239,10 +239,11 @@ impl Played {
         self.entries.iter().filter_map(of).collect()
     }
 
-    /// The measure's word in the verdict, by the start of the gate's text.
+    /// The gravest word of the gates whose text starts so.
     pub fn gate(&self, text: &str) -> longhaul::verdict::Word {
-        let gate = self.judged.verdict.gates.iter().find(|gate| gate.text.starts_with(text));
-        gate.unwrap_or_else(|| panic!("no gate {text}: {}", self.told())).word
+        let gates = self.judged.verdict.gates.iter().filter(|gate| gate.text.starts_with(text));
+        let word = gates.map(|gate| gate.word).max();
+        word.unwrap_or_else(|| panic!("no gate {text}: {}", self.told()))
     }
 
     /// Whether the report has words in it.
