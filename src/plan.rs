@@ -346,6 +346,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_load_of_a_closed_loop_is_what_it_always_was() {
+        let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
+        assert_eq!(&plan.fingerprint()[..16], "b7e68ce869cef620");
+        let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+        let mut asks = String::new();
+        for index in 0..plan.lap().len() {
+            for lane in 0..plan.lap()[index].cell.streams() {
+                let ask = plan.ask(Phase::Soak, Place { lap: 1, index }, lane, At::ZERO, &fit);
+                asks.push_str(&format!("{ask:?}\n"));
+            }
+        }
+        assert_eq!(&sha256(asks.as_bytes())[..16], "3fadf6adab0fe02f");
+    }
+
+    #[test]
     fn too_few_laps_for_two_windows_are_a_mistake() {
         let mut scenario = scenario(&[0], &[1]);
         scenario.extent = Extent::Laps(3);

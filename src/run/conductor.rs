@@ -17,7 +17,7 @@ use crate::fact::{
     Action, Closed, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Source, TargetFact,
     TargetWord,
 };
-use crate::incident::liveness::{Change, Liveness, State};
+use crate::incident::liveness::{Change, Liveness, State, UP};
 use crate::plan::{Place, Plan};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
@@ -117,8 +117,16 @@ impl Conductor {
 
     /// Takes in what happened.
     pub fn take(&mut self, entry: &Entry) {
-        match self.liveness.take(entry) {
-            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence, entry.at),
+        let before = self.liveness.state();
+        let change = self.liveness.take(entry);
+        let doubted = before == State::Up && self.liveness.state() != State::Up;
+        if doubted {
+            // All sending waits for the answer, so it is asked at once.
+            self.probe_wait_us = PROBE_US.0;
+            self.probe_at = entry.at;
+        }
+        match change {
+            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence),
             Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
             Some(Change::Restarted { since, evidence }) => {
                 self.pending.push_back(target(TargetWord::Restarted, Some(since), evidence));
@@ -134,12 +142,10 @@ impl Conductor {
             }
             Fact::Batch(_) => self.round_ended(entry.at),
             Fact::Action(action) => self.told(action, entry.at),
-            Fact::Reading(reading) if reading.source == Source::Engine && reading.name == "up" => {
-                self.probe_at =
-                    entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
-                let away_us = micros(self.plan.limits.away);
-                let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
-                self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
+            Fact::Reading(reading)
+                if reading.source == Source::Engine && reading.name == UP && !doubted =>
+            {
+                self.probed(entry.at);
             }
             Fact::Fault(fault) if fault.fatal => {
                 self.stop(ClosedBecause::Fault, fault.why.clone());
@@ -150,10 +156,20 @@ impl Conductor {
         }
     }
 
-    fn went_away(&mut self, since: At, evidence: String, at: At) {
+    /// Whether the server is there was answered: the next probe waits longer, as long as it is not.
+    fn probed(&mut self, at: At) {
+        if self.liveness.state() == State::Up {
+            return;
+        }
+        self.probe_at = At(at.0 + self.probe_wait_us);
+        let away_us = micros(self.plan.limits.away);
+        let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
+        self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
+    }
+
+    fn went_away(&mut self, since: At, evidence: String) {
         self.clock.stand(since);
         self.probe_wait_us = PROBE_US.0;
-        self.probe_at = at.after(std::time::Duration::from_micros(PROBE_US.0));
         self.pending.push_back(target(TargetWord::Away, Some(since), evidence));
     }
 

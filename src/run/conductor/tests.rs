@@ -27,6 +27,10 @@ struct Toy {
     probes: u64,
     /// Whether the server never answers again after ten seconds.
     stuck: bool,
+    /// Whether a sensor reads every ten seconds that the server is there.
+    sensor: bool,
+    /// From when on one request ends with an error frame, though the server is well.
+    hiccup: Option<At>,
 }
 
 impl Toy {
@@ -46,6 +50,8 @@ impl Toy {
             orders: Vec::new(),
             probes: 0,
             stuck: false,
+            sensor: false,
+            hiccup: None,
         }
     }
 
@@ -146,8 +152,13 @@ impl Toy {
                 break;
             }
             self.in_flight.pop_front();
-            let request = self.request(place, lane, sent, Ended::Completed);
+            let broken = self.hiccup.take_if(|from| self.now >= *from).is_some();
+            let ended = if broken { Ended::ErrorFrame } else { Ended::Completed };
+            let request = self.request(place, lane, sent, ended);
             self.record(self.now, Fact::Request(Box::new(request)));
+        }
+        if self.sensor && self.now.0.is_multiple_of(10_000_000) {
+            self.up(f64::from(u8::from(!self.is_away())));
         }
     }
 
@@ -251,6 +262,22 @@ fn an_outage_stops_the_clock_and_the_plan_goes_on() {
     assert!(refused.count() <= 2, "a server that is away is not hammered with the plan");
     assert!((2..=12).contains(&toy.probes), "{} probes in 12 s", toy.probes);
     assert!((90.0..99.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn one_error_frame_of_a_server_that_was_long_up_holds_nothing_up() {
+    let mut toy = Toy::seconds(300);
+    toy.sensor = true;
+    toy.hiccup = Some(At(203_000_000));
+    toy.run();
+    let sent = |entry: &Entry| match &entry.fact {
+        Fact::Request(request) => Some(request.sent),
+        _ => None,
+    };
+    let mut sent: Vec<At> = toy.entries.iter().filter_map(sent).collect();
+    sent.sort_unstable();
+    let longest_us = sent.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
+    assert!(longest_us <= 1_200_000, "nothing was sent for {longest_us} us");
 }
 
 #[test]
