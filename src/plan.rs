@@ -6,6 +6,7 @@ pub mod ask;
 pub mod corpus;
 pub mod fitter;
 pub mod forecast;
+pub mod pace;
 pub mod rates;
 pub mod workload;
 
@@ -13,11 +14,11 @@ pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
-pub use workload::{Part, Round};
+pub use workload::{Open, Part, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::fact::{Cell, Phase};
+use crate::fact::{Cell, Load, Phase};
 use crate::spec::{Extent, Limits, Scenario, Workload};
 use crate::unit::At;
 
@@ -124,8 +125,14 @@ impl Plan {
         cells
     }
 
-    /// The most streams at once.
+    /// The most requests of any round: lanes that send one after the other.
     pub fn lanes(&self) -> u32 {
+        self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
+    }
+
+    /// The most streams at once of the closed loop; how many an open loop makes is up to
+    /// the server.
+    pub fn streams(&self) -> u32 {
         self.rounds.iter().map(|round| round.cell.streams()).max().unwrap_or(0)
     }
 
@@ -146,9 +153,9 @@ impl Plan {
     }
 
     /// The slot of a lane in the round at a place: how many rounds of the phase
-    /// before it had a stream for the lane.
+    /// before it had a request for the lane.
     pub fn slot(&self, place: Place, lane: u32) -> u64 {
-        let has = |round: &&Round| round.cell.streams() > lane;
+        let has = |round: &&Round| round.lanes() > lane;
         let per_lap = self.rounds.iter().filter(has).count() as u64;
         let before = self.rounds[..place.index].iter().filter(has).count() as u64;
         place.lap * per_lap + before
@@ -156,12 +163,23 @@ impl Plan {
 
     /// The place of a lane's slot; `None` if the lane never sends.
     pub fn place(&self, lane: u32, slot: u64) -> Option<Place> {
-        let indices: Vec<usize> = (0..self.rounds.len())
-            .filter(|index| self.rounds[*index].cell.streams() > lane)
-            .collect();
+        let indices: Vec<usize> =
+            (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
         let lap = slot.checked_div(per_lap)?;
         Some(Place { lap, index: indices[(slot % per_lap) as usize] })
+    }
+
+    /// When each lane of the round at a place is due, in microseconds since the round's
+    /// start; `None` in a closed round, whose lanes are due at once.
+    pub fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
+        let (round, _) = self.at(place);
+        match (round.cell.load, round.open) {
+            (Load::PerSecond(per_s), Some(open)) => {
+                Some(pace::offsets_us(self.seed, phase, place, per_s, open))
+            }
+            _ => None,
+        }
     }
 
     /// The ask at an address, due at an instant. A function of its arguments alone.
@@ -191,7 +209,12 @@ impl Plan {
         let rounds: Vec<String> = self
             .rounds
             .iter()
-            .map(|round| format!("{}:{}:{:?}", round.cell, round.class.word(), round.part))
+            .map(|round| {
+                let open = round.open.map_or(String::new(), |open| {
+                    format!(":{}:{}", open.arrivals.word(), open.requests)
+                });
+                format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
+            })
             .collect();
         sha256(
             format!(
@@ -213,7 +236,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::spec::scenario::{Api, Ladder, Prefix};
+    use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
     use crate::spec::{Contract, Source};
 
     /// A ladder of prompt 512 and output 16.
@@ -233,6 +256,9 @@ pub(crate) mod tests {
                 prompt: 512,
                 output: 16,
                 concurrency: concurrency.to_vec(),
+                rate: Vec::new(),
+                arrivals: Arrivals::Poisson,
+                requests: 60,
                 prefix: Prefix::Cold,
                 runs: 1,
                 schedule: None,
@@ -247,7 +273,16 @@ pub(crate) mod tests {
         }
     }
 
-    fn ladder(scenario: &mut Scenario) -> &mut Ladder {
+    /// A ladder with rates, its arrivals evenly.
+    pub fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
+        let mut scenario = scenario(depths, &[]);
+        let ladder = ladder(&mut scenario);
+        (ladder.rate, ladder.requests) = (rate.to_vec(), requests);
+        ladder.arrivals = Arrivals::Constant;
+        scenario
+    }
+
+    pub fn ladder(scenario: &mut Scenario) -> &mut Ladder {
         let Workload::Ladder(ladder) = &mut scenario.workloads[0];
         ladder
     }
@@ -343,6 +378,60 @@ pub(crate) mod tests {
         assert_eq!(print(&plain, 7), print(&plain, 7));
         assert_ne!(print(&plain, 7), print(&plain, 8));
         assert_ne!(print(&plain, 7), print(&scenario(&[4096, 0], &[1]), 7));
+    }
+
+    #[test]
+    fn the_fingerprint_covers_how_an_open_round_is_spread_and_how_long_it_is() {
+        let print =
+            |scenario: &Scenario| Plan::new(scenario, 7, Bounds::default()).unwrap().fingerprint();
+        let constant = open(&[0], &[0.5], 60);
+        let mut poisson = constant.clone();
+        ladder(&mut poisson).arrivals = Arrivals::Poisson;
+        let prints = [&constant, &poisson, &open(&[0], &[0.5], 61), &open(&[0], &[0.6], 60)];
+        let prints: std::collections::BTreeSet<String> = prints.map(print).into();
+        assert_eq!(prints.len(), 4);
+        // What nothing of the plan is made of is not in it.
+        let mut closed = scenario(&[0], &[1]);
+        let before = print(&closed);
+        ladder(&mut closed).arrivals = Arrivals::Constant;
+        ladder(&mut closed).requests = 7;
+        assert_eq!(print(&closed), before);
+    }
+
+    #[test]
+    fn every_arrival_of_an_open_round_is_a_lane_of_its_own() {
+        let mut scenario = open(&[0, 4096], &[0.5], 5);
+        ladder(&mut scenario).concurrency = vec![1, 2];
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let lap: Vec<(String, u32)> =
+            plan.lap().iter().map(|round| (round.cell.load.to_string(), round.lanes())).collect();
+        let depth = [("c1".to_owned(), 1), ("c2".to_owned(), 2), ("r0.5".to_owned(), 5)];
+        assert_eq!(lap, [depth.clone(), depth].concat());
+        assert_eq!((plan.lanes(), plan.streams()), (5, 2));
+        for lane in 0..5 {
+            for slot in 0..20 {
+                let place = plan.place(lane, slot).unwrap();
+                assert_eq!(plan.slot(place, lane), slot);
+            }
+        }
+        let due = |index| plan.due_us(Phase::Soak, Place { lap: 0, index });
+        assert_eq!(due(1), None);
+        assert_eq!(due(2).unwrap(), [0, 2_000_000, 4_000_000, 6_000_000, 8_000_000]);
+    }
+
+    #[test]
+    fn arrivals_of_a_warm_cell_share_their_context_and_nothing_else() {
+        let mut scenario = open(&[4096], &[1.0], 3);
+        ladder(&mut scenario).prefix = Prefix::Warm;
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+        let says = |lane| {
+            let ask = plan.ask(Phase::Soak, Place::default(), lane, At::ZERO, &fit);
+            let Input::Messages(messages) = ask.input else { panic!("a chat") };
+            (messages[0].content.clone(), messages[1].content.clone())
+        };
+        assert_eq!(says(0).0, says(2).0);
+        assert_ne!(says(0).1, says(2).1);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test file, its helpers too
 
 use longhaul::error::Mistake;
+use longhaul::fact::Load;
 use longhaul::measure::Statistic;
 use longhaul::spec::shipped::{self, Kind};
 use longhaul::spec::{Extent, Ladder, Profile, Recipe, Scenario, Source, Workload};
@@ -232,7 +233,8 @@ fn soaks_leave_the_record_room_in_every_time_limit() {
                 continue;
             };
             let depth = gate.select.depth.expect("by depth");
-            let streams = f64::from(gate.select.load.expect("by load"));
+            let Some(Load::Streams(streams)) = gate.select.load else { panic!("by load") };
+            let streams = f64::from(streams);
             let last_of_all = streams * profile.prefill_seconds(depth + 2048);
             assert!(limit > 1.3 * last_of_all && limit < 2.0 * last_of_all, "{name} {}", gate.text);
             seen += 1;

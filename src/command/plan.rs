@@ -75,8 +75,7 @@ fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
     let mut rounds = BTreeMap::new();
     for cell in &judged.asked.cells {
-        let select =
-            Select { depth: Some(cell.depth), load: Some(cell.streams()), ..Select::default() };
+        let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
             rounds.insert(cell.to_string(), seconds);

@@ -143,7 +143,7 @@ impl Forecast {
         let matching = self.cells.iter().filter(|known| {
             select.depth.is_none_or(|depth| depth == known.cell.depth)
                 && select.class.is_none_or(|class| class == known.class)
-                && select.load.is_none_or(|load| load == known.cell.streams())
+                && select.load.is_none_or(|load| load == known.cell.load)
         });
         match select.phase {
             Some(Phase::Reference | Phase::Return) => {
