@@ -207,13 +207,14 @@ impl Table<'_> {
     fn notes(&self, out: &mut String) {
         let mut notes = self.plan.notes.clone();
         if let Some(slots) = self.slots
-            && u64::from(self.plan.lanes()) > slots
+            && u64::from(self.plan.streams()) > slots
         {
             notes.push(format!(
                 "{} streams on {slots} slots: beyond {slots}, TTFT is time in a queue",
-                self.plan.lanes()
+                self.plan.streams()
             ));
         }
+        notes.extend(self.forecast.notes.iter().cloned());
         if let Some(recipe) = self.recipe {
             notes.extend(recipe_warnings(recipe));
         }
