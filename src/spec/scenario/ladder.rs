@@ -102,7 +102,7 @@ pub(super) fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake>
 fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake> {
     let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let Some(rate) = find("rate") else {
-        let idle = ["arrivals", "requests"].into_iter().find_map(|key| find(key));
+        let idle = ["arrivals", "requests"].into_iter().find_map(find);
         return match idle {
             Some(field) => Err(field
                 .mistake(format!("`{}` belongs to `rate`, and there is none", field.name()))

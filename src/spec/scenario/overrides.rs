@@ -75,7 +75,9 @@ impl Scenario {
         if let Some(concurrency) = &overrides.concurrency {
             replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);
             // What was asked for is the closed loop, and nothing beside it.
-            ladders.iter_mut().for_each(|ladder| ladder.rate.clear());
+            for ladder in &mut ladders {
+                ladder.rate.clear();
+            }
         }
         if let Some(rate) = &overrides.rate {
             open(&mut ladders, rate)?;
