@@ -71,6 +71,9 @@ struct Asked {
     /// Streams at once, in place of the scenario's: 1,4
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     concurrency: Option<Vec<u32>>,
+    /// Requests per second, sent on time however slow the answers: 0.05,0.1
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "concurrency")]
+    rate: Option<Vec<f64>>,
     /// Makes all texts; the same seed sends the same load
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -164,6 +167,7 @@ enum FormatArg {
 Examples:
   longhaul plan --scenario overnight
   longhaul plan --scenario my.yaml --prefill-rate 1800 --decode-rate 22
+  longhaul plan --scenario quick --rate 0.05,0.1
   longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick")]
 struct PlanArgs {
     #[command(flatten)]
@@ -234,6 +238,7 @@ impl From<Asked> for command::Asked {
                 duration: asked.duration,
                 depths: asked.depths,
                 concurrency: asked.concurrency,
+                rate: asked.rate,
             },
             seed: asked.seed,
             profile: asked.profile,

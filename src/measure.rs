@@ -51,6 +51,10 @@ pub enum Quantity {
     E2e,
     /// From when the request was due to the end; differs from `e2e` in the open loop. Seconds.
     E2eDue,
+    /// From when the request was due to the first token of any kind. Seconds.
+    TtftDue,
+    /// From when the request was due to its sending: longhaul's own lateness. Seconds.
+    Lateness,
     /// Decode rate of one stream: 1 / TPOT. Tokens per second.
     TokensPerS,
     /// Prompt tokens not served from cache per second until the first token. Tokens per second.
@@ -115,7 +119,7 @@ pub enum Measure {
     Count(Count),
 }
 
-const QUANTITIES: [(&str, Quantity); 11] = [
+const QUANTITIES: [(&str, Quantity); 13] = [
     ("ttft", Quantity::Ttft),
     ("ttft_content", Quantity::TtftContent),
     ("tpot", Quantity::Tpot),
@@ -124,6 +128,8 @@ const QUANTITIES: [(&str, Quantity); 11] = [
     ("max_gap", Quantity::MaxGap),
     ("e2e", Quantity::E2e),
     ("e2e_due", Quantity::E2eDue),
+    ("ttft_due", Quantity::TtftDue),
+    ("lateness", Quantity::Lateness),
     ("tokens_per_s", Quantity::TokensPerS),
     ("prefill_per_s", Quantity::PrefillPerS),
     ("throughput", Quantity::Throughput),

@@ -6,18 +6,21 @@ pub mod ask;
 pub mod corpus;
 pub mod fitter;
 pub mod forecast;
+pub mod pace;
 pub mod rates;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod workload;
 
 pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
-pub use workload::{Part, Round};
+pub use workload::{Open, Part, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::fact::{Cell, Phase};
+use crate::fact::{Cell, Load, Phase};
 use crate::spec::{Extent, Limits, Scenario, Workload};
 use crate::unit::At;
 
@@ -124,8 +127,14 @@ impl Plan {
         cells
     }
 
-    /// The most streams at once.
+    /// The most requests of any round: lanes that send one after the other.
     pub fn lanes(&self) -> u32 {
+        self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
+    }
+
+    /// The most streams at once of the closed loop; how many an open loop makes is up to
+    /// the server.
+    pub fn streams(&self) -> u32 {
         self.rounds.iter().map(|round| round.cell.streams()).max().unwrap_or(0)
     }
 
@@ -146,9 +155,9 @@ impl Plan {
     }
 
     /// The slot of a lane in the round at a place: how many rounds of the phase
-    /// before it had a stream for the lane.
+    /// before it had a request for the lane.
     pub fn slot(&self, place: Place, lane: u32) -> u64 {
-        let has = |round: &&Round| round.cell.streams() > lane;
+        let has = |round: &&Round| round.lanes() > lane;
         let per_lap = self.rounds.iter().filter(has).count() as u64;
         let before = self.rounds[..place.index].iter().filter(has).count() as u64;
         place.lap * per_lap + before
@@ -156,12 +165,23 @@ impl Plan {
 
     /// The place of a lane's slot; `None` if the lane never sends.
     pub fn place(&self, lane: u32, slot: u64) -> Option<Place> {
-        let indices: Vec<usize> = (0..self.rounds.len())
-            .filter(|index| self.rounds[*index].cell.streams() > lane)
-            .collect();
+        let indices: Vec<usize> =
+            (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
         let lap = slot.checked_div(per_lap)?;
         Some(Place { lap, index: indices[(slot % per_lap) as usize] })
+    }
+
+    /// When each lane of the round at a place is due, in microseconds since the round's
+    /// start; `None` in a closed round, whose lanes are due at once.
+    pub fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
+        let (round, _) = self.at(place);
+        match (round.cell.load, round.open) {
+            (Load::PerSecond(per_s), Some(open)) => {
+                Some(pace::offsets_us(self.seed, phase, place, per_s, open))
+            }
+            _ => None,
+        }
     }
 
     /// The ask at an address, due at an instant. A function of its arguments alone.
@@ -191,7 +211,12 @@ impl Plan {
         let rounds: Vec<String> = self
             .rounds
             .iter()
-            .map(|round| format!("{}:{}:{:?}", round.cell, round.class.word(), round.part))
+            .map(|round| {
+                let open = round.open.map_or(String::new(), |open| {
+                    format!(":{}:{}", open.arrivals.word(), open.requests)
+                });
+                format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
+            })
             .collect();
         sha256(
             format!(
@@ -205,151 +230,5 @@ impl Plan {
             )
             .as_bytes(),
         )
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::spec::scenario::{Api, Ladder, Prefix};
-    use crate::spec::{Contract, Source};
-
-    /// A ladder of prompt 512 and output 16.
-    pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
-        Scenario {
-            source: Source {
-                name: "test".to_owned(),
-                origin: "test.yaml".to_owned(),
-                text: String::new(),
-            },
-            about: "A test.".to_owned(),
-            extent: Extent::Duration(Duration::from_secs(60)),
-            warmup_laps: 1,
-            reference_laps: 2,
-            workloads: vec![Workload::Ladder(Ladder {
-                depths: depths.to_vec(),
-                prompt: 512,
-                output: 16,
-                concurrency: concurrency.to_vec(),
-                prefix: Prefix::Cold,
-                runs: 1,
-                schedule: None,
-                cap: None,
-                exact_output: true,
-                texts: Vec::new(),
-                api: Api::Chat,
-            })],
-            limits: Limits::default(),
-            contract: Contract::default(),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn ladder(scenario: &mut Scenario) -> &mut Ladder {
-        let Workload::Ladder(ladder) = &mut scenario.workloads[0];
-        ladder
-    }
-
-    #[test]
-    fn slots_and_places_are_each_others_inverse() {
-        let plan = Plan::new(&scenario(&[0, 4096], &[1, 2, 4]), 7, Bounds::default()).unwrap();
-        assert_eq!(plan.lanes(), 4);
-        for lane in 0..4 {
-            for slot in 0..20 {
-                let place = plan.place(lane, slot).unwrap();
-                assert_eq!(plan.slot(place, lane), slot);
-            }
-        }
-        assert_eq!(plan.place(9, 0), None);
-    }
-
-    #[test]
-    fn an_ask_depends_on_its_address_alone() {
-        let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
-        let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-        let ask =
-            |phase, lap, lane| plan.ask(phase, Place { lap, index: 3 }, lane, At::ZERO, &fit).input;
-        let first = ask(Phase::Soak, 2, 1);
-        ask(Phase::Warmup, 0, 0);
-        assert_eq!(ask(Phase::Soak, 2, 1), first);
-        for other in [ask(Phase::Return, 2, 1), ask(Phase::Soak, 3, 1), ask(Phase::Soak, 2, 0)] {
-            assert_ne!(other, first);
-        }
-    }
-
-    #[test]
-    fn two_phases_ask_about_the_context_that_was_loaded_before() {
-        let mut scenario = scenario(&[0, 4096], &[2]);
-        ladder(&mut scenario).prefix = Prefix::TwoPhase;
-        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
-        let parts: Vec<Part> = plan.lap().iter().map(|round| round.part).collect();
-        assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
-        let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-        let context = |index, lane| {
-            let ask = plan.ask(Phase::Soak, Place { lap: 1, index }, lane, At::ZERO, &fit);
-            let Input::Messages(messages) = ask.input else { panic!("a chat") };
-            messages[0].content.clone()
-        };
-        assert_eq!(context(1, 0), context(2, 0));
-        assert_ne!(context(1, 0), context(1, 1));
-    }
-
-    #[test]
-    fn warm_contexts_stay_and_cold_ones_never_come_again() {
-        let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-        for (prefix, same) in [(Prefix::Warm, true), (Prefix::Cold, false)] {
-            let mut scenario = scenario(&[4096], &[1]);
-            ladder(&mut scenario).prefix = prefix;
-            let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
-            let context = |phase, lap| {
-                let ask = plan.ask(phase, Place { lap, index: 0 }, 0, At::ZERO, &fit);
-                let Input::Messages(messages) = ask.input else { panic!("a chat") };
-                messages[0].content.clone()
-            };
-            assert_eq!(context(Phase::Warmup, 0) == context(Phase::Soak, 5), same);
-        }
-    }
-
-    #[test]
-    fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
-        let mut scenario = scenario(&[0, 200_000], &[1]);
-        let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0) };
-        let mistake = Plan::new(&scenario, 7, bounds).unwrap_err().to_string();
-        assert!(mistake.contains("the server takes 131072"), "{mistake}");
-        assert!(mistake.contains("try: --depths 0"), "{mistake}");
-        ladder(&mut scenario).cap = Some(Duration::from_secs(30));
-        let plan = Plan::new(&scenario, 7, bounds).unwrap();
-        assert_eq!(plan.cells().len(), 1);
-        assert!(plan.notes[0].contains("d200000 left out"), "{:?}", plan.notes);
-    }
-
-    #[test]
-    fn a_cap_leaves_out_what_the_measured_speed_cannot_reach_in_time() {
-        let mut scenario = scenario(&[0, 4096, 65_536], &[1]);
-        ladder(&mut scenario).cap = Some(Duration::from_secs(30));
-        let bounds = Bounds { max_model_len: None, prefill_per_s: Some(1000.0) };
-        let plan = Plan::new(&scenario, 7, bounds).unwrap();
-        assert_eq!(plan.cells().iter().map(|cell| cell.depth).collect::<Vec<_>>(), [0, 4096]);
-    }
-
-    #[test]
-    fn the_fingerprint_changes_with_whatever_changes_the_load() {
-        let print = |scenario: &Scenario, seed| {
-            Plan::new(scenario, seed, Bounds::default()).unwrap().fingerprint()
-        };
-        let plain = scenario(&[0, 4096], &[1]);
-        assert_eq!(print(&plain, 7), print(&plain, 7));
-        assert_ne!(print(&plain, 7), print(&plain, 8));
-        assert_ne!(print(&plain, 7), print(&scenario(&[4096, 0], &[1]), 7));
-    }
-
-    #[test]
-    fn too_few_laps_for_two_windows_are_a_mistake() {
-        let mut scenario = scenario(&[0], &[1]);
-        scenario.extent = Extent::Laps(3);
-        let mistake = Plan::new(&scenario, 7, Bounds::default()).unwrap_err().to_string();
-        assert!(mistake.contains("laps: 4"), "{mistake}");
     }
 }

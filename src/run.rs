@@ -24,7 +24,8 @@ use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Load, Reading, Request,
+    Segment, Seq, Source,
 };
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
@@ -45,7 +46,7 @@ const CLOCK_US: u64 = 60_000_000;
 /// A wall clock that moves by more than this against the timeline means that the machine
 /// slept or that somebody set the clock.
 const CLOCK_JUMP_US: i64 = 5_000_000;
-/// A tick that comes later than this means that longhaul could not keep its own pace.
+/// A tick, or an arrival of an open round, that comes later than this means that longhaul could not keep its own pace.
 const LATE_US: u64 = 1_000_000;
 
 /// Everything that a run needs beside its world.
@@ -86,6 +87,7 @@ enum Heard {
 enum Input {
     Interrupt(StopWord),
     Tick,
+    Woken,
     Heard(Box<Heard>),
     TaskBroke(String),
 }
@@ -132,9 +134,11 @@ pub async fn carry_out<W: World>(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shell.closed.is_none() {
+        let wake = shell.conductor.wake();
         let input = tokio::select! { biased;
             word = stop.requested() => Input::Interrupt(word),
             _ = tick.tick() => Input::Tick,
+            () = due(&timeline, wake) => Input::Woken,
             Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
             (at, fact) = target.news() => Input::Heard(Box::new(Heard::Fact(at, fact))),
             Some(Err(broke)) = shell.tasks.join_next() => Input::TaskBroke(broke.to_string()),
@@ -145,6 +149,14 @@ pub async fn carry_out<W: World>(
     shell.tasks.abort_all();
     shell.sink.close().await?;
     shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
+}
+
+/// Returns when the conductor wants to be woken.
+async fn due(timeline: &Timeline, wake: Option<At>) {
+    match wake {
+        Some(at) => timeline.until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 struct Shell<W: World> {
@@ -174,6 +186,8 @@ struct Own {
     clock: At,
     drift_us: i64,
     actions: u64,
+    /// Whether this round's lateness has been told.
+    told_late: bool,
 }
 
 /// Who looks on while a run goes on, and changes nothing.
@@ -193,6 +207,8 @@ impl<W: World> Shell<W> {
         let now = self.timeline.now();
         match input {
             Input::Tick => self.tick(now, watch),
+            // The conductor is asked after whatever happened.
+            Input::Woken => Ok(()),
             Input::Interrupt(word) => {
                 self.own.actions += 1;
                 let (what, note) = word.action();
@@ -225,8 +241,9 @@ impl<W: World> Shell<W> {
 
     fn answered(&mut self, answer: Answer, watch: Watch) -> Result<(), String> {
         self.gaps.take(&answer);
-        let (seq, frames) = (self.seq, answer.frames);
-        let request = answer.request;
+        let (request, frames) = (answer.request, answer.frames);
+        self.pace(&request, watch)?;
+        let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)), watch)?;
         if frames.is_empty() {
             return Ok(());
@@ -235,12 +252,25 @@ impl<W: World> Shell<W> {
         self.sink.evidence(seq, frames.as_bytes())
     }
 
+    /// An arrival that was sent too late is longhaul's own failure, told once a round.
+    fn pace(&mut self, request: &Request, watch: Watch) -> Result<(), String> {
+        let late_us = request.late_us();
+        let open = matches!(request.cell.load, Load::PerSecond(_));
+        if !open || late_us <= LATE_US || self.own.told_late {
+            return Ok(());
+        }
+        self.own.told_late = true;
+        let why = format!("an arrival was sent {} ms after it was due", late_us / 1000);
+        let fault = Fault { kind: FaultKind::Pace, why, fatal: false };
+        self.record(request.sent, Fact::Fault(fault), watch)
+    }
+
     fn obey(&mut self, watch: Watch) -> Result<(), String> {
         while let Some(order) = self.conductor.due(self.timeline.now()) {
             watch.ordered(self.timeline.now(), &order);
             match order {
                 Order::Record(fact) => self.write(fact, watch)?,
-                Order::Send(place, lane) => self.send(place, lane),
+                Order::Send(place, lane, due) => self.send(place, lane, due),
                 Order::Probe => self.probe(),
                 Order::LastLook => {
                     // A world without sensors has nobody who listens.
@@ -259,6 +289,7 @@ impl<W: World> Shell<W> {
     fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
+            self.own.told_late = false;
             batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
@@ -272,10 +303,9 @@ impl<W: World> Shell<W> {
         self.record(now, fact, watch)
     }
 
-    fn send(&mut self, place: Place, lane: u32) {
-        let Some(issued) = self.conductor.issued() else { return };
-        let due = self.timeline.now();
-        let ask = self.script.plan.ask(issued.phase, place, lane, due, &self.script.fit);
+    fn send(&mut self, place: Place, lane: u32, due: At) {
+        let Some(phase) = self.conductor.phase() else { return };
+        let ask = self.script.plan.ask(phase, place, lane, due, &self.script.fit);
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, progress) = (self.script.clone(), self.progress.clone());
         let mut cut = self.cut.subscribe();

@@ -5,7 +5,7 @@
 
 use longhaul::digest::sha256;
 use longhaul::error::Mistake;
-use longhaul::fact::Phase;
+use longhaul::fact::{Load, Phase};
 use longhaul::measure::Statistic;
 use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan};
 use longhaul::spec::shipped::{self, Kind};
@@ -236,7 +236,8 @@ fn soaks_leave_the_record_room_in_every_time_limit() {
                 continue;
             };
             let depth = gate.select.depth.expect("by depth");
-            let streams = f64::from(gate.select.load.expect("by load"));
+            let Some(Load::Streams(streams)) = gate.select.load else { panic!("by load") };
+            let streams = f64::from(streams);
             let last_of_all = streams * profile.prefill_seconds(depth + 2048);
             assert!(limit > 1.3 * last_of_all && limit < 2.0 * last_of_all, "{name} {}", gate.text);
             seen += 1;
@@ -306,7 +307,7 @@ fn asks(plan: &Plan) -> impl Iterator<Item = Ask> {
     places.flat_map(move |(phase, place)| {
         let (round, _) = plan.at(place);
         let fit = fit.clone();
-        (0..round.cell.streams()).map(move |lane| plan.ask(phase, place, lane, At::ZERO, &fit))
+        (0..round.lanes()).map(move |lane| plan.ask(phase, place, lane, At::ZERO, &fit))
     })
 }
 

@@ -124,7 +124,7 @@ impl Atom {
 
     fn take_times(&mut self, request: &Request) {
         let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
-        let tpot = request.tpot();
+        let (tpot, late_us) = (request.tpot(), request.late_us());
         let values = [
             (Quantity::Ttft, seconds(request.ttft_us)),
             (Quantity::TtftContent, seconds(request.ttft_content_us)),
@@ -133,6 +133,8 @@ impl Atom {
             (Quantity::MaxGap, seconds(request.max_gap_us)),
             (Quantity::E2e, Some(request.e2e())),
             (Quantity::E2eDue, seconds(Some(request.done.since(request.due)))),
+            (Quantity::TtftDue, seconds(request.ttft_us.map(|us| us.saturating_add(late_us)))),
+            (Quantity::Lateness, seconds(Some(late_us))),
             (Quantity::PrefillPerS, request.prefill_per_s()),
         ];
         for (quantity, value) in values {

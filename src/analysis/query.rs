@@ -35,7 +35,7 @@ impl Analysis {
             phase_fits(select, atom.phase)
                 && select.depth.is_none_or(|depth| atom.cell.depth == depth)
                 && select.class.is_none_or(|class| atom.class == class)
-                && select.load.is_none_or(|load| atom.cell.streams() == load)
+                && select.load.is_none_or(|load| atom.cell.load == load)
                 && select.workload.as_ref().is_none_or(|workload| atom.workload == *workload)
         })
     }
@@ -63,7 +63,7 @@ impl Analysis {
                 && phase_fits(select, part.phase)
                 && select.depth.is_none_or(|depth| part.cell.depth == depth)
                 && select.class.is_none_or(|class| part.class == class)
-                && select.load.is_none_or(|load| part.cell.streams() == load)
+                && select.load.is_none_or(|load| part.cell.load == load)
         });
         parts.for_each(|part| dist.merge(&part.dist));
     }

@@ -75,8 +75,7 @@ fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
     let mut rounds = BTreeMap::new();
     for cell in &judged.asked.cells {
-        let select =
-            Select { depth: Some(cell.depth), load: Some(cell.streams()), ..Select::default() };
+        let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
             rounds.insert(cell.to_string(), seconds);
@@ -208,13 +207,14 @@ impl Table<'_> {
     fn notes(&self, out: &mut String) {
         let mut notes = self.plan.notes.clone();
         if let Some(slots) = self.slots
-            && u64::from(self.plan.lanes()) > slots
+            && u64::from(self.plan.streams()) > slots
         {
             notes.push(format!(
                 "{} streams on {slots} slots: beyond {slots}, TTFT is time in a queue",
-                self.plan.lanes()
+                self.plan.streams()
             ));
         }
+        notes.extend(self.forecast.notes.iter().cloned());
         if let Some(recipe) = self.recipe {
             notes.extend(recipe_warnings(recipe));
         }

@@ -100,12 +100,13 @@ pub struct Action {
     pub note: String,
 }
 
-/// The next slot of every lane of a phase.
+/// How far every lane of a phase has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Issued {
     /// The phase whose slots these are.
     pub phase: Phase,
-    /// Next slot by lane: what is below it and has no request row was sent and never ended.
+    /// One more than the last slot that was sent, by lane: what lies between a lane's last row
+    /// and it was sent and never ended. Further down, what has no row was never sent.
     pub next: Vec<u64>,
 }
 
@@ -128,7 +129,7 @@ pub struct Batch {
     pub requests: u64,
     /// Of these, answered whole.
     pub good: u64,
-    /// The first request was sent.
+    /// When nothing stood in its way any more: requests of a closed round were due at once.
     pub began: At,
     /// First token of any stream.
     pub first: Option<At>,

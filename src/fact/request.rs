@@ -300,6 +300,11 @@ impl Request {
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
     }
 
+    /// From when it was due to its sending, microseconds.
+    pub fn late_us(&self) -> u64 {
+        self.sent.since(self.due)
+    }
+
     /// From sending to the end, seconds.
     pub fn e2e(&self) -> f64 {
         self.done.since(self.sent) as f64 / 1e6

@@ -1,10 +1,11 @@
 //! What a plan amounts to before anything is sent: requests, tokens, hours,
 //! bytes on disk, and which percentiles it can decide.
 
-use super::{Plan, Rates};
-use crate::fact::{Cell, Class, Phase};
+use super::{Plan, Rates, Round};
+use crate::fact::{Cell, Class, Load, Phase};
 use crate::measure::{Count, Measure, Quantity, Statistic};
 use crate::spec::{Contract, Extent, Gate, Select};
+use crate::unit::figures;
 
 /// What a plan amounts to.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Forecast {
     pub output_tokens: Option<u64>,
     /// Bytes in the run folder, roughly.
     pub bytes: Option<u64>,
+    /// Open cells that the server cannot keep up with, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// What becomes of one cell.
@@ -55,7 +58,7 @@ const FOLDER_BYTES: u64 = 120_000;
 /// Works out what a plan amounts to.
 pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
     let lap_seconds: Option<f64> =
-        plan.lap().iter().map(|round| rates.round_seconds(&round.cell, slots)).sum();
+        plan.lap().iter().map(|round| round_seconds(round, rates, slots)).sum();
     let laps = match plan.extent {
         Extent::Laps(laps) => Some(laps),
         Extent::Duration(duration) => lap_seconds.map(|lap_seconds| {
@@ -69,7 +72,7 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
         Extent::Laps(_) => lap_seconds.zip(all_laps).map(|(lap, laps)| lap * laps as f64),
     };
     let sum = |of: &dyn Fn(&Cell) -> u64| -> u64 {
-        plan.lap().iter().map(|round| of(&round.cell) * u64::from(round.cell.streams())).sum()
+        plan.lap().iter().map(|round| of(&round.cell) * u64::from(round.lanes())).sum()
     };
     let requests = all_laps.map(|laps| laps * sum(&|_| 1));
     let rounds = all_laps.map(|laps| laps * plan.lap().len() as u64);
@@ -78,6 +81,7 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
         seconds,
         laps,
         cells: cells(plan, rates, slots, laps),
+        notes: overloaded(plan, rates, slots),
         requests,
         prompt_tokens: all_laps.map(|laps| laps * sum(&Cell::input)),
         output_tokens: all_laps.map(|laps| laps * sum(&|cell| cell.output)),
@@ -90,10 +94,48 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
     }
 }
 
+/// Seconds that a round takes. An open one lasts until its last arrival, and as long as that
+/// one takes; where the server cannot keep up, until it has worked off what came.
+fn round_seconds(round: &Round, rates: &Rates, slots: Option<u64>) -> Option<f64> {
+    let alone = rates.round_seconds(&round.cell, slots)?;
+    let (Load::PerSecond(per_s), Some(open)) = (round.cell.load, round.open) else {
+        return Some(alone);
+    };
+    let longest = utilisation(round, rates, slots).unwrap_or(0.0).max(1.0);
+    Some(f64::from(open.requests) / per_s * longest + alone)
+}
+
+/// The share of the server that an open round asks for: from 1 on its queue has no end.
+/// `None` in a closed round, and in a warm one, of which nobody knows what a request costs.
+fn utilisation(round: &Round, rates: &Rates, slots: Option<u64>) -> Option<f64> {
+    let Load::PerSecond(per_s) = round.cell.load else { return None };
+    if round.class == Class::Warm {
+        return None;
+    }
+    rates.cost_seconds(&round.cell, slots).map(|seconds| per_s * seconds)
+}
+
+fn overloaded(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for round in plan.lap() {
+        let Some(utilisation) = utilisation(round, rates, slots) else { continue };
+        let Load::PerSecond(per_s) = round.cell.load else { continue };
+        let note = format!(
+            "{}: {per_s} requests/s, and by these rates the server does {} at the most: the queue grows without bound",
+            round.cell,
+            figures(per_s / utilisation)
+        );
+        if utilisation >= 1.0 && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
 fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> Vec<CellForecast> {
     let mut cells: Vec<CellForecast> = Vec::new();
     for round in plan.lap() {
-        let per_round = u64::from(round.cell.streams());
+        let per_round = u64::from(round.lanes());
         match cells.iter_mut().find(|known| (known.cell, known.class) == (round.cell, round.class))
         {
             Some(known) => known.per_lap += per_round,
@@ -101,7 +143,7 @@ fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> V
                 cell: round.cell,
                 class: round.class,
                 per_lap: per_round,
-                round_seconds: rates.round_seconds(&round.cell, slots),
+                round_seconds: round_seconds(round, rates, slots),
                 samples: None,
             }),
         }
@@ -143,7 +185,7 @@ impl Forecast {
         let matching = self.cells.iter().filter(|known| {
             select.depth.is_none_or(|depth| depth == known.cell.depth)
                 && select.class.is_none_or(|class| class == known.class)
-                && select.load.is_none_or(|load| load == known.cell.streams())
+                && select.load.is_none_or(|load| load == known.cell.load)
         });
         match select.phase {
             Some(Phase::Reference | Phase::Return) => {
@@ -191,5 +233,51 @@ impl Forecast {
     /// All gates of a contract with whether the plan is long enough for them.
     pub fn gates<'a>(&self, contract: &'a Contract, plan: &Plan) -> Vec<(&'a Gate, Decidable)> {
         contract.gates.iter().map(|gate| (gate, self.decidable(gate, plan))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Bounds;
+    use crate::plan::tests::{ladder, open};
+
+    const RATES: Rates = Rates::Flat { prefill_per_s: 512.0, decode_per_s: 16.0 };
+
+    #[test]
+    fn an_open_round_lasts_until_its_last_arrival_and_as_long_as_that_one_takes() {
+        // A prompt of 512 and an output of 16: a second each.
+        let plan = Plan::new(&open(&[0], &[0.25], 60), 7, Bounds::default()).unwrap();
+        let forecast = forecast(&plan, &RATES, Some(4));
+        assert_eq!(forecast.lap_seconds, Some(60.0 / 0.25 + 2.0));
+        assert_eq!(forecast.cells[0].round_seconds, forecast.lap_seconds);
+        assert_eq!(forecast.cells[0].per_lap, 60);
+        assert_eq!(forecast.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn samples_and_tokens_count_the_requests_of_open_rounds() {
+        let mut scenario = open(&[0], &[0.25], 60);
+        ladder(&mut scenario).concurrency = vec![2];
+        scenario.extent = Extent::Laps(4);
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let forecast = forecast(&plan, &Rates::Unknown, None);
+        assert_eq!(forecast.requests, Some(5 * 62));
+        assert_eq!(forecast.prompt_tokens, Some(5 * 62 * 512));
+        let select = |load| Select { load: Some(load), ..Select::default() };
+        let samples = |load| forecast.samples(&select(load), 2);
+        assert_eq!(samples(Load::PerSecond(0.25)), Some(240));
+        assert_eq!(samples(Load::Streams(2)), Some(8));
+        assert_eq!(forecast.lap_seconds, None);
+    }
+
+    #[test]
+    fn a_rate_beyond_the_server_is_told_and_takes_as_long_as_the_server_needs() {
+        // Four slots: a request costs a second of prefill and a quarter of its decoding.
+        let plan = Plan::new(&open(&[0], &[0.5, 1.6], 60), 7, Bounds::default()).unwrap();
+        let forecast = forecast(&plan, &RATES, Some(4));
+        let [note] = &forecast.notes[..] else { panic!("{:?}", forecast.notes) };
+        assert!(note.starts_with("d0/r1.6/") && note.contains("0.800 at the most"), "{note}");
+        assert_eq!(forecast.cells[1].round_seconds, Some(60.0 * 1.25 + 2.0));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::Cell;
+use crate::fact::{Cell, Load};
 use crate::spec::Profile;
 
 /// How fast a server is.
@@ -30,6 +30,9 @@ pub enum Rates {
     },
 }
 
+/// Bounds what a recipe may say of its slots.
+const SLOTS_MAX: u64 = 1 << 20;
+
 impl Rates {
     /// Where the rates come from, in words.
     pub fn origin(&self) -> String {
@@ -43,8 +46,9 @@ impl Rates {
         }
     }
 
-    /// Seconds that a round of a cell takes: its cold prefills one after the other, its
-    /// decoding side by side. `slots` is how many the server runs at once, where known.
+    /// Seconds that a closed round of a cell takes: its cold prefills one after the other, its
+    /// decoding side by side; of an open cell, seconds that a request takes when it is alone.
+    /// `slots` is how many the server runs at once, where known.
     pub fn round_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
         let streams = cell.streams().max(1);
         let together = slots.map_or(streams, |slots| streams.min(slots.max(1) as u32));
@@ -62,6 +66,16 @@ impl Rates {
         };
         Some(prefill * f64::from(streams) + decode * cell.output as f64 * waves)
     }
+
+    /// Seconds of the server that a cold request of a cell costs when all slots are taken:
+    /// its share of a closed round. Where nobody knows the slots it is the prefill alone,
+    /// which no server does side by side; it is never less than what this says.
+    pub fn cost_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
+        let streams = slots.map_or(1, |slots| slots.clamp(1, SLOTS_MAX) as u32);
+        let output = if slots.is_some() { cell.output } else { 0 };
+        let full = Cell { load: Load::Streams(streams), output, ..*cell };
+        self.round_seconds(&full, slots).map(|seconds| seconds / f64::from(streams))
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +89,15 @@ mod tests {
         assert_eq!(seconds("d0/c1/p1000/o100", None), Some(6.0));
         assert_eq!(seconds("d0/c4/p1000/o100", None), Some(9.0));
         assert_eq!(seconds("d0/c4/p1000/o100", Some(2)), Some(14.0));
+    }
+
+    #[test]
+    fn a_request_costs_its_share_of_a_full_round_and_at_least_its_prefill() {
+        let rates = Rates::Flat { prefill_per_s: 1000.0, decode_per_s: 20.0 };
+        let cell = "d0/r0.5/p1000/o100".parse().unwrap();
+        assert_eq!(rates.round_seconds(&cell, None), Some(6.0));
+        assert_eq!(rates.cost_seconds(&cell, Some(5)), Some(2.0));
+        assert_eq!(rates.cost_seconds(&cell, None), Some(1.0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Asked, Atom, Half};
-use crate::fact::{ClosedBecause, Ended, Seq};
+use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{Measure, Quantity, Statistic};
 use crate::spec::{Limit, Select};
@@ -63,6 +63,7 @@ struct Selector<'a> {
     class: Option<&'static str>,
     phase: Option<&'static str>,
     load: Option<u32>,
+    rate: Option<f64>,
     workload: Option<&'a str>,
 }
 
@@ -160,6 +161,11 @@ pub fn render(
 
 fn gate(gate: &GateResult) -> Gate<'_> {
     let select = &gate.select;
+    let (load, rate) = match select.load {
+        Some(Load::Streams(streams)) => (Some(streams), None),
+        Some(Load::PerSecond(rate)) => (None, Some(rate)),
+        None => (None, None),
+    };
     Gate {
         text: &gate.text,
         measure: gate.measure.to_string(),
@@ -167,7 +173,8 @@ fn gate(gate: &GateResult) -> Gate<'_> {
             depth: select.depth,
             class: select.class.map(crate::fact::Class::word),
             phase: select.phase.map(crate::fact::Phase::word),
-            load: select.load,
+            load,
+            rate,
             workload: select.workload.as_deref(),
         },
         limit: BTreeMap::from([limit(gate.limit)]),

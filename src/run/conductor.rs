@@ -14,10 +14,10 @@ use clock::ServiceClock;
 use round::Running;
 
 use crate::fact::{
-    Action, Closed, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Source, TargetFact,
-    TargetWord,
+    Action, Closed, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, Source,
+    TargetFact, TargetWord,
 };
-use crate::incident::liveness::{Change, Liveness, State};
+use crate::incident::liveness::{Change, Liveness, State, UP};
 use crate::plan::{Place, Plan};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
@@ -27,8 +27,8 @@ use crate::unit::{At, micros};
 pub enum Order {
     /// Write a fact down.
     Record(Fact),
-    /// Send the ask of a lane.
-    Send(Place, u32),
+    /// Send the ask of a lane, which is due at this instant.
+    Send(Place, u32, At),
     /// Ask the server whether it is there.
     Probe,
     /// Hang up on everything in flight, and say why.
@@ -65,6 +65,12 @@ pub struct Conductor {
     phase: Option<Phase>,
     place: Place,
     running: Option<Running>,
+    /// Since when nothing stands in the way of the next round: the stamp of the entry that
+    /// ended the one before, began the phase, or showed that the server is there. Not when
+    /// somebody asked, so that a journal replayed gives the same rounds.
+    free_from: At,
+    /// One more than the last slot that each lane sent in this phase.
+    next: Vec<u64>,
     lap_began_us: u64,
     lap_us: u64,
     pending: VecDeque<Fact>,
@@ -81,6 +87,7 @@ pub struct Conductor {
 impl Conductor {
     /// At the beginning of a run.
     pub fn new(plan: Rc<Plan>) -> Conductor {
+        let next = vec![0; plan.lanes() as usize];
         Conductor {
             plan,
             liveness: Liveness::default(),
@@ -88,6 +95,8 @@ impl Conductor {
             phase: None,
             place: Place::default(),
             running: None,
+            free_from: At::ZERO,
+            next,
             lap_began_us: 0,
             lap_us: 0,
             pending: VecDeque::new(),
@@ -106,19 +115,47 @@ impl Conductor {
         self.closed
     }
 
-    /// The next slot of every lane of the present phase.
+    /// The phase whose asks are sent; `None` before the load and in the drain.
+    pub fn phase(&self) -> Option<Phase> {
+        self.phase.filter(|phase| *phase != Phase::Drain)
+    }
+
+    /// One more than the last slot that was sent, for every lane of the present phase.
     pub fn issued(&self) -> Option<Issued> {
         // Nothing new is sent in the drain; its slots are those of the phase before.
-        let phase = self.phase.filter(|phase| *phase != Phase::Drain)?;
-        let place = self.running.as_ref().map_or(self.place, |running| running.after);
-        let next = (0..self.plan.lanes()).map(|lane| self.plan.slot(place, lane)).collect();
-        Some(Issued { phase, next })
+        Some(Issued { phase: self.phase()?, next: self.next.clone() })
+    }
+
+    /// When [`Conductor::due`] wants to be asked, whatever else happens: the next arrival of
+    /// an open round. `None` where only what happens decides.
+    pub fn wake(&self) -> Option<At> {
+        let due = self.running.as_ref()?.next_due()?;
+        let goes_on = !self.closed && self.stopping.is_none() && !self.is_past(due);
+        // One bad sign is no outage: the arrivals of an open loop wait for no answer.
+        (goes_on && self.liveness.state() != State::Down).then_some(due)
+    }
+
+    /// Whether an instant lies behind the duration. Half-open: its last instant is not in it.
+    fn is_past(&self, at: At) -> bool {
+        let Extent::Duration(duration) = self.plan.extent else { return false };
+        self.phase.is_some() && self.clock.now_us(at) >= micros(duration)
     }
 
     /// Takes in what happened.
     pub fn take(&mut self, entry: &Entry) {
-        match self.liveness.take(entry) {
-            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence, entry.at),
+        let before = self.liveness.state();
+        let change = self.liveness.take(entry);
+        let doubted = before == State::Up && self.liveness.state() != State::Up;
+        if doubted {
+            // All sending waits for the answer, so it is asked at once.
+            self.probe_wait_us = PROBE_US.0;
+            self.probe_at = entry.at;
+        }
+        if before != State::Up && self.liveness.state() == State::Up {
+            self.free(entry.at);
+        }
+        match change {
+            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence),
             Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
             Some(Change::Restarted { since, evidence }) => {
                 self.pending.push_back(target(TargetWord::Restarted, Some(since), evidence));
@@ -127,19 +164,13 @@ impl Conductor {
         }
         match &entry.fact {
             Fact::Phase(began) => self.began(began, entry.at),
-            Fact::Request(request) => {
-                if let Some(running) = &mut self.running {
-                    running.ended(request);
-                }
-            }
+            Fact::Request(request) => self.ended(request),
             Fact::Batch(_) => self.round_ended(entry.at),
             Fact::Action(action) => self.told(action, entry.at),
-            Fact::Reading(reading) if reading.source == Source::Engine && reading.name == "up" => {
-                self.probe_at =
-                    entry.at.after(std::time::Duration::from_micros(self.probe_wait_us));
-                let away_us = micros(self.plan.limits.away);
-                let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
-                self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
+            Fact::Reading(reading)
+                if reading.source == Source::Engine && reading.name == UP && !doubted =>
+            {
+                self.probed(entry.at);
             }
             Fact::Fault(fault) if fault.fatal => {
                 self.stop(ClosedBecause::Fault, fault.why.clone());
@@ -150,11 +181,46 @@ impl Conductor {
         }
     }
 
-    fn went_away(&mut self, since: At, evidence: String, at: At) {
+    /// Whether the server is there was answered: the next probe waits longer, as long as it is not.
+    fn probed(&mut self, at: At) {
+        if self.liveness.state() == State::Up {
+            return;
+        }
+        self.probe_at = At(at.0 + self.probe_wait_us);
+        let away_us = micros(self.plan.limits.away);
+        let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
+        self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
+    }
+
+    fn free(&mut self, at: At) {
+        // Stamps may come out of order.
+        self.free_from = self.free_from.max(at);
+    }
+
+    fn ended(&mut self, request: &Request) {
+        if Some(request.phase) == self.phase {
+            self.sent(request.lane, request.slot);
+        }
+        if let Some(running) = &mut self.running {
+            running.ended(request);
+        }
+    }
+
+    fn sent(&mut self, lane: u32, slot: u64) {
+        if let Some(next) = self.next.get_mut(lane as usize) {
+            *next = slot.saturating_add(1).max(*next);
+        }
+    }
+
+    fn went_away(&mut self, since: At, evidence: String) {
         self.clock.stand(since);
         self.probe_wait_us = PROBE_US.0;
-        self.probe_at = at.after(std::time::Duration::from_micros(PROBE_US.0));
         self.pending.push_back(target(TargetWord::Away, Some(since), evidence));
+        // The rest of the round is not sent into the dark, nor in a burst afterwards. One of
+        // which nothing was sent begins anew when the server is back.
+        if self.running.as_mut().is_some_and(|running| !running.break_off()) {
+            self.running = None;
+        }
     }
 
     fn came_back(&mut self, since: At, evidence: String, at: At) {
@@ -165,7 +231,9 @@ impl Conductor {
     fn began(&mut self, began: &PhaseBegan, at: At) {
         self.phase = Some(began.phase);
         self.clock.start(at);
+        self.free(at);
         if began.phase != Phase::Drain {
+            self.next.fill(0);
             self.place = Place::default();
             self.lap_began_us = self.clock.now_us(at);
         } else if self.drain_from.is_none() {
@@ -174,6 +242,7 @@ impl Conductor {
     }
 
     fn round_ended(&mut self, at: At) {
+        self.free(at);
         let Some(running) = self.running.take() else { return };
         self.place = running.after;
         if self.place.index == 0 {
@@ -209,51 +278,55 @@ impl Conductor {
         if let Some(fact) = self.pending.pop_front() {
             return Some(Order::Record(fact));
         }
+        let state = self.liveness.state();
+        if self.stopping.is_none() && state != State::Up && now >= self.probe_at {
+            // Its answer sets the time of the next; this one bounds an answer that never comes.
+            self.probe_at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
+            return Some(Order::Probe);
+        }
+        // Before the clock: an arrival that was due in time is sent, if only just.
+        if let Some(due) = self.wake().filter(|due| *due <= now) {
+            return self.send(due);
+        }
         self.notice_limits(now);
         if let Some((because, note)) = self.stopping.clone() {
             return self.wind_down(now, because, note);
         }
-        if self.liveness.state() != State::Up {
-            if now >= self.probe_at {
-                // Its answer sets the time of the next; this one bounds an answer that never comes.
-                self.probe_at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
-                return Some(Order::Probe);
-            }
-            return self.round_over();
+        if let Some(running) = &self.running {
+            let at_once = state == State::Up && !running.is_open();
+            return at_once.then(|| self.send(now)).flatten().or_else(|| self.round_over());
         }
-        if let Some(running) = &mut self.running {
-            if let Some(lane) = running.unsent.pop_front() {
-                running.out.insert(lane);
-                return Some(Order::Send(running.place, lane));
-            }
-            return self.round_over();
+        if state != State::Up {
+            return None;
         }
         if let Some(order) = self.next_phase(now) {
             return Some(order);
         }
         if self.stopping.is_none() {
             let phase = self.phase?;
-            self.running = Some(Running::new(&self.plan, phase, self.place, now));
+            self.running = Some(Running::new(&self.plan, phase, self.place, self.free_from));
         }
         self.due(now)
     }
 
+    /// Sends the next lane of the running round.
+    fn send(&mut self, due: At) -> Option<Order> {
+        let running = self.running.as_mut()?;
+        let (place, lane) = (running.place, running.send()?);
+        self.sent(lane, self.plan.slot(place, lane));
+        Some(Order::Send(place, lane, due))
+    }
+
+    /// Ends the running round. One that an outage broke ends with what was sent.
     fn round_over(&self) -> Option<Order> {
-        let running = self.running.as_ref()?;
-        // A round that an outage broke ends with what was sent; the rest of it is not sent
-        // into the dark.
-        let over = running.out.is_empty() && running.sent_any();
-        let whole = running.unsent.is_empty() || self.liveness.state() != State::Up;
-        (over && whole).then(|| Order::Record(Fact::Batch(running.batch())))
+        let running = self.running.as_ref().filter(|running| running.is_over())?;
+        Some(Order::Record(Fact::Batch(running.batch())))
     }
 
     /// Ends the run when the server was away too long or outages took too much of it.
     fn notice_limits(&mut self, now: At) {
         let away_us = self.clock.away_us(now);
-        if let Extent::Duration(duration) = self.plan.extent
-            && self.phase.is_some()
-            && self.clock.now_us(now) >= micros(duration)
-        {
+        if self.is_past(now) {
             self.stop(ClosedBecause::Done, "the duration is over".to_owned());
         }
         if away_us > micros(self.plan.limits.away) {
@@ -276,7 +349,7 @@ impl Conductor {
     }
 
     fn wind_down(&mut self, now: At, because: ClosedBecause, note: String) -> Option<Order> {
-        let out = self.running.as_ref().is_some_and(|running| !running.out.is_empty());
+        let out = self.running.as_ref().is_some_and(Running::is_out);
         if out && self.cut {
             self.cut = false;
             return Some(Order::Cut(why(because)));

@@ -63,7 +63,7 @@ fn abilities(server: &Server) -> String {
 /// More streams than the server runs at once: the rest of them wait, and their TTFT is a queue's.
 fn concurrency(recipe: &Recipe, plan: &Plan) -> Option<Seen> {
     let slots = recipe.whole("max_num_seqs")?;
-    let streams = u64::from(plan.lanes());
+    let streams = u64::from(plan.streams());
     (streams > slots).then(|| Seen {
         subject: "concurrency".to_owned(),
         declared: Some(format!("max_num_seqs {slots}")),

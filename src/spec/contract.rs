@@ -5,7 +5,7 @@ mod read;
 
 pub(super) use read::{Scope, read};
 
-use crate::fact::{Class, Phase};
+use crate::fact::{Class, Load, Phase};
 use crate::measure::Measure;
 
 /// Everything that must hold.
@@ -42,8 +42,8 @@ pub struct Select {
     pub class: Option<Class>,
     /// The phase; left open, it is every steady phase.
     pub phase: Option<Phase>,
-    /// Concurrent streams.
-    pub load: Option<u32>,
+    /// So many streams, or so many requests per second.
+    pub load: Option<Load>,
     /// The workload's name.
     pub workload: Option<String>,
 }

@@ -8,9 +8,11 @@ mod read;
 pub use overrides::Overrides;
 pub use read::read;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Contract, Source};
+use crate::fact::Load;
 
 /// What is asked of the server, for how long, and what must hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,7 @@ pub enum Extent {
 /// A kind of asking.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Workload {
-    /// Every depth × every concurrency, in rounds.
+    /// Every depth × every load, in rounds.
     Ladder(Ladder),
 }
 
@@ -60,8 +62,9 @@ impl Workload {
     }
 }
 
-/// Every depth × every concurrency × one shape, in rounds: as many requests at once
-/// as there are streams, the next round when the last of them has ended.
+/// Every depth × every load × one shape, in rounds. In a closed loop a round is as many
+/// requests at once as there are streams; in an open loop each request is sent when it is
+/// due, however slow the answers. The next round begins when the last of them has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ladder {
     /// Context before the prompt, tokens.
@@ -70,8 +73,14 @@ pub struct Ladder {
     pub prompt: u64,
     /// Output asked for, tokens.
     pub output: u64,
-    /// Streams at once.
+    /// Streams at once, each a closed loop; may be empty where there are rates.
     pub concurrency: Vec<u32>,
+    /// Requests per second, each an open loop; may be empty where there are streams.
+    pub rate: Vec<f64>,
+    /// How the requests of an open loop are spread over time.
+    pub arrivals: Arrivals,
+    /// Requests per visit to a cell of the open loop.
+    pub requests: u32,
     /// Whether contexts come again.
     pub prefix: Prefix,
     /// Rounds of a cell, one after the other, per lap.
@@ -88,6 +97,41 @@ pub struct Ladder {
     /// The endpoint: chat completions, or plain completions.
     pub api: Api,
 }
+
+impl Ladder {
+    /// All loads, in the order in which a lap visits them at each depth.
+    pub fn loads(&self) -> impl Iterator<Item = Load> {
+        let streams = self.concurrency.iter().copied().map(Load::Streams);
+        streams.chain(self.rate.iter().copied().map(Load::PerSecond))
+    }
+}
+
+/// How the requests of an open loop are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// As those of many users who know nothing of each other: gaps of exponential length.
+    #[default]
+    Poisson,
+    /// Evenly.
+    Constant,
+}
+
+impl Arrivals {
+    /// The word in scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Arrivals::Poisson => "poisson",
+            Arrivals::Constant => "constant",
+        }
+    }
+}
+
+/// Requests per visit to an open cell where the scenario does not say: enough for a p95.
+pub const REQUESTS: u32 = 60;
+
+/// Requests per second that can be asked for: bounds an arrival that would never come, and
+/// one that no single machine could send in time.
+pub const RATES: RangeInclusive<f64> = 0.0001..=1000.0;
 
 /// Which endpoint is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

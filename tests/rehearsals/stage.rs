@@ -9,7 +9,7 @@ use longhaul::command::drive::{Again, Went, Wish};
 use longhaul::command::report::{Judged, judge};
 use longhaul::command::{Asked, rehearse};
 use longhaul::exit::Exit;
-use longhaul::fact::{Closed, Ended, Entry, Fact, Phase, Reading, Request, Source};
+use longhaul::fact::{Closed, Ended, Entry, Fact, Load, Phase, Reading, Request, Source};
 use longhaul::incident::{Incident, Kind};
 use longhaul::measure::Quantity;
 use longhaul::run::Watcher;
@@ -217,7 +217,8 @@ impl Played {
 
     /// The median of a quantity, one stream, in a phase.
     pub fn median(&self, quantity: Quantity, phase: Phase) -> f64 {
-        let select = Select { phase: Some(phase), load: Some(1), ..Select::default() };
+        let select =
+            Select { phase: Some(phase), load: Some(Load::Streams(1)), ..Select::default() };
         self.analysis().dist(quantity, &select).percentile(0.5).expect("samples")
     }
 

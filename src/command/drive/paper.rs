@@ -78,6 +78,9 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
     if let Some(concurrency) = &overrides.concurrency {
         flag("concurrency", &list(concurrency));
     }
+    if let Some(rate) = &overrides.rate {
+        flag("rate", &list(rate));
+    }
     if let Some(profile) = &wish.asked.profile {
         flag("profile", profile);
     }

@@ -1,7 +1,7 @@
-//! The ladder: every depth × every concurrency, in plain laps or in the order
+//! The ladder: every depth × every load, in plain laps or in the order
 //! and with the two phases of llama-benchy.
 
-use super::{Part, Round};
+use super::{Open, Part, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
 use crate::plan::{Bounds, Fit, Input, Message, Plan};
@@ -23,31 +23,35 @@ pub fn rounds(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Round>, Mistake> {
     let depths = depths(ladder, bounds, scenario, notes)?;
-    let order: Vec<(u64, u32)> = match &ladder.schedule {
-        Some(schedule) => {
-            schedule.iter().copied().filter(|(depth, _)| depths.contains(depth)).collect()
-        }
-        None => depths
+    let order: Vec<(u64, Load)> = match &ladder.schedule {
+        Some(schedule) => schedule
             .iter()
-            .flat_map(|depth| ladder.concurrency.iter().map(|streams| (*depth, *streams)))
+            .filter(|(depth, _)| depths.contains(depth))
+            .map(|(depth, streams)| (*depth, Load::Streams(*streams)))
             .collect(),
+        None => depths.iter().flat_map(|depth| ladder.loads().map(|load| (*depth, load))).collect(),
     };
     let mut rounds = Vec::new();
-    for (depth, streams) in order {
+    for (depth, load) in order {
         for _ in 0..ladder.runs {
-            rounds.extend(visit(ladder, depth, streams));
+            rounds.extend(visit(ladder, depth, load));
         }
     }
     Ok(rounds)
 }
 
 /// The rounds that one visit to a cell takes.
-fn visit(ladder: &Ladder, depth: u64, streams: u32) -> Vec<Round> {
+fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
+    let open = match load {
+        Load::Streams(_) => None,
+        Load::PerSecond(_) => Some(Open { arrivals: ladder.arrivals, requests: ladder.requests }),
+    };
     let round = |prompt, class, part| Round {
         workload: NAME,
-        cell: Cell { depth, load: Load::Streams(streams), prompt, output: ladder.output },
+        cell: Cell { depth, load, prompt, output: ladder.output },
         class,
         part,
+        open,
         api: ladder.api,
         exact_output: ladder.exact_output,
     };
@@ -121,7 +125,9 @@ pub fn input(plan: &Plan, round: &Round, phase: Phase, lane: u32, slot: u64, fit
         Part::Fresh | Part::Load => mix(mix(own[0], own[1]), own[2]),
         // The load round before this one had the same streams, so its slot is one less.
         Part::Follow => mix(mix(own[0], own[1]), own[2] - 1),
-        Part::Kept => mix(mix(u64::MAX, u64::from(lane)), round.cell.depth),
+        // As many contexts as arrivals would find no room in any cache.
+        Part::Kept if round.open.is_some() => mix(mix(u64::MAX, 0), round.cell.depth),
+        Part::Kept => mix(mix(u64::MAX, own[1]), round.cell.depth),
     };
     let context = (round.cell.depth > 0).then(|| {
         let rng = Rng::at(plan.seed, &[0, context_address]);

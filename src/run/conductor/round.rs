@@ -14,10 +14,12 @@ pub struct Running {
     pub place: Place,
     /// The place after it.
     pub after: Place,
-    /// Lanes that have not been sent yet.
-    pub unsent: VecDeque<u32>,
+    /// Lanes that have not been sent yet, in the order in which they are due.
+    unsent: VecDeque<u32>,
+    /// When each lane is due; `None` in a closed round, whose lanes are due at once.
+    dues: Option<Vec<At>>,
     /// Lanes whose request has not ended.
-    pub out: BTreeSet<u32>,
+    out: BTreeSet<u32>,
     batch: Batch,
     /// Whether every stream so far had its tokens, and those of its first chunk, counted.
     counted: (bool, bool),
@@ -25,12 +27,15 @@ pub struct Running {
 
 impl Running {
     /// The round at a place, nothing of it sent.
-    pub fn new(plan: &Plan, phase: Phase, place: Place, now: At) -> Running {
+    pub fn new(plan: &Plan, phase: Phase, place: Place, began: At) -> Running {
         let (round, after) = plan.at(place);
+        let after_began = |us: u64| At(began.0.saturating_add(us));
+        let dues = plan.due_us(phase, place);
         Running {
             place,
             after,
-            unsent: (0..round.cell.streams()).collect(),
+            unsent: (0..round.lanes()).collect(),
+            dues: dues.map(|dues| dues.into_iter().map(after_began).collect()),
             out: BTreeSet::new(),
             batch: Batch {
                 phase,
@@ -41,7 +46,7 @@ impl Running {
                 repeat: 0,
                 requests: 0,
                 good: 0,
-                began: now,
+                began,
                 first: None,
                 last: None,
                 tokens: None,
@@ -53,6 +58,39 @@ impl Running {
         }
     }
 
+    /// When the next lane of an open round is due; `None` where none waits for its time.
+    pub fn next_due(&self) -> Option<At> {
+        self.dues.as_ref()?.get(*self.unsent.front()? as usize).copied()
+    }
+
+    /// Whether each of its lanes waits for a time of its own.
+    pub fn is_open(&self) -> bool {
+        self.dues.is_some()
+    }
+
+    /// The next lane, which from now on is out.
+    pub fn send(&mut self) -> Option<u32> {
+        let lane = self.unsent.pop_front()?;
+        self.out.insert(lane);
+        Some(lane)
+    }
+
+    /// Nothing more of it is sent. Says whether anything was.
+    pub fn break_off(&mut self) -> bool {
+        self.unsent.clear();
+        self.sent_any()
+    }
+
+    /// Whether requests of it have not ended.
+    pub fn is_out(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Whether all that there is of it was sent and has ended.
+    pub fn is_over(&self) -> bool {
+        self.unsent.is_empty() && self.out.is_empty() && self.sent_any()
+    }
+
     /// Whether anything of it was sent.
     pub fn sent_any(&self) -> bool {
         self.batch.requests > 0 || !self.out.is_empty()
@@ -60,7 +98,10 @@ impl Running {
 
     /// A request of it ended.
     pub fn ended(&mut self, request: &Request) {
-        if !self.out.remove(&request.lane) {
+        let unsent = self.unsent.len();
+        // A row says that its lane was sent, whatever the clock said when it was replayed.
+        self.unsent.retain(|lane| *lane != request.lane);
+        if !self.out.remove(&request.lane) && self.unsent.len() == unsent {
             return;
         }
         let batch = &mut self.batch;

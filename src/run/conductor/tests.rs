@@ -7,31 +7,52 @@ use std::time::Duration;
 
 use super::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
 use crate::fact::{
-    Action, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
+    Action, Batch, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
 };
-use crate::plan::tests::scenario;
+use crate::plan::tests::{ladder, open, scenario};
 use crate::plan::{Bounds, Fit, Place, Plan};
-use crate::spec::Extent;
+use crate::spec::scenario::Arrivals;
+use crate::spec::{Extent, Scenario};
 use crate::unit::At;
 
-/// A world in which every request takes a second, and a server may be away for a while.
+/// A world in which every request takes as long, a second mostly, and a server may be away for a while.
 struct Toy {
     plan: Rc<Plan>,
     conductor: Conductor,
     now: At,
     seq: u64,
-    in_flight: VecDeque<(At, Place, u32)>,
+    /// Sent, place, lane, due.
+    in_flight: VecDeque<(At, Place, u32, At)>,
     away: Option<(At, At)>,
     entries: Vec<Entry>,
     orders: Vec<Order>,
     probes: u64,
+    /// How long every answer takes.
+    answer_us: u64,
     /// Whether the server never answers again after ten seconds.
     stuck: bool,
+    /// Whether a sensor reads every ten seconds that the server is there.
+    sensor: bool,
+    /// Whether probes get no answer.
+    silent: bool,
+    /// From when on one request ends with an error frame, though the server is well.
+    hiccup: Option<At>,
 }
 
 impl Toy {
     fn new(extent: Extent, reference_laps: u64) -> Toy {
-        let mut scenario = scenario(&[0, 4096], &[1, 2]);
+        Toy::of(scenario(&[0, 4096], &[1, 2]), extent, reference_laps)
+    }
+
+    /// Two depths with an arrival every second and a half, ten to a round.
+    fn open(seconds: u64, arrivals: Arrivals) -> Toy {
+        let extent = Extent::Duration(Duration::from_secs(seconds));
+        let mut scenario = open(&[0, 4096], &[1.0 / 1.5], 10);
+        ladder(&mut scenario).arrivals = arrivals;
+        Toy::of(scenario, extent, 0)
+    }
+
+    fn of(mut scenario: Scenario, extent: Extent, reference_laps: u64) -> Toy {
         scenario.extent = extent;
         scenario.reference_laps = reference_laps;
         let plan = Rc::new(Plan::new(&scenario, 7, Bounds::default()).unwrap());
@@ -45,7 +66,11 @@ impl Toy {
             entries: Vec::new(),
             orders: Vec::new(),
             probes: 0,
+            answer_us: 1_000_000,
             stuck: false,
+            sensor: false,
+            silent: false,
+            hiccup: None,
         }
     }
 
@@ -64,9 +89,10 @@ impl Toy {
         self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
 
-    fn request(&self, place: Place, lane: u32, sent: At, ended: Ended) -> Request {
+    fn request(&self, flight: (At, Place, u32, At), ended: Ended) -> Request {
+        let (sent, place, lane, due) = flight;
         let phase = *self.phases().iter().rfind(|phase| **phase != Phase::Drain).unwrap();
-        let ask = self.plan.ask(phase, place, lane, sent, &Fit::guess(self.plan.corpus()));
+        let ask = self.plan.ask(phase, place, lane, due, &Fit::guess(self.plan.corpus()));
         Request {
             phase,
             workload: ask.workload.to_owned(),
@@ -78,7 +104,7 @@ impl Toy {
             cell: ask.cell,
             lap: ask.lap,
             repeat: 0,
-            due: sent,
+            due: ask.due,
             sent,
             done: self.now,
             first_byte_us: None,
@@ -114,11 +140,15 @@ impl Toy {
             self.orders.push(order.clone());
             match order {
                 Order::Record(fact) => self.record(self.now, fact),
-                Order::Send(place, lane) => self.in_flight.push_back((self.now, place, lane)),
+                Order::Send(place, lane, due) => {
+                    self.in_flight.push_back((self.now, place, lane, due));
+                }
                 Order::Probe => {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
-                    self.up(value);
+                    if !self.silent {
+                        self.up(value);
+                    }
                 }
                 Order::Cut(_) => self.end_all(Ended::Cut),
                 Order::LastLook => {}
@@ -127,27 +157,33 @@ impl Toy {
     }
 
     fn end_all(&mut self, ended: Ended) {
-        while let Some((sent, place, lane)) = self.in_flight.pop_front() {
-            let request = self.request(place, lane, sent, ended);
+        while let Some(flight) = self.in_flight.pop_front() {
+            let request = self.request(flight, ended);
             self.record(self.now, Fact::Request(Box::new(request)));
         }
     }
 
-    /// A tenth of a second passes.
+    /// A tenth of a second passes, or less if the conductor wants to be woken.
     fn step(&mut self) {
         self.obey();
-        self.now = At(self.now.0 + 100_000);
+        let next = At((self.now.0 / 100_000 + 1) * 100_000);
+        self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
         if self.is_away() {
             self.end_all(Ended::Refused);
         }
-        while let Some((sent, place, lane)) = self.in_flight.front().copied() {
+        while let Some(flight) = self.in_flight.front().copied() {
             let stuck = self.stuck && self.now.seconds() > 10.0;
-            if stuck || self.now.since(sent) < 1_000_000 {
+            if stuck || self.now.since(flight.0) < self.answer_us {
                 break;
             }
             self.in_flight.pop_front();
-            let request = self.request(place, lane, sent, Ended::Completed);
+            let broken = self.hiccup.take_if(|from| self.now >= *from).is_some();
+            let ended = if broken { Ended::ErrorFrame } else { Ended::Completed };
+            let request = self.request(flight, ended);
             self.record(self.now, Fact::Request(Box::new(request)));
+        }
+        if self.sensor && self.now.0.is_multiple_of(10_000_000) {
+            self.up(f64::from(u8::from(!self.is_away())));
         }
     }
 
@@ -172,6 +208,27 @@ impl Toy {
                 _ => None,
             })
             .collect()
+    }
+
+    fn batches(&self) -> Vec<Batch> {
+        let batch = |entry: &Entry| match &entry.fact {
+            Fact::Batch(batch) => Some(batch.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(batch).collect()
+    }
+
+    fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Vec<&Request> {
+        let requests = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Request(request) => Some(&**request),
+            _ => None,
+        });
+        requests.filter(|request| wanted(request)).collect()
+    }
+
+    fn sends(&self) -> Vec<Order> {
+        let orders = self.orders.iter().filter(|order| matches!(order, Order::Send(..)));
+        orders.cloned().collect()
     }
 
     fn act(&mut self, what: &str) {
@@ -251,6 +308,22 @@ fn an_outage_stops_the_clock_and_the_plan_goes_on() {
     assert!(refused.count() <= 2, "a server that is away is not hammered with the plan");
     assert!((2..=12).contains(&toy.probes), "{} probes in 12 s", toy.probes);
     assert!((90.0..99.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn one_error_frame_of_a_server_that_was_long_up_holds_nothing_up() {
+    let mut toy = Toy::seconds(300);
+    toy.sensor = true;
+    toy.hiccup = Some(At(203_000_000));
+    toy.run();
+    let sent = |entry: &Entry| match &entry.fact {
+        Fact::Request(request) => Some(request.sent),
+        _ => None,
+    };
+    let mut sent: Vec<At> = toy.entries.iter().filter_map(sent).collect();
+    sent.sort_unstable();
+    let longest_us = sent.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
+    assert!(longest_us <= 1_200_000, "nothing was sent for {longest_us} us");
 }
 
 #[test]
@@ -353,29 +426,208 @@ fn an_interrupt_at_any_step_leads_to_an_end() {
     }
 }
 
+/// All orders to send that a conductor gives while it is asked about an instant.
+fn sends(conductor: &mut Conductor, at: At, sent: &mut Vec<Order>) {
+    while let Some(order) = conductor.due(at) {
+        match order {
+            Order::Send(..) => sent.push(order),
+            // What was recorded comes from the journal itself.
+            Order::Record(_) => break,
+            Order::Probe | Order::Cut(_) | Order::LastLook => {}
+        }
+    }
+}
+
+/// What a journal replayed sends: asked after every entry, and when it wants to be woken.
+fn replayed(toy: &Toy) -> Vec<Order> {
+    let mut again = Conductor::new(toy.plan.clone());
+    let mut sent = Vec::new();
+    sends(&mut again, At::ZERO, &mut sent);
+    for entry in &toy.entries {
+        while let Some(wake) = again.wake().filter(|wake| *wake < entry.at) {
+            sends(&mut again, wake, &mut sent);
+        }
+        again.take(entry);
+        sends(&mut again, entry.at, &mut sent);
+    }
+    sent
+}
+
 #[test]
 fn a_journal_replayed_gives_the_same_orders() {
     let mut toy = Toy::seconds(40);
     toy.away = Some((At(12_000_000), At(18_000_000)));
     toy.run();
-    let mut again = Conductor::new(toy.plan.clone());
-    let mut sent = Vec::new();
-    let mut at = At::ZERO;
-    for entry in std::iter::once(None).chain(toy.entries.iter().map(Some)) {
-        if let Some(entry) = entry {
-            again.take(entry);
-            at = entry.at;
-        }
-        while let Some(order) = again.due(at) {
-            match order {
-                Order::Send(..) => sent.push(order),
-                // What was recorded comes from the journal itself.
-                Order::Record(_) => break,
-                Order::Probe | Order::Cut(_) | Order::LastLook => {}
-            }
-        }
+    assert_eq!(replayed(&toy), toy.sends());
+}
+
+#[test]
+fn a_journal_of_an_open_loop_replayed_gives_the_same_orders_to_the_microsecond() {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let mut toy = Toy::open(120, arrivals);
+        toy.answer_us = 3_700_000;
+        toy.away = Some((At(52_000_000), At(61_000_000)));
+        toy.hiccup = Some(At(20_000_000));
+        toy.run();
+        assert!(toy.sends().len() > 50);
+        assert_eq!(replayed(&toy), toy.sends());
     }
-    let live: Vec<Order> =
-        toy.orders.iter().filter(|order| matches!(order, Order::Send(..))).cloned().collect();
-    assert_eq!(sent, live);
+}
+
+#[test]
+fn an_open_round_keeps_its_schedule_however_slow_the_answers() {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let mut toy = Toy::open(200, arrivals);
+        toy.answer_us = 7_300_000;
+        assert_eq!(toy.run(), ClosedBecause::Done);
+        let mut rounds = 0;
+        for batch in toy.batches().into_iter().filter(|batch| batch.requests == 10) {
+            let index = usize::from(batch.cell.depth > 0);
+            let place = Place { lap: batch.lap, index };
+            let planned = toy.plan.due_us(batch.phase, place).unwrap();
+            let of_round = toy.requests(|request| {
+                (request.phase, request.lap, request.cell) == (batch.phase, batch.lap, batch.cell)
+            });
+            for request in of_round {
+                let due = At(batch.began.0 + planned[request.lane as usize]);
+                assert_eq!((request.due, request.sent), (due, due));
+            }
+            rounds += 1;
+        }
+        assert!(rounds > 5, "{rounds} rounds");
+    }
+}
+
+#[test]
+fn a_round_of_the_open_loop_begins_when_the_last_request_of_the_one_before_has_ended() {
+    let mut toy = Toy::open(100, Arrivals::Constant);
+    toy.run();
+    let batches = toy.batches();
+    let ends: Vec<At> = toy
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.fact, Fact::Batch(_)))
+        .map(|entry| entry.at)
+        .collect();
+    assert!(ends.len() > 4);
+    // A phase may begin in between, at the same instant.
+    assert!(ends.iter().zip(&batches[1..]).all(|(end, next)| *end == next.began));
+}
+
+#[test]
+fn what_comes_due_while_the_server_is_away_is_not_sent_in_a_burst_afterwards() {
+    let mut toy = Toy::open(120, Arrivals::Constant);
+    let (away, back) = (At(40_000_000), At(61_000_000));
+    toy.away = Some((away, back));
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let all = toy.requests(|_| true);
+    assert!(all.iter().all(|request| request.sent == request.due));
+    let dark = all.iter().filter(|request| request.sent > away && request.sent < back);
+    assert!(dark.count() <= 1, "nothing is sent into the dark, once it is known to be dark");
+    let broken = toy.batches().into_iter().find(|batch| batch.good < batch.requests).unwrap();
+    assert!(broken.requests < 10, "the broken round ends with what was sent");
+    let next = all.iter().map(|request| request.sent).find(|sent| *sent > back).unwrap();
+    assert!(next.since(back) < 15_000_000, "{next:?}");
+}
+
+#[test]
+fn a_round_of_which_nothing_was_sent_begins_anew_when_the_server_is_back() {
+    let mut toy = Toy::open(120, Arrivals::Poisson);
+    let waits = |toy: &Toy| {
+        let idle = toy.in_flight.is_empty() && toy.batches().len() > 1;
+        idle && toy.conductor.running.as_ref().is_some_and(|running| !running.sent_any())
+    };
+    while !waits(&toy) {
+        toy.step();
+    }
+    let (place, phase) = (toy.conductor.place, *toy.phases().last().unwrap());
+    toy.away = Some((toy.now, At(u64::MAX)));
+    toy.up(0.0);
+    toy.obey();
+    assert_eq!(toy.conductor.wake(), None, "nothing is due while the server is away");
+    (toy.now, toy.away) = (At(toy.now.0 + 50_000_000), None);
+    toy.up(1.0);
+    let (back, sent) = (toy.now, toy.orders.len());
+    for _ in 0..400 {
+        toy.step();
+    }
+    let first = toy.orders[sent..].iter().find(|order| matches!(order, Order::Send(..)));
+    let due = At(back.0 + toy.plan.due_us(phase, place).unwrap()[0]);
+    assert_eq!(first, Some(&Order::Send(place, 0, due)));
+}
+
+#[test]
+fn one_bad_answer_holds_up_no_arrival() {
+    let mut toy = Toy::open(100, Arrivals::Constant);
+    toy.hiccup = Some(At(50_000_000));
+    toy.silent = true;
+    toy.answer_us = 5_000_000;
+    toy.up(1.0);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let broke = toy.requests(|request| request.ended == Ended::ErrorFrame);
+    assert_eq!(broke.len(), 1);
+    assert!(toy.requests(|_| true).iter().all(|request| request.sent == request.due));
+    assert!(toy.batches().iter().rev().skip(1).all(|batch| batch.requests == 10));
+}
+
+#[test]
+fn an_arrival_that_is_due_when_the_duration_ends_is_not_sent_and_one_before_it_is() {
+    let mut toy = Toy::open(60, Arrivals::Constant);
+    toy.answer_us = 4_000_000;
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let load = |entry: &&Entry| matches!(entry.fact, Fact::Phase(_));
+    let end = At(toy.entries.iter().find(load).unwrap().at.0 + 60_000_000);
+    let last = toy.batches().pop().unwrap();
+    let due = |lane: u64| At(last.began.0 + lane * 1_500_000);
+    let dues: Vec<At> = (0..10).map(due).filter(|due| *due < end).collect();
+    assert!((1..10).contains(&dues.len()), "the end lies within a round");
+    assert_eq!(last.requests, dues.len() as u64);
+    let all = toy.requests(|_| true);
+    assert!(all.iter().all(|request| request.due < end && request.ended == Ended::Completed));
+    assert!(all.iter().any(|request| request.done > end), "what is in flight may end");
+}
+
+#[test]
+fn a_conductor_that_is_asked_late_sends_what_was_due_in_time_and_nothing_else() {
+    let mut toy = Toy::open(60, Arrivals::Constant);
+    while toy.now.seconds() < 54.0 {
+        toy.step();
+    }
+    let sent = toy.orders.len();
+    toy.now = At(90_000_000);
+    toy.obey();
+    let late = toy.orders[sent..].iter().filter_map(|order| match order {
+        Order::Send(_, _, due) => Some(due.seconds()),
+        _ => None,
+    });
+    let late: Vec<f64> = late.collect();
+    assert!(!late.is_empty() && late.iter().all(|due| *due < 60.3), "{late:?}");
+}
+
+#[test]
+fn a_lane_counts_as_issued_only_once_it_was_sent() {
+    let mut toy = Toy::open(120, Arrivals::Constant);
+    while toy.now.seconds() < 4.0 {
+        toy.step();
+    }
+    let issued = toy.conductor.issued().unwrap();
+    assert_eq!(
+        (issued.phase, &issued.next[..]),
+        (Phase::Warmup, &[1, 1, 1, 0, 0, 0, 0, 0, 0, 0][..])
+    );
+    toy.away = Some((At(65_000_000), At(71_000_000)));
+    // Up to the first round after the outage, in the middle of it.
+    while toy.now.seconds() < 75.0 {
+        toy.step();
+    }
+    let issued = toy.conductor.issued().unwrap();
+    toy.end_all(Ended::Completed);
+    for (lane, next) in issued.next.iter().enumerate() {
+        let of_lane =
+            toy.requests(|request| request.lane as usize == lane && request.phase == issued.phase);
+        let rows = of_lane.iter().map(|request| request.slot + 1).max();
+        assert_eq!(*next, rows.unwrap_or(0), "lane {lane}");
+    }
+    let slots = |lane: u32| toy.conductor.plan.slot(toy.conductor.place, lane);
+    assert!((0..10).any(|lane| issued.next[lane as usize] < slots(lane)), "an outage broke one");
 }

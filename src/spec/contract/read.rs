@@ -4,14 +4,14 @@
 
 use super::{Contract, Gate, Limit, Select};
 use crate::error::{Mistake, nearest};
-use crate::fact::{Class, Phase};
+use crate::fact::{Class, Load, Phase};
 use crate::measure::{Better, Measure, Unit};
 use crate::spec::field::{Field, shown};
-use crate::spec::scenario::Workload;
+use crate::spec::scenario::{Ladder, Workload};
 use crate::unit;
 
-const KEYS: [&str; 8] =
-    ["depth", "class", "phase", "load", "workload", "at_most", "at_least", "attain"];
+const KEYS: [&str; 9] =
+    ["depth", "class", "phase", "load", "rate", "workload", "at_most", "at_least", "attain"];
 
 /// What the contract may speak of.
 pub(in crate::spec) struct Scope<'a> {
@@ -138,10 +138,17 @@ impl Reader<'_> {
                 }
                 select.phase = Some(phase);
             }
+            "load" | "rate" if select.load.is_some() => {
+                let what = "a gate is on one load: `load` streams at once, or `rate` per second";
+                return Err(field.mistake(what).hint("a list item each"));
+            }
             "load" => {
-                let load = field.whole(1, u64::from(u32::MAX))? as u32;
-                self.check_load(load, field)?;
-                select.load = Some(load);
+                let load = Load::Streams(field.whole(1, u64::from(u32::MAX))? as u32);
+                select.load = Some(self.asked(load, field)?);
+            }
+            "rate" => {
+                let load = Load::PerSecond(field.number(0.0)?);
+                select.load = Some(self.asked(load, field)?);
             }
             _ => {
                 let names = self.scope.workloads.iter().map(|w| (w.name(), w.name()));
@@ -257,15 +264,28 @@ impl Reader<'_> {
         Err(field.mistake(format!("no workload asks at depth {depth}")).hint(join(&depths)))
     }
 
-    fn check_load(&self, load: u32, field: &Field<'_>) -> Result<(), Mistake> {
+    /// A load, if one of the workloads asks with it.
+    fn asked(&self, load: Load, field: &Field<'_>) -> Result<Load, Mistake> {
         let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
-        let mut loads: Vec<u32> = ladders.flat_map(|ladder| ladder.concurrency.clone()).collect();
+        let loads: Vec<Load> = ladders.flat_map(Ladder::loads).collect();
         if loads.contains(&load) {
-            return Ok(());
+            return Ok(load);
         }
-        loads.sort_unstable();
-        loads.dedup();
-        Err(field.mistake(format!("no workload asks with {load} at once")).hint(join(&loads)))
+        let mut known: Vec<f64> = loads
+            .iter()
+            .filter_map(|known| match (known, load) {
+                (Load::Streams(known), Load::Streams(_)) => Some(f64::from(*known)),
+                (Load::PerSecond(known), Load::PerSecond(_)) => Some(*known),
+                _ => None,
+            })
+            .collect();
+        known.sort_unstable_by(f64::total_cmp);
+        known.dedup();
+        let mistake = field.mistake(match load {
+            Load::Streams(streams) => format!("no workload asks with {streams} at once"),
+            Load::PerSecond(rate) => format!("no workload asks {rate} times per second"),
+        });
+        Err(if known.is_empty() { mistake } else { mistake.hint(join(&known)) })
     }
 }
 
@@ -279,11 +299,11 @@ fn join<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// ` d100000 c4 return`, as it stands in reports.
+/// ` d100000 c4 return`, or ` r0.5`, as it stands in reports.
 fn selector(select: &Select) -> String {
     let parts = [
         select.depth.map(|depth| format!("d{depth}")),
-        select.load.map(|load| format!("c{load}")),
+        select.load.map(|load| load.to_string()),
         select.class.map(|class| class.word().to_owned()),
         select.phase.map(|phase| phase.word().to_owned()),
         select.workload.clone(),

@@ -4,7 +4,7 @@
 //! A foreign form: keys that longhaul has no use for are kept as warnings.
 
 use super::ladder;
-use super::{Api, Extent, Ladder, Limits, Prefix, Scenario, Workload};
+use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, REQUESTS, Scenario, Workload};
 use crate::error::Mistake;
 use crate::measure::{Count, Measure, Portion};
 use crate::spec::contract::{Contract, Gate, Limit, Select};
@@ -118,6 +118,9 @@ impl Args {
                     prompt,
                     output,
                     concurrency: self.concurrency.clone(),
+                    rate: Vec::new(),
+                    arrivals: Arrivals::default(),
+                    requests: REQUESTS,
                     prefix: if self.prefix_caching { Prefix::TwoPhase } else { Prefix::Cold },
                     runs: self.runs,
                     schedule: schedule.map(<[_]>::to_vec),

@@ -1,19 +1,22 @@
-//! Reads a ladder: depths × concurrency × one shape.
+//! Reads a ladder: depths × loads × one shape.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use super::read::Load;
-use super::{Api, Ladder, Prefix};
+use super::{Api, Arrivals, Ladder, Prefix, RATES, REQUESTS};
 use crate::error::Mistake;
 use crate::spec::Source;
 use crate::spec::field::{Field, shown};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 14] = [
     "depths",
     "prompt",
     "output",
     "concurrency",
+    "rate",
+    "arrivals",
+    "requests",
     "prefix",
     "runs",
     "schedule",
@@ -26,7 +29,7 @@ const KEYS: [&str; 11] = [
 /// Bounds lengths: no server takes more, and a misplaced figure would make texts of gigabytes.
 const TOKENS_MAX: u64 = 100_000_000;
 
-/// Bounds streams: each is a task with a connection of its own.
+/// Bounds streams, and requests of an open round: each is a task with a connection of its own.
 const STREAMS_MAX: u64 = 1024;
 
 /// Bounds rounds of a cell within a lap.
@@ -43,11 +46,24 @@ pub(super) fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake>
         find(name).ok_or_else(|| field.mistake(format!("a ladder needs `{name}`")).hint(example))
     };
     let depths = axis(need("depths", "depths: [0, 4096, 32768]")?, 0, TOKENS_MAX)?;
-    let concurrency = axis(need("concurrency", "concurrency: [1, 2, 4]")?, 1, STREAMS_MAX)?;
+    let concurrency = match find("concurrency") {
+        Some(streams) => axis(streams, 1, STREAMS_MAX)?,
+        None if find("rate").is_some() => Vec::new(),
+        None => {
+            let what = "a ladder needs `concurrency`, `rate`, or both";
+            return Err(field
+                .mistake(what)
+                .hint("concurrency: [1, 2, 4]")
+                .hint("rate: [0.05, 0.1]"));
+        }
+    };
     let mut ladder = Ladder {
         prompt: need("prompt", "prompt: 2048")?.whole(1, TOKENS_MAX)?,
         output: need("output", "output: 128")?.whole(1, TOKENS_MAX)?,
         concurrency: concurrency.iter().map(|streams| *streams as u32).collect(),
+        rate: Vec::new(),
+        arrivals: Arrivals::default(),
+        requests: REQUESTS,
         depths,
         prefix: Prefix::Cold,
         runs: 1,
@@ -78,7 +94,56 @@ pub(super) fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake>
     if let Some(api) = find("api") {
         ladder.api = api.word(&[("chat", Api::Chat), ("completions", Api::Completions)])?;
     }
+    open(&values, &mut ladder)?;
     Ok(ladder)
+}
+
+/// The keys of the open loop, after all others.
+fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake> {
+    let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
+    let Some(rate) = find("rate") else {
+        let idle = ["arrivals", "requests"].into_iter().find_map(find);
+        return match idle {
+            Some(field) => Err(field
+                .mistake(format!("`{}` belongs to `rate`, and there is none", field.name()))
+                .hint("rate: [0.05, 0.1]")),
+            None => Ok(()),
+        };
+    };
+    ladder.rate = rates(rate)?;
+    if let Some(arrivals) = find("arrivals") {
+        let words = [Arrivals::Poisson, Arrivals::Constant].map(|kind| (kind.word(), kind));
+        ladder.arrivals = arrivals.word(&words)?;
+    }
+    if let Some(requests) = find("requests") {
+        ladder.requests = requests.whole(1, STREAMS_MAX)? as u32;
+    }
+    if let (Prefix::TwoPhase, Some(prefix)) = (ladder.prefix, find("prefix")) {
+        let what = "`two_phase` loads contexts in a closed round, which an open loop has not";
+        return Err(prefix.mistake(what).hint("warm").hint("concurrency in place of rate"));
+    }
+    if let Some(steps) = find("schedule") {
+        let what = "a schedule is an order of depths and concurrency, and has no place for `rate`";
+        return Err(steps.mistake(what).hint("a ladder of its own for the rates"));
+    }
+    Ok(())
+}
+
+/// Requests per second: a list without repeats.
+fn rates(field: &Field<'_>) -> Result<Vec<f64>, Mistake> {
+    let mut rates: Vec<f64> = Vec::new();
+    for item in field.list()? {
+        let rate = item.number(f64::MIN)?;
+        if !RATES.contains(&rate) {
+            let range = format!("requests per second, from {} to {}", RATES.start(), RATES.end());
+            return Err(item.mistake(format!("`{}` cannot be {rate}", field.name())).hint(range));
+        }
+        if rates.contains(&rate) {
+            return Err(item.mistake(format!("{rate} stands twice in `{}`", field.name())));
+        }
+        rates.push(rate);
+    }
+    Ok(rates)
 }
 
 /// The values of an axis: a list without repeats.

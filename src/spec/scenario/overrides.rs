@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Ladder, Scenario, Workload};
+use super::{Extent, Ladder, Prefix, RATES, Scenario, Workload};
 use crate::error::Mistake;
+use crate::fact::Load;
 
 /// What is asked for instead of what the file says. Written into the manifest, so that a
 /// run folder says what was really asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
     /// How long, instead of the file's duration or laps. Microseconds in the manifest.
@@ -21,6 +22,9 @@ pub struct Overrides {
     /// Streams at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Vec<u32>>,
+    /// Requests per second: every ladder becomes an open loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Vec<f64>>,
 }
 
 impl Overrides {
@@ -52,10 +56,11 @@ impl Scenario {
     ///
     /// A value stays with the ladders that list it; one that no ladder lists goes to every
     /// ladder; a ladder that is left with nothing goes. Gates on depths or loads that are no
-    /// longer there go, with a warning.
+    /// longer there go, with a warning. Rates take the place of every ladder's concurrency.
     ///
     /// # Errors
-    /// An override that asks nothing, twice, or the impossible.
+    /// An override that asks nothing, twice, or the impossible; rates for a ladder in two
+    /// phases.
     pub fn with(mut self, overrides: &Overrides) -> Result<Scenario, Mistake> {
         check(overrides)?;
         if let Some(duration) = overrides.duration {
@@ -69,6 +74,13 @@ impl Scenario {
         }
         if let Some(concurrency) = &overrides.concurrency {
             replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);
+            // What was asked for is the closed loop, and nothing beside it.
+            for ladder in &mut ladders {
+                ladder.rate.clear();
+            }
+        }
+        if let Some(rate) = &overrides.rate {
+            open(&mut ladders, rate)?;
         }
         let mut dropped_schedule = false;
         for ladder in &mut ladders {
@@ -86,7 +98,8 @@ impl Scenario {
 
     fn drop_gates(&mut self, ladders: &[Ladder]) {
         let has_depth = |depth: u64| ladders.iter().any(|ladder| ladder.depths.contains(&depth));
-        let has_load = |load: u32| ladders.iter().any(|ladder| ladder.concurrency.contains(&load));
+        let has_load =
+            |load: Load| ladders.iter().any(|ladder| ladder.loads().any(|known| known == load));
         let warnings = &mut self.warnings;
         self.contract.gates.retain(|gate| {
             let stays =
@@ -128,6 +141,14 @@ fn check(overrides: &Overrides) -> Result<(), Mistake> {
         }
         check_axis(concurrency, "--concurrency", "1,2,4")?;
     }
+    if let Some(rate) = &overrides.rate {
+        if rate.iter().any(|rate| !RATES.contains(rate)) {
+            let (least, most) = (RATES.start(), RATES.end());
+            let what = format!("there are from {least} to {most} requests per second");
+            return Err(Mistake::new(what).at("--rate").hint("0.05,0.1"));
+        }
+        check_axis(rate, "--rate", "0.05,0.1")?;
+    }
     Ok(())
 }
 
@@ -145,6 +166,30 @@ fn check_axis<T: PartialEq + ToString>(
         }
         None => Ok(()),
     }
+}
+
+/// Makes every ladder an open one, in place of its streams. Ladders that differed in these
+/// alone ask the same now, and one of them is enough.
+fn open(ladders: &mut Vec<Ladder>, rate: &[f64]) -> Result<(), Mistake> {
+    if ladders.iter().any(|ladder| ladder.prefix == Prefix::TwoPhase) {
+        let what = "the scenario loads contexts in rounds of their own (`two_phase`), which an open loop has not";
+        return Err(Mistake::new(what).at("--rate").hint("--concurrency"));
+    }
+    for ladder in ladders.iter_mut() {
+        ladder.concurrency.clear();
+        if ladder.rate.is_empty() {
+            // It had several for the sake of samples, of which an open round has enough.
+            ladder.runs = 1;
+        }
+    }
+    replace(ladders, rate, |ladder| &mut ladder.rate);
+    let all = std::mem::take(ladders);
+    for ladder in all {
+        if !ladders.contains(&ladder) {
+            ladders.push(ladder);
+        }
+    }
+    Ok(())
 }
 
 fn replace<T: PartialEq + Copy>(

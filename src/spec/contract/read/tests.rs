@@ -6,7 +6,7 @@ use crate::spec::scenario;
 fn read_contract(contract: &str, reference: &str) -> Result<Contract, Mistake> {
     let indented = contract.replace('\n', "\n  ");
     let text = format!(
-        "laps: 9\nreference: {reference}\nworkloads:\n  - ladder: {{ depths: [0, 100000], prompt: 2, output: 2, concurrency: [1, 4] }}\ncontract:\n  {indented}\n"
+        "laps: 9\nreference: {reference}\nworkloads:\n  - ladder: {{ depths: [0, 100000], prompt: 2, output: 2, concurrency: [1, 4], rate: [0.5, 2] }}\ncontract:\n  {indented}\n"
     );
     let source =
         Source { name: "overnight".into(), origin: "scenarios/overnight.yaml".into(), text };
@@ -45,10 +45,21 @@ fn every_form_of_a_gate_is_read() {
         ]
     );
     assert_eq!(gates[4].select.depth, Some(100_000));
-    assert_eq!((gates[6].select.phase, gates[6].select.load), (Some(Phase::Return), Some(4)));
+    assert_eq!(
+        (gates[6].select.phase, gates[6].select.load),
+        (Some(Phase::Return), Some(Load::Streams(4)))
+    );
     assert_eq!((gates[7].attain, gates[7].select.class), (Some(0.95), Some(Class::Resumed)));
     assert_eq!(gates[7].measure, Measure::Of(Quantity::Ttft, Statistic::P50));
     assert_eq!((gates[0].line, gates[5].line), (6, 11));
+}
+
+#[test]
+fn a_gate_on_a_rate_is_a_gate_on_an_open_load() {
+    let gates = gates("ttft_due_p95: [{ depth: 0, rate: 0.5, at_most: 2s }]\nlateness_p99: 50ms");
+    assert_eq!(gates[0].text, "ttft_due_p95 d0 r0.5: at most 2s");
+    assert_eq!(gates[0].select.load, Some(Load::PerSecond(0.5)));
+    assert_eq!(gates[1].measure, Measure::Of(Quantity::Lateness, Statistic::P99));
 }
 
 #[test]
@@ -82,6 +93,11 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
         ("ttft: [{ depth: 0 }]", "needs its limit"),
         ("ttft: [{ at_most: 2s, at_least: 1s }]", "one limit"),
         ("ttft: [{ load: 3, at_most: 2s }]", "try: 1, 4"),
+        ("ttft: [{ rate: 1, at_most: 2s }]", "try: 0.5, 2"),
+        ("ttft: [{ rate: -1, at_most: 2s }]", "cannot be below 0"),
+        ("ttft: [{ rate: 0.5, load: 1, at_most: 2s }]", "one load"),
+        ("errors: [{ rate: 0.5, at_most: 1% }]", "the run as a whole"),
+        ("lateness_p95: 2", "try: 2s or 2ms"),
         ("ttft: [{ class: colt, at_most: 2s }]", "try: cold"),
         ("ttft: [{ workload: ladders, at_most: 2s }]", "try: ladder"),
         ("ttft: [{ at_mots: 2s }]", "try: at_most"),

@@ -33,6 +33,7 @@ fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
         duration: Some(Duration::from_secs(60)),
         depths: Some(vec![4096]),
         concurrency: Some(vec![1, 2]),
+        rate: None,
     };
     let scenario = scenario(TWO).with(&asked).unwrap();
     assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(60)));
@@ -40,6 +41,30 @@ fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
     assert_eq!(gates, ["ttft_p95 d4096: 5s"]);
     assert_eq!(scenario.warnings.len(), 2);
     assert_eq!(axes(&scenario), [(vec![4096], vec![1, 2]), (vec![4096], vec![2])]);
+}
+
+#[test]
+fn rates_make_every_ladder_an_open_one_and_equal_ones_are_asked_once() {
+    let asked = Overrides { rate: Some(vec![0.5]), ..Overrides::default() };
+    let opened = scenario(TWO).with(&asked).unwrap();
+    let [Workload::Ladder(ladder)] = &opened.workloads[..] else { panic!("one ladder") };
+    assert_eq!((&ladder.rate[..], &ladder.concurrency[..], ladder.runs), (&[0.5][..], &[][..], 1));
+    let gates: Vec<&str> = opened.contract.gates.iter().map(|gate| gate.text.as_str()).collect();
+    assert_eq!(gates, ["ttft_p95 d0: 2s", "ttft_p95 d4096: 5s"]);
+    assert!(opened.warnings[0].contains("tpot c4"), "{:?}", opened.warnings);
+    let asked = Overrides { concurrency: Some(vec![2]), ..Overrides::default() };
+    let both = scenario(&TWO.replace("runs: 3", "rate: [0.5]"));
+    let closed = both.clone().with(&asked).unwrap();
+    assert_eq!(axes(&closed), [(vec![0, 4096], vec![2]), (vec![0, 4096], vec![2])]);
+    assert!(closed.workloads.iter().all(|Workload::Ladder(ladder)| ladder.rate.is_empty()));
+}
+
+#[test]
+fn a_ladder_in_two_phases_cannot_be_opened() {
+    let text = TWO.replace("runs: 3", "prefix: two_phase");
+    let asked = Overrides { rate: Some(vec![0.5]), ..Overrides::default() };
+    let mistake = scenario(&text).with(&asked).unwrap_err().to_string();
+    assert!(mistake.contains("two_phase") && mistake.contains("--rate"), "{mistake}");
 }
 
 #[test]
@@ -63,6 +88,10 @@ fn an_override_that_asks_nothing_is_refused() {
         (Overrides { depths: Some(vec![]), ..Overrides::default() }, "--depths"),
         (Overrides { concurrency: Some(vec![0]), ..Overrides::default() }, "--concurrency"),
         (Overrides { concurrency: Some(vec![2, 2]), ..Overrides::default() }, "2 stands twice"),
+        (Overrides { rate: Some(vec![]), ..Overrides::default() }, "--rate"),
+        (Overrides { rate: Some(vec![0.5, 0.5]), ..Overrides::default() }, "0.5 stands twice"),
+        (Overrides { rate: Some(vec![0.0]), ..Overrides::default() }, "from 0.0001 to 1000"),
+        (Overrides { rate: Some(vec![f64::NAN]), ..Overrides::default() }, "from 0.0001 to 1000"),
     ] {
         let mistake = scenario(TWO).with(&asked).unwrap_err().to_string();
         assert!(mistake.contains(words), "{mistake}");
@@ -75,9 +104,10 @@ fn overrides_are_written_and_read_back() {
         duration: Some(Duration::from_millis(1500)),
         depths: Some(vec![0, 8]),
         concurrency: None,
+        rate: Some(vec![0.05, 2.0]),
     };
     let text = serde_json::to_string(&asked).unwrap();
-    assert_eq!(text, "{\"duration_us\":1500000,\"depths\":[0,8]}");
+    assert_eq!(text, "{\"duration_us\":1500000,\"depths\":[0,8],\"rate\":[0.05,2.0]}");
     assert_eq!(serde_json::from_str::<Overrides>(&text).unwrap(), asked);
     assert!(serde_json::from_str::<Overrides>("{}").unwrap().is_empty());
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::spec::scenario::{Api, Ladder, Prefix};
+use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 
 const PLAIN: &str = "about: A.\nlaps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1, 2] }\ncontract: { crashes: 0 }\n";
 
@@ -54,6 +54,23 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn a_ladder_may_be_open_in_place_of_closed_or_beside_it() {
+    let beside = scenario(&PLAIN.replace("[1, 2]", "[1], rate: [0.5, 2]"));
+    let ladder = ladder(&beside);
+    assert_eq!(
+        (&ladder.rate[..], ladder.arrivals, ladder.requests),
+        (&[0.5, 2.0][..], Arrivals::Poisson, 60)
+    );
+    let loads: Vec<String> = ladder.loads().map(|load| load.to_string()).collect();
+    assert_eq!(loads, ["c1", "r0.5", "r2"]);
+    let keys = "rate: [0.05], arrivals: constant, requests: 1024";
+    let open = scenario(&PLAIN.replace("concurrency: [1, 2]", keys));
+    let Workload::Ladder(ladder) = &open.workloads[0];
+    assert!(ladder.concurrency.is_empty());
+    assert_eq!((ladder.arrivals, ladder.requests), (Arrivals::Constant, 1024));
+}
+
+#[test]
 fn a_mistake_says_its_line_its_path_and_what_to_write() {
     let changed = |from: &str, to: &str| {
         assert!(PLAIN.contains(from));
@@ -85,6 +102,25 @@ fn a_mistake_says_its_line_its_path_and_what_to_write() {
         ("output: 24", "output: 24, text: [x.txt]", vec!["no file x.txt"]),
         ("output: 24", "output: 24, schedule: [{depth: 7, concurrency: 1}]", vec!["try: 0, 4096"]),
         ("output: 24", "output: 24, schedule: [{depth: 0}]", vec!["needs its `concurrency`"]),
+        ("output: 24", "output: 24, rate: [0]", vec!["s.yaml:4", "rate[0]", "from 0.0001 to 1000"]),
+        ("output: 24", "output: 24, rate: [nan]", vec!["no number"]),
+        ("output: 24", "output: 24, rate: [0.5, 0.50]", vec!["0.5 stands twice"]),
+        ("output: 24", "output: 24, rate: 0.5", vec!["it takes a list"]),
+        ("output: 24", "output: 24, rat: [1]", vec!["try: rate"]),
+        ("output: 24", "output: 24, requests: 9", vec!["requests", "belongs to `rate`"]),
+        ("output: 24", "output: 24, rate: [1], requests: 1025", vec!["from 1 to 1024"]),
+        ("output: 24", "output: 24, rate: [1], arrivals: posson", vec!["try: poisson"]),
+        (
+            "output: 24",
+            "output: 24, rate: [1], prefix: two_phase",
+            vec!["ladder.prefix", "open loop"],
+        ),
+        (
+            "output: 24",
+            "output: 24, rate: [1], schedule: [{depth: 0, concurrency: 1}]",
+            vec!["ladder.schedule"],
+        ),
+        ("output: 24, concurrency: [1, 2]", "output: 24", vec!["`concurrency`, `rate`, or both"]),
         ("laps: 4", "laps: 4\nlimits: {stall: 5}", vec!["limits.stall", "5s"]),
         ("laps: 4", "laps: 4\nlimits: {stal: 5s}", vec!["limits.stal", "try: stall"]),
     ] {

@@ -1,0 +1,227 @@
+//! The plan as a whole, and the scenarios that tests of other rooms plan.
+
+use std::time::Duration;
+
+use super::*;
+use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
+use crate::spec::{Contract, Source};
+
+/// A ladder of prompt 512 and output 16.
+pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
+    Scenario {
+        source: Source {
+            name: "test".to_owned(),
+            origin: "test.yaml".to_owned(),
+            text: String::new(),
+        },
+        about: "A test.".to_owned(),
+        extent: Extent::Duration(Duration::from_secs(60)),
+        warmup_laps: 1,
+        reference_laps: 2,
+        workloads: vec![Workload::Ladder(Ladder {
+            depths: depths.to_vec(),
+            prompt: 512,
+            output: 16,
+            concurrency: concurrency.to_vec(),
+            rate: Vec::new(),
+            arrivals: Arrivals::Poisson,
+            requests: 60,
+            prefix: Prefix::Cold,
+            runs: 1,
+            schedule: None,
+            cap: None,
+            exact_output: true,
+            texts: Vec::new(),
+            api: Api::Chat,
+        })],
+        limits: Limits::default(),
+        contract: Contract::default(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A ladder with rates, its arrivals evenly.
+pub fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
+    let mut scenario = scenario(depths, &[]);
+    let ladder = ladder(&mut scenario);
+    (ladder.rate, ladder.requests) = (rate.to_vec(), requests);
+    ladder.arrivals = Arrivals::Constant;
+    scenario
+}
+
+pub fn ladder(scenario: &mut Scenario) -> &mut Ladder {
+    let Workload::Ladder(ladder) = &mut scenario.workloads[0];
+    ladder
+}
+
+#[test]
+fn slots_and_places_are_each_others_inverse() {
+    let plan = Plan::new(&scenario(&[0, 4096], &[1, 2, 4]), 7, Bounds::default()).unwrap();
+    assert_eq!(plan.lanes(), 4);
+    for lane in 0..4 {
+        for slot in 0..20 {
+            let place = plan.place(lane, slot).unwrap();
+            assert_eq!(plan.slot(place, lane), slot);
+        }
+    }
+    assert_eq!(plan.place(9, 0), None);
+}
+
+#[test]
+fn an_ask_depends_on_its_address_alone() {
+    let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
+    let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+    let ask =
+        |phase, lap, lane| plan.ask(phase, Place { lap, index: 3 }, lane, At::ZERO, &fit).input;
+    let first = ask(Phase::Soak, 2, 1);
+    ask(Phase::Warmup, 0, 0);
+    assert_eq!(ask(Phase::Soak, 2, 1), first);
+    for other in [ask(Phase::Return, 2, 1), ask(Phase::Soak, 3, 1), ask(Phase::Soak, 2, 0)] {
+        assert_ne!(other, first);
+    }
+}
+
+#[test]
+fn two_phases_ask_about_the_context_that_was_loaded_before() {
+    let mut scenario = scenario(&[0, 4096], &[2]);
+    ladder(&mut scenario).prefix = Prefix::TwoPhase;
+    let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+    let parts: Vec<Part> = plan.lap().iter().map(|round| round.part).collect();
+    assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
+    let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+    let context = |index, lane| {
+        let ask = plan.ask(Phase::Soak, Place { lap: 1, index }, lane, At::ZERO, &fit);
+        let Input::Messages(messages) = ask.input else { panic!("a chat") };
+        messages[0].content.clone()
+    };
+    assert_eq!(context(1, 0), context(2, 0));
+    assert_ne!(context(1, 0), context(1, 1));
+}
+
+#[test]
+fn warm_contexts_stay_and_cold_ones_never_come_again() {
+    let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+    for (prefix, same) in [(Prefix::Warm, true), (Prefix::Cold, false)] {
+        let mut scenario = scenario(&[4096], &[1]);
+        ladder(&mut scenario).prefix = prefix;
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let context = |phase, lap| {
+            let ask = plan.ask(phase, Place { lap, index: 0 }, 0, At::ZERO, &fit);
+            let Input::Messages(messages) = ask.input else { panic!("a chat") };
+            messages[0].content.clone()
+        };
+        assert_eq!(context(Phase::Warmup, 0) == context(Phase::Soak, 5), same);
+    }
+}
+
+#[test]
+fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
+    let mut scenario = scenario(&[0, 200_000], &[1]);
+    let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0) };
+    let mistake = Plan::new(&scenario, 7, bounds).unwrap_err().to_string();
+    assert!(mistake.contains("the server takes 131072"), "{mistake}");
+    assert!(mistake.contains("try: --depths 0"), "{mistake}");
+    ladder(&mut scenario).cap = Some(Duration::from_secs(30));
+    let plan = Plan::new(&scenario, 7, bounds).unwrap();
+    assert_eq!(plan.cells().len(), 1);
+    assert!(plan.notes[0].contains("d200000 left out"), "{:?}", plan.notes);
+}
+
+#[test]
+fn a_cap_leaves_out_what_the_measured_speed_cannot_reach_in_time() {
+    let mut scenario = scenario(&[0, 4096, 65_536], &[1]);
+    ladder(&mut scenario).cap = Some(Duration::from_secs(30));
+    let bounds = Bounds { max_model_len: None, prefill_per_s: Some(1000.0) };
+    let plan = Plan::new(&scenario, 7, bounds).unwrap();
+    assert_eq!(plan.cells().iter().map(|cell| cell.depth).collect::<Vec<_>>(), [0, 4096]);
+}
+
+#[test]
+fn the_fingerprint_changes_with_whatever_changes_the_load() {
+    let print = |scenario: &Scenario, seed| {
+        Plan::new(scenario, seed, Bounds::default()).unwrap().fingerprint()
+    };
+    let plain = scenario(&[0, 4096], &[1]);
+    assert_eq!(print(&plain, 7), print(&plain, 7));
+    assert_ne!(print(&plain, 7), print(&plain, 8));
+    assert_ne!(print(&plain, 7), print(&scenario(&[4096, 0], &[1]), 7));
+}
+
+#[test]
+fn the_fingerprint_covers_how_an_open_round_is_spread_and_how_long_it_is() {
+    let print =
+        |scenario: &Scenario| Plan::new(scenario, 7, Bounds::default()).unwrap().fingerprint();
+    let constant = open(&[0], &[0.5], 60);
+    let mut poisson = constant.clone();
+    ladder(&mut poisson).arrivals = Arrivals::Poisson;
+    let prints = [&constant, &poisson, &open(&[0], &[0.5], 61), &open(&[0], &[0.6], 60)];
+    let prints: std::collections::BTreeSet<String> = prints.map(print).into();
+    assert_eq!(prints.len(), 4);
+    // What nothing of the plan is made of is not in it.
+    let mut closed = scenario(&[0], &[1]);
+    let before = print(&closed);
+    ladder(&mut closed).arrivals = Arrivals::Constant;
+    ladder(&mut closed).requests = 7;
+    assert_eq!(print(&closed), before);
+}
+
+#[test]
+fn every_arrival_of_an_open_round_is_a_lane_of_its_own() {
+    let mut scenario = open(&[0, 4096], &[0.5], 5);
+    ladder(&mut scenario).concurrency = vec![1, 2];
+    let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+    let lap: Vec<(String, u32)> =
+        plan.lap().iter().map(|round| (round.cell.load.to_string(), round.lanes())).collect();
+    let depth = [("c1".to_owned(), 1), ("c2".to_owned(), 2), ("r0.5".to_owned(), 5)];
+    assert_eq!(lap, [depth.clone(), depth].concat());
+    assert_eq!((plan.lanes(), plan.streams()), (5, 2));
+    for lane in 0..5 {
+        for slot in 0..20 {
+            let place = plan.place(lane, slot).unwrap();
+            assert_eq!(plan.slot(place, lane), slot);
+        }
+    }
+    let due = |index| plan.due_us(Phase::Soak, Place { lap: 0, index });
+    assert_eq!(due(1), None);
+    assert_eq!(due(2).unwrap(), [0, 2_000_000, 4_000_000, 6_000_000, 8_000_000]);
+}
+
+#[test]
+fn arrivals_of_a_warm_cell_share_their_context_and_nothing_else() {
+    let mut scenario = open(&[4096], &[1.0], 3);
+    ladder(&mut scenario).prefix = Prefix::Warm;
+    let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+    let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+    let says = |lane| {
+        let ask = plan.ask(Phase::Soak, Place::default(), lane, At::ZERO, &fit);
+        let Input::Messages(messages) = ask.input else { panic!("a chat") };
+        (messages[0].content.clone(), messages[1].content.clone())
+    };
+    assert_eq!(says(0).0, says(2).0);
+    assert_ne!(says(0).1, says(2).1);
+}
+
+#[test]
+fn the_load_of_a_closed_loop_is_what_it_always_was() {
+    let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
+    assert_eq!(&plan.fingerprint()[..16], "b7e68ce869cef620");
+    let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
+    let address = |index: usize| {
+        (0..plan.lap()[index].lanes()).map(move |lane| (Place { lap: 1, index }, lane))
+    };
+    let asks: Vec<String> = (0..plan.lap().len())
+        .flat_map(address)
+        .map(|(place, lane)| plan.ask(Phase::Soak, place, lane, At::ZERO, &fit))
+        .map(|ask| format!("{ask:?}\n"))
+        .collect();
+    let asks = asks.concat();
+    assert_eq!(&sha256(asks.as_bytes())[..16], "3fadf6adab0fe02f");
+}
+
+#[test]
+fn too_few_laps_for_two_windows_are_a_mistake() {
+    let mut scenario = scenario(&[0], &[1]);
+    scenario.extent = Extent::Laps(3);
+    let mistake = Plan::new(&scenario, 7, Bounds::default()).unwrap_err().to_string();
+    assert!(mistake.contains("laps: 4"), "{mistake}");
+}
