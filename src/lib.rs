@@ -9,6 +9,7 @@
 
 pub mod analysis;
 pub mod answer;
+pub mod bell;
 pub mod cli;
 pub mod command;
 pub mod digest;

@@ -14,7 +14,7 @@ pub mod stop;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use conductor::{Conductor, Order};
@@ -23,6 +23,7 @@ use load::{Progress, Terms};
 use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
+use crate::bell::Bell;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Load, Reading, Request,
     Segment, Seq, Source,
@@ -104,13 +105,12 @@ pub async fn carry_out<W: World>(
     watch: &mut dyn Watcher,
 ) -> Result<Closed, String> {
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
-    let (cut, _) = watch::channel(None);
-    let (drain, draining) = watch::channel(false);
+    let drain = Bell::new(false);
     let mut tasks = JoinSet::new();
     let mut target = seams.target;
     let before = std::mem::take(&mut script.before);
     for sensor in seams.sensors {
-        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), draining.clone()));
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), drain.clone()));
     }
     let mut shell: Shell<W> = Shell {
         wire: seams.wire,
@@ -120,7 +120,7 @@ pub async fn carry_out<W: World>(
         script: Rc::new(script),
         seq: 0,
         facts,
-        cut,
+        cut: Bell::default(),
         drain,
         tasks,
         progress: Progress::default(),
@@ -167,8 +167,8 @@ struct Shell<W: World> {
     script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
-    cut: watch::Sender<Option<&'static str>>,
-    drain: watch::Sender<bool>,
+    cut: Bell<Option<&'static str>>,
+    drain: Bell<bool>,
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBook,
@@ -272,14 +272,8 @@ impl<W: World> Shell<W> {
                 Order::Record(fact) => self.write(fact, watch)?,
                 Order::Send(place, lane, due) => self.send(place, lane, due),
                 Order::Probe => self.probe(),
-                Order::LastLook => {
-                    // A world without sensors has nobody who listens.
-                    let _ = self.drain.send(true);
-                }
-                Order::Cut(why) => {
-                    // Nobody listens when nothing is in flight.
-                    let _ = self.cut.send(Some(why));
-                }
+                Order::LastLook => self.drain.ring(true),
+                Order::Cut(why) => self.cut.ring(Some(why)),
             }
         }
         Ok(())
@@ -308,14 +302,9 @@ impl<W: World> Shell<W> {
         let ask = self.script.plan.ask(phase, place, lane, due, &self.script.fit);
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, progress) = (self.script.clone(), self.progress.clone());
-        let mut cut = self.cut.subscribe();
+        let cut = self.cut.clone();
         self.tasks.spawn_local(async move {
-            let cut = async move {
-                match cut.wait_for(Option::is_some).await {
-                    Ok(why) => why.unwrap_or_default().to_owned(),
-                    Err(_) => std::future::pending().await,
-                }
-            };
+            let cut = async { cut.until(Option::is_some).await.unwrap_or_default().to_owned() };
             let terms = Terms {
                 model: &script.model,
                 salt: &script.salt,

@@ -28,7 +28,10 @@ const FLOORS: [&[&str]; 20] = [
     &["spec"],
     &["engine"],
     &["fact"],
-    &["stats", "measure", "unit", "timeline", "rng", "escape", "secret", "error", "digest", "exit"],
+    &[
+        "stats", "measure", "unit", "timeline", "bell", "rng", "escape", "secret", "error",
+        "digest", "exit",
+    ],
 ];
 
 /// Arrows that point down and are forbidden all the same: the halves never meet, the run
@@ -59,7 +62,10 @@ const OUTSIDE: [(&str, &[&str]); 12] = [
     ("csv", &["fact", "journal"]),
     (
         "tokio",
-        &["timeline", "run", "world", "http", "target", "observe", "serve", "journal", "command"],
+        &[
+            "timeline", "bell", "run", "world", "http", "target", "observe", "serve", "journal",
+            "command",
+        ],
     ),
     ("std::fs", &["journal", "command", "http", "observe", "target", "serve"]),
     ("std::net", &["http", "serve", "command", "target", "observe"]),

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::Heard;
+use crate::bell::Bell;
 use crate::fact::{Fact, Missed, Reading, Source};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -25,7 +26,7 @@ pub async fn watch<S: Sensor>(
     mut sensor: S,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
-    mut draining: watch::Receiver<bool>,
+    draining: Bell<bool>,
 ) {
     let source = sensor.source();
     let mut fold = Fold::default();
@@ -33,16 +34,21 @@ pub async fn watch<S: Sensor>(
     let mut due = timeline.now();
     // The first look is told at once: it covers the time before the first whole interval.
     let mut told: Option<At> = None;
+    // When something was seen last: a look that got no answer is no sign of life.
+    let mut seen = due;
     loop {
         let last = tokio::select! { biased;
             () = timeline.until(due) => false,
-            _ = draining.wait_for(|draining| *draining) => true,
+            _ = draining.until(|draining| *draining) => true,
         };
         let limit = if last { LAST_LOOK } else { LOOK };
         let looked = timeline.before(timeline.now().after(limit), sensor.look()).await;
         let now = timeline.now();
         let urgent = match looked {
-            Some(Ok(samples)) => fold.take(samples),
+            Some(Ok(samples)) => {
+                seen = now;
+                fold.take(samples)
+            }
             Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
             None => miss(&mut missed, source, sensor.what(), "no answer in time".to_owned()),
         };
@@ -51,9 +57,10 @@ pub async fn watch<S: Sensor>(
         let full = told.is_none_or(|told| due.since(told) > FOLD_US);
         if urgent || last || full {
             told = Some(now);
-            let readings = fold.close(source).into_iter().map(Fact::Reading);
-            for fact in missed.take().map(Fact::Missed).into_iter().chain(readings) {
-                if facts.send(Heard::Fact(now, fact)).await.is_err() {
+            let readings = fold.close(source).into_iter().map(|it| (seen, Fact::Reading(it)));
+            let missed = missed.take().map(|it| (now, Fact::Missed(it)));
+            for (at, fact) in readings.chain(missed) {
+                if facts.send(Heard::Fact(at, fact)).await.is_err() {
                     return;
                 }
             }

@@ -113,13 +113,11 @@ impl Server {
 
 /// Opens and closes the port as the engine comes and goes.
 async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
-    let mut door = desk.door();
+    let door = desk.door();
     let mut connections = JoinSet::new();
     let mut port = port;
     loop {
-        let Ok(life) = door.wait_for(|door| door.open).await.map(|door| door.life) else {
-            return Ok(());
-        };
+        let life = door.until(|door| door.open).await.life;
         // Whoever is left of an earlier life has had its time to hear of its end.
         connections.abort_all();
         let listener = port.open(address)?;
@@ -128,7 +126,7 @@ async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), M
         // Bound but not listening: the port is kept, and connections are refused.
         port = Port::Bound(socket(address)?);
         // A box that is away ends no connection; that its port does refuse is the kernel's doing.
-        if door.wait_for(|door| !door.silent).await.is_ok_and(|door| door.abrupt) {
+        if door.until(|door| !door.silent).await.abrupt {
             connections.abort_all();
         }
     }
@@ -141,10 +139,10 @@ async fn accept_during(
     listener: &TcpListener,
     connections: &mut JoinSet<()>,
 ) {
-    let mut door = desk.door();
+    let door = desk.door();
     loop {
         tokio::select! { biased;
-            _ = door.wait_for(|door| !door.open || door.life != life) => return,
+            _ = door.until(|door| !door.open || door.life != life) => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 // An error here is of that one connection, or of a limit that passes.

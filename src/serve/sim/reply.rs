@@ -19,13 +19,13 @@ enum Then {
 /// Talks to a client until it, or this life of the server, is gone.
 pub async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
     let mut connection = Connection::new(stream);
-    let mut door = desk.door();
+    let door = desk.door();
     loop {
         let got = tokio::select! { biased;
-            _ = door.wait_for(|door| door.life != life && !door.silent) => return,
+            _ = door.until(|door| door.life != life && !door.silent) => return,
             got = connection.request() => got,
         };
-        if door.wait_for(|door| !door.silent).await.map_or(true, |door| door.life != life) {
+        if door.until(|door| !door.silent).await.life != life {
             return; // Asked of a box that was away.
         }
         let then = match got {

@@ -5,8 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
+use crate::bell::Bell;
 use crate::rng::Rng;
 use crate::sim::face::{self, Answer, Item, Page, Question, Teller};
 use crate::sim::{BoxView, Engine, Exit, Happening, Job, JobId};
@@ -40,7 +41,7 @@ pub struct Desk {
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
     /// Something was put in: the driver has to look again.
     put_in: Notify,
-    door: watch::Sender<Door>,
+    door: Bell<Door>,
     say: RefCell<Say>,
     loads_by_itself: Cell<bool>,
 }
@@ -55,7 +56,7 @@ impl Desk {
             seed,
             waiting: RefCell::default(),
             put_in: Notify::new(),
-            door: watch::Sender::new(door),
+            door: Bell::new(door),
             say: RefCell::new(say),
             loads_by_itself: Cell::new(false),
         }
@@ -73,8 +74,8 @@ impl Desk {
     }
 
     /// Follows the port.
-    pub fn door(&self) -> watch::Receiver<Door> {
-        self.door.subscribe()
+    pub fn door(&self) -> &Bell<Door> {
+        &self.door
     }
 
     /// The box as it is now.
@@ -161,16 +162,15 @@ impl Desk {
                     self.waiting.borrow_mut().clear();
                 }
                 let abrupt = silent || exit == Exit::Killed;
-                self.door.send_modify(|door| {
-                    *door = Door { open: false, silent, life: door.life + 1, abrupt };
-                });
+                let life = self.door.get().life + 1;
+                self.door.ring(Door { open: false, silent, life, abrupt });
             }
             Happening::Booted => {
                 // Only now do they hear that nobody is there.
                 self.waiting.borrow_mut().clear();
-                self.door.send_modify(|door| door.silent = false);
+                self.door.ring(Door { silent: false, ..self.door.get() });
             }
-            Happening::Ready => self.door.send_modify(|door| door.open = true),
+            Happening::Ready => self.door.ring(Door { open: true, ..self.door.get() }),
         }
     }
 
@@ -262,10 +262,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
         let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
-            let mut door = desk.door();
+            let door = desk.door();
             let (silence, reset) = tokio::join!(
                 async {
-                    let _ = door.wait_for(|door| door.silent).await;
+                    door.until(|door| door.silent).await;
                     timeline.now()
                 },
                 last_and_end(timeline, &mut ticket)
@@ -273,9 +273,9 @@ mod tests {
             assert_eq!(silence, At(5 * SECOND));
             assert!(reset.0 <= At(5 * SECOND), "the last token came before it");
             assert_eq!(reset.1, At(95 * SECOND), "after the boot");
-            let now = *door.borrow();
+            let now = door.get();
             assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
-            let _ = door.wait_for(|door| door.open).await;
+            door.until(|door| door.open).await;
             assert_eq!(timeline.now(), At(605 * SECOND));
         };
         hit_by("host_reboot=10m", told).await;
@@ -285,7 +285,7 @@ mod tests {
     async fn a_killed_server_breaks_off_at_once() {
         let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
             assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
-            let now = *desk.door().borrow();
+            let now = desk.door().get();
             assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
         };
         hit_by("crash=10m", told).await;

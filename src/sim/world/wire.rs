@@ -55,8 +55,7 @@ impl Wire for SimWire {
         let timeline = desk.timeline();
         timeline.until(timeline.now().after(ROUND_TRIP)).await;
         // A box that is away answers nobody, not even with a refusal, until it is back.
-        let open = desk.door().wait_for(|door| !door.silent).await.is_ok_and(|door| door.open);
-        if !open {
+        if !desk.door().until(|door| !door.silent).await.open {
             return Err(broken(desk, BrokenHow::Refused, Stage::Connect));
         }
         let method = if call.body.is_some() { "POST" } else { "GET" };
