@@ -9,6 +9,7 @@ pub mod identity;
 pub mod load;
 pub mod measure_up;
 mod observe;
+mod pace;
 pub mod stop;
 
 use std::rc::Rc;
@@ -20,13 +21,13 @@ use tokio::task::JoinSet;
 use conductor::{Conductor, Order};
 use gaps::GapBook;
 use load::{Progress, Terms};
+use pace::Pace;
 use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
 use crate::bell::Bell;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Load, Reading, Request,
-    Segment, Seq, Source,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
 };
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
@@ -125,6 +126,7 @@ pub async fn carry_out<W: World>(
         tasks,
         progress: Progress::default(),
         gaps: GapBook::default(),
+        pace: Pace::default(),
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
     };
@@ -172,6 +174,7 @@ struct Shell<W: World> {
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBook,
+    pace: Pace,
     own: Own,
     closed: Option<Closed>,
 }
@@ -186,8 +189,6 @@ struct Own {
     clock: At,
     drift_us: i64,
     actions: u64,
-    /// Whether this round's lateness has been told.
-    told_late: bool,
 }
 
 /// Who looks on while a run goes on, and changes nothing.
@@ -242,7 +243,9 @@ impl<W: World> Shell<W> {
     fn answered(&mut self, answer: Answer, watch: Watch) -> Result<(), String> {
         self.gaps.take(&answer);
         let (request, frames) = (answer.request, answer.frames);
-        self.pace(&request, watch)?;
+        if let Some(fault) = self.pace.take(&request) {
+            self.record(self.timeline.now(), Fact::Fault(fault), watch)?;
+        }
         let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)), watch)?;
         if frames.is_empty() {
@@ -250,19 +253,6 @@ impl<W: World> Shell<W> {
         }
         let frames = self.script.secrets.remove_from(&String::from_utf8_lossy(&frames));
         self.sink.evidence(seq, frames.as_bytes())
-    }
-
-    /// An arrival that was sent too late is longhaul's own failure, told once a round.
-    fn pace(&mut self, request: &Request, watch: Watch) -> Result<(), String> {
-        let late_us = request.late_us();
-        let open = matches!(request.cell.load, Load::PerSecond(_));
-        if !open || late_us <= LATE_US || self.own.told_late {
-            return Ok(());
-        }
-        self.own.told_late = true;
-        let why = format!("an arrival was sent {} ms after it was due", late_us / 1000);
-        let fault = Fault { kind: FaultKind::Pace, why, fatal: false };
-        self.record(request.sent, Fact::Fault(fault), watch)
     }
 
     fn obey(&mut self, watch: Watch) -> Result<(), String> {
@@ -283,7 +273,7 @@ impl<W: World> Shell<W> {
     fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
-            self.own.told_late = false;
+            self.pace.round_ended();
             batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;

@@ -66,9 +66,15 @@ fn mistakes_say_what_where_and_what_to_try() {
         ("--depths", "18446744073709551615"),
         ("--concurrency", "4294967295"),
         ("--duration", "99999999999d"),
+        ("--rate", "0"),
+        ("--rate", "nan"),
     ] {
         mistake(&["run", "--simulate", flag, value], &[flag, "try:"]);
     }
+    let both = ["run", "--simulate", "--rate", "1", "--concurrency", "1"];
+    mistake(&both, &["--rate", "cannot be used with"]);
+    let phases = ["plan", "--scenario", "spark_arena_v2", "--rate", "1"];
+    mistake(&phases, &["two_phase", "--rate", "try:"]);
     mistake(&["report", "no-such-folder"], &["no-such-folder"]);
     mistake(&["run", "--endpoint", "ftp://host"], &["ftp"]);
 }

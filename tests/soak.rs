@@ -150,6 +150,63 @@ fn prompts_have_the_depth_that_was_asked_for_by_the_servers_own_count() {
     assert!(seen > 10, "{seen} rows");
 }
 
+/// When each request was due, in microseconds since the first of its round, and how late the
+/// latest was sent.
+fn schedule(scratch: &Scratch) -> (Vec<(String, i64)>, i64) {
+    let mut rows = csv::Reader::from_path(scratch.path("run/requests.csv")).expect("requests.csv");
+    let columns = rows.headers().expect("a header").clone();
+    let column = |name: &str| columns.iter().position(|known| known == name).expect(name);
+    let [phase, lap, lane, due, sent] = ["phase", "lap", "lane", "due_us", "sent_us"].map(column);
+    let (mut dues, mut late_us_max) = (Vec::new(), 0);
+    for row in rows.records() {
+        let row = row.expect("a row");
+        let us = |index: usize| row[index].parse::<i64>().expect("microseconds");
+        assert!(us(sent) >= us(due), "nothing is sent before it is due");
+        late_us_max = late_us_max.max(us(sent) - us(due));
+        dues.push((format!("{} {} {:>4}", &row[phase], &row[lap], &row[lane]), us(due)));
+    }
+    dues.sort();
+    let rounds: Vec<i64> =
+        dues.iter().filter(|(at, _)| at.ends_with("   0")).map(|at| at.1).collect();
+    let began = |due: i64| rounds.iter().filter(|began| **began <= due).max().copied();
+    let since = |(at, due): (String, i64)| (at, due - began(due).expect("a round"));
+    (dues.into_iter().map(since).collect(), late_us_max)
+}
+
+#[test]
+fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
+    let scenario = SCENARIO
+        .replace("duration: 4s", "laps: 1")
+        .replace("[0, 2048]", "[0]")
+        .replace("concurrency: [1, 2]", "rate: [20]\n      requests: 20")
+        .replace("errors: 0%", "errors: 0%\n  lateness_max: [{rate: 20, at_most: 900ms}]");
+    let run_once = || {
+        let scratch = Scratch::new("open");
+        let (code, told) = run(&scratch, &scenario, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        let verdict = verdict(&scratch);
+        assert_eq!(verdict["gates"][2]["selector"]["rate"], 20.0);
+        assert_eq!(verdict["fate_unknown"], 0);
+        assert_eq!(verdict["cells"][0]["cell"], "d0/r20/p256/o16");
+        assert_eq!(verdict["cells"][0]["measures"]["ttft_due"]["n"], 20);
+        schedule(&scratch)
+    };
+    let ((first, late_us_max), (again, _)) = (run_once(), run_once());
+    assert_eq!(first.len(), 40);
+    assert_eq!(first, again, "the same seed, the same schedule");
+    assert!(late_us_max < 900_000, "{late_us_max}");
+}
+
+#[test]
+fn a_rate_on_the_command_line_is_in_the_command_that_does_it_again() {
+    let scratch = Scratch::new("rate");
+    let (code, told) = run(&scratch, SCENARIO, &["--rate", "30,60", "--depths", "0"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("--rate 30,60"), "{told}");
+    let again = longhaul(&["report", path(&scratch.path("run"))]);
+    assert!(text(&again.stdout).contains("d0 r30"), "{}", text(&again.stdout));
+}
+
 #[test]
 fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
     let scratch = Scratch::new("crash");

@@ -196,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn an_open_loop_is_told_from_due_and_from_sent() {
+        let mut story = Story::soaking();
+        let mut request = story.request(20.0, 0);
+        request.due = Story::at(19.75);
+        story.push(21.0, Fact::Request(Box::new(request)));
+        let analysis = analysis(&story);
+        let value = |quantity| analysis.dist(quantity, &Select::default()).max();
+        assert_eq!((value(Quantity::Ttft), value(Quantity::TtftDue)), (Some(0.4), Some(0.65)));
+        assert_eq!((value(Quantity::E2e), value(Quantity::E2eDue)), (Some(1.0), Some(1.25)));
+        assert_eq!(value(Quantity::Lateness), Some(0.25));
+    }
+
+    #[test]
     fn what_was_sent_and_has_no_row_is_of_unknown_fate_also_after_a_resume() {
         let mut story = Story::soaking();
         let issued = |next| Fact::Issued(Issued { phase: Phase::Soak, next });

@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::analysis::story::{asked, gate};
-    use crate::fact::{ClosedBecause, Fact, Seen};
+    use crate::fact::{ClosedBecause, Fact, Load, Seen};
     use crate::incident::story::Story;
     use crate::report::json;
     use crate::spec::Contract;
@@ -298,6 +298,43 @@ mod tests {
             text.contains("pass crashes: 0 · pass errors: 0.001 · pass ttft_p95: 2 (2 depths)")
         );
         assert!(text.contains("no failure in 4 m 00 s: MTBF above 1 m 20 s (95 %)"), "{text}");
+    }
+
+    #[test]
+    fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
+        let mut asked = asked(&[0, 4096]);
+        let open = |depth, rate| crate::fact::Cell {
+            load: Load::PerSecond(rate),
+            ..crate::incident::story::cell(depth)
+        };
+        asked.cells.extend([open(4096, 0.5), open(4096, 2.0)]);
+        let mut story = Story::soaking();
+        story.goods(10.0, 3, 0).goods(20.0, 4, 4096);
+        for (rate, late_us) in [(0.5, 1_000), (2.0, 30_000)] {
+            for second in 0..60 {
+                let mut request = story.request(100.0 + f64::from(second), 4096);
+                request.cell = open(4096, rate);
+                request.due = crate::unit::At(request.sent.0 - late_us);
+                story.push(161.0, Fact::Request(Box::new(request)));
+            }
+        }
+        story.closed(170.0, ClosedBecause::Done);
+        let text = written(&asked, &story, Options::default());
+        fits(&text);
+        let rows = text.lines().skip_while(|line| !line.contains("TTFT p50"));
+        let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
+        let names = ["cell ", "d0 ", "d4096 c1 ", "d4096 r0.5 ", "d4096 r2 "];
+        assert_eq!(rows.len(), names.len(), "{text}");
+        assert!(rows.iter().zip(names).all(|(row, name)| row.trim().starts_with(name)), "{text}");
+        assert!(text.contains("over 2 requests/s"), "{text}");
+        let wide = written(&asked, &story, Options { wide: true, ..Options::default() });
+        let late = |cell: &str| -> Vec<&str> {
+            let row = wide.lines().find(|line| line.contains(cell)).unwrap();
+            let columns = row.rsplit("  ").map(str::trim).filter(|column| !column.is_empty());
+            columns.take(3).collect()
+        };
+        assert_eq!(late("d4096/r2/"), ["30.0 ms"; 3]);
+        assert_eq!(late("d4096/c1/"), ["-"; 3]);
     }
 
     /// Nine depths, five incidents, twelve gates that do not hold or cannot be judged, long names.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::{Analysis, Asked, Atom};
+use crate::fact::Load;
 use crate::measure::{Measure, Quantity};
 use crate::spec::Limit;
 use crate::stats::Dist;
@@ -66,6 +67,10 @@ fn cells(analysis: &Analysis) -> Vec<String> {
     let mut heads = vec!["phase", "cell", "class", "n"];
     heads.extend(["TTFT p50", "p95", "p99", "TPOT p50", "p95", "p99", "E2E p50", "p95", "p99"]);
     heads.extend(["tok/s", "prefill/s", "cached"]);
+    let open = analysis.atoms.iter().any(is_open);
+    if open {
+        heads.extend(["late p50", "p95", "max"]);
+    }
     let mut rows = vec![heads.into_iter().map(str::to_owned).collect::<Vec<String>>()];
     // One unit down all columns of a quantity.
     let columns: Vec<Vec<String>> = quantities
@@ -75,6 +80,7 @@ fn cells(analysis: &Analysis) -> Vec<String> {
             times(&analysis.atoms.iter().flat_map(of).collect::<Vec<_>>())
         })
         .collect();
+    let late = lateness(analysis);
     for (index, atom) in analysis.atoms.iter().enumerate() {
         let median = |quantity| atom.dists.get(&quantity).and_then(|dist| dist.percentile(0.5));
         let rate = |value: Option<f64>| value.map_or(NONE.to_owned(), crate::unit::figures);
@@ -88,9 +94,27 @@ fn cells(analysis: &Analysis) -> Vec<String> {
         row.push(rate(median(Quantity::TokensPerS)));
         row.push(rate(median(Quantity::PrefillPerS)));
         row.push(atom.cached_share().map_or(NONE.to_owned(), percent));
+        if open {
+            row.extend_from_slice(&late[index * 3..index * 3 + 3]);
+        }
         rows.push(row);
     }
     if rows.len() == 1 { Vec::new() } else { table(&rows, 3) }
+}
+
+fn is_open(atom: &Atom) -> bool {
+    matches!(atom.cell.load, Load::PerSecond(_))
+}
+
+/// How late longhaul sent what was due: p50, p95 and the most of every atom of the open
+/// loop; in a closed loop everything is due at once.
+fn lateness(analysis: &Analysis) -> Vec<String> {
+    let of = |atom: &Atom| {
+        let dist = atom.dists.get(&Quantity::Lateness).filter(|_| is_open(atom));
+        let [p50, p95, _] = percentiles(dist);
+        [p50, p95, dist.and_then(Dist::max)]
+    };
+    times(&analysis.atoms.iter().flat_map(of).collect::<Vec<_>>())
 }
 
 /// p50, p95 and p99, the latter two only of enough samples.

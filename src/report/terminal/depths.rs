@@ -1,20 +1,39 @@
 //! The table of depths, and how it is made short.
 
 use crate::analysis::Analysis;
-use crate::fact::Ended;
+use crate::fact::{Ended, Load};
 use crate::measure::Quantity;
 use crate::report::layout::{NONE, counted, table, times};
 use crate::spec::Select;
 use crate::unit::{figures, grouped};
 
-/// The table of depths; concurrencies are pooled, `--wide` has them apart.
+/// The rows of the table. Concurrencies of a depth are pooled, `--wide` has them apart; where
+/// one of its loads is an open loop each has a row, since what an open loop takes is up to
+/// its rate.
+fn selects(analysis: &Analysis) -> Vec<Select> {
+    let mut selects = Vec::new();
+    for depth in analysis.planned_depths() {
+        let mut loads: Vec<Load> = Vec::new();
+        for cell in analysis.planned.iter().filter(|cell| cell.depth == depth) {
+            if !loads.contains(&cell.load) {
+                loads.push(cell.load);
+            }
+        }
+        let open = loads.iter().any(|load| matches!(load, Load::PerSecond(_)));
+        let of = |load| Select { depth: Some(depth), load, ..Select::default() };
+        if open {
+            selects.extend(loads.into_iter().map(|load| of(Some(load))));
+        } else {
+            selects.push(of(None));
+        }
+    }
+    selects.retain(|select| analysis.atoms_of(select).next().is_some());
+    selects
+}
+
+/// The table of depths.
 pub fn depths(analysis: &Analysis) -> Vec<String> {
-    let depths: Vec<u64> = analysis.planned_depths();
-    let selects: Vec<Select> = depths
-        .iter()
-        .map(|depth| Select { depth: Some(*depth), ..Select::default() })
-        .filter(|select| analysis.atoms_of(select).next().is_some())
-        .collect();
+    let selects = selects(analysis);
     if selects.is_empty() {
         return Vec::new();
     }
@@ -29,14 +48,16 @@ pub fn depths(analysis: &Analysis) -> Vec<String> {
     let (tpot, tpot_p95) = (column(Quantity::Tpot, 0.5, 1), column(Quantity::Tpot, 0.95, 60));
     let speed = column(Quantity::TokensPerS, 0.5, 1);
     let (ttft, tpot) = (times(&[ttft, ttft_p95].concat()), times(&[tpot, tpot_p95].concat()));
-    let heads = ["depth", "n", "TTFT p50", "p95", "TPOT p50", "p95", "tok/s", "bad"];
+    let apart = selects.iter().any(|select| select.load.is_some());
+    let first = if apart { "cell" } else { "depth" };
+    let heads = [first, "n", "TTFT p50", "p95", "TPOT p50", "p95", "tok/s", "bad"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     for (index, select) in selects.iter().enumerate() {
         // What the percentiles beside it were taken from.
         let n = analysis.dist(Quantity::E2e, select).n();
         let bad = analysis.count_ended(select, Ended::is_bad);
         rows.push(vec![
-            format!("d{}", select.depth.unwrap_or(0)),
+            format!("d{}{}", select.depth.unwrap_or(0), load_words(select.load)),
             grouped(n as f64),
             ttft[index].clone(),
             ttft[selects.len() + index].clone(),
@@ -49,6 +70,10 @@ pub fn depths(analysis: &Analysis) -> Vec<String> {
     table(&rows, 1)
 }
 
+fn load_words(load: Option<Load>) -> String {
+    load.map_or(String::new(), |load| format!(" {load}"))
+}
+
 /// A table with its middle left out, in at most `room` lines, a blank line included.
 pub fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     let room = room.saturating_sub(1);
@@ -58,7 +83,10 @@ pub fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     }
     let left_out = rows.len() - room + 1;
     let middle = room / 2;
-    let words = format!("  … {}: --wide", counted(left_out as u64, "more depth", "more depths"));
+    // What the first column is a list of.
+    let noun = rows.first().and_then(|head| head.split_whitespace().next()).unwrap_or("row");
+    let (one, many) = (format!("more {noun}"), format!("more {noun}s"));
+    let words = format!("  … {}: --wide", counted(left_out as u64, &one, &many));
     rows.splice(middle..middle + left_out, [words]);
     rows
 }

@@ -1,7 +1,7 @@
 //! What was seen, what that proves, and what it does not.
 
 use crate::analysis::{Analysis, Asked};
-use crate::fact::Cell;
+use crate::fact::{Cell, Load};
 use crate::measure::Count;
 use crate::report::layout::counted;
 use crate::stats::poisson::{garwood, mtbf_without_failure};
@@ -57,6 +57,13 @@ pub fn proves_not(asked: &Asked) -> String {
     parts.push("other images or drivers".to_owned());
     if streams > 0 {
         parts.push(format!("more than {}", counted(u64::from(streams), "stream", "streams")));
+    }
+    let rates = cells.iter().filter_map(|cell| match cell.load {
+        Load::PerSecond(rate) => Some(rate),
+        Load::Streams(_) => None,
+    });
+    if let Some(rate) = rates.max_by(f64::total_cmp) {
+        parts.push(format!("over {rate} requests/s"));
     }
     if tokens > 0 {
         parts.push(format!("over {} tokens", grouped(tokens as f64)));
