@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 
+#[path = "rehearsals/open.rs"]
+mod open;
 #[path = "rehearsals/own.rs"]
 mod own;
 #[path = "rehearsals/properties.rs"]

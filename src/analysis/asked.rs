@@ -19,6 +19,8 @@ pub struct Asked {
     pub endpoint: String,
     /// Whether the server was longhaul's own model of one.
     pub simulated: bool,
+    /// What was made to go wrong with it, as written.
+    pub ailments: Vec<String>,
     /// The seed.
     pub seed: u64,
     /// Version of longhaul that made the run.

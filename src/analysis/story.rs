@@ -16,6 +16,7 @@ pub fn asked(depths: &[u64]) -> Asked {
         container: None,
         endpoint: "http://127.0.0.1:8000".to_owned(),
         simulated: true,
+        ailments: Vec::new(),
         seed: 7,
         version: "0.1.0".to_owned(),
         folder: "runs/tonight".to_owned(),

@@ -1,6 +1,7 @@
 //! From a world to a verdict: what `run` and `rehearse` do alike. They differ
 //! in their setting: the wire, the clock, the machine, and who writes.
 
+pub mod ailing;
 pub mod paper;
 pub mod prepare;
 pub mod screen;

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 use tokio::task::LocalSet;
 
 use super::drive::screen::Screen;
-use super::drive::{self, Setting, Specs, Went, Wish, carry_out, conclude, prepare, stopping};
+use super::drive::{
+    self, Setting, Specs, Went, Wish, ailing, carry_out, conclude, prepare, stopping,
+};
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use crate::error::Mistake;
@@ -20,7 +22,7 @@ use crate::run::{WallClock, Watcher};
 use crate::secret::Secrets;
 use crate::sim::world::boxes::Look;
 use crate::sim::world::{BoxSensor, Desk, Disk, Host, SimWire};
-use crate::sim::{Ailment, Engine, Setup};
+use crate::sim::{Engine, Setup};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -96,8 +98,7 @@ struct Rehearsal {
 
 impl Rehearsal {
     fn begin(wish: &Wish, specs: &Specs) -> Result<Rehearsal, Mistake> {
-        let read = |text: &String| Ailment::parse(text);
-        let ailments: Vec<Ailment> = wish.ailments.iter().map(read).collect::<Result<_, _>>()?;
+        let ailments = ailing::read(&wish.ailments)?;
         let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
             return Err(no_profile());
         };

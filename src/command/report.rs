@@ -74,6 +74,7 @@ pub fn asked(manifest: &Manifest, run: &Path) -> Result<Asked, Mistake> {
         container: manifest.container.clone(),
         endpoint: manifest.server.endpoint.clone(),
         simulated: manifest.simulated,
+        ailments: manifest.ailments.clone(),
         seed: manifest.seed,
         version: manifest.longhaul.clone(),
         folder: run.display().to_string(),

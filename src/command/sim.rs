@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::drive::ailing;
 use super::inputs::{Asked, FLAGSHIP};
 use super::{mistake, tell};
 use crate::error::Mistake;
@@ -61,17 +62,15 @@ async fn serve(wish: &Wish) -> Result<(), Mistake> {
 
 /// The faults that were asked for, all of them the server's.
 pub fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
-    let read = |text: &String| {
-        let ailment = Ailment::parse(text)?;
-        if ailment.kind.is_of_the_harness() {
-            let name = text.split(['=', '@']).next().unwrap_or(text);
-            return Err(Mistake::new(format!("`{name}` is a fault of the harness itself"))
+    let ailments = ailing::read(texts)?;
+    match texts.iter().zip(&ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
+        Some((text, _)) => {
+            Err(Mistake::new("this is a fault of longhaul's own machine, not of the server")
                 .at(format!("--ailment {text}"))
-                .hint("longhaul rehearse has it"));
+                .hint("longhaul rehearse has it"))
         }
-        Ok(ailment)
-    };
-    texts.iter().map(read).collect()
+        None => Ok(ailments),
+    }
 }
 
 /// There is nothing to simulate.
@@ -90,7 +89,7 @@ mod tests {
         assert_eq!(read("hang=10m@2h").map(|ailments| ailments.len()), Ok(2));
         for text in ["wall_clock_step=-5m@1h", "slow_disk"] {
             let told = read(text).expect_err(text).to_string();
-            assert!(told.contains(text) && told.contains("harness itself"), "{told}");
+            assert!(told.contains(text) && told.contains("own machine"), "{told}");
             assert!(told.contains("longhaul rehearse"), "{told}");
         }
     }

@@ -13,7 +13,7 @@ use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
 use crate::timeline::wall_text;
 use crate::unit::span;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, Word};
 
 use super::layout::{LABEL, counted, cut, finish, fold, labelled, percent, percent_short, wrap};
 use super::wide;
@@ -86,6 +86,7 @@ impl Tell<'_> {
     fn lines(&self, room: Room, depths: &[String]) -> Vec<String> {
         let mut lines = vec![self.head(), String::new()];
         lines.extend(labelled("why", self.fold(&self.verdict.reasons, room.why)));
+        lines.extend(self.ailing(room.other));
         lines.extend(self.incidents(room.incidents));
         lines.extend(self.errors());
         lines.extend(self.findings(room.other));
@@ -119,6 +120,21 @@ impl Tell<'_> {
         let recipe = one_line(&one_line(&asked.recipe, NAME_CHARS_MAX), NAME_CHARS_MAX);
         let scenario = one_line(&one_line(&asked.scenario, NAME_CHARS_MAX), NAME_CHARS_MAX);
         format!("{label}{word}  {recipe} · {scenario} · {load} under load")
+    }
+
+    /// What was made to go wrong, and whether the contract noticed.
+    fn ailing(&self, lines_max: usize) -> Vec<String> {
+        if self.asked.ailments.is_empty() {
+            return Vec::new();
+        }
+        let gates = &self.verdict.gates;
+        let broken = gates.iter().filter(|gate| gate.word == Word::Fail).count();
+        let noticed = match broken {
+            0 => "no gate".to_owned(),
+            n => counted(n as u64, "gate", "gates"),
+        };
+        let text = format!("noticed by {noticed}: {}", self.asked.ailments.join(", "));
+        labelled("ailing", cut(&text, self.inner(), lines_max))
     }
 
     fn incidents(&self, lines_max: usize) -> Vec<String> {

@@ -43,6 +43,7 @@ fn identity(asked: &Asked, analysis: &Analysis) -> Vec<String> {
         ("model", asked.model.clone()),
         ("container", asked.container.clone().unwrap_or_default()),
         ("endpoint", asked.endpoint.clone()),
+        ("ailments", asked.ailments.join(", ")),
         ("seed", asked.seed.to_string()),
         ("folder", asked.folder.clone()),
         ("again", asked.again.clone()),

@@ -80,3 +80,16 @@ fn an_interrupt_lets_what_is_in_flight_end_and_proves_nothing() {
     assert_eq!(play.exit(), Exit::Interrupted, "{}", play.told());
     assert_eq!(play.ended(Ended::Cut), 0);
 }
+
+#[test]
+fn a_fault_that_will_not_be_seen_is_told_beforehand() {
+    for (ailment, why) in [
+        ("hang=1m@2h", "does not happen: the load is planned to last 30 m 00 s"),
+        ("cache_stops_hitting", "has no effect: this server has no prefix cache"),
+    ] {
+        let play = ailing(&[ailment]);
+        assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+        assert!(play.says(why), "{}", play.told());
+        assert!(play.says(&format!("ailing noticed by no gate: {ailment}")), "{}", play.told());
+    }
+}

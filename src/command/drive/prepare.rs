@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::ailing;
 use super::paper::{describe, manifest_of};
 use super::stage::{Eye, Stage};
 use super::{Setting, Went, Wish};
@@ -121,7 +122,8 @@ async fn ready<S: Setting>(
     let bounds = Bounds { max_model_len: model.max_model_len, prefill_per_s: server.prefill_per_s };
     let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds)?;
     let seen = identity::compare(&recipe, &plan, &server);
-    let warnings = warnings(&recipe, &specs.scenario);
+    let mut warnings = warnings(&recipe, &specs.scenario);
+    warnings.extend(ailing::warnings(wish, specs));
     for warning in &warnings {
         tell(&format!("warning: {warning}"));
     }
