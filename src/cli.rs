@@ -50,7 +50,7 @@ enum Verb {
     Rehearse(RehearseArgs),
     /// Serve the simulated server, for other tools
     Sim(SimArgs),
-    /// List the recipes, scenarios and machine profiles that are built in
+    /// List what is built in: recipes, scenarios, machine profiles, ailments
     List,
 }
 
@@ -87,8 +87,9 @@ struct Asked {
 struct Driven {
     #[command(flatten)]
     asked: Asked,
-    /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again
-    #[arg(long, value_name = "AILMENT", allow_hyphen_values = true)]
+    /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again; `longhaul list`
+    /// has the names
+    #[arg(long, value_name = "AILMENT")]
     ailment: Vec<String>,
     /// The run folder; it must not exist, or be empty
     #[arg(short, long, value_name = "DIR")]

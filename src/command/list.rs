@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::inputs::read_scenario;
 use super::{finish, indented};
 use crate::exit::Exit;
+use crate::sim::ailment;
 use crate::spec::scenario::Overrides;
 use crate::spec::shipped::{self, Kind};
 use crate::spec::{profile, recipe};
@@ -20,6 +21,10 @@ pub fn list() -> Exit {
         for name in shipped::names(kind) {
             let _ = write!(out, "  {name}\n{}", indented(&about(kind, name), 6));
         }
+    }
+    out.push_str("ailments, to be rehearsed; of run --simulate and sim too\n");
+    for name in ailment::NAMES {
+        let _ = writeln!(out, "  {}", ailment::example(name));
     }
     finish(&out, Exit::Pass)
 }

@@ -8,7 +8,7 @@ use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
 
-pub use read::NAMES;
+pub use read::{NAMES, example};
 
 /// Something that is, or will be, wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]

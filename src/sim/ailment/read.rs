@@ -173,8 +173,8 @@ impl Kind {
     }
 }
 
-/// What a wrong value might have been meant to be.
-fn example(name: &str) -> String {
+/// How an ailment is written; also what a wrong value might have been meant to be.
+pub fn example(name: &str) -> String {
     let value = match name {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => {
             return format!("{name}=12m@2h, or without a value to stay down");
