@@ -173,3 +173,108 @@ impl<S: Sink> Sink for Disk<S> {
         self.failed.take().map_or(closed, Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::fact::{Clock, Fact};
+
+    /// A sink that keeps the numbers of what it was given.
+    #[derive(Default)]
+    struct Kept {
+        seqs: Vec<Seq>,
+        closed: bool,
+    }
+
+    impl Sink for Kept {
+        fn append(&mut self, entry: &Entry) -> Result<(), String> {
+            self.seqs.push(entry.seq);
+            Ok(())
+        }
+
+        fn evidence(&mut self, seq: Seq, _: &[u8]) -> Result<(), String> {
+            self.seqs.push(1000 + seq);
+            Ok(())
+        }
+
+        fn log(&mut self, _: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn waiting(&self) -> u64 {
+            0
+        }
+
+        async fn close(&mut self) -> Result<(), String> {
+            self.closed = true;
+            Ok(())
+        }
+    }
+
+    fn host(ailments: &[&str]) -> (Timeline, Rc<Host>) {
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+        let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
+        let host = Rc::new(Host::new(timeline, 1, ailments));
+        host.load_began(None);
+        (timeline, host)
+    }
+
+    fn entry(seq: Seq) -> Entry {
+        let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
+        Entry { segment: 0, seq, at: At::ZERO, fact }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_the_disk_is_written_in_its_order_when_it_takes_something_again() {
+        let (timeline, host) = host(&["slow_disk=10s@5s"]);
+        let mut disk = Disk::new(Kept::default(), host, 8);
+        disk.append(&entry(0)).unwrap();
+        timeline.until(At(6_000_000)).await;
+        disk.append(&entry(1)).unwrap();
+        disk.evidence(1, b"frames").unwrap();
+        assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (2, [0].as_slice()));
+        timeline.until(At(15_000_000)).await;
+        disk.append(&entry(2)).unwrap();
+        assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (0, [0, 1, 1001, 2].as_slice()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_run_waits_for_a_disk_that_comes_back_and_not_for_one_that_does_not() {
+        let (timeline, host) = host(&["slow_disk=10s@0s"]);
+        let mut disk = Disk::new(Kept::default(), host, 8);
+        disk.append(&entry(0)).unwrap();
+        disk.close().await.unwrap();
+        assert!(timeline.now() >= At(10_000_000) && disk.sink.closed);
+        assert_eq!(disk.sink.seqs, [0]);
+        let (_, gone) = self::host(&["slow_disk@0s"]);
+        let mut disk = Disk::new(Kept::default(), gone, 8);
+        disk.append(&entry(0)).unwrap();
+        assert!(disk.close().await.unwrap_err().contains("1 rows are lost"));
+        assert!(disk.sink.seqs.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_an_error_that_stays() {
+        let (timeline, host) = host(&["slow_disk=10s@0s"]);
+        let mut disk = Disk::new(Kept::default(), host, 2);
+        disk.append(&entry(0)).unwrap();
+        disk.append(&entry(1)).unwrap();
+        let words = disk.append(&entry(2)).unwrap_err();
+        assert!(words.contains("too slow"), "{words}");
+        timeline.until(At(20_000_000)).await;
+        assert_eq!(disk.append(&entry(3)), Err(words), "a row is lost: nothing may follow it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn steps_of_the_wall_clock_add_up_and_time_goes_on_between_them() {
+        let (_, host) = host(&["wall_clock_step=1h@10s", "wall_clock_step=-30m@20s"]);
+        let seconds = [5, 15, 25].map(|second| host.wall_us(At(second * 1_000_000)) / 1_000_000);
+        assert_eq!(seconds, [5, 3_615, 1_825]);
+    }
+}

@@ -156,3 +156,102 @@ impl Reply for SimReply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::sim::setup::tests::record;
+    use crate::sim::{Ailment, Engine};
+    use crate::timeline::Timeline;
+
+    const CHAT: &str = "/v1/chat/completions";
+
+    /// A wire to a server that something befalls, and whose load has begun.
+    async fn wire<T>(ailments: &[&str], told: impl AsyncFn(SimWire, Timeline) -> T) -> T {
+        let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+        let engine = Engine::new(record(1.0), 1, ailments, At::ZERO);
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_| {})));
+        desk.load_began(None);
+        let wire = SimWire::new(desk.clone());
+        tokio::select! { biased;
+            () = desk.drive() => unreachable!("it drives for ever"),
+            told = told(wire, timeline) => told,
+        }
+    }
+
+    fn stream(tokens: u64) -> Call {
+        let body = format!(
+            r#"{{"model":"m","stream":true,"ignore_eos":true,"max_tokens":{tokens},"messages":[{{"role":"user","content":"Hi"}}]}}"#
+        );
+        Call::post(CHAT, body)
+    }
+
+    /// The bytes of a reply, and how it ended.
+    async fn read(mut reply: SimReply) -> (String, Result<(), Broken>) {
+        let mut text = String::new();
+        loop {
+            match reply.chunk().await {
+                Ok(Some((_, bytes))) => text.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(None) => return (text, Ok(())),
+                Err(broken) => return (text, Err(broken)),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_comes_in_frames_and_ends_with_done_and_a_page_comes_at_once() {
+        wire(&[], async |wire, timeline| {
+            let (text, end) = read(wire.call(stream(8)).await.unwrap()).await;
+            assert_eq!(end, Ok(()));
+            assert!(text.starts_with("data: {") && text.ends_with("data: [DONE]\n\n"), "{text}");
+            let before = timeline.now();
+            let reply = wire.call(Call::get("/v1/models?x=1")).await.unwrap();
+            assert_eq!((reply.status(), timeline.now().since(before)), (200, 1_000));
+            assert!(read(reply).await.0.contains("\"id\":\"m\""));
+            assert_eq!(wire.call(Call::get("/nowhere")).await.unwrap().status(), 404);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_cuts_streams_off_and_then_the_port_refuses() {
+        wire(&["crash@5s"], async |wire, timeline| {
+            let (text, end) = read(wire.call(stream(5_000)).await.unwrap()).await;
+            assert!(text.contains("data: ") && !text.contains("[DONE]"));
+            let broken = end.unwrap_err();
+            assert_eq!((broken.how, broken.stage), (BrokenHow::CutOff, Stage::Streaming));
+            assert_eq!(timeline.now(), At(5_000_000));
+            let refused = wire.call(Call::get("/health")).await.err().unwrap();
+            assert_eq!((refused.how, refused.stage), (BrokenHow::Refused, Stage::Connect));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_box_without_power_says_nothing_until_it_is_back() {
+        wire(&["host_reboot=10m@5s"], async |wire, timeline| {
+            let (_, end) = read(wire.call(stream(5_000)).await.unwrap()).await;
+            assert_eq!(end.unwrap_err().how, BrokenHow::Reset);
+            assert_eq!(timeline.now(), At(95_000_000), "after its boot");
+            timeline.until(At(606_000_000)).await;
+            assert_eq!(wire.call(Call::get("/health")).await.unwrap().status(), 200);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hanging_up_frees_the_place_in_the_batch() {
+        wire(&[], async |wire, timeline| {
+            let reply = wire.call(stream(5_000)).await.unwrap();
+            timeline.until(At(2_000_000)).await;
+            assert_eq!(wire.desk.look(Engine::metrics).running, 1);
+            drop(reply);
+            timeline.until(At(3_000_000)).await;
+            assert_eq!(wire.desk.look(Engine::metrics).running, 0);
+        })
+        .await;
+    }
+}
