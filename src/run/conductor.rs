@@ -3,6 +3,8 @@
 //! journal replayed through it gives the same orders again.
 
 mod clock;
+mod end;
+mod phases;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -14,8 +16,8 @@ use clock::ServiceClock;
 use round::Running;
 
 use crate::fact::{
-    Action, Closed, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, Source,
-    TargetFact, TargetWord,
+    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, Source, TargetFact,
+    TargetWord,
 };
 use crate::incident::liveness::{Change, Liveness, State, UP};
 use crate::plan::{Place, Plan};
@@ -44,11 +46,6 @@ pub const INTERRUPT_AGAIN: &str = "interrupt_again";
 /// The user's wish to stop at the first broken gate, as an action.
 pub const STOP_ON_FAIL: &str = "stop_on_fail";
 
-/// How long requests in flight may take to end after an interrupt; bounds a Ctrl-C that
-/// would otherwise wait for a prefill of minutes.
-const DRAIN_US_MAX: u64 = 60_000_000;
-/// How long the run stays open after the last request: the sensors look once more.
-const SETTLE_US: u64 = 1_000_000;
 /// The first wait before a server that went away is asked again, and the longest: bounds
 /// how hard a server that struggles to its feet is knocked at.
 const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
@@ -322,140 +319,8 @@ impl Conductor {
         let running = self.running.as_ref().filter(|running| running.is_over())?;
         Some(Order::Record(Fact::Batch(running.batch())))
     }
-
-    /// Ends the run when the server was away too long or outages took too much of it.
-    fn notice_limits(&mut self, now: At) {
-        let away_us = self.clock.away_us(now);
-        if self.is_past(now) {
-            self.stop(ClosedBecause::Done, "the duration is over".to_owned());
-        }
-        if away_us > micros(self.plan.limits.away) {
-            self.stop(
-                ClosedBecause::Away,
-                format!("away for {}", crate::unit::span(away_us as f64 / 1e6)),
-            );
-            self.cut = true;
-        }
-        if let Extent::Duration(duration) = self.plan.extent
-            && self.clock.spent_us(now) > micros(duration) / 4 * 5
-            && self.clock.away_all_us(now) > micros(duration) / 4
-        {
-            self.stop(
-                ClosedBecause::OutOfTime,
-                "a quarter of the duration was added, and outages took more".to_owned(),
-            );
-            self.cut |= away_us > 0;
-        }
-    }
-
-    fn wind_down(&mut self, now: At, because: ClosedBecause, note: String) -> Option<Order> {
-        let out = self.running.as_ref().is_some_and(Running::is_out);
-        if out && self.cut {
-            self.cut = false;
-            return Some(Order::Cut(why(because)));
-        }
-        if self.phase.is_some_and(|phase| phase != Phase::Drain) {
-            return Some(Order::Record(Fact::Phase(PhaseBegan {
-                phase: Phase::Drain,
-                because: why(because).to_owned(),
-            })));
-        }
-        if out {
-            // After the plan, a request may still use the time that it has for its first token.
-            let patience_us = match because {
-                ClosedBecause::Done => {
-                    micros(self.plan.limits.first_token + self.plan.limits.stall)
-                }
-                _ => DRAIN_US_MAX,
-            };
-            if self.drain_from.is_some_and(|from| now.since(from) > patience_us) {
-                self.drain_from = None;
-                return Some(Order::Cut("drain"));
-            }
-            return None;
-        }
-        let Some(idle_from) = self.idle_from else {
-            self.idle_from = Some(now);
-            return Some(Order::LastLook);
-        };
-        let at_once = because == ClosedBecause::InterruptedTwice || self.phase.is_none();
-        if now.since(idle_from) < SETTLE_US && !at_once {
-            return None;
-        }
-        if let Some(running) = self.running.take()
-            && running.sent_any()
-        {
-            return Some(Order::Record(Fact::Batch(running.batch())));
-        }
-        Some(Order::Record(Fact::Closed(Closed { because, note })))
-    }
-
-    /// The order that begins the next phase, if it is time for it.
-    fn next_phase(&mut self, now: At) -> Option<Order> {
-        let plan = &self.plan;
-        let (laps, whole) = (self.place.lap, self.place.index == 0);
-        let now_us = self.clock.now_us(now);
-        let steady = if plan.reference_laps > 0 { Phase::Reference } else { Phase::Soak };
-        let (phase, because) = match self.phase {
-            None if plan.warmup_laps > 0 => (Phase::Warmup, "the run began".to_owned()),
-            None => (steady, "the run began".to_owned()),
-            Some(Phase::Warmup) if laps >= plan.warmup_laps => {
-                (steady, format!("{laps} laps of warm-up"))
-            }
-            Some(Phase::Reference) if laps >= plan.reference_laps => {
-                if whole && self.time_to_return(now_us, laps) {
-                    (Phase::Return, "no time for a soak between the windows".to_owned())
-                } else {
-                    (Phase::Soak, format!("{laps} laps of reference"))
-                }
-            }
-            Some(Phase::Soak) if whole && self.time_to_return(now_us, laps) => {
-                if plan.reference_laps == 0 {
-                    self.stop(ClosedBecause::Done, format!("{laps} laps done"));
-                    return None;
-                }
-                (Phase::Return, "as much is left as the return window takes".to_owned())
-            }
-            Some(Phase::Return)
-                if matches!(plan.extent, Extent::Laps(_)) && laps >= plan.reference_laps =>
-            {
-                self.stop(ClosedBecause::Done, "all laps done".to_owned());
-                return None;
-            }
-            _ => return None,
-        };
-        Some(Order::Record(Fact::Phase(PhaseBegan { phase, because })))
-    }
-
-    /// Whether the rest of the run belongs to the return window, or, where none is asked
-    /// for, whether the laps are done. `laps` of the present phase are done.
-    fn time_to_return(&self, now_us: u64, laps: u64) -> bool {
-        let reference = self.plan.reference_laps;
-        match self.plan.extent {
-            Extent::Laps(all) => {
-                let before = if self.phase == Some(Phase::Soak) { reference } else { 0 };
-                before + laps + reference >= all
-            }
-            Extent::Duration(duration) => {
-                let left_us = micros(duration).saturating_sub(now_us);
-                reference > 0 && left_us < (reference + 1) * self.lap_us
-            }
-        }
-    }
 }
 
 fn target(word: TargetWord, since: Option<At>, evidence: String) -> Fact {
     Fact::Target(TargetFact { word, rung: None, since, evidence })
-}
-
-fn why(because: ClosedBecause) -> &'static str {
-    match because {
-        ClosedBecause::Done => "the plan is carried out",
-        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => "interrupted",
-        ClosedBecause::StopOnFail => "a gate is broken",
-        ClosedBecause::Away => "the server is away",
-        ClosedBecause::OutOfTime => "outages used up the time",
-        ClosedBecause::NeverAnswered | ClosedBecause::NeverReady => "the server never answered",
-        ClosedBecause::Fault => "longhaul failed",
-    }
 }
