@@ -286,7 +286,7 @@ const GOLDEN: [(&str, &str); 7] = [
     ("day", "9039b18f9de752d9a38ca72abae99d57a189f23e27c417aaaa9319d79d3d96a9"),
     ("overnight", "bdcf63436c561f0fa2e48c4e2f95df3d9fe723f7ff71aba82d649580a56e1410"),
     ("quick", "045240d99f80e231790d04869ee15c5cbe040e81a04a191d60b8cfe3c97fff8d"),
-    ("short", "1c777d41d37c058eacce649c2eba8d585b981aea6b8a016dcf83c99b9d215c59"),
+    ("short", "c351323b6d7682264253e7994e2b4c59f7b5ae32739e14883d15e792ce60211e"),
     ("smoke", "bc0018eff217db927abde23bc4034dd664976450cff88ee51689ea4dab1354ad"),
     ("spark_arena_v2", "7bd7f65c3f7aee5a80aff93ad8f606ebb9e7a2698735a91cc76d14f7e0441bda"),
     ("three_days", "ca77cd9c2a4ab541170c95143ac7d70df7983a52afef80dd0f22d280bdbc090f"),
