@@ -224,7 +224,8 @@ impl Drop for Journal {
     fn drop(&mut self) {
         if let Hand::Thread { jobs, thread, .. } = &mut self.hand {
             drop(jobs.take());
-            if let Some(thread) = thread.take() {
+            // One that failed may be stuck in the kernel, and would be waited for in vain.
+            if let Some(thread) = thread.take().filter(|_| self.failed.is_none()) {
                 // A run that panicked has told its last rows to this thread.
                 let _ = thread.join();
             }
@@ -260,5 +261,28 @@ mod tests {
         assert!(words.contains("too slow"), "{words}");
         queue.recv().unwrap();
         assert_eq!(journal.append(&entry), Err(words), "a row is lost: nothing may follow it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_waited_for_a_minute_at_the_end_and_no_longer() {
+        let (jobs, queue) = sync_channel(1);
+        let (finish, finished) = oneshot::channel::<Result<(), String>>();
+        let thread = std::thread::Builder::new();
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let thread = thread.spawn(move || held.recv().unwrap_or_default()).unwrap();
+        let hand = Hand::Thread {
+            jobs: Some(jobs),
+            given: 0,
+            told: Arc::default(),
+            finished: Some(finished),
+            thread: Some(thread),
+        };
+        let lock = File::open(std::env::temp_dir()).unwrap();
+        let mut journal = Journal::with(Path::new("runs/stuck"), hand, lock);
+        let words = journal.close().await.unwrap_err();
+        assert!(words.contains("60 s"), "{words}");
+        drop(journal);
+        // Only now does the disk let go: dropping did not wait for it.
+        drop((let_go, finish, queue));
     }
 }

@@ -108,7 +108,6 @@ pub async fn carry_out<W: World>(
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
     let drain = Bell::new(false);
     let mut tasks = JoinSet::new();
-    let mut target = seams.target;
     let before = std::mem::take(&mut script.before);
     for sensor in seams.sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), drain.clone()));
@@ -130,26 +129,11 @@ pub async fn carry_out<W: World>(
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
     };
-    for (at, fact) in before {
-        shell.record(at, fact, watch)?;
-    }
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while shell.closed.is_none() {
-        let wake = shell.conductor.wake();
-        let input = tokio::select! { biased;
-            word = stop.requested() => Input::Interrupt(word),
-            _ = tick.tick() => Input::Tick,
-            () = due(&timeline, wake) => Input::Woken,
-            Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
-            (at, fact) = target.news() => Input::Heard(Box::new(Heard::Fact(at, fact))),
-            Some(Err(broke)) = shell.tasks.join_next() => Input::TaskBroke(broke.to_string()),
-        };
-        shell.take(input, watch)?;
-        shell.obey(watch)?;
-    }
+    let driven = shell.drive(before, seams.target, &mut heard, &mut stop, watch).await;
     shell.tasks.abort_all();
-    shell.sink.close().await?;
+    // A journal that failed is closed too: what it took before may still be written.
+    let durable = shell.sink.close().await;
+    driven.and(durable)?;
     shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
 }
 
@@ -204,6 +188,36 @@ pub trait Watcher {
 type Watch<'a> = &'a mut dyn Watcher;
 
 impl<W: World> Shell<W> {
+    /// Names what happens and obeys, until the run is closed.
+    async fn drive(
+        &mut self,
+        before: Vec<(At, Fact)>,
+        mut target: W::Target,
+        heard: &mut mpsc::Receiver<Heard>,
+        stop: &mut Stop,
+        watch: Watch<'_>,
+    ) -> Result<(), String> {
+        for (at, fact) in before {
+            self.record(at, fact, watch)?;
+        }
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while self.closed.is_none() {
+            let (timeline, wake) = (self.timeline, self.conductor.wake());
+            let input = tokio::select! { biased;
+                word = stop.requested() => Input::Interrupt(word),
+                _ = tick.tick() => Input::Tick,
+                () = due(&timeline, wake) => Input::Woken,
+                Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
+                (at, fact) = target.news() => Input::Heard(Box::new(Heard::Fact(at, fact))),
+                Some(Err(broke)) = self.tasks.join_next() => Input::TaskBroke(broke.to_string()),
+            };
+            self.take(input, watch)?;
+            self.obey(watch)?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, input: Input, watch: Watch) -> Result<(), String> {
         let now = self.timeline.now();
         match input {

@@ -75,8 +75,11 @@ pub async fn carry_out<S: Setting>(
     watcher: &mut dyn Watcher,
 ) -> Went {
     let Prepared { script, timeline, seams, setting, folder, .. } = prepared;
-    let mut watcher = Began { setting, watcher, told: false };
-    let went = crate::run::carry_out(seams, timeline, script, stop, &mut watcher).await;
+    let mut watcher = Began { setting: setting.clone(), watcher, told: false };
+    let went = tokio::select! { biased;
+        why = setting.broke() => Err(why),
+        went = crate::run::carry_out(seams, timeline, script, stop, &mut watcher) => went,
+    };
     Went::Folder(folder, went)
 }
 
@@ -157,7 +160,7 @@ pub fn conclude(went: Went, wide: bool) -> Exit {
 /// Ends a run by doing exactly what `longhaul report` does.
 fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
     if let Err(why) = &went {
-        tell(&format!("error: the journal could not be written: {why}"));
+        tell(&format!("error: longhaul failed: {why}"));
     }
     let judged = match report::judge(folder) {
         Ok(judged) => judged,

@@ -1,11 +1,12 @@
 //! `longhaul rehearse`: the whole plan against the simulated server, in virtual
 //! time: hours in seconds, by the code that a run takes.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use super::drive::screen::Screen;
 use super::drive::{
@@ -91,6 +92,8 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
 /// Virtual time, a simulated server and box, and a machine of longhaul's own.
 struct Rehearsal {
     desk: Rc<Desk>,
+    /// The task that keeps the server going, until somebody waits for its end.
+    driven: RefCell<Option<JoinHandle<()>>>,
     host: Rc<Host>,
     timeline: Timeline,
     planned_us: Option<u64>,
@@ -108,11 +111,12 @@ impl Rehearsal {
         let engine = Engine::new(setup, seed, ailments.clone(), At::ZERO);
         let say = |line: &str| tracing::debug!("server: {line}");
         let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(say)));
-        let driven = desk.clone();
-        tokio::task::spawn_local(async move { driven.drive().await });
+        let driving = desk.clone();
+        let driven = tokio::task::spawn_local(async move { driving.drive().await });
+        let driven = RefCell::new(Some(driven));
         let planned_us = prepare::planned_us(specs, seed);
         let host = Rc::new(Host::new(timeline, seed, ailments));
-        Ok(Rehearsal { desk, host, timeline, planned_us })
+        Ok(Rehearsal { desk, driven, host, timeline, planned_us })
     }
 }
 
@@ -170,5 +174,20 @@ impl Setting for Rehearsal {
     fn load_began(&self) {
         self.desk.load_began(self.planned_us);
         self.host.load_began(self.planned_us);
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    async fn broke(&self) -> String {
+        let driven = self.driven.borrow_mut().take();
+        match driven {
+            Some(driven) => match driven.await {
+                Ok(()) => "the simulated server ended by itself".to_owned(),
+                Err(broke) => format!("the simulated server broke: {broke}"),
+            },
+            None => std::future::pending().await,
+        }
     }
 }

@@ -158,8 +158,7 @@ fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> V
 pub fn of_the_run(measure: Measure) -> Decidable {
     match measure {
         Measure::Count(Count::Ooms) => Decidable::No(
-            "over HTTP nobody sees the kernel or the server's log; one that is seen is a FAIL"
-                .to_owned(),
+            "this version does not read the server's log; one that is seen is a FAIL".to_owned(),
         ),
         Measure::Count(Count::Hangs) => {
             Decidable::No("this version does not tell a hang from slowness".to_owned())

@@ -2,9 +2,11 @@
 //! written is what happened, and the conductor decides by nothing else.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use longhaul::analysis::{Fold, Pass1};
+use longhaul::command::{Format, report};
 use longhaul::exit::Exit;
 use longhaul::fact::row::{File, file_of};
 use longhaul::fact::{Entry, Fact};
@@ -13,7 +15,7 @@ use longhaul::plan::{Bounds, Plan};
 use longhaul::run::conductor::{Conductor, Order};
 use longhaul::spec::{Source, scenario};
 
-use crate::stage::{HALF_AN_HOUR, Played, Script, ailing};
+use crate::stage::{HALF_AN_HOUR, Played, Scratch, Script, ailing};
 
 /// A minute: few enough entries to try something at each of them.
 fn a_minute() -> String {
@@ -23,42 +25,79 @@ fn a_minute() -> String {
         .replace("reference: 8 laps", "reference: 1 lap")
 }
 
+/// So little that every byte of it can be tried, with no window to compare.
+fn twenty_seconds() -> String {
+    let tiny = a_minute().replace("duration: 2m", "duration: 20s");
+    let tiny = tiny.replace("reference: 1 lap", "reference: 0 laps");
+    tiny.split("  tokens_per_s:").next().unwrap().to_owned()
+}
+
+/// An open loop in place of the closed one.
+fn open(scenario: &str, arrivals: &str) -> String {
+    let ladder = format!("rate: [0.5]\n      arrivals: {arrivals}\n      requests: 6");
+    let open = scenario.replace("concurrency: [1, 2]", &ladder);
+    open.split("  tokens_per_s:").next().unwrap().to_owned()
+}
+
 /// An outage in the middle of it.
 fn a_minute_with_a_crash() -> Script {
     Script::new(&a_minute(), &["crash=20s@40s"])
 }
 
-fn bytes(folder: &Path, name: &str) -> Vec<u8> {
-    fs::read(folder.join(name)).unwrap()
+/// The same in an open loop.
+fn open_with_a_crash(arrivals: &str) -> Script {
+    Script::new(&open(&a_minute(), arrivals), &["crash=20s@40s"])
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+/// Every file of a folder and of the folders in it, with its bytes.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_owned();
+                files.push((name, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
 }
 
 #[test]
 fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() {
     let ailments = ["crash=2m@10m", "error_frame=2%@0s", "slow_leak=1GiB/h", "wall_clock_step@20m"];
-    let script = Script::new(HALF_AN_HOUR, &ailments);
-    let (one, two) = (script.play(), script.play());
-    assert_eq!(names(&one.folder), names(&two.folder));
-    for name in names(&one.folder).iter().filter(|name| *name != "evidence") {
-        // The scenario's own path is the one thing that differs, and only here.
-        if name != "run.json" {
-            assert!(bytes(&one.folder, name) == bytes(&two.folder, name), "{name} differs");
+    let open = HALF_AN_HOUR.replace("concurrency: [1, 2]", "concurrency: [1]\n      rate: [0.05]");
+    let open = open.replace("load: 1, at_least", "at_least").replace("load: 1, at_most", "at_most");
+    for scenario in [HALF_AN_HOUR, &open] {
+        let (script, scratch) = (Script::new(scenario, &ailments), Rc::new(Scratch::new()));
+        let folder = |seed, name: &str| {
+            let play = Script { seed, ..script.clone() }.play_in(scratch.clone(), name);
+            let json = report::text(&play.judged, Format::Json);
+            fs::write(play.folder.join("verdict.json"), json).unwrap();
+            files(&play.folder)
+        };
+        let (one, two, other) = (folder(1, "one"), folder(1, "two"), folder(2, "other"));
+        let names: Vec<String> = one.iter().map(|(name, _)| name.display().to_string()).collect();
+        for name in ["requests.csv", "events.csv", "readings.csv", "run.json", "verdict.json"] {
+            assert!(names.iter().any(|known| known == name), "{names:?}");
+        }
+        assert!(names.iter().any(|name| name.starts_with("evidence/")), "{names:?}");
+        for (one, two) in one.iter().zip(&two) {
+            assert!(one == two, "{} differs", one.0.display());
+        }
+        assert_eq!(one.len(), two.len());
+        let of = |files: &[(PathBuf, Vec<u8>)], name: &str| {
+            files.iter().find(|(known, _)| known == Path::new(name)).unwrap().1.clone()
+        };
+        for name in ["requests.csv", "readings.csv", "verdict.json"] {
+            assert!(of(&one, name) != of(&other, name), "{name} is the same with another seed");
         }
     }
-    let json = |play: &Played| {
-        longhaul::command::report::text(&play.judged, longhaul::command::Format::Json)
-    };
-    let other = Script { seed: 2, ..script }.play();
-    assert!(json(&one) == json(&two) && json(&one) != json(&other));
-    assert_ne!(bytes(&one.folder, "requests.csv"), bytes(&other.folder, "requests.csv"));
 }
 
 #[test]
@@ -74,9 +113,8 @@ fn what_is_read_again_is_what_happened_and_means_the_same() {
 }
 
 #[test]
-fn a_folder_cut_at_any_byte_of_any_file_gives_a_prefix_of_that_file_and_is_judged() {
-    let tiny = a_minute().replace("duration: 2m", "duration: 20s");
-    let play = Script::new(&tiny, &["error_frame=1@5s"]).play();
+fn a_folder_cut_at_any_byte_of_any_file_gives_a_prefix_of_that_file() {
+    let play = Script::new(&twenty_seconds(), &["error_frame=1@5s"]).play();
     for file in File::ALL {
         let path = play.folder.join(file.name());
         let whole = fs::read(&path).unwrap();
@@ -92,28 +130,43 @@ fn a_folder_cut_at_any_byte_of_any_file_gives_a_prefix_of_that_file_and_is_judge
                 stays
             });
             assert!(entries.iter().eq(expected), "{} cut at {cut}", file.name());
-            if cut % 97 == 0 {
-                // Whatever is left of it is understood; nothing that is missing makes it pass.
-                let judged = longhaul::command::report::judge(&play.folder).unwrap();
-                assert_ne!(judged.exit(), Exit::Pass, "{} cut at {cut}", file.name());
-            }
         }
         fs::write(&path, &whole).unwrap();
     }
 }
 
+/// Nothing that is missing makes a run pass: it is the whole folder that does.
+#[test]
+fn a_folder_whose_requests_or_events_were_cut_is_judged_and_does_not_pass() {
+    let play = Script::new(&twenty_seconds(), &[]).play();
+    let exit = || report::judge(&play.folder).unwrap().exit();
+    assert_eq!(exit(), Exit::Pass, "{}", play.told());
+    for file in [File::Requests, File::Events] {
+        let path = play.folder.join(file.name());
+        let whole = fs::read(&path).unwrap();
+        for cut in (0..whole.len()).step_by(13) {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert_ne!(exit(), Exit::Pass, "{} cut at {cut}", file.name());
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert_eq!(exit(), Exit::Pass, "whole again");
+}
+
 #[test]
 fn an_interrupt_after_any_entry_leads_to_an_end() {
-    let whole = a_minute_with_a_crash().play();
-    for after in (1..whole.entries.len()).step_by(7) {
-        let play = Script { interrupt_after: Some(after), ..a_minute_with_a_crash() }.play();
-        let last = play.entries.last().unwrap();
-        assert!(matches!(last.fact, Fact::Closed(_)), "after {after}: {last:?}");
-        assert_ne!(play.exit(), Exit::Pass, "after {after}");
+    for script in [a_minute_with_a_crash(), open_with_a_crash("poisson")] {
+        let whole = script.play();
+        for after in 1..whole.entries.len() {
+            let play = Script { interrupt_after: Some(after), ..script.clone() }.play();
+            let last = play.entries.last().unwrap();
+            assert!(matches!(last.fact, Fact::Closed(_)), "after {after}: {last:?}");
+            assert_ne!(play.exit(), Exit::Pass, "after {after}");
+        }
     }
 }
 
-fn plan_of(play: &Played, script: &Script) -> std::rc::Rc<Plan> {
+fn plan_of(play: &Played, script: &Script) -> Rc<Plan> {
     let source = Source {
         name: "scenario".into(),
         origin: "scenario.yaml".into(),
@@ -125,7 +178,7 @@ fn plan_of(play: &Played, script: &Script) -> std::rc::Rc<Plan> {
         _ => None,
     });
     let bounds = Bounds { max_model_len, prefill_per_s: None };
-    std::rc::Rc::new(Plan::new(&scenario, script.seed, bounds).unwrap())
+    Rc::new(Plan::new(&scenario, script.seed, bounds).unwrap())
 }
 
 /// What happened in a run, as the conductor lived through it.
@@ -150,7 +203,12 @@ fn lived(play: &Played) -> Vec<Lived<'_>> {
 /// conductor goes on as if nothing had been.
 #[test]
 fn the_conductor_rebuilt_from_the_journal_at_any_entry_gives_the_same_orders() {
-    for script in [a_minute_with_a_crash(), Script::new(&a_minute(), &["error_frame=20%@0s"])] {
+    for script in [
+        a_minute_with_a_crash(),
+        Script::new(&a_minute(), &["error_frame=20%@0s"]),
+        open_with_a_crash("poisson"),
+        Script::new(&open(&a_minute(), "constant"), &["error_frame=20%@0s"]),
+    ] {
         let play = script.play();
         let plan = plan_of(&play, &script);
         let lived = lived(&play);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul::analysis::Analysis;
@@ -99,12 +100,16 @@ impl Script {
         }
     }
 
-    /// Plays it.
+    /// Plays it in a folder of its own.
     pub fn play(&self) -> Played {
-        let scratch = Scratch::new();
+        self.play_in(Rc::new(Scratch::new()), "run")
+    }
+
+    /// Plays it in a run folder of a name.
+    pub fn play_in(&self, scratch: Rc<Scratch>, name: &str) -> Played {
         let scenario = scratch.file("scenario.yaml", &self.scenario);
         let recipe = self.recipe.as_ref().map(|text| scratch.file("recipe.yaml", text));
-        let folder = scratch.path("run");
+        let folder = scratch.path(name);
         let wish = Wish {
             asked: Asked { recipe, scenario: Some(scenario), seed: self.seed, ..Asked::default() },
             ailments: self.ailments.clone(),
@@ -164,7 +169,7 @@ pub struct Played {
     pub orders: Vec<(usize, At, Order)>,
     pub went: Result<Closed, String>,
     pub folder: PathBuf,
-    _scratch: Scratch,
+    _scratch: Rc<Scratch>,
 }
 
 impl Played {

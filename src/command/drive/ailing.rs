@@ -3,6 +3,7 @@
 use super::Wish;
 use super::prepare::{Specs, planned_us};
 use crate::error::Mistake;
+use crate::sim::ailment::{Kind, When};
 use crate::sim::{Ailment, Setup};
 use crate::unit::{At, span};
 
@@ -17,26 +18,81 @@ pub fn read(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
 /// Ailments that will not be seen, each with the reason: better told now than taken for a
 /// contract that noticed nothing.
 pub fn warnings(wish: &Wish, specs: &Specs) -> Vec<String> {
+    // Who gets here has had them read before.
+    let Ok(ailments) = read(&wish.ailments) else { return Vec::new() };
     let setup = specs.recipe.as_ref().zip(specs.profile.as_ref());
     let setup = setup.map(|(recipe, profile)| Setup::of(recipe, profile));
-    let seed = wish.asked.seed;
-    let planned = planned_us(specs, seed);
-    let ailments = wish.ailments.iter().enumerate();
-    let why = |(place, text): (usize, &String)| {
-        let ailment = Ailment::parse(text).ok()?;
+    let planned_us = planned_us(specs, wish.asked.seed);
+    let outlook = Outlook { ailments: &ailments, planned_us, seed: wish.asked.seed };
+    let texts = wish.ailments.iter().zip(&ailments).enumerate();
+    let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
         let pointless = setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
-        if let Some(why) = pointless {
-            return Some(format!("ailment `{text}` has no effect: {why}"));
-        }
-        let end = At(planned?);
-        let moments = ailment.moments(At::ZERO, planned, seed, place);
-        moments.iter().all(|at| *at >= end).then(|| match moments.first() {
-            Some(_) => {
-                let load = span(end.seconds());
-                format!("ailment `{text}` does not happen: the load is planned to last {load}")
+        match pointless {
+            Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
+            None => {
+                outlook.never(place).map(|why| format!("ailment `{text}` does not happen: {why}"))
             }
-            None => format!("ailment `{text}` does not happen with this seed: its rate is too low"),
-        })
+        }
     };
-    ailments.filter_map(why).collect()
+    texts.filter_map(warning).collect()
+}
+
+/// What is to come, of all ailments together.
+struct Outlook<'a> {
+    ailments: &'a [Ailment],
+    planned_us: Option<u64>,
+    seed: u64,
+}
+
+impl Outlook<'_> {
+    /// Moments since the start of load.
+    fn moments(&self, place: usize) -> Vec<At> {
+        self.ailments[place].moments(At::ZERO, self.planned_us, self.seed, place)
+    }
+
+    /// Why an ailment never happens, if it does not.
+    fn never(&self, place: usize) -> Option<String> {
+        let Ailment { kind, when } = self.ailments[place];
+        if let Kind::StartFails { .. } = kind {
+            let waits = matches!(when, Some(When::After(after_us)) if after_us > 0);
+            let anew = self.ailments.iter().any(|other| starts_anew(other.kind));
+            return (waits && !anew).then(|| "nothing makes the server start again".to_owned());
+        }
+        let moments = self.moments(place);
+        let Some(first) = moments.first() else {
+            return Some("its rate is too low for this seed".to_owned());
+        };
+        if let Some(end_us) = self.planned_us.filter(|end_us| first.0 >= *end_us) {
+            let load = span(At(end_us).seconds());
+            return Some(format!("the load is planned to last {load}"));
+        }
+        let gone = (0..self.ailments.len()).filter(|other| ends(self.ailments[*other].kind));
+        let gone = gone.filter_map(|other| self.moments(other).first().copied()).min();
+        let too_late = !kind.is_of_the_harness() && gone.is_some_and(|gone| gone < *first);
+        too_late.then(|| "the server is gone by then, for good".to_owned())
+    }
+}
+
+/// Whether the server is gone after it and comes up again.
+fn starts_anew(kind: Kind) -> bool {
+    match kind {
+        Kind::Restart { .. } => true,
+        Kind::Crash { away_us }
+        | Kind::CudaOom { away_us }
+        | Kind::HostOomKill { away_us }
+        | Kind::HostReboot { away_us } => away_us.is_some(),
+        _ => false,
+    }
+}
+
+/// Whether the server is gone after it for good.
+fn ends(kind: Kind) -> bool {
+    kind.is_for_good()
+        && matches!(
+            kind,
+            Kind::Crash { .. }
+                | Kind::CudaOom { .. }
+                | Kind::HostOomKill { .. }
+                | Kind::HostReboot { .. }
+        )
 }

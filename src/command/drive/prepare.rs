@@ -162,7 +162,7 @@ async fn wait<S: Setting>(wish: &Wish, specs: &Specs, setting: &S) -> Result<Ser
     let (address, most) = (setting.address(), span(ready.as_secs_f64()));
     let mut told: Option<At> = None;
     let mut waiting = |at: At, words: &str| {
-        if told.is_none_or(|told| at.since(told) >= TELL_US) {
+        if setting.is_live() && told.is_none_or(|told| at.since(told) >= TELL_US) {
             told = Some(at);
             let waited = span(at.seconds().round());
             tell(&format!("waiting for {address}, {waited} of at most {most}: {words}"));

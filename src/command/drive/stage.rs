@@ -57,6 +57,12 @@ pub trait Setting {
 
     /// The load begins.
     fn load_began(&self);
+
+    /// Whether somebody sits and waits while the server is waited for.
+    fn is_live(&self) -> bool;
+
+    /// Returns when the setting itself breaks, and says why.
+    fn broke(&self) -> impl Future<Output = String>;
 }
 
 /// A setting as a world.

@@ -106,4 +106,12 @@ impl Setting for Life {
             sim.load_began();
         }
     }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    async fn broke(&self) -> String {
+        std::future::pending().await
+    }
 }
