@@ -34,7 +34,7 @@ fn a_sparkrun_recipe_is_rendered_and_its_flags_win_over_its_defaults() {
         "{\"method\":\"mtp\",\"num_speculative_tokens\":1}"
     );
     let env: Vec<_> = recipe.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    assert_eq!(env, ["A=1", "B=x", "C=True", "D="]);
+    assert_eq!(env, ["A=1", "B=x", "C=True", "D=None"]);
     assert_eq!(recipe.about, "org/m on vllm.");
     assert_eq!((recipe.warnings.len(), recipe.unknown.len()), (0, 0));
 }
