@@ -78,7 +78,7 @@ fn made_up_recipes_are_rendered_as_their_own_tools_do() {
     let seed = std::env::var("LONGHAUL_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
     let asks = oracle::made::asks(&folder, seed.unwrap_or(1), count.unwrap_or(600));
     let tally = Tally::of(&python(), &asks);
-    print!("{}", tally.summary());
+    print!("{}{}", tally.summary(), tally.refusals());
     tally.check();
     std::fs::remove_dir_all(&folder).expect("removed");
 }

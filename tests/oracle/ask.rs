@@ -122,6 +122,14 @@ impl Tally {
         Tally { rows: rows.collect() }
     }
 
+    /// Why the tools refuse what longhaul shows, each reason once.
+    pub fn refusals(&self) -> String {
+        let rows = self.rows.iter().filter(|(_, found, _)| *found == Found::OnlyOurs);
+        let reasons: std::collections::BTreeSet<&str> =
+            rows.map(|(_, _, why)| why.get(..70).unwrap_or(why)).collect();
+        reasons.into_iter().fold(String::new(), |out, why| out + "  refused: " + why + "\n")
+    }
+
     pub fn summary(&self) -> String {
         let mut counts: BTreeMap<(&str, Found), usize> = BTreeMap::new();
         for (ask, found, _) in &self.rows {

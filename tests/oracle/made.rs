@@ -306,6 +306,7 @@ fn recipe(dice: &mut Dice, number: usize, template: Option<&str>) -> String {
         let runtimes = ["vllm", "sglang", "llama-cpp", "vllm-ray", "atlas", "trtllm", "eugr-vllm"];
         line(&mut out, &format!("runtime: {}", dice.one(&runtimes)));
     }
+    line(&mut out, "container: img");
     if dice.flip(9) {
         line(&mut out, "cluster_config: {resolved_model_path: /shared/w}");
     }

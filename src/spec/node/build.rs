@@ -65,7 +65,8 @@ impl Builder {
                 Ok(())
             }
             Event::Scalar(raw, style, anchor, tag) => {
-                let quoted = style != ScalarStyle::Plain || tag.is_some_and(|tag| is_text(&tag));
+                let is_plain = style == ScalarStyle::Plain;
+                let quoted = tag.map_or(!is_plain, |tag| is_text(&tag, is_plain));
                 let node = Node { value: Value::Scalar { raw: raw.into_owned(), quoted }, line };
                 self.charge(&node)?;
                 self.add(node, anchor)
@@ -154,8 +155,13 @@ fn flaw<T>(line: usize, message: &str) -> Result<T, Flaw> {
     Err(Flaw { line, message: message.to_owned() })
 }
 
-fn is_text(tag: &Tag) -> bool {
-    tag.core_suffix() == Some("str")
+/// What a tag makes of a scalar: `!!str 5` is a text, `!!int "5"` is none.
+fn is_text(tag: &Tag, is_plain: bool) -> bool {
+    match tag.core_suffix() {
+        Some("str") => true,
+        Some("int" | "float" | "bool" | "null") => false,
+        _ => !is_plain,
+    }
 }
 
 fn pair_up(items: Vec<Node>) -> Vec<(Node, Node)> {

@@ -3,6 +3,7 @@
 //! a command is only right when its values are.
 
 pub mod json;
+mod moment;
 mod scalar;
 mod write;
 

@@ -23,6 +23,8 @@ pub struct Draft {
     pub command: Option<String>,
     /// `defaults` as written.
     pub defaults: Vec<(Python, Python)>,
+    /// What matching layers put over them.
+    pub layered: Vec<(Python, Python)>,
     /// `env`, values as text.
     pub env: Vec<(String, String)>,
     /// `container`.
@@ -53,6 +55,7 @@ impl Draft {
             runtime,
             command: command.filter(|command| !strip(command).is_empty()),
             defaults: map(root, "defaults")?,
+            layered: Vec::new(),
             env: map(root, "env")?
                 .into_iter()
                 .map(|(key, value)| (key.str(), value.str()))

@@ -57,8 +57,7 @@ pub fn selectors() -> String {
 pub fn applied(
     root: &Node,
     draft: &mut Draft,
-    values: &Values,
-    place: Option<&Place>,
+    ground: &Ground<'_>,
     warnings: &mut Vec<String>,
 ) -> Vec<Layer> {
     let Some(node) = root.get("overrides").filter(|node| !node.is_null()) else {
@@ -69,7 +68,7 @@ pub fn applied(
         return Vec::new();
     };
     let mut layers = Vec::new();
-    let facts = place.map(|place| Facts { place, values, draft: draft.clone(), root });
+    let facts = ground.place.map(|place| Facts { place, ground, draft: draft.clone(), root });
     for (index, item) in items.iter().enumerate() {
         let layer = Python::of(item);
         let when = layer.get("when").cloned().unwrap_or(Python::None);
@@ -133,31 +132,43 @@ fn flaw(layer: &Python) -> Option<String> {
 fn apply(layer: &Python, draft: &mut Draft) {
     if let Some(Python::Map(defaults)) = layer.get("defaults") {
         for (key, value) in defaults {
-            insert(&mut draft.defaults, key.clone(), value.clone());
+            insert(&mut draft.layered, key.clone(), value.clone());
         }
     }
     if let Some(Python::Map(env)) = layer.get("env") {
-        for (key, value) in env {
-            put(&mut draft.env, key.str(), value.str());
-        }
+        let env: Vec<_> = env.iter().map(|(key, value)| (key.str(), value.str())).collect();
+        put(&mut draft.env, &env);
     }
     if let Some(image) = layer.get("container").filter(|image| image.is_true()) {
         draft.container = Some(image.str().trim().to_owned());
     }
 }
 
-/// Sets a variable, at its own place where it is there already.
-pub fn put(env: &mut Vec<(String, String)>, key: String, value: String) {
-    match env.iter_mut().find(|(known, _)| *known == key) {
-        Some(pair) => pair.1 = value,
-        None => env.push((key, value)),
+/// Sets variables, each at its own place where it is there already.
+pub fn put(env: &mut Vec<(String, String)>, more: &[(String, String)]) {
+    for (key, value) in more {
+        match env.iter_mut().find(|(known, _)| known == key) {
+            Some(pair) => pair.1.clone_from(value),
+            None => env.push((key.clone(), value.clone())),
+        }
     }
+}
+
+/// What conditions read besides the recipe.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// Its values before any layer, under what the user set.
+    pub values: &'a Values,
+    /// What the user set.
+    pub set: &'a [(String, Python)],
+    /// Where it runs, where that is said.
+    pub place: Option<&'a Place>,
 }
 
 /// All that a condition may read.
 struct Facts<'a> {
     place: &'a Place,
-    values: &'a Values,
+    ground: &'a Ground<'a>,
     draft: Draft,
     root: &'a Node,
 }
@@ -172,7 +183,7 @@ impl Facts<'_> {
                 let Python::Map(keys) = wanted else { continue };
                 for (key, wanted) in keys {
                     let key = key.str();
-                    let actual = self.values.get(&key).cloned().into_iter().collect();
+                    let actual = self.ground.values.get(&key).cloned().into_iter().collect();
                     test::holds("config", wanted, &test::Actual::Setting(actual))
                         .map_err(|why| format!("config.{key} {why}"))?;
                 }
@@ -212,7 +223,7 @@ impl Facts<'_> {
             "ep" => "expert_parallel",
             _ => "context_parallel",
         };
-        self.values.get(key).and_then(Python::whole).unwrap_or(1)
+        self.ground.values.get(key).and_then(Python::whole).unwrap_or(1)
     }
 
     fn number_said(&self, selector: &str) -> Option<i128> {
@@ -245,13 +256,24 @@ impl Facts<'_> {
         if self.draft.runtime != "vllm" {
             return self.draft.runtime.clone();
         }
-        let backend = self.values.text("distributed_executor_backend");
-        let in_command = self.draft.command.as_deref().is_some_and(|command| {
-            let mut words = command.split_whitespace();
-            words.any(|word| word == "--distributed-executor-backend")
-                && words.next() == Some("ray")
-        });
-        let is_ray = backend.map_or(in_command, |backend| backend.eq_ignore_ascii_case("ray"));
+        let key = "distributed_executor_backend";
+        let is_ray = |value: &Python| value.str().eq_ignore_ascii_case("ray");
+        let set = self.ground.set.iter().find(|(known, _)| known == key);
+        let is_ray = match set {
+            Some((_, value)) => is_ray(value),
+            None => self.ground.values.get(key).is_some_and(is_ray) || self.names_ray(),
+        };
         if is_ray { "vllm-ray" } else { "vllm-distributed" }.to_owned()
+    }
+
+    fn names_ray(&self) -> bool {
+        let Some(command) = self.draft.command.as_deref() else { return false };
+        let flag = "--distributed-executor-backend";
+        command.match_indices(flag).any(|(at, _)| {
+            let after = &command[at + flag.len()..];
+            let value = after.trim_start();
+            let end = value.strip_prefix("ray").filter(|_| value.len() < after.len());
+            end.is_some_and(|end| !end.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
     }
 }

@@ -98,12 +98,14 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
     let (env, set): (Vec<_>, Vec<_>) =
         set.into_iter().partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
     let mut draft = Draft::of(&root)?;
-    let declared = Values::of(&draft).with(&set).map_err(wrong_set)?;
-    let place = wishes.place.as_ref();
-    let layers = layers::applied(root.node, &mut draft, &declared, place, &mut warnings);
-    for (key, value) in env {
-        layers::put(&mut draft.env, key[4..].to_owned(), value.str());
-    }
+    let declared = render::collapsed(&draft).with(&set).map_err(wrong_set)?;
+    let ground = layers::Ground { values: &declared, set: &set, place: wishes.place.as_ref() };
+    let env: Vec<(String, String)> =
+        env.into_iter().map(|(key, value)| (key[4..].to_owned(), value.str())).collect();
+    layers::put(&mut draft.env, &env);
+    let layers = layers::applied(root.node, &mut draft, &ground, &mut warnings);
+    // What the user sets counts before any layer.
+    layers::put(&mut draft.env, &env);
     let (rendered, values) =
         render::rendered(&draft, &set, wishes.manner).map_err(|why| unrendered(&root, why))?;
     warnings.extend(rendered.warnings);
@@ -148,7 +150,7 @@ fn recipe(
 ) -> Recipe {
     let engine = render::engine_of(&draft.runtime);
     let is_own = |key: &str| {
-        draft.defaults.iter().any(|(known, _)| known.text() == Some(key))
+        draft.defaults.iter().chain(&draft.layered).any(|(known, _)| known.text() == Some(key))
             || set.iter().any(|(known, _)| known.split('.').next() == Some(key))
     };
     let mut settings = BTreeMap::new();

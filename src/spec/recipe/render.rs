@@ -104,8 +104,9 @@ pub fn rendered(
     by_sparkrun(draft, set, template, values)
 }
 
-/// The values with doubled braces in string defaults made single ones, as sparkrun loads them.
-fn collapsed(draft: &Draft) -> Values {
+/// The values with doubled braces in string defaults made single ones, as sparkrun loads
+/// them; a layer's stay.
+pub fn collapsed(draft: &Draft) -> Values {
     let mut draft = draft.clone();
     for (_, value) in &mut draft.defaults {
         if let Python::Text(text) = value {
@@ -122,7 +123,7 @@ fn by_eugr(
     template: &str,
 ) -> Result<(Rendered, Values), String> {
     let mut values = Values::default();
-    for (key, value) in &draft.defaults {
+    for (key, value) in draft.defaults.iter().chain(&draft.layered) {
         if let Python::Text(key) = key {
             values.set(key, value.clone());
         }

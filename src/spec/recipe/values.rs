@@ -40,7 +40,7 @@ impl Values {
     /// text (`8000: x`) is out of a placeholder's reach.
     pub fn of(draft: &Draft) -> Values {
         let mut values = Values::default();
-        for (key, value) in &draft.defaults {
+        for (key, value) in draft.defaults.iter().chain(&draft.layered) {
             if let Python::Text(key) = key {
                 values.set(key, value.clone());
             }

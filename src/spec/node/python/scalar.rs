@@ -3,6 +3,7 @@
 //! Patterns: PyYAML `resolver.py`, `constructor.py`.
 
 use super::Python;
+use super::moment::moment;
 
 /// Reads a plain scalar as PyYAML does: `yes` is a switch, `010` octal, `1_000` and `12:30`
 /// (base 60) are numbers, `2026-07-14` a date.
@@ -130,87 +131,4 @@ fn sixties(body: &str) -> Option<(i128, Option<f64>)> {
         count += 1;
     }
     (count > 0).then_some((value, fraction))
-}
-
-/// `2026-07-14`, or a day and a time of day with a zone.
-fn moment(raw: &str) -> Option<Python> {
-    let (date, rest) =
-        raw.split_at_checked(raw.find(['T', 't', ' ', '\t']).unwrap_or(raw.len()))?;
-    let mut parts = date.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_short = rest.is_empty();
-    let fits = |part: &str, least: usize, most: usize| {
-        (least..=most).contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit())
-    };
-    let least = if is_short { 2 } else { 1 };
-    if parts.next().is_some() || !fits(year, 4, 4) || !fits(month, least, 2) || !fits(day, least, 2)
-    {
-        return None;
-    }
-    let number = |text: &str| text.parse::<u32>().ok();
-    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
-    if year == 0 || !(1..=12).contains(&month) || !(1..=days_of(year, month)).contains(&day) {
-        return None;
-    }
-    let date = format!("{year:04}-{month:02}-{day:02}");
-    if is_short {
-        return Some(Python::Moment(date, format!("datetime.date({year}, {month}, {day})")));
-    }
-    let rest =
-        rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start_matches([' ', '\t']));
-    let written = format!("{date} {}", time_of_day(rest)?);
-    // How `repr()` writes a moment with its zone is of no use to a command.
-    Some(Python::Moment(written.clone(), written))
-}
-
-fn days_of(year: u32, month: u32) -> u32 {
-    match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// `9:05:00.5 +2:00` as `09:05:00.500000+02:00`.
-fn time_of_day(text: &str) -> Option<String> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
-    let (time, zone) = text.split_at(end.unwrap_or(text.len()));
-    let mut parts = time.split(':');
-    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next()?);
-    let (second, fraction) = second.split_once('.').map_or((second, ""), |(s, f)| (s, f));
-    if parts.next().is_some()
-        || !(1..=2).contains(&hour.len())
-        || minute.len() != 2
-        || second.len() != 2
-    {
-        return None;
-    }
-    let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
-    let second: u32 = second.parse().ok()?;
-    if hour > 23 || minute > 59 || second > 59 || fraction.contains('.') {
-        return None;
-    }
-    let micros: u32 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    let micros = if micros == 0 { String::new() } else { format!(".{micros:06}") };
-    let zone = zone_of(zone.trim_start_matches([' ', '\t']))?;
-    Some(format!("{hour:02}:{minute:02}:{second:02}{micros}{zone}"))
-}
-
-fn zone_of(zone: &str) -> Option<String> {
-    if zone.is_empty() {
-        return Some(String::new());
-    }
-    if zone == "Z" {
-        return Some("+00:00".to_owned());
-    }
-    let sign = zone.chars().next().filter(|sign| matches!(sign, '+' | '-'))?;
-    let (hours, minutes) = zone[1..].split_once(':').unwrap_or((&zone[1..], "00"));
-    if !(1..=2).contains(&hours.len()) || minutes.len() != 2 {
-        return None;
-    }
-    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    Some(format!("{sign}{hours:02}:{minutes:02}"))
 }

@@ -26,6 +26,10 @@ pub fn format(value: &Python, spec: &str) -> Result<String, String> {
     if spec.is_empty() {
         return Ok(value.str());
     }
+    // A date takes what `strftime` takes, and what is no part of a date stands for itself.
+    if matches!(value, Python::Moment(..)) && !spec.contains('%') {
+        return Ok(spec.to_owned());
+    }
     let unfit = || format!("`:{spec}` is no format of {}", value.repr());
     let read = Spec::read(spec).ok_or_else(unfit)?;
     let written = match value {
