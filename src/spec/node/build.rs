@@ -13,6 +13,10 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Bounds nesting: what walks the tree does so by recursion, and must not run out of stack.
 const DEPTH_MAX: usize = 64;
 
+/// Bounds one map: keys are looked up one after the other, and a file of nothing but keys
+/// would take for ever.
+const KEYS_MAX: usize = 4096;
+
 /// Bounds what aliases may grow a file to (nodes and bytes together): a few lines of
 /// aliases of aliases ("billion laughs") would otherwise fill the memory.
 const WEIGHT_MAX: usize = 16 << 20;
@@ -97,6 +101,9 @@ impl Builder {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = if open.is_map {
             let pairs = pair_up(open.items);
+            if pairs.len() > KEYS_MAX {
+                return flaw(open.line, &format!("a map with more than {KEYS_MAX} keys"));
+            }
             self.find_duplicates(&pairs);
             Value::Map(merge(pairs, line)?)
         } else {
