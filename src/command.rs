@@ -4,6 +4,7 @@
 pub mod inputs;
 pub mod list;
 pub mod plan;
+pub mod recipe;
 pub mod report;
 pub mod run;
 pub mod sim;

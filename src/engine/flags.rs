@@ -71,6 +71,16 @@ pub fn canonical(engine: Engine, name: &str) -> String {
 /// underscores, `--no-flag`, and `--config.field value` as `config.field`. Flags that are
 /// in no table are left out: whether they take a value is not known.
 pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
+    read(engine, command, false)
+}
+
+/// The same with flags that are in no table: what follows such a flag up to the next is taken
+/// for its value. Good enough to compare two command lines, not to decide by.
+pub fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
+    read(engine, command, true)
+}
+
+fn read(engine: Engine, command: &str, with_unknown: bool) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     let words = words(command);
     let mut words = words.iter().map(|word| word.text.as_str()).peekable();
@@ -84,7 +94,8 @@ pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
             None => (name, None),
         };
         let name = name.replace('-', "_");
-        let Some((setting, kind)) = found(engine, &name) else { continue };
+        let unknown = || with_unknown.then(|| (name.clone(), Kind::Values));
+        let Some((setting, kind)) = found(engine, &name).or_else(unknown) else { continue };
         let value = match (inline, kind) {
             (Some(value), _) => value.to_owned(),
             (None, Kind::Switch) => "true".to_owned(),
@@ -97,7 +108,9 @@ pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
                         break;
                     }
                 }
-                values.join(" ")
+                // A flag that is in no table and has nothing behind it is a switch.
+                let is_on = values.is_empty() && with_unknown && kind == Kind::Values;
+                if is_on { "true".to_owned() } else { values.join(" ") }
             }
         };
         settings.insert(setting, value);

@@ -1,6 +1,7 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
 mod attach;
+pub mod diff;
 mod docker;
 mod draft;
 mod include;

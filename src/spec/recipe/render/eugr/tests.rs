@@ -24,14 +24,14 @@ fn fields_come_out_as_python_formats_them() {
         ("'{{\"k\":{{\"n\":{port}}}}}'", "'{\"k\":{\"n\":8000}}'"),
         ("{port!r} {gm:.2f} {base!r:.6}", "8000 0.80 'http:"),
         (
-            "{port:>{w}}|{port:07}|{port:<7}|{port:^7}|{port:+,d}",
+            "|{port:>{w}}|{port:07}|{port:<7}|{port:^7}|{port:+,d}",
             "|   8000|0008000|8000   | 8000  |+8,000",
         ),
         ("{port:x} {port:#010b} {port:_} {flag:d} {flag:>5}", "1f40 0b1111101000000 8_000 1     1"),
         ("{port:.1e} {port:g} {gm:.0%} {gm:+.3} {gm:010.3f}", "8.0e+03 8000 80% +0.8 000000.800"),
         ("{list[0]} {list[1]!a} {map[a b]} {list}", "1 '\\xe9' 1e+20 [1, 'é']"),
-        ("{base:.4s}{base:~^24}", "http~http://localhost:{port}"),
-        ("a \\\n  \\\\\n  ", "a"),
+        ("{base:.4s}{base:~^24}", "httphttp://localhost:{port}~"),
+        ("a \\\n  \\\\\n  ", "a \\"),
     ] {
         assert_eq!(rendered(template, &values(), false).as_deref(), Ok(expected), "{template}");
     }
