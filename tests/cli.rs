@@ -28,7 +28,7 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "plan", "sim", "list"] {
+    for verb in ["run", "report", "plan", "sim", "recipe", "list"] {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
@@ -48,7 +48,25 @@ fn the_examples_of_the_help_name_options_that_exist() {
 }
 
 #[test]
+fn a_recipe_is_shown_rendered_and_compared() {
+    let name = "nemotron-3-super";
+    let render = longhaul(&["recipe", "render", name, "--set", "max_num_seqs=8"]);
+    assert_eq!(render.status.code(), Some(0), "{}", stderr(&render));
+    assert!(stdout(&render).starts_with("vllm serve nvidia/NVIDIA-Nemotron-3-Super"));
+    assert!(stdout(&render).contains("--max-num-seqs 8 \\\n"));
+    assert_eq!(stderr(&render), "");
+    let show = stdout(&longhaul(&["recipe", "show", name]));
+    assert!(show.contains("rendered as sparkrun does") && show.contains("  max_num_seqs "), "{show}");
+    let diff = longhaul(&["recipe", "diff", name, name]);
+    assert_eq!((diff.status.code(), stdout(&diff).as_str()), (Some(0), "They serve alike.\n"));
+}
+
+#[test]
 fn mistakes_say_what_where_and_what_to_try() {
+    mistake(&["recipe", "show", "no-such-recipe"], &["no-such-recipe", "try:"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--dialect", "s2"], &["s2", "eugr"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--set", "port.x=1"], &["`port`", "--set"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--when", "moon=full"], &["moon", "nodes"]);
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
     mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
     mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);
