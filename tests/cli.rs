@@ -56,7 +56,10 @@ fn a_recipe_is_shown_rendered_and_compared() {
     assert!(stdout(&render).contains("--max-num-seqs 8 \\\n"));
     assert_eq!(stderr(&render), "");
     let show = stdout(&longhaul(&["recipe", "show", name]));
-    assert!(show.contains("rendered as sparkrun does") && show.contains("  max_num_seqs "), "{show}");
+    assert!(
+        show.contains("rendered as sparkrun does") && show.contains("  max_num_seqs "),
+        "{show}"
+    );
     let diff = longhaul(&["recipe", "diff", name, name]);
     assert_eq!((diff.status.code(), stdout(&diff).as_str()), (Some(0), "They serve alike.\n"));
 }

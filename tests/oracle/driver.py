@@ -30,7 +30,8 @@ RUNTIMES = {
 
 
 def by_sparkrun(ask):
-    recipe = Recipe.load(ask["path"])
+    # Resolving twice would take doubled braces for single ones twice.
+    recipe = Recipe.load(ask["path"], resolve=False)
     chosen = {key: coerce_value(value.strip()) for key, value in ask["set"]}
     for key in [key for key in chosen if key.startswith("env.")]:
         recipe.env[key[4:]] = str(chosen.pop(key))

@@ -101,11 +101,12 @@ impl Builder {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = if open.is_map {
             let pairs = pair_up(open.items);
+            self.find_duplicates(&pairs);
+            let pairs = merge(pairs, line)?;
             if pairs.len() > KEYS_MAX {
                 return flaw(open.line, &format!("a map with more than {KEYS_MAX} keys"));
             }
-            self.find_duplicates(&pairs);
-            Value::Map(merge(pairs, line)?)
+            Value::Map(pairs)
         } else {
             Value::Seq(open.items)
         };

@@ -58,6 +58,14 @@ fn aliases_are_resolved_and_merged_but_cannot_blow_up() {
 }
 
 #[test]
+fn a_map_of_very_many_keys_is_refused() {
+    let keys: Vec<String> = (0..5000).map(|key| format!("k{key}: 1")).collect();
+    assert!(parse(&keys.join("\n")).unwrap_err().message.contains("4096"));
+    let object: Vec<String> = (0..5000).map(|key| format!("\"k{key}\": 1")).collect();
+    assert_eq!(json::loads(&format!("{{{}}}", object.join(", "))), None);
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     assert!(parse(&"[".repeat(10_000)).is_err());
     assert!(parse(&format!("{}{}", "[".repeat(70), "]".repeat(70))).is_err());

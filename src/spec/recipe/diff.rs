@@ -11,8 +11,14 @@ use crate::spec::node::python::{Python, json};
 /// Settings that say where a server is found, not how it serves.
 const ADDRESS: [&str; 4] = ["host", "port", "served_model_name", "api_key"];
 
-/// Keys of a file that say nothing of how a server serves.
-const SILENT: [&str; 14] = [
+/// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
+const SILENT: [&str; 20] = [
+    "min_nodes",
+    "max_nodes",
+    "solo_only",
+    "cluster_only",
+    "mode",
+    "model_revision",
     "metadata",
     "name",
     "recipe_version",
@@ -87,15 +93,37 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
     for (name, value) in one {
         facts.extend(value.map(|value| (name.to_owned(), value)));
     }
+    if let Some((_, revision)) = reading.others.iter().find(|(key, _)| key == "model_revision") {
+        facts.entry("revision".to_owned()).or_insert_with(|| revision.clone());
+    }
+    facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
     for (name, value) in &recipe.env {
         facts.insert(format!("env.{name}"), value.clone());
     }
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
-        if !SILENT.contains(&name.as_str()) {
+        let is_default = name == "executor" && value == "docker";
+        if !is_default && !SILENT.contains(&name.as_str()) {
             spread(name, value, &mut facts);
         }
     }
     facts
+}
+
+/// On how many machines it runs, whichever keys say so; nothing where it may be any number.
+fn nodes(keys: &[(String, String)]) -> Option<String> {
+    let get =
+        |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let number = |key: &str| get(key).and_then(|value| value.parse::<u64>().ok());
+    let is_on = |key: &str| get(key) == Some("True");
+    let solo = is_on("solo_only") || get("mode") == Some("solo");
+    let least = number("min_nodes").unwrap_or(1).max(if is_on("cluster_only") { 2 } else { 1 });
+    match number("max_nodes") {
+        _ if solo => Some("1".to_owned()),
+        Some(most) if most <= least => Some(least.to_string()),
+        Some(most) => Some(format!("{least} to {most}")),
+        None if least > 1 => Some(format!("{least} or more")),
+        None => None,
+    }
 }
 
 /// A JSON object becomes its fields, so that `--speculative-config '{…}'` and

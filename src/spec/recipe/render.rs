@@ -10,6 +10,9 @@ use super::values::Values;
 use crate::engine::Engine;
 use crate::spec::node::python::Python;
 
+/// Bounds what is told of one command.
+const LEFT_OVER_MAX: usize = 20;
+
 /// By whose rules a command template is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -152,10 +155,18 @@ fn by_sparkrun(
 ) -> Result<(Rendered, Values), String> {
     let command = sparkrun::since_0_3(template, &|key| values.text(key))
         .ok_or("the command grows without end when its placeholders are filled in")?;
-    let warnings = left_over(&command)
+    let mut warnings: Vec<String> = left_over(&command)
         .into_iter()
         .map(|word| format!("{word} in `command` has no value in `defaults`"))
         .collect();
+    let is_used = |key: &str| template.contains(&format!("{{{key}}}"));
+    for (key, value) in values.iter() {
+        if matches!(value, Python::Map(_) | Python::List(_)) && is_used(key) {
+            warnings.push(format!(
+                "`{key}` is structure, and sparkrun puts it into `command` as Python writes it, which is no JSON"
+            ));
+        }
+    }
     let notes = old_notes(draft, set, template, &command);
     let how = How::Template(Dialect::Sparkrun);
     Ok((Rendered { command: Some(command), how, warnings, notes }, values))
@@ -176,17 +187,18 @@ fn old_notes(
     }
 }
 
-/// Placeholders that nothing was put in for; a shell's `${NAME}` is none.
+/// The first placeholders that nothing was put in for; a shell's `${NAME}` is none.
 fn left_over(command: &str) -> Vec<&str> {
-    let mut found = Vec::new();
+    let mut found: Vec<&str> = Vec::new();
     for (at, _) in command.match_indices('{') {
-        let Some(end) = command[at..].find('}') else { break };
-        let name = &command[at + 1..at + end];
-        let is_name = !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let word = &command[at..=at + end];
-        if is_name && !command[..at].ends_with('$') && !found.contains(&word) {
+        let name = &command[at + 1..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
+        if !is_name || !name[end..].starts_with('}') || command[..at].ends_with('$') {
+            continue;
+        }
+        let word = &command[at..at + end + 2];
+        if found.len() < LEFT_OVER_MAX && !found.contains(&word) {
             found.push(word);
         }
     }

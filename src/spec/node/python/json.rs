@@ -8,6 +8,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Python, insert};
 
+/// Bounds one object, as the YAML reader bounds a map: keys are looked up one by one.
+const KEYS_MAX: usize = 4096;
+
 /// `json.loads`; `None` where it would raise. (Its `NaN` and numbers beyond 64 bits aside.)
 pub fn loads(text: &str) -> Option<Python> {
     serde_json::from_str::<Loaded>(text).ok().map(|loaded| loaded.0)
@@ -136,6 +139,9 @@ impl<'de> Visitor<'de> for Loader {
         let mut pairs = Vec::new();
         while let Some((key, Loaded(value))) = access.next_entry::<String, Loaded>()? {
             insert(&mut pairs, Python::Text(key), value);
+            if pairs.len() > KEYS_MAX {
+                return Err(serde::de::Error::custom("too many keys"));
+            }
         }
         Ok(Python::Map(pairs))
     }

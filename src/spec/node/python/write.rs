@@ -61,11 +61,11 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// Characters that `repr()` escapes since nothing of them is seen: separators and marks of
+/// Characters that `repr()` escapes since nothing of them is seen: separators, private ones and marks of
 /// direction. Python's table is longer; these are those that people paste.
 fn is_format(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2000}'..='\u{200a}'
-        | '\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}' | '\u{1680}')
+        | '\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{1680}')
 }
 
 /// Python's `repr(float)`: the shortest digits, an exponent below 1e-4 and from 1e16.

@@ -52,6 +52,9 @@ const KNOWN: [&str; 41] = [
     "overrides",
 ];
 
+/// Bounds what is told of one file.
+const WARNINGS_MAX: usize = 50;
+
 /// Keys without which nothing can be said of what is served.
 const TELLING: [&str; 4] = ["model", "command", "container", "defaults"];
 
@@ -118,6 +121,12 @@ pub fn traps(document: &Document) -> Vec<String> {
         .collect();
     find_traps(&document.root, &mut warnings);
     warnings.sort();
+    if warnings.len() > WARNINGS_MAX {
+        let line = warnings[WARNINGS_MAX].0;
+        let text = format!("{} more of the same kind", warnings.len() - WARNINGS_MAX);
+        warnings.truncate(WARNINGS_MAX);
+        warnings.push((line, text));
+    }
     warnings.into_iter().map(|(line, text)| format!("line {line}: {text}")).collect()
 }
 

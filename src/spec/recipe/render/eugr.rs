@@ -149,8 +149,8 @@ impl<'a> Field<'a> {
         if first.is_empty() || first.chars().all(|c| c.is_ascii_digit()) {
             return Err(format!("`{{{}}}` names no parameter", self.name));
         }
-        let value = values.iter().find(|(key, _)| *key == first).map(|(_, value)| value);
-        let mut value = value.ok_or_else(|| format!("the parameter `{first}` is missing"))?;
+        let mut value =
+            values.entry(first).ok_or_else(|| format!("the parameter `{first}` is missing"))?;
         while !path.is_empty() {
             let index = path.strip_prefix('[').and_then(|inner| inner.split_once(']'));
             let Some((index, after)) = index.filter(|(index, _)| !index.is_empty()) else {

@@ -28,15 +28,16 @@ pub fn since_0_3(template: &str, value: Lookup<'_>) -> Option<String> {
 
 /// The placeholders of a text filled in, nothing else changed.
 pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
-    let text = settled(mask(template, escapes), value)?;
+    let (text, _) = settled(mask(template, escapes), value, PASSES_MAX)?;
     Some(text.replace(OPEN, "{").replace(CLOSE, "}"))
 }
 
 /// Renders a command as sparkrun up to 0.2.40 did: any `{` opens a span up to the next `}`,
 /// JSON's too, and doubled braces stay. `None` where it never ended.
 pub fn until_0_2(template: &str, value: Lookup<'_>) -> Option<String> {
-    let text = settled(strip(template).to_owned(), value)?;
-    Some(repair_continuations(&text, &[' ']))
+    // It had no bound at all: what has not settled by now never does.
+    let (text, is_settled) = settled(strip(template).to_owned(), value, 10 * PASSES_MAX)?;
+    is_settled.then(|| repair_continuations(&text, &[' ']))
 }
 
 /// A string default as sparkrun 0.3 loads it: doubled braces are single ones.
@@ -44,18 +45,16 @@ pub fn unescape_default(text: &str) -> String {
     if text.contains("{{") { text.replace("{{", "{").replace("}}", "}") } else { text.to_owned() }
 }
 
-fn settled(mut text: String, value: Lookup<'_>) -> Option<String> {
-    for _ in 0..PASSES_MAX {
-        let next = substitute(&text, value);
-        if next.len() > COMMAND_BYTES_MAX {
-            return None;
-        }
+/// Passes until nothing changes; `None` where it grows without end.
+fn settled(mut text: String, value: Lookup<'_>, passes: usize) -> Option<(String, bool)> {
+    for _ in 0..passes {
+        let next = substitute(&text, value)?;
         if next == text {
-            break;
+            return Some((text, true));
         }
         text = next;
     }
-    Some(text)
+    Some((text, false))
 }
 
 fn mask(template: &str, escapes: bool) -> String {
@@ -90,31 +89,33 @@ fn mask(template: &str, escapes: bool) -> String {
     out
 }
 
-/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line.
-fn substitute(text: &str, value: Lookup<'_>) -> String {
+/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line. `None`
+/// where it becomes too long.
+fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('{') {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
-        match rest.find(['}', '\n']) {
-            Some(end) if rest[end..].starts_with('}') => {
-                let span = &rest[..=end];
-                let key = span.trim_matches(['{', '}']);
-                match value(key) {
-                    Some(value) => out.push_str(&value),
-                    None => out.push_str(span),
-                }
-                rest = &rest[end + 1..];
+        let end = rest.find(['}', '\n']).unwrap_or(rest.len());
+        if rest[end..].starts_with('}') {
+            let span = &rest[..=end];
+            match value(span.trim_matches(['{', '}'])) {
+                Some(value) => out.push_str(&value),
+                None => out.push_str(span),
             }
-            _ => {
-                out.push('{');
-                rest = &rest[1..];
-            }
+            rest = &rest[end + 1..];
+        } else {
+            // No brace before the line's end is closed there.
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
+        if out.len() > COMMAND_BYTES_MAX {
+            return None;
         }
     }
     out.push_str(rest);
-    out
+    (out.len() <= COMMAND_BYTES_MAX).then_some(out)
 }
 
 /// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
@@ -182,7 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_take_no_long_time() {
+        let braces = "{".repeat(900_000);
+        assert_eq!(since_0_3(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
+        assert_eq!(
+            since_0_3("{a}", &|_| Some(braces.clone())).map(|text| text.len()),
+            Some(900_000)
+        );
+        assert_eq!(since_0_3(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
+    }
+
+    #[test]
     fn a_value_that_holds_itself_ends() {
+        assert_eq!(until_0_2("{a}", &|_| Some("x{a}".into())), None);
         assert_eq!(since_0_3("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
         assert_eq!(since_0_3("{a}", &|_| Some("{a}".repeat(100))), None);
     }
