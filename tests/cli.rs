@@ -65,6 +65,34 @@ fn a_recipe_is_shown_rendered_and_compared() {
 }
 
 #[test]
+fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
+    let folder = std::env::temp_dir().join(format!("longhaul-recipes-{}", std::process::id()));
+    let inner = folder.join("submission");
+    std::fs::create_dir_all(&inner).expect("a folder");
+    let write = |path: &std::path::Path, text: &str| std::fs::write(path, text).expect("written");
+    write(&folder.join("outside.yaml"), "model: org/outside\n");
+    write(&inner.join("base.yaml"), "model: org/base\ncommand: vllm serve {model} --port {port}\n");
+    write(&inner.join("recipe.yaml"), "include: base\ndefaults: {port: 7}\n");
+    write(
+        &inner.join("start.sh"),
+        "#!/bin/sh\ndocker run img vllm serve org/m \\\n  --port 9 > log\n",
+    );
+    write(&inner.join("leak.yaml"), "include: link\nmodel: m\n");
+    let path = |name: &str| inner.join(name).display().to_string();
+    let command = |path: &str| stdout(&longhaul(&["recipe", "render", path]));
+    assert_eq!(command(&path("")), "vllm serve org/base --port 7\n");
+    assert_eq!(command(&path("start.sh")), "vllm serve org/m \\\n  --port 9\n");
+    #[cfg(unix)]
+    {
+        let (target, link) = (folder.join("outside.yaml"), inner.join("link.yaml"));
+        std::os::unix::fs::symlink(target, link).expect("a link");
+        mistake(&["recipe", "show", &path("leak.yaml")], &["leads out of"]);
+    }
+    mistake(&["recipe", "show", &folder.display().to_string()], &["holds no recipe.yaml"]);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
 fn mistakes_say_what_where_and_what_to_try() {
     mistake(&["recipe", "show", "no-such-recipe"], &["no-such-recipe", "try:"]);
     mistake(&["recipe", "render", "nemotron-3-super", "--dialect", "s2"], &["s2", "eugr"]);
