@@ -8,6 +8,7 @@
 mod oracle {
     pub mod ask;
     pub mod made;
+    pub mod words;
 }
 
 use std::path::PathBuf;
