@@ -102,7 +102,9 @@ impl Tally {
     pub fn of(python: &str, asks: &[Ask]) -> Tally {
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/driver.py");
         let lines: Vec<String> = asks.iter().map(|ask| ask.line() + "\n").collect();
-        let file = std::env::temp_dir().join(format!("longhaul-asks-{}", std::process::id()));
+        // Both tests ask at the same time.
+        let name = format!("longhaul-asks-{}-{}", std::process::id(), asks.len());
+        let file = std::env::temp_dir().join(name);
         std::fs::write(&file, lines.concat()).expect("written");
         let output = Command::new(python)
             .arg(driver)
