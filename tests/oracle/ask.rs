@@ -144,8 +144,8 @@ impl Tally {
         out
     }
 
-    /// A row for each recipe: what came out as it stands, and of how many ways to set it all
-    /// were equal.
+    /// A row for each recipe: what came out as it stands, and how many of the ways to set it
+    /// came out equal.
     pub fn table(&self) -> String {
         let mut paths: Vec<&PathBuf> = self.rows.iter().map(|(ask, ..)| &ask.path).collect();
         paths.dedup();
@@ -153,11 +153,16 @@ impl Tally {
         for path in paths {
             let rows = self.rows.iter().filter(|(ask, ..)| ask.path == *path);
             let rows: Vec<_> = rows.filter(|(ask, ..)| ask.tool == Dialect::Sparkrun).collect();
-            let equal = rows.iter().filter(|(_, found, _)| *found != Found::Different).count();
+            let count = |wanted| rows.iter().filter(|(_, found, _)| *found == wanted).count();
+            let (equal, refused) = (count(Found::Equal), count(Found::BothRefuse));
             let how = rows[0].0.ours().map_or_else(|why| why, |ours| format!("{:?}", ours.how));
             let name = path.file_name().expect("a name").to_string_lossy();
             let first = format!("{:?}", rows[0].1);
-            let _ = writeln!(out, "{name:<70} {how:<20} {first:<12} {equal}/{}", rows.len());
+            let _ = writeln!(
+                out,
+                "{name:<70} {how:<20} {first:<12} {equal} equal, {refused} refused by both, of {}",
+                rows.len()
+            );
         }
         out
     }
