@@ -5,6 +5,7 @@ pub mod drive;
 pub mod inputs;
 pub mod list;
 pub mod plan;
+pub mod recipe;
 pub mod rehearse;
 pub mod report;
 pub mod run;

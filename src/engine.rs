@@ -1,6 +1,8 @@
 //! What is particular to an engine, one file each: flags, metric names. Pure
 //! tables and text; knows no file, no clock, no network.
 
+pub mod flags;
+pub mod launch;
 pub mod llama_cpp;
 pub mod sglang;
 pub mod vllm;

@@ -28,7 +28,7 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "plan", "sim", "list"] {
+    for verb in ["run", "report", "plan", "sim", "recipe", "list"] {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
@@ -48,7 +48,56 @@ fn the_examples_of_the_help_name_options_that_exist() {
 }
 
 #[test]
+fn a_recipe_is_shown_rendered_and_compared() {
+    let name = "nemotron-3-super";
+    let render = longhaul(&["recipe", "render", name, "--set", "max_num_seqs=8"]);
+    assert_eq!(render.status.code(), Some(0), "{}", stderr(&render));
+    assert!(stdout(&render).starts_with("vllm serve nvidia/NVIDIA-Nemotron-3-Super"));
+    assert!(stdout(&render).contains("--max-num-seqs 8 \\\n"));
+    assert_eq!(stderr(&render), "");
+    let show = stdout(&longhaul(&["recipe", "show", name]));
+    assert!(
+        show.contains("rendered as sparkrun does") && show.contains("  max_num_seqs "),
+        "{show}"
+    );
+    let diff = longhaul(&["recipe", "diff", name, name]);
+    assert_eq!((diff.status.code(), stdout(&diff).as_str()), (Some(0), "They serve alike.\n"));
+}
+
+#[test]
+fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
+    let folder = std::env::temp_dir().join(format!("longhaul-recipes-{}", std::process::id()));
+    let inner = folder.join("submission");
+    std::fs::create_dir_all(&inner).expect("a folder");
+    let write = |path: &std::path::Path, text: &str| std::fs::write(path, text).expect("written");
+    write(&folder.join("outside.yaml"), "model: org/outside\n");
+    write(&inner.join("base.yaml"), "model: org/base\ncommand: vllm serve {model} --port {port}\n");
+    write(&inner.join("recipe.yaml"), "include: base\ndefaults: {port: 7}\n");
+    write(
+        &inner.join("start.sh"),
+        "#!/bin/sh\ndocker run img vllm serve org/m \\\n  --port 9 > log\n",
+    );
+    write(&inner.join("leak.yaml"), "include: link\nmodel: m\n");
+    let path = |name: &str| inner.join(name).display().to_string();
+    let command = |path: &str| stdout(&longhaul(&["recipe", "render", path]));
+    assert_eq!(command(&path("")), "vllm serve org/base --port 7\n");
+    assert_eq!(command(&path("start.sh")), "vllm serve org/m \\\n  --port 9\n");
+    #[cfg(unix)]
+    {
+        let (target, link) = (folder.join("outside.yaml"), inner.join("link.yaml"));
+        std::os::unix::fs::symlink(target, link).expect("a link");
+        mistake(&["recipe", "show", &path("leak.yaml")], &["leads out of"]);
+    }
+    mistake(&["recipe", "show", &folder.display().to_string()], &["holds no recipe.yaml"]);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
 fn mistakes_say_what_where_and_what_to_try() {
+    mistake(&["recipe", "show", "no-such-recipe"], &["no-such-recipe", "try:"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--dialect", "s2"], &["s2", "eugr"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--set", "port.x=1"], &["`port`", "--set"]);
+    mistake(&["recipe", "render", "nemotron-3-super", "--when", "moon=full"], &["moon", "nodes"]);
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
     mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
     mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);

@@ -1,15 +1,20 @@
 //! What the user asked for, found and read: recipe, scenario and profile, as
 //! files or built in.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use crate::error::Mistake;
 use crate::plan::Rates;
+use crate::spec::recipe::Wishes;
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
 
 /// The recipe that stands for none, on the simulator.
 pub const FLAGSHIP: &str = shipped::RECIPE;
+
+/// A file that never ends must not fill the memory.
+const FILE_BYTES_MAX: u64 = 5 << 20;
 
 /// What several verbs are asked alike.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +35,9 @@ impl Asked {
     /// The recipe, or the one that stands for none.
     pub fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        recipe::read(find(shipped::Kind::Recipe, wanted)?).map(Some)
+        let (source, beside) = recipe_source(wanted)?;
+        let reading = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name))?;
+        Ok(Some(reading.recipe))
     }
 
     /// The scenario with what flags change of it.
@@ -50,6 +57,65 @@ impl Asked {
     pub fn rates(&self, recipe: Option<&Recipe>) -> Result<Rates, Mistake> {
         Ok(self.profile(recipe)?.map_or(Rates::Unknown, Rates::Profile))
     }
+}
+
+/// The folder in which a recipe's includes stand.
+pub struct Beside(PathBuf);
+
+impl Beside {
+    /// A file of the folder, `None` where there is none. A link that leads out of it is refused.
+    pub fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
+        let path = self.0.join(name);
+        let Ok(real) = path.canonicalize() else { return Ok(None) };
+        let folder = self.0.canonicalize();
+        if !folder.is_ok_and(|folder| real.starts_with(folder)) {
+            return Err(
+                Mistake::new(format!("`{name}` leads out of the recipe's folder")).at("include")
+            );
+        }
+        if !real.is_file() {
+            return Ok(None);
+        }
+        let text = read_bounded(&real);
+        text.map(Some)
+            .map_err(|why| Mistake::new(format!("{}: {why}", path.display())).at("include"))
+    }
+}
+
+/// A recipe: a file, a shipped name, or the folder of an Arena submission.
+pub fn recipe_source(wanted: &str) -> Result<(Source, Beside), Mistake> {
+    let path = Path::new(wanted);
+    if path.is_dir() {
+        let files = ["recipe.yaml", "recipe.yml", "recipes/recipe.yaml", "recipes/recipe.yml"];
+        let Some(file) = files.iter().map(|file| path.join(file)).find(|file| file.is_file())
+        else {
+            let what = format!("the folder `{wanted}` holds no recipe.yaml");
+            return Err(Mistake::new(what).hint("a recipe's file, or the folder of a submission"));
+        };
+        let mut found = recipe_source(&file.to_string_lossy())?;
+        found.0.name = path.file_name().map_or(found.0.name, |name| name.to_string_lossy().into());
+        return Ok(found);
+    }
+    // A saved command line has any name.
+    let is_shipped = shipped::recipe(wanted).is_some();
+    let is_plain_file = path.is_file() && !wanted.contains('/') && !is_shipped;
+    let name = if is_plain_file { format!("./{wanted}") } else { wanted.to_owned() };
+    let read = |name: &str| read_bounded(Path::new(name));
+    let mut source = shipped::find(shipped::Kind::Recipe, &name, &read)?;
+    if is_plain_file {
+        wanted.clone_into(&mut source.origin);
+    }
+    let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    Ok((source, Beside(folder)))
+}
+
+/// A text file up to what any reader of specs takes, and a little more, so that it can say so.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// What a recipe has to warn of, keys that longhaul does not know among it.

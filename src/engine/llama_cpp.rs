@@ -1,5 +1,8 @@
 //! llama.cpp's metric names (`--metrics`). It tells no start time and no KV usage.
 
+pub mod flags;
+pub mod launch;
+
 use super::Metric;
 
 /// What its own metrics begin with.

@@ -1,5 +1,8 @@
 //! SGLang's metric names (`--enable-metrics`).
 
+pub mod flags;
+pub mod launch;
+
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
 /// What its own metrics begin with.

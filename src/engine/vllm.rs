@@ -1,6 +1,7 @@
 //! vLLM: its metric names over the versions, and its flags.
 
 pub mod flags;
+pub mod launch;
 
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 

@@ -6,8 +6,10 @@
 
 mod build;
 pub mod python;
+mod write;
 
 pub use build::parse;
+pub use write::{quoted, write};
 
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,20 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
 mod attach;
+pub mod diff;
+mod docker;
+mod draft;
+mod include;
+pub mod layers;
 mod read;
 pub mod render;
+mod values;
 
 pub use attach::attach;
-pub use read::read;
+pub use include::Beside;
+pub use layers::{Layer, Place};
+pub use read::{read, read_as};
+pub use render::{Dialect, How, Manner};
 
 use std::collections::BTreeMap;
 
@@ -39,6 +48,36 @@ pub struct Recipe {
     pub warnings: Vec<String>,
     /// Keys that longhaul does not know; kept, told, never an error.
     pub unknown: Vec<String>,
+}
+
+/// What the user wishes of a recipe: what flags change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wishes {
+    /// `--set key=value`, in the order given: over the recipe's defaults.
+    pub set: Vec<(String, String)>,
+    /// How its command is to be rendered.
+    pub manner: Manner,
+    /// Where it will run, as far as it is said: decides its conditional layers.
+    pub place: Option<Place>,
+}
+
+/// A recipe, and what only those ask for who look at it closely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// How its command came about.
+    pub how: How,
+    /// What other tools, or older ones, would make of it.
+    pub notes: Vec<String>,
+    /// Its conditional layers.
+    pub layers: Vec<Layer>,
+    /// What it wants to have run: shown, never run.
+    pub hooks: Vec<(String, String)>,
+    /// All its other keys, those that nobody knows among them.
+    pub others: Vec<(String, String)>,
+    /// The files that it includes, the nearest first.
+    pub included: Vec<String>,
 }
 
 impl Recipe {

@@ -13,6 +13,10 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Bounds nesting: what walks the tree does so by recursion, and must not run out of stack.
 const DEPTH_MAX: usize = 64;
 
+/// Bounds one map: keys are looked up one after the other, and a file of nothing but keys
+/// would take for ever.
+const KEYS_MAX: usize = 4096;
+
 /// Bounds what aliases may grow a file to (nodes and bytes together): a few lines of
 /// aliases of aliases ("billion laughs") would otherwise fill the memory.
 const WEIGHT_MAX: usize = 16 << 20;
@@ -65,7 +69,8 @@ impl Builder {
                 Ok(())
             }
             Event::Scalar(raw, style, anchor, tag) => {
-                let quoted = style != ScalarStyle::Plain || tag.is_some_and(|tag| is_text(&tag));
+                let is_plain = style == ScalarStyle::Plain;
+                let quoted = tag.map_or(!is_plain, |tag| is_text(&tag, is_plain));
                 let node = Node { value: Value::Scalar { raw: raw.into_owned(), quoted }, line };
                 self.charge(&node)?;
                 self.add(node, anchor)
@@ -97,7 +102,11 @@ impl Builder {
         let value = if open.is_map {
             let pairs = pair_up(open.items);
             self.find_duplicates(&pairs);
-            Value::Map(merge(pairs, line)?)
+            let pairs = merge(pairs, line)?;
+            if pairs.len() > KEYS_MAX {
+                return flaw(open.line, &format!("a map with more than {KEYS_MAX} keys"));
+            }
+            Value::Map(pairs)
         } else {
             Value::Seq(open.items)
         };
@@ -154,8 +163,13 @@ fn flaw<T>(line: usize, message: &str) -> Result<T, Flaw> {
     Err(Flaw { line, message: message.to_owned() })
 }
 
-fn is_text(tag: &Tag) -> bool {
-    tag.core_suffix() == Some("str")
+/// What a tag makes of a scalar: `!!str 5` is a text, `!!int "5"` is none.
+fn is_text(tag: &Tag, is_plain: bool) -> bool {
+    match tag.core_suffix() {
+        Some("str") => true,
+        Some("int" | "float" | "bool" | "null") => false,
+        _ => !is_plain,
+    }
 }
 
 fn pair_up(items: Vec<Node>) -> Vec<(Node, Node)> {

@@ -1,230 +1,168 @@
-//! What PyYAML (YAML 1.1) makes of a plain scalar, and how Python writes it:
-//! sparkrun renders recipes with `str(value)`.
-//!
-//! Patterns: PyYAML `resolver.py`, `constructor.py`.
+//! Values as Python holds them: what PyYAML (YAML 1.1) makes of a node, and
+//! how Python writes it. The tools that own the recipes are written in it, so
+//! a command is only right when its values are.
+
+pub mod json;
+mod moment;
+mod scalar;
+mod write;
+
+pub use scalar::{is_trap, plain};
 
 use super::{Node, Value};
 
-/// What a plain scalar is to PyYAML.
+/// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plain {
-    /// `~`, `null`, or nothing.
-    Null,
-    /// `true`, but also `yes`, `on` and their opposites.
+pub enum Python {
+    /// `None`.
+    None,
+    /// `True`, `False`.
     Bool(bool),
-    /// A whole number; `010` is octal, `1_000` and `12:30` (base 60) are numbers.
+    /// A whole number; Python's have no bound, these do.
     Int(i128),
     /// A number with a point.
     Float(f64),
-    /// Anything else.
-    Text,
+    /// A text.
+    Text(String),
+    /// A date or a moment: as `str()` and as `repr()` write it.
+    Moment(String, String),
+    /// A list.
+    List(Vec<Python>),
+    /// A dict, in the order in which its keys first came.
+    Map(Vec<(Python, Python)>),
 }
 
-/// Reads a plain scalar as PyYAML does.
-pub fn plain(raw: &str) -> Plain {
-    match raw {
-        "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Plain::Bool(true);
+impl Python {
+    /// What PyYAML reads.
+    pub fn of(node: &Node) -> Python {
+        match &node.value {
+            Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
+            Value::Scalar { raw, quoted: false } => plain(raw),
+            Value::Seq(items) => Python::List(items.iter().map(Python::of).collect()),
+            Value::Map(pairs) => {
+                let mut map = Vec::new();
+                for (key, value) in pairs {
+                    insert(&mut map, Python::of(key), Python::of(value));
+                }
+                Python::Map(map)
+            }
         }
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Plain::Bool(false);
+    }
+
+    /// Whether Python takes it for true.
+    pub fn is_true(&self) -> bool {
+        match self {
+            Python::None => false,
+            Python::Bool(value) => *value,
+            Python::Int(value) => *value != 0,
+            Python::Float(value) => *value != 0.0,
+            Python::Text(text) => !text.is_empty(),
+            Python::Moment(..) => true,
+            Python::List(items) => !items.is_empty(),
+            Python::Map(pairs) => !pairs.is_empty(),
         }
+    }
+
+    /// The text, where it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Python::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value under a key that is a text.
+    pub fn get(&self, key: &str) -> Option<&Python> {
+        let Python::Map(pairs) = self else { return None };
+        pairs.iter().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// As `int()` takes it: `None` where Python would raise.
+    pub fn whole(&self) -> Option<i128> {
+        match self {
+            Python::Bool(value) => Some(i128::from(*value)),
+            Python::Int(value) => Some(*value),
+            Python::Float(value) if value.is_finite() => Some(value.trunc() as i128),
+            Python::Text(text) => whole_of_text(text),
+            _ => None,
+        }
+    }
+}
+
+/// Sets a key of a dict: an equal key keeps its place.
+pub fn insert(map: &mut Vec<(Python, Python)>, key: Python, value: Python) {
+    match map.iter_mut().find(|(known, _)| are_equal(known, &key)) {
+        Some(pair) => pair.1 = value,
+        None => map.push((key, value)),
+    }
+}
+
+/// `==` among keys: `True`, `1` and `1.0` are one key.
+fn are_equal(one: &Python, other: &Python) -> bool {
+    let number = |value: &Python| match value {
+        Python::Bool(value) => Some(f64::from(u8::from(*value))),
+        Python::Int(value) => Some(*value as f64),
+        Python::Float(value) => Some(*value),
+        _ => None,
+    };
+    match (number(one), number(other)) {
+        (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
+        _ => one == other,
+    }
+}
+
+/// `str.strip()`: Python takes four control characters for blanks that Rust does not.
+pub fn strip(text: &str) -> &str {
+    text.trim_matches(is_blank)
+}
+
+/// `str.rstrip()`.
+pub fn rstrip(text: &str) -> &str {
+    text.trim_end_matches(is_blank)
+}
+
+/// `str.isspace()` of one character.
+pub fn is_blank(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+}
+
+/// What a word of a command line is: sparkrun makes numbers and switches of `-o key=value`.
+pub fn coerce(word: &str) -> Python {
+    match word.to_lowercase().as_str() {
+        "true" | "yes" => return Python::Bool(true),
+        "false" | "no" => return Python::Bool(false),
         _ => {}
     }
-    whole(raw).map(Plain::Int).or_else(|| broken(raw).map(Plain::Float)).unwrap_or(Plain::Text)
+    if let Some(value) = whole_of_text(word) {
+        return Python::Int(value);
+    }
+    number_of_text(word).map_or_else(|| Python::Text(word.to_owned()), Python::Float)
 }
 
-/// Whether YAML 1.2 and most people would read a plain scalar otherwise than PyYAML.
-pub fn is_trap(raw: &str) -> bool {
-    match plain(raw) {
-        Plain::Bool(_) => !raw.eq_ignore_ascii_case("true") && !raw.eq_ignore_ascii_case("false"),
-        Plain::Int(value) => {
-            raw.strip_prefix('+').unwrap_or(raw) != value.to_string() && {
-                let digits = raw.trim_start_matches(['-', '+']);
-                !digits.starts_with("0x") && !matches!(digits, "0")
-            }
-        }
-        Plain::Float(_) => raw.contains(['_', ':']),
-        Plain::Null | Plain::Text => false,
-    }
+/// `int(text)`.
+fn whole_of_text(text: &str) -> Option<i128> {
+    digits_joined(strip(text))?.parse().ok()
 }
 
-/// A node as Python's `str()` writes the value that PyYAML reads; `None` for null.
-pub fn str_of(node: &Node) -> Option<String> {
-    match &node.value {
-        Value::Scalar { raw, quoted: true } => Some(raw.clone()),
-        Value::Scalar { raw, quoted: false } => match plain(raw) {
-            Plain::Null => None,
-            Plain::Text => Some(raw.clone()),
-            other => Some(written(&other)),
-        },
-        Value::Seq(_) | Value::Map(_) => Some(repr(node)),
-    }
-}
-
-fn written(plain: &Plain) -> String {
-    match plain {
-        Plain::Null | Plain::Text => "None".to_owned(),
-        Plain::Bool(true) => "True".to_owned(),
-        Plain::Bool(false) => "False".to_owned(),
-        Plain::Int(value) => value.to_string(),
-        Plain::Float(value) => float(*value),
-    }
-}
-
-fn repr(node: &Node) -> String {
-    match &node.value {
-        Value::Scalar { raw, quoted } => match plain(raw) {
-            other if !quoted && other != Plain::Text => written(&other),
-            _ => quote(raw),
-        },
-        Value::Seq(items) => {
-            format!("[{}]", items.iter().map(repr).collect::<Vec<_>>().join(", "))
-        }
-        Value::Map(_) => {
-            let pairs: Vec<String> = node
-                .pairs()
-                .iter()
-                .enumerate()
-                .filter(|(index, (key, _))| {
-                    !node.pairs()[index + 1..].iter().any(|(later, _)| later.value == key.value)
-                })
-                .map(|(_, (key, value))| format!("{}: {}", repr(key), repr(value)))
-                .collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-    }
-}
-
-fn quote(text: &str) -> String {
-    let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(mark);
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c == mark => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push(mark);
-    out
-}
-
-/// Python's `repr(float)`: the shortest digits, an exponent below 1e-4 and from 1e16.
-fn float(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let exponential = format!("{value:e}");
-    let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value != 0.0 && !(-4..16).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
-    }
-    let plain = format!("{value}");
-    if plain.contains('.') { plain } else { format!("{plain}.0") }
-}
-
-/// `int` of the resolver: decimal, `0b`, `0x`, octal with a leading 0, base 60.
-fn whole(raw: &str) -> Option<i128> {
-    let (sign, body) = signed(raw);
-    let digits = |text: &str| text.replace('_', "");
-    let made_of = |text: &str, allowed: fn(char) -> bool| {
-        !text.is_empty() && text.chars().all(|c| c == '_' || allowed(c))
-    };
-    let radix = |text: &str, base: u32| i128::from_str_radix(&digits(text), base).ok();
-    let value = if let Some(binary) = body.strip_prefix("0b") {
-        made_of(binary, |c| matches!(c, '0' | '1')).then(|| radix(binary, 2))?
-    } else if let Some(hex) = body.strip_prefix("0x") {
-        made_of(hex, |c| c.is_ascii_hexdigit()).then(|| radix(hex, 16))?
-    } else if body == "0" {
-        Some(0)
-    } else if let Some(octal) = body.strip_prefix('0') {
-        made_of(octal, |c| ('0'..='7').contains(&c)).then(|| radix(octal, 8))?
-    } else if body.starts_with(|c: char| c.is_ascii_digit()) && body.contains(':') {
-        sixties(body).and_then(|(whole, rest)| rest.is_none().then_some(whole))
-    } else {
-        (body.starts_with(|c: char| c.is_ascii_digit()) && made_of(body, |c| c.is_ascii_digit()))
-            .then(|| radix(body, 10))?
-    };
-    value.map(|value| sign * value)
-}
-
-/// `float` of the resolver: a point is required; an exponent needs its sign.
-fn broken(raw: &str) -> Option<f64> {
-    let (sign, body) = signed(raw);
-    let sign = sign as f64;
-    match body {
-        ".inf" | ".Inf" | ".INF" => return Some(sign * f64::INFINITY),
-        ".nan" | ".NaN" | ".NAN" if body == raw => return Some(f64::NAN),
-        _ => {}
-    }
-    if body.contains(':') {
-        let (whole, rest) = sixties(body)?;
-        return Some(sign * (whole as f64 + rest?));
-    }
-    let (mantissa, exponent) = match body.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (body, None),
-    };
-    if let Some(exponent) = exponent {
-        let number = exponent.strip_prefix(['+', '-'])?;
-        if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
-            return None;
-        }
-    }
-    let (before, after) = mantissa.split_once('.')?;
-    let digits = |text: &str| text.chars().all(|c| c == '_' || c.is_ascii_digit());
-    let begins = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-    if !digits(before) || !digits(after) || !(begins(before) || before.is_empty() && begins(after))
-    {
+/// `float(text)`.
+pub fn number_of_text(text: &str) -> Option<f64> {
+    let text = strip(text);
+    let body = text.strip_prefix(['-', '+']).unwrap_or(text).to_ascii_lowercase();
+    let is_number = body.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if !is_number && !matches!(body.as_str(), "inf" | "infinity" | "nan") {
         return None;
     }
-    if before.is_empty() && body != raw {
-        return None;
-    }
-    body.replace('_', "").parse::<f64>().ok().map(|value| sign * value)
+    digits_joined(text)?.parse().ok()
 }
 
-fn signed(raw: &str) -> (i128, &str) {
-    match raw.strip_prefix('-') {
-        Some(body) => (-1, body),
-        None => (1, raw.strip_prefix('+').unwrap_or(raw)),
-    }
-}
-
-/// Base 60: `1:30`, `1:30.5`. The whole part, and the fraction where there is a point.
-fn sixties(body: &str) -> Option<(i128, Option<f64>)> {
-    let (whole, fraction) = match body.split_once('.') {
-        Some((whole, fraction)) => {
-            if !fraction.chars().all(|c| c == '_' || c.is_ascii_digit()) {
-                return None;
-            }
-            let digits = format!("0.{}0", fraction.replace('_', ""));
-            (whole, Some(digits.parse::<f64>().ok()?))
-        }
-        None => (body, None),
-    };
-    let mut parts = whole.split(':');
-    let first = parts.next()?.replace('_', "");
-    let mut value: i128 = first.parse().ok()?;
-    let mut count = 0;
-    for part in parts {
-        let is_sixty = matches!(part.len(), 1 | 2) && part.chars().all(|c| c.is_ascii_digit());
-        let part: i128 = part.parse().ok().filter(|part| is_sixty && *part < 60)?;
-        value = value.checked_mul(60)?.checked_add(part)?;
-        count += 1;
-    }
-    (count > 0).then_some((value, fraction))
+/// A number's text without its underscores, each of which must stand between two digits.
+fn digits_joined(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let fits = bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte != b'_' || is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
+    fits.then(|| text.replace('_', ""))
 }

@@ -1,4 +1,4 @@
-use super::python::{Plain, is_trap, plain, str_of};
+use super::python::{Python, is_trap, json, plain};
 use super::*;
 
 fn root(text: &str) -> Node {
@@ -58,6 +58,14 @@ fn aliases_are_resolved_and_merged_but_cannot_blow_up() {
 }
 
 #[test]
+fn a_map_of_very_many_keys_is_refused() {
+    let keys: Vec<String> = (0..5000).map(|key| format!("k{key}: 1")).collect();
+    assert!(parse(&keys.join("\n")).unwrap_err().message.contains("4096"));
+    let object: Vec<String> = (0..5000).map(|key| format!("\"k{key}\": 1")).collect();
+    assert_eq!(json::loads(&format!("{{{}}}", object.join(", "))), None);
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     assert!(parse(&"[".repeat(10_000)).is_err());
     assert!(parse(&format!("{}{}", "[".repeat(70), "]".repeat(70))).is_err());
@@ -67,24 +75,28 @@ fn deep_nesting_is_refused() {
 #[test]
 fn plain_scalars_are_read_as_pyyaml_reads_them() {
     for (raw, expected) in [
-        ("yes", Plain::Bool(true)),
-        ("Off", Plain::Bool(false)),
-        ("010", Plain::Int(8)),
-        ("08", Plain::Text),
-        ("1_000", Plain::Int(1000)),
-        ("12:30", Plain::Int(750)),
-        ("1:60", Plain::Text),
-        ("0x1F", Plain::Int(31)),
-        ("-5", Plain::Int(-5)),
-        ("0.80", Plain::Float(0.8)),
-        ("1e5", Plain::Text),
-        ("1.0e+16", Plain::Float(1e16)),
-        ("1.e+x", Plain::Text),
-        ("auto", Plain::Text),
-        ("-", Plain::Text),
-        (".", Plain::Text),
+        ("yes", Python::Bool(true)),
+        ("Off", Python::Bool(false)),
+        ("010", Python::Int(8)),
+        ("08", Python::Text(String::new())),
+        ("1_000", Python::Int(1000)),
+        ("12:30", Python::Int(750)),
+        ("1:60", Python::Text(String::new())),
+        ("0x1F", Python::Int(31)),
+        ("-5", Python::Int(-5)),
+        ("0.80", Python::Float(0.8)),
+        ("1e5", Python::Text(String::new())),
+        ("1.0e+16", Python::Float(1e16)),
+        ("1.e+x", Python::Text(String::new())),
+        ("auto", Python::Text(String::new())),
+        ("-", Python::Text(String::new())),
+        (".", Python::Text(String::new())),
     ] {
-        assert_eq!(plain(raw), expected, "{raw}");
+        let read = match plain(raw) {
+            Python::Text(text) if text == raw => Python::Text(String::new()),
+            other => other,
+        };
+        assert_eq!(read, expected, "{raw}");
     }
 }
 
@@ -104,7 +116,7 @@ fn values_are_written_as_python_writes_them() {
         "a: true\nb: 0.80\nc: 0.00001\nd: 1.0e+16\ne: 1.0\nf: '0.80'\ng: {a: 1, b: \"it's\", c: null}\nh: [1, x]\n",
     );
     let written: Vec<String> =
-        root.entries().iter().map(|(_, node)| str_of(node).unwrap()).collect();
+        root.entries().iter().map(|(_, node)| Python::of(node).str()).collect();
     assert_eq!(
         written,
         [
@@ -120,9 +132,51 @@ fn values_are_written_as_python_writes_them() {
     );
 }
 
+#[test]
+fn dates_and_moments_are_what_python_makes_of_them() {
+    for (raw, str, repr) in [
+        ("2026-07-14", "2026-07-14", "datetime.date(2026, 7, 14)"),
+        (
+            "2026-7-4 9:05:00.5 +2:00",
+            "2026-07-04 09:05:00.500000+02:00",
+            "datetime.datetime(2026, 7, 4, 9, 5, 0, 500000, tzinfo=datetime.timezone(datetime.timedelta(seconds=7200)))",
+        ),
+        ("2001-12-14T21:59:43Z", "2001-12-14 21:59:43+00:00", ""),
+        ("2026-02-30", "2026-02-30", "'2026-02-30'"),
+        ("2026-7-14", "2026-7-14", "'2026-7-14'"),
+    ] {
+        assert_eq!(plain(raw).str(), str);
+        assert!(repr.is_empty() || plain(raw).repr() == repr, "{raw}");
+    }
+}
+
+#[test]
+fn json_comes_and_goes_as_pythons() {
+    for (text, expected) in [
+        (
+            "{\"b\": 1, \"a\": [true, null, 1.0, \"é\\n\"]}",
+            "{\"b\":1,\"a\":[true,null,1.0,\"\\u00e9\\n\"]}",
+        ),
+        ("{\"a\": 1, \"b\": 2, \"a\": 3}", "{\"a\":3,\"b\":2}"),
+        ("1e5", "100000.0"),
+    ] {
+        assert_eq!(json::loads(text).map(|value| json::dumps(&value)).as_deref(), Some(expected));
+    }
+    assert_eq!(json::loads("{\"a\": }"), None);
+}
+
+#[test]
+fn a_tree_is_written_so_that_it_reads_back_as_itself() {
+    let text = "a: 1\nb: 'yes'\nc: |\n  x {y} \\\n    z\nd: {e: [1, 'é', {f: g}], h: {}, i: []}\nj:\n- [k]\n- l: m\n  n: \"\\t\"\n";
+    let first = root(text);
+    let again = root(&write(&first));
+    assert_eq!(Python::of(&again), Python::of(&first), "{}", write(&first));
+    assert_eq!(again.get("b").map(Node::is_quoted), Some(true));
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[\\x00-\\x7f:{}\\[\\]&*<>!|\n\t éß\u{feff}-]{0,200}") {
-        let _ = parse(&text).map(|document| str_of(&document.root));
+        let _ = parse(&text).map(|document| Python::of(&document.root).str());
     }
 }

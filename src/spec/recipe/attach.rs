@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{Recipe, Source};
+use crate::spec::node::quoted;
 
 /// Bounds the name of a run folder that a foreign model's name becomes part of.
 const NAME_CHARS_MAX: usize = 48;
@@ -57,22 +58,6 @@ fn file_name(model: &str) -> String {
 
 fn one_word(model: &str) -> String {
     crate::escape::one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A text in YAML's double quotes, whatever is in it.
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            ' '..='~' => out.push(character),
-            other => {
-                let _ = write!(out, "\\U{:08X}", u32::from(other));
-            }
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -1,162 +1,234 @@
-//! From a command template to a command, as sparkrun 0.3 and 0.4 do it
-//! (`utils/text.py`). Other tools have other dialects; each is one function of the
-//! same shape.
+//! From a recipe to the command that its own tools would run, byte for byte.
+//! Nothing is executed, and nothing is known of single recipes.
 
-use std::collections::BTreeMap;
+pub mod built;
+pub mod eugr;
+pub mod sparkrun;
 
-/// Values of placeholders as text; what is not there is left as it stands.
-pub type Values = BTreeMap<String, String>;
+use super::draft::Draft;
+use super::values::Values;
+use crate::engine::Engine;
+use crate::spec::node::python::Python;
 
-/// Placeholders may hold placeholders; anything deeper than this is a cycle.
-const PASSES_MAX: usize = 10;
+/// Bounds what is told of one command.
+const LEFT_OVER_MAX: usize = 20;
 
-/// Bounds what values that hold themselves several times grow to in those passes.
-const COMMAND_BYTES_MAX: usize = 1 << 20;
+/// By whose rules a command template is rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// sparkrun 0.3 and 0.4: placeholders, again and again; JSON's braces are themselves.
+    Sparkrun,
+    /// eugr's `run-recipe.py`: Python's `str.format`, once.
+    Eugr,
+}
 
-/// Stand for braces that are no placeholder's. YAML has neither character.
-const OPEN: char = '\0';
-const CLOSE: char = '\u{1}';
+impl Dialect {
+    /// Both.
+    pub const ALL: [Dialect; 2] = [Dialect::Sparkrun, Dialect::Eugr];
 
-/// Renders a command by sparkrun 0.3's rules: `{key}` becomes its value, again and again
-/// until nothing changes; any other brace is itself; where the template has a `{{`, doubled
-/// braces are single ones; a backslash before blanks and a line's end goes on. `None` if
-/// the command grows without end.
-pub fn sparkrun_0_3(template: &str, values: &Values) -> Option<String> {
-    let template = template.trim();
-    let mut text = mask(template, template.contains("{{"));
-    for _ in 0..PASSES_MAX {
-        let next = substitute(&text, values);
-        if next.len() > COMMAND_BYTES_MAX {
-            return None;
+    /// The word on the command line and in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Dialect::Sparkrun => "sparkrun",
+            Dialect::Eugr => "eugr",
         }
-        if next == text {
-            break;
-        }
-        text = next;
     }
-    Some(repair_continuations(&text.replace(OPEN, "{").replace(CLOSE, "}")))
+
+    /// The dialect of a word.
+    pub fn of(word: &str) -> Option<Dialect> {
+        Dialect::ALL.into_iter().find(|dialect| dialect.word() == word)
+    }
 }
 
-/// A string default as sparkrun 0.3 loads it: doubled braces are single ones.
-pub fn unescape_default(text: &str) -> String {
-    if text.contains("{{") { text.replace("{{", "{").replace("}}", "}") } else { text.to_owned() }
+/// How a command came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// From the recipe's template.
+    Template(Dialect),
+    /// From its defaults, since it has no template.
+    Built(Engine),
+    /// It stood there as it is, in a `docker run`.
+    AsItStands,
+    /// There is none: a runtime whose commands longhaul cannot build.
+    NotRendered,
 }
 
-fn mask(template: &str, escapes: bool) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    let push = |out: &mut String, mark: char, doubled: bool| {
-        out.push(mark);
-        if doubled && !escapes {
-            out.push(mark);
-        }
+/// A command, and what is to be said of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The command.
+    pub command: Option<String>,
+    /// How it came about.
+    pub how: How,
+    /// What the user must know.
+    pub warnings: Vec<String>,
+    /// What other tools, or older ones, would make of it.
+    pub notes: Vec<String>,
+}
+
+/// How it is to be rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// By whose rules, where the user says so.
+    pub dialect: Option<Dialect>,
+    /// For a single machine, as `run-recipe.py --solo` does.
+    pub solo: bool,
+}
+
+/// Renders a recipe's command.
+///
+/// # Errors
+/// Why it cannot be, in one sentence.
+pub fn rendered(
+    draft: &Draft,
+    set: &[(String, Python)],
+    manner: Manner,
+) -> Result<(Rendered, Values), String> {
+    let values = collapsed(draft).with(set)?;
+    let Some(template) = draft.command.as_deref() else {
+        return built(draft, set, &values).map(|rendered| (rendered, values));
     };
-    while let Some(character) = rest.chars().next() {
-        let mut taken = character.len_utf8();
-        if rest.starts_with("{{") || rest.starts_with("}}") {
-            taken = 2;
-            push(&mut out, if character == '{' { OPEN } else { CLOSE }, true);
-        } else if character == '{' {
-            match rest[1..].find(['{', '}']) {
-                Some(end) if rest[1 + end..].starts_with('}') => {
-                    taken = end + 2;
-                    out.push_str(&rest[..taken]);
-                }
-                _ => push(&mut out, OPEN, false),
-            }
-        } else if character == '}' {
-            push(&mut out, CLOSE, false);
-        } else {
-            out.push(character);
-        }
-        rest = &rest[taken..];
-    }
-    out
-}
-
-/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line.
-fn substitute(text: &str, values: &Values) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('{') {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        match rest.find(['}', '\n']) {
-            Some(end) if rest[end..].starts_with('}') => {
-                let span = &rest[..=end];
-                let key = span.trim_matches(['{', '}']);
-                out.push_str(values.get(key).map_or(span, String::as_str));
-                rest = &rest[end + 1..];
-            }
-            _ => {
-                out.push('{');
-                rest = &rest[1..];
+    let own = if draft.version == "1" { Dialect::Eugr } else { Dialect::Sparkrun };
+    let dialect = manner.dialect.unwrap_or(own);
+    if dialect == Dialect::Eugr {
+        match by_eugr(draft, set, manner.solo, template) {
+            Ok(found) => return Ok(found),
+            Err(why) if manner.dialect.is_some() => return Err(why),
+            Err(why) => {
+                let (mut rendered, values) = by_sparkrun(draft, set, template, values)?;
+                let text = format!(
+                    "run-recipe.py cannot render `command`: {why}; rendered as sparkrun does"
+                );
+                rendered.warnings.insert(0, text);
+                return Ok((rendered, values));
             }
         }
     }
-    out.push_str(rest);
-    out
+    by_sparkrun(draft, set, template, values)
 }
 
-/// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
-fn repair_continuations(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = rest.find('\\') {
-        let after = &rest[found + 1..];
-        let trimmed = after.trim_start_matches([' ', '\t']);
-        out.push_str(&rest[..=found]);
-        rest = if trimmed.starts_with('\n') { trimmed } else { after };
-    }
-    out.push_str(rest);
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rendered(template: &str) -> String {
-        let values = [
-            ("port", "8000"),
-            ("n", "2"),
-            ("gm", "0.8"),
-            ("flag", "True"),
-            ("base", "http://localhost:{port}"),
-            ("j", "{\"k\":{n}}"),
-        ];
-        let values =
-            values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        sparkrun_0_3(template, &values).expect("finite")
-    }
-
-    #[test]
-    fn commands_come_out_as_sparkrun_0_4_renders_them() {
-        for (template, expected) in [
-            (r#"'{{"m":"mtp","k":{n}}}'"#, r#"'{"m":"mtp","k":2}'"#),
-            (r#"'{"m":"mtp","k":{n}}'"#, r#"'{"m":"mtp","k":2}'"#),
-            (r#"'{"a":{"b":1}}'"#, r#"'{"a":{"b":1}}'"#),
-            (r#"'{{"a":{{"b":{n}}}}}'"#, r#"'{"a":{"b":2}}'"#),
-            (r#"'{"i":2}' {{x}} {"a":{"b":1}}"#, r#"'{"i":2}' {x} {"a":{"b":1}}"#),
-            (r#"{{x}} {"a":{"b":{"c":1}}}"#, r#"{x} {"a":{"b":{"c":1}}"#),
-            ("${port} ${CUDA_HOME}", "$8000 ${CUDA_HOME}"),
-            ("{base}", "http://localhost:8000"),
-            ("'{j}'", r#"'{"k":{n}}'"#),
-            ("{gm} {flag} {none} {missing} {}", "0.8 True {none} {missing} {}"),
-            ("{ port }", "{ port }"),
-            ("{port!r} {gm:.2f}", "{port!r} {gm:.2f}"),
-            ("a \\ \nb", "a \\\nb"),
-            ("a \\\t\nb", "a \\\nb"),
-            ("  a\\  b \\\nc  ", "a\\  b \\\nc"),
-        ] {
-            assert_eq!(rendered(template), expected, "{template}");
+/// The values with doubled braces in string defaults made single ones, as sparkrun loads
+/// them; a layer's stay.
+pub fn collapsed(draft: &Draft) -> Values {
+    let mut draft = draft.clone();
+    for (_, value) in &mut draft.defaults {
+        if let Python::Text(text) = value {
+            *text = sparkrun::unescape_default(text);
         }
     }
+    Values::of(&draft)
+}
 
-    #[test]
-    fn a_value_that_holds_itself_ends() {
-        let values = |value: &str| Values::from([("a".to_owned(), value.to_owned())]);
-        assert_eq!(sparkrun_0_3("{a}", &values("x{a}")).as_deref(), Some("xxxxxxxxxx{a}"));
-        assert_eq!(sparkrun_0_3("{a}", &values(&"{a}".repeat(100))), None);
+fn by_eugr(
+    draft: &Draft,
+    set: &[(String, Python)],
+    solo: bool,
+    template: &str,
+) -> Result<(Rendered, Values), String> {
+    let mut values = Values::default();
+    for (key, value) in draft.defaults.iter().chain(&draft.layered) {
+        if let Python::Text(key) = key {
+            values.set(key, value.clone());
+        }
+    }
+    let mut values = values.with(set)?;
+    if solo && !set.iter().any(|(key, _)| key == "tensor_parallel") {
+        values.set("tensor_parallel", Python::Int(1));
+    }
+    let command = eugr::rendered(template, &values, solo)?;
+    let mut notes = old_notes(draft, set, template, &command);
+    let new = collapsed(draft).with(set)?;
+    if !solo && sparkrun::since_0_3(template, &|key| new.text(key)).as_ref() != Some(&command) {
+        notes.push(
+            "sparkrun since 0.3 renders this command otherwise (--dialect sparkrun)".to_owned(),
+        );
+    }
+    let how = How::Template(Dialect::Eugr);
+    Ok((Rendered { command: Some(command), how, warnings: Vec::new(), notes }, values))
+}
+
+fn by_sparkrun(
+    draft: &Draft,
+    set: &[(String, Python)],
+    template: &str,
+    values: Values,
+) -> Result<(Rendered, Values), String> {
+    let command = sparkrun::since_0_3(template, &|key| values.text(key))
+        .ok_or("the command grows without end when its placeholders are filled in")?;
+    let mut warnings: Vec<String> = left_over(&command)
+        .into_iter()
+        .map(|word| format!("{word} in `command` has no value in `defaults`"))
+        .collect();
+    let is_used = |key: &str| template.contains(&format!("{{{key}}}"));
+    for (key, value) in values.iter() {
+        if matches!(value, Python::Map(_) | Python::List(_)) && is_used(key) {
+            warnings.push(format!(
+                "`{key}` is structure, and sparkrun puts it into `command` as Python writes it, which is no JSON"
+            ));
+        }
+    }
+    let notes = old_notes(draft, set, template, &command);
+    let how = How::Template(Dialect::Sparkrun);
+    Ok((Rendered { command: Some(command), how, warnings, notes }, values))
+}
+
+/// What sparkrun up to 0.2 would have made of it, where that is something else.
+fn old_notes(
+    draft: &Draft,
+    set: &[(String, Python)],
+    template: &str,
+    command: &str,
+) -> Vec<String> {
+    let Ok(values) = Values::of(draft).with(set) else { return Vec::new() };
+    match sparkrun::until_0_2(template, &|key| values.text(key)) {
+        Some(old) if old == command => Vec::new(),
+        Some(_) => vec!["sparkrun up to 0.2 renders this command otherwise".to_owned()],
+        None => vec!["sparkrun up to 0.2 never ends on this command".to_owned()],
+    }
+}
+
+/// The first placeholders that nothing was put in for; a shell's `${NAME}` is none.
+fn left_over(command: &str) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for (at, _) in command.match_indices('{') {
+        let name = &command[at + 1..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
+        if !is_name || !name[end..].starts_with('}') || command[..at].ends_with('$') {
+            continue;
+        }
+        let word = &command[at..at + end + 2];
+        if found.len() < LEFT_OVER_MAX && !found.contains(&word) {
+            found.push(word);
+        }
+    }
+    found
+}
+
+fn built(draft: &Draft, set: &[(String, Python)], values: &Values) -> Result<Rendered, String> {
+    let engine = engine_of(&draft.runtime);
+    let command = built::command(engine, draft, values, set)?;
+    let mut warnings = Vec::new();
+    if command.is_some() && draft.model_name().is_none() {
+        warnings.push("it has neither a command nor a model to build one for".to_owned());
+    }
+    let how = if command.is_some() { How::Built(engine) } else { How::NotRendered };
+    let mut notes = Vec::new();
+    if command.is_none() {
+        notes.push(format!(
+            "it has no `command`, and longhaul does not know how {} is started from `defaults`: it is shown, not rendered",
+            draft.runtime
+        ));
+    }
+    Ok(Rendered { command, how, warnings, notes })
+}
+
+/// The engine behind a runtime's name.
+pub fn engine_of(runtime: &str) -> Engine {
+    match runtime {
+        "vllm" | "vllm-distributed" | "vllm-ray" | "eugr-vllm" => Engine::Vllm,
+        "sglang" => Engine::Sglang,
+        "llama-cpp" => Engine::LlamaCpp,
+        _ => Engine::Unknown,
     }
 }

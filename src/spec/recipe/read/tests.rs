@@ -34,7 +34,7 @@ fn a_sparkrun_recipe_is_rendered_and_its_flags_win_over_its_defaults() {
         "{\"method\":\"mtp\",\"num_speculative_tokens\":1}"
     );
     let env: Vec<_> = recipe.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    assert_eq!(env, ["A=1", "B=x", "C=True", "D="]);
+    assert_eq!(env, ["A=1", "B=x", "C=True", "D=None"]);
     assert_eq!(recipe.about, "org/m on vllm.");
     assert_eq!((recipe.warnings.len(), recipe.unknown.len()), (0, 0));
 }
@@ -92,4 +92,151 @@ proptest::proptest! {
     fn no_recipe_makes_it_panic(text in "(model|command|defaults|env|a|\\{a\\}|: |\n|  |\\[|\\]|'|\"|--|\\\\|&a |\\*a|<<){0,40}") {
         let _ = read(source(&text));
     }
+}
+
+fn reading(text: &str, wishes: &Wishes, files: &[(&str, &str)]) -> Result<Reading, Mistake> {
+    let beside = |name: &str| {
+        Ok(files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned()))
+    };
+    read_as(&source(text), wishes, &beside)
+}
+
+#[test]
+fn an_include_merges_as_sparkrun_merges_and_is_kept_as_one_file() {
+    let files = [
+        (
+            "base.yaml",
+            "include: _root\nmodel: org/m\nenv: {A: 1, B: 2}\ndefaults:\n  port: 8000\n  spec: {a: 1}\n",
+        ),
+        (
+            "_root.yml",
+            "runtime: vllm\nmin_nodes: 2\nmetadata: {x: {y: 1, z: 2}}\ncommand: vllm serve {model} --port {port} '{spec}'\n",
+        ),
+    ];
+    let text = "include: base\nmin_nodes: null\nenv: {B: null, C: 3}\ndefaults: {spec: {b: 2}}\nmetadata: {x: {y: 9}}\n";
+    let found = reading(text, &Wishes::default(), &files).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("vllm serve org/m --port 8000 '{'b': 2}'"));
+    assert_eq!(found.recipe.env, [("A".into(), "1".into()), ("C".into(), "3".into())]);
+    assert_eq!(found.included, ["base.yaml", "_root.yml"]);
+    let told: Vec<_> = found.others.iter().map(|(key, text)| format!("{key}={text}")).collect();
+    assert_eq!(told, ["metadata={\"x\":{\"y\":9,\"z\":2}}"]);
+    let again = read(found.recipe.source.clone()).unwrap();
+    assert_eq!(again, found.recipe, "{}", found.recipe.source.text);
+}
+
+#[test]
+fn an_include_cannot_leave_its_folder_run_in_circles_or_go_deep() {
+    let deep: Vec<(String, String)> = (0..20)
+        .map(|n| (format!("d{n}.yaml"), format!("include: d{}\nmodel: m\n", n + 1)))
+        .collect();
+    let deep: Vec<(&str, &str)> = deep.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    for (text, words) in [
+        ("include: ../x\nmodel: m\n", "no name of a recipe beside"),
+        ("include: /etc/passwd\nmodel: m\n", "no name of a recipe beside"),
+        ("include: .hidden\nmodel: m\n", "no name of a recipe beside"),
+        ("include: '@official/x'\nmodel: m\n", "nothing is fetched"),
+        ("include: gone\nmodel: m\n", "not there"),
+        ("include: r\nmodel: m\n", "circle"),
+        ("include: a\nmodel: m\n", "circle"),
+        ("include: d0\nmodel: m\n", "more than 8"),
+        ("recipe_version: 1\ninclude: d0\nmodel: m\n", "version 1"),
+        ("include: [a]\nmodel: m\n", "r.yaml:1 include"),
+    ] {
+        let files = [&deep[..], &[("a.yaml", "include: a\n"), ("r.yaml", "model: m\n")]].concat();
+        let wrong = reading(text, &Wishes::default(), &files).unwrap_err().to_string();
+        assert!(wrong.contains(words), "{text}: {wrong}");
+    }
+}
+
+#[test]
+fn layers_count_where_it_is_said_where_it_runs_and_are_told_otherwise() {
+    let text = "model: m\nruntime: vllm\ncommand: x {a} {b}\ndefaults: {a: 1, b: 2, tensor_parallel: 2}\nenv: {E: 1}\noverrides:\n\
+                - {when: {nodes: 2, arch: sm_120}, defaults: {a: 10}, env: {E: 2, F: 3}}\n\
+                - {when: {tp: {gte: 2}, config: {b: [2, 3]}}, defaults: {b: 20}, container: img}\n\
+                - {when: {colour: red}, defaults: {a: 99}}\n- {when: {nodes: 2}, defaults: {port: 1}}\n";
+    let found = reading(text, &Wishes::default(), &[]).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("x 1 2"));
+    let applied: Vec<_> = found.layers.iter().map(|layer| layer.applied).collect();
+    assert_eq!(applied, [None, None, None, Some(false)]);
+    assert!(found.recipe.warnings.iter().any(|text| text.contains("3 conditional")));
+    let place = [("arch".to_owned(), vec!["sm_120a".to_owned()])].into();
+    let wishes = Wishes {
+        place: Some(place),
+        set: vec![("env.E".to_owned(), "mine".to_owned())],
+        ..Wishes::default()
+    };
+    let found = reading(text, &wishes, &[]).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("x 10 20"));
+    assert_eq!(found.recipe.env, [("E".into(), "mine".into()), ("F".into(), "3".into())]);
+    assert_eq!(found.recipe.container.as_deref(), Some("img"));
+    let reasons: Vec<_> = found.layers.iter().map(|layer| layer.reason.as_str()).collect();
+    assert_eq!(reasons, ["", "", "`colour` is not known", "it may not set `port`"]);
+}
+
+#[test]
+fn a_recipe_without_a_command_gets_the_one_that_sparkrun_builds() {
+    let of = |text: &str| recipe(text).command;
+    assert_eq!(
+        of("model: org/m\nmodel_revision: abc\nruntime: vllm\ndefaults: {port: 8000, tensor_parallel: 2, enable_prefix_caching: false, trust_remote_code: true, speculative_config: {method: mtp}}\n").as_deref(),
+        Some("vllm serve org/m --revision abc -tp 2 --port 8000 --no-enable-prefix-caching --trust-remote-code --speculative-config '{\"method\":\"mtp\"}' --served-model-name org/m")
+    );
+    assert_eq!(
+        of("model: org/m\nruntime: sglang\ndefaults: {max_model_len: 8192, data_parallel: 2, disable_radix_cache: yes}\n").as_deref(),
+        Some("sglang serve --model-path org/m --context-length 8192 --disable-radix-cache --dp-size 2")
+    );
+    assert_eq!(
+        of("model: org/m-GGUF:Q8_0\nruntime: llama-cpp\ndefaults: {max_model_len: 4096, flash_attn: true, mmap: false, tensor_parallel: 2}\n").as_deref(),
+        Some("llama-server -hf org/m-GGUF:Q8_0 --ctx-size 4096 --split-mode row --flash-attn on --no-mmap")
+    );
+    let found = reading("model: m\nruntime: atlas\n", &Wishes::default(), &[]).unwrap();
+    assert_eq!((found.recipe.command, found.how), (None, render::How::NotRendered));
+    assert!(found.notes[0].contains("shown, not rendered"), "{:?}", found.notes);
+}
+
+#[test]
+fn version_1_is_eugrs_dialect_and_falls_back_where_python_would_raise() {
+    let v1 = |command: &str| {
+        format!(
+            "recipe_version: '1'\nname: n\ncontainer: c\ndefaults: {{gm: 0.90, tensor_parallel: 2}}\ncommand: \"{command}\"\n"
+        )
+    };
+    let found = reading(&v1("x {gm:.3f} {{}}"), &Wishes::default(), &[]).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("x 0.900 {}"));
+    assert_eq!(found.how, render::How::Template(render::Dialect::Eugr));
+    assert!(found.notes.iter().any(|note| note.contains("since 0.3")), "{:?}", found.notes);
+    let found = reading(&v1("x {gm} ${HOME}"), &Wishes::default(), &[]).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("x 0.9 ${HOME}"));
+    assert!(found.recipe.warnings[0].contains("the parameter `HOME` is missing"));
+    let mut wishes = Wishes::default();
+    wishes.manner.dialect = Some(render::Dialect::Eugr);
+    assert!(reading(&v1("x ${HOME}"), &wishes, &[]).is_err());
+    wishes.manner.solo = true;
+    let found =
+        reading(&v1("x {tensor_parallel} --distributed-executor-backend ray"), &wishes, &[]);
+    assert_eq!(found.unwrap().recipe.command.as_deref(), Some("x 1"));
+}
+
+#[test]
+fn a_docker_run_in_a_file_is_a_recipe() {
+    let text = "docker run -d -e A=1 -p 8000:8000 vllm/vllm-openai:v0.20.0 \\\n  org/m --served-model-name a b --max-num-seqs 4\n";
+    let found = reading(text, &Wishes::default(), &[]).unwrap();
+    assert_eq!(found.how, render::How::AsItStands);
+    let recipe = &found.recipe;
+    assert_eq!((recipe.model.as_deref(), recipe.runtime.as_str()), (Some("org/m"), "vllm"));
+    assert_eq!((recipe.served[0].as_str(), recipe.whole("max_num_seqs")), ("a", Some(4)));
+    assert_eq!(recipe.container.as_deref(), Some("vllm/vllm-openai:v0.20.0"));
+    assert_eq!(recipe.env, [("A".into(), "1".into())]);
+}
+
+#[test]
+fn what_is_set_counts_before_defaults_and_what_cannot_be_set_is_said() {
+    let set = |pairs: &[(&str, &str)]| Wishes {
+        set: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ..Wishes::default()
+    };
+    let text = "model: m\ncommand: s {port} {j}\ndefaults: {port: 1, j: '{\"a\": 1}'}\n";
+    let found = reading(text, &set(&[("port", "0.50"), ("j.b", "yes")]), &[]).unwrap();
+    assert_eq!(found.recipe.command.as_deref(), Some("s 0.5 {'a': 1, 'b': True}"));
+    let wrong = reading(text, &set(&[("port.x", "1")]), &[]).unwrap_err().to_string();
+    assert!(wrong.contains("at: --set"), "{wrong}");
 }

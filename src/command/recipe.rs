@@ -1,0 +1,157 @@
+//! `longhaul recipe`: what a recipe says, the command that its own tools would
+//! run, and what differs between two. Nothing in a recipe is run.
+
+mod show;
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use super::inputs::recipe_source;
+use super::{finish, mistake, tell};
+use crate::error::Mistake;
+use crate::escape::one_line;
+use crate::exit::Exit;
+use crate::report::layout;
+use crate::spec::recipe::diff::{Difference, between};
+use crate::spec::recipe::{Dialect, Manner, Place, Reading, Wishes, layers, read_as};
+
+/// Bounds a value in a table.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// What the user wishes of a recipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// Its file, folder or name.
+    pub recipe: String,
+    /// `key=value`, in the order given.
+    pub set: Vec<String>,
+    /// `sparkrun` or `eugr`.
+    pub dialect: Option<String>,
+    /// For a single machine.
+    pub solo: bool,
+    /// `selector=value`: where it will run.
+    pub place: Vec<String>,
+}
+
+/// Says all that a recipe says.
+pub fn show(wish: &Wish) -> Exit {
+    match reading(wish) {
+        Ok(reading) => finish(&show::text(&reading), Exit::Pass),
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+/// Says the command, and nothing else.
+pub fn render(wish: &Wish) -> Exit {
+    let reading = match reading(wish) {
+        Ok(reading) => reading,
+        Err(wrong) => return mistake(&wrong),
+    };
+    for note in reading.recipe.warnings.iter().chain(&reading.notes) {
+        tell(&format!("note: {}", one_line(note, 400)));
+    }
+    let Some(command) = &reading.recipe.command else {
+        let what =
+            format!("`{}` has no command that could be rendered", reading.recipe.source.name);
+        return mistake(
+            &Mistake::new(what).at(&reading.recipe.source.origin).hint("longhaul recipe show"),
+        );
+    };
+    // A stranger's text must not drive a terminal; a file gets it byte for byte.
+    let text = if std::io::stdout().is_terminal() {
+        show::lines(command).join("\n")
+    } else {
+        command.clone()
+    };
+    finish(&(text + "\n"), Exit::Pass)
+}
+
+/// Says what differs.
+pub fn diff(one: &Wish, other: &Wish) -> Exit {
+    let compared = reading(one).and_then(|one| Ok((one, reading(other)?)));
+    match compared {
+        Ok((one, other)) => finish(&told(&one, &other), Exit::Pass),
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+fn told(one: &Reading, other: &Reading) -> String {
+    let found = between(one, other);
+    let mut out = String::new();
+    let (a, b) = (&one.recipe.source.origin, &other.recipe.source.origin);
+    for (title, differences) in
+        [("how they serve", &found.serving), ("where they are found", &found.address)]
+    {
+        if differences.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "{title}");
+        let mut rows =
+            vec![vec![String::new(), one_line(a, VALUE_CHARS_MAX), one_line(b, VALUE_CHARS_MAX)]];
+        rows.extend(differences.iter().map(row));
+        out += &(layout::table(&rows, 3).join("\n") + "\n\n");
+    }
+    let verdict = match found.serving.as_slice() {
+        [] => "They serve alike.".to_owned(),
+        [only] => format!("One variable at a time: {}.", one_line(&only.what, VALUE_CHARS_MAX)),
+        several => {
+            format!("{} variables at once: what comes of them cannot be told apart.", several.len())
+        }
+    };
+    out.push_str(&verdict);
+    out.push('\n');
+    out
+}
+
+fn row(difference: &Difference) -> Vec<String> {
+    let side = |side: &Option<String>| {
+        side.as_ref()
+            .map_or_else(|| layout::NONE.to_owned(), |text| one_line(text, VALUE_CHARS_MAX))
+    };
+    vec![
+        one_line(&difference.what, VALUE_CHARS_MAX),
+        side(&difference.one),
+        side(&difference.other),
+    ]
+}
+
+fn reading(wish: &Wish) -> Result<Reading, Mistake> {
+    let dialect = match wish.dialect.as_deref() {
+        None => None,
+        Some(word) => Some(Dialect::of(word).ok_or_else(|| {
+            Mistake::new(format!("there is no dialect `{}`", one_line(word, 40)))
+                .at("--dialect")
+                .hint("sparkrun, eugr")
+        })?),
+    };
+    let (source, beside) = recipe_source(&wish.recipe)?;
+    let manner = Manner { dialect, solo: wish.solo };
+    let wishes = Wishes { set: pairs("--set", &wish.set)?, manner, place: place(&wish.place)? };
+    read_as(&source, &wishes, &|name| beside.load(name))
+}
+
+fn pairs(flag: &str, words: &[String]) -> Result<Vec<(String, String)>, Mistake> {
+    let pair = |word: &String| {
+        let (key, value) =
+            word.split_once('=').filter(|(key, _)| !key.trim().is_empty()).ok_or_else(|| {
+                Mistake::new(format!("`{}` is no key=value", one_line(word, 40))).at(flag)
+            })?;
+        Ok((key.trim().to_owned(), value.to_owned()))
+    };
+    words.iter().map(pair).collect()
+}
+
+fn place(words: &[String]) -> Result<Option<Place>, Mistake> {
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let mut place = Place::new();
+    for (selector, value) in pairs("--when", words)? {
+        if !layers::is_selector(&selector) {
+            let what = format!("`{}` says nothing of where it runs", one_line(&selector, 40));
+            return Err(Mistake::new(what).at("--when").hint(layers::selectors()));
+        }
+        place.entry(selector).or_default().push(value);
+    }
+    Ok(Some(place))
+}

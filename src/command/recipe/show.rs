@@ -1,0 +1,89 @@
+//! All that a recipe says, for people.
+
+use std::fmt::Write;
+
+use crate::command::indented;
+use crate::escape::one_line;
+use crate::report::layout;
+use crate::spec::recipe::{How, Reading};
+
+/// Bounds a value in a table.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// A recipe in full.
+pub fn text(reading: &Reading) -> String {
+    let recipe = &reading.recipe;
+    let mut out =
+        format!("{}\n{}", shown(&recipe.source.origin), indented(&shown(&recipe.about), 2));
+    let none = || layout::NONE.to_owned();
+    let rows = [
+        ("model", recipe.model.clone().unwrap_or_else(none)),
+        ("served as", recipe.served.join(", ")),
+        ("runtime", recipe.runtime.clone()),
+        ("container", recipe.container.clone().unwrap_or_else(none)),
+        ("includes", reading.included.join(", ")),
+    ];
+    let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
+    out += &table(rows.filter(|(_, value)| !value.is_empty()));
+    let _ = writeln!(out, "\ncommand ({})", how(reading.how));
+    for line in recipe.command.iter().flat_map(|command| lines(command)) {
+        let _ = writeln!(out, "  {line}");
+    }
+    section(&mut out, "settings", recipe.settings.iter().map(|(k, v)| (k.clone(), v.clone())));
+    section(&mut out, "environment", recipe.env.iter().cloned());
+    let layers = reading.layers.iter().map(|layer| {
+        let verdict = match layer.applied {
+            Some(true) => "applied".to_owned(),
+            Some(false) => format!("not applied: {}", layer.reason),
+            None => "not applied: nothing is said of where it runs (--when)".to_owned(),
+        };
+        (layer.when.clone(), verdict)
+    });
+    section(&mut out, "conditional layers", layers);
+    let hooks = "what it would have run on the machine (longhaul does not)";
+    section(&mut out, hooks, reading.hooks.iter().cloned());
+    section(&mut out, "other keys", reading.others.iter().cloned());
+    let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
+    let notes: Vec<String> =
+        recipe.warnings.iter().chain(&reading.notes).cloned().chain(unknown).collect();
+    if !notes.is_empty() {
+        out.push_str("\nnotes\n");
+        for note in notes {
+            out += &indented(&one_line(&note, 400), 2);
+        }
+    }
+    out
+}
+
+/// A text's lines, fit for a terminal.
+pub fn lines(text: &str) -> Vec<String> {
+    text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
+}
+
+fn how(how: How) -> String {
+    match how {
+        How::Template(dialect) => format!("rendered as {} does", dialect.word()),
+        How::Built(engine) => {
+            format!("built from the defaults for {}, as sparkrun does", engine.word())
+        }
+        How::AsItStands => "as it stands in the `docker run`".to_owned(),
+        How::NotRendered => "none: shown, not rendered".to_owned(),
+    }
+}
+
+fn section(out: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
+    let table = table(rows);
+    if !table.is_empty() {
+        let _ = write!(out, "\n{title}\n{table}");
+    }
+}
+
+fn table(rows: impl Iterator<Item = (String, String)>) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.map(|(name, value)| vec![shown(&name), shown(&value)]).collect();
+    layout::table(&rows, 2).into_iter().map(|line| line + "\n").collect()
+}
+
+fn shown(text: &str) -> String {
+    one_line(text, VALUE_CHARS_MAX)
+}

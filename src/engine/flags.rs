@@ -1,0 +1,287 @@
+//! From a server's command line to settings, engine by engine: which flags
+//! matter, whether they take a value, and by what one name all engines'
+//! recipes call a setting, so that they can be compared.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, llama_cpp, sglang, vllm};
+
+/// What stands behind a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One value.
+    Value,
+    /// Values up to the next flag.
+    Values,
+    /// Nothing: it is on. `--no-…` is off.
+    Switch,
+    /// Nothing: what it names is off.
+    Off,
+}
+
+/// A flag that decides how a server behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// Its name on the command line, with underscores and without dashes.
+    pub name: &'static str,
+    /// The setting; vLLM's word where there are several.
+    pub setting: &'static str,
+    /// What stands behind it.
+    pub kind: Kind,
+}
+
+/// A flag of which the setting is called the same.
+pub const fn flag(name: &'static str, kind: Kind) -> Flag {
+    Flag { name, setting: name, kind }
+}
+
+/// A flag by another name.
+pub const fn other(name: &'static str, setting: &'static str, kind: Kind) -> Flag {
+    Flag { name, setting, kind }
+}
+
+fn table(engine: Engine) -> &'static [Flag] {
+    match engine {
+        Engine::Sglang => &sglang::flags::FLAGS,
+        Engine::LlamaCpp => &llama_cpp::flags::FLAGS,
+        Engine::Vllm | Engine::Unknown => &vllm::flags::FLAGS,
+    }
+}
+
+/// Keys of recipes' defaults that are no flag's name.
+const KEYS: [(&str, &str); 5] = [
+    ("tensor_parallel", "tensor_parallel_size"),
+    ("pipeline_parallel", "pipeline_parallel_size"),
+    ("data_parallel", "data_parallel_size"),
+    ("chunked_prefill", "max_num_batched_tokens"),
+    ("mem_fraction_static", "gpu_memory_utilization"),
+];
+
+/// What a key of `defaults` is called among settings.
+pub fn canonical(engine: Engine, name: &str) -> String {
+    let name = name.replace('-', "_");
+    if let Some((_, setting)) = KEYS.iter().find(|(key, _)| *key == name) {
+        return (*setting).to_owned();
+    }
+    let flag = table(engine).iter().find(|flag| flag.name == name && flag.kind != Kind::Off);
+    flag.map_or(name, |flag| flag.setting.to_owned())
+}
+
+/// The settings of a command line: `--flag value`, `--flag=value`, dashes or
+/// underscores, `--no-flag`, and `--config.field value` as `config.field`. Flags that are
+/// in no table are left out: whether they take a value is not known.
+pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
+    read(engine, command, false)
+}
+
+/// The same with flags that are in no table: what follows such a flag up to the next is taken
+/// for its value. Good enough to compare two command lines, not to decide by.
+pub fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
+    read(engine, command, true)
+}
+
+fn read(engine: Engine, command: &str, with_unknown: bool) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    let words = words(command);
+    let mut words = words.iter().map(|word| word.text.as_str()).peekable();
+    while let Some(word) = words.next() {
+        let name = word.trim_start_matches('-');
+        if !(1..=2).contains(&(word.len() - name.len())) || name.is_empty() {
+            continue;
+        }
+        let (name, inline) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (name, None),
+        };
+        let name = name.replace('-', "_");
+        let unknown = || with_unknown.then(|| (name.clone(), Kind::Values));
+        let Some((setting, kind)) = found(engine, &name).or_else(unknown) else { continue };
+        let value = match (inline, kind) {
+            (Some(value), _) => value.to_owned(),
+            (None, Kind::Switch) => "true".to_owned(),
+            (None, Kind::Off) => "false".to_owned(),
+            (None, kind) => {
+                let mut values = Vec::new();
+                while let Some(value) = words.next_if(|next| !is_flag(next)) {
+                    values.push(value);
+                    if kind == Kind::Value {
+                        break;
+                    }
+                }
+                // A flag that is in no table and has nothing behind it is a switch.
+                let is_on = values.is_empty() && with_unknown && kind == Kind::Values;
+                if is_on { "true".to_owned() } else { values.join(" ") }
+            }
+        };
+        settings.insert(setting, value);
+    }
+    settings
+}
+
+/// The setting behind a flag's name, and what follows the flag.
+fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
+    let table = table(engine);
+    let (stem, field) =
+        name.split_once('.').map_or((name, None), |(stem, field)| (stem, Some(field)));
+    if let Some(flag) = table.iter().find(|flag| flag.name == stem) {
+        let setting = match field {
+            Some(field) => format!("{}.{field}", flag.setting),
+            None => flag.setting.to_owned(),
+        };
+        return Some((setting, flag.kind));
+    }
+    let name = name.strip_prefix("no_")?;
+    let flag = table.iter().find(|flag| flag.name == name && flag.kind == Kind::Switch)?;
+    Some((flag.setting.to_owned(), Kind::Off))
+}
+
+/// A negative number is no flag.
+fn is_flag(word: &str) -> bool {
+    word.starts_with("--") || word.starts_with('-') && word[1..].starts_with(char::is_alphabetic)
+}
+
+/// A word of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its text after the shell's quotes.
+    pub text: String,
+    /// Where it begins, in bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// Splits a command line as a shell does: quotes, backslashes, lines that go on after a
+/// backslash, comments. Variables and operators are left as they stand.
+pub fn words(command: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut word: Option<Word> = None;
+    let mut quote: Option<char> = None;
+    let mut characters = command.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        if quote.is_none() && character.is_whitespace() {
+            words.extend(word.take());
+            continue;
+        }
+        if quote.is_none() && character == '#' && word.is_none() {
+            while characters.next_if(|(_, c)| *c != '\n').is_some() {}
+            continue;
+        }
+        if character == '\\' && quote != Some('\'') {
+            match characters.next() {
+                Some((_, '\n')) | None => {}
+                Some((end, next)) => {
+                    let word = begun(&mut word, at);
+                    if quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {
+                        word.text.push('\\');
+                    }
+                    word.text.push(next);
+                    word.end = end + next.len_utf8();
+                }
+            }
+            continue;
+        }
+        let word = begun(&mut word, at);
+        word.end = at + character.len_utf8();
+        match (quote, character) {
+            (Some(mark), mark_again) if mark == mark_again => quote = None,
+            (None, '\'' | '"') => quote = Some(character),
+            (_, other) => word.text.push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn begun(word: &mut Option<Word>, at: usize) -> &mut Word {
+    word.get_or_insert(Word { text: String::new(), start: at, end: at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(command: &str, name: &str) -> Option<String> {
+        settings(Engine::Vllm, command).get(name).cloned()
+    }
+
+    #[test]
+    fn a_command_splits_as_a_shell_splits_it() {
+        let words = |command| -> Vec<String> {
+            super::words(command).into_iter().map(|word| word.text).collect()
+        };
+        assert_eq!(
+            words("vllm serve m \\\n  --a 'b c' --d=\"e\\\"f\" '' # note\n g\\ h"),
+            ["vllm", "serve", "m", "--a", "b c", "--d=e\"f", "", "g h"]
+        );
+        assert_eq!(words("a 'open"), ["a", "open"]);
+    }
+
+    #[test]
+    fn flags_are_read_in_every_spelling() {
+        assert_eq!(of("x --max-num-seqs 4", "max_num_seqs").as_deref(), Some("4"));
+        assert_eq!(of("x --max_num_seqs=4", "max_num_seqs").as_deref(), Some("4"));
+        assert_eq!(of("x -tp 2", "tensor_parallel_size").as_deref(), Some("2"));
+        assert_eq!(
+            of("x --enable-prefix-caching", "enable_prefix_caching").as_deref(),
+            Some("true")
+        );
+        assert_eq!(
+            of("x --no-enable-prefix-caching --port 1", "enable_prefix_caching").as_deref(),
+            Some("false")
+        );
+        assert_eq!(
+            of("x --speculative-config '{\"method\":\"mtp\"}'", "speculative_config").as_deref(),
+            Some("{\"method\":\"mtp\"}")
+        );
+        assert_eq!(
+            of("x --speculative_config.method dspark", "speculative_config.method").as_deref(),
+            Some("dspark")
+        );
+    }
+
+    #[test]
+    fn a_switch_takes_no_value_and_names_come_in_several() {
+        let settings = settings(
+            Engine::Vllm,
+            "x --trust-remote-code --served-model-name a b --seed -1 --frobnicate 3",
+        );
+        assert_eq!(settings["trust_remote_code"], "true");
+        assert_eq!(settings["served_model_name"], "a b");
+        assert_eq!(settings["seed"], "-1");
+        assert_eq!(settings.len(), 3);
+    }
+
+    #[test]
+    fn every_engine_calls_what_is_alike_by_one_name() {
+        let of = |engine, command| settings(engine, command);
+        let vllm = of(Engine::Vllm, "vllm serve m --max-model-len 8192 -tp 2 --kv-cache-dtype fp8");
+        let sglang = of(
+            Engine::Sglang,
+            "sglang serve --model-path m --context-length 8192 --tp-size 2 --kv-cache-dtype fp8 \
+             --disable-radix-cache --mem-fraction-static 0.8 --cuda-graph-bs 1 2 4 --port 1",
+        );
+        for name in ["max_model_len", "tensor_parallel_size", "kv_cache_dtype"] {
+            assert_eq!(vllm.get(name), sglang.get(name), "{name}");
+        }
+        assert_eq!(sglang["enable_prefix_caching"], "false");
+        assert_eq!((sglang["model"].as_str(), sglang["cuda_graph_bs"].as_str()), ("m", "1 2 4"));
+        let llama =
+            of(Engine::LlamaCpp, "llama-server -hf a/b:Q8 -c 4096 -np 2 -ngl 99 -fa on --alias x");
+        assert_eq!(
+            (llama["max_model_len"].as_str(), llama["max_num_seqs"].as_str()),
+            ("4096", "2")
+        );
+        assert_eq!((llama["model"].as_str(), llama["served_model_name"].as_str()), ("a/b:Q8", "x"));
+        assert_eq!(canonical(Engine::LlamaCpp, "ctx_size"), "max_model_len");
+        assert_eq!(canonical(Engine::Vllm, "tensor_parallel"), "tensor_parallel_size");
+    }
+
+    #[test]
+    fn a_word_knows_where_it_stands() {
+        let line = "a  'b c'd \\\n e";
+        let spans: Vec<&str> =
+            super::words(line).iter().map(|word| &line[word.start..word.end]).collect();
+        assert_eq!(spans, ["a", "'b c'd", "e"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! From the keys of a recipe's defaults to an engine's flags: what sparkrun
+//! 0.4 writes for a recipe without a command, in its order.
+
+/// How a key becomes a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The flag and its value.
+    Value,
+    /// The flag where it is on, nothing where it is off.
+    Switch,
+    /// The flag where it is on, `--no-…` where it is off: on is the engine's own default.
+    Negatable,
+}
+
+/// A key of `defaults` that becomes a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// The flag, where it is not the key with dashes.
+    pub spelled: Option<&'static str>,
+    /// How.
+    pub shape: Shape,
+}
+
+impl Key {
+    /// The flag: `max_num_seqs` is `--max-num-seqs`.
+    pub fn flag(&self) -> String {
+        match self.spelled {
+            Some(flag) => flag.to_owned(),
+            None => format!("--{}", self.name.replace('_', "-")),
+        }
+    }
+}
+
+/// A key whose value follows its flag.
+pub const fn value(name: &'static str) -> Key {
+    Key { name, spelled: None, shape: Shape::Value }
+}
+
+/// The same under a flag of another name.
+pub const fn spelled(name: &'static str, flag: &'static str) -> Key {
+    Key { name, spelled: Some(flag), shape: Shape::Value }
+}
+
+/// A switch.
+pub const fn switch(name: &'static str) -> Key {
+    Key { name, spelled: None, shape: Shape::Switch }
+}
+
+/// A switch that off is written for, too.
+pub const fn negatable(name: &'static str) -> Key {
+    Key { name, spelled: None, shape: Shape::Negatable }
+}

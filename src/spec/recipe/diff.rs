@@ -1,0 +1,211 @@
+//! What differs between two recipes, setting by setting, whatever dialect each
+//! is written in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::render::engine_of;
+use super::{Reading, docker};
+use crate::engine::flags;
+use crate::spec::node::python::{Python, json};
+
+/// Settings that say where a server is found, not how it serves.
+const ADDRESS: [&str; 4] = ["host", "port", "served_model_name", "api_key"];
+
+/// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
+const SILENT: [&str; 20] = [
+    "min_nodes",
+    "max_nodes",
+    "solo_only",
+    "cluster_only",
+    "mode",
+    "model_revision",
+    "metadata",
+    "name",
+    "recipe_version",
+    "sparkrun_version",
+    "min_sparkrun_version",
+    "benchmark",
+    "maintainer",
+    "readiness",
+    "capabilities",
+    "unsupported_capabilities",
+    "include",
+    "post_commands",
+    "post_exec",
+    "stop_after_post",
+];
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// What differs: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.
+    pub what: String,
+    /// In the first recipe; nothing where it is not there.
+    pub one: Option<String>,
+    /// In the second.
+    pub other: Option<String>,
+}
+
+/// All that differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// How they serve.
+    pub serving: Vec<Difference>,
+    /// Where they are found.
+    pub address: Vec<Difference>,
+}
+
+/// Compares two recipes.
+pub fn between(one: &Reading, other: &Reading) -> Differences {
+    let (one, other) = (facts(one), facts(other));
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let mut found = Differences::default();
+    for key in keys {
+        let (one, other) = (one.get(key), other.get(key));
+        if one.zip(other).is_some_and(|(one, other)| plain(one) == plain(other)) {
+            continue;
+        }
+        let difference = Difference { what: key.clone(), one: one.cloned(), other: other.cloned() };
+        let is_address = ADDRESS.contains(&key.as_str());
+        if is_address { &mut found.address } else { &mut found.serving }.push(difference);
+    }
+    found
+}
+
+/// Everything that a recipe says, by name; what is structured, field by field.
+fn facts(reading: &Reading) -> BTreeMap<String, String> {
+    let recipe = &reading.recipe;
+    let mut facts = BTreeMap::new();
+    let one = [
+        ("model", recipe.model.clone()),
+        ("container", recipe.container.clone()),
+        ("runtime", Some(recipe.runtime.clone())),
+        ("served_model_name", Some(recipe.served.join(" "))),
+    ];
+    // A default that no flag takes up has no effect, and one that a flag takes up is told there.
+    let of_command = recipe
+        .command
+        .as_deref()
+        .map(|command| flags::all(engine_of(&recipe.runtime), &docker::inner(command)));
+    for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
+        spread(name, value, &mut facts);
+    }
+    for (name, value) in one {
+        facts.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    if let Some((_, revision)) = reading.others.iter().find(|(key, _)| key == "model_revision") {
+        facts.entry("revision".to_owned()).or_insert_with(|| revision.clone());
+    }
+    facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
+    for (name, value) in &recipe.env {
+        facts.insert(format!("env.{name}"), value.clone());
+    }
+    for (name, value) in reading.others.iter().chain(&reading.hooks) {
+        let is_default = name == "executor" && value == "docker";
+        if !is_default && !SILENT.contains(&name.as_str()) {
+            spread(name, value, &mut facts);
+        }
+    }
+    facts
+}
+
+/// On how many machines it runs, whichever keys say so; nothing where it may be any number.
+fn nodes(keys: &[(String, String)]) -> Option<String> {
+    let get =
+        |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let number = |key: &str| get(key).and_then(|value| value.parse::<u64>().ok());
+    let is_on = |key: &str| get(key) == Some("True");
+    let solo = is_on("solo_only") || get("mode") == Some("solo");
+    let least = number("min_nodes").unwrap_or(1).max(if is_on("cluster_only") { 2 } else { 1 });
+    match number("max_nodes") {
+        _ if solo => Some("1".to_owned()),
+        Some(most) if most <= least => Some(least.to_string()),
+        Some(most) => Some(format!("{least} to {most}")),
+        None if least > 1 => Some(format!("{least} or more")),
+        None => None,
+    }
+}
+
+/// A JSON object becomes its fields, so that `--speculative-config '{…}'` and
+/// `--speculative-config.method mtp` say the same.
+fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
+    let object = value.trim_start().starts_with('{').then(|| json::loads(value)).flatten();
+    match object {
+        Some(Python::Map(pairs)) if !pairs.is_empty() => {
+            for (key, value) in pairs {
+                let value = match value {
+                    Python::Text(text) => text,
+                    other => json::dumps(&other),
+                };
+                spread(&format!("{name}.{}", key.str()), &value, facts);
+            }
+        }
+        _ => {
+            facts.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+/// A value as it counts: `0.80` is `0.8`, `True` is `true`.
+fn plain(value: &str) -> String {
+    match value.parse::<f64>() {
+        Ok(number) if number.is_finite() => number.to_string(),
+        _ if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => {
+            value.to_ascii_lowercase()
+        }
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Source;
+    use crate::spec::recipe::{Wishes, read_as};
+
+    fn reading(text: &str) -> Reading {
+        let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+        read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable")
+    }
+
+    #[test]
+    fn two_spellings_of_one_recipe_do_not_differ() {
+        let one = reading(
+            "model: org/m\ncontainer: i\nenv: {A: 1}\ndefaults: {gm: 0.80}\n\
+             command: vllm serve {model} --gpu-memory-utilization {gm} -tp 2 --speculative-config '{\"method\":\"mtp\",\"n\":1}'\n",
+        );
+        let other = reading(
+            "docker run -e A=1 i vllm serve org/m --gpu_memory_utilization=0.8 --tensor-parallel-size 2 \
+             --speculative-config.method mtp --speculative-config.n 1\n",
+        );
+        let found = between(&one, &other);
+        assert_eq!(found, Differences::default());
+    }
+
+    #[test]
+    fn a_flag_that_nobody_knows_differs_all_the_same() {
+        let one = reading("model: m\ncommand: vllm serve m --frobnicate 1 2 --x\n");
+        let other = reading("model: m\ncommand: vllm serve m --frobnicate 1 3\n");
+        let what: Vec<_> = between(&one, &other).serving.into_iter().map(|d| d.what).collect();
+        assert_eq!(what, ["frobnicate", "x"]);
+    }
+
+    #[test]
+    fn what_differs_is_named_and_an_address_stands_apart() {
+        let one = reading(
+            "model: m\ncommand: vllm serve m --port 1 --max-num-seqs 4\nmetadata: {a: 1}\n",
+        );
+        let other =
+            reading("model: m\ncommand: vllm serve m --port 2 --max-num-seqs 8\nenv: {X: 1}\n");
+        let found = between(&one, &other);
+        let told = |found: &[Difference]| -> Vec<String> {
+            let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
+            found
+                .iter()
+                .map(|d| format!("{} {} {}", d.what, side(&d.one), side(&d.other)))
+                .collect()
+        };
+        assert_eq!(told(&found.serving), ["env.X - 1", "max_num_seqs 4 8"]);
+        assert_eq!(told(&found.address), ["port 1 2"]);
+    }
+}

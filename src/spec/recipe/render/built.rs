@@ -1,0 +1,227 @@
+//! A command for a recipe that has none: from its defaults, as sparkrun 0.4
+//! builds it for one machine.
+
+use super::sparkrun::filled;
+use crate::engine::launch::{Key, Shape};
+use crate::engine::{Engine, llama_cpp, sglang, vllm};
+use crate::spec::node::python::{Python, is_blank, json, rstrip, strip};
+use crate::spec::recipe::draft::Draft;
+use crate::spec::recipe::values::Values;
+
+/// Builds the command; `set` are the keys that the user set.
+///
+/// # Errors
+/// Why it cannot be, in one sentence: what sparkrun itself would refuse.
+pub fn command(
+    engine: Engine,
+    draft: &Draft,
+    values: &Values,
+    set: &[(String, Python)],
+) -> Result<Option<String>, String> {
+    let mut values = values.clone();
+    match engine {
+        Engine::Vllm => Ok(Some(vllm_serve(draft, &values))),
+        Engine::Sglang => sglang_serve(draft, &mut values).map(Some),
+        Engine::LlamaCpp => llama_server(draft, &mut values, set).map(Some),
+        Engine::Unknown => Ok(None),
+    }
+}
+
+fn vllm_serve(draft: &Draft, values: &Values) -> String {
+    let model = draft.model.str();
+    let mut words = vec!["vllm".to_owned(), "serve".to_owned(), model.clone()];
+    // A path has no revision, and a GGUF's part behind the colon names a file.
+    let has_revision = !model.starts_with('/') && !model.contains(':');
+    if draft.revision.is_true() && has_revision && draft.resolved_model_path.is_none() {
+        words.extend(["--revision".to_owned(), quoted(&draft.revision.str())]);
+    }
+    if let Some(tp) = values.get("tensor_parallel").filter(|tp| tp.is_true()) {
+        words.extend(["-tp".to_owned(), tp.str()]);
+    }
+    words.extend(flags(values, &vllm::launch::KEYS));
+    let command = words.join(" ");
+    let name = values.text("served_model_name").unwrap_or(model);
+    if name.is_empty() { command } else { with_flag(command, "--served-model-name", &name) }
+}
+
+fn sglang_serve(draft: &Draft, values: &mut Values) -> Result<String, String> {
+    let revision = values.get("revision").and_then(Python::text).map(str::to_owned);
+    if let Some(text) = revision.filter(|text| text.contains("{model_revision}")) {
+        let text = filled(&text, false, &|key| values.text(key));
+        values.set("revision", Python::Text(text.ok_or("`revision` grows without end")?));
+    }
+    if !values.get("speculative_draft_model_path").is_some_and(Python::is_true)
+        && let Some(draft) = values.get("speculative_draft_model").filter(|model| model.is_true())
+    {
+        let draft = draft.clone();
+        values.set("speculative_draft_model_path", draft);
+    }
+    let mut words = vec!["sglang serve --model-path".to_owned(), quoted(&draft.model.str())];
+    if let Some(tp) = values.get("tensor_parallel").filter(|tp| tp.is_true()) {
+        words.extend(["--tp-size".to_owned(), tp.str()]);
+    }
+    words.extend(flags(values, &sglang::launch::KEYS));
+    for key in ["tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel"] {
+        parallel(values, key)?;
+    }
+    let dp = parallel(values, "data_parallel")?.unwrap_or(1);
+    let command = words.join(" ");
+    Ok(if dp > 1 { with_flag(command, "--dp-size", &dp.to_string()) } else { command })
+}
+
+fn llama_server(
+    draft: &Draft,
+    values: &mut Values,
+    set: &[(String, Python)],
+) -> Result<String, String> {
+    // What is longest in context goes by another name here; the user's word counts before
+    // the recipe's.
+    let is_set = |key: &str| set.iter().any(|(known, _)| known == key);
+    let has_room = is_set("max_model_len") || values.get("ctx_size").is_none();
+    if !is_set("ctx_size")
+        && has_room
+        && let Some(length) = values.get("max_model_len").cloned()
+    {
+        values.set("ctx_size", length);
+    }
+    if let Some(mode) = split_mode(values)? {
+        values.set("split_mode", Python::Text(mode.to_owned()));
+    }
+    values.fill("split_mode", Python::Text("layer".to_owned()));
+    let model = draft.model_name().unwrap_or_default();
+    let is_repository = model.contains('/') && !model.to_lowercase().ends_with(".gguf");
+    let source = if is_repository { "-hf" } else { "-m" };
+    let mut words = vec!["llama-server".to_owned(), source.to_owned(), model];
+    words.extend(flags(values, &llama_cpp::launch::KEYS));
+    match values.get("flash_attn") {
+        Some(Python::Bool(on)) => {
+            words.extend(["--flash-attn".to_owned(), if *on { "on" } else { "off" }.to_owned()]);
+        }
+        Some(other) => words.extend(["--flash-attn".to_owned(), other.str()]),
+        None => {}
+    }
+    for key in ["webui", "mmap"] {
+        if values.get(key).is_some_and(|value| !is_on(value)) {
+            words.push(format!("--no-{key}"));
+        }
+    }
+    Ok(words.join(" "))
+}
+
+/// Rows for tensors, layers for pipelines; both at once it does not have.
+fn split_mode(values: &Values) -> Result<Option<&'static str>, String> {
+    let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
+    let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
+    match (tp > 1, pp > 1) {
+        (true, true) => {
+            Err("llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both"
+                .to_owned())
+        }
+        (true, false) => Ok(Some("row")),
+        (false, true) => Ok(Some("layer")),
+        (false, false) => Ok(None),
+    }
+}
+
+fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
+    let Some(value) = values.get(key) else { return Ok(None) };
+    value
+        .whole()
+        .map(Some)
+        .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
+}
+
+fn flags(values: &Values, keys: &[Key]) -> Vec<String> {
+    let mut words = Vec::new();
+    for key in keys {
+        let Some(value) = values.get(key.name) else { continue };
+        let flag = key.flag();
+        match key.shape {
+            Shape::Value => words.extend([flag, argument(value)]),
+            Shape::Switch | Shape::Negatable if is_on(value) => words.push(flag),
+            Shape::Negatable => words.push(flag.replacen("--", "--no-", 1)),
+            Shape::Switch => {}
+        }
+    }
+    words
+}
+
+/// Structure is JSON in quotes; a text that already is JSON is quoted as it stands; anything
+/// else is written plainly, so that a shell may still read a variable in it.
+fn argument(value: &Python) -> String {
+    match value {
+        Python::List(_) | Python::Map(_) => quoted(&json::dumps(value)),
+        Python::Text(text) if strip(text).starts_with(['{', '[']) => quoted(strip(text)),
+        other => other.str(),
+    }
+}
+
+/// sparkrun's own notion of a switch: any text with a 1, a t or a y in it is on.
+fn is_on(value: &Python) -> bool {
+    match value {
+        Python::Bool(on) => *on,
+        other => other.is_true() && other.str().to_lowercase().contains(['1', 't', 'y']),
+    }
+}
+
+/// A text as one word of a shell (`shlex.quote`).
+pub fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\"'\"'"))
+}
+
+/// Appends a flag that does not stand there already as a word of its own.
+fn with_flag(command: String, flag: &str, value: &str) -> String {
+    let stands = command.match_indices(flag).any(|(at, _)| {
+        let before = command[..at].chars().next_back();
+        let after = command[at + flag.len()..].chars().next();
+        before.is_none_or(is_blank) && after.is_none_or(|c| c == '=' || is_blank(c))
+    });
+    if stands { command } else { format!("{} {flag} {value}", without_dangling(&command)) }
+}
+
+/// Without the backslashes at its end that would take the next word's blank for their own.
+fn without_dangling(command: &str) -> &str {
+    let mut command = rstrip(command);
+    while command.ends_with('\\') && escapes_its_end(command) {
+        command = rstrip(&command[..command.len() - 1]);
+    }
+    command
+}
+
+/// Whether the last character escapes what would follow: not within quotes, a comment or a pair.
+fn escapes_its_end(command: &str) -> bool {
+    let (mut quote, mut quote_escapes) = (None, false);
+    let (mut escaped, mut comment, mut dollar, mut begins) = (false, false, false, true);
+    for character in command.chars() {
+        if comment {
+            if character == '\n' {
+                (comment, begins) = (false, true);
+            }
+        } else if escaped {
+            (escaped, dollar) = (false, false);
+            begins = begins && character == '\n';
+        } else if let Some(mark) = quote {
+            if character == mark {
+                quote = None;
+            } else if character == '\\' && quote_escapes {
+                escaped = true;
+            }
+        } else if matches!(character, '"' | '\'' | '`') {
+            quote = Some(character);
+            quote_escapes = character != '\'' || dollar;
+            (begins, dollar) = (false, false);
+        } else if character == '\\' {
+            escaped = true;
+        } else if character == '#' && begins {
+            comment = true;
+        } else {
+            begins = is_blank(character) || ";|&()<>".contains(character);
+            dollar = character == '$';
+        }
+    }
+    escaped && quote.is_none() && !comment
+}

@@ -1,0 +1,202 @@
+//! From a command template to a command, as sparkrun does it
+//! (`utils/text.py` of 0.4.2; before 0.3, `vpd` alone).
+
+use crate::spec::node::python::strip;
+
+/// Gives a placeholder's value as text; what has none is left as it stands.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Placeholders may hold placeholders; anything deeper than this is a cycle.
+const PASSES_MAX: usize = 10;
+
+/// Bounds what values that hold themselves several times grow to in those passes.
+const COMMAND_BYTES_MAX: usize = 1 << 20;
+
+/// Stand for braces that are no placeholder's. YAML has neither character.
+const OPEN: char = '\0';
+const CLOSE: char = '\u{1}';
+
+/// Renders a command by sparkrun 0.3's rules: `{key}` becomes its value, again and again
+/// until nothing changes; any other brace is itself; where the template has a `{{`, doubled
+/// braces are single ones; a backslash before blanks and a line's end goes on. `None` if
+/// the command grows without end.
+pub fn since_0_3(template: &str, value: Lookup<'_>) -> Option<String> {
+    let template = strip(template);
+    let text = filled(template, template.contains("{{"), value)?;
+    Some(repair_continuations(&text, &[' ', '\t']))
+}
+
+/// The placeholders of a text filled in, nothing else changed.
+pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
+    let (text, _) = settled(mask(template, escapes), value, PASSES_MAX)?;
+    Some(text.replace(OPEN, "{").replace(CLOSE, "}"))
+}
+
+/// Renders a command as sparkrun up to 0.2.40 did: any `{` opens a span up to the next `}`,
+/// JSON's too, and doubled braces stay. `None` where it never ended.
+pub fn until_0_2(template: &str, value: Lookup<'_>) -> Option<String> {
+    // It had no bound at all: what has not settled by now never does.
+    let (text, is_settled) = settled(strip(template).to_owned(), value, 10 * PASSES_MAX)?;
+    is_settled.then(|| repair_continuations(&text, &[' ']))
+}
+
+/// A string default as sparkrun 0.3 loads it: doubled braces are single ones.
+pub fn unescape_default(text: &str) -> String {
+    if text.contains("{{") { text.replace("{{", "{").replace("}}", "}") } else { text.to_owned() }
+}
+
+/// Passes until nothing changes; `None` where it grows without end.
+fn settled(mut text: String, value: Lookup<'_>, passes: usize) -> Option<(String, bool)> {
+    for _ in 0..passes {
+        let next = substitute(&text, value)?;
+        if next == text {
+            return Some((text, true));
+        }
+        text = next;
+    }
+    Some((text, false))
+}
+
+fn mask(template: &str, escapes: bool) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    let push = |out: &mut String, mark: char, doubled: bool| {
+        out.push(mark);
+        if doubled && !escapes {
+            out.push(mark);
+        }
+    };
+    while let Some(character) = rest.chars().next() {
+        let mut taken = character.len_utf8();
+        if rest.starts_with("{{") || rest.starts_with("}}") {
+            taken = 2;
+            push(&mut out, if character == '{' { OPEN } else { CLOSE }, true);
+        } else if character == '{' {
+            match rest[1..].find(['{', '}']) {
+                Some(end) if rest[1 + end..].starts_with('}') => {
+                    taken = end + 2;
+                    out.push_str(&rest[..taken]);
+                }
+                _ => push(&mut out, OPEN, false),
+            }
+        } else if character == '}' {
+            push(&mut out, CLOSE, false);
+        } else {
+            out.push(character);
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line. `None`
+/// where it becomes too long.
+fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('{') {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let end = rest.find(['}', '\n']).unwrap_or(rest.len());
+        if rest[end..].starts_with('}') {
+            let span = &rest[..=end];
+            match value(span.trim_matches(['{', '}'])) {
+                Some(value) => out.push_str(&value),
+                None => out.push_str(span),
+            }
+            rest = &rest[end + 1..];
+        } else {
+            // No brace before the line's end is closed there.
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
+        if out.len() > COMMAND_BYTES_MAX {
+            return None;
+        }
+    }
+    out.push_str(rest);
+    (out.len() <= COMMAND_BYTES_MAX).then_some(out)
+}
+
+/// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
+fn repair_continuations(text: &str, blanks: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find('\\') {
+        let after = &rest[found + 1..];
+        let trimmed = after.trim_start_matches(blanks);
+        out.push_str(&rest[..=found]);
+        rest = if trimmed.starts_with('\n') { trimmed } else { after };
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(key: &str) -> Option<String> {
+        let values = [
+            ("port", "8000"),
+            ("n", "2"),
+            ("gm", "0.8"),
+            ("flag", "True"),
+            ("base", "http://localhost:{port}"),
+            ("j", "{\"k\":{n}}"),
+        ];
+        values.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn commands_come_out_as_sparkrun_0_4_renders_them() {
+        for (template, expected) in [
+            (r#"'{{"m":"mtp","k":{n}}}'"#, r#"'{"m":"mtp","k":2}'"#),
+            (r#"'{"m":"mtp","k":{n}}'"#, r#"'{"m":"mtp","k":2}'"#),
+            (r#"'{"a":{"b":1}}'"#, r#"'{"a":{"b":1}}'"#),
+            (r#"'{{"a":{{"b":{n}}}}}'"#, r#"'{"a":{"b":2}}'"#),
+            (r#"'{"i":2}' {{x}} {"a":{"b":1}}"#, r#"'{"i":2}' {x} {"a":{"b":1}}"#),
+            (r#"{{x}} {"a":{"b":{"c":1}}}"#, r#"{x} {"a":{"b":{"c":1}}"#),
+            ("${port} ${CUDA_HOME}", "$8000 ${CUDA_HOME}"),
+            ("{base}", "http://localhost:8000"),
+            ("'{j}'", r#"'{"k":{n}}'"#),
+            ("{gm} {flag} {none} {missing} {}", "0.8 True {none} {missing} {}"),
+            ("{ port }", "{ port }"),
+            ("{port!r} {gm:.2f}", "{port!r} {gm:.2f}"),
+            ("a \\ \nb", "a \\\nb"),
+            ("a \\\t\nb", "a \\\nb"),
+            ("  a\\  b \\\nc  ", "a\\  b \\\nc"),
+        ] {
+            assert_eq!(since_0_3(template, &value).as_deref(), Some(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn the_old_sparkrun_swallowed_placeholders_inside_json() {
+        for (template, expected) in [
+            (r#"'{{"m":"mtp","k":{n}}}'"#, r#"'{{"m":"mtp","k":{n}}}'"#),
+            (r#"'{"k":{n}}' {base}"#, r#"'{"k":{n}}' http://localhost:8000"#),
+            ("a \\ \nb \\\t\nc", "a \\\nb \\\t\nc"),
+        ] {
+            assert_eq!(until_0_2(template, &value).as_deref(), Some(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn long_texts_take_no_long_time() {
+        let braces = "{".repeat(900_000);
+        assert_eq!(since_0_3(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
+        assert_eq!(
+            since_0_3("{a}", &|_| Some(braces.clone())).map(|text| text.len()),
+            Some(900_000)
+        );
+        assert_eq!(since_0_3(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
+    }
+
+    #[test]
+    fn a_value_that_holds_itself_ends() {
+        assert_eq!(until_0_2("{a}", &|_| Some("x{a}".into())), None);
+        assert_eq!(since_0_3("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
+        assert_eq!(since_0_3("{a}", &|_| Some("{a}".repeat(100))), None);
+    }
+}
