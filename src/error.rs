@@ -5,6 +5,11 @@
 
 use std::fmt;
 
+use crate::escape::one_line;
+
+/// Bounds each line of a mistake.
+const LINE_CHARS_MAX: usize = 4_000;
+
 /// A mistake that a user can mend. Ends the program with exit code 2, before
 /// anything was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +42,15 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        // Much of it may be what a user, a file or a server wrote: no control character of
+        // theirs reaches a terminal.
+        let line = |text: &str| one_line(text, LINE_CHARS_MAX);
+        write!(f, "error: {}", line(&self.what))?;
         if let Some(at) = &self.at {
-            write!(f, "\n   at: {at}")?;
+            write!(f, "\n   at: {}", line(at))?;
         }
         for hint in &self.tries {
-            write!(f, "\n  try: {hint}")?;
+            write!(f, "\n  try: {}", line(hint))?;
         }
         Ok(())
     }
@@ -52,6 +60,7 @@ impl std::error::Error for Mistake {}
 
 /// The known word nearest to a mistyped one, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = &word.trim().to_lowercase();
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
@@ -76,8 +85,15 @@ mod tests {
     }
 
     #[test]
+    fn what_others_wrote_cannot_steer_the_terminal() {
+        let mistake = Mistake::new("there is no `\u{1b}[2J`").at("a\nb");
+        assert_eq!(mistake.to_string(), "error: there is no `\\u{1b}[2J`\n   at: a\\nb");
+    }
+
+    #[test]
     fn only_a_near_word_is_suggested() {
         assert_eq!(nearest("tfft_p99", ["ttft_p99", "crashes"]), Some("ttft_p99"));
         assert_eq!(nearest("banana", ["ttft_p99", "crashes"]), None);
+        assert_eq!(nearest(" CRASHES", ["ttft_p99", "crashes"]), Some("crashes"));
     }
 }

@@ -169,7 +169,7 @@ fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
             return Exit::Fault;
         }
     };
-    say(&report::text(&judged, Format::Terminal { wide }));
+    let said = say(&report::text(&judged, Format::Terminal { wide }));
     let json = report::text(&judged, Format::Json);
     if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
@@ -178,6 +178,13 @@ fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
     match (judged.exit(), went) {
         (Exit::Fail, _) => Exit::Fail,
         (_, Err(_)) => Exit::Fault,
-        (exit, Ok(_)) => exit,
+        // A report that nobody could read is our failure.
+        (exit, Ok(_)) => {
+            if said {
+                exit
+            } else {
+                Exit::Fault
+            }
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Rehearsal {
         let driving = desk.clone();
         let driven = tokio::task::spawn_local(async move { driving.drive().await });
         let driven = RefCell::new(Some(driven));
-        let planned_us = prepare::planned_us(specs, seed);
+        let (planned_us, _) = prepare::planned_us(specs, seed);
         let host = Rc::new(Host::new(timeline, seed, ailments));
         Ok(Rehearsal { desk, driven, host, timeline, planned_us })
     }

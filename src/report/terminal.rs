@@ -129,11 +129,11 @@ impl Tell<'_> {
         }
         let gates = &self.verdict.gates;
         let broken = gates.iter().filter(|gate| gate.word == Word::Fail).count();
-        let noticed = match broken {
-            0 => "no gate".to_owned(),
-            n => counted(n as u64, "gate", "gates"),
+        let broken = match broken {
+            0 => "no gate broke".to_owned(),
+            n => counted(n as u64, "gate broke", "gates broke"),
         };
-        let text = format!("noticed by {noticed}: {}", self.asked.ailments.join(", "));
+        let text = format!("{broken} under {}", self.asked.ailments.join(", "));
         labelled("ailing", cut(&text, self.inner(), lines_max))
     }
 

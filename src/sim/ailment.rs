@@ -163,7 +163,7 @@ const EVENT_US: u64 = 30_000_000;
 /// What a number of times is spread over if the length of the load is not known.
 const SPREAD_US: u64 = 3_600_000_000;
 /// Bounds the list that a high rate over a long load would make.
-const MOMENTS_MAX: usize = 10_000;
+const MOMENTS_MAX: usize = 1_000_000;
 /// The address of moments at random.
 const AT_RANDOM: u64 = 0xE1;
 
@@ -262,7 +262,25 @@ impl Kind {
             Kind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
                 Some("this server drafts no tokens that could be accepted")
             }
+            _ if self.is_nothing() => Some("its value changes nothing"),
             _ => None,
+        }
+    }
+
+    /// Whether its value is that of a server that is well.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Kind::SlowDown { factor } | Kind::Step { factor } => *factor <= 1.0,
+            Kind::CreepingLatency { gain_per_h: rate }
+            | Kind::AcceptanceDecay { lost_per_h: rate }
+            | Kind::SlowLeak { bytes_per_s: rate }
+            | Kind::LeakThatPlateaus { bytes: rate } => *rate <= 0.0,
+            Kind::Hang { lasts_us }
+            | Kind::MetricsGoAway { lasts_us }
+            | Kind::SlowDisk { lasts_us } => *lasts_us == Some(0),
+            Kind::PreemptionStorm { lasts_us } => *lasts_us == 0,
+            Kind::WallClockStep { by_us } => *by_us == 0,
+            _ => self.hits() == Some(Hits::Share(0.0)),
         }
     }
 }

@@ -22,16 +22,15 @@ pub fn warnings(wish: &Wish, specs: &Specs) -> Vec<String> {
     let Ok(ailments) = read(&wish.ailments) else { return Vec::new() };
     let setup = specs.recipe.as_ref().zip(specs.profile.as_ref());
     let setup = setup.map(|(recipe, profile)| Setup::of(recipe, profile));
-    let planned_us = planned_us(specs, wish.asked.seed);
-    let outlook = Outlook { ailments: &ailments, planned_us, seed: wish.asked.seed };
+    let seed = wish.asked.seed;
+    let (planned_us, warmup_us) = planned_us(specs, seed);
+    let outlook = Outlook { ailments: &ailments, planned_us, warmup_us, seed };
     let texts = wish.ailments.iter().zip(&ailments).enumerate();
     let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
         let pointless = setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
         match pointless {
             Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
-            None => {
-                outlook.never(place).map(|why| format!("ailment `{text}` does not happen: {why}"))
-            }
+            None => outlook.unseen(place).map(|why| format!("ailment `{text}` {why}")),
         }
     };
     texts.filter_map(warning).collect()
@@ -41,6 +40,7 @@ pub fn warnings(wish: &Wish, specs: &Specs) -> Vec<String> {
 struct Outlook<'a> {
     ailments: &'a [Ailment],
     planned_us: Option<u64>,
+    warmup_us: Option<u64>,
     seed: u64,
 }
 
@@ -50,26 +50,35 @@ impl Outlook<'_> {
         self.ailments[place].moments(At::ZERO, self.planned_us, self.seed, place)
     }
 
-    /// Why an ailment never happens, if it does not.
-    fn never(&self, place: usize) -> Option<String> {
+    /// Why an ailment may not be seen, as far as that is known beforehand.
+    fn unseen(&self, place: usize) -> Option<String> {
         let Ailment { kind, when } = self.ailments[place];
         if let Kind::StartFails { .. } = kind {
-            let waits = matches!(when, Some(When::After(after_us)) if after_us > 0);
+            let waits = matches!(when, Some(When::After(_)));
             let anew = self.ailments.iter().any(|other| starts_anew(other.kind));
-            return (waits && !anew).then(|| "nothing makes the server start again".to_owned());
+            let why = "does not happen: nothing makes the server start again";
+            return (waits && !anew).then(|| why.to_owned());
         }
         let moments = self.moments(place);
-        let Some(first) = moments.first() else {
-            return Some("its rate is too low for this seed".to_owned());
+        let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
+            return Some("does not happen: its rate is too low for this seed".to_owned());
         };
         if let Some(end_us) = self.planned_us.filter(|end_us| first.0 >= *end_us) {
             let load = span(At(end_us).seconds());
-            return Some(format!("the load is planned to last {load}"));
+            return Some(format!("may not happen: the load is planned to last {load}"));
         }
         let gone = (0..self.ailments.len()).filter(|other| ends(self.ailments[*other].kind));
         let gone = gone.filter_map(|other| self.moments(other).first().copied()).min();
-        let too_late = !kind.is_of_the_harness() && gone.is_some_and(|gone| gone < *first);
-        too_late.then(|| "the server is gone by then, for good".to_owned())
+        if !kind.is_of_the_harness() && gone.is_some_and(|gone| gone < *first) {
+            return Some("does not happen: the server is gone by then, for good".to_owned());
+        }
+        let warm = self.warmup_us.is_some_and(|warmup_us| last.0 < warmup_us);
+        let answers_only = matches!(
+            kind,
+            Kind::Hang { .. } | Kind::PreemptionStorm { .. } | Kind::MetricsGoAway { .. }
+        );
+        let why = "falls into the warm-up, whose answers are not judged";
+        (warm && answers_only && kind.is_event()).then(|| why.to_owned())
     }
 }
 

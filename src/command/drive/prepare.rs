@@ -70,15 +70,18 @@ pub fn vacant(wish: &Wish) -> Result<(), Mistake> {
     journal::vacant(&output)
 }
 
-/// How long the load is planned to last on the machine of a profile, microseconds.
-pub fn planned_us(specs: &Specs, seed: u64) -> Option<u64> {
+/// How long the load, and the warm-up in it, are planned to last on the machine of a
+/// profile, microseconds.
+pub fn planned_us(specs: &Specs, seed: u64) -> (Option<u64>, Option<u64>) {
     let recipe = specs.recipe.as_ref();
     let of_recipe = |name: &str| recipe.and_then(|recipe| recipe.whole(name));
     let rates = specs.profile.clone().map_or(Rates::Unknown, Rates::Profile);
     let bounds = Bounds { max_model_len: of_recipe("max_model_len"), prefill_per_s: None };
-    let plan = Plan::new(&specs.scenario, seed, bounds).ok()?;
-    let seconds = forecast(&plan, &rates, of_recipe("max_num_seqs")).seconds?;
-    Some((seconds * 1e6) as u64)
+    let Ok(plan) = Plan::new(&specs.scenario, seed, bounds) else { return (None, None) };
+    let forecast = forecast(&plan, &rates, of_recipe("max_num_seqs"));
+    let warmup = forecast.lap_seconds.map(|lap_seconds| lap_seconds * plan.warmup_laps as f64);
+    let micros = |seconds: f64| (seconds * 1e6) as u64;
+    (forecast.seconds.map(micros), warmup.map(micros))
 }
 
 /// Prepares a run, or says how it went instead.

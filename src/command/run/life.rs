@@ -33,7 +33,7 @@ impl Life {
     /// An ailment that there is not, an address, a key or a certificate that cannot be used.
     pub fn begin(wish: &Wish, specs: &Specs) -> Result<Life, Mistake> {
         let seed = wish.drive.asked.seed;
-        let planned_us = prepare::planned_us(specs, seed);
+        let (planned_us, _) = prepare::planned_us(specs, seed);
         let start = || Simulated::start(&wish.drive.ailments, seed, specs, planned_us);
         let sim = specs.simulate.then(start).transpose()?;
         let timeline = Timeline::start();

@@ -2,7 +2,7 @@
 //! where one is wrong.
 
 use super::value::{
-    bytes_per_s, factor, gain_per_h, hits, loss_per_h, signed_span_us, span_us, times, when,
+    bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, signed_span_us, span_us, times, when,
 };
 use super::{Ailment, Hits, Kind, When};
 use crate::error::{Mistake, nearest};
@@ -132,9 +132,7 @@ impl Kind {
             "creeping_latency" => value
                 .map_or(Ok(GAIN_PER_H), gain_per_h)
                 .map(|gain_per_h| Kind::CreepingLatency { gain_per_h }),
-            "step" => value
-                .map_or(Ok(STEP), unit::share)
-                .map(|longer| Kind::Step { factor: 1.0 + longer }),
+            "step" => value.map_or(Ok(1.0 + STEP), longer).map(|factor| Kind::Step { factor }),
             "cache_stops_hitting" => match value {
                 Some(text) => Err(format!("`{text}` is a value, and it has none")),
                 None => Ok(Kind::CacheStopsHitting),

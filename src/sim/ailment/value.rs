@@ -8,9 +8,17 @@ const TIMES_MAX: u64 = 10_000;
 /// The highest rate, one a second: above it one is not over when the next begins.
 const PER_HOUR_MAX: f64 = 3600.0;
 
+/// The longest span, a year: what is meant to last for ever has no value.
+const SPAN_US_MAX: u64 = 366 * 86_400_000_000;
+/// The slowest that a step gets: a thousand times its time.
+const FACTOR_MAX: f64 = 1_000.0;
+
 /// `10m`.
 pub fn span_us(text: &str) -> Result<u64, String> {
-    unit::duration(text).map(micros)
+    match unit::duration(text).map(micros)? {
+        us if us <= SPAN_US_MAX => Ok(us),
+        _ => Err(format!("`{text}` is longer than a year")),
+    }
 }
 
 /// `1h`, `-5m`.
@@ -65,15 +73,25 @@ pub fn hits(text: &str) -> Result<Hits, String> {
 
 /// `2x`: steps take twice as long; `30%`: speed falls by 30 %.
 pub fn factor(text: &str) -> Result<f64, String> {
-    let wrong = || format!("`{text}` is neither a factor from 1x on nor a share below 100%");
+    let wrong =
+        || format!("`{text}` is neither a factor from 1x to {FACTOR_MAX}x nor a share below 100%");
     if let Some(number) = text.strip_suffix('x') {
         let factor: f64 = number.parse().map_err(|_| wrong())?;
-        return if factor.is_finite() && factor >= 1.0 { Ok(factor) } else { Err(wrong()) };
+        return slower(factor).ok_or_else(wrong);
     }
     match unit::share(text) {
-        Ok(lost) if lost < 1.0 => Ok(1.0 / (1.0 - lost)),
+        Ok(lost) if lost < 1.0 => slower(1.0 / (1.0 - lost)).ok_or_else(wrong),
         _ => Err(wrong()),
     }
+}
+
+fn slower(factor: f64) -> Option<f64> {
+    (1.0..=FACTOR_MAX).contains(&factor).then_some(factor)
+}
+
+/// `20%`: by so much longer, as a factor.
+pub fn longer(text: &str) -> Result<f64, String> {
+    slower(1.0 + unit::share(text)?).ok_or_else(|| format!("`{text}` is more than {FACTOR_MAX} x"))
 }
 
 /// `50MiB/h`, as bytes per second.
@@ -86,7 +104,11 @@ pub fn bytes_per_s(text: &str) -> Result<f64, String> {
 /// `10%/h`, as the share gained per hour where each hour gains as much.
 pub fn gain_per_h(text: &str) -> Result<f64, String> {
     let (share, seconds) = share_per(text)?;
-    Ok(share * 3600.0 / seconds)
+    let per_h = share * 3600.0 / seconds;
+    if per_h > FACTOR_MAX {
+        return Err(format!("`{text}` is more than {FACTOR_MAX} x an hour"));
+    }
+    Ok(per_h)
 }
 
 /// `30%/h`, as the share lost per hour where what is left loses as much of itself.
@@ -144,5 +166,12 @@ mod tests {
         assert_eq!(signed_span_us("-5m"), Ok(-300_000_000));
         assert_eq!(signed_span_us("+5m"), signed_span_us("5m"));
         assert!(signed_span_us("--5m").is_err());
+    }
+
+    #[test]
+    fn nothing_is_so_long_or_so_slow_that_time_would_overflow() {
+        assert!(span_us("366d").is_ok() && span_us("400d").is_err());
+        assert!(factor("1000x").is_ok() && factor("1e15x").is_err() && factor("99.9999%").is_err());
+        assert!(longer("1e17%").is_err() && gain_per_h("1e307%/s").is_err());
     }
 }

@@ -175,7 +175,7 @@ impl Engine {
 
     pub(super) fn thaw(&mut self) {
         if let (Some(frozen), Some(step)) = (self.frozen.take(), &mut self.step) {
-            step.ends = At(step.ends.0 + self.now.since(frozen.since));
+            step.ends = At(step.ends.0.saturating_add(self.now.since(frozen.since)));
         }
         self.begin_step();
     }

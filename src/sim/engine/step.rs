@@ -19,7 +19,9 @@ impl Engine {
             let decode_factor = self.ills.decode_slowness(self.now);
             let us = self.pace.step_us(&self.setup, &parts, self.now, decode_factor);
             let us = us as f64 * self.ills.slowness(self.now);
-            self.step = Some(Step { ends: At(self.now.0 + us as u64), parts });
+            // Several ailments multiply; a step of centuries ends at the end of time.
+            let ends = At(self.now.0.saturating_add(us as u64));
+            self.step = Some(Step { ends, parts });
         }
     }
 

@@ -64,7 +64,8 @@ impl Host {
     pub fn wall_us(&self, now: At) -> u64 {
         let troubles = self.troubles.borrow();
         let steps = troubles.steps.iter().filter(|(due, _)| *due <= now).map(|(_, by_us)| by_us);
-        (self.timeline.wall_us() + now.0).saturating_add_signed(steps.sum())
+        let stepped = steps.fold(0i64, |sum, by_us| sum.saturating_add(*by_us));
+        (self.timeline.wall_us() + now.0).saturating_add_signed(stepped)
     }
 
     /// While the disk takes nothing: when it will again.
