@@ -413,8 +413,8 @@ fn in_a_power_cut_a_stream_goes_silent_and_ends_with_the_boot() {
     let (events, ended) = stream_through(&server);
     assert!(!ended && !events.iter().any(|event| event.contains("\"error\"")), "{events:?}");
     until("its return", || answers(&server));
-    until("its boot", || server.box_view().listening);
-    assert_ne!(before.boot_id, server.box_view().boot_id);
+    // The view is published twice a second: an earlier one may still stand.
+    until("its boot", || server.box_view().boot_id != before.boot_id);
 }
 
 #[test]

@@ -155,7 +155,10 @@ fn a_folder_whose_requests_or_events_were_cut_is_judged_and_does_not_pass() {
 
 #[test]
 fn an_interrupt_after_any_entry_leads_to_an_end() {
-    for script in [a_minute_with_a_crash(), open_with_a_crash("poisson")] {
+    let brief = |scenario: &str| {
+        Script::new(&scenario.replace("duration: 2m", "duration: 30s"), &["crash=5s@15s"])
+    };
+    for script in [brief(&a_minute()), brief(&open(&a_minute(), "poisson"))] {
         let whole = script.play();
         for after in 1..whole.entries.len() {
             let play = Script { interrupt_after: Some(after), ..script.clone() }.play();
