@@ -277,8 +277,13 @@ async fn until_dropped(
     let publish = async {
         let mut tick = tokio::time::interval(VIEW_EVERY);
         loop {
-            tick.tick().await;
+            let door = shown.door().get();
             *view.lock().unwrap_or_else(PoisonError::into_inner) = shown.view();
+            // Who comes and goes is seen at once, the rest by and by.
+            tokio::select! { biased;
+                _ = shown.door().until(|now| *now != door) => {}
+                _ = tick.tick() => {}
+            }
         }
     };
     tokio::select! { biased;
