@@ -96,7 +96,7 @@ fn head(reading: &Reading, pins: &Pins) -> String {
         .collect();
     let counts = if counts.is_empty() { "nothing floats".to_owned() } else { counts.join(", ") };
     let name = one_line(&reading.recipe.source.name, 80);
-    format!("{}  {name} · {counts}\n", pins.grade.word().to_uppercase())
+    format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase())
 }
 
 fn row(reading: &Reading, finding: &Finding) -> Vec<String> {

@@ -11,8 +11,7 @@ const NAMES: [&str; 5] =
 pub fn finding(seen: &Seen<'_>) -> Finding {
     let what = "runtime version";
     let places = &seen.reading.places;
-    let told =
-        |version: &str, by: &str| format!("{} {version}, by {by}", seen.reading.recipe.runtime);
+    let told = |version: &str, by: &str| format!("{version}, by {by}");
     if let Some(version) = seen.submission.and_then(|told| told.version_of(seen.engine.word())) {
         return Finding::new(what, Grade::Pinned, told(&shown(version), "its submission"));
     }
