@@ -20,7 +20,7 @@ use super::{How, Reading, docker};
 use crate::engine::{Engine, flags};
 use crate::spec::node::python::{Python, json};
 
-/// How sure it is that something is the same tomorrow.
+/// How sure it is that something is the same tomorrow; of an image's grades, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
     /// By a digest, a commit, or because the recipe itself holds it.

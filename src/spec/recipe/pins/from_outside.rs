@@ -35,7 +35,11 @@ const COMMAND_CHARS_MAX: usize = 48;
 pub fn findings(seen: &Seen<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (key, value) in &seen.reading.hooks {
-        let Some(Python::List(items)) = json::loads(value) else { continue };
+        // One item may stand there without a list.
+        let items = match json::loads(value) {
+            Some(Python::List(items)) => items,
+            other => vec![other.unwrap_or_else(|| Python::Text(value.clone()))],
+        };
         for (index, item) in items.iter().enumerate() {
             let what = format!("{key}[{index}]");
             let place = seen.reading.places.key(&what);

@@ -2,6 +2,7 @@
 
 use super::{Finding, Grade, Seen};
 use crate::spec::field::shown;
+use crate::spec::node::python::{Python, json};
 
 /// Tags that are moved by design, as a part of a tag.
 const MOVING: [&str; 12] = [
@@ -156,8 +157,12 @@ fn is_version(part: &str) -> bool {
 pub fn finding(seen: &Seen<'_>) -> Finding {
     let what = "container";
     let place = seen.reading.places.key(what);
-    let Some(text) = seen.reading.recipe.container.as_deref().filter(|text| !text.is_empty())
-    else {
+    let hosts = of_hosts(seen);
+    let own = seen.reading.recipe.container.as_deref().filter(|text| !text.is_empty());
+    // Of several, the least sure one counts.
+    let least =
+        || hosts.iter().map(String::as_str).max_by_key(|text| Image::of(text).grade().0 as u8);
+    let Some(text) = own.or_else(least) else {
         let why = "no image is named: whoever starts it chooses one";
         return Finding::new(what, Grade::Floating, why).hint("container: repository@sha256:…");
     };
@@ -182,6 +187,14 @@ pub fn finding(seen: &Seen<'_>) -> Finding {
         }
         None => finding.hint("longhaul recipe pin, where the image was pulled"),
     }
+}
+
+/// The images of `containers`, one for each host.
+fn of_hosts(seen: &Seen<'_>) -> Vec<String> {
+    let Some(Python::List(items)) = seen.key("containers").and_then(json::loads) else {
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| Some(item.get("image")?.str())).collect()
 }
 
 #[cfg(test)]

@@ -121,6 +121,17 @@ fn what_eugr_builds_is_local_and_what_a_submission_ran_is_told() {
 }
 
 #[test]
+fn of_an_image_for_each_host_the_least_sure_one_counts_and_a_mod_needs_no_list() {
+    let text = format!(
+        "model: m/m\ncontainers:\n  - {{image: 'a/b@{}', host: x}}\n  - {{image: 'a/b:latest', host: y}}\nmods: z\n",
+        digest()
+    );
+    let found = found(&text);
+    assert_eq!(found[0], "container floating 0");
+    assert!(found.contains(&"mods[0] floating 0".to_owned()), "{found:?}");
+}
+
+#[test]
 fn a_saved_command_line_has_places_too() {
     let text =
         "# x\ndocker run -v /data:/data \\\n  a/b:nightly \\\n  org/m --tool-call-parser x\n";
