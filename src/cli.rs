@@ -1,11 +1,14 @@
 //! The command line: the only room that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
+mod recipe;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use recipe::RecipeArgs;
 
 use crate::command::{self, Format};
 use crate::exit::Exit;
@@ -50,7 +53,7 @@ enum Verb {
     Rehearse(RehearseArgs),
     /// Serve the simulated server, for other tools
     Sim(SimArgs),
-    /// Show, render and compare recipes; nothing in one is run
+    /// Show, render, compare, check and pin recipes; nothing in one is run
     Recipe(RecipeArgs),
     /// List what is built in: recipes, scenarios, machine profiles, ailments
     List,
@@ -209,50 +212,6 @@ struct SimArgs {
     ailment: Vec<String>,
 }
 
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  longhaul recipe show nemotron-3-super
-  longhaul recipe render my.yaml --set max_num_seqs=8 --set speculative_config.method=ngram
-  longhaul recipe diff nemotron-3-super my.yaml")]
-struct RecipeArgs {
-    #[command(subcommand)]
-    verb: RecipeVerb,
-}
-
-#[derive(Subcommand)]
-enum RecipeVerb {
-    /// All that a recipe says
-    Show(RecipeWish),
-    /// The command that the recipe's own tools would run, and nothing else
-    Render(RecipeWish),
-    /// Which settings differ between two recipes, and whether it is only one
-    Diff {
-        /// The one
-        one: String,
-        /// The other
-        other: String,
-    },
-}
-
-#[derive(Args)]
-struct RecipeWish {
-    /// A recipe file, a built-in name, a submission's folder, or a saved `docker run` line
-    recipe: String,
-    /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// By whose rules, in place of the recipe's own choice: sparkrun, eugr
-    #[arg(long, value_name = "NAME")]
-    dialect: Option<String>,
-    /// For a single machine, as run-recipe.py does with --solo
-    #[arg(long)]
-    solo: bool,
-    /// Where it will run, for conditional layers: nodes=2, arch=sm_121, may be given again
-    #[arg(long, value_name = "WHAT=VALUE")]
-    when: Vec<String>,
-}
-
 /// The whole program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
@@ -272,14 +231,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Plan(args) => command::plan::plan(&args.into()),
         Verb::Rehearse(args) => command::rehearse::rehearse(args.driven.into()),
         Verb::Sim(args) => command::sim::sim(&args.into()),
-        Verb::Recipe(args) => match args.verb {
-            RecipeVerb::Show(wish) => command::recipe::show(&wish.into()),
-            RecipeVerb::Render(wish) => command::recipe::render(&wish.into()),
-            RecipeVerb::Diff { one, other } => {
-                let wish = |recipe| command::recipe::Wish { recipe, ..Default::default() };
-                command::recipe::diff(&wish(one), &wish(other))
-            }
-        },
+        Verb::Recipe(args) => args.done(),
         Verb::List => command::list::list(),
     }
 }
@@ -334,18 +286,6 @@ impl From<PlanArgs> for command::plan::Wish {
             asked: args.asked.into(),
             from: args.from,
             flat: args.prefill_rate.zip(args.decode_rate),
-        }
-    }
-}
-
-impl From<RecipeWish> for command::recipe::Wish {
-    fn from(args: RecipeWish) -> command::recipe::Wish {
-        command::recipe::Wish {
-            recipe: args.recipe,
-            set: args.set,
-            dialect: args.dialect,
-            solo: args.solo,
-            place: args.when,
         }
     }
 }

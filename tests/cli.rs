@@ -38,11 +38,13 @@ fn every_verb_has_help() {
 
 #[test]
 fn the_examples_of_the_help_name_options_that_exist() {
-    for verb in ["run", "plan", "sim"] {
-        let help = stdout(&longhaul(&[verb, "--help"]));
+    let verbs: [&[&str]; 5] =
+        [&["run"], &["plan"], &["sim"], &["recipe", "check"], &["recipe", "pin"]];
+    for verb in verbs {
+        let help = stdout(&longhaul(&[verb, &["--help"]].concat()));
         let (options, examples) = help.split_once("Examples:").expect("examples");
         for word in examples.split_whitespace().filter(|word| word.starts_with("--")) {
-            assert!(options.contains(word), "{verb}: {word}");
+            assert!(options.contains(word), "{verb:?}: {word}");
         }
     }
 }
@@ -90,6 +92,133 @@ fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
     }
     mistake(&["recipe", "show", &folder.display().to_string()], &["holds no recipe.yaml"]);
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// A folder of its own below the system's, gone at the end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder = std::env::temp_dir().join(format!("longhaul-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Folder(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const FLOATING: &str = "# why: latest\nmodel: org/m\ncontainer: 'org/img:latest' # é\n\
+                        command: vllm serve org/m\n";
+
+#[test]
+fn a_recipe_is_checked_and_strict_fails_on_what_floats() {
+    let folder = Folder::new("check");
+    let path = folder.write("r.yaml", FLOATING);
+    let check = longhaul(&["recipe", "check", &path]);
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    assert!(stdout(&check).starts_with("FLOATING image · r · 2 float"), "{}", stdout(&check));
+    assert_eq!(longhaul(&["recipe", "check", &path, "--strict"]).status.code(), Some(1));
+    let json = stdout(&longhaul(&["recipe", "check", &path, "--format", "json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["grade"], &json["floating"]), (&"floating".into(), &2.into()));
+    let first = &json["findings"][0];
+    assert_eq!((&first["what"], &first["line"]), (&"container".into(), &3.into()));
+    let digest = "ab".repeat(32);
+    let fixed = folder.write(
+        "fixed.yaml",
+        &format!("model: org/m\nmodel_revision: {digest}\ncontainer: a/b@sha256:{digest}\n"),
+    );
+    assert_eq!(longhaul(&["recipe", "check", &fixed, "--strict"]).status.code(), Some(0));
+    mistake(&["recipe", "check", "no-such-recipe", "--strict"], &["no-such-recipe"]);
+}
+
+#[test]
+fn a_recipe_is_pinned_by_a_build_index_and_by_what_a_submission_ran() {
+    let folder = Folder::new("builds");
+    let path = folder.write("recipe.yaml", FLOATING);
+    let [one, two] = ["1", "2"].map(|digit| format!("sha256:{}", digit.repeat(64)));
+    let index = folder.write("index.yaml", &format!("org/img: {one}\n"));
+    let pin = longhaul(&["recipe", "pin", &path, "--builds", &index]);
+    assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
+    let expected =
+        |digest: &str| FLOATING.replace("'org/img:latest'", &format!("'org/img@{digest}'"));
+    assert_eq!(stdout(&pin), expected(&one));
+    assert!(stderr(&pin).contains("org/img:latest -> org/img@sha256:1"), "{}", stderr(&pin));
+
+    folder.write("benchmark.csv", "model\n");
+    folder.write(
+        "metadata.json",
+        &format!("{{\"recipe\":{{\"container_pinned\":\"org/img@{two}\"}},\"runtime_info\":{{\"vllm\":\"0.20.0\"}}}}"),
+    );
+    let whole = folder.0.display().to_string();
+    for verb in ["show", "check"] {
+        let text = stdout(&longhaul(&["recipe", verb, &whole]));
+        for word in ["what its submission tells", &two, "0.20.0", "benchmark.csv is there"] {
+            assert!(text.contains(word), "{verb} {word}: {text}");
+        }
+    }
+    let output = folder.0.join("pinned.yaml");
+    let pin = longhaul(&["recipe", "pin", &whole, "-o", &output.display().to_string()]);
+    assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
+    assert_eq!(std::fs::read_to_string(&output).expect("written"), expected(&two));
+    assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
+    // What is pinned stays byte for byte what it is.
+    let again = longhaul(&["recipe", "pin", &output.display().to_string()]);
+    assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected(&two)));
+    folder.write("metadata.json", "[]");
+    mistake(&["recipe", "check", &whole], &["metadata.json", "no JSON object"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_container_engine_is_asked_and_its_silence_explained() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("engine");
+    let path = folder.write("r.yaml", FLOATING);
+    let engine = |name: &str, script: &str| {
+        let path = folder.write(name, &format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .expect("made runnable");
+        path
+    };
+    let digest = format!("sha256:{}", "3".repeat(64));
+    let knows = engine(
+        "knows",
+        &format!(
+            "[ \"$*\" = 'image inspect --format {{{{json .RepoDigests}}}} org/img:latest' ] && echo '[\"docker.io/org/img@{digest}\"]'"
+        ),
+    );
+    let pin = longhaul(&["recipe", "pin", &path, "--engine", &knows]);
+    assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
+    assert!(stdout(&pin).contains(&format!("'org/img@{digest}' # é")));
+    for (name, script, words) in [
+        ("lacks", "echo 'Error: No such image: org/img:latest' >&2; exit 1", "pull org/img:latest"),
+        ("denied", "echo 'permission denied while trying to connect' >&2; exit 1", "group docker"),
+        ("down", "echo 'Cannot connect to the Docker daemon' >&2; exit 1", "start it"),
+        ("built", "echo '[]'", "built here"),
+    ] {
+        mistake(
+            &["recipe", "pin", &path, "--engine", &engine(name, script)],
+            &[words, "org/img:latest"],
+        );
+    }
+    mistake(
+        &["recipe", "pin", &path, "--engine", "no-such-engine"],
+        &["no-such-engine", "--builds"],
+    );
+    mistake(&["recipe", "pin", &path, "--builds", "no-such-index"], &["no-such-index"]);
+    let option = folder.write("o.yaml", "model: m\ncontainer: --help\n");
+    mistake(&["recipe", "pin", &option, "--engine", &knows], &["is no name of an image"]);
 }
 
 #[test]

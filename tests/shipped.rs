@@ -8,6 +8,8 @@ use longhaul::error::Mistake;
 use longhaul::fact::{Load, Phase};
 use longhaul::measure::Statistic;
 use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan};
+use longhaul::spec::recipe::Wishes;
+use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::shipped::{self, Kind};
 use longhaul::spec::{Extent, Ladder, Profile, Recipe, Scenario, Source, Workload};
 use longhaul::spec::{profile, recipe, scenario};
@@ -81,9 +83,104 @@ fn shipped_files_give_no_warnings_and_the_recipe_names_a_shipped_profile() {
     for name in shipped::names(Kind::Scenario) {
         assert_eq!(read_scenario(name).warnings, Vec::<String>::new(), "{name}");
     }
-    let recipe = read_recipe(shipped::RECIPE);
-    assert_eq!((recipe.warnings, recipe.unknown), (Vec::new(), Vec::new()));
-    assert!(shipped::profile(&recipe.profile.expect("named")).is_some());
+    for name in shipped::names(Kind::Recipe) {
+        let recipe = read_recipe(name);
+        assert_eq!((recipe.warnings, recipe.unknown), (Vec::new(), Vec::new()), "{name}");
+        assert!(
+            recipe.profile.is_none_or(|profile| shipped::profile(&profile).is_some()),
+            "{name}"
+        );
+    }
+    assert!(read_recipe(shipped::RECIPE).profile.is_some());
+}
+
+/// A recipe, the runtime it names, the grade of its image, what floats, and settings of it.
+type Shipped = (&'static str, &'static str, Grade, usize, &'static [(&'static str, &'static str)]);
+
+const RECIPES: [Shipped; 5] = [
+    ("nemotron-3-super", "vllm", Grade::Pinned, 3, &[("max_num_seqs", "4")]),
+    ("nemotron-3-nano", "vllm", Grade::Dated, 4, &[("enable_prefix_caching", "true")]),
+    ("llama-cpp-qwen3-1.7b", "llama-cpp", Grade::Dated, 1, &[("max_model_len", "8192")]),
+    (
+        "sglang-qwen3.8-flash-next",
+        "sglang",
+        Grade::Pinned,
+        1,
+        &[("max_num_seqs", "16"), ("max_num_batched_tokens", "4096"), ("block_size", "64")],
+    ),
+    ("attach-nemotron-3-super", "attach", Grade::Dated, 1, &[("enable_prefix_caching", "false")]),
+];
+
+#[test]
+fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
+    assert!(shipped::names(Kind::Recipe).eq(RECIPES.iter().map(|(name, ..)| *name)));
+    for (name, runtime, grade, floating, settings) in RECIPES {
+        let source = source(Kind::Recipe, name);
+        let reading = recipe::read_as(&source, &Wishes::default(), &|_| Ok(None))
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(reading.recipe.runtime, runtime, "{name}");
+        assert_eq!(reading.recipe.command.is_some(), runtime != "attach", "{name}");
+        for (setting, value) in settings {
+            assert_eq!(
+                reading.recipe.settings.get(*setting).map(String::as_str),
+                Some(*value),
+                "{name}"
+            );
+        }
+        let pins = pins(&reading, None);
+        assert_eq!(
+            (pins.grade, pins.floating()),
+            (grade, floating),
+            "{name}: {:#?}",
+            pins.findings
+        );
+        assert!(
+            source.text.contains("  hardware: ") && source.text.contains("  source: "),
+            "{name}"
+        );
+        let max_model_len = reading.recipe.whole("max_model_len");
+        let bounds = Bounds { max_model_len, prefill_per_s: None };
+        Plan::new(&read_scenario("smoke"), 1, bounds).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+#[test]
+fn the_record_keeps_what_its_format_has_no_key_for() {
+    let text = source(Kind::Recipe, shipped::RECIPE).text;
+    let reading =
+        recipe::read_as(&source(Kind::Recipe, shipped::RECIPE), &Wishes::default(), &|_| Ok(None))
+            .unwrap_or_else(|e| panic!("{e}"));
+    let other = |key: &str| {
+        let found = reading.others.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    for part in
+        ["\"gpus\":\"all\"", "\"shm_size\":\"16gb\"", "\"restart_policy\":\"unless-stopped\""]
+    {
+        assert!(other("executor_config").contains(part), "{}", other("executor_config"));
+    }
+    for part in [
+        "llama-benchy 0.3.8.dev2",
+        "0.19.2rc1.dev134+gfe9c3d6c5",
+        "nemotron_v3",
+        "100000",
+        "5 h 49 m",
+    ] {
+        assert!(other("metadata").contains(part), "{}", other("metadata"));
+    }
+    let env: Vec<String> =
+        reading.recipe.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        env,
+        [
+            "VLLM_NVFP4_GEMM_BACKEND=marlin",
+            "VLLM_USE_FLASHINFER_MOE_FP4=0",
+            "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1",
+            "HF_HUB_OFFLINE=1"
+        ]
+    );
+    let conflicts = pins(&reading, None).count(|grade| grade == Grade::Conflict);
+    assert!(conflicts == 1 && text.contains("parser_conflict:"));
 }
 
 #[test]

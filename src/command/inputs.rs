@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Mistake;
 use crate::plan::Rates;
 use crate::spec::recipe::Wishes;
+use crate::spec::recipe::submission::Submission;
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
 
@@ -108,6 +109,37 @@ pub fn recipe_source(wanted: &str) -> Result<(Source, Beside), Mistake> {
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
     Ok((source, Beside(folder)))
+}
+
+/// What a submission's folder tells beside its recipe; nothing where it is no folder, or tells
+/// nothing.
+pub fn submission(wanted: &str) -> Result<Option<Submission>, Mistake> {
+    let folder = Path::new(wanted);
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let first =
+        |files: [&str; 2]| files.map(|file| folder.join(file)).into_iter().find(|f| f.is_file());
+    let results = first(["benchmark.csv", "logs/benchmark.csv"]);
+    let mut found = Submission::default();
+    if let Some(path) = first(["metadata.json", "metadata/metadata.json"]) {
+        let place = path.display().to_string();
+        let text = read_bounded(&path)
+            .map_err(|why| Mistake::new(format!("it cannot be read: {why}")).at(&place))?;
+        found = recipe::submission::read(&text)
+            .map_err(|why| Mistake::new(format!("{place} is no submission's: {why}")).at(&place))?;
+    }
+    found.has_results = results.is_some();
+    Ok(Some(found).filter(|found| *found != Submission::default()))
+}
+
+/// A build index, as the user named it.
+pub fn index_source(path: &Path) -> Result<Source, Mistake> {
+    let origin = path.display().to_string();
+    let text = read_bounded(path).map_err(|why| {
+        Mistake::new(format!("the build index cannot be read: {why}")).at(&origin)
+    })?;
+    Ok(Source { name: origin.clone(), origin, text })
 }
 
 /// A text file up to what any reader of specs takes, and a little more, so that it can say so.

@@ -1,12 +1,16 @@
 //! `longhaul recipe`: what a recipe says, the command that its own tools would
-//! run, and what differs between two. Nothing in a recipe is run.
+//! run, what differs between two, how reproducible one is, and its pins.
+//! Nothing in a recipe is run.
 
+pub mod check;
+mod engine;
+pub mod pin;
 mod show;
 
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use super::inputs::recipe_source;
+use super::inputs::{recipe_source, submission};
 use super::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -35,8 +39,12 @@ pub struct Wish {
 
 /// Says all that a recipe says.
 pub fn show(wish: &Wish) -> Exit {
-    match reading(wish) {
-        Ok(reading) => finish(&show::text(&reading), Exit::Pass),
+    let told = reading(wish).and_then(|reading| Ok((reading, submission(&wish.recipe)?)));
+    match told {
+        Ok((reading, told)) => {
+            let told = told.as_ref().map(show::submission).unwrap_or_default();
+            finish(&(show::text(&reading) + &told), Exit::Pass)
+        }
         Err(wrong) => mistake(&wrong),
     }
 }

@@ -6,9 +6,11 @@
 
 mod build;
 pub mod python;
+mod spot;
 mod write;
 
 pub use build::parse;
+pub use spot::spot;
 pub use write::{quoted, write};
 
 /// A node of the tree.

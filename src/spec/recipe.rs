@@ -1,13 +1,18 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
 mod attach;
+pub mod builds;
 pub mod diff;
 mod docker;
 mod draft;
 mod include;
 pub mod layers;
+pub mod pin;
+pub mod pins;
+pub mod places;
 mod read;
 pub mod render;
+pub mod submission;
 mod values;
 
 pub use attach::attach;
@@ -78,6 +83,8 @@ pub struct Reading {
     pub others: Vec<(String, String)>,
     /// The files that it includes, the nearest first.
     pub included: Vec<String>,
+    /// Where it says what.
+    pub places: places::Places,
 }
 
 impl Recipe {

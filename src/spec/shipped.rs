@@ -22,7 +22,13 @@ pub enum Kind {
 /// The recipe that is taken where none is named.
 pub const RECIPE: &str = "nemotron-3-super";
 
-const RECIPES: [(&str, &str); 1] = [(RECIPE, include_str!("../../recipes/nemotron-3-super.yaml"))];
+const RECIPES: [(&str, &str); 5] = [
+    (RECIPE, include_str!("../../recipes/nemotron-3-super.yaml")),
+    ("nemotron-3-nano", include_str!("../../recipes/nemotron-3-nano.yaml")),
+    ("llama-cpp-qwen3-1.7b", include_str!("../../recipes/llama-cpp-qwen3-1.7b.yaml")),
+    ("sglang-qwen3.8-flash-next", include_str!("../../recipes/sglang-qwen3.8-flash-next.yaml")),
+    ("attach-nemotron-3-super", include_str!("../../recipes/attach-nemotron-3-super.yaml")),
+];
 
 const SCENARIOS: [(&str, &str); 7] = [
     ("smoke", include_str!("../../scenarios/smoke.yaml")),

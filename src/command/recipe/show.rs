@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::command::indented;
 use crate::escape::one_line;
 use crate::report::layout;
+use crate::spec::recipe::submission::Submission;
 use crate::spec::recipe::{How, Reading};
 
 /// Bounds a value in a table.
@@ -51,6 +52,19 @@ pub fn text(reading: &Reading) -> String {
         for note in notes {
             out += &indented(&one_line(&note, 400), 2);
         }
+    }
+    out
+}
+
+/// What a submission tells beside its recipe.
+pub fn submission(submission: &Submission) -> String {
+    let mut out = String::new();
+    let pinned = submission.pinned.iter().map(|image| ("by digest".to_owned(), image.clone()));
+    let versions = submission.versions.iter().cloned();
+    let title = "what its submission tells of the run";
+    section(&mut out, title, submission.told.iter().cloned().chain(pinned).chain(versions));
+    if submission.has_results {
+        out.push_str("\nbenchmark.csv is there: its results are not read here\n");
     }
     out
 }

@@ -26,6 +26,8 @@ const SWITCHES: [&str; 14] = [
 pub struct Line {
     /// The image.
     pub image: Option<String>,
+    /// Where its word stands in the whole text, in bytes.
+    pub image_at: Option<std::ops::Range<usize>>,
     /// `-e KEY=VALUE`; nothing where the value comes from whoever starts it.
     pub env: Vec<(String, Option<String>)>,
     /// What runs in the container, as it stands; the image's own entry point aside.
@@ -72,6 +74,7 @@ pub fn parse(text: &str, start: usize) -> Line {
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
             line.image = Some(word.text.clone());
+            line.image_at = Some(start + word.start..start + word.end);
             break;
         }
         let (name, inline) = split(&word.text);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use super::include::{Beside, whole};
 use super::layers;
+use super::places::Places;
 use super::render;
 use super::values::{Values, set_of};
 use super::{Reading, Recipe, Source, Wishes, docker};
@@ -70,6 +71,7 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
     let mut recipe = recipe(&root, &draft, rendered.command, &values, &set);
     recipe.warnings = warnings;
     recipe.source = source.clone();
+    let places = Places::of(&whole.parts, render::engine_of(&draft.runtime));
     if !included.is_empty() {
         recipe.source.text = node::write(root.node);
     }
@@ -81,6 +83,7 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         hooks,
         others,
         included,
+        places,
     })
 }
 

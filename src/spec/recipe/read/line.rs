@@ -3,6 +3,7 @@
 use super::{model_of_command, served};
 use crate::engine::flags;
 use crate::spec::Source;
+use crate::spec::recipe::places::Places;
 use crate::spec::recipe::render::{How, engine_of};
 use crate::spec::recipe::{Reading, Recipe, Wishes, docker, draft};
 
@@ -27,6 +28,8 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
     }
     let env = line.env.iter().map(|(key, value)| (key.clone(), value.clone().unwrap_or_default()));
     let served = served(&settings, model.as_deref());
+    let at = line.image_at.as_ref().map(|at| at.start);
+    let places = Places::of_line(&source.origin, &source.text, at, engine);
     let recipe = Recipe {
         about: format!("{} on {runtime}.", model.as_deref().unwrap_or("An unnamed model")),
         model,
@@ -49,6 +52,7 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
         hooks: Vec::new(),
         others: line.options.clone(),
         included: Vec::new(),
+        places,
     }
 }
 

@@ -1,0 +1,173 @@
+//! What the container engine of this machine knows of an image that it has.
+//! Asked through its command line, with one question that changes nothing:
+//! `image inspect` neither pulls nor starts anything.
+
+use std::io::{ErrorKind, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::escape::one_line;
+use crate::spec::field::shown;
+use crate::spec::recipe::pin::own_digest;
+
+/// Looked for in this order.
+const PROGRAMS: [&str; 2] = ["docker", "podman"];
+
+/// Bounds how long a daemon that hangs is waited for: ten seconds.
+const LOOKS_MAX: u32 = 200;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// Bounds what a program may answer.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// What is known.
+pub enum Known {
+    /// The digest, and the program that said it.
+    Digest {
+        /// `sha256:…`.
+        digest: String,
+        /// `docker`.
+        program: String,
+    },
+    /// Nothing.
+    Nothing {
+        /// Why.
+        why: String,
+        /// What to try.
+        hint: String,
+    },
+}
+
+fn nothing(why: impl Into<String>, hint: impl Into<String>) -> Known {
+    Known::Nothing { why: why.into(), hint: hint.into() }
+}
+
+/// Asks for an image's digest.
+pub fn digest(program: Option<&str>, image: &str) -> Known {
+    if !is_plain(image) {
+        return nothing(format!("{} is no name of an image", shown(image)), "repository:tag");
+    }
+    let programs = program.map_or_else(|| PROGRAMS.to_vec(), |program| vec![program]);
+    for program in &programs {
+        match asked(program, image) {
+            Ok(answer) => return understood(program, image, &answer),
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
+            Err(why) => return nothing(format!("{program}: {why}"), "--engine PROGRAM"),
+        }
+    }
+    let why = format!("there is no {} here", programs.join(" and no "));
+    nothing(why, "on the machine that has the image; or --builds INDEX, or --engine PROGRAM")
+}
+
+/// A stranger's text must not be taken for an option.
+fn is_plain(image: &str) -> bool {
+    image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
+}
+
+/// What a program said, and whether it was content.
+struct Answer {
+    is_good: bool,
+    out: String,
+    err: String,
+}
+
+fn asked(program: &str, image: &str) -> std::io::Result<Answer> {
+    let mut child = Command::new(program)
+        .args(["image", "inspect", "--format", "{{json .RepoDigests}}", image])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut is_good = None;
+    for _ in 0..LOOKS_MAX {
+        is_good = child.try_wait()?.map(|status| status.success());
+        if is_good.is_some() {
+            break;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    let Some(is_good) = is_good else {
+        child.kill()?;
+        child.wait()?;
+        return Err(std::io::Error::new(ErrorKind::TimedOut, "it did not answer in ten seconds"));
+    };
+    let (out, err) = pages(&mut child)?;
+    Ok(Answer { is_good, out, err })
+}
+
+fn pages(child: &mut Child) -> std::io::Result<(String, String)> {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    if let Some(page) = child.stdout.take() {
+        page.take(ANSWER_BYTES_MAX).read_to_end(&mut out)?;
+    }
+    if let Some(page) = child.stderr.take() {
+        page.take(ANSWER_BYTES_MAX).read_to_end(&mut err)?;
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((text(&out), text(&err)))
+}
+
+fn understood(program: &str, image: &str, answer: &Answer) -> Known {
+    let said = answer.err.to_ascii_lowercase();
+    if !answer.is_good {
+        let why = one_line(answer.err.trim(), 200);
+        return if said.contains("no such")
+            || said.contains("not known")
+            || said.contains("not found")
+        {
+            let why = format!("{program} does not have {}", shown(image));
+            nothing(why, format!("{program} pull {image}, and again; or --builds INDEX"))
+        } else if said.contains("permission denied") {
+            let hint = "as a user who may talk to it (group docker, or sudo); or --builds INDEX";
+            nothing(format!("{program} may not be asked: {why}"), hint)
+        } else if said.contains("daemon") || said.contains("connect") {
+            nothing(format!("{program} does not run: {why}"), "start it; or --builds INDEX")
+        } else {
+            nothing(format!("{program}: {why}"), "--builds INDEX")
+        };
+    }
+    let names: Vec<String> = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim())
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    if let Some(digest) = own_digest(image, &names) {
+        return Known::Digest { digest: digest.to_owned(), program: program.to_owned() };
+    }
+    let why = match names.first() {
+        None => format!("{program} has {}, but from no registry: it was built here", shown(image)),
+        Some(other) => format!("{program} knows it only as {}", shown(other)),
+    };
+    nothing(why, "push it to a registry, and name it by the digest that it gets there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(is_good: bool, out: &str, err: &str) -> String {
+        let answer = Answer { is_good, out: out.to_owned(), err: err.to_owned() };
+        match understood("docker", "a/b:c", &answer) {
+            Known::Digest { digest, .. } => digest,
+            Known::Nothing { why, hint } => format!("{why} | {hint}"),
+        }
+    }
+
+    #[test]
+    fn every_way_to_know_nothing_is_explained() {
+        assert_eq!(words(true, "[\"x/y@sha256:1\",\"a/b@sha256:2\"]\n", ""), "sha256:2");
+        assert!(words(true, "[]\n", "").contains("built here"));
+        assert!(words(true, "null\n", "").contains("built here"));
+        assert!(words(true, "[\"x/y@sha256:1\"]", "").contains("only as `x/y@sha256:1`"));
+        let denied = "permission denied while trying to connect to the Docker daemon socket";
+        assert!(words(false, "", denied).contains("group docker"));
+        assert!(words(false, "", "Cannot connect to the Docker daemon").contains("start it"));
+        assert!(words(false, "[]", "Error: No such image: a/b:c").contains("docker pull a/b:c"));
+        assert!(words(false, "", "Error: a/b:c: image not known").contains("docker pull"));
+    }
+
+    #[test]
+    fn a_strangers_name_is_no_option() {
+        assert!(!is_plain("--help") && !is_plain("a b") && !is_plain("") && is_plain("a/b:c@d"));
+    }
+}

@@ -1,0 +1,255 @@
+//! A container image's name, and what it promises.
+
+use super::{Finding, Grade, Seen};
+use crate::spec::field::shown;
+use crate::spec::node::python::{Python, json};
+
+/// Tags that are moved by design, as a part of a tag.
+const MOVING: [&str; 12] = [
+    "latest", "nightly", "main", "master", "dev", "devel", "edge", "stable", "rolling", "preview",
+    "head", "canary",
+];
+
+/// Parts of a tag that say what an image stands on: a number behind one of them is not its own.
+const GROUNDS: [&str; 8] = ["cuda", "cu", "ubuntu", "debian", "python", "py", "rocm", "torch"];
+
+/// The names that eugr's builder gives to what it builds.
+const BUILT: &str = "vllm-node";
+
+/// An image's name, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image<'a> {
+    /// Registry and name, as written.
+    pub name: &'a str,
+    /// Behind the colon.
+    pub tag: Option<&'a str>,
+    /// Behind the `@`: `sha256:…`.
+    pub digest: Option<&'a str>,
+}
+
+impl<'a> Image<'a> {
+    /// Takes a name apart.
+    pub fn of(text: &'a str) -> Image<'a> {
+        let (text, digest) = match text.split_once('@') {
+            Some((text, digest)) => (text, Some(digest)),
+            None => (text, None),
+        };
+        let last = text.rfind('/').map_or(0, |at| at + 1);
+        match text[last..].find(':') {
+            Some(at) => {
+                Image { name: &text[..last + at], tag: Some(&text[last + at + 1..]), digest }
+            }
+            None => Image { name: text, tag: None, digest },
+        }
+    }
+
+    /// The name without what docker takes for granted, so that two spellings are equal.
+    pub fn plain_name(&self) -> &'a str {
+        let name = self.name;
+        let hub = ["docker.io/", "index.docker.io/"];
+        let name = hub.iter().find_map(|hub| name.strip_prefix(hub)).unwrap_or(name);
+        name.strip_prefix("library/").unwrap_or(name)
+    }
+
+    /// How sure it is what stands behind the name, and why.
+    pub fn grade(&self) -> (Grade, String) {
+        match self.digest {
+            Some(digest) if is_digest(digest) => {
+                return (Grade::Pinned, "by digest".to_owned());
+            }
+            Some(_) => {
+                return (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned());
+            }
+            None => {}
+        }
+        if self.is_built_here() {
+            let why = format!("{} is built where it runs: no registry has it", shown(self.name));
+            return (Grade::Local, why);
+        }
+        match self.tag {
+            None => {
+                (Grade::Floating, "no tag: that is `latest`, another image tomorrow".to_owned())
+            }
+            Some(tag) if is_fixed(tag) => {
+                (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)))
+            }
+            Some(tag) => (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag))),
+        }
+    }
+
+    /// Without a registry's folder, by the builder's own name, or by an image's id.
+    pub fn is_built_here(&self) -> bool {
+        let last = self.name.rsplit('/').next().unwrap_or(self.name);
+        !self.plain_name().contains('/')
+            || self.name.starts_with("localhost/")
+            || last == BUILT
+            || last.strip_prefix(BUILT).is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// The version that a tag names: `v0.20.0`, `b8076`, `26.05`.
+    pub fn version(&self) -> Option<&'a str> {
+        own_parts(self.tag?).into_iter().find(|part| is_version(part))
+    }
+}
+
+/// `sha256:` and 64 hex digits.
+pub fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// Whether a tag names one build: by a date, a commit, or a version that is no nightly.
+fn is_fixed(tag: &str) -> bool {
+    let parts = own_parts(tag);
+    let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
+    parts.iter().any(|part| is_date(part) || is_commit(part))
+        || has_written_date(tag)
+        || !moves && parts.iter().any(|part| is_version(part))
+}
+
+/// A tag's parts without those that say what the image stands on.
+fn own_parts(tag: &str) -> Vec<&str> {
+    let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
+    let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
+    let is_grounds = |at: usize| {
+        at > 0 && is_ground(parts[at - 1]) && parts[at].starts_with(|c: char| c.is_ascii_digit())
+    };
+    (0..parts.len()).filter(|at| !is_grounds(*at)).map(|at| parts[at]).collect()
+}
+
+/// `20260822`, and with a number of the day `2026082201`.
+fn is_date(part: &str) -> bool {
+    matches!(part.len(), 8 | 10)
+        && part.starts_with("20")
+        && part.chars().all(|c| c.is_ascii_digit())
+        && matches!(part[4..6].parse(), Ok(1..=12))
+        && matches!(part[6..8].parse(), Ok(1..=31))
+}
+
+/// `2026-08-22`.
+fn has_written_date(tag: &str) -> bool {
+    let parts: Vec<&str> = tag.split(['-', '_', '.']).collect();
+    parts.windows(3).any(|three| is_date(&three.concat()))
+}
+
+/// Seven hex digits and more, letters and digits among them.
+fn is_commit(part: &str) -> bool {
+    let part = part.strip_prefix('g').unwrap_or(part);
+    (7..=64).contains(&part.len())
+        && part.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+        && part.contains(|c: char| c.is_ascii_digit())
+        && part.contains(|c: char| c.is_ascii_lowercase())
+}
+
+/// `v0.20.0`, `0.5.1.post2`, `26.05`; llama.cpp's `b8076`. A bare major version is moved.
+fn is_version(part: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if part.strip_prefix('b').is_some_and(|build| build.len() >= 3 && digits(build)) {
+        return true;
+    }
+    let part = part.strip_prefix(['v', 'V']).unwrap_or(part);
+    let mut numbers = part.split('.');
+    numbers.next().is_some_and(digits)
+        && numbers.next().is_some_and(|minor| minor.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// What is found of a recipe's container.
+pub fn finding(seen: &Seen<'_>) -> Finding {
+    let what = "container";
+    let place = seen.reading.places.key(what);
+    let hosts = of_hosts(seen);
+    let own = seen.reading.recipe.container.as_deref().filter(|text| !text.is_empty());
+    // Of several, the least sure one counts.
+    let least =
+        || hosts.iter().map(String::as_str).max_by_key(|text| Image::of(text).grade().0 as u8);
+    let Some(text) = own.or_else(least) else {
+        let why = "no image is named: whoever starts it chooses one";
+        return Finding::new(what, Grade::Floating, why).hint("container: repository@sha256:…");
+    };
+    let image = Image::of(text);
+    let (mut grade, mut why) = image.grade();
+    let is_built = seen.key("builder") == Some("eugr")
+        || seen.reading.hooks.iter().any(|(key, value)| key == "build_args" && value != "[]");
+    if is_built && grade != Grade::Pinned {
+        grade = Grade::Local;
+        why = format!("{} is built where it runs, by eugr's builder", shown(text));
+    }
+    let finding = Finding::new(what, grade, why).at(place);
+    if grade == Grade::Pinned {
+        return finding;
+    }
+    match seen.submission.and_then(|submission| submission.pinned.as_deref()) {
+        Some(pinned) => {
+            finding.hint(format!("the submission ran {pinned}: longhaul recipe pin writes it"))
+        }
+        None if grade == Grade::Local => {
+            finding.hint("push it to a registry, and name it by the digest that it gets there")
+        }
+        None => finding.hint("longhaul recipe pin, where the image was pulled"),
+    }
+}
+
+/// The images of `containers`, one for each host.
+fn of_hosts(seen: &Seen<'_>) -> Vec<String> {
+    let Some(Python::List(items)) = seen.key("containers").and_then(json::loads) else {
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| Some(item.get("image")?.str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_apart_at_its_own_colon() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let text = format!("localhost:5000/org/x:v1@{digest}");
+        let image = Image::of(&text);
+        assert_eq!((image.name, image.tag), ("localhost:5000/org/x", Some("v1")));
+        assert_eq!(image.digest, Some(digest.as_str()));
+        assert_eq!(Image::of("localhost:5000/x").tag, None);
+        assert_eq!(Image::of("docker.io/library/x:1").plain_name(), "x");
+    }
+
+    #[test]
+    fn tags_and_names_have_their_grades() {
+        let pinned = format!("a/b:latest@sha256:{}", "0".repeat(64));
+        for (image, grade) in [
+            (pinned.as_str(), Grade::Pinned),
+            ("a/b@sha256:00", Grade::Floating),
+            ("vllm/vllm-openai:v0.20.0-aarch64-cu130-ubuntu2404", Grade::Dated),
+            ("scitrera/dgx-spark-llama-cpp:b8076-cu131", Grade::Dated),
+            ("nvcr.io/nvidia/vllm:26.05-py3", Grade::Dated),
+            ("x/y:20260609", Grade::Dated),
+            ("x/y:2026082201", Grade::Dated),
+            ("x/y:nightly-2026-08-22", Grade::Dated),
+            ("x/y:nightly-040700aaaf", Grade::Dated),
+            ("x/y:server-cuda-b4719", Grade::Dated),
+            ("x/y:latest", Grade::Floating),
+            ("x/y", Grade::Floating),
+            ("x/y:cu130-nightly", Grade::Floating),
+            ("x/y:v0.20.0-nightly", Grade::Floating),
+            ("x/y:nightly-cuda-13.0", Grade::Floating),
+            ("x/y:cuda-13.0", Grade::Floating),
+            ("x/y:v0", Grade::Floating),
+            ("x/y:qwen38flashnext", Grade::Floating),
+            ("x/y:é", Grade::Floating),
+            ("vllm-node", Grade::Local),
+            ("vllm-node-mxfp4:latest", Grade::Local),
+            ("localhost/vllm:v1.2", Grade::Local),
+            ("me/vllm-node-b12x", Grade::Local),
+            ("sha256:1234", Grade::Local),
+        ] {
+            assert_eq!(Image::of(image).grade().0, grade, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_tag_may_name_a_version_of_its_own() {
+        let version = |text| Image::of(text).version();
+        assert_eq!(version("x/y:v0.20.0-aarch64-cu130"), Some("v0.20.0"));
+        assert_eq!(version("x/y:cuda-13.0"), None);
+        assert_eq!(version("x/y:20260609"), None);
+    }
+}
