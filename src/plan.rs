@@ -6,6 +6,7 @@ pub mod ask;
 pub mod corpus;
 pub mod fitter;
 pub mod forecast;
+pub mod misfit;
 pub mod pace;
 pub mod rates;
 #[cfg(test)]

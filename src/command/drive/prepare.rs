@@ -20,10 +20,11 @@ use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{self, Decidable, forecast};
 use crate::plan::{Bounds, Fit, Plan, Rates};
+use crate::run::Script;
 use crate::run::arrive::{NoServer, Server, arrive};
+use crate::run::identity::{self, Identity};
 use crate::run::measure_up::measure_up;
 use crate::run::stop::Stop;
-use crate::run::{Script, identity};
 use crate::spec::{Profile, Recipe, Scenario, recipe};
 use crate::timeline::Timeline;
 use crate::unit::{At, span};
@@ -128,7 +129,7 @@ async fn ready<S: Setting>(
         tell(&format!("warning: {warning}"));
     }
     for seen in seen.iter().filter(|seen| seen.differs) {
-        tell(&format!("note: {}", seen.note));
+        tell(&format!("note: {}", seen.words()));
     }
     dark_gates(&specs.scenario);
     let (fit, fitted) = counted(&setting.wire(), &timeline, &plan, &server).await;
@@ -144,6 +145,8 @@ async fn ready<S: Setting>(
         plan: Rc::new(plan),
         fit: Rc::new(fit),
         abilities: server.abilities,
+        identity: Identity::of_server(&server),
+        recipe: Rc::new(recipe),
         model: server.model.id.clone(),
         salt: salt(&timeline),
         secrets: setting.secrets(),
