@@ -82,6 +82,13 @@ pub fn planned_us(specs: &Specs, seed: u64) -> Option<u64> {
     Some((seconds * 1e6) as u64)
 }
 
+/// What the recipe cannot take is told before its server is asked: it may load for minutes.
+fn servable(specs: &Specs, seed: u64) -> Result<(), Mistake> {
+    let declared = specs.recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len"));
+    let bounds = Bounds { max_model_len: declared, prefill_per_s: None };
+    Plan::new(&specs.scenario, seed, bounds).map(|_| ())
+}
+
 /// Prepares a run, or says how it went instead.
 ///
 /// # Errors
@@ -92,6 +99,7 @@ pub async fn prepare<S: Setting>(
     setting: &Rc<S>,
     stop: &mut Stop,
 ) -> Result<Prepared<S>, Went> {
+    servable(specs, wish.asked.seed)?;
     let prepared = async {
         let server = match wait(wish, specs, &**setting).await {
             Ok(server) => server,
@@ -120,7 +128,9 @@ async fn ready<S: Setting>(
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
     });
-    let bounds = Bounds { max_model_len: model.max_model_len, prefill_per_s: server.prefill_per_s };
+    let declared = recipe.whole("max_model_len");
+    let max_model_len = model.max_model_len.into_iter().chain(declared).min();
+    let bounds = Bounds { max_model_len, prefill_per_s: server.prefill_per_s };
     let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds)?;
     let seen = identity::compare(&recipe, &plan, &server);
     let mut warnings = warnings(&recipe, &specs.scenario);
