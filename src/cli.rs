@@ -56,11 +56,25 @@ enum Verb {
     List,
 }
 
+/// How far a reference to a recipe may reach.
+#[derive(Args)]
+struct Reach {
+    /// A host that recipes may be fetched from, beside spark-arena.com; may be given again. Over
+    /// https; over http from this machine itself
+    #[arg(long, value_name = "HOST")]
+    allow_recipe_host: Vec<String>,
+    /// Fetch no recipe; use the copy of the last time
+    #[arg(long)]
+    offline: bool,
+}
+
 #[derive(Args)]
 struct Asked {
-    /// What is served: a recipe file, or the name of a built-in one
-    #[arg(long, value_name = "FILE|NAME")]
+    /// What is served: a recipe file, a built-in name, an https address, or @spark-arena/ID
+    #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// What is asked of it: a scenario or benchmark profile, or the name of a built-in one
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
@@ -195,9 +209,11 @@ struct SimArgs {
     /// The port to listen on, on the loopback address
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The recipe that it pretends to serve
-    #[arg(long, value_name = "FILE|NAME")]
+    /// The recipe that it pretends to serve: a file, a name, an https address, @spark-arena/ID
+    #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// The machine that it pretends to be, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
@@ -213,6 +229,7 @@ struct SimArgs {
 #[command(after_help = "\
 Examples:
   longhaul recipe show nemotron-3-super
+  longhaul recipe show @spark-arena/ID
   longhaul recipe render my.yaml --set max_num_seqs=8 --set speculative_config.method=ngram
   longhaul recipe diff nemotron-3-super my.yaml")]
 struct RecipeArgs {
@@ -232,13 +249,18 @@ enum RecipeVerb {
         one: String,
         /// The other
         other: String,
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 
 #[derive(Args)]
 struct RecipeWish {
-    /// A recipe file, a built-in name, a submission's folder, or a saved `docker run` line
+    /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
+    /// or a saved `docker run` line
     recipe: String,
+    #[command(flatten)]
+    reach: Reach,
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -275,8 +297,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Recipe(args) => match args.verb {
             RecipeVerb::Show(wish) => command::recipe::show(&wish.into()),
             RecipeVerb::Render(wish) => command::recipe::render(&wish.into()),
-            RecipeVerb::Diff { one, other } => {
-                let wish = |recipe| command::recipe::Wish { recipe, ..Default::default() };
+            RecipeVerb::Diff { one, other, reach } => {
+                let reach = command::Reach::from(reach);
+                let wish = |recipe| command::recipe::Wish {
+                    recipe,
+                    reach: reach.clone(),
+                    ..Default::default()
+                };
                 command::recipe::diff(&wish(one), &wish(other))
             }
         },
@@ -284,10 +311,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+impl From<Reach> for command::Reach {
+    fn from(reach: Reach) -> command::Reach {
+        command::Reach { hosts: reach.allow_recipe_host, offline: reach.offline }
+    }
+}
+
 impl From<Asked> for command::Asked {
     fn from(asked: Asked) -> command::Asked {
         command::Asked {
             recipe: asked.recipe,
+            reach: asked.reach.into(),
             scenario: asked.scenario,
             overrides: crate::spec::scenario::Overrides {
                 duration: asked.duration,
@@ -342,6 +376,7 @@ impl From<RecipeWish> for command::recipe::Wish {
     fn from(args: RecipeWish) -> command::recipe::Wish {
         command::recipe::Wish {
             recipe: args.recipe,
+            reach: args.reach.into(),
             set: args.set,
             dialect: args.dialect,
             solo: args.solo,
@@ -355,6 +390,7 @@ impl From<SimArgs> for command::sim::Wish {
         command::sim::Wish {
             port: args.port,
             recipe: args.recipe,
+            reach: args.reach.into(),
             profile: args.profile,
             seed: args.seed,
             ailments: args.ailment,
