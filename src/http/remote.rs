@@ -86,8 +86,8 @@ impl Remote {
 
     /// What its text may be called: the last part of the path that says something.
     pub fn name(&self) -> String {
-        let parts = self.url.path_segments().into_iter().flatten();
-        let last = parts.filter(|part| !matches!(*part, "" | "raw")).next_back();
+        let mut parts = self.url.path_segments().into_iter().flatten();
+        let last = parts.rfind(|part| !matches!(*part, "" | "raw"));
         let last = last.unwrap_or(&self.host);
         let stem = last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml"));
         stem.unwrap_or(last).to_owned()

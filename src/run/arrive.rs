@@ -224,10 +224,10 @@ pub async fn again<W: Wire>(
     model: &str,
 ) -> Result<Identity, String> {
     let ask = async |path: &str, able: bool| {
-        let gathered = match able {
-            true => gather(wire, timeline, Call::get(path), QUESTION).await.ok()?,
-            false => return None,
-        };
+        if !able {
+            return None;
+        }
+        let gathered = gather(wire, timeline, Call::get(path), QUESTION).await.ok()?;
         (gathered.status == 200).then_some(gathered)
     };
     let listed = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await?;

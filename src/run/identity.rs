@@ -43,16 +43,13 @@ impl Identity {
         metrics: Option<&str>,
     ) -> Identity {
         let mut identity = Identity::default();
-        match models.iter().find(|model| model.id == asked) {
-            Some(model) => {
-                identity.say(MODEL, &model.id);
-                identity.say(ROOT, model.root.as_deref().unwrap_or_default());
-                identity.say(LENGTH, &model.max_model_len.map_or(String::new(), |n| n.to_string()));
-            }
-            None => {
-                let ids: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
-                identity.say(MODEL, &ids.join(", "));
-            }
+        if let Some(model) = models.iter().find(|model| model.id == asked) {
+            identity.say(MODEL, &model.id);
+            identity.say(ROOT, model.root.as_deref().unwrap_or_default());
+            identity.say(LENGTH, &model.max_model_len.map_or(String::new(), |n| n.to_string()));
+        } else {
+            let ids: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+            identity.say(MODEL, &ids.join(", "));
         }
         identity.say(VERSION, version.unwrap_or_default());
         identity.cache(metrics.unwrap_or_default());

@@ -19,8 +19,9 @@ pub fn recipe(text: &str) {
         for (set, solo) in wishes.iter().zip([false, true]) {
             let manner = Manner { dialect, solo };
             let wishes = Wishes { set: set.clone(), manner, place: None };
-            let beside =
-                |name: &str| Ok(Some(if name.len() % 2 == 0 { text } else { rest }.to_owned()));
+            let beside = |name: &str| {
+                Ok(Some(if name.len().is_multiple_of(2) { text } else { rest }.to_owned()))
+            };
             let Ok(reading) = read_as(&source, &wishes, &beside) else { continue };
             let command = reading.recipe.command.as_deref().unwrap_or_default();
             assert!(command.len() <= COMMAND_BYTES_MAX, "{} bytes", command.len());
