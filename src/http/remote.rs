@@ -127,8 +127,11 @@ impl Remote {
 
     fn client(&self) -> Result<Client, Unfetched> {
         let unusable = |why: String| Unfetched::Away(one_line(&why, WORDS_CHARS_MAX));
-        let tls = tls::config(self.url.scheme() == "https", None)
-            .map_err(|wrong| unusable(wrong.to_string()))?;
+        let tls = tls::config(self.url.scheme() == "https", None).map_err(|wrong| {
+            let words = wrong.to_string();
+            let first = words.lines().next().unwrap_or_default();
+            unusable(first.trim_start_matches("error: ").to_owned())
+        })?;
         client(tls, address::is_local(&self.host))
             .build()
             .map_err(|error| unusable(broken::words(&error)))

@@ -301,6 +301,55 @@ mod tests {
         assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), Ok(model("b")));
     }
 
+    /// Answers by path, and remembers what was asked.
+    #[derive(Clone, Default)]
+    struct Pages(std::rc::Rc<std::cell::RefCell<Vec<Call>>>);
+
+    struct Page(u16, Option<&'static str>);
+
+    impl Wire for Pages {
+        type Reply = Page;
+
+        async fn call(&self, call: Call) -> Result<Page, crate::world::Broken> {
+            let page = match call.path.as_str() {
+                "/v1/models" => Page(200, Some(r#"{"data":[{"id":"m","max_model_len":8}]}"#)),
+                "/version" => Page(200, Some(r#"{"version":"2"}"#)),
+                _ => Page(404, None),
+            };
+            self.0.borrow_mut().push(call);
+            Ok(page)
+        }
+    }
+
+    impl crate::world::Reply for Page {
+        fn status(&self) -> u16 {
+            self.0
+        }
+
+        fn header(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        async fn chunk(&mut self) -> Result<Option<(At, bytes::Bytes)>, crate::world::Broken> {
+            Ok(self.1.take().map(|text| (At::ZERO, bytes::Bytes::from(text))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
+        let (wire, timeline) = (Pages::default(), Timeline::start());
+        let able = Abilities { version: true, metrics: true, ..Abilities::default() };
+        let identity = again(&wire, &timeline, able, "m").await.expect("it answers");
+        assert_eq!(
+            identity,
+            Identity::of(&[Model { max_model_len: Some(8), ..model("m") }], "m", Some("2"), None)
+        );
+        let asked = wire.0.take();
+        assert!(asked.len() == 3 && asked.iter().all(|call| call.body.is_none()), "{asked:?}");
+        let _ = again(&wire, &timeline, Abilities::default(), "m").await;
+        assert_eq!(wire.0.take().len(), 1, "what it could not do is not asked for");
+    }
+
     #[test]
     fn a_recipe_whose_model_is_not_listed_is_a_mistake() {
         let served = ["Cogni-Brain".to_owned()];
