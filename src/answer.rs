@@ -49,6 +49,8 @@ pub struct Answer {
     /// When tokens came, for what is told of many streams at once. Empty where the
     /// tokens of single chunks are not known.
     pub arrivals: Vec<Arrival>,
+    /// What the server called its build and configuration, where it did.
+    pub system: Option<String>,
     /// The first and the last of the raw bytes, for an ending that counts as a
     /// failure; empty for every other.
     pub frames: Vec<u8>,

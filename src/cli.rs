@@ -59,11 +59,25 @@ enum Verb {
     List,
 }
 
+/// How far a reference to a recipe may reach.
+#[derive(Args)]
+struct Reach {
+    /// A host that recipes may be fetched from, beside spark-arena.com; may be given again. Over
+    /// https; over http from this machine itself
+    #[arg(long, value_name = "HOST")]
+    allow_recipe_host: Vec<String>,
+    /// Fetch no recipe; use the copy of the last time
+    #[arg(long)]
+    offline: bool,
+}
+
 #[derive(Args)]
 struct Asked {
-    /// What is served: a recipe file, or the name of a built-in one
-    #[arg(long, value_name = "FILE|NAME")]
+    /// What is served: a recipe file, a built-in name, an https address, or @spark-arena/ID
+    #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// What is asked of it: a scenario or benchmark profile, or the name of a built-in one
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
@@ -198,9 +212,11 @@ struct SimArgs {
     /// The port to listen on, on the loopback address
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The recipe that it pretends to serve
-    #[arg(long, value_name = "FILE|NAME")]
+    /// The recipe that it pretends to serve: a file, a name, an https address, @spark-arena/ID
+    #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// The machine that it pretends to be, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
@@ -236,10 +252,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+impl From<Reach> for command::Reach {
+    fn from(reach: Reach) -> command::Reach {
+        command::Reach { hosts: reach.allow_recipe_host, offline: reach.offline }
+    }
+}
+
 impl From<Asked> for command::Asked {
     fn from(asked: Asked) -> command::Asked {
         command::Asked {
             recipe: asked.recipe,
+            reach: asked.reach.into(),
             scenario: asked.scenario,
             overrides: crate::spec::scenario::Overrides {
                 duration: asked.duration,
@@ -295,6 +318,7 @@ impl From<SimArgs> for command::sim::Wish {
         command::sim::Wish {
             port: args.port,
             recipe: args.recipe,
+            reach: args.reach.into(),
             profile: args.profile,
             seed: args.seed,
             ailments: args.ailment,

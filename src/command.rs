@@ -13,7 +13,7 @@ pub mod sim;
 
 use std::io::{IsTerminal, Write};
 
-pub use inputs::Asked;
+pub use inputs::{Asked, Reach};
 
 use crate::error::Mistake;
 use crate::exit::Exit;

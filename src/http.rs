@@ -1,6 +1,7 @@
-//! Life's wire: HTTP/1.1 over TCP or TLS. The only room that knows reqwest.
+//! Life's wire: HTTP/1.1 over TCP or TLS. The only room that knows reqwest, and so
+//! the one that fetches recipes too (`remote`).
 //!
-//! No redirects, no decompression, no time limits: who asks decides how long to
+//! Of the wire: no redirects, no decompression, no time limits: who asks decides how long to
 //! wait and hangs up by dropping. Nothing is tried again here; a retry would
 //! overwrite what was measured.
 //!
@@ -16,6 +17,7 @@
 
 pub mod address;
 mod broken;
+pub mod remote;
 mod tls;
 
 use std::time::Duration;
@@ -23,7 +25,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
+use rustls::ClientConfig;
 
 pub use address::Address;
 
@@ -80,25 +83,7 @@ impl Http {
     /// machine without certificates.
     pub fn new(options: Options) -> Result<Http, Mistake> {
         let tls = tls::config(options.address.is_https(), options.ca_cert.as_deref())?;
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(&options)?)
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .tcp_nodelay(true)
-            .tcp_keepalive(KEEPALIVE_EVERY)
-            .tcp_keepalive_interval(KEEPALIVE_EVERY)
-            .tcp_keepalive_retries(KEEPALIVE_RETRIES)
-            .pool_idle_timeout(IDLE_MAX);
-        #[cfg(target_os = "linux")]
-        {
-            // Its default would give up a frozen box after 30 s.
-            builder = builder.tcp_user_timeout(None);
-        }
-        if options.address.is_local() {
-            builder = builder.no_proxy();
-        }
+        let builder = client(tls, options.address.is_local()).default_headers(headers(&options)?);
         let client = builder.build().map_err(|error| {
             Mistake::new(format!("the HTTP client cannot be made: {}", broken::words(&error)))
                 .at(options.address.root())
@@ -106,6 +91,26 @@ impl Http {
         })?;
         Ok(Http { client, address: options.address, timeline: options.timeline })
     }
+}
+
+/// What all clients have in common; on this machine and in its own network, no proxy.
+fn client(tls: ClientConfig, local: bool) -> ClientBuilder {
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEPALIVE_EVERY)
+        .tcp_keepalive_interval(KEEPALIVE_EVERY)
+        .tcp_keepalive_retries(KEEPALIVE_RETRIES)
+        .pool_idle_timeout(IDLE_MAX);
+    #[cfg(target_os = "linux")]
+    {
+        // Its default would give up a frozen box after 30 s.
+        builder = builder.tcp_user_timeout(None);
+    }
+    if local { builder.no_proxy() } else { builder }
 }
 
 fn headers(options: &Options) -> Result<HeaderMap, Mistake> {

@@ -2,4 +2,3 @@
 
 pub mod engine;
 pub mod here;
-pub mod prometheus;

@@ -6,6 +6,7 @@ pub mod ask;
 pub mod corpus;
 pub mod fitter;
 pub mod forecast;
+pub mod misfit;
 pub mod pace;
 pub mod rates;
 #[cfg(test)]
@@ -43,10 +44,11 @@ pub struct Plan {
     corpus: Corpus,
 }
 
-/// What the server said of itself that a plan depends on.
+/// What is known of the server that a plan depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
-    /// The longest prompt and output together, tokens.
+    /// The longest prompt and output together, tokens, by the server and by its recipe: the
+    /// lesser of the two.
     pub max_model_len: Option<u64>,
     /// Prompt tokens per second, measured at the start.
     pub prefill_per_s: Option<f64>,

@@ -7,4 +7,5 @@
 
 pub mod error;
 pub mod openai;
+pub mod prometheus;
 pub mod sse;

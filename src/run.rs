@@ -2,6 +2,7 @@
 //! its number, writes it down, and obeys. What it runs against is behind the
 //! seams of `world`; it sees neither life nor the simulator.
 
+mod again;
 pub mod arrive;
 pub mod conductor;
 mod gaps;
@@ -18,8 +19,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use again::Known;
 use conductor::{Conductor, Order};
 use gaps::GapBook;
+use identity::Identity;
 use load::{Progress, Terms};
 use pace::Pace;
 use stop::{Stop, StopWord};
@@ -31,6 +34,7 @@ use crate::fact::{
 };
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
+use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Reply, Seams, Sink, Target, Wire, World};
@@ -59,6 +63,10 @@ pub struct Script {
     pub fit: Rc<Fit>,
     /// What the server can do.
     pub abilities: Abilities,
+    /// What is served, as declared.
+    pub recipe: Rc<Recipe>,
+    /// What the server said of itself.
+    pub identity: Identity,
     /// The name under which the server is asked.
     pub model: String,
     /// Sets this run's prefixes apart in the server's cache.
@@ -83,6 +91,7 @@ pub type WallClock = Box<dyn Fn(At) -> u64>;
 enum Heard {
     Fact(At, Fact),
     Answer(Box<Answer>),
+    Identity(At, Result<Identity, String>),
 }
 
 /// What happened, named.
@@ -117,6 +126,7 @@ pub async fn carry_out<W: World>(
         sink: seams.sink,
         timeline,
         conductor: Conductor::new(script.plan.clone()),
+        known: Known::new(script.identity.clone()),
         script: Rc::new(script),
         seq: 0,
         facts,
@@ -150,6 +160,7 @@ struct Shell<W: World> {
     sink: W::Sink,
     timeline: Timeline,
     conductor: Conductor,
+    known: Known,
     script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
@@ -233,6 +244,7 @@ impl<W: World> Shell<W> {
             Input::Heard(heard) => match *heard {
                 Heard::Fact(at, fact) => self.record(at, fact, watch),
                 Heard::Answer(answer) => self.answered(*answer, watch),
+                Heard::Identity(at, said) => self.identified(at, said, watch),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };
@@ -248,6 +260,7 @@ impl<W: World> Shell<W> {
         self.sink.append(&entry)?;
         self.conductor.take(&entry);
         watch.entry(&entry);
+        self.heed(&entry.fact);
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
         }
@@ -257,6 +270,8 @@ impl<W: World> Shell<W> {
     fn answered(&mut self, answer: Answer, watch: Watch) -> Result<(), String> {
         self.gaps.take(&answer);
         let (request, frames) = (answer.request, answer.frames);
+        let system = self.script.secrets.remove_from(&answer.system.unwrap_or_default());
+        self.called(request.done, &system, watch)?;
         if let Some(fault) = self.pace.take(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault), watch)?;
         }

@@ -276,6 +276,18 @@ fn a_depth_that_the_server_does_not_take_is_a_mistake() {
 }
 
 #[test]
+fn what_a_recipe_cannot_take_is_said_before_its_server_is_asked() {
+    // Nobody listens there: a run that asked would wait for minutes.
+    let run = ["run", "--recipe", "nemotron-3-super", "--endpoint", "http://127.0.0.1:9"];
+    let deep: Vec<&str> = run.iter().copied().chain(["--depths", "0,200000"]).collect();
+    let soak: Vec<&str> = deep.iter().copied().chain(["--scenario", "overnight"]).collect();
+    mistake(&soak, &["200000", "max_model_len is 131072", "--depths 0"]);
+    let plan = longhaul(&["plan", "--scenario", "spark_arena_v2"]);
+    let told = stdout(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("10 streams on 4 slots") && told.contains("warm cells, but"), "{told}");
+}
+
+#[test]
 fn a_plan_without_rates_says_unknown_and_never_guesses() {
     let folder = std::env::temp_dir().join(format!("longhaul-plan-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");

@@ -46,6 +46,7 @@ pub struct Watch {
     progress_at: Option<At>,
     error_frame: Option<String>,
     malformed: Option<String>,
+    system: Option<String>,
 }
 
 impl Watch {
@@ -69,6 +70,7 @@ impl Watch {
             progress_at: None,
             error_frame: None,
             malformed: None,
+            system: None,
         }
     }
 
@@ -160,6 +162,7 @@ impl Watch {
             itl_us: arrivals::itl_us(&arrivals),
             gap_us: self.arrivals.gap_us(),
             arrivals,
+            system: self.system,
             frames,
             request: self.request,
         }
@@ -202,6 +205,7 @@ impl Watch {
         if chunk.finish.is_some() {
             self.request.finish = chunk.finish;
         }
+        self.system = chunk.system.or(self.system.take());
     }
 
     /// Takes the server's counts; says whether tokens were made since the last one.

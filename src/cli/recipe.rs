@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::FormatArg;
+use super::{FormatArg, Reach};
+use crate::command;
 use crate::command::recipe::{self, Wish, check, pin};
 use crate::exit::Exit;
 
@@ -12,6 +13,7 @@ use crate::exit::Exit;
 #[command(after_help = "\
 Examples:
   longhaul recipe show nemotron-3-super
+  longhaul recipe show @spark-arena/ID
   longhaul recipe render my.yaml --set max_num_seqs=8 --set speculative_config.method=ngram
   longhaul recipe diff nemotron-3-super my.yaml
   longhaul recipe check my.yaml --strict
@@ -37,6 +39,8 @@ enum RecipeVerb {
         one: String,
         /// The other
         other: String,
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 
@@ -66,8 +70,11 @@ Examples:
   longhaul recipe pin my.yaml --engine podman -o my.yaml
   longhaul recipe pin my.yaml --builds build-index.json > pinned.yaml")]
 struct PinArgs {
-    /// A recipe file, a built-in name, a submission's folder, or a saved `docker run` line
+    /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
+    /// or a saved `docker run` line
     recipe: String,
+    #[command(flatten)]
+    reach: Reach,
     /// Where to; stdout without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -81,8 +88,11 @@ struct PinArgs {
 
 #[derive(Args)]
 struct RecipeWish {
-    /// A recipe file, a built-in name, a submission's folder, or a saved `docker run` line
+    /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
+    /// or a saved `docker run` line
     recipe: String,
+    #[command(flatten)]
+    reach: Reach,
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -109,8 +119,9 @@ impl RecipeArgs {
                 check::check(&args.wish.into(), manner)
             }
             RecipeVerb::Pin(args) => pin::pin(&args.into()),
-            RecipeVerb::Diff { one, other } => {
-                let wish = |recipe| Wish { recipe, ..Default::default() };
+            RecipeVerb::Diff { one, other, reach } => {
+                let reach = command::Reach::from(reach);
+                let wish = |recipe| Wish { recipe, reach: reach.clone(), ..Default::default() };
                 recipe::diff(&wish(one), &wish(other))
             }
         }
@@ -121,6 +132,7 @@ impl From<PinArgs> for pin::Wish {
     fn from(args: PinArgs) -> pin::Wish {
         pin::Wish {
             recipe: args.recipe,
+            reach: args.reach.into(),
             output: args.output,
             builds: args.builds,
             engine: args.engine,
@@ -132,6 +144,7 @@ impl From<RecipeWish> for Wish {
     fn from(args: RecipeWish) -> Wish {
         Wish {
             recipe: args.recipe,
+            reach: args.reach.into(),
             set: args.set,
             dialect: args.dialect,
             solo: args.solo,

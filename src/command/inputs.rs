@@ -1,8 +1,12 @@
 //! What the user asked for, found and read: recipe, scenario and profile, as
-//! files or built in.
+//! files, built in, or a recipe from elsewhere.
+
+mod reference;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use reference::Reach;
 
 use crate::error::Mistake;
 use crate::plan::Rates;
@@ -20,8 +24,10 @@ const FILE_BYTES_MAX: u64 = 5 << 20;
 /// What several verbs are asked alike.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
-    /// A recipe's file or name.
+    /// A recipe's file, name or reference.
     pub recipe: Option<String>,
+    /// How far a reference may reach.
+    pub reach: Reach,
     /// A scenario's file or name.
     pub scenario: Option<String>,
     /// What flags change of the scenario.
@@ -33,12 +39,15 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The recipe, or the one that stands for none.
+    /// The recipe, or the one that stands for none. Not to be asked for inside a runtime: one
+    /// that lies elsewhere is fetched on a runtime of its own.
     pub fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        let (source, beside) = recipe_source(wanted)?;
+        let Found { source, beside, told } = recipe_source(wanted, &self.reach)?;
         let reading = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name))?;
-        Ok(Some(reading.recipe))
+        let mut recipe = reading.recipe;
+        recipe.warnings.extend(told);
+        Ok(Some(recipe))
     }
 
     /// The scenario with what flags change of it.
@@ -49,9 +58,23 @@ impl Asked {
 
     /// The machine's profile: the user's, else the recipe's.
     pub fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
-        let named = recipe.and_then(|recipe| recipe.profile.as_deref());
-        let Some(wanted) = self.profile.as_deref().or(named) else { return Ok(None) };
-        profile::read(find(shipped::Kind::Profile, wanted)?).map(Some)
+        if let Some(wanted) = &self.profile {
+            return profile::read(find(shipped::Kind::Profile, wanted)?).map(Some);
+        }
+        let Some((recipe, named)) = recipe.and_then(|it| Some((it, it.profile.as_deref()?))) else {
+            return Ok(None);
+        };
+        // What was fetched chooses no file of this machine.
+        let source = if reference::is_one(&recipe.source.origin) {
+            shipped::profile(named).ok_or_else(|| {
+                Mistake::new("a recipe that was fetched may name a shipped profile only")
+                    .at(format!("{} metadata.profile", recipe.source.origin))
+                    .hint("--profile FILE")
+            })?
+        } else {
+            find(shipped::Kind::Profile, named)?
+        };
+        profile::read(source).map(Some)
     }
 
     /// The rates of the machine's profile.
@@ -60,15 +83,33 @@ impl Asked {
     }
 }
 
-/// The folder in which a recipe's includes stand.
-pub struct Beside(PathBuf);
+/// A recipe as it was found.
+pub struct Found {
+    /// Its text.
+    pub source: Source,
+    /// Where its includes are.
+    pub beside: Beside,
+    /// What the user must hear of how it was found.
+    pub told: Option<String>,
+}
+
+/// The folder in which a recipe's includes stand. One that was fetched stands alone: an include
+/// would make a stranger's text choose what is read here.
+pub struct Beside(Option<PathBuf>);
 
 impl Beside {
     /// A file of the folder, `None` where there is none. A link that leads out of it is refused.
     pub fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
-        let path = self.0.join(name);
+        let Some(folder) = &self.0 else {
+            return Err(Mistake::new(
+                "a recipe that was fetched stands alone: it includes nothing",
+            )
+            .at(format!("include: {name}"))
+            .hint("fetch both yourself into one folder, and give the path"));
+        };
+        let path = folder.join(name);
         let Ok(real) = path.canonicalize() else { return Ok(None) };
-        let folder = self.0.canonicalize();
+        let folder = folder.canonicalize();
         if !folder.is_ok_and(|folder| real.starts_with(folder)) {
             return Err(
                 Mistake::new(format!("`{name}` leads out of the recipe's folder")).at("include")
@@ -83,8 +124,12 @@ impl Beside {
     }
 }
 
-/// A recipe: a file, a shipped name, or the folder of an Arena submission.
-pub fn recipe_source(wanted: &str) -> Result<(Source, Beside), Mistake> {
+/// A recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
+pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
+    if let Some(fetched) = reference::fetched(wanted, reach)? {
+        let (source, told) = (fetched.source, fetched.told);
+        return Ok(Found { source, beside: Beside(None), told });
+    }
     let path = Path::new(wanted);
     if path.is_dir() {
         let files = ["recipe.yaml", "recipe.yml", "recipes/recipe.yaml", "recipes/recipe.yml"];
@@ -93,8 +138,10 @@ pub fn recipe_source(wanted: &str) -> Result<(Source, Beside), Mistake> {
             let what = format!("the folder `{wanted}` holds no recipe.yaml");
             return Err(Mistake::new(what).hint("a recipe's file, or the folder of a submission"));
         };
-        let mut found = recipe_source(&file.to_string_lossy())?;
-        found.0.name = path.file_name().map_or(found.0.name, |name| name.to_string_lossy().into());
+        let mut found = recipe_source(&file.to_string_lossy(), reach)?;
+        if let Some(name) = path.file_name() {
+            found.source.name = name.to_string_lossy().into();
+        }
         return Ok(found);
     }
     // A saved command line has any name.
@@ -108,7 +155,7 @@ pub fn recipe_source(wanted: &str) -> Result<(Source, Beside), Mistake> {
     }
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    Ok((source, Beside(folder)))
+    Ok(Found { source, beside: Beside(Some(folder)), told: None })
 }
 
 /// What a submission's folder tells beside its recipe; nothing where it is no folder, or tells
@@ -178,5 +225,5 @@ pub fn judged_scenario(source: Source, overrides: &Overrides) -> Result<Scenario
 }
 
 fn find(kind: shipped::Kind, wanted: &str) -> Result<Source, Mistake> {
-    shipped::find(kind, wanted, &|path| std::fs::read_to_string(path))
+    shipped::find(kind, wanted, &|path| read_bounded(Path::new(path)))
 }

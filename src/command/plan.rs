@@ -10,6 +10,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::measure::{Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, forecast};
+use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
 use crate::spec::{Extent, Recipe, Scenario, Select};
 use crate::stats::poisson::mtbf_without_failure;
@@ -49,8 +50,7 @@ fn planned(wish: &Wish) -> Result<String, Mistake> {
     };
     let plan = Plan::new(&scenario, wish.asked.seed, bounds)?;
     let forecast = forecast(&plan, &rates, slots);
-    Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates, slots }
-        .text())
+    Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates }.text())
 }
 
 fn flat(prefill_per_s: f64, decode_per_s: f64) -> Result<Rates, Mistake> {
@@ -95,7 +95,6 @@ struct Table<'a> {
     plan: &'a Plan,
     forecast: Forecast,
     rates: Rates,
-    slots: Option<u64>,
 }
 
 fn or_unknown<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -206,14 +205,8 @@ impl Table<'_> {
 
     fn notes(&self, out: &mut String) {
         let mut notes = self.plan.notes.clone();
-        if let Some(slots) = self.slots
-            && u64::from(self.plan.streams()) > slots
-        {
-            notes.push(format!(
-                "{} streams on {slots} slots: beyond {slots}, TTFT is time in a queue",
-                self.plan.streams()
-            ));
-        }
+        let misfits = self.recipe.map(|recipe| misfits(self.plan, recipe, None));
+        notes.extend(misfits.into_iter().flatten().map(|seen| seen.note));
         notes.extend(self.forecast.notes.iter().cloned());
         if let Some(recipe) = self.recipe {
             notes.extend(recipe_warnings(recipe));

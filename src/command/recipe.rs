@@ -10,7 +10,7 @@ mod show;
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use super::inputs::{recipe_source, submission};
+use super::inputs::{Found, Reach, recipe_source, submission};
 use super::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -25,8 +25,10 @@ const VALUE_CHARS_MAX: usize = 60;
 /// What the user wishes of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wish {
-    /// Its file, folder or name.
+    /// Its file, folder, name or reference.
     pub recipe: String,
+    /// How far a reference may reach.
+    pub reach: Reach,
     /// `key=value`, in the order given.
     pub set: Vec<String>,
     /// `sparkrun` or `eugr`.
@@ -132,7 +134,10 @@ fn reading(wish: &Wish) -> Result<Reading, Mistake> {
                 .hint("sparkrun, eugr")
         })?),
     };
-    let (source, beside) = recipe_source(&wish.recipe)?;
+    let Found { source, beside, told } = recipe_source(&wish.recipe, &wish.reach)?;
+    if let Some(told) = told {
+        tell(&format!("warning: {told}"));
+    }
     let manner = Manner { dialect, solo: wish.solo };
     let wishes = Wishes { set: pairs("--set", &wish.set)?, manner, place: place(&wish.place)? };
     read_as(&source, &wishes, &|name| beside.load(name))

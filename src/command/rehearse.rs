@@ -13,6 +13,7 @@ use super::drive::{
     self, Setting, Specs, Went, Wish, ailing, carry_out, conclude, prepare, stopping,
 };
 use super::inputs::FLAGSHIP;
+use super::mistake;
 use super::sim::no_profile;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -38,9 +39,13 @@ const SCENARIO: &str = "short";
 pub fn rehearse(mut wish: Wish) -> Exit {
     wish.again = drive::Again { verb: "rehearse", flags: Vec::new() };
     let wide = wish.wide;
+    let specs = match specs(&wish) {
+        Ok(specs) => specs,
+        Err(wrong) => return mistake(&wrong),
+    };
     let went = in_virtual_time(async {
         let (stopper, mut stop) = stopping();
-        let prepared = prepared(&wish, &mut stop).await?;
+        let prepared = prepared(&wish, &specs, &mut stop).await?;
         let on_fail = wish.stop_on_fail.then_some(stopper);
         let mut screen = Screen::rehearsed(prepared.asked.clone(), on_fail);
         let went = carry_out(prepared, stop, &mut screen).await;
@@ -52,9 +57,13 @@ pub fn rehearse(mut wish: Wish) -> Exit {
 
 /// Rehearses without telling anybody but the watcher: for tests of what a rehearsal shows.
 pub fn play(wish: &Wish, stop: Stop, watcher: &mut dyn Watcher) -> Went {
+    let specs = match specs(wish) {
+        Ok(specs) => specs,
+        Err(wrong) => return Went::Mistake(wrong),
+    };
     in_virtual_time(async {
         let mut stop = stop;
-        let prepared = prepared(wish, &mut stop).await?;
+        let prepared = prepared(wish, &specs, &mut stop).await?;
         Ok(carry_out(prepared, stop, watcher).await)
     })
 }
@@ -72,13 +81,17 @@ fn in_virtual_time(play: impl Future<Output = Result<Went, Went>>) -> Went {
     }
 }
 
-async fn prepared(wish: &Wish, stop: &mut Stop) -> Result<prepare::Prepared<Rehearsal>, Went> {
-    let specs = specs(wish)?;
+async fn prepared(
+    wish: &Wish,
+    specs: &Specs,
+    stop: &mut Stop,
+) -> Result<prepare::Prepared<Rehearsal>, Went> {
     prepare::vacant(wish)?;
-    let rehearsal = Rc::new(Rehearsal::begin(wish, &specs)?);
-    prepare::prepare(wish, &specs, &rehearsal, stop).await
+    let rehearsal = Rc::new(Rehearsal::begin(wish, specs)?);
+    prepare::prepare(wish, specs, &rehearsal, stop).await
 }
 
+/// What was asked, read; in real time, since a recipe may have to be fetched.
 fn specs(wish: &Wish) -> Result<Specs, Mistake> {
     let recipe = wish.asked.recipe(Some(FLAGSHIP))?;
     let scenario = wish.asked.scenario(SCENARIO)?;

@@ -13,7 +13,7 @@ use super::drive::screen::Screen;
 use super::drive::{self, Specs, Went, carry_out, conclude, prepare, stopping};
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
-use super::tell;
+use super::{mistake, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use life::Life;
@@ -37,6 +37,11 @@ pub struct Wish {
 
 /// Drives a server and judges it.
 pub fn run(mut wish: Wish) -> Exit {
+    // Before the runtime, since a recipe may have to be fetched.
+    let specs = match specs(&wish) {
+        Ok(specs) => specs,
+        Err(wrong) => return mistake(&wrong),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
@@ -46,13 +51,12 @@ pub fn run(mut wish: Wish) -> Exit {
     };
     wish.drive.again = again(&wish);
     let wide = wish.drive.wide;
-    let driven = async { drive(wish).await.unwrap_or_else(|went| went) };
+    let driven = async { drive(wish, specs).await.unwrap_or_else(|went| went) };
     conclude(runtime.block_on(LocalSet::new().run_until(driven)), wide)
 }
 
-async fn drive(wish: Wish) -> Result<Went, Went> {
+async fn drive(wish: Wish, specs: Specs) -> Result<Went, Went> {
     let (stopper, mut stop) = stopping();
-    let specs = specs(&wish)?;
     prepare::vacant(&wish.drive)?;
     let life = Rc::new(Life::begin(&wish, &specs)?);
     let prepared = prepare::prepare(&wish.drive, &specs, &life, &mut stop).await?;

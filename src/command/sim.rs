@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::drive::ailing;
-use super::inputs::{Asked, FLAGSHIP};
+use super::inputs::{Asked, FLAGSHIP, Reach, recipe_warnings};
 use super::{mistake, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -17,6 +17,8 @@ pub struct Wish {
     pub port: u16,
     /// The recipe that it pretends to serve.
     pub recipe: Option<String>,
+    /// How far a reference may reach.
+    pub reach: Reach,
     /// The machine that it pretends to be.
     pub profile: Option<String>,
     /// The seed of its noise.
@@ -27,6 +29,10 @@ pub struct Wish {
 
 /// Serves until it is interrupted.
 pub fn sim(wish: &Wish) -> Exit {
+    let order = match order(wish) {
+        Ok(order) => order,
+        Err(wrong) => return mistake(&wrong),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
@@ -34,21 +40,32 @@ pub fn sim(wish: &Wish) -> Exit {
             return Exit::Fault;
         }
     };
-    match runtime.block_on(serve(wish)) {
+    match runtime.block_on(serve(wish.port, order)) {
         Ok(()) => Exit::Pass,
         Err(wrong) => mistake(&wrong),
     }
 }
 
-async fn serve(wish: &Wish) -> Result<(), Mistake> {
-    let asked =
-        Asked { recipe: wish.recipe.clone(), profile: wish.profile.clone(), ..Asked::default() };
+/// What is to be simulated.
+fn order(wish: &Wish) -> Result<Order, Mistake> {
+    let asked = Asked {
+        recipe: wish.recipe.clone(),
+        reach: wish.reach.clone(),
+        profile: wish.profile.clone(),
+        ..Asked::default()
+    };
     let recipe = asked.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
     let profile = asked.profile(Some(&recipe))?.ok_or_else(no_profile)?;
+    for warning in recipe_warnings(&recipe) {
+        tell(&format!("warning: {warning}"));
+    }
     let setup = Setup::of(&recipe, &profile);
-    let model = setup.served.first().cloned().unwrap_or_default();
-    let order = Order { setup, seed: wish.seed, ailments: ailments(&wish.ailments)? };
-    let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, wish.port));
+    Ok(Order { setup, seed: wish.seed, ailments: ailments(&wish.ailments)? })
+}
+
+async fn serve(port: u16, order: Order) -> Result<(), Mistake> {
+    let model = order.setup.served.first().cloned().unwrap_or_default();
+    let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let server = Server::bind(bind, order, tell)?;
     tell(&format!(
         "SIMULATED server on http://{}, serving `{model}`; Ctrl-C to stop",

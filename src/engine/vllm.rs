@@ -34,6 +34,17 @@ pub const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
 /// Always 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
 pub const CACHE_CONFIG: &str = "vllm:cache_config_info";
 
+/// Labels of [`CACHE_CONFIG`] that say how it was started, and the settings that they are.
+pub const CACHE_LABELS: [(&str, &str); 7] = [
+    ("block_size", "block_size"),
+    ("cache_dtype", "kv_cache_dtype"),
+    ("enable_prefix_caching", "enable_prefix_caching"),
+    ("gpu_memory_utilization", "gpu_memory_utilization"),
+    ("mamba_cache_dtype", "mamba_cache_dtype"),
+    ("mamba_ssm_cache_dtype", "mamba_ssm_cache_dtype"),
+    ("num_gpu_blocks", "num_gpu_blocks"),
+];
+
 /// The names of a metric, newest first.
 pub fn names(metric: Metric) -> &'static [&'static str] {
     match metric {

@@ -46,7 +46,7 @@ pub struct Fitted {
 /// What the server or the box says it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
-    /// What it is about: `model`, `max_model_len`, `version`, `ability`, `plan` …
+    /// What it is about: `model`, `max_model_len`, `version`, `abilities`, `plan` …
     pub subject: String,
     /// What the recipe or plan declares, where it does.
     pub declared: Option<String>,
@@ -56,6 +56,29 @@ pub struct Seen {
     pub differs: bool,
     /// A sentence for the report, where there is something to say.
     pub note: String,
+}
+
+impl Seen {
+    /// What was seen, with nothing to compare it with.
+    pub fn plain(subject: &str, seen: String) -> Seen {
+        let subject = subject.to_owned();
+        Seen { subject, declared: None, seen, differs: false, note: String::new() }
+    }
+
+    /// Something that a reader must know, in a sentence of its own.
+    pub fn note(subject: &str, note: String) -> Seen {
+        Seen { differs: true, note, ..Seen::plain(subject, String::new()) }
+    }
+
+    /// What is to be said of it.
+    pub fn words(&self) -> String {
+        if self.note.is_empty() {
+            let declared = self.declared.as_deref().unwrap_or("nothing");
+            format!("{}: declared {declared}, seen {}", self.subject, self.seen)
+        } else {
+            format!("{}: {}", self.subject, self.note)
+        }
+    }
 }
 
 /// What became of the target.

@@ -80,8 +80,18 @@ fn wrong(text: &str, why: &str) -> Mistake {
         .hint("--endpoint http://host:8000")
 }
 
-fn is_local(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+/// Whether a host is this machine itself. `localhost` is, whatever a resolver may say.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = bare(host);
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+pub(super) fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.')
+}
+
+pub(super) fn is_local(host: &str) -> bool {
+    let bare = bare(host);
     match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => {
             ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::engine::{Engine, Metric};
 use crate::fact::{BrokenHow, Source};
-use crate::observe::prometheus;
+use crate::protocol::prometheus;
 use crate::secret::Secrets;
 use crate::world::{Broken, Call, Reply, Sample, Sensor, Wire};
 

@@ -119,7 +119,7 @@ fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
     let mut scenario = scenario(&[0, 200_000], &[1]);
     let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0) };
     let mistake = Plan::new(&scenario, 7, bounds).unwrap_err().to_string();
-    assert!(mistake.contains("the server takes 131072"), "{mistake}");
+    assert!(mistake.contains("max_model_len is 131072"), "{mistake}");
     assert!(mistake.contains("try: --depths 0"), "{mistake}");
     ladder(&mut scenario).cap = Some(Duration::from_secs(30));
     let plan = Plan::new(&scenario, 7, bounds).unwrap();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub use gather::{Gathered, gather};
 
+use super::identity::Identity;
 use crate::error::Mistake;
 use crate::fact::Abilities;
 use crate::timeline::Timeline;
@@ -25,6 +26,8 @@ pub struct Server {
     pub model: Model,
     /// Its version, where it says.
     pub version: Option<String>,
+    /// What it calls its build and configuration, where it says.
+    pub system: Option<String>,
     /// Its metrics page, as first read, where it has one.
     pub metrics: Option<String>,
     /// What it can do.
@@ -83,7 +86,7 @@ pub async fn arrive<W: Wire>(
     let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
     let mut notes = Vec::new();
     let (mut abilities, version, metrics) = endpoints(wire, timeline, &model.id).await;
-    let first_token = abilities::of_requests(
+    let (first_token, system) = abilities::of_requests(
         wire,
         timeline,
         deadline,
@@ -98,6 +101,7 @@ pub async fn arrive<W: Wire>(
         models,
         model,
         version,
+        system,
         metrics,
         abilities,
         prefill_per_s,
@@ -118,7 +122,9 @@ async fn listed<W: Wire>(
     let mut wait_us = WAIT_US.0;
     loop {
         let words = match gather(wire, timeline, Call::get("/v1/models"), QUESTION).await {
-            Ok(gathered) if gathered.status == 200 => return models(&gathered),
+            Ok(gathered) if gathered.status == 200 => {
+                return models(&gathered).map_err(NoServer::Mistake);
+            }
             Ok(gathered) if matches!(gathered.status, 401 | 403) => {
                 return Err(NoServer::Mistake(
                     Mistake::new(format!(
@@ -157,7 +163,7 @@ async fn models_us<W: Wire>(wire: &W, timeline: &Timeline) -> Option<u64> {
     Some(timeline.now().since(began) / 3)
 }
 
-fn models(gathered: &Gathered) -> Result<Vec<Model>, NoServer> {
+fn models(gathered: &Gathered) -> Result<Vec<Model>, Mistake> {
     let page: Value = serde_json::from_slice(&gathered.body).unwrap_or(Value::Null);
     let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
     let models: Vec<Model> = page["data"]
@@ -176,9 +182,8 @@ fn models(gathered: &Gathered) -> Result<Vec<Model>, NoServer> {
         .collect();
     if models.is_empty() {
         let what = if page.is_null() { "is not JSON" } else { "lists no model" };
-        let mistake = Mistake::new(format!("the server's /v1/models {what}"))
-            .hint("is this the address of the API? It is asked as http://host:8000/v1/models");
-        return Err(NoServer::Mistake(mistake));
+        return Err(Mistake::new(format!("the server's /v1/models {what}"))
+            .hint("is this the address of the API? It is asked as http://host:8000/v1/models"));
     }
     Ok(models)
 }
@@ -207,6 +212,43 @@ fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<M
     }
 }
 
+/// What a server that was known before says of itself now: three questions at the most, none
+/// of them for a token.
+///
+/// # Errors
+/// In words: it did not list its models.
+pub async fn again<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    abilities: Abilities,
+    model: &str,
+) -> Result<Identity, String> {
+    let ask = async |path: &str, able: bool| {
+        if !able {
+            return None;
+        }
+        let gathered = gather(wire, timeline, Call::get(path), QUESTION).await.ok()?;
+        (gathered.status == 200).then_some(gathered)
+    };
+    let listed = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await?;
+    if listed.status != 200 {
+        return Err(format!("{} {}", listed.status, listed.words()));
+    }
+    let models = models(&listed).map_err(|_| "its /v1/models lists no model".to_owned())?;
+    let version = ask("/version", abilities.version).await.and_then(|page| version(&page));
+    let metrics = ask("/metrics", abilities.metrics).await.map(|page| text(&page));
+    Ok(Identity::of(&models, model, version.as_deref(), metrics.as_deref()))
+}
+
+fn version(page: &Gathered) -> Option<String> {
+    let page: Value = serde_json::from_slice(&page.body).ok()?;
+    page["version"].as_str().map(str::to_owned)
+}
+
+fn text(page: &Gathered) -> String {
+    String::from_utf8_lossy(&page.body).into_owned()
+}
+
 /// What the side doors say: version, health, metrics and tokenize.
 async fn endpoints<W: Wire>(
     wire: &W,
@@ -219,12 +261,8 @@ async fn endpoints<W: Wire>(
     let json = |gathered: &Gathered| -> Value {
         serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
     };
-    let version = ok(Call::get("/version"))
-        .await
-        .and_then(|gathered| json(&gathered)["version"].as_str().map(str::to_owned));
-    let metrics = ok(Call::get("/metrics"))
-        .await
-        .map(|gathered| String::from_utf8_lossy(&gathered.body).into_owned());
+    let version = ok(Call::get("/version")).await.and_then(|page| version(&page));
+    let metrics = ok(Call::get("/metrics")).await.map(|page| text(&page));
     let health = ok(Call::get("/health")).await.is_some();
     let prompt =
         serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
@@ -261,6 +299,55 @@ mod tests {
         let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err().to_string();
         assert!(mistake.contains("--model with one of: a, b"), "{mistake}");
         assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), Ok(model("b")));
+    }
+
+    /// Answers by path, and remembers what was asked.
+    #[derive(Clone, Default)]
+    struct Pages(std::rc::Rc<std::cell::RefCell<Vec<Call>>>);
+
+    struct Page(u16, Option<&'static str>);
+
+    impl Wire for Pages {
+        type Reply = Page;
+
+        async fn call(&self, call: Call) -> Result<Page, crate::world::Broken> {
+            let page = match call.path.as_str() {
+                "/v1/models" => Page(200, Some(r#"{"data":[{"id":"m","max_model_len":8}]}"#)),
+                "/version" => Page(200, Some(r#"{"version":"2"}"#)),
+                _ => Page(404, None),
+            };
+            self.0.borrow_mut().push(call);
+            Ok(page)
+        }
+    }
+
+    impl crate::world::Reply for Page {
+        fn status(&self) -> u16 {
+            self.0
+        }
+
+        fn header(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        async fn chunk(&mut self) -> Result<Option<(At, bytes::Bytes)>, crate::world::Broken> {
+            Ok(self.1.take().map(|text| (At::ZERO, bytes::Bytes::from(text))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
+        let (wire, timeline) = (Pages::default(), Timeline::start());
+        let able = Abilities { version: true, metrics: true, ..Abilities::default() };
+        let identity = again(&wire, &timeline, able, "m").await.expect("it answers");
+        assert_eq!(
+            identity,
+            Identity::of(&[Model { max_model_len: Some(8), ..model("m") }], "m", Some("2"), None)
+        );
+        let asked = wire.0.take();
+        assert!(asked.len() == 3 && asked.iter().all(|call| call.body.is_none()), "{asked:?}");
+        let _ = again(&wire, &timeline, Abilities::default(), "m").await;
+        assert_eq!(wire.0.take().len(), 1, "what it could not do is not asked for");
     }
 
     #[test]

@@ -1,50 +1,205 @@
-//! What was declared against what was seen: the recipe and the plan held
-//! against what the server says of itself, before the load.
+//! What was declared against what was seen: what a server says of itself, held
+//! against the recipe before the load, and against what it said before when it
+//! comes back. Container digest, start time and environment are for targets that
+//! can be asked for them: they would be further subjects.
 
-use super::arrive::Server;
-use crate::fact::{Class, Seen};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::arrive::{Model, Server};
+use crate::engine::vllm;
+use crate::escape::one_line;
+use crate::fact::Seen;
 use crate::plan::Plan;
+use crate::plan::misfit::{misfits, wants_warmth};
+use crate::protocol::prometheus;
 use crate::spec::Recipe;
 
-/// Everything that the server said, and where it differs from recipe and plan.
+/// The model's name under which it is asked.
+const MODEL: &str = "model";
+/// Where its weights come from.
+const ROOT: &str = "model_root";
+/// The longest prompt and output together.
+const LENGTH: &str = "max_model_len";
+/// The server's version.
+const VERSION: &str = "version";
+/// What a server calls its build and configuration in its answers.
+const SYSTEM: &str = "system_fingerprint";
+/// Whether prefixes are cached.
+const CACHING: &str = "enable_prefix_caching";
+
+/// Bounds what a server says of itself.
+const WORDS_CHARS_MAX: usize = 160;
+
+/// What a server says of itself, by subject; settings under their common names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity(BTreeMap<&'static str, String>);
+
+impl Identity {
+    /// From the models that it lists, of which one is asked, its version and its metrics page.
+    pub fn of(
+        models: &[Model],
+        asked: &str,
+        version: Option<&str>,
+        metrics: Option<&str>,
+    ) -> Identity {
+        let mut identity = Identity::default();
+        if let Some(model) = models.iter().find(|model| model.id == asked) {
+            identity.say(MODEL, &model.id);
+            identity.say(ROOT, model.root.as_deref().unwrap_or_default());
+            identity.say(LENGTH, &model.max_model_len.map_or(String::new(), |n| n.to_string()));
+        } else {
+            let ids: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+            identity.say(MODEL, &ids.join(", "));
+        }
+        identity.say(VERSION, version.unwrap_or_default());
+        identity.cache(metrics.unwrap_or_default());
+        identity
+    }
+
+    /// From everything that it said before the load.
+    pub fn of_server(server: &Server) -> Identity {
+        let (version, metrics) = (server.version.as_deref(), server.metrics.as_deref());
+        let mut identity = Identity::of(&server.models, &server.model.id, version, metrics);
+        identity.answered(server.system.as_deref().unwrap_or_default());
+        identity
+    }
+
+    /// What it called its build and configuration in an answer; says whether that is news.
+    pub fn answered(&mut self, system: &str) -> bool {
+        let before = self.0.get(SYSTEM).cloned();
+        self.say(SYSTEM, system);
+        self.0.get(SYSTEM) != before.as_ref()
+    }
+
+    /// The same with what is only told in answers, which nobody asked for again.
+    #[must_use]
+    pub fn with_answered(mut self, before: &Identity) -> Identity {
+        if let Some(system) = before.0.get(SYSTEM) {
+            self.0.entry(SYSTEM).or_insert_with(|| system.clone());
+        }
+        self
+    }
+
+    /// Whether it caches prefixes, where it says.
+    pub fn prefix_caching(&self) -> Option<bool> {
+        match self.0.get(CACHING)?.to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn say(&mut self, subject: &'static str, words: &str) {
+        if !words.is_empty() {
+            self.0.insert(subject, one_line(words, WORDS_CHARS_MAX));
+        }
+    }
+
+    /// How its cache was set up; what several engines behind one page say differently stands side by side.
+    fn cache(&mut self, page: &str) {
+        let mut said: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+        for series in prometheus::series(page).filter(|it| it.name == vllm::CACHE_CONFIG) {
+            let labels = prometheus::labels(series.labels);
+            for (label, setting) in vllm::CACHE_LABELS {
+                let value =
+                    labels.get(label).filter(|value| !matches!(value.as_str(), "" | "None"));
+                said.entry(setting).or_default().extend(value.cloned());
+            }
+        }
+        for (setting, values) in said {
+            self.say(setting, &values.into_iter().collect::<Vec<_>>().join(" "));
+        }
+    }
+}
+
+/// Everything that the server said before the load, and where it differs from recipe and plan.
 pub fn compare(recipe: &Recipe, plan: &Plan, server: &Server) -> Vec<Seen> {
-    let mut seen = vec![plain("model", recipe.served.first().cloned(), server.model.id.clone())];
-    if let Some(root) = &server.model.root {
-        seen.push(plain("model_root", recipe.model.clone(), root.clone()));
+    let identity = Identity::of_server(server);
+    let mut seen: Vec<Seen> =
+        identity.0.iter().map(|(subject, words)| held(recipe, subject, words)).collect();
+    seen.push(Seen::plain("abilities", abilities(server)));
+    let caching = identity.prefix_caching();
+    seen.extend(misfits(plan, recipe, caching));
+    let unknown = caching.or(recipe.prefix_caching()).is_none();
+    if wants_warmth(plan) && unknown && !server.abilities.cached_tokens {
+        let words =
+            "warm cells, but the server does not say what was cached: warmth is not verified";
+        seen.push(Seen::note("prefix_caching", words.to_owned()));
     }
-    if let Some(length) = server.model.max_model_len {
-        let declared = recipe.whole("max_model_len");
-        let differs = declared.is_some_and(|declared| declared != length);
-        let note =
-            if differs { "the server takes another length than the recipe says" } else { "" };
-        seen.push(Seen {
-            subject: "max_model_len".to_owned(),
-            declared: declared.map(|declared| declared.to_string()),
-            seen: length.to_string(),
-            differs,
-            note: note.to_owned(),
-        });
-    }
-    if let Some(version) = &server.version {
-        seen.push(plain("version", None, version.clone()));
-    }
-    seen.push(plain("abilities", None, abilities(server)));
-    seen.extend(concurrency(recipe, plan));
-    seen.extend(prefix(recipe, plan, server));
-    for note in plan.notes.iter().chain(&server.notes) {
-        seen.push(Seen {
-            subject: "plan".to_owned(),
-            declared: None,
-            seen: String::new(),
-            differs: true,
-            note: note.clone(),
-        });
-    }
+    seen.extend(plan.notes.iter().chain(&server.notes).map(|it| Seen::note("plan", it.clone())));
     seen
 }
 
-fn plain(subject: &str, declared: Option<String>, seen: String) -> Seen {
-    Seen { subject: subject.to_owned(), declared, seen, differs: false, note: String::new() }
+/// What a server says otherwise than it did before it went away or began anew.
+pub fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> {
+    let changed = now.0.iter().filter_map(|(subject, words)| {
+        let was = before.0.get(subject).filter(|was| *was != words)?;
+        let seen = held(recipe, subject, words);
+        let recipe = match &seen.declared {
+            Some(declared) if seen.differs => format!("; the recipe says {declared}"),
+            _ => String::new(),
+        };
+        let note = format!("changed during the run: {was} before, {words} now{recipe}");
+        Some(Seen { differs: true, note, ..seen })
+    });
+    changed.collect()
+}
+
+/// Something that the server says, held against the recipe.
+fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
+    let declared = declared(recipe, subject);
+    let differs = declared.as_ref().is_some_and(|declared| match subject {
+        MODEL => !recipe.served.iter().any(|name| name == words),
+        ROOT => !is_root(recipe, declared, words),
+        VERSION => !is_version(declared, words),
+        _ => !is_value(declared, words),
+    });
+    Seen { declared, differs, ..Seen::plain(subject, words.to_owned()) }
+}
+
+fn declared(recipe: &Recipe, subject: &str) -> Option<String> {
+    let setting = |name: &str| recipe.settings.get(name).cloned();
+    match subject {
+        MODEL => Some(recipe.served.join(" ")).filter(|names| !names.is_empty()),
+        ROOT => recipe.model.clone(),
+        VERSION => recipe.runtime_version.clone(),
+        LENGTH => recipe.whole(LENGTH).map(|length| length.to_string()),
+        "num_gpu_blocks" => setting("num_gpu_blocks_override"),
+        _ => setting(subject),
+    }
+}
+
+/// Whether weights are those of a model at its hub. They may lie in a folder, or in a hub's
+/// cache; and some servers give a served name for a root, which says nothing.
+fn is_root(recipe: &Recipe, model: &str, root: &str) -> bool {
+    let last = |path: &str| {
+        path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
+    };
+    let cached = format!("models--{}", model.replace('/', "--")).to_ascii_lowercase();
+    last(model) == last(root)
+        || root.to_ascii_lowercase().split('/').any(|part| part == cached)
+        || recipe.served.iter().any(|name| name == root)
+}
+
+/// Whether a version is the declared one; `0.20.1` is also `0.20.1+cu130`, and not `0.20.10`.
+fn is_version(declared: &str, seen: &str) -> bool {
+    let (declared, seen) = (declared.trim_start_matches('v'), seen.trim_start_matches('v'));
+    seen.strip_prefix(declared)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+}
+
+/// Whether a setting has the declared value; what the engine chooses by itself has any.
+fn is_value(declared: &str, seen: &str) -> bool {
+    let plain = |text: &str| match text.to_ascii_lowercase().as_str() {
+        // What vLLM takes the one for.
+        "fp8" => "fp8_e4m3".to_owned(),
+        other => other.to_owned(),
+    };
+    let (declared, seen) = (plain(declared), plain(seen));
+    let numbers = || Some((declared.parse::<f64>().ok()?, seen.parse::<f64>().ok()?));
+    declared == "auto"
+        || declared == seen
+        || numbers().is_some_and(|(declared, seen)| (declared - seen).abs() < 1e-9)
 }
 
 /// The abilities that are there, as one list of names.
@@ -60,42 +215,5 @@ fn abilities(server: &Server) -> String {
     names.join(" ")
 }
 
-/// More streams than the server runs at once: the rest of them wait, and their TTFT is a queue's.
-fn concurrency(recipe: &Recipe, plan: &Plan) -> Option<Seen> {
-    let slots = recipe.whole("max_num_seqs")?;
-    let streams = u64::from(plan.streams());
-    (streams > slots).then(|| Seen {
-        subject: "concurrency".to_owned(),
-        declared: Some(format!("max_num_seqs {slots}")),
-        seen: streams.to_string(),
-        differs: true,
-        note: format!(
-            "{streams} streams on {slots} slots: beyond {slots}, TTFT is time in a queue"
-        ),
-    })
-}
-
-/// Cells that count on a cached prefix, on a server whose recipe has none.
-fn prefix(recipe: &Recipe, plan: &Plan, server: &Server) -> Option<Seen> {
-    let warm = plan.lap().iter().any(|round| round.class == Class::Warm);
-    let enabled = recipe.switch("enable_prefix_caching");
-    if !warm || enabled == Some(true) {
-        return None;
-    }
-    let note = match (enabled, server.abilities.cached_tokens) {
-        (Some(_), _) => {
-            "warm cells, but the recipe has prefix caching off: they will be prefilled anew"
-        }
-        (None, false) => {
-            "warm cells, but the server does not say what was cached: warmth is not verified"
-        }
-        (None, true) => return None,
-    };
-    Some(Seen {
-        subject: "prefix_caching".to_owned(),
-        declared: enabled.map(|enabled| enabled.to_string()),
-        seen: "warm cells planned".to_owned(),
-        differs: true,
-        note: note.to_owned(),
-    })
-}
+#[cfg(test)]
+mod tests;

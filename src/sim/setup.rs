@@ -51,7 +51,7 @@ impl Setup {
             max_model_len: at_least_one("max_model_len", MAX_MODEL_LEN),
             max_num_seqs: at_least_one("max_num_seqs", MAX_NUM_SEQS),
             max_num_batched_tokens: at_least_one("max_num_batched_tokens", MAX_NUM_BATCHED_TOKENS),
-            prefix_caching: prefix_caching(recipe),
+            prefix_caching: recipe.prefix_caching().unwrap_or(true),
             speculative_tokens: speculative_tokens(recipe),
             reasoning: recipe.settings.get("reasoning_parser").is_some_and(|name| !name.is_empty()),
             first_start_s: 0.0,
@@ -63,16 +63,6 @@ impl Setup {
     pub fn tokens_per_step(&self) -> f64 {
         (0..=self.speculative_tokens).map(|i| self.profile.acceptance.powi(i.cast_signed())).sum()
     }
-}
-
-/// vLLM turns prefix caching on by default, but not for models with Mamba
-/// layers; those are known by the settings that only they have.
-fn prefix_caching(recipe: &Recipe) -> bool {
-    if recipe.switch("no_enable_prefix_caching") == Some(true) {
-        return false;
-    }
-    let hybrid = recipe.settings.keys().any(|name| name.starts_with("mamba_"));
-    recipe.switch("enable_prefix_caching").unwrap_or(!hybrid)
 }
 
 fn speculative_tokens(recipe: &Recipe) -> u32 {
@@ -135,6 +125,7 @@ pub(crate) mod tests {
             model: Some("org/model".into()),
             served: Vec::new(),
             runtime: "vllm".into(),
+            runtime_version: None,
             container: None,
             env: Vec::new(),
             command: None,

@@ -38,6 +38,8 @@ pub struct Recipe {
     pub served: Vec<String>,
     /// The runtime: `vllm`, `sglang`, `llama-cpp` …
     pub runtime: String,
+    /// The version of the runtime, where the recipe says.
+    pub runtime_version: Option<String>,
     /// The container image, as written.
     pub container: Option<String>,
     /// Environment, in the recipe's order, values as text.
@@ -88,6 +90,20 @@ pub struct Reading {
 }
 
 impl Recipe {
+    /// Whether prefixes are cached, as far as the recipe decides it: vLLM turns it on by
+    /// itself, but not for models with Mamba layers. Those are known by the settings that
+    /// only they have.
+    pub fn prefix_caching(&self) -> Option<bool> {
+        let hybrid = || {
+            let is_mamba = self.settings.keys().any(|name| name.starts_with("mamba_"));
+            (is_mamba && self.runtime.contains("vllm")).then_some(false)
+        };
+        match self.switch("no_enable_prefix_caching") {
+            Some(true) => Some(false),
+            _ => self.switch("enable_prefix_caching").or_else(hybrid),
+        }
+    }
+
     /// A setting as a whole number, where it is one.
     pub fn whole(&self, name: &str) -> Option<u64> {
         self.settings.get(name)?.parse().ok()

@@ -100,13 +100,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |words: String, evidence: Vec<u64>| findings.push(Finding { words, evidence });
     for (seq, seen) in &analysis.notes.differs {
-        let words = if seen.note.is_empty() {
-            let declared = seen.declared.as_deref().unwrap_or("nothing");
-            format!("{}: declared {declared}, seen {}", seen.subject, seen.seen)
-        } else {
-            format!("{}: {}", seen.subject, seen.note)
-        };
-        tell(one_line(&words, 2 * WORDS_CHARS_MAX), vec![*seq]);
+        tell(one_line(&seen.words(), 2 * WORDS_CHARS_MAX), vec![*seq]);
     }
     let crashes = analysis.calendar.incidents.iter().filter(|incident| incident.is(Kind::Crash));
     if let Some(first) = crashes.clone().next() {

@@ -1,7 +1,7 @@
 //! The server dies, hangs, runs out of memory, or does not come up.
 
 use longhaul::exit::Exit;
-use longhaul::fact::{ClosedBecause, Ended, Phase, Source};
+use longhaul::fact::{ClosedBecause, Ended, Fact, Phase, Seen, Source};
 use longhaul::incident::Kind;
 use longhaul::measure::{Count, Quantity};
 use longhaul::spec::Select;
@@ -196,4 +196,28 @@ fn what_met_an_outage_is_in_no_distribution() {
     assert!(slowest < healthy * 1.2, "{slowest} against {healthy}");
     assert!(play.analysis().calendar.load_us() < 1_801_000_000);
     assert_eq!(play.analysis().calendar.phase_at(0, play.incident().from), Some(Phase::Soak));
+}
+
+/// Back after its outage, and another process: two signs of one restart, and one look.
+#[test]
+fn after_a_restart_the_server_is_asked_again_what_it_is() {
+    let play = ailing(&["restart=30s@10m"]);
+    let seen: Vec<(f64, &Seen)> = play
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.fact {
+            Fact::Seen(seen) => Some((entry.at.seconds() - play.began(), seen)),
+            _ => None,
+        })
+        .collect();
+    let of = |subject: &str| seen.iter().filter(|(_, seen)| seen.subject == subject).count();
+    for subject in ["model", "version", "system_fingerprint", "num_gpu_blocks"] {
+        assert_eq!(of(subject), 1, "{subject}: {seen:?}");
+    }
+    let again: Vec<_> = seen.iter().filter(|(at, _)| *at > 0.0).collect();
+    assert_eq!(again.len(), 1, "{again:?}");
+    let (at, said) = again[0];
+    assert_eq!((said.subject.as_str(), said.differs), ("identity", false));
+    assert_eq!(said.seen, "asked again: nothing changed");
+    assert!((640.0..700.0).contains(at), "{at}");
 }

@@ -66,6 +66,9 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
     };
     if wish.asked.recipe.is_some() {
         flag("recipe", &of(&recipe.source));
+        for host in &wish.asked.reach.hosts {
+            flag("allow-recipe-host", host);
+        }
     }
     flag("scenario", &of(&specs.scenario.source));
     let overrides = &wish.asked.overrides;

@@ -20,10 +20,11 @@ use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{self, Decidable, forecast};
 use crate::plan::{Bounds, Fit, Plan, Rates};
+use crate::run::Script;
 use crate::run::arrive::{NoServer, Server, arrive};
+use crate::run::identity::{self, Identity};
 use crate::run::measure_up::measure_up;
 use crate::run::stop::Stop;
-use crate::run::{Script, identity};
 use crate::spec::{Profile, Recipe, Scenario, recipe};
 use crate::timeline::Timeline;
 use crate::unit::{At, span};
@@ -84,6 +85,13 @@ pub fn planned_us(specs: &Specs, seed: u64) -> (Option<u64>, Option<u64>) {
     (forecast.seconds.map(micros), warmup.map(micros))
 }
 
+/// What the recipe cannot take is told before its server is asked: it may load for minutes.
+fn servable(specs: &Specs, seed: u64) -> Result<(), Mistake> {
+    let declared = specs.recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len"));
+    let bounds = Bounds { max_model_len: declared, prefill_per_s: None };
+    Plan::new(&specs.scenario, seed, bounds).map(|_| ())
+}
+
 /// Prepares a run, or says how it went instead.
 ///
 /// # Errors
@@ -94,6 +102,7 @@ pub async fn prepare<S: Setting>(
     setting: &Rc<S>,
     stop: &mut Stop,
 ) -> Result<Prepared<S>, Went> {
+    servable(specs, wish.asked.seed)?;
     let prepared = async {
         let server = match wait(wish, specs, &**setting).await {
             Ok(server) => server,
@@ -122,7 +131,9 @@ async fn ready<S: Setting>(
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
     });
-    let bounds = Bounds { max_model_len: model.max_model_len, prefill_per_s: server.prefill_per_s };
+    let declared = recipe.whole("max_model_len");
+    let max_model_len = model.max_model_len.into_iter().chain(declared).min();
+    let bounds = Bounds { max_model_len, prefill_per_s: server.prefill_per_s };
     let plan = Plan::new(&specs.scenario, wish.asked.seed, bounds)?;
     let seen = identity::compare(&recipe, &plan, &server);
     let mut warnings = warnings(&recipe, &specs.scenario);
@@ -131,7 +142,7 @@ async fn ready<S: Setting>(
         tell(&format!("warning: {warning}"));
     }
     for seen in seen.iter().filter(|seen| seen.differs) {
-        tell(&format!("note: {}", seen.note));
+        tell(&format!("note: {}", seen.words()));
     }
     dark_gates(&specs.scenario);
     let (fit, fitted) = counted(&setting.wire(), &timeline, &plan, &server).await;
@@ -147,6 +158,8 @@ async fn ready<S: Setting>(
         plan: Rc::new(plan),
         fit: Rc::new(fit),
         abilities: server.abilities,
+        identity: Identity::of_server(&server),
+        recipe: Rc::new(recipe),
         model: server.model.id.clone(),
         salt: salt(&timeline),
         secrets: setting.secrets(),

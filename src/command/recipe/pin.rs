@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::engine::{self, Known};
-use crate::command::inputs::{Beside, index_source, recipe_source, submission};
+use crate::command::inputs::{Beside, Found, Reach, index_source, recipe_source, submission};
 use crate::command::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -17,8 +17,10 @@ use crate::spec::recipe::{Reading, Wishes, builds, pin, read_as};
 /// What is to be pinned, by what, and where to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wish {
-    /// A recipe's file, folder or name.
+    /// A recipe's file, folder, name or reference.
     pub recipe: String,
+    /// How far a reference may reach.
+    pub reach: Reach,
     /// Where to; nothing is stdout.
     pub output: Option<PathBuf>,
     /// A build index.
@@ -37,7 +39,11 @@ pub fn pin(wish: &Wish) -> Exit {
 
 fn written(output: Option<&Path>, text: &str) -> Exit {
     let Some(path) = output else { return finish(text, Exit::Pass) };
-    if let Err(why) = std::fs::write(path, text) {
+    // By rename: the recipe that it may replace is whole until then.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let done = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    if let Err(why) = done {
         let what = format!("the recipe could not be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }
@@ -46,7 +52,10 @@ fn written(output: Option<&Path>, text: &str) -> Exit {
 }
 
 fn pinned(wish: &Wish) -> Result<String, Mistake> {
-    let (source, beside) = recipe_source(&wish.recipe)?;
+    let Found { source, beside, told } = recipe_source(&wish.recipe, &wish.reach)?;
+    if let Some(told) = told {
+        tell(&format!("warning: {told}"));
+    }
     let load = |name: &str| beside.load(name);
     let reading = read_as(&source, &Wishes::default(), &load)?;
     left_alone(&reading);

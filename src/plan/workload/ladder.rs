@@ -79,7 +79,8 @@ fn depths(
             if ladder.cap.is_none() {
                 return Err(too_deep(ladder, *depth, longest, scenario));
             }
-            notes.push(format!("d{depth} left out: {total} tokens, the server takes {longest}"));
+            notes
+                .push(format!("d{depth} left out: {total} tokens, and max_model_len is {longest}"));
             continue;
         }
         if let (Some(cap), Some(rate)) = (ladder.cap, bounds.prefill_per_s) {
@@ -105,7 +106,7 @@ fn too_deep(ladder: &Ladder, depth: u64, longest: u64, scenario: &Scenario) -> M
         .map(u64::to_string)
         .collect();
     let mistake = Mistake::new(format!(
-        "depth {depth} + prompt {} + output {} = {} tokens, but the server takes {longest}",
+        "depth {depth} + prompt {} + output {} = {} tokens, but max_model_len is {longest}",
         ladder.prompt,
         ladder.output,
         depth + ladder.prompt + ladder.output

@@ -29,6 +29,8 @@ pub struct Chunk {
     pub usage: Option<Usage>,
     /// The words of an error object.
     pub error: Option<String>,
+    /// What the server calls its build and configuration, where the frame says.
+    pub system: Option<String>,
 }
 
 /// What the server counted.
@@ -51,6 +53,7 @@ struct Frame {
     usage: Option<RawUsage>,
     error: Option<Value>,
     message: Option<Value>,
+    system_fingerprint: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +114,10 @@ impl Chunk {
         let frame: Frame = serde_json::from_str(data).map_err(|error| error.to_string())?;
         let mut chunk = Chunk { error: error_of(&frame), ..Chunk::default() };
         chunk.usage = frame.usage.map(Usage::from);
+        chunk.system = match frame.system_fingerprint {
+            Some(Value::String(name)) if !name.is_empty() => Some(name),
+            _ => None,
+        };
         // One answer is asked for, so there is one choice.
         if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()) {
             chunk.take(choice);

@@ -22,7 +22,8 @@ const USELESS_MAX: u64 = 6;
 /// Tokens asked for; enough to tell obedience from the end of an answer.
 const TOKENS: u64 = 12;
 
-/// Waits for the first token, then finds out which knobs work. Returns when the first came.
+/// Waits for the first token, then finds out which knobs work. Returns when the first came, and
+/// what the server called its build and configuration with it.
 pub async fn of_requests<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -31,12 +32,12 @@ pub async fn of_requests<W: Wire>(
     abilities: &mut Abilities,
     notes: &mut Vec<String>,
     waiting: &mut dyn FnMut(At, &str),
-) -> Result<At, NoServer> {
+) -> Result<(At, Option<String>), NoServer> {
     let ask = Asker { wire, timeline, model };
-    let first_token = first_token(&ask, deadline, abilities, waiting).await?;
+    let (first_token, system) = first_token(&ask, deadline, abilities, waiting).await?;
     if !abilities.chat && !abilities.completions {
         notes.push("neither chat nor plain completions gave a stream".to_owned());
-        return Ok(first_token);
+        return Ok((first_token, system));
     }
     let path = if abilities.chat { CHAT } else { COMPLETIONS };
     stream_options(&ask, path, abilities).await;
@@ -49,7 +50,7 @@ pub async fn of_requests<W: Wire>(
         let ids = ask.ask(COMPLETIONS, json!({"prompt": [1, 2, 3, 4]})).await;
         abilities.token_id_prompts = ids.is_some_and(|seen| seen.status == 200 && seen.frames > 0);
     }
-    Ok(first_token)
+    Ok((first_token, system))
 }
 
 const CHAT: &str = "/v1/chat/completions";
@@ -60,7 +61,7 @@ async fn first_token<W: Wire>(
     deadline: At,
     abilities: &mut Abilities,
     waiting: &mut dyn FnMut(At, &str),
-) -> Result<At, NoServer> {
+) -> Result<(At, Option<String>), NoServer> {
     let mut wait_us = WAIT_US.0;
     let mut useless = 0;
     loop {
@@ -74,7 +75,7 @@ async fn first_token<W: Wire>(
                             CHAT => abilities.chat = true,
                             _ => abilities.completions = true,
                         }
-                        return Ok(ask.timeline.now());
+                        return Ok((ask.timeline.now(), seen.system));
                     }
                     words = match gathered.status {
                         200 => "200, but not with a stream of tokens".to_owned(),
@@ -214,6 +215,7 @@ struct Seen {
     cached: bool,
     cached_count: u64,
     ids: bool,
+    system: Option<String>,
 }
 
 impl Seen {
@@ -228,6 +230,9 @@ impl Seen {
             let choice = &frame["choices"][0];
             seen.frames += u64::from(!choice.is_null());
             seen.ids |= choice["token_ids"].as_array().is_some_and(|ids| !ids.is_empty());
+            if let Some(system) = frame["system_fingerprint"].as_str().filter(|it| !it.is_empty()) {
+                seen.system = Some(system.to_owned());
+            }
             let usage = &frame["usage"];
             if let Some(tokens) = usage["completion_tokens"].as_u64() {
                 seen.usage = Some(tokens);

@@ -34,6 +34,7 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
         model: Some(model.to_owned()),
         served: vec![model.to_owned()],
         runtime: "unknown".to_owned(),
+        runtime_version: version.map(str::to_owned),
         container: None,
         env: Vec::new(),
         command: None,

@@ -128,6 +128,11 @@ fn recipe(
         served: served(&settings, model.as_deref()),
         model,
         runtime: draft.runtime.clone(),
+        runtime_version: root
+            .node
+            .get("runtime_version")
+            .and_then(|it| it.said())
+            .map(str::to_owned),
         env: draft.env.clone(),
         command,
         settings,

@@ -35,6 +35,7 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
         model,
         served,
         runtime: runtime.to_owned(),
+        runtime_version: None,
         container: line.image.clone(),
         env: env.collect(),
         command: line.command.clone(),

@@ -1,6 +1,8 @@
 //! The text format of Prometheus: series with labels and a value. Written by
 //! strangers; a line that is not understood is passed over.
 
+use std::collections::BTreeMap;
+
 /// One series with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series<'a> {
@@ -48,6 +50,31 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
+/// The labels of a series by name, quotes and escapes undone. What is no label is passed over.
+pub fn labels(written: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let mut rest = written;
+    while let Some((name, value)) = rest.split_once("=\"") {
+        let mut text = String::new();
+        let mut characters = value.char_indices();
+        let end = loop {
+            match characters.next() {
+                None => return labels,
+                Some((at, '"')) => break at + 1,
+                Some((_, '\\')) => match characters.next() {
+                    Some((_, 'n')) => text.push('\n'),
+                    Some((_, other)) => text.push(other),
+                    None => return labels,
+                },
+                Some((_, other)) => text.push(other),
+            }
+        };
+        labels.insert(name.trim_matches([',', ' ']).to_owned(), text);
+        rest = &value[end..];
+    }
+    labels
+}
+
 /// The sum of a metric over all its series: several engines behind one page count together.
 pub fn sum(page: &str, name: &str) -> Option<f64> {
     let mut found = series(page).filter(|series| series.name == name).peekable();
@@ -66,6 +93,15 @@ mod tests {
         assert_eq!(sum(PAGE, "vllm:num_requests_running"), Some(3.0));
         assert_eq!(sum(PAGE, "process_start_time_seconds"), Some(1_795_331_816.65));
         assert_eq!(sum(PAGE, "vllm:nothing"), None);
+    }
+
+    #[test]
+    fn labels_are_read_by_name_and_a_broken_end_is_passed_over() {
+        let read = labels(r#"engine="0",cache_dtype="fp8", note="a\"b,c=\\",open="x"#);
+        let read: Vec<(&str, &str)> =
+            read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(read, [("cache_dtype", "fp8"), ("engine", "0"), ("note", "a\"b,c=\\")]);
+        assert!(labels("").is_empty() && labels("a=b").is_empty());
     }
 
     #[test]

@@ -1,0 +1,246 @@
+//! A text that somebody keeps at an address: where it may be fetched from, and
+//! the fetching. Bounded in size and time, never sent on to another host, and
+//! nothing but text.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Client, Response, Url};
+
+use super::{address, broken, client, tls};
+use crate::error::Mistake;
+use crate::escape::one_line;
+use crate::timeline::Timeline;
+
+/// Redirects within one host that are followed: bounds a circle.
+const REDIRECTS_MAX: usize = 3;
+
+/// Bounds what is said of a foreign header.
+const WORDS_CHARS_MAX: usize = 160;
+
+/// What a fetch may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The text, bytes.
+    pub bytes: usize,
+    /// From the first knock to the last byte.
+    pub time: Duration,
+}
+
+/// Why there is no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfetched {
+    /// The host could not be spoken to, or failed; another time it might be.
+    Away(String),
+    /// What is there is not what was asked for.
+    Refused(String),
+}
+
+/// An address from which a text may be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    url: Url,
+    host: String,
+}
+
+impl Remote {
+    /// Reads an address: https, of a host that is `known`; over http only where that host is
+    /// this machine itself.
+    ///
+    /// # Errors
+    /// It is no such address, or holds what must not be written down.
+    pub fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
+        let wrong = |why: String| {
+            Mistake::new(format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX)))
+        };
+        let url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
+        let host = match (url.scheme(), url.host_str()) {
+            ("file", _) => return Err(wrong("a file needs no address".to_owned()).hint("its path")),
+            ("http" | "https", Some(host)) => address::bare(host).to_ascii_lowercase(),
+            (scheme, _) => {
+                return Err(wrong(format!("`{scheme}` is not https"))
+                    .hint("an https address, or the path of a file"));
+            }
+        };
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            let why = "a password or a `?` in it would be written down with the run".to_owned();
+            return Err(wrong(why).hint("fetch it yourself, and give the path of the file"));
+        }
+        let loopback = address::is_loopback(&host);
+        if url.scheme() == "http" && !loopback {
+            return Err(wrong("over http anybody on the way can change it".to_owned())
+                .hint("the same address with https"));
+        }
+        if !known.iter().any(|known| address::bare(known).eq_ignore_ascii_case(&host)) {
+            return Err(wrong(format!("`{host}` is not a host that longhaul knows"))
+                .hint(format!("--allow-recipe-host {host}, if you trust it"))
+                .hint("fetch it yourself, and give the path of the file"));
+        }
+        Ok(Remote { url, host })
+    }
+
+    /// The address in full.
+    pub fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// What its text may be called: the last part of the path that says something.
+    pub fn name(&self) -> String {
+        let mut parts = self.url.path_segments().into_iter().flatten();
+        let last = parts.rfind(|part| !matches!(*part, "" | "raw"));
+        let last = last.unwrap_or(&self.host);
+        let stem = last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml"));
+        stem.unwrap_or(last).to_owned()
+    }
+
+    /// Fetches the text.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn fetch(&self, limits: Limits) -> Result<String, Unfetched> {
+        let timeline = Timeline::start();
+        let deadline = timeline.now().after(limits.time);
+        let late = || Err(Unfetched::Away(format!("not there within {:?}", limits.time)));
+        timeline.before(deadline, self.read(limits.bytes)).await.unwrap_or_else(late)
+    }
+
+    async fn read(&self, bytes_max: usize) -> Result<String, Unfetched> {
+        let client = self.client()?;
+        let mut response = self.reply(&client).await?;
+        is_text(response.headers())?;
+        let too_large = || Unfetched::Refused(format!("it has more than {bytes_max} bytes"));
+        if response.content_length().is_some_and(|length| length > bytes_max as u64) {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(|error| away(&error))? {
+            bytes.extend_from_slice(&part);
+            if bytes.len() > bytes_max {
+                return Err(too_large());
+            }
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
+            _ => Err(Unfetched::Refused("it is no text".to_owned())),
+        }
+    }
+
+    fn client(&self) -> Result<Client, Unfetched> {
+        let unusable = |why: String| Unfetched::Away(one_line(&why, WORDS_CHARS_MAX));
+        let tls = tls::config(self.url.scheme() == "https", None).map_err(|wrong| {
+            let words = wrong.to_string();
+            let first = words.lines().next().unwrap_or_default();
+            unusable(first.trim_start_matches("error: ").to_owned())
+        })?;
+        client(tls, address::is_local(&self.host))
+            .build()
+            .map_err(|error| unusable(broken::words(&error)))
+    }
+
+    /// The answer that holds the text, redirects within the host followed.
+    async fn reply(&self, client: &Client) -> Result<Response, Unfetched> {
+        let mut url = self.url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let response = client.get(url.clone()).send().await.map_err(|error| away(&error))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            if !status.is_redirection() {
+                let words = format!("the host says {status}");
+                return Err(match status.as_u16() {
+                    408 | 429 | 500.. => Unfetched::Away(words),
+                    _ => Unfetched::Refused(words),
+                });
+            }
+            let to =
+                response.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+            let to = to.unwrap_or_default().into_owned();
+            url = url.join(&to).ok().filter(|next| next.origin() == self.url.origin()).ok_or_else(
+                || {
+                    let to = one_line(&to, WORDS_CHARS_MAX);
+                    Unfetched::Refused(format!("it is sent on to `{to}`, which is another host"))
+                },
+            )?;
+        }
+        Err(Unfetched::Refused("it is sent on and on".to_owned()))
+    }
+}
+
+fn away(error: &reqwest::Error) -> Unfetched {
+    Unfetched::Away(one_line(&broken::words(error), WORDS_CHARS_MAX))
+}
+
+/// Whether what is there says that it is a text. A page for people is none, and the likeliest
+/// slip: the address of a benchmark in place of its recipe.
+fn is_text(headers: &HeaderMap) -> Result<(), Unfetched> {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
+    let bare = kind.split(';').next().unwrap_or_default().trim();
+    let is_text = bare.starts_with("text/") && bare != "text/html"
+        || bare.ends_with("yaml")
+        || matches!(bare, "application/json" | "application/octet-stream");
+    if is_text {
+        return Ok(());
+    }
+    Err(Unfetched::Refused(format!("it is `{}` and no recipe", one_line(bare, WORDS_CHARS_MAX))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Remote, String> {
+        let known = ["spark-arena.com".to_owned(), "127.0.0.1".to_owned()];
+        Remote::parse(text, &known).map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn a_known_host_over_https_is_taken_and_named_by_what_says_something() {
+        for (text, name) in [
+            ("https://spark-arena.com/api/recipes/0a-1/raw", "0a-1"),
+            ("https://Spark-Arena.com/x/my.yaml", "my"),
+            ("https://spark-arena.com", "spark-arena.com"),
+            ("http://127.0.0.1:81/r.yml", "r"),
+        ] {
+            assert_eq!(parse(text).unwrap().name(), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_and_says_what_to_try() {
+        for (text, words) in [
+            ("http://spark-arena.com/r.yaml", "http"),
+            ("http://localhost/r.yaml", "--allow-recipe-host localhost"),
+            ("https://example.com/r.yaml", "--allow-recipe-host example.com"),
+            ("https://spark-arena.com.example.com/r", "not a host that longhaul knows"),
+            ("https://spark-arena.com@example.com/r", "written down"),
+            ("https://u:p@spark-arena.com/r", "written down"),
+            ("https://spark-arena.com/r?key=1", "written down"),
+            ("file:///etc/passwd", "needs no address"),
+            ("file://spark-arena.com/r", "needs no address"),
+            ("ftp://spark-arena.com/r", "is not https"),
+            ("data:text/plain,x://", "is not https"),
+            ("https://", "is not fetched"),
+        ] {
+            let told = parse(text).expect_err(text);
+            assert!(told.contains(words), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_page_for_people_is_no_recipe() {
+        let kind = |kind: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            is_text(&headers).is_ok()
+        };
+        assert!(
+            kind("text/plain; charset=utf-8") && kind("application/x-yaml") && kind("text/yaml")
+        );
+        assert!(
+            !kind("text/html; charset=utf-8") && !kind("image/png") && !kind("application/zip")
+        );
+        assert!(is_text(&HeaderMap::new()).is_ok());
+    }
+}

@@ -1,0 +1,146 @@
+//! References on the command line: what is refused, what is kept, and what a run writes of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::host::{Host, page};
+
+const RECIPE: &str = "model: some/model\nruntime: vllm\ncommand: vllm serve some/model --port {port}\n\
+                      defaults:\n  port: 8000\n";
+
+/// A user's cache folder, removed when it is dropped.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Home {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Home(path)
+    }
+
+    fn longhaul(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+        command.args(arguments).env("XDG_CACHE_HOME", &self.0).current_dir(&self.0);
+        command.output().unwrap()
+    }
+
+    fn rendered(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.longhaul(&[&["recipe", "render"], arguments].concat());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const ALLOWED: [&str; 2] = ["--allow-recipe-host", "127.0.0.1"];
+
+#[test]
+fn hosts_and_ways_that_nobody_asked_for_are_refused_before_they_are_asked() {
+    let home = Home::new("refused");
+    let host = Host::saying(page("200 OK", "text/plain", RECIPE));
+    let address = host.at("/r.yaml");
+    for (reference, words) in [
+        (address.as_str(), "--allow-recipe-host 127.0.0.1"),
+        ("https://example.com/r.yaml", "--allow-recipe-host example.com"),
+        ("http://example.com/r.yaml", "with https"),
+        ("file:///etc/passwd", "its path"),
+        ("@official/some-recipe", "@spark-arena/<id>"),
+        ("@spark-arena/../x", "no id"),
+    ] {
+        let (code, out, told) = home.rendered(&[reference]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{reference}: {told}");
+        assert!(told.contains(words) && told.contains("try: "), "{reference}: {told}");
+    }
+    assert_eq!(host.asked(), 0);
+}
+
+#[test]
+fn a_copy_is_kept_and_used_when_the_host_is_away_and_that_is_said() {
+    let home = Home::new("cached");
+    let host = Host::new({
+        let first = std::sync::atomic::AtomicBool::new(true);
+        move |_, stream| {
+            let there = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+            let away = page("502 Bad Gateway", "text/html", "<html>");
+            let answer = if there { page("200 OK", "text/plain", RECIPE) } else { away };
+            let _ = std::io::Write::write_all(stream, &answer);
+        }
+    });
+    let address = host.at("/r.yaml");
+    let rendered =
+        |more: &[&str]| home.rendered(&[&[address.as_str()], ALLOWED.as_slice(), more].concat());
+    let (code, _, told) = rendered(&["--offline"]);
+    assert!(code == Some(2) && told.contains("never fetched here"), "{told}");
+    let command = "vllm serve some/model --port 8000\n";
+    assert_eq!(rendered(&[]), (Some(0), command.to_owned(), String::new()));
+    let (code, out, told) = rendered(&[]);
+    assert_eq!((code, out.as_str()), (Some(0), command), "{told}");
+    let sum = longhaul::digest::sha256(RECIPE.as_bytes());
+    assert!(told.contains("502") && told.contains("copy of") && told.contains(&sum), "{told}");
+    let asked = host.asked();
+    let (code, out, told) = rendered(&["--offline"]);
+    assert_eq!((code, out.as_str(), host.asked()), (Some(0), command, asked), "{told}");
+    let name = format!("longhaul/recipes/{}.yaml", longhaul::digest::sha256(address.as_bytes()));
+    assert_eq!(fs::read_to_string(home.0.join(name)).unwrap(), RECIPE);
+}
+
+#[test]
+fn what_is_gone_is_not_taken_from_the_cache() {
+    let home = Home::new("gone");
+    let host = Host::new({
+        let first = std::sync::atomic::AtomicBool::new(true);
+        move |_, stream| {
+            let there = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+            let (status, body) = if there { ("200 OK", RECIPE) } else { ("404 Not Found", "") };
+            let _ = std::io::Write::write_all(stream, &page(status, "text/plain", body));
+        }
+    });
+    let address = host.at("/r.yaml");
+    let arguments = [&[address.as_str()], ALLOWED.as_slice()].concat();
+    assert_eq!(home.rendered(&arguments).0, Some(0));
+    let (code, out, told) = home.rendered(&arguments);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+    assert!(told.contains("404") && told.contains(&address), "{told}");
+}
+
+#[test]
+fn a_fetched_recipe_reaches_for_nothing_on_this_machine() {
+    let home = Home::new("reaches");
+    fs::write(home.0.join("base.yaml"), RECIPE).unwrap();
+    let include = Host::saying(page("200 OK", "text/plain", "include: base\nmodel: m\n"));
+    let (code, _, told) =
+        home.rendered(&[&[include.at("/r").as_str()], ALLOWED.as_slice()].concat());
+    assert!(code == Some(2) && told.contains("stands alone"), "{told}");
+    let profile = format!("{RECIPE}metadata: {{profile: ./base.yaml}}\n");
+    let profile = Host::saying(page("200 OK", "text/plain", &profile)).at("/r");
+    let plan = [&["plan", "--recipe", profile.as_str()], ALLOWED.as_slice()].concat();
+    let told = String::from_utf8(home.longhaul(&plan).stderr).unwrap();
+    assert!(told.contains("shipped profile only"), "{told}");
+}
+
+#[test]
+fn a_run_keeps_the_text_and_its_digest_and_again_repeats_the_reference() {
+    let home = Home::new("run");
+    let recipe = include_str!("../../recipes/nemotron-3-super.yaml");
+    let host = Host::saying(page("200 OK", "text/plain", recipe));
+    let address = host.at("/api/recipes/0a1b/raw");
+    let run = ["rehearse", "--duration", "60s", "--depths", "0", "-o", "run", "--recipe", &address];
+    let output = home.longhaul(&[&run, ALLOWED.as_slice()].concat());
+    assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let manifest = fs::read_to_string(home.0.join("run/run.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["recipe"]["text"], recipe);
+    assert_eq!(manifest["recipe"]["sha256"], longhaul::digest::sha256(recipe.as_bytes()));
+    assert_eq!(manifest["recipe"]["name"], "0a1b");
+    assert_eq!(manifest["recipe"]["origin"], address.as_str());
+    let again = manifest["again"].as_str().unwrap();
+    let words = format!("--recipe {address} --allow-recipe-host 127.0.0.1");
+    assert!(again.contains(&words), "{again}");
+}
