@@ -72,7 +72,7 @@ impl Asked {
                     .hint("--profile FILE")
             })?
         } else {
-            find(shipped::Kind::Profile, named)?
+            shipped::find(shipped::Kind::Profile, named, &|path| read_plain(Path::new(path)))?
         };
         profile::read(source).map(Some)
     }
@@ -171,7 +171,7 @@ pub fn submission(wanted: &str) -> Result<Option<Submission>, Mistake> {
     let mut found = Submission::default();
     if let Some(path) = first(["metadata.json", "metadata/metadata.json"]) {
         let place = path.display().to_string();
-        let text = read_bounded(&path)
+        let text = read_plain(&path)
             .map_err(|why| Mistake::new(format!("it cannot be read: {why}")).at(&place))?;
         found = recipe::submission::read(&text)
             .map_err(|why| Mistake::new(format!("{place} is no submission's: {why}")).at(&place))?;
@@ -195,6 +195,15 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     let file = std::fs::File::open(path)?;
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The same of a plain file only: what somebody else names must not be a pipe or a device, at
+/// which a reader waits for ever.
+fn read_plain(path: &Path) -> std::io::Result<String> {
+    if std::fs::metadata(path)?.is_file() {
+        return read_bounded(path);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
 }
 
 /// What a recipe has to warn of, keys that longhaul does not know among it.

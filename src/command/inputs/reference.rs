@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::read_bounded;
+use super::read_plain;
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::http::remote::{Limits, Remote, Unfetched};
-use crate::spec::Source;
+use crate::spec::{Source, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
 
@@ -100,8 +100,9 @@ fn text(
     } else {
         match over_the_network(remote)? {
             Ok(text) => {
-                if let Some(copy) = &copy {
-                    keep(copy, &text);
+                // A page that is no recipe does not take the place of one that was.
+                if let Some(copy) = copy.filter(|_| reads(&text)) {
+                    keep(&copy, &text);
                 }
                 return Ok((text, None));
             }
@@ -114,7 +115,7 @@ fn text(
             Err(Unfetched::Away(why)) => why,
         }
     };
-    let kept = copy.and_then(|copy| Some((read_bounded(&copy).ok()?, age(&copy))));
+    let kept = copy.and_then(|copy| Some((read_plain(&copy).ok()?, age(&copy))));
     match kept {
         Some((text, when)) => {
             let sum = sha256(text.as_bytes());
@@ -131,6 +132,12 @@ fn text(
             .hint("look at the network, HTTPS_PROXY and NO_PROXY, and try again")
             .hint("fetch it elsewhere, and give the path of the file")),
     }
+}
+
+/// Whether a text is a recipe at all.
+fn reads(text: &str) -> bool {
+    let source = Source { name: String::new(), origin: String::new(), text: text.to_owned() };
+    recipe::read(source).is_ok()
 }
 
 /// Fetches on a runtime of its own: before any other begins, and never in virtual time, in

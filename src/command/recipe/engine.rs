@@ -3,7 +3,8 @@
 //! `image inspect` neither pulls nor starts anything.
 
 use std::io::{ErrorKind, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::escape::one_line;
@@ -79,33 +80,39 @@ fn asked(program: &str, image: &str) -> std::io::Result<Answer> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let mut is_good = None;
+    let (out, err) = (read(child.stdout.take())?, read(child.stderr.take())?);
+    let late = || std::io::Error::new(ErrorKind::TimedOut, "it did not answer in ten seconds");
     for _ in 0..LOOKS_MAX {
-        is_good = child.try_wait()?.map(|status| status.success());
-        if is_good.is_some() {
-            break;
+        if let Some(status) = child.try_wait()? {
+            // Whoever still holds its pipes is not waited for.
+            let page = |pages: &Receiver<String>| {
+                pages.recv_timeout(BETWEEN_LOOKS * 20).map_err(|_| late())
+            };
+            let err = page(&err)?;
+            let err = if err.trim().is_empty() { status.to_string() } else { err };
+            return Ok(Answer { is_good: status.success(), out: page(&out)?, err });
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
-    let Some(is_good) = is_good else {
-        child.kill()?;
-        child.wait()?;
-        return Err(std::io::Error::new(ErrorKind::TimedOut, "it did not answer in ten seconds"));
-    };
-    let (out, err) = pages(&mut child)?;
-    Ok(Answer { is_good, out, err })
+    child.kill()?;
+    child.wait()?;
+    Err(late())
 }
 
-fn pages(child: &mut Child) -> std::io::Result<(String, String)> {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    if let Some(page) = child.stdout.take() {
-        page.take(ANSWER_BYTES_MAX).read_to_end(&mut out)?;
-    }
-    if let Some(page) = child.stderr.take() {
-        page.take(ANSWER_BYTES_MAX).read_to_end(&mut err)?;
-    }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok((text(&out), text(&err)))
+/// Reads a pipe to its end on a thread of its own, so that a full one holds nobody up. What
+/// is beyond the bound is read and dropped.
+fn read(pipe: Option<impl Read + Send + 'static>) -> std::io::Result<Receiver<String>> {
+    let (page, pages) = channel();
+    std::thread::Builder::new().spawn(move || {
+        let Some(mut pipe) = pipe else { return };
+        let mut bytes = Vec::new();
+        // What was read before an error is what there is.
+        let _ = (&mut pipe).take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
+        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        // Nobody listens any more when the answer came too late.
+        let _ = page.send(String::from_utf8_lossy(&bytes).into_owned());
+    })?;
+    Ok(pages)
 }
 
 fn understood(program: &str, image: &str, answer: &Answer) -> Known {
@@ -127,10 +134,10 @@ fn understood(program: &str, image: &str, answer: &Answer) -> Known {
             nothing(format!("{program}: {why}"), "--builds INDEX")
         };
     }
-    let names: Vec<String> = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim())
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let Ok(names) = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim()) else {
+        return nothing(format!("{program} answers something else"), "--builds INDEX");
+    };
+    let names = names.unwrap_or_default();
     if let Some(digest) = own_digest(image, &names) {
         return Known::Digest { digest: digest.to_owned(), program: program.to_owned() };
     }
@@ -155,7 +162,10 @@ mod tests {
 
     #[test]
     fn every_way_to_know_nothing_is_explained() {
-        assert_eq!(words(true, "[\"x/y@sha256:1\",\"a/b@sha256:2\"]\n", ""), "sha256:2");
+        let digest = format!("sha256:{}", "2".repeat(64));
+        assert_eq!(words(true, &format!("[\"x/y@sha256:1\",\"a/b@{digest}\"]\n"), ""), digest);
+        assert!(words(true, "[\"a/b@sha256:zz\"]", "").contains("only as"));
+        assert!(words(true, "banana", "").contains("something else"));
         assert!(words(true, "[]\n", "").contains("built here"));
         assert!(words(true, "null\n", "").contains("built here"));
         assert!(words(true, "[\"x/y@sha256:1\"]", "").contains("only as `x/y@sha256:1`"));

@@ -2,6 +2,7 @@
 //! digest is learned from a build index, from what a submission ran, or from
 //! the container engine of this machine, in this order; nothing is pulled.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::engine::{self, Known};
@@ -39,16 +40,34 @@ pub fn pin(wish: &Wish) -> Exit {
 
 fn written(output: Option<&Path>, text: &str) -> Exit {
     let Some(path) = output else { return finish(text, Exit::Pass) };
-    // By rename: the recipe that it may replace is whole until then.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let done = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    let done = replaced(path, text);
     if let Err(why) = done {
         let what = format!("the recipe could not be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }
     tell(&format!("written: {}", path.display()));
     Exit::Pass
+}
+
+/// Writes a file whole or not at all: a plain one is replaced by rename, where a link leads and
+/// with the rights that it has; anything else is written to as it is.
+fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
+    let Ok(target) = path.canonicalize() else { return std::fs::write(path, text) };
+    let about = std::fs::metadata(&target)?;
+    if !about.is_file() {
+        return std::fs::write(&target, text);
+    }
+    let part = target.with_extension(format!("{}.part", std::process::id()));
+    let mut file = std::fs::File::create_new(&part)?;
+    let mut written = || {
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(about.permissions())?;
+        std::fs::rename(&part, &target)
+    };
+    written().inspect_err(|_| {
+        // What is left of it is of no use to anybody.
+        let _ = std::fs::remove_file(&part);
+    })
 }
 
 fn pinned(wish: &Wish) -> Result<String, Mistake> {

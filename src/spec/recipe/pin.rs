@@ -1,7 +1,7 @@
 //! A recipe with its image named by digest, and not one other byte changed:
 //! the name is exchanged where it stands, and what comes of it is read again.
 
-use super::pins::{Grade, Image};
+use super::pins::{Grade, Image, is_digest};
 use super::{Beside, Reading, Source, Wishes, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::shown;
@@ -22,7 +22,8 @@ pub fn by_digest(image: &str, digest: &str) -> String {
 pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = Image::of(image).plain_name();
     let names = names.iter().map(|name| Image::of(name));
-    names.filter(|name| name.plain_name() == wanted).find_map(|name| name.digest)
+    let own = names.filter(|name| name.plain_name() == wanted).filter_map(|name| name.digest);
+    own.into_iter().find(|digest| is_digest(digest))
 }
 
 /// The recipe's text with another image.
@@ -109,8 +110,10 @@ mod tests {
 
     #[test]
     fn an_engine_may_know_an_image_by_other_names_too() {
-        let names = ["mirror/b@sha256:1".to_owned(), "docker.io/a/b@sha256:2".to_owned()];
-        assert_eq!(own_digest("a/b:latest", &names), Some("sha256:2"));
+        let digest = format!("sha256:{}", "2".repeat(64));
+        let names = ["mirror/b@sha256:1".to_owned(), format!("docker.io/a/b@{digest}")];
+        assert_eq!(own_digest("a/b:latest", &names), Some(digest.as_str()));
+        assert_eq!(own_digest("a/b:latest", &["a/b@sha256:zz".to_owned()]), None, "no digest");
         assert_eq!(own_digest("c/b", &names), None);
     }
 }

@@ -82,9 +82,12 @@ fn assembled(sign: String, digits: &str, rest: &str, group: usize, spec: &Spec) 
     if let Some(mark) = spec.grouping.filter(|_| !digits.is_empty()) {
         if zeros {
             let room = spec.width.saturating_sub(sign.len() + rest.len());
-            while grouped(&digits, mark, group).len() < room {
-                digits.insert(0, '0');
-            }
+            // As long as so many digits are with their marks; counted, since a width is a stranger's.
+            let long = |count: usize| count + count.saturating_sub(1) / group;
+            let counts = digits.len()..=room.max(digits.len());
+            let count =
+                counts.into_iter().find(|count| long(*count) >= room).unwrap_or(digits.len());
+            digits = "0".repeat(count - digits.len()) + &digits;
         }
         digits = grouped(&digits, mark, group);
     }
