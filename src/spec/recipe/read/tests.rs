@@ -240,3 +240,10 @@ fn what_is_set_counts_before_defaults_and_what_cannot_be_set_is_said() {
     let wrong = reading(text, &set(&[("port.x", "1")]), &[]).unwrap_err().to_string();
     assert!(wrong.contains("at: --set"), "{wrong}");
 }
+
+#[test]
+fn a_command_that_is_built_is_bounded_as_a_template_is() {
+    let filler = "x".repeat(1 << 20);
+    let text = format!("model: m\ndefaults: {{max_parallel_prefills: {filler}}}\n");
+    assert!(read(source(&text)).unwrap_err().to_string().contains("longer than 1 MiB"));
+}
