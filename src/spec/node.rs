@@ -4,6 +4,8 @@
 //! Knows YAML, and nothing of recipes or scenarios. What a scalar means is
 //! said by whoever reads it; [`python`] says what PyYAML would make of it.
 
+use std::collections::BTreeMap;
+
 mod build;
 pub mod python;
 mod spot;
@@ -80,11 +82,14 @@ impl Node {
     /// the keys first stand.
     pub fn entries(&self) -> Vec<(&str, &Node)> {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (key, value) in self.pairs() {
             let Some(key) = key.text() else { continue };
-            match entries.iter_mut().find(|(known, _)| *known == key) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((key, value)),
+            if let Some(at) = places.get(key) {
+                entries[*at].1 = value;
+            } else {
+                places.insert(key, entries.len());
+                entries.push((key, value));
             }
         }
         entries

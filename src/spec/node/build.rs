@@ -13,7 +13,7 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Bounds nesting: what walks the tree does so by recursion, and must not run out of stack.
 const DEPTH_MAX: usize = 64;
 
-/// Bounds one map: keys are looked up one after the other, and a file of nothing but keys
+/// Bounds one map: [`Node::get`] looks a key up among all, and a file of nothing but keys
 /// would take for ever.
 const KEYS_MAX: usize = 4096;
 
@@ -101,6 +101,7 @@ impl Builder {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = if open.is_map {
             let pairs = pair_up(open.items);
+            check_keys(&pairs)?;
             self.find_duplicates(&pairs);
             let pairs = merge(pairs, line)?;
             if pairs.len() > KEYS_MAX {
@@ -169,6 +170,21 @@ fn is_text(tag: &Tag, is_plain: bool) -> bool {
         Some("str") => true,
         Some("int" | "float" | "bool" | "null") => false,
         _ => !is_plain,
+    }
+}
+
+/// PyYAML takes no structure for a key, and comparing whole trees takes for ever. It is
+/// mostly a placeholder without quotes: `model: {{name}}`.
+fn check_keys(pairs: &[(Node, Node)]) -> Result<(), Flaw> {
+    match pairs.iter().find(|(key, _)| key.text().is_none()) {
+        Some((key, _)) => flaw(
+            key.line,
+            &format!(
+                "{} is no key; put a text that holds braces or brackets in quotes",
+                key.kind()
+            ),
+        ),
+        None => Ok(()),
     }
 }
 

@@ -2,11 +2,13 @@
 //! how Python writes it. The tools that own the recipes are written in it, so
 //! a command is only right when its values are.
 
+mod dict;
 pub mod json;
 mod moment;
 mod scalar;
 mod write;
 
+pub use dict::Dict;
 pub use scalar::{is_trap, plain};
 
 use super::{Node, Value};
@@ -40,11 +42,11 @@ impl Python {
             Value::Scalar { raw, quoted: false } => plain(raw),
             Value::Seq(items) => Python::List(items.iter().map(Python::of).collect()),
             Value::Map(pairs) => {
-                let mut map = Vec::new();
+                let mut dict = Dict::default();
                 for (key, value) in pairs {
-                    insert(&mut map, Python::of(key), Python::of(value));
+                    dict.insert(Python::of(key), Python::of(value));
                 }
-                Python::Map(map)
+                Python::Map(dict.into_pairs())
             }
         }
     }
@@ -86,28 +88,6 @@ impl Python {
             Python::Text(text) => whole_of_text(text),
             _ => None,
         }
-    }
-}
-
-/// Sets a key of a dict: an equal key keeps its place.
-pub fn insert(map: &mut Vec<(Python, Python)>, key: Python, value: Python) {
-    match map.iter_mut().find(|(known, _)| are_equal(known, &key)) {
-        Some(pair) => pair.1 = value,
-        None => map.push((key, value)),
-    }
-}
-
-/// `==` among keys: `True`, `1` and `1.0` are one key.
-fn are_equal(one: &Python, other: &Python) -> bool {
-    let number = |value: &Python| match value {
-        Python::Bool(value) => Some(f64::from(u8::from(*value))),
-        Python::Int(value) => Some(*value as f64),
-        Python::Float(value) => Some(*value),
-        _ => None,
-    };
-    match (number(one), number(other)) {
-        (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
-        _ => one == other,
     }
 }
 

@@ -66,6 +66,20 @@ fn a_map_of_very_many_keys_is_refused() {
 }
 
 #[test]
+fn only_a_single_value_is_a_key() {
+    for (text, line, words) in [
+        ("a: 1\n? [x, y]\n: 2\n", 2, "a list is no key"),
+        ("a: {{name}}\n", 1, "a map is no key; put a text that holds braces or brackets in quotes"),
+        ("a: &l [x]\nb: {*l : 1}\n", 1, "a list is no key"),
+    ] {
+        let flaw = parse(text).unwrap_err();
+        assert_eq!(flaw.line, line, "{text}");
+        assert!(flaw.message.contains(words), "{text}: {flaw:?}");
+    }
+    assert!(parse("1: a\nnull: b\n? c\n: d\n").is_ok());
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     assert!(parse(&"[".repeat(10_000)).is_err());
     assert!(parse(&format!("{}{}", "[".repeat(70), "]".repeat(70))).is_err());

@@ -62,7 +62,10 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
     let mut found = Differences::default();
     for key in keys {
         let (one, other) = (one.get(key), other.get(key));
-        if one.zip(other).is_some_and(|(one, other)| plain(one) == plain(other)) {
+        let are_same = |(one, other): (&String, &String)| {
+            one == other || !is_exact(key) && plain(one) == plain(other)
+        };
+        if one.zip(other).is_some_and(are_same) {
             continue;
         }
         let difference = Difference { what: key.clone(), one: one.cloned(), other: other.cloned() };
@@ -146,10 +149,19 @@ fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
     }
 }
 
-/// A value as it counts: `0.80` is `0.8`, `True` is `true`.
+/// Names and variables are text, of which every character counts.
+fn is_exact(name: &str) -> bool {
+    name.starts_with("env.") || ["model", "container", "served_model_name"].contains(&name)
+}
+
+/// A value as it counts: `0.80` is `0.8`, `True` is `true`; whole numbers keep all their digits.
 fn plain(value: &str) -> String {
+    if let Ok(whole) = value.parse::<i128>() {
+        return whole.to_string();
+    }
+    let has_point = value.contains(['.', 'e', 'E']);
     match value.parse::<f64>() {
-        Ok(number) if number.is_finite() => number.to_string(),
+        Ok(number) if has_point && number.is_finite() => number.to_string(),
         _ if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => {
             value.to_ascii_lowercase()
         }
@@ -207,5 +219,20 @@ mod tests {
         };
         assert_eq!(told(&found.serving), ["env.X - 1", "max_num_seqs 4 8"]);
         assert_eq!(told(&found.address), ["port 1 2"]);
+    }
+
+    #[test]
+    fn variables_differ_as_text_and_whole_numbers_by_every_digit() {
+        let of = |variable: &str, seed: &str| {
+            reading(&format!(
+                "model: m\nenv: {{X: '{variable}'}}\ncommand: vllm serve m --seed {seed}\n"
+            ))
+        };
+        let what = |one: &Reading, other: &Reading| -> Vec<String> {
+            between(one, other).serving.into_iter().map(|d| d.what).collect()
+        };
+        assert_eq!(what(&of("010", "010"), &of("10", "10")), ["env.X"]);
+        assert_eq!(what(&of("1", "9007199254740993"), &of("1", "9007199254740992")), ["seed"]);
+        assert!(what(&of("1", "1.50"), &of("1", "1.5")).is_empty());
     }
 }

@@ -21,6 +21,9 @@ const SWITCHES: [&str; 14] = [
     "--replace",
 ];
 
+/// Where a command ends for a shell, and another or a file's name begins.
+const OPERATORS: &str = ";|&<>";
+
 /// What stands in the line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
@@ -65,7 +68,8 @@ fn is_run(code: &str) -> bool {
 
 /// Takes the line apart.
 pub fn parse(text: &str, start: usize) -> Line {
-    let text = &text[start..start + end_of(&text[start..])];
+    // A line's end that does not go on ends the command too.
+    let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];
     let words = flags::words(text);
     let run = words.iter().position(|word| word.text == "run").unwrap_or(0);
     let mut line = Line::default();
@@ -107,8 +111,10 @@ pub fn parse(text: &str, start: usize) -> Line {
     line
 }
 
-/// The command behind `bash -c '…'`, or itself.
+/// The command of the server alone: of several that a shell would run, the one that serves,
+/// else the first, and what stands behind `bash -c '…'`.
 pub fn inner(command: &str) -> String {
+    let command = serving(command);
     let words = flags::words(command);
     match words.as_slice() {
         [shell, option, inner, ..]
@@ -116,10 +122,33 @@ pub fn inner(command: &str) -> String {
                 && option.text.starts_with('-')
                 && option.text.ends_with('c') =>
         {
-            inner.text.clone()
+            serving(&inner.text).to_owned()
         }
         _ => command.to_owned(),
     }
+}
+
+/// The part between a shell's operators that starts a server; the first where none does.
+fn serving(command: &str) -> &str {
+    let parts = parts(command, OPERATORS);
+    let first = parts.first().copied().unwrap_or_default();
+    let found = (parts.len() > 1).then(|| parts.iter().find(|part| starts_a_server(part)));
+    found.flatten().copied().unwrap_or(first)
+}
+
+/// Words behind `bash -c` too, which are one word to the shell around it.
+fn starts_a_server(command: &str) -> bool {
+    let words = flags::words(command);
+    let words: Vec<&str> = words.iter().flat_map(|word| word.text.split_whitespace()).collect();
+    let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_entry = |word: &&str| {
+        let name = name(word);
+        name.ends_with("launch_server") || name.ends_with("api_server") || name == "llama-server"
+    };
+    words.iter().any(is_entry)
+        || words
+            .windows(2)
+            .any(|two| two[1] == "serve" && matches!(name(two[0]).as_str(), "vllm" | "sglang"))
 }
 
 /// `--name=value`, and `-eKEY=value`.
@@ -143,10 +172,11 @@ fn is_short_switches(word: &str) -> bool {
     word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'd' | 'i' | 't' | 'P' | 'q'))
 }
 
-/// Where the command ends for a shell: at a line's end that does not go on, or an operator.
-fn end_of(text: &str) -> usize {
-    let mut quote = None;
-    let mut characters = text.char_indices();
+/// What stands between the operators of a shell; not those in quotes, comments and `$(…)`.
+fn parts<'a>(text: &'a str, operators: &str) -> Vec<&'a str> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut quote, mut depth, mut before) = (None, 0_usize, ' ');
+    let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         match (quote, character) {
             (Some('\''), '\\') => {}
@@ -155,11 +185,28 @@ fn end_of(text: &str) -> usize {
             }
             (Some(mark), again) if mark == again => quote = None,
             (None, '\'' | '"') => quote = Some(character),
-            (None, '\n' | ';' | '|' | '&' | '>' | '<') => return at,
+            (None, '#') if before.is_whitespace() => {
+                while characters.next_if(|(_, c)| *c != '\n').is_some() {}
+            }
+            (None, '(') if before == '$' || depth > 0 => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, operator) if depth == 0 && operators.contains(operator) => {
+                parts.push(without_descriptor(&text[start..at], operator));
+                start = at + operator.len_utf8();
+            }
             _ => {}
         }
+        before = character;
     }
-    text.len()
+    parts.push(&text[start..]);
+    parts
+}
+
+/// `2>` names a descriptor, which is no word of the command.
+fn without_descriptor(part: &str, operator: char) -> &str {
+    let rest = part.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_descriptor = matches!(operator, '<' | '>') && rest.ends_with(char::is_whitespace);
+    if is_descriptor { rest } else { part }
 }
 
 #[cfg(test)]
@@ -206,6 +253,30 @@ mod tests {
         assert_eq!(found.command.as_deref(), Some("vllm serve m --port 1"));
         let found = line("#!/bin/sh\nset -e\npodman run img bash -lc 'vllm serve m'\n");
         assert_eq!(inner(&found.command.unwrap()), "vllm serve m");
+    }
+
+    #[test]
+    fn of_several_commands_the_one_that_serves_counts() {
+        for (command, served) in [
+            (
+                "vllm serve m --max-num-seqs 8; echo --max-model-len 5",
+                "vllm serve m --max-num-seqs 8",
+            ),
+            ("cd /x && /bin/vllm serve m || exit 1", "/bin/vllm serve m"),
+            ("sleep 1 & bash -c \"a; vllm serve m 2>&1 | tee log\"", "vllm serve m"),
+            (
+                "vllm serve m --x 'a;b' --y $(nproc | cat) --z a\\;b >log",
+                "vllm serve m --x 'a;b' --y $(nproc | cat) --z a\\;b",
+            ),
+            ("org/m --name x>log", "org/m --name x"),
+            ("# first; it's\nvllm serve m", "# first; it's\nvllm serve m"),
+            (
+                "python3 -m sglang.launch_server --port 1",
+                "python3 -m sglang.launch_server --port 1",
+            ),
+        ] {
+            assert_eq!(inner(command).trim(), served, "{command}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Only names of files beside the recipe are followed: a stranger's recipe
 //! must not choose what is read from a disk, and nothing is fetched.
 
+use std::collections::BTreeMap;
+
 use crate::error::Mistake;
 use crate::spec::Source;
 use crate::spec::field::{Field, document, shown};
@@ -164,10 +166,14 @@ fn merged_maps(base: &Node, outer: &Node, is_atomic: bool) -> Node {
 /// A map's pairs, the last of each key at the place of the first.
 fn last_pairs(node: &Node) -> Vec<(Node, Node)> {
     let mut pairs: Vec<(Node, Node)> = Vec::new();
+    let mut places: BTreeMap<(Option<&str>, bool), usize> = BTreeMap::new();
     for (key, value) in node.pairs() {
-        match pairs.iter_mut().find(|(known, _)| known.value == key.value) {
-            Some(pair) => pair.1 = value.clone(),
-            None => pairs.push((key.clone(), value.clone())),
+        let name = (key.text(), key.is_quoted());
+        if let Some(at) = places.get(&name) {
+            pairs[*at].1 = value.clone();
+        } else {
+            places.insert(name, pairs.len());
+            pairs.push((key.clone(), value.clone()));
         }
     }
     pairs

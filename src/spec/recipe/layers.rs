@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use super::values::Values;
 use crate::spec::node::Node;
-use crate::spec::node::python::{Python, insert};
+use crate::spec::node::python::{Dict, Python};
 
 /// What the user says of the place where it runs: `nodes`, `arch`, `platform` …; a
 /// capability may be said several times.
@@ -67,7 +67,7 @@ pub fn applied(
         warnings.push(format!("line {}: `overrides` is no list; it is not applied", node.line));
         return Vec::new();
     };
-    let mut layers = Vec::new();
+    let (mut layers, mut env) = (Vec::new(), Vec::new());
     let facts = ground.place.map(|place| Facts { place, ground, draft: draft.clone(), root });
     for (index, item) in items.iter().enumerate() {
         let layer = Python::of(item);
@@ -81,12 +81,14 @@ pub fn applied(
         }
         let verdict = facts.as_ref().map(|facts| facts.judge(&when));
         if verdict == Some(Ok(())) {
-            apply(&layer, draft);
+            apply(&layer, draft, &mut env);
         }
         let applied = verdict.as_ref().map(Result::is_ok);
         let reason = verdict.and_then(Result::err).unwrap_or_default();
         layers.push(Layer { when: when.repr(), applied, reason });
     }
+    draft.layered = Dict::of(std::mem::take(&mut draft.layered)).into_pairs();
+    put(&mut draft.env, &env);
     let open = layers.iter().filter(|layer| layer.applied.is_none()).count();
     if open > 0 {
         warnings.push(format!(
@@ -129,15 +131,14 @@ fn flaw(layer: &Python) -> Option<String> {
         .map(|key| format!("it may not set `{key}`"))
 }
 
-fn apply(layer: &Python, draft: &mut Draft) {
+/// What a layer sets, behind what those before it set; which of several counts is made out
+/// once, when all are there.
+fn apply(layer: &Python, draft: &mut Draft, more: &mut Vec<(String, String)>) {
     if let Some(Python::Map(defaults)) = layer.get("defaults") {
-        for (key, value) in defaults {
-            insert(&mut draft.layered, key.clone(), value.clone());
-        }
+        draft.layered.extend(defaults.iter().cloned());
     }
     if let Some(Python::Map(env)) = layer.get("env") {
-        let env: Vec<_> = env.iter().map(|(key, value)| (key.str(), value.str())).collect();
-        put(&mut draft.env, &env);
+        more.extend(env.iter().map(|(key, value)| (key.str(), value.str())));
     }
     if let Some(image) = layer.get("container").filter(|image| image.is_true()) {
         draft.container = Some(image.str().trim().to_owned());
@@ -146,10 +147,14 @@ fn apply(layer: &Python, draft: &mut Draft) {
 
 /// Sets variables, each at its own place where it is there already.
 pub fn put(env: &mut Vec<(String, String)>, more: &[(String, String)]) {
+    let places = env.iter().enumerate().rev().map(|(at, (key, _))| (key.clone(), at));
+    let mut places: BTreeMap<String, usize> = places.collect();
     for (key, value) in more {
-        match env.iter_mut().find(|(known, _)| known == key) {
-            Some(pair) => pair.1.clone_from(value),
-            None => env.push((key.clone(), value.clone())),
+        if let Some(at) = places.get(key) {
+            env[*at].1.clone_from(value);
+        } else {
+            places.insert(key.clone(), env.len());
+            env.push((key.clone(), value.clone()));
         }
     }
 }

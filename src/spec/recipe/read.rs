@@ -116,9 +116,9 @@ fn recipe(
             settings.insert(flags::canonical(engine, key), text);
         }
     }
-    settings
-        .extend(command.as_deref().map(|text| flags::settings(engine, text)).unwrap_or_default());
-    let of_command = || command.as_deref().and_then(model_of_command);
+    let inner = command.as_deref().map(docker::inner);
+    settings.extend(inner.as_deref().map(|text| flags::settings(engine, text)).unwrap_or_default());
+    let of_command = || inner.as_deref().and_then(model_of_command);
     let model = draft.model_name().or_else(of_command);
     let metadata = root.node.get("metadata");
     Recipe {

@@ -10,6 +10,10 @@ use super::values::Values;
 use crate::engine::Engine;
 use crate::spec::node::python::Python;
 
+/// Bounds one command: a width (`{port:9999999999}`) or a value that holds itself several
+/// times would fill the memory.
+const COMMAND_BYTES_MAX: usize = 1 << 20;
+
 /// Bounds what is told of one command.
 const LEFT_OVER_MAX: usize = 20;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use crate::spec::node::python::{Python, coerce, insert, json, strip};
+use crate::spec::node::python::{Dict, Python, coerce, json, strip};
 
 /// Values by key. A key may be there with nothing (`null`): then nothing below it counts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -123,7 +123,7 @@ fn edit(value: Python, path: &[&str], depth: usize, new: Python) -> Result<Pytho
         Python::Text(text) => json::loads(&text),
         _ => None,
     };
-    let Some(Python::Map(mut pairs)) = mapping else {
+    let Some(Python::Map(pairs)) = mapping else {
         return Err(format!(
             "`{}` sets a field inside `{}`, whose value is no mapping",
             path.join("."),
@@ -138,8 +138,9 @@ fn edit(value: Python, path: &[&str], depth: usize, new: Python) -> Result<Pytho
         let child = child.filter(|child| *child != Python::None);
         edit(child.unwrap_or(Python::Map(Vec::new())), path, depth + 1, new)?
     };
-    insert(&mut pairs, key, inner);
-    Ok(Python::Map(pairs))
+    let mut dict = Dict::of(pairs);
+    dict.insert(key, inner);
+    Ok(Python::Map(dict.into_pairs()))
 }
 
 #[cfg(test)]

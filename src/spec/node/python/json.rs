@@ -6,9 +6,9 @@ use std::fmt::{self, Write};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Python, insert};
+use super::{Dict, Python};
 
-/// Bounds one object, as the YAML reader bounds a map: keys are looked up one by one.
+/// Bounds one object, as the YAML reader bounds a map.
 const KEYS_MAX: usize = 4096;
 
 /// `json.loads`; `None` where it would raise. (Its `NaN` and numbers beyond 64 bits aside.)
@@ -136,13 +136,13 @@ impl<'de> Visitor<'de> for Loader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Python, A::Error> {
-        let mut pairs = Vec::new();
+        let mut dict = Dict::default();
         while let Some((key, Loaded(value))) = access.next_entry::<String, Loaded>()? {
-            insert(&mut pairs, Python::Text(key), value);
-            if pairs.len() > KEYS_MAX {
+            dict.insert(Python::Text(key), value);
+            if dict.count() > KEYS_MAX {
                 return Err(serde::de::Error::custom("too many keys"));
             }
         }
-        Ok(Python::Map(pairs))
+        Ok(Python::Map(dict.into_pairs()))
     }
 }

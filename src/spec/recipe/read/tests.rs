@@ -240,3 +240,20 @@ fn what_is_set_counts_before_defaults_and_what_cannot_be_set_is_said() {
     let wrong = reading(text, &set(&[("port.x", "1")]), &[]).unwrap_err().to_string();
     assert!(wrong.contains("at: --set"), "{wrong}");
 }
+
+#[test]
+fn a_command_that_is_built_is_bounded_as_a_template_is() {
+    let filler = "x".repeat(1 << 20);
+    let text = format!("model: m\ndefaults: {{max_parallel_prefills: {filler}}}\n");
+    assert!(read(source(&text)).unwrap_err().to_string().contains("longer than 1 MiB"));
+}
+
+#[test]
+fn settings_are_those_of_the_server_whatever_a_shell_runs_around_it() {
+    let recipe = recipe(
+        "command: \"ulimit -l; bash -c 'vllm serve org/m --max-num-seqs 8; echo --max-model-len 5'\"\n",
+    );
+    assert_eq!(recipe.model.as_deref(), Some("org/m"));
+    let settings: Vec<_> = recipe.settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(settings, ["max_num_seqs=8"]);
+}

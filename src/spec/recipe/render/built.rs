@@ -1,10 +1,11 @@
 //! A command for a recipe that has none: from its defaults, as sparkrun 0.4
 //! builds it for one machine.
 
+use super::COMMAND_BYTES_MAX;
 use super::sparkrun::filled;
 use crate::engine::launch::{Key, Shape};
 use crate::engine::{Engine, llama_cpp, sglang, vllm};
-use crate::spec::node::python::{Python, is_blank, json, rstrip, strip};
+use crate::spec::node::python::{Python, is_blank, json, strip};
 use crate::spec::recipe::draft::Draft;
 use crate::spec::recipe::values::Values;
 
@@ -19,12 +20,19 @@ pub fn command(
     set: &[(String, Python)],
 ) -> Result<Option<String>, String> {
     let mut values = values.clone();
-    match engine {
-        Engine::Vllm => Ok(Some(vllm_serve(draft, &values))),
-        Engine::Sglang => sglang_serve(draft, &mut values).map(Some),
-        Engine::LlamaCpp => llama_server(draft, &mut values, set).map(Some),
-        Engine::Unknown => Ok(None),
+    let command = match engine {
+        Engine::Vllm => vllm_serve(draft, &values),
+        Engine::Sglang => sglang_serve(draft, &mut values)?,
+        Engine::LlamaCpp => llama_server(draft, &mut values, set)?,
+        Engine::Unknown => return Ok(None),
+    };
+    if command.len() > COMMAND_BYTES_MAX {
+        return Err(format!(
+            "the command it builds is longer than {} MiB",
+            COMMAND_BYTES_MAX >> 20
+        ));
     }
+    Ok(Some(command))
 }
 
 fn vllm_serve(draft: &Draft, values: &Values) -> String {
@@ -183,20 +191,15 @@ fn with_flag(command: String, flag: &str, value: &str) -> String {
     if stands { command } else { format!("{} {flag} {value}", without_dangling(&command)) }
 }
 
-/// Without the backslashes at its end that would take the next word's blank for their own.
+/// Without the backslashes at its end that would take the next word's blank for their own, in
+/// one pass: what a character is to a shell is decided by those before it alone, so what is
+/// cut away leaves the rest as it was read.
 fn without_dangling(command: &str) -> &str {
-    let mut command = rstrip(command);
-    while command.ends_with('\\') && escapes_its_end(command) {
-        command = rstrip(&command[..command.len() - 1]);
-    }
-    command
-}
-
-/// Whether the last character escapes what would follow: not within quotes, a comment or a pair.
-fn escapes_its_end(command: &str) -> bool {
     let (mut quote, mut quote_escapes) = (None, false);
     let (mut escaped, mut comment, mut dollar, mut begins) = (false, false, false, true);
-    for character in command.chars() {
+    let mut end = 0;
+    for (at, character) in command.char_indices() {
+        let mut dangles = is_blank(character);
         if comment {
             if character == '\n' {
                 (comment, begins) = (false, true);
@@ -215,13 +218,44 @@ fn escapes_its_end(command: &str) -> bool {
             quote_escapes = character != '\'' || dollar;
             (begins, dollar) = (false, false);
         } else if character == '\\' {
-            escaped = true;
+            (escaped, dangles) = (true, true);
         } else if character == '#' && begins {
             comment = true;
         } else {
             begins = is_blank(character) || ";|&()<>".contains(character);
             dollar = character == '$';
         }
+        if !dangles {
+            end = at + character.len_utf8();
+        }
     }
-    escaped && quote.is_none() && !comment
+    &command[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_backslash_that_escapes_what_follows_is_cut_off() {
+        for (command, kept) in [
+            ("a \\", "a"),
+            ("a \\ \\\n \\", "a"),
+            ("a\\\\", "a\\\\"),
+            ("a\\\\\\ ", "a\\\\"),
+            ("a '\\ ", "a '\\"),
+            ("a \"\\ ", "a \"\\"),
+            ("a # b \\ ", "a # b \\"),
+            ("a\\# \\", "a\\#"),
+            (" \\ ", ""),
+        ] {
+            assert_eq!(without_dangling(command), kept, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_ends_in_nothing_but_backslashes_is_cut_in_one_pass() {
+        let command = format!("a{}", "\\ ".repeat(500_000));
+        assert_eq!(without_dangling(&command), "a");
+    }
 }

@@ -4,14 +4,12 @@
 mod number;
 mod spec;
 
+use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::{Python, rstrip, strip};
 use crate::spec::recipe::values::Values;
 
 /// A format's own format may hold fields, whose own may not: as in Python.
 const DEPTH_MAX: usize = 2;
-
-/// Bounds what a width asks for (`{port:9999999999}`).
-const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 /// Renders a command. On a single machine the distributed backend goes, and lines that it
 /// leaves empty.

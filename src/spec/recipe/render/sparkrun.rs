@@ -1,6 +1,7 @@
 //! From a command template to a command, as sparkrun does it
 //! (`utils/text.py` of 0.4.2; before 0.3, `vpd` alone).
 
+use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
 
 /// Gives a placeholder's value as text; what has none is left as it stands.
@@ -8,9 +9,6 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Placeholders may hold placeholders; anything deeper than this is a cycle.
 const PASSES_MAX: usize = 10;
-
-/// Bounds what values that hold themselves several times grow to in those passes.
-const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 /// Stand for braces that are no placeholder's. YAML has neither character.
 const OPEN: char = '\0';
