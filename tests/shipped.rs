@@ -145,6 +145,14 @@ fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
 }
 
 #[test]
+fn the_version_that_a_shipped_recipe_notes_is_what_runs_compare() {
+    let version = |name: &str| read_recipe(name).runtime_version.unwrap_or_default();
+    assert_eq!(version("nemotron-3-super"), "0.19.2rc1.dev134+gfe9c3d6c5");
+    assert_eq!(version("nemotron-3-nano"), "0.26.1rc1.dev1105+g040700aaa.d20260822");
+    assert_eq!(version("attach-nemotron-3-super"), "0.20.1+7124b12a.dev");
+}
+
+#[test]
 fn the_record_keeps_what_its_format_has_no_key_for() {
     let text = source(Kind::Recipe, shipped::RECIPE).text;
     let reading =

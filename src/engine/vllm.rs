@@ -5,6 +5,10 @@ pub mod launch;
 
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
+/// How the version ends of a server that only has vLLM's face, longhaul's own simulator: it
+/// stands in for any version, so it is none that a recipe's could be compared with.
+pub const SIMULATED: &str = "+longhaul.sim";
+
 /// What its own metrics begin with.
 pub const PREFIX: &str = "vllm:";
 /// Requests in the batch.

@@ -147,7 +147,7 @@ pub fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> 
 
 /// Something that the server says, held against the recipe.
 fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
-    let declared = declared(recipe, subject);
+    let declared = declared(recipe, subject).filter(|_| is_comparable(subject, words));
     let differs = declared.as_ref().is_some_and(|declared| match subject {
         MODEL => !recipe.served.iter().any(|name| name == words),
         ROOT => !is_root(recipe, declared, words),
@@ -155,6 +155,11 @@ fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
         _ => !is_value(declared, words),
     });
     Seen { declared, differs, ..Seen::plain(subject, words.to_owned()) }
+}
+
+/// Whether what a server says can be held against a recipe: the simulator's version cannot.
+fn is_comparable(subject: &str, words: &str) -> bool {
+    subject != VERSION || !words.ends_with(vllm::SIMULATED)
 }
 
 fn declared(recipe: &Recipe, subject: &str) -> Option<String> {

@@ -85,6 +85,8 @@ pub struct Reading {
     pub others: Vec<(String, String)>,
     /// The files that it includes, the nearest first.
     pub included: Vec<String>,
+    /// The key under which the runtime's version stands.
+    pub version_key: Option<&'static str>,
     /// Where it says what.
     pub places: places::Places,
 }

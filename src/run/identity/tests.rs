@@ -49,6 +49,22 @@ fn every_difference_is_named_with_both_values() {
 }
 
 #[test]
+fn a_version_that_stands_under_metadata_is_compared_like_any_other() {
+    let text = "model: org/Model\nmetadata: {vllm_version: 0.20.1+a.dev}\n";
+    let found = differing(&recipe(text), &identity(1, "0.20.2", ""));
+    assert_eq!(found[..1], ["model: declared org/Model, seen m"]);
+    assert_eq!(found[1..], ["version: declared 0.20.1+a.dev, seen 0.20.2"]);
+}
+
+#[test]
+fn the_simulators_version_is_held_against_no_recipe() {
+    let simulated = "0.32.0+longhaul.sim";
+    assert!(differing(&recipe(RECIPE), &identity(131_072, simulated, PAGE)).is_empty());
+    let seen = held(&recipe(RECIPE), VERSION, simulated);
+    assert_eq!((seen.declared, seen.seen.as_str()), (None, simulated));
+}
+
+#[test]
 fn what_the_recipe_leaves_open_cannot_differ() {
     let open = "model: org/Model\ndefaults: {max_model_len: auto, kv_cache_dtype: auto, served_model_name: m}\n";
     assert!(differing(&recipe(open), &identity(1, "9", PAGE)).is_empty());

@@ -250,6 +250,11 @@ mod tests {
     }
 
     #[test]
+    fn the_version_says_whose_it_is_so_that_no_run_compares_it() {
+        assert!(VERSION.ends_with(crate::engine::vllm::SIMULATED));
+    }
+
+    #[test]
     fn a_chunk_carries_what_the_step_gave_and_the_count_so_far() {
         let mut voice = voice(true, true);
         assert_eq!(parsed(voice.role())["usage"]["completion_tokens"], 0);

@@ -151,12 +151,6 @@ impl<'a> Seen<'a> {
         self.reading.others.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The name of a key's part, where the key is a map.
-    fn part(&self, name: &str, part: &str) -> Option<String> {
-        let value = json::loads(self.key(name)?)?;
-        value.get(part).filter(|value| value.is_true()).map(Python::str)
-    }
-
     fn has_command(&self) -> bool {
         self.reading.recipe.command.is_some() && self.reading.how != How::NotRendered
     }

@@ -83,6 +83,7 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         hooks,
         others,
         included,
+        version_key: told::version(root.node).map(|(key, _)| key),
         places,
     })
 }
@@ -128,11 +129,7 @@ fn recipe(
         served: served(&settings, model.as_deref()),
         model,
         runtime: draft.runtime.clone(),
-        runtime_version: root
-            .node
-            .get("runtime_version")
-            .and_then(|it| it.said())
-            .map(str::to_owned),
+        runtime_version: told::version(root.node).map(|(_, version)| version.to_owned()),
         env: draft.env.clone(),
         command,
         settings,

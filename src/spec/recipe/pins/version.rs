@@ -3,10 +3,6 @@
 use super::{Finding, Grade, Image, Seen};
 use crate::spec::field::shown;
 
-/// Keys under `metadata` that name it.
-const NAMES: [&str; 5] =
-    ["runtime_version", "engine_version", "vllm_version", "sglang_version", "llama_cpp_version"];
-
 /// What is found of it.
 pub fn finding(seen: &Seen<'_>) -> Finding {
     let what = "runtime version";
@@ -15,16 +11,10 @@ pub fn finding(seen: &Seen<'_>) -> Finding {
     if let Some(version) = seen.submission.and_then(|told| told.version_of(seen.engine.word())) {
         return Finding::new(what, Grade::Pinned, told(&shown(version), "its submission"));
     }
-    if let Some(version) = seen.key("runtime_version") {
-        let place = places.key("runtime_version");
-        return Finding::new(what, Grade::Pinned, told(&shown(version), "the recipe")).at(place);
-    }
-    for name in NAMES {
-        if let Some(version) = seen.part("metadata", name) {
-            let place = places.key(&format!("metadata.{name}"));
-            return Finding::new(what, Grade::Pinned, told(&shown(&version), "its metadata"))
-                .at(place);
-        }
+    let own = seen.reading.version_key.zip(seen.reading.recipe.runtime_version.as_deref());
+    if let Some((key, version)) = own {
+        let by = if key.contains('.') { "its metadata" } else { "the recipe" };
+        return Finding::new(what, Grade::Pinned, told(&shown(version), by)).at(places.key(key));
     }
     let container = seen.reading.recipe.container.as_deref().unwrap_or_default();
     if let Some(version) = Image::of(container).version() {
@@ -33,5 +23,7 @@ pub fn finding(seen: &Seen<'_>) -> Finding {
             .at(place);
     }
     let why = "nothing says it; a run asks the server";
-    Finding::new(what, Grade::Unknown, why).hint("note it under metadata, as runtime_version")
+    Finding::new(what, Grade::Unknown, why).hint(
+        "note it as runtime_version, there or under metadata: a run compares the server's with it",
+    )
 }

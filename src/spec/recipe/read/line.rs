@@ -53,6 +53,7 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
         hooks: Vec::new(),
         others: line.options.clone(),
         included: Vec::new(),
+        version_key: None,
         places,
     }
 }

@@ -52,11 +52,33 @@ const KNOWN: [&str; 41] = [
     "overrides",
 ];
 
+/// Where a recipe says its runtime's version, the first of them counts: sparkrun's own key, then
+/// what people write under `metadata`.
+const VERSIONS: [&str; 6] = [
+    "runtime_version",
+    "metadata.runtime_version",
+    "metadata.engine_version",
+    "metadata.vllm_version",
+    "metadata.sglang_version",
+    "metadata.llama_cpp_version",
+];
+
 /// Bounds what is told of one file.
 const WARNINGS_MAX: usize = 50;
 
 /// Keys without which nothing can be said of what is served.
 const TELLING: [&str; 4] = ["model", "command", "container", "defaults"];
+
+/// The runtime's version, and the key that says it.
+pub fn version(root: &Node) -> Option<(&'static str, &str)> {
+    VERSIONS.into_iter().find_map(|key| {
+        let node = match key.split_once('.') {
+            Some((map, key)) => root.get(map)?.get(key)?,
+            None => root.get(key)?,
+        };
+        node.said().filter(|version| !version.is_empty()).map(|version| (key, version))
+    })
+}
 
 /// That it is a recipe at all.
 pub fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
