@@ -3,13 +3,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::render::engine_of;
+use super::render::{How, engine_of};
 use super::{Reading, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
 
 /// Settings that say where a server is found, not how it serves.
-const ADDRESS: [&str; 4] = ["host", "port", "served_model_name", "api_key"];
+const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
+
+/// Options of `docker run` by the names that a recipe has for them.
+const OPTIONS: [(&str, &str); 11] = [
+    ("--gpus", "executor_config.gpus"),
+    ("--shm-size", "executor_config.shm_size"),
+    ("--restart", "executor_config.restart_policy"),
+    ("-v", VOLUMES),
+    ("--volume", VOLUMES),
+    ("--ipc", "executor_config.ipc"),
+    ("--network", "executor_config.network"),
+    ("--net", "executor_config.network"),
+    ("--privileged", "executor_config.privileged"),
+    ("--publish", "-p"),
+    ("-h", "--hostname"),
+];
+
+/// A list in a recipe, an option that stands again and again in a line.
+const VOLUMES: &str = "executor_config.volumes";
+
+/// Options of `docker run` that say how it is started by hand, not how it serves.
+const BY_HAND: [&str; 5] = ["--detach", "--interactive", "--tty", "--rm", "--replace"];
 
 /// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
 const SILENT: [&str; 20] = [
@@ -57,6 +78,7 @@ pub struct Differences {
 
 /// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
+    let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
     let (one, other) = (facts(one), facts(other));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut found = Differences::default();
@@ -65,7 +87,9 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
         let are_same = |(one, other): (&String, &String)| {
             one == other || !is_exact(key) && plain(one) == plain(other)
         };
-        if one.zip(other).is_some_and(are_same) {
+        // A line runs on one machine, and a recipe that says nothing of it may.
+        let may_be_one = has_line && key == "nodes" && (one.is_none() || other.is_none());
+        if may_be_one || one.zip(other).is_some_and(are_same) {
             continue;
         }
         let difference = Difference { what: key.clone(), one: one.cloned(), other: other.cloned() };
@@ -99,10 +123,15 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
     if let Some((_, revision)) = reading.others.iter().find(|(key, _)| key == "model_revision") {
         facts.entry("revision".to_owned()).or_insert_with(|| revision.clone());
     }
-    facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
     for (name, value) in &recipe.env {
         facts.insert(format!("env.{name}"), value.clone());
     }
+    if reading.how == How::AsItStands {
+        facts.insert("nodes".to_owned(), "1".to_owned());
+        facts.extend(options(&reading.others));
+        return facts;
+    }
+    facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
         let is_default = name == "executor" && value == "docker";
         if !is_default && !SILENT.contains(&name.as_str()) {
@@ -110,6 +139,30 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
         }
     }
     facts
+}
+
+/// The options of a `docker run`, by a recipe's names where it has any.
+fn options(said: &[(String, String)]) -> BTreeMap<String, String> {
+    let mut options: BTreeMap<&str, Vec<Python>> = BTreeMap::new();
+    for (option, value) in said {
+        if BY_HAND.contains(&option.as_str()) || docker::is_short_switches(option) {
+            continue;
+        }
+        let known = OPTIONS.iter().find(|(known, _)| known == option);
+        let name = known.map_or(option.as_str(), |(_, name)| name);
+        let value = if value.is_empty() { "true" } else { value };
+        options.entry(name).or_default().push(Python::Text(value.to_owned()));
+    }
+    let told = options.into_iter().map(|(name, mut values)| {
+        let is_list = name == VOLUMES || values.len() > 1;
+        let last = values.pop().unwrap_or(Python::None);
+        if !is_list {
+            return (name.to_owned(), last.str());
+        }
+        values.push(last);
+        (name.to_owned(), json::dumps(&Python::List(values)))
+    });
+    told.collect()
 }
 
 /// On how many machines it runs, whichever keys say so; nothing where it may be any number.
@@ -182,16 +235,31 @@ mod tests {
 
     #[test]
     fn two_spellings_of_one_recipe_do_not_differ() {
-        let one = reading(
-            "model: org/m\ncontainer: i\nenv: {A: 1}\ndefaults: {gm: 0.80}\n\
-             command: vllm serve {model} --gpu-memory-utilization {gm} -tp 2 --speculative-config '{\"method\":\"mtp\",\"n\":1}'\n",
+        let recipe = "model: org/m\ncontainer: i\nenv: {A: 1}\ndefaults: {gm: 0.80}\n\
+             command: vllm serve {model} --gpu-memory-utilization {gm} -tp 2 --speculative-config '{\"method\":\"mtp\",\"n\":1}'\n";
+        let serve = "i vllm serve org/m --gpu_memory_utilization=0.8 --tensor-parallel-size 2 \
+             --speculative-config.method mtp --speculative-config.n 1\n";
+        let plain = reading(&format!("docker run -e A=1 {serve}"));
+        assert_eq!(between(&reading(recipe), &plain), Differences::default());
+        let whole = reading(&format!(
+            "{recipe}max_nodes: 1\nexecutor: docker\nexecutor_config:\n  {{gpus: all, shm_size: 16gb, \
+             restart_policy: always, volumes: ['a:/a:ro', 'b:/b'], ipc: host, network: host, privileged: true}}\n"
+        ));
+        let line = |options: &str| reading(&format!("docker run {options} -e A=1 {serve}"));
+        let same = line(
+            "-d --rm -it --gpus all --shm-size=16gb --restart=always -v a:/a:ro --volume b:/b \
+             --ipc=host --net host --privileged",
         );
-        let other = reading(
-            "docker run -e A=1 i vllm serve org/m --gpu_memory_utilization=0.8 --tensor-parallel-size 2 \
-             --speculative-config.method mtp --speculative-config.n 1\n",
-        );
-        let found = between(&one, &other);
-        assert_eq!(found, Differences::default());
+        assert_eq!(between(&whole, &same), Differences::default());
+        let found = between(&plain, &line("--name n -p 8000:8000 -p 1:1 --ulimit x"));
+        let told = |found: Vec<Difference>| -> Vec<String> {
+            found
+                .into_iter()
+                .map(|d| format!("{} {}", d.what, d.other.unwrap_or_default()))
+                .collect()
+        };
+        assert_eq!(told(found.address), ["--name n", "-p [\"8000:8000\",\"1:1\"]"]);
+        assert_eq!(told(found.serving), ["--ulimit x"]);
     }
 
     #[test]

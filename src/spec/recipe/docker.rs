@@ -168,7 +168,7 @@ fn split(word: &str) -> (String, Option<String>) {
 }
 
 /// `-d`, `-it`.
-fn is_short_switches(word: &str) -> bool {
+pub fn is_short_switches(word: &str) -> bool {
     word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'd' | 'i' | 't' | 'P' | 'q'))
 }
 
