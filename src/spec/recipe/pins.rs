@@ -3,6 +3,7 @@
 //! is asked, fetched or run.
 
 mod from_outside;
+mod hook;
 mod image;
 mod model;
 mod parsers;

@@ -2,28 +2,11 @@
 //! mods, hooks, plugins, mounted files, and whatever is fetched at start.
 //! Named, never run.
 
+use super::hook::{fetcher, is_harmless};
 use super::{Finding, Grade, Seen};
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
-
-/// What fetches, in a shell's words.
-const FETCHERS: [&str; 14] = [
-    "pip install",
-    "pip3 install",
-    "uv pip",
-    "uvx ",
-    "conda install",
-    "apt-get install",
-    "apt install",
-    "curl ",
-    "wget ",
-    "git clone",
-    "git pull",
-    "hf download",
-    "huggingface-cli download",
-    "npm install",
-];
 
 /// Settings that name a file which is loaded into the server.
 const PLUGINS: [&str; 3] = ["reasoning_parser_plugin", "tool_parser_plugin", "chat_template"];
@@ -48,7 +31,7 @@ pub fn findings(seen: &Seen<'_>) -> Vec<Finding> {
     }
     let command = seen.reading.recipe.command.as_deref().unwrap_or_default();
     if let Some(fetcher) = fetcher(command) {
-        let why = format!("{} at every start", shown(fetcher));
+        let why = format!("{} at every start", shown(&fetcher));
         found.push(
             Finding::new("command", Grade::Floating, why)
                 .at(seen.reading.places.key("command"))
@@ -77,20 +60,20 @@ fn hook(key: &str, what: &str, item: &Python) -> Option<Finding> {
         (_, command) => {
             let command = command.str();
             let finding = if let Some(fetcher) = fetcher(&command) {
-                let why = format!("{} at every start", shown(fetcher));
+                let why = format!("{} at every start", shown(&fetcher));
                 Finding::new(what, Grade::Floating, why).hint("an image that has it inside")
             } else {
-                let why = format!("runs `{}`", one_line(&command, COMMAND_CHARS_MAX));
-                Finding::new(what, Grade::Pinned, why)
+                let ran = one_line(&command, COMMAND_CHARS_MAX);
+                if is_harmless(&command) {
+                    Finding::new(what, Grade::Pinned, format!("runs `{ran}`"))
+                } else {
+                    let why = format!("runs `{ran}`: no file says what that brings in");
+                    Finding::new(what, Grade::Unknown, why).hint("an image in which it is done")
+                }
             };
             Some(finding)
         }
     }
-}
-
-/// What of a command fetches something.
-fn fetcher(command: &str) -> Option<&'static str> {
-    FETCHERS.into_iter().find(|fetcher| command.contains(fetcher)).map(str::trim)
 }
 
 /// A template may also stand in the flag itself; a file has a folder or an end.

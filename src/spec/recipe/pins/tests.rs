@@ -43,7 +43,7 @@ command: vllm serve {{model}} --revision {{model_revision}} --seed 1 \
 #[test]
 fn what_floats_is_named_with_its_line() {
     let text = "container: a/b:latest\nmodel: org/m\nmods:\n  - mods/x\npre_exec:\n  - pip install y\n  - echo hi\n  \
-                - copy: z\n    dest: d\nbuilder: docker-pull\ndefaults:\n  max_model_len: auto\ncommand: |\n  \
+                - bash /w/x.sh\n  - copy: z\n    dest: d\nbuilder: docker-pull\ndefaults:\n  max_model_len: auto\ncommand: |\n  \
                 vllm serve {model} --max-model-len {max_model_len} \\\n    --trust-remote-code \\\n    \
                 --reasoning-parser-plugin p.py --attention-backend auto\n";
     assert_eq!(
@@ -52,14 +52,15 @@ fn what_floats_is_named_with_its_line() {
             "container floating 1",
             "model floating 2",
             "runtime version unknown 0",
-            "trust_remote_code floating 15",
+            "trust_remote_code floating 16",
             "mods[0] floating 4",
             "pre_exec[0] floating 6",
             "pre_exec[1] pinned 7",
-            "pre_exec[2] local 8",
-            "reasoning_parser_plugin local 16",
-            "max_model_len floating 12",
-            "attention_backend varies 16",
+            "pre_exec[2] unknown 8",
+            "pre_exec[3] local 9",
+            "reasoning_parser_plugin local 17",
+            "max_model_len floating 13",
+            "attention_backend varies 17",
             "gpu_memory_utilization varies 0",
             "left to vLLM varies 0",
             "seed varies 0",
@@ -106,6 +107,26 @@ fn parsers_that_do_not_fit_are_conflicts() {
     assert_eq!(
         conflicts(&format!("{mtp} --gpu-memory-utilization 0.85")),
         ["gpu_memory_utilization"]
+    );
+}
+
+#[test]
+fn what_was_reported_of_super_is_said_of_super_alone() {
+    let whys = |model: &str, flags: &str| -> Vec<String> {
+        let text = format!(
+            "model: nvidia/NVIDIA-Nemotron-3-{model}\ncommand: vllm serve m --enable-auto-tool-choice {flags}\n"
+        );
+        let found = pins(&reading(&text), None).findings.into_iter();
+        found.filter(|it| it.grade == Grade::Conflict).map(|it| it.why).collect()
+    };
+    let hermes = "--tool-call-parser hermes";
+    assert!(whys("Super-1B", hermes)[0].contains("20 of 100"));
+    assert_eq!(whys("Nano-1B", hermes), Vec::<String>::new());
+    let nano = "--tool-call-parser qwen3_coder --reasoning-parser nano_v3";
+    assert_eq!(whys("Nano-1B", nano), ["`nano_v3` comes from a plugin, and none is named"]);
+    assert_eq!(
+        whys("Nano-1B", &format!("{nano} --reasoning-parser-plugin p.py")),
+        Vec::<String>::new()
     );
 }
 
