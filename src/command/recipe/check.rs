@@ -53,14 +53,20 @@ fn checked(wish: &Wish) -> Result<(Reading, Option<Submission>), Mistake> {
     Ok((reading(wish)?, submission(&wish.recipe)?))
 }
 
+/// Bounds the table: a stranger's recipe may name as many mods as its size lets it.
+const FINDINGS_MAX: usize = 60;
+
 fn as_text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
     let mut out = head(reading, pins);
     let mut rows = vec![["how", "what", "line", "why"].map(str::to_owned).to_vec()];
-    rows.extend(pins.findings.iter().map(|finding| row(reading, finding)));
+    let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
+    rows.extend(shown.iter().map(|finding| row(reading, finding)));
     out.push('\n');
     out += &(layout::table(&rows, rows[0].len()).join("\n") + "\n");
-    let tries: Vec<String> = pins
-        .findings
+    if shown.len() < pins.findings.len() {
+        let _ = writeln!(out, "  and {} more: --format json", pins.findings.len() - shown.len());
+    }
+    let tries: Vec<String> = shown
         .iter()
         .filter_map(|finding| {
             let hint = finding.hint.as_deref()?;

@@ -113,10 +113,13 @@ fn learned(wish: &Wish, image: &str) -> Result<(String, String), Mistake> {
         unknown.push(format!("{} does not name it", path.display()));
     }
     if let Some(submission) = submission(&wish.recipe)? {
-        if let Some(pinned) = submission.pinned {
-            return Ok((pinned, "the submission's metadata.json".to_owned()));
+        match submission.pinned {
+            Some(pinned) if pin::may_stand_for(&pinned, image) => {
+                return Ok((pinned, "the submission's metadata.json".to_owned()));
+            }
+            Some(other) => unknown.push(format!("its submission names {}", shown(&other))),
+            None => unknown.push("its submission names no digest".to_owned()),
         }
-        unknown.push("its submission names no digest".to_owned());
     }
     match engine::digest(wish.engine.as_deref(), image) {
         Known::Digest { digest, program } => {

@@ -18,6 +18,16 @@ pub fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
 }
 
+/// Whether a submission's image may stand for a recipe's: the same by digest, or any that has
+/// one where the recipe's own was built where it ran. A stranger's word for another repository
+/// is no pin.
+pub fn may_stand_for(pinned: &str, image: &str) -> bool {
+    let (own, other) = (Image::of(image), Image::of(pinned));
+    let is_name = other.name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let same = own.plain_name() == other.plain_name() || own.is_built_here();
+    is_pinned(pinned) && is_name && same
+}
+
 /// Of the names with digests that an engine has for an image, the digest under the image's own.
 pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = Image::of(image).plain_name();
@@ -106,6 +116,15 @@ mod tests {
         {
             assert!(pinned(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_submission_may_pin_the_recipes_own_image_or_one_for_what_was_built_there() {
+        let by = |name: &str| format!("{name}@sha256:{}", "2".repeat(64));
+        assert!(may_stand_for(&by("docker.io/a/b"), "a/b:latest"));
+        assert!(may_stand_for(&by("ghcr.io/a/b"), "vllm-node"));
+        assert!(!may_stand_for(&by("evil.example/other"), "a/b:latest"));
+        assert!(!may_stand_for(&by("--x"), "vllm-node") && !may_stand_for("a/b@sha256:2", "a/b"));
     }
 
     #[test]
