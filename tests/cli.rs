@@ -143,6 +143,18 @@ fn a_recipe_is_checked_and_strict_fails_on_what_floats() {
 }
 
 #[test]
+fn the_table_of_a_check_has_an_end_and_its_json_has_all() {
+    let folder = Folder::new("mods");
+    let mods: Vec<String> = (0..500).map(|number| format!("mods/m{number}")).collect();
+    let path = folder.write("r.yaml", &format!("{FLOATING}mods: [{}]\n", mods.join(", ")));
+    let told = stdout(&longhaul(&["recipe", "check", &path]));
+    assert!(told.lines().count() < 300 && told.contains("more: --format json"), "{told}");
+    let json = stdout(&longhaul(&["recipe", "check", &path, "--format", "json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(json["findings"].as_array().is_some_and(|findings| findings.len() >= 500));
+}
+
+#[test]
 fn a_recipe_is_pinned_by_a_build_index_and_by_what_a_submission_ran() {
     let folder = Folder::new("builds");
     let path = folder.write("recipe.yaml", FLOATING);

@@ -109,8 +109,7 @@ impl Beside {
         };
         let path = folder.join(name);
         let Ok(real) = path.canonicalize() else { return Ok(None) };
-        let folder = folder.canonicalize();
-        if !folder.is_ok_and(|folder| real.starts_with(folder)) {
+        if !is_within(&real, folder) {
             return Err(
                 Mistake::new(format!("`{name}` leads out of the recipe's folder")).at("include")
             );
@@ -138,6 +137,10 @@ pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
             let what = format!("the folder `{wanted}` holds no recipe.yaml");
             return Err(Mistake::new(what).hint("a recipe's file, or the folder of a submission"));
         };
+        if !is_within(&file, path) {
+            let what = format!("`{}` leads out of the submission's folder", file.display());
+            return Err(Mistake::new(what));
+        }
         let mut found = recipe_source(&file.to_string_lossy(), reach)?;
         if let Some(name) = path.file_name() {
             found.source.name = name.to_string_lossy().into();
@@ -171,6 +174,9 @@ pub fn submission(wanted: &str) -> Result<Option<Submission>, Mistake> {
     let mut found = Submission::default();
     if let Some(path) = first(["metadata.json", "metadata/metadata.json"]) {
         let place = path.display().to_string();
+        if !is_within(&path, folder) {
+            return Err(Mistake::new(format!("`{place}` leads out of the submission's folder")));
+        }
         let text = read_plain(&path)
             .map_err(|why| Mistake::new(format!("it cannot be read: {why}")).at(&place))?;
         found = recipe::submission::read(&text)
@@ -195,6 +201,13 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     let file = std::fs::File::open(path)?;
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Whether a file lies in a folder, its links followed: what strangers pack must not make us
+/// show what lies elsewhere.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    let real = path.canonicalize().ok().zip(folder.canonicalize().ok());
+    real.is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
 /// The same of a plain file only: what somebody else names must not be a pipe or a device, at

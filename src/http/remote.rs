@@ -137,6 +137,13 @@ impl Remote {
             .map_err(|error| unusable(broken::words(&error)))
     }
 
+    /// Whether a redirect is followed: to the same host, and with no name and password, which
+    /// an address may not have either.
+    fn may_go_on(&self, next: &Url, to: &str) -> bool {
+        let plain = next.username().is_empty() && next.password().is_none();
+        !to.is_empty() && plain && next.origin() == self.url.origin()
+    }
+
     /// The answer that holds the text, redirects within the host followed.
     async fn reply(&self, client: &Client) -> Result<Response, Unfetched> {
         let mut url = self.url.clone();
@@ -156,12 +163,12 @@ impl Remote {
             let to =
                 response.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
             let to = to.unwrap_or_default().into_owned();
-            url = url.join(&to).ok().filter(|next| next.origin() == self.url.origin()).ok_or_else(
-                || {
-                    let to = one_line(&to, WORDS_CHARS_MAX);
-                    Unfetched::Refused(format!("it is sent on to `{to}`, which is another host"))
-                },
-            )?;
+            url = url.join(&to).ok().filter(|next| self.may_go_on(next, &to)).ok_or_else(|| {
+                let to = one_line(&to, WORDS_CHARS_MAX);
+                Unfetched::Refused(format!(
+                    "it is sent on to `{to}`, which is another host or names a user"
+                ))
+            })?;
         }
         Err(Unfetched::Refused("it is sent on and on".to_owned()))
     }

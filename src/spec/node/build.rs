@@ -17,9 +17,12 @@ const DEPTH_MAX: usize = 64;
 /// would take for ever.
 const KEYS_MAX: usize = 4096;
 
-/// Bounds what aliases may grow a file to (nodes and bytes together): a few lines of
-/// aliases of aliases ("billion laughs") would otherwise fill the memory.
-const WEIGHT_MAX: usize = 16 << 20;
+/// Bounds what aliases may grow a file to, in bytes of memory: a few lines of aliases of
+/// aliases ("billion laughs") would otherwise fill it.
+const WEIGHT_MAX: usize = 64 << 20;
+
+/// What a node takes beside its text.
+const NODE_BYTES: usize = size_of::<Node>();
 
 /// Reads a text as one YAML document.
 ///
@@ -130,7 +133,7 @@ impl Builder {
     fn charge(&mut self, node: &Node) -> Result<(), Flaw> {
         self.weight = self.weight.saturating_add(weight(node));
         if self.weight > WEIGHT_MAX {
-            return flaw(node.line, "aliases make the file too large");
+            return flaw(node.line, "the file holds too much, its aliases written out");
         }
         Ok(())
     }
@@ -230,9 +233,11 @@ fn merge(pairs: Vec<(Node, Node)>, line: usize) -> Result<Vec<(Node, Node)>, Fla
 
 fn weight(node: &Node) -> usize {
     match &node.value {
-        Value::Scalar { raw, .. } => 1 + raw.len(),
-        Value::Seq(items) => 1 + items.iter().map(weight).sum::<usize>(),
-        Value::Map(pairs) => 1 + pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum::<usize>(),
+        Value::Scalar { raw, .. } => NODE_BYTES + raw.len(),
+        Value::Seq(items) => NODE_BYTES + items.iter().map(weight).sum::<usize>(),
+        Value::Map(pairs) => {
+            NODE_BYTES + pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum::<usize>()
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
+use crate::escape::one_line;
 use crate::spec::node::python::{Dict, Python, coerce, json, strip};
 
 /// Values by key. A key may be there with nothing (`null`): then nothing below it counts.
@@ -76,6 +77,10 @@ impl Values {
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
             let path: Vec<&str> = key.split('.').collect();
+            if path.len() > PARTS_MAX {
+                let shown = one_line(key, 60);
+                return Err(format!("`{shown}` goes more than {PARTS_MAX} fields deep"));
+            }
             let Some(root) = self.get(path[0]).cloned() else {
                 return Err(format!(
                     "`{key}` sets a field of `{}`, which has no value to edit",
@@ -116,6 +121,9 @@ fn leaf(value: &Python) -> Python {
     text.and_then(json::loads).unwrap_or_else(|| value.clone())
 }
 
+/// Bounds how deep a dotted key edits; nothing that is served nests as deep.
+const PARTS_MAX: usize = 64;
+
 /// Sets the field that `path[depth..]` leads to.
 fn edit(value: Python, path: &[&str], depth: usize, new: Python) -> Result<Python, String> {
     let mapping = match value {
@@ -154,6 +162,12 @@ mod tests {
         let set: Vec<(String, String)> =
             set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         values.with(&set_of(&set))
+    }
+
+    #[test]
+    fn a_dotted_key_has_an_end() {
+        let deep = format!("spec{}", ".x".repeat(20_000));
+        assert!(values(&[(&deep, "1")]).unwrap_err().contains("fields deep"));
     }
 
     #[test]

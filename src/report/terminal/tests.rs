@@ -1,0 +1,223 @@
+//! What the report of a story looks like.
+
+use super::*;
+use crate::analysis::analyse;
+use crate::analysis::story::{asked, gate};
+use crate::fact::{ClosedBecause, Fact, Load, Seen};
+use crate::incident::story::Story;
+use crate::report::json;
+use crate::spec::Contract;
+use crate::verdict::judge;
+
+fn written(asked: &Asked, story: &Story, options: Options) -> String {
+    let analysis = analyse(asked, story.entries.iter());
+    let verdict = judge(&asked.contract, &analysis);
+    render(asked, &analysis, &verdict, options)
+}
+
+fn contract(names: &[(&str, f64)]) -> Contract {
+    let gates = names.iter().map(|(name, limit)| {
+        let text = format!("{name}: {limit}");
+        crate::spec::Gate { text, ..gate(name, Limit::AtMost(*limit)) }
+    });
+    Contract { gates: gates.collect() }
+}
+
+fn fits(text: &str) {
+    assert!(text.lines().count() <= LINES_MAX, "{} lines:\n{text}", text.lines().count());
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn a_healthy_run_is_told_in_few_lines() {
+    let mut asked = asked(&[0, 4096]);
+    asked.contract = contract(&[("crashes", 0.0), ("errors", 0.001), ("ttft_p95", 2.0)]);
+    let mut story = Story::soaking();
+    story.goods(10.0, 60, 0).goods(130.0, 60, 4096).closed(250.0, ClosedBecause::Done);
+    let text = written(&asked, &story, Options::default());
+    fits(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "SIMULATED PASS  nemotron-3-super · smoke · 4 m 00 s under load");
+    assert_eq!(lines[2], "  errors     none of 120 requests");
+    assert_eq!(lines[4], "  depth   n  TTFT p50     p95  TPOT p50      p95  tok/s  bad");
+    assert_eq!(lines[5], "  d0     60    400 ms  400 ms   4.00 ms  4.00 ms    250    0");
+    assert!(text.contains("pass crashes: 0 · pass errors: 0.001 · pass ttft_p95: 2 (2 depths)"));
+    assert!(text.contains("no failure in 4 m 00 s: MTBF above 1 m 20 s (95 %)"), "{text}");
+}
+
+#[test]
+fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
+    let mut asked = asked(&[0, 4096]);
+    let open = |depth, rate| crate::fact::Cell {
+        load: Load::PerSecond(rate),
+        ..crate::incident::story::cell(depth)
+    };
+    asked.cells.extend([open(4096, 0.5), open(4096, 2.0)]);
+    let mut story = Story::soaking();
+    story.goods(10.0, 3, 0).goods(20.0, 4, 4096);
+    for (rate, late_us) in [(0.5, 1_000), (2.0, 30_000)] {
+        for second in 0..60 {
+            let mut request = story.request(100.0 + f64::from(second), 4096);
+            request.cell = open(4096, rate);
+            request.due = crate::unit::At(request.sent.0 - late_us);
+            story.push(161.0, Fact::Request(Box::new(request)));
+        }
+    }
+    story.closed(170.0, ClosedBecause::Done);
+    let text = written(&asked, &story, Options::default());
+    fits(&text);
+    let rows = text.lines().skip_while(|line| !line.contains("TTFT p50"));
+    let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
+    let names = ["cell ", "d0 ", "d4096 c1 ", "d4096 r0.5 ", "d4096 r2 "];
+    assert_eq!(rows.len(), names.len(), "{text}");
+    assert!(rows.iter().zip(names).all(|(row, name)| row.trim().starts_with(name)), "{text}");
+    assert!(text.contains("over 2 requests/s"), "{text}");
+    let wide = written(&asked, &story, Options { wide: true, ..Options::default() });
+    let late = |cell: &str| -> Vec<&str> {
+        let row = wide.lines().find(|line| line.contains(cell)).unwrap();
+        let columns = row.rsplit("  ").map(str::trim).filter(|column| !column.is_empty());
+        columns.take(3).collect()
+    };
+    assert_eq!(late("d4096/r2/"), ["30.0 ms"; 3]);
+    assert_eq!(late("d4096/c1/"), ["-"; 3]);
+}
+
+/// Nine depths, five incidents, twelve gates that do not hold or cannot be judged, long names.
+fn worst() -> (Asked, Story) {
+    let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
+    let mut asked = asked(&depths);
+    asked.recipe = "a-recipe-with-a-rather-long-name-\u{1b}[31mand-colour".to_owned();
+    asked.warnings = vec!["concurrency 10 is over the server's max_num_seqs of 4".to_owned(); 9];
+    asked.again.push_str(&" --depths 0,4096,8192,16384".repeat(9));
+    asked.contract = contract(&[
+        ("crashes", 0.0),
+        ("ooms", 0.0),
+        ("restarts", 0.0),
+        ("hangs", 0.0),
+        ("outages", 0.0),
+        ("errors", 0.001),
+        ("ttft_p95", 2.0),
+        ("ttft_p99", 2.0),
+        ("tpot_p95", 0.001),
+        ("tpot_p99", 2.0),
+        ("e2e", 0.1),
+        ("off_depth", 0.0),
+    ]);
+    let mut story = Story::soaking();
+    let seen = Seen {
+        subject: "model\u{7}".to_owned(),
+        declared: Some("x".repeat(300)),
+        seen: "y\n".repeat(300),
+        differs: true,
+        note: String::new(),
+    };
+    story.push(10.0, Fact::Seen(seen));
+    for (index, depth) in depths.iter().enumerate() {
+        let start = 10.0 + f64::from(index as u32) * 200.0;
+        story.goods(start, 61, *depth);
+        let broken = index < 5;
+        if broken {
+            let error = "CUDA out of memory. \u{1b}[2J Tried to allocate ".repeat(9);
+            story.bad(start + 128.0, *depth, Ended::ErrorFrame, &error);
+            story.bad(start + 129.0, *depth, Ended::Refused, "refused\r\n");
+        }
+        for probe in 13..20 {
+            story.up(start + f64::from(probe) * 10.0, !broken || probe > 17);
+        }
+    }
+    story.closed(1811.0, ClosedBecause::Away);
+    (asked, story)
+}
+
+#[test]
+fn the_worst_run_fits_a_screen_and_obeys_no_foreign_character() {
+    let (asked, story) = worst();
+    let text = written(&asked, &story, Options::default());
+    fits(&text);
+    assert!(text.starts_with("SIMULATED FAIL  "));
+    assert!(text.contains("FAIL crashes: 0 (5)"), "{text}");
+    assert!(text.contains("more depths: --wide"), "{text}");
+    for label in
+        ["why", "OOM", "errors", "note", "depth", "asked", "seen", "proves", "not", "again"]
+    {
+        assert!(text.contains(&format!("\n  {label} ")), "{label} is missing:\n{text}");
+    }
+    let wide = written(&asked, &story, Options { wide: true, ..Options::default() });
+    assert!(wide.chars().all(|character| character == '\n' || !character.is_control()));
+}
+
+#[test]
+fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
+    let (mut asked, mut story) = worst();
+    for simulated in [true, false] {
+        asked.simulated = simulated;
+        if let Fact::Opened(opened) = &mut story.entries[0].fact {
+            opened.simulated = simulated;
+        }
+        let analysis = analyse(&asked, story.entries.iter());
+        let verdict = judge(&asked.contract, &analysis);
+        let wide = Options { wide: true, ..Options::default() };
+        let json = json::render(&asked, &analysis, &verdict).unwrap();
+        let mut progress = crate::report::Progress::new(asked.extent);
+        story.entries.iter().for_each(|entry| progress.take(entry));
+        assert_eq!(written(&asked, &story, wide).contains("SIMULATED"), simulated);
+        assert_eq!(json.contains("\"simulated\": true"), simulated);
+        assert_eq!(progress.line(Story::at(2000.0), 80).contains("SIMULATED"), simulated);
+    }
+}
+
+#[test]
+fn an_event_that_nobody_could_see_is_not_observed_never_zero() {
+    let mut asked = asked(&[0]);
+    asked.contract = contract(&[("ooms", 0.0)]);
+    let mut story = Story::soaking();
+    story.goods(10.0, 60, 0).closed(130.0, ClosedBecause::Done);
+    let text = written(&asked, &story, Options::default());
+    fits(&text);
+    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains(
+            "INCONCLUSIVE ooms: 0 (OOM: not observed; dark: server log not read, kernel not read)"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn colour_only_repeats_the_words() {
+    let (asked, story) = worst();
+    let plain = written(&asked, &story, Options::default());
+    let coloured = written(&asked, &story, Options { colour: true, ..Options::default() });
+    assert!(coloured.contains("\u{1b}[1;31mFAIL\u{1b}[0m"));
+    let stripped = ["\u{1b}[1;31m", "\u{1b}[1;32m", "\u{1b}[1;33m", "\u{1b}[0m"]
+        .iter()
+        .fold(coloured, |text, code| text.replace(code, ""));
+    assert_eq!(stripped, plain);
+}
+
+#[test]
+fn a_run_in_which_nothing_happened_is_told_too() {
+    let mut story = Story::new();
+    story.opened().closed(3.0, ClosedBecause::NeverAnswered);
+    let text = written(&asked(&[0]), &story, Options::default());
+    fits(&text);
+    assert!(text.contains("the server never answered"), "{text}");
+    assert!(!text.contains("depth "), "a table without rows is not printed:\n{text}");
+}
+
+#[test]
+fn the_json_is_the_same_every_time_and_can_be_read() {
+    let (asked, story) = worst();
+    let json = || {
+        let analysis = analyse(&asked, story.entries.iter());
+        json::render(&asked, &analysis, &judge(&asked.contract, &analysis)).unwrap()
+    };
+    assert_eq!(json(), json());
+    let value: serde_json::Value = serde_json::from_str(&json()).unwrap();
+    assert_eq!(value["verdict"], "FAIL");
+    assert_eq!(value["schema"], 1);
+    assert_eq!(value["gates"][3]["value"], serde_json::Value::Null, "hangs were not observed");
+    assert_eq!(value["incidents"].as_array().map(Vec::len), Some(5));
+}
