@@ -13,8 +13,9 @@ pub mod row;
 pub use ability::Abilities;
 pub use cell::{Cell, Load};
 pub use event::{
-    Action, Batch, Clock, Closed, ClosedBecause, Fault, FaultKind, Fitted, GapKind, Gaps, Issued,
-    Missed, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source, TargetFact, TargetWord,
+    Action, Batch, Clock, Closed, ClosedBecause, Exited, Fault, FaultKind, Fitted, GapKind, Gaps,
+    Issued, LOG_LINES, Missed, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source,
+    TargetFact, TargetWord,
 };
 pub use request::{BrokenHow, Class, Ended, Request, Stage};
 

@@ -37,7 +37,7 @@ use crate::secret::Secrets;
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, Reply, Seams, Sink, Target, Wire, World};
+use crate::world::{Call, News, Reply, Seams, Sink, Target, Wire, World};
 
 /// Facts that producers may have sent and the loop has not taken; bounds memory if the loop stands still.
 const FACTS_MAX: usize = 4_096;
@@ -100,6 +100,7 @@ enum Input {
     Tick,
     Woken,
     Heard(Box<Heard>),
+    News(Box<News>),
     TaskBroke(String),
 }
 
@@ -123,6 +124,7 @@ pub async fn carry_out<W: World>(
     }
     let mut shell: Shell<W> = Shell {
         wire: seams.wire,
+        target: seams.target,
         sink: seams.sink,
         timeline,
         conductor: Conductor::new(script.plan.clone()),
@@ -139,7 +141,7 @@ pub async fn carry_out<W: World>(
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
     };
-    let driven = shell.drive(before, seams.target, &mut heard, &mut stop, watch).await;
+    let driven = shell.drive(before, &mut heard, &mut stop, watch).await;
     shell.tasks.abort_all();
     // A journal that failed is closed too: what it took before may still be written.
     let durable = shell.sink.close().await;
@@ -157,6 +159,7 @@ async fn due(timeline: &Timeline, wake: Option<At>) {
 
 struct Shell<W: World> {
     wire: W::Wire,
+    target: W::Target,
     sink: W::Sink,
     timeline: Timeline,
     conductor: Conductor,
@@ -203,7 +206,6 @@ impl<W: World> Shell<W> {
     async fn drive(
         &mut self,
         before: Vec<(At, Fact)>,
-        mut target: W::Target,
         heard: &mut mpsc::Receiver<Heard>,
         stop: &mut Stop,
         watch: Watch<'_>,
@@ -220,7 +222,7 @@ impl<W: World> Shell<W> {
                 _ = tick.tick() => Input::Tick,
                 () = due(&timeline, wake) => Input::Woken,
                 Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
-                (at, fact) = target.news() => Input::Heard(Box::new(Heard::Fact(at, fact))),
+                news = self.target.news() => Input::News(Box::new(news)),
                 Some(Err(broke)) = self.tasks.join_next() => Input::TaskBroke(broke.to_string()),
             };
             self.take(input, watch)?;
@@ -245,6 +247,10 @@ impl<W: World> Shell<W> {
                 Heard::Fact(at, fact) => self.record(at, fact, watch),
                 Heard::Answer(answer) => self.answered(*answer, watch),
                 Heard::Identity(at, said) => self.identified(at, said, watch),
+            },
+            Input::News(news) => match *news {
+                News::Fact(at, fact) => self.record(at, fact, watch),
+                News::Log(bytes) => self.sink.log(&bytes),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };

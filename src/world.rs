@@ -2,6 +2,9 @@
 //! target, the sensors and the sink. Life implements them (`http`, `target`,
 //! `observe`, `journal`) and so does the simulator; the run sees neither.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use crate::fact::{BrokenHow, Entry, Fact, Seq, Source, Stage};
@@ -69,31 +72,67 @@ pub trait Reply {
 pub enum TargetOrder {
     /// Start it.
     Launch,
-    /// Ask it to end.
+    /// End all of it, wait until the memory that it held is back, and start it.
+    Restart,
+    /// Ask it to end, and end it where it does not.
     Stop,
-    /// End it.
-    Kill,
-    /// Freeze it.
-    Pause,
-    /// Thaw it.
-    Unpause,
+}
+
+impl TargetOrder {
+    /// All of them.
+    pub const ALL: [TargetOrder; 3] =
+        [TargetOrder::Launch, TargetOrder::Restart, TargetOrder::Stop];
+
+    /// The word of the action that gives it.
+    pub fn word(self) -> &'static str {
+        match self {
+            TargetOrder::Launch => "launch",
+            TargetOrder::Restart => "restart",
+            TargetOrder::Stop => "stop",
+        }
+    }
+
+    /// The order that an action gives, where it gives one.
+    pub fn parse(word: &str) -> Option<TargetOrder> {
+        TargetOrder::ALL.into_iter().find(|order| order.word() == word)
+    }
+}
+
+/// What comes from a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// Something became of it, or its log said something, stamped at the source.
+    Fact(At, Fact),
+    /// Bytes of its log.
+    Log(Bytes),
 }
 
 /// The thing under test, where longhaul can see more of it than its endpoint.
-pub trait Target {
-    /// The next thing that became of it, its log among it, stamped at the
-    /// source. Pends for ever where nothing can be seen.
-    fn news(&mut self) -> impl Future<Output = (At, Fact)>;
+pub trait Target: 'static {
+    /// The next thing that became of it, its log among it. Pends for ever where nothing can
+    /// be seen. Dropping the future loses nothing.
+    fn news(&mut self) -> impl Future<Output = News>;
 
-    /// Carries out an order.
-    ///
-    /// # Errors
-    /// In words: what the target cannot do, or why it failed.
-    fn order(
-        &mut self,
-        order: TargetOrder,
-        action: u64,
-    ) -> impl Future<Output = Result<(), String>>;
+    /// Takes an order and returns at once; what becomes of it comes as news that carries the
+    /// action's number, [`crate::fact::TargetWord::Failed`] where it cannot be done.
+    fn order(&mut self, order: TargetOrder, action: u64);
+}
+
+/// Where the server's main process is, as far as somebody on this machine knows: written by
+/// who starts or watches it, read by sensors that look at processes and cgroups.
+#[derive(Clone, Debug, Default)]
+pub struct Whereabouts(Rc<Cell<Option<u32>>>);
+
+impl Whereabouts {
+    /// Its process id now.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.get()
+    }
+
+    /// It is there now, or nowhere.
+    pub fn moved(&self, pid: Option<u32>) {
+        self.0.set(pid);
+    }
 }
 
 /// One value that a sensor took.

@@ -112,6 +112,7 @@ fn entries() -> Vec<Entry> {
         endpoint: "http://host:8000".to_owned(),
     };
     let said = Said {
+        source: Source::Container,
         signature: "cuda_oom".to_owned(),
         severity: Severity::Fatal,
         line: "two\nlines, \"quoted\"\0".to_owned(),

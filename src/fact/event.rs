@@ -97,6 +97,24 @@ pub enum TargetWord {
     Exited,
     /// It is another process than before.
     Restarted,
+    /// Its process was begun again by somebody else: a container engine, a service manager.
+    Started,
+    /// Somebody sent it a signal through its container engine (`exit.signal` says which).
+    Signalled,
+    /// Somebody froze it through its container engine.
+    Paused,
+    /// It was thawed.
+    Unpaused,
+    /// Its container engine says that memory ran out in it.
+    OutOfMemory,
+    /// Its container is gone.
+    Removed,
+    /// It answers its health probe, and nothing that was asked of it moves.
+    Hung,
+    /// What hung moves again.
+    Moving,
+    /// What longhaul wanted of it could not be done; `evidence` says why.
+    Failed,
 }
 
 /// Something became of the target.
@@ -104,12 +122,48 @@ pub enum TargetWord {
 pub struct TargetFact {
     /// What.
     pub word: TargetWord,
-    /// Which rung of readiness: `port`, `model`, `first_token`.
+    /// Which rung of readiness: `process`, `port`, `model`, `first_token`.
     pub rung: Option<String>,
     /// When it began, where that was before it was known.
     pub since: Option<At>,
     /// The evidence, in words.
     pub evidence: String,
+    /// How its process ended, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exited>,
+    /// The action of longhaul's own that it came of, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<u64>,
+}
+
+impl TargetFact {
+    /// What became of it, and how that is known.
+    pub fn new(word: TargetWord, evidence: impl Into<String>) -> TargetFact {
+        let evidence = evidence.into();
+        TargetFact { word, rung: None, since: None, evidence, exit: None, action: None }
+    }
+
+    /// A rung of readiness was reached.
+    pub fn ready(rung: &str) -> TargetFact {
+        TargetFact { rung: Some(rung.to_owned()), ..TargetFact::new(TargetWord::Ready, "") }
+    }
+
+    /// The same, begun earlier than it was known.
+    #[must_use]
+    pub fn since(self, since: At) -> TargetFact {
+        TargetFact { since: Some(since), ..self }
+    }
+}
+
+/// How a process ended, as far as its parent or its container engine tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exited {
+    /// Its exit code. 0 means nothing: vLLM exits with it when its engine dies.
+    pub code: Option<i64>,
+    /// The signal that ended it, or that was sent to it.
+    pub signal: Option<i64>,
+    /// Whether its container engine says that its cgroup's OOM killer struck.
+    pub oom_killed: Option<bool>,
 }
 
 /// What longhaul was told or did itself.
@@ -316,15 +370,29 @@ pub enum Severity {
     Fatal,
 }
 
+/// The series of lines that a server's log gave: whoever reads it says so, nothing to read
+/// among it, and that is what makes its half of an OOM covered.
+pub const LOG_LINES: &str = "log_lines";
+
 /// A log line that means something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {
+    /// Whose log: the server's own (`process`, `container`) or the kernel's.
+    #[serde(default = "Said::server")]
+    pub source: Source,
     /// The signature's name.
     pub signature: String,
     /// How bad.
     pub severity: Severity,
     /// The line, bounded.
     pub line: String,
+}
+
+impl Said {
+    /// Whose log it is where a row does not say.
+    fn server() -> Source {
+        Source::Process
+    }
 }
 
 /// The wall clock as seen from the timeline.

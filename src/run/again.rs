@@ -6,7 +6,7 @@ use super::identity::{self, Identity};
 use super::{Heard, Shell, Watch, arrive};
 use crate::fact::{Fact, Seen, TargetWord};
 use crate::unit::At;
-use crate::world::World;
+use crate::world::{Target, TargetOrder, World};
 
 /// How long after a sign it is asked. The signs of one restart (it answers, its process is
 /// another) come within seconds of each other, and one look answers them all.
@@ -32,8 +32,14 @@ impl Known {
 }
 
 impl<W: World> Shell<W> {
-    /// Has the server asked again where a fact says that it is back or began anew.
+    /// Obeys an action that is an order to the target, and has the server asked again where
+    /// a fact says that it is back or began anew.
     pub(super) fn heed(&mut self, fact: &Fact) {
+        if let Fact::Action(action) = fact
+            && let Some(order) = TargetOrder::parse(&action.what)
+        {
+            self.target.order(order, action.id);
+        }
         let Fact::Target(target) = fact else { return };
         if !matches!(target.word, TargetWord::Back | TargetWord::Restarted)
             || std::mem::replace(&mut self.known.looking, true)

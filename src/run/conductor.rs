@@ -155,7 +155,7 @@ impl Conductor {
             Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence),
             Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
             Some(Change::Restarted { since, evidence }) => {
-                self.pending.push_back(target(TargetWord::Restarted, Some(since), evidence));
+                self.pending.push_back(target(TargetWord::Restarted, since, evidence));
             }
             None => {}
         }
@@ -212,7 +212,7 @@ impl Conductor {
     fn went_away(&mut self, since: At, evidence: String) {
         self.clock.stand(since);
         self.probe_wait_us = PROBE_US.0;
-        self.pending.push_back(target(TargetWord::Away, Some(since), evidence));
+        self.pending.push_back(target(TargetWord::Away, since, evidence));
         // The rest of the round is not sent into the dark, nor in a burst afterwards. One of
         // which nothing was sent begins anew when the server is back.
         if self.running.as_mut().is_some_and(|running| !running.break_off()) {
@@ -222,7 +222,7 @@ impl Conductor {
 
     fn came_back(&mut self, since: At, evidence: String, at: At) {
         self.clock.go(at);
-        self.pending.push_back(target(TargetWord::Back, Some(since), evidence));
+        self.pending.push_back(target(TargetWord::Back, since, evidence));
     }
 
     fn began(&mut self, began: &PhaseBegan, at: At) {
@@ -321,6 +321,6 @@ impl Conductor {
     }
 }
 
-fn target(word: TargetWord, since: Option<At>, evidence: String) -> Fact {
-    Fact::Target(TargetFact { word, rung: None, since, evidence })
+fn target(word: TargetWord, since: At, evidence: String) -> Fact {
+    Fact::Target(TargetFact::new(word, evidence).since(since))
 }

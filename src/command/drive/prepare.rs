@@ -13,9 +13,7 @@ use crate::analysis;
 use crate::command::{inputs, report, tell};
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
-use crate::fact::{
-    Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact, TargetWord,
-};
+use crate::fact::{Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact};
 use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{self, Decidable, forecast};
@@ -167,7 +165,8 @@ async fn ready<S: Setting>(
         models_us: server.models_us,
         wall: setting.wall(),
     };
-    let seams = Stage { wire: setting.wire(), sensors: eyes(&**setting, &server), sink }.open();
+    let seams =
+        Stage { timeline, wire: setting.wire(), sensors: eyes(&**setting, &server), sink }.open();
     Ok(Prepared { script, timeline, seams, asked, setting: setting.clone(), folder })
 }
 
@@ -245,14 +244,7 @@ fn before<S: Setting>(
     fitted: Vec<Fitted>,
     simulated: bool,
 ) -> Vec<(At, Fact)> {
-    let rung = |name: &str| {
-        Fact::Target(TargetFact {
-            word: TargetWord::Ready,
-            rung: Some(name.to_owned()),
-            since: None,
-            evidence: String::new(),
-        })
-    };
+    let rung = |name: &str| Fact::Target(TargetFact::ready(name));
     let mut facts = vec![
         (At::ZERO, opened(setting, simulated)),
         (server.listed, rung("model")),

@@ -67,6 +67,8 @@ pub trait Setting {
 
 /// A setting as a world.
 pub struct Stage<S: Setting> {
+    /// The clock.
+    pub timeline: Timeline,
     /// How requests travel.
     pub wire: S::Wire,
     /// What looks at the server.
@@ -82,7 +84,12 @@ impl<S: Setting> World for Stage<S> {
     type Sink = S::Sink;
 
     fn open(self) -> Seams<Stage<S>> {
-        Seams { wire: self.wire, target: Attached, sensors: self.sensors, sink: self.sink }
+        Seams {
+            wire: self.wire,
+            target: Attached::new(self.timeline),
+            sensors: self.sensors,
+            sink: self.sink,
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use proptest::sample::select;
 use super::*;
 use crate::escape::one_line;
 use crate::fact::{
-    Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Fault, FaultKind, Fitted,
-    GapKind, Gaps, Issued, Load, Missed, Opened, Phase, PhaseBegan, Reading, Request, Said, Seen,
-    Severity, Source, Stage, TargetFact, TargetWord,
+    Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
+    Fitted, GapKind, Gaps, Issued, Load, Missed, Opened, Phase, PhaseBegan, Reading, Request, Said,
+    Seen, Severity, Source, Stage, TargetFact, TargetWord,
 };
 use crate::unit::At;
 
@@ -138,6 +138,15 @@ fn what_longhaul_is_and_did() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn exited() -> impl Strategy<Value = Exited> {
+    let code = || of(any::<i64>());
+    (code(), code(), of(any::<bool>())).prop_map(|(code, signal, oom_killed)| Exited {
+        code,
+        signal,
+        oom_killed,
+    })
+}
+
 fn what_was_seen() -> impl Strategy<Value = Fact> {
     let text = any::<String>;
     let source = || select(&Source::ALL[..]);
@@ -150,9 +159,11 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
                 Fact::Seen(Seen { subject, declared, seen, differs, note })
             }
         ),
-        (word, of(text()), of(at()), text()).prop_map(|(word, rung, since, evidence)| {
-            Fact::Target(TargetFact { word, rung, since, evidence })
-        }),
+        (word, of(text()), of(at()), text(), of(exited()), of(any::<u64>())).prop_map(
+            |(word, rung, since, evidence, exit, action)| {
+                Fact::Target(TargetFact { word, rung, since, evidence, exit, action })
+            }
+        ),
         (kind, phase(), class(), cell(), at(), any::<u64>(), text()).prop_map(
             |(kind, phase, class, cell, from, n, histogram)| {
                 Fact::Gaps(Gaps { kind, phase, class, cell, from, n, histogram })
@@ -161,8 +172,8 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
         (source(), text(), text(), any::<u64>()).prop_map(|(source, what, why, times)| {
             Fact::Missed(Missed { source, what, why, times })
         }),
-        (text(), severity, text()).prop_map(|(signature, severity, line)| {
-            Fact::Said(Said { signature, severity, line })
+        (source(), text(), severity, text()).prop_map(|(source, signature, severity, line)| {
+            Fact::Said(Said { source, signature, severity, line })
         }),
         (source(), line(), line(), any::<u64>(), [float(), float(), float(), float()]).prop_map(
             |(source, instance, name, n, [min, mean, max, last])| {
@@ -227,12 +238,7 @@ proptest! {
 
 #[test]
 fn what_is_not_there_is_empty_and_a_person_can_read_the_row() {
-    let fact = Fact::Target(TargetFact {
-        word: TargetWord::Away,
-        rung: None,
-        since: Some(At(5)),
-        evidence: "refused, twice".to_owned(),
-    });
+    let fact = Fact::Target(TargetFact::new(TargetWord::Away, "refused, twice").since(At(5)));
     let entry = Entry { segment: 0, seq: 7, at: At(1_500_000), fact };
     let mut row = Vec::new();
     encode(&entry, 1_778_644_062_716_000, &mut row);
