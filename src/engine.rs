@@ -5,6 +5,7 @@ pub mod flags;
 pub mod launch;
 pub mod llama_cpp;
 pub mod sglang;
+pub mod signature;
 pub mod vllm;
 
 use serde::{Deserialize, Serialize};
