@@ -61,6 +61,21 @@ pub struct Place {
     pub lap: u64,
     /// Which round of the lap, from 0.
     pub index: usize,
+    /// 0, or the n-th appended repeat: the same asks again, since an outage broke the round.
+    pub repeat: u32,
+}
+
+impl Place {
+    /// The round at an index of a lap.
+    pub fn new(lap: u64, index: usize) -> Place {
+        Place { lap, index, repeat: 0 }
+    }
+
+    /// The same round once more.
+    #[must_use]
+    pub fn again(self) -> Place {
+        Place { repeat: self.repeat + 1, ..self }
+    }
 }
 
 impl Plan {
@@ -149,9 +164,9 @@ impl Plan {
     pub fn at(&self, place: Place) -> (&Round, Place) {
         let index = place.index.min(self.rounds.len() - 1);
         let next = if index + 1 < self.rounds.len() {
-            Place { lap: place.lap, index: index + 1 }
+            Place::new(place.lap, index + 1)
         } else {
-            Place { lap: place.lap + 1, index: 0 }
+            Place::new(place.lap + 1, 0)
         };
         (&self.rounds[index], next)
     }
@@ -171,7 +186,7 @@ impl Plan {
             (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
         let lap = slot.checked_div(per_lap)?;
-        Some(Place { lap, index: indices[(slot % per_lap) as usize] })
+        Some(Place::new(lap, indices[(slot % per_lap) as usize]))
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's
@@ -186,7 +201,8 @@ impl Plan {
         }
     }
 
-    /// The ask at an address, due at an instant. A function of its arguments alone.
+    /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
+    /// asks the same.
     pub fn ask(&self, phase: Phase, place: Place, lane: u32, due: At, fit: &Fit) -> Ask {
         let (round, _) = self.at(place);
         let slot = self.slot(place, lane);
@@ -200,7 +216,7 @@ impl Plan {
             turn: None,
             cell: round.cell,
             lap: place.lap,
-            repeat: 0,
+            repeat: place.repeat,
             due,
             api: round.api,
             input: workload::ladder::input(self, round, phase, lane, slot, fit),

@@ -51,6 +51,9 @@ pub const STOP_ON_FAIL: &str = "stop_on_fail";
 const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
 /// Probes that fit into the longest outage that a scenario allows, at the least.
 const PROBES_MIN: u64 = 20;
+/// How often a round comes again that outages break each time; bounds a cell that kills the
+/// server whenever it is asked.
+const REPEATS_MAX: u32 = 3;
 /// A probe that no answer came of counts as lost after this.
 pub const PROBE_LIMIT_US: u64 = 10_000_000;
 
@@ -62,6 +65,10 @@ pub struct Conductor {
     phase: Option<Phase>,
     place: Place,
     running: Option<Running>,
+    /// Rounds that outages broke, which come again before the plan goes on.
+    broken: VecDeque<Place>,
+    /// The last round that ended, which may turn out to have met an outage.
+    ended: Option<Running>,
     /// Since when nothing stands in the way of the next round: the stamp of the entry that
     /// ended the one before, began the phase, or showed that the server is there. Not when
     /// somebody asked, so that a journal replayed gives the same rounds.
@@ -92,6 +99,8 @@ impl Conductor {
             phase: None,
             place: Place::default(),
             running: None,
+            broken: VecDeque::new(),
+            ended: None,
             free_from: At::ZERO,
             next,
             lap_began_us: 0,
@@ -155,6 +164,9 @@ impl Conductor {
             Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence),
             Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
             Some(Change::Restarted { since, evidence }) => {
+                if self.liveness.state() == State::Up {
+                    self.broke_in(since);
+                }
                 self.pending.push_back(target(TargetWord::Restarted, since, evidence));
             }
             None => {}
@@ -213,10 +225,34 @@ impl Conductor {
         self.clock.stand(since);
         self.probe_wait_us = PROBE_US.0;
         self.pending.push_back(target(TargetWord::Away, since, evidence));
-        // The rest of the round is not sent into the dark, nor in a burst afterwards. One of
-        // which nothing was sent begins anew when the server is back.
+        self.break_off(since);
+    }
+
+    /// The rest of the round is not sent into the dark, nor in a burst afterwards. One of
+    /// which nothing was sent begins anew when the server is back; any other comes again, and
+    /// so does the round before where its last requests were those that broke.
+    fn break_off(&mut self, since: At) {
         if self.running.as_mut().is_some_and(|running| !running.break_off()) {
             self.running = None;
+        }
+        if let Some(ended) = self.ended.take_if(|ended| ended.broke_since(since)) {
+            self.comes_again(ended.place);
+        }
+    }
+
+    /// A restart that was over before it was noticed: what broke in it comes again.
+    fn broke_in(&mut self, since: At) {
+        if let Some(running) = &mut self.running {
+            running.mark(since);
+        }
+        if let Some(ended) = self.ended.take_if(|ended| ended.broke_since(since)) {
+            self.comes_again(ended.place);
+        }
+    }
+
+    fn comes_again(&mut self, place: Place) {
+        if place.repeat < REPEATS_MAX {
+            self.broken.push_back(place.again());
         }
     }
 
@@ -229,6 +265,8 @@ impl Conductor {
         self.phase = Some(began.phase);
         self.clock.start(at);
         self.free(at);
+        self.broken.clear();
+        self.ended = None;
         if began.phase != Phase::Drain {
             self.next.fill(0);
             self.place = Place::default();
@@ -241,6 +279,15 @@ impl Conductor {
     fn round_ended(&mut self, at: At) {
         self.free(at);
         let Some(running) = self.running.take() else { return };
+        let place = running.place;
+        if running.is_broken() {
+            self.comes_again(place);
+        }
+        self.ended = (!running.is_broken()).then_some(running.clone());
+        if place.repeat > 0 {
+            self.broken.retain(|again| *again != place);
+            return;
+        }
         self.place = running.after;
         if self.place.index == 0 {
             let now_us = self.clock.now_us(at);
@@ -296,12 +343,15 @@ impl Conductor {
         if state != State::Up {
             return None;
         }
-        if let Some(order) = self.next_phase(now) {
+        if self.broken.is_empty()
+            && let Some(order) = self.next_phase(now)
+        {
             return Some(order);
         }
         if self.stopping.is_none() {
-            let phase = self.phase?;
-            self.running = Some(Running::new(&self.plan, phase, self.place, self.free_from));
+            let (phase, place) = (self.phase?, self.broken.front().copied());
+            let place = place.unwrap_or(self.place);
+            self.running = Some(Running::new(&self.plan, phase, place, self.free_from));
         }
         self.due(now)
     }

@@ -37,6 +37,8 @@ struct Toy {
     sensor: bool,
     /// Whether probes get no answer.
     silent: bool,
+    /// The depth that the server dies of, for five seconds each time.
+    deadly: Option<u64>,
     /// From when on one request ends with an error frame, though the server is well.
     hiccup: Option<At>,
 }
@@ -72,6 +74,7 @@ impl Toy {
             stuck: false,
             sensor: false,
             silent: false,
+            deadly: None,
             hiccup: None,
         }
     }
@@ -105,7 +108,7 @@ impl Toy {
             turn: None,
             cell: ask.cell,
             lap: ask.lap,
-            repeat: 0,
+            repeat: ask.repeat,
             due: ask.due,
             sent,
             done: self.now,
@@ -172,6 +175,12 @@ impl Toy {
         self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
         if self.is_away() {
             self.end_all(Ended::Refused);
+        }
+        let asked =
+            |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.at(flight.1).0.cell.depth);
+        if self.deadly.is_some() && asked(self) == self.deadly && !self.is_away() {
+            self.away = Some((self.now, At(self.now.0 + 5_000_000)));
+            self.end_all(Ended::Truncated);
         }
         while let Some(flight) = self.in_flight.front().copied() {
             let stuck = self.stuck && self.now.seconds() > 10.0;
@@ -310,6 +319,50 @@ fn an_outage_stops_the_clock_and_the_plan_goes_on() {
     assert!(refused.count() <= 2, "a server that is away is not hammered with the plan");
     assert!((2..=12).contains(&toy.probes), "{} probes in 12 s", toy.probes);
     assert!((90.0..99.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn a_round_that_an_outage_broke_comes_again_with_the_same_asks_and_the_plan_stays_what_it_was() {
+    let mut calm = Toy::new(Extent::Laps(6), 2);
+    calm.run();
+    let mut toy = Toy::new(Extent::Laps(6), 2);
+    toy.away = Some((At(8_500_000), At(20_000_000)));
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let first = |toy: &Toy| -> Vec<(Phase, u32, u64)> {
+        let asks = toy.requests(|request| request.repeat == 0);
+        asks.iter().map(|ask| (ask.phase, ask.lane, ask.slot)).collect()
+    };
+    let (mut planned, mut asked) = (first(&calm), first(&toy));
+    planned.sort_unstable();
+    asked.sort_unstable();
+    let broken: Vec<Batch> =
+        toy.batches().into_iter().filter(|batch| batch.good < batch.requests).collect();
+    let again: Vec<Batch> = toy.batches().into_iter().filter(|batch| batch.repeat > 0).collect();
+    assert_eq!((broken.len(), again.len()), (1, 1), "{:?}", toy.batches());
+    let address = |batch: &Batch| (batch.phase, batch.cell, batch.lap);
+    assert_eq!(address(&broken[0]), address(&again[0]));
+    assert_eq!(again[0].good, u64::from(again[0].cell.streams()), "whole this time");
+    let (first, second) =
+        (toy.requests(|it| it.ended == Ended::Refused), toy.requests(|it| it.repeat == 1));
+    assert!(
+        first
+            .iter()
+            .all(|it| second.iter().any(|again| (it.lane, it.slot) == (again.lane, again.slot)))
+    );
+    // What the outage kept from being sent at all was sent in the repeat.
+    planned.retain(|ask| {
+        asked.contains(ask) || !second.iter().any(|it| (it.phase, it.lane, it.slot) == *ask)
+    });
+    assert_eq!(planned, asked);
+}
+
+#[test]
+fn a_cell_that_kills_the_server_each_time_is_given_up_in_the_end() {
+    let mut toy = Toy::new(Extent::Laps(4), 0);
+    toy.deadly = Some(4096);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let most = toy.requests(|_| true).iter().map(|request| request.repeat).max();
+    assert_eq!(most, Some(super::REPEATS_MAX));
 }
 
 #[test]
