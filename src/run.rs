@@ -32,6 +32,7 @@ use crate::bell::Bell;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
 };
+use crate::incident::hang::{IN_FLIGHT, OUTPUT_TOKENS};
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
 use crate::spec::Recipe;
@@ -400,8 +401,8 @@ impl<W: World> Shell<W> {
     fn own_readings(&mut self) -> Vec<Reading> {
         let late_us_max = std::mem::take(&mut self.own.late_us_max);
         vec![
-            Reading::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
-            Reading::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
+            Reading::single(Source::Own, IN_FLIGHT, self.progress.in_flight() as f64),
+            Reading::single(Source::Own, OUTPUT_TOKENS, self.progress.tokens() as f64),
             Reading::single(Source::Own, "late_us_max", late_us_max as f64),
             Reading::single(Source::Own, "journal_waiting_rows", self.sink.waiting() as f64),
         ]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
+use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix, Restart};
 use crate::spec::{Contract, Source};
 
 /// A ladder of prompt 512 and output 16.
@@ -35,6 +35,8 @@ pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
             api: Api::Chat,
         })],
         limits: Limits::default(),
+        drills: Vec::new(),
+        restart: Restart::default(),
         contract: Contract::default(),
         warnings: Vec::new(),
     }

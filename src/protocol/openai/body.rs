@@ -138,6 +138,7 @@ mod tests {
             api,
             input,
             exact_output: true,
+            abandon_us: None,
         }
     }
 

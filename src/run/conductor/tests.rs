@@ -1,6 +1,7 @@
 //! Whole runs of the conductor without a world: orders are obeyed by hand, in
 //! a time that is only counted.
 
+mod care;
 mod open;
 
 use std::collections::VecDeque;
@@ -10,12 +11,14 @@ use std::time::Duration;
 use super::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
 use crate::fact::{
     Action, Batch, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
+    TargetFact, TargetWord,
 };
 use crate::plan::tests::{ladder, open, scenario};
 use crate::plan::{Bounds, Fit, Place, Plan};
 use crate::spec::scenario::Arrivals;
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
+use crate::world::TargetOrder;
 
 /// A world in which every request takes as long, a second mostly, and a server may be away for a while.
 struct Toy {
@@ -39,6 +42,14 @@ struct Toy {
     silent: bool,
     /// The depth that the server dies of, for five seconds each time.
     deadly: Option<u64>,
+    /// Whether longhaul started the server, so that it takes orders.
+    started: bool,
+    /// When the server's process is launched, and the action that it is launched for.
+    launch: Option<(At, u64)>,
+    /// From when to when the engine stands still though its probes are answered.
+    frozen: Option<(At, At)>,
+    /// What the engine has generated.
+    generated: f64,
     /// From when on one request ends with an error frame, though the server is well.
     hiccup: Option<At>,
 }
@@ -75,6 +86,10 @@ impl Toy {
             sensor: false,
             silent: false,
             deadly: None,
+            started: false,
+            launch: None,
+            frozen: None,
+            generated: 0.0,
             hiccup: None,
         }
     }
@@ -144,7 +159,10 @@ impl Toy {
         while let Some(order) = self.conductor.due(self.now) {
             self.orders.push(order.clone());
             match order {
-                Order::Record(fact) => self.record(self.now, fact),
+                Order::Record(fact) => {
+                    self.record(self.now, fact.clone());
+                    self.heed(&fact);
+                }
                 Order::Send(place, lane, due) => {
                     self.in_flight.push_back((self.now, place, lane, due));
                 }
@@ -161,6 +179,57 @@ impl Toy {
         }
     }
 
+    /// A server that longhaul started takes orders: it is gone at once, and launched two
+    /// seconds later where it is to be, and there ten seconds after that.
+    fn heed(&mut self, fact: &Fact) {
+        let Fact::Action(action) = fact else { return };
+        let Some(order) = TargetOrder::parse(&action.what) else { return };
+        if order != TargetOrder::Launch {
+            self.away = Some((self.now, At(u64::MAX)));
+            self.end_all(Ended::Truncated);
+            let exited = TargetFact::new(TargetWord::Exited, "as asked");
+            self.record(self.now, Fact::Target(TargetFact { action: Some(action.id), ..exited }));
+        }
+        if order != TargetOrder::Stop {
+            self.launch = Some((At(self.now.0 + 2_000_000), action.id));
+        }
+    }
+
+    /// The process of a server that longhaul started ends by itself.
+    fn dies(&mut self) {
+        self.away = Some((self.now, At(u64::MAX)));
+        self.end_all(Ended::Truncated);
+        let exited = TargetFact::new(TargetWord::Exited, "signal 9");
+        self.record(self.now, Fact::Target(exited));
+    }
+
+    fn launched(&mut self) {
+        let Some((_, action)) = self.launch.take_if(|(at, _)| *at <= self.now) else { return };
+        self.away = Some((self.now, At(self.now.0 + 10_000_000)));
+        self.frozen = None;
+        let launched = TargetFact::new(TargetWord::Launched, "");
+        self.record(self.now, Fact::Target(TargetFact { action: Some(action), ..launched }));
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.frozen.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
+    /// What the sensors tell every ten seconds: that it is there, and how far it is.
+    fn look(&mut self) {
+        let up = !self.is_away();
+        self.up(f64::from(u8::from(up)));
+        if up {
+            self.generated += f64::from(u8::from(!self.is_frozen()));
+            let reading =
+                Reading::single(Source::Engine, "generation_tokens_total", self.generated);
+            self.record(self.now, Fact::Reading(reading));
+        }
+        let in_flight = self.in_flight.len() as f64;
+        let reading = Reading::single(Source::Own, "in_flight", in_flight);
+        self.record(self.now, Fact::Reading(reading));
+    }
+
     fn end_all(&mut self, ended: Ended) {
         while let Some(flight) = self.in_flight.pop_front() {
             let request = self.request(flight, ended);
@@ -173,6 +242,7 @@ impl Toy {
         self.obey();
         let next = At((self.now.0 / 100_000 + 1) * 100_000);
         self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
+        self.launched();
         if self.is_away() {
             self.end_all(Ended::Refused);
         }
@@ -183,7 +253,7 @@ impl Toy {
             self.end_all(Ended::Truncated);
         }
         while let Some(flight) = self.in_flight.front().copied() {
-            let stuck = self.stuck && self.now.seconds() > 10.0;
+            let stuck = self.stuck && self.now.seconds() > 10.0 || self.is_frozen();
             if stuck || self.now.since(flight.0) < self.answer_us {
                 break;
             }
@@ -194,7 +264,7 @@ impl Toy {
             self.record(self.now, Fact::Request(Box::new(request)));
         }
         if self.sensor && self.now.0.is_multiple_of(10_000_000) {
-            self.up(f64::from(u8::from(!self.is_away())));
+            self.look();
         }
     }
 
