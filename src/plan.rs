@@ -266,7 +266,8 @@ impl Plan {
                 format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
             })
             .collect();
-        let drills = self.drills.iter().map(|drill| format!("|{drill:?}")).collect::<String>();
+        let drills: Vec<String> = self.drills.iter().map(|drill| format!("|{drill:?}")).collect();
+        let drills = drills.concat();
         sha256(
             format!(
                 "{}|{:?}|{}|{}|{}|{}{drills}",

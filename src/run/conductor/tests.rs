@@ -21,6 +21,7 @@ use crate::unit::At;
 use crate::world::TargetOrder;
 
 /// A world in which every request takes as long, a second mostly, and a server may be away for a while.
+#[allow(clippy::struct_excessive_bools)] // a world has many switches
 struct Toy {
     plan: Rc<Plan>,
     conductor: Conductor,
