@@ -125,7 +125,7 @@ impl Plan {
             reference_laps: scenario.reference_laps,
             limits: scenario.limits,
             drills: drills(scenario, &mut notes),
-            restart: scenario.restart,
+            restart: scenario.restart.unwrap_or_default(),
             notes,
             prefill_per_s: bounds.prefill_per_s,
             rounds,

@@ -250,14 +250,28 @@ impl<W: World> Shell<W> {
                 Heard::Identity(at, said) => self.identified(at, said, watch),
             },
             Input::News(news) => match *news {
-                News::Fact(at, fact) => self.record(at, fact, watch),
-                News::Log(bytes) => self.sink.log(&bytes),
+                News::Fact(at, fact) => self.record(at, self.without_secrets(fact), watch),
+                News::Log(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    self.sink.log(self.script.secrets.remove_from(&text).as_bytes())
+                }
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };
                 self.record(now, Fact::Fault(fault), watch)
             }
         }
+    }
+
+    /// What a server says may be what must never be written: vLLM prints its key when it starts.
+    fn without_secrets(&self, mut fact: Fact) -> Fact {
+        let secrets = &self.script.secrets;
+        match &mut fact {
+            Fact::Said(said) => said.line = secrets.remove_from(&said.line),
+            Fact::Target(target) => target.evidence = secrets.remove_from(&target.evidence),
+            _ => {}
+        }
+        fact
     }
 
     /// Gives a fact its number: the one place where the order of the run is made.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix, Restart};
+use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 use crate::spec::{Contract, Source};
 
 /// A ladder of prompt 512 and output 16.
@@ -36,7 +36,7 @@ pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
         })],
         limits: Limits::default(),
         drills: Vec::new(),
-        restart: Restart::default(),
+        restart: None,
         contract: Contract::default(),
         warnings: Vec::new(),
     }

@@ -35,8 +35,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// What is done to the server on purpose, in the order of time.
     pub drills: Vec<Drill>,
-    /// What is done when a server that longhaul started dies.
-    pub restart: Restart,
+    /// What is done when a server that longhaul started dies, where the file says it.
+    pub restart: Option<Restart>,
     /// What must hold.
     pub contract: Contract,
     /// What the reader wants to tell: ignored keys of a foreign profile, for instance.
@@ -180,5 +180,12 @@ impl Default for Limits {
             away: Duration::from_secs(45 * 60),
             ready: Duration::from_secs(45 * 60),
         }
+    }
+}
+
+impl Scenario {
+    /// Whether it takes a server that longhaul started.
+    pub fn gives_orders(&self) -> bool {
+        self.restart.is_some() || self.drills.iter().any(|drill| drill.kind.gives_orders())
     }
 }

@@ -60,6 +60,10 @@ impl Conductor {
                     self.probe_at = at;
                 }
             }
+            // Somebody else was quicker.
+            TargetWord::Started if care.started => {
+                (care.owed, care.awaited, care.launched) = (None, Some(at), Some(at));
+            }
             TargetWord::Exited if care.started && fact.action.is_none() => {
                 (care.awaited, care.launched) = (Some(at), None);
                 self.break_off(at);

@@ -68,7 +68,7 @@ pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
         workloads: args.ladders(steps.as_deref()),
         limits: Limits::default(),
         drills: Vec::new(),
-        restart: Restart::default(),
+        restart: None,
         contract: contract(line),
         warnings,
     })

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Mistake;
 use crate::spec::field::Field;
 
@@ -47,7 +49,8 @@ impl DrillKind {
 }
 
 /// When a server that longhaul started is started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum When {
     /// Never: the run ends when it does.
     Never,
@@ -62,6 +65,20 @@ impl When {
     /// All of them, by their words.
     pub const WORDS: [(&'static str, When); 3] =
         [("never", When::Never), ("on_exit", When::OnExit), ("on_hang", When::OnHang)];
+
+    /// The word in scenarios.
+    pub fn word(self) -> &'static str {
+        When::WORDS.iter().find(|(_, when)| *when == self).map_or("", |(word, _)| word)
+    }
+
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// In words: it is none of them.
+    pub fn parse(text: &str) -> Result<When, String> {
+        let found = When::WORDS.into_iter().find(|(word, _)| *word == text);
+        found.map(|(_, when)| when).ok_or_else(|| "never, on_exit or on_hang".to_owned())
+    }
 }
 
 /// What is done when a server that longhaul started dies or hangs.
@@ -149,4 +166,62 @@ pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake>
         }
     }
     Ok(restart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+    use crate::spec::{Scenario, Source};
+
+    fn scenario(more: &str) -> Result<Scenario, String> {
+        let text = format!(
+            "laps: 4\nworkloads:\n  - ladder: {{ depths: [0], prompt: 8, output: 8, concurrency: [1] }}\n{more}"
+        );
+        let source = Source { name: "s".into(), origin: "s.yaml".into(), text };
+        read(source, &|name| Err(Mistake::new(name))).map_err(|mistake| mistake.to_string())
+    }
+
+    #[test]
+    fn drills_are_read_in_the_order_of_time() {
+        let text = "drills:\n  - stop: { at: 3h, for: 10m }\n  - restart: { at: 2h }\n  \
+            - idle: { at: 4h, for: 30m }\n  - aborts: { at: 5h, for: 2m }\n";
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let drill = |kind, at| Drill { kind, at: minutes(at) };
+        let expected = [
+            drill(DrillKind::Restart, 120),
+            drill(DrillKind::Stop(minutes(10)), 180),
+            drill(DrillKind::Idle(minutes(30)), 240),
+            drill(DrillKind::Aborts(minutes(2)), 300),
+        ];
+        let scenario = scenario(text).unwrap();
+        assert_eq!(scenario.drills, expected);
+        assert!(scenario.gives_orders());
+    }
+
+    #[test]
+    fn a_policy_is_a_word_or_a_map() {
+        assert_eq!(scenario("").unwrap().restart, None);
+        let asked = scenario("restart: on_hang").unwrap().restart.unwrap();
+        assert_eq!(asked, Restart { when: When::OnHang, ..Restart::default() });
+        let text = "restart: { when: never, at_most: 7, cool_down: 2m }";
+        let asked = scenario(text).unwrap().restart.unwrap();
+        let cool_down = Duration::from_secs(120);
+        assert_eq!(asked, Restart { when: When::Never, at_most: 7, cool_down });
+    }
+
+    #[test]
+    fn what_is_missing_or_misspelt_is_told_with_its_place() {
+        for (text, words) in [
+            ("drills: [{ idle: { at: 2h } }]", "needs `for`"),
+            ("drills: [{ restart: { for: 2h } }]", "for"),
+            ("drills: [{ restart: {} }]", "needs `at`"),
+            ("drills: [{ kill: { at: 2h } }]", "kill"),
+            ("restart: on_exti", "on_exit"),
+            ("restart: { at_most: -1 }", "at_most"),
+        ] {
+            let mistake = scenario(text).unwrap_err();
+            assert!(mistake.contains(words) && mistake.contains("s.yaml:"), "{mistake}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Extent, Limits, Restart, Scenario, Workload, arena, care, ladder};
+use super::{Extent, Limits, Scenario, Workload, arena, care, ladder};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, strict_document};
 use crate::spec::{Contract, Source, contract};
@@ -59,7 +59,7 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
     let (mut warmup_laps, mut reference_laps) = (1, 0);
     let mut workloads = Vec::new();
     let mut limits = Limits::default();
-    let (mut drills, mut restart) = (Vec::new(), Restart::default());
+    let (mut drills, mut restart) = (Vec::new(), None);
     let mut asked = None;
     for (key, field) in root.map(&KEYS)? {
         match key {
@@ -71,7 +71,7 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
             "workloads" => workloads = read_workloads(&field, load)?,
             "limits" => limits = read_limits(&field)?,
             "drills" => drills = care::drills(&field, DURATION_MAX)?,
-            "restart" => restart = care::restart(&field, DURATION_MAX)?,
+            "restart" => restart = Some(care::restart(&field, DURATION_MAX)?),
             _ => asked = Some(field),
         }
     }

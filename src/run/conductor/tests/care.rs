@@ -6,7 +6,7 @@ use crate::spec::scenario::{Drill, DrillKind, Restart, When};
 /// Depths 0 and 4096 for so long against a server that longhaul started.
 fn started(seconds: u64, restart: Restart, drills: &[Drill]) -> Toy {
     let mut scenario = scenario(&[0, 4096], &[1, 2]);
-    (scenario.restart, scenario.drills) = (restart, drills.to_vec());
+    (scenario.restart, scenario.drills) = (Some(restart), drills.to_vec());
     let mut toy = Toy::of(scenario, Extent::Duration(Duration::from_secs(seconds)), 2);
     (toy.started, toy.sensor) = (true, true);
     toy.record(At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, "")));
