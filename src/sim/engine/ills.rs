@@ -93,8 +93,8 @@ impl Ills {
     /// 0 to 1, on the way to a kill by the kernel.
     pub fn squeezed(&self, now: At) -> f64 {
         // The next one is last; one that is farther away than the first few takes nothing yet.
-        let near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
-        let kill = near.filter(|(_, kind)| matches!(kind, Kind::HostOomKill { .. })).next();
+        let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
+        let kill = near.find(|(_, kind)| matches!(kind, Kind::HostOomKill { .. }));
         kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / SQUEEZE_US as f64)
     }
 

@@ -99,7 +99,7 @@ impl Engine {
     pub(super) fn ready(&mut self) {
         self.life = Life::Up;
         self.pace = Pace::new(&self.setup, self.seed, self.starts, self.now);
-        self.say(vec![self.writer().ready()]);
+        self.say(vec![words::READY.to_owned()]);
         self.tell(Happening::Ready);
     }
 
@@ -155,7 +155,7 @@ impl Engine {
             self.say(self.writer().core_killed());
             self.exit(Exit::EngineDied, None);
         } else {
-            self.say(self.writer().killed_at_start());
+            self.say(vec![words::KILLED_AT_START.to_owned()]);
             self.rungs.clear();
             self.machine.exit(Exit::EngineDied);
             self.life = Life::Down { back: None };

@@ -4,6 +4,13 @@
 
 use crate::unit::At;
 
+/// The port opens.
+pub const READY: &str = "INFO:     Application startup complete.";
+
+/// It does not come up, because the kernel killed it on its way.
+pub const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
+     See root cause above. Failed core proc(s): {'EngineCore': -9}";
+
 /// Who writes, by the number of the server's process.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer(pub u32);
@@ -22,11 +29,6 @@ impl Writer {
         self.core("INFO [core.py:133] Initializing a V1 LLM engine (simulated)")
     }
 
-    /// The port opens.
-    pub fn ready(self) -> String {
-        "INFO:     Application startup complete.".to_owned()
-    }
-
     /// It does not come up.
     pub fn start_failed(self) -> Vec<String> {
         vec![
@@ -36,13 +38,6 @@ impl Writer {
              Failed core proc(s): {}"
                 .to_owned(),
         ]
-    }
-
-    /// It does not come up either, because the kernel killed it on its way.
-    pub fn killed_at_start(self) -> Vec<String> {
-        let words = "RuntimeError: Engine core initialization failed. See root cause above. \
-                     Failed core proc(s): {'EngineCore': -9}";
-        vec![words.to_owned()]
     }
 
     /// The GPU's memory is used up.
@@ -148,11 +143,11 @@ mod tests {
         assert_eq!(meanings(&writer.engine_died()), [dead, dead]);
         assert_eq!(meanings(&writer.terminated()), [Meaning::Asked]);
         assert_eq!(
-            meanings(&[writer.begins(), writer.ready()]),
+            meanings(&[writer.begins(), READY.to_owned()]),
             [note, Meaning::Progress("ready")]
         );
         let failed = meanings(&writer.start_failed());
-        let killed = meanings(&writer.killed_at_start());
+        let killed = meanings(&[KILLED_AT_START.to_owned()]);
         assert!(matches!(killed[..], [Meaning::StartFailed(why)] if why.contains("killed")));
         assert!(failed.iter().all(|it| matches!(it, Meaning::StartFailed(_))) && failed.len() == 3);
         let way: Vec<String> = RUNGS.iter().map(|(rung, _)| rung.words(writer)).collect();
