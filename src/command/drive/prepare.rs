@@ -13,7 +13,9 @@ use crate::analysis;
 use crate::command::{inputs, report, tell};
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
-use crate::fact::{Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact};
+use crate::fact::{
+    Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact, TargetWord,
+};
 use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{self, Decidable, forecast};
@@ -152,7 +154,13 @@ async fn ready<S: Setting>(
     let sink = setting.journal(&folder, &manifest)?;
     let asked = report::asked(&manifest, &folder)?;
     let script = Script {
-        before: before(&**setting, &server, seen, fitted, specs.simulate),
+        before: before(
+            &**setting,
+            &server,
+            seen,
+            fitted,
+            (specs.simulate, specs.scenario.gives_orders()),
+        ),
         plan: Rc::new(plan),
         fit: Rc::new(fit),
         abilities: server.abilities,
@@ -247,7 +255,7 @@ fn before<S: Setting>(
     server: &Server,
     seen: Vec<Seen>,
     fitted: Vec<Fitted>,
-    simulated: bool,
+    (simulated, orders): (bool, bool),
 ) -> Vec<(At, Fact)> {
     let rung = |name: &str| Fact::Target(TargetFact::ready(name));
     let mut facts = vec![
@@ -255,6 +263,10 @@ fn before<S: Setting>(
         (server.listed, rung("model")),
         (server.first_token, rung("first_token")),
     ];
+    if simulated && orders {
+        let words = "longhaul's own simulated server";
+        facts.insert(1, (At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, words))));
+    }
     let now = setting.timeline().now();
     facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
     facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));
