@@ -7,6 +7,7 @@
 //! says what became of the thing, and does what it is told to what it started.
 
 mod attached;
+pub mod container;
 
 mod handle;
 mod log;
@@ -15,6 +16,7 @@ pub mod process;
 mod program;
 
 mod tree;
+pub mod watched;
 
 pub use attached::Attached;
 pub use handle::{Handle, Started};
