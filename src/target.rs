@@ -8,13 +8,13 @@
 
 mod attached;
 pub mod container;
-
+pub mod docker;
 mod handle;
 mod log;
 mod memory;
 pub mod process;
 mod program;
-
+pub mod sparkrun;
 mod tree;
 pub mod watched;
 

@@ -94,19 +94,14 @@ pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: Fr
             Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
             None => arguments(&name, since.as_deref()),
         };
-        let began = timeline.now();
         let ended = read(&engine, &arguments, &mut known, &ear).await;
         // Inside there are no stamps: what is opened again begins at its end.
         if inside.is_some() && known.last.is_none() {
             known.last = Some(String::new());
         }
-        let blind = ended.err();
-        wait_us = if blind.is_some() && timeline.now().since(began) < SILENT_US {
-            (wait_us * 2).min(WAIT_US.1)
-        } else {
-            WAIT_US.0
-        };
-        ear.sees(blind);
+        // A container that has ended has nothing more to say, and says so at once.
+        wait_us = if matches!(ended, Ok(1..)) { WAIT_US.0 } else { (wait_us * 2).min(WAIT_US.1) };
+        ear.sees(ended.err());
         timeline.until(At(timeline.now().0 + wait_us)).await;
     }
 }
@@ -125,7 +120,7 @@ fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
     ["exec", name, "tail", "-n", lines, "-F", path].map(str::to_owned).to_vec()
 }
 
-/// Reads until it ends or falls silent.
+/// Reads until it ends or falls silent; how many lines were new.
 ///
 /// # Errors
 /// Why nothing can be read.
@@ -134,7 +129,7 @@ async fn read(
     arguments: &[String],
     known: &mut Known,
     ear: &Ear,
-) -> Result<(), String> {
+) -> Result<u64, String> {
     let timeline = engine.timeline;
     let program = &engine.program.0;
     let mut child =
@@ -148,7 +143,7 @@ async fn read(
         pipes.spawn_local(lines_of(pipe, lines.clone()));
     }
     drop(lines);
-    let mut complaint = None;
+    let (mut complaint, mut count) = (None, 0);
     loop {
         let silent = At(timeline.now().0 + SILENT_US);
         match timeline.before(silent, read.recv()).await {
@@ -159,17 +154,18 @@ async fn read(
                     complaint = Some(line);
                 } else if let Some(text) = known.fresh(&line) {
                     ear.sees(None);
+                    count += 1;
                     ear.whole_line(timeline.now(), text).await;
                 }
             }
             Some(None) => break,
             // Dropped, the child ends; it is opened again.
-            None => return Ok(()),
+            None => return Ok(count),
         }
     }
     let status = child.wait().await.map_err(|why| format!("`{program}`: {why}"))?;
     if status.success() {
-        return Ok(());
+        return Ok(count);
     }
     Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", arguments[0])))
 }
