@@ -1,8 +1,10 @@
-//! What is particular to an engine, one file each: flags, metric names. Pure
-//! tables and text; knows no file, no clock, no network.
+//! What is particular to an engine, one file each: flags, metric names,
+//! what lines of logs mean. Pure tables and text; knows no file, no clock, no network.
 
 pub mod flags;
 pub mod launch;
+pub mod lines;
+pub mod listener;
 pub mod llama_cpp;
 pub mod sglang;
 pub mod signature;

@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod launch;
+pub mod signatures;
 
 use super::Metric;
 

@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod launch;
+pub mod signatures;
 
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
