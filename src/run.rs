@@ -251,6 +251,7 @@ impl<W: World> Shell<W> {
             Input::News(news) => match *news {
                 News::Fact(at, fact) => self.record(at, fact, watch),
                 News::Log(bytes) => self.sink.log(&bytes),
+                News::Contained(contained) => self.contained(now, *contained, watch),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };

@@ -38,8 +38,6 @@ pub struct Container {
     pub words: Vec<String>,
     /// The value of its label, this run's alone.
     pub label: String,
-    /// The image that the recipe declares.
-    pub declared: Option<String>,
     /// How long it may take to end when it is asked to.
     pub patience: Duration,
     /// Whether it is left running at the end.
@@ -197,13 +195,8 @@ impl Life {
             let why = "the engine does not show the container that it has just started";
             return self.voice.missed(Source::Container, "state", why).await;
         };
-        let watched = Watched {
-            engine,
-            name: id,
-            declared: self.ours.container.declared.clone(),
-            whereabouts: self.whereabouts.clone(),
-            is_own: true,
-        };
+        let watched =
+            Watched { engine, name: id, whereabouts: self.whereabouts.clone(), is_own: true };
         self.tasks.watch.spawn_local(watch(watched, first, self.voice.clone()));
     }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use crate::fact::{Fact, Missed, Reading, Source, TargetFact};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{News, Target, TargetOrder};
+use crate::world::{Contained, News, Target, TargetOrder};
 
 /// News that a target may have told and the run has not taken; bounds memory. A target that
 /// is not heard waits, and so does the server's log.
@@ -86,6 +86,11 @@ impl Voice {
     pub async fn missed(&self, source: Source, what: &str, why: &str) {
         let (what, why) = (what.to_owned(), why.to_owned());
         self.say(Fact::Missed(Missed { source, what, why, times: 1 })).await;
+    }
+
+    /// What its container is.
+    pub async fn contained(&self, contained: Contained) {
+        let _ = self.news.send(News::Contained(Box::new(contained))).await;
     }
 
     /// Bytes of its log.

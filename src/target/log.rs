@@ -2,27 +2,26 @@
 //! on, and who reads says every few seconds that he does. A line that never
 //! ends is cut, so that it cannot fill the memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::handle::Voice;
-use crate::escape::one_line;
-use crate::fact::{Fact, LOG_LINES, Said, Source};
+use crate::engine::lines::LogReader;
+use crate::engine::listener::{COUNT_US, Listener};
+use crate::engine::signature::Log;
+use crate::fact::{Fact, LOG_LINES, Source};
 use crate::unit::At;
 
 /// Bounds a line; what is beyond is not looked at.
 const LINE_BYTES_MAX: usize = 16 << 10;
-/// Bounds what a row keeps of a line.
-const SAID_CHARS_MAX: usize = 400;
-/// How often who reads says so.
-const COVERAGE_US: u64 = 10_000_000;
 /// How much is read at once.
 const READ_BYTES: usize = 32 << 10;
 
-/// Lines out of bytes, in whatever pieces they come.
+/// Lines of another program's output, in whatever pieces they come, as they stand: an engine's
+/// stamp belongs to a whole line, whatever carriage returns are in it.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
@@ -66,7 +65,7 @@ impl Lines {
 pub struct Ear {
     voice: Voice,
     source: Source,
-    lines: Rc<Cell<u64>>,
+    listener: Rc<RefCell<Listener>>,
     /// Why nothing can be read, where that is so.
     blind: Rc<RefCell<Option<String>>>,
 }
@@ -74,21 +73,25 @@ pub struct Ear {
 impl Ear {
     /// Listens for a source.
     pub fn new(voice: Voice, source: Source) -> Ear {
-        Ear { voice, source, lines: Rc::default(), blind: Rc::default() }
+        let listener = Rc::new(RefCell::new(Listener::new(Log::Server, source)));
+        Ear { voice, source, listener, blind: Rc::default() }
     }
 
     /// Takes a line that came at an instant.
-    pub async fn line(&self, at: At, line: &str) {
-        self.lines.set(self.lines.get() + 1);
-        if let Some(said) = said(self.source, line) {
+    async fn line(&self, at: At, line: &str) {
+        let said = self.listener.borrow_mut().line(at, line);
+        if let Some(said) = said {
             self.voice.say_at(at, Fact::Said(said)).await;
         }
     }
 
     /// Takes a line and hands it on as it is.
     pub async fn whole_line(&self, at: At, line: &str) {
-        self.voice.log(Bytes::from(format!("{line}\n"))).await;
-        self.line(at, line).await;
+        let line = format!("{line}\n");
+        for line in LogReader::new().take(line.as_bytes()) {
+            self.line(at, &line).await;
+        }
+        self.voice.log(Bytes::from(line)).await;
     }
 
     /// It reads, or it cannot and this is why.
@@ -98,16 +101,16 @@ impl Ear {
 
     /// Reads a pipe to its end.
     pub async fn read(self, mut pipe: impl AsyncRead + Unpin) {
-        let (mut lines, mut buffer) = (Lines::default(), vec![0; READ_BYTES]);
+        let (mut reader, mut buffer) = (LogReader::new(), vec![0; READ_BYTES]);
         // A pipe that breaks has ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
             let at = self.voice.timeline().now();
-            self.voice.log(Bytes::copy_from_slice(&buffer[..read])).await;
-            for line in lines.push(&buffer[..read]) {
+            for line in reader.take(&buffer[..read]) {
                 self.line(at, &line).await;
             }
+            self.voice.log(Bytes::copy_from_slice(&buffer[..read])).await;
         }
-        if let Some(line) = lines.rest() {
+        if let Some(line) = reader.end() {
             self.line(self.voice.timeline().now(), &line).await;
         }
     }
@@ -117,34 +120,19 @@ impl Ear {
         let timeline = self.voice.timeline();
         let mut due = timeline.now();
         loop {
-            due = At(due.0 + COVERAGE_US);
+            due = At(due.0 + COUNT_US);
             timeline.until(due).await;
             let blind = self.blind.borrow().clone();
-            match blind {
-                Some(why) => self.voice.missed(self.source, LOG_LINES, &why).await,
-                None => {
-                    let lines = self.lines.take() as f64;
-                    self.voice.reading(self.source, LOG_LINES, lines).await;
-                }
+            if let Some(why) = blind {
+                self.voice.missed(self.source, LOG_LINES, &why).await;
+                continue;
+            }
+            let counted = self.listener.borrow_mut().count(timeline.now());
+            for fact in counted {
+                self.voice.say(fact).await;
             }
         }
     }
-}
-
-/// What a line means, where it means something.
-fn said(source: Source, line: &str) -> Option<Said> {
-    let signature = classify(line)?;
-    Some(Said {
-        source,
-        signature: signature.name.to_owned(),
-        severity: signature.severity,
-        line: one_line(line, SAID_CHARS_MAX),
-    })
-}
-
-/// Until the table of signatures is there.
-fn classify(_line: &str) -> Option<&'static crate::engine::signature::Signature> {
-    None
 }
 
 #[cfg(test)]

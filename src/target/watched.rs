@@ -25,20 +25,13 @@ const LOOK: Duration = Duration::from_secs(1);
 const COVERAGE_US: u64 = 10_000_000;
 
 /// Watches a container that runs already, `first` as it was found.
-pub fn container(
-    engine: &Engine,
-    name: &str,
-    first: Look,
-    declared: Option<String>,
-    whereabouts: Whereabouts,
-) -> Started {
+pub fn container(engine: &Engine, name: &str, first: Look, whereabouts: Whereabouts) -> Started {
     let (engine, name) = (engine.clone(), name.to_owned());
     handle::spawn(engine.timeline, |orders: Orders, voice: Voice| async move {
         let ear = Ear::new(voice.clone(), Source::Container);
         let watched = watch::Watched {
             engine: engine.clone(),
             name: name.clone(),
-            declared,
             whereabouts,
             is_own: false,
         };

@@ -11,11 +11,10 @@ use tokio::task::JoinSet;
 use super::event::{self, Event, What};
 use super::inspect::{Change, Look};
 use super::{Engine, Unknown};
-use crate::fact::{Exited, Fact, Seen, Source, TargetFact, TargetWord};
-use crate::spec::recipe::pin::own_digest;
+use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
 use crate::target::handle::Voice;
 use crate::unit::At;
-use crate::world::Whereabouts;
+use crate::world::{Contained, Whereabouts};
 
 /// How often it is looked at.
 const LOOK_US: u64 = 5_000_000;
@@ -35,8 +34,6 @@ pub struct Watched {
     pub engine: Engine,
     /// By which name: an id, or a name that a later container may have too.
     pub name: String,
-    /// The image that the recipe declares.
-    pub declared: Option<String>,
     /// Where its process is, for sensors of this box.
     pub whereabouts: Whereabouts,
     /// From which life on its past events are wanted: longhaul's own containers have no past
@@ -54,7 +51,7 @@ pub async fn watch(watched: Watched, first: Look, voice: Voice) {
     let mut watch = Watch { watched, voice, base: first, told: Told::default(), looks: 0 };
     watch.told.ignored_starts = u64::from(watch.watched.is_own);
     watch.moved();
-    watch.identity().await;
+    watch.contained().await;
     let timeline = watch.voice.timeline();
     let mut due = At(timeline.now().0 + LOOK_US);
     loop {
@@ -166,7 +163,7 @@ impl Watch {
                 return self.voice.missed(Source::Container, "state", &why).await;
             }
         };
-        let other_image = look.image != self.base.image;
+        let is_other = look.started != self.base.started || look.id != self.base.id;
         if let Some(change) = look.since(&self.base) {
             // Its events may still be on their way; then they tell it, and better.
             let deadline = At(self.voice.timeline().now().0 + GRACE_US);
@@ -182,8 +179,8 @@ impl Watch {
         self.base = look;
         self.told = Told { ignored_starts: 0, ..Told::default() };
         self.moved();
-        if other_image {
-            self.identity().await;
+        if is_other && self.base.running {
+            self.contained().await;
         }
         self.looks += 1;
         if self.looks.is_multiple_of(2) {
@@ -245,35 +242,24 @@ impl Watch {
         self.watched.whereabouts.moved(is_here.then_some(pid));
     }
 
-    /// What it runs, held against the recipe.
-    async fn identity(&self) {
-        let look = &self.base;
-        let Ok(names) = self.watched.engine.digests(&look.image).await else { return };
-        let declared = self.watched.declared.as_deref();
-        self.voice.say(Fact::Seen(image(declared, look, &names))).await;
-        if !matches!(look.policy.as_str(), "" | "no") {
-            let seen = Seen::plain("restart_policy", look.policy.clone());
-            self.voice.say(Fact::Seen(seen)).await;
-        }
+    /// What it is, for whoever holds that against the recipe.
+    async fn contained(&self) {
+        let (look, engine) = (&self.base, &self.watched.engine);
+        let Ok(digests) = engine.digests(&look.image).await else { return };
+        let env = look.env.iter().filter_map(|pair| pair.split_once('='));
+        self.voice
+            .contained(Contained {
+                engine: engine.program.0.clone(),
+                name: look.name.clone(),
+                id: look.id.clone(),
+                image: look.image_name.clone(),
+                image_id: look.image.clone(),
+                digests,
+                started: look.started.clone(),
+                env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            })
+            .await;
     }
-}
-
-/// The image that runs, by its registry's digest where it has one: a tag may have moved since
-/// the recipe was pinned.
-fn image(declared: Option<&str>, look: &Look, names: &[String]) -> Seen {
-    let wanted = declared.and_then(|declared| declared.split_once('@'));
-    let of_registry = own_digest(declared.unwrap_or(&look.image_name), names);
-    let seen = match (of_registry, names.first()) {
-        (Some(digest), _) => digest.to_owned(),
-        (None, Some(name)) => name.clone(),
-        (None, None) => format!("{}, built where it runs", look.image),
-    };
-    let is_it = |(_, digest): (&str, &str)| {
-        names.iter().any(|name| name.ends_with(digest)) && seen.ends_with(digest)
-    };
-    let differs = wanted.is_some_and(|wanted| !is_it(wanted));
-    let declared = declared.map(str::to_owned);
-    Seen { declared, differs, ..Seen::plain("image", seen) }
 }
 
 /// A stamp of an engine as nanoseconds since 1970.
@@ -360,26 +346,6 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn look() -> Look {
-        Look { image: "sha256:c0".to_owned(), image_name: "a/b:1".to_owned(), ..Look::default() }
-    }
-
-    #[test]
-    fn an_image_is_compared_by_its_registrys_digest() {
-        let digest = format!("sha256:{}", "1".repeat(64));
-        let other = format!("sha256:{}", "2".repeat(64));
-        let declared = format!("a/b@{digest}");
-        let names = [format!("a/b@{digest}")];
-        let seen = image(Some(&declared), &look(), &names);
-        assert!(!seen.differs && seen.seen == digest, "{seen:?}");
-        let moved = [format!("a/b@{other}")];
-        assert!(image(Some(&declared), &look(), &moved).differs);
-        let local = image(Some(&declared), &look(), &[]);
-        assert!(local.differs && local.seen.contains("built where it runs"));
-        assert!(!image(None, &look(), &[]).differs);
-        assert!(!image(Some("a/b:1"), &look(), &moved).differs, "a tag promises nothing");
-    }
 
     #[test]
     fn an_engines_stamp_has_nanoseconds() {
