@@ -1,12 +1,14 @@
 //! The command line: the only room that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
+mod boxed;
 mod recipe;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use boxed::BoxArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use recipe::RecipeArgs;
 
@@ -128,7 +130,9 @@ Examples:
   longhaul run --endpoint http://localhost:8000
   longhaul run --recipe recipe.yaml --scenario short --endpoint http://spark:8000 -o runs/tonight
   longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 --stop-on-fail
-  longhaul run --simulate --scenario smoke --ailment crash=10s@20s")]
+  longhaul run --simulate --scenario smoke --ailment crash=10s@20s
+  longhaul run --endpoint http://localhost:8000 --container brain
+  longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight")]
 struct RunArgs {
     #[command(flatten)]
     driven: Driven,
@@ -150,6 +154,8 @@ struct RunArgs {
     /// Certificates (PEM) to trust beside the system's
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
+    #[command(flatten)]
+    boxed: BoxArgs,
 }
 
 #[derive(Args)]
@@ -291,6 +297,7 @@ impl From<Driven> for command::drive::Wish {
 
 impl From<RunArgs> for command::run::Wish {
     fn from(args: RunArgs) -> command::run::Wish {
+        let boxed = args.boxed.into();
         let drive = command::drive::Wish { model: args.model, ..args.driven.into() };
         command::run::Wish {
             drive,
@@ -299,6 +306,7 @@ impl From<RunArgs> for command::run::Wish {
             api_key_env: args.api_key_env,
             headers: args.header,
             ca_cert: args.ca_cert,
+            boxed,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::secret::Secrets;
 use crate::sim::world::boxes::Look;
 use crate::sim::world::{BoxSensor, Desk, Disk, Host, SimWire};
 use crate::sim::{Engine, Setup};
+use crate::target::Attached;
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -135,10 +136,15 @@ impl Rehearsal {
 
 impl Setting for Rehearsal {
     type Wire = SimWire;
+    type Target = Attached;
     type Sink = Disk<Journal>;
 
     fn wire(&self) -> SimWire {
         SimWire::new(self.desk.clone())
+    }
+
+    fn target(&self) -> Attached {
+        Attached::new(self.timeline)
     }
 
     fn timeline(&self) -> Timeline {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::coming::Coming;
 use crate::error::Mistake;
 use crate::fact::Source;
 use crate::journal::Manifest;
@@ -11,19 +12,33 @@ use crate::observe::engine::EngineSensor;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
-use crate::target::Attached;
 use crate::timeline::Timeline;
-use crate::world::{Sample, Seams, Sensor, Sink, Wire, World};
+use crate::world::{Sample, Seams, Sensor, Sink, Target, Wire, World};
 
 /// Where a run takes place: what life and a rehearsal have each in its own way.
 pub trait Setting {
     /// How requests travel.
     type Wire: Wire;
+    /// What is under test.
+    type Target: Target;
     /// Who writes the run folder.
     type Sink: Sink;
 
     /// The way to the server.
     fn wire(&self) -> Self::Wire;
+
+    /// What is under test; asked for once.
+    fn target(&self) -> Self::Target;
+
+    /// Whether longhaul starts it, so that its failure to come up is a verdict.
+    fn starts(&self) -> bool {
+        false
+    }
+
+    /// What a target added to the recipe's command.
+    fn added(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The clock, anchored when the setting was made.
     fn timeline(&self) -> Timeline;
@@ -71,6 +86,8 @@ pub struct Stage<S: Setting> {
     pub timeline: Timeline,
     /// How requests travel.
     pub wire: S::Wire,
+    /// What is under test.
+    pub target: Coming<S::Target>,
     /// What looks at the server.
     pub sensors: Vec<Eye<S::Wire>>,
     /// Where entries go.
@@ -79,17 +96,12 @@ pub struct Stage<S: Setting> {
 
 impl<S: Setting> World for Stage<S> {
     type Wire = S::Wire;
-    type Target = Attached;
+    type Target = Coming<S::Target>;
     type Sensor = Eye<S::Wire>;
     type Sink = S::Sink;
 
     fn open(self) -> Seams<Stage<S>> {
-        Seams {
-            wire: self.wire,
-            target: Attached::new(self.timeline),
-            sensors: self.sensors,
-            sink: self.sink,
-        }
+        Seams { wire: self.wire, target: self.target, sensors: self.sensors, sink: self.sink }
     }
 }
 
