@@ -1,6 +1,7 @@
 //! A folder, a port, a recipe and the binary, for one test.
 
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
+#![allow(dead_code)] // Each of the two tiers uses its part.
 
 use std::fmt;
 use std::fs;
@@ -179,8 +180,18 @@ impl Bench {
         self.begin(flags, recipe).end()
     }
 
+    /// The same, with variables.
+    pub fn run_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Told {
+        self.scenario("3s", "2s");
+        self.begin_with(flags, recipe, env).end()
+    }
+
     /// Begins a run.
     pub fn begin(&self, flags: &[&str], recipe: PathBuf) -> Going {
+        self.begin_with(flags, recipe, &[])
+    }
+
+    fn begin_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Going {
         let out = self.path("told");
         let file = fs::File::create(&out).expect("a file");
         let child = Command::new(LONGHAUL)
@@ -194,6 +205,7 @@ impl Bench {
             .env_remove("http_proxy")
             .env_remove("DOCKER_HOST")
             .env("STANDIN", &self.folder)
+            .envs(env.iter().copied())
             .stdout(file.try_clone().expect("a file"))
             .stderr(file)
             .spawn()
