@@ -46,7 +46,7 @@ Exit codes: 0 PASS, 1 FAIL, 2 your mistake, 3 INCONCLUSIVE, 4 longhaul failed, 1
 #[derive(Subcommand)]
 enum Verb {
     /// Drive a server through a scenario and judge it
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Tell a run again, from its folder alone
     Report(ReportArgs),
     /// Say what a scenario amounts to, without sending anything
@@ -242,7 +242,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     command::talk(cli.verbose);
     match cli.verb {
-        Verb::Run(args) => command::run::run(args.into()),
+        Verb::Run(args) => command::run::run((*args).into()),
         Verb::Report(args) => {
             let format = match args.format {
                 FormatArg::Terminal => Format::Terminal { wide: args.wide },

@@ -4,6 +4,7 @@
 
 mod child;
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ impl Life {
         let left = child.tree.look();
         let mut words = child::how(&status);
         if !left.is_empty() {
-            words += &format!("; left behind: {}", tree::names(&left));
+            let _ = write!(words, "; left behind: {}", tree::names(&left));
         }
         let exit = Some(child::exit(&status));
         let fact = TargetFact { exit, ..TargetFact::new(TargetWord::Exited, words) };

@@ -1,6 +1,7 @@
 //! A server that somebody else started, of which more is seen than its
 //! endpoint: its container, or its process. It is watched and never touched.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -82,7 +83,7 @@ async fn watch_process(first: tree::Seen, whereabouts: Whereabouts, voice: Voice
             whereabouts.moved(None);
             let mut words = format!("{} (pid {}) is gone", first.name, first.pid);
             if !all.is_empty() {
-                words += &format!("; left behind: {}", tree::names(&all));
+                let _ = write!(words, "; left behind: {}", tree::names(&all));
             }
             voice.target(TargetFact::new(TargetWord::Exited, words)).await;
             return;

@@ -2,6 +2,8 @@
 //! life of it from another. docker's and podman's pages differ in what they
 //! leave out, so that every field but the id may be missing.
 
+use std::fmt::Write;
+
 use serde_json::Value;
 
 /// A container as it is now.
@@ -118,7 +120,7 @@ impl Look {
         if again > 0 || is_other_life && self.running {
             let mut words = format!("started at {}, before at {}", self.started, before.started);
             if again > 0 {
-                words += &format!("; its restart policy began it {again} times more");
+                let _ = write!(words, "; its restart policy began it {again} times more");
             }
             return Some(Change::Restarted(words));
         }

@@ -230,7 +230,7 @@ impl Watch {
             let words = format!("there is no container `{}` any more", self.watched.name);
             self.voice.target(TargetFact::new(TargetWord::Removed, words)).await;
         }
-        self.base.status = "removed".to_owned();
+        "removed".clone_into(&mut self.base.status);
         self.base.running = false;
     }
 

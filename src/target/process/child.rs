@@ -28,7 +28,7 @@ pub struct Child {
     pub pid: u32,
     /// It and all that came of it.
     pub tree: Tree,
-    child: tokio::process::Child,
+    handle: tokio::process::Child,
     /// Who reads its output.
     readers: JoinSet<()>,
 }
@@ -56,24 +56,24 @@ impl Child {
         if let Some(folder) = &process.folder {
             command.current_dir(folder);
         }
-        let child = command.spawn()?;
-        let pid = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        Ok(Child { pid, tree: Tree::of_group(pid), child, readers: JoinSet::new() })
+        let handle = command.spawn()?;
+        let pid = handle.id().ok_or_else(|| io::Error::other("it ended at once"))?;
+        Ok(Child { pid, tree: Tree::of_group(pid), handle, readers: JoinSet::new() })
     }
 
     /// Listens to its output.
     pub fn listen(&mut self, ear: &Ear) {
-        if let Some(pipe) = self.child.stdout.take() {
+        if let Some(pipe) = self.handle.stdout.take() {
             self.readers.spawn_local(ear.clone().read(pipe));
         }
-        if let Some(pipe) = self.child.stderr.take() {
+        if let Some(pipe) = self.handle.stderr.take() {
             self.readers.spawn_local(ear.clone().read(pipe));
         }
     }
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        self.handle.wait().await
     }
 
     /// Waits until its output is read, a moment at the most.
@@ -93,7 +93,7 @@ impl Child {
             self.gone(timeline, KILLED_US).await;
         }
         let left = self.tree.look();
-        let status = match self.child.try_wait() {
+        let status = match self.handle.try_wait() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err(io::Error::other("it does not end")),
             Err(why) => Err(why),
@@ -106,7 +106,7 @@ impl Child {
         let deadline = At(timeline.now().0 + limit_us);
         loop {
             // Who has ended must be fetched, else he stays as a zombie.
-            let is_over = !matches!(self.child.try_wait(), Ok(None));
+            let is_over = !matches!(self.handle.try_wait(), Ok(None));
             if is_over && self.tree.look().is_empty() {
                 return true;
             }
