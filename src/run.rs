@@ -255,6 +255,7 @@ impl<W: World> Shell<W> {
                     let text = String::from_utf8_lossy(&bytes);
                     self.sink.log(self.script.secrets.remove_from(&text).as_bytes())
                 }
+                News::Contained(contained) => self.contained(now, *contained, watch),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };

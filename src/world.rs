@@ -2,6 +2,10 @@
 //! target, the sensors and the sink. Life implements them (`http`, `target`,
 //! `observe`, `journal`) and so does the simulator; the run sees neither.
 
+mod contained;
+
+pub use contained::Contained;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -105,6 +109,9 @@ pub enum News {
     Fact(At, Fact),
     /// Bytes of its log.
     Log(Bytes),
+    /// What its container engine says of its container: at first, and each time that it was
+    /// started anew. The same again is no news and does no harm.
+    Contained(Box<Contained>),
 }
 
 /// The thing under test, where longhaul can see more of it than its endpoint.

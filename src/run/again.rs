@@ -1,12 +1,13 @@
 //! The server is back, or is another process: it is asked again what it is. A
 //! look of three questions at the most, none for a token, so that it moves no
-//! measurement; what only answers tell is taken from those of the load.
+//! measurement; what only answers tell is taken from those of the load. What its
+//! container is comes unasked, from whoever watches it.
 
 use super::identity::{self, Identity};
 use super::{Heard, Shell, Watch, arrive};
 use crate::fact::{Fact, Seen, TargetWord};
 use crate::unit::At;
-use crate::world::{Target, TargetOrder, World};
+use crate::world::{Contained, Target, TargetOrder, World};
 
 /// How long after a sign it is asked. The signs of one restart (it answers, its process is
 /// another) come within seconds of each other, and one look answers them all.
@@ -20,6 +21,7 @@ const CHANGES_MAX: u32 = 32;
 pub struct Known {
     /// What it said last.
     pub identity: Identity,
+    contained: Option<Contained>,
     looking: bool,
     changes: u32,
 }
@@ -27,7 +29,7 @@ pub struct Known {
 impl Known {
     /// From before the load.
     pub fn new(identity: Identity) -> Known {
-        Known { identity, looking: false, changes: 0 }
+        Known { identity, contained: None, looking: false, changes: 0 }
     }
 }
 
@@ -91,5 +93,20 @@ impl<W: World> Shell<W> {
         self.known.changes += 1;
         let changed = identity::changed(&self.script.recipe, &before, &self.known.identity);
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen), watch))
+    }
+
+    /// Writes down what the server's container is: all of it at first, later what changed.
+    pub(super) fn contained(&mut self, at: At, now: Contained, watch: Watch) -> Result<(), String> {
+        let recipe = &self.script.recipe;
+        let seen = match &self.known.contained {
+            None => identity::of_container(recipe, &now),
+            Some(before) => identity::container_changed(recipe, before, &now),
+        };
+        self.known.contained = Some(now);
+        let secrets = self.script.secrets.clone();
+        seen.into_iter().try_for_each(|seen| {
+            let seen = identity::without_secrets(seen, &secrets);
+            self.record(at, Fact::Seen(seen), watch)
+        })
     }
 }

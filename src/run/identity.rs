@@ -1,7 +1,10 @@
 //! What was declared against what was seen: what a server says of itself, held
 //! against the recipe before the load, and against what it said before when it
-//! comes back. Container digest, start time and environment are for targets that
-//! can be asked for them: they would be further subjects.
+//! comes back. What a container engine says of its container is in `container`.
+
+mod container;
+
+pub use container::{container_changed, of_container, without_secrets};
 
 use std::collections::{BTreeMap, BTreeSet};
 

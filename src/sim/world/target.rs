@@ -212,7 +212,7 @@ mod tests {
                         assert_eq!(reading.name, LOG_LINES);
                         self.counts.push((at.0 / SECOND, reading.last));
                     }
-                    News::Fact(_, fact) => panic!("{fact:?}"),
+                    news => panic!("{news:?}"),
                 }
             }
         }
