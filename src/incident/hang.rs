@@ -82,6 +82,7 @@ impl Hangs {
                 TargetWord::Away
                 | TargetWord::Back
                 | TargetWord::Exited
+                | TargetWord::Rebooted
                 | TargetWord::Restarted
                 | TargetWord::Launched => {
                     self.hung = false;

@@ -8,7 +8,7 @@ mod proof;
 use crate::analysis::{Analysis, Asked};
 use crate::escape::one_line;
 use crate::fact::Ended;
-use crate::incident::{Incident, Kind};
+use crate::incident::{Cause, Confidence, Incident, Kind};
 use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
 use crate::timeline::wall_text;
@@ -144,7 +144,7 @@ impl Tell<'_> {
             .iter()
             .flat_map(|incident| {
                 labelled(
-                    short(incident.kind()),
+                    label(incident),
                     vec![incident_words(self.analysis, incident, self.inner())],
                 )
             })
@@ -209,11 +209,33 @@ fn ending_words(ended: Ended, n: u64) -> String {
     }
 }
 
-/// A kind in one word, for the label.
-fn short(kind: Kind) -> &'static str {
-    match kind {
-        Kind::OutOfMemory => "OOM",
-        _ => kind.word(),
+/// An incident in one word, for the label.
+fn label(incident: &Incident) -> &'static str {
+    match (incident.cause, incident.kind()) {
+        (Cause::Own, _) => "drill",
+        (_, Kind::OutOfMemory) => "OOM",
+        (_, kind) => kind.word(),
+    }
+}
+
+/// Why it happened and how that shows; what is only guessed is said to be.
+fn why(incident: &Incident) -> String {
+    let words = &incident.words;
+    if incident.is_expected() {
+        return words.clone();
+    }
+    match incident.confidence {
+        Confidence::Certain => format!("{}: {words}", incident.cause.plain()),
+        Confidence::Likely => format!("likely {}: {words}", incident.cause.plain()),
+        Confidence::Guess => words.clone(),
+    }
+}
+
+/// How many requests it met, and how deep; empty where it met none.
+fn met(incident: &Incident) -> String {
+    match (incident.in_flight, incident.depth) {
+        (1.., Some(depth)) => format!(", {} in flight at d{depth}", incident.in_flight),
+        _ => String::new(),
     }
 }
 
@@ -232,14 +254,16 @@ pub fn incident_words(analysis: &Analysis, incident: &Incident, width: usize) ->
             },
         );
     let end = match incident.until {
-        Some(until) if incident.is(Kind::Outage) => {
-            format!("; back in {}", span(until.since(incident.from) as f64 / 1e6))
+        Some(until) if incident.is_away() => {
+            let back = incident.recovery.first_token.unwrap_or(until).max(until);
+            format!("; back in {}", span(back.since(incident.from) as f64 / 1e6))
         }
-        None if incident.is(Kind::Outage) => "; not back".to_owned(),
+        None if incident.is_away() => "; not back".to_owned(),
         _ => String::new(),
     };
+    let end = met(incident) + &end;
     let room = width.saturating_sub(when.chars().count() + 1 + end.chars().count());
-    format!("{when} {}{end}", cut(&incident.words, room, 1).concat())
+    format!("{when} {}{end}", cut(&why(incident), room, 1).concat())
 }
 
 /// The same text, its verdict words in colour.
