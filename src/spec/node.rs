@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 mod build;
 pub mod python;
 mod spot;
+mod tag;
 mod write;
 
 pub use build::parse;
@@ -47,6 +48,8 @@ pub struct Document {
     pub root: Node,
     /// Keys that stand twice in one map, in the order of the file.
     pub duplicates: Vec<Duplicate>,
+    /// What PyYAML would make otherwise of values with a tag, each with its line.
+    pub tags: Vec<(usize, String)>,
 }
 
 /// A key that stands twice in one map. The later one counts.

@@ -141,6 +141,7 @@ pub fn traps(document: &Document) -> Vec<String> {
             (duplicate.again, text)
         })
         .collect();
+    warnings.extend(document.tags.iter().cloned());
     find_traps(&document.root, &mut warnings);
     warnings.sort();
     if warnings.len() > WARNINGS_MAX {
