@@ -12,7 +12,7 @@ mod spot;
 mod tag;
 mod write;
 
-pub use build::parse;
+pub use build::{check_size, parse};
 pub use spot::spot;
 pub use write::{quoted, write};
 

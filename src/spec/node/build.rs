@@ -30,10 +30,7 @@ const NODE_BYTES: usize = size_of::<Node>();
 /// What is wrong and on which line: broken YAML, an empty file, several documents, or a
 /// file beyond the limits above.
 pub fn parse(text: &str) -> Result<Document, Flaw> {
-    if text.len() > TEXT_BYTES_MAX {
-        let message = format!("the file is larger than {} MiB", TEXT_BYTES_MAX >> 20);
-        return Err(Flaw { line: 1, message });
-    }
+    check_size(text)?;
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event
@@ -41,6 +38,17 @@ pub fn parse(text: &str) -> Result<Document, Flaw> {
         builder.take(event, span.start.line().max(1))?;
     }
     builder.finish()
+}
+
+/// Refuses a text that is larger than any file that is read: what reads it may have cut it.
+///
+/// # Errors
+/// It is.
+pub fn check_size(text: &str) -> Result<(), Flaw> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    flaw(1, &format!("the file is larger than {} MiB", TEXT_BYTES_MAX >> 20))
 }
 
 #[derive(Default)]

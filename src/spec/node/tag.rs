@@ -4,8 +4,8 @@
 
 use granit_parser::Tag;
 
-use super::python::{Python, number_of_text, plain};
 use super::Value;
+use super::python::{Python, number_of_text, plain};
 use crate::spec::field::shown;
 
 const YAML: &str = "tag:yaml.org,2002:";

@@ -97,8 +97,14 @@ fn plain_scalars_are_read_as_pyyaml_reads_them() {
         ("12:30", Python::Int(750)),
         ("1:60", Python::Text(String::new())),
         ("0x1F", Python::Int(31)),
-        ("-1_0000000000000000000000000000000000000000", Python::Huge(format!("-1{}", "0".repeat(40)))),
-        ("0x1_00000000000000000000000000000000", Python::Huge(u128::MAX.to_string().replace("455", "456"))),
+        (
+            "-1_0000000000000000000000000000000000000000",
+            Python::Huge(format!("-1{}", "0".repeat(40))),
+        ),
+        (
+            "0x1_00000000000000000000000000000000",
+            Python::Huge(u128::MAX.to_string().replace("455", "456")),
+        ),
         ("-5", Python::Int(-5)),
         ("0.80", Python::Float(0.8)),
         ("1e5", Python::Text(String::new())),
