@@ -36,13 +36,11 @@ pub fn scalar(tag: &Tag, raw: &str, is_plain: bool) -> (Value, Option<String>) {
             return (value, Some(told));
         }
     };
-    match read {
-        Some((raw, quoted)) => (Value::Scalar { raw, quoted }, None),
-        None => {
-            let told = format!("{} is no {}, and PyYAML refuses it", shown(raw), written(tag));
-            (Value::Scalar { raw: raw.to_owned(), quoted: !is_plain }, Some(told))
-        }
+    if let Some((raw, quoted)) = read {
+        return (Value::Scalar { raw, quoted }, None);
     }
+    let told = format!("{} is no {}, and PyYAML refuses it", shown(raw), written(tag));
+    (Value::Scalar { raw: raw.to_owned(), quoted: !is_plain }, Some(told))
 }
 
 /// What is to be told of a tagged map or list, which is read as the one that it is.

@@ -48,6 +48,11 @@ pub fn fill(one: &mut BTreeMap<String, String>, other: &mut BTreeMap<String, Str
         fill_in(one);
         fill_in(other);
     }
+    // A container that is to be started again is not removed: that is one variable, not two.
+    if [&one, &other].iter().any(|facts| facts.contains_key("executor_config.restart_policy")) {
+        one.remove(AUTO_REMOVE);
+        other.remove(AUTO_REMOVE);
+    }
 }
 
 fn without_nothing(facts: &mut BTreeMap<String, String>) {
@@ -59,10 +64,6 @@ fn without_nothing(facts: &mut BTreeMap<String, String>) {
 }
 
 fn fill_in(facts: &mut BTreeMap<String, String>) {
-    // A container that is to be started again is not removed.
-    if facts.contains_key("executor_config.restart_policy") {
-        facts.insert(AUTO_REMOVE.to_owned(), "false".to_owned());
-    }
     for (name, value) in DEFAULTS {
         facts.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
