@@ -19,7 +19,7 @@ fn a_recipe_is_started_driven_and_ended() {
     assert_eq!(told.code, Some(0), "{told}");
     assert!(told.text.contains("the server is ready: port "), "{told}");
     assert!(!bench.answers(), "the server is gone");
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     for rung in ["process", "port", "model", "first_token"] {
         assert!(events.contains(&format!("target,ready {rung}")), "{rung}: {events}");
     }
@@ -35,7 +35,7 @@ fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
     assert!(told.text.contains("the server never became ready: exit code 1"), "{told}");
     assert!(told.text.contains("No available memory for the cache blocks"), "{told}");
     assert!(bench.file("run/server.log").contains("No available memory"));
-    assert!(bench.file("run/events.csv").contains("exited"));
+    assert!(bench.events().contains("exited"));
 }
 
 #[test]
@@ -44,13 +44,13 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
     bench.scenario("30s", "20s");
     let tree = "sleep 1001 & setsid sleep 1002 & sleep 2; ";
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe(tree));
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    wait_for("load", || bench.events().contains("phase,soak"));
     let left = [bench.process("sleep 1001"), bench.process("sleep 1002")];
     let server = bench.launched_pid();
     bench.kill(server, "-KILL");
     wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
     let told = longhaul.end();
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     assert_eq!(told.code, Some(1), "{told}");
     assert!(events.contains("ended by signal 9; left behind: sleep (pid"), "{events}");
     assert!(events.contains("outlived the server's process"), "{events}");
@@ -114,10 +114,10 @@ fn a_watched_process_is_seen_to_go_and_never_touched() {
     let pid = server.id().to_string();
     let mut longhaul =
         bench.begin(&["--endpoint", &bench.address(), "--pid", &pid], bench.recipe(""));
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    wait_for("load", || bench.events().contains("phase,soak"));
     server.kill().expect("killed");
     server.wait().expect("waited for");
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.file("run/events.csv").contains("is gone"), "{told}");
+    assert!(bench.events().contains("is gone"), "{told}");
 }

@@ -124,6 +124,15 @@ impl Bench {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
+    /// The events of its run, without those of the load.
+    pub fn events(&self) -> String {
+        let text = self.file("run/events.csv");
+        let is_load = |line: &&str| {
+            ["gaps", "batch", "issued"].contains(&line.split(',').nth(4).unwrap_or_default())
+        };
+        text.lines().filter(|line| !is_load(line)).map(|line| format!("{line}\n")).collect()
+    }
+
     /// Where the server answers.
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

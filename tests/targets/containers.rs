@@ -56,7 +56,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", "brain", "--engine", &engine];
     let mut longhaul = bench.begin(&flags, bench.recipe(""));
-    let events = || bench.file("run/events.csv");
+    let events = || bench.events();
     wait_for("load", || events().contains("phase,soak"));
     wait_for("the log", || bench.file("run/server.log").contains("two"));
 
@@ -243,7 +243,7 @@ fn a_workload_that_ran_before_is_not_longhauls_to_stop() {
     let program = bench.standin("sparkrun", script);
     let told = bench.run(&["--start", "sparkrun", "--engine", &program], bench.recipe(""));
     assert_eq!(told.code, Some(1), "{told}");
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     assert!(events.contains("started by somebody else"), "{events}");
     assert!(!bench.file("asked").contains("\nstop "), "{}", bench.file("asked"));
     assert!(std::path::Path::new(LONGHAUL).exists());
