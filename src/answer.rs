@@ -34,6 +34,8 @@ pub enum Over {
     Late,
     /// longhaul hung up, and why.
     Cut(String),
+    /// The workload hung up on purpose.
+    Abandoned,
 }
 
 /// An answer that is over.

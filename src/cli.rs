@@ -93,6 +93,9 @@ struct Asked {
     /// Requests per second, sent on time however slow the answers: 0.05,0.1
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "concurrency")]
     rate: Option<Vec<f64>>,
+    /// When a server that longhaul started is started again: never, on_exit (by default), on_hang
+    #[arg(long, value_name = "WHEN", value_parser = crate::spec::scenario::When::parse)]
+    restart: Option<crate::spec::scenario::When>,
     /// Makes all texts; the same seed sends the same load
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -269,6 +272,7 @@ impl From<Asked> for command::Asked {
                 depths: asked.depths,
                 concurrency: asked.concurrency,
                 rate: asked.rate,
+                restart: asked.restart,
             },
             seed: asked.seed,
             profile: asked.profile,

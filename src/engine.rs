@@ -1,8 +1,10 @@
-//! What is particular to an engine, one file each: flags, metric names. Pure
-//! tables and text; knows no file, no clock, no network.
+//! What is particular to an engine, one file each: flags, metric names,
+//! what lines of logs mean. Pure tables and text; knows no file, no clock, no network.
 
 pub mod flags;
 pub mod launch;
+pub mod lines;
+pub mod listener;
 pub mod llama_cpp;
 pub mod sglang;
 pub mod signature;
@@ -40,6 +42,8 @@ pub enum Metric {
     PromptTokens,
     /// Output tokens so far.
     GenerationTokens,
+    /// Steps of the engine so far: what moves during a prefill of minutes.
+    Steps,
     /// Requests pushed out of the batch so far.
     Preemptions,
     /// Tokens looked up in the prefix cache so far.
@@ -52,13 +56,14 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 10] = [
+    pub const ALL: [Metric; 11] = [
         Metric::StartTime,
         Metric::Running,
         Metric::Waiting,
         Metric::KvUsage,
         Metric::PromptTokens,
         Metric::GenerationTokens,
+        Metric::Steps,
         Metric::Preemptions,
         Metric::PrefixQueries,
         Metric::PrefixHits,
@@ -74,6 +79,7 @@ impl Metric {
             Metric::KvUsage => "kv_usage_share",
             Metric::PromptTokens => "prompt_tokens_total",
             Metric::GenerationTokens => "generation_tokens_total",
+            Metric::Steps => "engine_steps_total",
             Metric::Preemptions => "preemptions_total",
             Metric::PrefixQueries => "prefix_query_tokens_total",
             Metric::PrefixHits => "prefix_hit_tokens_total",

@@ -5,6 +5,7 @@
 //! Knows no clock and no journal: everything comes in as entries.
 
 pub mod cause;
+pub mod hang;
 pub mod liveness;
 #[cfg(test)]
 #[allow(missing_docs)]

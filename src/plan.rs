@@ -22,8 +22,10 @@ pub use workload::{Open, Part, Round};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::{Cell, Load, Phase};
+use crate::rng::Rng;
+use crate::spec::scenario::{Drill, Restart};
 use crate::spec::{Extent, Limits, Scenario, Workload};
-use crate::unit::At;
+use crate::unit::{At, span};
 
 /// Everything that will be sent, and in which order.
 #[derive(Clone, Debug)]
@@ -38,8 +40,13 @@ pub struct Plan {
     pub reference_laps: u64,
     /// When a request or a server is given up.
     pub limits: Limits,
+    /// What is done to the server on purpose, in the order of time.
+    pub drills: Vec<Drill>,
+    /// What is done when a server that longhaul started dies.
+    pub restart: Restart,
     /// What the plan left out and why, for the report.
     pub notes: Vec<String>,
+    prefill_per_s: Option<f64>,
     rounds: Vec<Round>,
     corpus: Corpus,
 }
@@ -61,6 +68,21 @@ pub struct Place {
     pub lap: u64,
     /// Which round of the lap, from 0.
     pub index: usize,
+    /// 0, or the n-th appended repeat: the same asks again, since an outage broke the round.
+    pub repeat: u32,
+}
+
+impl Place {
+    /// The round at an index of a lap.
+    pub fn new(lap: u64, index: usize) -> Place {
+        Place { lap, index, repeat: 0 }
+    }
+
+    /// The same round once more.
+    #[must_use]
+    pub fn again(self) -> Place {
+        Place { repeat: self.repeat + 1, ..self }
+    }
 }
 
 impl Plan {
@@ -102,7 +124,10 @@ impl Plan {
             warmup_laps: scenario.warmup_laps,
             reference_laps: scenario.reference_laps,
             limits: scenario.limits,
+            drills: drills(scenario, &mut notes),
+            restart: scenario.restart.unwrap_or_default(),
             notes,
+            prefill_per_s: bounds.prefill_per_s,
             rounds,
             corpus: Corpus::new(seed, &texts),
         })
@@ -149,9 +174,9 @@ impl Plan {
     pub fn at(&self, place: Place) -> (&Round, Place) {
         let index = place.index.min(self.rounds.len() - 1);
         let next = if index + 1 < self.rounds.len() {
-            Place { lap: place.lap, index: index + 1 }
+            Place::new(place.lap, index + 1)
         } else {
-            Place { lap: place.lap + 1, index: 0 }
+            Place::new(place.lap + 1, 0)
         };
         (&self.rounds[index], next)
     }
@@ -171,7 +196,7 @@ impl Plan {
             (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
         let lap = slot.checked_div(per_lap)?;
-        Some(Place { lap, index: indices[(slot % per_lap) as usize] })
+        Some(Place::new(lap, indices[(slot % per_lap) as usize]))
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's
@@ -186,7 +211,8 @@ impl Plan {
         }
     }
 
-    /// The ask at an address, due at an instant. A function of its arguments alone.
+    /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
+    /// asks the same.
     pub fn ask(&self, phase: Phase, place: Place, lane: u32, due: At, fit: &Fit) -> Ask {
         let (round, _) = self.at(place);
         let slot = self.slot(place, lane);
@@ -200,12 +226,32 @@ impl Plan {
             turn: None,
             cell: round.cell,
             lap: place.lap,
-            repeat: 0,
+            repeat: place.repeat,
             due,
             api: round.api,
             input: workload::ladder::input(self, round, phase, lane, slot, fit),
+            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, slot)),
             exact_output: round.exact_output,
         }
+    }
+
+    /// When the first token of a round's last request is due, microseconds since it was sent:
+    /// prefills come one after the other. `None` where the speed is not known, or where it is
+    /// up to the arrivals of an open loop how long the queue is.
+    pub fn first_token_us(&self, cell: Cell) -> Option<u64> {
+        let Load::Streams(streams) = cell.load else { return None };
+        let seconds = cell.input() as f64 * f64::from(streams) / self.prefill_per_s?;
+        Some((seconds * 1e6) as u64)
+    }
+
+    /// When a client of an abort drill hangs up, microseconds since it sent: anywhere between
+    /// at once and twice the time that its first token takes.
+    fn patience_us(&self, cell: Cell, lane: u32, slot: u64) -> u64 {
+        const ABORT: u64 = 4;
+        const UNKNOWN_US: u64 = 1_000_000;
+        let expected_us = self.first_token_us(cell).unwrap_or(UNKNOWN_US).max(1);
+        let mut rng = Rng::at(self.seed, &[ABORT, u64::from(lane), slot]);
+        (rng.unit() * 2.0 * expected_us as f64) as u64
     }
 
     /// What identifies the load: the order of all cells, the windows, the seed and the texts.
@@ -220,9 +266,11 @@ impl Plan {
                 format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
             })
             .collect();
+        let drills: Vec<String> = self.drills.iter().map(|drill| format!("|{drill:?}")).collect();
+        let drills = drills.concat();
         sha256(
             format!(
-                "{}|{:?}|{}|{}|{}|{}",
+                "{}|{:?}|{}|{}|{}|{}{drills}",
                 self.seed,
                 self.extent,
                 self.warmup_laps,
@@ -233,4 +281,20 @@ impl Plan {
             .as_bytes(),
         )
     }
+}
+
+/// The drills that the scenario's length leaves.
+fn drills(scenario: &Scenario, notes: &mut Vec<String>) -> Vec<Drill> {
+    let mut drills = scenario.drills.clone();
+    if let Extent::Duration(duration) = scenario.extent {
+        drills.retain(|drill| {
+            let comes = drill.at < duration;
+            if !comes {
+                let (word, at) = (drill.kind.word(), span(drill.at.as_secs_f64()));
+                notes.push(format!("drill {word} at {at} left out: the run is over by then"));
+            }
+            comes
+        });
+    }
+    drills
 }

@@ -32,6 +32,7 @@ use crate::bell::Bell;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
 };
+use crate::incident::hang::{IN_FLIGHT, OUTPUT_TOKENS};
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
 use crate::spec::Recipe;
@@ -249,8 +250,11 @@ impl<W: World> Shell<W> {
                 Heard::Identity(at, said) => self.identified(at, said, watch),
             },
             Input::News(news) => match *news {
-                News::Fact(at, fact) => self.record(at, fact, watch),
-                News::Log(bytes) => self.sink.log(&bytes),
+                News::Fact(at, fact) => self.record(at, self.without_secrets(fact), watch),
+                News::Log(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    self.sink.log(self.script.secrets.remove_from(&text).as_bytes())
+                }
                 News::Contained(contained) => self.contained(now, *contained, watch),
             },
             Input::TaskBroke(why) => {
@@ -258,6 +262,17 @@ impl<W: World> Shell<W> {
                 self.record(now, Fact::Fault(fault), watch)
             }
         }
+    }
+
+    /// What a server says may be what must never be written: vLLM prints its key when it starts.
+    fn without_secrets(&self, mut fact: Fact) -> Fact {
+        let secrets = &self.script.secrets;
+        match &mut fact {
+            Fact::Said(said) => said.line = secrets.remove_from(&said.line),
+            Fact::Target(target) => target.evidence = secrets.remove_from(&target.evidence),
+            _ => {}
+        }
+        fact
     }
 
     /// Gives a fact its number: the one place where the order of the run is made.
@@ -401,8 +416,8 @@ impl<W: World> Shell<W> {
     fn own_readings(&mut self) -> Vec<Reading> {
         let late_us_max = std::mem::take(&mut self.own.late_us_max);
         vec![
-            Reading::single(Source::Own, "in_flight", self.progress.in_flight() as f64),
-            Reading::single(Source::Own, "output_tokens", self.progress.tokens() as f64),
+            Reading::single(Source::Own, IN_FLIGHT, self.progress.in_flight() as f64),
+            Reading::single(Source::Own, OUTPUT_TOKENS, self.progress.tokens() as f64),
             Reading::single(Source::Own, "late_us_max", late_us_max as f64),
             Reading::single(Source::Own, "journal_waiting_rows", self.sink.waiting() as f64),
         ]

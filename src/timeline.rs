@@ -33,6 +33,13 @@ impl Timeline {
         At(micros(self.anchor.elapsed()))
     }
 
+    /// An instant of another timeline on this one; one before the anchor is the anchor.
+    pub fn here(&self, theirs: &Timeline, at: At) -> At {
+        let later = theirs.anchor.saturating_duration_since(self.anchor);
+        let earlier = self.anchor.saturating_duration_since(theirs.anchor);
+        At((at.0 + micros(later)).saturating_sub(micros(earlier)))
+    }
+
     /// Wall time of the anchor, in microseconds since 1970.
     pub fn wall_us(&self) -> u64 {
         micros(self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
@@ -70,6 +77,17 @@ mod tests {
         timeline.until(At(3_600_000_000)).await;
         assert_eq!(timeline.now(), At(3_600_000_000));
         assert_eq!(timeline.before(At(3_601_000_000), std::future::pending::<()>()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instant_of_one_timeline_is_found_on_another() {
+        let first = Timeline::start();
+        first.until(At(5)).await;
+        first.until(At(2_000_000)).await;
+        let second = Timeline::start();
+        assert_eq!(first.here(&second, At(7)), At(2_000_007));
+        assert_eq!(second.here(&first, At(2_000_007)), At(7));
+        assert_eq!(second.here(&first, At(7)), At::ZERO);
     }
 
     #[test]

@@ -481,7 +481,7 @@ fn asks(plan: &Plan) -> impl Iterator<Item = Ask> {
     ];
     let laps = phases.into_iter().flat_map(|(phase, laps)| (0..laps).map(move |lap| (phase, lap)));
     let places = laps.flat_map(|(phase, lap)| {
-        (0..plan.lap().len()).map(move |index| (phase, Place { lap, index }))
+        (0..plan.lap().len()).map(move |index| (phase, Place::new(lap, index)))
     });
     places.flat_map(move |(phase, place)| {
         let (round, _) = plan.at(place);

@@ -53,7 +53,7 @@ fn setup() -> Setup {
 fn serve_as(setup: Setup, ailments: &[&str]) -> Handle {
     let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    spawn(any, Order { setup, seed: 7, ailments }, |_| {}).expect("a free port")
+    spawn(any, Order { setup, seed: 7, ailments }, |_, _| {}).expect("a free port")
 }
 
 fn serve(ailments: &[&str]) -> Handle {
@@ -431,7 +431,7 @@ fn a_port_in_use_is_a_mistake_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address");
     let order = Order { setup: setup(), seed: 1, ailments: Vec::new() };
-    let mistake = spawn(address, order, |_| {}).err().expect("refused").to_string();
+    let mistake = spawn(address, order, |_, _| {}).err().expect("refused").to_string();
     assert!(
         mistake.contains(&address.port().to_string()) && mistake.contains("in use"),
         "{mistake}"

@@ -217,6 +217,20 @@ fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
 }
 
 #[test]
+fn the_log_of_the_simulated_server_is_followed_through_its_death() {
+    let scratch = Scratch::new("log");
+    let (code, told) = run(&scratch, SCENARIO, &["--ailment", "cuda_oom=2s@1s"]);
+    assert_eq!(code, Some(1), "{told}");
+    let read = |name: &str| fs::read_to_string(scratch.path("run").join(name)).expect(name);
+    let events = read("events.csv");
+    for words in [",said,cuda_oom,", ",said,engine_dead,", ",target,exited,", ",target,started,"] {
+        assert!(events.contains(words), "{words}: {events}");
+    }
+    assert!(read("readings.csv").contains(",process,,log_lines,"));
+    assert!(read("server.log").contains("torch.OutOfMemoryError"));
+}
+
+#[test]
 fn a_server_that_stays_away_ends_the_run_as_fail() {
     let scratch = Scratch::new("away");
     let scenario = SCENARIO.replace("away: 60s", "away: 3s");

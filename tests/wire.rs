@@ -52,6 +52,7 @@ fn ask(output: u64) -> Ask {
         api: Api::Chat,
         input: Input::Messages(vec![Message { role: "user", content: "hm".into() }]),
         exact_output: false,
+        abandon_us: None,
     }
 }
 

@@ -43,13 +43,15 @@ pub fn judge(seen: &Seen, over: &Over) -> (Ended, Stage, String) {
         (Ended::HttpError, seen.refusal.clone())
     } else if let Over::Cut(why) = over {
         (Ended::Cut, why.clone())
+    } else if *over == Over::Abandoned {
+        (Ended::Abandoned, String::new())
     } else if let Some(words) = &seen.malformed {
         (Ended::Malformed, words.clone())
     } else {
         match over {
             Over::Broke { how, words, .. } => broken(seen, *how, words),
             Over::Late => late(seen),
-            Over::End | Over::Cut(_) => whole(seen),
+            Over::End | Over::Cut(_) | Over::Abandoned => whole(seen),
         }
     };
     (ended, stage, words)

@@ -23,7 +23,7 @@ use crate::run::stop::Stop;
 use crate::run::{WallClock, Watcher};
 use crate::secret::Secrets;
 use crate::sim::world::boxes::Look;
-use crate::sim::world::{BoxSensor, Desk, Disk, Host, SimWire};
+use crate::sim::world::{BoxSensor, Desk, Disk, Host, Signs, SimTarget, SimWire, signs};
 use crate::sim::{Engine, Setup};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -105,6 +105,8 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
 /// Virtual time, a simulated server and box, and a machine of longhaul's own.
 struct Rehearsal {
     desk: Rc<Desk>,
+    /// What becomes of the server, until somebody follows it.
+    signs: RefCell<Option<Signs>>,
     /// The task that keeps the server going, until somebody waits for its end.
     driven: RefCell<Option<JoinHandle<()>>>,
     host: Rc<Host>,
@@ -122,23 +124,33 @@ impl Rehearsal {
         let seed = wish.asked.seed;
         let setup = Setup::of(recipe, profile);
         let engine = Engine::new(setup, seed, ailments.clone(), At::ZERO);
-        let say = |line: &str| tracing::debug!("server: {line}");
-        let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(say)));
+        let (tell, signs) = signs();
+        let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(tell)));
         let driving = desk.clone();
         let driven = tokio::task::spawn_local(async move { driving.drive().await });
         let driven = RefCell::new(Some(driven));
         let (planned_us, _) = prepare::planned_us(specs, seed);
         let host = Rc::new(Host::new(timeline, seed, ailments));
-        Ok(Rehearsal { desk, driven, host, timeline, planned_us })
+        let signs = RefCell::new(Some(signs));
+        Ok(Rehearsal { desk, signs, driven, host, timeline, planned_us })
     }
 }
 
 impl Setting for Rehearsal {
     type Wire = SimWire;
+    type Target = SimTarget;
     type Sink = Disk<Journal>;
 
     fn wire(&self) -> SimWire {
         SimWire::new(self.desk.clone())
+    }
+
+    fn target(&self) -> SimTarget {
+        let desk = self.desk.clone();
+        let give = move |order, action| desk.order(order, action);
+        // Who comes second finds the way closed, and a server of which nothing is heard.
+        let signs = self.signs.take().unwrap_or_else(|| signs().1);
+        SimTarget::new(signs, self.timeline, Box::new(give))
     }
 
     fn timeline(&self) -> Timeline {

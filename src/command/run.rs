@@ -3,6 +3,7 @@
 mod door;
 mod life;
 mod simulated;
+mod under_test;
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -8,6 +8,7 @@ use super::{mistake, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::serve::sim::{Order, Server};
+use crate::sim::world::Sign;
 use crate::sim::{Ailment, Setup};
 
 /// What the user wants of the simulated server.
@@ -66,7 +67,12 @@ fn order(wish: &Wish) -> Result<Order, Mistake> {
 async fn serve(port: u16, order: Order) -> Result<(), Mistake> {
     let model = order.setup.served.first().cloned().unwrap_or_default();
     let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let server = Server::bind(bind, order, tell)?;
+    let say = |_, sign| {
+        if let Sign::Said(line) = sign {
+            tell(&line);
+        }
+    };
+    let server = Server::bind(bind, order, say)?;
     tell(&format!(
         "SIMULATED server on http://{}, serving `{model}`; Ctrl-C to stop",
         server.address()

@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod launch;
+pub mod signatures;
 
 use super::Metric;
 
@@ -18,6 +19,9 @@ pub const CACHED_TOKENS: &str = "llamacpp:prompt_tokens_cached_total";
 /// Output tokens so far.
 pub const GENERATION_TOKENS: &str = "llamacpp:tokens_predicted_total";
 
+/// Calls of the model so far.
+pub const STEPS: &str = "llamacpp:n_decode_total";
+
 /// The names of a metric.
 pub fn names(metric: Metric) -> &'static [&'static str] {
     match metric {
@@ -26,6 +30,7 @@ pub fn names(metric: Metric) -> &'static [&'static str] {
         Metric::PromptTokens => &[PROMPT_TOKENS],
         Metric::GenerationTokens => &[GENERATION_TOKENS],
         Metric::PrefixHits => &[CACHED_TOKENS],
+        Metric::Steps => &[STEPS],
         Metric::StartTime
         | Metric::KvUsage
         | Metric::Preemptions

@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod launch;
+pub mod signatures;
 
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
@@ -22,7 +23,7 @@ pub const RETRACTED: &str = "sglang:num_retracted_requests_total";
 /// Prompt tokens served from cache so far.
 pub const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
 
-/// The names of a metric. Every prompt token is looked up in its cache.
+/// The names of a metric. It counts no steps: its pool's share moves during a prefill. Every prompt token is looked up in its cache.
 pub fn names(metric: Metric) -> &'static [&'static str] {
     match metric {
         Metric::StartTime => &[PROCESS_START_TIME],
@@ -34,5 +35,6 @@ pub fn names(metric: Metric) -> &'static [&'static str] {
         Metric::GenerationTokens => &[GENERATION_TOKENS],
         Metric::Preemptions => &[RETRACTED],
         Metric::PrefixHits => &[CACHED_TOKENS],
+        Metric::Steps => &[],
     }
 }

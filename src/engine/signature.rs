@@ -2,9 +2,23 @@
 //! words that show it, how bad it is, whose log it stands in, what it means, and
 //! a line as it was seen in the wild, which a test holds against it.
 //!
+//! Rows stand with the engine that writes them; what the GPU's libraries, Python,
+//! a container's engine and the kernel say of themselves stands here. A row of causes
+//! comes before every row of consequences, because a consequence quotes its cause.
+//!
 //! Pure: who reads logs, and what follows from a line, is decided elsewhere.
 
+mod container;
+mod find;
+mod gpu;
+mod kernel;
+mod python;
+#[cfg(test)]
+mod tests;
+
+use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;
+pub use find::{classify, percent};
 
 /// Whose log a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,4 +69,57 @@ pub struct Signature {
     pub meaning: Meaning,
     /// A line that has it.
     pub line: &'static str,
+}
+
+impl Meaning {
+    /// Whether something broke, or would not come up.
+    pub fn is_bad(self) -> bool {
+        !matches!(self, Meaning::Progress(_) | Meaning::Asked | Meaning::Note)
+    }
+}
+
+/// A row of the server's own log.
+pub(in crate::engine) const fn server(
+    name: &'static str,
+    words: &'static [&'static str],
+    severity: Severity,
+    meaning: Meaning,
+    line: &'static str,
+) -> Signature {
+    Signature { name, words, severity, log: Log::Server, meaning, line }
+}
+
+/// The rows of the server's log, in the order in which they are tried.
+const SERVER: [&[Signature]; 12] = [
+    vllm::signatures::CAUSES,
+    sglang::signatures::CAUSES,
+    llama_cpp::signatures::CAUSES,
+    gpu::CAUSES,
+    container::CAUSES,
+    python::CAUSES,
+    vllm::signatures::CONSEQUENCES,
+    sglang::signatures::CONSEQUENCES,
+    llama_cpp::signatures::CONSEQUENCES,
+    vllm::signatures::WAY_UP,
+    sglang::signatures::WAY_UP,
+    llama_cpp::signatures::WAY_UP,
+];
+
+/// The rows of a log, in the order in which they are tried.
+fn rows(log: Log) -> impl Iterator<Item = &'static Signature> {
+    let groups: &'static [&'static [Signature]] = match log {
+        Log::Server => &SERVER,
+        Log::Kernel => &[kernel::ROWS],
+    };
+    groups.iter().copied().flatten()
+}
+
+/// The whole table, in the order in which it is tried.
+pub fn all() -> impl Iterator<Item = &'static Signature> {
+    rows(Log::Server).chain(rows(Log::Kernel))
+}
+
+/// The row of a name.
+pub fn named(name: &str) -> Option<&'static Signature> {
+    all().find(|signature| signature.name == name)
 }

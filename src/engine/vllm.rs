@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod launch;
+pub mod signatures;
 
 use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
 
@@ -25,6 +26,8 @@ pub const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
 pub const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
 /// Requests that ended, by `finished_reason`.
 pub const REQUEST_SUCCESS: &str = "vllm:request_success_total";
+/// Steps of the engine so far: the count of a histogram of their tokens.
+pub const STEPS: &str = "vllm:iteration_tokens_total_count";
 /// Preemptions so far.
 pub const PREEMPTIONS: &str = "vllm:num_preemptions_total";
 /// Tokens looked up in the prefix cache.
@@ -59,6 +62,7 @@ pub fn names(metric: Metric) -> &'static [&'static str] {
         Metric::KvUsage => &[KV_USAGE, KV_USAGE_OLD],
         Metric::PromptTokens => &[PROMPT_TOKENS],
         Metric::GenerationTokens => &[GENERATION_TOKENS],
+        Metric::Steps => &[STEPS],
         Metric::Preemptions => &[PREEMPTIONS],
         Metric::PrefixQueries => &[PREFIX_QUERIES, PREFIX_QUERIES_OLD],
         Metric::PrefixHits => &[PREFIX_HITS, PREFIX_HITS_OLD],

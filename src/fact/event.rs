@@ -374,6 +374,12 @@ pub enum Severity {
 /// among it, and that is what makes its half of an OOM covered.
 pub const LOG_LINES: &str = "log_lines";
 
+/// The series of lines of one signature, its instance, that came too often to be written each.
+pub const LOG_REPEATS: &str = "log_repeats";
+
+/// The series of bytes of a log that were beyond what a line may have.
+pub const LOG_DROPPED: &str = "log_dropped_bytes";
+
 /// A log line that means something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {

@@ -35,6 +35,8 @@ pub struct Ask {
     pub input: Input,
     /// Whether the server is asked to go on to the cell's output whatever it wants to say.
     pub exact_output: bool,
+    /// The client hangs up so long after sending, microseconds, where it is a drill that it does.
+    pub abandon_us: Option<u64>,
 }
 
 /// What an ask says.

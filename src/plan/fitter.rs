@@ -111,7 +111,7 @@ impl<'a> Fitter<'a> {
             });
             let affordable = method == Method::Tokenize || round.cell.input() <= SAMPLE_MAX;
             if !known && affordable && round.part != Part::Load && round.api == Api::Chat {
-                samples.push((round.cell, Place { lap: 1, index }));
+                samples.push((round.cell, Place::new(1, index)));
             }
         }
         Fitter {
@@ -289,7 +289,7 @@ mod tests {
             let (fit, _) = fitted(&plan, method);
             for index in 0..plan.lap().len() {
                 for lap in 0..3 {
-                    let place = Place { lap, index };
+                    let place = Place::new(lap, index);
                     let ask = plan.ask(Phase::Soak, place, 0, At::ZERO, &fit);
                     let Input::Messages(messages) = &ask.input else { panic!("a chat") };
                     let (wanted, counted) = (ask.cell.input(), chat(messages));

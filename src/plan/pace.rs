@@ -42,7 +42,7 @@ mod tests {
 
     fn offsets(seed: u64, phase: Phase, lap: u64, index: usize, arrivals: Arrivals) -> Vec<u64> {
         let open = Open { arrivals, requests: 1000 };
-        offsets_us(seed, phase, Place { lap, index }, 4.0, open)
+        offsets_us(seed, phase, Place::new(lap, index), 4.0, open)
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn fewer_requests_are_due_when_the_first_of_more_are() {
         let few = Open { arrivals: Arrivals::Poisson, requests: 10 };
-        let few = offsets_us(7, Phase::Soak, Place { lap: 3, index: 1 }, 4.0, few);
+        let few = offsets_us(7, Phase::Soak, Place::new(3, 1), 4.0, few);
         assert_eq!(few[..], offsets(7, Phase::Soak, 3, 1, Arrivals::Poisson)[..10]);
     }
 }

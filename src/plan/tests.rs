@@ -35,6 +35,8 @@ pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
             api: Api::Chat,
         })],
         limits: Limits::default(),
+        drills: Vec::new(),
+        restart: None,
         contract: Contract::default(),
         warnings: Vec::new(),
     }
@@ -71,8 +73,7 @@ fn slots_and_places_are_each_others_inverse() {
 fn an_ask_depends_on_its_address_alone() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-    let ask =
-        |phase, lap, lane| plan.ask(phase, Place { lap, index: 3 }, lane, At::ZERO, &fit).input;
+    let ask = |phase, lap, lane| plan.ask(phase, Place::new(lap, 3), lane, At::ZERO, &fit).input;
     let first = ask(Phase::Soak, 2, 1);
     ask(Phase::Warmup, 0, 0);
     assert_eq!(ask(Phase::Soak, 2, 1), first);
@@ -90,7 +91,7 @@ fn two_phases_ask_about_the_context_that_was_loaded_before() {
     assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let context = |index, lane| {
-        let ask = plan.ask(Phase::Soak, Place { lap: 1, index }, lane, At::ZERO, &fit);
+        let ask = plan.ask(Phase::Soak, Place::new(1, index), lane, At::ZERO, &fit);
         let Input::Messages(messages) = ask.input else { panic!("a chat") };
         messages[0].content.clone()
     };
@@ -106,7 +107,7 @@ fn warm_contexts_stay_and_cold_ones_never_come_again() {
         ladder(&mut scenario).prefix = prefix;
         let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
         let context = |phase, lap| {
-            let ask = plan.ask(phase, Place { lap, index: 0 }, 0, At::ZERO, &fit);
+            let ask = plan.ask(phase, Place::new(lap, 0), 0, At::ZERO, &fit);
             let Input::Messages(messages) = ask.input else { panic!("a chat") };
             messages[0].content.clone()
         };
@@ -181,7 +182,7 @@ fn every_arrival_of_an_open_round_is_a_lane_of_its_own() {
             assert_eq!(plan.slot(place, lane), slot);
         }
     }
-    let due = |index| plan.due_us(Phase::Soak, Place { lap: 0, index });
+    let due = |index| plan.due_us(Phase::Soak, Place::new(0, index));
     assert_eq!(due(1), None);
     assert_eq!(due(2).unwrap(), [0, 2_000_000, 4_000_000, 6_000_000, 8_000_000]);
 }
@@ -206,9 +207,8 @@ fn the_load_of_a_closed_loop_is_what_it_always_was() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
     assert_eq!(&plan.fingerprint()[..16], "b7e68ce869cef620");
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-    let address = |index: usize| {
-        (0..plan.lap()[index].lanes()).map(move |lane| (Place { lap: 1, index }, lane))
-    };
+    let address =
+        |index: usize| (0..plan.lap()[index].lanes()).map(move |lane| (Place::new(1, index), lane));
     let asks: Vec<String> = (0..plan.lap().len())
         .flat_map(address)
         .map(|(place, lane)| plan.ask(Phase::Soak, place, lane, At::ZERO, &fit))

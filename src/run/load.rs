@@ -12,6 +12,7 @@ use crate::protocol::openai;
 use crate::secret::Secrets;
 use crate::spec::Limits;
 use crate::timeline::Timeline;
+use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
 /// What all asks of a run have in common.
@@ -100,11 +101,20 @@ pub async fn send<W: Wire>(
     let mut watch = Watch::new(ask, terms.abilities, timeline.now());
     let over = tokio::select! { biased;
         why = cut => Over::Cut(why),
+        () = abandon(timeline, ask.abandon_us) => Over::Abandoned,
         over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight) => over,
     };
     let answer = watch.over(timeline.now(), &over, terms.secrets);
     flight.reached(answer.request.output_tokens.unwrap_or(0));
     answer
+}
+
+/// Returns when the client is to hang up.
+async fn abandon(timeline: &Timeline, after_us: Option<u64>) {
+    match after_us {
+        Some(us) => timeline.until(At(timeline.now().0.saturating_add(us))).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn follow<W: Wire>(
@@ -214,6 +224,7 @@ mod tests {
             api: Api::Chat,
             input: Input::Text("hm".into()),
             exact_output: false,
+            abandon_us: None,
         }
     }
 

@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::error::Mistake;
-use crate::sim::world::Desk;
+use crate::sim::world::{Desk, Sign};
 use crate::sim::{Ailment, BoxView, Engine, Setup};
 use crate::timeline::Timeline;
 use crate::unit::At;
+use crate::world::TargetOrder;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -67,21 +68,21 @@ impl Port {
 
 impl Server {
     /// Takes the port, and opens it unless the server is still to start. To be
-    /// called within a tokio runtime. `say` gets the lines of the server's log.
+    /// called within a tokio runtime. `tell` hears what becomes of it, its log among that.
     ///
     /// # Errors
     /// The port is in use or may not be used.
     pub fn bind(
         bind: SocketAddr,
         order: Order,
-        say: impl FnMut(&str) + 'static,
+        tell: impl FnMut(At, Sign) + 'static,
     ) -> Result<Server, Mistake> {
         let socket = socket(bind)?;
         let address = socket.local_addr().map_err(|error| unusable(bind, &error))?;
         let engine = Engine::new(order.setup, order.seed, order.ailments, At::ZERO);
         let port = Port::Bound(socket);
         let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
-        let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(say)));
+        let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(tell)));
         Ok(Server { desk, port, address })
     }
 
@@ -175,10 +176,20 @@ fn unusable(bind: SocketAddr, error: &std::io::Error) -> Mistake {
         .hint("a port from 1024 on, and an address of this machine")
 }
 
+/// What is told to a simulated server on a thread of its own.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// Load begins, and is planned to last so many microseconds.
+    LoadBegan(Option<u64>),
+    /// An order, and the number of its action.
+    Order(TargetOrder, u64),
+}
+
 /// A simulated server on a thread of its own. Dropping it ends the server.
 pub struct Handle {
     address: SocketAddr,
-    orders: Option<mpsc::UnboundedSender<Option<u64>>>,
+    timeline: Timeline,
+    words: Option<mpsc::UnboundedSender<Word>>,
     view: Arc<Mutex<BoxView>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -191,10 +202,29 @@ impl Handle {
 
     /// Load begins now, and is planned to last so many microseconds: ailments get their times.
     pub fn load_began(&self, planned_us: Option<u64>) {
-        if let Some(orders) = &self.orders {
+        self.tell(Word::LoadBegan(planned_us));
+    }
+
+    fn tell(&self, word: Word) {
+        if let Some(words) = &self.words {
             // Fails only if the server has ended, and then there is nothing to tell.
-            let _ = orders.send(planned_us);
+            let _ = words.send(word);
         }
+    }
+
+    /// What hands it orders, for as long as it is there.
+    pub fn orders(&self) -> impl Fn(TargetOrder, u64) + 'static {
+        let words = self.words.as_ref().map(mpsc::UnboundedSender::downgrade);
+        move |order, action| {
+            if let Some(words) = words.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
+                let _ = words.send(Word::Order(order, action));
+            }
+        }
+    }
+
+    /// The clock by which it stamps what becomes of it.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline
     }
 
     /// The box as a sensor on it would see it, at most half a second old.
@@ -210,7 +240,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.orders = None;
+        self.words = None;
         if let Some(thread) = self.thread.take() {
             // It ends at once; a panic in it has been told by its own thread.
             let _ = thread.join();
@@ -228,31 +258,32 @@ impl Drop for Handle {
 pub fn spawn(
     bind: SocketAddr,
     order: Order,
-    say: impl FnMut(&str) + Send + 'static,
+    tell: impl FnMut(At, Sign) + Send + 'static,
 ) -> Result<Handle, Mistake> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (orders, inbox) = mpsc::unbounded_channel();
+    let (started, awaited) = std::sync::mpsc::channel();
+    let (words, inbox) = mpsc::unbounded_channel();
     let thread = std::thread::spawn(move || {
-        let started = runtime().and_then(|runtime| {
+        let server = runtime().and_then(|runtime| {
             let within = runtime.enter();
-            let server = Server::bind(bind, order, say)?;
+            let server = Server::bind(bind, order, tell)?;
             drop(within);
             Ok((server, runtime))
         });
-        match started {
+        match server {
             Ok((server, runtime)) => {
                 let view = Arc::new(Mutex::new(server.desk.view()));
-                let _ = tell.send(Ok((server.address, view.clone())));
+                let timeline = server.desk.timeline();
+                let _ = started.send(Ok((server.address, timeline, view.clone())));
                 runtime.block_on(until_dropped(server, inbox, &view));
             }
             Err(mistake) => {
-                let _ = tell.send(Err(mistake));
+                let _ = started.send(Err(mistake));
             }
         }
     });
     let gone = || Err(Mistake::new("the simulated server's thread ended before it listened"));
-    let (address, view) = told.recv().unwrap_or_else(|_| gone())?;
-    Ok(Handle { address, orders: Some(orders), view, thread: Some(thread) })
+    let (address, timeline, view) = awaited.recv().unwrap_or_else(|_| gone())?;
+    Ok(Handle { address, timeline, words: Some(words), view, thread: Some(thread) })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
@@ -265,13 +296,16 @@ fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
 /// Serves until the handle is dropped, and publishes the view of the box.
 async fn until_dropped(
     server: Server,
-    mut inbox: mpsc::UnboundedReceiver<Option<u64>>,
+    mut inbox: mpsc::UnboundedReceiver<Word>,
     view: &Mutex<BoxView>,
 ) {
     let (desk, shown) = (server.desk.clone(), server.desk.clone());
     let obey = async {
-        while let Some(planned_us) = inbox.recv().await {
-            desk.load_began(planned_us);
+        while let Some(word) = inbox.recv().await {
+            match word {
+                Word::LoadBegan(planned_us) => desk.load_began(planned_us),
+                Word::Order(order, action) => desk.order(order, action),
+            }
         }
     };
     let publish = async {

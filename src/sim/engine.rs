@@ -4,17 +4,19 @@
 
 mod ills;
 mod life;
+mod orders;
 mod outcome;
 mod step;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 
 use super::ailment::{Ailment, Kind};
 use super::answer;
 use super::job::{Happening, Job, JobId};
-use super::machine::{BoxView, Machine};
+use super::machine::{BoxView, MEMORY_LEFT_BYTES, Machine};
 use super::metrics::{ABORT, Metrics};
 use super::pace::Pace;
 use super::scheduler::{Part, Scheduler, Sequence};
@@ -22,6 +24,7 @@ use super::setup::Setup;
 use crate::rng::mix;
 use crate::unit::At;
 use ills::Ills;
+use words::Rung;
 
 /// Whether the server's process is there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +69,7 @@ enum Next {
     Boot,
     Start,
     StartFailure,
+    Rung,
     Ready,
     Ailment,
     Exhausted,
@@ -90,6 +94,8 @@ pub struct Engine {
     frozen: Option<Frozen>,
     held: BTreeMap<JobId, Held>,
     ills: Ills,
+    /// What a start still has to say on its way up, the next one last.
+    rungs: Vec<(At, Rung)>,
     loaded: bool,
     jobs: u64,
     told: Vec<(At, Happening)>,
@@ -116,6 +122,7 @@ impl Engine {
             frozen: None,
             held: BTreeMap::new(),
             ills: Ills::new(ailments, seed, start),
+            rungs: Vec::new(),
             loaded: false,
             jobs: 0,
             told: Vec::new(),
@@ -223,7 +230,12 @@ impl Engine {
 
     /// What a sensor on the box sees at `at`, which is not before the last instant it was brought to.
     pub fn view(&self, at: At) -> BoxView {
-        self.machine.view(at, self.listening())
+        let mut view = self.machine.view(at, self.listening());
+        // What kills the engine has taken the memory before: something else on the box grew.
+        let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
+        let taken = (view.memory_available_bytes - left) as f64 * self.ills.squeezed(at);
+        view.memory_available_bytes -= taken as u64;
+        view
     }
 
     /// Whether `/metrics` is not found at `at`.
@@ -244,6 +256,7 @@ impl Engine {
             Life::Away { boots, .. } => Some((boots, Next::Boot)),
             Life::Up => None,
         };
+        let rung = self.rungs.last().map(|(due, _)| (*due, Next::Rung));
         let ailment = self.ills.next().map(|due| (due, Next::Ailment));
         let exhausted = self.machine.exhausted().map(|at| (at, Next::Exhausted));
         let thaw = self.frozen.as_ref().and_then(|frozen| Some((frozen.until?, Next::Thaw)));
@@ -254,7 +267,7 @@ impl Engine {
             .min_by_key(|(at, _)| *at);
         let step = self.step.as_ref().filter(|_| self.frozen.is_none());
         let step = step.map(|step| (step.ends, Next::StepEnd));
-        [life, ailment, exhausted, thaw, released, step]
+        [rung, life, ailment, exhausted, thaw, released, step]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at)
@@ -267,6 +280,7 @@ impl Engine {
                 Next::Boot => self.boot(),
                 Next::Start => self.start(),
                 Next::StartFailure => self.start_failure(),
+                Next::Rung => self.climb(),
                 Next::Ready => self.ready(),
                 Next::Ailment => self.ail(),
                 Next::Exhausted => self.oom_kill(),

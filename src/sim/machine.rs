@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use crate::unit::At;
 
 /// Left when the kernel kills: an OOM killer does not wait for the last page.
-const MEMORY_LEFT_BYTES: u64 = 256 << 20;
+pub const MEMORY_LEFT_BYTES: u64 = 256 << 20;
 /// Of the memory in use with the server ready, what is the system's own: 1 in so many.
 const SYSTEM_PART: u64 = 16;
 

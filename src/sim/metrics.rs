@@ -1,14 +1,14 @@
 //! What the engine counts about itself, in the terms of vLLM's `/metrics`.
 //! Begins at nothing with each start of the process.
 
-/// A histogram with vLLM's buckets; the last count is of what lies beyond them.
+/// A histogram, with vLLM's buckets where they are of seconds; the last count is of what lies beyond them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
-    /// Upper bounds, seconds, ascending.
+    /// Upper bounds, seconds or tokens, ascending.
     pub bounds: &'static [f64],
     /// Values within each bound, not cumulated; one more than there are bounds.
     pub counts: Vec<u64>,
-    /// Sum of the values, seconds.
+    /// Sum of the values.
     pub sum: f64,
 }
 
@@ -20,6 +20,7 @@ const ITL: &[f64] = &[
     0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0,
     40.0, 80.0,
 ];
+const STEP_TOKENS: &[f64] = &[1.0, 8.0, 64.0, 512.0, 2048.0, 8192.0];
 const E2E: &[f64] = &[
     0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0,
     480.0, 960.0, 1920.0, 7680.0,
@@ -31,10 +32,10 @@ impl Histogram {
     }
 
     /// Counts a value.
-    pub fn add(&mut self, seconds: f64) {
-        let bucket = self.bounds.partition_point(|bound| *bound < seconds);
+    pub fn add(&mut self, value: f64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] += 1;
-        self.sum += seconds;
+        self.sum += value;
     }
 }
 
@@ -67,6 +68,8 @@ pub struct Metrics {
     pub draft_tokens: u64,
     /// Of those, accepted.
     pub accepted_tokens: u64,
+    /// Tokens of each step, of prompts and answers.
+    pub step_tokens: Histogram,
     /// From arrival to the first token.
     pub ttft: Histogram,
     /// One value per decode step and request, as in vLLM.
@@ -98,6 +101,7 @@ impl Default for Metrics {
             drafts: 0,
             draft_tokens: 0,
             accepted_tokens: 0,
+            step_tokens: Histogram::new(STEP_TOKENS),
             ttft: Histogram::new(TTFT),
             inter_token: Histogram::new(ITL),
             e2e: Histogram::new(E2E),

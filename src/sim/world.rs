@@ -1,14 +1,18 @@
 //! Where the model meets time, and the seams of `world` in it: a wire that asks
-//! the server's face without a socket, sensors that look at its box, a disk
+//! the server's face without a socket, a target whose log is followed, sensors that look at its box, a disk
 //! under the journal, and a wall clock. The one part of this room that knows
 //! the clock; under a paused one, hours pass unseen.
 
 pub mod boxes;
 pub mod desk;
 pub mod host;
+pub mod sign;
+pub mod target;
 pub mod wire;
 
 pub use boxes::BoxSensor;
 pub use desk::{Desk, Served, Ticket};
 pub use host::{Disk, Host};
+pub use sign::{Sign, Signs, signs};
+pub use target::SimTarget;
 pub use wire::SimWire;

@@ -1,10 +1,12 @@
 //! A scenario: what is asked of the server, for how long, and what must hold.
 
 mod arena;
+mod care;
 mod ladder;
 mod overrides;
 mod read;
 
+pub use care::{Drill, DrillKind, Restart, When};
 pub use overrides::Overrides;
 pub use read::read;
 
@@ -31,6 +33,10 @@ pub struct Scenario {
     pub workloads: Vec<Workload>,
     /// When a request or a server is given up.
     pub limits: Limits,
+    /// What is done to the server on purpose, in the order of time.
+    pub drills: Vec<Drill>,
+    /// What is done when a server that longhaul started dies, where the file says it.
+    pub restart: Option<Restart>,
     /// What must hold.
     pub contract: Contract,
     /// What the reader wants to tell: ignored keys of a foreign profile, for instance.
@@ -174,5 +180,12 @@ impl Default for Limits {
             away: Duration::from_secs(45 * 60),
             ready: Duration::from_secs(45 * 60),
         }
+    }
+}
+
+impl Scenario {
+    /// Whether it takes a server that longhaul started.
+    pub fn gives_orders(&self) -> bool {
+        self.restart.is_some() || self.drills.iter().any(|drill| drill.kind.gives_orders())
     }
 }

@@ -1,7 +1,11 @@
 //! The server dies, hangs, runs out of memory, or does not come up.
 
+use std::fs;
+
 use longhaul::exit::Exit;
-use longhaul::fact::{ClosedBecause, Ended, Fact, Phase, Seen, Source};
+use longhaul::fact::{
+    ClosedBecause, Ended, Exited, Fact, LOG_LINES, Phase, Seen, Source, TargetWord,
+};
 use longhaul::incident::Kind;
 use longhaul::measure::{Count, Quantity};
 use longhaul::spec::Select;
@@ -85,9 +89,69 @@ fn a_server_that_stays_down_longer_than_the_scenario_allows_ends_the_run_as_fail
 fn cuda_out_of_memory_ends_streams_in_error_frames_and_is_one_crash() {
     let play = ailing(&["cuda_oom=3m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::Crash));
+    assert!(play.incident().is(Kind::Crash) && play.incident().is(Kind::OutOfMemory));
     assert!(play.ended(Ended::ErrorFrame) >= 1);
     lasted(&play, 180.0);
+}
+
+/// Signatures of the lines that were told, in order.
+fn said(play: &Played) -> Vec<&str> {
+    let said = play.entries.iter().filter_map(|entry| match &entry.fact {
+        Fact::Said(said) => Some(said.signature.as_str()),
+        _ => None,
+    });
+    said.collect()
+}
+
+/// What became of the server's process: the word, and how it ended.
+fn became(play: &Played) -> Vec<(TargetWord, Option<Exited>)> {
+    let words = [TargetWord::Exited, TargetWord::Started, TargetWord::Launched];
+    let of = |fact: &Fact| match fact {
+        Fact::Target(it) if words.contains(&it.word) => Some((it.word, it.exit)),
+        _ => None,
+    };
+    play.entries.iter().filter_map(|entry| of(&entry.fact)).collect()
+}
+
+#[test]
+fn the_log_of_the_server_is_in_the_folder_and_its_lines_are_told_by_name() {
+    let play = ailing(&["cuda_oom=3m@10m"]);
+    let said = said(&play);
+    assert_eq!(said[..2], ["cuda_oom", "engine_fatal"]);
+    assert!(said.contains(&"engine_dead") && said.last() == Some(&"ready"), "{said:?}");
+    let exit = Exited { code: Some(0), ..Exited::default() };
+    assert_eq!(became(&play), [(TargetWord::Exited, Some(exit)), (TargetWord::Started, None)]);
+    let log = fs::read_to_string(play.folder.join("server.log")).unwrap();
+    assert!(log.contains("torch.OutOfMemoryError") && log.contains("startup complete"), "{log}");
+    let counts = play.readings(Source::Process, LOG_LINES);
+    let (first, last) = (counts[0].0, counts.last().unwrap().0);
+    assert!(first <= 0.0 && last > 1_790.0, "{first} {last}");
+    assert!(counts.windows(2).all(|pair| pair[1].0 - pair[0].0 < 10.5));
+    let lines: f64 = counts.iter().map(|(_, lines)| lines).sum();
+    assert_eq!(lines as usize, log.lines().count());
+}
+
+#[test]
+fn a_server_that_is_well_says_nothing_and_its_log_was_read_all_the_same() {
+    let play = ailing(&[]);
+    assert!(said(&play).is_empty() && became(&play).is_empty());
+    let counts = play.readings(Source::Process, LOG_LINES);
+    assert!(counts.len() >= 180 && counts.iter().all(|(_, lines)| *lines == 0.0));
+}
+
+#[test]
+fn every_way_to_die_shows_the_exit_that_a_parent_process_sees() {
+    let exit = |ailment: &str| {
+        let play = ailing(&[ailment]);
+        let ends = became(&play);
+        let ends = ends.iter().find(|(word, _)| *word == TargetWord::Exited);
+        ends.and_then(|(_, exit)| *exit).map(|exit| (exit.code, exit.signal))
+    };
+    assert_eq!(exit("crash=2m@10m"), Some((None, Some(9))));
+    assert_eq!(exit("host_oom_kill=2m@10m"), Some((Some(0), None)), "vLLM's own");
+    assert_eq!(exit("restart=30s@10m"), Some((Some(0), None)));
+    assert_eq!(exit("host_reboot=4m@10m"), Some((Some(255), None)));
+    assert_eq!(exit("hang=5m@10m"), None);
 }
 
 #[test]

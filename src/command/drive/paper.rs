@@ -84,6 +84,9 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
     if let Some(rate) = &overrides.rate {
         flag("rate", &list(rate));
     }
+    if let Some(when) = overrides.restart {
+        flag("restart", when.word());
+    }
     if let Some(profile) = &wish.asked.profile {
         flag("profile", profile);
     }

@@ -165,8 +165,13 @@ async fn ready<S: Setting>(
         models_us: server.models_us,
         wall: setting.wall(),
     };
-    let seams =
-        Stage { timeline, wire: setting.wire(), sensors: eyes(&**setting, &server), sink }.open();
+    let seams = Stage {
+        wire: setting.wire(),
+        target: setting.target(),
+        sensors: eyes(&**setting, &server),
+        sink,
+    }
+    .open();
     Ok(Prepared { script, timeline, seams, asked, setting: setting.clone(), folder })
 }
 

@@ -11,19 +11,23 @@ use crate::observe::engine::EngineSensor;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
-use crate::target::Attached;
 use crate::timeline::Timeline;
-use crate::world::{Sample, Seams, Sensor, Sink, Wire, World};
+use crate::world::{Sample, Seams, Sensor, Sink, Target, Wire, World};
 
 /// Where a run takes place: what life and a rehearsal have each in its own way.
 pub trait Setting {
     /// How requests travel.
     type Wire: Wire;
+    /// What is under test.
+    type Target: Target;
     /// Who writes the run folder.
     type Sink: Sink;
 
     /// The way to the server.
     fn wire(&self) -> Self::Wire;
+
+    /// What is under test, to be followed once.
+    fn target(&self) -> Self::Target;
 
     /// The clock, anchored when the setting was made.
     fn timeline(&self) -> Timeline;
@@ -67,10 +71,10 @@ pub trait Setting {
 
 /// A setting as a world.
 pub struct Stage<S: Setting> {
-    /// The clock.
-    pub timeline: Timeline,
     /// How requests travel.
     pub wire: S::Wire,
+    /// What is under test.
+    pub target: S::Target,
     /// What looks at the server.
     pub sensors: Vec<Eye<S::Wire>>,
     /// Where entries go.
@@ -79,17 +83,12 @@ pub struct Stage<S: Setting> {
 
 impl<S: Setting> World for Stage<S> {
     type Wire = S::Wire;
-    type Target = Attached;
+    type Target = S::Target;
     type Sensor = Eye<S::Wire>;
     type Sink = S::Sink;
 
     fn open(self) -> Seams<Stage<S>> {
-        Seams {
-            wire: self.wire,
-            target: Attached::new(self.timeline),
-            sensors: self.sensors,
-            sink: self.sink,
-        }
+        Seams { wire: self.wire, target: self.target, sensors: self.sensors, sink: self.sink }
     }
 }
 

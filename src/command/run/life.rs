@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Wish;
 use super::door::wire;
 use super::simulated::Simulated;
+use super::under_test::UnderTest;
 use crate::command::drive::{Setting, Specs, prepare};
 use crate::error::Mistake;
 use crate::http::Http;
@@ -15,6 +16,7 @@ use crate::observe::here;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
+use crate::target::Attached;
 use crate::timeline::{Timeline, wall_text};
 
 /// A server at an address, the simulated one on a thread of its own among them.
@@ -44,10 +46,18 @@ impl Life {
 
 impl Setting for Life {
     type Wire = Http;
+    type Target = UnderTest;
     type Sink = Journal;
 
     fn wire(&self) -> Http {
         self.wire.clone()
+    }
+
+    fn target(&self) -> UnderTest {
+        match &self.sim {
+            Some(sim) => UnderTest::Simulated(Box::new(sim.target(self.timeline))),
+            None => UnderTest::Attached(Attached::new(self.timeline)),
+        }
     }
 
     fn timeline(&self) -> Timeline {

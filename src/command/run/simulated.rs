@@ -1,5 +1,6 @@
 //! The simulated server of a run, on a thread of its own.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::PoisonError;
@@ -9,12 +10,15 @@ use crate::command::sim::{ailments, no_profile};
 use crate::error::Mistake;
 use crate::serve::sim::{self, Handle, Order};
 use crate::sim::Setup;
-use crate::sim::world::BoxSensor;
+use crate::sim::world::{BoxSensor, Signs, SimTarget, signs};
+use crate::timeline::Timeline;
 
 /// A simulated server on a thread of its own.
 pub struct Simulated {
     handle: Handle,
     planned_us: Option<u64>,
+    /// What becomes of it, until somebody follows it.
+    signs: RefCell<Option<Signs>>,
 }
 
 impl Simulated {
@@ -34,13 +38,22 @@ impl Simulated {
         };
         let order = Order { setup: Setup::of(recipe, profile), seed, ailments };
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let handle = sim::spawn(bind, order, |line| tracing::debug!("server: {line}"))?;
-        Ok(Simulated { handle, planned_us })
+        let (tell, signs) = signs();
+        let handle = sim::spawn(bind, order, tell)?;
+        Ok(Simulated { handle, planned_us, signs: RefCell::new(Some(signs)) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.handle.address()
+    }
+
+    /// The server as a target, its signs on the run's own clock.
+    pub fn target(&self, ours: Timeline) -> SimTarget {
+        // Who comes second finds the way closed, and a server of which nothing is heard.
+        let signs = self.signs.take().unwrap_or_else(|| signs().1);
+        let give = Box::new(self.handle.orders());
+        SimTarget::new(signs, ours, give).stamped_by(self.handle.timeline())
     }
 
     /// What looks at the box that it stands in.

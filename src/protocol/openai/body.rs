@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::fact::Abilities;
+use crate::fact::{Abilities, Class};
 use crate::plan::{Ask, Input};
 use crate::spec::scenario::Api;
 
@@ -54,9 +54,19 @@ pub fn path(ask: &Ask) -> &'static str {
     }
 }
 
+/// The salt of an ask: one that comes again must find nothing of its first time in the cache,
+/// where it is to be cold.
+fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
+    match (ask.class, ask.repeat) {
+        (Class::Cold, 1..) => Cow::Owned(format!("{salt}-r{}", ask.repeat)),
+        _ => Cow::Borrowed(salt),
+    }
+}
+
 /// The body of an ask, as JSON. `salt` keeps what an earlier run has left in the server's
 /// prefix cache out of this one: the same seed sends the same texts.
 pub fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
+    let salt = salted(ask, salt);
     let (messages, prompt) = said(ask);
     // No server makes an answer of nothing; a context is loaded by asking for one token.
     let max_tokens = ask.cell.output.max(1);
@@ -73,7 +83,7 @@ pub fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8
         }),
         ignore_eos: (ask.exact_output && abilities.ignore_eos).then_some(true),
         min_tokens: (ask.exact_output && abilities.min_tokens).then_some(max_tokens),
-        cache_salt: abilities.cache_salt.then_some(salt),
+        cache_salt: abilities.cache_salt.then_some(&salt),
         // Either way tells the tokens of a chunk; usage is the shorter one.
         return_token_ids: (abilities.return_token_ids && !abilities.continuous_usage)
             .then_some(true),
@@ -128,6 +138,7 @@ mod tests {
             api,
             input,
             exact_output: true,
+            abandon_us: None,
         }
     }
 
@@ -184,5 +195,7 @@ mod tests {
         let ask = ask(Api::Completions, Input::Text("hm".into()));
         let abilities = Abilities { cache_salt: true, ..Abilities::default() };
         assert_eq!(read(&ask, &abilities)["cache_salt"], "salt");
+        let again = Ask { repeat: 2, ..ask };
+        assert_eq!(read(&again, &abilities)["cache_salt"], "salt-r2", "nor what it asked before");
     }
 }

@@ -25,6 +25,9 @@ impl Conductor {
                     (Phase::Soak, format!("{laps} laps of reference"))
                 }
             }
+            Some(Phase::Soak) if self.drill_due(now_us).is_some() => {
+                return self.drill_due(now_us).map(|began| Order::Record(Fact::Phase(began)));
+            }
             Some(Phase::Soak) if whole && self.time_to_return(now_us, laps) => {
                 if plan.reference_laps == 0 {
                     self.stop(ClosedBecause::Done, format!("{laps} laps done"));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::fact::{Batch, Phase, Request};
+use crate::incident::liveness::{self, Sign};
 use crate::plan::{Place, Plan};
 use crate::unit::At;
 
@@ -23,6 +24,10 @@ pub struct Running {
     batch: Batch,
     /// Whether every stream so far had its tokens, and those of its first chunk, counted.
     counted: (bool, bool),
+    /// Whether an outage met it.
+    broken: bool,
+    /// When the last of its requests that broke ended.
+    bad: Option<At>,
 }
 
 impl Running {
@@ -43,7 +48,7 @@ impl Running {
                 class: round.class,
                 cell: round.cell,
                 lap: place.lap,
-                repeat: 0,
+                repeat: place.repeat,
                 requests: 0,
                 good: 0,
                 began,
@@ -55,6 +60,8 @@ impl Running {
                 models_us: None,
             },
             counted: (true, true),
+            broken: false,
+            bad: None,
         }
     }
 
@@ -75,10 +82,26 @@ impl Running {
         Some(lane)
     }
 
-    /// Nothing more of it is sent. Says whether anything was.
+    /// An outage met it: nothing more of it is sent. Says whether anything was.
     pub fn break_off(&mut self) -> bool {
+        self.broken |= self.sent_any();
         self.unsent.clear();
         self.sent_any()
+    }
+
+    /// An outage that was over before it was noticed met it, if requests of it broke since.
+    pub fn mark(&mut self, since: At) {
+        self.broken |= self.broke_since(since);
+    }
+
+    /// Whether it is to be repeated: an outage met it.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether requests of it broke at this instant or later.
+    pub fn broke_since(&self, since: At) -> bool {
+        self.bad.is_some_and(|bad| bad >= since)
     }
 
     /// Whether requests of it have not ended.
@@ -107,6 +130,9 @@ impl Running {
         let batch = &mut self.batch;
         batch.requests += 1;
         batch.good += u64::from(request.ended.is_good());
+        if liveness::sign(request) == Sign::Bad {
+            self.bad = self.bad.max(Some(request.done));
+        }
         let after = |us: Option<u64>| us.map(|us| At(request.sent.0 + us));
         batch.first = earlier(batch.first, after(request.ttft_us), At::min);
         batch.last = earlier(batch.last, after(request.last_us), At::max);

@@ -1,6 +1,7 @@
 //! Whole runs of the conductor without a world: orders are obeyed by hand, in
 //! a time that is only counted.
 
+mod care;
 mod open;
 
 use std::collections::VecDeque;
@@ -10,14 +11,17 @@ use std::time::Duration;
 use super::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
 use crate::fact::{
     Action, Batch, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
+    TargetFact, TargetWord,
 };
 use crate::plan::tests::{ladder, open, scenario};
 use crate::plan::{Bounds, Fit, Place, Plan};
 use crate::spec::scenario::Arrivals;
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
+use crate::world::TargetOrder;
 
 /// A world in which every request takes as long, a second mostly, and a server may be away for a while.
+#[allow(clippy::struct_excessive_bools)] // a world has many switches
 struct Toy {
     plan: Rc<Plan>,
     conductor: Conductor,
@@ -37,6 +41,16 @@ struct Toy {
     sensor: bool,
     /// Whether probes get no answer.
     silent: bool,
+    /// The depth that the server dies of, for five seconds each time.
+    deadly: Option<u64>,
+    /// Whether longhaul started the server, so that it takes orders.
+    started: bool,
+    /// When the server's process is launched, and the action that it is launched for.
+    launch: Option<(At, u64)>,
+    /// From when to when the engine stands still though its probes are answered.
+    frozen: Option<(At, At)>,
+    /// What the engine has generated.
+    generated: f64,
     /// From when on one request ends with an error frame, though the server is well.
     hiccup: Option<At>,
 }
@@ -72,6 +86,11 @@ impl Toy {
             stuck: false,
             sensor: false,
             silent: false,
+            deadly: None,
+            started: false,
+            launch: None,
+            frozen: None,
+            generated: 0.0,
             hiccup: None,
         }
     }
@@ -105,7 +124,7 @@ impl Toy {
             turn: None,
             cell: ask.cell,
             lap: ask.lap,
-            repeat: 0,
+            repeat: ask.repeat,
             due: ask.due,
             sent,
             done: self.now,
@@ -141,7 +160,10 @@ impl Toy {
         while let Some(order) = self.conductor.due(self.now) {
             self.orders.push(order.clone());
             match order {
-                Order::Record(fact) => self.record(self.now, fact),
+                Order::Record(fact) => {
+                    self.record(self.now, fact.clone());
+                    self.heed(&fact);
+                }
                 Order::Send(place, lane, due) => {
                     self.in_flight.push_back((self.now, place, lane, due));
                 }
@@ -158,6 +180,57 @@ impl Toy {
         }
     }
 
+    /// A server that longhaul started takes orders: it is gone at once, and launched two
+    /// seconds later where it is to be, and there ten seconds after that.
+    fn heed(&mut self, fact: &Fact) {
+        let Fact::Action(action) = fact else { return };
+        let Some(order) = TargetOrder::parse(&action.what) else { return };
+        if order != TargetOrder::Launch {
+            self.away = Some((self.now, At(u64::MAX)));
+            self.end_all(Ended::Truncated);
+            let exited = TargetFact::new(TargetWord::Exited, "as asked");
+            self.record(self.now, Fact::Target(TargetFact { action: Some(action.id), ..exited }));
+        }
+        if order != TargetOrder::Stop {
+            self.launch = Some((At(self.now.0 + 2_000_000), action.id));
+        }
+    }
+
+    /// The process of a server that longhaul started ends by itself.
+    fn dies(&mut self) {
+        self.away = Some((self.now, At(u64::MAX)));
+        self.end_all(Ended::Truncated);
+        let exited = TargetFact::new(TargetWord::Exited, "signal 9");
+        self.record(self.now, Fact::Target(exited));
+    }
+
+    fn launched(&mut self) {
+        let Some((_, action)) = self.launch.take_if(|(at, _)| *at <= self.now) else { return };
+        self.away = Some((self.now, At(self.now.0 + 10_000_000)));
+        self.frozen = None;
+        let launched = TargetFact::new(TargetWord::Launched, "");
+        self.record(self.now, Fact::Target(TargetFact { action: Some(action), ..launched }));
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.frozen.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
+    /// What the sensors tell every ten seconds: that it is there, and how far it is.
+    fn look(&mut self) {
+        let up = !self.is_away();
+        self.up(f64::from(u8::from(up)));
+        if up {
+            self.generated += f64::from(u8::from(!self.is_frozen()));
+            let reading =
+                Reading::single(Source::Engine, "generation_tokens_total", self.generated);
+            self.record(self.now, Fact::Reading(reading));
+        }
+        let in_flight = self.in_flight.len() as f64;
+        let reading = Reading::single(Source::Own, "in_flight", in_flight);
+        self.record(self.now, Fact::Reading(reading));
+    }
+
     fn end_all(&mut self, ended: Ended) {
         while let Some(flight) = self.in_flight.pop_front() {
             let request = self.request(flight, ended);
@@ -170,11 +243,18 @@ impl Toy {
         self.obey();
         let next = At((self.now.0 / 100_000 + 1) * 100_000);
         self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
+        self.launched();
         if self.is_away() {
             self.end_all(Ended::Refused);
         }
+        let asked =
+            |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.at(flight.1).0.cell.depth);
+        if self.deadly.is_some() && asked(self) == self.deadly && !self.is_away() {
+            self.away = Some((self.now, At(self.now.0 + 5_000_000)));
+            self.end_all(Ended::Truncated);
+        }
         while let Some(flight) = self.in_flight.front().copied() {
-            let stuck = self.stuck && self.now.seconds() > 10.0;
+            let stuck = self.stuck && self.now.seconds() > 10.0 || self.is_frozen();
             if stuck || self.now.since(flight.0) < self.answer_us {
                 break;
             }
@@ -185,7 +265,7 @@ impl Toy {
             self.record(self.now, Fact::Request(Box::new(request)));
         }
         if self.sensor && self.now.0.is_multiple_of(10_000_000) {
-            self.up(f64::from(u8::from(!self.is_away())));
+            self.look();
         }
     }
 
@@ -310,6 +390,50 @@ fn an_outage_stops_the_clock_and_the_plan_goes_on() {
     assert!(refused.count() <= 2, "a server that is away is not hammered with the plan");
     assert!((2..=12).contains(&toy.probes), "{} probes in 12 s", toy.probes);
     assert!((90.0..99.0).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+}
+
+#[test]
+fn a_round_that_an_outage_broke_comes_again_with_the_same_asks_and_the_plan_stays_what_it_was() {
+    let mut calm = Toy::new(Extent::Laps(6), 2);
+    calm.run();
+    let mut toy = Toy::new(Extent::Laps(6), 2);
+    toy.away = Some((At(8_500_000), At(20_000_000)));
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let first = |toy: &Toy| -> Vec<(Phase, u32, u64)> {
+        let asks = toy.requests(|request| request.repeat == 0);
+        asks.iter().map(|ask| (ask.phase, ask.lane, ask.slot)).collect()
+    };
+    let (mut planned, mut asked) = (first(&calm), first(&toy));
+    planned.sort_unstable();
+    asked.sort_unstable();
+    let broken: Vec<Batch> =
+        toy.batches().into_iter().filter(|batch| batch.good < batch.requests).collect();
+    let again: Vec<Batch> = toy.batches().into_iter().filter(|batch| batch.repeat > 0).collect();
+    assert_eq!((broken.len(), again.len()), (1, 1), "{:?}", toy.batches());
+    let address = |batch: &Batch| (batch.phase, batch.cell, batch.lap);
+    assert_eq!(address(&broken[0]), address(&again[0]));
+    assert_eq!(again[0].good, u64::from(again[0].cell.streams()), "whole this time");
+    let (first, second) =
+        (toy.requests(|it| it.ended == Ended::Refused), toy.requests(|it| it.repeat == 1));
+    assert!(
+        first
+            .iter()
+            .all(|it| second.iter().any(|again| (it.lane, it.slot) == (again.lane, again.slot)))
+    );
+    // What the outage kept from being sent at all was sent in the repeat.
+    planned.retain(|ask| {
+        asked.contains(ask) || !second.iter().any(|it| (it.phase, it.lane, it.slot) == *ask)
+    });
+    assert_eq!(planned, asked);
+}
+
+#[test]
+fn a_cell_that_kills_the_server_each_time_is_given_up_in_the_end() {
+    let mut toy = Toy::new(Extent::Laps(4), 0);
+    toy.deadly = Some(4096);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    let most = toy.requests(|_| true).iter().map(|request| request.repeat).max();
+    assert_eq!(most, Some(super::REPEATS_MAX));
 }
 
 #[test]

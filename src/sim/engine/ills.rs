@@ -10,6 +10,9 @@ use crate::unit::At;
 /// The address of which requests are hit.
 const HIT: u64 = 0xE0;
 
+/// How long it takes what else is on the box to use its memory up before the kernel kills.
+const SQUEEZE_US: u64 = 10_000_000;
+
 /// Everything that is asked for, with its times once the load has begun.
 #[derive(Clone, Debug)]
 pub struct Ills {
@@ -84,6 +87,15 @@ impl Ills {
     /// When the next event is due.
     pub fn next(&self) -> Option<At> {
         self.events.last().map(|(due, _)| *due)
+    }
+
+    /// How much of the memory that could still be had something else on the box has taken,
+    /// 0 to 1, on the way to a kill by the kernel.
+    pub fn squeezed(&self, now: At) -> f64 {
+        // The next one is last; one that is farther away than the first few takes nothing yet.
+        let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
+        let kill = near.find(|(_, kind)| matches!(kind, Kind::HostOomKill { .. }));
+        kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / SQUEEZE_US as f64)
     }
 
     /// Takes the next event out.

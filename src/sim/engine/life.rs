@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ills::Again;
+use super::words::{self, Writer};
 use super::{Engine, Frozen, Life};
 use crate::sim::ailment::Kind;
 use crate::sim::job::{ENGINE_DEAD, Exit, Happening, JobId};
@@ -26,6 +27,26 @@ impl Engine {
         self.begin_start(At(self.now.0.saturating_add(start_us)));
         if first_us == 0 && matches!(self.life, Life::Starting { .. }) {
             self.life = Life::Up;
+            self.rungs.clear();
+        }
+    }
+
+    /// Who writes to the log.
+    fn writer(&self) -> Writer {
+        Writer(self.machine.process().map_or(0, |(pid, _)| pid))
+    }
+
+    fn say(&mut self, lines: Vec<String>) {
+        for line in lines {
+            self.tell(Happening::Said(line));
+        }
+    }
+
+    /// The next rung of the way up.
+    pub(super) fn climb(&mut self) {
+        let writer = self.writer();
+        if let Some((_, rung)) = self.rungs.pop() {
+            self.say(vec![rung.words(writer)]);
         }
     }
 
@@ -33,14 +54,15 @@ impl Engine {
         let Life::Down { back: Some((_, ready)) } = self.life else { return };
         self.starts += 1;
         self.begin_start(ready);
-        self.tell(Happening::Said("Initializing a V1 LLM engine (simulated)".to_owned()));
         self.tell(Happening::Started);
+        self.say(vec![self.writer().begins()]);
     }
 
     /// A process is there that will be ready at `ready`, or fails half way.
     /// The next try then begins when this one would have been over.
     fn begin_start(&mut self, ready: At) {
         self.machine.start(self.now, self.starts);
+        self.rungs = words::rungs(self.now, ready);
         self.life = match self.ills.start_fails(self.now) {
             None => Life::Starting { ready },
             Some(again) => {
@@ -55,10 +77,10 @@ impl Engine {
 
     pub(super) fn start_failure(&mut self) {
         let Life::Failing { back, .. } = self.life else { return };
+        self.say(self.writer().start_failed());
+        self.rungs.clear();
         self.machine.exit(Exit::StartFailed);
         self.life = Life::Down { back };
-        let line = "RuntimeError: Engine core initialization failed. See root cause above.";
-        self.tell(Happening::Said(line.to_owned()));
         self.tell(Happening::Exited(Exit::StartFailed));
     }
 
@@ -70,14 +92,14 @@ impl Engine {
     }
 
     /// How long the machine's starts take.
-    fn start_us(&self) -> u64 {
+    pub(super) fn start_us(&self) -> u64 {
         (self.setup.profile.start_s * 1e6) as u64
     }
 
     pub(super) fn ready(&mut self) {
         self.life = Life::Up;
         self.pace = Pace::new(&self.setup, self.seed, self.starts, self.now);
-        self.tell(Happening::Said("Application startup complete.".to_owned()));
+        self.say(vec![words::READY.to_owned()]);
         self.tell(Happening::Ready);
     }
 
@@ -91,14 +113,12 @@ impl Engine {
         match kind {
             Kind::Crash { away_us } => self.exit(Exit::Killed, away_us),
             Kind::CudaOom { away_us } => {
-                self.tell(Happening::Said(
-                    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
-                        .to_owned(),
-                ));
+                self.say(self.writer().cuda_oom());
                 self.exit(Exit::EngineDied, away_us);
             }
             Kind::HostOomKill { away_us } => {
                 self.machine.count_oom_kill();
+                self.say(self.writer().core_killed());
                 self.exit(Exit::EngineDied, away_us);
             }
             Kind::HostReboot { away_us } => self.exit(Exit::PowerCut, away_us),
@@ -112,7 +132,7 @@ impl Engine {
         }
     }
 
-    fn later(&self, us: u64) -> At {
+    pub(super) fn later(&self, us: u64) -> At {
         At(self.now.0.saturating_add(us))
     }
 
@@ -132,8 +152,11 @@ impl Engine {
     pub(super) fn oom_kill(&mut self) {
         self.machine.count_oom_kill();
         if self.listening() {
+            self.say(self.writer().core_killed());
             self.exit(Exit::EngineDied, None);
         } else {
+            self.say(vec![words::KILLED_AT_START.to_owned()]);
+            self.rungs.clear();
             self.machine.exit(Exit::EngineDied);
             self.life = Life::Down { back: None };
             self.tell(Happening::Exited(Exit::EngineDied));
@@ -142,14 +165,14 @@ impl Engine {
 
     /// The server is gone, and with it all it knew. It is ready again `away_us`
     /// later: its start takes as long as the machine's starts do, at most half of that.
-    fn exit(&mut self, exit: Exit, away_us: Option<u64>) {
-        let line = match exit {
-            Exit::Killed | Exit::PowerCut | Exit::StartFailed => None,
-            Exit::EngineDied => Some("EngineCore encountered a fatal error."),
-            Exit::Terminated => Some("Shutting down"),
+    pub(super) fn exit(&mut self, exit: Exit, away_us: Option<u64>) {
+        let lines = match exit {
+            Exit::Killed | Exit::PowerCut | Exit::StartFailed => Vec::new(),
+            Exit::EngineDied => self.writer().engine_died(),
+            Exit::Terminated => self.writer().terminated(),
         };
-        if let Some(line) = line {
-            self.tell(Happening::Said(line.to_owned()));
+        if !lines.is_empty() {
+            self.say(lines);
             // Whoever is stalled may be through with the engine and still has an open stream.
             let mut open: BTreeSet<JobId> = self.scheduler.everyone().into_iter().collect();
             open.extend(self.held.keys());
@@ -162,6 +185,7 @@ impl Engine {
         self.step = None;
         self.frozen = None;
         self.held.clear();
+        self.rungs.clear();
         self.machine.exit(exit);
         let half_us = away_us.map_or(u64::MAX, |us| us / 2);
         let back =

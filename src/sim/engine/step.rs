@@ -26,7 +26,12 @@ impl Engine {
     }
 
     pub(super) fn end_step(&mut self) {
-        for part in self.step.take().map(|step| step.parts).unwrap_or_default() {
+        let parts = self.step.take().map(|step| step.parts).unwrap_or_default();
+        if !parts.is_empty() {
+            let tokens: u64 = parts.iter().map(|part| part.to - part.from).sum();
+            self.metrics.step_tokens.add(tokens as f64);
+        }
+        for part in parts {
             self.end_part(part);
         }
         self.begin_step();

@@ -34,6 +34,7 @@ pub fn metrics(setup: &Setup, metrics: &Metrics, process_start: f64) -> String {
         page.counter("spec_decode_num_draft_tokens_total", metrics.draft_tokens);
         page.counter("spec_decode_num_accepted_tokens_total", metrics.accepted_tokens);
     }
+    page.histogram("iteration_tokens_total", &metrics.step_tokens);
     page.histogram("time_to_first_token_seconds", &metrics.ttft);
     page.histogram("inter_token_latency_seconds", &metrics.inter_token);
     page.histogram("e2e_request_latency_seconds", &metrics.e2e);

@@ -7,15 +7,14 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::sign::{Sign, Tell};
 use crate::bell::Bell;
 use crate::rng::Rng;
 use crate::sim::face::{self, Answer, Item, Page, Question, Teller};
 use crate::sim::{BoxView, Engine, Exit, Happening, Job, JobId};
 use crate::timeline::Timeline;
 use crate::unit::At;
-
-/// Who gets the lines of the server's log.
-pub type Say = Box<dyn FnMut(&str)>;
+use crate::world::TargetOrder;
 
 /// What the port does: open, it takes connections; silent, nothing answers;
 /// neither, it refuses.
@@ -42,13 +41,13 @@ pub struct Desk {
     /// Something was put in: the driver has to look again.
     put_in: Notify,
     door: Bell<Door>,
-    say: RefCell<Say>,
+    tell: RefCell<Tell>,
     loads_by_itself: Cell<bool>,
 }
 
 impl Desk {
-    /// A desk before an engine.
-    pub fn new(engine: Engine, timeline: Timeline, seed: u64, say: Say) -> Desk {
+    /// A desk before an engine. `tell` hears of what goes over no port.
+    pub fn new(engine: Engine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
         let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
             engine: RefCell::new(engine),
@@ -57,7 +56,7 @@ impl Desk {
             waiting: RefCell::default(),
             put_in: Notify::new(),
             door: Bell::new(door),
-            say: RefCell::new(say),
+            tell: RefCell::new(tell),
             loads_by_itself: Cell::new(false),
         }
     }
@@ -124,14 +123,39 @@ impl Desk {
         Some(Ticket { id, inbox, desk: self.clone() })
     }
 
+    /// Carries an order out; what comes of it follows by itself.
+    pub fn order(&self, order: TargetOrder, action: u64) {
+        // What happened before it is told before it.
+        let now = self.catch_up();
+        let mut engine = self.engine.borrow_mut();
+        let outcome = match order {
+            TargetOrder::Launch => engine.launch(now).map(|()| false),
+            TargetOrder::Restart => engine.restart(now),
+            TargetOrder::Stop => engine.stop(now),
+        };
+        drop(engine);
+        self.tell(now, Sign::Ordered { order, action, outcome });
+        self.put_in.notify_one();
+    }
+
+    fn tell(&self, at: At, sign: Sign) {
+        (self.tell.borrow_mut())(at, sign);
+    }
+
+    /// Brings the engine up to now, and hands out what happened.
+    fn catch_up(&self) -> At {
+        let now = self.timeline.now();
+        let happened = self.engine.borrow_mut().advance(now);
+        for (at, happening) in happened {
+            self.hand_out(at, happening);
+        }
+        now
+    }
+
     /// Keeps the engine up to now, for ever.
     pub async fn drive(&self) {
         loop {
-            let now = self.timeline.now();
-            let happened = self.engine.borrow_mut().advance(now);
-            for (at, happening) in happened {
-                self.hand_out(at, happening);
-            }
+            self.catch_up();
             let next = self.engine.borrow().next_event();
             tokio::select! { biased;
                 () = self.put_in.notified() => {}
@@ -154,8 +178,11 @@ impl Desk {
             }
             Happening::Failed { job, message } => self.send(job, (at, Item::Failed(message)), true),
             Happening::Cut { job } => self.send(job, (at, Item::Cut), true),
-            Happening::Said(line) => (self.say.borrow_mut())(&line),
-            Happening::Started => {}
+            Happening::Said(line) => self.tell(at, Sign::Said(line)),
+            Happening::Started => {
+                let pid = self.view().pid.unwrap_or_default();
+                self.tell(at, Sign::Started(pid));
+            }
             Happening::Exited(exit) => {
                 let silent = exit == Exit::PowerCut;
                 if !silent {
@@ -164,11 +191,13 @@ impl Desk {
                 let abrupt = silent || exit == Exit::Killed;
                 let life = self.door.get().life + 1;
                 self.door.ring(Door { open: false, silent, life, abrupt });
+                self.tell(at, Sign::Exited(exit));
             }
             Happening::Booted => {
                 // Only now do they hear that nobody is there.
                 self.waiting.borrow_mut().clear();
                 self.door.ring(Door { silent: false, ..self.door.get() });
+                self.tell(at, Sign::Booted);
             }
             Happening::Ready => self.door.ring(Door { open: true, ..self.door.get() }),
         }
@@ -238,7 +267,7 @@ mod tests {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
         let engine = Engine::new(record(1.0), 1, vec![ailment], At::ZERO);
         let timeline = Timeline::start();
-        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_| {})));
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);
         let body = br#"{"model":"m","prompt":"Hello","max_tokens":5000,"ignore_eos":true}"#;
         let Served::Work(ticket, _) = desk.ask("POST", "/v1/completions", body) else {

@@ -173,7 +173,7 @@ mod tests {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = Engine::new(record(1.0), 1, ailments, At::ZERO);
-        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_| {})));
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);
         let wire = SimWire::new(desk.clone());
         tokio::select! { biased;

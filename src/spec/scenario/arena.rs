@@ -4,7 +4,7 @@
 //! A foreign form: keys that longhaul has no use for are kept as warnings.
 
 use super::ladder;
-use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, REQUESTS, Scenario, Workload};
+use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, REQUESTS, Restart, Scenario, Workload};
 use crate::error::Mistake;
 use crate::measure::{Count, Measure, Portion};
 use crate::spec::contract::{Contract, Gate, Limit, Select};
@@ -67,6 +67,8 @@ pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
         reference_laps: 0,
         workloads: args.ladders(steps.as_deref()),
         limits: Limits::default(),
+        drills: Vec::new(),
+        restart: None,
         contract: contract(line),
         warnings,
     })

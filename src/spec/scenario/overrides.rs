@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Ladder, Prefix, RATES, Scenario, Workload};
+use super::{Extent, Ladder, Prefix, RATES, Restart, Scenario, When, Workload};
 use crate::error::Mistake;
 use crate::fact::Load;
 
@@ -25,6 +25,9 @@ pub struct Overrides {
     /// Requests per second: every ladder becomes an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Vec<f64>>,
+    /// When a server that longhaul started is started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<When>,
 }
 
 impl Overrides {
@@ -65,6 +68,9 @@ impl Scenario {
         check(overrides)?;
         if let Some(duration) = overrides.duration {
             self.extent = Extent::Duration(duration);
+        }
+        if let Some(when) = overrides.restart {
+            self.restart = Some(Restart { when, ..self.restart.unwrap_or_default() });
         }
         let workloads = std::mem::take(&mut self.workloads);
         let mut ladders: Vec<Ladder> =

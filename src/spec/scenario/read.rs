@@ -3,13 +3,23 @@
 
 use std::time::Duration;
 
-use super::{Extent, Limits, Scenario, Workload, arena, ladder};
+use super::{Extent, Limits, Scenario, Workload, arena, care, ladder};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, strict_document};
 use crate::spec::{Contract, Source, contract};
 
-const KEYS: [&str; 8] =
-    ["about", "duration", "laps", "warmup", "reference", "workloads", "limits", "contract"];
+const KEYS: [&str; 10] = [
+    "about",
+    "duration",
+    "laps",
+    "warmup",
+    "reference",
+    "workloads",
+    "limits",
+    "drills",
+    "restart",
+    "contract",
+];
 
 /// Bounds every duration: beyond it the arithmetic on microseconds means nothing.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
@@ -49,6 +59,7 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
     let (mut warmup_laps, mut reference_laps) = (1, 0);
     let mut workloads = Vec::new();
     let mut limits = Limits::default();
+    let (mut drills, mut restart) = (Vec::new(), None);
     let mut asked = None;
     for (key, field) in root.map(&KEYS)? {
         match key {
@@ -59,6 +70,8 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
             "reference" => reference_laps = field.laps()?,
             "workloads" => workloads = read_workloads(&field, load)?,
             "limits" => limits = read_limits(&field)?,
+            "drills" => drills = care::drills(&field, DURATION_MAX)?,
+            "restart" => restart = Some(care::restart(&field, DURATION_MAX)?),
             _ => asked = Some(field),
         }
     }
@@ -84,6 +97,8 @@ fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
         reference_laps,
         workloads,
         limits,
+        drills,
+        restart,
         contract,
         warnings,
     };

@@ -106,7 +106,8 @@ fn a_first_start_takes_its_time() {
     setup.first_start_s = 5.0;
     let mut engine = engine(setup, 1, &[]);
     assert!(engine.submit(At(SECOND), job(1, 10, 1)).is_none());
-    assert_eq!(engine.next_event(), Some(At(5 * SECOND)));
+    let ready = play(&mut engine, At(5 * SECOND));
+    assert_eq!(readies(&ready), [At(5 * SECOND)]);
     assert!(engine.submit(At(6 * SECOND), job(1, 10, 1)).is_some());
 }
 
@@ -158,6 +159,72 @@ fn an_oom_kill_of_the_host_is_seen_on_the_box_and_not_in_the_engines_log() {
     );
     assert_eq!(exits(&story), [(At(5 * SECOND), Exit::EngineDied)]);
     assert_eq!((engine.view(LATER).oom_kills, readies(&story)), (1, vec![At(65 * SECOND)]));
+}
+
+#[test]
+fn memory_falls_before_the_kernel_kills_and_is_back_afterwards() {
+    let mut engine = engine(quiet(), 1, &["host_oom_kill=1m@1m"]);
+    engine.load_began(At::ZERO, None);
+    let mut left = |second: u64| {
+        engine.advance(At(second * SECOND));
+        engine.view(At(second * SECOND)).memory_available_bytes >> 20
+    };
+    assert_eq!([left(0), left(50)], [28 << 10, 28 << 10]);
+    let fallen = [left(52), left(55), left(59)];
+    assert!(fallen.is_sorted_by(|one, other| one > other) && fallen[2] < 4 << 10, "{fallen:?}");
+    assert!(left(61) > 28 << 10, "the process is gone, and what took the memory with it");
+}
+
+/// Whether a story's log has words in it.
+fn says(story: &[(At, Happening)], words: &str) -> bool {
+    story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains(words)))
+}
+
+#[test]
+fn a_start_says_how_far_it_is() {
+    let mut engine = engine(quiet(), 1, &["crash=20m@5s"]);
+    engine.load_began(At::ZERO, None);
+    let story = play(&mut engine, LATER);
+    for words in ["(simulated)", " 50% Completed", "100% Completed", "Graph capturing finished"] {
+        assert!(says(&story, words), "{words}");
+    }
+    let half = play(&mut self::engine(quiet(), 1, &["start_fails"]), LATER);
+    assert!(says(&half, " 25% Completed") && !says(&half, "100% Completed"));
+}
+
+#[test]
+fn an_order_to_restart_ends_the_process_and_another_is_ready_a_start_later() {
+    let mut engine = engine(quiet(), 1, &[]);
+    engine.load_began(At::ZERO, None);
+    let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
+    assert_eq!(engine.restart(At(5 * SECOND)), Ok(true));
+    let story = play(&mut engine, LATER);
+    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Terminated)]);
+    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert!(says(&story, "shutdown triggered"));
+    assert_eq!(readies(&story), [At((5 + 2 + 549) * SECOND)]);
+    assert_eq!(engine.launch(LATER), Err("it runs already"));
+}
+
+#[test]
+fn an_order_to_stop_outlives_every_plan_to_come_back_and_kills_what_hangs() {
+    let mut engine = engine(quiet(), 1, &["hang@5s", "crash=10m@20m"]);
+    engine.load_began(At::ZERO, None);
+    assert_eq!(engine.stop(At(10 * SECOND)), Ok(true));
+    assert_eq!(engine.stop(At(20 * SECOND)), Ok(false));
+    let story = play(&mut engine, At(1000 * SECOND));
+    assert_eq!((exits(&story), readies(&story)), (vec![(At(10 * SECOND), Exit::Killed)], vec![]));
+    assert_eq!(engine.launch(At(1000 * SECOND)), Ok(()));
+    assert_eq!(readies(&play(&mut engine, LATER)), [At(1549 * SECOND)]);
+}
+
+#[test]
+fn nobody_orders_anything_of_a_box_that_is_away() {
+    let mut engine = engine(quiet(), 1, &["host_reboot=10m@5s"]);
+    engine.load_began(At::ZERO, None);
+    let at = At(10 * SECOND);
+    assert!(engine.launch(at).is_err() && engine.stop(at).is_err() && engine.restart(at).is_err());
+    assert_eq!(readies(&play(&mut engine, LATER)), [At(605 * SECOND)], "it changes nothing");
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
         depths: Some(vec![4096]),
         concurrency: Some(vec![1, 2]),
         rate: None,
+        restart: None,
     };
     let scenario = scenario(TWO).with(&asked).unwrap();
     assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(60)));
@@ -105,6 +106,7 @@ fn overrides_are_written_and_read_back() {
         depths: Some(vec![0, 8]),
         concurrency: None,
         rate: Some(vec![0.05, 2.0]),
+        restart: Some(When::Never),
     };
     let text = serde_json::to_string(&asked).unwrap();
     assert_eq!(text, "{\"duration_us\":1500000,\"depths\":[0,8],\"rate\":[0.05,2.0]}");

@@ -1,0 +1,127 @@
+//! Bytes of a log, in any pieces, made into lines: bounded, without colours, whatever the
+//! bytes are. A progress bar that returns to the beginning of its line is a line for each
+//! time that it is drawn.
+
+/// Bounds a line that never ends. What is beyond is dropped and counted.
+pub const LINE_BYTES_MAX: usize = 16 << 10;
+
+const ESCAPE: char = '\u{1b}';
+
+/// Makes lines of bytes.
+#[derive(Clone, Debug, Default)]
+pub struct LogReader {
+    /// The line that has not ended.
+    open: Vec<u8>,
+    dropped_bytes: u64,
+}
+
+impl LogReader {
+    /// Before the first byte.
+    pub fn new() -> LogReader {
+        LogReader::default()
+    }
+
+    /// Takes bytes, and gives the lines that end in them. Empty ones are none.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| is_end(*byte)) {
+            let ends = piece.last().is_some_and(|byte| is_end(*byte));
+            let text = if ends { &piece[..piece.len() - 1] } else { piece };
+            let room = LINE_BYTES_MAX - self.open.len();
+            self.open.extend_from_slice(&text[..text.len().min(room)]);
+            self.dropped_bytes += text.len().saturating_sub(room) as u64;
+            if ends {
+                lines.extend(self.end());
+            }
+        }
+        lines
+    }
+
+    /// The log ends, or goes on elsewhere: what has not ended is a line as well.
+    pub fn end(&mut self) -> Option<String> {
+        let line = plain(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
+        (!line.is_empty()).then_some(line)
+    }
+
+    /// Bytes that were dropped so far.
+    pub fn dropped_bytes(&self) -> u64 {
+        self.dropped_bytes
+    }
+}
+
+fn is_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+/// A text without the terminal's escape sequences: colours, movements, titles.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        if character != ESCAPE {
+            out.push(character);
+            continue;
+        }
+        match rest.next() {
+            // A control sequence ends with a letter or one of a few signs.
+            Some('[') => {
+                rest.find(|c| matches!(c, '\u{40}'..='\u{7e}'));
+            }
+            Some(']') => skip_command(&mut rest),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A command to the terminal ends with a bell, or with an escape and a backslash.
+fn skip_command(rest: &mut std::str::Chars) {
+    if rest.find(|c| matches!(c, '\u{7}' | &ESCAPE)) == Some(ESCAPE) {
+        rest.next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(pieces: &[&[u8]]) -> Vec<String> {
+        let mut reader = LogReader::new();
+        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| reader.take(piece)).collect();
+        lines.extend(reader.end());
+        lines
+    }
+
+    #[test]
+    fn any_cut_of_the_bytes_gives_the_same_lines() {
+        let bytes = "one\r\n\u{1b}[31mtwo é\u{1b}[0m\n\n  0%|a\r 50%|b\r100%|c\nlast".as_bytes();
+        let whole = all(&[bytes]);
+        assert_eq!(whole, ["one", "two é", "  0%|a", " 50%|b", "100%|c", "last"]);
+        for cut in 0..bytes.len() {
+            assert_eq!(all(&[&bytes[..cut], &bytes[cut..]]), whole, "{cut}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(all(&single), whole);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut_and_what_is_lost_is_counted() {
+        let mut reader = LogReader::new();
+        for _ in 0..100 {
+            assert!(reader.take(&[b'a'; 1000]).is_empty());
+        }
+        let lines = reader.take(b"\nnext\n");
+        assert_eq!((lines[0].len(), lines[1].as_str()), (LINE_BYTES_MAX, "next"));
+        assert_eq!(reader.dropped_bytes(), 100_000 - LINE_BYTES_MAX as u64);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_and_escapes_that_do_not_end_are_survived() {
+        assert_eq!(all(&[b"\xff\xfeCUDA\xc3\n"]), ["\u{fffd}\u{fffd}CUDA\u{fffd}"]);
+        assert_eq!(
+            all(&[b"a\x1b[31\n", b"b\x1b]0;title\x07c\n", b"d\x1b]0;t\x1b\\e\x1b"]),
+            ["a", "bc", "de"]
+        );
+        assert_eq!(all(&[b"\x1b[1;32mINFO\x1b[0m: x"]), ["INFO: x"]);
+    }
+}

@@ -1,0 +1,211 @@
+//! Listens to a log: which of its lines mean something, and how many there were. A line
+//! that comes a thousand times is written a few times a minute and counted for the rest, so
+//! that a log that runs away fills no journal.
+//!
+//! Knows no clock: who hands lines in says when they were written.
+
+use std::collections::BTreeMap;
+
+use super::lines::LogReader;
+use super::signature::{Log, Signature, classify};
+use crate::escape::one_line;
+use crate::fact::{Fact, LOG_DROPPED, LOG_LINES, LOG_REPEATS, Reading, Said, Source};
+use crate::unit::At;
+
+/// How often the lines are counted, microseconds.
+pub const COUNT_US: u64 = 10_000_000;
+/// Lines of one signature within one [`WINDOW_US`] that are written.
+const WRITTEN_MAX: u64 = 5;
+const WINDOW_US: u64 = 60_000_000;
+/// Bounds the text of a line in `events.csv`.
+const LINE_CHARS_MAX: usize = 300;
+
+/// Listens to one log.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    log: Log,
+    source: Source,
+    reader: LogReader,
+    lines: u64,
+    dropped_told: u64,
+    windows: BTreeMap<&'static str, Window>,
+    counted: Option<At>,
+}
+
+/// Lines of one signature within a minute that began with the first.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    began: At,
+    written: u64,
+    repeats: u64,
+    /// When the repeats were told last.
+    told: At,
+}
+
+impl Listener {
+    /// To a log, of this source.
+    pub fn new(log: Log, source: Source) -> Listener {
+        Listener {
+            log,
+            source,
+            reader: LogReader::new(),
+            lines: 0,
+            dropped_told: 0,
+            windows: BTreeMap::new(),
+            counted: None,
+        }
+    }
+
+    /// Takes bytes that came at `at`, and gives what is to be written of their lines.
+    pub fn take(&mut self, at: At, bytes: &[u8]) -> Vec<Said> {
+        let lines = self.reader.take(bytes);
+        lines.iter().filter_map(|line| self.line(at, line)).collect()
+    }
+
+    /// The log ends, or goes on elsewhere: what had not ended is a line.
+    pub fn end(&mut self, at: At) -> Option<Said> {
+        let line = self.reader.end()?;
+        self.line(at, &line)
+    }
+
+    /// Takes a whole line, and gives what is to be written of it. For logs whose lines have
+    /// stamps of their own, or are not bytes; what they mean does not wait for the count.
+    pub fn line(&mut self, at: At, line: &str) -> Option<Said> {
+        self.lines += 1;
+        let signature = classify(self.log, line)?;
+        self.is_written(at, signature.name).then(|| self.said(signature, line))
+    }
+
+    fn said(&self, signature: &Signature, line: &str) -> Said {
+        Said {
+            source: self.source,
+            signature: signature.name.to_owned(),
+            severity: signature.severity,
+            line: one_line(line, LINE_CHARS_MAX),
+        }
+    }
+
+    /// Whether one more line of a signature is written. What a window kept back stays to be told.
+    fn is_written(&mut self, at: At, name: &'static str) -> bool {
+        let first = Window { began: at, written: 0, repeats: 0, told: at };
+        let window = self.windows.entry(name).or_insert(first);
+        if at.since(window.began) >= WINDOW_US {
+            (window.began, window.written) = (at, 0);
+        }
+        let is_written = window.written < WRITTEN_MAX;
+        if is_written {
+            window.written += 1;
+        } else {
+            window.repeats += 1;
+        }
+        is_written
+    }
+
+    /// When the lines are to be counted next; before the first count, now.
+    pub fn due(&self) -> At {
+        self.counted.map_or(At::ZERO, |counted| At(counted.0.saturating_add(COUNT_US)))
+    }
+
+    /// Counts: the lines since the last count, none among them, and what was kept back.
+    pub fn count(&mut self, at: At) -> Vec<Fact> {
+        self.counted = Some(at);
+        let lines = std::mem::take(&mut self.lines);
+        let mut told = vec![self.reading("", LOG_LINES, lines)];
+        let dropped = self.reader.dropped_bytes();
+        if dropped > self.dropped_told {
+            told.push(self.reading("", LOG_DROPPED, dropped - self.dropped_told));
+            self.dropped_told = dropped;
+        }
+        let due = |window: &Window| window.repeats > 0 && at.since(window.told) >= WINDOW_US;
+        for (name, window) in self.windows.iter().filter(|(_, window)| due(window)) {
+            told.push(self.reading(name, LOG_REPEATS, window.repeats));
+        }
+        for window in self.windows.values_mut().filter(|window| due(window)) {
+            (window.told, window.repeats) = (at, 0);
+        }
+        told
+    }
+
+    fn reading(&self, instance: &str, name: &str, value: u64) -> Fact {
+        let instance = instance.to_owned();
+        Fact::Reading(Reading { instance, ..Reading::single(self.source, name, value as f64) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn listener() -> Listener {
+        Listener::new(Log::Server, Source::Container)
+    }
+
+    fn readings(facts: Vec<Fact>) -> Vec<(String, String, f64)> {
+        let reading = |fact| match fact {
+            Fact::Reading(reading) => Some((reading.instance, reading.name, reading.last)),
+            _ => None,
+        };
+        facts.into_iter().filter_map(reading).collect()
+    }
+
+    #[test]
+    fn a_line_that_means_something_is_said_and_every_line_is_counted() {
+        let mut listener = listener();
+        let said = listener.take(At(5), b"hello\nCUDA error: out of mem");
+        assert!(said.is_empty());
+        let said = listener.take(At(6), b"ory\nbye\n");
+        assert_eq!(said.len(), 1);
+        assert_eq!(
+            (said[0].signature.as_str(), said[0].source),
+            ("cuda_error_oom", Source::Container)
+        );
+        assert_eq!(said[0].line, "CUDA error: out of memory");
+        let line = |value| (String::new(), LOG_LINES.to_owned(), value);
+        assert_eq!(listener.due(), At::ZERO);
+        assert_eq!(readings(listener.count(At(7))), [line(3.0)]);
+        assert_eq!(listener.due(), At(7 + COUNT_US));
+        assert_eq!(readings(listener.count(At(8))), [line(0.0)], "nothing to read is read");
+        assert!(listener.take(At(9), b"EngineDeadError").is_empty());
+        assert_eq!(listener.end(At(9)).unwrap().signature, "engine_dead");
+    }
+
+    #[test]
+    fn a_flood_of_one_line_is_written_a_few_times_a_minute_and_counted_once_a_minute() {
+        let mut listener = listener();
+        let mut said = 0;
+        let mut repeats = 0.0;
+        for second in 0..180 {
+            let at = At(second * SECOND);
+            for _ in 0..100 {
+                said += listener.take(at, b"NCCL WARN x\n").len();
+            }
+            if second % 10 == 0 {
+                let told = readings(listener.count(at));
+                assert!(told.len() <= 2, "{told:?}");
+                repeats +=
+                    told.iter().filter(|(of, ..)| of == "nccl_warn").map(|it| it.2).sum::<f64>();
+            }
+        }
+        repeats += readings(listener.count(At(900 * SECOND)))
+            .iter()
+            .filter(|(.., name, _)| name == LOG_REPEATS)
+            .map(|it| it.2)
+            .sum::<f64>();
+        assert!((10..=20).contains(&said), "{said}");
+        assert!((repeats + said as f64 - 18_000.0).abs() < 0.5, "{repeats} {said}");
+    }
+
+    #[test]
+    fn what_was_dropped_of_a_line_is_told_once() {
+        let mut listener = listener();
+        listener.take(At(0), &vec![b'a'; 20_000]);
+        let told = readings(listener.count(At(1)));
+        assert_eq!(
+            told[1],
+            (String::new(), LOG_DROPPED.to_owned(), 20_000.0 - f64::from(16 << 10))
+        );
+        assert_eq!(listener.count(At(2)).len(), 1);
+    }
+}

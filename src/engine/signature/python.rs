@@ -1,0 +1,163 @@
+//! What Python, its server and the model hub's client say, whatever the engine, and how
+//! processes of any kind say that they break.
+
+use super::{Meaning, Signature, server};
+use crate::fact::Severity;
+
+/// What went wrong, named.
+pub const CAUSES: &[Signature] = &[
+    server(
+        "port_in_use",
+        &["address already in use"],
+        Severity::Fatal,
+        Meaning::StartFailed("the port is in use"),
+        "OSError: [Errno 98] Address already in use",
+    ),
+    server(
+        "flag_unknown",
+        &["error: unrecognized arguments:"],
+        Severity::Fatal,
+        Meaning::StartFailed("a flag that this version does not know"),
+        "vllm: error: unrecognized arguments: --enable-warp-drive",
+    ),
+    server(
+        "flag_refused",
+        &["error: argument ", "invalid "],
+        Severity::Fatal,
+        Meaning::StartFailed("a flag's value is refused"),
+        "vllm serve: error: argument --kv-cache-dtype: invalid choice: 'fp7' (choose from auto, bfloat16, fp8)",
+    ),
+    server(
+        "model_not_found",
+        &["is not a local folder and is not a valid model identifier"],
+        Severity::Fatal,
+        Meaning::StartFailed("there is no such model"),
+        "OSError: org/modle is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'",
+    ),
+    server(
+        "repository_not_found",
+        &["repository not found for url:"],
+        Severity::Fatal,
+        Meaning::StartFailed("there is no such model, or it needs a token"),
+        "Repository Not Found for url: https://huggingface.co/api/models/org/modle.",
+    ),
+    server(
+        "repository_invalid",
+        &["invalid repository id or local directory specified:"],
+        Severity::Fatal,
+        Meaning::StartFailed("there is no such model"),
+        "  Value error, Invalid repository ID or local directory specified: '/models/nowhere'.",
+    ),
+    server(
+        "model_gated",
+        &["gated repo"],
+        Severity::Fatal,
+        Meaning::StartFailed("the model is gated and the token is missing or not allowed"),
+        "OSError: You are trying to access a gated repo.",
+    ),
+    server(
+        "hub_unreachable",
+        &["we couldn't connect to 'https://huggingface.co'"],
+        Severity::Fatal,
+        Meaning::StartFailed("the model hub cannot be reached"),
+        "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.",
+    ),
+    server(
+        "hub_offline",
+        &["localentrynotfounderror"],
+        Severity::Fatal,
+        Meaning::StartFailed("the model is not in the cache, and the hub is not asked"),
+        "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder for the specified revision on the local disk",
+    ),
+    server(
+        "weights_cut",
+        &["safetensorerror: error while deserializing header"],
+        Severity::Fatal,
+        Meaning::StartFailed("a file of weights is cut short or broken"),
+        "safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata, file not fully covered",
+    ),
+    server(
+        "disk_full",
+        &["no space left on device"],
+        Severity::Error,
+        Meaning::Note,
+        "OSError: [Errno 28] No space left on device",
+    ),
+    server(
+        "files_exhausted",
+        &["too many open files"],
+        Severity::Error,
+        Meaning::Note,
+        "OSError: [Errno 24] Too many open files",
+    ),
+    server(
+        "host_memory_refused",
+        &["[errno 12] cannot allocate memory"],
+        Severity::Fatal,
+        Meaning::DriverOom,
+        "OSError: [Errno 12] Cannot allocate memory",
+    ),
+    server(
+        "bad_alloc",
+        &["std::bad_alloc"],
+        Severity::Fatal,
+        Meaning::DriverOom,
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+    ),
+    server(
+        "python_fatal",
+        &["fatal python error:"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "Fatal Python error: Segmentation fault",
+    ),
+    server(
+        "segfault",
+        &["segfault encountered"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "!!!!!!! Segfault encountered !!!!!!!",
+    ),
+    server(
+        "terminated",
+        &["terminate called after throwing an instance of"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "terminate called after throwing an instance of 'c10::Error'",
+    ),
+    server(
+        "heap_broken",
+        &["double free or corruption"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "double free or corruption (!prev)",
+    ),
+    server(
+        "ray_actor_died",
+        &["ray.exceptions.", "died"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.",
+    ),
+    server(
+        "ray_worker_killed",
+        &["a worker died or was killed while executing a task"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "(raylet) A worker died or was killed while executing a task by an unexpected system error.",
+    ),
+    server(
+        "ray_node_dead",
+        &["node ", " has been marked dead"],
+        Severity::Fatal,
+        Meaning::EngineDead,
+        "(raylet) The node with node id: 8e21 and address: 192.0.2.2 and node name: spark-2 has been marked dead because the detector has missed too many heartbeats from it.",
+    ),
+    server(
+        "objects_leaked",
+        &["resource_tracker: there appear to be ", " leaked "],
+        Severity::Info,
+        Meaning::Note,
+        "/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked shared_memory objects to clean up at shutdown",
+    ),
+];

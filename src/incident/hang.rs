@@ -1,0 +1,256 @@
+//! Does anything move? A server that hangs answers its health probe within a
+//! millisecond and serves nobody, so liveness does not see it. What tells it is
+//! the lack of progress: requests of ours are in flight, no token comes, and
+//! none of the engine's own numbers changes.
+//!
+//! Without the engine's numbers a hang looks like a long prefill; there nothing
+//! is decided, and the request's own limit stands.
+
+use std::collections::BTreeMap;
+
+use super::liveness::{Sign, UP, sign};
+use crate::engine::PROCESS_RESIDENT_MEMORY;
+use crate::fact::{Ended, Entry, Fact, Reading, Request, Segment, Source, TargetWord};
+use crate::unit::At;
+
+/// Requests of ours that are under way, as longhaul reads itself.
+pub const IN_FLIGHT: &str = "in_flight";
+/// Output tokens so far, as longhaul reads itself.
+pub const OUTPUT_TOKENS: &str = "output_tokens";
+
+/// Nothing that lasts less is a hang: the least patience.
+const LEAST_US: u64 = 60_000_000;
+/// So many times the time to the first token that is usual, or planned, is no longer usual.
+const TIMES: u64 = 3;
+/// Answers at a depth before the longest wait among them is what is usual there.
+const USUAL_MIN: u64 = 20;
+
+/// Bounds the remembered series; an engine has a few dozen.
+const SERIES_MAX: usize = 1_024;
+
+/// The live fold: when something last moved.
+#[derive(Clone, Debug, Default)]
+pub struct Hangs {
+    segment: Segment,
+    moved: At,
+    watched: bool,
+    hung: bool,
+    values: BTreeMap<(String, String), f64>,
+    tokens: Option<f64>,
+    /// By depth: answers with a first token, and the longest wait for it.
+    waits: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Hangs {
+    /// Whether it hangs, by what was decided.
+    pub fn hung(&self) -> bool {
+        self.hung
+    }
+
+    /// When something last moved.
+    pub fn moved(&self) -> At {
+        self.moved
+    }
+
+    /// Whether a hang could be told from a long prefill: the engine's numbers were read.
+    pub fn watched(&self) -> bool {
+        self.watched
+    }
+
+    /// How long nothing may move with this depth in flight, microseconds. `planned_us` is when
+    /// its first token is due, queue included, and `own_us` the request's own limit, which
+    /// stands where no plan knows better.
+    pub fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
+        let usual = self.waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
+        let expected_us = usual.map(|(_, longest_us)| *longest_us).or(planned_us);
+        expected_us.map_or(own_us, |us| us.saturating_mul(TIMES)).max(LEAST_US)
+    }
+
+    /// Takes an entry.
+    pub fn take(&mut self, entry: &Entry) {
+        if entry.segment != self.segment {
+            *self = Hangs { segment: entry.segment, ..Hangs::default() };
+        }
+        match &entry.fact {
+            Fact::Request(request) => self.take_request(request),
+            Fact::Reading(reading) => self.take_reading(entry.at, reading),
+            Fact::Phase(_) => self.at(entry.at),
+            Fact::Target(target) => match target.word {
+                TargetWord::Hung => self.hung = true,
+                TargetWord::Moving => self.hung = false,
+                // It died of it, or another process has begun, whose numbers begin anew.
+                TargetWord::Away
+                | TargetWord::Back
+                | TargetWord::Exited
+                | TargetWord::Restarted
+                | TargetWord::Launched => {
+                    self.hung = false;
+                    self.values.clear();
+                    self.at(entry.at);
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Whether something moved since it was found to hang.
+    pub fn moves(&self, since: At) -> bool {
+        self.hung && self.moved > since
+    }
+
+    fn at(&mut self, at: At) {
+        self.moved = self.moved.max(at);
+    }
+
+    fn take_request(&mut self, request: &Request) {
+        if let Some(ttft_us) = request.ttft_us {
+            let (n, longest_us) = self.waits.entry(request.cell.depth).or_default();
+            *n += 1;
+            *longest_us = ttft_us.max(*longest_us);
+        }
+        match request.last_us.or(request.ttft_us) {
+            Some(us) => self.at(At(request.sent.0.saturating_add(us)).min(request.done)),
+            // It was answered, if only to be refused; whoever gave up on silence saw nothing move.
+            None if !matches!(request.ended, Ended::TimedOut | Ended::Stalled)
+                && sign(request) != Sign::None =>
+            {
+                self.at(request.done);
+            }
+            None => {}
+        }
+    }
+
+    fn take_reading(&mut self, at: At, reading: &Reading) {
+        let moved = match (reading.source, reading.name.as_str()) {
+            (Source::Own, IN_FLIGHT) => reading.max == 0.0,
+            (Source::Own, OUTPUT_TOKENS) => {
+                self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
+            }
+            (Source::Engine, UP | PROCESS_RESIDENT_MEMORY) => false,
+            (Source::Engine, _) => self.take_series(reading),
+            _ => false,
+        };
+        if moved {
+            self.at(at);
+        }
+    }
+
+    fn take_series(&mut self, reading: &Reading) -> bool {
+        self.watched = true;
+        let key = (reading.instance.clone(), reading.name.clone());
+        if !self.values.contains_key(&key) && self.values.len() >= SERIES_MAX {
+            return false;
+        }
+        match self.values.insert(key, reading.last) {
+            Some(before) => differs(before, reading),
+            // The first look at a process sees nothing move.
+            None => false,
+        }
+    }
+}
+
+fn differs(before: f64, reading: &Reading) -> bool {
+    [reading.min, reading.max, reading.last].iter().any(|now| now.to_bits() != before.to_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::TargetFact;
+    use crate::incident::story::Story;
+
+    const GENERATED: &str = "generation_tokens_total";
+
+    fn told(story: &Story) -> Hangs {
+        let mut hangs = Hangs::default();
+        for entry in &story.entries {
+            hangs.take(entry);
+        }
+        hangs
+    }
+
+    /// A request is in flight from second 10 on; nothing of ours moves afterwards.
+    fn waiting() -> Story {
+        let mut story = Story::soaking();
+        story.reading(5.0, Source::Engine, GENERATED, 100.0);
+        for second in [20.0, 30.0, 40.0] {
+            story.reading(second, Source::Own, IN_FLIGHT, 1.0);
+            story.reading(second, Source::Own, OUTPUT_TOKENS, 128.0);
+        }
+        story
+    }
+
+    #[test]
+    fn nothing_moves_where_neither_tokens_nor_counters_change_though_it_answers_its_probes() {
+        let mut story = waiting();
+        for second in [20.0, 30.0, 40.0] {
+            story.up(second, true).reading(second, Source::Engine, GENERATED, 100.0);
+        }
+        let hangs = told(&story);
+        assert_eq!((hangs.moved(), hangs.watched()), (At(10_000_000), true));
+    }
+
+    #[test]
+    fn a_long_prefill_that_moves_any_number_of_the_engine_is_no_hang() {
+        let mut story = waiting();
+        story.reading(20.0, Source::Engine, "engine_steps_total", 100.0);
+        story.reading(40.0, Source::Engine, "engine_steps_total", 117.0);
+        assert_eq!(told(&story).moved(), At(40_000_000));
+        let mut story = waiting();
+        story.reading(20.0, Source::Engine, "kv_usage_share", 0.1);
+        story.reading(40.0, Source::Engine, "kv_usage_share", 0.2);
+        assert_eq!(told(&story).moved(), At(40_000_000));
+    }
+
+    #[test]
+    fn with_nothing_in_flight_nothing_hangs() {
+        let mut story = Story::soaking();
+        story.reading(20.0, Source::Own, IN_FLIGHT, 0.0);
+        assert_eq!(told(&story).moved(), At(20_000_000));
+    }
+
+    #[test]
+    fn without_the_engines_numbers_nothing_is_decided() {
+        assert!(!told(Story::soaking().up(20.0, true)).watched());
+    }
+
+    #[test]
+    fn whoever_gives_up_on_silence_saw_nothing_move() {
+        let mut story = waiting();
+        story.bad(50.0, 0, Ended::TimedOut, "no first token");
+        assert_eq!(told(&story).moved(), At(10_000_000));
+        story.good(51.0, 0);
+        assert_eq!(told(&story).moved(), At(51_908_000));
+    }
+
+    #[test]
+    fn patience_is_thrice_the_longest_wait_seen_thrice_the_plan_or_the_requests_own_limit() {
+        let mut story = Story::soaking();
+        let own_us = 1_800_000_000;
+        let few = told(&story);
+        assert_eq!(few.patience_us(100_000, Some(106_000_000), own_us), 318_000_000);
+        assert_eq!(few.patience_us(100_000, None, own_us), own_us);
+        assert_eq!(few.patience_us(0, Some(1_000_000), own_us), LEAST_US);
+        for index in 0..20 {
+            let mut request = story.request(20.0 + f64::from(index), 100_000);
+            request.ttft_us = Some(110_000_000);
+            story.push(150.0 + f64::from(index), Fact::Request(Box::new(request)));
+        }
+        let usual = told(&story);
+        assert_eq!(usual.patience_us(100_000, Some(1_000_000), own_us), 330_000_000);
+        assert_eq!(usual.patience_us(4_096, Some(50_000_000), own_us), 150_000_000);
+    }
+
+    #[test]
+    fn what_hung_moves_when_a_counter_does() {
+        let mut story = waiting();
+        story.push(80.0, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(At(10_000_000))));
+        let hangs = told(&story);
+        assert!(hangs.hung() && !hangs.moves(At(80_000_000)));
+        story.reading(90.0, Source::Engine, GENERATED, 101.0);
+        assert!(told(&story).moves(At(80_000_000)));
+        story.push(90.0, Fact::Target(TargetFact::new(TargetWord::Moving, "")));
+        assert!(!told(&story).hung());
+    }
+}

@@ -1,0 +1,158 @@
+//! The simulator's voice in its log: what vLLM writes while it starts, ends and dies,
+//! without its clock. Knows no table of signatures: that the one finds what the other
+//! says is what a test is for.
+
+use crate::unit::At;
+
+/// The port opens.
+pub const READY: &str = "INFO:     Application startup complete.";
+
+/// It does not come up, because the kernel killed it on its way.
+pub const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
+     See root cause above. Failed core proc(s): {'EngineCore': -9}";
+
+/// Who writes, by the number of the server's process.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer(pub u32);
+
+impl Writer {
+    fn core(self, rest: &str) -> String {
+        format!("(EngineCore pid={}) {rest}", self.0 + 1)
+    }
+
+    fn server(self, rest: &str) -> String {
+        format!("(APIServer pid={}) {rest}", self.0)
+    }
+
+    /// A process begins to load.
+    pub fn begins(self) -> String {
+        self.core("INFO [core.py:133] Initializing a V1 LLM engine (simulated)")
+    }
+
+    /// It does not come up.
+    pub fn start_failed(self) -> Vec<String> {
+        vec![
+            self.core("ERROR [core.py:1510] EngineCore failed to start."),
+            self.core("ERROR [core.py:1510] ValueError: No available memory for the cache blocks."),
+            "RuntimeError: Engine core initialization failed. See root cause above. \
+             Failed core proc(s): {}"
+                .to_owned(),
+        ]
+    }
+
+    /// The GPU's memory is used up.
+    pub fn cuda_oom(self) -> Vec<String> {
+        let oom = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.";
+        vec![
+            self.core(&format!("ERROR [core.py:1586] {oom}")),
+            self.core("ERROR [core.py:1586] EngineCore encountered a fatal error."),
+        ]
+    }
+
+    /// The engine was killed below the server that answers.
+    pub fn core_killed(self) -> Vec<String> {
+        let words = "[shutdown] MPClient: engine core exited unexpectedly; starting cleanup";
+        vec![self.server(&format!("WARNING [core_client.py:817] {words}"))]
+    }
+
+    /// The engine is gone, and the server follows it.
+    pub fn engine_died(self) -> Vec<String> {
+        let dead = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. \
+                    See stack trace (above) for the root cause.";
+        vec![
+            self.server("ERROR [async_llm.py:906] AsyncLLM output_handler failed."),
+            self.server(&format!("ERROR [async_llm.py:906] {dead}")),
+            "INFO:     Shutting down".to_owned(),
+        ]
+    }
+
+    /// It was asked to end.
+    pub fn terminated(self) -> Vec<String> {
+        let words = "[shutdown] API server: shutdown triggered signal=SIGTERM";
+        vec![
+            self.server(&format!("INFO [launcher.py:140] {words}")),
+            "INFO:     Shutting down".to_owned(),
+        ]
+    }
+}
+
+/// A rung of the way up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// So many quarters of the weights are loaded.
+    Weights(u8),
+    /// Kernels are compiled.
+    Compiled,
+    /// Graphs are captured.
+    Captured,
+}
+
+/// Where on its way up a start reaches a rung, percent; loading takes most of it.
+const RUNGS: [(Rung, u64); 7] = [
+    (Rung::Weights(0), 5),
+    (Rung::Weights(1), 22),
+    (Rung::Weights(2), 40),
+    (Rung::Weights(3), 57),
+    (Rung::Weights(4), 75),
+    (Rung::Compiled, 85),
+    (Rung::Captured, 95),
+];
+
+/// The rungs of a start from `now` to `ready`, the next one last.
+pub fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
+    let takes_us = ready.since(now);
+    let at = |percent: u64| At(now.0.saturating_add(takes_us / 100 * percent));
+    RUNGS.iter().rev().map(|(rung, percent)| (at(*percent), *rung)).collect()
+}
+
+impl Rung {
+    /// The line that says that it was reached.
+    pub fn words(self, writer: Writer) -> String {
+        match self {
+            Rung::Weights(quarters) => {
+                let percent = u32::from(quarters) * 25;
+                format!(
+                    "Loading safetensors checkpoint shards: {percent:3}% Completed | {quarters}/4"
+                )
+            }
+            Rung::Compiled => writer.core("INFO [monitor.py:34] torch.compile took 20.00 s in total"),
+            Rung::Captured => writer.core(
+                "INFO [gpu_model_runner.py:5246] Graph capturing finished in 12 secs, took 0.91 GiB",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::signature::{Log, Meaning, classify};
+
+    /// What the first lines of a story mean, ordinary ones left out.
+    fn meanings(lines: &[String]) -> Vec<Meaning> {
+        let found = lines.iter().filter_map(|line| classify(Log::Server, line));
+        found.map(|signature| signature.meaning).collect()
+    }
+
+    #[test]
+    fn what_the_simulator_says_means_what_befell_it() {
+        let writer = Writer(1042);
+        let (dead, note) = (Meaning::EngineDead, Meaning::Note);
+        assert_eq!(meanings(&writer.cuda_oom()), [Meaning::DriverOom, dead]);
+        assert_eq!(meanings(&writer.core_killed()), [dead]);
+        assert_eq!(meanings(&writer.engine_died()), [dead, dead]);
+        assert_eq!(meanings(&writer.terminated()), [Meaning::Asked]);
+        assert_eq!(
+            meanings(&[writer.begins(), READY.to_owned()]),
+            [note, Meaning::Progress("ready")]
+        );
+        let failed = meanings(&writer.start_failed());
+        let killed = meanings(&[KILLED_AT_START.to_owned()]);
+        assert!(matches!(killed[..], [Meaning::StartFailed(why)] if why.contains("killed")));
+        assert!(failed.iter().all(|it| matches!(it, Meaning::StartFailed(_))) && failed.len() == 3);
+        let way: Vec<String> = RUNGS.iter().map(|(rung, _)| rung.words(writer)).collect();
+        let weights = [Meaning::Progress("weights"); 5];
+        let rest = [Meaning::Progress("compilation"), Meaning::Progress("graphs")];
+        assert_eq!(meanings(&way), [&weights[..], &rest[..]].concat());
+    }
+}

@@ -1,0 +1,278 @@
+//! The simulated server as a target: its log, what became of its process, and orders. It
+//! is looked at as from a service manager: an exit is seen with its code or signal, and a
+//! box without power tells nothing until it is back.
+
+use std::collections::VecDeque;
+
+use super::sign::{Sign, Signs};
+use crate::engine::listener::Listener;
+use crate::engine::signature::Log;
+use crate::fact::{Exited, Fact, Missed, Source, TargetFact, TargetWord};
+use crate::sim::Exit;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{News, Target, TargetOrder};
+
+/// Hands an order, and the number of its action, to the server.
+pub type Give = Box<dyn Fn(TargetOrder, u64)>;
+
+/// A simulated server that is followed and takes orders.
+pub struct SimTarget {
+    signs: Signs,
+    give: Give,
+    timeline: Timeline,
+    /// The clock of the stamps.
+    theirs: Timeline,
+    listener: Listener,
+    news: VecDeque<News>,
+    ended: bool,
+    /// The power of its box was cut then.
+    cut: Option<At>,
+    /// The action that its next exit comes of, and its next start.
+    ends: Option<u64>,
+    starts: Option<u64>,
+}
+
+impl SimTarget {
+    /// Follows signs, on a clock by which they are stamped; orders go to `give`.
+    pub fn new(signs: Signs, timeline: Timeline, give: Give) -> SimTarget {
+        SimTarget {
+            signs,
+            give,
+            timeline,
+            theirs: timeline,
+            listener: Listener::new(Log::Server, Source::Process),
+            news: VecDeque::new(),
+            ended: false,
+            cut: None,
+            ends: None,
+            starts: None,
+        }
+    }
+
+    /// The same, where signs are stamped by another clock.
+    #[must_use]
+    pub fn stamped_by(self, theirs: Timeline) -> SimTarget {
+        SimTarget { theirs, ..self }
+    }
+
+    fn take(&mut self, at: At, sign: Sign) {
+        match sign {
+            Sign::Said(line) => {
+                let said = self.listener.line(at, &line);
+                self.news.push_back(News::Log((line + "\n").into()));
+                self.news.extend(said.map(|said| News::Fact(at, Fact::Said(said))));
+            }
+            Sign::Exited(Exit::PowerCut) => {
+                self.cut = Some(at);
+                (self.ends, self.starts) = (None, None);
+            }
+            Sign::Exited(exit) => {
+                let action = self.ends.take();
+                self.became(at, TargetFact { action, ..exited(exit) });
+            }
+            Sign::Booted => {
+                let fact = exited(Exit::PowerCut);
+                let since = self.cut.take().unwrap_or(at);
+                self.became(at, fact.since(since));
+            }
+            Sign::Started(pid) => {
+                let action = self.starts.take();
+                let word = action.map_or(TargetWord::Started, |_| TargetWord::Launched);
+                let fact = TargetFact::new(word, format!("process {pid}"));
+                self.became(at, TargetFact { action, ..fact });
+            }
+            Sign::Ordered { order, action, outcome: Ok(ended) } => {
+                self.ends = ended.then_some(action);
+                self.starts = (order != TargetOrder::Stop).then_some(action);
+            }
+            Sign::Ordered { order, action, outcome: Err(why) } => {
+                let fact = TargetFact::new(TargetWord::Failed, format!("{}: {why}", order.word()));
+                self.became(at, TargetFact { action: Some(action), ..fact });
+            }
+            Sign::Lost(times) => {
+                let (what, why) = ("server log".to_owned(), "it came too fast".to_owned());
+                let missed = Missed { source: Source::Process, what, why, times };
+                self.news.push_back(News::Fact(at, Fact::Missed(missed)));
+            }
+        }
+    }
+
+    fn became(&mut self, at: At, fact: TargetFact) {
+        self.news.push_back(News::Fact(at, Fact::Target(fact)));
+    }
+}
+
+/// How an end shows to who waits for the process.
+fn exited(exit: Exit) -> TargetFact {
+    let code = Some(i64::from(exit.code()));
+    let (how, words) = match exit {
+        Exit::Killed => {
+            (Exited { signal: Some(9), ..Exited::default() }, "killed by signal 9".to_owned())
+        }
+        Exit::PowerCut => (
+            Exited { code, ..Exited::default() },
+            "its box was booted anew, and nobody saw its end".to_owned(),
+        ),
+        _ => (Exited { code, ..Exited::default() }, format!("exit code {}", exit.code())),
+    };
+    TargetFact { exit: Some(how), ..TargetFact::new(TargetWord::Exited, words) }
+}
+
+impl Target for SimTarget {
+    async fn news(&mut self) -> News {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                return news;
+            }
+            let timeline = self.timeline;
+            tokio::select! { biased;
+                sign = self.signs.recv(), if !self.ended => match sign {
+                    Some((at, sign)) => self.take(timeline.here(&self.theirs, at), sign),
+                    None => self.ended = true,
+                },
+                // Nobody reads the log of a box that is away, or of a server that is no more.
+                () = timeline.until(self.listener.due()), if !self.ended && self.cut.is_none() => {
+                    let now = timeline.now();
+                    let counts = self.listener.count(now).into_iter();
+                    self.news.extend(counts.map(|count| News::Fact(now, count)));
+                }
+                () = std::future::pending() => {}
+            }
+        }
+    }
+
+    fn order(&mut self, order: TargetOrder, action: u64) {
+        (self.give)(order, action);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::fact::LOG_LINES;
+    use crate::sim::setup::tests::record;
+    use crate::sim::world::{Desk, signs};
+    use crate::sim::{Ailment, Engine};
+
+    const SECOND: u64 = 1_000_000;
+
+    /// What is news of a server that something befalls, up to a second of its life.
+    async fn news_until(ailment: &[&str], second: u64, orders: &[(u64, TargetOrder)]) -> Told {
+        let ailments = ailment.iter().map(|text| Ailment::parse(text).expect(text)).collect();
+        let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+        let engine = Engine::new(record(10.0), 1, ailments, At::ZERO);
+        let (tell, signs) = signs();
+        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(tell)));
+        desk.load_began(None);
+        let ordered = desk.clone();
+        let give = Box::new(move |order, action| ordered.order(order, action));
+        let mut target = SimTarget::new(signs, timeline, give);
+        let mut told = Told::default();
+        let follow = async {
+            for (action, (at, order)) in orders.iter().enumerate() {
+                told.follow(&mut target, timeline, At(at * SECOND)).await;
+                target.order(*order, action as u64);
+            }
+            told.follow(&mut target, timeline, At(second * SECOND)).await;
+        };
+        tokio::select! { biased;
+            () = desk.drive() => unreachable!("it drives for ever"),
+            () = follow => {}
+        }
+        told
+    }
+
+    /// News by kind.
+    #[derive(Default)]
+    struct Told {
+        log: String,
+        became: Vec<(u64, TargetFact)>,
+        said: Vec<(u64, String)>,
+        counts: Vec<(u64, f64)>,
+    }
+
+    impl Told {
+        async fn follow(&mut self, target: &mut SimTarget, timeline: Timeline, until: At) {
+            loop {
+                let news = tokio::select! { biased;
+                    news = target.news() => news,
+                    () = timeline.until(until) => return,
+                };
+                match news {
+                    News::Log(bytes) => self.log.push_str(&String::from_utf8_lossy(&bytes)),
+                    News::Fact(at, Fact::Target(fact)) => self.became.push((at.0 / SECOND, fact)),
+                    News::Fact(at, Fact::Said(said)) => {
+                        self.said.push((at.0 / SECOND, said.signature));
+                    }
+                    News::Fact(at, Fact::Reading(reading)) => {
+                        assert_eq!(reading.name, LOG_LINES);
+                        self.counts.push((at.0 / SECOND, reading.last));
+                    }
+                    News::Fact(_, fact) => panic!("{fact:?}"),
+                }
+            }
+        }
+
+        fn words(&self) -> Vec<(u64, TargetWord, Option<u64>)> {
+            self.became.iter().map(|(at, fact)| (*at, fact.word, fact.action)).collect()
+        }
+
+        fn exit(&self) -> Exited {
+            self.became.iter().find_map(|(_, fact)| fact.exit).expect("an exit")
+        }
+
+        fn names(&self) -> Vec<&str> {
+            self.said.iter().map(|(_, name)| name.as_str()).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_of_a_server_that_dies_is_followed_told_and_counted() {
+        let told = news_until(&["cuda_oom=30s@15s"], 59, &[]).await;
+        assert_eq!(told.names()[..3], ["cuda_oom", "engine_fatal", "engine_output_failed"]);
+        assert_eq!(told.names().last(), Some(&"ready"));
+        assert_eq!((told.said[0].0, told.exit().code), (15, Some(0)));
+        let words = [(15, TargetWord::Exited, None), (30, TargetWord::Started, None)];
+        assert_eq!(told.words(), words);
+        let seconds: Vec<u64> = told.counts.iter().map(|(at, _)| *at).collect();
+        assert_eq!(seconds, [0, 10, 20, 30, 40, 50]);
+        let lines = told.counts.iter().map(|(_, lines)| lines).sum::<f64>();
+        assert_eq!(lines as usize, told.log.lines().count(), "{}", told.log);
+        assert_eq!((told.counts[1].1, told.counts[2].1), (0.0, 5.0), "nothing to read is read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_is_a_signal_and_a_box_without_power_tells_nothing_until_it_is_back() {
+        let killed = news_until(&["crash@5s"], 20, &[]).await.exit();
+        assert_eq!((killed.code, killed.signal), (None, Some(9)));
+        let told = news_until(&["host_reboot@15s"], 130, &[]).await;
+        assert_eq!((told.words()[0].0, told.exit().code), (105, Some(255)));
+        assert_eq!(told.became[0].1.since, Some(At(15 * SECOND)));
+        let dark = |at: &u64| (15..105).contains(at);
+        assert!(!told.counts.iter().any(|(at, _)| dark(at)), "{:?}", told.counts);
+        assert!(told.counts.iter().any(|(at, _)| *at >= 105));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_of_an_order_bears_its_number_and_what_befalls_it_does_not() {
+        // A start takes 54.9 s.
+        let orders = [(10, TargetOrder::Restart), (20, TargetOrder::Launch)];
+        let told = news_until(&["crash@100s"], 200, &orders).await;
+        let words = [
+            (10, TargetWord::Exited, Some(0)),
+            (12, TargetWord::Launched, Some(0)),
+            (20, TargetWord::Failed, Some(1)),
+            (100, TargetWord::Exited, None),
+        ];
+        assert_eq!(told.words(), words);
+        assert_eq!(told.names()[0], "shutdown_asked");
+        let orders = [(10, TargetOrder::Stop), (20, TargetOrder::Stop), (30, TargetOrder::Launch)];
+        let told = news_until(&["crash=1m@5s"], 200, &orders).await;
+        let words = [(5, TargetWord::Exited, None), (30, TargetWord::Launched, Some(2))];
+        assert_eq!(told.words(), words, "the crash was before the order, and stays what it was");
+    }
+}

@@ -1,0 +1,227 @@
+//! What a run does to the server beside asking it: drills, which are outages on
+//! purpose, and what is done when it dies by itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Mistake;
+use crate::spec::field::Field;
+
+/// Something that is done to the server on purpose, in the middle of the soak. What follows
+/// from it is measured, and is no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// What.
+    pub kind: DrillKind,
+    /// When, of service under load; it begins with the next round.
+    pub at: Duration,
+}
+
+/// What is done to the server on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrillKind {
+    /// It is ended and started again.
+    Restart,
+    /// It is ended, and started again after this.
+    Stop(Duration),
+    /// Nothing is asked for so long: servers die idle.
+    Idle(Duration),
+    /// For so long every request is hung up on before it ends.
+    Aborts(Duration),
+}
+
+impl DrillKind {
+    /// The word in scenarios and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            DrillKind::Restart => "restart",
+            DrillKind::Stop(_) => "stop",
+            DrillKind::Idle(_) => "idle",
+            DrillKind::Aborts(_) => "aborts",
+        }
+    }
+
+    /// Whether it takes a server that longhaul started.
+    pub fn gives_orders(self) -> bool {
+        matches!(self, DrillKind::Restart | DrillKind::Stop(_))
+    }
+}
+
+/// When a server that longhaul started is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Never: the run ends when it does.
+    Never,
+    /// When its process has ended.
+    #[default]
+    OnExit,
+    /// Also when it hangs.
+    OnHang,
+}
+
+impl When {
+    /// All of them, by their words.
+    pub const WORDS: [(&'static str, When); 3] =
+        [("never", When::Never), ("on_exit", When::OnExit), ("on_hang", When::OnHang)];
+
+    /// The word in scenarios.
+    pub fn word(self) -> &'static str {
+        When::WORDS.iter().find(|(_, when)| *when == self).map_or("", |(word, _)| word)
+    }
+
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// In words: it is none of them.
+    pub fn parse(text: &str) -> Result<When, String> {
+        let found = When::WORDS.into_iter().find(|(word, _)| *word == text);
+        found.map(|(_, when)| when).ok_or_else(|| "never, on_exit or on_hang".to_owned())
+    }
+}
+
+/// What is done when a server that longhaul started dies or hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// When it is started again.
+    pub when: When,
+    /// How often, in all. Every failed start of a driver that leaks takes memory from the box.
+    pub at_most: u32,
+    /// How long after its end, at the least.
+    pub cool_down: Duration,
+}
+
+impl Default for Restart {
+    fn default() -> Restart {
+        Restart { when: When::default(), at_most: 3, cool_down: Duration::from_secs(30) }
+    }
+}
+
+/// Bounds a budget: beyond it a box is restarted, not tested.
+const RESTARTS_MAX: u64 = 1_000;
+/// Bounds drills: each costs a round.
+const DRILLS_MAX: usize = 100;
+
+/// Reads `drills`.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn drills(field: &Field<'_>, longest: Duration) -> Result<Vec<Drill>, Mistake> {
+    let mut drills = Vec::new();
+    for item in field.list()? {
+        for (word, drill) in item.map(&["restart", "stop", "idle", "aborts"])? {
+            drills.push(read_drill(word, &drill, longest)?);
+        }
+    }
+    if drills.len() > DRILLS_MAX {
+        return Err(field.mistake(format!("more than {DRILLS_MAX} drills")));
+    }
+    drills.sort_by_key(|drill| drill.at);
+    Ok(drills)
+}
+
+fn read_drill(word: &str, field: &Field<'_>, longest: Duration) -> Result<Drill, Mistake> {
+    let known: &[&str] = if word == "restart" { &["at"] } else { &["at", "for"] };
+    let (mut at, mut lasts) = (None, None);
+    for (key, value) in field.map(known)? {
+        let value = value.duration(longest)?;
+        match key {
+            "at" => at = Some(value),
+            _ => lasts = Some(value),
+        }
+    }
+    let example = if word == "restart" { "at: 2h" } else { "at: 2h, for: 10m" };
+    let missing = |key: &str| {
+        field
+            .mistake(format!("a drill `{word}` needs `{key}`"))
+            .hint(format!("{word}: {{ {example} }}"))
+    };
+    let at = at.ok_or_else(|| missing("at"))?;
+    let lasts = || lasts.ok_or_else(|| missing("for"));
+    let kind = match word {
+        "restart" => DrillKind::Restart,
+        "stop" => DrillKind::Stop(lasts()?),
+        "idle" => DrillKind::Idle(lasts()?),
+        _ => DrillKind::Aborts(lasts()?),
+    };
+    Ok(Drill { kind, at })
+}
+
+/// Reads `restart`: a word, or a map.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
+    let mut restart = Restart::default();
+    if !field.node.is_map() {
+        restart.when = field.word(&When::WORDS)?;
+        return Ok(restart);
+    }
+    for (key, value) in field.map(&["when", "at_most", "cool_down"])? {
+        match key {
+            "when" => restart.when = value.word(&When::WORDS)?,
+            "at_most" => restart.at_most = value.whole(0, RESTARTS_MAX)? as u32,
+            _ => restart.cool_down = value.duration(longest)?,
+        }
+    }
+    Ok(restart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+    use crate::spec::{Scenario, Source};
+
+    fn scenario(more: &str) -> Result<Scenario, String> {
+        let text = format!(
+            "laps: 4\nworkloads:\n  - ladder: {{ depths: [0], prompt: 8, output: 8, concurrency: [1] }}\n{more}"
+        );
+        let source = Source { name: "s".into(), origin: "s.yaml".into(), text };
+        read(source, &|name| Err(Mistake::new(name))).map_err(|mistake| mistake.to_string())
+    }
+
+    #[test]
+    fn drills_are_read_in_the_order_of_time() {
+        let text = "drills:\n  - stop: { at: 3h, for: 10m }\n  - restart: { at: 2h }\n  \
+            - idle: { at: 4h, for: 30m }\n  - aborts: { at: 5h, for: 2m }\n";
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let drill = |kind, at| Drill { kind, at: minutes(at) };
+        let expected = [
+            drill(DrillKind::Restart, 120),
+            drill(DrillKind::Stop(minutes(10)), 180),
+            drill(DrillKind::Idle(minutes(30)), 240),
+            drill(DrillKind::Aborts(minutes(2)), 300),
+        ];
+        let scenario = scenario(text).unwrap();
+        assert_eq!(scenario.drills, expected);
+        assert!(scenario.gives_orders());
+    }
+
+    #[test]
+    fn a_policy_is_a_word_or_a_map() {
+        assert_eq!(scenario("").unwrap().restart, None);
+        let asked = scenario("restart: on_hang").unwrap().restart.unwrap();
+        assert_eq!(asked, Restart { when: When::OnHang, ..Restart::default() });
+        let text = "restart: { when: never, at_most: 7, cool_down: 2m }";
+        let asked = scenario(text).unwrap().restart.unwrap();
+        let cool_down = Duration::from_secs(120);
+        assert_eq!(asked, Restart { when: When::Never, at_most: 7, cool_down });
+    }
+
+    #[test]
+    fn what_is_missing_or_misspelt_is_told_with_its_place() {
+        for (text, words) in [
+            ("drills: [{ idle: { at: 2h } }]", "needs `for`"),
+            ("drills: [{ restart: { for: 2h } }]", "for"),
+            ("drills: [{ restart: {} }]", "needs `at`"),
+            ("drills: [{ kill: { at: 2h } }]", "kill"),
+            ("restart: on_exti", "on_exit"),
+            ("restart: { at_most: -1 }", "at_most"),
+        ] {
+            let mistake = scenario(text).unwrap_err();
+            assert!(mistake.contains(words) && mistake.contains("s.yaml:"), "{mistake}");
+        }
+    }
+}
