@@ -213,6 +213,7 @@ mod tests {
                         self.counts.push((at.0 / SECOND, reading.last));
                     }
                     News::Fact(_, fact) => panic!("{fact:?}"),
+                    News::Contained(contained) => panic!("{contained:?}"),
                 }
             }
         }
