@@ -1,12 +1,14 @@
 //! The command line: the only room that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
+mod boxed;
 mod recipe;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use boxed::BoxArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use recipe::RecipeArgs;
 
@@ -44,7 +46,7 @@ Exit codes: 0 PASS, 1 FAIL, 2 your mistake, 3 INCONCLUSIVE, 4 longhaul failed, 1
 #[derive(Subcommand)]
 enum Verb {
     /// Drive a server through a scenario and judge it
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Tell a run again, from its folder alone
     Report(ReportArgs),
     /// Say what a scenario amounts to, without sending anything
@@ -131,7 +133,9 @@ Examples:
   longhaul run --endpoint http://localhost:8000
   longhaul run --recipe recipe.yaml --scenario short --endpoint http://spark:8000 -o runs/tonight
   longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 --stop-on-fail
-  longhaul run --simulate --scenario smoke --ailment crash=10s@20s")]
+  longhaul run --simulate --scenario smoke --ailment crash=10s@20s
+  longhaul run --endpoint http://localhost:8000 --container brain
+  longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight")]
 struct RunArgs {
     #[command(flatten)]
     driven: Driven,
@@ -153,6 +157,8 @@ struct RunArgs {
     /// Certificates (PEM) to trust beside the system's
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
+    #[command(flatten)]
+    boxed: BoxArgs,
 }
 
 #[derive(Args)]
@@ -239,7 +245,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     command::talk(cli.verbose);
     match cli.verb {
-        Verb::Run(args) => command::run::run(args.into()),
+        Verb::Run(args) => command::run::run((*args).into()),
         Verb::Report(args) => {
             let format = match args.format {
                 FormatArg::Terminal => Format::Terminal { wide: args.wide },
@@ -295,6 +301,7 @@ impl From<Driven> for command::drive::Wish {
 
 impl From<RunArgs> for command::run::Wish {
     fn from(args: RunArgs) -> command::run::Wish {
+        let boxed = args.boxed.into();
         let drive = command::drive::Wish { model: args.model, ..args.driven.into() };
         command::run::Wish {
             drive,
@@ -303,6 +310,7 @@ impl From<RunArgs> for command::run::Wish {
             api_key_env: args.api_key_env,
             headers: args.header,
             ca_cert: args.ca_cert,
+            boxed,
         }
     }
 }

@@ -1,36 +1,23 @@
-//! What is under test, where longhaul can see more of it than its endpoint.
-//! This version attaches: it drives a server that somebody else started, and
-//! never touches it.
+//! What is under test, where longhaul can see more of it than its endpoint: a
+//! process or a container that it starts itself, one that it only watches, or a
+//! cluster that `sparkrun` starts for it. A target is a task that owns the thing
+//! and two channels: orders go in, news come out, and nobody waits for anybody.
+//!
+//! The room never decides what an exit means or whether to start again: it
+//! says what became of the thing, and does what it is told to what it started.
 
-use crate::fact::{Fact, TargetFact, TargetWord};
-use crate::timeline::Timeline;
-use crate::world::{News, Target, TargetOrder};
+mod attached;
+pub mod container;
+pub mod docker;
+mod handle;
+mod log;
+mod memory;
+pub mod process;
+mod program;
+pub mod sparkrun;
+mod tree;
+pub mod watched;
 
-/// A server that somebody else started. Nothing of it is seen but its endpoint.
-#[derive(Debug)]
-pub struct Attached {
-    timeline: Timeline,
-    refused: Vec<News>,
-}
-
-impl Attached {
-    /// A server of somebody else's.
-    pub fn new(timeline: Timeline) -> Attached {
-        Attached { timeline, refused: Vec::new() }
-    }
-}
-
-impl Target for Attached {
-    async fn news(&mut self) -> News {
-        match self.refused.pop() {
-            Some(news) => news,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn order(&mut self, order: TargetOrder, action: u64) {
-        let why = format!("{order:?}: longhaul did not start this server and does not touch it");
-        let fact = TargetFact { action: Some(action), ..TargetFact::new(TargetWord::Failed, why) };
-        self.refused.push(News::Fact(self.timeline.now(), Fact::Target(fact)));
-    }
-}
+pub use attached::Attached;
+pub use handle::{Handle, Started};
+pub use program::Program;

@@ -2,6 +2,8 @@
 //! in their setting: the wire, the clock, the machine, and who writes.
 
 pub mod ailing;
+mod coming;
+mod nobody;
 pub mod paper;
 pub mod prepare;
 pub mod screen;

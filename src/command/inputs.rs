@@ -10,8 +10,8 @@ pub use reference::Reach;
 
 use crate::error::Mistake;
 use crate::plan::Rates;
-use crate::spec::recipe::Wishes;
 use crate::spec::recipe::submission::Submission;
+use crate::spec::recipe::{Reading, Wishes};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
 
@@ -42,12 +42,16 @@ impl Asked {
     /// The recipe, or the one that stands for none. Not to be asked for inside a runtime: one
     /// that lies elsewhere is fetched on a runtime of its own.
     pub fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
+        Ok(self.reading(default)?.map(|reading| reading.recipe))
+    }
+
+    /// The same, with what only those ask for who start it.
+    pub fn reading(&self, default: Option<&str>) -> Result<Option<Reading>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
         let Found { source, beside, told } = recipe_source(wanted, &self.reach)?;
-        let reading = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name))?;
-        let mut recipe = reading.recipe;
-        recipe.warnings.extend(told);
-        Ok(Some(recipe))
+        let mut reading = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name))?;
+        reading.recipe.warnings.extend(told);
+        Ok(Some(reading))
     }
 
     /// The scenario with what flags change of it.

@@ -1,6 +1,8 @@
 //! `longhaul run`: a server is driven, from what was asked to a verdict.
 
+pub mod boxed;
 mod door;
+mod launch;
 mod life;
 mod simulated;
 mod under_test;
@@ -12,11 +14,14 @@ use tokio::task::LocalSet;
 
 use super::drive::screen::Screen;
 use super::drive::{self, Specs, Went, carry_out, conclude, prepare, stopping};
+
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use super::{mistake, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::run::stop::{Stop, Stopper};
+use boxed::Boxed;
 use life::Life;
 
 /// What the user wants of a run.
@@ -34,12 +39,14 @@ pub struct Wish {
     pub headers: Vec<String>,
     /// Certificates to trust.
     pub ca_cert: Option<PathBuf>,
+    /// How the server is started or watched.
+    pub boxed: Boxed,
 }
 
 /// Drives a server and judges it.
 pub fn run(mut wish: Wish) -> Exit {
     // Before the runtime, since a recipe may have to be fetched.
-    let specs = match specs(&wish) {
+    let specs = match specs(&mut wish) {
         Ok(specs) => specs,
         Err(wrong) => return mistake(&wrong),
     };
@@ -57,10 +64,28 @@ pub fn run(mut wish: Wish) -> Exit {
 }
 
 async fn drive(wish: Wish, specs: Specs) -> Result<Went, Went> {
-    let (stopper, mut stop) = stopping();
+    let (stopper, stop) = stopping();
     prepare::vacant(&wish.drive)?;
+    prepare::servable(&specs, wish.drive.asked.seed)?;
     let life = Rc::new(Life::begin(&wish, &specs)?);
-    let prepared = prepare::prepare(&wish.drive, &specs, &life, &mut stop).await?;
+    let driven = drive_started(&wish, &specs, &life, stopper, stop).await;
+    // Whatever happened: what longhaul started does not outlive it.
+    life.put_away().await;
+    driven
+}
+
+async fn drive_started(
+    wish: &Wish,
+    specs: &Specs,
+    life: &Rc<Life>,
+    stopper: Rc<Stopper>,
+    mut stop: Stop,
+) -> Result<Went, Went> {
+    tokio::select! { biased;
+        _ = stop.requested() => return Err(Went::Interrupted),
+        launched = life.launch(&wish.boxed) => launched?,
+    }
+    let prepared = prepare::prepare(&wish.drive, specs, life, &mut stop).await?;
     tell(&format!("run folder: {}", prepared.folder.display()));
     let on_fail = wish.drive.stop_on_fail.then_some(stopper);
     let mut screen = Screen::live(prepared.asked.clone(), on_fail);
@@ -69,16 +94,18 @@ async fn drive(wish: Wish, specs: Specs) -> Result<Went, Went> {
     Ok(went)
 }
 
-fn specs(wish: &Wish) -> Result<Specs, Mistake> {
+fn specs(wish: &mut Wish) -> Result<Specs, Mistake> {
+    wish.boxed.check(wish.endpoint.is_some(), wish.simulate, &wish.drive.asked)?;
     let asked = &wish.drive.asked;
     let bare = wish.endpoint.is_none() && asked.recipe.is_none() && asked.scenario.is_none();
     let simulate = wish.simulate || bare;
-    if !simulate && wish.endpoint.is_none() {
+    if !simulate && wish.endpoint.is_none() && wish.boxed.start.is_none() {
         // A night on the simulator by mistake would be a night lost.
         return Err(Mistake::new(
             "recipe and scenario say what is served and asked, but not where",
         )
         .hint("--endpoint http://host:8000 to drive a server that runs")
+        .hint("--start process, docker, podman or sparkrun to start the recipe")
         .hint("--simulate to drive the built-in simulated server"));
     }
     if !simulate && !wish.drive.ailments.is_empty() {
@@ -91,7 +118,12 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
         let what = "--profile is the machine of the simulated server, and this server is real";
         return Err(Mistake::new(what).hint("longhaul plan takes rates from a profile"));
     }
-    let recipe = asked.recipe(simulate.then_some(FLAGSHIP))?;
+    let reading = asked.reading(simulate.then_some(FLAGSHIP))?;
+    let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
+    if let Some(reading) = reading.filter(|_| wish.boxed.start.is_some()) {
+        let derived = wish.boxed.take(reading)?;
+        wish.endpoint.get_or_insert(derived);
+    }
     let scenario = asked.scenario(if simulate { "smoke" } else { "quick" })?;
     let profile = if simulate { asked.profile(recipe.as_ref())? } else { None };
     if simulate && profile.is_none() {
@@ -104,11 +136,13 @@ fn specs(wish: &Wish) -> Result<Specs, Mistake> {
 fn again(wish: &Wish) -> drive::Again {
     let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
     let ca_cert = wish.ca_cert.as_ref().map(|path| path.display().to_string());
-    let flags = [
+    let mut flags: Vec<_> = wish.boxed.again();
+    let others = [
         value("endpoint", wish.endpoint.clone()),
         value("api-key-env", wish.api_key_env.clone()),
         value("ca-cert", ca_cert),
         wish.endpoint.is_none().then_some(("simulate", None)),
     ];
-    drive::Again { verb: "run", flags: flags.into_iter().flatten().collect() }
+    flags.extend(others.into_iter().flatten());
+    drive::Again { verb: "run", flags }
 }

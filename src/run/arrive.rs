@@ -36,6 +36,8 @@ pub struct Server {
     pub prefill_per_s: Option<f64>,
     /// How long `/v1/models` takes, microseconds, the mean of three.
     pub models_us: Option<u64>,
+    /// How long until it answered anything at all.
+    pub port: At,
     /// How long until it listed its models.
     pub listed: At,
     /// How long until it gave its first token.
@@ -81,7 +83,7 @@ pub async fn arrive<W: Wire>(
     waiting: &mut dyn FnMut(At, &str),
 ) -> Result<Server, NoServer> {
     let deadline = timeline.now().after(ready);
-    let models = listed(wire, timeline, deadline, waiting).await?;
+    let (port, models) = listed(wire, timeline, deadline, waiting).await?;
     let listed_at = timeline.now();
     let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
     let mut notes = Vec::new();
@@ -106,24 +108,30 @@ pub async fn arrive<W: Wire>(
         abilities,
         prefill_per_s,
         models_us: models_us(wire, timeline).await,
+        port,
         listed: listed_at,
         first_token,
         notes,
     })
 }
 
-/// The models of `/v1/models`, as soon as the server lists them.
+/// When the server answered first, and the models of `/v1/models` as soon as it lists them.
 async fn listed<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     deadline: At,
     waiting: &mut dyn FnMut(At, &str),
-) -> Result<Vec<Model>, NoServer> {
-    let mut wait_us = WAIT_US.0;
+) -> Result<(At, Vec<Model>), NoServer> {
+    let (mut wait_us, mut port) = (WAIT_US.0, None);
     loop {
-        let words = match gather(wire, timeline, Call::get("/v1/models"), QUESTION).await {
+        let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
+        if answer.is_ok() {
+            port.get_or_insert(timeline.now());
+        }
+        let words = match answer {
             Ok(gathered) if gathered.status == 200 => {
-                return models(&gathered).map_err(NoServer::Mistake);
+                let models = models(&gathered).map_err(NoServer::Mistake)?;
+                return Ok((port.unwrap_or_default(), models));
             }
             Ok(gathered) if matches!(gathered.status, 401 | 403) => {
                 return Err(NoServer::Mistake(

@@ -3,7 +3,7 @@
 mod attach;
 pub mod builds;
 pub mod diff;
-mod docker;
+pub mod docker;
 mod draft;
 mod include;
 pub mod layers;

@@ -25,6 +25,7 @@ pub fn manifest_of<S: Setting>(
         ailments: wish.ailments.clone(),
         container: recipe.container.clone(),
         command: recipe.command.clone(),
+        added: setting.added(),
         seed: wish.asked.seed,
         nodes: vec![setting.node()],
         segments: vec![setting.anchor()],

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::ailing;
+use super::coming::Coming;
+use super::nobody::nobody;
 use super::paper::{describe, manifest_of};
 use super::stage::{Eye, Stage};
 use super::{Setting, Went, Wish};
@@ -13,7 +15,7 @@ use crate::analysis;
 use crate::command::{inputs, report, tell};
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
-use crate::fact::{Closed, ClosedBecause, Entry, Fact, Fitted, Opened, Seen, TargetFact};
+use crate::fact::{Fact, Fitted, Opened, Seen, TargetFact, TargetWord};
 use crate::journal;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{self, Decidable, forecast};
@@ -84,7 +86,10 @@ pub fn planned_us(specs: &Specs, seed: u64) -> (Option<u64>, Option<u64>) {
 }
 
 /// What the recipe cannot take is told before its server is asked: it may load for minutes.
-fn servable(specs: &Specs, seed: u64) -> Result<(), Mistake> {
+///
+/// # Errors
+/// A depth that the recipe's length does not hold.
+pub fn servable(specs: &Specs, seed: u64) -> Result<(), Mistake> {
     let declared = specs.recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len"));
     let bounds = Bounds { max_model_len: declared, prefill_per_s: None };
     Plan::new(&specs.scenario, seed, bounds).map(|_| ())
@@ -101,16 +106,15 @@ pub async fn prepare<S: Setting>(
     stop: &mut Stop,
 ) -> Result<Prepared<S>, Went> {
     servable(specs, wish.asked.seed)?;
+    let mut coming = Coming::new(setting.target(), setting.timeline(), setting.starts());
     let prepared = async {
-        let server = match wait(wish, specs, &**setting).await {
-            Ok(server) => server,
-            Err(NoServer::Mistake(wrong)) => return Err(Went::Mistake(wrong)),
-            Err(NoServer::NeverAnswered(words)) => {
-                let words = setting.secrets().remove_from(&words);
-                return Err(never_answered(wish, specs, &**setting, &words).await);
-            }
+        let words = match coming.through(wait(wish, specs, &**setting)).await {
+            Ok(Ok(server)) => return ready(wish, specs, setting, server, coming).await,
+            Ok(Err(NoServer::Mistake(wrong))) => return Err(Went::Mistake(wrong)),
+            Ok(Err(NoServer::NeverAnswered(words))) => words,
+            Err(why) => why,
         };
-        ready(wish, specs, setting, server).await
+        Err(nobody(wish, specs, &**setting, &mut coming, &words).await)
     };
     tokio::select! { biased;
         _ = stop.requested() => Err(Went::Interrupted),
@@ -124,6 +128,7 @@ async fn ready<S: Setting>(
     specs: &Specs,
     setting: &Rc<S>,
     server: Server,
+    mut coming: Coming<S::Target>,
 ) -> Result<Prepared<S>, Went> {
     let (timeline, model) = (setting.timeline(), &server.model);
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
@@ -143,16 +148,33 @@ async fn ready<S: Setting>(
         tell(&format!("note: {}", seen.words()));
     }
     dark_gates(&specs.scenario);
-    let (fit, fitted) = counted(&setting.wire(), &timeline, &plan, &server).await;
+    if setting.starts() {
+        ready_after(&server);
+    }
+    let wire = setting.wire();
+    let (fit, fitted) = match coming.through(counted(&wire, &timeline, &plan, &server)).await {
+        Ok(counted) => counted,
+        Err(why) => return Err(nobody(wish, specs, &**setting, &mut coming, &why).await),
+    };
     let folder = folder(wish, &**setting, &recipe, &specs.scenario);
     let mut manifest = manifest_of(wish, specs, &recipe, &**setting);
     describe(&mut manifest, setting.address(), &server, &plan);
     manifest.fit = serde_json::to_value(&fit).unwrap_or_default();
     manifest.warnings = warnings;
-    let sink = setting.journal(&folder, &manifest)?;
+    let mut sink = setting.journal(&folder, &manifest)?;
+    let (heard, log) = coming.heard_so_far();
+    // A journal that cannot be written says so at the first entry too.
+    let _ = sink.log(&log);
     let asked = report::asked(&manifest, &folder)?;
     let script = Script {
-        before: before(&**setting, &server, seen, fitted, specs.simulate),
+        before: before(
+            &**setting,
+            &server,
+            heard,
+            seen,
+            fitted,
+            (specs.simulate, specs.scenario.gives_orders()),
+        ),
         plan: Rc::new(plan),
         fit: Rc::new(fit),
         abilities: server.abilities,
@@ -165,13 +187,8 @@ async fn ready<S: Setting>(
         models_us: server.models_us,
         wall: setting.wall(),
     };
-    let seams = Stage {
-        wire: setting.wire(),
-        target: setting.target(),
-        sensors: eyes(&**setting, &server),
-        sink,
-    }
-    .open();
+    let sensors = eyes(&**setting, &server);
+    let seams = Stage { wire, target: coming, sensors, sink }.open();
     Ok(Prepared { script, timeline, seams, asked, setting: setting.clone(), folder })
 }
 
@@ -190,6 +207,14 @@ async fn wait<S: Setting>(wish: &Wish, specs: &Specs, setting: &S) -> Result<Ser
     };
     let (wire, timeline) = (setting.wire(), setting.timeline());
     arrive(&wire, &timeline, ready, wish.model.as_deref(), &served, &mut waiting).await
+}
+
+/// How long each rung of the way up took.
+fn ready_after(server: &Server) {
+    let rungs =
+        [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
+    let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
+    tell(&format!("the server is ready: {rungs}; none of it is run time"));
 }
 
 /// What recipe and scenario have to warn of.
@@ -246,23 +271,32 @@ fn eyes<S: Setting>(setting: &S, server: &Server) -> Vec<Eye<S::Wire>> {
 fn before<S: Setting>(
     setting: &S,
     server: &Server,
+    heard: Vec<(At, Fact)>,
     seen: Vec<Seen>,
     fitted: Vec<Fitted>,
-    simulated: bool,
+    (simulated, orders): (bool, bool),
 ) -> Vec<(At, Fact)> {
     let rung = |name: &str| Fact::Target(TargetFact::ready(name));
-    let mut facts = vec![
-        (At::ZERO, opened(setting, simulated)),
+    let mut facts = heard;
+    facts.extend([
+        (server.port, rung("port")),
         (server.listed, rung("model")),
         (server.first_token, rung("first_token")),
-    ];
+    ]);
+    if simulated && orders {
+        let words = "longhaul's own simulated server";
+        facts.push((At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, words))));
+    }
+    facts.sort_by_key(|(at, _)| *at);
+    facts.insert(0, (At::ZERO, opened(setting, simulated)));
     let now = setting.timeline().now();
     facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
     facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));
     facts
 }
 
-fn opened<S: Setting>(setting: &S, simulated: bool) -> Fact {
+/// What the run is, for its first row.
+pub fn opened<S: Setting>(setting: &S, simulated: bool) -> Fact {
     Fact::Opened(Opened {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         simulated,
@@ -278,30 +312,12 @@ fn salt(timeline: &Timeline) -> String {
 }
 
 /// The run folder: where the user wants it, or where the setting puts it.
-fn folder<S: Setting>(wish: &Wish, setting: &S, recipe: &Recipe, scenario: &Scenario) -> PathBuf {
+pub fn folder<S: Setting>(
+    wish: &Wish,
+    setting: &S,
+    recipe: &Recipe,
+    scenario: &Scenario,
+) -> PathBuf {
     let ours = || setting.folder(&recipe.source.name, &scenario.source.name);
     wish.output.clone().unwrap_or_else(ours)
-}
-
-/// A run folder that says that there was nobody: an attached server never answered.
-async fn never_answered<S: Setting>(wish: &Wish, specs: &Specs, setting: &S, words: &str) -> Went {
-    let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
-    let folder = folder(wish, setting, &recipe, &specs.scenario);
-    let mut manifest = manifest_of(wish, specs, &recipe, setting);
-    setting.address().clone_into(&mut manifest.server.endpoint);
-    let mut journal = match setting.journal(&folder, &manifest) {
-        Ok(journal) => journal,
-        Err(wrong) => return Went::Mistake(wrong),
-    };
-    let closed =
-        Closed { because: ClosedBecause::NeverAnswered, note: one_line(words, ERROR_CHARS_MAX) };
-    let facts = [opened(setting, specs.simulate), Fact::Closed(closed.clone())];
-    let mut written = Ok(());
-    for (seq, fact) in facts.into_iter().enumerate() {
-        let at = setting.timeline().now();
-        let entry = Entry { segment: 0, seq: seq as u64, at, fact };
-        written = written.and_then(|()| journal.append(&entry));
-    }
-    let durable = journal.close().await;
-    Went::Folder(folder, written.and(durable).map(|()| closed))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::coming::Coming;
 use crate::error::Mistake;
 use crate::fact::Source;
 use crate::journal::Manifest;
@@ -27,8 +28,18 @@ pub trait Setting {
     /// The way to the server.
     fn wire(&self) -> Self::Wire;
 
-    /// What is under test, to be followed once.
+    /// What is under test; asked for once.
     fn target(&self) -> Self::Target;
+
+    /// Whether longhaul starts it, so that its failure to come up is a verdict.
+    fn starts(&self) -> bool {
+        false
+    }
+
+    /// What a target added to the recipe's command.
+    fn added(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The clock, anchored when the setting was made.
     fn timeline(&self) -> Timeline;
@@ -80,7 +91,7 @@ pub struct Stage<S: Setting> {
     /// How requests travel.
     pub wire: S::Wire,
     /// What is under test.
-    pub target: S::Target,
+    pub target: Coming<S::Target>,
     /// What looks at the server.
     pub sensors: Vec<Eye<S::Wire>>,
     /// Where entries go.
@@ -89,7 +100,7 @@ pub struct Stage<S: Setting> {
 
 impl<S: Setting> World for Stage<S> {
     type Wire = S::Wire;
-    type Target = S::Target;
+    type Target = Coming<S::Target>;
     type Sensor = Eye<S::Wire>;
     type Sink = S::Sink;
 

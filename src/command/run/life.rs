@@ -1,13 +1,19 @@
 //! Life: a real clock, a real address, and the machine that longhaul runs on.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use tokio::task::JoinHandle;
+
 use super::Wish;
+use super::boxed::Boxed;
 use super::door::wire;
+use super::launch::Launch;
 use super::simulated::Simulated;
 use super::under_test::UnderTest;
 use crate::command::drive::{Setting, Specs, prepare};
+use crate::command::tell;
 use crate::error::Mistake;
 use crate::http::{Address, Http};
 use crate::journal::manifest::{Anchor, Node};
@@ -16,8 +22,13 @@ use crate::observe::{Nearby, here, place};
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
-use crate::target::Attached;
+use crate::target::{Attached, Handle};
 use crate::timeline::{Timeline, wall_text};
+use crate::unit::At;
+use crate::world::Whereabouts;
+
+/// Bounds the end of what longhaul started: asked, killed, removed.
+const PUT_AWAY_US: u64 = 300_000_000;
 
 /// A server at an address, the simulated one on a thread of its own among them.
 pub struct Life {
@@ -26,6 +37,14 @@ pub struct Life {
     address: String,
     secrets: Rc<Secrets>,
     sim: Option<Simulated>,
+    /// Where its process is, for sensors of this box.
+    whereabouts: Whereabouts,
+    /// Until the run takes it.
+    target: RefCell<Option<Handle>>,
+    /// Done when everything that longhaul started is gone.
+    task: RefCell<Option<JoinHandle<()>>>,
+    starts: bool,
+    added: RefCell<Vec<String>>,
 }
 
 impl Life {
@@ -40,7 +59,38 @@ impl Life {
         let sim = specs.simulate.then(start).transpose()?;
         let timeline = Timeline::start();
         let (wire, address, secrets) = wire(wish, sim.as_ref(), timeline)?;
-        Ok(Life { wire, timeline, address, secrets, sim })
+        let starts = wish.boxed.start.is_some();
+        let whereabouts = Whereabouts::default();
+        let (target, task) = (RefCell::new(None), RefCell::new(None));
+        let added = RefCell::default();
+        Ok(Life { wire, timeline, address, secrets, sim, whereabouts, target, task, starts, added })
+    }
+
+    /// Starts the target, or begins to watch it.
+    ///
+    /// # Errors
+    /// It cannot be started or found, and what to try.
+    pub async fn launch(&self, boxed: &Boxed) -> Result<(), Mistake> {
+        let launch = Launch { boxed, timeline: self.timeline, address: &self.address };
+        let (started, added) = launch.launched(&self.whereabouts).await?;
+        *self.added.borrow_mut() = added;
+        *self.target.borrow_mut() = Some(started.handle);
+        *self.task.borrow_mut() = Some(started.task);
+        Ok(())
+    }
+
+    /// Waits until everything that longhaul started is gone, within a bound.
+    pub async fn put_away(&self) {
+        // Where the run never took it, nobody else lets it go.
+        self.target.borrow_mut().take();
+        let Some(task) = self.task.borrow_mut().take() else { return };
+        if self.starts && !task.is_finished() {
+            tell("the server that longhaul started is being ended");
+        }
+        let deadline = At(self.timeline.now().0 + PUT_AWAY_US);
+        if self.timeline.before(deadline, task).await.is_none() {
+            tell("warning: it did not end in time and may still be there");
+        }
     }
 }
 
@@ -54,10 +104,19 @@ impl Setting for Life {
     }
 
     fn target(&self) -> UnderTest {
-        match &self.sim {
-            Some(sim) => UnderTest::Simulated(Box::new(sim.target(self.timeline))),
-            None => UnderTest::Attached(Attached::new(self.timeline)),
+        if let Some(sim) = &self.sim {
+            return UnderTest::Simulated(Box::new(sim.target(self.timeline)));
         }
+        let launched = self.target.borrow_mut().take();
+        UnderTest::Real(launched.unwrap_or_else(|| Attached::start(self.timeline).handle))
+    }
+
+    fn starts(&self) -> bool {
+        self.starts
+    }
+
+    fn added(&self) -> Vec<String> {
+        self.added.borrow().clone()
     }
 
     fn timeline(&self) -> Timeline {

@@ -14,6 +14,9 @@ const SETTLE_US: u64 = 1_000_000;
 impl Conductor {
     /// Ends the run when the server was away too long or outages took too much of it.
     pub(super) fn notice_limits(&mut self, now: At) {
+        if self.stopping.is_some() {
+            return; // It ends already, and the drain has a limit of its own.
+        }
         let away_us = self.clock.away_us(now);
         if self.is_past(now) {
             self.stop(ClosedBecause::Done, "the duration is over".to_owned());

@@ -84,7 +84,7 @@ impl Part {
         let note = format!("changed during the run: {before} before, {now} now{recipe}");
         // A container that was started again has another start: its restart is told already.
         let differs = !matches!(self.subject.as_str(), ID | STARTED);
-        Seen { note, differs, ..seen }
+        Seen { differs, note, ..seen }
     }
 }
 

@@ -212,8 +212,7 @@ mod tests {
                         assert_eq!(reading.name, LOG_LINES);
                         self.counts.push((at.0 / SECOND, reading.last));
                     }
-                    News::Fact(_, fact) => panic!("{fact:?}"),
-                    News::Contained(contained) => panic!("{contained:?}"),
+                    news => panic!("{news:?}"),
                 }
             }
         }

@@ -35,6 +35,8 @@ pub struct Line {
     pub env: Vec<(String, Option<String>)>,
     /// What runs in the container, as it stands; the image's own entry point aside.
     pub command: Option<String>,
+    /// `--entrypoint`, which `command` begins with; empty where the line takes the image's away.
+    pub entry: Option<String>,
     /// All other options, as they stand.
     pub options: Vec<(String, String)>,
 }
@@ -102,6 +104,7 @@ pub fn parse(text: &str, start: usize) -> Line {
         (Some(first), Some(last)) => text[first.start..last.end].to_owned(),
         _ => String::new(),
     };
+    line.entry.clone_from(&entry);
     let command = match entry.filter(|entry| !entry.is_empty()) {
         Some(entry) if command.is_empty() => entry,
         Some(entry) => format!("{entry} {command}"),

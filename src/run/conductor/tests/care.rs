@@ -111,6 +111,16 @@ fn a_hang_is_told_after_a_minute_without_anything_moving_and_again_when_it_moves
 }
 
 #[test]
+fn a_hang_without_end_ends_the_run_when_an_outage_would() {
+    let mut toy = started(4 * 3600, on(When::OnExit), &[]);
+    toy.frozen = Some((At(100_000_000), At(u64::MAX)));
+    assert_eq!(toy.run(), ClosedBecause::Away);
+    let limit = toy.plan.limits.away.as_secs_f64();
+    assert!((100.0 + limit..160.0 + limit).contains(&toy.now.seconds()), "{}", toy.now.seconds());
+    assert!(toy.orders.iter().filter(|order| matches!(order, Order::Cut(_))).count() == 1);
+}
+
+#[test]
 fn who_hangs_is_restarted_where_that_is_asked() {
     let mut toy = started(600, on(When::OnHang), &[]);
     toy.frozen = Some((At(100_000_000), At(u64::MAX)));

@@ -1,0 +1,72 @@
+//! The flags that say how a server is started, or what of it is watched.
+
+use clap::{Args, ValueEnum};
+
+use crate::command::run::boxed::{Boxed, Start};
+
+#[derive(Args)]
+#[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
+pub struct BoxArgs {
+    /// Start the recipe, and end it when the run is over
+    #[arg(long, value_enum)]
+    start: Option<StartArg>,
+    /// Watch the container in which a server runs already: its events, state and log
+    #[arg(long, value_name = "NAME", requires = "endpoint")]
+    container: Option<String>,
+    /// Watch the process of this machine that is a server already
+    #[arg(long, value_name = "PID", requires = "endpoint")]
+    pid: Option<u32>,
+    /// Let the recipe's image be fetched; without it nothing is
+    #[arg(long)]
+    pull: bool,
+    /// Leave what was started running at the end
+    #[arg(long)]
+    keep: bool,
+    /// Another program for docker, podman or sparkrun: a name or a path
+    #[arg(long, value_name = "PROGRAM")]
+    engine: Option<String>,
+    /// A variable of this environment that the container gets, by name; may be given again
+    #[arg(long, value_name = "NAME")]
+    env: Vec<String>,
+    /// The container's GPUs, as docker takes them; `none` for none
+    #[arg(long, value_name = "GPUS")]
+    gpus: Option<String>,
+    /// One more word for `docker run` or `sparkrun run`; may be given again
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    start_arg: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StartArg {
+    /// The recipe's command, as a process of this machine
+    Process,
+    /// A container of docker
+    Docker,
+    /// A container of podman
+    Podman,
+    /// A cluster, by sparkrun
+    Sparkrun,
+}
+
+impl From<BoxArgs> for Boxed {
+    fn from(args: BoxArgs) -> Boxed {
+        let start = args.start.map(|start| match start {
+            StartArg::Process => Start::Process,
+            StartArg::Docker => Start::Docker,
+            StartArg::Podman => Start::Podman,
+            StartArg::Sparkrun => Start::Sparkrun,
+        });
+        Boxed {
+            start,
+            container: args.container,
+            pid: args.pid,
+            pull: args.pull,
+            keep: args.keep,
+            engine: args.engine,
+            env: args.env,
+            gpus: args.gpus,
+            more: args.start_arg,
+            reading: None,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A server on its way up: what its target says while nothing is driven yet
+//! is kept for the journal, progress is told, and a start that failed is
+//! known the moment that it is said, not when the waiting is over.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::tell;
+use crate::engine::signature::{self, Meaning};
+use crate::escape::one_line;
+use crate::fact::{Fact, Said, TargetFact, TargetWord};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{News, Target, TargetOrder};
+
+/// Facts that are kept; a server that says more before its first token is not coming up.
+const FACTS_MAX: usize = 4_096;
+/// Bytes of its log that are kept, from the first on.
+const LOG_BYTES_MAX: usize = 4 << 20;
+/// Bounds what is told of a line.
+const LINE_CHARS_MAX: usize = 160;
+/// Last lines that are told when it did not come up, and bytes that they are looked for in.
+const LAST_LINES: usize = 12;
+const LAST_BYTES: usize = 8 << 10;
+/// How long an exit waits for last words and for an engine that begins it again.
+const EXIT_GRACE_US: u64 = 2_000_000;
+/// How long a failure that the log tells waits for the exit that follows.
+const SAID_GRACE_US: u64 = 20_000_000;
+
+/// A target, and what it said before the run took it over.
+pub struct Coming<T: Target> {
+    target: T,
+    timeline: Timeline,
+    /// Whether longhaul starts it: then its failure ends the waiting.
+    is_ours: bool,
+    facts: Vec<(At, Fact)>,
+    log: Vec<u8>,
+    last: VecDeque<u8>,
+    /// What its container is, for the run.
+    contained: Option<News>,
+    /// The first line that says what went wrong.
+    said: Option<String>,
+    /// Why it will not come up, and when that is certain.
+    failed: Option<(At, String)>,
+}
+
+impl<T: Target> Coming<T> {
+    /// Before anything was heard.
+    pub fn new(target: T, timeline: Timeline, is_ours: bool) -> Coming<T> {
+        Coming {
+            target,
+            timeline,
+            is_ours,
+            facts: Vec::new(),
+            log: Vec::new(),
+            last: VecDeque::new(),
+            contained: None,
+            said: None,
+            failed: None,
+        }
+    }
+
+    /// Does something while listening.
+    ///
+    /// # Errors
+    /// Why the server will not come up.
+    pub async fn through<R>(&mut self, work: impl Future<Output = R>) -> Result<R, String> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let (timeline, failed) = (self.timeline, self.failed.as_ref().map(|(at, _)| *at));
+            tokio::select! { biased;
+                news = self.target.news() => self.take(news),
+                done = &mut work => return Ok(done),
+                () = due(&timeline, failed) => return Err(self.why()),
+            }
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Fact(at, fact) => {
+                match &fact {
+                    Fact::Target(target) => self.became(at, target),
+                    Fact::Said(said) => self.heard(at, said),
+                    _ => {}
+                }
+                if self.facts.len() < FACTS_MAX {
+                    self.facts.push((at, fact));
+                }
+            }
+            News::Log(bytes) => {
+                let room = LOG_BYTES_MAX.saturating_sub(self.log.len());
+                self.log.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                self.last.extend(bytes);
+                let beyond = self.last.len().saturating_sub(LAST_BYTES);
+                self.last.drain(..beyond);
+            }
+            contained @ News::Contained(_) => self.contained = Some(contained),
+        }
+    }
+
+    fn became(&mut self, at: At, target: &TargetFact) {
+        let is_over =
+            matches!(target.word, TargetWord::Exited | TargetWord::Removed | TargetWord::Failed);
+        let is_anew = matches!(
+            target.word,
+            TargetWord::Launched | TargetWord::Started | TargetWord::Restarted
+        );
+        if is_over && self.is_ours {
+            let why = format!("{} after {:.0} s", target.evidence, at.seconds());
+            self.failed = Some((At(at.0 + EXIT_GRACE_US), why));
+        } else if is_anew {
+            self.failed = None;
+        }
+    }
+
+    fn heard(&mut self, at: At, said: &Said) {
+        let Some(signature) = signature::named(&said.signature) else { return };
+        let line = one_line(&said.line, LINE_CHARS_MAX);
+        if let Meaning::Progress(what) = signature.meaning {
+            if self.is_ours {
+                tell(&format!("{:>5.0} s  {what}: {line}", at.seconds()));
+            }
+            return;
+        }
+        if !signature.meaning.is_bad() {
+            return;
+        }
+        self.said.get_or_insert_with(|| format!("{}: {line}", said.signature));
+        if matches!(signature.meaning, Meaning::StartFailed(_)) && self.is_ours {
+            let due = At(at.0 + SAID_GRACE_US);
+            self.failed.get_or_insert_with(|| (due, "its log says that it failed".to_owned()));
+        }
+    }
+
+    /// Why it did not come up, in the words of whoever said it first.
+    pub fn why(&self) -> String {
+        let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
+        match (ended, &self.said) {
+            (Some(ended), Some(said)) => format!("{ended}; {said}"),
+            (Some(ended), None) => ended.to_owned(),
+            (None, Some(said)) => said.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The last of its log, for a person.
+    pub fn last_lines(&self) -> Vec<String> {
+        let bytes: Vec<u8> = self.last.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let first = lines.len().saturating_sub(LAST_LINES);
+        lines[first..].iter().map(|line| one_line(line, LINE_CHARS_MAX)).collect()
+    }
+
+    /// What was heard so far: facts in the order of their stamps, and bytes of its log.
+    pub fn heard_so_far(&mut self) -> (Vec<(At, Fact)>, Bytes) {
+        let mut facts = std::mem::take(&mut self.facts);
+        facts.sort_by_key(|(at, _)| *at);
+        (facts, Bytes::from(std::mem::take(&mut self.log)))
+    }
+}
+
+/// From now on it is the run's.
+impl<T: Target> Target for Coming<T> {
+    async fn news(&mut self) -> News {
+        match self.contained.take() {
+            Some(news) => news,
+            None => self.target.news().await,
+        }
+    }
+
+    fn order(&mut self, order: TargetOrder, action: u64) {
+        self.target.order(order, action);
+    }
+}
+
+async fn due(timeline: &Timeline, at: Option<At>) {
+    match at {
+        Some(at) => timeline.until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::fact::{Severity, Source};
+
+    /// Says what it was given.
+    #[derive(Clone, Default)]
+    struct Script(Rc<RefCell<VecDeque<News>>>);
+
+    impl Target for Script {
+        async fn news(&mut self) -> News {
+            let next = self.0.borrow_mut().pop_front();
+            match next {
+                Some(news) => news,
+                None => std::future::pending().await,
+            }
+        }
+
+        fn order(&mut self, _: TargetOrder, _: u64) {}
+    }
+
+    fn coming(news: Vec<News>, is_ours: bool) -> Coming<Script> {
+        Coming::new(Script(Rc::new(RefCell::new(news.into()))), Timeline::start(), is_ours)
+    }
+
+    fn exited() -> News {
+        let fact = TargetFact::new(TargetWord::Exited, "exit code 1");
+        News::Fact(At(7_000_000), Fact::Target(fact))
+    }
+
+    fn said() -> News {
+        let signature = signature::all()
+            .find(|row| matches!(row.meaning, Meaning::StartFailed(_)))
+            .expect("a start that failed");
+        let said = Said {
+            source: Source::Process,
+            signature: signature.name.to_owned(),
+            severity: Severity::Fatal,
+            line: signature.line.to_owned(),
+        };
+        News::Fact(At(6_000_000), Fact::Said(said))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_of_ours_that_ends_is_not_waited_for() {
+        let log = News::Log(Bytes::from("one\ntwo\n"));
+        let mut coming = coming(vec![log, said(), exited()], true);
+        let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
+        assert!(why.starts_with("exit code 1 after 7 s; "), "{why}");
+        assert_eq!(coming.last_lines(), ["one", "two"]);
+        let (facts, log) = coming.heard_so_far();
+        assert_eq!((facts.len(), log.as_ref()), (2, b"one\ntwo\n".as_ref()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_the_log_calls_failed_ends_the_waiting_without_an_exit() {
+        let mut coming = coming(vec![said()], true);
+        assert!(coming.through(std::future::pending::<()>()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_begun_again_is_waited_for() {
+        let started = TargetFact::new(TargetWord::Started, "");
+        let anew = News::Fact(At(7_100_000), Fact::Target(started));
+        let mut coming = coming(vec![exited(), anew], true);
+        let work = tokio::time::sleep(std::time::Duration::from_secs(60));
+        assert_eq!(coming.through(work).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_elses_may_come_back_in_its_own_time() {
+        let mut coming = coming(vec![exited()], false);
+        let work = tokio::time::sleep(std::time::Duration::from_secs(60));
+        assert_eq!(coming.through(work).await, Ok(()));
+    }
+}

@@ -1,0 +1,336 @@
+//! How the server is started, or what of it is watched: what the flags say,
+//! whether they go together, and what follows for its address. Nothing is
+//! started here.
+
+use crate::command::Asked;
+use crate::engine::Engine;
+use crate::error::Mistake;
+use crate::spec::recipe::render::engine_of;
+use crate::spec::recipe::{How, Reading, docker};
+
+/// By what a recipe is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As a process of this machine.
+    Process,
+    /// By docker.
+    Docker,
+    /// By podman.
+    Podman,
+    /// By sparkrun.
+    Sparkrun,
+}
+
+impl Start {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Start::Process => "process",
+            Start::Docker => "docker",
+            Start::Podman => "podman",
+            Start::Sparkrun => "sparkrun",
+        }
+    }
+
+    /// Whether it makes a container that longhaul owns.
+    pub fn is_container(self) -> bool {
+        matches!(self, Start::Docker | Start::Podman)
+    }
+}
+
+/// What the user wants of the box around the server.
+#[derive(Clone, Debug, Default)]
+pub struct Boxed {
+    /// Start the recipe.
+    pub start: Option<Start>,
+    /// Watch this container.
+    pub container: Option<String>,
+    /// Watch this process.
+    pub pid: Option<u32>,
+    /// The image may be fetched.
+    pub pull: bool,
+    /// Leave it running at the end.
+    pub keep: bool,
+    /// Another program than `docker`, `podman` or `sparkrun`.
+    pub engine: Option<String>,
+    /// Variables that its container gets, by name.
+    pub env: Vec<String>,
+    /// `--gpus` of its container; `none` for none.
+    pub gpus: Option<String>,
+    /// More words for whatever starts it.
+    pub more: Vec<String>,
+    /// The recipe, where it is to be started.
+    pub reading: Option<Reading>,
+}
+
+/// Keys of a recipe that only its own tools carry out.
+const FOR_ITS_TOOLS: [&str; 3] = ["builder", "build_args", "containers"];
+
+impl Boxed {
+    /// Whether the flags go together.
+    ///
+    /// # Errors
+    /// They do not, and which would.
+    pub fn check(&self, has_endpoint: bool, simulate: bool, asked: &Asked) -> Result<(), Mistake> {
+        let is_watching = self.container.is_some() || self.pid.is_some();
+        if let Some(start) = self.start {
+            let flag = format!("--start {}", start.word());
+            if simulate || is_watching {
+                let other = if simulate { "--simulate" } else { "--container and --pid" };
+                let what = format!("{flag} starts a server, and {other} names one that runs");
+                return Err(Mistake::new(what).hint("one of them"));
+            }
+            if asked.recipe.is_none() {
+                let what = format!("{flag} starts a recipe, and none is named");
+                return Err(Mistake::new(what).hint("--recipe FILE"));
+            }
+            if start == Start::Process && self.keep {
+                let what = "a process writes its log to longhaul, and would break without it";
+                return Err(Mistake::new(what).at("--keep").hint("--start docker --keep"));
+            }
+        } else if self.keep || !self.more.is_empty() || self.pull {
+            let flag = if self.keep {
+                "--keep"
+            } else if self.pull {
+                "--pull"
+            } else {
+                "--start-arg"
+            };
+            return Err(Mistake::new(format!("{flag} is for a server that longhaul starts"))
+                .hint("--start docker, with the recipe to start"));
+        }
+        if is_watching && !has_endpoint {
+            return Err(Mistake::new("what is watched is known, but not where it answers")
+                .hint("--endpoint http://localhost:8000"));
+        }
+        if self.container.is_some() && self.pid.is_some() {
+            let what = "a container's process is found by itself";
+            return Err(Mistake::new(what).at("--pid").hint("--container NAME alone"));
+        }
+        self.check_engine()
+    }
+
+    fn check_engine(&self) -> Result<(), Mistake> {
+        let of_container = self.start.is_some_and(Start::is_container);
+        let flags = [
+            ("--pull", self.pull, of_container),
+            ("--env", !self.env.is_empty(), of_container),
+            ("--gpus", self.gpus.is_some(), of_container),
+            ("--start-arg", !self.more.is_empty(), self.start != Some(Start::Process)),
+            (
+                "--engine",
+                self.engine.is_some(),
+                self.container.is_some() || !matches!(self.start, None | Some(Start::Process)),
+            ),
+        ];
+        match flags.into_iter().find(|(_, is_given, fits)| *is_given && !fits) {
+            Some((flag, ..)) => Err(Mistake::new(format!("{flag} has nothing to act on here"))
+                .hint("--start docker or podman, with the recipe to start")),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the recipe that is to be started; the address at which it will answer.
+    ///
+    /// # Errors
+    /// This start cannot carry it out, and which could.
+    pub fn take(&mut self, reading: Reading) -> Result<String, Mistake> {
+        if let Some(start) = self.start.filter(|start| *start != Start::Sparkrun) {
+            only_what_it_can(start, &reading)?;
+        }
+        let address = address(self.start, &reading);
+        self.reading = Some(reading);
+        Ok(address)
+    }
+
+    /// Its flags, for the line that does it again.
+    pub fn again(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut flags: Vec<(&'static str, Option<String>)> = Vec::new();
+        let mut value = |name, value: Option<String>| {
+            flags.extend(value.map(|value| (name, Some(value))));
+        };
+        value("start", self.start.map(|start| start.word().to_owned()));
+        value("container", self.container.clone());
+        value("pid", self.pid.map(|pid| pid.to_string()));
+        value("engine", self.engine.clone());
+        value("gpus", self.gpus.clone());
+        for name in &self.env {
+            value("env", Some(name.clone()));
+        }
+        for word in &self.more {
+            value("start-arg", Some(word.clone()));
+        }
+        flags.extend(
+            [("pull", self.pull), ("keep", self.keep)]
+                .into_iter()
+                .filter_map(|(name, is_on)| is_on.then_some((name, None))),
+        );
+        flags
+    }
+}
+
+fn only_what_it_can(start: Start, reading: &Reading) -> Result<(), Mistake> {
+    let flag = format!("--start {}", start.word());
+    let to_sparkrun = |what: String| {
+        Err(Mistake::new(what).at(&reading.recipe.source.origin).hint("--start sparkrun"))
+    };
+    if let Some((key, _)) = reading.hooks.first() {
+        return to_sparkrun(format!("the recipe has `{key}`, which {flag} would not carry out"));
+    }
+    let other = |key: &str| {
+        reading.others.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    };
+    if reading.how != How::AsItStands
+        && let Some(key) = FOR_ITS_TOOLS.into_iter().find(|key| other(key).is_some())
+    {
+        return to_sparkrun(format!("the recipe has `{key}`, which {flag} would not carry out"));
+    }
+    let nodes = other("min_nodes").and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
+    if nodes > 1 || other("cluster_only").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        return to_sparkrun("the recipe needs several machines".to_owned());
+    }
+    match (start, reading.how, &reading.recipe.command) {
+        (Start::Process, How::AsItStands, _) => {
+            Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
+                .hint("--start docker"))
+        }
+        (_, How::AsItStands, _) | (_, _, Some(_)) => Ok(()),
+        (_, _, None) => {
+            to_sparkrun("the recipe has no command, and longhaul cannot build one".to_owned())
+        }
+    }
+}
+
+/// Where the recipe's server will answer.
+fn address(start: Option<Start>, reading: &Reading) -> String {
+    let recipe = &reading.recipe;
+    let usual = match engine_of(&recipe.runtime) {
+        Engine::Sglang => 30_000,
+        Engine::LlamaCpp => 8080,
+        Engine::Vllm | Engine::Unknown => 8000,
+    };
+    let inside = recipe.whole("port").unwrap_or(usual);
+    let line = docker::begins(&recipe.source.text)
+        .filter(|_| reading.how == How::AsItStands)
+        .map(|start| docker::parse(&recipe.source.text, start));
+    let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
+    let host = match start {
+        Some(Start::Docker | Start::Podman) => engine_host(),
+        _ => None,
+    };
+    let named = recipe.settings.get("host").map(String::as_str);
+    let host = host.unwrap_or_else(|| match named {
+        None | Some("0.0.0.0" | "::" | "localhost" | "127.0.0.1") => "127.0.0.1".to_owned(),
+        Some(_) if reading.how == How::AsItStands => "127.0.0.1".to_owned(),
+        Some(host) => host.to_owned(),
+    });
+    format!("http://{host}:{port}")
+}
+
+/// The port of this machine behind which a saved line puts the server's.
+fn published(line: &docker::Line, inside: u64) -> Option<u64> {
+    let ports = line.options.iter().filter(|(name, _)| matches!(name.as_str(), "-p" | "--publish"));
+    let pairs: Vec<(u64, u64)> = ports
+        .filter_map(|(_, value)| {
+            let mut parts = value.split('/').next()?.rsplit(':');
+            let there = parts.next()?.parse().ok()?;
+            let here = parts.next().map_or(Some(there), |here| here.parse().ok())?;
+            Some((here, there))
+        })
+        .collect();
+    let is_it = pairs.iter().find(|(_, there)| *there == inside).or(pairs.first());
+    is_it.map(|(here, _)| *here)
+}
+
+/// The machine of an engine that runs elsewhere.
+fn engine_host() -> Option<String> {
+    host_of(&std::env::var("DOCKER_HOST").ok()?)
+}
+
+fn host_of(engine: &str) -> Option<String> {
+    let rest = engine.strip_prefix("ssh://").or_else(|| engine.strip_prefix("tcp://"))?;
+    let rest = rest.split('/').next()?;
+    let rest = rest.rsplit('@').next()?;
+    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Source;
+    use crate::spec::recipe::{Wishes, read_as};
+
+    fn reading(text: &str) -> Reading {
+        let source =
+            Source { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() };
+        read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("a recipe")
+    }
+
+    fn boxed(start: Start) -> Boxed {
+        Boxed { start: Some(start), ..Boxed::default() }
+    }
+
+    fn told(result: Result<String, Mistake>) -> String {
+        result.expect_err("a mistake").to_string()
+    }
+
+    #[test]
+    fn what_only_its_own_tools_carry_out_is_sent_to_them() {
+        let plain = "model: m\ncontainer: a/b:1\ncommand: vllm serve m --port 9000\n";
+        for (more, word) in [
+            ("mods: [x]\n", "mods"),
+            ("pre_exec: [echo]\n", "pre_exec"),
+            ("min_nodes: 2\n", "several machines"),
+            ("build_args: [--x]\n", "build_args"),
+        ] {
+            let found = told(boxed(Start::Docker).take(reading(&format!("{plain}{more}"))));
+            assert!(found.contains(word) && found.contains("--start sparkrun"), "{found}");
+            assert!(boxed(Start::Sparkrun).take(reading(&format!("{plain}{more}"))).is_ok());
+        }
+        assert_eq!(
+            boxed(Start::Docker).take(reading(plain)),
+            Ok("http://127.0.0.1:9000".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_address_is_where_the_recipe_will_answer() {
+        let line = "docker run -d -p 127.0.0.1:18000:8000 a/b:1 org/m --host 0.0.0.0\n";
+        assert_eq!(
+            boxed(Start::Docker).take(reading(line)),
+            Ok("http://127.0.0.1:18000".to_owned())
+        );
+        let found = told(boxed(Start::Process).take(reading(line)));
+        assert!(found.contains("--start docker"), "{found}");
+        let llama = "model: m\ncommand: llama-server -m x.gguf\n";
+        assert_eq!(
+            boxed(Start::Process).take(reading(llama)),
+            Ok("http://127.0.0.1:8080".to_owned())
+        );
+        assert_eq!(host_of("ssh://me@spark:22"), Some("spark".to_owned()));
+        assert_eq!(host_of("tcp://10.0.0.7:2375"), Some("10.0.0.7".to_owned()));
+        assert_eq!(host_of("unix:///run/x.sock"), None);
+    }
+
+    #[test]
+    fn flags_that_do_not_go_together_are_told_before_anything_starts() {
+        let asked = Asked { recipe: Some("r.yaml".to_owned()), ..Asked::default() };
+        let wrong = |boxed: Boxed, has_endpoint: bool| {
+            boxed.check(has_endpoint, false, &asked).expect_err("wrong").to_string()
+        };
+        let keep = Boxed { keep: true, ..boxed(Start::Process) };
+        assert!(wrong(keep, false).contains("--start docker --keep"));
+        let watching = Boxed { container: Some("x".to_owned()), ..Boxed::default() };
+        assert!(wrong(watching.clone(), false).contains("--endpoint"));
+        assert!(
+            wrong(Boxed { start: Some(Start::Docker), ..watching }, true).contains("one of them")
+        );
+        assert!(wrong(Boxed { pull: true, ..Boxed::default() }, true).contains("--pull"));
+        let engine = Boxed { engine: Some("podman".to_owned()), ..boxed(Start::Process) };
+        assert!(wrong(engine, false).contains("--engine"));
+        let nothing = boxed(Start::Docker).check(false, false, &Asked::default());
+        assert!(nothing.expect_err("no recipe").to_string().contains("--recipe"));
+        assert_eq!(boxed(Start::Docker).check(false, false, &asked), Ok(()));
+    }
+}

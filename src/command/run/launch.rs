@@ -1,0 +1,225 @@
+//! From what the user wants of the box to a target that runs: shown before it
+//! is started, word for word, and with everything that longhaul adds.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::boxed::{Boxed, Start};
+use crate::command::tell;
+use crate::error::Mistake;
+use crate::spec::Recipe;
+use crate::spec::recipe::{How, Reading, docker};
+use crate::target::container::Engine;
+use crate::target::docker::image::resolved;
+use crate::target::docker::line::{Additions, RunLine, of_command, of_line};
+use crate::target::docker::{Container, LABEL};
+use crate::target::process::Process;
+use crate::target::sparkrun::Sparkrun;
+use crate::target::{Attached, Program, Started, watched};
+use crate::timeline::Timeline;
+use crate::world::Whereabouts;
+
+/// How long a server may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bounds a look at who listens on a port.
+const KNOCK: Duration = Duration::from_secs(1);
+/// Variables that a server may need and that nobody writes down: given by name where they are set.
+const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+/// Where images of this field have their model cache.
+const CACHE: &str = "/root/.cache/huggingface";
+
+/// What is needed to begin.
+pub struct Launch<'a> {
+    /// The user's wish.
+    pub boxed: &'a Boxed,
+    /// The clock.
+    pub timeline: Timeline,
+    /// Where the server will answer.
+    pub address: &'a str,
+}
+
+impl Launch<'_> {
+    /// A target that runs, and what was added to the recipe.
+    ///
+    /// # Errors
+    /// It cannot be started or found, and what to try.
+    pub async fn launched(
+        &self,
+        whereabouts: &Whereabouts,
+    ) -> Result<(Started, Vec<String>), Mistake> {
+        let whereabouts = whereabouts.clone();
+        let Some((start, reading)) = self.boxed.start.zip(self.boxed.reading.as_ref()) else {
+            return self.watched(whereabouts).await.map(|started| (started, Vec::new()));
+        };
+        self.is_free()?;
+        match start {
+            Start::Process => self.process(&reading.recipe, whereabouts),
+            Start::Docker | Start::Podman => self.container(start, reading, whereabouts).await,
+            Start::Sparkrun => self.sparkrun(&reading.recipe),
+        }
+    }
+
+    async fn watched(&self, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+        if let Some(name) = &self.boxed.container {
+            let engine = Engine::new(self.program(Start::Docker), self.timeline);
+            let look = engine.find(name).await?;
+            tell(&format!("watching container {name}: {}, started {}", look.status, look.started));
+            if !matches!(look.policy.as_str(), "" | "no") {
+                let policy = &look.policy;
+                tell(&format!(
+                    "note: restart policy `{policy}`: crashes are begun again by the engine, and longhaul counts them"
+                ));
+            }
+            return Ok(watched::container(&engine, name, look, whereabouts));
+        }
+        match self.boxed.pid {
+            Some(pid) => watched::process(pid, self.timeline, whereabouts),
+            None => Ok(Attached::start(self.timeline)),
+        }
+    }
+
+    /// Whoever listens there already would be driven in the recipe's name.
+    fn is_free(&self) -> Result<(), Mistake> {
+        let place = self.address.split("://").last().unwrap_or_default();
+        let place = place.split('/').next().unwrap_or_default();
+        let addresses = place.to_socket_addrs().into_iter().flatten();
+        let is_taken =
+            addresses.take(2).any(|address| TcpStream::connect_timeout(&address, KNOCK).is_ok());
+        if !is_taken {
+            return Ok(());
+        }
+        Err(Mistake::new(format!("something listens on {} already", self.address))
+            .hint("end it, or drive it: --endpoint without --start")
+            .hint("another port in the recipe"))
+    }
+
+    fn process(
+        &self,
+        recipe: &Recipe,
+        whereabouts: Whereabouts,
+    ) -> Result<(Started, Vec<String>), Mistake> {
+        let command = recipe.command.clone().unwrap_or_default();
+        tell(&format!("starting, as a process of this machine:\n{}", indented(&command)));
+        for (name, _) in &recipe.env {
+            tell(&format!("  with the recipe's {name}"));
+        }
+        let process =
+            Process { command, env: recipe.env.clone(), folder: None, patience: PATIENCE };
+        Ok((process.start(self.timeline, whereabouts)?, Vec::new()))
+    }
+
+    async fn container(
+        &self,
+        start: Start,
+        reading: &Reading,
+        whereabouts: Whereabouts,
+    ) -> Result<(Started, Vec<String>), Mistake> {
+        let engine = Engine::new(self.program(start), self.timeline);
+        let Some(image) = reading.recipe.container.as_deref() else {
+            return Err(Mistake::new("the recipe names no image")
+                .at(&reading.recipe.source.origin)
+                .hint("`container: name@sha256:…`"));
+        };
+        if self.boxed.pull {
+            tell(&format!("pulling {image} where it is not here"));
+        }
+        let image = resolved(&engine, image, self.boxed.pull).await?;
+        let label = self.label();
+        let line = self.line(reading, &image, &label)?;
+        tell(&format!("starting: {} run -d {}", engine.program.0, shown(&line.words)));
+        tell(&format!("added to the recipe: {}", line.added.join(", ")));
+        let container = Container {
+            engine,
+            words: line.words,
+            label,
+            patience: PATIENCE,
+            keep: self.boxed.keep,
+        };
+        Ok((container.start(whereabouts).await?, line.added))
+    }
+
+    fn line(&self, reading: &Reading, image: &str, label: &str) -> Result<RunLine, Mistake> {
+        let recipe = &reading.recipe;
+        let home = std::env::var("HOME").unwrap_or_default();
+        let is_set = |name: &&str| std::env::var_os(name).is_some();
+        let secrets = SECRETS.iter().filter(|name| is_set(name)).map(|&name| name.to_owned());
+        let asked = self.boxed.env.iter().cloned();
+        let gpus = self.boxed.gpus.clone().unwrap_or_else(|| "all".to_owned());
+        let cache =
+            std::env::var("HF_HOME").unwrap_or_else(|_| format!("{home}/.cache/huggingface"));
+        let additions = Additions {
+            name: format!("longhaul-{}", recipe.source.name),
+            label: format!("{LABEL}={label}"),
+            gpus: (gpus != "none").then_some(gpus),
+            cache: PathBuf::from(&cache).is_dir().then(|| (cache, CACHE.to_owned())),
+            secrets: secrets.chain(asked).collect(),
+            more: self.boxed.more.clone(),
+            home,
+        };
+        if reading.how == How::AsItStands {
+            let begins = docker::begins(&recipe.source.text).unwrap_or_default();
+            let saved = docker::parse(&recipe.source.text, begins);
+            let own = self.boxed.env.clone();
+            return of_line(image, &saved, &Additions { secrets: own, ..additions });
+        }
+        let command = recipe.command.as_deref().unwrap_or_default();
+        Ok(of_command(image, &recipe.env, command, &additions))
+    }
+
+    fn sparkrun(&self, recipe: &Recipe) -> Result<(Started, Vec<String>), Mistake> {
+        let sparkrun = Sparkrun {
+            program: Program(self.program(Start::Sparkrun).to_owned()),
+            recipe: self.for_sparkrun(recipe)?,
+            label: self.label(),
+            more: self.boxed.more.clone(),
+            keep: self.boxed.keep,
+        };
+        let words = sparkrun.run_words();
+        tell(&format!("starting: {} {}", sparkrun.program.0, shown(&words)));
+        Ok((sparkrun.start(self.timeline)?, words))
+    }
+
+    /// The recipe as sparkrun finds it: a file by its path, a reference as it is, one of
+    /// longhaul's own as a file that it is written to.
+    fn for_sparkrun(&self, recipe: &Recipe) -> Result<String, Mistake> {
+        let source = &recipe.source;
+        let Some(name) = source.origin.strip_prefix("shipped:") else {
+            return Ok(source.origin.clone());
+        };
+        let path = std::env::temp_dir().join(format!("longhaul-{}", self.label()));
+        let file = path.join(format!("{name}.yaml"));
+        let written =
+            std::fs::create_dir_all(&path).and_then(|()| std::fs::write(&file, &source.text));
+        written.map_err(|why| {
+            Mistake::new(format!("the recipe cannot be handed to sparkrun: {why}"))
+                .at(file.display().to_string())
+        })?;
+        Ok(file.display().to_string())
+    }
+
+    fn program(&self, start: Start) -> &str {
+        self.boxed.engine.as_deref().unwrap_or(start.word())
+    }
+
+    /// This run's own.
+    fn label(&self) -> String {
+        format!("{:x}-{}", self.timeline.wall_us(), std::process::id())
+    }
+}
+
+/// Words as a shell would take them.
+fn shown(words: &[String]) -> String {
+    let is_plain = |word: &str| {
+        !word.is_empty()
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c))
+    };
+    let quoted = words.iter().map(|word| {
+        if is_plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,94 @@
+//! A container, asked about through its engine's command line: docker's or
+//! podman's, or one that stands in for them. What is known of it comes three
+//! ways, since each alone is blind: events (who did it), `inspect` (what was
+//! missed), and its log.
+
+pub mod event;
+pub mod follow;
+pub mod inspect;
+pub mod refusal;
+pub mod watch;
+
+use super::program::{NoAnswer, Program};
+use crate::error::Mistake;
+use crate::timeline::Timeline;
+use inspect::Look;
+
+/// Bounds a question to a daemon that hangs.
+const QUESTION_US: u64 = 20_000_000;
+
+/// A container engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// `docker`, `podman`, or a path.
+    pub program: Program,
+    /// The clock.
+    pub timeline: Timeline,
+}
+
+/// Why nothing is known of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The engine knows no such container.
+    Gone,
+    /// The engine does not answer, or not to us.
+    Dark(String),
+}
+
+impl Engine {
+    /// An engine.
+    pub fn new(program: &str, timeline: Timeline) -> Engine {
+        Engine { program: Program(program.to_owned()), timeline }
+    }
+
+    /// Looks at a container.
+    pub async fn look(&self, name: &str) -> Result<Look, Unknown> {
+        let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
+        let asked = ["inspect", "--type", "container", name];
+        let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
+        if answer.is_good() {
+            return inspect::parse(&answer.out).ok_or_else(|| {
+                Unknown::Dark(format!("`{}` answers something else", self.program.0))
+            });
+        }
+        let complaint = answer.complaint();
+        Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
+    }
+
+    /// The names with digests under which the engine has an image.
+    pub async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
+        let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
+        let asked = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
+        let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
+        if answer.is_good() {
+            let names = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim());
+            return Ok(names.ok().flatten().unwrap_or_default());
+        }
+        let complaint = answer.complaint();
+        Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
+    }
+
+    /// Looks at a container that a user named.
+    ///
+    /// # Errors
+    /// There is none, or the engine cannot be asked.
+    pub async fn find(&self, name: &str) -> Result<Look, Mistake> {
+        if !is_plain(name) {
+            return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
+        }
+        self.look(name).await.map_err(|unknown| match unknown {
+            Unknown::Gone => {
+                Mistake::new(format!("{} knows no container `{name}`", self.program.0))
+                    .at("--container")
+                    .hint(format!("{} ps -a", self.program.0))
+            }
+            Unknown::Dark(why) => refusal::explained(&self.program.0, &why),
+        })
+    }
+}
+
+/// Whether a word may stand where an option could.
+pub fn is_plain(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}

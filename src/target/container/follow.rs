@@ -1,0 +1,227 @@
+//! The log of a container, followed over restarts and rotation. `logs -f` ends
+//! when the container does, and some engines fall silent when a file is
+//! rotated; so it is opened again from the last stamp on, and what comes twice
+//! is known by its stamp and text and left out.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Engine;
+use crate::target::log::{Ear, Lines};
+use crate::timeline::wall_text;
+use crate::unit::At;
+
+/// Lines that are known again; at ten thousand a second, what overlaps when opened again.
+const KNOWN_MAX: usize = 16_384;
+/// How far back it is opened again: two pipes, and an engine that writes out of order.
+const OVERLAP: Duration = Duration::from_secs(1);
+/// A log that is silent for so long is opened again, whatever the reason.
+const SILENT_US: u64 = 60_000_000;
+/// The first wait until it is opened again, and the longest.
+const WAIT_US: (u64, u64) = (200_000, 5_000_000);
+/// Lines between the pipes and whoever looks at them.
+const LINES_MAX: usize = 256;
+
+/// What was seen before.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The latest stamp.
+    last: Option<String>,
+    order: VecDeque<u64>,
+    hashes: BTreeSet<u64>,
+}
+
+impl Known {
+    /// A line without its stamp, unless it was seen before.
+    pub fn fresh<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let Some((stamp, text)) = stamped(line) else { return Some(line) };
+        let mut hasher = DefaultHasher::new();
+        line.hash(&mut hasher);
+        let hash = hasher.finish();
+        if !self.hashes.insert(hash) {
+            return None;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > KNOWN_MAX
+            && let Some(old) = self.order.pop_front()
+        {
+            self.hashes.remove(&old);
+        }
+        if self.last.as_deref().is_none_or(|last| last < stamp) {
+            self.last = Some(stamp.to_owned());
+        }
+        Some(text)
+    }
+
+    /// From where it is to be opened again.
+    pub fn since(&self) -> Option<String> {
+        let last = humantime::parse_rfc3339(self.last.as_deref()?).ok()?;
+        let since = last.checked_sub(OVERLAP).unwrap_or(SystemTime::UNIX_EPOCH);
+        Some(humantime::format_rfc3339_nanos(since).to_string())
+    }
+}
+
+/// `2026-11-23T05:31:39.273034974Z text`; the text may be empty.
+fn stamped(line: &str) -> Option<(&str, &str)> {
+    let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+    let is_stamp = stamp.len() >= 20 && stamp.as_bytes()[10] == b'T' && stamp.starts_with("20");
+    is_stamp.then_some((stamp, text))
+}
+
+/// From where a log is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Its first line.
+    Start,
+    /// Now.
+    Now,
+}
+
+/// Follows a container's log for ever.
+pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: From, ear: Ear) {
+    let timeline = engine.timeline;
+    let now = wall_text(timeline.wall_now_us());
+    let mut known = Known::default();
+    let mut wait_us = WAIT_US.0;
+    loop {
+        let since = known.since().or_else(|| (from == From::Now).then(|| now.clone()));
+        let arguments = match inside {
+            Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
+            None => arguments(&name, since.as_deref()),
+        };
+        let ended = read(&engine, &arguments, &mut known, &ear).await;
+        // Inside there are no stamps: what is opened again begins at its end.
+        if inside.is_some() && known.last.is_none() {
+            known.last = Some(String::new());
+        }
+        // A container that has ended has nothing more to say, and says so at once.
+        wait_us = if matches!(ended, Ok(1..)) { WAIT_US.0 } else { (wait_us * 2).min(WAIT_US.1) };
+        ear.sees(ended.err());
+        timeline.until(At(timeline.now().0 + wait_us)).await;
+    }
+}
+
+fn arguments(name: &str, since: Option<&str>) -> Vec<String> {
+    let mut words = vec!["logs", "-f", "--timestamps"];
+    if let Some(since) = since {
+        words.extend(["--since", since]);
+    }
+    words.push(name);
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
+    let lines = if is_again { "0" } else { "+1" };
+    ["exec", name, "tail", "-n", lines, "-F", path].map(str::to_owned).to_vec()
+}
+
+/// Reads until it ends or falls silent; how many lines were new.
+///
+/// # Errors
+/// Why nothing can be read.
+async fn read(
+    engine: &Engine,
+    arguments: &[String],
+    known: &mut Known,
+    ear: &Ear,
+) -> Result<u64, String> {
+    let timeline = engine.timeline;
+    let program = &engine.program.0;
+    let mut child =
+        engine.program.follow(arguments).map_err(|why| format!("`{program}`: {why}"))?;
+    let (lines, mut read) = mpsc::channel(LINES_MAX);
+    let mut pipes = JoinSet::new();
+    if let Some(pipe) = child.stdout.take() {
+        pipes.spawn_local(lines_of(pipe, lines.clone()));
+    }
+    if let Some(pipe) = child.stderr.take() {
+        pipes.spawn_local(lines_of(pipe, lines.clone()));
+    }
+    drop(lines);
+    let (mut complaint, mut count) = (None, 0);
+    loop {
+        let silent = At(timeline.now().0 + SILENT_US);
+        match timeline.before(silent, read.recv()).await {
+            Some(Some(line)) => {
+                // What bears no stamp is the engine's own, a complaint or a last word.
+                let is_complaint = stamped(&line).is_none() && arguments[0] == "logs";
+                if is_complaint {
+                    complaint = Some(line);
+                } else if let Some(text) = known.fresh(&line) {
+                    ear.sees(None);
+                    count += 1;
+                    ear.whole_line(timeline.now(), text).await;
+                }
+            }
+            Some(None) => break,
+            // Dropped, the child ends; it is opened again.
+            None => return Ok(count),
+        }
+    }
+    let status = child.wait().await.map_err(|why| format!("`{program}`: {why}"))?;
+    if status.success() {
+        return Ok(count);
+    }
+    Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", arguments[0])))
+}
+
+/// Hands on the lines of a pipe.
+async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 32 << 10]);
+    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
+        for line in lines.push(&buffer[..read]) {
+            if out.send(line).await.is_err() {
+                return;
+            }
+        }
+    }
+    if let Some(line) = lines.rest() {
+        let _ = out.send(line).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_twice_with_one_stamp_is_left_out_and_equal_texts_are_not() {
+        let mut known = Known::default();
+        let first = "2026-11-23T05:31:39.273034974Z step";
+        let second = "2026-11-23T05:31:39.273034975Z step";
+        assert_eq!(known.fresh(first), Some("step"));
+        assert_eq!(known.fresh(second), Some("step"));
+        assert_eq!(known.fresh(first), None);
+        assert_eq!(known.fresh("2026-11-23T05:31:38.1Z earlier"), Some("earlier"));
+        assert_eq!(known.since().as_deref(), Some("2026-11-23T05:31:38.273034975Z"));
+    }
+
+    #[test]
+    fn an_empty_line_has_a_stamp_too() {
+        let mut known = Known::default();
+        assert_eq!(known.fresh("2026-11-23T05:31:39.273034974Z "), Some(""));
+        assert_eq!(known.fresh("2026-11-23T05:31:39.273034974Z "), None);
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let mut known = Known::default();
+        for n in 0..KNOWN_MAX + 10 {
+            let line = format!("2026-11-23T05:31:39.273034974Z {n}");
+            assert!(known.fresh(&line).is_some());
+        }
+        assert_eq!((known.order.len(), known.hashes.len()), (KNOWN_MAX, KNOWN_MAX));
+    }
+
+    #[test]
+    fn it_is_opened_again_from_the_last_stamp() {
+        assert_eq!(arguments("x", None), ["logs", "-f", "--timestamps", "x"]);
+        assert_eq!(arguments("x", Some("S"))[3..], ["--since", "S", "x"]);
+        assert_eq!(inside_arguments("x", "/l", true)[3..], ["-n", "0", "-F", "/l"]);
+    }
+}

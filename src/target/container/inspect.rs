@@ -1,0 +1,210 @@
+//! What `inspect` says of a container, of all its fields those that tell one
+//! life of it from another. docker's and podman's pages differ in what they
+//! leave out, so that every field but the id may be missing.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// A container as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Its id, whole.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// The id of its image: of the configuration, not the digest of a registry.
+    pub image: String,
+    /// The image as it was named at its start.
+    pub image_name: String,
+    /// `running`, `paused`, `exited`, `restarting` …
+    pub status: String,
+    /// Whether it runs, a paused one too.
+    pub running: bool,
+    /// Its process on the engine's machine; 0 where there is none.
+    pub pid: u32,
+    /// The last exit code.
+    pub exit_code: Option<i64>,
+    /// Whether an OOM killer struck in its cgroup.
+    pub oom_killed: Option<bool>,
+    /// When this life of it began.
+    pub started: String,
+    /// When the last one ended.
+    pub finished: String,
+    /// How often its restart policy started it again.
+    pub restarts: u64,
+    /// The policy.
+    pub policy: String,
+    /// Its environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+    /// Its first process, words joined.
+    pub command: String,
+    /// Where its engine keeps its log.
+    pub log_path: String,
+}
+
+/// Reads the page of one container.
+pub fn parse(page: &str) -> Option<Look> {
+    let page: Value = serde_json::from_str(page).ok()?;
+    let page = page.as_array().and_then(|all| all.first()).unwrap_or(&page);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let texts = |value: &Value| -> Vec<String> {
+        match value {
+            Value::String(one) => vec![one.clone()],
+            Value::Array(all) => {
+                all.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let (state, config) = (&page["State"], &page["Config"]);
+    let words = [texts(&config["Entrypoint"]), texts(&config["Cmd"])].concat();
+    let labels = config["Labels"].as_object().into_iter().flatten();
+    Some(Look {
+        id: page["Id"].as_str().filter(|id| !id.is_empty())?.to_owned(),
+        name: text(&page["Name"]).trim_start_matches('/').to_owned(),
+        image: text(&page["Image"]),
+        image_name: text(&config["Image"]),
+        status: text(&state["Status"]),
+        running: state["Running"].as_bool().unwrap_or(false),
+        pid: state["Pid"].as_u64().unwrap_or(0) as u32,
+        exit_code: state["ExitCode"].as_i64(),
+        oom_killed: state["OOMKilled"].as_bool(),
+        started: text(&state["StartedAt"]),
+        finished: text(&state["FinishedAt"]),
+        restarts: page["RestartCount"].as_u64().unwrap_or(0),
+        policy: text(&page["HostConfig"]["RestartPolicy"]["Name"]),
+        env: texts(&config["Env"]),
+        labels: labels.map(|(name, value)| (name.clone(), text(value))).collect(),
+        command: words.join(" "),
+        log_path: text(&page["LogPath"]),
+    })
+}
+
+/// Whether a complaint says that there is no such thing.
+pub fn is_gone(complaint: &str) -> bool {
+    let said = complaint.to_ascii_lowercase();
+    ["no such container", "no such object", "no such image", "image not known", "no container with"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+/// What became of a container between two looks, where events did not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is another container by the same name.
+    Recreated(String),
+    /// It began another life, or several; and what shows it.
+    Restarted(String),
+    /// It ended.
+    Ended,
+    /// It was frozen.
+    Paused,
+    /// It was thawed.
+    Unpaused,
+}
+
+impl Look {
+    /// What changed since an earlier look.
+    pub fn since(&self, before: &Look) -> Option<Change> {
+        if self.id != before.id {
+            let short = |id: &str| id.chars().take(12).collect::<String>();
+            let words = format!("container {} in place of {}", short(&self.id), short(&before.id));
+            return Some(Change::Recreated(words));
+        }
+        let again = self.restarts.saturating_sub(before.restarts);
+        let is_other_life = self.started != before.started
+            || (self.pid != 0 && before.pid != 0 && self.pid != before.pid);
+        if again > 0 || is_other_life && self.running {
+            let mut words = format!("started at {}, before at {}", self.started, before.started);
+            if again > 0 {
+                let _ = write!(words, "; its restart policy began it {again} times more");
+            }
+            return Some(Change::Restarted(words));
+        }
+        match (before.status.as_str(), self.status.as_str()) {
+            (_, _) if before.running && !self.running => Some(Change::Ended),
+            ("paused", "running") => Some(Change::Unpaused),
+            (before, "paused") if before != "paused" => Some(Change::Paused),
+            _ => None,
+        }
+    }
+
+    /// Where the server keeps its log when its container's first process is not the server:
+    /// sparkrun's containers sleep, and run the server beside it.
+    pub fn log_inside(&self) -> Option<&'static str> {
+        self.command.contains("sleep infinity").then_some("/tmp/sparkrun_serve.log")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = r#"[{"Id":"56726ef0","Name":"/brain","Image":"sha256:9ca7","RestartCount":1,
+        "State":{"Status":"running","Running":true,"OOMKilled":false,"Pid":63,"ExitCode":0,
+        "StartedAt":"2026-11-23T05:31:39.273034974Z","FinishedAt":"0001-01-01T00:00:00Z"},
+        "Config":{"Image":"a/b@sha256:1","Env":["A=1"],"Labels":{"x":"y"},"Cmd":["serve"],
+        "Entrypoint":["/bin/s"]},"HostConfig":{"RestartPolicy":{"Name":"unless-stopped"}}}]"#;
+
+    #[test]
+    fn a_page_gives_what_tells_one_life_from_another() {
+        let look = parse(PAGE).expect("a page");
+        assert_eq!((look.id.as_str(), look.name.as_str(), look.pid), ("56726ef0", "brain", 63));
+        assert_eq!((look.restarts, look.policy.as_str()), (1, "unless-stopped"));
+        assert_eq!(look.command, "/bin/s serve");
+        assert_eq!(look.labels, [("x".to_owned(), "y".to_owned())]);
+        assert!(look.running && look.exit_code == Some(0) && look.oom_killed == Some(false));
+        assert_eq!(parse("[]"), None);
+        assert_eq!(parse("Error"), None);
+    }
+
+    #[test]
+    fn another_life_is_seen_even_when_it_runs_at_both_looks() {
+        let before = parse(PAGE).expect("a page");
+        let with = |change: &dyn Fn(&mut Look)| {
+            let mut look = before.clone();
+            change(&mut look);
+            look.since(&before)
+        };
+        let started = |look: &mut Look| look.started = "2026-11-23T06".to_owned();
+        let crashed = |look: &mut Look| look.restarts = 6;
+        assert!(matches!(with(&started), Some(Change::Restarted(_))));
+        let Some(Change::Restarted(words)) = with(&crashed) else { panic!("not seen") };
+        assert!(words.contains("5 times more"), "{words}");
+        let other = with(&|look: &mut Look| look.id = "77".to_owned());
+        assert_eq!(other, Some(Change::Recreated("container 77 in place of 56726ef0".to_owned())));
+        let ended = with(&|look: &mut Look| {
+            look.running = false;
+            look.pid = 0;
+            look.status = "exited".to_owned();
+        });
+        assert_eq!(ended, Some(Change::Ended));
+        assert_eq!(
+            with(&|look: &mut Look| look.status = "paused".to_owned()),
+            Some(Change::Paused)
+        );
+        assert_eq!(with(&|_| ()), None);
+    }
+
+    #[test]
+    fn a_container_that_only_sleeps_keeps_its_log_inside() {
+        let sleeps = Look { command: "sleep infinity".to_owned(), ..Look::default() };
+        assert_eq!(sleeps.log_inside(), Some("/tmp/sparkrun_serve.log"));
+        assert_eq!(Look::default().log_inside(), None);
+    }
+
+    #[test]
+    fn both_engines_words_for_gone_are_understood() {
+        for words in [
+            "Error: No such container: x",
+            "Error: no such container x",
+            "Error: no such object: \"x\"",
+        ] {
+            assert!(is_gone(words), "{words}");
+        }
+        assert!(!is_gone("Cannot connect to the Docker daemon"));
+    }
+}

@@ -1,0 +1,116 @@
+//! What a container engine says when it will not, and what a user can do
+//! about it. The words are the engine's own; only their meaning is added.
+
+use crate::error::Mistake;
+use crate::escape::one_line;
+
+/// Bounds what is repeated of the engine's words.
+const WORDS_CHARS_MAX: usize = 400;
+
+/// Words that show why, what that is called, and what to try.
+const REASONS: [(&[&str], &str, &str); 11] = [
+    (
+        &["port is already allocated"],
+        "the port is in use",
+        "end what listens there, or serve on another port (`port` in the recipe)",
+    ),
+    (
+        &["address already in use"],
+        "the port is in use",
+        "end what listens there, or serve on another port (`port` in the recipe)",
+    ),
+    (
+        &["could not select device driver"],
+        "the engine has no driver for GPUs",
+        "install the NVIDIA container toolkit and restart the engine, or --gpus none",
+    ),
+    (
+        &["no such file or directory", "unable to start container process"],
+        "the image has no such program",
+        "look at the image's entry point, or start the recipe with the tools it was made for",
+    ),
+    (
+        &["executable file not found"],
+        "the image has no such program",
+        "look at the image's entry point, or start the recipe with the tools it was made for",
+    ),
+    (
+        &["permission denied", "socket"],
+        "you may not talk to the engine",
+        "as a member of the group that may (docker), with sudo, or --engine podman; whoever may, is root there",
+    ),
+    (
+        &["cannot connect to the docker daemon"],
+        "the engine does not run",
+        "start it, or say where it runs: DOCKER_HOST, docker context",
+    ),
+    (
+        &["is already in use by container"],
+        "there is a container of that name",
+        "look at it and remove it yourself: longhaul removes nothing that it did not start",
+    ),
+    (&["no such image"], "the image is not here", "--pull, to let longhaul fetch it"),
+    (
+        &["manifest unknown"],
+        "no registry has this image",
+        "look at its name and digest: `longhaul recipe check`",
+    ),
+    (&["unauthorized"], "the registry wants you to log in", "log in with the engine's own `login`"),
+];
+
+/// Explains why an engine would not.
+pub fn explained(program: &str, words: &str) -> Mistake {
+    let said = words.to_ascii_lowercase();
+    let reason = REASONS.iter().find(|(signs, _, _)| signs.iter().all(|sign| said.contains(sign)));
+    // The first line says it; what follows is how to ask for help.
+    let line = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = one_line(line.trim(), WORDS_CHARS_MAX);
+    match reason {
+        Some((_, meaning, hint)) => {
+            Mistake::new(format!("{program}: {meaning}")).at(line).hint(*hint)
+        }
+        None => Mistake::new(format!("{program}: {line}"))
+            .hint("the same by hand shows more; -v shows the command line"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_explained_with_something_to_try() {
+        let runc = "docker: Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/x\": stat /x: no such file or directory: unknown\n\nRun 'docker run --help' for more information";
+        for (words, meaning) in [
+            (
+                "docker: Error response from daemon: driver failed: Bind for 127.0.0.1:1 failed: port is already allocated",
+                "port is in use",
+            ),
+            (
+                "docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]",
+                "no driver for GPUs",
+            ),
+            (runc, "no such program"),
+            (
+                "permission denied while trying to connect to the Docker daemon socket at unix:///x",
+                "may not talk",
+            ),
+            (
+                "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
+                "does not run",
+            ),
+            ("docker: Error response from daemon: No such image: a/b@sha256:1", "not here"),
+            ("Error response from daemon: manifest unknown: manifest unknown", "no registry has"),
+            (
+                "Conflict. The container name \"/b\" is already in use by container \"1\".",
+                "of that name",
+            ),
+        ] {
+            let told = explained("docker", words).to_string();
+            assert!(told.contains(meaning) && told.contains("try: "), "{told}");
+            assert!(!told.contains("--help"), "{told}");
+        }
+        let told = explained("docker", "something new").to_string();
+        assert!(told.contains("something new") && told.contains("try: "), "{told}");
+    }
+}

@@ -1,0 +1,258 @@
+//! A server that longhaul starts as a container, through docker's or podman's
+//! command line. It is found again by the id that the engine gave it; nothing
+//! else is ever stopped or removed.
+
+pub mod image;
+pub mod line;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::container::follow::{From, follow};
+use super::container::watch::{Watched, watch};
+use super::container::{Engine, Unknown, refusal};
+use super::handle::{self, Orders, Started, Voice};
+use super::log::Ear;
+use super::memory;
+use crate::error::Mistake;
+use crate::fact::{Exited, Source, TargetFact, TargetWord};
+use crate::unit::{At, micros};
+use crate::world::{TargetOrder, Whereabouts};
+
+/// Bounds `run -d`, and what is asked of the engine at an end; a busy daemon takes seconds.
+const ORDER_US: u64 = 120_000_000;
+/// How long the last of a log may take to arrive.
+const LAST_WORDS_US: u64 = 1_000_000;
+
+/// The label by which what longhaul started is known.
+pub const LABEL: &str = "longhaul.run";
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// The engine.
+    pub engine: Engine,
+    /// Behind `run`: options, image, command.
+    pub words: Vec<String>,
+    /// The value of its label, this run's alone.
+    pub label: String,
+    /// How long it may take to end when it is asked to.
+    pub patience: Duration,
+    /// Whether it is left running at the end.
+    pub keep: bool,
+}
+
+impl Container {
+    /// Starts it. The task ends and removes it when the run lets go of it.
+    ///
+    /// # Errors
+    /// Why the engine would not, and what to try.
+    pub async fn start(self, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+        let memory = memory::available();
+        let program = self.engine.program.0.clone();
+        let mut ours = Ours { container: self, id: None };
+        if let Err(why) = ours.run().await {
+            ours.sweep().await;
+            return Err(refusal::explained(&program, &why));
+        }
+        let timeline = ours.container.engine.timeline;
+        Ok(handle::spawn(timeline, |orders, voice| async move {
+            let ear = Ear::new(voice.clone(), Source::Container);
+            let tasks = Tasks::default();
+            let mut life = Life { ours, voice, ear, whereabouts, memory, tasks };
+            life.tasks.always.spawn_local(life.ear.clone().cover());
+            life.go_on(orders).await;
+        }))
+    }
+}
+
+/// The container while it is longhaul's. Dropped before it was removed, the engine is told to.
+struct Ours {
+    container: Container,
+    id: Option<String>,
+}
+
+impl Ours {
+    /// Starts it; its id.
+    async fn run(&mut self) -> Result<(), String> {
+        let Container { engine, words, .. } = &self.container;
+        let mut all = vec!["run".to_owned(), "-d".to_owned()];
+        all.extend(words.iter().cloned());
+        let answer = engine.program.ask(&engine.timeline, &all, ORDER_US).await;
+        let answer = answer.map_err(|why| why.words(&engine.program))?;
+        if !answer.is_good() {
+            return Err(answer.complaint());
+        }
+        let id = answer.out.lines().last().unwrap_or_default().trim().to_owned();
+        if id.len() < 12 || !id.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Err(format!("`{} run -d` gave no id", engine.program.0));
+        }
+        self.id = Some(id);
+        Ok(())
+    }
+
+    /// Removes what a start that failed left: by this run's label, so that it is ours.
+    async fn sweep(&self) {
+        let Container { engine, label, .. } = &self.container;
+        let filter = format!("label={LABEL}={label}");
+        let asked = ["ps", "-aq", "--no-trunc", "--filter", &filter];
+        let Ok(found) = engine.program.ask(&engine.timeline, &asked, ORDER_US).await else {
+            return;
+        };
+        for id in found.out.split_whitespace() {
+            // What cannot be removed was said to be there by its engine.
+            let _ = engine.program.ask(&engine.timeline, &["rm", "-f", id], ORDER_US).await;
+        }
+    }
+
+    /// Ends and removes it; how its process ended.
+    async fn end(&mut self) -> Result<Exited, String> {
+        let Some(id) = self.id.clone() else { return Ok(Exited::default()) };
+        let Container { engine, patience, .. } = &self.container;
+        let seconds = patience.as_secs().to_string();
+        let limit_us = ORDER_US + micros(*patience);
+        let asked = ["stop", "-t", &seconds, &id];
+        let stopped = engine.program.ask(&engine.timeline, &asked, limit_us).await;
+        let exit = match engine.look(&id).await {
+            Ok(look) => Exited { code: look.exit_code, signal: None, oom_killed: look.oom_killed },
+            Err(Unknown::Gone) => {
+                self.id = None;
+                return Ok(Exited::default());
+            }
+            Err(Unknown::Dark(why)) => return Err(why),
+        };
+        let removed = engine.program.ask(&engine.timeline, &["rm", "-f", &id], ORDER_US).await;
+        match removed {
+            Ok(answer) if answer.is_good() => self.id = None,
+            Ok(answer) => return Err(answer.complaint()),
+            Err(why) => return Err(why.words(&engine.program)),
+        }
+        stopped.map_err(|why| why.words(&engine.program))?;
+        Ok(exit)
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take().filter(|_| !self.container.keep) else { return };
+        // Only where a task broke: there is nobody left who could wait or tell.
+        let _ = Command::new(&self.container.engine.program.0)
+            .args(["rm", "-f", &id])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+    }
+}
+
+/// What goes on beside it.
+#[derive(Default)]
+struct Tasks {
+    /// For ever.
+    always: JoinSet<()>,
+    /// Its events and looks, as long as it is not longhaul that ends it.
+    watch: JoinSet<()>,
+    /// Its log, a little longer.
+    log: JoinSet<()>,
+}
+
+struct Life {
+    ours: Ours,
+    voice: Voice,
+    ear: Ear,
+    whereabouts: Whereabouts,
+    /// Memory that could be had before the first start.
+    memory: Option<u64>,
+    tasks: Tasks,
+}
+
+impl Life {
+    async fn go_on(mut self, mut orders: Orders) {
+        self.began(None).await;
+        while let Some((order, action)) = orders.recv().await {
+            self.obey(order, action, &orders).await;
+        }
+        if self.ours.container.keep {
+            self.ours.id = None;
+        } else {
+            self.end(None).await;
+        }
+    }
+
+    async fn began(&mut self, action: Option<u64>) {
+        let Some(id) = self.ours.id.clone() else { return };
+        let engine = self.ours.container.engine.clone();
+        let short = id.get(..12).unwrap_or(&id);
+        let words = format!("container {short} of {}", engine.program.0);
+        let fact = |fact: TargetFact| TargetFact { action, ..fact };
+        self.voice.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
+        self.voice.target(fact(TargetFact::ready("process"))).await;
+        let log = follow(engine.clone(), id.clone(), None, From::Start, self.ear.clone());
+        self.tasks.log.spawn_local(log);
+        let Ok(first) = engine.look(&id).await else {
+            let why = "the engine does not show the container that it has just started";
+            return self.voice.missed(Source::Container, "state", why).await;
+        };
+        let watched =
+            Watched { engine, name: id, whereabouts: self.whereabouts.clone(), is_own: true };
+        self.tasks.watch.spawn_local(watch(watched, first, self.voice.clone()));
+    }
+
+    async fn obey(&mut self, order: TargetOrder, action: u64, orders: &Orders) {
+        if order == TargetOrder::Launch && self.runs().await {
+            return self.failed(action, "launch: it runs already".to_owned()).await;
+        }
+        // Its memory is this box's only where its process is.
+        let is_here = self.whereabouts.pid().is_some();
+        if !self.end(Some(action)).await || order == TargetOrder::Stop {
+            return;
+        }
+        let timeline = self.voice.timeline();
+        let memory = self.memory.filter(|_| is_here);
+        if let Err(why) = memory::back(&timeline, memory, || orders.is_closed()).await {
+            return self.failed(action, why).await;
+        }
+        match self.ours.run().await {
+            Ok(()) => self.began(Some(action)).await,
+            Err(why) => {
+                self.ours.sweep().await;
+                let program = &self.ours.container.engine.program.0;
+                self.failed(action, refusal::explained(program, &why).to_string()).await;
+            }
+        }
+    }
+
+    async fn runs(&self) -> bool {
+        let Some(id) = &self.ours.id else { return false };
+        self.ours.container.engine.look(id).await.is_ok_and(|look| look.running)
+    }
+
+    async fn failed(&self, action: u64, why: String) {
+        let fact = TargetFact::new(TargetWord::Failed, why);
+        self.voice.target(TargetFact { action: Some(action), ..fact }).await;
+    }
+
+    /// Ends and removes it; whether it is gone.
+    async fn end(&mut self, action: Option<u64>) -> bool {
+        if self.ours.id.is_none() {
+            return true;
+        }
+        self.tasks.watch.abort_all();
+        let ended = self.ours.end().await;
+        self.whereabouts.moved(None);
+        let timeline = self.voice.timeline();
+        timeline.until(At(timeline.now().0 + LAST_WORDS_US)).await;
+        self.tasks.log.abort_all();
+        let fact = match &ended {
+            Ok(exit) => TargetFact {
+                exit: Some(*exit),
+                ..TargetFact::new(TargetWord::Exited, "longhaul stopped and removed its container")
+            },
+            Err(why) => TargetFact::new(TargetWord::Failed, format!("it cannot be ended: {why}")),
+        };
+        self.voice.target(TargetFact { action, ..fact }).await;
+        ended.is_ok()
+    }
+}

@@ -1,0 +1,243 @@
+//! From a recipe to what stands behind `docker run`. A recipe that is a saved
+//! `docker run` is started as it stands; one with a command gets what its own
+//! tools would add. Every word that is not the recipe's is told apart, shown
+//! and kept with the run.
+
+use crate::engine::flags;
+use crate::error::Mistake;
+use crate::spec::recipe::docker::Line;
+
+/// Enough for workers that hand tensors over in shared memory; a limit, taken only as used.
+/// Not the host's own: its owner's log-out may clear that.
+const SHM_SIZE: &str = "64g";
+
+/// Options of a saved line that would not let it be watched, or that longhaul sets itself.
+const DROPPED: [&str; 6] = ["-d", "--detach", "-i", "--interactive", "-t", "--tty"];
+
+/// What is added to a recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    /// Its name, where the recipe gives none.
+    pub name: String,
+    /// Its label, `name=value`.
+    pub label: String,
+    /// `--gpus`; nothing where none are wanted.
+    pub gpus: Option<String>,
+    /// The model cache: here, and in the container.
+    pub cache: Option<(String, String)>,
+    /// Variables whose values the engine takes from its own environment.
+    pub secrets: Vec<String>,
+    /// The user's own words.
+    pub more: Vec<String>,
+    /// The user's home, for `~` in a saved line.
+    pub home: String,
+}
+
+/// What stands behind `docker run -d`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunLine {
+    /// All of it.
+    pub words: Vec<String>,
+    /// What longhaul added, option by option.
+    pub added: Vec<String>,
+}
+
+impl RunLine {
+    fn add(&mut self, words: &[&str]) {
+        self.words.extend(words.iter().map(|&word| word.to_owned()));
+        self.added.push(words.join(" "));
+    }
+
+    fn keep(&mut self, words: &[&str]) {
+        self.words.extend(words.iter().map(|&word| word.to_owned()));
+    }
+}
+
+/// Of a recipe with a command.
+pub fn of_command(
+    image: &str,
+    env: &[(String, String)],
+    command: &str,
+    additions: &Additions,
+) -> RunLine {
+    let mut line = RunLine::default();
+    line.add(&["--pull", "never"]);
+    line.add(&["--name", &additions.name]);
+    line.add(&["--label", &additions.label]);
+    if let Some(gpus) = &additions.gpus {
+        line.add(&["--gpus", gpus]);
+    }
+    line.add(&["--ipc", "private"]);
+    line.add(&["--shm-size", SHM_SIZE]);
+    line.add(&["--network", "host"]);
+    if let Some((here, there)) = &additions.cache {
+        line.add(&["-v", &format!("{here}:{there}")]);
+    }
+    for (name, value) in env {
+        line.keep(&["-e", &format!("{name}={value}")]);
+    }
+    last(&mut line, additions);
+    // The rendered command is a shell's: quotes, line ends, variables.
+    line.add(&["--entrypoint", "bash"]);
+    line.keep(&[image, "-c", command]);
+    line
+}
+
+/// Of a saved `docker run`.
+///
+/// # Errors
+/// A shell would put something in that longhaul does not.
+pub fn of_line(image: &str, saved: &Line, additions: &Additions) -> Result<RunLine, Mistake> {
+    let mut line = RunLine::default();
+    line.add(&["--pull", "never"]);
+    line.add(&["--label", &additions.label]);
+    let is_named = saved.options.iter().any(|(name, _)| name == "--name");
+    if !is_named {
+        line.add(&["--name", &additions.name]);
+    }
+    for (name, value) in &saved.options {
+        let is_dropped = DROPPED.contains(&name.as_str())
+            || crate::spec::recipe::docker::is_short_switches(name)
+            || matches!(name.as_str(), "--rm" | "--pull");
+        if is_dropped {
+            line.added.push(format!("without {name}"));
+            continue;
+        }
+        let value = expanded(value, &additions.home)?;
+        if value.is_empty() {
+            line.keep(&[name]);
+        } else if name.starts_with("--") {
+            line.keep(&[&format!("{name}={value}")]);
+        } else {
+            line.keep(&[name, &value]);
+        }
+    }
+    for (name, value) in &saved.env {
+        match value.as_deref() {
+            None => line.keep(&["-e", name]),
+            // `-e TOKEN=$TOKEN`: the name alone says the same and shows no value.
+            Some(value) if is_variable(value, name) => line.keep(&["-e", name]),
+            Some(value) => {
+                let value = expanded(value, &additions.home)?;
+                line.keep(&["-e", &format!("{name}={value}")]);
+            }
+        }
+    }
+    last(&mut line, additions);
+    let command = saved.command.as_deref().unwrap_or_default();
+    let mut words: Vec<String> = flags::words(command).into_iter().map(|word| word.text).collect();
+    if let Some(entry) = &saved.entry {
+        line.keep(&[&format!("--entrypoint={entry}")]);
+        if !entry.is_empty() && !words.is_empty() {
+            words.remove(0);
+        }
+    }
+    line.keep(&[image]);
+    line.words.extend(words);
+    Ok(line)
+}
+
+fn last(line: &mut RunLine, additions: &Additions) {
+    for name in &additions.secrets {
+        line.add(&["-e", name]);
+    }
+    for word in &additions.more {
+        line.add(&[word]);
+    }
+}
+
+fn is_variable(value: &str, name: &str) -> bool {
+    value == format!("${name}") || value == format!("${{{name}}}")
+}
+
+/// A value of a saved line with the home folder put in, as a shell would; anything else that a
+/// shell would put in is refused, since longhaul runs none.
+fn expanded(value: &str, home: &str) -> Result<String, Mistake> {
+    let value = match value.strip_prefix("~/") {
+        Some(rest) => format!("{home}/{rest}"),
+        None => value.to_owned(),
+    };
+    let value = value.replace("=~/", &format!("={home}/"));
+    let value = value.replace("${HOME}", home).replace("$HOME", home);
+    if value.contains("$(") || value.contains('`') || value.contains('$') {
+        return Err(Mistake::new(format!(
+            "a shell would put something into `{value}`, and longhaul runs none"
+        ))
+        .hint("write the value into the recipe"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::recipe::docker;
+
+    fn additions() -> Additions {
+        Additions {
+            name: "longhaul-m".to_owned(),
+            label: "longhaul.run=7".to_owned(),
+            gpus: Some("all".to_owned()),
+            cache: Some(("/home/u/hf".to_owned(), "/root/.cache/huggingface".to_owned())),
+            secrets: vec!["HF_TOKEN".to_owned()],
+            more: vec!["--memory=100g".to_owned()],
+            home: "/home/u".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_command_gets_what_its_tools_would_add_and_every_added_word_is_told() {
+        let env = [("A".to_owned(), "b c".to_owned())];
+        let line = of_command("a/b@sha256:1", &env, "vllm serve m \\\n  --port 8000", &additions());
+        let text = line.words.join("|");
+        assert!(
+            text.ends_with("|--entrypoint|bash|a/b@sha256:1|-c|vllm serve m \\\n  --port 8000")
+        );
+        assert!(text.contains("|-e|A=b c|-e|HF_TOKEN|--memory=100g|"), "{text}");
+        assert!(!line.added.iter().any(|words| words.contains("A=b c")));
+        for words in ["--pull never", "--gpus all", "--shm-size 64g", "-e HF_TOKEN"] {
+            assert!(line.added.iter().any(|added| added == words), "{words}: {:?}", line.added);
+        }
+    }
+
+    fn saved(text: &str) -> Line {
+        docker::parse(text, docker::begins(text).expect("a docker run"))
+    }
+
+    #[test]
+    fn a_saved_line_is_started_as_it_stands_but_for_what_would_blind_longhaul() {
+        let saved = saved(
+            "docker run -d --rm -it --name brain --restart=unless-stopped -p 8000:8000 \
+             -v ~/models:/models -e A='b c' -e HF_TOKEN=$HF_TOKEN -e KEY \
+             a/b:1 org/m --spec '{\"k\": 1}'",
+        );
+        let line = of_line("a/b@sha256:1", &saved, &additions()).expect("a line");
+        let text = line.words.join("|");
+        assert_eq!(
+            text,
+            "--pull|never|--label|longhaul.run=7|--name=brain|--restart=unless-stopped|-p|8000:8000|\
+             -v|/home/u/models:/models|-e|A=b c|-e|HF_TOKEN|-e|KEY|-e|HF_TOKEN|--memory=100g|\
+             a/b@sha256:1|org/m|--spec|{\"k\": 1}"
+        );
+        assert!(line.added.contains(&"without --rm".to_owned()), "{:?}", line.added);
+    }
+
+    #[test]
+    fn an_entry_point_stays_one() {
+        let saved = saved("docker run --entrypoint vllm a/b:1 serve m --x 'a b'");
+        let line = of_line("a/b@sha256:1", &saved, &Additions::default()).expect("a line");
+        assert!(
+            line.words.join("|").ends_with("--entrypoint=vllm|a/b@sha256:1|serve|m|--x|a b"),
+            "{:?}",
+            line.words
+        );
+    }
+
+    #[test]
+    fn what_a_shell_would_put_in_is_refused() {
+        let saved = saved("docker run -v $(pwd):/x a/b:1 m");
+        let told =
+            of_line("a/b", &saved, &Additions::default()).expect_err("a shell's").to_string();
+        assert!(told.contains("try: write the value"), "{told}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What the run holds of a target, and what the target's task holds of the
+//! run. When the run lets go, the task ends what longhaul started.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::fact::{Fact, Missed, Reading, Source, TargetFact};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Contained, News, Target, TargetOrder};
+
+/// News that a target may have told and the run has not taken; bounds memory. A target that
+/// is not heard waits, and so does the server's log.
+const NEWS_MAX: usize = 1_024;
+
+/// Orders, each with the number of its action.
+pub type Orders = mpsc::UnboundedReceiver<(TargetOrder, u64)>;
+
+/// The run's end of a target.
+#[derive(Debug)]
+pub struct Handle {
+    news: mpsc::Receiver<News>,
+    orders: mpsc::UnboundedSender<(TargetOrder, u64)>,
+}
+
+/// A target whose task runs.
+#[derive(Debug)]
+pub struct Started {
+    /// The run's end. Letting it go ends what longhaul started.
+    pub handle: Handle,
+    /// The task; done when everything that longhaul started is gone.
+    pub task: JoinHandle<()>,
+}
+
+impl Target for Handle {
+    async fn news(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            // Its task is over: nothing more will become of it.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn order(&mut self, order: TargetOrder, action: u64) {
+        // A task that is over takes none, and has said why.
+        let _ = self.orders.send((order, action));
+    }
+}
+
+/// The task's way to say something.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    timeline: Timeline,
+    news: mpsc::Sender<News>,
+}
+
+impl Voice {
+    /// The clock.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    /// Says a fact, stamped now.
+    pub async fn say(&self, fact: Fact) {
+        self.say_at(self.timeline.now(), fact).await;
+    }
+
+    /// Says a fact of an instant that has passed.
+    pub async fn say_at(&self, at: At, fact: Fact) {
+        // Nobody listens any more when the run is over.
+        let _ = self.news.send(News::Fact(at, fact)).await;
+    }
+
+    /// Something became of the target.
+    pub async fn target(&self, fact: TargetFact) {
+        self.say(Fact::Target(fact)).await;
+    }
+
+    /// A value was read.
+    pub async fn reading(&self, source: Source, name: &str, value: f64) {
+        self.say(Fact::Reading(Reading::single(source, name, value))).await;
+    }
+
+    /// Something could not be read.
+    pub async fn missed(&self, source: Source, what: &str, why: &str) {
+        let (what, why) = (what.to_owned(), why.to_owned());
+        self.say(Fact::Missed(Missed { source, what, why, times: 1 })).await;
+    }
+
+    /// What its container is.
+    pub async fn contained(&self, contained: Contained) {
+        let _ = self.news.send(News::Contained(Box::new(contained))).await;
+    }
+
+    /// Bytes of its log.
+    pub async fn log(&self, bytes: Bytes) {
+        let _ = self.news.send(News::Log(bytes)).await;
+    }
+}
+
+/// Runs a target's life as a task.
+pub fn spawn<F: Future<Output = ()> + 'static>(
+    timeline: Timeline,
+    life: impl FnOnce(Orders, Voice) -> F,
+) -> Started {
+    let (news, heard) = mpsc::channel(NEWS_MAX);
+    let (orders, taken) = mpsc::unbounded_channel();
+    let task = tokio::task::spawn_local(life(taken, Voice { timeline, news }));
+    Started { handle: Handle { news: heard, orders }, task }
+}

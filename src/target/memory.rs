@@ -1,0 +1,80 @@
+//! The memory of this box: what a server held must be back before the next
+//! one starts, or that one dies for want of it and the wrong thing is blamed.
+
+use std::fs;
+
+use super::tree;
+use crate::timeline::Timeline;
+use crate::unit::At;
+
+/// What may still be missing: page cache and others' use move by as much.
+const TOLERANCE_BYTES: u64 = 2 << 30;
+/// Bounds how long memory is waited for.
+const WAIT_US: u64 = 300_000_000;
+/// How often it is looked at.
+const LOOK_US: u64 = 1_000_000;
+/// How many of those who hold it are named.
+const NAMED_MAX: usize = 3;
+
+/// Memory that can be had, in bytes; nothing where this box does not say.
+pub fn available() -> Option<u64> {
+    parse(&fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn parse(page: &str) -> Option<u64> {
+    let line = page.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Waits until as much memory as there was before can be had again.
+///
+/// # Errors
+/// In words: how much is missing, and who holds the most.
+pub async fn back(
+    timeline: &Timeline,
+    before: Option<u64>,
+    mut is_over: impl FnMut() -> bool,
+) -> Result<(), String> {
+    let Some(wanted) = before.map(|before| before.saturating_sub(TOLERANCE_BYTES)) else {
+        return Ok(());
+    };
+    let deadline = At(timeline.now().0 + WAIT_US);
+    loop {
+        let Some(now) = available().filter(|now| *now < wanted) else { return Ok(()) };
+        if timeline.now() >= deadline || is_over() {
+            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+            return Err(format!(
+                "memory did not come back in {} s: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
+                WAIT_US / 1_000_000,
+                gib(now),
+                gib(wanted),
+                holders()
+            ));
+        }
+        timeline.until(At(timeline.now().0 + LOOK_US)).await;
+    }
+}
+
+/// Who holds the most memory.
+fn holders() -> String {
+    let mut held: Vec<(u64, String)> = tree::all()
+        .into_iter()
+        .map(|process| (process.rss_pages, format!("{} (pid {})", process.name, process.pid)))
+        .collect();
+    held.sort_by(|a, b| b.cmp(a));
+    held.truncate(NAMED_MAX);
+    let names: Vec<String> = held.into_iter().map(|(_, name)| name).collect();
+    if names.is_empty() { "nobody who can be seen".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read_in_bytes() {
+        let page = "MemTotal:       131072 kB\nMemAvailable:     4096 kB\n";
+        assert_eq!(parse(page), Some(4 << 20));
+        assert_eq!(parse("MemTotal: 1 kB\n"), None);
+    }
+}

@@ -1,0 +1,229 @@
+//! A server that longhaul starts as a process of this box: the recipe's
+//! command, in a process group of its own. Ending it ends the whole tree: an
+//! engine's workers outlive the process that answered, and hold the memory.
+
+mod child;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use child::Child;
+
+use super::handle::{self, Orders, Started, Voice};
+use super::log::Ear;
+use super::memory;
+use super::tree;
+use crate::error::Mistake;
+use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{TargetOrder, Whereabouts};
+
+/// How often the tree is looked at, so that who leaves it is known again.
+const LOOK_US: u64 = 1_000_000;
+/// How long what a dead server left behind may take to end by itself.
+const ORPHANS_US: u64 = 5_000_000;
+/// How often it is said that it runs.
+const COVERAGE_US: u64 = 10_000_000;
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// A command for `bash -c`.
+    pub command: String,
+    /// Put over longhaul's own environment.
+    pub env: Vec<(String, String)>,
+    /// Where it runs.
+    pub folder: Option<PathBuf>,
+    /// How long it may take to end when it is asked to.
+    pub patience: Duration,
+}
+
+impl Process {
+    /// Starts it. The task ends it when the run lets go of it.
+    ///
+    /// # Errors
+    /// There is no `bash`, or no such folder.
+    pub fn start(self, timeline: Timeline, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+        let memory = memory::available();
+        let child = Child::spawn(&self).map_err(|why| {
+            Mistake::new(format!("the recipe's command cannot be started: {why}"))
+                .hint("bash, and the folder to run it in")
+        })?;
+        Ok(handle::spawn(timeline, |orders, voice| async move {
+            let ear = Ear::new(voice.clone(), Source::Process);
+            let mut tasks = JoinSet::new();
+            tasks.spawn_local(ear.clone().cover());
+            let life = Life {
+                process: self,
+                voice,
+                ear,
+                whereabouts,
+                memory,
+                child: None,
+                left: None,
+                _tasks: tasks,
+            };
+            life.go_on(child, orders).await;
+        }))
+    }
+}
+
+/// The life of a process and of those after it.
+struct Life {
+    process: Process,
+    voice: Voice,
+    ear: Ear,
+    whereabouts: Whereabouts,
+    /// Memory that could be had before the first start.
+    memory: Option<u64>,
+    child: Option<Child>,
+    /// A child that ended, and when: what it left behind.
+    left: Option<(At, Child)>,
+    _tasks: JoinSet<()>,
+}
+
+/// What happens to a process.
+enum Input {
+    Order(Option<(TargetOrder, u64)>),
+    Ended(std::io::Result<std::process::ExitStatus>),
+    Look,
+}
+
+impl Life {
+    async fn go_on(mut self, child: Child, mut orders: Orders) {
+        self.began(child, None).await;
+        let timeline = self.voice.timeline();
+        let mut covered = timeline.now();
+        let mut due = covered;
+        loop {
+            due = due.max(timeline.now());
+            let input = tokio::select! { biased;
+                order = orders.recv() => Input::Order(order),
+                ended = ended(self.child.as_mut()) => Input::Ended(ended),
+                () = timeline.until(due) => Input::Look,
+            };
+            match input {
+                Input::Order(None) => break,
+                Input::Order(Some((order, action))) => {
+                    self.obey(order, action, &mut orders).await;
+                }
+                Input::Ended(status) => self.died(status).await,
+                Input::Look => {
+                    due = At(timeline.now().0 + LOOK_US);
+                    self.look().await;
+                    if timeline.now().since(covered) >= COVERAGE_US {
+                        covered = timeline.now();
+                        let runs = f64::from(u8::from(self.child.is_some()));
+                        self.voice.reading(Source::Process, "running", runs).await;
+                    }
+                }
+            }
+        }
+        self.end(None).await;
+    }
+
+    async fn began(&mut self, mut child: Child, action: Option<u64>) {
+        self.whereabouts.moved(Some(child.pid));
+        child.listen(&self.ear);
+        let words = format!("pid {}: bash -c {:?}", child.pid, self.process.command);
+        let fact = |fact: TargetFact| TargetFact { action, ..fact };
+        self.voice.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
+        self.voice.target(fact(TargetFact::ready("process"))).await;
+        self.child = Some(child);
+    }
+
+    /// Its process ended, and nobody had asked it to.
+    async fn died(&mut self, status: std::io::Result<std::process::ExitStatus>) {
+        let at = self.voice.timeline().now();
+        let Some(mut child) = self.child.take() else { return };
+        self.whereabouts.moved(None);
+        // Its last words come before the news of its end.
+        child.heard(&self.voice.timeline()).await;
+        let left = child.tree.look();
+        let mut words = child::how(&status);
+        if !left.is_empty() {
+            let _ = write!(words, "; left behind: {}", tree::names(&left));
+        }
+        let exit = Some(child::exit(&status));
+        let fact = TargetFact { exit, ..TargetFact::new(TargetWord::Exited, words) };
+        self.voice.say_at(at, Fact::Target(fact)).await;
+        self.left = Some((at, child));
+    }
+
+    /// Who is there is remembered, and who should not be any more is ended.
+    async fn look(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.tree.look();
+        }
+        let now = self.voice.timeline().now();
+        let Some((since, child)) = &mut self.left else { return };
+        let orphans = child.tree.look();
+        if !orphans.is_empty() && now.since(*since) < ORPHANS_US {
+            return;
+        }
+        if !orphans.is_empty() {
+            child.tree.end();
+            let seconds = now.since(*since) as f64 / 1e6;
+            let words = format!(
+                "{} outlived the server's process by {seconds:.0} s and were ended: longhaul had started them",
+                tree::names(&orphans)
+            );
+            self.voice.say(Fact::Seen(Seen::note("orphans", words))).await;
+        }
+        self.left = None;
+    }
+
+    async fn obey(&mut self, order: TargetOrder, action: u64, orders: &mut Orders) {
+        if order == TargetOrder::Launch && self.child.is_some() {
+            return self.failed(action, "launch: it runs already".to_owned()).await;
+        }
+        self.end(Some(action)).await;
+        if order == TargetOrder::Stop {
+            return;
+        }
+        let timeline = self.voice.timeline();
+        if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {
+            return self.failed(action, why).await;
+        }
+        match Child::spawn(&self.process) {
+            Ok(child) => self.began(child, Some(action)).await,
+            Err(why) => self.failed(action, format!("it cannot be started: {why}")).await,
+        }
+    }
+
+    async fn failed(&self, action: u64, why: String) {
+        let fact = TargetFact::new(TargetWord::Failed, why);
+        self.voice.target(TargetFact { action: Some(action), ..fact }).await;
+    }
+
+    /// Ends all of it, what an earlier one left behind too.
+    async fn end(&mut self, action: Option<u64>) {
+        if let Some((_, mut child)) = self.left.take() {
+            child.tree.end();
+        }
+        let Some(mut child) = self.child.take() else { return };
+        let timeline = self.voice.timeline();
+        let ended = child.end(&timeline, self.process.patience).await;
+        self.whereabouts.moved(None);
+        child.heard(&timeline).await;
+        let words = match (&ended.status, ended.left.as_slice()) {
+            (Ok(_), []) => child::how(&ended.status),
+            (_, left) => format!("it cannot be ended: {}", tree::names(left)),
+        };
+        let exit = Some(child::exit(&ended.status));
+        let fact = TargetFact { exit, action, ..TargetFact::new(TargetWord::Exited, words) };
+        self.voice.target(fact).await;
+    }
+}
+
+/// Waits for a child, for ever where there is none.
+async fn ended(child: Option<&mut Child>) -> std::io::Result<std::process::ExitStatus> {
+    match child {
+        Some(child) => child.ended().await,
+        None => std::future::pending().await,
+    }
+}

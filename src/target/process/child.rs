@@ -1,0 +1,148 @@
+//! One process, from its start to the end of all that came of it.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use super::Process;
+use crate::fact::Exited;
+use crate::target::log::Ear;
+use crate::target::tree::{Seen, Tree};
+use crate::timeline::Timeline;
+use crate::unit::{At, micros};
+
+/// Bounds the wait for the last of a log: whoever was left behind may hold the pipe.
+const LAST_WORDS_US: u64 = 1_000_000;
+/// Bounds how long what was killed takes to go.
+const KILLED_US: u64 = 10_000_000;
+/// How often it is looked whether it is gone.
+const LOOK_US: u64 = 50_000;
+
+/// A process that longhaul started. Dropped, all of it is killed.
+pub struct Child {
+    /// Its number.
+    pub pid: u32,
+    /// It and all that came of it.
+    pub tree: Tree,
+    handle: tokio::process::Child,
+    /// Who reads its output.
+    readers: JoinSet<()>,
+}
+
+/// How an end went.
+pub struct Ended {
+    /// How the process itself ended.
+    pub status: io::Result<ExitStatus>,
+    /// Who is still there.
+    pub left: Vec<Seen>,
+}
+
+impl Child {
+    /// Starts a command in a process group of its own.
+    pub fn spawn(process: &Process) -> io::Result<Child> {
+        let mut command = Command::new("bash");
+        command
+            .arg("-c")
+            .arg(&process.command)
+            .envs(process.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(folder) = &process.folder {
+            command.current_dir(folder);
+        }
+        let handle = command.spawn()?;
+        let pid = handle.id().ok_or_else(|| io::Error::other("it ended at once"))?;
+        Ok(Child { pid, tree: Tree::of_group(pid), handle, readers: JoinSet::new() })
+    }
+
+    /// Listens to its output.
+    pub fn listen(&mut self, ear: &Ear) {
+        if let Some(pipe) = self.handle.stdout.take() {
+            self.readers.spawn_local(ear.clone().read(pipe));
+        }
+        if let Some(pipe) = self.handle.stderr.take() {
+            self.readers.spawn_local(ear.clone().read(pipe));
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+        self.handle.wait().await
+    }
+
+    /// Waits until its output is read, a moment at the most.
+    pub async fn heard(&mut self, timeline: &Timeline) {
+        let deadline = At(timeline.now().0 + LAST_WORDS_US);
+        let all = async { while self.readers.join_next().await.is_some() {} };
+        // Whoever holds the pipe beyond that is not waited for.
+        let _ = timeline.before(deadline, all).await;
+    }
+
+    /// Asks all of it to end, and kills what does not.
+    pub async fn end(&mut self, timeline: &Timeline, patience: Duration) -> Ended {
+        self.tree.look();
+        self.tree.ask_to_end();
+        if !self.gone(timeline, micros(patience)).await {
+            self.tree.end();
+            self.gone(timeline, KILLED_US).await;
+        }
+        let left = self.tree.look();
+        let status = match self.handle.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => Err(io::Error::other("it does not end")),
+            Err(why) => Err(why),
+        };
+        Ended { status, left }
+    }
+
+    /// Whether all of it is gone in time.
+    async fn gone(&mut self, timeline: &Timeline, limit_us: u64) -> bool {
+        let deadline = At(timeline.now().0 + limit_us);
+        loop {
+            // Who has ended must be fetched, else he stays as a zombie.
+            let is_over = !matches!(self.handle.try_wait(), Ok(None));
+            if is_over && self.tree.look().is_empty() {
+                return true;
+            }
+            let now = timeline.now();
+            if now >= deadline {
+                return false;
+            }
+            timeline.until(At(now.0 + LOOK_US).min(deadline)).await;
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.tree.end();
+    }
+}
+
+/// How a process ended, as a fact.
+pub fn exit(status: &io::Result<ExitStatus>) -> Exited {
+    let status = status.as_ref().ok();
+    Exited {
+        code: status.and_then(ExitStatus::code).map(i64::from),
+        signal: status.and_then(ExitStatusExt::signal).map(i64::from),
+        oom_killed: None,
+    }
+}
+
+/// How a process ended, in words.
+pub fn how(status: &io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("ended by signal {signal}"),
+            (None, None) => status.to_string(),
+        },
+        Err(why) => format!("how it ended is not known: {why}"),
+    }
+}

@@ -1,0 +1,331 @@
+//! A server that `sparkrun` starts and stops, on one machine or several. What
+//! it does is its own; longhaul says *run* and *stop*, listens to what it says,
+//! and knows the workload by the id that it tells.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Child;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::handle::{self, Orders, Started, Voice};
+use super::log::{Ear, Lines};
+use super::program::Program;
+use crate::error::Mistake;
+use crate::escape::one_line;
+use crate::fact::{Source, TargetFact, TargetWord};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::TargetOrder;
+
+/// Bounds `stop`: it asks every machine.
+const STOP_US: u64 = 180_000_000;
+/// How long the log is let be before it is followed again.
+const AGAIN_US: u64 = 5_000_000;
+/// Lines between the pipes and whoever looks at them.
+const LINES_MAX: usize = 256;
+/// Options that say where a workload is, with their value: `stop` and `logs` take them too.
+const PLACES: [&str; 6] =
+    ["--hosts", "-H", "--hosts-file", "--cluster", "--tp", "--tensor-parallel"];
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Sparkrun {
+    /// `sparkrun`, or a path.
+    pub program: Program,
+    /// A recipe as sparkrun finds it.
+    pub recipe: String,
+    /// The value of its label, this run's alone.
+    pub label: String,
+    /// The user's own words for `run`.
+    pub more: Vec<String>,
+    /// Whether it is left running at the end.
+    pub keep: bool,
+}
+
+impl Sparkrun {
+    /// What stands behind `sparkrun` to start it.
+    pub fn run_words(&self) -> Vec<String> {
+        let label = format!("{}={}", super::docker::LABEL, self.label);
+        let mut words =
+            ["run", &self.recipe, "--no-follow", "--label", &label].map(str::to_owned).to_vec();
+        words.extend(self.more.iter().cloned());
+        words
+    }
+
+    fn words(&self, verb: &str, id: Option<&str>) -> Vec<String> {
+        let mut words = vec![verb.to_owned(), id.unwrap_or(&self.recipe).to_owned()];
+        let mut more = self.more.iter().peekable();
+        while let Some(word) = more.next() {
+            let name = word.split('=').next().unwrap_or(word);
+            if !PLACES.contains(&name) {
+                continue;
+            }
+            words.push(word.clone());
+            if !word.contains('=') {
+                words.extend(more.next().cloned());
+            }
+        }
+        words
+    }
+
+    /// Starts it. The task stops it when the run lets go of it.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start(self, timeline: Timeline) -> Result<Started, Mistake> {
+        let child = self.program.follow(&self.run_words()).map_err(|why| {
+            Mistake::new(format!("`{}` cannot be started: {why}", self.program.0))
+                .hint("pip install sparkrun, or --engine PATH")
+        })?;
+        Ok(handle::spawn(timeline, |orders, voice| async move {
+            let ear = Ear::new(voice.clone(), Source::Process);
+            let mut tasks = JoinSet::new();
+            tasks.spawn_local(ear.clone().cover());
+            let life = Life {
+                sparkrun: self,
+                voice,
+                ear,
+                id: None,
+                state: State::Down,
+                tasks,
+                log: JoinSet::new(),
+            };
+            life.go_on(child, orders).await;
+        }))
+    }
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not started, or stopped.
+    Down,
+    /// `run` was said: something may be there that must be stopped.
+    Ours,
+    /// It ran before longhaul came: somebody else's.
+    Foreign,
+}
+
+struct Life {
+    sparkrun: Sparkrun,
+    voice: Voice,
+    ear: Ear,
+    id: Option<String>,
+    state: State,
+    tasks: JoinSet<()>,
+    log: JoinSet<()>,
+}
+
+impl Life {
+    async fn go_on(mut self, child: Child, mut orders: Orders) {
+        let mut pending = self.launched(child, None, &mut orders).await;
+        loop {
+            let order = match pending.take() {
+                Some(order) => Some(order),
+                None => orders.recv().await,
+            };
+            let Some((order, action)) = order else { break };
+            pending = self.obey(order, action, &mut orders).await;
+        }
+        if !self.sparkrun.keep {
+            self.stop(None).await;
+        }
+        self.tasks.abort_all();
+    }
+
+    async fn obey(
+        &mut self,
+        order: TargetOrder,
+        action: u64,
+        orders: &mut Orders,
+    ) -> Option<(TargetOrder, u64)> {
+        if self.state == State::Foreign || order == TargetOrder::Launch && self.state == State::Ours
+        {
+            let why = format!("{}: it runs already", order.word());
+            self.failed(Some(action), why).await;
+            return None;
+        }
+        self.stop(Some(action)).await;
+        if order == TargetOrder::Stop {
+            return None;
+        }
+        match self.sparkrun.program.follow(&self.sparkrun.run_words()) {
+            Ok(child) => self.launched(child, Some(action), orders).await,
+            Err(why) => {
+                self.failed(Some(action), why.to_string()).await;
+                None
+            }
+        }
+    }
+
+    /// Listens to `run` until it has done its work; an order that comes meanwhile ends that.
+    async fn launched(
+        &mut self,
+        mut child: Child,
+        action: Option<u64>,
+        orders: &mut Orders,
+    ) -> Option<(TargetOrder, u64)> {
+        self.state = State::Ours;
+        let words = format!("{} {}", self.sparkrun.program.0, self.sparkrun.run_words().join(" "));
+        let fact = TargetFact::new(TargetWord::Launched, words);
+        self.voice.target(TargetFact { action, ..fact }).await;
+        let (lines, mut heard) = mpsc::channel(LINES_MAX);
+        let mut pipes = JoinSet::new();
+        if let Some(pipe) = child.stdout.take() {
+            pipes.spawn_local(hand_on(pipe, lines.clone()));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            pipes.spawn_local(hand_on(pipe, lines.clone()));
+        }
+        drop(lines);
+        let mut last = String::new();
+        loop {
+            tokio::select! { biased;
+                order = orders.recv() => {
+                    // Dropped, `run` ends; what it started is stopped by its name.
+                    return order;
+                }
+                line = heard.recv() => {
+                    let Some(line) = line else { break };
+                    self.line(&line, action).await;
+                    if !line.trim().is_empty() {
+                        last = line;
+                    }
+                }
+            }
+        }
+        let status = child.wait().await;
+        if !matches!(&status, Ok(status) if status.success()) {
+            let how = status.map_or_else(|why| why.to_string(), |status| status.to_string());
+            let why = format!("`{} run`: {how}: {last}", self.sparkrun.program.0);
+            self.failed(action, one_line(&why, 600)).await;
+            return None;
+        }
+        if self.state == State::Foreign {
+            let why = "this workload ran already, started by somebody else; longhaul does not touch it: stop it, or drive it with --endpoint";
+            self.failed(action, why.to_owned()).await;
+            return None;
+        }
+        let words = self.sparkrun.words("logs", self.id.as_deref());
+        self.log.spawn_local(follow(
+            self.sparkrun.program.clone(),
+            words,
+            self.ear.clone(),
+            self.voice.clone(),
+        ));
+        None
+    }
+
+    async fn line(&mut self, line: &str, action: Option<u64>) {
+        self.ear.whole_line(self.voice.timeline().now(), line).await;
+        if let Some(id) = line.trim().strip_prefix("Cluster:") {
+            self.id = Some(id.trim().to_owned());
+            let fact = TargetFact::ready("process");
+            self.voice.target(TargetFact { action, ..fact }).await;
+        }
+        if line.trim().starts_with("Job already running") {
+            self.state = State::Foreign;
+        }
+    }
+
+    async fn failed(&self, action: Option<u64>, why: String) {
+        let fact = TargetFact::new(TargetWord::Failed, why);
+        self.voice.target(TargetFact { action, ..fact }).await;
+    }
+
+    async fn stop(&mut self, action: Option<u64>) {
+        if self.state != State::Ours {
+            return;
+        }
+        let words = self.sparkrun.words("stop", self.id.as_deref());
+        let program = &self.sparkrun.program;
+        let answer = program.ask(&self.voice.timeline(), &words, STOP_US).await;
+        self.log.abort_all();
+        match answer {
+            Ok(answer) if answer.is_good() => {
+                self.state = State::Down;
+                self.id = None;
+                let fact = TargetFact::new(TargetWord::Exited, format!("{} stop", program.0));
+                self.voice.target(TargetFact { action, ..fact }).await;
+            }
+            Ok(answer) => {
+                let why = format!("`{} stop`: {}", program.0, answer.complaint());
+                self.failed(action, one_line(&why, 600)).await;
+            }
+            Err(why) => self.failed(action, why.words(program)).await,
+        }
+    }
+}
+
+/// Follows the log through sparkrun's own verb, again when it ends. For ever.
+async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: Voice) {
+    words.extend(["-f", "-a"].map(str::to_owned));
+    let timeline = voice.timeline();
+    loop {
+        let mut command = tokio::process::Command::new(&program.0);
+        command.args(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        match command.process_group(0).kill_on_drop(true).spawn() {
+            Ok(mut child) => {
+                ear.sees(None);
+                if let Some(pipe) = child.stdout.take() {
+                    ear.clone().read(pipe).await;
+                }
+                let ended = child.wait().await;
+                if !matches!(&ended, Ok(status) if status.success()) {
+                    ear.sees(Some(format!("`{} logs` ended", program.0)));
+                }
+            }
+            Err(why) => ear.sees(Some(format!("`{} logs`: {why}", program.0))),
+        }
+        // What was told before is not told again.
+        if !words.iter().any(|word| word == "-n") {
+            words.extend(["-n", "0"].map(str::to_owned));
+        }
+        timeline.until(At(timeline.now().0 + AGAIN_US)).await;
+    }
+}
+
+/// Hands on the lines of a pipe.
+async fn hand_on(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
+    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
+        for line in lines.push(&buffer[..read]) {
+            if out.send(line).await.is_err() {
+                return;
+            }
+        }
+    }
+    if let Some(line) = lines.rest() {
+        let _ = out.send(line).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_and_logs_are_told_where_the_workload_is_and_nothing_else() {
+        let sparkrun = Sparkrun {
+            program: Program("sparkrun".to_owned()),
+            recipe: "@official/m".to_owned(),
+            label: "7".to_owned(),
+            more: ["--cluster", "mylab", "-o", "a=b", "--hosts=h1,h2"].map(str::to_owned).to_vec(),
+            keep: false,
+        };
+        assert_eq!(
+            sparkrun.run_words().join(" "),
+            "run @official/m --no-follow --label longhaul.run=7 --cluster mylab -o a=b --hosts=h1,h2"
+        );
+        assert_eq!(
+            sparkrun.words("stop", None).join(" "),
+            "stop @official/m --cluster mylab --hosts=h1,h2"
+        );
+        assert_eq!(
+            sparkrun.words("logs", Some("sparkrun_1_2")).join(" "),
+            "logs sparkrun_1_2 --cluster mylab --hosts=h1,h2"
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! The processes that came of a command. A server is a tree of them, and the
+//! tree outlives its root: whoever was seen once is known again by number *and*
+//! start time, so that a number used anew is never taken for an old process.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::escape::one_line;
+
+/// Bounds the tree that is remembered.
+const KNOWN_MAX: usize = 4_096;
+/// How many are named.
+const NAMED_MAX: usize = 8;
+
+/// A process as `/proc` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// Who started it, or took it over.
+    pub parent: u32,
+    /// Its process group.
+    pub group: u32,
+    /// When it began, ticks since boot.
+    pub began: u64,
+    /// Its memory, pages.
+    pub rss_pages: u64,
+    /// Whether it has ended and only waits to be counted.
+    pub is_zombie: bool,
+}
+
+/// All processes that can be seen.
+pub fn all() -> Vec<Seen> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(seen).collect()
+}
+
+/// One process, where it is there.
+pub fn seen(pid: u32) -> Option<Seen> {
+    parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+}
+
+/// A line of `/proc/PID/stat`. The name stands in brackets and may hold anything.
+fn parse(line: &str) -> Option<Seen> {
+    let (open, close) = (line.find('(')?, line.rfind(')')?);
+    let fields: Vec<&str> = line.get(close + 1..)?.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some(Seen {
+        pid: line[..open].trim().parse().ok()?,
+        name: one_line(line.get(open + 1..close)?, 64),
+        is_zombie: matches!(*fields.first()?, "Z" | "X"),
+        parent: number(1)? as u32,
+        group: number(2)? as u32,
+        began: number(19)?,
+        rss_pages: number(21).unwrap_or(0),
+    })
+}
+
+/// The tree below a process.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: u32,
+    /// Whether the root leads a process group of its own, which then is the tree's.
+    owns_group: bool,
+    /// When each one that was seen began.
+    known: BTreeMap<u32, u64>,
+}
+
+impl Tree {
+    /// The tree of a process that leads a group of its own.
+    pub fn of_group(root: u32) -> Tree {
+        Tree::new(root, true)
+    }
+
+    /// The tree of somebody else's process.
+    pub fn below(root: u32) -> Tree {
+        Tree::new(root, false)
+    }
+
+    fn new(root: u32, owns_group: bool) -> Tree {
+        let known = seen(root).map(|seen| (root, seen.began)).into_iter().collect();
+        Tree { root, owns_group, known }
+    }
+
+    /// Looks who is there now, and remembers them.
+    pub fn look(&mut self) -> Vec<Seen> {
+        self.look_among(all())
+    }
+
+    fn look_among(&mut self, mut all: Vec<Seen>) -> Vec<Seen> {
+        all.retain(|seen| !seen.is_zombie);
+        let known = &self.known;
+        let is_known = |seen: &Seen| known.get(&seen.pid) == Some(&seen.began);
+        // While one of the group lives its number is taken: a stranger's group is another one.
+        let group =
+            self.owns_group && all.iter().any(|seen| seen.group == self.root && is_known(seen));
+        let mut members: BTreeMap<u32, Seen> = BTreeMap::new();
+        let (inside, mut outside): (Vec<Seen>, Vec<Seen>) =
+            all.into_iter().partition(|seen| is_known(seen) || group && seen.group == self.root);
+        members.extend(inside.into_iter().map(|seen| (seen.pid, seen)));
+        loop {
+            let (children, rest): (Vec<Seen>, Vec<Seen>) =
+                outside.into_iter().partition(|seen| members.contains_key(&seen.parent));
+            outside = rest;
+            if children.is_empty() {
+                break;
+            }
+            members.extend(children.into_iter().map(|seen| (seen.pid, seen)));
+        }
+        self.known = members.values().map(|seen| (seen.pid, seen.began)).take(KNOWN_MAX).collect();
+        members.into_values().collect()
+    }
+
+    /// Asks all of it to end.
+    pub fn ask_to_end(&mut self) {
+        if self.owns_group && !self.look().is_empty() {
+            signal_group(self.root, Signal::TERM);
+        }
+    }
+
+    /// Ends all of it, whoever left the group among it.
+    pub fn end(&mut self) {
+        let members = self.look();
+        if self.owns_group && members.iter().any(|seen| seen.group == self.root) {
+            signal_group(self.root, Signal::KILL);
+        }
+        for member in members {
+            if let Some(pid) = number(member.pid) {
+                // Gone meanwhile is as good.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn signal_group(group: u32, signal: Signal) {
+    if let Some(pid) = number(group) {
+        // Gone meanwhile is as good.
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+fn number(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// Processes by name, for people.
+pub fn names(processes: &[Seen]) -> String {
+    let mut names: Vec<String> = processes
+        .iter()
+        .take(NAMED_MAX)
+        .map(|seen| format!("{} (pid {})", seen.name, seen.pid))
+        .collect();
+    if processes.len() > NAMED_MAX {
+        names.push(format!("{} more", processes.len() - NAMED_MAX));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, parent: u32, group: u32, began: u64) -> Seen {
+        let name = format!("p{pid}");
+        Seen { pid, name, parent, group, began, rss_pages: 1, is_zombie: false }
+    }
+
+    fn pids(found: &[Seen]) -> Vec<u32> {
+        found.iter().map(|seen| seen.pid).collect()
+    }
+
+    #[test]
+    fn a_name_may_hold_brackets_and_spaces() {
+        let line =
+            "77 (VLLM::Eng) (x) S 1 70 70 0 -1 4194560 1 0 0 0 5 5 0 0 20 0 1 0 9876 1000 42 1";
+        let seen = parse(line).expect("a line of stat");
+        assert_eq!((seen.pid, seen.name.as_str()), (77, "VLLM::Eng) (x"));
+        assert_eq!((seen.parent, seen.group, seen.began, seen.rss_pages), (1, 70, 9876, 42));
+        assert_eq!(parse("77 (x"), None);
+    }
+
+    #[test]
+    fn who_was_seen_once_is_known_when_the_root_is_gone_and_he_is_in_no_group_of_ours() {
+        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5)].into() };
+        let all = vec![
+            process(10, 1, 10, 5),
+            process(11, 10, 10, 6),
+            process(12, 11, 12, 7),
+            process(99, 1, 99, 3),
+        ];
+        assert_eq!(pids(&tree.look_among(all)), [10, 11, 12]);
+        let all = vec![process(12, 1, 12, 7), process(11, 1, 11, 50), process(99, 1, 99, 3)];
+        assert_eq!(pids(&tree.look_among(all)), [12], "11 is another process by now");
+    }
+
+    #[test]
+    fn a_stranger_with_the_old_roots_number_is_left_alone_with_his_group() {
+        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5)].into() };
+        let all = vec![process(10, 1, 10, 900), process(20, 10, 10, 901)];
+        assert!(tree.look_among(all).is_empty());
+    }
+
+    #[test]
+    fn an_orphan_that_was_never_seen_before_is_found_by_its_group() {
+        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5), (11, 6)].into() };
+        let all = vec![process(11, 1, 10, 6), process(12, 1, 10, 7)];
+        assert_eq!(pids(&tree.look_among(all)), [11, 12]);
+    }
+}

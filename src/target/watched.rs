@@ -1,0 +1,114 @@
+//! A server that somebody else started, of which more is seen than its
+//! endpoint: its container, or its process. It is watched and never touched.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::attached::refusal;
+use super::container::Engine;
+use super::container::follow::{From, follow};
+use super::container::inspect::Look;
+use super::container::watch::{self, watch};
+use super::handle::{self, Orders, Started, Voice};
+use super::log::Ear;
+use super::tree::{self, Tree};
+use crate::error::Mistake;
+use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::timeline::Timeline;
+use crate::unit::{At, micros};
+use crate::world::Whereabouts;
+
+/// How often a process is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it is said that it runs.
+const COVERAGE_US: u64 = 10_000_000;
+
+/// Watches a container that runs already, `first` as it was found.
+pub fn container(engine: &Engine, name: &str, first: Look, whereabouts: Whereabouts) -> Started {
+    let (engine, name) = (engine.clone(), name.to_owned());
+    handle::spawn(engine.timeline, |orders: Orders, voice: Voice| async move {
+        let ear = Ear::new(voice.clone(), Source::Container);
+        let watched = watch::Watched {
+            engine: engine.clone(),
+            name: name.clone(),
+            whereabouts,
+            is_own: false,
+        };
+        let inside = first.log_inside();
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(watch(watched, first, voice.clone()));
+        tasks.spawn_local(follow(engine, name, inside, From::Now, ear.clone()));
+        tasks.spawn_local(ear.cover());
+        refuse(orders, voice).await;
+    })
+}
+
+/// Watches a process of this box.
+///
+/// # Errors
+/// There is none of that number.
+pub fn process(pid: u32, timeline: Timeline, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+    let Some(first) = tree::seen(pid).filter(|seen| !seen.is_zombie) else {
+        return Err(Mistake::new(format!("there is no process {pid} on this machine"))
+            .at("--pid")
+            .hint("pgrep -af vllm"));
+    };
+    whereabouts.moved(Some(pid));
+    Ok(handle::spawn(timeline, |orders: Orders, voice: Voice| async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(watch_process(first, whereabouts, voice.clone()));
+        refuse(orders, voice).await;
+    }))
+}
+
+/// Refuses orders until the run lets go.
+async fn refuse(mut orders: Orders, voice: Voice) {
+    while let Some((order, action)) = orders.recv().await {
+        voice.say(refusal(order, action)).await;
+    }
+}
+
+/// Watches a process until it is gone. How it ended only its parent is told.
+async fn watch_process(first: tree::Seen, whereabouts: Whereabouts, voice: Voice) {
+    let timeline = voice.timeline();
+    let mut tree = Tree::below(first.pid);
+    let (mut due, mut covered) = (timeline.now(), timeline.now());
+    let mut lost = Vec::new();
+    loop {
+        let all = tree.look();
+        let is_there = all.iter().any(|seen| seen.pid == first.pid);
+        if !is_there {
+            whereabouts.moved(None);
+            let mut words = format!("{} (pid {}) is gone", first.name, first.pid);
+            if !all.is_empty() {
+                let _ = write!(words, "; left behind: {}", tree::names(&all));
+            }
+            voice.target(TargetFact::new(TargetWord::Exited, words)).await;
+            return;
+        }
+        say_who_went(&voice, &mut lost, &all).await;
+        let now = timeline.now();
+        if now.since(covered) >= COVERAGE_US {
+            covered = now;
+            voice.reading(Source::Process, "running", 1.0).await;
+        }
+        due = At(due.0 + micros(LOOK));
+        timeline.until(due).await;
+    }
+}
+
+/// A worker's end is worth a note: the process that answers may live on without it.
+async fn say_who_went(voice: &Voice, before: &mut Vec<tree::Seen>, now: &[tree::Seen]) {
+    let is_worker =
+        |seen: &tree::Seen| seen.name.contains("EngineCor") || seen.name.contains("Worker");
+    let is_gone = |seen: &tree::Seen| !now.iter().any(|other| other.pid == seen.pid);
+    let gone: Vec<tree::Seen> =
+        before.iter().filter(|seen| is_worker(seen) && is_gone(seen)).cloned().collect();
+    if !gone.is_empty() {
+        let words = format!("{} ended while the server's own process lives", tree::names(&gone));
+        voice.say(Fact::Seen(Seen::note("workers", words))).await;
+    }
+    *before = now.to_vec();
+}

@@ -1,0 +1,123 @@
+//! Servers that longhaul starts or watches: processes for real, with the
+//! simulated server as the server; container engines and sparkrun by programs
+//! that stand in for them, write down what they are asked, and answer as the
+//! real ones were seen to. `tests/docker.rs` does it with a real engine.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+#[path = "targets/bench.rs"]
+mod bench;
+#[path = "targets/containers.rs"]
+mod containers;
+
+use bench::{Bench, is_alive, wait_for};
+
+#[test]
+fn a_recipe_is_started_driven_and_ended() {
+    let bench = Bench::new("process");
+    let told = bench.run(&["--start", "process"], bench.recipe(""));
+    assert_eq!(told.code, Some(0), "{told}");
+    assert!(told.text.contains("the server is ready: port "), "{told}");
+    assert!(!bench.answers(), "the server is gone");
+    let events = bench.file("run/events.csv");
+    for rung in ["process", "port", "model", "first_token"] {
+        assert!(events.contains(&format!("target,ready {rung}")), "{rung}: {events}");
+    }
+    assert!(bench.file("run/server.log").contains("SIMULATED server"), "its log is kept");
+}
+
+#[test]
+fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
+    let bench = Bench::new("never");
+    let command = "echo 'ValueError: No available memory for the cache blocks.' >&2; exit 1";
+    let told = bench.run(&["--start", "process"], bench.recipe_of(command));
+    assert_eq!(told.code, Some(1), "{told}");
+    assert!(told.text.contains("the server never became ready: exit code 1"), "{told}");
+    assert!(told.text.contains("No available memory for the cache blocks"), "{told}");
+    assert!(bench.file("run/server.log").contains("No available memory"));
+    assert!(bench.file("run/events.csv").contains("exited"));
+}
+
+#[test]
+fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
+    let bench = Bench::new("killed");
+    bench.scenario("30s", "20s");
+    let tree = "sleep 1001 & setsid sleep 1002 & sleep 2; ";
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe(tree));
+    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    let left = [bench.process("sleep 1001"), bench.process("sleep 1002")];
+    let server = bench.launched_pid();
+    bench.kill(server, "-KILL");
+    wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
+    let told = longhaul.end();
+    let events = bench.file("run/events.csv");
+    assert_eq!(told.code, Some(1), "{told}");
+    assert!(events.contains("ended by signal 9; left behind: sleep (pid"), "{events}");
+    assert!(events.contains("outlived the server's process"), "{events}");
+    assert!(events.contains(r#"""signal"":9"#), "{events}");
+}
+
+#[test]
+fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
+    let bench = Bench::new("interrupted");
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of("exec sleep 1003"));
+    wait_for("the server", || bench.find("sleep 1003").is_some());
+    let server = bench.process("sleep 1003");
+    bench.kill(longhaul.id(), "-TERM");
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(130), "{told}");
+    assert!(!is_alive(server), "it is ended");
+}
+
+#[test]
+fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
+    let bench = Bench::new("stubborn");
+    let command = "trap '' TERM; for i in $(seq 1000); do sleep 0.2; done";
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(command));
+    wait_for("the server", || bench.find("trap ''").is_some());
+    let server = bench.process("trap ''");
+    bench.kill(longhaul.id(), "-TERM");
+    assert_eq!(longhaul.end().code, Some(130));
+    assert!(!is_alive(server), "it is ended");
+}
+
+#[test]
+fn who_listens_there_already_is_not_driven_in_the_recipes_name() {
+    let bench = Bench::new("taken");
+    let _listener = bench.listen();
+    let told = bench.run(&["--start", "process"], bench.recipe(""));
+    assert_eq!(told.code, Some(2), "{told}");
+    assert!(told.text.contains("listens on") && told.text.contains("try: "), "{told}");
+    assert!(!bench.path("run").exists(), "nothing was begun");
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_mistakes() {
+    let bench = Bench::new("flags");
+    for (flags, word) in [
+        (vec!["--start", "process", "--keep"], "--start docker --keep"),
+        (vec!["--start", "process", "--pull"], "--pull"),
+        (vec!["--container", "x"], "--endpoint"),
+        (vec!["--endpoint", "http://127.0.0.1:1", "--pid", "4194304"], "no process"),
+        (vec!["--start", "docker", "--engine", "/no/such"], "no program"),
+    ] {
+        let told = bench.run(&flags, bench.recipe(""));
+        assert_eq!(told.code, Some(2), "{flags:?}: {told}");
+        assert!(told.text.contains(word), "{flags:?}: {told}");
+    }
+}
+
+#[test]
+fn a_watched_process_is_seen_to_go_and_never_touched() {
+    let bench = Bench::new("pid");
+    let mut server = bench.serve();
+    let pid = server.id().to_string();
+    let mut longhaul =
+        bench.begin(&["--endpoint", &bench.address(), "--pid", &pid], bench.recipe(""));
+    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    server.kill().expect("killed");
+    server.wait().expect("waited for");
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(1), "{told}");
+    assert!(bench.file("run/events.csv").contains("is gone"), "{told}");
+}

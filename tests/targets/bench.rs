@@ -1,0 +1,288 @@
+//! A folder, a port, a recipe and the binary, for one test.
+
+#![allow(clippy::expect_used, clippy::panic)]
+#![allow(dead_code)] // Each of the two tiers uses its part.
+
+use std::fmt;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The binary under test, which is the server too.
+pub const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
+
+/// How often a condition is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// Bounds every wait: two minutes, far above what anything takes on a busy machine.
+const LOOKS_MAX: u32 = 6_000;
+
+const PROFILE: &str = "\
+about: A machine for tests, a thousand times faster than a real one.
+prefill_s: 0.001
+prefill_s_per_token: 0.5e-6
+prefill_s_per_token2: 0.0
+decode_per_s: 2000
+decode_loss_at_100k: 0.05
+decode_step_growth: 0.1
+kv_tokens: 600000
+acceptance: 0.8
+noise_between_starts: 0.02
+noise_within: 0.01
+memory: 121GiB
+memory_ready: 90GiB
+start_s: 1
+assumed: [kv_tokens]
+";
+
+/// How a run ended and what it said.
+pub struct Told {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Both outputs.
+    pub text: String,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {:?}\n{}", self.code, self.text)
+    }
+}
+
+/// A run that goes on. Dropped, it is killed.
+pub struct Going {
+    child: Child,
+    out: PathBuf,
+}
+
+impl Going {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn end(&mut self) -> Told {
+        let mut code = None;
+        wait_for("the end of longhaul", || {
+            code = self.child.try_wait().expect("it can be waited for");
+            code.is_some()
+        });
+        let text = fs::read_to_string(&self.out).unwrap_or_default();
+        Told { code: code.and_then(|status| status.code()), text }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder of a test's own, and a port.
+pub struct Bench {
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Bench {
+    /// Makes both.
+    pub fn new(name: &str) -> Bench {
+        let name = format!("longhaul-targets-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("fast.yaml"), PROFILE).expect("a profile");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let bench = Bench { folder, port };
+        bench.scenario("20s", "2s");
+        bench
+    }
+
+    /// Another length, and how long an outage may last.
+    pub fn scenario(&self, duration: &str, away: &str) {
+        let text = format!(
+            "about: For tests.\nduration: {duration}\nwarmup: 1 lap\nreference: 0 laps\n\
+             workloads:\n  - ladder: {{depths: [0], prompt: 64, output: 16, concurrency: [1], prefix: cold}}\n\
+             limits: {{first_token: 2s, stall: 2s, away: {away}, ready: 60s}}\n\
+             contract: {{crashes: 0}}\n"
+        );
+        fs::write(self.path("scenario.yaml"), text).expect("a scenario");
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A file's text; empty where there is none yet.
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Where the server answers.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether somebody listens there.
+    pub fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+
+    /// Listens there.
+    pub fn listen(&self) -> TcpListener {
+        TcpListener::bind(("127.0.0.1", self.port)).expect("the port is free")
+    }
+
+    /// What starts the simulated server.
+    pub fn serving(&self) -> String {
+        let (recipe, profile) = (self.path("recipe.yaml"), self.path("fast.yaml"));
+        let (recipe, profile) = (recipe.display(), profile.display());
+        format!("{LONGHAUL} sim --recipe {recipe} --profile {profile} --port {}", self.port)
+    }
+
+    /// The simulated server, by somebody else.
+    pub fn serve(&self) -> Child {
+        self.recipe("");
+        let child = Command::new("bash")
+            .args(["-c", &format!("exec {}", self.serving())])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        wait_for("the server", || self.answers());
+        child
+    }
+
+    /// A recipe that starts the simulated server, after something else.
+    pub fn recipe(&self, before: &str) -> PathBuf {
+        self.recipe_of(&format!("{before}exec {}", self.serving()))
+    }
+
+    /// A recipe of a command.
+    pub fn recipe_of(&self, command: &str) -> PathBuf {
+        let text = format!(
+            "model: org/m\nruntime: vllm\ncontainer: reg.example/m@sha256:{}\ncommand: |\n  {command}\n\
+             defaults:\n  port: {}\n  max_model_len: 32768\n",
+            "1".repeat(64),
+            self.port
+        );
+        fs::write(self.path("recipe.yaml"), text).expect("a recipe");
+        self.path("recipe.yaml")
+    }
+
+    /// Runs longhaul to its end; short.
+    pub fn run(&self, flags: &[&str], recipe: PathBuf) -> Told {
+        self.scenario("3s", "2s");
+        self.begin(flags, recipe).end()
+    }
+
+    /// The same, with variables.
+    pub fn run_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Told {
+        self.scenario("3s", "2s");
+        self.begin_with(flags, recipe, env).end()
+    }
+
+    /// Begins a run.
+    pub fn begin(&self, flags: &[&str], recipe: PathBuf) -> Going {
+        self.begin_with(flags, recipe, &[])
+    }
+
+    fn begin_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Going {
+        let out = self.path("told");
+        let file = fs::File::create(&out).expect("a file");
+        let child = Command::new(LONGHAUL)
+            .args(["run", "--recipe"])
+            .arg(recipe)
+            .arg("--scenario")
+            .arg(self.path("scenario.yaml"))
+            .arg("-o")
+            .arg(self.path("run"))
+            .args(flags)
+            .env_remove("http_proxy")
+            .env_remove("DOCKER_HOST")
+            .env("STANDIN", &self.folder)
+            .envs(env.iter().copied())
+            .stdout(file.try_clone().expect("a file"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary runs");
+        Going { child, out }
+    }
+
+    /// A program that stands in for another.
+    pub fn standin(&self, name: &str, script: &str) -> String {
+        let path = self.path(name);
+        let text = format!(
+            "#!/bin/bash\nprintf '%s\\n' \"$*\" >> {}\n{script}\n",
+            self.path("asked").display()
+        );
+        fs::write(&path, text).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        path.display().to_string()
+    }
+
+    /// The process that longhaul says it launched.
+    pub fn launched_pid(&self) -> u32 {
+        let events = self.file("run/events.csv");
+        let at = events.find("launched,\"pid ").expect("it was launched") + 14;
+        let digits: String = events[at..].chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    }
+
+    /// A process that descends from this test's runs, by a part of its command line.
+    pub fn find(&self, part: &str) -> Option<u32> {
+        let entries = fs::read_dir("/proc").ok()?;
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let is_it =
+                line.starts_with(part) || line.starts_with("bash -c") && line.contains(part);
+            is_it && is_alive(*pid)
+        })
+    }
+
+    /// The same, which must be there.
+    pub fn process(&self, part: &str) -> u32 {
+        self.find(part).unwrap_or_else(|| panic!("no process `{part}`"))
+    }
+
+    /// Sends a signal.
+    pub fn kill(&self, pid: u32, signal: &str) {
+        let status = Command::new("kill").args([signal, &pid.to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Whether a process is there and no zombie.
+pub fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
+/// Waits for a condition.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..LOOKS_MAX {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    panic!("waited in vain for {what}");
+}
+
+/// A path as text.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}

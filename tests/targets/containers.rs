@@ -1,0 +1,250 @@
+//! Container engines and sparkrun, by programs that stand in for them.
+
+use super::bench::{Bench, LONGHAUL, is_alive, text, wait_for};
+
+const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
+
+/// Answers about one container whose state stands in the file `state`, whose events are the
+/// lines of `events`, and whose log is `log`, with stamps as docker writes them.
+const ENGINE: &str = r#"
+page() { . "$STANDIN/state"; cat <<EOF
+[{"Id":"$ID","Name":"/brain","Image":"sha256:9ca7","RestartCount":$RESTARTS,"State":{"Status":"$STATUS",
+"Running":$RUNNING,"Paused":false,"OOMKilled":$OOM,"Pid":0,"ExitCode":$CODE,"StartedAt":"$STARTED",
+"FinishedAt":"0001-01-01T00:00:00Z"},"Config":{"Image":"reg.example/m","Env":["A=1"],"Labels":{},
+"Cmd":["serve"],"Entrypoint":null},"HostConfig":{"RestartPolicy":{"Name":"no"}}}]
+EOF
+}
+case "$1" in
+  inspect) if [ -e "$STANDIN/gone" ]; then echo "Error: No such container: brain" >&2; exit 1; fi; page ;;
+  image) echo '["reg.example/m@sha256:2222222222222222222222222222222222222222222222222222222222222222"]' ;;
+  events) exec tail -n +1 -F "$STANDIN/events" 2>/dev/null ;;
+  logs) cat "$STANDIN/log"; if [ -e "$STANDIN/more" ]; then cat "$STANDIN/more"; fi; sleep 0.3 ;;
+esac
+"#;
+
+fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i32, oom: bool) {
+    let status = if running { "running" } else { "exited" };
+    let text = format!(
+        "ID={ID}\nRESTARTS={restarts}\nSTATUS={status}\nRUNNING={running}\nOOM={oom}\nCODE={code}\nSTARTED={started}\n"
+    );
+    std::fs::write(bench.path("state.new"), text).expect("a state");
+    std::fs::rename(bench.path("state.new"), bench.path("state")).expect("a state");
+}
+
+fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
+    use std::io::Write;
+    let line = format!(
+        r#"{{"status":"{action}","id":"{ID}","Type":"container","Action":"{action}","Actor":{{"ID":"{ID}","Attributes":{{{attributes}}}}},"time":1795411900,"timeNano":{ns}}}"#
+    );
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(bench.path("events"))
+        .expect("events");
+    writeln!(file, "{line}").expect("written");
+}
+
+#[test]
+fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched() {
+    let bench = Bench::new("watched");
+    let mut server = bench.serve();
+    let engine = bench.standin("docker", ENGINE);
+    state(&bench, "2026-11-23T05:31:39.273034974Z", 0, true, 0, false);
+    std::fs::write(bench.path("events"), "").expect("events");
+    let stamp = "2026-11-23T05:31:40";
+    std::fs::write(bench.path("log"), format!("{stamp}.1Z one\n{stamp}.2Z two\n")).expect("a log");
+    let address = bench.address();
+    let flags = ["--endpoint", &address, "--container", "brain", "--engine", &engine];
+    let mut longhaul = bench.begin(&flags, bench.recipe(""));
+    let events = || bench.file("run/events.csv");
+    wait_for("load", || events().contains("phase,soak"));
+    wait_for("the log", || bench.file("run/server.log").contains("two"));
+
+    event(&bench, "kill", r#""signal":"9""#, 1);
+    state(&bench, "2026-11-23T05:31:39.273034974Z", 0, false, 137, true);
+    event(&bench, "die", r#""exitCode":"137""#, 2);
+    wait_for("the end", || events().contains("exit code 137"));
+    state(&bench, "2026-11-23T05:40:00.273034974Z", 0, true, 0, false);
+    event(&bench, "start", "", 3);
+    std::fs::write(bench.path("more"), format!("{stamp}.2Z two\n{stamp}.3Z three\n"))
+        .expect("a log");
+    wait_for("the start", || events().contains("target,started"));
+    wait_for("the log again", || bench.file("run/server.log").contains("three"));
+    // A crash loop that no event told.
+    state(&bench, "2026-11-23T05:50:00.273034974Z", 4, true, 0, false);
+    wait_for("the restarts", || events().contains("4 times more"));
+    std::fs::write(bench.path("gone"), "").expect("gone");
+    wait_for("the removal", || events().contains("target,removed"));
+    bench.kill(longhaul.id(), "-INT");
+    longhaul.end();
+
+    let events = events();
+    assert!(
+        events.contains("target,signalled") && events.contains(r#"""oom_killed"":true"#),
+        "{events}"
+    );
+    assert_eq!(events.matches("target,started").count(), 1, "{events}");
+    assert_eq!(events.matches("target,restarted").count(), 1, "{events}");
+    assert!(events.contains("sha256:2222"), "its image is held against the recipe: {events}");
+    assert_eq!(bench.file("run/server.log"), "one\ntwo\nthree\n", "each line once");
+    let asked = bench.file("asked");
+    for verb in ["stop", "rm", "kill", "restart", "run", "start"] {
+        assert!(!asked.lines().any(|line| line.split(' ').next() == Some(verb)), "{verb}: {asked}");
+    }
+    server.kill().expect("killed");
+    server.wait().expect("waited for");
+}
+
+/// Starts the simulated server where docker would start a container.
+fn engine_that_runs(bench: &Bench) -> String {
+    let run = format!(
+        r#"
+case "$1" in
+  image) if [ "$2" = inspect ]; then echo '["reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111"]'; fi; exit 0 ;;
+  run) setsid {} > "$STANDIN/log.plain" 2>&1 < /dev/null & echo $! > "$STANDIN/server"
+       echo {ID}; exit 0 ;;
+  stop) kill -KILL "$(cat "$STANDIN/server")"; sed -i 's/RUNNING=true/RUNNING=false/' "$STANDIN/state"; exit 0 ;;
+  rm) touch "$STANDIN/removed"; exit 0 ;;
+esac
+"#,
+        bench.serving()
+    );
+    state(bench, "2026-11-23T05:31:39.273034974Z", 0, true, 0, false);
+    std::fs::write(bench.path("events"), "").expect("events");
+    std::fs::write(bench.path("log"), "2026-11-23T05:31:40.1Z INFO started\n").expect("a log");
+    bench.standin("docker", &format!("{run}{ENGINE}"))
+}
+
+#[test]
+fn a_container_is_started_by_digest_and_stopped_and_everything_that_was_added_is_told() {
+    let bench = Bench::new("started");
+    let engine = engine_that_runs(&bench);
+    let flags =
+        ["--start", "docker", "--engine", &engine, "--env", "MY_TOKEN", "--start-arg=--memory=9g"];
+    let told = bench.run(&flags, bench.recipe(""));
+    assert_eq!(told.code, Some(0), "{told}");
+    let asked = bench.file("asked");
+    let run = asked.lines().find(|line| line.starts_with("run -d ")).expect("a run").to_owned();
+    for part in [
+        "--pull never",
+        "--label longhaul.run=",
+        "--gpus all",
+        "-e MY_TOKEN",
+        "--memory=9g",
+        "@sha256:1111",
+    ] {
+        assert!(run.contains(part), "{part}: {run}");
+    }
+    assert!(asked.contains(&format!("\nstop -t 30 {ID}")), "{asked}");
+    assert!(asked.contains(&format!("\nrm -f {ID}")), "{asked}");
+    assert!(!asked.lines().any(|line| line.starts_with("pull")), "{asked}");
+    assert!(told.text.contains("added to the recipe: --pull never, --name"), "{told}");
+    let manifest = bench.file("run/run.json");
+    assert!(manifest.contains("-e MY_TOKEN") && manifest.contains("--gpus all"), "{manifest}");
+    assert!(bench.file("run/server.log").contains("INFO started"));
+    assert!(!bench.answers(), "the server is gone");
+}
+
+#[test]
+fn what_is_to_be_kept_is_kept() {
+    let bench = Bench::new("kept");
+    let engine = engine_that_runs(&bench);
+    let flags = ["--start", "podman", "--engine", &engine, "--keep", "--gpus", "none"];
+    let told = bench.run(&flags, bench.recipe(""));
+    assert_eq!(told.code, Some(0), "{told}");
+    let asked = bench.file("asked");
+    assert!(!asked.contains("\nstop ") && !asked.contains("\nrm "), "{asked}");
+    assert!(!asked.contains("--gpus"), "{asked}");
+    assert!(bench.answers(), "the server is still there");
+    let server: u32 = bench.file("server").trim().parse().expect("a number");
+    bench.kill(server, "-KILL");
+    wait_for("its end", || !is_alive(server));
+}
+
+#[test]
+fn what_an_engine_refuses_is_explained_and_nothing_is_left() {
+    let refused = |name: &str, words: &str, code: i32| {
+        let bench = Bench::new(name);
+        let script = format!(
+            "case \"$1\" in image) echo '[]' ;; run) cat >&2 <<'EOF'\n{words}\nEOF\nexit {code} ;; ps) echo {ID} ;; esac"
+        );
+        let engine = bench.standin("docker", &script);
+        let told = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
+        (told, bench.file("asked"))
+    };
+    let port = "docker: Error response from daemon: driver failed programming external connectivity on endpoint p: Bind for 127.0.0.1:18000 failed: port is already allocated";
+    let gpus = "docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]";
+    for (name, words, code, hint) in
+        [("port", port, 125, "another port"), ("gpus", gpus, 125, "container toolkit")]
+    {
+        let (told, asked) = refused(name, words, code);
+        assert_eq!(told.code, Some(2), "{told}");
+        assert!(told.text.contains(hint), "{told}");
+        assert!(asked.contains(&format!("rm -f {ID}")), "what the start left is removed: {asked}");
+    }
+}
+
+#[test]
+fn nothing_is_fetched_unless_it_was_said() {
+    let bench = Bench::new("absent");
+    let script = r#"case "$1" in
+        pull) touch "$STANDIN/pulled"; exit 1 ;;
+        image) echo "Error: No such image: $5" >&2; exit 1 ;; esac"#;
+    let engine = bench.standin("docker", script);
+    let told = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
+    assert_eq!(told.code, Some(2), "{told}");
+    assert!(told.text.contains("try: --pull"), "{told}");
+    assert!(!bench.path("pulled").exists());
+    let told = bench.run(&["--start", "docker", "--engine", &engine, "--pull"], bench.recipe(""));
+    assert_eq!(told.code, Some(2), "{told}");
+    assert!(bench.path("pulled").exists());
+}
+
+#[test]
+fn sparkrun_starts_and_stops_what_it_named() {
+    let bench = Bench::new("sparkrun");
+    let script = format!(
+        r#"
+case "$1" in
+  run) echo "Runtime:   vllm-distributed"; echo "Cluster:   sparkrun_0123456789abcdef_0123456789ab"
+       setsid {} > /dev/null 2>&1 < /dev/null & echo $! > "$STANDIN/server"; exit 0 ;;
+  logs) echo "INFO from the log"; exec sleep 30 ;;
+  stop) kill -KILL "$(cat "$STANDIN/server")"; exit 0 ;;
+esac
+"#,
+        bench.serving()
+    );
+    let program = bench.standin("sparkrun", &script);
+    let flags = ["--start", "sparkrun", "--engine", &program, "--start-arg=--cluster=lab"];
+    let told = bench.run(&flags, bench.recipe(""));
+    assert_eq!(told.code, Some(0), "{told}");
+    let asked = bench.file("asked");
+    let recipe = text(&bench.path("recipe.yaml"));
+    assert!(
+        asked.starts_with(&format!("run {recipe} --no-follow --label longhaul.run=")),
+        "{asked}"
+    );
+    assert!(
+        asked.contains("\nlogs sparkrun_0123456789abcdef_0123456789ab --cluster=lab -f -a"),
+        "{asked}"
+    );
+    assert!(
+        asked.contains("\nstop sparkrun_0123456789abcdef_0123456789ab --cluster=lab"),
+        "{asked}"
+    );
+    assert!(bench.file("run/server.log").contains("INFO from the log"));
+    assert!(!bench.answers(), "the server is gone");
+}
+
+#[test]
+fn a_workload_that_ran_before_is_not_longhauls_to_stop() {
+    let bench = Bench::new("foreign");
+    let script = r#"case "$1" in run) echo "Job already running (cluster_id: sparkrun_1_2)"; exit 0 ;; esac"#;
+    let program = bench.standin("sparkrun", script);
+    let told = bench.run(&["--start", "sparkrun", "--engine", &program], bench.recipe(""));
+    assert_eq!(told.code, Some(1), "{told}");
+    let events = bench.file("run/events.csv");
+    assert!(events.contains("started by somebody else"), "{events}");
+    assert!(!bench.file("asked").contains("\nstop "), "{}", bench.file("asked"));
+    assert!(std::path::Path::new(LONGHAUL).exists());
+}
