@@ -1,4 +1,18 @@
 //! Life's sensors: they look at what can be seen from outside. One file each.
+//! Those of the server's own box are [`nearby`].
 
+mod cgroup;
 pub mod engine;
 pub mod here;
+mod host;
+mod kernel;
+mod kmsg;
+pub mod nearby;
+pub mod place;
+mod root;
+#[cfg(test)]
+mod scratch;
+mod stat;
+mod tree;
+
+pub use nearby::Nearby;

@@ -3,8 +3,10 @@
 //! `observe`, `journal`) and so does the simulator; the run sees neither.
 
 mod contained;
+mod look;
 
 pub use contained::Contained;
+pub use look::{Look, Sample};
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -143,17 +145,6 @@ impl Whereabouts {
     }
 }
 
-/// One value that a sensor took.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Node, pid, GPU or labels; empty where there is one only.
-    pub instance: String,
-    /// The series, its unit last in the name.
-    pub name: String,
-    /// The value.
-    pub value: f64,
-}
-
 /// Something that is looked at again and again.
 pub trait Sensor: 'static {
     /// Whose readings these are.
@@ -162,14 +153,15 @@ pub trait Sensor: 'static {
     /// What it reads, for the row that says that it could not.
     fn what(&self) -> &'static str;
 
-    /// Time from one look to the next, microseconds.
+    /// Time from one look to the next, microseconds. Asked after every look: what cannot be
+    /// seen need not be tried as often.
     fn cadence_us(&self) -> u64;
 
     /// Looks.
     ///
     /// # Errors
     /// In words: why nothing could be seen.
-    fn look(&mut self) -> impl Future<Output = Result<Vec<Sample>, String>>;
+    fn look(&mut self) -> impl Future<Output = Result<Look, String>>;
 }
 
 /// Where entries go. Every error of a sink ends the run: the journal is the product.

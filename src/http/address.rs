@@ -56,6 +56,16 @@ impl Address {
         &self.root
     }
 
+    /// The host, an IPv6 address in its brackets.
+    pub fn host(&self) -> &str {
+        let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Whether it is spoken to over TLS.
     pub fn is_https(&self) -> bool {
         self.https
@@ -124,6 +134,19 @@ mod tests {
         ];
         for (text, root) in cases {
             assert_eq!(Address::parse(text).unwrap().root(), root, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_stands_before_the_port() {
+        for (text, host) in [
+            ("http://spark:8000/v1", "spark"),
+            ("https://spark/llm", "spark"),
+            ("http://[2001:db8::1]", "[2001:db8::1]"),
+            ("http://[::1]:8000", "[::1]"),
+            ("127.0.0.1:8000", "127.0.0.1"),
+        ] {
+            assert_eq!(Address::parse(text).unwrap().host(), host, "{text}");
         }
     }
 

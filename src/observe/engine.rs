@@ -7,7 +7,7 @@ use crate::engine::{Engine, Metric};
 use crate::fact::{BrokenHow, Source};
 use crate::protocol::prometheus;
 use crate::secret::Secrets;
-use crate::world::{Broken, Call, Reply, Sample, Sensor, Wire};
+use crate::world::{Broken, Call, Look, Reply, Sample, Sensor, Wire};
 
 /// Bounds a metrics page; vLLM's has some 60 KB.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -48,7 +48,7 @@ impl<W: Wire> Sensor for EngineSensor<W> {
         CADENCE_US
     }
 
-    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+    async fn look(&mut self) -> Result<Look, String> {
         let mut reply = match self.wire.call(Call::get(self.path)).await {
             Ok(reply) => reply,
             Err(broken) => return gone(&broken, &self.secrets),
@@ -65,7 +65,7 @@ impl<W: Wire> Sensor for EngineSensor<W> {
                 return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
             }
         }
-        let mut samples = vec![sample("up", f64::from(u8::from(status < 500)))];
+        let mut samples = vec![Sample::one("up", f64::from(u8::from(status < 500)))];
         if self.path == "/metrics" {
             if status != 200 {
                 return Err(format!("{} answered {status}", self.path));
@@ -74,24 +74,20 @@ impl<W: Wire> Sensor for EngineSensor<W> {
             for metric in Metric::ALL {
                 let names = self.engine.names(metric);
                 if let Some(value) = names.iter().find_map(|name| prometheus::sum(&page, name)) {
-                    samples.push(sample(metric.series(), value));
+                    samples.push(Sample::one(metric.series(), value));
                 }
             }
         }
-        Ok(samples)
+        Ok(samples.into())
     }
 }
 
 /// What a broken exchange says of the engine: nobody there is a reading, all else a miss.
-fn gone(broken: &Broken, secrets: &Secrets) -> Result<Vec<Sample>, String> {
+fn gone(broken: &Broken, secrets: &Secrets) -> Result<Look, String> {
     match broken.how {
         BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
-            Ok(vec![sample("up", 0.0)])
+            Ok(vec![Sample::one("up", 0.0)].into())
         }
         BrokenHow::CutOff | BrokenHow::Malformed => Err(secrets.remove_from(&broken.words)),
     }
-}
-
-fn sample(name: &str, value: f64) -> Sample {
-    Sample { instance: String::new(), name: name.to_owned(), value }
 }

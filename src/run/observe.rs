@@ -1,6 +1,6 @@
 //! Looks at what a sensor sees, again and again, folds what it saw over ten
 //! seconds, and says when it could not look. What may be a sign of death is
-//! told at once.
+//! told at once, and so is a line of a log.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,9 +45,14 @@ pub async fn watch<S: Sensor>(
         let looked = timeline.before(timeline.now().after(limit), sensor.look()).await;
         let now = timeline.now();
         let urgent = match looked {
-            Some(Ok(samples)) => {
+            Some(Ok(look)) => {
                 seen = now;
-                fold.take(samples)
+                for (at, said) in look.said {
+                    if facts.send(Heard::Fact(at, Fact::Said(said))).await.is_err() {
+                        return;
+                    }
+                }
+                fold.take(look.samples)
             }
             Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
             None => miss(&mut missed, source, sensor.what(), "no answer in time".to_owned()),
@@ -108,7 +113,8 @@ impl Fold {
             let before = self.last.insert(key.clone(), value);
             urgent |= match key.1.as_str() {
                 "up" => value == 0.0 || before == Some(0.0),
-                "oom_kills" | "process_start_time_seconds" => {
+                "processes" => before.is_some_and(|before| (before == 0.0) != (value == 0.0)),
+                "oom_kills" | "cgroup_oom_kills" | "process_start_time_seconds" => {
                     before.is_some_and(|before| (before - value).abs() > f64::EPSILON)
                 }
                 name => name.ends_with("_total") && before.is_some_and(|before| value < before),
@@ -178,6 +184,10 @@ mod tests {
         assert!(fold.take(sample("process_start_time_seconds", 9.0)));
         assert!(!fold.take(sample("prompt_tokens_total", 100.0)));
         assert!(fold.take(sample("prompt_tokens_total", 3.0)), "a counter went back");
+        assert!(!fold.take(sample("processes", 3.0)) && !fold.take(sample("processes", 2.0)));
+        assert!(fold.take(sample("processes", 0.0)) && !fold.take(sample("processes", 0.0)));
+        assert!(!fold.take(sample("cgroup_oom_kills", 1.0)), "the first is the base");
+        assert!(fold.take(sample("cgroup_oom_kills", 2.0)));
     }
 
     #[test]

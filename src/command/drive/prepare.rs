@@ -263,7 +263,8 @@ fn eyes<S: Setting>(setting: &S, server: &Server) -> Vec<Eye<S::Wire>> {
     let (metrics, health) = (server.metrics.as_deref(), server.abilities.health);
     let engine = EngineSensor::new(setting.wire(), metrics, health, setting.secrets());
     let boxes = setting.boxes().into_iter().map(Eye::Box);
-    std::iter::once(Eye::Engine(engine)).chain(boxes).collect()
+    let nearby = setting.nearby().into_iter().map(Eye::Near);
+    std::iter::once(Eye::Engine(engine)).chain(boxes).chain(nearby).collect()
 }
 
 /// What is known before the load.

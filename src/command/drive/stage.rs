@@ -8,12 +8,13 @@ use crate::error::Mistake;
 use crate::fact::Source;
 use crate::journal::Manifest;
 use crate::journal::manifest::{Anchor, Node};
+use crate::observe::Nearby;
 use crate::observe::engine::EngineSensor;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
 use crate::timeline::Timeline;
-use crate::world::{Sample, Seams, Sensor, Sink, Target, Wire, World};
+use crate::world::{Look, Seams, Sensor, Sink, Target, Wire, World};
 
 /// Where a run takes place: what life and a rehearsal have each in its own way.
 pub trait Setting {
@@ -70,6 +71,11 @@ pub trait Setting {
     /// What looks at the box of a simulated server.
     fn boxes(&self) -> Vec<BoxSensor>;
 
+    /// What looks at the box of a real one.
+    fn nearby(&self) -> Vec<Nearby> {
+        Vec::new()
+    }
+
     /// The load begins.
     fn load_began(&self);
 
@@ -109,6 +115,8 @@ pub enum Eye<W: Wire> {
     Engine(EngineSensor<W>),
     /// The box of a simulated server.
     Box(BoxSensor),
+    /// The box of a real one.
+    Near(Nearby),
 }
 
 impl<W: Wire> Sensor for Eye<W> {
@@ -116,6 +124,7 @@ impl<W: Wire> Sensor for Eye<W> {
         match self {
             Eye::Engine(sensor) => sensor.source(),
             Eye::Box(sensor) => sensor.source(),
+            Eye::Near(sensor) => sensor.source(),
         }
     }
 
@@ -123,6 +132,7 @@ impl<W: Wire> Sensor for Eye<W> {
         match self {
             Eye::Engine(sensor) => sensor.what(),
             Eye::Box(sensor) => sensor.what(),
+            Eye::Near(sensor) => sensor.what(),
         }
     }
 
@@ -130,13 +140,15 @@ impl<W: Wire> Sensor for Eye<W> {
         match self {
             Eye::Engine(sensor) => sensor.cadence_us(),
             Eye::Box(sensor) => sensor.cadence_us(),
+            Eye::Near(sensor) => sensor.cadence_us(),
         }
     }
 
-    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+    async fn look(&mut self) -> Result<Look, String> {
         match self {
             Eye::Engine(sensor) => sensor.look().await,
             Eye::Box(sensor) => sensor.look().await,
+            Eye::Near(sensor) => sensor.look().await,
         }
     }
 }

@@ -15,10 +15,10 @@ use super::under_test::UnderTest;
 use crate::command::drive::{Setting, Specs, prepare};
 use crate::command::tell;
 use crate::error::Mistake;
-use crate::http::Http;
+use crate::http::{Address, Http};
 use crate::journal::manifest::{Anchor, Node};
 use crate::journal::{Journal, Manifest};
-use crate::observe::here;
+use crate::observe::{Nearby, here, place};
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
@@ -168,6 +168,16 @@ impl Setting for Life {
 
     fn boxes(&self) -> Vec<BoxSensor> {
         self.sim.as_ref().map(Simulated::boxes).unwrap_or_default()
+    }
+
+    /// A simulated server's box has sensors of its own.
+    fn nearby(&self) -> Vec<Nearby> {
+        let Ok(address) = Address::parse(&self.address) else { return Vec::new() };
+        match address.host() {
+            _ if self.sim.is_some() => Vec::new(),
+            host if place::is_here(host) => Nearby::all(self.timeline, None),
+            host => Nearby::elsewhere(self.timeline, host),
+        }
     }
 
     fn load_began(&self) {

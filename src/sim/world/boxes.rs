@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::fact::Source;
 use crate::sim::BoxView;
-use crate::world::{Sample, Sensor};
+use crate::world::{self, Sample, Sensor};
 
 /// How often it looks, microseconds.
 const CADENCE_US: u64 = 1_000_000;
@@ -55,7 +55,7 @@ impl Sensor for BoxSensor {
         CADENCE_US
     }
 
-    async fn look(&mut self) -> Result<Vec<Sample>, String> {
+    async fn look(&mut self) -> Result<world::Look, String> {
         let view = (self.look)();
         if !view.reachable {
             return Err("the box does not answer".to_owned());
@@ -64,7 +64,6 @@ impl Sensor for BoxSensor {
             What::OomKills => view.oom_kills,
             What::MemAvailable => view.memory_available_bytes,
         };
-        let name = self.what().to_owned();
-        Ok(vec![Sample { instance: String::new(), name, value: value as f64 }])
+        Ok(vec![Sample::one(self.what(), value as f64)].into())
     }
 }

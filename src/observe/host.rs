@@ -1,0 +1,114 @@
+//! The memory of the server's box, from `/proc/meminfo`. On a machine whose GPU
+//! shares it, this is the GPU's memory too, and nothing else tells of it: a
+//! cgroup does not see what CUDA allocates, and `nvidia-smi` says `N/A`.
+//!
+//! That the box was booted anew is no value of this: the boot id stands in
+//! `opened` and in the segments of `run.json`.
+
+use super::nearby::Reader;
+use super::root::Root;
+use crate::fact::Source;
+use crate::unit::At;
+use crate::world::{Look, Sample};
+
+const PATH: &str = "/proc/meminfo";
+
+/// Twice a second: 20 GiB have been seen to go within a second and a half.
+const CADENCE_US: u64 = 500_000;
+
+/// Series, and the kernel's names for them. The first must be there.
+const NAMES: [(&str, &str); 4] = [
+    ("mem_available_bytes", "MemAvailable"),
+    ("mem_free_bytes", "MemFree"),
+    ("swap_free_bytes", "SwapFree"),
+    ("cached_bytes", "Cached"),
+];
+
+/// Reads the memory of the box.
+pub struct Host {
+    root: Root,
+}
+
+impl Host {
+    /// Of this machine.
+    pub fn new(root: Root) -> Host {
+        Host { root }
+    }
+}
+
+impl Reader for Host {
+    fn source(&self) -> Source {
+        Source::Host
+    }
+
+    fn what(&self) -> &'static str {
+        PATH
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    fn read(&mut self, _: At) -> Result<Look, String> {
+        let samples = samples(&self.root.read(PATH)?);
+        if samples.first().is_none_or(|sample| sample.name != NAMES[0].0) {
+            return Err(format!("{PATH} has no {}", NAMES[0].1));
+        }
+        Ok(samples.into())
+    }
+}
+
+fn samples(text: &str) -> Vec<Sample> {
+    let of = |(name, key)| Some(Sample::one(name, bytes(text, key)?));
+    NAMES.into_iter().filter_map(of).collect()
+}
+
+/// `MemFree:        17324368 kB`.
+fn bytes(text: &str, key: &str) -> Option<f64> {
+    let line = |line: &'_ str| line.strip_prefix(key)?.strip_prefix(':').map(str::to_owned);
+    let rest = text.lines().find_map(line)?;
+    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kib * 1024) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::scratch::Scratch;
+
+    const TEXT: &str = "MemTotal:       127600748 kB\nMemFree:         2904472 kB\n\
+                        MemAvailable:   54525952 kB\nCached:         52000000 kB\n\
+                        SwapCached:            8 kB\nSwapFree:              0 kB\n";
+
+    #[test]
+    fn memory_is_read_in_bytes_and_what_is_cached_for_swap_is_not_taken_for_the_cache() {
+        let scratch = Scratch::new("host");
+        scratch.write(PATH, TEXT);
+        let look = Host::new(scratch.root()).read(At::ZERO).unwrap();
+        let values: Vec<(&str, f64)> =
+            look.samples.iter().map(|it| (it.name.as_str(), it.value)).collect();
+        assert_eq!(
+            values,
+            [
+                ("mem_available_bytes", 54_525_952.0 * 1024.0),
+                ("mem_free_bytes", 2_904_472.0 * 1024.0),
+                ("swap_free_bytes", 0.0),
+                ("cached_bytes", 52_000_000.0 * 1024.0),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_say_what_is_available_is_a_miss() {
+        let scratch = Scratch::new("host-old");
+        let mut host = Host::new(scratch.root());
+        assert_eq!(host.read(At::ZERO), Err("/proc/meminfo: no such file".to_owned()));
+        scratch.write(PATH, "MemFree:  5 kB\n");
+        assert_eq!(host.read(At::ZERO), Err("/proc/meminfo has no MemAvailable".to_owned()));
+    }
+
+    #[test]
+    fn this_machine_can_be_read() {
+        assert!(Host::new(Root::here()).read(At::ZERO).unwrap().samples[0].value > 0.0);
+    }
+}

@@ -1,0 +1,75 @@
+//! The kernel's count of processes that its OOM killer ended, from
+//! `/proc/vmstat`: anybody may read it, where the kernel's log needs permission.
+//! It counts the whole box, at a cgroup's limit and for want of memory alike.
+
+use super::nearby::Reader;
+use super::root::Root;
+use crate::fact::Source;
+use crate::incident::cause::OOM_KILLS;
+use crate::unit::At;
+use crate::world::{Look, Sample};
+
+const PATH: &str = "/proc/vmstat";
+const KEY: &str = "oom_kill";
+
+/// Once a second: what dies is to be told apart from what it took along.
+const CADENCE_US: u64 = 1_000_000;
+
+/// Reads the count.
+pub struct OomKills {
+    root: Root,
+}
+
+impl OomKills {
+    /// Of this machine.
+    pub fn new(root: Root) -> OomKills {
+        OomKills { root }
+    }
+}
+
+impl Reader for OomKills {
+    fn source(&self) -> Source {
+        Source::Kernel
+    }
+
+    fn what(&self) -> &'static str {
+        PATH
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    fn read(&mut self, _: At) -> Result<Look, String> {
+        let text = self.root.read(PATH)?;
+        let kills = count(&text).ok_or_else(|| format!("{PATH} has no {KEY}"))?;
+        Ok(vec![Sample::one(OOM_KILLS, kills as f64)].into())
+    }
+}
+
+fn count(text: &str) -> Option<u64> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once(' ')?;
+        (key == KEY).then(|| value.trim().parse().ok()).flatten()
+    };
+    text.lines().find_map(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::scratch::Scratch;
+
+    #[test]
+    fn the_count_is_found_among_the_others() {
+        assert_eq!(count("pgfree 9\noom_kill_x 5\noom_kill 3\nnuma_hit 1\n"), Some(3));
+    }
+
+    #[test]
+    fn a_kernel_without_the_count_is_a_miss_and_says_so() {
+        let scratch = Scratch::new("kernel");
+        scratch.write(PATH, "pgfree 9\n");
+        let looked = OomKills::new(scratch.root()).read(At::ZERO);
+        assert_eq!(looked, Err("/proc/vmstat has no oom_kill".to_owned()));
+    }
+}

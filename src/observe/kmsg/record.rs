@@ -1,0 +1,52 @@
+//! A record of `/dev/kmsg`: `PRIORITY,SEQ,MICROSECONDS,FLAGS[,…];TEXT`, then
+//! lines of a dictionary that begin with a blank.
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its number.
+    pub seq: u64,
+    /// When it was written by the kernel's own clock, microseconds since boot.
+    pub since_boot_us: u64,
+    /// What it says, without its dictionary.
+    pub text: &'a str,
+}
+
+impl Record<'_> {
+    /// Takes a record apart.
+    pub fn parse(record: &str) -> Option<Record<'_>> {
+        let (head, text) = record.split_once(';')?;
+        let mut head = head.split(',').skip(1);
+        let (seq, since_boot_us) = (head.next()?.parse().ok()?, head.next()?.parse().ok()?);
+        let text = text.lines().next().unwrap_or_default();
+        Some(Record { seq, since_boot_us, text })
+    }
+
+    /// As `dmesg` shows it, which is what people search for.
+    pub fn line(&self) -> String {
+        let (seconds, micros) = (self.since_boot_us / 1_000_000, self.since_boot_us % 1_000_000);
+        format!("[{seconds:5}.{micros:06}] {}", unescaped(self.text))
+    }
+}
+
+/// The kernel writes bytes beyond ASCII, and backslashes, as `\x5c`.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\\x") {
+        let byte = rest.get(at + 2..at + 4).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        match byte {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &rest[at + 4..];
+            }
+            None => {
+                bytes.extend_from_slice(b"\\x");
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,105 @@
+//! What looks at the server's box from the box itself. Each reads a few small
+//! files that the kernel writes from memory, so a look neither waits nor needs a
+//! thread. Registered here, a line each.
+
+use super::cgroup::Cgroup;
+use super::host::Host;
+use super::kernel::OomKills;
+use super::kmsg::KernelLog;
+use super::root::Root;
+use super::tree::Tree;
+use crate::fact::Source;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Look, Sensor, Whereabouts};
+
+/// How often it is said that there is nothing to look at: once a minute.
+const ELSEWHERE_US: u64 = 60_000_000;
+
+/// Reads something of this machine, at once.
+pub trait Reader {
+    /// Whose readings these are.
+    fn source(&self) -> Source;
+
+    /// What it reads, for the row that says that it could not.
+    fn what(&self) -> &'static str;
+
+    /// Time from one look to the next, microseconds.
+    fn cadence_us(&self) -> u64;
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// In words: why nothing could be seen.
+    fn read(&mut self, now: At) -> Result<Look, String>;
+}
+
+/// A sensor on the server's box.
+pub struct Nearby {
+    reader: Box<dyn Reader>,
+    timeline: Timeline,
+}
+
+impl Nearby {
+    /// Everything that looks at this machine, and at the server's processes on it where
+    /// somebody knows them.
+    pub fn all(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Nearby> {
+        let root = Root::here;
+        let mut readers: Vec<Box<dyn Reader>> = vec![
+            Box::new(Host::new(root())),
+            Box::new(OomKills::new(root())),
+            Box::new(KernelLog::new(root())),
+        ];
+        if let Some(whereabouts) = whereabouts {
+            readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
+            readers.push(Box::new(Tree::new(root(), whereabouts.clone())));
+        }
+        readers.into_iter().map(|reader| Nearby { reader, timeline }).collect()
+    }
+
+    /// What says why there is nothing to look at: the server is at `host`, not here.
+    pub fn elsewhere(timeline: Timeline, host: &str) -> Vec<Nearby> {
+        vec![Nearby { reader: Box::new(Elsewhere { host: host.to_owned() }), timeline }]
+    }
+}
+
+impl Sensor for Nearby {
+    fn source(&self) -> Source {
+        self.reader.source()
+    }
+
+    fn what(&self) -> &'static str {
+        self.reader.what()
+    }
+
+    fn cadence_us(&self) -> u64 {
+        self.reader.cadence_us()
+    }
+
+    async fn look(&mut self) -> Result<Look, String> {
+        self.reader.read(self.timeline.now())
+    }
+}
+
+/// The kernel of a server that is on another machine.
+struct Elsewhere {
+    host: String,
+}
+
+impl Reader for Elsewhere {
+    fn source(&self) -> Source {
+        Source::Kernel
+    }
+
+    fn what(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn cadence_us(&self) -> u64 {
+        ELSEWHERE_US
+    }
+
+    fn read(&mut self, _: At) -> Result<Look, String> {
+        Err(format!("is on another machine: {}", self.host))
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether a server is on this machine, by the address at which it is driven.
+//!
+//! An address says where connections go, not who answers: a tunnel on loopback
+//! looks like this machine. The guide says so (`docs/observers.md`).
+
+use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+
+use super::here;
+
+/// Bounds the addresses of a name that are looked at.
+const ADDRESSES_MAX: usize = 16;
+
+/// Whether a host, as it stands in an address, is this machine: a loopback address or its
+/// name, or one of the machine's own addresses. Looks names up.
+pub fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let is_named = |name: &str| host.eq_ignore_ascii_case(name);
+    if is_named("localhost") || here::host().is_some_and(|name| is_named(&name)) {
+        return true;
+    }
+    match host.parse::<IpAddr>() {
+        Ok(ip) => is_own(ip),
+        Err(_) => (host, 0)
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.by_ref().take(ADDRESSES_MAX).any(|it| is_own(it.ip()))),
+    }
+}
+
+/// Only what is the machine's own can be bound to.
+fn is_own(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_here_and_a_documentation_address_is_not() {
+        for host in ["127.0.0.1", "localhost", "[::1]", "127.0.0.53", "0.0.0.0", "LOCALHOST."] {
+            assert!(is_here(host), "{host}");
+        }
+        assert!(!is_here("192.0.2.7") && !is_here("[2001:db8::1]"));
+    }
+}

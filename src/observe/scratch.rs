@@ -1,0 +1,48 @@
+//! A folder that stands for a machine's root in a test, removed when it is dropped.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::root::Root;
+
+/// The folder.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// An empty one, named for its test.
+    pub fn new(name: &str) -> Scratch {
+        let name = format!("longhaul-observe-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Scratch(folder)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Removes a file or a folder.
+    pub fn remove(&self, path: &str) {
+        let path = self.root().path(path);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// As a machine's root.
+    pub fn root(&self) -> Root {
+        Root::at(&self.0)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

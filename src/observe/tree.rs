@@ -1,0 +1,194 @@
+//! The server's processes: how many there are, their memory by title, when the
+//! main one began. A main process that is gone is a value, not a miss, and what
+//! outlives it is told: engines leave workers behind that hold the memory.
+//!
+//! Memory is what `stat` says and not `smaps_rollup`, which walks all pages of a
+//! process: on an engine of 100 GiB that would move the measurement.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::nearby::Reader;
+use super::root::Root;
+use super::stat::{self, Stat, TICKS_PER_S};
+use crate::fact::Source;
+use crate::incident::liveness::STARTED;
+use crate::unit::At;
+use crate::world::{Look, Sample, Whereabouts};
+
+/// Once a second: what is known is looked at.
+const CADENCE_US: u64 = 1_000_000;
+/// How often all processes of the box are gone through for new ones.
+const SEARCH_US: u64 = 10_000_000;
+/// Bounds the processes that are known; a server of several GPUs has some dozens.
+const KNOWN_MAX: usize = 1_024;
+/// Bounds the files of the main process that are counted.
+const FILES_MAX: usize = 65_536;
+/// Bytes of a page where the kernel does not say.
+const PAGE_BYTES: u64 = 4_096;
+
+/// Reads the processes of a server.
+pub struct Tree {
+    root: Root,
+    whereabouts: Whereabouts,
+    /// Wall time of the boot, seconds since 1970. Read once: it moves with the wall clock,
+    /// and a start time that moved would be taken for a restart.
+    booted_s: Option<f64>,
+    page_bytes: u64,
+    main: Option<Stat>,
+    /// By number, with the title; a number used anew has another start.
+    known: BTreeMap<u32, (u64, String)>,
+    searched: Option<At>,
+}
+
+impl Tree {
+    /// Of the server that is where somebody says.
+    pub fn new(root: Root, whereabouts: Whereabouts) -> Tree {
+        let booted_s = root.read("/proc/stat").ok().and_then(|text| booted(&text));
+        let page_bytes = root.read("/proc/self/smaps").ok().and_then(|text| page_bytes(&text));
+        Tree {
+            root,
+            whereabouts,
+            booted_s,
+            page_bytes: page_bytes.unwrap_or(PAGE_BYTES),
+            main: None,
+            known: BTreeMap::new(),
+            searched: None,
+        }
+    }
+
+    /// Goes through all processes for those that came of the main one, or of what came of it.
+    fn search(&mut self, main: u32) -> Result<(), String> {
+        let entries = fs::read_dir(self.root.path("/proc"))
+            .map_err(|why| format!("/proc: {}", super::root::plainly(&why)))?;
+        let pids = entries.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let all: Vec<Stat> = pids.filter_map(|pid| stat::read(&self.root, pid)).collect();
+        for found in descendants(&all, main) {
+            let is_known =
+                self.known.get(&found.pid).is_some_and(|(began, _)| *began == found.began);
+            // A title is set a while after a process began.
+            if is_known || self.known.len() < KNOWN_MAX {
+                let command = self.root.read(&format!("/proc/{}/cmdline", found.pid));
+                let title = stat::title(found, &command.unwrap_or_default());
+                self.known.insert(found.pid, (found.began, title));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of the known that are there still; the others are forgotten.
+    fn alive(&mut self) -> Vec<(Stat, String)> {
+        let root = self.root.clone();
+        let mut alive = Vec::new();
+        self.known.retain(|pid, (began, title)| {
+            let stat = stat::read(&root, *pid).filter(|stat| stat.began == *began);
+            let is_there = stat.is_some();
+            alive.extend(stat.map(|stat| (stat, title.clone())));
+            is_there
+        });
+        alive
+    }
+
+    fn files(&self, pid: u32) -> Option<Sample> {
+        let entries = fs::read_dir(self.root.path(&format!("/proc/{pid}/fd"))).ok()?;
+        Some(Sample::one("open_files", entries.take(FILES_MAX).count() as f64))
+    }
+}
+
+impl Reader for Tree {
+    fn source(&self) -> Source {
+        Source::Process
+    }
+
+    fn what(&self) -> &'static str {
+        "processes"
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    fn read(&mut self, now: At) -> Result<Look, String> {
+        let pid = self.whereabouts.pid();
+        if pid.is_none() && self.main.is_none() && self.known.is_empty() {
+            return Err("nobody knows the server's process".to_owned());
+        }
+        let main = pid.and_then(|pid| stat::read(&self.root, pid));
+        let is_another = main.as_ref().map(|it| (it.pid, it.began))
+            != self.main.as_ref().map(|it| (it.pid, it.began));
+        let due = self.searched.is_none_or(|at| now.since(at) >= SEARCH_US);
+        let mut samples = Vec::new();
+        if let Some(main) = &main
+            && (due || is_another)
+        {
+            self.searched = Some(now);
+            self.search(main.pid)?;
+            samples.extend(self.files(main.pid));
+        }
+        let alive = self.alive();
+        let (own, orphans) = main.as_ref().map_or((0, alive.len()), |main| {
+            let own = descendants_of(&alive, main.pid);
+            (own, alive.len() - own)
+        });
+        samples.push(Sample::one("processes", own as f64));
+        samples.push(Sample::one("orphan_processes", orphans as f64));
+        let threads: u64 = alive.iter().map(|(stat, _)| stat.threads).sum();
+        samples.push(Sample::one("threads", threads as f64));
+        samples.extend(self.memory(&alive));
+        if let (Some(main), Some(booted_s)) = (&main, self.booted_s) {
+            let began_s = booted_s + main.began as f64 / TICKS_PER_S;
+            samples.push(Sample::one(STARTED, began_s));
+        }
+        self.main = main.or_else(|| self.main.take());
+        Ok(samples.into())
+    }
+}
+
+impl Tree {
+    /// Memory by title.
+    fn memory(&self, alive: &[(Stat, String)]) -> Vec<Sample> {
+        let mut by_title: BTreeMap<&str, u64> = BTreeMap::new();
+        for (stat, title) in alive {
+            *by_title.entry(title).or_default() += stat.rss_pages * self.page_bytes;
+        }
+        by_title
+            .into_iter()
+            .map(|(title, bytes)| Sample::of(title, "rss_bytes", bytes as f64))
+            .collect()
+    }
+}
+
+/// A process and all that came of it.
+fn descendants(all: &[Stat], main: u32) -> Vec<&Stat> {
+    let mut found: Vec<&Stat> = all.iter().filter(|stat| stat.pid == main).collect();
+    let mut next = 0;
+    while next < found.len() && found.len() < KNOWN_MAX {
+        let parent = found[next].pid;
+        // A process is never its own ancestor, so this ends.
+        found.extend(all.iter().filter(|stat| stat.parent == parent && stat.pid != main));
+        next += 1;
+    }
+    found
+}
+
+fn descendants_of(alive: &[(Stat, String)], main: u32) -> usize {
+    let all: Vec<Stat> = alive.iter().map(|(stat, _)| stat.clone()).collect();
+    descendants(&all, main).len()
+}
+
+/// `btime 1763990000`.
+fn booted(text: &str) -> Option<f64> {
+    let seconds: u64 =
+        text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(seconds as f64)
+}
+
+/// `KernelPageSize:        4 kB`.
+fn page_bytes(text: &str) -> Option<u64> {
+    let size = text.lines().find_map(|line| line.strip_prefix("KernelPageSize:"))?;
+    let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests;

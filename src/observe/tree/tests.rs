@@ -1,0 +1,112 @@
+use super::*;
+use crate::observe::scratch::Scratch;
+
+/// A machine that was booted 1,000 s after 1970.
+fn machine(name: &str) -> (Scratch, Whereabouts) {
+    let scratch = Scratch::new(&format!("tree-{name}"));
+    scratch.write("/proc/stat", "cpu 1 2 3\nbtime 1000\n");
+    scratch.write("/proc/self/smaps", "KernelPageSize:       64 kB\n");
+    (scratch, Whereabouts::default())
+}
+
+fn process(scratch: &Scratch, pid: u32, parent: u32, began: u64, command: &str) {
+    let stat = format!(
+        "{pid} (python3) S {parent} 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 3 0 {began} 99 10 1 1\n"
+    );
+    scratch.write(&format!("/proc/{pid}/stat"), &stat);
+    scratch.write(&format!("/proc/{pid}/cmdline"), &format!("{command}\0serve\0"));
+}
+
+fn vllm(scratch: &Scratch) {
+    process(scratch, 100, 1, 500, "python3");
+    process(scratch, 101, 100, 510, "VLLM::EngineCore");
+    process(scratch, 102, 101, 520, "VLLM::Worker_TP0");
+    process(scratch, 103, 101, 520, "VLLM::Worker_TP0");
+    process(scratch, 200, 1, 1, "VLLM::EngineCore");
+}
+
+fn value(look: &Look, instance: &str, name: &str) -> Option<f64> {
+    let found = look.samples.iter().find(|it| it.instance == instance && it.name == name);
+    found.map(|it| it.value)
+}
+
+fn counts(look: &Look) -> (Option<f64>, Option<f64>) {
+    (value(look, "", "processes"), value(look, "", "orphan_processes"))
+}
+
+#[test]
+fn a_tree_is_counted_and_its_memory_is_told_by_title() {
+    let (scratch, whereabouts) = machine("counted");
+    vllm(&scratch);
+    let mut tree = Tree::new(scratch.root(), whereabouts.clone());
+    assert_eq!(tree.read(At(0)), Err("nobody knows the server's process".to_owned()));
+    whereabouts.moved(Some(100));
+    let look = tree.read(At(1)).unwrap();
+    assert_eq!(counts(&look), (Some(4.0), Some(0.0)), "another server's is not counted");
+    assert_eq!(value(&look, "VLLM::Worker_TP0", "rss_bytes"), Some(2.0 * 10.0 * 65_536.0));
+    assert_eq!(value(&look, "python3", "rss_bytes"), Some(10.0 * 65_536.0));
+    assert_eq!(value(&look, "", "threads"), Some(12.0));
+    assert_eq!(value(&look, "", STARTED), Some(1005.0));
+}
+
+#[test]
+fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
+    let (scratch, whereabouts) = machine("orphans");
+    vllm(&scratch);
+    whereabouts.moved(Some(100));
+    let mut tree = Tree::new(scratch.root(), whereabouts.clone());
+    tree.read(At(0)).unwrap();
+    scratch.remove("/proc/100");
+    process(&scratch, 101, 1, 510, "VLLM::EngineCore");
+    let look = tree.read(At(1_000_000)).unwrap();
+    assert_eq!(counts(&look), (Some(0.0), Some(3.0)));
+    assert_eq!(value(&look, "", STARTED), None);
+    assert!(value(&look, "VLLM::EngineCore", "rss_bytes").is_some());
+    // Whoever watches it says that it is nowhere, and then where the next one is.
+    whereabouts.moved(None);
+    assert_eq!(counts(&tree.read(At(2_000_000)).unwrap()), (Some(0.0), Some(3.0)));
+    process(&scratch, 300, 1, 900, "python3");
+    whereabouts.moved(Some(300));
+    let look = tree.read(At(3_000_000)).unwrap();
+    assert_eq!(counts(&look), (Some(1.0), Some(3.0)));
+    assert_eq!(value(&look, "", STARTED), Some(1009.0));
+}
+
+#[test]
+fn a_number_that_is_used_anew_is_another_process() {
+    let (scratch, whereabouts) = machine("anew");
+    vllm(&scratch);
+    whereabouts.moved(Some(100));
+    let mut tree = Tree::new(scratch.root(), whereabouts);
+    tree.read(At(0)).unwrap();
+    process(&scratch, 102, 1, 999, "bash");
+    assert_eq!(counts(&tree.read(At(1)).unwrap()), (Some(3.0), Some(0.0)));
+    process(&scratch, 100, 1, 1500, "python3");
+    let look = tree.read(At(2)).unwrap();
+    assert_eq!(value(&look, "", STARTED), Some(1015.0), "a quick restart under its old number");
+}
+
+#[test]
+fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
+    let (scratch, whereabouts) = machine("search");
+    vllm(&scratch);
+    whereabouts.moved(Some(100));
+    let mut tree = Tree::new(scratch.root(), whereabouts);
+    tree.read(At(0)).unwrap();
+    process(&scratch, 104, 100, 700, "VLLM::Worker_TP1");
+    scratch.remove("/proc/103");
+    assert_eq!(counts(&tree.read(At(1_000_000)).unwrap()).0, Some(3.0));
+    assert_eq!(counts(&tree.read(At(SEARCH_US)).unwrap()).0, Some(4.0));
+}
+
+#[test]
+fn this_process_can_be_read() {
+    let whereabouts = Whereabouts::default();
+    whereabouts.moved(Some(std::process::id()));
+    let mut tree = Tree::new(Root::here(), whereabouts);
+    let look = tree.read(At(0)).unwrap();
+    assert!(counts(&look).0.unwrap() >= 1.0);
+    let started_s = value(&look, "", STARTED).unwrap();
+    assert!(started_s > 1.6e9, "{started_s}");
+    assert!(value(&look, "", "open_files").unwrap() >= 3.0);
+}

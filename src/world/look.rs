@@ -1,0 +1,43 @@
+//! What one look of a sensor gave: values, and lines of a log that mean
+//! something. Lines keep the moment of their own, and are never folded.
+
+use crate::fact::Said;
+use crate::unit::At;
+
+/// One value that a sensor took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Node, pid, GPU or labels; empty where there is one only.
+    pub instance: String,
+    /// The series, its unit last in the name.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+}
+
+impl Sample {
+    /// A value of a series that there is one of.
+    pub fn one(name: &str, value: f64) -> Sample {
+        Sample { instance: String::new(), name: name.to_owned(), value }
+    }
+
+    /// A value of one of several.
+    pub fn of(instance: &str, name: &str, value: f64) -> Sample {
+        Sample { instance: instance.to_owned(), name: name.to_owned(), value }
+    }
+}
+
+/// What a look gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Values.
+    pub samples: Vec<Sample>,
+    /// Lines of a log that mean something.
+    pub said: Vec<(At, Said)>,
+}
+
+impl From<Vec<Sample>> for Look {
+    fn from(samples: Vec<Sample>) -> Look {
+        Look { samples, said: Vec::new() }
+    }
+}
