@@ -72,12 +72,15 @@ fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
 #[test]
 fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
     let bench = Bench::new("stubborn");
-    let command = "trap '' TERM; for i in $(seq 1000); do sleep 0.2; done";
-    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(command));
-    wait_for("the server", || bench.find("trap ''").is_some());
-    let server = bench.process("trap ''");
+    // The address is this test's alone, so that its process is found and no other.
+    let own = bench.address();
+    let command = format!("trap '' TERM; : {own}; while true; do sleep 0.2; done");
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(&command));
+    wait_for("the server", || bench.find(&own).is_some());
+    let server = bench.process(&own);
     bench.kill(longhaul.id(), "-TERM");
-    assert_eq!(longhaul.end().code, Some(130));
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(130), "{told}");
     assert!(!is_alive(server), "it is ended");
 }
 

@@ -81,6 +81,8 @@ async fn drive_started(
     stopper: Rc<Stopper>,
     mut stop: Stop,
 ) -> Result<Went, Went> {
+    // Signals are listened to before there is anything that one could leave behind.
+    tokio::task::yield_now().await;
     tokio::select! { biased;
         _ = stop.requested() => return Err(Went::Interrupted),
         launched = life.launch(&wish.boxed) => launched?,

@@ -130,7 +130,7 @@ impl Bench {
         let is_load = |line: &&str| {
             ["gaps", "batch", "issued"].contains(&line.split(',').nth(4).unwrap_or_default())
         };
-        text.lines().filter(|line| !is_load(line)).map(|line| format!("{line}\n")).collect()
+        text.split_inclusive('\n').filter(|line| !is_load(line)).collect()
     }
 
     /// Where the server answers.
