@@ -23,15 +23,46 @@ fn watching(bench: &Bench, name: &str) -> bench::Going {
     going
 }
 
+/// What became of a run whose server something befell.
+struct Befallen {
+    events: String,
+    /// Cause, confidence, and seconds until the first token afterwards, of every incident.
+    incidents: Vec<(String, String, Option<f64>)>,
+}
+
+impl Befallen {
+    /// From the run's folder. Says a line of the table that people are shown.
+    fn of(bench: &Bench, what: &str) -> Befallen {
+        let verdict: serde_json::Value =
+            serde_json::from_str(&bench.file("run/verdict.json")).expect("a verdict");
+        let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let incident = |incident: &serde_json::Value| {
+            let from = incident["from_us"].as_f64();
+            let back = incident["recovery"]["first_token_us"].as_f64();
+            let seconds = back.zip(from).map(|(back, from)| (back - from) / 1e6);
+            (word(&incident["cause"]), word(&incident["confidence"]), seconds)
+        };
+        let incidents = verdict["incidents"].as_array().into_iter().flatten().map(incident);
+        let incidents: Vec<_> = incidents.collect();
+        eprintln!("| {what} | {} | {incidents:?} |", incidents.len());
+        Befallen { events: bench.events(), incidents }
+    }
+
+    fn causes(&self) -> Vec<&str> {
+        self.incidents.iter().map(|(cause, _, _)| cause.as_str()).collect()
+    }
+}
+
 /// Begins a container as somebody else would, watches it, does something to it, and waits for
-/// what must be told. Gives the events.
+/// what must be told.
 fn befalls(
     house: &House,
+    what: &str,
     options: &[&str],
     before: &[&str],
     fault: &dyn Fn(&str),
     told: &[&str],
-) -> String {
+) -> Befallen {
     let bench = Bench::new("befalls");
     let name = house.somebody_elses(&bench, options, before);
     let mut longhaul = watching(&bench, &name);
@@ -42,9 +73,8 @@ fn befalls(
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
     longhaul.end();
-    let events = bench.events();
     docker(&["rm", "-f", &name]);
-    events
+    Befallen::of(&bench, what)
 }
 
 /// A kill of which the engine is not told.
@@ -107,21 +137,31 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
 #[ignore = "needs a container engine and docker-registry"]
 fn who_ended_it_is_told_apart() {
     let Some(house) = house() else { return };
-    let events = befalls(house, &[], &[], &kill_from_host, &["exit code 137"]);
-    assert_eq!(count(&events, "target,signalled"), 0, "kill -9 from the host: {events}");
+    let away = "target,away";
+    let fell =
+        befalls(house, "kill -9 from the host", &[], &[], &kill_from_host, &["code 137", away]);
+    assert_eq!(count(&fell.events, "target,signalled"), 0, "{}", fell.events);
+    assert_eq!(fell.causes(), ["engine_crash"]);
 
     let kill = |name: &str| drop(docker(&["kill", name]));
-    let events = befalls(house, &[], &[], &kill, &["target,signalled", "exit code 137"]);
-    assert!(events.contains(r#"""signal"":9"#), "docker kill: {events}");
+    let told = ["target,signalled", "code 137", away];
+    let fell = befalls(house, "docker kill", &[], &[], &kill, &told);
+    assert!(fell.events.contains(r#"""signal"":9"#), "{}", fell.events);
+    assert_eq!(fell.causes(), ["operator"]);
 
     let stop = |name: &str| drop(docker(&["stop", "-t", "1", name]));
-    let events = befalls(house, &[], &[], &stop, &["target,signalled", "target,exited"]);
-    assert!(events.contains(r#"""signal"":15"#), "docker stop: {events}");
+    let told = ["target,signalled", "target,exited", away];
+    let fell = befalls(house, "docker stop", &[], &[], &stop, &told);
+    assert!(fell.events.contains(r#"""signal"":15"#), "{}", fell.events);
+    assert_eq!(fell.causes(), ["operator"]);
 
     let restart = |name: &str| drop(docker(&["restart", "-t", "1", name]));
-    let events = befalls(house, &[], &[], &restart, &["target,exited", "target,started"]);
-    assert_eq!(count(&events, "target,started"), 1, "docker restart: {events}");
-    assert_eq!(count(&events, "target,restarted,\"started"), 0, "counted once: {events}");
+    let told = ["target,exited", "target,started", "seen,identity"];
+    let fell = befalls(house, "docker restart", &[], &[], &restart, &told);
+    assert_eq!(count(&fell.events, "target,started"), 1, "{}", fell.events);
+    assert_eq!(count(&fell.events, "target,restarted,\"started"), 0, "{}", fell.events);
+    assert_eq!(fell.causes(), ["operator"]);
+    assert!(fell.incidents[0].2.is_some(), "it came back: {:?}", fell.incidents);
 }
 
 #[test]
@@ -129,10 +169,13 @@ fn who_ended_it_is_told_apart() {
 fn a_frozen_server_is_seen_where_the_engine_knows_it() {
     let Some(house) = house() else { return };
     let pause = |name: &str| drop(docker(&["pause", name]));
-    befalls(house, &[], &[], &pause, &["target,paused"]);
+    let fell = befalls(house, "docker pause", &[], &[], &pause, &["target,paused", "target,away"]);
+    assert_eq!(fell.causes(), ["operator"]);
     let stop = |name: &str| drop(docker(&["kill", "-s", "STOP", name]));
-    let events = befalls(house, &[], &[], &stop, &["target,signalled"]);
-    assert!(events.contains(r#"""signal"":19"#), "{events}");
+    let told = ["target,signalled", "target,away"];
+    let fell = befalls(house, "docker kill -s STOP", &[], &[], &stop, &told);
+    assert!(fell.events.contains(r#"""signal"":19"#), "{}", fell.events);
+    assert_eq!(fell.causes(), ["operator"]);
 }
 
 #[test]
@@ -145,9 +188,10 @@ fn the_kernels_end_of_a_leak_is_told_as_one() {
         docker(&["cp", &empty.display().to_string(), &format!("{name}:/leak-now")]);
     };
     let limit = ["-m", "256m", "--memory-swap", "256m", "--entrypoint", "/leak"];
-    let events =
-        befalls(house, &limit, &["leak"], &leak, &["target,out_of_memory", "exit code 137"]);
-    assert!(events.contains(r#"""oom_killed"":true"#), "{events}");
+    let told = ["target,out_of_memory", "code 137", "target,away"];
+    let fell = befalls(house, "leak to the memory limit", &limit, &["leak"], &leak, &told);
+    assert!(fell.events.contains(r#"""oom_killed"":true"#), "{}", fell.events);
+    assert_eq!(fell.causes(), ["cgroup_oom"]);
 }
 
 #[test]
@@ -166,11 +210,15 @@ fn crashes_behind_a_restart_policy_are_counted() {
         }
     };
     let policy = ["--restart", "unless-stopped"];
-    let events = befalls(house, &policy, &[], &kill, &["target,started"]);
-    let told = count(&events, "target,started") + count(&events, "target,restarted,\"started");
-    assert_eq!(told, 3, "each life once: {events}");
-    assert_eq!(count(&events, "target,exited"), 3, "{events}");
-    assert_eq!(count(&events, "target,started"), 3, "{events}");
+    let told = ["target,started", "seen,identity"];
+    let fell = befalls(house, "3 crashes behind a policy", &policy, &[], &kill, &told);
+    let events = &fell.events;
+    let lives = count(events, "target,started") + count(events, "target,restarted,\"started");
+    assert_eq!(lives, 3, "each life once: {events}");
+    assert_eq!(count(events, "target,exited"), 3, "{events}");
+    assert_eq!(count(events, "target,started"), 3, "{events}");
+    assert!((1..=3).contains(&fell.incidents.len()), "{:?}", fell.incidents);
+    assert!(fell.causes().iter().all(|cause| *cause == "engine_crash"), "{:?}", fell.incidents);
 }
 
 #[test]

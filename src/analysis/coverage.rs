@@ -114,6 +114,7 @@ pub struct Watch {
     in_flight: Slots,
     probe: Slots,
     process: Slots,
+    progress: Slots,
     kernel: Slots,
     log: Slots,
     log_why: String,
@@ -137,6 +138,9 @@ impl Watch {
                     && (reading.name.ends_with(STARTED) || reading.name.ends_with("_total"))
                 {
                     self.process.set(entry.segment, before, after);
+                }
+                if reading.name.ends_with("_total") {
+                    self.progress.set(entry.segment, before, after);
                 }
             }
             Fact::Reading(reading)
@@ -183,7 +187,7 @@ impl Watch {
         let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
         let progress_why = if self.probe_why.is_empty() { "not watched" } else { &self.probe_why };
-        let progress = half("engine progress", &[&self.process], progress_why);
+        let progress = half("engine progress", &[&self.progress], progress_why);
         Coverage {
             sources: vec![
                 half("requests", &[requests], ""),

@@ -79,7 +79,10 @@ impl Fold {
     fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
         // A round that was broken says nothing of what many streams do together.
         let whole = batch.good == batch.requests && batch.requests > 0;
-        if whole && !self.calendar.meets_outage(entry.segment, batch.began, entry.at) {
+        let (segment, began, depth) = (entry.segment, batch.began, batch.cell.depth);
+        let met_outage = self.calendar.meets_outage(segment, began, entry.at)
+            || self.calendar.is_recovering(segment, began, depth);
+        if whole && !met_outage {
             self.atom(batch.phase, &batch.workload, (batch.class, batch.cell)).take_batch(batch);
         }
     }

@@ -356,11 +356,14 @@ impl Causes {
             return;
         }
         let depth = request.cell.depth;
-        incident.again.entry(depth).or_insert(first);
+        // Answers end out of order: a later row may have the earlier first token.
+        let earliest = |known: Option<At>| known.map_or(first, |known| known.min(first));
+        let again = incident.again.get(&depth).copied();
+        incident.again.insert(depth, earliest(again));
         let recovery = &mut incident.recovery;
-        recovery.first_token.get_or_insert(first);
+        recovery.first_token = Some(earliest(recovery.first_token));
         if incident.depth.is_none_or(|broke| broke == depth) {
-            recovery.same_depth.get_or_insert(first);
+            recovery.same_depth = Some(earliest(recovery.same_depth));
         }
     }
 
@@ -371,8 +374,13 @@ impl Causes {
             Fact::Request(request) => sign(request) == Sign::Good,
             Fact::Reading(reading) => reading.name == super::liveness::UP && reading.last >= 0.5,
             Fact::Seen(seen) if seen.subject == "identity" => {
-                if let Some(case) = self.cases.last_mut() {
-                    case.incident.recovery.model.get_or_insert(entry.at);
+                let last = self.cases.last_mut().map(|case| &mut case.incident);
+                // Asked again because of it, and not because of something else much later.
+                let asked = |incident: &&mut Incident| {
+                    incident.until.is_some_and(|until| entry.at.since(until) <= NEAR_US)
+                };
+                if let Some(incident) = last.filter(asked) {
+                    incident.recovery.model.get_or_insert(entry.at);
                 }
                 false
             }

@@ -4,11 +4,21 @@
 use super::mark::{Mark, Shown};
 use crate::incident::{Cause, Confidence, Kind};
 
+/// How much later than the first bad sign a stamp may be that came before it, microseconds:
+/// a container engine stamps its events, longhaul its answers.
+const SKEW_US: u64 = 2_000_000;
+
 /// The cause that the marks show, and how sure it is. An exit code is no evidence of
 /// anything, and neither is signal 9: kernels, engines, operators and guards all send it.
 pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
     use Confidence::{Certain, Guess, Likely};
-    let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark);
+    let first_bad = marks.iter().filter(|shown| shown.mark.is_bad()).map(|shown| shown.at.0).min();
+    // Who restarts what has died is its cure and not its cause.
+    let in_time = |shown: &Shown| {
+        !shown.mark.is_asked()
+            || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
+    };
+    let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && in_time(shown));
     let dies = has(Mark::Exited) || has(Mark::Restarted);
     // In this order: who acted from outside, then memory, then the GPU, then the engine.
     let rules = [
@@ -31,6 +41,8 @@ pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
         (Mark::AnsweredDead, Cause::EngineCrash, Guess),
         (Mark::Restarted, Cause::EngineCrash, Guess),
         (Mark::Hung, Cause::Hang, Likely),
+        // A cable that was pulled looks the same.
+        (Mark::NoHost, Cause::HostWedge, Guess),
         (Mark::Unreachable, Cause::Network, Likely),
         (Mark::Broke, Cause::EngineCrash, Guess),
     ];

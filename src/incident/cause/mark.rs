@@ -6,7 +6,7 @@ use super::WORDS_CHARS_MAX;
 use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
 use crate::fact::{
-    Ended, Entry, Fact, Reading, Request, Said, Seq, Source, TargetFact, TargetWord,
+    Ended, Entry, Fact, Reading, Request, Said, Seq, Source, Stage, TargetFact, TargetWord,
 };
 use crate::incident::liveness::{Sign, UP, sign};
 use crate::unit::At;
@@ -69,6 +69,8 @@ pub enum Mark {
     Exited,
     /// A connection broke, or was refused.
     Broke,
+    /// Nobody took the connection: not even its box answered.
+    NoHost,
     /// There was no way to it.
     Unreachable,
     /// It gave no answer.
@@ -95,6 +97,16 @@ impl Mark {
                 | Mark::AnsweredOom
                 | Mark::EngineDead
         )
+    }
+
+    /// Whether somebody asked for what follows.
+    pub fn is_asked(self) -> bool {
+        matches!(self, Mark::Ordered | Mark::Operated | Mark::Asked)
+    }
+
+    /// Whether it shows that something is wrong already.
+    pub fn is_bad(self) -> bool {
+        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back)
     }
 
     /// Whether a process ended with it.
@@ -194,10 +206,20 @@ fn of_target(entry: &Entry, target: &TargetFact) -> Option<Shown> {
     let mark = match target.word {
         TargetWord::OutOfMemory => Mark::CgroupOom,
         TargetWord::Exited if oom_killed => Mark::CgroupOom,
-        TargetWord::Signalled | TargetWord::Paused if target.action.is_none() => Mark::Operated,
+        TargetWord::Signalled if target.action.is_none() && ends_or_freezes(target) => {
+            Mark::Operated
+        }
+        TargetWord::Paused if target.action.is_none() => Mark::Operated,
         _ => return None,
     };
     Some(Shown::told(mark, entry, &target.evidence))
+}
+
+/// Whether a signal ends a process or freezes it: SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGSTOP,
+/// SIGTSTP. Others ask for a log to be opened anew, or for nothing.
+fn ends_or_freezes(target: &TargetFact) -> bool {
+    let signal = target.exit.and_then(|exit| exit.signal);
+    signal.is_none_or(|signal| matches!(signal, 2 | 3 | 9 | 15 | 19 | 20))
 }
 
 /// What a bad sign shows, where an entry is one.
@@ -223,6 +245,7 @@ pub fn doubt(entry: &Entry) -> Option<Shown> {
 fn of_request(request: &Request) -> Mark {
     let error = request.error.to_lowercase();
     match request.ended {
+        Ended::TimedOut if request.stage == Stage::Connect => Mark::NoHost,
         Ended::TimedOut | Ended::Stalled | Ended::Malformed => Mark::Silent,
         Ended::Unreachable => Mark::Unreachable,
         _ if DEAD_WORDS.iter().any(|words| error.contains(words)) => Mark::AnsweredDead,

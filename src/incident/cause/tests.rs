@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fact::{Ended, Exited, Missed, Said, Severity, Source};
+use crate::fact::{Ended, Exited, Missed, Said, Severity, Source, Stage};
 use crate::incident::Kind;
 use crate::incident::story::Story;
 use crate::measure::Count;
@@ -151,6 +151,29 @@ fn a_signal_through_the_container_engine_before_the_end_is_an_operators() {
 }
 
 #[test]
+fn who_restarts_what_has_died_is_its_cure_and_not_its_cause() {
+    let told = [
+        (20.1, said("engine_dead", Source::Container)),
+        (50.0, fact(TargetWord::Signalled, "kill 15")),
+        (50.5, exited(0, false)),
+        (51.0, fact(TargetWord::Started, "")),
+    ];
+    let incident = death(&told);
+    assert_eq!(incident.cause, Cause::EngineCrash);
+    assert!(incident.counts(Count::Crashes) && incident.counts(Count::Outages));
+}
+
+#[test]
+fn a_signal_that_ends_nothing_is_nobodys_doing() {
+    let hang_up = TargetFact {
+        exit: Some(Exited { signal: Some(1), ..Exited::default() }),
+        ..TargetFact::new(TargetWord::Signalled, "kill 1")
+    };
+    let told = [(19.0, Fact::Target(hang_up)), (20.1, exited(1, false))];
+    assert_eq!(caused(&told).0, Cause::EngineCrash);
+}
+
+#[test]
 fn a_container_at_its_limit_raises_the_count_of_the_box_too_and_is_not_the_boxs_memory() {
     let count = |seconds, value| {
         (seconds, Fact::Reading(crate::fact::Reading::single(Source::Kernel, OOM_KILLS, value)))
@@ -285,6 +308,24 @@ fn silence_alone_is_unknown() {
     story.up(40.0, true);
     let incidents = incidents(&story);
     assert_eq!((incidents[0].cause, incidents[0].confidence), (Cause::Unknown, Confidence::Guess));
+}
+
+#[test]
+fn a_box_that_takes_no_connection_may_have_frozen_and_one_without_a_way_is_out_of_reach() {
+    let silent = |ended, stage| {
+        let mut story = Story::soaking();
+        let mut request = story.request(20.0, 0);
+        (request.ended, request.stage, request.ttft_us, request.last_us) =
+            (ended, stage, None, None);
+        story.push(50.0, Fact::Request(Box::new(request))).up(60.0, false).up(300.0, true);
+        let incidents = incidents(&story);
+        assert_eq!(incidents.len(), 1, "{incidents:#?}");
+        (incidents[0].cause, incidents[0].confidence, incidents[0].counts(Count::Crashes))
+    };
+    let frozen = silent(Ended::TimedOut, Stage::Connect);
+    assert_eq!(frozen, (Cause::HostWedge, Confidence::Guess, false));
+    let gone = silent(Ended::Unreachable, Stage::Connect);
+    assert_eq!(gone, (Cause::Network, Confidence::Likely, false));
 }
 
 proptest! {
