@@ -39,8 +39,8 @@ fn befalls(
     for words in told {
         wait_for(words, || bench.events().contains(words));
     }
-    bench.kill(longhaul.id(), "-INT");
-    bench.kill(longhaul.id(), "-INT");
+    bench::kill(longhaul.id(), "-INT");
+    bench::kill(longhaul.id(), "-INT");
     longhaul.end();
     let events = bench.events();
     docker(&["rm", "-f", &name]);

@@ -45,9 +45,9 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
     let tree = "sleep 1001 & setsid sleep 1002 & sleep 2; ";
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe(tree));
     wait_for("load", || bench.events().contains("phase,soak"));
-    let left = [bench.process("sleep 1001"), bench.process("sleep 1002")];
+    let left = [bench::process("sleep 1001"), bench::process("sleep 1002")];
     let server = bench.launched_pid();
-    bench.kill(server, "-KILL");
+    bench::kill(server, "-KILL");
     wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
     let told = longhaul.end();
     let events = bench.events();
@@ -61,9 +61,9 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
 fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
     let bench = Bench::new("interrupted");
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of("exec sleep 1003"));
-    wait_for("the server", || bench.find("sleep 1003").is_some());
-    let server = bench.process("sleep 1003");
-    bench.kill(longhaul.id(), "-TERM");
+    wait_for("the server", || bench::find("sleep 1003").is_some());
+    let server = bench::process("sleep 1003");
+    bench::kill(longhaul.id(), "-TERM");
     let told = longhaul.end();
     assert_eq!(told.code, Some(130), "{told}");
     assert!(!is_alive(server), "it is ended");
@@ -72,12 +72,15 @@ fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
 #[test]
 fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
     let bench = Bench::new("stubborn");
-    let command = "trap '' TERM; for i in $(seq 1000); do sleep 0.2; done";
-    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(command));
-    wait_for("the server", || bench.find("trap ''").is_some());
-    let server = bench.process("trap ''");
-    bench.kill(longhaul.id(), "-TERM");
-    assert_eq!(longhaul.end().code, Some(130));
+    // The address is this test's alone, so that its process is found and no other.
+    let own = bench.address();
+    let command = format!("trap '' TERM; : {own}; while true; do sleep 0.2; done");
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(&command));
+    wait_for("the server", || bench::find(&own).is_some());
+    let server = bench::process(&own);
+    bench::kill(longhaul.id(), "-TERM");
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(130), "{told}");
     assert!(!is_alive(server), "it is ended");
 }
 

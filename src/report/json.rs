@@ -103,6 +103,7 @@ struct Event<'a> {
 
 /// The way back, rung by rung, on the segment's anchor.
 #[derive(Serialize)]
+#[allow(clippy::struct_field_names)] // every key says its unit
 struct Rungs {
     detected_us: Option<At>,
     process_us: Option<At>,

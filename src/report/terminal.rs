@@ -140,15 +140,16 @@ impl Tell<'_> {
     fn incidents(&self, lines_max: usize) -> Vec<String> {
         let incidents = &self.analysis.calendar.incidents;
         let shown = if incidents.len() > lines_max { lines_max - 1 } else { incidents.len() };
-        let mut lines: Vec<String> = incidents[..shown]
-            .iter()
-            .flat_map(|incident| {
-                labelled(
-                    label(incident),
-                    vec![incident_words(self.analysis, incident, self.inner())],
-                )
-            })
-            .collect();
+        let roomy = 2 * incidents.len() <= lines_max;
+        let mut lines: Vec<String> = Vec::new();
+        for incident in &incidents[..shown] {
+            let mut told = vec![incident_words(self.analysis, incident, self.inner())];
+            // How that shows, where there is room to say it and it says more.
+            if roomy && !incident.is_expected() && incident.confidence != Confidence::Guess {
+                told.extend(cut(&incident.words, self.inner(), 1));
+            }
+            lines.extend(labelled(label(incident), told));
+        }
         if shown < incidents.len() {
             let more = counted((incidents.len() - shown) as u64, "more incident", "more incidents");
             lines.extend(labelled("", vec![format!("{more}: --wide")]));
@@ -218,16 +219,13 @@ fn label(incident: &Incident) -> &'static str {
     }
 }
 
-/// Why it happened and how that shows; what is only guessed is said to be.
+/// Why it happened; where that is only guessed, what was seen.
 fn why(incident: &Incident) -> String {
-    let words = &incident.words;
-    if incident.is_expected() {
-        return words.clone();
-    }
     match incident.confidence {
-        Confidence::Certain => format!("{}: {words}", incident.cause.plain()),
-        Confidence::Likely => format!("likely {}: {words}", incident.cause.plain()),
-        Confidence::Guess => words.clone(),
+        _ if incident.is_expected() => incident.words.clone(),
+        Confidence::Certain => incident.cause.plain().to_owned(),
+        Confidence::Likely => format!("likely {}", incident.cause.plain()),
+        Confidence::Guess => incident.words.clone(),
     }
 }
 
