@@ -167,6 +167,13 @@ fn a_recipe_is_pinned_by_a_build_index_and_by_what_a_submission_ran() {
     assert_eq!(stdout(&pin), expected(&one));
     assert!(stderr(&pin).contains("org/img:latest -> org/img@sha256:1"), "{}", stderr(&pin));
 
+    let hosts = "- {host: h, image: org/img}\n".repeat(40);
+    let many = folder.write("many.yaml", &format!("model: m\ncontainers:\n{hosts}"));
+    let whole = folder.write("whole.yaml", &format!("org/img: {one}\n"));
+    let pin = longhaul(&["recipe", "pin", &many, "--builds", &whole]);
+    assert_eq!(stdout(&pin).matches(&one).count(), 32, "{}", stderr(&pin));
+    assert!(stderr(&pin).contains("left alone: 8 more"), "{}", stderr(&pin));
+
     folder.write("benchmark.csv", "model\n");
     folder.write(
         "metadata.json",

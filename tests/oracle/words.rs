@@ -35,7 +35,7 @@ pub const KEYS: [&str; 30] = [
 ];
 
 /// Their values, as YAML.
-pub const VALUES: [&str; 74] = [
+pub const VALUES: [&str; 82] = [
     "8000",
     "0.80",
     "0.9",
@@ -110,6 +110,14 @@ pub const VALUES: [&str; 74] = [
     ".nan",
     "'No'",
     "[{a: 1}, {b: [true]}]",
+    "!!float 3",
+    "!!float '1e30'",
+    "!!bool 'oN'",
+    "!!null x",
+    "! '0x10'",
+    "[340282366920938463463374607431768211456, !!str 1]",
+    "-0xfffffffffffffffffffffffffffffffffff",
+    "{n: 170141183460469231731687303715884105728}",
 ];
 
 /// Pieces of a template.

@@ -19,7 +19,7 @@ use crate::spec::recipe::{Reading, Wishes, builds, pin, read_as};
 /// An image's name by digest, and who knew it.
 type Learned = (String, String);
 
-/// Bounds what one recipe makes the container engine be asked.
+/// Bounds what one recipe makes the container engine be asked, and its text be searched for.
 const IMAGES_MAX: usize = 32;
 
 /// What is to be pinned, by what, and where to.
@@ -107,14 +107,14 @@ fn changes(wish: &Wish, named: Vec<Named>) -> Result<Vec<(Named, Learned)>, Mist
     let (mut changes, mut unknown) = (Vec::new(), None);
     let mut asked: BTreeMap<String, Result<Learned, Mistake>> = BTreeMap::new();
     let mut is_pinned = false;
-    for named in named {
+    let beyond = named.len().saturating_sub(IMAGES_MAX);
+    if beyond > 0 {
+        tell(&format!("left alone: {beyond} more images than the first {IMAGES_MAX}"));
+    }
+    for named in named.into_iter().take(IMAGES_MAX) {
         if pin::is_pinned(&named.image) {
             tell(&format!("pinned already: {named}: {}", one_line(&named.image, 200)));
             is_pinned = true;
-            continue;
-        }
-        if asked.len() >= IMAGES_MAX && !asked.contains_key(&named.image) {
-            tell(&format!("left alone: {named}, beyond {IMAGES_MAX} images"));
             continue;
         }
         let answer = asked.entry(named.image.clone()).or_insert_with(|| learned(wish, &named));

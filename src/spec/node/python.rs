@@ -82,19 +82,26 @@ impl Python {
         pairs.iter().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// As `int()` takes it: `None` where Python would raise, or it is out of all reason.
+    /// As `int()` takes it: `None` where Python would raise. What is out of all reason is the
+    /// largest that there is.
     pub fn whole(&self) -> Option<i128> {
         match self {
             Python::Bool(value) => Some(i128::from(*value)),
             Python::Int(value) => Some(*value),
+            Python::Huge(digits) => Some(largest(digits)),
             Python::Float(value) if value.is_finite() => Some(value.trunc() as i128),
             Python::Text(text) => match whole_of_text(text) {
                 Some(Python::Int(value)) => Some(value),
+                Some(Python::Huge(digits)) => Some(largest(&digits)),
                 _ => None,
             },
             _ => None,
         }
     }
+}
+
+fn largest(digits: &str) -> i128 {
+    if digits.starts_with('-') { i128::MIN } else { i128::MAX }
 }
 
 /// `str.strip()`: Python takes four control characters for blanks that Rust does not.

@@ -19,6 +19,27 @@ pub fn of_whole(value: i128, spec: &Spec) -> Option<String> {
         }
         Some(_) => return of_float(value as f64, spec),
     };
+    let prefix = if spec.alternate { prefix } else { "" };
+    of_digits(value < 0, prefix, &digits, group, spec)
+}
+
+/// The same of one that is too long for the machine; not to another base.
+pub fn of_huge(decimal: &str, spec: &Spec) -> Option<String> {
+    let digits = decimal.trim_start_matches('-');
+    match spec.kind {
+        None | Some('d' | 'n') => of_digits(digits != decimal, "", digits, 3, spec),
+        Some('x' | 'X' | 'o' | 'b' | 'c') => None,
+        Some(_) => of_float(decimal.parse().ok().filter(|value: &f64| value.is_finite())?, spec),
+    }
+}
+
+fn of_digits(
+    negative: bool,
+    prefix: &str,
+    digits: &str,
+    group: usize,
+    spec: &Spec,
+) -> Option<String> {
     let decimal = matches!(spec.kind, None | Some('d' | 'n'));
     let grouping_fits = match spec.grouping {
         Some(',') => decimal && spec.kind != Some('n'),
@@ -28,8 +49,7 @@ pub fn of_whole(value: i128, spec: &Spec) -> Option<String> {
     if spec.precision.is_some() || spec.negative_zero || !grouping_fits {
         return None;
     }
-    let prefix = if spec.alternate { prefix } else { "" };
-    Some(assembled(sign(value < 0, spec).to_owned() + prefix, &digits, "", group, spec))
+    Some(assembled(sign(negative, spec).to_owned() + prefix, digits, "", group, spec))
 }
 
 /// `format(float, spec)`.

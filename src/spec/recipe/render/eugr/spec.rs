@@ -36,6 +36,7 @@ pub fn format(value: &Python, spec: &str) -> Result<String, String> {
         Python::Text(text) => of_text(text, &read),
         Python::Bool(flag) => number::of_whole(i128::from(*flag), &read),
         Python::Int(whole) => number::of_whole(*whole, &read),
+        Python::Huge(digits) => number::of_huge(digits, &read),
         Python::Float(float) => number::of_float(*float, &read),
         _ => None,
     };

@@ -9,6 +9,7 @@ fn values() -> Values {
         ("none", Python::None),
         ("base", Python::Text("http://localhost:{port}".to_owned())),
         ("w", Python::Int(7)),
+        ("huge", Python::Huge(format!("-1{}", "0".repeat(40)))),
         ("list", Python::List(vec![Python::Int(1), Python::Text("é".to_owned())])),
         ("map", Python::Map(vec![(Python::Text("a b".to_owned()), Python::Float(1e20))])),
     ] {
@@ -23,6 +24,7 @@ fn fields_come_out_as_python_formats_them() {
         ("{port} {gm} {flag} {none} {base}", "8000 0.8 True None http://localhost:{port}"),
         ("'{{\"k\":{{\"n\":{port}}}}}'", "'{\"k\":{\"n\":8000}}'"),
         ("{port!r} {gm:.2f} {base!r:.6}", "8000 0.80 'http:"),
+        ("{huge:.1e} {huge:>43d}", "-1.0e+40  -10000000000000000000000000000000000000000"),
         (
             "|{port:>{w}}|{port:07}|{port:<7}|{port:^7}|{port:+,d}",
             "|   8000|0008000|8000   | 8000  |+8,000",
