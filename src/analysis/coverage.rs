@@ -215,6 +215,7 @@ fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
 mod tests {
     use super::*;
     use crate::analysis::Pass1;
+    use crate::fact::Missed;
     use crate::incident::story::Story;
 
     fn coverage(story: &Story) -> Coverage {
@@ -250,6 +251,18 @@ mod tests {
         story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
         let share = share_of(&coverage(&story), Count::Restarts);
         assert!((share - 0.51).abs() < 0.011, "{share}");
+    }
+
+    #[test]
+    fn the_kernel_of_a_server_that_is_elsewhere_is_dark_and_says_where_it_is() {
+        let mut story = Story::soaking();
+        let why = "is on another machine: spark".to_owned();
+        let (source, what) = (Source::Kernel, "kernel".to_owned());
+        story.push(50.0, Fact::Missed(Missed { source, what, why, times: 1 })).up(100.0, true);
+        let coverage = coverage(&story);
+        let words: Vec<String> =
+            coverage.of(Count::Ooms).unwrap().dark().map(Half::in_words).collect();
+        assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
     }
 
     #[test]
