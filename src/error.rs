@@ -25,6 +25,11 @@ impl Mistake {
         Mistake { what: what.into(), at: None, tries: Vec::new() }
     }
 
+    /// What is wrong, alone.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Where: `scenarios/overnight.yaml:31 contract.tfft_p99`.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Mistake {

@@ -17,6 +17,7 @@ pub use event::{
     Issued, LOG_DROPPED, LOG_LINES, LOG_REPEATS, Missed, Opened, PhaseBegan, Reading, Said, Seen,
     Severity, Source, TargetFact, TargetWord,
 };
+pub use event::{LAUNCH, RESTART, STOP};
 pub use request::{BrokenHow, Class, Ended, Request, Stage};
 
 use serde::{Deserialize, Serialize};

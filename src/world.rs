@@ -14,6 +14,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::fact::{BrokenHow, Entry, Fact, Seq, Source, Stage};
+use crate::fact::{LAUNCH, RESTART, STOP};
 use crate::unit::At;
 
 /// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
@@ -92,9 +93,9 @@ impl TargetOrder {
     /// The word of the action that gives it.
     pub fn word(self) -> &'static str {
         match self {
-            TargetOrder::Launch => "launch",
-            TargetOrder::Restart => "restart",
-            TargetOrder::Stop => "stop",
+            TargetOrder::Launch => LAUNCH,
+            TargetOrder::Restart => RESTART,
+            TargetOrder::Stop => STOP,
         }
     }
 

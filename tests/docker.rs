@@ -19,7 +19,7 @@ fn watching(bench: &Bench, name: &str) -> bench::Going {
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", name, "--model", "org/m"];
     let going = bench.begin(&flags, bench.recipe(""));
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    wait_for("load", || bench.events().contains("phase,soak"));
     going
 }
 
@@ -37,14 +37,26 @@ fn befalls(
     let mut longhaul = watching(&bench, &name);
     fault(&name);
     for words in told {
-        wait_for(words, || bench.file("run/events.csv").contains(words));
+        wait_for(words, || bench.events().contains(words));
     }
-    bench.kill(longhaul.id(), "-INT");
-    bench.kill(longhaul.id(), "-INT");
+    bench::kill(longhaul.id(), "-INT");
+    bench::kill(longhaul.id(), "-INT");
     longhaul.end();
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     docker(&["rm", "-f", &name]);
     events
+}
+
+/// A kill of which the engine is not told.
+fn kill_from_host(name: &str) {
+    let mut pid = 0_u32;
+    wait_for("its process", || {
+        let said = docker(&["inspect", "-f", "{{.State.Pid}}", name]);
+        pid = said.trim().parse().unwrap_or_default();
+        pid > 1
+    });
+    let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.expect("kill runs").success());
 }
 
 fn count(events: &str, words: &str) -> usize {
@@ -65,8 +77,11 @@ fn an_image_is_pulled_only_when_it_was_said_and_started_by_digest_and_removed() 
     assert_eq!(told.code, Some(0), "{told}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
-    let events = bench.file("run/events.csv");
-    assert!(events.contains("seen,image") && !events.contains(r#"""differs"":true"#), "{events}");
+    let events = bench.events();
+    assert!(
+        events.contains("seen,container,") && !events.contains(r#"""differs"":true"#),
+        "{events}"
+    );
     assert!(bench.file("run/server.log").contains("SIMULATED server"));
 }
 
@@ -83,8 +98,8 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
     let told = bench.begin(&flags, recipe).end();
     docker(&["rm", "-f", &name]);
-    let events = bench.file("run/events.csv");
-    let image = events.lines().find(|line| line.contains("seen,image,")).unwrap_or_default();
+    let events = bench.events();
+    let image = events.lines().find(|line| line.contains("seen,container,")).unwrap_or_default();
     assert!(image.contains(r#"""differs"":true"#), "{told}\n{events}");
 }
 
@@ -92,17 +107,7 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
 #[ignore = "needs a container engine and docker-registry"]
 fn who_ended_it_is_told_apart() {
     let Some(house) = house() else { return };
-    let by_host = |name: &str| {
-        let pid = docker(&["inspect", "-f", "{{.State.Pid}}", name]);
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-9", pid.trim()])
-                .status()
-                .expect("kill")
-                .success()
-        );
-    };
-    let events = befalls(house, &[], &[], &by_host, &["exit code 137"]);
+    let events = befalls(house, &[], &[], &kill_from_host, &["exit code 137"]);
     assert_eq!(count(&events, "target,signalled"), 0, "kill -9 from the host: {events}");
 
     let kill = |name: &str| drop(docker(&["kill", name]));
@@ -152,8 +157,7 @@ fn crashes_behind_a_restart_policy_are_counted() {
     let kill = |name: &str| {
         for _ in 0..3 {
             let before = docker(&["inspect", "-f", "{{.RestartCount}}", name]);
-            let pid = docker(&["inspect", "-f", "{{.State.Pid}}", name]);
-            let _ = std::process::Command::new("kill").args(["-9", pid.trim()]).status();
+            kill_from_host(name);
             wait_for("the policy", || {
                 let is_up = docker(&["inspect", "-f", "{{.State.Running}}", name]);
                 docker(&["inspect", "-f", "{{.RestartCount}}", name]) != before
@@ -163,6 +167,8 @@ fn crashes_behind_a_restart_policy_are_counted() {
     };
     let policy = ["--restart", "unless-stopped"];
     let events = befalls(house, &policy, &[], &kill, &["target,started"]);
+    let told = count(&events, "target,started") + count(&events, "target,restarted,\"started");
+    assert_eq!(told, 3, "each life once: {events}");
     assert_eq!(count(&events, "target,exited"), 3, "{events}");
     assert_eq!(count(&events, "target,started"), 3, "{events}");
 }
@@ -192,12 +198,12 @@ fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
     bench.scenario("60s", "3s");
     let recipe = house.recipe(&bench, &house.tagged_again(), "", "");
     let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    wait_for("load", || bench.events().contains("phase,soak"));
     let id = docker(&["ps", "-q", "--filter", "label=longhaul.run"]);
     docker(&["kill", id.trim()]);
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.file("run/events.csv").contains("exit code 137"), "{told}");
+    assert!(bench.events().contains("exit code 137"), "{told}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
 }

@@ -51,12 +51,13 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates and parts of the standard library that only some rooms may name.
-const OUTSIDE: [(&str, &[&str]); 12] = [
+const OUTSIDE: [(&str, &[&str]); 13] = [
     ("clap", &["cli"]),
     ("reqwest", &["http"]),
     ("rustls", &["http"]),
     ("hyper", &["http"]),
     ("httparse", &["serve"]),
+    ("rustix", &["command"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
     ("csv", &["fact", "journal"]),

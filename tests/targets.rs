@@ -19,7 +19,7 @@ fn a_recipe_is_started_driven_and_ended() {
     assert_eq!(told.code, Some(0), "{told}");
     assert!(told.text.contains("the server is ready: port "), "{told}");
     assert!(!bench.answers(), "the server is gone");
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     for rung in ["process", "port", "model", "first_token"] {
         assert!(events.contains(&format!("target,ready {rung}")), "{rung}: {events}");
     }
@@ -35,7 +35,7 @@ fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
     assert!(told.text.contains("the server never became ready: exit code 1"), "{told}");
     assert!(told.text.contains("No available memory for the cache blocks"), "{told}");
     assert!(bench.file("run/server.log").contains("No available memory"));
-    assert!(bench.file("run/events.csv").contains("exited"));
+    assert!(bench.events().contains("exited"));
 }
 
 #[test]
@@ -44,13 +44,13 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
     bench.scenario("30s", "20s");
     let tree = "sleep 1001 & setsid sleep 1002 & sleep 2; ";
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe(tree));
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
-    let left = [bench.process("sleep 1001"), bench.process("sleep 1002")];
+    wait_for("load", || bench.events().contains("phase,soak"));
+    let left = [bench::process("sleep 1001"), bench::process("sleep 1002")];
     let server = bench.launched_pid();
-    bench.kill(server, "-KILL");
+    bench::kill(server, "-KILL");
     wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
     let told = longhaul.end();
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     assert_eq!(told.code, Some(1), "{told}");
     assert!(events.contains("ended by signal 9; left behind: sleep (pid"), "{events}");
     assert!(events.contains("outlived the server's process"), "{events}");
@@ -61,9 +61,9 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
 fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
     let bench = Bench::new("interrupted");
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of("exec sleep 1003"));
-    wait_for("the server", || bench.find("sleep 1003").is_some());
-    let server = bench.process("sleep 1003");
-    bench.kill(longhaul.id(), "-TERM");
+    wait_for("the server", || bench::find("sleep 1003").is_some());
+    let server = bench::process("sleep 1003");
+    bench::kill(longhaul.id(), "-TERM");
     let told = longhaul.end();
     assert_eq!(told.code, Some(130), "{told}");
     assert!(!is_alive(server), "it is ended");
@@ -72,12 +72,15 @@ fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
 #[test]
 fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
     let bench = Bench::new("stubborn");
-    let command = "trap '' TERM; for i in $(seq 1000); do sleep 0.2; done";
-    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(command));
-    wait_for("the server", || bench.find("trap ''").is_some());
-    let server = bench.process("trap ''");
-    bench.kill(longhaul.id(), "-TERM");
-    assert_eq!(longhaul.end().code, Some(130));
+    // The address is this test's alone, so that its process is found and no other.
+    let own = bench.address();
+    let command = format!("trap '' TERM; : {own}; while true; do sleep 0.2; done");
+    let mut longhaul = bench.begin(&["--start", "process"], bench.recipe_of(&command));
+    wait_for("the server", || bench::find(&own).is_some());
+    let server = bench::process(&own);
+    bench::kill(longhaul.id(), "-TERM");
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(130), "{told}");
     assert!(!is_alive(server), "it is ended");
 }
 
@@ -114,10 +117,10 @@ fn a_watched_process_is_seen_to_go_and_never_touched() {
     let pid = server.id().to_string();
     let mut longhaul =
         bench.begin(&["--endpoint", &bench.address(), "--pid", &pid], bench.recipe(""));
-    wait_for("load", || bench.file("run/events.csv").contains("phase,soak"));
+    wait_for("load", || bench.events().contains("phase,soak"));
     server.kill().expect("killed");
     server.wait().expect("waited for");
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.file("run/events.csv").contains("is gone"), "{told}");
+    assert!(bench.events().contains("is gone"), "{told}");
 }

@@ -107,7 +107,7 @@ impl Pass1 {
 
     /// The calendar so far.
     pub fn finish(&self) -> Calendar {
-        let incidents = self.causes.incidents().iter().filter(|incident| {
+        let incidents = self.causes.incidents().into_iter().filter(|incident| {
             // What was over before the load began is the wait for the server, not an outage.
             self.phases
                 .iter()
@@ -117,7 +117,7 @@ impl Pass1 {
         Calendar {
             segments: self.segments.clone(),
             phases: self.phases.clone(),
-            incidents: incidents.cloned().collect(),
+            incidents: incidents.collect(),
         }
     }
 }
@@ -157,7 +157,7 @@ impl Calendar {
 
     /// Times in which the server was not there: segment, from, until.
     pub fn outages(&self) -> impl Iterator<Item = (Segment, At, At)> {
-        self.incidents.iter().filter(|incident| incident.is(Kind::Outage)).map(|incident| {
+        self.incidents.iter().filter(|incident| incident.is_away()).map(|incident| {
             let until = incident.until.unwrap_or_else(|| self.end(incident.segment));
             (incident.segment, incident.from, until)
         })
@@ -168,11 +168,19 @@ impl Calendar {
         self.outages().any(|(of, gone, back)| of == segment && from < back && gone < until)
     }
 
+    /// Whether a request met a server that was not yet what it had been before an outage: it
+    /// was sent before the first token that its depth saw afterwards.
+    pub fn is_recovering(&self, segment: Segment, sent: At, depth: u64) -> bool {
+        let before = |incident: &&Incident| incident.segment == segment && incident.from < sent;
+        let last = self.incidents.iter().rev().find(before);
+        last.is_some_and(|incident| incident.is_recovering(sent, depth))
+    }
+
     /// The outage that had not ended when its segment, the last one, did.
     pub fn still_away(&self) -> Option<&Incident> {
         let last = self.segments.last()?.segment;
         self.incidents.iter().rev().find(|incident| {
-            incident.segment == last && incident.is(Kind::Outage) && incident.until.is_none()
+            incident.segment == last && incident.is_away() && incident.until.is_none()
         })
     }
 

@@ -4,7 +4,7 @@
 //!
 //! Time is cut into slots of one second, a bit each: 32 KiB for three days.
 
-use crate::fact::{Entry, Fact, Segment, Source};
+use crate::fact::{Entry, Fact, LOG_LINES, Segment, Source};
 use crate::incident::cause::OOM_KILLS;
 use crate::incident::liveness::{STARTED, UP};
 use crate::measure::Count;
@@ -115,6 +115,8 @@ pub struct Watch {
     probe: Slots,
     process: Slots,
     kernel: Slots,
+    log: Slots,
+    log_why: String,
     probe_why: String,
     kernel_why: String,
 }
@@ -142,6 +144,17 @@ impl Watch {
             {
                 self.kernel.set(entry.segment, before, after);
             }
+            Fact::Reading(reading) if reading.name == LOG_LINES => {
+                // Whoever follows a log goes on following it until it says otherwise.
+                let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
+                self.log.set(entry.segment, before, after);
+            }
+            Fact::Missed(missed)
+                if matches!(missed.source, Source::Process | Source::Container)
+                    && missed.what.contains("log") =>
+            {
+                self.log_why.clone_from(&missed.why);
+            }
             Fact::Missed(missed) if missed.source == Source::Engine => {
                 self.probe_why.clone_from(&missed.why);
             }
@@ -165,10 +178,12 @@ impl Watch {
         let (requests, probes) = (&self.in_flight, &self.probe);
         let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
         let seen_anew = half("metrics or requests", &[requests, &self.process], &self.probe_why);
-        let log = || Half { name: "server log", share: 0.0, why: "not read".to_owned() };
+        let log_why = if self.log_why.is_empty() { "not read" } else { &self.log_why };
+        let log = || half("server log", &[&self.log], log_why);
         let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
-        let progress = Half { name: "engine progress", share: 0.0, why: "not watched".to_owned() };
+        let progress_why = if self.probe_why.is_empty() { "not watched" } else { &self.probe_why };
+        let progress = half("engine progress", &[&self.process], progress_why);
         Coverage {
             sources: vec![
                 half("requests", &[requests], ""),

@@ -69,7 +69,9 @@ impl Fold {
     }
 
     fn take_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
-        let met_outage = self.calendar.meets_outage(segment, request.sent, request.done);
+        let (sent, depth) = (request.sent, request.cell.depth);
+        let met_outage = self.calendar.meets_outage(segment, sent, request.done)
+            || self.calendar.is_recovering(segment, sent, depth);
         let atom = self.atom(request.phase, &request.workload, (request.class, request.cell));
         atom.take(seq, request, met_outage);
     }

@@ -103,11 +103,11 @@ impl Analysis {
         share
     }
 
-    /// The incidents of a kind; with a phase, those that began in it.
+    /// The incidents that a gate on these events counts; with a phase, those that began in it.
     pub fn incidents_of(&self, count: Count, phase: Option<Phase>) -> Vec<&Incident> {
         let incidents = self.calendar.incidents.iter();
         incidents
-            .filter(|incident| incident.kinds.iter().any(|kind| kind.count() == count))
+            .filter(|incident| incident.counts(count))
             .filter(|incident| {
                 let at = self.calendar.phase_at(incident.segment, incident.from);
                 phase.is_none() || at == phase

@@ -182,19 +182,25 @@ pub fn submission(wanted: &str) -> Result<Option<Submission>, Mistake> {
             return Err(Mistake::new(format!("`{place}` leads out of the submission's folder")));
         }
         let text = read_plain(&path)
-            .map_err(|why| Mistake::new(format!("it cannot be read: {why}")).at(&place))?;
+            .map_err(|why| of_metadata(format!("it cannot be read: {why}"), &place))?;
         found = recipe::submission::read(&text)
-            .map_err(|why| Mistake::new(format!("{place} is no submission's: {why}")).at(&place))?;
+            .map_err(|why| of_metadata(format!("{place} is no submission's: {why}"), &place))?;
     }
     found.has_results = results.is_some();
     Ok(Some(found).filter(|found| *found != Submission::default()))
+}
+
+fn of_metadata(what: String, place: &str) -> Mistake {
+    Mistake::new(what).at(place).hint("the path of the recipe.yaml alone, to do without it")
 }
 
 /// A build index, as the user named it.
 pub fn index_source(path: &Path) -> Result<Source, Mistake> {
     let origin = path.display().to_string();
     let text = read_bounded(path).map_err(|why| {
-        Mistake::new(format!("the build index cannot be read: {why}")).at(&origin)
+        Mistake::new(format!("the build index cannot be read: {why}"))
+            .at(&origin)
+            .hint("the path of a build-index.json, or of a file with lines `image: sha256:…`")
     })?;
     Ok(Source { name: origin.clone(), origin, text })
 }

@@ -96,8 +96,7 @@ fn told(one: &Reading, other: &Reading) -> String {
             continue;
         }
         let _ = writeln!(out, "{title}");
-        let mut rows =
-            vec![vec![String::new(), one_line(a, VALUE_CHARS_MAX), one_line(b, VALUE_CHARS_MAX)]];
+        let mut rows = vec![vec![String::new(), heading(a), heading(b)]];
         rows.extend(differences.iter().map(row));
         out += &(layout::table(&rows, 3).join("\n") + "\n\n");
     }
@@ -111,6 +110,17 @@ fn told(one: &Reading, other: &Reading) -> String {
     out.push_str(&verdict);
     out.push('\n');
     out
+}
+
+/// Where a recipe is from; of a long way its end, by which two are told apart.
+fn heading(origin: &str) -> String {
+    let origin = one_line(origin, usize::MAX);
+    let more = origin.chars().count().saturating_sub(VALUE_CHARS_MAX);
+    if more == 0 {
+        return origin;
+    }
+    let end: String = origin.chars().skip(more + 1).collect();
+    format!("…{end}")
 }
 
 fn row(difference: &Difference) -> Vec<String> {

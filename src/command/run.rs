@@ -81,6 +81,8 @@ async fn drive_started(
     stopper: Rc<Stopper>,
     mut stop: Stop,
 ) -> Result<Went, Went> {
+    // Signals are listened to before there is anything that one could leave behind.
+    tokio::task::yield_now().await;
     tokio::select! { biased;
         _ = stop.requested() => return Err(Went::Interrupted),
         launched = life.launch(&wish.boxed) => launched?,
@@ -125,6 +127,15 @@ fn specs(wish: &mut Wish) -> Result<Specs, Mistake> {
         wish.endpoint.get_or_insert(derived);
     }
     let scenario = asked.scenario(if simulate { "smoke" } else { "quick" })?;
+    let orders = scenario.drills.iter().find(|drill| drill.kind.gives_orders());
+    if let Some(drill) = orders.filter(|_| !simulate && wish.boxed.start.is_none()) {
+        let word = drill.kind.word();
+        let what = format!("the drill `{word}` needs a server that longhaul starts");
+        return Err(Mistake::new(what)
+            .at(scenario.source.origin.clone())
+            .hint("--start process|docker|podman|sparkrun, with the recipe that it runs")
+            .hint("a scenario without it"));
+    }
     let profile = if simulate { asked.profile(recipe.as_ref())? } else { None };
     if simulate && profile.is_none() {
         return Err(no_profile());

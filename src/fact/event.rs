@@ -95,6 +95,8 @@ pub enum TargetWord {
     Back,
     /// Its process ended.
     Exited,
+    /// Its box booted anew, and its process ended with it.
+    Rebooted,
     /// It is another process than before.
     Restarted,
     /// Its process was begun again by somebody else: a container engine, a service manager.
@@ -176,6 +178,20 @@ pub struct Action {
     /// More of it.
     pub note: String,
 }
+
+impl Action {
+    /// Whether it is an order to the target.
+    pub fn is_order(&self) -> bool {
+        matches!(self.what.as_str(), LAUNCH | RESTART | STOP)
+    }
+}
+
+/// The order to start the target, as an action.
+pub const LAUNCH: &str = "launch";
+/// The order to end it and start it again.
+pub const RESTART: &str = "restart";
+/// The order to end it.
+pub const STOP: &str = "stop";
 
 /// How far every lane of a phase has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -119,10 +119,7 @@ impl Remote {
                 return Err(too_large());
             }
         }
-        match String::from_utf8(bytes) {
-            Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
-            _ => Err(Unfetched::Refused("it is no text".to_owned())),
-        }
+        text(bytes, bytes_max).map_err(Unfetched::Refused)
     }
 
     fn client(&self) -> Result<Client, Unfetched> {
@@ -171,6 +168,20 @@ impl Remote {
             })?;
         }
         Err(Unfetched::Refused("it is sent on and on".to_owned()))
+    }
+}
+
+/// What was fetched, or kept of what was, as the text that it must be.
+///
+/// # Errors
+/// Why it is none.
+pub fn text(bytes: Vec<u8>, bytes_max: usize) -> Result<String, String> {
+    if bytes.len() > bytes_max {
+        return Err(format!("it has more than {bytes_max} bytes"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
+        _ => Err("it is no text".to_owned()),
     }
 }
 

@@ -1,24 +1,28 @@
 //! What an incident was, with hindsight: joins signs that belong together, so
-//! that one death counts once however many requests, probes and counters tell
-//! of it.
+//! that one death counts once however many requests, probes, counters, exits and
+//! log lines tell of it, and says why it happened.
 //!
-//! Over HTTP alone a crash and an operator's stop look alike: connections that
-//! break or are refused, and a process that is younger than before. Both are
-//! called a crash here; who stopped the server himself knows better.
+//! Here incidents begin and end; `mark` reads what an entry shows, and
+//! `classify` says what marks mean together.
 
-use std::collections::BTreeMap;
+mod classify;
+mod mark;
+#[cfg(test)]
+mod tests;
 
-use super::liveness::{Sign, UP, sign};
-use super::{Change, Incident, Kind, Liveness};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::liveness::{Sign, State, sign};
+use super::{Cause, Change, Confidence, Incident, Liveness, Recovery};
 use crate::escape::one_line;
-use crate::fact::{Ended, Entry, Fact, Reading, Said, Segment, Seq, Source};
+use crate::fact::{Action, Entry, Fact, Request, Segment, TargetFact, TargetWord};
 use crate::unit::At;
+use classify::classify;
+pub use mark::{CGROUP_OOM_KILLS, OOM_KILLS};
+use mark::{Counters, Mark, Shown};
 
-/// The kernel's count of processes that its OOM killer ended.
-pub const OOM_KILLS: &str = "oom_kills";
-
-/// Signs of running out of memory and of dying belong together within this time: a
-/// kernel line is late, and a server takes longer than this to come up again.
+/// Signs that belong together come within this time of each other: a kernel line is late,
+/// and a server takes longer than this to come up again.
 const NEAR_US: u64 = 60_000_000;
 
 /// Bounds an incident's evidence; what is beyond shows the same.
@@ -27,21 +31,41 @@ const EVIDENCE_MAX: usize = 8;
 /// Bounds an incident's words.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// What engines, drivers and kernels say when memory is out, in lower case.
-const OOM_WORDS: [&str; 7] = [
-    "cuda out of memory",
-    "cuda error: out of memory",
-    "outofmemoryerror",
-    "cudaerrormemoryallocation",
-    "cublas_status_alloc_failed",
-    "oom-kill:",
-    "out of memory: killed process",
-];
+/// Bounds signs that are kept in case that something follows them.
+const LOOSE_MAX: usize = 32;
 
-/// Whether a text says that memory ran out.
-pub fn says_oom(text: &str) -> bool {
-    let text = text.to_lowercase();
-    OOM_WORDS.iter().any(|words| text.contains(words))
+/// An incident in the making.
+#[derive(Clone, Debug)]
+struct Case {
+    incident: Incident,
+    marks: Vec<Shown>,
+    /// Whether health probes find nobody.
+    away: bool,
+    /// Whether nothing moves.
+    hung: bool,
+    /// Whether its process has ended and is not there again.
+    dead: bool,
+}
+
+impl Case {
+    fn is_open(&self) -> bool {
+        self.away || self.hung || self.dead
+    }
+
+    /// What it is by everything that was shown so far.
+    fn explained(&self) -> Incident {
+        let mut incident = self.incident.clone();
+        let (cause, confidence) = classify(&self.marks);
+        (incident.cause, incident.confidence) = (cause, confidence);
+        incident.kinds = classify::kinds(&self.marks, cause, incident.until.is_some());
+        let mut marks: Vec<&Shown> = self.marks.iter().collect();
+        marks.sort_by_key(|shown| (shown.mark, shown.seq));
+        if let Some(words) = marks.iter().find_map(|shown| shown.words.as_ref()) {
+            incident.words.clone_from(words);
+        }
+        incident.evidence = marks.iter().take(EVIDENCE_MAX).map(|shown| shown.seq).collect();
+        incident
+    }
 }
 
 /// The fold with hindsight. Incidents are few: telling two apart takes two
@@ -49,12 +73,21 @@ pub fn says_oom(text: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
     liveness: Liveness,
-    incidents: Vec<Incident>,
-    /// Bad signs since the last good one, and whether they show a connection that broke.
-    doubts: Vec<(Seq, bool)>,
-    /// Whether the last incident is an outage that has not ended.
-    open: bool,
-    kills: BTreeMap<String, (At, f64)>,
+    cases: Vec<Case>,
+    /// Signs of what may follow, newest last.
+    loose: VecDeque<(Segment, Shown)>,
+    /// Bad signs since the last good one.
+    doubts: Vec<Doubt>,
+    counters: Counters,
+    /// Whether somebody tells when its process ends: then a connection that breaks is no death.
+    watched: bool,
+}
+
+/// A bad sign, with the request that gave it.
+#[derive(Clone, Debug)]
+struct Doubt {
+    shown: Shown,
+    request: Option<(At, u64)>,
 }
 
 impl Causes {
@@ -69,281 +102,314 @@ impl Causes {
     }
 
     /// What befell the server so far, in order.
-    pub fn incidents(&self) -> &[Incident] {
-        &self.incidents
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.cases.iter().map(Case::explained).collect()
     }
 
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry) {
         if let Fact::Opened(_) = entry.fact {
             self.doubts.clear();
-            self.kills.clear();
-            self.open = false;
+            self.loose.clear();
+            self.counters = Counters::default();
+            // Nobody looked in between: whatever was open ended unseen.
+            for case in &mut self.cases {
+                (case.away, case.hung, case.dead) = (false, false, false);
+            }
         }
         let change = self.liveness.take(entry);
-        self.note_doubt(entry);
+        self.take_doubt(entry);
         match change {
             Some(Change::WentAway { since, evidence }) => self.went_away(entry, since, &evidence),
             Some(Change::CameBack { .. }) => self.came_back(entry),
             Some(Change::Restarted { since, evidence }) => self.restarted(entry, since, &evidence),
             None => {}
         }
-        if self.liveness.state() == super::State::Up {
+        if self.liveness.state() == State::Up {
             self.doubts.clear();
         }
-        if let Some(words) = self.memory_words(entry) {
-            self.ran_out(entry, &words);
+        match &entry.fact {
+            Fact::Target(target) => self.take_target(entry, target),
+            Fact::Action(action) => self.take_action(entry, action),
+            Fact::Request(request) => self.take_request(entry, request),
+            _ => {}
         }
+        if let Some(shown) = mark::of(entry, &mut self.counters) {
+            self.take_mark(entry, shown);
+        }
+        self.recover(entry);
     }
 
-    /// Keeps a bad sign; while the server is down it goes straight to the outage.
-    fn note_doubt(&mut self, entry: &Entry) {
-        let Some(broke) = doubt(entry) else { return };
-        if self.open {
-            self.show(entry.seq);
-            if let Some(incident) = self.incidents.last_mut().filter(|_| broke) {
-                incident.add(Kind::Crash);
-            }
-        } else if self.doubts.len() < EVIDENCE_MAX {
-            self.doubts.push((entry.seq, broke));
-        }
-    }
-
-    fn went_away(&mut self, entry: &Entry, since: At, words: &str) {
-        let doubts = std::mem::take(&mut self.doubts);
-        let joins =
-            self.near(entry.segment, since, entry.at).is_some_and(|last| !last.is(Kind::Outage));
-        if !joins {
-            self.begin(entry.segment, since, words);
-        }
-        let Some(incident) = self.incidents.last_mut() else { return };
-        incident.from = incident.from.min(since);
-        incident.until = None;
-        incident.add(Kind::Outage);
-        if doubts.iter().any(|(_, broke)| *broke) {
-            incident.add(Kind::Crash);
-        }
-        self.open = true;
-        for (seq, _) in doubts {
-            self.show(seq);
-        }
-    }
-
-    fn came_back(&mut self, entry: &Entry) {
-        if std::mem::take(&mut self.open) {
-            self.show(entry.seq);
-            if let Some(incident) = self.incidents.last_mut() {
-                incident.until = Some(entry.at);
-                if incident.is(Kind::Crash) {
-                    incident.add(Kind::Restart); // What died and answers again came up again.
-                }
-            }
-        }
-    }
-
-    fn restarted(&mut self, entry: &Entry, since: At, words: &str) {
-        // The process before was last read before that outage ended: it is the same death.
-        let same = self.incidents.last().is_some_and(|last| {
-            last.segment == entry.segment && last.until.is_none_or(|until| since < until)
-        });
-        if !same {
-            self.begin(entry.segment, since, words);
-            if let Some(incident) = self.incidents.last_mut() {
-                incident.until = Some(entry.at);
-            }
-        }
-        if let Some(incident) = self.incidents.last_mut() {
-            incident.add(Kind::Restart);
-            incident.add(Kind::Crash);
-        }
-        self.show(entry.seq);
-    }
-
-    fn ran_out(&mut self, entry: &Entry, words: &str) {
-        if self.near(entry.segment, entry.at, entry.at).is_none() {
-            self.begin(entry.segment, entry.at, words);
-        }
-        let open = self.open;
-        if let Some(incident) = self.incidents.last_mut() {
-            if !incident.is(Kind::OutOfMemory) {
-                incident.words = one_line(words, WORDS_CHARS_MAX);
-            }
-            incident.add(Kind::OutOfMemory);
-            if !open {
-                incident.until = incident.until.max(Some(entry.at));
-            }
-        }
-        self.show(entry.seq);
+    fn open(&mut self, segment: Segment) -> Option<&mut Case> {
+        self.cases.last_mut().filter(|case| case.incident.segment == segment && case.is_open())
     }
 
     /// The last incident, where something between these instants may belong to it.
-    fn near(&self, segment: Segment, from: At, until: At) -> Option<&Incident> {
-        self.incidents.last().filter(|last| {
-            let end = last.until.map_or(u64::MAX, |until| until.0.saturating_add(NEAR_US));
+    fn near(&mut self, segment: Segment, from: At, until: At) -> Option<&mut Case> {
+        self.cases.last_mut().filter(|case| {
+            let last = &case.incident;
+            let end = last.until.filter(|_| !case.is_open());
+            let end = end.map_or(u64::MAX, |until| until.0.saturating_add(NEAR_US));
             last.segment == segment
                 && from.0 <= end
                 && last.from.0 <= until.0.saturating_add(NEAR_US)
         })
     }
 
-    fn begin(&mut self, segment: Segment, from: At, words: &str) {
-        self.open = false;
-        self.incidents.push(Incident {
+    fn begin(&mut self, entry: &Entry, from: At, words: &str) -> &mut Case {
+        let segment = entry.segment;
+        let incident = Incident {
             kinds: Vec::new(),
+            cause: Cause::Unknown,
+            confidence: Confidence::Guess,
             segment,
             from,
             until: None,
             evidence: Vec::new(),
             words: one_line(words, WORDS_CHARS_MAX),
+            in_flight: 0,
+            depth: None,
+            recovery: Recovery { detected: Some(entry.at), ..Recovery::default() },
+            again: BTreeMap::new(),
+        };
+        let (away, hung, dead) = (false, false, false);
+        let mut case = Case { incident, marks: Vec::new(), away, hung, dead };
+        // What was said shortly before may be why.
+        let before = from.0.saturating_sub(NEAR_US);
+        for (of, shown) in self.loose.drain(..) {
+            if of == segment && shown.at.0 >= before {
+                case.marks.push(shown);
+            }
+        }
+        self.cases.push(case);
+        let last = self.cases.len() - 1;
+        &mut self.cases[last]
+    }
+
+    /// The case that something at an instant belongs to, or a new one. One that has been
+    /// explained by a death of its own takes no second one.
+    fn case(&mut self, entry: &Entry, from: At, words: &str, death: bool) -> &mut Case {
+        let joins = self.near(entry.segment, from, entry.at).is_some_and(|case| {
+            case.is_open() || !death || !case.marks.iter().any(|shown| shown.mark.is_death())
         });
-    }
-
-    /// Adds an entry to the evidence of the last incident.
-    fn show(&mut self, seq: Seq) {
-        if let Some(incident) = self.incidents.last_mut()
-            && incident.evidence.len() < EVIDENCE_MAX
-            && !incident.evidence.contains(&seq)
-        {
-            incident.evidence.push(seq);
+        if !joins {
+            return self.begin(entry, from, words);
         }
+        let last = self.cases.len() - 1;
+        &mut self.cases[last]
     }
 
-    /// What an entry says of memory that ran out.
-    fn memory_words(&mut self, entry: &Entry) -> Option<String> {
-        match &entry.fact {
-            Fact::Request(request) if request.ended.is_bad() && says_oom(&request.error) => {
-                Some(request.error.clone())
-            }
-            Fact::Said(Said { line, .. }) if says_oom(line) => Some(line.clone()),
-            Fact::Reading(reading)
-                if reading.source == Source::Kernel && reading.name == OOM_KILLS =>
-            {
-                self.new_kills(entry.at, reading)
-            }
+    /// A bad sign: while something is open it goes straight there.
+    fn take_doubt(&mut self, entry: &Entry) {
+        let Some(shown) = mark::doubt(entry) else { return };
+        let request = match &entry.fact {
+            Fact::Request(request) => Some((request.sent, request.cell.depth)),
             _ => None,
+        };
+        let doubt = Doubt { shown, request };
+        if let Some(case) = self.open(entry.segment) {
+            doubted(case, doubt);
+        } else if self.doubts.len() < 4 * EVIDENCE_MAX {
+            self.doubts.push(doubt);
         }
     }
 
-    fn new_kills(&mut self, at: At, reading: &Reading) -> Option<String> {
-        let before = self.kills.get(&reading.instance).copied();
-        if before.is_some_and(|(seen, _)| at < seen) {
-            return None;
+    fn went_away(&mut self, entry: &Entry, since: At, words: &str) {
+        let doubts = std::mem::take(&mut self.doubts);
+        let at_once = self.near(entry.segment, since, entry.at);
+        let joins = at_once.is_some_and(|case| case.is_open() || !case.was_away());
+        let case = if joins {
+            let last = self.cases.len() - 1;
+            &mut self.cases[last]
+        } else {
+            self.begin(entry, since, words)
+        };
+        case.incident.from = case.incident.from.min(since);
+        case.incident.until = None;
+        case.away = true;
+        show(case, Shown::plain(Mark::Away, entry));
+        for doubt in doubts {
+            doubted(case, doubt);
         }
-        self.kills.insert(reading.instance.clone(), (at, reading.last));
-        // A first reading of a counter is its base, unless it rose within the interval.
-        let base = before.map_or(reading.min, |(_, value)| value);
-        (reading.last > base).then(|| "the kernel's OOM killer ended a process".to_owned())
+    }
+
+    fn came_back(&mut self, entry: &Entry) {
+        let segment = entry.segment;
+        let Some(case) = self.open(segment) else { return };
+        (case.away, case.dead) = (false, false);
+        show(case, Shown::plain(Mark::Back, entry));
+        if !case.hung {
+            case.incident.until = Some(entry.at);
+        }
+        case.incident.recovery.port.get_or_insert(entry.at);
+    }
+
+    fn restarted(&mut self, entry: &Entry, since: At, words: &str) {
+        // The process before was last read before that outage ended: it is the same death.
+        let same = self.cases.last().is_some_and(|case| {
+            let last = &case.incident;
+            last.segment == entry.segment
+                && (case.is_open() || last.until.is_none_or(|until| since < until))
+        });
+        if !same {
+            let case = self.begin(entry, since, words);
+            case.incident.until = Some(entry.at);
+        }
+        if let Some(case) = self.cases.last_mut() {
+            show(case, Shown::told(Mark::Restarted, entry, words));
+        }
+    }
+
+    fn take_target(&mut self, entry: &Entry, target: &TargetFact) {
+        match target.word {
+            TargetWord::Exited | TargetWord::Rebooted | TargetWord::Removed => {
+                self.watched = true;
+                let from = target.since.unwrap_or(entry.at);
+                let mark = match target.word {
+                    TargetWord::Rebooted => Mark::Rebooted,
+                    _ => Mark::Exited,
+                };
+                let case = self.case(entry, from, &target.evidence, true);
+                case.incident.from = case.incident.from.min(from);
+                case.incident.until = None;
+                case.dead = true;
+                show(case, Shown::told(mark, entry, &target.evidence));
+            }
+            TargetWord::Hung => {
+                let from = target.since.unwrap_or(entry.at);
+                let case = self.case(entry, from, &target.evidence, false);
+                case.incident.from = case.incident.from.min(from);
+                case.incident.until = None;
+                case.hung = true;
+                show(case, Shown::told(Mark::Hung, entry, &target.evidence));
+            }
+            TargetWord::Moving => {
+                if let Some(case) = self.open(entry.segment) {
+                    case.hung = false;
+                    if !case.is_open() {
+                        case.incident.until = Some(entry.at);
+                    }
+                }
+            }
+            TargetWord::Started | TargetWord::Launched => {
+                if let Some(case) = self.open(entry.segment) {
+                    case.incident.recovery.process.get_or_insert(entry.at);
+                    case.hung = false;
+                    show(case, Shown::plain(Mark::Started, entry));
+                }
+            }
+            TargetWord::Ready => self.rung(entry, target.rung.as_deref()),
+            _ => {}
+        }
+    }
+
+    fn rung(&mut self, entry: &Entry, rung: Option<&str>) {
+        let Some(case) = self.cases.last_mut() else { return };
+        let recovery = &mut case.incident.recovery;
+        match rung {
+            Some("port") => recovery.port.get_or_insert(entry.at),
+            Some("model") => recovery.model.get_or_insert(entry.at),
+            _ => return,
+        };
+    }
+
+    /// What longhaul does to a server that was well is its own doing; a start of one that was
+    /// gone is not what made it go.
+    fn take_action(&mut self, entry: &Entry, action: &Action) {
+        if !action.is_order() || self.open(entry.segment).is_some() {
+            return;
+        }
+        let case = self.begin(entry, entry.at, &action.note);
+        case.dead = true;
+        show(case, Shown::told(Mark::Ordered, entry, &action.note));
+    }
+
+    fn take_mark(&mut self, entry: &Entry, shown: Shown) {
+        if !shown.mark.is_alone() {
+            // It says why, and not that anything happened.
+            if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
+                show(case, shown);
+            } else {
+                if self.loose.len() == LOOSE_MAX {
+                    self.loose.pop_front();
+                }
+                self.loose.push_back((entry.segment, shown));
+            }
+            return;
+        }
+        let words = shown.words.clone().unwrap_or_default();
+        let case = self.case(entry, shown.at, &words, false);
+        if !case.is_open() && case.incident.until.is_none_or(|until| until < entry.at) {
+            case.incident.until = Some(entry.at);
+        }
+        show(case, shown);
+    }
+
+    /// A whole answer shows how far the server has come back.
+    fn take_request(&mut self, entry: &Entry, request: &Request) {
+        let Some(ttft_us) = request.ttft_us.filter(|_| request.ended.is_good()) else { return };
+        let first = At(request.sent.0.saturating_add(ttft_us));
+        let Some(case) = self.cases.last_mut() else { return };
+        let incident = &mut case.incident;
+        let began = incident.recovery.detected.unwrap_or(incident.from);
+        if incident.segment != entry.segment || first <= began || request.sent < incident.from {
+            return;
+        }
+        let depth = request.cell.depth;
+        incident.again.entry(depth).or_insert(first);
+        let recovery = &mut incident.recovery;
+        recovery.first_token.get_or_insert(first);
+        if incident.depth.is_none_or(|broke| broke == depth) {
+            recovery.same_depth.get_or_insert(first);
+        }
+    }
+
+    /// Whose process ended is there again with the first good sign after its start.
+    fn recover(&mut self, entry: &Entry) {
+        let state = self.liveness.state();
+        let good = match &entry.fact {
+            Fact::Request(request) => sign(request) == Sign::Good,
+            Fact::Reading(reading) => reading.name == super::liveness::UP && reading.last >= 0.5,
+            Fact::Seen(seen) if seen.subject == "identity" => {
+                if let Some(case) = self.cases.last_mut() {
+                    case.incident.recovery.model.get_or_insert(entry.at);
+                }
+                false
+            }
+            _ => false,
+        };
+        let Some(case) = self.open(entry.segment) else { return };
+        let begun = case.incident.recovery.process.is_some_and(|process| entry.at > process);
+        if good && begun && case.dead && state == State::Up {
+            (case.dead, case.away) = (false, false);
+            case.incident.recovery.port.get_or_insert(entry.at);
+            if !case.is_open() {
+                case.incident.until = Some(entry.at);
+            }
+        }
     }
 }
 
-/// Whether an entry is a bad sign, and whether it shows a connection that broke.
-fn doubt(entry: &Entry) -> Option<bool> {
-    match &entry.fact {
-        Fact::Request(request) if sign(request) == Sign::Bad => Some(!matches!(
-            request.ended,
-            Ended::TimedOut | Ended::Stalled | Ended::Unreachable | Ended::Malformed
-        )),
-        Fact::Reading(reading)
-            if reading.source == Source::Engine && reading.name == UP && reading.last < 0.5 =>
-        {
-            Some(false)
-        }
-        Fact::Missed(missed)
-            if missed.source == Source::Engine && missed.why.to_lowercase().contains("refused") =>
-        {
-            Some(true)
-        }
-        _ => None,
+impl Case {
+    fn was_away(&self) -> bool {
+        self.marks.iter().any(|shown| shown.mark == Mark::Away)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::incident::story::Story;
-
-    fn incidents(story: &Story) -> Vec<Incident> {
-        let mut causes = Causes::new();
-        story.entries.iter().for_each(|entry| causes.take(entry));
-        causes.incidents().to_vec()
+fn show(case: &mut Case, shown: Shown) {
+    let same = case.marks.iter().filter(|known| known.mark == shown.mark).count();
+    if same < EVIDENCE_MAX {
+        case.marks.push(shown);
     }
+}
 
-    fn crash() -> Story {
-        let mut story = Story::new();
-        story.up(0.0, true).started(0.5, 1000.0).good(9.0, 0);
-        story.bad(12.0, 0, Ended::Reset, "connection reset").bad(
-            12.1,
-            0,
-            Ended::Refused,
-            "refused",
-        );
-        story.up(13.0, false).up(15.0, false).bad(15.5, 0, Ended::Refused, "refused");
-        story.up(70.0, true);
-        story
+fn doubted(case: &mut Case, doubt: Doubt) {
+    if let Some((sent, depth)) = doubt.request {
+        // Sent before anybody knew: it was in flight.
+        if case.incident.recovery.detected.is_none_or(|detected| sent <= detected) {
+            case.incident.in_flight += 1;
+            case.incident.depth = case.incident.depth.max(Some(depth));
+        }
     }
-
-    #[test]
-    fn a_crash_counts_once_however_many_tell_of_it() {
-        let mut story = crash();
-        story.started(71.0, 1060.0).reading(71.1, Source::Engine, "vllm:prompt_tokens_total", 5.0);
-        let incidents = incidents(&story);
-        assert_eq!(incidents.len(), 1, "{incidents:#?}");
-        let incident = &incidents[0];
-        assert_eq!(incident.kinds, [Kind::Crash, Kind::Restart, Kind::Outage]);
-        assert_eq!((incident.from, incident.until), (At(10_000_000), Some(At(70_000_000))));
-        assert!(incident.words.contains("reset"), "{}", incident.words);
-        assert!(incident.evidence.len() >= 4);
-    }
-
-    #[test]
-    fn two_crashes_are_two() {
-        let mut story = crash();
-        story.bad(80.0, 0, Ended::Refused, "refused").up(81.0, false).up(200.0, true);
-        assert_eq!(incidents(&story).len(), 2);
-    }
-
-    #[test]
-    fn a_server_that_only_times_out_had_an_outage_not_a_crash() {
-        let mut story = Story::new();
-        story.up(0.0, true).bad(5.0, 0, Ended::TimedOut, "").up(6.0, false).up(30.0, true);
-        assert_eq!(incidents(&story)[0].kinds, [Kind::Outage]);
-    }
-
-    #[test]
-    fn a_changed_start_time_without_an_outage_is_a_restart_and_a_crash() {
-        let mut story = Story::new();
-        story.up(0.0, true).started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1005.0);
-        let incidents = incidents(&story);
-        assert_eq!(incidents.len(), 1);
-        assert_eq!(incidents[0].kinds, [Kind::Crash, Kind::Restart]);
-    }
-
-    #[test]
-    fn two_restarts_in_a_row_are_two() {
-        let mut story = Story::new();
-        story.started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1015.0);
-        assert_eq!(incidents(&story).len(), 2);
-    }
-
-    #[test]
-    fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
-        let mut story = Story::new();
-        story.up(0.0, true).good(3.0, 0);
-        story.bad(5.0, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2.00 GiB");
-        story.bad(5.1, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2.00 GiB");
-        story.up(6.0, false).up(90.0, true);
-        let incidents = incidents(&story);
-        assert_eq!(incidents.len(), 1, "{incidents:#?}");
-        assert!(incidents[0].is(Kind::OutOfMemory) && incidents[0].is(Kind::Crash));
-        assert_eq!(incidents[0].until, Some(At(90_000_000)));
-    }
-
-    #[test]
-    fn a_kernel_counter_that_rises_is_an_oom_and_its_base_is_not() {
-        let mut story = Story::new();
-        story.reading(1.0, Source::Kernel, OOM_KILLS, 3.0);
-        assert!(incidents(&story).is_empty());
-        story.reading(11.0, Source::Kernel, OOM_KILLS, 4.0);
-        assert_eq!(incidents(&story)[0].kinds, [Kind::OutOfMemory]);
-    }
+    show(case, doubt.shown);
 }

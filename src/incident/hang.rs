@@ -74,7 +74,7 @@ impl Hangs {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) => self.take_reading(entry.at, reading),
-            Fact::Phase(_) => self.at(entry.at),
+            Fact::Phase(_) if !self.hung => self.at(entry.at),
             Fact::Target(target) => match target.word {
                 TargetWord::Hung => self.hung = true,
                 TargetWord::Moving => self.hung = false,
@@ -82,6 +82,7 @@ impl Hangs {
                 TargetWord::Away
                 | TargetWord::Back
                 | TargetWord::Exited
+                | TargetWord::Rebooted
                 | TargetWord::Restarted
                 | TargetWord::Launched => {
                     self.hung = false;
@@ -123,7 +124,8 @@ impl Hangs {
 
     fn take_reading(&mut self, at: At, reading: &Reading) {
         let moved = match (reading.source, reading.name.as_str()) {
-            (Source::Own, IN_FLIGHT) => reading.max == 0.0,
+            // That nothing is asked any more does not thaw what hangs.
+            (Source::Own, IN_FLIGHT) => !self.hung && reading.max == 0.0,
             (Source::Own, OUTPUT_TOKENS) => {
                 self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
             }
@@ -157,7 +159,7 @@ fn differs(before: f64, reading: &Reading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::TargetFact;
+    use crate::fact::{Phase, TargetFact};
     use crate::incident::story::Story;
 
     const GENERATED: &str = "generation_tokens_total";
@@ -248,6 +250,8 @@ mod tests {
         story.push(80.0, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(At(10_000_000))));
         let hangs = told(&story);
         assert!(hangs.hung() && !hangs.moves(At(80_000_000)));
+        story.reading(85.0, Source::Own, IN_FLIGHT, 0.0).phase(86.0, Phase::Drain);
+        assert!(!told(&story).moves(At(80_000_000)), "giving up on it does not thaw it");
         story.reading(90.0, Source::Engine, GENERATED, 101.0);
         assert!(told(&story).moves(At(80_000_000)));
         story.push(90.0, Fact::Target(TargetFact::new(TargetWord::Moving, "")));

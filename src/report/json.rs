@@ -83,11 +83,34 @@ struct Light {
 #[derive(Serialize)]
 struct Event<'a> {
     kinds: Vec<&'static str>,
+    /// Why, as far as it shows.
+    cause: &'a str,
+    /// How sure that is.
+    confidence: &'a str,
+    /// Whether longhaul did it itself: measured, and no failure.
+    expected: bool,
+    /// Requests that it met in flight, and the deepest of them.
+    in_flight: u64,
+    depth: Option<u64>,
+    /// How it came back.
+    recovery: Rungs,
     segment: u32,
     from_us: At,
     until_us: Option<At>,
     words: &'a str,
     evidence: &'a [Seq],
+}
+
+/// The way back, rung by rung, on the segment's anchor.
+#[derive(Serialize)]
+#[allow(clippy::struct_field_names)] // every key says its unit
+struct Rungs {
+    detected_us: Option<At>,
+    process_us: Option<At>,
+    port_us: Option<At>,
+    model_us: Option<At>,
+    first_token_us: Option<At>,
+    same_depth_us: Option<At>,
 }
 
 #[derive(Serialize)]
@@ -207,6 +230,19 @@ fn lights(halves: &[Half]) -> BTreeMap<&'static str, Light> {
 fn event(incident: &Incident) -> Event<'_> {
     Event {
         kinds: incident.kinds.iter().map(|kind| kind.word()).collect(),
+        cause: incident.cause.word(),
+        confidence: incident.confidence.word(),
+        expected: incident.is_expected(),
+        in_flight: incident.in_flight,
+        depth: incident.depth,
+        recovery: Rungs {
+            detected_us: incident.recovery.detected,
+            process_us: incident.recovery.process,
+            port_us: incident.recovery.port,
+            model_us: incident.recovery.model,
+            first_token_us: incident.recovery.first_token,
+            same_depth_us: incident.recovery.same_depth,
+        },
         segment: incident.segment,
         from_us: incident.from,
         until_us: incident.until,

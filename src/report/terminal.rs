@@ -8,7 +8,7 @@ mod proof;
 use crate::analysis::{Analysis, Asked};
 use crate::escape::one_line;
 use crate::fact::Ended;
-use crate::incident::{Incident, Kind};
+use crate::incident::{Cause, Confidence, Incident, Kind};
 use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
 use crate::timeline::wall_text;
@@ -140,15 +140,16 @@ impl Tell<'_> {
     fn incidents(&self, lines_max: usize) -> Vec<String> {
         let incidents = &self.analysis.calendar.incidents;
         let shown = if incidents.len() > lines_max { lines_max - 1 } else { incidents.len() };
-        let mut lines: Vec<String> = incidents[..shown]
-            .iter()
-            .flat_map(|incident| {
-                labelled(
-                    short(incident.kind()),
-                    vec![incident_words(self.analysis, incident, self.inner())],
-                )
-            })
-            .collect();
+        let roomy = 2 * incidents.len() <= lines_max;
+        let mut lines: Vec<String> = Vec::new();
+        for incident in &incidents[..shown] {
+            let mut told = vec![incident_words(self.analysis, incident, self.inner())];
+            // How that shows, where there is room to say it and it says more.
+            if roomy && !incident.is_expected() && incident.confidence != Confidence::Guess {
+                told.extend(cut(&incident.words, self.inner(), 1));
+            }
+            lines.extend(labelled(label(incident), told));
+        }
         if shown < incidents.len() {
             let more = counted((incidents.len() - shown) as u64, "more incident", "more incidents");
             lines.extend(labelled("", vec![format!("{more}: --wide")]));
@@ -209,11 +210,30 @@ fn ending_words(ended: Ended, n: u64) -> String {
     }
 }
 
-/// A kind in one word, for the label.
-fn short(kind: Kind) -> &'static str {
-    match kind {
-        Kind::OutOfMemory => "OOM",
-        _ => kind.word(),
+/// An incident in one word, for the label.
+fn label(incident: &Incident) -> &'static str {
+    match (incident.cause, incident.kind()) {
+        (Cause::Own, _) => "drill",
+        (_, Kind::OutOfMemory) => "OOM",
+        (_, kind) => kind.word(),
+    }
+}
+
+/// Why it happened; where that is only guessed, what was seen.
+fn why(incident: &Incident) -> String {
+    match incident.confidence {
+        _ if incident.is_expected() => incident.words.clone(),
+        Confidence::Certain => incident.cause.plain().to_owned(),
+        Confidence::Likely => format!("likely {}", incident.cause.plain()),
+        Confidence::Guess => incident.words.clone(),
+    }
+}
+
+/// How many requests it met, and how deep; empty where it met none.
+fn met(incident: &Incident) -> String {
+    match (incident.in_flight, incident.depth) {
+        (1.., Some(depth)) => format!(", {} in flight at d{depth}", incident.in_flight),
+        _ => String::new(),
     }
 }
 
@@ -232,14 +252,16 @@ pub fn incident_words(analysis: &Analysis, incident: &Incident, width: usize) ->
             },
         );
     let end = match incident.until {
-        Some(until) if incident.is(Kind::Outage) => {
-            format!("; back in {}", span(until.since(incident.from) as f64 / 1e6))
+        Some(until) if incident.is_away() => {
+            let back = incident.recovery.first_token.unwrap_or(until).max(until);
+            format!("; back in {}", span(back.since(incident.from) as f64 / 1e6))
         }
-        None if incident.is(Kind::Outage) => "; not back".to_owned(),
+        None if incident.is_away() => "; not back".to_owned(),
         _ => String::new(),
     };
+    let end = met(incident) + &end;
     let room = width.saturating_sub(when.chars().count() + 1 + end.chars().count());
-    format!("{when} {}{end}", cut(&incident.words, room, 1).concat())
+    format!("{when} {}{end}", cut(&why(incident), room, 1).concat())
 }
 
 /// The same text, its verdict words in colour.

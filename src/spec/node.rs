@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 mod build;
 pub mod python;
 mod spot;
+mod tag;
 mod write;
 
-pub use build::parse;
+pub use build::{check_size, parse};
 pub use spot::spot;
 pub use write::{quoted, write};
 
@@ -47,6 +48,8 @@ pub struct Document {
     pub root: Node,
     /// Keys that stand twice in one map, in the order of the file.
     pub duplicates: Vec<Duplicate>,
+    /// What PyYAML would make otherwise of values with a tag, each with its line.
+    pub tags: Vec<(usize, String)>,
 }
 
 /// A key that stands twice in one map. The later one counts.

@@ -1,5 +1,6 @@
 //! The image, its registry, and somebody else's containers.
 
+#![allow(clippy::unused_self)] // a house must have been built before anything runs in it
 #![allow(clippy::expect_used, clippy::print_stderr)]
 
 use std::fs;
@@ -162,19 +163,32 @@ fn registry(folder: &Path) -> Result<(Child, u16), String> {
         folder.join("registry").display()
     );
     fs::write(&config, text).map_err(|why| why.to_string())?;
-    let child = Command::new("docker-registry")
-        .arg("serve")
+    // It ends with this process, whose end of the pipe then closes.
+    let script = "command -v docker-registry > /dev/null || exit 1\ndocker-registry serve \"$1\" & cat > /dev/null; kill $!";
+    let mut child = Command::new("bash")
+        .args(["-c", script, "registry"])
         .arg(&config)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|why| format!("docker-registry: {why} (Debian's package of that name)"))?;
-    wait_for("the registry", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        .map_err(|why| why.to_string())?;
+    let mut is_gone = false;
+    wait_for("the registry", || {
+        is_gone = !matches!(child.try_wait(), Ok(None));
+        is_gone || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    if is_gone {
+        return Err("there is no docker-registry here (Debian's package of that name)".to_owned());
+    }
     Ok((child, port))
 }
 
-/// A build that needs no library; made where it is not there.
+/// A build that needs no library: the one that `LONGHAUL_STATIC` names, else made here.
 fn static_build() -> Result<PathBuf, String> {
+    if let Some(built) = std::env::var_os("LONGHAUL_STATIC") {
+        return Ok(PathBuf::from(built));
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let built = root.join("target/static").join(TARGET).join("release/longhaul");
     let status = Command::new(env!("CARGO"))

@@ -144,3 +144,25 @@ fn a_run_keeps_the_text_and_its_digest_and_again_repeats_the_reference() {
     let words = format!("--recipe {address} --allow-recipe-host 127.0.0.1");
     assert!(again.contains(&words), "{again}");
 }
+
+#[test]
+fn a_copy_is_held_to_what_a_fetched_text_is() {
+    let home = Home::new("held");
+    let host = Host::saying(page("200 OK", "text/plain", RECIPE));
+    let address = host.at("/r.yaml");
+    let rendered =
+        |more: &[&str]| home.rendered(&[&[address.as_str()], ALLOWED.as_slice(), more].concat());
+    assert_eq!(rendered(&[]).0, Some(0));
+    let name = format!("longhaul/recipes/{}.yaml", longhaul::digest::sha256(address.as_bytes()));
+    let large = format!("{RECIPE}{}", "# x\n".repeat(1 << 18));
+    for (text, words) in [
+        (large.as_bytes(), "more than 1048576 bytes"),
+        (b"model: m\nenv: {A: \"\x1b[2J\"}\n", "no text"),
+        (b"model: \xff\n", "no text"),
+    ] {
+        fs::write(home.0.join(&name), text).unwrap();
+        let (code, out, told) = rendered(&["--offline"]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+        assert!(told.contains(words) && told.contains("try: remove the copy"), "{told}");
+    }
+}

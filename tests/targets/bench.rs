@@ -124,6 +124,15 @@ impl Bench {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
+    /// The events of its run, without those of the load.
+    pub fn events(&self) -> String {
+        let text = self.file("run/events.csv");
+        let is_load = |line: &&str| {
+            ["gaps", "batch", "issued"].contains(&line.split(',').nth(4).unwrap_or_default())
+        };
+        text.split_inclusive('\n').filter(|line| !is_load(line)).collect()
+    }
+
     /// Where the server answers.
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -234,29 +243,6 @@ impl Bench {
         let digits: String = events[at..].chars().take_while(char::is_ascii_digit).collect();
         digits.parse().expect("a number")
     }
-
-    /// A process that descends from this test's runs, by a part of its command line.
-    pub fn find(&self, part: &str) -> Option<u32> {
-        let entries = fs::read_dir("/proc").ok()?;
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let is_it =
-                line.starts_with(part) || line.starts_with("bash -c") && line.contains(part);
-            is_it && is_alive(*pid)
-        })
-    }
-
-    /// The same, which must be there.
-    pub fn process(&self, part: &str) -> u32 {
-        self.find(part).unwrap_or_else(|| panic!("no process `{part}`"))
-    }
-
-    /// Sends a signal.
-    pub fn kill(&self, pid: u32, signal: &str) {
-        let status = Command::new("kill").args([signal, &pid.to_string()]).status();
-        assert!(status.expect("kill runs").success());
-    }
 }
 
 impl Drop for Bench {
@@ -285,4 +271,26 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A path as text.
 pub fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// A process that is there, by a part of its command line.
+pub fn find(part: &str) -> Option<u32> {
+    let entries = fs::read_dir("/proc").ok()?;
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let is_it = line.starts_with(part) || line.starts_with("bash -c") && line.contains(part);
+        is_it && is_alive(*pid)
+    })
+}
+
+/// Sends a signal.
+pub fn kill(pid: u32, signal: &str) {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// The same, which must be there.
+pub fn process(part: &str) -> u32 {
+    find(part).unwrap_or_else(|| panic!("no process `{part}`"))
 }

@@ -1,6 +1,6 @@
 //! Container engines and sparkrun, by programs that stand in for them.
 
-use super::bench::{Bench, LONGHAUL, is_alive, text, wait_for};
+use super::bench::{self, Bench, LONGHAUL, is_alive, text, wait_for};
 
 const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
 
@@ -56,7 +56,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", "brain", "--engine", &engine];
     let mut longhaul = bench.begin(&flags, bench.recipe(""));
-    let events = || bench.file("run/events.csv");
+    let events = || bench.events();
     wait_for("load", || events().contains("phase,soak"));
     wait_for("the log", || bench.file("run/server.log").contains("two"));
 
@@ -75,7 +75,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
     wait_for("the restarts", || events().contains("4 times more"));
     std::fs::write(bench.path("gone"), "").expect("gone");
     wait_for("the removal", || events().contains("target,removed"));
-    bench.kill(longhaul.id(), "-INT");
+    bench::kill(longhaul.id(), "-INT");
     longhaul.end();
 
     let events = events();
@@ -157,7 +157,7 @@ fn what_is_to_be_kept_is_kept() {
     assert!(!asked.contains("--gpus"), "{asked}");
     assert!(bench.answers(), "the server is still there");
     let server: u32 = bench.file("server").trim().parse().expect("a number");
-    bench.kill(server, "-KILL");
+    bench::kill(server, "-KILL");
     wait_for("its end", || !is_alive(server));
 }
 
@@ -243,7 +243,7 @@ fn a_workload_that_ran_before_is_not_longhauls_to_stop() {
     let program = bench.standin("sparkrun", script);
     let told = bench.run(&["--start", "sparkrun", "--engine", &program], bench.recipe(""));
     assert_eq!(told.code, Some(1), "{told}");
-    let events = bench.file("run/events.csv");
+    let events = bench.events();
     assert!(events.contains("started by somebody else"), "{events}");
     assert!(!bench.file("asked").contains("\nstop "), "{}", bench.file("asked"));
     assert!(std::path::Path::new(LONGHAUL).exists());

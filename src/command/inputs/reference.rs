@@ -3,14 +3,14 @@
 //! read as any recipe is, and has nothing beside it to include.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::read_plain;
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::http::remote::{Limits, Remote, Unfetched};
+use crate::http::remote::{self, Limits, Remote, Unfetched};
 use crate::spec::{Source, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
@@ -101,8 +101,8 @@ fn text(
         match over_the_network(remote)? {
             Ok(text) => {
                 // A page that is no recipe does not take the place of one that was.
-                if let Some(copy) = copy.filter(|_| reads(&text)) {
-                    keep(&copy, &text);
+                if let Some(copy) = copy.as_deref().filter(|_| reads(&text)) {
+                    keep(copy, &text);
                 }
                 return Ok((text, None));
             }
@@ -115,9 +115,15 @@ fn text(
             Err(Unfetched::Away(why)) => why,
         }
     };
-    let kept = copy.and_then(|copy| Some((read_plain(&copy).ok()?, age(&copy))));
+    let kept = copy.as_deref().and_then(|copy| Some((copy, of_copy(copy)?)));
     match kept {
-        Some((text, when)) => {
+        Some((copy, Err(flaw))) => {
+            Err(Mistake::new(format!("`{shown}` was not fetched ({why}), and of its copy: {flaw}"))
+                .at(copy.display().to_string())
+                .hint("remove the copy, and fetch it again"))
+        }
+        Some((copy, Ok(text))) => {
+            let when = age(copy);
             let sum = sha256(text.as_bytes());
             let told = format!(
                 "`{shown}` was not fetched ({why}): this is the copy of {when}, sha256 {sum}"
@@ -132,6 +138,21 @@ fn text(
             .hint("look at the network, HTTPS_PROXY and NO_PROXY, and try again")
             .hint("fetch it elsewhere, and give the path of the file")),
     }
+}
+
+/// The text of a copy, where there is one, held to what a fetched text is: whoever else may
+/// write there is as strange as a host.
+fn of_copy(copy: &Path) -> Option<Result<String, String>> {
+    if !fs::metadata(copy).ok()?.is_file() {
+        return Some(Err("it is no plain file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(copy);
+    let read = file.and_then(|file| file.take(LIMITS.bytes as u64 + 1).read_to_end(&mut bytes));
+    Some(match read {
+        Ok(_) => remote::text(bytes, LIMITS.bytes),
+        Err(why) => Err(why.to_string()),
+    })
 }
 
 /// Whether a text is a recipe at all.

@@ -3,7 +3,7 @@
 //! `image inspect` neither pulls nor starts anything.
 
 use std::io::{ErrorKind, Read};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -45,12 +45,15 @@ fn nothing(why: impl Into<String>, hint: impl Into<String>) -> Known {
 
 /// Asks for an image's digest.
 pub fn digest(program: Option<&str>, image: &str) -> Known {
+    if program.is_some_and(|program| program.trim().is_empty()) {
+        return nothing("--engine names no program", "--engine docker, or without --engine");
+    }
     if !is_plain(image) {
         return nothing(format!("{} is no name of an image", shown(image)), "repository:tag");
     }
     let programs = program.map_or_else(|| PROGRAMS.to_vec(), |program| vec![program]);
     for program in &programs {
-        match asked(program, image) {
+        match asked(program, image, LOOKS_MAX) {
             Ok(answer) => return understood(program, image, &answer),
             Err(why) if why.kind() == ErrorKind::NotFound => {}
             Err(why) => return nothing(format!("{program}: {why}"), "--engine PROGRAM"),
@@ -73,8 +76,11 @@ struct Answer {
     err: String,
 }
 
-fn asked(program: &str, image: &str) -> std::io::Result<Answer> {
-    let mut child = Command::new(program)
+fn asked(program: &str, image: &str, looks: u32) -> std::io::Result<Answer> {
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command
         .args(["image", "inspect", "--format", "{{json .RepoDigests}}", image])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -82,7 +88,7 @@ fn asked(program: &str, image: &str) -> std::io::Result<Answer> {
         .spawn()?;
     let (out, err) = (read(child.stdout.take())?, read(child.stderr.take())?);
     let late = || std::io::Error::new(ErrorKind::TimedOut, "it did not answer in ten seconds");
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..looks {
         if let Some(status) = child.try_wait()? {
             // Whoever still holds its pipes is not waited for.
             let page = |pages: &Receiver<String>| {
@@ -94,9 +100,20 @@ fn asked(program: &str, image: &str) -> std::io::Result<Answer> {
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
-    child.kill()?;
-    child.wait()?;
+    end(&mut child)?;
     Err(late())
+}
+
+/// Ends a program that hangs with all that it started: it leads a group of its own, and may be
+/// a script around the one that hangs.
+fn end(child: &mut Child) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if let Some(group) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
+        // A group that ended by itself just now is what was wanted.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    child.kill()?;
+    child.wait().map(drop)
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a full one holds nobody up. What
@@ -174,6 +191,38 @@ mod tests {
         assert!(words(false, "", "Cannot connect to the Docker daemon").contains("start it"));
         assert!(words(false, "[]", "Error: No such image: a/b:c").contains("docker pull a/b:c"));
         assert!(words(false, "", "Error: a/b:c: image not known").contains("docker pull"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_that_hangs_has_started_ends_with_it() {
+        let folder = std::env::temp_dir().join(format!("longhaul-hangs-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (script, pid) = (folder.join("engine"), folder.join("pid"));
+        // A pipe without a reader would end it too; a file does not.
+        let text =
+            format!("#!/bin/sh\nsleep 600 >/dev/null 2>&1 & echo $! >{}\nwait\n", pid.display());
+        std::fs::write(&script, text).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).expect("made runnable");
+        assert!(asked(&script.to_string_lossy(), "a/b:c", 40).is_err());
+        let pid = std::fs::read_to_string(&pid).expect("started").trim().parse().expect("a number");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process");
+        // Whoever inherited it takes its end a moment later.
+        let mut looks = 0..200;
+        let is_there = || rustix::process::test_kill_process(pid).is_ok() && !is_dead(pid);
+        assert!(looks.any(|_| {
+            std::thread::sleep(BETWEEN_LOOKS);
+            !is_there()
+        }));
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    /// Ended, and not yet taken note of by whoever inherited it.
+    #[cfg(unix)]
+    fn is_dead(pid: rustix::process::Pid) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        stat.is_ok_and(|stat| stat.contains(") Z "))
     }
 
     #[test]

@@ -2,18 +2,25 @@
 //! digest is learned from a build index, from what a submission ran, or from
 //! the container engine of this machine, in this order; nothing is pulled.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::engine::{self, Known};
-use crate::command::inputs::{Beside, Found, Reach, index_source, recipe_source, submission};
+use crate::command::inputs::{Found, Reach, index_source, recipe_source, submission};
 use crate::command::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
-use crate::spec::Source;
 use crate::spec::field::shown;
+use crate::spec::recipe::pin::Named;
 use crate::spec::recipe::{Reading, Wishes, builds, pin, read_as};
+
+/// An image's name by digest, and who knew it.
+type Learned = (String, String);
+
+/// Bounds what one recipe makes the container engine be asked.
+const IMAGES_MAX: usize = 32;
 
 /// What is to be pinned, by what, and where to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,31 +85,57 @@ fn pinned(wish: &Wish) -> Result<String, Mistake> {
     let load = |name: &str| beside.load(name);
     let reading = read_as(&source, &Wishes::default(), &load)?;
     left_alone(&reading);
-    let Some(image) = reading.recipe.container.clone().filter(|image| !image.is_empty()) else {
+    let named = pin::images(&reading);
+    if named.is_empty() {
         let what = format!("{} names no image", shown(&source.name));
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
-    };
-    if pin::is_pinned(&image) {
-        tell(&format!("pinned already: {}", one_line(&image, 200)));
-        return Ok(source.text);
     }
-    let (name, by) = learned(wish, &image)?;
-    let text = with_image(&source, &reading, &name, &beside)?;
-    tell(&format!("pinned: {} -> {}, by {by}", one_line(&image, 200), one_line(&name, 200)));
+    let changes = changes(wish, named)?;
+    let images: Vec<_> =
+        changes.iter().map(|(named, (name, _))| (named.clone(), name.clone())).collect();
+    let text = pin::written(&source, &reading, &images, &load)?;
+    for (named, (name, by)) in &changes {
+        let (from, to) = (one_line(&named.image, 200), one_line(name, 200));
+        tell(&format!("pinned: {named}: {from} -> {to}, by {by}"));
+    }
     Ok(text)
 }
 
-fn with_image(
-    source: &Source,
-    reading: &Reading,
-    name: &str,
-    beside: &Beside,
-) -> Result<String, Mistake> {
-    pin::written(source, reading, name, &|name| beside.load(name))
+/// Every image whose digest can be learned, with its name by digest. Without the recipe's own,
+/// or without any, there is nothing to write.
+fn changes(wish: &Wish, named: Vec<Named>) -> Result<Vec<(Named, Learned)>, Mistake> {
+    let (mut changes, mut unknown) = (Vec::new(), None);
+    let mut asked: BTreeMap<String, Result<Learned, Mistake>> = BTreeMap::new();
+    let mut is_pinned = false;
+    for named in named {
+        if pin::is_pinned(&named.image) {
+            tell(&format!("pinned already: {named}: {}", one_line(&named.image, 200)));
+            is_pinned = true;
+            continue;
+        }
+        if asked.len() >= IMAGES_MAX && !asked.contains_key(&named.image) {
+            tell(&format!("left alone: {named}, beyond {IMAGES_MAX} images"));
+            continue;
+        }
+        let answer = asked.entry(named.image.clone()).or_insert_with(|| learned(wish, &named));
+        match answer {
+            Ok(known) => changes.push((named, known.clone())),
+            Err(wrong) if named.is_own() => return Err(wrong.clone()),
+            Err(wrong) => {
+                tell(&format!("left alone: {named}: {}", wrong.what()));
+                unknown.get_or_insert_with(|| wrong.clone());
+            }
+        }
+    }
+    match unknown {
+        Some(wrong) if changes.is_empty() && !is_pinned => Err(wrong),
+        _ => Ok(changes),
+    }
 }
 
 /// The image by digest, and who knows it.
-fn learned(wish: &Wish, image: &str) -> Result<(String, String), Mistake> {
+fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
+    let image = named.image.as_str();
     let mut unknown = Vec::new();
     if let Some(path) = &wish.builds {
         let index = builds::read(&index_source(path)?)?;
@@ -112,7 +145,8 @@ fn learned(wish: &Wish, image: &str) -> Result<(String, String), Mistake> {
         }
         unknown.push(format!("{} does not name it", path.display()));
     }
-    if let Some(submission) = submission(&wish.recipe)? {
+    // It tells of one image: of the one that ran.
+    if let Some(submission) = submission(&wish.recipe)?.filter(|_| named.is_own()) {
         match submission.pinned {
             Some(pinned) if pin::may_stand_for(&pinned, image) => {
                 return Ok((pinned, "the submission's metadata.json".to_owned()));
@@ -129,20 +163,17 @@ fn learned(wish: &Wish, image: &str) -> Result<(String, String), Mistake> {
             unknown.push(why);
             let what =
                 format!("the digest of {} is not known: {}", shown(image), unknown.join("; "));
-            Err(Mistake::new(what).at("container").hint(hint))
+            Err(Mistake::new(what).at(named.to_string()).hint(hint))
         }
     }
 }
 
-/// What else names images, and stays as it is.
+/// What else may name images, and stays as it is.
 fn left_alone(reading: &Reading) {
-    if reading.others.iter().any(|(key, _)| key == "containers") {
-        tell("left alone: `containers`, an image for each host");
-    }
-    for layer in &reading.layers {
-        if layer.applied != Some(true) {
-            let when = one_line(&layer.when, 80);
-            tell(&format!("left alone: the layer for {when}, and an image that it may name"));
-        }
+    let is_there = !reading.included.is_empty()
+        && (reading.others.iter().any(|(key, _)| key == "containers")
+            || reading.layers.iter().any(|layer| layer.container.is_some()));
+    if is_there {
+        tell("left alone: images of hosts and layers, since the recipe includes others");
     }
 }

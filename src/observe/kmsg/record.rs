@@ -36,15 +36,12 @@ fn unescaped(text: &str) -> String {
     while let Some(at) = rest.find("\\x") {
         let byte = rest.get(at + 2..at + 4).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &rest[at + 4..];
-            }
-            None => {
-                bytes.extend_from_slice(b"\\x");
-                rest = &rest[at + 2..];
-            }
+        if let Some(byte) = byte {
+            bytes.push(byte);
+            rest = &rest[at + 4..];
+        } else {
+            bytes.extend_from_slice(b"\\x");
+            rest = &rest[at + 2..];
         }
     }
     bytes.extend_from_slice(rest.as_bytes());

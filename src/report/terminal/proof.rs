@@ -29,7 +29,8 @@ pub fn seen(analysis: &Analysis) -> Vec<String> {
 /// nothing does, or nobody was looking.
 pub fn proves(analysis: &Analysis) -> String {
     let hours = analysis.calendar.load_us() as f64 / 3.6e9;
-    let failures = analysis.calendar.incidents.len() as u64;
+    let incidents = analysis.calendar.incidents.iter();
+    let failures = incidents.filter(|incident| incident.is_failure()).count() as u64;
     let load = span(hours * 3600.0);
     let crashes = analysis.coverage.of(Count::Crashes);
     if hours <= 0.0 || crashes.is_none_or(|covered| covered.dark().next().is_some()) {

@@ -64,7 +64,7 @@ impl Conductor {
             TargetWord::Started if care.started => {
                 (care.owed, care.awaited, care.launched) = (None, Some(at), Some(at));
             }
-            TargetWord::Exited if care.started && fact.action.is_none() => {
+            TargetWord::Exited | TargetWord::Rebooted if care.started && fact.action.is_none() => {
                 (care.awaited, care.launched) = (Some(at), None);
                 self.break_off(at);
                 self.owe(at, &format!("it ended: {}", fact.evidence), When::OnExit);

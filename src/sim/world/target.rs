@@ -72,7 +72,7 @@ impl SimTarget {
                 self.became(at, TargetFact { action, ..exited(exit) });
             }
             Sign::Booted => {
-                let fact = exited(Exit::PowerCut);
+                let fact = TargetFact { word: TargetWord::Rebooted, ..exited(Exit::PowerCut) };
                 let since = self.cut.take().unwrap_or(at);
                 self.became(at, fact.since(since));
             }

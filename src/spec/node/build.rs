@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::{Document, Duplicate, Flaw, Node, Value};
+use super::{Document, Duplicate, Flaw, Node, Value, tag};
 
 /// Bounds the file that is read at all: a log or a model given by mistake.
 const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -30,10 +30,7 @@ const NODE_BYTES: usize = size_of::<Node>();
 /// What is wrong and on which line: broken YAML, an empty file, several documents, or a
 /// file beyond the limits above.
 pub fn parse(text: &str) -> Result<Document, Flaw> {
-    if text.len() > TEXT_BYTES_MAX {
-        let message = format!("the file is larger than {} MiB", TEXT_BYTES_MAX >> 20);
-        return Err(Flaw { line: 1, message });
-    }
+    check_size(text)?;
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event
@@ -43,12 +40,24 @@ pub fn parse(text: &str) -> Result<Document, Flaw> {
     builder.finish()
 }
 
+/// Refuses a text that is larger than any file that is read: what reads it may have cut it.
+///
+/// # Errors
+/// It is.
+pub fn check_size(text: &str) -> Result<(), Flaw> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    flaw(1, &format!("the file is larger than {} MiB", TEXT_BYTES_MAX >> 20))
+}
+
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
     root: Option<Node>,
     anchors: BTreeMap<usize, Node>,
     duplicates: Vec<Duplicate>,
+    tags: Vec<(usize, String)>,
     weight: usize,
     documents: usize,
 }
@@ -73,13 +82,16 @@ impl Builder {
             }
             Event::Scalar(raw, style, anchor, tag) => {
                 let is_plain = style == ScalarStyle::Plain;
-                let quoted = tag.map_or(!is_plain, |tag| is_text(&tag, is_plain));
-                let node = Node { value: Value::Scalar { raw: raw.into_owned(), quoted }, line };
+                let value = match tag {
+                    None => Value::Scalar { raw: raw.into_owned(), quoted: !is_plain },
+                    Some(tag) => self.tagged(tag::scalar(&tag, &raw, is_plain), line),
+                };
+                let node = Node { value, line };
                 self.charge(&node)?;
                 self.add(node, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(false, anchor, line),
-            Event::MappingStart(_, anchor, _) => self.begin(true, anchor, line),
+            Event::SequenceStart(_, anchor, tag) => self.begin(false, anchor, tag.as_deref(), line),
+            Event::MappingStart(_, anchor, tag) => self.begin(true, anchor, tag.as_deref(), line),
             Event::SequenceEnd | Event::MappingEnd => self.end(line),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
@@ -94,10 +106,24 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, is_map: bool, anchor: usize, line: usize) -> Result<(), Flaw> {
+    fn begin(
+        &mut self,
+        is_map: bool,
+        anchor: usize,
+        tag: Option<&Tag>,
+        line: usize,
+    ) -> Result<(), Flaw> {
         self.check_depth(line, 1)?;
+        let told = tag.and_then(|tag| tag::structure(tag, is_map));
+        self.tags.extend(told.map(|told| (line, told)));
         self.open.push(Open { is_map, anchor, line, items: Vec::new() });
         Ok(())
+    }
+
+    /// A tagged value, what is to be told of it kept.
+    fn tagged<T>(&mut self, (value, told): (T, Option<String>), line: usize) -> T {
+        self.tags.extend(told.map(|told| (line, told)));
+        value
     }
 
     fn end(&mut self, line: usize) -> Result<(), Flaw> {
@@ -159,21 +185,12 @@ impl Builder {
     fn finish(mut self) -> Result<Document, Flaw> {
         let Some(root) = self.root else { return flaw(1, "the file is empty") };
         self.duplicates.sort_by_key(|duplicate| duplicate.again);
-        Ok(Document { root, duplicates: self.duplicates })
+        Ok(Document { root, duplicates: self.duplicates, tags: self.tags })
     }
 }
 
 fn flaw<T>(line: usize, message: &str) -> Result<T, Flaw> {
     Err(Flaw { line, message: message.to_owned() })
-}
-
-/// What a tag makes of a scalar: `!!str 5` is a text, `!!int "5"` is none.
-fn is_text(tag: &Tag, is_plain: bool) -> bool {
-    match tag.core_suffix() {
-        Some("str") => true,
-        Some("int" | "float" | "bool" | "null") => false,
-        _ => !is_plain,
-    }
 }
 
 /// PyYAML takes no structure for a key, and comparing whole trees takes for ever. It is

@@ -6,6 +6,7 @@ mod dict;
 pub mod json;
 mod moment;
 mod scalar;
+mod whole;
 mod write;
 
 pub use dict::Dict;
@@ -20,8 +21,10 @@ pub enum Python {
     None,
     /// `True`, `False`.
     Bool(bool),
-    /// A whole number; Python's have no bound, these do.
+    /// A whole number.
     Int(i128),
+    /// One that is too long for that, by its decimal digits.
+    Huge(String),
     /// A number with a point.
     Float(f64),
     /// A text.
@@ -59,7 +62,7 @@ impl Python {
             Python::Int(value) => *value != 0,
             Python::Float(value) => *value != 0.0,
             Python::Text(text) => !text.is_empty(),
-            Python::Moment(..) => true,
+            Python::Moment(..) | Python::Huge(_) => true,
             Python::List(items) => !items.is_empty(),
             Python::Map(pairs) => !pairs.is_empty(),
         }
@@ -79,13 +82,16 @@ impl Python {
         pairs.iter().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// As `int()` takes it: `None` where Python would raise.
+    /// As `int()` takes it: `None` where Python would raise, or it is out of all reason.
     pub fn whole(&self) -> Option<i128> {
         match self {
             Python::Bool(value) => Some(i128::from(*value)),
             Python::Int(value) => Some(*value),
             Python::Float(value) if value.is_finite() => Some(value.trunc() as i128),
-            Python::Text(text) => whole_of_text(text),
+            Python::Text(text) => match whole_of_text(text) {
+                Some(Python::Int(value)) => Some(value),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -114,14 +120,17 @@ pub fn coerce(word: &str) -> Python {
         _ => {}
     }
     if let Some(value) = whole_of_text(word) {
-        return Python::Int(value);
+        return value;
     }
     number_of_text(word).map_or_else(|| Python::Text(word.to_owned()), Python::Float)
 }
 
 /// `int(text)`.
-fn whole_of_text(text: &str) -> Option<i128> {
-    digits_joined(strip(text))?.parse().ok()
+fn whole_of_text(text: &str) -> Option<Python> {
+    let text = digits_joined(strip(text))?;
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+    let is_whole = digits.starts_with(|c: char| c.is_ascii_digit());
+    is_whole.then(|| whole::number(text.starts_with('-'), digits, 10))?
 }
 
 /// `float(text)`.

@@ -5,36 +5,64 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser};
 
-/// The bytes of the text of a key's value at the top of a file, without its quotes: of the last
-/// such key, since that one counts. Nothing where there is none, where the value is an alias or
-/// no single text, or where it does not stand there letter by letter (escapes, folded lines).
-pub fn spot(text: &str, wanted: &str) -> Option<Range<usize>> {
-    let mut depth = 0_usize;
-    let mut is_key = true;
-    let mut is_wanted = false;
+/// A map or list that has not ended, and where in it the parser is.
+enum Open {
+    Map { key: Option<String>, is_key: bool },
+    Seq { index: usize },
+}
+
+impl Open {
+    /// Whether the next value in it is the one of a step.
+    fn is_at(&self, step: &str) -> bool {
+        match self {
+            Open::Map { key, is_key } => !is_key && key.as_deref() == Some(step),
+            Open::Seq { index } => index.to_string() == step,
+        }
+    }
+
+    /// One value has gone by; a key's text, where it had one.
+    fn go_on(&mut self, text: Option<&str>) {
+        match self {
+            Open::Map { key, is_key } => {
+                if *is_key {
+                    *key = text.map(str::to_owned);
+                }
+                *is_key = !*is_key;
+            }
+            Open::Seq { index } => *index += 1,
+        }
+    }
+}
+
+/// The bytes of the text of a single value, without its quotes. Its path goes by keys and by
+/// numbers of items; of keys that stand twice the last counts. Nothing where there is none,
+/// where the value is an alias or no single text, or where it does not stand there letter by
+/// letter (escapes, folded lines).
+pub fn spot(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    let mut open: Vec<Open> = Vec::new();
     let mut found = None;
     for event in Parser::new_from_str(text) {
         let (event, span) = event.ok()?;
-        match &event {
-            Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
-            Event::MappingEnd | Event::SequenceEnd => depth = depth.saturating_sub(1),
-            Event::Scalar(..) | Event::Alias(..) => {}
+        let begins = match &event {
+            Event::MappingStart(..) => Some(Open::Map { key: None, is_key: true }),
+            Event::SequenceStart(..) => Some(Open::Seq { index: 0 }),
+            Event::MappingEnd | Event::SequenceEnd => {
+                open.pop();
+                open.last_mut().into_iter().for_each(|open| open.go_on(None));
+                continue;
+            }
+            Event::Scalar(..) | Event::Alias(..) => None,
             _ => continue,
+        };
+        let is_there = open.len() == path.len() && open.iter().zip(path).all(|(o, s)| o.is_at(s));
+        let raw = if let Event::Scalar(raw, ..) = &event { Some(raw.as_ref()) } else { None };
+        if is_there {
+            found = raw.and_then(|raw| inner(text, span.byte_range()?, raw));
         }
-        let begins = matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
-        // At the top stand scalars at depth 1, and what ends there.
-        if depth != 1 || begins {
-            continue;
+        match begins {
+            Some(inner) => open.push(inner),
+            None => open.last_mut().into_iter().for_each(|open| open.go_on(raw)),
         }
-        if is_key {
-            is_wanted = matches!(&event, Event::Scalar(raw, ..) if raw == wanted);
-        } else if is_wanted {
-            found = match &event {
-                Event::Scalar(raw, ..) => span.byte_range().and_then(|span| inner(text, span, raw)),
-                _ => None,
-            };
-        }
-        is_key = !is_key;
     }
     found
 }
@@ -52,7 +80,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Option<&str> {
-        spot(text, "container").map(|range| &text[range])
+        spot(text, &["container"]).map(|range| &text[range])
     }
 
     #[test]
@@ -84,6 +112,20 @@ mod tests {
             "container: img\n- [",
         ] {
             assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_goes_into_lists_and_maps() {
+        let text =
+            "x: [{y: 0}]\ncontainers:\n- {host: a, image: one}\n- image: 'two' # c\n  host: b\n";
+        let at = |path: &[&str]| spot(text, path).map(|range| &text[range]);
+        assert_eq!(at(&["containers", "0", "image"]), Some("one"));
+        assert_eq!(at(&["containers", "1", "image"]), Some("two"));
+        assert_eq!(at(&["x", "0", "y"]), Some("0"));
+        for path in [&["containers", "2", "image"][..], &["containers"], &["containers", "0"], &[]]
+        {
+            assert_eq!(at(path), None, "{path:?}");
         }
     }
 }

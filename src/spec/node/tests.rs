@@ -97,6 +97,14 @@ fn plain_scalars_are_read_as_pyyaml_reads_them() {
         ("12:30", Python::Int(750)),
         ("1:60", Python::Text(String::new())),
         ("0x1F", Python::Int(31)),
+        (
+            "-1_0000000000000000000000000000000000000000",
+            Python::Huge(format!("-1{}", "0".repeat(40))),
+        ),
+        (
+            "0x1_00000000000000000000000000000000",
+            Python::Huge(u128::MAX.to_string().replace("455", "456")),
+        ),
         ("-5", Python::Int(-5)),
         ("0.80", Python::Float(0.8)),
         ("1e5", Python::Text(String::new())),
@@ -192,5 +200,32 @@ proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[\\x00-\\x7f:{}\\[\\]&*<>!|\n\t éß\u{feff}-]{0,200}") {
         let _ = parse(&text).map(|document| Python::of(&document.root).str());
+    }
+}
+
+#[test]
+fn a_tag_is_obeyed_as_pyyaml_obeys_it_and_told_where_it_is_not() {
+    for (text, repr) in [
+        ("!!str 5", "'5'"),
+        ("!!int \"0x10\"", "16"),
+        ("!!float 3", "3.0"),
+        ("!!float '1_0e20'", "1e+21"),
+        ("!!float -inf", "-inf"),
+        ("!!bool 'oN'", "True"),
+        ("!!null x", "None"),
+        ("!!timestamp '2026-07-14'", "datetime.date(2026, 7, 14)"),
+        ("! '5'", "5"),
+        ("!!seq [!!map {a: !!str }]", "[{'a': ''}]"),
+    ] {
+        let document = parse(&format!("a: {text}\n")).expect("YAML");
+        let value = Python::of(document.root.get("a").expect("a value"));
+        assert_eq!((value.repr().as_str(), document.tags.len()), (repr, 0), "{text}");
+    }
+    let text = "a: !!binary aGk=\nb: !own x\nc: !!int x\nd: !!set {x}\ne: !!omap [x: 1]\nf: !!python/tuple [1]\n";
+    let told = parse(text).expect("YAML").tags;
+    let words = ["bytes", "`!own`", "is no `!!int`", "a set", "a list of pairs", "refuses"];
+    assert_eq!(told.len(), words.len(), "{told:?}");
+    for ((at, (line, told)), words) in told.iter().enumerate().zip(words) {
+        assert!(*line == at + 1 && told.contains(words), "{told}");
     }
 }

@@ -1,6 +1,8 @@
 //! What differs between two recipes, setting by setting, whatever dialect each
 //! is written in.
 
+mod container;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::{How, engine_of};
@@ -10,27 +12,6 @@ use crate::spec::node::python::{Python, json};
 
 /// Settings that say where a server is found, not how it serves.
 const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
-
-/// Options of `docker run` by the names that a recipe has for them.
-const OPTIONS: [(&str, &str); 11] = [
-    ("--gpus", "executor_config.gpus"),
-    ("--shm-size", "executor_config.shm_size"),
-    ("--restart", "executor_config.restart_policy"),
-    ("-v", VOLUMES),
-    ("--volume", VOLUMES),
-    ("--ipc", "executor_config.ipc"),
-    ("--network", "executor_config.network"),
-    ("--net", "executor_config.network"),
-    ("--privileged", "executor_config.privileged"),
-    ("--publish", "-p"),
-    ("-h", "--hostname"),
-];
-
-/// A list in a recipe, an option that stands again and again in a line.
-const VOLUMES: &str = "executor_config.volumes";
-
-/// Options of `docker run` that say how it is started by hand, not how it serves.
-const BY_HAND: [&str; 5] = ["--detach", "--interactive", "--tty", "--rm", "--replace"];
 
 /// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
 const SILENT: [&str; 20] = [
@@ -79,7 +60,11 @@ pub struct Differences {
 /// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
-    let (one, other) = (facts(one), facts(other));
+    let is_one_runtime = runtime(one) == runtime(other);
+    let (mut one, mut other) = (facts(one), facts(other));
+    if !has_line {
+        container::fill(&mut one, &mut other);
+    }
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut found = Differences::default();
     for key in keys {
@@ -89,7 +74,8 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
         };
         // A line runs on one machine, and a recipe that says nothing of it may.
         let may_be_one = has_line && key == "nodes" && (one.is_none() || other.is_none());
-        if may_be_one || one.zip(other).is_some_and(are_same) {
+        let is_runtime = key == "runtime" && is_one_runtime;
+        if may_be_one || is_runtime || one.zip(other).is_some_and(are_same) {
             continue;
         }
         let difference = Difference { what: key.clone(), one: one.cloned(), other: other.cloned() };
@@ -97,6 +83,16 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
         if is_address { &mut found.address } else { &mut found.serving }.push(difference);
     }
     found
+}
+
+/// The runtime that sparkrun makes of `vllm`, which is only another name for one of two.
+fn runtime(reading: &Reading) -> &str {
+    let backend = reading.recipe.settings.get("distributed_executor_backend");
+    match reading.recipe.runtime.as_str() {
+        "vllm" if backend.is_some_and(|backend| backend.eq_ignore_ascii_case("ray")) => "vllm-ray",
+        "vllm" => "vllm-distributed",
+        other => other,
+    }
 }
 
 /// Everything that a recipe says, by name; what is structured, field by field.
@@ -128,7 +124,7 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
     }
     if reading.how == How::AsItStands {
         facts.insert("nodes".to_owned(), "1".to_owned());
-        facts.extend(options(&reading.others));
+        facts.extend(container::options(&reading.others));
         return facts;
     }
     facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
@@ -139,30 +135,6 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
         }
     }
     facts
-}
-
-/// The options of a `docker run`, by a recipe's names where it has any.
-fn options(said: &[(String, String)]) -> BTreeMap<String, String> {
-    let mut options: BTreeMap<&str, Vec<Python>> = BTreeMap::new();
-    for (option, value) in said {
-        if BY_HAND.contains(&option.as_str()) || docker::is_short_switches(option) {
-            continue;
-        }
-        let known = OPTIONS.iter().find(|(known, _)| known == option);
-        let name = known.map_or(option.as_str(), |(_, name)| name);
-        let value = if value.is_empty() { "true" } else { value };
-        options.entry(name).or_default().push(Python::Text(value.to_owned()));
-    }
-    let told = options.into_iter().map(|(name, mut values)| {
-        let is_list = name == VOLUMES || values.len() > 1;
-        let last = values.pop().unwrap_or(Python::None);
-        if !is_list {
-            return (name.to_owned(), last.str());
-        }
-        values.push(last);
-        (name.to_owned(), json::dumps(&Python::List(values)))
-    });
-    told.collect()
 }
 
 /// On how many machines it runs, whichever keys say so; nothing where it may be any number.
@@ -260,6 +232,26 @@ mod tests {
         };
         assert_eq!(told(found.address), ["--name n", "-p [\"8000:8000\",\"1:1\"]"]);
         assert_eq!(told(found.serving), ["--ulimit x"]);
+    }
+
+    #[test]
+    fn another_name_of_a_runtime_and_a_default_written_out_are_no_difference() {
+        let what = |one: &str, other: &str| -> Vec<String> {
+            let of = |more: &str| reading(&format!("model: m\ncommand: vllm serve m\n{more}"));
+            between(&of(one), &of(other)).serving.into_iter().map(|d| d.what).collect()
+        };
+        assert!(what("runtime: vllm\n", "runtime: vllm-distributed\n").is_empty());
+        assert_eq!(what("runtime: vllm\n", "runtime: vllm-ray\n"), ["runtime"]);
+        let ray = "defaults: {distributed_executor_backend: ray}\nruntime:";
+        assert!(what(&format!("{ray} vllm\n"), &format!("{ray} vllm-ray\n")).is_empty());
+        let out = "executor_config: {auto_remove: yes, gpus: all, ipc: shareable, shm_size: 32gb, \
+                   network: host, user: null, ulimit: ['nofile=65535:65535']}\n";
+        assert!(what("", out).is_empty());
+        assert!(what("executor_config: {}\n", "").is_empty());
+        assert_eq!(what("", "executor_config: {ipc: host}\n"), ["executor_config.ipc"]);
+        let restart = "executor_config: {restart_policy: always}\n";
+        assert_eq!(what("", restart), ["executor_config.restart_policy"]);
+        assert_eq!(what("executor: local\n", ""), ["executor"]);
     }
 
     #[test]

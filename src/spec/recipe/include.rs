@@ -40,10 +40,14 @@ pub fn whole(source: &Source, beside: Beside<'_>) -> Result<Whole, Mistake> {
         let place = Field::root(&sources[parts.len() - 1], outer);
         let field = place.below("include", outer.root.get("include").unwrap_or(&outer.root));
         if parts.len() > DEPTH_MAX {
-            return Err(field.mistake(format!("more than {DEPTH_MAX} recipes include each other")));
+            return Err(field
+                .mistake(format!("more than {DEPTH_MAX} recipes include each other"))
+                .hint("sparkrun export recipe … --realize writes them as one file"));
         }
         if names.iter().any(|known| known == file_stem(&name)) {
-            return Err(field.mistake(format!("{} includes itself in a circle", shown(&name))));
+            return Err(field
+                .mistake(format!("{} includes itself in a circle", shown(&name)))
+                .hint("take `include` out of one of them"));
         }
         let Some((file, text)) = found(&name, beside)? else {
             return Err(field
@@ -55,7 +59,9 @@ pub fn whole(source: &Source, beside: Beside<'_>) -> Result<Whole, Mistake> {
         let inner = document(&source)?;
         if !inner.root.is_map() || is_version_1(&inner) {
             let what = if inner.root.is_map() { "is of version 1" } else { "is no recipe" };
-            return Err(field.mistake(format!("{} {what}", shown(&name))));
+            return Err(field
+                .mistake(format!("{} {what}", shown(&name)))
+                .hint("a recipe of version 2 beside this one"));
         }
         parts.push((file, inner));
         sources.push(source);
@@ -74,7 +80,9 @@ fn included(source: &Source, document: &Document) -> Result<Option<String>, Mist
     let field = field.below("include", node);
     let name = field.text()?.trim().to_owned();
     if is_version_1(document) {
-        return Err(field.mistake("a recipe of version 1 cannot include another"));
+        return Err(field
+            .mistake("a recipe of version 1 cannot include another")
+            .hint("recipe_version: \"2\""));
     }
     if name.starts_with('@') {
         return Err(field

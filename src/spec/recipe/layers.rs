@@ -37,6 +37,8 @@ pub struct Layer {
     pub applied: Option<bool>,
     /// Why not.
     pub reason: String,
+    /// The image that it sets; none where it is refused.
+    pub container: Option<String>,
 }
 
 /// Selectors of hardware, which only the user knows.
@@ -76,7 +78,7 @@ pub fn applied(
             let line = item.line;
             warnings.push(format!("line {line}: sparkrun refuses overrides[{index}]: {flaw}"));
             let when = when.repr();
-            layers.push(Layer { when, applied: Some(false), reason: flaw });
+            layers.push(Layer { when, applied: Some(false), reason: flaw, container: None });
             continue;
         }
         let verdict = facts.as_ref().map(|facts| facts.judge(&when));
@@ -85,7 +87,8 @@ pub fn applied(
         }
         let applied = verdict.as_ref().map(Result::is_ok);
         let reason = verdict.and_then(Result::err).unwrap_or_default();
-        layers.push(Layer { when: when.repr(), applied, reason });
+        let container = image(&layer);
+        layers.push(Layer { when: when.repr(), applied, reason, container });
     }
     draft.layered = Dict::of(std::mem::take(&mut draft.layered)).into_pairs();
     put(&mut draft.env, &env);
@@ -140,9 +143,15 @@ fn apply(layer: &Python, draft: &mut Draft, more: &mut Vec<(String, String)>) {
     if let Some(Python::Map(env)) = layer.get("env") {
         more.extend(env.iter().map(|(key, value)| (key.str(), value.str())));
     }
-    if let Some(image) = layer.get("container").filter(|image| image.is_true()) {
-        draft.container = Some(image.str().trim().to_owned());
+    if let Some(image) = image(layer) {
+        draft.container = Some(image);
     }
+}
+
+/// The image that a layer sets.
+fn image(layer: &Python) -> Option<String> {
+    let image = layer.get("container").filter(|image| image.is_true())?;
+    Some(image.str().trim().to_owned())
 }
 
 /// Sets variables, each at its own place where it is there already.

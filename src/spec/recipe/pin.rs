@@ -1,11 +1,18 @@
 //! A recipe with its image named by digest, and not one other byte changed:
 //! the name is exchanged where it stands, and what comes of it is read again.
 
+use std::fmt;
+use std::ops::Range;
+
 use super::pins::{Grade, Image, is_digest};
 use super::{Beside, Reading, Source, Wishes, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::shown;
 use crate::spec::node;
+use crate::spec::node::python::{Python, json};
+
+/// An image for each host.
+const HOSTS: &str = "containers";
 
 /// Whether a recipe's image is pinned already.
 pub fn is_pinned(image: &str) -> bool {
@@ -36,50 +43,127 @@ pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     own.into_iter().find(|digest| is_digest(digest))
 }
 
-/// The recipe's text with another image.
+/// An image that a recipe names, and the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// By keys and numbers of items: `containers`, `0`, `image`.
+    pub path: Vec<String>,
+    /// The image.
+    pub image: String,
+}
+
+impl Named {
+    fn of(path: &[&str], image: &str) -> Option<Named> {
+        let path = path.iter().map(|step| (*step).to_owned()).collect();
+        (!image.is_empty()).then(|| Named { path, image: image.to_owned() })
+    }
+
+    /// Whether it is the recipe's own, which runs wherever nothing else is said.
+    pub fn is_own(&self) -> bool {
+        self.path.len() == 1
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_slice() {
+            [list, index, key] => write!(f, "{list}[{index}].{key}"),
+            path => f.write_str(&path.join(".")),
+        }
+    }
+}
+
+/// Every image that a recipe names: its own, those of its hosts and of its conditional layers.
+/// Where it includes others, nobody knows which file those stand in.
+pub fn images(reading: &Reading) -> Vec<Named> {
+    let own = reading.recipe.container.as_deref().unwrap_or_default();
+    let mut images: Vec<Named> = Named::of(&["container"], own).into_iter().collect();
+    if !reading.included.is_empty() {
+        return images;
+    }
+    let hosts = reading.others.iter().find(|(key, _)| key == HOSTS);
+    if let Some(Python::List(items)) = hosts.and_then(|(_, hosts)| json::loads(hosts)) {
+        for (index, item) in items.iter().enumerate() {
+            let image = item.get("image").and_then(Python::text).unwrap_or_default();
+            images.extend(Named::of(&[HOSTS, &index.to_string(), "image"], image));
+        }
+    }
+    for (index, layer) in reading.layers.iter().enumerate() {
+        let image = layer.container.as_deref().unwrap_or_default();
+        images.extend(Named::of(&["overrides", &index.to_string(), "container"], image));
+    }
+    images
+}
+
+/// The recipe's text with other images where those stand that are named.
 ///
 /// # Errors
-/// The image stands in another file, or not letter by letter in this one; or something else
+/// An image stands in another file, or not letter by letter in this one; or something else
 /// would change with it.
 pub fn written(
     source: &Source,
     before: &Reading,
-    image: &str,
+    changes: &[(Named, String)],
     beside: Beside<'_>,
 ) -> Result<String, Mistake> {
-    let from = before.recipe.container.as_deref().unwrap_or_default();
-    let at = match docker::begins(&source.text) {
-        Some(start) => docker::parse(&source.text, start).image_at,
-        None => node::spot(&source.text, "container"),
-    };
-    let is_it = |at: &std::ops::Range<usize>| source.text[at.clone()].contains(from);
-    let Some(at) = at.filter(is_it) else {
-        let place = before.places.key("container").map(ToString::to_string);
-        let what = format!("{} does not stand there letter by letter", shown(from));
-        return Err(Mistake::new(what)
-            .at(place.unwrap_or_else(|| source.origin.clone()))
-            .hint("pin the file in which it stands, or write it there in one word"));
-    };
+    let mut spots = Vec::new();
+    for (named, image) in changes {
+        spots.push((spot(source, before, named)?, image));
+    }
+    // From the end, so that what stands before stays where it is.
+    spots.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
     let mut text = source.text.clone();
-    text.replace_range(at, image);
+    for (at, image) in spots {
+        text.replace_range(at, image);
+    }
     let pinned = Source { text, ..source.clone() };
     let after = read_as(&pinned, &Wishes::default(), beside)?;
-    if is_same_but_for_the_image(before, &after) && after.recipe.container.as_deref() == Some(image)
-    {
+    let mut expected = images(before);
+    for (named, image) in changes {
+        let same = expected.iter_mut().filter(|known| *known == named);
+        same.for_each(|known| known.image.clone_from(image));
+    }
+    if images(&after) == expected && without_images(before) == without_images(&after) {
         return Ok(pinned.text);
     }
-    let what = format!("with {} the recipe would be another one", shown(image));
+    let what = "with its images by digest the recipe would be another one";
     Err(Mistake::new(what).at(&source.origin).hint("edit `container` by hand"))
 }
 
-fn is_same_but_for_the_image(before: &Reading, after: &Reading) -> bool {
-    let without = |reading: &Reading| {
-        let mut reading = reading.clone();
-        reading.recipe.container = None;
-        reading.recipe.source.text = String::new();
-        reading
+/// Where an image stands.
+fn spot(source: &Source, before: &Reading, named: &Named) -> Result<Range<usize>, Mistake> {
+    let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
+    let at = match docker::begins(&source.text) {
+        Some(start) => docker::parse(&source.text, start).image_at,
+        None => node::spot(&source.text, &path),
     };
-    without(before) == without(after)
+    at.filter(|at| source.text[at.clone()].contains(&named.image)).ok_or_else(|| {
+        let place = before.places.key(&named.to_string()).map(ToString::to_string);
+        let what = format!("{} does not stand there letter by letter", shown(&named.image));
+        Mistake::new(what)
+            .at(place.unwrap_or_else(|| source.origin.clone()))
+            .hint("pin the file in which it stands, or write it there in one word")
+    })
+}
+
+/// All that must stay the same.
+fn without_images(reading: &Reading) -> Reading {
+    let mut reading = reading.clone();
+    reading.recipe.container = None;
+    reading.recipe.source.text = String::new();
+    reading.layers.iter_mut().for_each(|layer| layer.container = None);
+    for (_, hosts) in reading.others.iter_mut().filter(|(key, _)| key == HOSTS) {
+        let Some(Python::List(items)) = json::loads(hosts) else { continue };
+        let without = |item: Python| match item {
+            Python::Map(mut pairs) => {
+                pairs.retain(|(key, _)| key.text() != Some("image"));
+                Python::Map(pairs)
+            }
+            other => other,
+        };
+        *hosts = json::dumps(&Python::List(items.into_iter().map(without).collect()));
+    }
+    reading
 }
 
 #[cfg(test)]
@@ -89,8 +173,9 @@ mod tests {
     fn pinned(text: &str) -> Result<String, Mistake> {
         let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         let before = read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable");
-        let image = before.recipe.container.clone().expect("an image");
-        written(&source, &before, &by_digest(&image, "sha256:D"), &|_| Ok(None))
+        let change = |named: Named| (named.clone(), by_digest(&named.image, "sha256:D"));
+        let changes: Vec<_> = images(&before).into_iter().map(change).collect();
+        written(&source, &before, &changes, &|_| Ok(None))
     }
 
     #[test]
@@ -107,6 +192,18 @@ mod tests {
             assert_eq!(changed, 1, "{after}");
             assert_eq!(after.replace("a/b@sha256:D", "a/b:latest"), expected("a/b:latest"));
         }
+    }
+
+    #[test]
+    fn images_of_hosts_and_layers_change_where_they_stand() {
+        let text = "model: m\ncontainers:\n- {host: a, image: a/b:1}\n- image: 'a/b:1' # é\n  host: b\n\
+                    overrides:\n- when: {tp: 1}\n  env: {A: a/b:1}\n- when: {tp: 2}\n  container: c/d\n";
+        let after = pinned(text).expect("pinned");
+        let expected = text
+            .replace("image: a/b:1", "image: a/b@sha256:D")
+            .replace("'a/b:1'", "'a/b@sha256:D'")
+            .replace("c/d", "c/d@sha256:D");
+        assert_eq!(after, expected);
     }
 
     #[test]

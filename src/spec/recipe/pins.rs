@@ -94,7 +94,7 @@ impl Finding {
 /// All that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pins {
-    /// Of the container: pinned, dated, floating or local. The first word of the answer.
+    /// Of the container, or of those of its hosts: pinned, dated, floating or local. The first word of the answer.
     pub grade: Grade,
     /// The container first, then model, version, what comes from outside, what varies, conflicts.
     pub findings: Vec<Finding>,
@@ -165,9 +165,12 @@ impl<'a> Seen<'a> {
 /// Looks at a recipe, and at what its submission tells of the run, if it has one.
 pub fn pins(reading: &Reading, submission: Option<&Submission>) -> Pins {
     let seen = Seen::new(reading, submission);
-    let container = image::finding(&seen);
-    let grade = container.grade;
-    let mut findings = vec![container, model::finding(&seen), version::finding(&seen)];
+    let mut findings = image::findings(&seen);
+    // Of several, the least sure one counts.
+    let grade = findings.iter().map(|finding| finding.grade).max_by_key(|grade| *grade as u8);
+    let grade = grade.unwrap_or(Grade::Unknown);
+    findings.extend(image::of_layers(&seen));
+    findings.extend([model::finding(&seen), version::finding(&seen)]);
     findings.extend(model::others(&seen));
     findings.extend(from_outside::findings(&seen));
     findings.extend(varying::findings(&seen));

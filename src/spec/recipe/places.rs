@@ -79,6 +79,9 @@ impl Places {
         }
         for (index, item) in node.items().unwrap_or_default().iter().enumerate() {
             self.add(&format!("{key}[{index}]"), file, item.line);
+            for (name, node) in item.entries() {
+                self.add(&format!("{key}[{index}].{name}"), file, node.line);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ use super::{Reading, Recipe, Source, Wishes, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::field::Field;
-use crate::spec::node;
 use crate::spec::node::python::{Python, json};
+use crate::spec::node::{self, Flaw};
 
 /// What a recipe wants to have run on a machine. longhaul shows it and never runs it.
 const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "build_args"];
@@ -37,6 +37,7 @@ pub fn read(source: Source) -> Result<Recipe, Mistake> {
 /// It is no YAML and no `docker run`, holds none of the keys that tell what is served, a key
 /// has a shape of which nothing can be made, or its command cannot be rendered.
 pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<Reading, Mistake> {
+    node::check_size(&source.text).map_err(|flaw| too_large(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);
         return Ok(line::reading(source.clone(), &line, wishes));
@@ -49,6 +50,7 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         let place = if whole.parts.len() > 1 { format!("{file} ") } else { String::new() };
         warnings.extend(told::traps(document).into_iter().map(|text| format!("{place}{text}")));
     }
+    warnings.extend(told::unfit_command(root.node));
     let set = set_of(&wishes.set);
     let (env, set): (Vec<_>, Vec<_>) =
         set.into_iter().partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
@@ -86,6 +88,10 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         version_key: told::version(root.node).map(|(key, _)| key),
         places,
     })
+}
+
+fn too_large(source: &Source, flaw: Flaw) -> Mistake {
+    Mistake::new(flaw.message).at(&source.origin).hint("a recipe, or a saved command line")
 }
 
 fn wrong_set(why: String) -> Mistake {

@@ -89,11 +89,16 @@ pub fn rendered(
     manner: Manner,
 ) -> Result<(Rendered, Values), String> {
     let values = collapsed(draft).with(set)?;
-    let Some(template) = draft.command.as_deref() else {
-        return built(draft, set, &values).map(|rendered| (rendered, values));
-    };
     let own = if draft.version == "1" { Dialect::Eugr } else { Dialect::Sparkrun };
     let dialect = manner.dialect.unwrap_or(own);
+    let Some(template) = draft.command.as_deref() else {
+        let mut rendered = built(draft, set, &values)?;
+        if dialect == Dialect::Eugr && rendered.command.is_some() {
+            let text = "it has no `command` that run-recipe.py could run; built as sparkrun does";
+            rendered.warnings.insert(0, text.to_owned());
+        }
+        return Ok((rendered, values));
+    };
     if dialect == Dialect::Eugr {
         match by_eugr(draft, set, manner.solo, template) {
             Ok(found) => return Ok(found),

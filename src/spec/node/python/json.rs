@@ -28,6 +28,7 @@ fn dump(value: &Python, out: &mut String) {
         Python::None => out.push_str("null"),
         Python::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Python::Int(value) => out.push_str(&value.to_string()),
+        Python::Huge(digits) => out.push_str(digits),
         Python::Float(value) => out.push_str(&float(*value)),
         Python::Text(text) | Python::Moment(text, _) => quote(text, out),
         Python::List(items) => {

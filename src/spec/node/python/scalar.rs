@@ -2,8 +2,8 @@
 //!
 //! Patterns: PyYAML `resolver.py`, `constructor.py`.
 
-use super::Python;
 use super::moment::moment;
+use super::{Python, whole};
 
 /// Reads a plain scalar as PyYAML does: `yes` is a switch, `010` octal, `1_000` and `12:30`
 /// (base 60) are numbers, `2026-07-14` a date.
@@ -18,8 +18,7 @@ pub fn plain(raw: &str) -> Python {
         }
         _ => {}
     }
-    whole(raw)
-        .map(Python::Int)
+    integer(raw)
         .or_else(|| broken(raw).map(Python::Float))
         .or_else(|| moment(raw))
         .unwrap_or_else(|| Python::Text(raw.to_owned()))
@@ -29,8 +28,8 @@ pub fn plain(raw: &str) -> Python {
 pub fn is_trap(raw: &str) -> bool {
     match plain(raw) {
         Python::Bool(_) => !raw.eq_ignore_ascii_case("true") && !raw.eq_ignore_ascii_case("false"),
-        Python::Int(value) => {
-            raw.strip_prefix('+').unwrap_or(raw) != value.to_string() && {
+        value @ (Python::Int(_) | Python::Huge(_)) => {
+            raw.strip_prefix('+').unwrap_or(raw) != value.str() && {
                 let digits = raw.trim_start_matches(['-', '+']);
                 !digits.starts_with("0x") && !matches!(digits, "0")
             }
@@ -41,28 +40,28 @@ pub fn is_trap(raw: &str) -> bool {
 }
 
 /// `int` of the resolver: decimal, `0b`, `0x`, octal with a leading 0, base 60.
-fn whole(raw: &str) -> Option<i128> {
+fn integer(raw: &str) -> Option<Python> {
     let (sign, body) = signed(raw);
-    let digits = |text: &str| text.replace('_', "");
-    let made_of = |text: &str, allowed: fn(char) -> bool| {
-        !text.is_empty() && text.chars().all(|c| c == '_' || allowed(c))
+    let of_base = |text: &str, base: u32| {
+        let all = text.chars().all(|c| c == '_' || c.is_digit(base));
+        all.then(|| whole::number(sign < 0, text, base))?
     };
-    let radix = |text: &str, base: u32| i128::from_str_radix(&digits(text), base).ok();
-    let value = if let Some(binary) = body.strip_prefix("0b") {
-        made_of(binary, |c| matches!(c, '0' | '1')).then(|| radix(binary, 2))?
+    if let Some(binary) = body.strip_prefix("0b") {
+        of_base(binary, 2)
     } else if let Some(hex) = body.strip_prefix("0x") {
-        made_of(hex, |c| c.is_ascii_hexdigit()).then(|| radix(hex, 16))?
+        of_base(hex, 16)
     } else if body == "0" {
-        Some(0)
+        Some(Python::Int(0))
     } else if let Some(octal) = body.strip_prefix('0') {
-        made_of(octal, |c| ('0'..='7').contains(&c)).then(|| radix(octal, 8))?
-    } else if body.starts_with(|c: char| c.is_ascii_digit()) && body.contains(':') {
-        sixties(body).and_then(|(whole, rest)| rest.is_none().then_some(whole))
+        of_base(octal, 8)
+    } else if !body.starts_with(|c: char| c.is_ascii_digit()) {
+        None
+    } else if body.contains(':') {
+        let (whole, rest) = sixties(body)?;
+        rest.is_none().then_some(Python::Int(sign * whole))
     } else {
-        (body.starts_with(|c: char| c.is_ascii_digit()) && made_of(body, |c| c.is_ascii_digit()))
-            .then(|| radix(body, 10))?
-    };
-    value.map(|value| sign * value)
+        of_base(body, 10)
+    }
 }
 
 /// `float` of the resolver: a point is required; an exponent needs its sign.

@@ -20,6 +20,7 @@ impl Python {
             Python::Bool(true) => "True".to_owned(),
             Python::Bool(false) => "False".to_owned(),
             Python::Int(value) => value.to_string(),
+            Python::Huge(digits) => digits.clone(),
             Python::Float(value) => float(*value),
             Python::Text(text) => quote(text),
             Python::Moment(_, text) => text.clone(),

@@ -147,8 +147,9 @@ fn of_an_image_for_each_host_the_least_sure_one_counts_and_a_mod_needs_no_list()
         "model: m/m\ncontainers:\n  - {{image: 'a/b@{}', host: x}}\n  - {{image: 'a/b:latest', host: y}}\nmods: z\n",
         digest()
     );
+    assert_eq!(pins(&reading(&text), None).grade, Grade::Floating);
     let found = found(&text);
-    assert_eq!(found[0], "container floating 0");
+    assert_eq!(found[1], "containers[1].image floating 4");
     assert!(found.contains(&"mods[0] floating 0".to_owned()), "{found:?}");
 }
 
@@ -160,4 +161,21 @@ fn a_saved_command_line_has_places_too() {
     assert_eq!(found[0], "container floating 3");
     assert!(found.contains(&"volume local 0".to_owned()), "{found:?}");
     assert!(found.contains(&"tool_call_parser conflict 4".to_owned()), "{found:?}");
+}
+
+#[test]
+fn every_image_that_may_run_is_looked_at() {
+    let pinned = format!("a/b@{}", digest());
+    let text = format!(
+        "model: m\ncontainer: {pinned}\noverrides:\n- when: {{nodes: 2}}\n  container: a/b:latest\n\
+         - when: {{tp: 1}}\n  env: {{A: 1}}\n- when: {{}}\n  container: refused\n"
+    );
+    assert_eq!(found(&text)[..2], ["container pinned 2", "overrides[0].container floating 5"]);
+    assert_eq!(pins(&reading(&text), None).grade, Grade::Pinned);
+    let text = format!(
+        "model: m\ncontainers:\n- image: {pinned}\n  host: a\n- {{host: b, image: a/b:v1.2}}\n"
+    );
+    let hosts = ["containers[0].image pinned 3", "containers[1].image dated 5"];
+    assert_eq!(found(&text)[..2], hosts);
+    assert_eq!(pins(&reading(&text), None).grade, Grade::Dated);
 }

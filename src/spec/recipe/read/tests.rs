@@ -1,4 +1,5 @@
 use super::*;
+use crate::spec::recipe::render::{Dialect, Manner};
 
 fn source(text: &str) -> Source {
     Source { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() }
@@ -256,4 +257,25 @@ fn settings_are_those_of_the_server_whatever_a_shell_runs_around_it() {
     assert_eq!(recipe.model.as_deref(), Some("org/m"));
     let settings: Vec<_> = recipe.settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(settings, ["max_num_seqs=8"]);
+}
+
+#[test]
+fn a_command_that_its_own_tools_would_not_start_is_told() {
+    let told = |text: &str, dialect| {
+        let manner = Manner { dialect, solo: false };
+        let wishes = Wishes { manner, ..Wishes::default() };
+        read_as(&source(text), &wishes, &|_| Ok(None)).expect("readable").recipe.warnings
+    };
+    assert!(told("model: m\ncommand: 42\n", None)[0].contains("line 2: `command` is no text"));
+    let blank = "model: m\ncommand: ' '\n";
+    assert_eq!(told(blank, None), Vec::<String>::new());
+    assert!(told(blank, Some(Dialect::Eugr))[0].contains("run-recipe.py"));
+    assert!(told(&format!("recipe_version: '1'\n{blank}"), None)[0].contains("run-recipe.py"));
+}
+
+#[test]
+fn a_saved_line_that_may_have_been_cut_is_refused() {
+    let text = format!("docker run img vllm serve m\n{}", "# x\n".repeat(1 << 20));
+    let wrong = read(source(&text)).expect_err("too large").to_string();
+    assert!(wrong.contains("larger than 4 MiB") && wrong.contains("try:"), "{wrong}");
 }

@@ -127,6 +127,14 @@ pub fn others(root: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
+/// That the command is no text: there is something to show, and nothing that would be started.
+pub fn unfit_command(root: &Node) -> Option<String> {
+    let node = root.get("command").filter(|node| !node.is_null())?;
+    let is_text = matches!(Python::of(node), Python::Text(_));
+    let line = node.line;
+    (!is_text).then(|| format!("line {line}: `command` is no text, and sparkrun refuses it"))
+}
+
 /// Keys that stand twice, and values that are not what they look like.
 pub fn traps(document: &Document) -> Vec<String> {
     let mut warnings: Vec<(usize, String)> = document
@@ -141,6 +149,7 @@ pub fn traps(document: &Document) -> Vec<String> {
             (duplicate.again, text)
         })
         .collect();
+    warnings.extend(document.tags.iter().cloned());
     find_traps(&document.root, &mut warnings);
     warnings.sort();
     if warnings.len() > WARNINGS_MAX {

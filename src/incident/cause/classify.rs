@@ -1,0 +1,67 @@
+//! What marks mean together: the first cause whose evidence is there, and what
+//! the incident was.
+
+use super::mark::{Mark, Shown};
+use crate::incident::{Cause, Confidence, Kind};
+
+/// The cause that the marks show, and how sure it is. An exit code is no evidence of
+/// anything, and neither is signal 9: kernels, engines, operators and guards all send it.
+pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
+    use Confidence::{Certain, Guess, Likely};
+    let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark);
+    let dies = has(Mark::Exited) || has(Mark::Restarted);
+    // In this order: who acted from outside, then memory, then the GPU, then the engine.
+    let rules = [
+        (Mark::Rebooted, Cause::HostReboot, Certain),
+        (Mark::Ordered, Cause::Own, Certain),
+        // The kernel's count of the whole box rises with it.
+        (Mark::CgroupOom, Cause::CgroupOom, Certain),
+        (Mark::KernelOomLine, Cause::KernelOom, Certain),
+        (Mark::Operated, Cause::Operator, Certain),
+        // It may have been another process's, where nothing of the server ended.
+        (Mark::KernelKill, Cause::KernelOom, if dies { Likely } else { Guess }),
+        (Mark::UserspaceKill, Cause::UserspaceKiller, Certain),
+        (Mark::DriverOom, Cause::DriverOom, Certain),
+        (Mark::AnsweredOom, Cause::DriverOom, Likely),
+        (Mark::GpuFault, Cause::GpuFault, Likely),
+        (Mark::Asked, Cause::Operator, Likely),
+        (Mark::EngineDead, Cause::EngineCrash, Certain),
+        (Mark::Exited, Cause::EngineCrash, Likely),
+        // An operator's stop looks the same over HTTP.
+        (Mark::AnsweredDead, Cause::EngineCrash, Guess),
+        (Mark::Restarted, Cause::EngineCrash, Guess),
+        (Mark::Hung, Cause::Hang, Likely),
+        (Mark::Unreachable, Cause::Network, Likely),
+        (Mark::Broke, Cause::EngineCrash, Guess),
+    ];
+    let first = rules.into_iter().find(|(mark, _, _)| has(*mark));
+    first.map_or((Cause::Unknown, Guess), |(_, cause, confidence)| (cause, confidence))
+}
+
+/// What the incident was, the gravest first.
+pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
+    let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
+    let away = has(&[Mark::Away, Mark::Exited, Mark::Ordered, Mark::Rebooted]);
+    let died = has(&[Mark::Exited, Mark::Rebooted, Mark::Restarted, Mark::EngineDead])
+        || away && has(&[Mark::Broke, Mark::AnsweredDead]);
+    let oom = [
+        Mark::KernelOomLine,
+        Mark::CgroupOom,
+        Mark::KernelKill,
+        Mark::DriverOom,
+        Mark::AnsweredOom,
+    ];
+    let asked = matches!(cause, Cause::Own | Cause::Operator | Cause::Network);
+    let anew = has(&[Mark::Restarted]) || came_back && (died || has(&[Mark::Started]));
+    let mut kinds = Vec::new();
+    let mut add = |kind: Kind, is: bool| kinds.extend(is.then_some(kind));
+    add(Kind::OutOfMemory, has(&oom));
+    add(Kind::Crash, died && !asked);
+    add(Kind::Hang, has(&[Mark::Hung]) && cause != Cause::Operator);
+    add(Kind::Restart, anew && cause != Cause::Network);
+    add(Kind::Outage, away);
+    if kinds.is_empty() {
+        kinds.push(Kind::Outage);
+    }
+    kinds
+}

@@ -1,0 +1,235 @@
+//! What an entry shows of an incident: marks, the gravest first.
+
+use std::collections::BTreeMap;
+
+use super::WORDS_CHARS_MAX;
+use crate::engine::signature::{self, Meaning};
+use crate::escape::one_line;
+use crate::fact::{
+    Ended, Entry, Fact, Reading, Request, Said, Seq, Source, TargetFact, TargetWord,
+};
+use crate::incident::liveness::{Sign, UP, sign};
+use crate::unit::At;
+
+/// The kernel's count of processes that its OOM killer ended, of the whole box.
+pub const OOM_KILLS: &str = "oom_kills";
+/// The same of the server's own cgroup.
+pub const CGROUP_OOM_KILLS: &str = "cgroup_oom_kills";
+
+/// What engines and drivers say in an answer when memory is out, in lower case.
+const OOM_WORDS: [&str; 5] = [
+    "cuda out of memory",
+    "cuda error: out of memory",
+    "outofmemoryerror",
+    "cudaerrormemoryallocation",
+    "cublas_status_alloc_failed",
+];
+
+/// What engines say in an answer when they are dead, in lower case.
+const DEAD_WORDS: [&str; 2] = ["enginecore encountered an issue", "enginedeaderror"];
+
+/// Whether a text says that memory ran out.
+fn says_oom(text: &str) -> bool {
+    let text = text.to_lowercase();
+    OOM_WORDS.iter().any(|words| text.contains(words))
+}
+
+/// What was shown. In the order in which words and evidence are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mark {
+    /// Its box booted anew.
+    Rebooted,
+    /// longhaul ordered it while the server was well.
+    Ordered,
+    /// Somebody sent it a signal, froze it, or asked it to end, through its container engine.
+    Operated,
+    /// A line of the kernel: the box ran out of memory and it killed.
+    KernelOomLine,
+    /// At its cgroup's limit the kernel killed: a line, a counter, or its container engine.
+    CgroupOom,
+    /// The kernel's count of kills rose.
+    KernelKill,
+    /// A program that guards memory killed.
+    UserspaceKill,
+    /// Its log says that memory ran out in driver or engine.
+    DriverOom,
+    /// An answer says so.
+    AnsweredOom,
+    /// The GPU failed.
+    GpuFault,
+    /// Its log says that the engine is dead.
+    EngineDead,
+    /// Its log says that it was asked to end.
+    Asked,
+    /// Nothing moved.
+    Hung,
+    /// An answer says that the engine is dead.
+    AnsweredDead,
+    /// Its process ended.
+    Exited,
+    /// A connection broke, or was refused.
+    Broke,
+    /// There was no way to it.
+    Unreachable,
+    /// It gave no answer.
+    Silent,
+    /// It was another process than before.
+    Restarted,
+    /// Its health probes found nobody.
+    Away,
+    /// A process was there again.
+    Started,
+    /// It answered again.
+    Back,
+}
+
+impl Mark {
+    /// Whether it is an incident by itself.
+    pub fn is_alone(self) -> bool {
+        matches!(
+            self,
+            Mark::KernelOomLine
+                | Mark::CgroupOom
+                | Mark::KernelKill
+                | Mark::DriverOom
+                | Mark::AnsweredOom
+                | Mark::EngineDead
+        )
+    }
+
+    /// Whether a process ended with it.
+    pub fn is_death(self) -> bool {
+        matches!(self, Mark::Exited | Mark::Rebooted | Mark::Restarted | Mark::Ordered)
+    }
+}
+
+/// A mark, and the entry that shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// What.
+    pub mark: Mark,
+    /// Where.
+    pub seq: Seq,
+    /// When.
+    pub at: At,
+    /// In whose words, where there are some.
+    pub words: Option<String>,
+}
+
+impl Shown {
+    /// What an entry shows without words.
+    pub fn plain(mark: Mark, entry: &Entry) -> Shown {
+        Shown { mark, seq: entry.seq, at: entry.at, words: None }
+    }
+
+    /// What an entry shows, in words.
+    pub fn told(mark: Mark, entry: &Entry, words: &str) -> Shown {
+        let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
+        Shown { words, ..Shown::plain(mark, entry) }
+    }
+}
+
+/// Counters of kills, by name and instance: when they were read, and what they said.
+#[derive(Clone, Debug, Default)]
+pub struct Counters(BTreeMap<(String, String), (At, f64)>);
+
+impl Counters {
+    /// Whether the counter rose.
+    fn rose(&mut self, at: At, reading: &Reading) -> bool {
+        let key = (reading.name.clone(), reading.instance.clone());
+        let before = self.0.get(&key).copied();
+        if before.is_some_and(|(seen, _)| at < seen) {
+            return false;
+        }
+        self.0.insert(key, (at, reading.last));
+        // A first reading of a counter is its base, unless it rose within the interval.
+        let base = before.map_or(reading.min, |(_, value)| value);
+        reading.last > base
+    }
+}
+
+/// What an entry shows by itself.
+pub fn of(entry: &Entry, counters: &mut Counters) -> Option<Shown> {
+    match &entry.fact {
+        Fact::Said(said) => of_line(entry, said),
+        Fact::Request(request) if request.ended.is_bad() && says_oom(&request.error) => {
+            Some(Shown::told(Mark::AnsweredOom, entry, &request.error))
+        }
+        Fact::Reading(reading) => {
+            let (mark, words) = match (reading.source, reading.name.as_str()) {
+                (Source::Kernel, OOM_KILLS) => {
+                    (Mark::KernelKill, "the kernel's OOM killer ended a process")
+                }
+                (_, CGROUP_OOM_KILLS) => {
+                    (Mark::CgroupOom, "the kernel killed at the limit of its cgroup")
+                }
+                _ => return None,
+            };
+            counters.rose(entry.at, reading).then(|| Shown::told(mark, entry, words))
+        }
+        Fact::Target(target) => of_target(entry, target),
+        _ => None,
+    }
+}
+
+fn of_line(entry: &Entry, said: &Said) -> Option<Shown> {
+    let meaning = signature::named(&said.signature).map(|signature| signature.meaning);
+    let mark = match meaning {
+        Some(Meaning::KernelOom) => Mark::KernelOomLine,
+        Some(Meaning::CgroupOom) => Mark::CgroupOom,
+        Some(Meaning::UserspaceKill) => Mark::UserspaceKill,
+        Some(Meaning::DriverOom) => Mark::DriverOom,
+        Some(Meaning::GpuFault) => Mark::GpuFault,
+        Some(Meaning::EngineDead) => Mark::EngineDead,
+        Some(Meaning::Asked) => Mark::Asked,
+        // A journal of another version, whose names this one does not know.
+        None if says_oom(&said.line) => Mark::DriverOom,
+        _ => return None,
+    };
+    Some(Shown::told(mark, entry, &said.line))
+}
+
+fn of_target(entry: &Entry, target: &TargetFact) -> Option<Shown> {
+    let oom_killed = target.exit.is_some_and(|exit| exit.oom_killed == Some(true));
+    let mark = match target.word {
+        TargetWord::OutOfMemory => Mark::CgroupOom,
+        TargetWord::Exited if oom_killed => Mark::CgroupOom,
+        TargetWord::Signalled | TargetWord::Paused if target.action.is_none() => Mark::Operated,
+        _ => return None,
+    };
+    Some(Shown::told(mark, entry, &target.evidence))
+}
+
+/// What a bad sign shows, where an entry is one.
+pub fn doubt(entry: &Entry) -> Option<Shown> {
+    match &entry.fact {
+        Fact::Request(request) if sign(request) == Sign::Bad => {
+            Some(Shown::told(of_request(request), entry, &ended(request)))
+        }
+        Fact::Reading(reading)
+            if reading.source == Source::Engine && reading.name == UP && reading.last < 0.5 =>
+        {
+            Some(Shown::plain(Mark::Silent, entry))
+        }
+        Fact::Missed(missed) if missed.source == Source::Engine => {
+            let refused = missed.why.to_lowercase().contains("refused");
+            let mark = if refused { Mark::Broke } else { Mark::Silent };
+            Some(Shown::plain(mark, entry))
+        }
+        _ => None,
+    }
+}
+
+fn of_request(request: &Request) -> Mark {
+    let error = request.error.to_lowercase();
+    match request.ended {
+        Ended::TimedOut | Ended::Stalled | Ended::Malformed => Mark::Silent,
+        Ended::Unreachable => Mark::Unreachable,
+        _ if DEAD_WORDS.iter().any(|words| error.contains(words)) => Mark::AnsweredDead,
+        _ => Mark::Broke,
+    }
+}
+
+fn ended(request: &Request) -> String {
+    format!("request {}: {}", request.ended.word(), request.error)
+}

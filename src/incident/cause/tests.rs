@@ -1,0 +1,311 @@
+//! Deaths, and what they are taken for.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fact::{Ended, Exited, Missed, Said, Severity, Source};
+use crate::incident::Kind;
+use crate::incident::story::Story;
+use crate::measure::Count;
+
+fn incidents(story: &Story) -> Vec<Incident> {
+    let mut causes = Causes::new();
+    story.entries.iter().for_each(|entry| causes.take(entry));
+    causes.incidents()
+}
+
+fn crash() -> Story {
+    let mut story = Story::new();
+    story.up(0.0, true).started(0.5, 1000.0).good(9.0, 0);
+    story.bad(12.0, 0, Ended::Reset, "connection reset").bad(12.1, 0, Ended::Refused, "refused");
+    story.up(13.0, false).up(15.0, false).bad(15.5, 0, Ended::Refused, "refused");
+    story.up(70.0, true);
+    story
+}
+
+#[test]
+fn a_crash_counts_once_however_many_tell_of_it() {
+    let mut story = crash();
+    story.started(71.0, 1060.0).reading(71.1, Source::Engine, "vllm:prompt_tokens_total", 5.0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    let incident = &incidents[0];
+    assert_eq!(incident.kinds, [Kind::Crash, Kind::Restart, Kind::Outage]);
+    assert_eq!((incident.from, incident.until), (At(10_000_000), Some(At(70_000_000))));
+    assert!(incident.words.contains("reset"), "{}", incident.words);
+    assert!(incident.evidence.len() >= 4);
+}
+
+#[test]
+fn two_crashes_are_two() {
+    let mut story = crash();
+    story.bad(80.0, 0, Ended::Refused, "refused").up(81.0, false).up(200.0, true);
+    assert_eq!(incidents(&story).len(), 2);
+}
+
+#[test]
+fn a_server_that_only_times_out_had_an_outage_not_a_crash() {
+    let mut story = Story::new();
+    story.up(0.0, true).bad(5.0, 0, Ended::TimedOut, "").up(6.0, false).up(30.0, true);
+    assert_eq!(incidents(&story)[0].kinds, [Kind::Outage]);
+}
+
+#[test]
+fn a_changed_start_time_without_an_outage_is_a_restart_and_a_crash() {
+    let mut story = Story::new();
+    story.up(0.0, true).started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1005.0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].kinds, [Kind::Crash, Kind::Restart]);
+}
+
+#[test]
+fn two_restarts_in_a_row_are_two() {
+    let mut story = Story::new();
+    story.started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1015.0);
+    assert_eq!(incidents(&story).len(), 2);
+}
+
+#[test]
+fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
+    let mut story = Story::new();
+    story.up(0.0, true).good(3.0, 0);
+    story.bad(5.0, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2.00 GiB");
+    story.bad(5.1, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2.00 GiB");
+    story.up(6.0, false).up(90.0, true);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert!(incidents[0].is(Kind::OutOfMemory) && incidents[0].is(Kind::Crash));
+    assert_eq!(incidents[0].until, Some(At(90_000_000)));
+}
+
+#[test]
+fn a_kernel_counter_that_rises_is_an_oom_and_its_base_is_not() {
+    let mut story = Story::new();
+    story.reading(1.0, Source::Kernel, OOM_KILLS, 3.0);
+    assert!(incidents(&story).is_empty());
+    story.reading(11.0, Source::Kernel, OOM_KILLS, 4.0);
+    assert_eq!(incidents(&story)[0].kinds, [Kind::OutOfMemory]);
+}
+
+fn fact(word: TargetWord, evidence: &str) -> Fact {
+    Fact::Target(TargetFact::new(word, evidence))
+}
+
+fn exited(code: i64, oom_killed: bool) -> Fact {
+    let exit = Exited { code: Some(code), signal: None, oom_killed: Some(oom_killed) };
+    let fact = TargetFact::new(TargetWord::Exited, format!("exit code {code}"));
+    Fact::Target(TargetFact { exit: Some(exit), ..fact })
+}
+
+fn said(signature: &str, source: Source) -> Fact {
+    let line = crate::engine::signature::named(signature).map_or("", |row| row.line).to_owned();
+    let severity = Severity::Fatal;
+    Fact::Said(Said { source, signature: signature.to_owned(), severity, line })
+}
+
+/// A server dies at second 20 with a request in flight, and is back at second 80; what is told
+/// of it beside that comes when it comes.
+fn death(told: &[(f64, Fact)]) -> Incident {
+    let mut facts: Vec<(f64, Fact)> = told.to_vec();
+    let mut base = Story::soaking();
+    base.bad(20.0, 4096, Ended::Truncated, "unexpected EOF").up(20.5, false).up(21.0, false);
+    base.up(80.0, true).good(82.0, 0).good(90.0, 4096);
+    facts.extend(base.entries.iter().map(|entry| (entry.at.seconds(), entry.fact.clone())));
+    facts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut story = Story::new();
+    for (seconds, fact) in facts {
+        story.push(seconds, fact);
+    }
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    incidents[0].clone()
+}
+
+fn caused(told: &[(f64, Fact)]) -> (Cause, Confidence) {
+    let incident = death(told);
+    (incident.cause, incident.confidence)
+}
+
+#[test]
+fn over_http_alone_a_death_is_an_engines_and_a_guess() {
+    assert_eq!(caused(&[]), (Cause::EngineCrash, Confidence::Guess));
+}
+
+#[test]
+fn an_exit_that_nobody_asked_for_is_a_crash_whatever_its_code() {
+    for code in [0, 1, 137] {
+        let incident = death(&[(20.1, exited(code, false))]);
+        assert_eq!((incident.cause, incident.confidence), (Cause::EngineCrash, Confidence::Likely));
+        assert!(incident.counts(Count::Crashes) && incident.is_failure());
+    }
+}
+
+#[test]
+fn a_signal_through_the_container_engine_before_the_end_is_an_operators() {
+    let told = [(19.9, fact(TargetWord::Signalled, "kill 9")), (20.1, exited(137, false))];
+    let incident = death(&told);
+    assert_eq!((incident.cause, incident.confidence), (Cause::Operator, Confidence::Certain));
+    assert!(!incident.counts(Count::Crashes) && incident.counts(Count::Restarts));
+    assert!(!incident.is_failure());
+}
+
+#[test]
+fn a_container_at_its_limit_raises_the_count_of_the_box_too_and_is_not_the_boxs_memory() {
+    let count = |seconds, value| {
+        (seconds, Fact::Reading(crate::fact::Reading::single(Source::Kernel, OOM_KILLS, value)))
+    };
+    let told = [count(11.0, 4.0), count(21.0, 5.0)];
+    assert_eq!(caused(&told).0, Cause::KernelOom);
+    for limit in [exited(137, true), fact(TargetWord::OutOfMemory, "oom")] {
+        let incident = death(&[count(11.0, 4.0), count(21.0, 5.0), (20.1, limit)]);
+        assert_eq!((incident.cause, incident.confidence), (Cause::CgroupOom, Confidence::Certain));
+        assert!(incident.counts(Count::Ooms) && incident.counts(Count::Crashes));
+    }
+}
+
+#[test]
+fn what_the_log_says_before_the_end_or_after_it_is_why() {
+    for (signature, source, cause) in [
+        ("cuda_oom", Source::Process, Cause::DriverOom),
+        ("engine_dead", Source::Container, Cause::EngineCrash),
+    ] {
+        for seconds in [19.0, 20.2, 60.0] {
+            let told = [(20.1, exited(0, false)), (seconds, said(signature, source))];
+            assert_eq!(caused(&told), (cause, Confidence::Certain), "{signature} {seconds}");
+        }
+    }
+}
+
+#[test]
+fn a_box_that_booted_anew_explains_everything_else() {
+    let told = [(80.0, fact(TargetWord::Rebooted, "booted"))];
+    assert_eq!(caused(&told), (Cause::HostReboot, Confidence::Certain));
+}
+
+#[test]
+fn what_longhaul_ordered_is_no_failure_and_is_measured() {
+    let action = Action { id: 1, what: "restart".to_owned(), note: "drill".to_owned() };
+    let mut story = Story::soaking();
+    story.push(20.0, Fact::Action(action));
+    let ended = TargetFact { action: Some(1), ..TargetFact::new(TargetWord::Exited, "as asked") };
+    story.push(20.1, Fact::Target(ended)).up(20.5, false).up(21.0, false);
+    story.push(22.0, fact(TargetWord::Launched, "process 7")).up(80.0, true).good(82.0, 0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    let drill = &incidents[0];
+    assert!(drill.is_expected() && !drill.is_failure());
+    for count in [Count::Crashes, Count::Outages, Count::Restarts, Count::Hangs] {
+        assert!(!drill.counts(count), "{count:?}");
+    }
+    let recovery = &drill.recovery;
+    assert_eq!(recovery.process, Some(At(22_000_000)));
+    assert_eq!((recovery.port, recovery.first_token), (Some(At(80_000_000)), Some(At(82_400_000))));
+}
+
+#[test]
+fn a_restart_that_follows_a_crash_is_not_what_caused_it() {
+    let action = Action { id: 1, what: "restart".to_owned(), note: "it ended".to_owned() };
+    let told = [(20.1, exited(1, false)), (50.0, Fact::Action(action))];
+    assert_eq!(caused(&told).0, Cause::EngineCrash);
+}
+
+#[test]
+fn a_hang_that_moves_again_is_a_hang_and_one_that_dies_of_it_is_one_incident() {
+    let hung = TargetFact::new(TargetWord::Hung, "nothing moves").since(At(20_000_000));
+    let mut story = Story::soaking();
+    story.push(80.0, Fact::Target(hung.clone())).push(120.0, fact(TargetWord::Moving, ""));
+    let (only, rest) = (incidents(&story)[0].clone(), incidents(&story).len());
+    assert_eq!((only.cause, only.kinds.as_slice(), rest), (Cause::Hang, &[Kind::Hang][..], 1));
+    assert_eq!((only.from, only.until), (At(20_000_000), Some(At(120_000_000))));
+    let mut story = Story::soaking();
+    story.push(80.0, Fact::Target(hung)).push(100.0, exited(137, false));
+    story.bad(100.0, 0, Ended::Truncated, "EOF").up(101.0, false).up(160.0, true);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert!(incidents[0].is(Kind::Hang) && incidents[0].is(Kind::Crash));
+}
+
+#[test]
+fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
+    let mut told = vec![(20.1, exited(1, false))];
+    for step in 1..6 {
+        told.push((20.1 + f64::from(step), fact(TargetWord::Started, "")));
+        told.push((20.6 + f64::from(step), exited(1, false)));
+    }
+    told.push((75.0, fact(TargetWord::Started, "")));
+    let incident = death(&told);
+    assert!(incident.is(Kind::Crash) && incident.is(Kind::Restart));
+    assert_eq!(incident.until, Some(At(80_000_000)));
+}
+
+#[test]
+fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
+    let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9"))]);
+    assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
+    let recovery = incident.recovery.clone();
+    assert_eq!(recovery.detected, Some(At(20_500_000)));
+    assert_eq!(recovery.process, Some(At(30_000_000)));
+    assert_eq!(recovery.port, Some(At(80_000_000)));
+    assert_eq!(recovery.first_token, Some(At(82_400_000)));
+    assert_eq!(recovery.same_depth, Some(At(90_400_000)));
+    assert!(incident.is_recovering(At(85_000_000), 4096));
+    assert!(!incident.is_recovering(At(85_000_000), 0));
+}
+
+#[test]
+fn two_exits_with_a_good_answer_between_them_are_two() {
+    let mut story = Story::soaking();
+    for from in [20.0, 50.0] {
+        story.push(from, exited(1, false)).bad(from, 0, Ended::Truncated, "EOF");
+        story.push(from + 1.0, fact(TargetWord::Started, "")).up(from + 2.0, true);
+        story.good(from + 3.0, 0);
+    }
+    assert_eq!(incidents(&story).len(), 2, "{:#?}", incidents(&story));
+}
+
+#[test]
+fn an_xid_line_alone_is_no_incident_and_before_a_death_it_is_its_cause() {
+    let mut story = Story::soaking();
+    story.push(20.0, said("xid_79", Source::Kernel)).good(30.0, 0);
+    assert!(incidents(&story).is_empty());
+    assert_eq!(caused(&[(19.0, said("xid_79", Source::Kernel))]).0, Cause::GpuFault);
+}
+
+#[test]
+fn silence_alone_is_unknown() {
+    let mut story = Story::soaking();
+    let missed = Missed {
+        source: Source::Engine,
+        what: "/metrics".to_owned(),
+        why: "no answer in time".to_owned(),
+        times: 1,
+    };
+    story.push(19.0, Fact::Missed(missed)).bad(20.0, 0, Ended::TimedOut, "").up(21.0, false);
+    story.up(40.0, true);
+    let incidents = incidents(&story);
+    assert_eq!((incidents[0].cause, incidents[0].confidence), (Cause::Unknown, Confidence::Guess));
+}
+
+proptest! {
+    #[test]
+    fn late_evidence_in_any_order_explains_the_same_one_incident(
+        at in prop::collection::vec(20.1_f64..79.0, 4),
+        picks in prop::collection::vec(0_usize..5, 4),
+    ) {
+        let kinds = [
+            exited(137, false),
+            said("cuda_oom", Source::Process),
+            said("engine_dead", Source::Process),
+            fact(TargetWord::Started, ""),
+            exited(1, false),
+        ];
+        let mut told: Vec<(f64, Fact)> =
+            at.iter().zip(&picks).map(|(at, pick)| (*at, kinds[*pick].clone())).collect();
+        let one = death(&told);
+        told.reverse();
+        prop_assert_eq!(one.cause, death(&told).cause);
+        let out_of_memory = picks.contains(&1);
+        prop_assert_eq!(one.cause == Cause::DriverOom, out_of_memory);
+    }
+}
