@@ -144,7 +144,10 @@ impl Watch {
             {
                 self.kernel.set(entry.segment, before, after);
             }
-            Fact::Reading(reading) if reading.name == LOG_LINES => {
+            // The kernel's log is counted too, and is not the server's.
+            Fact::Reading(reading)
+                if reading.source != Source::Kernel && reading.name == LOG_LINES =>
+            {
                 // Whoever follows a log goes on following it until it says otherwise.
                 let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
                 self.log.set(entry.segment, before, after);
@@ -266,6 +269,17 @@ mod tests {
         story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
         let share = share_of(&coverage(&story), Count::Restarts);
         assert!((share - 0.51).abs() < 0.011, "{share}");
+    }
+
+    #[test]
+    fn the_kernels_log_is_not_the_servers() {
+        let mut story = Story::soaking();
+        (1..=10).for_each(|index| {
+            story.reading(f64::from(index) * 10.0, Source::Kernel, LOG_LINES, 3.0);
+        });
+        let coverage = coverage(&story);
+        let dark = coverage.of(Count::Ooms).unwrap().dark().next().unwrap();
+        assert_eq!(dark.in_words(), "server log not read");
     }
 
     #[test]
