@@ -24,6 +24,7 @@ use conductor::{Conductor, Order};
 use gaps::GapBook;
 use identity::Identity;
 use load::{Progress, Terms};
+use observe::Bells;
 use pace::Pace;
 use stop::{Stop, StopWord};
 
@@ -117,11 +118,11 @@ pub async fn carry_out<W: World>(
     watch: &mut dyn Watcher,
 ) -> Result<Closed, String> {
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
-    let drain = Bell::new(false);
+    let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
     for sensor in seams.sensors {
-        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), drain.clone()));
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), bells.clone()));
     }
     let mut shell: Shell<W> = Shell {
         wire: seams.wire,
@@ -134,7 +135,7 @@ pub async fn carry_out<W: World>(
         seq: 0,
         facts,
         cut: Bell::default(),
-        drain,
+        bells,
         tasks,
         progress: Progress::default(),
         gaps: GapBook::default(),
@@ -169,7 +170,7 @@ struct Shell<W: World> {
     seq: Seq,
     facts: mpsc::Sender<Heard>,
     cut: Bell<Option<&'static str>>,
-    drain: Bell<bool>,
+    bells: Bells,
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBook,
@@ -188,6 +189,7 @@ struct Own {
     clock: At,
     drift_us: i64,
     actions: u64,
+    alarms: u32,
 }
 
 /// Who looks on while a run goes on, and changes nothing.
@@ -313,7 +315,7 @@ impl<W: World> Shell<W> {
                 Order::Record(fact) => self.write(fact, watch)?,
                 Order::Send(place, lane, due) => self.send(place, lane, due),
                 Order::Probe => self.probe(),
-                Order::LastLook => self.drain.ring(true),
+                Order::LastLook => self.bells.draining.ring(true),
                 Order::Cut(why) => self.cut.ring(Some(why)),
             }
         }

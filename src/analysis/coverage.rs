@@ -148,7 +148,10 @@ impl Watch {
             {
                 self.kernel.set(entry.segment, before, after);
             }
-            Fact::Reading(reading) if reading.name == LOG_LINES => {
+            // The kernel's log is counted too, and is not the server's.
+            Fact::Reading(reading)
+                if reading.source != Source::Kernel && reading.name == LOG_LINES =>
+            {
                 // Whoever follows a log goes on following it until it says otherwise.
                 let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
                 self.log.set(entry.segment, before, after);
@@ -234,6 +237,7 @@ fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
 mod tests {
     use super::*;
     use crate::analysis::Pass1;
+    use crate::fact::Missed;
     use crate::incident::story::Story;
 
     fn coverage(story: &Story) -> Coverage {
@@ -269,6 +273,29 @@ mod tests {
         story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
         let share = share_of(&coverage(&story), Count::Restarts);
         assert!((share - 0.51).abs() < 0.011, "{share}");
+    }
+
+    #[test]
+    fn the_kernels_log_is_not_the_servers() {
+        let mut story = Story::soaking();
+        (1..=10).for_each(|index| {
+            story.reading(f64::from(index) * 10.0, Source::Kernel, LOG_LINES, 3.0);
+        });
+        let coverage = coverage(&story);
+        let dark = coverage.of(Count::Ooms).unwrap().dark().next().unwrap();
+        assert_eq!(dark.in_words(), "server log not read");
+    }
+
+    #[test]
+    fn the_kernel_of_a_server_that_is_elsewhere_is_dark_and_says_where_it_is() {
+        let mut story = Story::soaking();
+        let why = "is on another machine: spark".to_owned();
+        let (source, what) = (Source::Kernel, "kernel".to_owned());
+        story.push(50.0, Fact::Missed(Missed { source, what, why, times: 1 })).up(100.0, true);
+        let coverage = coverage(&story);
+        let words: Vec<String> =
+            coverage.of(Count::Ooms).unwrap().dark().map(Half::in_words).collect();
+        assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
     }
 
     #[test]

@@ -103,3 +103,27 @@ impl Reader for Elsewhere {
         Err(format!("is on another machine: {}", self.host))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_elsewhere_is_a_miss_of_the_kernel_that_names_the_host() {
+        let mut sensors = Nearby::elsewhere(Timeline::start(), "spark");
+        assert_eq!((sensors.len(), sensors[0].source()), (1, Source::Kernel));
+        assert_eq!(sensors[0].look().await, Err("is on another machine: spark".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn processes_are_looked_at_only_where_somebody_knows_them() {
+        let sources = |whereabouts: Option<&Whereabouts>| {
+            let sensors = Nearby::all(Timeline::start(), whereabouts);
+            sensors.iter().map(Nearby::source).collect::<Vec<_>>()
+        };
+        let own = [Source::Host, Source::Kernel, Source::Kernel];
+        assert_eq!(sources(None), own);
+        let all = [&own[..], &[Source::Container, Source::Process]].concat();
+        assert_eq!(sources(Some(&Whereabouts::default())), all);
+    }
+}

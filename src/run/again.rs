@@ -17,6 +17,10 @@ const SETTLE_US: u64 = 10_000_000;
 /// balancer in front of several that are not alike.
 const CHANGES_MAX: u32 = 32;
 
+/// Turns of incidents around which every second is told: bounds the rows of a server that
+/// dies every minute of a night.
+const ALARMS_MAX: u32 = 128;
+
 /// What the server was last known to be.
 pub struct Known {
     /// What it said last.
@@ -43,6 +47,7 @@ impl<W: World> Shell<W> {
             self.target.order(order, action.id);
         }
         let Fact::Target(target) = fact else { return };
+        self.alarm(target.word);
         if !matches!(target.word, TargetWord::Back | TargetWord::Restarted)
             || std::mem::replace(&mut self.known.looking, true)
         {
@@ -56,6 +61,23 @@ impl<W: World> Shell<W> {
             // The loop is gone only when the run is over.
             let _ = facts.send(Heard::Identity(timeline.now(), said)).await;
         });
+    }
+
+    /// Has the sensors tell every second around what begins or ends an incident.
+    fn alarm(&mut self, word: TargetWord) {
+        let is_turn = matches!(
+            word,
+            TargetWord::Away
+                | TargetWord::Back
+                | TargetWord::Exited
+                | TargetWord::Restarted
+                | TargetWord::Hung
+                | TargetWord::OutOfMemory
+        );
+        if is_turn && self.own.alarms < ALARMS_MAX {
+            self.own.alarms += 1;
+            self.bells.alarm.ring(Some(self.timeline.now()));
+        }
     }
 
     /// Writes down what the server says otherwise than before, and that it was asked.

@@ -1,18 +1,24 @@
 //! Looks at what a sensor sees, again and again, folds what it saw over ten
 //! seconds, and says when it could not look. What may be a sign of death is
-//! told at once, and so is a line of a log.
+//! told at once, and so is a line of a log. Around an incident rows are a second
+//! each: those of the minute before it are handed over when it is known.
 
-use std::collections::BTreeMap;
+mod fold;
+mod ring;
+
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use fold::Fold;
+use ring::{AROUND_US, Ring, SECOND_US};
+
 use super::Heard;
 use crate::bell::Bell;
-use crate::fact::{Fact, Missed, Reading, Source};
+use crate::fact::{Fact, Missed};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Sample, Sensor};
+use crate::world::{Look, Sensor};
 
 /// The interval of a row.
 const FOLD_US: u64 = 10_000_000;
@@ -21,58 +27,143 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The same for the look at the end, for which the run waits.
 const LAST_LOOK: Duration = Duration::from_millis(800);
 
+/// What the run rings for all who look.
+#[derive(Clone)]
+pub struct Bells {
+    /// It drains: a last look.
+    pub draining: Bell<bool>,
+    /// Something befell the server, at this instant.
+    pub alarm: Bell<Option<At>>,
+}
+
+/// The run no longer listens.
+struct Gone;
+
 /// Looks until the run drains; then once more, so that nothing up to its end is missing.
 pub async fn watch<S: Sensor>(
-    mut sensor: S,
+    sensor: S,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
-    draining: Bell<bool>,
+    bells: Bells,
 ) {
-    let source = sensor.source();
-    let mut fold = Fold::default();
-    let mut missed: Option<Missed> = None;
-    let mut due = timeline.now();
-    // The first look is told at once: it covers the time before the first whole interval.
-    let mut told: Option<At> = None;
-    // When something was seen last: a look that got no answer is no sign of life.
-    let mut seen = due;
-    loop {
-        let last = tokio::select! { biased;
-            () = timeline.until(due) => false,
-            _ = draining.until(|draining| *draining) => true,
-        };
-        let limit = if last { LAST_LOOK } else { LOOK };
-        let looked = timeline.before(timeline.now().after(limit), sensor.look()).await;
-        let now = timeline.now();
-        let urgent = match looked {
-            Some(Ok(look)) => {
-                seen = now;
-                for (at, said) in look.said {
-                    if facts.send(Heard::Fact(at, Fact::Said(said))).await.is_err() {
-                        return;
+    let due = timeline.now();
+    let ring = Ring::new(sensor.source());
+    let mut watching = Watching {
+        sensor,
+        timeline,
+        facts,
+        fold: Fold::default(),
+        ring,
+        missed: None,
+        due,
+        told: None,
+        seen: due,
+        alarmed: None,
+    };
+    // It ends with the run, whose facts nobody takes any more.
+    let _ = watching.go_on(&bells).await;
+}
+
+struct Watching<S: Sensor> {
+    sensor: S,
+    timeline: Timeline,
+    facts: mpsc::Sender<Heard>,
+    fold: Fold,
+    ring: Ring,
+    missed: Option<Missed>,
+    due: At,
+    /// The first look is told at once: it covers the time before the first whole interval.
+    told: Option<At>,
+    /// When something was seen last: a look that got no answer is no sign of life.
+    seen: At,
+    /// The newest incident that was heard of.
+    alarmed: Option<At>,
+}
+
+impl<S: Sensor> Watching<S> {
+    async fn go_on(&mut self, bells: &Bells) -> Result<(), Gone> {
+        loop {
+            let alarmed = self.alarmed;
+            let last = tokio::select! { biased;
+                () = self.timeline.until(self.due) => false,
+                _ = bells.draining.until(|draining| *draining) => true,
+                alarm = bells.alarm.until(|alarm| *alarm > alarmed) => {
+                    self.alarmed = alarm;
+                    for (at, reading) in self.ring.hand_over() {
+                        self.tell(at, Fact::Reading(reading)).await?;
                     }
+                    continue;
                 }
-                fold.take(look.samples)
+            };
+            let limit = if last { LAST_LOOK } else { LOOK };
+            let deadline = self.timeline.now().after(limit);
+            let looked = self.timeline.before(deadline, self.sensor.look()).await;
+            let now = self.timeline.now();
+            let due = self.due;
+            self.due = next(due, now, self.sensor.cadence_us());
+            let urgent = match looked {
+                Some(Ok(look)) => self.take(look, due, now).await?,
+                Some(Err(why)) => self.miss(why),
+                None => self.miss("no answer in time".to_owned()),
+            };
+            if urgent || last || self.is_full(now) {
+                self.close(now).await?;
             }
-            Some(Err(why)) => miss(&mut missed, source, sensor.what(), why),
-            None => miss(&mut missed, source, sensor.what(), "no answer in time".to_owned()),
-        };
-        due = next(due, now, sensor.cadence_us());
-        // Told when the next look would come too late for this interval.
-        let full = told.is_none_or(|told| due.since(told) > FOLD_US);
-        if urgent || last || full {
-            told = Some(now);
-            let readings = fold.close(source).into_iter().map(|it| (seen, Fact::Reading(it)));
-            let missed = missed.take().map(|it| (now, Fact::Missed(it)));
-            for (at, fact) in readings.chain(missed) {
-                if facts.send(Heard::Fact(at, fact)).await.is_err() {
-                    return;
-                }
+            if last {
+                return Ok(());
             }
         }
-        if last {
-            return;
+    }
+
+    /// Takes what was seen; true if something of it may be a sign of death.
+    async fn take(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
+        self.seen = now;
+        for (at, said) in look.said {
+            self.tell(at, Fact::Said(said)).await?;
         }
+        // Slower sensors have no seconds to hand over: their rows say all that they saw.
+        if self.is_fine(now) {
+            self.ring.clear();
+        } else if self.sensor.cadence_us() <= SECOND_US {
+            self.ring.take(now, &look.samples, (due, self.due));
+        }
+        Ok(self.fold.take(look.samples))
+    }
+
+    /// Adds to the misses of this interval; never urgent.
+    fn miss(&mut self, why: String) -> bool {
+        let times = self.missed.as_ref().map_or(0, |missed| missed.times) + 1;
+        let (source, what) = (self.sensor.source(), self.sensor.what().to_owned());
+        self.missed = Some(Missed { source, what, why, times });
+        false
+    }
+
+    /// Whether an incident is so near that every second is told.
+    fn is_fine(&self, now: At) -> bool {
+        self.alarmed.is_some_and(|alarmed| now.since(alarmed) <= AROUND_US)
+    }
+
+    /// Whether the next look would come too late for this interval.
+    fn is_full(&self, now: At) -> bool {
+        // Misses say the same each time: a row an interval is enough.
+        let fine = self.is_fine(now) && self.missed.is_none();
+        let fold_us = if fine { SECOND_US } else { FOLD_US };
+        self.told.is_none_or(|told| self.due.since(told) > fold_us)
+    }
+
+    async fn close(&mut self, now: At) -> Result<(), Gone> {
+        self.told = Some(now);
+        for reading in self.fold.close(self.sensor.source()) {
+            self.tell(self.seen, Fact::Reading(reading)).await?;
+        }
+        match self.missed.take() {
+            Some(missed) => self.tell(now, Fact::Missed(missed)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tell(&self, at: At, fact: Fact) -> Result<(), Gone> {
+        self.facts.send(Heard::Fact(at, fact)).await.map_err(|_| Gone)
     }
 }
 
@@ -82,117 +173,5 @@ fn next(due: At, now: At, cadence_us: u64) -> At {
     At(due.0 + (behind + 1) * cadence_us.max(1))
 }
 
-/// Adds to the misses of this interval; never urgent.
-fn miss(missed: &mut Option<Missed>, source: Source, what: &str, why: String) -> bool {
-    let times = missed.as_ref().map_or(0, |missed| missed.times) + 1;
-    *missed = Some(Missed { source, what: what.to_owned(), why, times });
-    false
-}
-
-#[derive(Default)]
-struct Fold {
-    series: BTreeMap<(String, String), Folded>,
-    last: BTreeMap<(String, String), f64>,
-}
-
-struct Folded {
-    n: u64,
-    min: f64,
-    max: f64,
-    sum: f64,
-    last: f64,
-}
-
-impl Fold {
-    /// Takes samples in; true if one of them may be a sign of death.
-    fn take(&mut self, samples: Vec<Sample>) -> bool {
-        let mut urgent = false;
-        for sample in samples {
-            let key = (sample.instance, sample.name);
-            let value = sample.value;
-            let before = self.last.insert(key.clone(), value);
-            urgent |= match key.1.as_str() {
-                "up" => value == 0.0 || before == Some(0.0),
-                "processes" => before.is_some_and(|before| (before == 0.0) != (value == 0.0)),
-                "oom_kills" | "cgroup_oom_kills" | "process_start_time_seconds" => {
-                    before.is_some_and(|before| (before - value).abs() > f64::EPSILON)
-                }
-                name => name.ends_with("_total") && before.is_some_and(|before| value < before),
-            };
-            let folded = self.series.entry(key).or_insert(Folded {
-                n: 0,
-                min: value,
-                max: value,
-                sum: 0.0,
-                last: value,
-            });
-            folded.n += 1;
-            folded.min = folded.min.min(value);
-            folded.max = folded.max.max(value);
-            folded.sum += value;
-            folded.last = value;
-        }
-        urgent
-    }
-
-    fn close(&mut self, source: Source) -> Vec<Reading> {
-        std::mem::take(&mut self.series)
-            .into_iter()
-            .map(|((instance, name), folded)| Reading {
-                source,
-                instance,
-                name,
-                n: folded.n,
-                min: folded.min,
-                mean: folded.sum / folded.n as f64,
-                max: folded.max,
-                last: folded.last,
-            })
-            .collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(name: &str, value: f64) -> Vec<Sample> {
-        vec![Sample { instance: String::new(), name: name.to_owned(), value }]
-    }
-
-    #[test]
-    fn samples_are_folded_into_one_row() {
-        let mut fold = Fold::default();
-        for value in [3.0, 1.0, 2.0] {
-            assert!(!fold.take(sample("running", value)));
-        }
-        let readings = fold.close(Source::Engine);
-        assert_eq!(readings.len(), 1);
-        let reading = &readings[0];
-        assert_eq!((reading.n, reading.min, reading.max, reading.last), (3, 1.0, 3.0, 2.0));
-        assert!((reading.mean - 2.0).abs() < 1e-9);
-        assert!(fold.close(Source::Engine).is_empty());
-    }
-
-    #[test]
-    fn what_may_be_a_sign_of_death_is_told_at_once() {
-        let mut fold = Fold::default();
-        assert!(fold.take(sample("up", 0.0)));
-        assert!(fold.take(sample("up", 1.0)), "and so is the return");
-        assert!(!fold.take(sample("up", 1.0)));
-        assert!(!fold.take(sample("process_start_time_seconds", 5.0)));
-        assert!(fold.take(sample("process_start_time_seconds", 9.0)));
-        assert!(!fold.take(sample("prompt_tokens_total", 100.0)));
-        assert!(fold.take(sample("prompt_tokens_total", 3.0)), "a counter went back");
-        assert!(!fold.take(sample("processes", 3.0)) && !fold.take(sample("processes", 2.0)));
-        assert!(fold.take(sample("processes", 0.0)) && !fold.take(sample("processes", 0.0)));
-        assert!(!fold.take(sample("cgroup_oom_kills", 1.0)), "the first is the base");
-        assert!(fold.take(sample("cgroup_oom_kills", 2.0)));
-    }
-
-    #[test]
-    fn missed_looks_are_not_made_up_for() {
-        assert_eq!(next(At(0), At(10), 100), At(100));
-        assert_eq!(next(At(0), At(950), 100), At(1000));
-    }
-}
+mod tests;

@@ -175,7 +175,11 @@ impl Setting for Life {
         let Ok(address) = Address::parse(&self.address) else { return Vec::new() };
         match address.host() {
             _ if self.sim.is_some() => Vec::new(),
-            host if place::is_here(host) => Nearby::all(self.timeline, None),
+            host if place::is_here(host) => {
+                // It answers, so whoever watches its process knows it by now.
+                let whereabouts = Some(&self.whereabouts).filter(|known| known.pid().is_some());
+                Nearby::all(self.timeline, whereabouts)
+            }
             host => Nearby::elsewhere(self.timeline, host),
         }
     }

@@ -1,0 +1,117 @@
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::fact::{Said, Severity, Source};
+use crate::world::Sample;
+
+const SECOND: u64 = 1_000_000;
+
+/// A sensor that counts its looks, and says what it is given to say.
+struct Counting {
+    cadence_us: u64,
+    looks: u64,
+    said: Rc<RefCell<VecDeque<Said>>>,
+}
+
+impl Sensor for Counting {
+    fn source(&self) -> Source {
+        Source::Host
+    }
+
+    fn what(&self) -> &'static str {
+        "looks"
+    }
+
+    fn cadence_us(&self) -> u64 {
+        self.cadence_us
+    }
+
+    async fn look(&mut self) -> Result<Look, String> {
+        self.looks += 1;
+        let said = self.said.borrow_mut().drain(..).map(|said| (At(7), said)).collect();
+        Ok(Look { samples: vec![Sample::one("looks", self.looks as f64)], said })
+    }
+}
+
+/// Watches for so many seconds, with an alarm at one of them, and gives all rows.
+async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> {
+    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+    let (facts, mut heard) = mpsc::channel(4_096);
+    let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
+    let said = Rc::default();
+    let local = LocalSet::new();
+    let sensor = Counting { cadence_us, looks: 0, said };
+    local.spawn_local(watch(sensor, timeline, facts, bells.clone()));
+    local
+        .run_until(async {
+            timeline.until(At(alarm_s * SECOND + SECOND / 2)).await;
+            bells.alarm.ring(Some(timeline.now()));
+            timeline.until(At(until_s * SECOND + SECOND / 2)).await;
+        })
+        .await;
+    let mut rows = Vec::new();
+    while let Ok(Heard::Fact(at, Fact::Reading(reading))) = heard.try_recv() {
+        rows.push((at, reading.n));
+    }
+    rows
+}
+
+#[test]
+fn missed_looks_are_not_made_up_for() {
+    assert_eq!(next(At(0), At(10), 100), At(100));
+    assert_eq!(next(At(0), At(950), 100), At(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn around_an_incident_every_second_has_a_row_and_the_minute_before_is_handed_over() {
+    let rows = watched(SECOND, 100, 200).await;
+    let seconds = |from: usize, until: usize| -> Vec<usize> {
+        let inside = |second: &usize| (from..until).contains(second);
+        let single = rows.iter().filter(|(_, n)| *n == 1);
+        single.map(|(at, _)| (at.0 / SECOND) as usize).filter(inside).collect()
+    };
+    assert_eq!(seconds(1, 40), Vec::<usize>::new());
+    assert_eq!(seconds(42, 100), (42..100).collect::<Vec<_>>());
+    assert_eq!(seconds(102, 160), (102..160).collect::<Vec<_>>());
+    assert_eq!(seconds(163, 200), Vec::<usize>::new());
+    let late = rows.iter().skip(1).position(|(_, n)| *n == 1).unwrap() + 1;
+    assert!(rows[late - 1].0 >= At(100 * SECOND), "with the stamps that they had: {rows:?}");
+    assert!(rows[late].0 < At(42 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_sensor_hands_nothing_over_and_each_of_its_looks_is_a_row() {
+    let rows = watched(5 * SECOND, 42, 100).await;
+    let ns: Vec<u64> = rows.iter().map(|(_, n)| *n).collect();
+    let fine = ns.iter().filter(|n| **n == 1).count();
+    assert!((11..=14).contains(&fine), "{ns:?}");
+    assert!(rows.is_sorted_by_key(|(at, _)| *at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
+    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+    let (facts, mut heard) = mpsc::channel(16);
+    let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
+    let line = Said {
+        source: Source::Kernel,
+        signature: "x".into(),
+        severity: Severity::Info,
+        line: "y".into(),
+    };
+    let said = Rc::new(RefCell::new(VecDeque::new()));
+    let sensor = Counting { cadence_us: SECOND, looks: 0, said: said.clone() };
+    let local = LocalSet::new();
+    local.spawn_local(watch(sensor, timeline, facts, bells));
+    local.run_until(timeline.until(At(SECOND / 2))).await;
+    assert!(matches!(heard.try_recv(), Ok(Heard::Fact(_, Fact::Reading(_)))));
+    said.borrow_mut().push_back(line.clone());
+    local.run_until(timeline.until(At(SECOND + SECOND / 2))).await;
+    let Ok(Heard::Fact(at, fact)) = heard.try_recv() else { panic!("nothing was told") };
+    assert_eq!((at, fact), (At(7), Fact::Said(line)));
+}
