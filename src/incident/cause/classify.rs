@@ -48,6 +48,7 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
         Mark::KernelOomLine,
         Mark::CgroupOom,
         Mark::KernelKill,
+        Mark::UserspaceKill,
         Mark::DriverOom,
         Mark::AnsweredOom,
     ];
