@@ -196,6 +196,7 @@ impl Table<'_> {
         for (gate, decidable) in gates {
             let word = match decidable {
                 Decidable::Yes => "can be decided".to_owned(),
+                Decidable::Needs(what) => format!("can be decided where a run sees {what}"),
                 Decidable::No(why) => format!("CANNOT be decided: {why}"),
                 Decidable::Unknown => "unknown".to_owned(),
             };

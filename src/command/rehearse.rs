@@ -191,6 +191,10 @@ impl Setting for Rehearsal {
         Ok(Disk::new(journal, self.host.clone(), journal::QUEUE_JOBS_MAX))
     }
 
+    fn sees(&self) -> (bool, bool) {
+        (true, true)
+    }
+
     fn boxes(&self) -> Vec<BoxSensor> {
         let desk = self.desk.clone();
         BoxSensor::all(&(Rc::new(move || desk.view()) as Look))

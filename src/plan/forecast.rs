@@ -154,17 +154,41 @@ fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> V
     cells
 }
 
-/// What no length of a plan can decide: nobody looks.
-pub fn of_the_run(measure: Measure) -> Decidable {
-    match measure {
-        Measure::Count(Count::Ooms) => Decidable::No(
-            "this version does not read the server's log; one that is seen is a FAIL".to_owned(),
-        ),
-        Measure::Count(Count::Hangs) => {
-            Decidable::No("this version does not tell a hang from slowness".to_owned())
+/// What of a server a run can see, beside its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Somebody follows its log.
+    pub log: bool,
+    /// The kernel of its box can be asked.
+    pub kernel: bool,
+    /// The engine's own numbers can be read.
+    pub metrics: bool,
+}
+
+/// What no length of a plan can decide: nobody looks. Without a sight it depends on the run.
+pub fn of_the_run(measure: Measure, sight: Option<Sight>) -> Decidable {
+    let Some(sight) = sight else {
+        return match measure {
+            Measure::Count(Count::Ooms) => Decidable::Needs("its log and its box's kernel"),
+            Measure::Count(Count::Hangs) => Decidable::Needs("the engine's metrics"),
+            _ => Decidable::Yes,
+        };
+    };
+    let dark = match measure {
+        Measure::Count(Count::Ooms) => match (sight.log, sight.kernel) {
+            (true, true) => return Decidable::Yes,
+            (false, true) => "nobody follows the server's log (--start, --container)",
+            (true, false) => "the kernel of the server's box is not seen from here",
+            (false, false) => {
+                "neither the server's log nor the kernel of its box is seen from here"
+            }
+        },
+        Measure::Count(Count::Hangs) if !sight.metrics => {
+            "without the engine's metrics a hang looks like slowness"
         }
-        _ => Decidable::Yes,
-    }
+        _ => return Decidable::Yes,
+    };
+    Decidable::No(format!("{dark}; one that is seen is a FAIL"))
 }
 
 /// Whether a plan is long enough for a gate.
@@ -172,6 +196,8 @@ pub fn of_the_run(measure: Measure) -> Decidable {
 pub enum Decidable {
     /// It is.
     Yes,
+    /// It is, in a run that sees this.
+    Needs(&'static str),
     /// It is not, and why.
     No(String),
     /// Nobody knows how many samples there will be.
@@ -197,7 +223,7 @@ impl Forecast {
     /// Whether the plan is long enough for a gate, depth by depth.
     pub fn decidable(&self, gate: &Gate, plan: &Plan) -> Decidable {
         let Measure::Of(quantity, statistic) = gate.measure else {
-            return of_the_run(gate.measure);
+            return of_the_run(gate.measure, None);
         };
         // Every token but the first has one of these, every request one of the others.
         let per_request = match quantity {
@@ -278,5 +304,27 @@ mod tests {
         let [note] = &forecast.notes[..] else { panic!("{:?}", forecast.notes) };
         assert!(note.starts_with("d0/r1.6/") && note.contains("0.800 at the most"), "{note}");
         assert_eq!(forecast.cells[1].round_seconds, Some(60.0 * 1.25 + 2.0));
+    }
+
+    #[test]
+    fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
+        let told = |count, log, kernel, metrics| {
+            of_the_run(Measure::Count(count), Some(Sight { log, kernel, metrics }))
+        };
+        assert_eq!(told(Count::Ooms, true, true, false), Decidable::Yes);
+        assert_eq!(told(Count::Hangs, false, false, true), Decidable::Yes);
+        assert_eq!(told(Count::Crashes, false, false, false), Decidable::Yes);
+        for (count, log, kernel, words) in [
+            (Count::Ooms, false, true, "nobody follows"),
+            (Count::Ooms, true, false, "the kernel"),
+            (Count::Ooms, false, false, "neither"),
+            (Count::Hangs, true, true, "slowness"),
+        ] {
+            let Decidable::No(why) = told(count, log, kernel, false) else { panic!("{words}") };
+            assert!(why.contains(words), "{why}");
+        }
+        // A plan does not know who will look.
+        let planned = of_the_run(Measure::Count(Count::Ooms), None);
+        assert!(matches!(planned, Decidable::Needs(_)), "{planned:?}");
     }
 }

@@ -140,16 +140,11 @@ impl Tell<'_> {
     fn incidents(&self, lines_max: usize) -> Vec<String> {
         let incidents = &self.analysis.calendar.incidents;
         let shown = if incidents.len() > lines_max { lines_max - 1 } else { incidents.len() };
-        let roomy = 2 * incidents.len() <= lines_max;
-        let mut lines: Vec<String> = Vec::new();
-        for incident in &incidents[..shown] {
-            let mut told = vec![incident_words(self.analysis, incident, self.inner())];
-            // How that shows, where there is room to say it and it says more.
-            if roomy && !incident.is_expected() && incident.confidence != Confidence::Guess {
-                told.extend(cut(&incident.words, self.inner(), 1));
-            }
-            lines.extend(labelled(label(incident), told));
-        }
+        let each = if 2 * incidents.len() <= lines_max { 2 } else { 1 };
+        let told = |incident: &Incident| {
+            labelled(label(incident), incident_words(self.analysis, incident, self.inner(), each))
+        };
+        let mut lines: Vec<String> = incidents[..shown].iter().flat_map(told).collect();
         if shown < incidents.len() {
             let more = counted((incidents.len() - shown) as u64, "more incident", "more incidents");
             lines.extend(labelled("", vec![format!("{more}: --wide")]));
@@ -219,49 +214,88 @@ fn label(incident: &Incident) -> &'static str {
     }
 }
 
-/// Why it happened; where that is only guessed, what was seen.
-fn why(incident: &Incident) -> String {
+/// Why it happened, and how that shows. What is only guessed is told by what was seen.
+fn why(incident: &Incident) -> (String, &str) {
+    let words = without_logger(&incident.words);
     match incident.confidence {
-        _ if incident.is_expected() => incident.words.clone(),
-        Confidence::Certain => incident.cause.plain().to_owned(),
-        Confidence::Likely => format!("likely {}", incident.cause.plain()),
-        Confidence::Guess => incident.words.clone(),
+        _ if incident.is_expected() => (words.to_owned(), ""),
+        Confidence::Certain => (incident.cause.plain().to_owned(), words),
+        Confidence::Likely => (format!("likely {}", incident.cause.plain()), words),
+        Confidence::Guess => (words.to_owned(), ""),
     }
+}
+
+/// Bounds what a logger writes before a message: process, level, time, file and line.
+const LOGGER_CHARS_MAX: usize = 80;
+
+/// A line of a log without what its logger put before it: the rest has to fit.
+fn without_logger(words: &str) -> &str {
+    let end = words.find("] ").filter(|at| *at < LOGGER_CHARS_MAX);
+    let message = end.and_then(|at| words.get(at + 2..)).filter(|rest| !rest.is_empty());
+    message.unwrap_or(words)
 }
 
 /// How many requests it met, and how deep; empty where it met none.
 fn met(incident: &Incident) -> String {
     match (incident.in_flight, incident.depth) {
-        (1.., Some(depth)) => format!(", {} in flight at d{depth}", incident.in_flight),
+        (1.., Some(depth)) => format!("{} in flight at d{depth}", incident.in_flight),
         _ => String::new(),
     }
 }
 
-/// When, what, and how long, in one line of `width` characters.
-pub fn incident_words(analysis: &Analysis, incident: &Incident, width: usize) -> String {
-    let when = analysis
-        .calendar
-        .segments
-        .iter()
-        .find(|span| span.segment == incident.segment)
-        .and_then(|span| span.opened.as_ref())
-        .map_or_else(
-            || span(incident.from.seconds()),
-            |opened| {
-                wall_text(opened.wall_us + incident.from.0).get(11..19).unwrap_or("").to_owned()
-            },
-        );
-    let end = match incident.until {
+/// When, why, and how long, in lines of `width` characters; where there is one only, what it
+/// met and how it shows are left out before the cause is cut.
+pub fn incident_words(
+    analysis: &Analysis,
+    incident: &Incident,
+    width: usize,
+    lines_max: usize,
+) -> Vec<String> {
+    let (cause, words) = why(incident);
+    let met = met(incident);
+    let (when, end) = (when(analysis, incident), back(incident));
+    let [colon, comma] = [(": ", words), (", ", &*met)]
+        .map(|(mark, text)| if text.is_empty() { String::new() } else { format!("{mark}{text}") });
+    let whole = format!("{when} {cause}{colon}{comma}{end}");
+    if whole.chars().count() <= width {
+        return vec![whole];
+    }
+    let room = width.saturating_sub(when.chars().count() + 1 + end.chars().count());
+    let mut first = cut(&cause, room, 1).concat();
+    let mut second = met;
+    if lines_max > 1 {
+        second.push_str(if second.is_empty() { words } else { &colon });
+    } else {
+        if first.chars().count() + comma.chars().count() <= room {
+            first.push_str(&comma);
+        }
+        second.clear();
+    }
+    let mut lines = vec![format!("{when} {first}{end}")];
+    lines.extend(cut(&second, width, 1));
+    lines
+}
+
+/// The time of day, where it is known.
+fn when(analysis: &Analysis, incident: &Incident) -> String {
+    let mut spans = analysis.calendar.segments.iter();
+    let of = spans.find(|span| span.segment == incident.segment);
+    of.and_then(|span| span.opened.as_ref()).map_or_else(
+        || span(incident.from.seconds()),
+        |opened| wall_text(opened.wall_us + incident.from.0).get(11..19).unwrap_or("").to_owned(),
+    )
+}
+
+/// How long until the first token, where it was away.
+fn back(incident: &Incident) -> String {
+    match incident.until {
         Some(until) if incident.is_away() => {
             let back = incident.recovery.first_token.unwrap_or(until).max(until);
             format!("; back in {}", span(back.since(incident.from) as f64 / 1e6))
         }
         None if incident.is_away() => "; not back".to_owned(),
         _ => String::new(),
-    };
-    let end = met(incident) + &end;
-    let room = width.saturating_sub(when.chars().count() + 1 + end.chars().count());
-    format!("{when} {}{end}", cut(&why(incident), room, 1).concat())
+    }
 }
 
 /// The same text, its verdict words in colour.

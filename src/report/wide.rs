@@ -189,8 +189,11 @@ fn findings(asked: &Asked, verdict: &Verdict) -> Vec<String> {
 fn incidents(analysis: &Analysis) -> Vec<String> {
     let row = |incident: &crate::incident::Incident| {
         let kinds: Vec<&str> = incident.kinds.iter().map(|kind| kind.word()).collect();
-        let when = incident_words(analysis, incident, 240);
-        let words = format!("{when}: {}{}", incident.words, seqs(&incident.evidence));
+        let words = format!(
+            "{}{}",
+            incident_words(analysis, incident, 240, 1).concat(),
+            seqs(&incident.evidence)
+        );
         vec![kinds.join(" + "), words]
     };
     table(&analysis.calendar.incidents.iter().map(row).collect::<Vec<_>>(), 2)

@@ -18,7 +18,7 @@ use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Fact, Fitted, Opened, Seen, TargetFact, TargetWord};
 use crate::journal;
 use crate::observe::engine::EngineSensor;
-use crate::plan::forecast::{self, Decidable, forecast};
+use crate::plan::forecast::{self, Decidable, Sight, forecast};
 use crate::plan::{Bounds, Fit, Plan, Rates};
 use crate::run::Script;
 use crate::run::arrive::{NoServer, Server, arrive};
@@ -147,7 +147,8 @@ async fn ready<S: Setting>(
     for seen in seen.iter().filter(|seen| seen.differs) {
         tell(&format!("note: {}", seen.words()));
     }
-    dark_gates(&specs.scenario);
+    let (log, kernel) = setting.sees();
+    dark_gates(&specs.scenario, Sight { log, kernel, metrics: server.metrics.is_some() });
     if setting.starts() {
         ready_after(&server);
     }
@@ -225,9 +226,9 @@ fn warnings(recipe: &Recipe, scenario: &Scenario) -> Vec<String> {
 }
 
 /// Gates that no run of this kind can pass: better told now than in the morning.
-fn dark_gates(scenario: &Scenario) {
+fn dark_gates(scenario: &Scenario, sight: Sight) {
     for gate in &scenario.contract.gates {
-        if let Decidable::No(why) = forecast::of_the_run(gate.measure) {
+        if let Decidable::No(why) = forecast::of_the_run(gate.measure, Some(sight)) {
             tell(&format!("note: `{}` cannot pass: {why}", gate.text));
         }
     }

@@ -36,6 +36,9 @@ pub trait Setting {
         false
     }
 
+    /// Whether somebody follows the server's log, and whether the kernel of its box can be asked.
+    fn sees(&self) -> (bool, bool);
+
     /// What a target added to the recipe's command.
     fn added(&self) -> Vec<String> {
         Vec::new()

@@ -44,6 +44,8 @@ pub struct Life {
     /// Done when everything that longhaul started is gone.
     task: RefCell<Option<JoinHandle<()>>>,
     starts: bool,
+    /// Whether the target follows its log: not of a process that it did not start.
+    follows: bool,
     added: RefCell<Vec<String>>,
 }
 
@@ -60,10 +62,23 @@ impl Life {
         let timeline = Timeline::start();
         let (wire, address, secrets) = wire(wish, sim.as_ref(), timeline)?;
         let starts = wish.boxed.start.is_some();
+        let follows = starts || wish.boxed.container.is_some();
         let whereabouts = Whereabouts::default();
         let (target, task) = (RefCell::new(None), RefCell::new(None));
         let added = RefCell::default();
-        Ok(Life { wire, timeline, address, secrets, sim, whereabouts, target, task, starts, added })
+        Ok(Life {
+            wire,
+            timeline,
+            address,
+            secrets,
+            sim,
+            whereabouts,
+            target,
+            task,
+            starts,
+            follows,
+            added,
+        })
     }
 
     /// Starts the target, or begins to watch it.
@@ -113,6 +128,11 @@ impl Setting for Life {
 
     fn starts(&self) -> bool {
         self.starts
+    }
+
+    fn sees(&self) -> (bool, bool) {
+        let near = || Address::parse(&self.address).is_ok_and(|it| place::is_here(it.host()));
+        (self.sim.is_some() || self.follows, self.sim.is_some() || near())
     }
 
     fn added(&self) -> Vec<String> {

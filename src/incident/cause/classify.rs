@@ -60,6 +60,7 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
         Mark::KernelOomLine,
         Mark::CgroupOom,
         Mark::KernelKill,
+        Mark::UserspaceKill,
         Mark::DriverOom,
         Mark::AnsweredOom,
     ];

@@ -201,6 +201,15 @@ fn what_the_log_says_before_the_end_or_after_it_is_why() {
 }
 
 #[test]
+fn whoever_is_killed_to_save_memory_had_run_out_of_it() {
+    let told = [(20.0, said("earlyoom_kill", Source::Kernel)), (20.1, exited(143, false))];
+    let incident = death(&told);
+    let known = (incident.cause, incident.confidence);
+    assert_eq!(known, (Cause::UserspaceKiller, Confidence::Certain));
+    assert!(incident.counts(Count::Ooms) && incident.counts(Count::Crashes));
+}
+
+#[test]
 fn a_box_that_booted_anew_explains_everything_else() {
     let told = [(80.0, fact(TargetWord::Rebooted, "booted"))];
     assert_eq!(caused(&told), (Cause::HostReboot, Confidence::Certain));

@@ -221,3 +221,37 @@ fn the_json_is_the_same_every_time_and_can_be_read() {
     assert_eq!(value["gates"][3]["value"], serde_json::Value::Null, "hangs were not observed");
     assert_eq!(value["incidents"].as_array().map(Vec::len), Some(5));
 }
+
+#[test]
+fn an_incident_names_its_cause_whole_before_what_shows_it() {
+    let mut asked = asked(&[0, 4096]);
+    asked.contract = contract(&[("crashes", 0.0)]);
+    let exited = |line: &str| {
+        Fact::Target(crate::fact::TargetFact::new(crate::fact::TargetWord::Exited, line))
+    };
+    let mut story = Story::soaking();
+    story.goods(10.0, 5, 4096).push(20.0, exited("killed by signal 9, seen by its parent"));
+    story.bad(20.0, 4096, Ended::Truncated, "unexpected EOF").up(21.0, false).up(31.0, false);
+    story.up(80.0, true).goods(82.0, 5, 4096).closed(250.0, ClosedBecause::Done);
+    let text = written(&asked, &story, Options::default());
+    fits(&text);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("crash ")).collect();
+    assert!(lines[0].contains("likely the engine died; back in 1 m "), "{text}");
+    assert_eq!(
+        lines[1],
+        "             1 in flight at d4096: killed by signal 9, seen by its parent"
+    );
+    // Where there are many, each has a line, and its cause comes first there too.
+    let analysis = analyse(&asked, story.entries.iter());
+    let told = incident_words(&analysis, &analysis.calendar.incidents[0], 60, 1);
+    assert!(told.len() == 1 && told[0].contains("likely the engine died"), "{told:?}");
+}
+
+#[test]
+fn a_line_of_a_log_is_told_without_its_logger() {
+    let line = "(EngineCore pid=7) ERROR 11-24 [core.py:1586] torch.OutOfMemoryError: CUDA";
+    assert_eq!(without_logger(line), "torch.OutOfMemoryError: CUDA");
+    for whole in ["killed by signal 9", "earlyoom[812]: sending SIGTERM", "a list [1] "] {
+        assert_eq!(without_logger(whole), whole);
+    }
+}
