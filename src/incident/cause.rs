@@ -359,6 +359,8 @@ impl Causes {
         incident.again.entry(depth).or_insert(first);
         let recovery = &mut incident.recovery;
         recovery.first_token.get_or_insert(first);
+        // Asked what it is some seconds later, it only says again what the answer has shown.
+        recovery.model.get_or_insert(first);
         if incident.depth.is_none_or(|broke| broke == depth) {
             recovery.same_depth.get_or_insert(first);
         }
