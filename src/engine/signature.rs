@@ -12,6 +12,7 @@ mod container;
 mod find;
 mod gpu;
 mod kernel;
+mod message;
 mod python;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod tests;
 use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;
 pub use find::{classify, percent};
+pub use message::message;
 
 /// Whose log a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +119,16 @@ fn rows(log: Log) -> impl Iterator<Item = &'static Signature> {
 /// The whole table, in the order in which it is tried.
 pub fn all() -> impl Iterator<Item = &'static Signature> {
     rows(Log::Server).chain(rows(Log::Kernel))
+}
+
+/// Whether a row only says what came of it: why stands in another line, perhaps a later one.
+pub fn is_consequence(name: &str) -> bool {
+    let groups = [
+        vllm::signatures::CONSEQUENCES,
+        sglang::signatures::CONSEQUENCES,
+        llama_cpp::signatures::CONSEQUENCES,
+    ];
+    groups.iter().copied().flatten().any(|signature| signature.name == name)
 }
 
 /// The row of a name.

@@ -362,6 +362,8 @@ impl Causes {
         incident.again.insert(depth, earliest(again));
         let recovery = &mut incident.recovery;
         recovery.first_token = Some(earliest(recovery.first_token));
+        // Asked what it is some seconds later, it only says again what the answer has shown.
+        recovery.model.get_or_insert(first);
         if incident.depth.is_none_or(|broke| broke == depth) {
             recovery.same_depth = Some(earliest(recovery.same_depth));
         }

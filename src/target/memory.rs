@@ -26,6 +26,19 @@ fn parse(page: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// How much memory is missing, in words; nothing where as much can be had as there was before.
+pub fn short(before: Option<u64>) -> Option<String> {
+    let wanted = before?.saturating_sub(TOLERANCE_BYTES);
+    let now = available().filter(|now| *now < wanted)?;
+    Some(format!(
+        "the start waits for memory, {} s at the most: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
+        WAIT_US / 1_000_000,
+        gib(now),
+        gib(wanted),
+        holders()
+    ))
+}
+
 /// Waits until as much memory as there was before can be had again.
 ///
 /// # Errors
@@ -42,7 +55,6 @@ pub async fn back(
     loop {
         let Some(now) = available().filter(|now| *now < wanted) else { return Ok(()) };
         if timeline.now() >= deadline || is_over() {
-            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
             return Err(format!(
                 "memory did not come back in {} s: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
                 WAIT_US / 1_000_000,
@@ -53,6 +65,10 @@ pub async fn back(
         }
         timeline.until(At(timeline.now().0 + LOOK_US)).await;
     }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
 }
 
 /// Who holds the most memory.
@@ -76,5 +92,12 @@ mod tests {
         let page = "MemTotal:       131072 kB\nMemAvailable:     4096 kB\n";
         assert_eq!(parse(page), Some(4 << 20));
         assert_eq!(parse("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_who_holds_it() {
+        assert_eq!((short(None), short(Some(0))), (None, None));
+        let Some(words) = short(Some(u64::MAX)) else { return };
+        assert!(words.contains("GiB are wanted; the most is held by "), "{words}");
     }
 }

@@ -185,6 +185,9 @@ impl Life {
         if order == TargetOrder::Stop {
             return;
         }
+        if let Some(words) = memory::short(self.memory) {
+            self.voice.say(Fact::Seen(Seen::note("memory", words))).await;
+        }
         let timeline = self.voice.timeline();
         if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {
             return self.failed(action, why).await;

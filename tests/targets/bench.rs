@@ -1,7 +1,7 @@
 //! A folder, a port, a recipe and the binary, for one test.
 
 #![allow(clippy::expect_used, clippy::panic)]
-#![allow(dead_code)] // Each of the two tiers uses its part.
+#![allow(dead_code)] // Each of the tiers uses its part.
 
 use std::fmt;
 use std::fs;
@@ -18,6 +18,8 @@ pub const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Bounds every wait: two minutes, far above what anything takes on a busy machine.
 const LOOKS_MAX: u32 = 6_000;
+/// Bounds the waits for a server that takes minutes to come up: a quarter of an hour.
+const LONG_LOOKS_MAX: u32 = 45_000;
 
 const PROFILE: &str = "\
 about: A machine for tests, a thousand times faster than a real one.
@@ -65,8 +67,22 @@ impl Going {
 
     /// Waits for its end.
     pub fn end(&mut self) -> Told {
+        self.ends_within(LOOKS_MAX)
+    }
+
+    /// Waits for the end of one whose server takes minutes to come up.
+    pub fn end_at_last(&mut self) -> Told {
+        self.ends_within(LONG_LOOKS_MAX)
+    }
+
+    /// Whether it has not ended yet.
+    pub fn goes_on(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    fn ends_within(&mut self, looks_max: u32) -> Told {
         let mut code = None;
-        wait_for("the end of longhaul", || {
+        wait_within(looks_max, "the end of longhaul", || {
             code = self.child.try_wait().expect("it can be waited for");
             code.is_some()
         });
@@ -258,8 +274,17 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Waits for a condition.
-pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS_MAX {
+pub fn wait_for(what: &str, is_so: impl FnMut() -> bool) {
+    wait_within(LOOKS_MAX, what, is_so);
+}
+
+/// Waits for a condition that may take minutes.
+pub fn wait_long(what: &str, is_so: impl FnMut() -> bool) {
+    wait_within(LONG_LOOKS_MAX, what, is_so);
+}
+
+fn wait_within(looks_max: u32, what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..looks_max {
         if is_so() {
             return;
         }

@@ -39,8 +39,8 @@ pub struct Coming<T: Target> {
     last: VecDeque<u8>,
     /// What its container is, for the run.
     contained: Option<News>,
-    /// The first line that says what went wrong.
-    said: Option<String>,
+    /// The first line that says what went wrong, and whether it is only what came of it.
+    said: Option<(bool, String)>,
     /// Why it will not come up, and when that is certain.
     failed: Option<(At, String)>,
 }
@@ -117,7 +117,7 @@ impl<T: Target> Coming<T> {
 
     fn heard(&mut self, at: At, said: &Said) {
         let Some(signature) = signature::named(&said.signature) else { return };
-        let line = one_line(&said.line, LINE_CHARS_MAX);
+        let line = one_line(signature::message(&said.line), LINE_CHARS_MAX);
         if let Meaning::Progress(what) = signature.meaning {
             if self.is_ours {
                 tell(&format!("{:>5.0} s  {what}: {line}", at.seconds()));
@@ -127,7 +127,11 @@ impl<T: Target> Coming<T> {
         if !signature.meaning.is_bad() {
             return;
         }
-        self.said.get_or_insert_with(|| format!("{}: {line}", said.signature));
+        // An engine's parent says that a worker failed before it says of what.
+        let follows = signature::is_consequence(&said.signature);
+        if self.said.as_ref().is_none_or(|(followed, _)| *followed && !follows) {
+            self.said = Some((follows, format!("{}: {line}", said.signature)));
+        }
         if matches!(signature.meaning, Meaning::StartFailed(_)) && self.is_ours {
             let due = At(at.0 + SAID_GRACE_US);
             self.failed.get_or_insert_with(|| (due, "its log says that it failed".to_owned()));
@@ -137,7 +141,7 @@ impl<T: Target> Coming<T> {
     /// Why it did not come up, in the words of whoever said it first.
     pub fn why(&self) -> String {
         let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
-        match (ended, &self.said) {
+        match (ended, self.said.as_ref().map(|(_, said)| said)) {
             (Some(ended), Some(said)) => format!("{ended}; {said}"),
             (Some(ended), None) => ended.to_owned(),
             (None, Some(said)) => said.clone(),
@@ -244,6 +248,35 @@ mod tests {
     async fn a_start_that_the_log_calls_failed_ends_the_waiting_without_an_exit() {
         let mut coming = coming(vec![said()], true);
         assert!(coming.through(std::future::pending::<()>()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_is_told_and_not_what_came_of_it_whichever_is_said_first() {
+        let line = |name: &str, line: &str| {
+            let (signature, line) = (name.to_owned(), line.to_owned());
+            let severity = Severity::Fatal;
+            News::Fact(
+                At(6_000_000),
+                Fact::Said(Said { source: Source::Process, signature, severity, line }),
+            )
+        };
+        // In the order of a real vLLM 0.32.
+        let news = vec![
+            line(
+                "worker_exception",
+                "(Worker pid=24177) ERROR 11-24 17:18:16 [multiproc_executor.py:1063] WorkerProc hit an exception.",
+            ),
+            line(
+                "kv_cache_over_available",
+                "(Worker pid=24177) ERROR 11-24 17:18:16 [multiproc_executor.py:1063] ValueError: Available memory on node 0",
+            ),
+            line("start_failed", "EngineCore failed to start."),
+            exited(),
+        ];
+        let mut coming = coming(news, true);
+        let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
+        let words = "; kv_cache_over_available: ValueError: Available memory on node 0";
+        assert!(why.ends_with(words), "{why}");
     }
 
     #[tokio::test(start_paused = true)]

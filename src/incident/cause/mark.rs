@@ -198,7 +198,7 @@ fn of_line(entry: &Entry, said: &Said) -> Option<Shown> {
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
     };
-    Some(Shown::told(mark, entry, &said.line))
+    Some(Shown::told(mark, entry, signature::message(&said.line)))
 }
 
 fn of_target(entry: &Entry, target: &TargetFact) -> Option<Shown> {

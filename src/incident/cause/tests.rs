@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fact::{Ended, Exited, Missed, Said, Severity, Source, Stage};
+use crate::fact::{Ended, Exited, Missed, Said, Seen, Severity, Source, Stage};
 use crate::incident::Kind;
 use crate::incident::story::Story;
 use crate::measure::Count;
@@ -273,13 +273,16 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
 
 #[test]
 fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
-    let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9"))]);
+    // What it is is asked ten seconds after it was back, and nothing waited for that.
+    let identity = Fact::Seen(Seen::plain("identity", "asked again: nothing changed".to_owned()));
+    let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9")), (92.0, identity)]);
     assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
     let recovery = incident.recovery.clone();
     assert_eq!(recovery.detected, Some(At(20_500_000)));
     assert_eq!(recovery.process, Some(At(30_000_000)));
     assert_eq!(recovery.port, Some(At(80_000_000)));
     assert_eq!(recovery.first_token, Some(At(82_400_000)));
+    assert_eq!(recovery.model, recovery.first_token, "an answer names the model");
     assert_eq!(recovery.same_depth, Some(At(90_400_000)));
     assert!(incident.is_recovering(At(85_000_000), 4096));
     assert!(!incident.is_recovering(At(85_000_000), 0));
