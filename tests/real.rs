@@ -63,7 +63,7 @@ fn kill(bench: &Bench, pid: u32) -> u64 {
     wait_for("a row", || bench.file("run/requests.csv").lines().count() > rows);
     std::thread::sleep(std::time::Duration::from_millis(300));
     let killed = now_us();
-    bench.kill(pid, "-KILL");
+    bench::kill(pid, "-KILL");
     killed
 }
 

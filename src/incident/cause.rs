@@ -55,9 +55,10 @@ impl Case {
     /// What it is by everything that was shown so far.
     fn explained(&self) -> Incident {
         let mut incident = self.incident.clone();
-        let (cause, confidence) = classify(&self.marks);
+        let caused = classify::before_the_cure(&self.marks);
+        let (cause, confidence) = classify(&caused);
         (incident.cause, incident.confidence) = (cause, confidence);
-        incident.kinds = classify::kinds(&self.marks, cause, incident.until.is_some());
+        incident.kinds = classify::kinds(&caused, cause, incident.until.is_some());
         let mut marks: Vec<&Shown> = self.marks.iter().collect();
         marks.sort_by_key(|shown| (shown.mark, shown.seq));
         if let Some(words) = marks.iter().find_map(|shown| shown.words.as_ref()) {
@@ -316,8 +317,11 @@ impl Causes {
     /// What longhaul does to a server that was well is its own doing; a start of one that was
     /// gone is not what made it go.
     fn take_action(&mut self, entry: &Entry, action: &Action) {
-        if !action.is_order() || self.open(entry.segment).is_some() {
+        if !action.is_order() {
             return;
+        }
+        if let Some(case) = self.open(entry.segment) {
+            return show(case, Shown::plain(Mark::Cured, entry));
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;

@@ -113,7 +113,9 @@ impl Hangs {
         match request.last_us.or(request.ttft_us) {
             Some(us) => self.at(At(request.sent.0.saturating_add(us)).min(request.done)),
             // It was answered, if only to be refused; whoever gave up on silence saw nothing move.
+            // Nor does what hangs move because it is ended, and its connections with it.
             None if !matches!(request.ended, Ended::TimedOut | Ended::Stalled)
+                && (!self.hung || !is_broken_off(request.ended))
                 && sign(request) != Sign::None =>
             {
                 self.at(request.done);
@@ -150,6 +152,10 @@ impl Hangs {
             None => false,
         }
     }
+}
+
+fn is_broken_off(ended: Ended) -> bool {
+    matches!(ended, Ended::Truncated | Ended::Reset | Ended::Refused | Ended::Unreachable)
 }
 
 fn differs(before: f64, reading: &Reading) -> bool {
@@ -251,6 +257,7 @@ mod tests {
         let hangs = told(&story);
         assert!(hangs.hung() && !hangs.moves(At(80_000_000)));
         story.reading(85.0, Source::Own, IN_FLIGHT, 0.0).phase(86.0, Phase::Drain);
+        story.bad(86.5, 0, Ended::Truncated, "unexpected EOF");
         assert!(!told(&story).moves(At(80_000_000)), "giving up on it does not thaw it");
         story.reading(90.0, Source::Engine, GENERATED, 101.0);
         assert!(told(&story).moves(At(80_000_000)));

@@ -78,3 +78,13 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
     }
     kinds
 }
+
+/// Marks without the end that longhaul itself put to a server that was not well: it is the cure
+/// of what was wrong, and no death of its own.
+pub fn before_the_cure(marks: &[Shown]) -> Vec<Shown> {
+    let cured = marks.iter().filter(|shown| shown.mark == Mark::Cured).map(|shown| shown.at).min();
+    let ends = [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::Asked];
+    let is_of_it =
+        |shown: &&Shown| cured.is_none_or(|at| shown.at < at) || !ends.contains(&shown.mark);
+    marks.iter().filter(is_of_it).cloned().collect()
+}

@@ -83,6 +83,8 @@ pub enum Mark {
     Started,
     /// It answered again.
     Back,
+    /// longhaul ordered it while something was wrong with it already.
+    Cured,
 }
 
 impl Mark {
@@ -106,7 +108,7 @@ impl Mark {
 
     /// Whether it shows that something is wrong already.
     pub fn is_bad(self) -> bool {
-        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back)
+        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Cured)
     }
 
     /// Whether a process ended with it.

@@ -259,6 +259,24 @@ fn a_hang_that_moves_again_is_a_hang_and_one_that_dies_of_it_is_one_incident() {
 }
 
 #[test]
+fn a_hang_that_longhaul_ends_by_a_restart_is_a_hang_and_no_crash() {
+    let hung = TargetFact::new(TargetWord::Hung, "nothing moves").since(At(20_000_000));
+    let action = Action { id: 1, what: "restart".to_owned(), note: "it hangs".to_owned() };
+    let mut story = Story::soaking();
+    story.push(80.0, Fact::Target(hung)).push(110.0, Fact::Action(action));
+    let ended = TargetFact { action: Some(1), ..TargetFact::new(TargetWord::Exited, "signal 9") };
+    story.push(110.1, Fact::Target(ended)).bad(110.1, 0, Ended::Truncated, "unexpected EOF");
+    story.up(110.5, false).push(112.0, fact(TargetWord::Launched, "process 7"));
+    story.up(170.0, true).good(172.0, 0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    let hang = &incidents[0];
+    assert_eq!((hang.cause, hang.until), (Cause::Hang, Some(At(170_000_000))), "{hang:#?}");
+    assert!(hang.counts(Count::Hangs) && hang.counts(Count::Restarts));
+    assert!(!hang.counts(Count::Crashes), "{hang:#?}");
+}
+
+#[test]
 fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
     let mut told = vec![(20.1, exited(1, false))];
     for step in 1..6 {

@@ -5,6 +5,14 @@ use super::image::Image;
 use super::{Finding, Grade, Seen};
 use crate::engine::Engine;
 use crate::spec::field::shown;
+use crate::spec::node::python::{Python, json};
+
+/// Settings that name a repository beside the model's, and the ones that say its revision.
+const BESIDE: [(&str, Option<&str>); 2] =
+    [("tokenizer", Some("tokenizer_revision")), ("hf_config_path", None)];
+
+/// Settings that name adapters, as `name=repository` or JSON.
+const ADAPTERS: [&str; 2] = ["lora_modules", "lora_paths"];
 
 /// What is found of the model.
 pub fn finding(seen: &Seen<'_>) -> Finding {
@@ -76,7 +84,8 @@ fn is_path(model: &str) -> bool {
     model.starts_with(['/', '.', '~', '$'])
 }
 
-/// What else is fetched by a model's name: a second model that drafts, and code of either.
+/// What else is fetched by a model's name: a second model that drafts, a tokenizer, a config and
+/// adapters of other repositories, and code.
 pub fn others(seen: &Seen<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some((setting, model, revision)) = drafter(seen) {
@@ -93,6 +102,8 @@ pub fn others(seen: &Seen<'_>) -> Vec<Finding> {
         };
         found.push(if grade == Grade::Pinned { finding } else { finding.hint(hint) });
     }
+    found.extend(beside(seen));
+    found.extend(adapters(seen));
     if seen.is_on("trust_remote_code") && finding(seen).grade != Grade::Pinned {
         let why = "runs Python of the model's repository, and no revision says which";
         let place = seen.place("trust_remote_code");
@@ -103,6 +114,57 @@ pub fn others(seen: &Seen<'_>) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// A tokenizer or a config of another repository.
+fn beside(seen: &Seen<'_>) -> Vec<Finding> {
+    let model = seen.reading.recipe.model.as_deref();
+    let mut found = Vec::new();
+    for (setting, revision) in BESIDE {
+        let Some(name) = seen.setting(setting).filter(|name| Some(*name) != model) else {
+            continue;
+        };
+        let (grade, why) = fetched(name, revision.and_then(|by| seen.setting(by)));
+        let finding = Finding::new(setting, grade, why).at(seen.place(setting));
+        let hint = match (seen.engine, revision) {
+            (Engine::Vllm, Some(_)) => "--tokenizer-revision COMMIT",
+            _ => "the model's own, at the model's revision",
+        };
+        found.push(if grade == Grade::Pinned { finding } else { finding.hint(hint) });
+    }
+    found
+}
+
+/// Adapters; no engine asks for a revision of theirs.
+fn adapters(seen: &Seen<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for setting in ADAPTERS {
+        let value = seen.setting(setting).unwrap_or_default();
+        let path = json::loads(value).and_then(|json| json.get("path").map(Python::str));
+        let paths = match path {
+            Some(path) => vec![path],
+            None => value.split_whitespace().map(|word| after_equals(word).to_owned()).collect(),
+        };
+        for path in paths {
+            let (grade, why) = fetched(&path, None);
+            let finding = Finding::new(setting, grade, why).at(seen.place(setting));
+            found.push(finding.hint("build it into the image"));
+        }
+    }
+    found
+}
+
+fn after_equals(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(_, path)| path)
+}
+
+/// A repository, or a folder, that is not the model's.
+fn fetched(name: &str, revision: Option<&str>) -> (Grade, String) {
+    match (revision, is_path(name)) {
+        (_, true) => (Grade::Local, format!("{} is a path of one machine", shown(name))),
+        (Some(revision), _) => graded(revision),
+        (None, false) => (Grade::Floating, format!("{} is fetched, at no revision", shown(name))),
+    }
 }
 
 /// The setting, the model and its revision.

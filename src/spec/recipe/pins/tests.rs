@@ -88,6 +88,27 @@ fn a_revision_that_the_command_does_not_ask_for_is_no_pin() {
 }
 
 #[test]
+fn what_comes_from_other_repositories_than_the_models_is_looked_at() {
+    let others = |flags: &str| -> Vec<String> {
+        let text = format!("model: m/m\ncommand: vllm serve m/m {flags}\n");
+        found(&text).drain(3..).take_while(|text| !text.contains(" varies ")).collect()
+    };
+    assert_eq!(others("--tokenizer m/m"), Vec::<String>::new());
+    assert_eq!(others("--tokenizer t/t"), ["tokenizer floating 2"]);
+    assert_eq!(others("--tokenizer t/t --tokenizer-revision 7b71922"), ["tokenizer pinned 2"]);
+    assert_eq!(others("--tokenizer-mode auto --tokenizer /t"), ["tokenizer local 2"]);
+    assert_eq!(others("--hf-config-path c/c"), ["hf_config_path floating 2"]);
+    assert_eq!(
+        others("--enable-lora --lora-modules a=/x b=l/l"),
+        ["lora_modules local 2", "lora_modules floating 2"]
+    );
+    assert_eq!(
+        others("--lora-modules '{\"name\":\"a\",\"path\":\"l/l\"}'"),
+        ["lora_modules floating 2"]
+    );
+}
+
+#[test]
 fn parsers_that_do_not_fit_are_conflicts() {
     let conflicts = |flags: &str| -> Vec<String> {
         let text =
