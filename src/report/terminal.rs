@@ -272,7 +272,9 @@ pub fn incident_words(
         second.clear();
     }
     let mut lines = vec![format!("{when} {first}{end}")];
-    lines.extend(cut(&second, width, 1));
+    if !second.is_empty() {
+        lines.extend(cut(&second, width, 1));
+    }
     lines
 }
 

@@ -2,6 +2,8 @@
 //! processes are, when one of them was killed, and when a token could be had
 //! again.
 
+// A real server lives by the real clock, and is watched beside the test.
+#![allow(clippy::disallowed_methods)]
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeSet;

@@ -334,8 +334,11 @@ fn silence_alone_is_unknown() {
         why: "no answer in time".to_owned(),
         times: 1,
     };
-    story.push(19.0, Fact::Missed(missed)).bad(20.0, 0, Ended::TimedOut, "").up(21.0, false);
-    story.up(40.0, true);
+    let mut request = story.request(10.0, 0);
+    (request.ended, request.stage) = (Ended::TimedOut, Stage::BeforeFirst);
+    (request.ttft_us, request.last_us) = (None, None);
+    story.push(19.0, Fact::Missed(missed)).push(20.0, Fact::Request(Box::new(request)));
+    story.up(21.0, false).up(40.0, true);
     let incidents = incidents(&story);
     assert_eq!((incidents[0].cause, incidents[0].confidence), (Cause::Unknown, Confidence::Guess));
 }
