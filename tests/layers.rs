@@ -57,7 +57,7 @@ const OUTSIDE: [(&str, &[&str]); 13] = [
     ("rustls", &["http"]),
     ("hyper", &["http"]),
     ("httparse", &["serve"]),
-    ("rustix", &["command"]),
+    ("rustix", &["command", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
     ("csv", &["fact", "journal"]),

@@ -144,7 +144,8 @@ fn every_way_to_die_shows_the_exit_that_a_parent_process_sees() {
     let exit = |ailment: &str| {
         let play = ailing(&[ailment]);
         let ends = became(&play);
-        let ends = ends.iter().find(|(word, _)| *word == TargetWord::Exited);
+        let over = [TargetWord::Exited, TargetWord::Rebooted];
+        let ends = ends.iter().find(|(word, _)| over.contains(word));
         ends.and_then(|(_, exit)| *exit).map(|exit| (exit.code, exit.signal))
     };
     assert_eq!(exit("crash=2m@10m"), Some((None, Some(9))));

@@ -1,7 +1,14 @@
 //! Servers that longhaul started, hangs, and drills.
 
-use super::*;
+use std::time::Duration;
+
+use super::{Toy, replayed};
+use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
+use crate::plan::tests::scenario;
+use crate::run::conductor::Order;
+use crate::spec::Extent;
 use crate::spec::scenario::{Drill, DrillKind, Restart, When};
+use crate::unit::At;
 
 /// Depths 0 and 4096 for so long against a server that longhaul started.
 fn started(seconds: u64, restart: Restart, drills: &[Drill]) -> Toy {
@@ -185,6 +192,6 @@ fn a_journal_of_deaths_hangs_and_drills_replayed_gives_the_same_orders() {
     runs_until(&mut toy, 340.0);
     toy.dies();
     toy.run();
-    let replayed = super::replayed(&toy);
+    let replayed = replayed(&toy);
     assert_eq!(replayed, toy.sends());
 }
