@@ -105,7 +105,8 @@ fn said(play: &Played) -> Vec<&str> {
 
 /// What became of the server's process: the word, and how it ended.
 fn became(play: &Played) -> Vec<(TargetWord, Option<Exited>)> {
-    let words = [TargetWord::Exited, TargetWord::Started, TargetWord::Launched];
+    let words =
+        [TargetWord::Exited, TargetWord::Rebooted, TargetWord::Started, TargetWord::Launched];
     let of = |fact: &Fact| match fact {
         Fact::Target(it) if words.contains(&it.word) => Some((it.word, it.exit)),
         _ => None,
