@@ -188,7 +188,6 @@ struct Own {
     synced: At,
     clock: At,
     drift_us: i64,
-    actions: u64,
     alarms: u32,
 }
 
@@ -241,9 +240,9 @@ impl<W: World> Shell<W> {
             // The conductor is asked after whatever happened.
             Input::Woken => Ok(()),
             Input::Interrupt(word) => {
-                self.own.actions += 1;
                 let (what, note) = word.action();
-                let action = Action { id: self.own.actions, what: what.to_owned(), note };
+                let (id, what) = (self.conductor.next_action(), what.to_owned());
+                let action = Action { id, what, note };
                 self.record(now, Fact::Action(action), watch)
             }
             Input::Heard(heard) => match *heard {

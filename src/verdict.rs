@@ -307,6 +307,7 @@ mod tests {
     fn how_a_run_ends_decides_what_no_gate_asks() {
         let ends = [
             (ClosedBecause::Away, Word::Fail, 1),
+            (ClosedBecause::Gone, Word::Fail, 1),
             (ClosedBecause::NeverReady, Word::Fail, 1),
             (ClosedBecause::NeverAnswered, Word::Inconclusive, 3),
             (ClosedBecause::OutOfTime, Word::Inconclusive, 3),

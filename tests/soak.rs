@@ -37,23 +37,7 @@ impl Drop for Scratch {
     }
 }
 
-const PROFILE: &str = "\
-about: A machine for tests, a thousand times faster than a real one.
-prefill_s: 0.001
-prefill_s_per_token: 0.5e-6
-prefill_s_per_token2: 0.0
-decode_per_s: 2000
-decode_loss_at_100k: 0.05
-decode_step_growth: 0.1
-kv_tokens: 600000
-acceptance: 0.8
-noise_between_starts: 0.02
-noise_within: 0.01
-memory: 121GiB
-memory_ready: 90GiB
-start_s: 1
-assumed: [kv_tokens]
-";
+const PROFILE: &str = include_str!("machine.yaml");
 
 const SCENARIO: &str = "\
 about: Half a minute on two depths, for tests.

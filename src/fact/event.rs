@@ -465,6 +465,8 @@ pub enum ClosedBecause {
     StopOnFail,
     /// The server was away longer than the scenario allows.
     Away,
+    /// A server that longhaul started is gone, and is not started again.
+    Gone,
     /// Outages used up what may be added to the duration.
     OutOfTime,
     /// An attached server never answered.

@@ -80,8 +80,6 @@ pub struct Causes {
     /// Bad signs since the last good one.
     doubts: Vec<Doubt>,
     counters: Counters,
-    /// Whether somebody tells when its process ends: then a connection that breaks is no death.
-    watched: bool,
 }
 
 /// A bad sign, with the request that gave it.
@@ -264,7 +262,6 @@ impl Causes {
     fn take_target(&mut self, entry: &Entry, target: &TargetFact) {
         match target.word {
             TargetWord::Exited | TargetWord::Rebooted | TargetWord::Removed => {
-                self.watched = true;
                 let from = target.since.unwrap_or(entry.at);
                 let mark = match target.word {
                     TargetWord::Rebooted => Mark::Rebooted,

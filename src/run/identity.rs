@@ -19,6 +19,8 @@ use crate::spec::Recipe;
 
 /// The model's name under which it is asked.
 const MODEL: &str = "model";
+/// The runtime of a recipe that was made of what a server said.
+const UNKNOWN: &str = "unknown";
 /// Where its weights come from.
 const ROOT: &str = "model_root";
 /// The longest prompt and output together.
@@ -169,7 +171,8 @@ fn declared(recipe: &Recipe, subject: &str) -> Option<String> {
     let setting = |name: &str| recipe.settings.get(name).cloned();
     match subject {
         MODEL => Some(recipe.served.join(" ")).filter(|names| !names.is_empty()),
-        ROOT => recipe.model.clone(),
+        // Of a server that has no recipe, its name is known and not where its weights come from.
+        ROOT => recipe.model.clone().filter(|_| recipe.runtime != UNKNOWN),
         VERSION => recipe.runtime_version.clone(),
         LENGTH => recipe.whole(LENGTH).map(|length| length.to_string()),
         "num_gpu_blocks" => setting("num_gpu_blocks_override"),

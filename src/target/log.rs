@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
 
 use super::handle::Voice;
 use crate::engine::lines::LogReader;
@@ -132,6 +133,21 @@ impl Ear {
                 self.voice.say(fact).await;
             }
         }
+    }
+}
+
+/// Hands on the lines of a pipe.
+pub async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 32 << 10]);
+    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
+        for line in lines.push(&buffer[..read]) {
+            if out.send(line).await.is_err() {
+                return;
+            }
+        }
+    }
+    if let Some(line) = lines.rest() {
+        let _ = out.send(line).await;
     }
 }
 

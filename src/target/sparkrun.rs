@@ -4,13 +4,12 @@
 
 use std::process::Stdio;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::handle::{self, Orders, Started, Voice};
-use super::log::{Ear, Lines};
+use super::log::{Ear, lines_of};
 use super::program::Program;
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -174,10 +173,10 @@ impl Life {
         let (lines, mut heard) = mpsc::channel(LINES_MAX);
         let mut pipes = JoinSet::new();
         if let Some(pipe) = child.stdout.take() {
-            pipes.spawn_local(hand_on(pipe, lines.clone()));
+            pipes.spawn_local(lines_of(pipe, lines.clone()));
         }
         if let Some(pipe) = child.stderr.take() {
-            pipes.spawn_local(hand_on(pipe, lines.clone()));
+            pipes.spawn_local(lines_of(pipe, lines.clone()));
         }
         drop(lines);
         let mut last = String::new();
@@ -284,21 +283,6 @@ async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: Voice
             words.extend(["-n", "0"].map(str::to_owned));
         }
         timeline.until(At(timeline.now().0 + AGAIN_US)).await;
-    }
-}
-
-/// Hands on the lines of a pipe.
-async fn hand_on(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
-    let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
-    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-        for line in lines.push(&buffer[..read]) {
-            if out.send(line).await.is_err() {
-                return;
-            }
-        }
-    }
-    if let Some(line) = lines.rest() {
-        let _ = out.send(line).await;
     }
 }
 

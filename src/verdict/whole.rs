@@ -37,7 +37,8 @@ pub fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> 
         reasons.push((Word::Inconclusive, format!("{what}: {why}")));
     }
     let ended = analysis.calendar.closed().map(|(_, closed)| closed.because);
-    if analysis.calendar.still_away().is_some() && ended != Some(ClosedBecause::Away) {
+    let told = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
+    if analysis.calendar.still_away().is_some() && !told {
         let words = "the server was away when the run ended".to_owned();
         reasons.push((Word::Inconclusive, words));
     }
@@ -82,6 +83,9 @@ fn closed(analysis: &Analysis) -> Option<(Word, String)> {
         }
         ClosedBecause::Away => {
             Some((Word::Fail, with("the server was away longer than the scenario allows")))
+        }
+        ClosedBecause::Gone => {
+            Some((Word::Fail, with("the server is gone, and was not started again")))
         }
         ClosedBecause::OutOfTime => {
             let words = with("outages used up the time that may be added");

@@ -3,6 +3,7 @@
 
 use super::mark::{Mark, Shown};
 use crate::incident::{Cause, Confidence, Kind};
+use crate::unit::At;
 
 /// How much later than the first bad sign a stamp may be that came before it, microseconds:
 /// a container engine stamps its events, longhaul its answers.
@@ -18,7 +19,10 @@ pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
         !shown.mark.is_asked()
             || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
     };
-    let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && in_time(shown));
+    // Nor did longhaul order what befell the process that it had started.
+    let drilled = !died_anew(marks);
+    let counts = |shown: &Shown| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
+    let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && counts(shown));
     let dies = has(Mark::Exited) || has(Mark::Restarted);
     // In this order: who acted from outside, then memory, then the GPU, then the engine.
     let rules = [
@@ -80,11 +84,29 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
 }
 
 /// Marks without the end that longhaul itself put to a server that was not well: it is the cure
-/// of what was wrong, and no death of its own.
+/// of what was wrong, and no death of its own. Who dies after the start that followed does so by
+/// itself.
 pub fn before_the_cure(marks: &[Shown]) -> Vec<Shown> {
-    let cured = marks.iter().filter(|shown| shown.mark == Mark::Cured).map(|shown| shown.at).min();
+    let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
+    let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);
+    let begun = starts.map(|shown| shown.at).min();
     let ends = [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::Asked];
-    let is_of_it =
-        |shown: &&Shown| cured.is_none_or(|at| shown.at < at) || !ends.contains(&shown.mark);
+    let is_of_it = |shown: &&Shown| {
+        shown.at < cured
+            || !ends.contains(&shown.mark)
+            || begun.is_some_and(|begun| shown.at > begun)
+    };
     marks.iter().filter(is_of_it).cloned().collect()
+}
+
+/// Whether a process that longhaul's order had started ended by itself.
+fn died_anew(marks: &[Shown]) -> bool {
+    let begun = first(marks, Mark::Started);
+    begun.is_some_and(|begun| {
+        marks.iter().any(|shown| shown.mark == Mark::Exited && shown.at > begun)
+    })
+}
+
+fn first(marks: &[Shown], mark: Mark) -> Option<At> {
+    marks.iter().filter(|shown| shown.mark == mark).map(|shown| shown.at).min()
 }

@@ -236,6 +236,34 @@ fn what_longhaul_ordered_is_no_failure_and_is_measured() {
 }
 
 #[test]
+fn a_server_that_dies_by_itself_while_a_drill_starts_it_is_a_crash() {
+    let action = Action { id: 1, what: "restart".to_owned(), note: "drill".to_owned() };
+    let ended = TargetFact { action: Some(1), ..TargetFact::new(TargetWord::Exited, "as asked") };
+    let mut story = Story::soaking();
+    story.push(20.0, Fact::Action(action)).push(20.1, Fact::Target(ended)).up(20.5, false);
+    story.up(21.0, false).push(22.0, fact(TargetWord::Launched, "process 7"));
+    story.push(30.0, exited(1, false)).push(60.0, fact(TargetWord::Launched, "process 8"));
+    story.up(120.0, true).good(122.0, 0);
+    let incidents = incidents(&story);
+    assert!(incidents.iter().any(|it| it.counts(Count::Crashes)), "{incidents:#?}");
+}
+
+#[test]
+fn a_server_that_dies_again_after_the_restart_of_a_hang_is_a_hang_and_a_crash() {
+    let hung = TargetFact::new(TargetWord::Hung, "nothing moves").since(At(20_000_000));
+    let action = Action { id: 1, what: "restart".to_owned(), note: "it hangs".to_owned() };
+    let mut story = Story::soaking();
+    story.push(80.0, Fact::Target(hung)).push(110.0, Fact::Action(action));
+    let ended = TargetFact { action: Some(1), ..TargetFact::new(TargetWord::Exited, "signal 9") };
+    story.push(110.1, Fact::Target(ended)).up(110.5, false).up(111.0, false);
+    story.push(112.0, fact(TargetWord::Launched, "process 7")).push(120.0, exited(1, false));
+    story.push(150.0, fact(TargetWord::Launched, "process 8")).up(200.0, true);
+    let incidents = incidents(&story);
+    let counts = |count| incidents.iter().filter(|it| it.counts(count)).count();
+    assert_eq!((counts(Count::Hangs), counts(Count::Crashes)), (1, 1), "{incidents:#?}");
+}
+
+#[test]
 fn a_restart_that_follows_a_crash_is_not_what_caused_it() {
     let action = Action { id: 1, what: "restart".to_owned(), note: "it ended".to_owned() };
     let told = [(20.1, exited(1, false)), (50.0, Fact::Action(action))];

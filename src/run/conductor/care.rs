@@ -40,14 +40,14 @@ impl Care {
     pub fn is_quiet(&self) -> bool {
         self.drill.is_some_and(|(drill, _)| !matches!(drill.kind, DrillKind::Aborts(_)))
     }
-
-    /// A number for the next action.
-    pub fn next_action(&self) -> u64 {
-        self.actions + 1
-    }
 }
 
 impl Conductor {
+    /// The number of the next action, whoever gives it.
+    pub fn next_action(&self) -> u64 {
+        self.care.actions + 1
+    }
+
     /// Takes in what became of the target.
     pub(super) fn care_for(&mut self, fact: &TargetFact, at: At) {
         let care = &mut self.care;
@@ -99,11 +99,11 @@ impl Conductor {
         }
         if when < needs {
             if needs == When::OnExit {
-                self.stop(ClosedBecause::Away, format!("{why}; it is not to be started again"));
+                self.stop(ClosedBecause::Gone, format!("{why}; it is not to be started again"));
             }
         } else if self.care.restarts >= at_most {
             let note = format!("{why}; the {at_most} restarts that are allowed are used up");
-            self.stop(ClosedBecause::Away, note);
+            self.stop(ClosedBecause::Gone, note);
         } else {
             let note = format!("{why}; restart {} of at most {at_most}", self.care.restarts + 1);
             self.care.owed = Some((At(at.0 + micros(cool_down)), note));
@@ -113,7 +113,7 @@ impl Conductor {
     fn order_failed(&mut self, fact: &TargetFact, at: At) {
         self.care.awaited = None;
         if self.care.drill.is_some() {
-            self.stop(ClosedBecause::Away, format!("a drill failed: {}", fact.evidence));
+            self.stop(ClosedBecause::Gone, format!("a drill failed: {}", fact.evidence));
         } else {
             self.owe(at, &fact.evidence, When::OnExit);
         }
@@ -167,7 +167,7 @@ impl Conductor {
     }
 
     fn action(&self, order: TargetOrder, note: String) -> Order {
-        let (id, what) = (self.care.next_action(), order.word().to_owned());
+        let (id, what) = (self.next_action(), order.word().to_owned());
         Order::Record(Fact::Action(Action { id, what, note }))
     }
 

@@ -92,6 +92,7 @@ fn why(because: ClosedBecause) -> &'static str {
         ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => "interrupted",
         ClosedBecause::StopOnFail => "a gate is broken",
         ClosedBecause::Away => "the server is away",
+        ClosedBecause::Gone => "the server is gone",
         ClosedBecause::OutOfTime => "outages used up the time",
         ClosedBecause::NeverAnswered | ClosedBecause::NeverReady => "the server never answered",
         ClosedBecause::Fault => "longhaul failed",

@@ -34,6 +34,13 @@ fn a_server_that_is_what_the_recipe_says_differs_in_nothing() {
 }
 
 #[test]
+fn a_server_without_a_recipe_declares_nothing_of_its_weights() {
+    let attached = recipe::attach("m", Some(131_072), Some("0.20.1"));
+    let found = differing(&attached, &identity(131_072, "0.20.1", PAGE));
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn every_difference_is_named_with_both_values() {
     let page = PAGE.replace("block_size=\"16\"", "block_size=\"32\"").replace("0.75", "0.9");
     let found = differing(&recipe(RECIPE), &identity(32_768, "0.20.10", &page));

@@ -7,12 +7,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Engine;
-use crate::target::log::{Ear, Lines};
+use crate::target::log::{Ear, lines_of};
 use crate::timeline::wall_text;
 use crate::unit::At;
 
@@ -168,21 +167,6 @@ async fn read(
         return Ok(count);
     }
     Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", arguments[0])))
-}
-
-/// Hands on the lines of a pipe.
-async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
-    let (mut lines, mut buffer) = (Lines::default(), vec![0; 32 << 10]);
-    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-        for line in lines.push(&buffer[..read]) {
-            if out.send(line).await.is_err() {
-                return;
-            }
-        }
-    }
-    if let Some(line) = lines.rest() {
-        let _ = out.send(line).await;
-    }
 }
 
 #[cfg(test)]

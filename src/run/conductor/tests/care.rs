@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Toy, replayed};
+use super::replayed;
+use super::toy::Toy;
 use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
 use crate::plan::tests::scenario;
 use crate::run::conductor::Order;
@@ -15,7 +16,7 @@ fn started(seconds: u64, restart: Restart, drills: &[Drill]) -> Toy {
     let mut scenario = scenario(&[0, 4096], &[1, 2]);
     (scenario.restart, scenario.drills) = (Some(restart), drills.to_vec());
     let mut toy = Toy::of(scenario, Extent::Duration(Duration::from_secs(seconds)), 2);
-    (toy.started, toy.sensor) = (true, true);
+    toy.sensor = true;
     toy.record(At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, "")));
     toy
 }
@@ -76,7 +77,7 @@ fn where_it_is_not_to_be_started_again_the_run_ends_with_it() {
     let mut toy = started(400, on(When::Never), &[]);
     runs_until(&mut toy, 100.0);
     toy.dies();
-    assert_eq!(toy.run(), ClosedBecause::Away);
+    assert_eq!(toy.run(), ClosedBecause::Gone);
     assert!(toy.now.seconds() < 110.0 && actions(&toy).is_empty());
     assert!(closed_note(&toy).contains("not to be started again"), "{}", closed_note(&toy));
 }
@@ -89,7 +90,7 @@ fn a_budget_of_restarts_comes_to_its_end() {
         runs_until(&mut toy, 100.0 * f64::from(death));
         toy.dies();
     }
-    assert_eq!(toy.run(), ClosedBecause::Away);
+    assert_eq!(toy.run(), ClosedBecause::Gone);
     assert_eq!(actions(&toy).len(), 2);
     assert!(closed_note(&toy).contains("used up"), "{}", closed_note(&toy));
 }

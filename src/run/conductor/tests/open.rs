@@ -1,6 +1,6 @@
 //! The open loop: arrivals are sent when they are due, whatever the answers do.
 
-use super::Toy;
+use super::toy::Toy;
 use crate::fact::{ClosedBecause, Ended, Entry, Fact, Phase};
 use crate::plan::Place;
 use crate::run::conductor::Order;

@@ -1,0 +1,314 @@
+//! A world for the conductor that is only counted: every request takes as
+//! long, and orders are obeyed by hand.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::fact::{
+    Action, Batch, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
+    TargetFact, TargetWord,
+};
+use crate::plan::tests::{ladder, open, scenario};
+use crate::plan::{Bounds, Fit, Place, Plan};
+use crate::run::conductor::{Conductor, Order};
+use crate::spec::scenario::Arrivals;
+use crate::spec::{Extent, Scenario};
+use crate::unit::At;
+use crate::world::TargetOrder;
+
+/// A world in which every request takes as long, a second mostly, and a server may be away for a while.
+#[allow(clippy::struct_excessive_bools)] // a world has many switches
+pub struct Toy {
+    pub plan: Rc<Plan>,
+    pub conductor: Conductor,
+    pub now: At,
+    pub seq: u64,
+    /// Sent, place, lane, due.
+    pub in_flight: VecDeque<(At, Place, u32, At)>,
+    pub away: Option<(At, At)>,
+    pub entries: Vec<Entry>,
+    pub orders: Vec<Order>,
+    pub probes: u64,
+    /// How long every answer takes.
+    pub answer_us: u64,
+    /// Whether the server never answers again after ten seconds.
+    pub stuck: bool,
+    /// Whether a sensor reads every ten seconds that the server is there.
+    pub sensor: bool,
+    /// Whether probes get no answer.
+    pub silent: bool,
+    /// The depth that the server dies of, for five seconds each time.
+    pub deadly: Option<u64>,
+    /// When the server's process is launched, and the action that it is launched for.
+    pub launch: Option<(At, u64)>,
+    /// From when to when the engine stands still though its probes are answered.
+    pub frozen: Option<(At, At)>,
+    /// What the engine has generated.
+    pub generated: f64,
+    /// From when on one request ends with an error frame, though the server is well.
+    pub hiccup: Option<At>,
+}
+
+impl Toy {
+    pub fn new(extent: Extent, reference_laps: u64) -> Toy {
+        Toy::of(scenario(&[0, 4096], &[1, 2]), extent, reference_laps)
+    }
+
+    /// Two depths with an arrival every second and a half, ten to a round.
+    pub fn open(seconds: u64, arrivals: Arrivals) -> Toy {
+        let extent = Extent::Duration(Duration::from_secs(seconds));
+        let mut scenario = open(&[0, 4096], &[1.0 / 1.5], 10);
+        ladder(&mut scenario).arrivals = arrivals;
+        Toy::of(scenario, extent, 0)
+    }
+
+    pub fn of(mut scenario: Scenario, extent: Extent, reference_laps: u64) -> Toy {
+        scenario.extent = extent;
+        scenario.reference_laps = reference_laps;
+        let plan = Rc::new(Plan::new(&scenario, 7, Bounds::default()).unwrap());
+        Toy {
+            conductor: Conductor::new(plan.clone()),
+            plan,
+            now: At::ZERO,
+            seq: 0,
+            in_flight: VecDeque::new(),
+            away: None,
+            entries: Vec::new(),
+            orders: Vec::new(),
+            probes: 0,
+            answer_us: 1_000_000,
+            stuck: false,
+            sensor: false,
+            silent: false,
+            deadly: None,
+            launch: None,
+            frozen: None,
+            generated: 0.0,
+            hiccup: None,
+        }
+    }
+
+    pub fn seconds(seconds: u64) -> Toy {
+        Toy::new(Extent::Duration(Duration::from_secs(seconds)), 2)
+    }
+
+    pub fn record(&mut self, at: At, fact: Fact) {
+        let entry = Entry { segment: 0, seq: self.seq, at, fact };
+        self.seq += 1;
+        self.conductor.take(&entry);
+        self.entries.push(entry);
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
+    pub fn request(&self, flight: (At, Place, u32, At), ended: Ended) -> Request {
+        let (sent, place, lane, due) = flight;
+        let phase = *self.phases().iter().rfind(|phase| **phase != Phase::Drain).unwrap();
+        let ask = self.plan.ask(phase, place, lane, due, &Fit::guess(self.plan.corpus()));
+        Request {
+            phase,
+            workload: ask.workload.to_owned(),
+            class: ask.class,
+            lane,
+            slot: ask.slot,
+            session: None,
+            turn: None,
+            cell: ask.cell,
+            lap: ask.lap,
+            repeat: ask.repeat,
+            due: ask.due,
+            sent,
+            done: self.now,
+            first_byte_us: None,
+            ttft_us: Some(500_000),
+            ttft_content_us: None,
+            last_us: Some(900_000),
+            prompt_tokens: None,
+            cached_tokens: None,
+            output_tokens: Some(16),
+            reasoning_tokens: None,
+            first_tokens: Some(1),
+            chunks: 16,
+            max_gap_us: None,
+            peak_tokens: None,
+            idle_us: None,
+            ended,
+            stage: if ended.is_good() { Stage::Closing } else { Stage::Connect },
+            finish: None,
+            http_status: None,
+            error: String::new(),
+            checks: Vec::new(),
+            answer: None,
+        }
+    }
+
+    pub fn up(&mut self, value: f64) {
+        let reading = Reading::single(Source::Engine, "up", value);
+        self.record(self.now, Fact::Reading(reading));
+    }
+
+    pub fn obey(&mut self) {
+        while let Some(order) = self.conductor.due(self.now) {
+            self.orders.push(order.clone());
+            match order {
+                Order::Record(fact) => {
+                    self.record(self.now, fact.clone());
+                    self.heed(&fact);
+                }
+                Order::Send(place, lane, due) => {
+                    self.in_flight.push_back((self.now, place, lane, due));
+                }
+                Order::Probe => {
+                    self.probes += 1;
+                    let value = f64::from(u8::from(!self.is_away()));
+                    if !self.silent {
+                        self.up(value);
+                    }
+                }
+                Order::Cut(_) => self.end_all(Ended::Cut),
+                Order::LastLook => {}
+            }
+        }
+    }
+
+    /// A server that longhaul started takes orders: it is gone at once, and launched two
+    /// seconds later where it is to be, and there ten seconds after that.
+    pub fn heed(&mut self, fact: &Fact) {
+        let Fact::Action(action) = fact else { return };
+        let Some(order) = TargetOrder::parse(&action.what) else { return };
+        if order != TargetOrder::Launch {
+            self.away = Some((self.now, At(u64::MAX)));
+            self.end_all(Ended::Truncated);
+            let exited = TargetFact::new(TargetWord::Exited, "as asked");
+            self.record(self.now, Fact::Target(TargetFact { action: Some(action.id), ..exited }));
+        }
+        if order != TargetOrder::Stop {
+            self.launch = Some((At(self.now.0 + 2_000_000), action.id));
+        }
+    }
+
+    /// The process of a server that longhaul started ends by itself.
+    pub fn dies(&mut self) {
+        self.away = Some((self.now, At(u64::MAX)));
+        self.end_all(Ended::Truncated);
+        let exited = TargetFact::new(TargetWord::Exited, "signal 9");
+        self.record(self.now, Fact::Target(exited));
+    }
+
+    pub fn launched(&mut self) {
+        let Some((_, action)) = self.launch.take_if(|(at, _)| *at <= self.now) else { return };
+        self.away = Some((self.now, At(self.now.0 + 10_000_000)));
+        self.frozen = None;
+        let launched = TargetFact::new(TargetWord::Launched, "");
+        self.record(self.now, Fact::Target(TargetFact { action: Some(action), ..launched }));
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
+    /// What the sensors tell every ten seconds: that it is there, and how far it is.
+    pub fn look(&mut self) {
+        let up = !self.is_away();
+        self.up(f64::from(u8::from(up)));
+        if up {
+            self.generated += f64::from(u8::from(!self.is_frozen()));
+            let reading =
+                Reading::single(Source::Engine, "generation_tokens_total", self.generated);
+            self.record(self.now, Fact::Reading(reading));
+        }
+        let in_flight = self.in_flight.len() as f64;
+        let reading = Reading::single(Source::Own, "in_flight", in_flight);
+        self.record(self.now, Fact::Reading(reading));
+    }
+
+    pub fn end_all(&mut self, ended: Ended) {
+        while let Some(flight) = self.in_flight.pop_front() {
+            let request = self.request(flight, ended);
+            self.record(self.now, Fact::Request(Box::new(request)));
+        }
+    }
+
+    /// A tenth of a second passes, or less if the conductor wants to be woken.
+    pub fn step(&mut self) {
+        self.obey();
+        let next = At((self.now.0 / 100_000 + 1) * 100_000);
+        self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
+        self.launched();
+        if self.is_away() {
+            self.end_all(Ended::Refused);
+        }
+        let asked =
+            |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.at(flight.1).0.cell.depth);
+        if self.deadly.is_some() && asked(self) == self.deadly && !self.is_away() {
+            self.away = Some((self.now, At(self.now.0 + 5_000_000)));
+            self.end_all(Ended::Truncated);
+        }
+        while let Some(flight) = self.in_flight.front().copied() {
+            let stuck = self.stuck && self.now.seconds() > 10.0 || self.is_frozen();
+            if stuck || self.now.since(flight.0) < self.answer_us {
+                break;
+            }
+            self.in_flight.pop_front();
+            let broken = self.hiccup.take_if(|from| self.now >= *from).is_some();
+            let ended = if broken { Ended::ErrorFrame } else { Ended::Completed };
+            let request = self.request(flight, ended);
+            self.record(self.now, Fact::Request(Box::new(request)));
+        }
+        if self.sensor && self.now.0.is_multiple_of(10_000_000) {
+            self.look();
+        }
+    }
+
+    pub fn run(&mut self) -> ClosedBecause {
+        for _ in 0..1_000_000 {
+            self.step();
+            if self.conductor.is_closed() {
+                break;
+            }
+        }
+        match &self.entries.last().unwrap().fact {
+            Fact::Closed(closed) => closed.because,
+            other => panic!("the last entry is {other:?}"),
+        }
+    }
+
+    pub fn phases(&self) -> Vec<Phase> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match &entry.fact {
+                Fact::Phase(began) => Some(began.phase),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn batches(&self) -> Vec<Batch> {
+        let batch = |entry: &Entry| match &entry.fact {
+            Fact::Batch(batch) => Some(batch.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(batch).collect()
+    }
+
+    pub fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Vec<&Request> {
+        let requests = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Request(request) => Some(&**request),
+            _ => None,
+        });
+        requests.filter(|request| wanted(request)).collect()
+    }
+
+    pub fn sends(&self) -> Vec<Order> {
+        let orders = self.orders.iter().filter(|order| matches!(order, Order::Send(..)));
+        orders.cloned().collect()
+    }
+
+    pub fn act(&mut self, what: &str) {
+        let action = Action { id: 1, what: what.to_owned(), note: String::new() };
+        self.record(self.now, Fact::Action(action));
+    }
+}
