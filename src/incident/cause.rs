@@ -45,6 +45,8 @@ struct Case {
     hung: bool,
     /// Whether its process has ended and is not there again.
     dead: bool,
+    /// The last sign that it did not serve: what came before it was no recovery.
+    broke: At,
 }
 
 impl Case {
@@ -172,7 +174,7 @@ impl Causes {
             again: BTreeMap::new(),
         };
         let (away, hung, dead) = (false, false, false);
-        let mut case = Case { incident, marks: Vec::new(), away, hung, dead };
+        let mut case = Case { incident, marks: Vec::new(), away, hung, dead, broke: from };
         // What was said shortly before may be why.
         let before = from.0.saturating_sub(NEAR_US);
         for (of, shown) in self.loose.drain(..) {
@@ -226,6 +228,7 @@ impl Causes {
         case.incident.from = case.incident.from.min(since);
         case.incident.until = None;
         case.away = true;
+        case.broke_at(since);
         show(case, Shown::plain(Mark::Away, entry));
         for doubt in doubts {
             doubted(case, doubt);
@@ -271,6 +274,7 @@ impl Causes {
                 case.incident.from = case.incident.from.min(from);
                 case.incident.until = None;
                 case.dead = true;
+                case.broke_at(entry.at);
                 show(case, Shown::told(mark, entry, &target.evidence));
             }
             TargetWord::Hung => {
@@ -351,9 +355,10 @@ impl Causes {
         let Some(ttft_us) = request.ttft_us.filter(|_| request.ended.is_good()) else { return };
         let first = At(request.sent.0.saturating_add(ttft_us));
         let Some(case) = self.cases.last_mut() else { return };
+        let broke = case.broke;
         let incident = &mut case.incident;
-        let began = incident.recovery.detected.unwrap_or(incident.from);
-        if incident.segment != entry.segment || first <= began || request.sent < incident.from {
+        let began = incident.recovery.detected.unwrap_or(incident.from).max(broke);
+        if incident.segment != entry.segment || first <= began {
             return;
         }
         let depth = request.cell.depth;
@@ -402,6 +407,16 @@ impl Causes {
 }
 
 impl Case {
+    /// It did not serve at this instant: tokens that came before are no recovery from it.
+    fn broke_at(&mut self, at: At) {
+        self.broke = self.broke.max(at);
+        let after = |token: &At| *token > self.broke;
+        let incident = &mut self.incident;
+        incident.recovery.first_token = incident.recovery.first_token.filter(after);
+        incident.recovery.same_depth = incident.recovery.same_depth.filter(after);
+        incident.again.retain(|_, token| after(token));
+    }
+
     fn was_away(&self) -> bool {
         self.marks.iter().any(|shown| shown.mark == Mark::Away)
     }
@@ -421,6 +436,9 @@ fn doubted(case: &mut Case, doubt: Doubt) {
             case.incident.in_flight += 1;
             case.incident.depth = case.incident.depth.max(Some(depth));
         }
+    }
+    if matches!(doubt.shown.mark, Mark::Broke | Mark::AnsweredDead) {
+        case.broke_at(doubt.shown.at);
     }
     show(case, doubt.shown);
 }

@@ -335,6 +335,31 @@ fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
 }
 
 #[test]
+fn a_token_between_the_first_sign_and_the_death_is_no_way_back() {
+    let mut story = Story::soaking();
+    let mut late = story.request(19.9, 4096);
+    (late.ttft_us, late.done) = (Some(120_000), Story::at(20.05));
+    story.push(20.0, fact(TargetWord::OutOfMemory, "oom"));
+    story.push(20.05, Fact::Request(Box::new(late))).push(20.1, exited(137, true));
+    story.bad(20.1, 4096, Ended::Truncated, "unexpected EOF").up(20.5, false).up(21.0, false);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[0].recovery.first_token, None, "{:#?}", incidents[0].recovery);
+}
+
+#[test]
+fn what_was_in_flight_when_it_hung_shows_that_it_is_back() {
+    let hung = TargetFact::new(TargetWord::Hung, "nothing moves").since(At(20_000_000));
+    let mut story = Story::soaking();
+    story.push(80.0, Fact::Target(hung));
+    let mut held = story.request(19.0, 4096);
+    (held.ttft_us, held.last_us, held.done) = (Some(101_000_000), None, Story::at(121.0));
+    story.push(120.0, fact(TargetWord::Moving, "")).push(121.0, Fact::Request(Box::new(held)));
+    let first_token = incidents(&story)[0].recovery.first_token;
+    assert_eq!(first_token, Some(At(120_000_000)));
+}
+
+#[test]
 fn two_exits_with_a_good_answer_between_them_are_two() {
     let mut story = Story::soaking();
     for from in [20.0, 50.0] {
