@@ -12,6 +12,8 @@ pub mod floor;
 pub mod held;
 pub mod policy;
 pub mod start;
+#[cfg(test)]
+pub mod story;
 
 pub use decide::{Basis, Margins, Row, Side, Word};
 pub use decision::Decision;

@@ -132,12 +132,17 @@ pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
 fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
-        let inside = if is_run(path) { Vec::new() } else { runs_in(path) };
-        if inside.is_empty() {
+        if is_run(path) {
             folders.push(path.clone());
-        } else {
-            folders.extend(inside);
+            continue;
         }
+        let inside = runs_in(path);
+        if inside.is_empty() {
+            let what = format!("`{}` is no run folder, and holds none", path.display());
+            return Err(Mistake::new(what)
+                .hint("the folder that `longhaul run` named at its end, as runs/tonight"));
+        }
+        folders.extend(inside);
     }
     if folders.len() > RUNS_MAX {
         let what = format!("{} runs on a side; {RUNS_MAX} are the most", folders.len());

@@ -7,6 +7,8 @@ pub mod junit;
 pub mod markdown;
 pub mod terminal;
 
+use std::fmt::Write;
+
 use crate::compare::{Basis, Comparison, Margins, Place, Policy, Row, Variable, Word};
 use crate::measure::Measure;
 
@@ -92,7 +94,7 @@ pub fn place(place: Place, rows: &[Row]) -> String {
             .filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load))
     };
     if alike().any(|other| (other.cell.prompt, other.cell.output) != (cell.prompt, cell.output)) {
-        text.push_str(&format!("/p{}", cell.prompt));
+        let _ = write!(text, "/p{}", cell.prompt);
     }
     let same_cell = |other: Place| other.cell == cell && other.class != place.class;
     if alike().any(same_cell) {
@@ -114,7 +116,16 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {} %", signed(low), signed(high)),
     );
-    let surely = if row.is_suggestive() && row.word != Word::Inconclusive { "?" } else { "" };
+    // Where nothing decides, it is at least said that the margin was passed.
+    let note = match row.basis {
+        Basis::Floor if row.word != Word::Inconclusive => "?".to_owned(),
+        Basis::Nothing
+            if row.cost() > 1.0 + row.margin || row.cost() < 1.0 / (1.0 + row.margin) =>
+        {
+            format!(", over {}", super::layout::percent_short(row.margin))
+        }
+        _ => String::new(),
+    };
     vec![
         place(row.key.place, rows),
         measure(row),
@@ -122,13 +133,14 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         amount(row.key.measure, row.candidate.value),
         format!("{} %", signed(row.ratio)),
         interval,
-        format!("{}{surely}", row.word.word()),
+        format!("{}{note}", row.word.word()),
     ]
 }
 
 /// A ratio as a change in percent, with its sign.
 fn signed(ratio: f64) -> String {
-    format!("{:+.1}", (ratio - 1.0) * 100.0)
+    let text = format!("{:+.1}", (ratio - 1.0) * 100.0);
+    if text == "-0.0" { "+0.0".to_owned() } else { text }
 }
 
 /// Policies, told in a few words each: `crashes 0 → 1 BROKEN`, `ooms not observed`.
@@ -188,3 +200,6 @@ pub fn unit(measure: Measure) -> &'static str {
         crate::measure::Unit::Share => "fraction",
     }
 }
+
+#[cfg(test)]
+mod tests;
