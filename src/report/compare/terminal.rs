@@ -1,7 +1,7 @@
 //! A comparison for a terminal or a forum: 80 columns.
 
 use crate::compare::Comparison;
-use crate::report::layout::{LABEL, counted, cut, finish, labelled, table, wrap};
+use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
 
 use super::{beside, columns, decision, is_told, method, policy, tally, variable, variables};
 
@@ -38,7 +38,7 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
     lines.extend(rows(comparison, wide));
     lines.push(String::new());
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
-    lines.extend(labelled("policy", wrap(&policies.join(" · "), WIDTH - LABEL)));
+    lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
     lines.extend(under("method", &[method(comparison)], 3));
     finish(&lines, if wide { 400 } else { WIDTH })
 }

@@ -23,7 +23,7 @@ fn the_terminal_says_the_decision_first_and_keeps_to_eighty_columns() {
         "because    crashes 0 → 1: new",
         "ttft at d0/c1 +10.0 %",
         "crashes 0 → 1 BROKEN",
-        "d4096/c1  tpot      810 ms     892 ms  +10.0 %",
+        "d4096/c1  tpot     810 ms     892 ms  +10.0 %",
         "regression",
         "method     exact test over 6 and 6 starts; margins 5 %, of p95 10 %",
     ] {
