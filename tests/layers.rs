@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the roof to the ground. A room may use rooms of lower floors only.
-const FLOORS: [&[&str]; 20] = [
+const FLOORS: [&[&str]; 21] = [
     &["main"],
     &["cli"],
     &["command"],
     &["serve"],
     &["report"],
+    &["sweep"],
     &["verdict"],
     &["analysis"],
     &["journal"],
