@@ -127,6 +127,9 @@ mod tests {
         let order = order(2, 3);
         let done = [order[3], order[0], order[1]].map(|turn| (turn, Outcome::Ran));
         assert_eq!(next(&order, &done), Some(order[2]));
-        assert_eq!(next(&order, &order.iter().map(|t| (*t, Outcome::Ran)).collect::<Vec<_>>()), None);
+        assert_eq!(
+            next(&order, &order.iter().map(|t| (*t, Outcome::Ran)).collect::<Vec<_>>()),
+            None
+        );
     }
 }
