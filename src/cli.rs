@@ -122,6 +122,9 @@ struct Driven {
     /// has the names
     #[arg(long, value_name = "AILMENT")]
     ailment: Vec<String>,
+    /// Makes the simulated server's noise, in place of the seed: another start of the same server
+    #[arg(long, value_name = "SEED")]
+    server_seed: Option<u64>,
     /// The run folder; it must not exist, or be empty
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -300,6 +303,7 @@ impl From<Driven> for command::drive::Wish {
         command::drive::Wish {
             asked: args.asked.into(),
             ailments: args.ailment,
+            server_seed: args.server_seed,
             output: args.output,
             stop_on_fail: args.stop_on_fail,
             wide: args.wide,

@@ -34,6 +34,7 @@ pub mod serve;
 pub mod sim;
 pub mod spec;
 pub mod stats;
+pub mod sweep;
 pub mod target;
 pub mod timeline;
 pub mod unit;

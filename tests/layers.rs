@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 21] = [
     &["command"],
     &["serve"],
     &["report"],
-    &["compare"],
+    &["compare", "sweep"],
     &["verdict"],
     &["analysis"],
     &["journal"],

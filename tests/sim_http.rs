@@ -46,6 +46,7 @@ fn setup() -> Setup {
         prefix_caching: true,
         speculative_tokens: 1,
         reasoning: true,
+        refuses: false,
         first_start_s: 0.0,
     }
 }

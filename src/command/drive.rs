@@ -16,6 +16,7 @@ use super::{Asked, Format, mistake, report, say, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::{Closed, Entry, Fact};
+use crate::journal::manifest::Sweep;
 use crate::observe::here;
 use crate::run::Watcher;
 use crate::run::conductor::Order;
@@ -33,6 +34,13 @@ pub struct Wish {
     pub asked: Asked,
     /// Faults of the simulated server.
     pub ailments: Vec<String>,
+    /// What the simulated server's noise is made from, where it is not what the load is: another
+    /// start of the same server.
+    pub server_seed: Option<u64>,
+    /// Where the run stands in a sweep.
+    pub sweep: Option<Sweep>,
+    /// Warnings and notes were told before.
+    pub quiet: bool,
     /// The model to ask for.
     pub model: Option<String>,
     /// The run folder.
@@ -43,6 +51,13 @@ pub struct Wish {
     pub wide: bool,
     /// The verb, and the flags that only this verb has, for the line that does it again.
     pub again: Again,
+}
+
+impl Wish {
+    /// What the simulated server's noise, and the moments of its ailments, are made from.
+    pub fn server_seed(&self) -> u64 {
+        self.server_seed.unwrap_or(self.asked.seed)
+    }
 }
 
 /// What the line that does it again has of its verb.

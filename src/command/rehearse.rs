@@ -112,6 +112,8 @@ struct Rehearsal {
     host: Rc<Host>,
     timeline: Timeline,
     planned_us: Option<u64>,
+    /// Whether the server never comes up, by what the recipe asks of it.
+    refuses: bool,
 }
 
 impl Rehearsal {
@@ -121,18 +123,19 @@ impl Rehearsal {
             return Err(no_profile());
         };
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH + EPOCH);
-        let seed = wish.asked.seed;
+        let seed = wish.server_seed();
         let setup = Setup::of(recipe, profile);
+        let refuses = setup.refuses;
         let engine = Engine::new(setup, seed, ailments.clone(), At::ZERO);
         let (tell, signs) = signs();
         let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(tell)));
         let driving = desk.clone();
         let driven = tokio::task::spawn_local(async move { driving.drive().await });
         let driven = RefCell::new(Some(driven));
-        let (planned_us, _) = prepare::planned_us(specs, seed);
+        let (planned_us, _) = prepare::planned_us(specs, wish.asked.seed);
         let host = Rc::new(Host::new(timeline, seed, ailments));
         let signs = RefCell::new(Some(signs));
-        Ok(Rehearsal { desk, signs, driven, host, timeline, planned_us })
+        Ok(Rehearsal { desk, signs, driven, host, timeline, planned_us, refuses })
     }
 }
 
@@ -151,6 +154,12 @@ impl Setting for Rehearsal {
         // Who comes second finds the way closed, and a server of which nothing is heard.
         let signs = self.signs.take().unwrap_or_else(|| signs().1);
         SimTarget::new(signs, self.timeline, Box::new(give))
+    }
+
+    /// A simulated server is up before anybody asks; one that cannot come up is a verdict on
+    /// the recipe.
+    fn starts(&self) -> bool {
+        self.refuses
     }
 
     fn timeline(&self) -> Timeline {

@@ -110,15 +110,8 @@ fn specs(wish: &mut Wish) -> Result<Specs, Mistake> {
         .hint("--start process, docker, podman or sparkrun to start the recipe")
         .hint("--simulate to drive the built-in simulated server"));
     }
-    if !simulate && !wish.drive.ailments.is_empty() {
-        return Err(Mistake::new(
-            "--ailment is a fault of the simulated server, and this one is real",
-        )
-        .hint("--simulate in place of --endpoint"));
-    }
-    if !simulate && asked.profile.is_some() {
-        let what = "--profile is the machine of the simulated server, and this server is real";
-        return Err(Mistake::new(what).hint("longhaul plan takes rates from a profile"));
+    if !simulate {
+        real(&wish.drive)?;
     }
     let reading = asked.reading(simulate.then_some(FLAGSHIP))?;
     let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
@@ -141,6 +134,25 @@ fn specs(wish: &mut Wish) -> Result<Specs, Mistake> {
         return Err(no_profile());
     }
     Ok(Specs { recipe, scenario, profile, simulate })
+}
+
+/// What only the simulated server has.
+fn real(wish: &drive::Wish) -> Result<(), Mistake> {
+    if !wish.ailments.is_empty() {
+        return Err(Mistake::new(
+            "--ailment is a fault of the simulated server, and this one is real",
+        )
+        .hint("--simulate in place of --endpoint"));
+    }
+    if wish.server_seed.is_some() {
+        let what = "--server-seed makes the simulated server's noise, and this server is real";
+        return Err(Mistake::new(what).hint("--seed makes the load"));
+    }
+    if wish.asked.profile.is_some() {
+        let what = "--profile is the machine of the simulated server, and this server is real";
+        return Err(Mistake::new(what).hint("longhaul plan takes rates from a profile"));
+    }
+    Ok(())
 }
 
 /// What only this verb has on its command line.

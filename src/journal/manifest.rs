@@ -41,6 +41,8 @@ pub struct Manifest {
     pub added: Vec<String>,
     /// What the load was made from.
     pub seed: u64,
+    /// What the simulated server's noise was made from, where that is another seed.
+    pub server_seed: Option<u64>,
     /// Fingerprint of the plan, not of what was sent.
     pub plan_fingerprint: String,
     /// What the plan resolved to: depths, laps, limits.
@@ -82,6 +84,7 @@ impl Default for Manifest {
             command: None,
             added: Vec::new(),
             seed: 0,
+            server_seed: None,
             plan_fingerprint: String::new(),
             plan: Value::Null,
             warnings: Vec::new(),

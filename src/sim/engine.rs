@@ -106,8 +106,11 @@ impl Engine {
     /// [`Setup::first_start_s`] says so.
     pub fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> Engine {
         let scheduler = Scheduler::new(&setup);
-        // vLLM refuses to start with a max_model_len that the cache cannot hold.
-        setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
+        // vLLM refuses to start with a max_model_len that the cache cannot hold; one that nobody
+        // asked for is cut.
+        if !setup.refuses {
+            setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
+        }
         let mut engine = Engine {
             life: Life::Up,
             scheduler,
@@ -131,7 +134,7 @@ impl Engine {
         engine
     }
 
-    /// What is simulated, `max_model_len` cut to what the cache holds.
+    /// What is simulated, a `max_model_len` that nobody asked for cut to what the cache holds.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }

@@ -25,6 +25,9 @@ pub struct Setup {
     pub reasoning: bool,
     /// Seconds until the first start is ready. 0: it is up when it is first looked at.
     pub first_start_s: f64,
+    /// Whether the recipe asks for a `max_model_len` that the cache cannot hold: vLLM then
+    /// refuses every start.
+    pub refuses: bool,
 }
 
 /// vLLM's default of `--max-num-seqs` on a large GPU.
@@ -44,6 +47,7 @@ impl Setup {
             served.push(model.clone());
         }
         let at_least_one = |name: &str, default| recipe.whole(name).unwrap_or(default).max(1);
+        let refuses = recipe.whole("max_model_len").is_some_and(|len| len > profile.kv_tokens);
         Setup {
             profile: profile.clone(),
             model,
@@ -55,6 +59,7 @@ impl Setup {
             speculative_tokens: speculative_tokens(recipe),
             reasoning: recipe.settings.get("reasoning_parser").is_some_and(|name| !name.is_empty()),
             first_start_s: 0.0,
+            refuses,
         }
     }
 
@@ -115,6 +120,7 @@ pub(crate) mod tests {
             speculative_tokens: 1,
             reasoning: false,
             first_start_s: 0.0,
+            refuses: false,
         }
     }
 
@@ -153,6 +159,15 @@ pub(crate) mod tests {
         assert!(setup.reasoning);
         assert!(!setup.prefix_caching, "a hybrid model has no prefix cache unless it is asked for");
         assert_eq!(setup.max_num_batched_tokens, MAX_NUM_BATCHED_TOKENS);
+    }
+
+    #[test]
+    fn a_length_that_the_cache_cannot_hold_is_refused_where_the_recipe_asks_for_it() {
+        let profile = record(1.0).profile;
+        let refuses = |len: &str| Setup::of(&recipe(&[("max_model_len", len)]), &profile).refuses;
+        assert!(refuses("600001") && !refuses("600000"));
+        let small = Profile { kv_tokens: 1000, ..profile };
+        assert!(!Setup::of(&recipe(&[]), &small).refuses, "nobody asked for a length");
     }
 
     #[test]

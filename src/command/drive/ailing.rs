@@ -22,8 +22,8 @@ pub fn warnings(wish: &Wish, specs: &Specs) -> Vec<String> {
     let Ok(ailments) = read(&wish.ailments) else { return Vec::new() };
     let setup = specs.recipe.as_ref().zip(specs.profile.as_ref());
     let setup = setup.map(|(recipe, profile)| Setup::of(recipe, profile));
-    let seed = wish.asked.seed;
-    let (planned_us, warmup_us) = planned_us(specs, seed);
+    let seed = wish.server_seed();
+    let (planned_us, warmup_us) = planned_us(specs, wish.asked.seed);
     let outlook = Outlook { ailments: &ailments, planned_us, warmup_us, seed };
     let texts = wish.ailments.iter().zip(&ailments).enumerate();
     let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {

@@ -27,6 +27,8 @@ pub fn manifest_of<S: Setting>(
         command: recipe.command.clone(),
         added: setting.added(),
         seed: wish.asked.seed,
+        server_seed: wish.server_seed,
+        sweep: wish.sweep.clone(),
         nodes: vec![setting.node()],
         segments: vec![setting.anchor()],
         again: again(wish, specs, recipe),
@@ -108,6 +110,7 @@ fn again(wish: &Wish, specs: &Specs, recipe: &Recipe) -> String {
         words.push("--stop-on-fail".to_owned());
     }
     words.push(format!("--seed {}", wish.asked.seed));
+    words.extend(wish.server_seed.map(|seed| format!("--server-seed {seed}")));
     words.join(" ")
 }
 

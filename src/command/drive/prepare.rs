@@ -141,14 +141,16 @@ async fn ready<S: Setting>(
     let seen = identity::compare(&recipe, &plan, &server);
     let mut warnings = warnings(&recipe, &specs.scenario);
     warnings.extend(ailing::warnings(wish, specs));
-    for warning in &warnings {
-        tell(&format!("warning: {warning}"));
+    if !wish.quiet {
+        for warning in &warnings {
+            tell(&format!("warning: {warning}"));
+        }
+        for seen in seen.iter().filter(|seen| seen.differs) {
+            tell(&format!("note: {}", seen.words()));
+        }
+        let (log, kernel) = setting.sees();
+        dark_gates(&specs.scenario, Sight { log, kernel, metrics: server.metrics.is_some() });
     }
-    for seen in seen.iter().filter(|seen| seen.differs) {
-        tell(&format!("note: {}", seen.words()));
-    }
-    let (log, kernel) = setting.sees();
-    dark_gates(&specs.scenario, Sight { log, kernel, metrics: server.metrics.is_some() });
     if setting.starts() {
         ready_after(&server);
     }

@@ -149,7 +149,7 @@ impl Launch<'_> {
         let cache =
             std::env::var("HF_HOME").unwrap_or_else(|_| format!("{home}/.cache/huggingface"));
         let additions = Additions {
-            name: format!("longhaul-{}", recipe.source.name),
+            name: format!("longhaul-{}", plain(&recipe.source.name)),
             label: format!("{LABEL}={label}"),
             gpus: (gpus != "none").then_some(gpus),
             cache: PathBuf::from(&cache).is_dir().then(|| (cache, CACHE.to_owned())),
@@ -206,6 +206,12 @@ impl Launch<'_> {
     fn label(&self) -> String {
         format!("{:x}-{}", self.timeline.wall_us(), std::process::id())
     }
+}
+
+/// A recipe's name as an engine takes it for a container's.
+fn plain(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
 /// Words as a shell would take them.

@@ -57,7 +57,8 @@ impl Life {
     pub fn begin(wish: &Wish, specs: &Specs) -> Result<Life, Mistake> {
         let seed = wish.drive.asked.seed;
         let (planned_us, _) = prepare::planned_us(specs, seed);
-        let start = || Simulated::start(&wish.drive.ailments, seed, specs, planned_us);
+        let noise = wish.drive.server_seed();
+        let start = || Simulated::start(&wish.drive.ailments, noise, specs, planned_us);
         let sim = specs.simulate.then(start).transpose()?;
         let timeline = Timeline::start();
         let (wire, address, secrets) = wire(wish, sim.as_ref(), timeline)?;
@@ -127,7 +128,7 @@ impl Setting for Life {
     }
 
     fn starts(&self) -> bool {
-        self.starts
+        self.starts || self.sim.as_ref().is_some_and(Simulated::refuses)
     }
 
     fn sees(&self) -> (bool, bool) {

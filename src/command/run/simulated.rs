@@ -17,6 +17,7 @@ use crate::timeline::Timeline;
 pub struct Simulated {
     handle: Handle,
     planned_us: Option<u64>,
+    refuses: bool,
     /// What becomes of it, until somebody follows it.
     signs: RefCell<Option<Signs>>,
 }
@@ -36,11 +37,18 @@ impl Simulated {
         let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
             return Err(no_profile());
         };
-        let order = Order { setup: Setup::of(recipe, profile), seed, ailments };
+        let setup = Setup::of(recipe, profile);
+        let refuses = setup.refuses;
+        let order = Order { setup, seed, ailments };
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (tell, signs) = signs();
         let handle = sim::spawn(bind, order, tell)?;
-        Ok(Simulated { handle, planned_us, signs: RefCell::new(Some(signs)) })
+        Ok(Simulated { handle, planned_us, refuses, signs: RefCell::new(Some(signs)) })
+    }
+
+    /// Whether it never comes up, by what the recipe asks of it.
+    pub fn refuses(&self) -> bool {
+        self.refuses
     }
 
     /// Where it listens.

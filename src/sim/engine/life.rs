@@ -63,6 +63,12 @@ impl Engine {
     fn begin_start(&mut self, ready: At) {
         self.machine.start(self.now, self.starts);
         self.rungs = words::rungs(self.now, ready);
+        if self.setup.refuses {
+            // As long as a start takes that is over at once in a rehearsal.
+            let half_us = ((self.setup.first_start_s.max(0.0) * 5e5) as u64).max(START_US_MIN);
+            self.life = Life::Failing { ends: self.later(half_us), back: None };
+            return;
+        }
         self.life = match self.ills.start_fails(self.now) {
             None => Life::Starting { ready },
             Some(again) => {
@@ -77,7 +83,12 @@ impl Engine {
 
     pub(super) fn start_failure(&mut self) {
         let Life::Failing { back, .. } = self.life else { return };
-        self.say(self.writer().start_failed());
+        let writer = self.writer();
+        self.say(if self.setup.refuses {
+            writer.cache_too_small(self.setup.max_model_len, self.scheduler.capacity())
+        } else {
+            writer.start_failed()
+        });
         self.rungs.clear();
         self.machine.exit(Exit::StartFailed);
         self.life = Life::Down { back };

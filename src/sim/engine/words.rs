@@ -11,6 +11,9 @@ pub const READY: &str = "INFO:     Application startup complete.";
 pub const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
      See root cause above. Failed core proc(s): {'EngineCore': -9}";
 
+/// Bytes of the cache that a token takes, for words only: profiles count in tokens.
+const BYTES_PER_TOKEN: f64 = 8192.0;
+
 /// Who writes, by the number of the server's process.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer(pub u32);
@@ -34,6 +37,25 @@ impl Writer {
         vec![
             self.core("ERROR [core.py:1510] EngineCore failed to start."),
             self.core("ERROR [core.py:1510] ValueError: No available memory for the cache blocks."),
+            "RuntimeError: Engine core initialization failed. See root cause above. \
+             Failed core proc(s): {}"
+                .to_owned(),
+        ]
+    }
+
+    /// The cache cannot hold one request as long as was asked for: `asked` tokens, where it
+    /// holds `capacity`.
+    pub fn cache_too_small(self, asked: u64, capacity: u64) -> Vec<String> {
+        let gib = |tokens: u64| tokens as f64 * BYTES_PER_TOKEN / (1u64 << 30) as f64;
+        let (needed, there) = (gib(asked), gib(capacity));
+        vec![
+            self.core("ERROR [core.py:1584] EngineCore failed to start."),
+            self.core(&format!(
+                "ERROR [core.py:1584] ValueError: To serve at least one request with the models's \
+                 max seq len ({asked}), ({needed:.2} GiB KV cache is needed, which is larger than \
+                 the available KV cache memory ({there:.2} GiB). Based on the available memory, \
+                 the estimated maximum model length is {capacity}."
+            )),
             "RuntimeError: Engine core initialization failed. See root cause above. \
              Failed core proc(s): {}"
                 .to_owned(),
@@ -147,6 +169,8 @@ mod tests {
             [note, Meaning::Progress("ready")]
         );
         let failed = meanings(&writer.start_failed());
+        let too_small = meanings(&writer.cache_too_small(131_072, 76_256));
+        assert!(matches!(too_small[1], Meaning::StartFailed(why) if why.contains("max_model_len")));
         let killed = meanings(&[KILLED_AT_START.to_owned()]);
         assert!(matches!(killed[..], [Meaning::StartFailed(why)] if why.contains("killed")));
         assert!(failed.iter().all(|it| matches!(it, Meaning::StartFailed(_))) && failed.len() == 3);

@@ -274,6 +274,19 @@ fn a_server_whose_starts_fail_is_ready_on_the_next_or_never() {
 }
 
 #[test]
+fn a_length_that_the_cache_cannot_hold_is_refused_at_every_start_in_words() {
+    let mut setup = crate::sim::Setup { refuses: true, ..quiet() };
+    setup.profile.kv_tokens = 4_096;
+    let mut engine = engine(setup, 1, &[]);
+    assert!(!engine.listening());
+    let story = play(&mut engine, LATER);
+    assert_eq!(exits(&story), [(At(SECOND), Exit::StartFailed)]);
+    assert!(story.iter().any(|(_, is)| {
+        matches!(is, Happening::Said(line) if line.contains("max seq len (131072)") && line.ends_with("is 4096."))
+    }));
+}
+
+#[test]
 fn a_crash_whose_start_fails_is_back_one_start_later() {
     let ready = |ailments: &[&str]| {
         let mut engine = engine(quiet(), 1, ailments);
