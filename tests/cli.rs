@@ -28,7 +28,7 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "plan", "sim", "recipe", "list"] {
+    for verb in ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "recipe", "list"] {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
@@ -38,8 +38,15 @@ fn every_verb_has_help() {
 
 #[test]
 fn the_examples_of_the_help_name_options_that_exist() {
-    let verbs: [&[&str]; 5] =
-        [&["run"], &["plan"], &["sim"], &["recipe", "check"], &["recipe", "pin"]];
+    let verbs: [&[&str]; 7] = [
+        &["run"],
+        &["plan"],
+        &["sim"],
+        &["compare"],
+        &["floor"],
+        &["recipe", "check"],
+        &["recipe", "pin"],
+    ];
     for verb in verbs {
         let help = stdout(&longhaul(&[verb, &["--help"]].concat()));
         let (options, examples) = help.split_once("Examples:").expect("examples");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::report::{Judged, judge};
 use super::{finish, mistake, tell};
 use crate::compare::start::About;
-use crate::compare::{Alike, Comparison, Start, compare as decide, floor};
+use crate::compare::{Alike, Comparison, Floor, Start, compare as decide, floor};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -107,12 +107,7 @@ fn text(comparison: &Comparison, format: Format) -> Result<String, Mistake> {
 
 /// Writes the noise floor of several starts of one recipe.
 pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
-    let made = starts(runs).and_then(|starts| {
-        let recipe = starts.first().and_then(|start| start.recipe.as_ref());
-        let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
-        floor::of(&starts, &name)
-    });
-    let made = match made {
+    let made = match floor_of(runs) {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
     };
@@ -125,6 +120,17 @@ pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
     }
     tell(&format!("noise floor of {} starts: {}", made.starts, path.display()));
     Exit::Pass
+}
+
+/// The noise floor of several runs.
+///
+/// # Errors
+/// Too few, of several recipes, or not asked the same.
+pub fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
+    let starts = starts(runs)?;
+    let recipe = starts.first().and_then(|start| start.recipe.as_ref());
+    let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
+    floor::of(&starts, &name)
 }
 
 /// Runs as starts. A folder that holds run folders stands for all of them, in the order of

@@ -104,6 +104,8 @@ pub struct Start {
     pub values: BTreeMap<Key, Value>,
     /// What befell it.
     pub events: Vec<Event>,
+    /// For how much of the time each source was looking, a share.
+    pub sources: Vec<(&'static str, f64)>,
     /// Answers that a parser damaged.
     pub parser_faults: u64,
     /// Requests that ended badly, and all that ended by themselves.
@@ -149,6 +151,7 @@ impl Start {
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values: values(analysis),
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
+            sources: analysis.coverage.sources.iter().map(|half| (half.name, half.share)).collect(),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             never_ready: never_ready(verdict),

@@ -30,6 +30,7 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         hours: 6.0,
         values: values.iter().map(|(key, value)| (*key, Value { value: *value, n: 80 })).collect(),
         events: EVENTS.iter().map(event).collect(),
+        sources: vec![("requests", 1.0)],
         parser_faults: 0,
         errors: (0, 80),
         never_ready: None,

@@ -9,7 +9,8 @@ pub mod terminal;
 
 use std::fmt::Write;
 
-use crate::compare::{Basis, Comparison, Margins, Place, Policy, Row, Variable, Word};
+use crate::analysis::coverage::COVERED_MIN;
+use crate::compare::{Basis, Comparison, Margins, Noted, Place, Policy, Row, Variable, Word};
 use crate::measure::Measure;
 
 use super::layout::{amount, counted};
@@ -151,6 +152,26 @@ pub fn policy(policy: &Policy) -> String {
         crate::compare::PolicyWord::Held => format!("{} {counts}", policy.name),
         word => format!("{} {counts} {}", policy.name, word.word()),
     }
+}
+
+/// What is not gated: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
+pub fn noted(noted: &Noted) -> String {
+    let side = |value: Option<f64>| match value {
+        None => "unknown".to_owned(),
+        Some(share) if noted.is_share => super::layout::percent_short(share),
+        Some(number) => crate::unit::grouped(number),
+    };
+    format!("{} {} → {}", noted.name, side(noted.base), side(noted.candidate))
+}
+
+/// Who was looking: `the same sources on both sides`, or those that were not.
+pub fn seen(comparison: &Comparison) -> Vec<String> {
+    let is_light = |noted: &Noted| {
+        [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
+    };
+    let dark: Vec<String> =
+        comparison.coverage.iter().filter(|it| !is_light(it)).map(noted).collect();
+    if dark.is_empty() { vec!["every source on both sides".to_owned()] } else { dark }
 }
 
 /// How many rows there are of each word, those that are told by themselves aside.
