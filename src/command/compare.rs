@@ -191,6 +191,8 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
             fit: sha256(manifest.fit.to_string().as_bytes()),
         },
         recipe: recipe(manifest),
+        container: manifest.container.clone(),
+        command: manifest.command.clone(),
         surroundings: surroundings(manifest),
     }
 }

@@ -120,6 +120,10 @@ pub struct Start {
     pub alike: Alike,
     /// What was served, where the manifest's recipe can be read by itself.
     pub recipe: Option<Reading>,
+    /// The container image and the command that the recipe came to.
+    pub container: Option<String>,
+    /// The command.
+    pub command: Option<String>,
     /// Where, by what, and with what else it ran: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
     /// What the server said it is: version, image …
@@ -137,6 +141,10 @@ pub struct About {
     pub alike: Alike,
     /// What was served.
     pub recipe: Option<Reading>,
+    /// The container image.
+    pub container: Option<String>,
+    /// The rendered command.
+    pub command: Option<String>,
     /// Host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
 }
@@ -159,6 +167,8 @@ impl Start {
             gates: gates(verdict),
             alike: about.alike,
             recipe: about.recipe,
+            container: about.container,
+            command: about.command,
             surroundings: about.surroundings,
             identity: analysis.notes.identity.clone(),
         }

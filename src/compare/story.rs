@@ -38,6 +38,8 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         gates: Vec::new(),
         alike: Alike { scenario: "short".to_owned(), seed: 1, ..Alike::default() },
         recipe: None,
+        container: None,
+        command: None,
         surroundings: BTreeMap::new(),
         identity: BTreeMap::new(),
     }

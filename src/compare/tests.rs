@@ -175,6 +175,17 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
 }
 
 #[test]
+fn of_recipes_that_cannot_be_read_again_what_they_came_to_is_compared() {
+    let of = |name: &str, command: &str| -> Vec<Start> {
+        let with = |start| Start { command: Some(command.to_owned()), ..start };
+        side(name, &A).into_iter().map(with).collect()
+    };
+    let differs = |other: &str| compared(&of("a", "serve x"), &of("b", other)).differs.variables;
+    assert_eq!(differs("serve y")[0].what, "command");
+    assert!(differs("serve x").is_empty());
+}
+
+#[test]
 fn another_version_behind_the_same_recipe_is_a_change_too() {
     let of = |name: &str, version: &str| {
         let mut starts = side(name, &A);
