@@ -22,7 +22,7 @@ pub use calendar::{Calendar, Pass1};
 pub use coverage::{Coverage, Half};
 pub use fold::Fold;
 pub use notes::Notes;
-pub use query::Share;
+pub use query::{Share, statistic};
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 //! what the commands want, and mistakes in them into help.
 
 mod boxed;
+mod compare;
 mod recipe;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use boxed::BoxArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
 
 use crate::command::{self, Format};
@@ -36,6 +38,7 @@ Examples:
   longhaul run --endpoint http://spark:8000     thirty minutes on a server that already runs
   longhaul run --endpoint http://spark:8000 --scenario overnight --recipe my-recipe.yaml
   longhaul report runs/LATEST --wide            the same conclusions again, with all tables
+  longhaul compare runs/base runs/candidate     did it get worse? for people, or for CI
   longhaul plan --scenario overnight            what would be sent, and what it can decide
   longhaul rehearse --scenario overnight --ailment hang=10m@2h
                                                 the night in seconds: would its contract notice?
@@ -49,6 +52,10 @@ enum Verb {
     Run(Box<RunArgs>),
     /// Tell a run again, from its folder alone
     Report(ReportArgs),
+    /// Hold one run against another, or several starts against several: one variable at a time
+    Compare(Box<CompareArgs>),
+    /// Measure by how much starts of one recipe differ on a machine, for comparisons of few runs
+    Floor(FloorArgs),
     /// Say what a scenario amounts to, without sending anything
     Plan(PlanArgs),
     /// Play a whole run in virtual time, against the simulated server: hours in seconds
@@ -256,6 +263,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             };
             command::report::report(&args.run, format)
         }
+        Verb::Compare(args) => args.done(),
+        Verb::Floor(args) => args.done(),
         Verb::Plan(args) => command::plan::plan(&args.into()),
         Verb::Rehearse(args) => command::rehearse::rehearse(args.driven.into()),
         Verb::Sim(args) => command::sim::sim(&args.into()),

@@ -1,6 +1,7 @@
 //! The verbs, one file each: plumbing between the two halves of the house,
 //! which meet only here.
 
+pub mod compare;
 pub mod drive;
 pub mod inputs;
 pub mod list;

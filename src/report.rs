@@ -4,6 +4,7 @@
 //! Foreign text (errors, names, log lines) reaches a terminal only through
 //! `layout`, which lets no control character pass.
 
+pub mod compare;
 pub mod json;
 pub mod layout;
 pub mod progress;

@@ -7,7 +7,10 @@
 
 pub mod dist;
 pub mod hdr;
+pub mod many;
 pub mod poisson;
+pub mod shift;
+pub mod student;
 
 pub use dist::Dist;
 

@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the roof to the ground. A room may use rooms of lower floors only.
-const FLOORS: [&[&str]; 21] = [
+const FLOORS: [&[&str]; 22] = [
     &["main"],
     &["cli"],
     &["command"],
     &["serve"],
     &["report"],
+    &["compare"],
     &["sweep"],
     &["verdict"],
     &["analysis"],
@@ -37,7 +38,7 @@ const FLOORS: [&[&str]; 21] = [
 
 /// Arrows that point down and are forbidden all the same: the halves never meet, the run
 /// sees neither life nor the simulator, and the two sides of the wire share no code.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("run", &["sim", "http", "target", "observe"]),
     (
         "journal",
@@ -45,6 +46,7 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
     ),
     ("analysis", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("verdict", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
+    ("compare", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("report", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("serve", &["run", "journal", "http", "protocol", "answer", "analysis", "verdict", "report"]),
     ("sim", &["protocol", "answer", "incident"]),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Batch, Cell, Class, Ended, Load, Phase, Request, Seq};
+use crate::fact::{Batch, Cell, Class, Ended, Phase, Request, Seq};
 use crate::measure::Quantity;
 use crate::stats::Dist;
 
@@ -49,10 +49,7 @@ pub struct Atom {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     phase: Phase,
-    depth: u64,
-    load: (u8, u64),
-    prompt: u64,
-    output: u64,
+    cell: (u64, (u8, u64), u64, u64),
     class: Class,
     workload: String,
 }
@@ -60,13 +57,7 @@ pub struct Key {
 impl Key {
     /// The key of a part of a run.
     pub fn new(phase: Phase, workload: &str, class: Class, cell: &Cell) -> Key {
-        let load = match cell.load {
-            Load::Streams(streams) => (0, u64::from(streams)),
-            // The bits of positive floats have the order of the floats.
-            Load::PerSecond(rate) => (1, rate.to_bits()),
-        };
-        let (depth, prompt, output) = (cell.depth, cell.prompt, cell.output);
-        Key { phase, depth, load, prompt, output, class, workload: workload.to_owned() }
+        Key { phase, cell: cell.order(), class, workload: workload.to_owned() }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct ClockStep {
 /// What else was noted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
+    /// What server and box said they are, by subject; the last word counts.
+    pub identity: BTreeMap<String, String>,
     /// What differs from recipe or plan.
     pub differs: Vec<(Seq, Seen)>,
     /// longhaul's own failures.
@@ -62,6 +64,9 @@ pub struct Notes {
 impl Notes {
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry) {
+        if let Fact::Seen(seen) = &entry.fact {
+            self.take_identity(seen);
+        }
         match &entry.fact {
             Fact::Seen(seen)
                 if seen.differs
@@ -94,6 +99,13 @@ impl Notes {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn take_identity(&mut self, seen: &Seen) {
+        let has_room = self.identity.len() < NOTES_MAX || self.identity.contains_key(&seen.subject);
+        if has_room && !seen.seen.is_empty() {
+            self.identity.insert(seen.subject.clone(), seen.seen.clone());
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::fact::{Ended, GapKind, Phase, Seq};
 use crate::incident::Incident;
-use crate::measure::{Count, Portion, Quantity};
+use crate::measure::{Count, Portion, Quantity, Statistic};
 use crate::spec::Select;
 use crate::stats::Dist;
 
@@ -22,6 +22,20 @@ impl Share {
     /// The fraction; `None` of nothing.
     pub fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.part as f64 / self.of as f64)
+    }
+}
+
+/// A statistic of some values; `None` with fewer than it needs.
+pub fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
+    if dist.n() < statistic.samples_min() {
+        return None;
+    }
+    match statistic {
+        Statistic::P50 => dist.percentile(0.50),
+        Statistic::P95 => dist.percentile(0.95),
+        Statistic::P99 => dist.percentile(0.99),
+        Statistic::Mean => dist.mean(),
+        Statistic::Max => dist.max(),
     }
 }
 

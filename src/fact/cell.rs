@@ -35,6 +35,16 @@ impl Cell {
         self.depth + self.prompt
     }
 
+    /// Its place in every table: by depth, load, prompt, output; closed loops first.
+    pub fn order(&self) -> (u64, (u8, u64), u64, u64) {
+        let load = match self.load {
+            Load::Streams(streams) => (0, u64::from(streams)),
+            // The bits of positive floats have the order of the floats.
+            Load::PerSecond(rate) => (1, rate.to_bits()),
+        };
+        (self.depth, load, self.prompt, self.output)
+    }
+
     /// Concurrent streams; 0 in an open loop.
     pub fn streams(&self) -> u32 {
         match self.load {

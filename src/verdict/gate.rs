@@ -3,7 +3,7 @@
 //! denominator.
 
 use crate::analysis::coverage::COVERED_MIN;
-use crate::analysis::{Analysis, Half, Share};
+use crate::analysis::{Analysis, Half, Share, statistic};
 use crate::fact::{Ended, Phase};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::{Gate, Limit, Select};
@@ -179,23 +179,11 @@ fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) 
 }
 
 /// A statistic's value, or why there is none.
-fn statistic_of(dist: &Dist, statistic: Statistic) -> Result<f64, String> {
-    let (n, needed) = (dist.n(), statistic.samples_min());
-    if n < needed {
-        return Err(if n == 0 {
-            "n/a (n=0)".to_owned()
-        } else {
-            format!("n/a (n={n} < {needed})")
-        });
-    }
-    let value = match statistic {
-        Statistic::P50 => dist.percentile(0.50),
-        Statistic::P95 => dist.percentile(0.95),
-        Statistic::P99 => dist.percentile(0.99),
-        Statistic::Mean => dist.mean(),
-        Statistic::Max => dist.max(),
-    };
-    value.ok_or_else(|| "n/a (n=0)".to_owned())
+fn statistic_of(dist: &Dist, wanted: Statistic) -> Result<f64, String> {
+    let (n, needed) = (dist.n(), wanted.samples_min());
+    statistic(dist, wanted).ok_or_else(|| {
+        if n == 0 { "n/a (n=0)".to_owned() } else { format!("n/a (n={n} < {needed})") }
+    })
 }
 
 fn judge_statistic(

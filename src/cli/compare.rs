@@ -1,0 +1,123 @@
+//! The arguments of `compare` and `floor`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::command::compare::{self, Format};
+use crate::compare::Margins;
+use crate::exit::Exit;
+use crate::unit;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul compare runs/monday runs/tuesday
+  longhaul compare runs/base runs/candidate --floor floor.json --format markdown
+  longhaul compare runs/base --base runs/base-2 runs/candidate --candidate runs/candidate-2
+  longhaul compare sweep/base sweep/max_num_seqs=8 --one-variable --strict
+
+Exit codes: 0 no gate broken, 1 a regression or a policy gate, 2 your mistake, or runs that cannot
+be compared, 3 what the contract asks for was not observed; with --strict anything undecided.")]
+pub struct CompareArgs {
+    /// The run folder that is held against, or a folder that holds several
+    #[arg(value_name = "BASE")]
+    one: PathBuf,
+    /// The run folder that is judged, or a folder that holds several
+    #[arg(value_name = "CANDIDATE")]
+    other: PathBuf,
+    /// One more run of the base: another start of the server; may be given again
+    #[arg(long, value_name = "RUN")]
+    base: Vec<PathBuf>,
+    /// One more run of the candidate; may be given again
+    #[arg(long, value_name = "RUN")]
+    candidate: Vec<PathBuf>,
+    /// What starts of one recipe differ by on this machine: a file of `longhaul floor`
+    #[arg(long, value_name = "FILE")]
+    floor: Option<PathBuf>,
+    /// A difference that is too small to matter
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = unit::share)]
+    margin: f64,
+    /// The same for p95
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = unit::share)]
+    margin_p95: f64,
+    /// Fail where more than one setting of the recipe was changed
+    #[arg(long)]
+    one_variable: bool,
+    /// Fail where anything that decides is undecided
+    #[arg(long)]
+    strict: bool,
+    /// Compare different loads where they overlap, and mark it
+    #[arg(long)]
+    force: bool,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
+    format: FormatArg,
+    /// Every row
+    #[arg(long)]
+    wide: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    /// A table
+    Terminal,
+    /// A pull-request comment, under 60 KB
+    Markdown,
+    /// For scripts
+    Json,
+    /// Test cases
+    Junit,
+    /// Annotations of a workflow
+    Github,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul floor runs/a runs/b runs/c runs/d -o floor.json
+  longhaul floor nightly-runs -o floor.json")]
+pub struct FloorArgs {
+    /// Runs of one recipe and scenario on one machine, each of a server start of its own; or
+    /// folders that hold some
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// The file; without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl CompareArgs {
+    /// Does it.
+    pub fn done(self) -> Exit {
+        let format = match self.format {
+            FormatArg::Terminal => Format::Terminal { wide: self.wide },
+            FormatArg::Markdown => Format::Markdown,
+            FormatArg::Json => Format::Json,
+            FormatArg::Junit => Format::Junit,
+            FormatArg::Github => Format::Github,
+        };
+        let side =
+            |first: PathBuf, more: Vec<PathBuf>| std::iter::once(first).chain(more).collect();
+        compare::compare(&compare::Wish {
+            base: side(self.one, self.base),
+            candidate: side(self.other, self.candidate),
+            how: crate::compare::Wish {
+                margins: Margins { middle: self.margin, tail: self.margin_p95 },
+                floor: None,
+                force: self.force,
+                one_variable: self.one_variable,
+                strict: self.strict,
+            },
+            floor: self.floor,
+            format,
+        })
+    }
+}
+
+impl FloorArgs {
+    /// Does it.
+    pub fn done(&self) -> Exit {
+        compare::make_floor(&self.runs, self.output.as_deref())
+    }
+}

@@ -1,0 +1,228 @@
+//! `longhaul compare` and `longhaul floor`: runs read, and held side against side.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::report::{Judged, judge};
+use super::{finish, mistake, tell};
+use crate::compare::start::About;
+use crate::compare::{Alike, Comparison, Start, compare as decide, floor};
+use crate::digest::sha256;
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::journal::{self, Manifest};
+use crate::report::compare as told;
+use crate::spec::Source;
+use crate::spec::recipe::{Reading, Wishes, read_as};
+
+/// Bounds the runs of a side.
+const RUNS_MAX: usize = crate::stats::shift::SIDE_MAX;
+
+/// How a comparison is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Terminal {
+        /// Every row.
+        wide: bool,
+    },
+    /// A comment on a pull request.
+    Markdown,
+    /// For programs.
+    Json,
+    /// Test cases.
+    Junit,
+    /// Annotations of a workflow.
+    Github,
+}
+
+/// What the user wants compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Run folders of the base, or folders that hold some.
+    pub base: Vec<PathBuf>,
+    /// The same of the candidate.
+    pub candidate: Vec<PathBuf>,
+    /// How.
+    pub how: crate::compare::Wish,
+    /// The noise floor's file.
+    pub floor: Option<PathBuf>,
+    /// How it is told.
+    pub format: Format,
+}
+
+/// Compares two sides, and says what it comes to.
+pub fn compare(wish: &Wish) -> Exit {
+    let compared = compared(wish).and_then(|comparison| {
+        let text = text(&comparison, wish.format)?;
+        Ok((text, Exit::of(comparison.decision.exit_code)))
+    });
+    match compared {
+        Ok((text, exit)) => finish(&text, exit),
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
+    let mut how = wish.how.clone();
+    if let Some(path) = &wish.floor {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|why| {
+            Mistake::new(format!("the noise floor cannot be read: {why}"))
+                .at(&place)
+                .hint("longhaul floor RUN RUN RUN -o floor.json")
+        })?;
+        how.floor = Some(floor::read(&text, &place)?);
+    }
+    sides(&wish.base, &wish.candidate, &how)
+}
+
+/// Compares two sides of run folders.
+///
+/// # Errors
+/// A folder that is no run, or runs that cannot be compared.
+pub fn sides(
+    base: &[PathBuf],
+    candidate: &[PathBuf],
+    how: &crate::compare::Wish,
+) -> Result<Comparison, Mistake> {
+    let (base, candidate) = (starts(base)?, starts(candidate)?);
+    if let Some(twice) = base.iter().find(|one| candidate.iter().any(|it| it.name == one.name)) {
+        return Err(Mistake::new(format!("`{}` stands on both sides", twice.name))
+            .hint("a run compared with itself is always equivalent, and says nothing"));
+    }
+    decide(&base, &candidate, how)
+}
+
+fn text(comparison: &Comparison, format: Format) -> Result<String, Mistake> {
+    let broken = |why: String| Mistake::new(format!("the comparison cannot be written: {why}"));
+    match format {
+        Format::Terminal { wide } => Ok(told::terminal::render(comparison, wide)),
+        Format::Markdown => Ok(told::markdown::render(comparison)),
+        Format::Json => told::json::render(comparison).map_err(|why| broken(why.to_string())),
+        Format::Junit => told::junit::render(comparison).map_err(broken),
+        Format::Github => Ok(told::annotations::render(comparison)),
+    }
+}
+
+/// Writes the noise floor of several starts of one recipe.
+pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
+    let made = starts(runs).and_then(|starts| {
+        let recipe = starts.first().and_then(|start| start.recipe.as_ref());
+        let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
+        floor::of(&starts, &name)
+    });
+    let made = match made {
+        Ok(made) => made,
+        Err(wrong) => return mistake(&wrong),
+    };
+    // Texts and numbers: nothing in it can fail to be written.
+    let text = serde_json::to_string_pretty(&made).unwrap_or_default() + "\n";
+    let Some(path) = output else { return finish(&text, Exit::Pass) };
+    if let Err(why) = std::fs::write(path, text) {
+        let what = format!("the noise floor cannot be written: {why}");
+        return mistake(&Mistake::new(what).at(path.display().to_string()));
+    }
+    tell(&format!("noise floor of {} starts: {}", made.starts, path.display()));
+    Exit::Pass
+}
+
+/// Runs as starts. A folder that holds run folders stands for all of them, in the order of
+/// their names.
+fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let inside = if is_run(path) { Vec::new() } else { runs_in(path) };
+        if inside.is_empty() {
+            folders.push(path.clone());
+        } else {
+            folders.extend(inside);
+        }
+    }
+    if folders.len() > RUNS_MAX {
+        let what = format!("{} runs on a side; {RUNS_MAX} are the most", folders.len());
+        return Err(Mistake::new(what));
+    }
+    folders.iter().map(|folder| start(folder)).collect()
+}
+
+fn is_run(path: &Path) -> bool {
+    path.join("run.json").is_file()
+}
+
+fn runs_in(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let mut inside: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    inside.sort();
+    inside
+}
+
+fn start(folder: &Path) -> Result<Start, Mistake> {
+    let Judged { analysis, verdict, .. } = judge(folder)?;
+    let manifest = journal::reader::read_manifest(folder)?;
+    Ok(Start::of(about(folder, &manifest), &analysis, &verdict))
+}
+
+/// What a manifest says of a run beside what was measured.
+fn about(folder: &Path, manifest: &Manifest) -> About {
+    let scenario = format!("{} {}", manifest.scenario.sha256, manifest.overrides);
+    let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
+    About {
+        name: folder.display().to_string(),
+        simulated: manifest.simulated,
+        alike: Alike {
+            scenario: manifest.scenario.name.clone(),
+            scenario_sha256: sha256(scenario.as_bytes()),
+            seed: manifest.seed,
+            corpus: corpus.join(" "),
+            plan: manifest.plan_fingerprint.clone(),
+            fit: sha256(manifest.fit.to_string().as_bytes()),
+        },
+        recipe: recipe(manifest),
+        surroundings: surroundings(manifest),
+    }
+}
+
+/// The recipe as the manifest has it; files that it includes are not there any more.
+fn recipe(manifest: &Manifest) -> Option<Reading> {
+    let text = &manifest.recipe;
+    let source =
+        Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
+    if source.text.trim().is_empty() {
+        return None;
+    }
+    read_as(&source, &Wishes::default(), &|_| Ok(None)).ok()
+}
+
+fn surroundings(manifest: &Manifest) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([("longhaul".to_owned(), manifest.longhaul.clone())]);
+    for node in &manifest.nodes {
+        let role = |name: &str| {
+            if node.role == "load" {
+                name.to_owned()
+            } else {
+                format!("{name} of the {}", node.role)
+            }
+        };
+        let parts = [
+            ("host", Some(&node.host)),
+            ("kernel", node.kernel.as_ref()),
+            ("driver", node.driver.as_ref()),
+            ("clocks", node.clocks.as_ref()),
+        ];
+        for (name, value) in parts {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                all.insert(role(name), value.clone());
+            }
+        }
+    }
+    if let Some(profile) = &manifest.profile {
+        let sha256: String = profile.sha256.chars().take(12).collect();
+        all.insert("machine profile".to_owned(), format!("{} {sha256}", profile.name));
+    }
+    if !manifest.ailments.is_empty() {
+        all.insert("ailments".to_owned(), manifest.ailments.join(", "));
+    }
+    all
+}

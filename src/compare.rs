@@ -1,0 +1,108 @@
+//! COMPARED: two sides, of one or more server starts each, cell by cell and
+//! measure by measure, and what is to be decided from it. The replicate is a
+//! server start: requests of one start share its luck, so that more of them
+//! make nothing surer.
+//!
+//! Pure. Reads what `analysis` understood and `verdict` judged; knows no file,
+//! no run, and nothing of how it will be told. `docs/compare.md` has the method.
+
+pub mod decide;
+pub mod decision;
+pub mod floor;
+pub mod held;
+pub mod policy;
+pub mod start;
+
+pub use decide::{Basis, Margins, Row, Side, Word};
+pub use decision::Decision;
+pub use floor::Floor;
+pub use held::{Alike, Differs, Variable};
+pub use policy::{Policy, PolicyWord};
+pub use start::{Key, Place, Start, Value};
+
+use crate::error::Mistake;
+
+/// How two sides are to be compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// What is too small to matter.
+    pub margins: Margins,
+    /// What starts of one recipe differ by on this machine, where it was measured.
+    pub floor: Option<Floor>,
+    /// Compare where the loads overlap, though they are not the same.
+    pub force: bool,
+    /// More than one changed setting is a failure.
+    pub one_variable: bool,
+    /// What is undecided is a failure too.
+    pub strict: bool,
+}
+
+/// Two sides, compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The names of the starts of each side: base, candidate.
+    pub names: [Vec<String>; 2],
+    /// What differs between the sides beside the load.
+    pub differs: Differs,
+    /// Cell by cell and measure by measure: the primary ones first, then in the order of cells.
+    pub rows: Vec<Row>,
+    /// Places that only one side has.
+    pub alone: Vec<Place>,
+    /// What is gated by policy, not by test.
+    pub policies: Vec<Policy>,
+    /// Gates of the contract as the candidate's starts held them, the worst of each: text, word, why.
+    pub gates: Vec<(String, crate::verdict::Word, String)>,
+    /// What it comes to.
+    pub decision: Decision,
+    /// What is too small to matter.
+    pub margins: Margins,
+    /// Whether any of it was simulated.
+    pub simulated: bool,
+    /// How many starts the noise floor was made of, where there was one.
+    pub floor_starts: Option<u32>,
+}
+
+/// Compares.
+///
+/// # Errors
+/// The runs cannot be compared: different loads without `force`, a side of different recipes,
+/// a floor of another load.
+pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Comparison, Mistake> {
+    let differs = held::differs(base, candidate, wish)?;
+    let floor = floor::fitting(wish.floor.as_ref(), base)?;
+    let (mut rows, alone) = decide::rows(base, candidate, wish.margins, floor);
+    decide::adjust(&mut rows);
+    let policies = policy::policies(base, candidate);
+    let decision = decision::decide(&rows, &policies, &differs, wish);
+    let names = [base, candidate].map(|side| side.iter().map(|it| it.name.clone()).collect());
+    let simulated = base.iter().chain(candidate).any(|start| start.simulated);
+    let floor_starts = floor.map(|floor| floor.starts);
+    Ok(Comparison {
+        names,
+        differs,
+        rows,
+        alone,
+        policies,
+        gates: worst_gates(candidate),
+        decision,
+        margins: wish.margins,
+        simulated,
+        floor_starts,
+    })
+}
+
+/// Every gate of a side's contract, with the worst word that any start has for it.
+fn worst_gates(side: &[Start]) -> Vec<(String, crate::verdict::Word, String)> {
+    let mut gates: Vec<(String, crate::verdict::Word, String)> = Vec::new();
+    for gate in side.iter().flat_map(|start| &start.gates) {
+        match gates.iter_mut().find(|(text, ..)| *text == gate.0) {
+            Some(known) if gate.1 > known.1 => *known = gate.clone(),
+            Some(_) => {}
+            None => gates.push(gate.clone()),
+        }
+    }
+    gates
+}
+
+#[cfg(test)]
+mod tests;

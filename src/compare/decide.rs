@@ -1,0 +1,340 @@
+//! Cell by cell and measure by measure: the ratio of two sides, its interval,
+//! and one word. With starts enough on each side the exact test decides; with
+//! fewer, the machine's noise floor makes at most a suggestion.
+
+use std::collections::BTreeMap;
+
+use crate::measure::{Better, Measure, Quantity, Statistic};
+use crate::stats::{many, shift, student};
+
+use super::floor::{Fitting, Spread};
+use super::start::{Key, Place, Start};
+
+/// Confidence of the interval that shows a difference, and of the one that shows there is none
+/// (two one-sided tests at 5 %).
+const CONFIDENCE: f64 = 0.95;
+const CONFIDENCE_ALIKE: f64 = 0.90;
+
+/// Levels after adjustment: no false alarm among the primary ones, one in ten among the others.
+const LEVEL: f64 = 0.05;
+const LEVEL_OTHERS: f64 = 0.10;
+
+/// What is too small to matter, as a fraction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margins {
+    /// Of medians.
+    pub middle: f64,
+    /// Of tails: p95 and beyond.
+    pub tail: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Margins {
+        Margins { middle: 0.05, tail: 0.10 }
+    }
+}
+
+impl Margins {
+    /// The margin of a measure.
+    pub fn of(self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Of(_, Statistic::P95 | Statistic::P99 | Statistic::Max) => self.tail,
+            _ => self.middle,
+        }
+    }
+}
+
+/// What a row comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    /// The interval shows no difference that matters.
+    Equivalent,
+    /// There is a difference, and it is smaller than what matters.
+    Changed,
+    /// Better by more than the margin.
+    Improved,
+    /// It cannot be said.
+    Inconclusive,
+    /// Worse by more than the margin.
+    Regression,
+}
+
+impl Word {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Word::Equivalent => "equivalent",
+            Word::Changed => "changed below the margin",
+            Word::Improved => "improved",
+            Word::Inconclusive => "inconclusive",
+            Word::Regression => "regression",
+        }
+    }
+}
+
+/// What the interval rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// The exact test over server starts, at this confidence.
+    Exact(f64),
+    /// What starts of one recipe differ by here: at most a suggestion.
+    Floor,
+    /// Nothing: there are too few starts, and no floor.
+    Nothing,
+}
+
+/// A side of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Side {
+    /// The median of the starts' values, in the measure's base unit.
+    pub value: f64,
+    /// Starts that have a value.
+    pub starts: usize,
+    /// Samples behind all of them.
+    pub n: u64,
+}
+
+/// A measure at a place, compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What.
+    pub key: Key,
+    /// One of the few that decide.
+    pub primary: bool,
+    /// The base.
+    pub base: Side,
+    /// The candidate.
+    pub candidate: Side,
+    /// Candidate over base: Hodges–Lehmann on the logarithms.
+    pub ratio: f64,
+    /// Its interval of at least 95 %; `None` where nothing gives one.
+    pub interval: Option<(f64, f64)>,
+    /// What the interval rests on.
+    pub basis: Basis,
+    /// What is too small to matter, as a fraction.
+    pub margin: f64,
+    /// The two-sided p-value against the margin, adjusted for the other rows of its family.
+    pub p: Option<f64>,
+    /// What it comes to.
+    pub word: Word,
+    /// Why it is inconclusive.
+    pub why: String,
+}
+
+impl Row {
+    /// Whether it is no more than a suggestion.
+    pub fn is_suggestive(&self) -> bool {
+        self.basis == Basis::Floor
+    }
+
+    /// How much worse the candidate is, as a factor: above 1 is worse, whichever way is better.
+    pub fn cost(&self) -> f64 {
+        match self.key.measure.better() {
+            Better::Lower => self.ratio,
+            Better::Higher => self.ratio.recip(),
+        }
+    }
+}
+
+/// All rows of two sides, primary ones first, and the places that only one side has.
+pub fn rows(
+    base: &[Start],
+    candidate: &[Start],
+    margins: Margins,
+    floor: Option<Fitting<'_>>,
+) -> (Vec<Row>, Vec<Place>) {
+    let (base, candidate) = (gathered(base), gathered(candidate));
+    let shared = base.keys().filter(|key| candidate.contains_key(key));
+    let primaries = primaries(&shared.clone().copied().collect::<Vec<_>>());
+    let mut rows: Vec<Row> = shared
+        .map(|key| {
+            let spread = floor.and_then(|floor| floor.spread(*key));
+            let is_primary = primaries.contains(key);
+            row(*key, is_primary, (&base[key], &candidate[key]), margins, spread)
+        })
+        .collect();
+    rows.sort_by_key(|row| (!row.primary, row.key));
+    (rows, alone(&base, &candidate))
+}
+
+/// Values of a side by key: one, and how many samples, for each start that has one.
+type Gathered = BTreeMap<Key, Vec<(f64, u64)>>;
+
+fn gathered(side: &[Start]) -> Gathered {
+    let mut all = Gathered::new();
+    for (key, value) in side.iter().flat_map(|start| &start.values) {
+        all.entry(*key).or_default().push((value.value, value.n));
+    }
+    all
+}
+
+fn alone(base: &Gathered, candidate: &Gathered) -> Vec<Place> {
+    let places = |side: &Gathered| side.keys().map(|key| key.place).collect::<Vec<_>>();
+    let (base, candidate) = (places(base), places(candidate));
+    let mut alone: Vec<Place> = base
+        .iter()
+        .filter(|place| !candidate.contains(place))
+        .chain(candidate.iter().filter(|place| !base.contains(place)))
+        .copied()
+        .collect();
+    alone.sort_unstable();
+    alone.dedup();
+    alone
+}
+
+/// The few that decide: TTFT and TPOT, shallowest and deepest, at the lightest load; medians.
+fn primaries(keys: &[Key]) -> Vec<Key> {
+    let asked = |key: &&Key| key.place.cell.prompt > 0;
+    let depths: Vec<u64> = keys.iter().filter(asked).map(|key| key.place.cell.depth).collect();
+    let ends = [depths.iter().min(), depths.iter().max()];
+    let mut found = Vec::new();
+    for depth in ends.into_iter().flatten() {
+        for quantity in [Quantity::Ttft, Quantity::Tpot] {
+            let measure = Measure::Of(quantity, Statistic::P50);
+            // Keys are in order, so the first is that of the lightest load.
+            let first = keys
+                .iter()
+                .filter(asked)
+                .find(|key| key.measure == measure && key.place.cell.depth == *depth);
+            found.extend(first.copied().filter(|key| !found.contains(key)));
+        }
+    }
+    found
+}
+
+/// What two sides of a row say, on logarithms, turned so that above 0 is worse.
+struct Shift {
+    middle: f64,
+    wide: Option<(f64, f64)>,
+    narrow: Option<(f64, f64)>,
+    basis: Basis,
+    p: Option<f64>,
+}
+
+fn row(
+    key: Key,
+    primary: bool,
+    (base, candidate): (&[(f64, u64)], &[(f64, u64)]),
+    margins: Margins,
+    spread: Option<Spread>,
+) -> Row {
+    let sign = if key.measure.better() == Better::Lower { 1.0 } else { -1.0 };
+    let logs = |side: &[(f64, u64)]| -> Vec<f64> {
+        side.iter().map(|(value, _)| sign * value.ln()).collect()
+    };
+    let margin = margins.of(key.measure);
+    let shift = shifted(&logs(base), &logs(candidate), margin.ln_1p(), spread);
+    let back = |(low, high): (f64, f64)| {
+        let (one, other) = ((sign * low).exp(), (sign * high).exp());
+        (one.min(other), one.max(other))
+    };
+    let (word, why) = worded(&shift, margin.ln_1p(), (base.len(), candidate.len()));
+    Row {
+        key,
+        primary,
+        base: side(base),
+        candidate: side(candidate),
+        ratio: (sign * shift.middle).exp(),
+        interval: shift.wide.map(back),
+        basis: shift.basis,
+        margin,
+        p: shift.p,
+        word,
+        why,
+    }
+}
+
+fn side(values: &[(f64, u64)]) -> Side {
+    let mut sorted: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
+    sorted.sort_by(f64::total_cmp);
+    Side {
+        value: shift::median(&sorted).unwrap_or(0.0),
+        starts: values.len(),
+        n: values.iter().map(|(_, n)| n).sum(),
+    }
+}
+
+fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<Spread>) -> Shift {
+    let middle = shift::hodges_lehmann(base, candidate).unwrap_or(0.0);
+    // The hypothesis is the margin on the side to which it went; within, there is nothing to test.
+    let limit = margin.copysign(middle);
+    let is_beyond = middle.abs() > margin;
+    if let Some(wide) = shift::interval(base, candidate, CONFIDENCE) {
+        let narrow = shift::interval(base, candidate, CONFIDENCE_ALIKE);
+        let p = if is_beyond { shift::p_value(base, candidate, limit) } else { Some(1.0) };
+        return Shift {
+            middle,
+            wide: Some((wide.low, wide.high)),
+            narrow: narrow.map(|it| (it.low, it.high)),
+            basis: Basis::Exact(wide.confidence),
+            p,
+        };
+    }
+    let Some(spread) = spread else {
+        return Shift { middle, wide: None, narrow: None, basis: Basis::Nothing, p: None };
+    };
+    // What starts differ by, as often as there are starts on either side.
+    let error = spread.deviation * (1.0 / base.len() as f64 + 1.0 / candidate.len() as f64).sqrt();
+    let around = |confidence| {
+        let half = student::two_sided(confidence, spread.freedom)? * error;
+        Some((middle - half, middle + half))
+    };
+    let beyond = (middle - limit) / error.max(f64::MIN_POSITIVE);
+    let p = if is_beyond { student::p_value(beyond, spread.freedom) } else { Some(1.0) };
+    Shift {
+        middle,
+        wide: around(CONFIDENCE),
+        narrow: around(CONFIDENCE_ALIKE),
+        basis: Basis::Floor,
+        p,
+    }
+}
+
+fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (Word, String) {
+    let (Some(wide), Some(narrow)) = (shift.wide, shift.narrow) else {
+        let why = match starts {
+            (1, 1) => "one start a side, and no noise floor".to_owned(),
+            (base, candidate) => {
+                format!("{base} and {candidate} starts: an exact interval needs four a side")
+            }
+        };
+        return (Word::Inconclusive, why);
+    };
+    if wide.0 > margin {
+        (Word::Regression, String::new())
+    } else if narrow.0 > -margin && narrow.1 < margin {
+        (Word::Equivalent, String::new())
+    } else if wide.1 < -margin {
+        (Word::Improved, String::new())
+    } else if (wide.0 > 0.0 || wide.1 < 0.0) && shift.middle.abs() <= margin {
+        (Word::Changed, String::new())
+    } else {
+        let why = if wide.0 <= 0.0 && wide.1 >= 0.0 {
+            "the interval holds both no difference and one that matters"
+        } else {
+            "there is a difference; whether it matters is open"
+        };
+        (Word::Inconclusive, why.to_owned())
+    }
+}
+
+/// Takes back what the number of rows makes likely by chance: Holm among the primary ones,
+/// Benjamini–Hochberg among the others.
+pub fn adjust(rows: &mut [Row]) {
+    type Adjusting = fn(&[f64]) -> Vec<f64>;
+    let families: [(bool, f64, Adjusting); 2] =
+        [(true, LEVEL, many::holm), (false, LEVEL_OTHERS, many::benjamini_hochberg)];
+    for (primary, level, adjusting) in families {
+        let mut family: Vec<&mut Row> =
+            rows.iter_mut().filter(|row| row.primary == primary && row.p.is_some()).collect();
+        let values: Vec<f64> = family.iter().filter_map(|row| row.p).collect();
+        let several = values.len();
+        for (row, adjusted) in family.iter_mut().zip(adjusting(&values)) {
+            row.p = Some(adjusted);
+            if matches!(row.word, Word::Regression | Word::Improved) && adjusted > level {
+                row.word = Word::Inconclusive;
+                row.why = format!("beyond the margin, but not surely so among {several} rows");
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a comparison comes to: one word, how sure it is, and how the program ends.
+
+use crate::measure::Measure;
+
+use super::decide::{Basis, Row, Word};
+use super::policy::{Policy, PolicyWord};
+use super::{Differs, Wish};
+
+/// What a comparison comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The word of it all.
+    pub word: Word,
+    /// Whether the word rests on a noise floor alone, and is no more than a suggestion.
+    pub suggestive: bool,
+    /// What led to it, the gravest first, a sentence each.
+    pub because: Vec<String>,
+    /// 0 no gate broken, 1 a regression or a policy, 3 a required gate was not observed.
+    pub exit_code: u8,
+}
+
+/// Decides.
+pub fn decide(rows: &[Row], policies: &[Policy], differs: &Differs, wish: &Wish) -> Decision {
+    let mut because = Vec::new();
+    let several = wish.one_variable && differs.variables.len() > 1;
+    if several {
+        because.push(format!("--one-variable: {} variables changed", differs.variables.len()));
+    }
+    let broken: Vec<&Policy> = with(policies, PolicyWord::Broken).collect();
+    because.extend(broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why)));
+    let primary: Vec<&Row> = rows.iter().filter(|row| row.primary).collect();
+    let all = |word: Word| primary.iter().filter(move |row| row.word == word);
+    because.extend(all(Word::Regression).map(|row| changed(row)));
+    let unseen: Vec<String> =
+        with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
+    because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
+    because.extend(all(Word::Improved).map(|row| changed(row)));
+    let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    because.extend(others.map(|row| format!("to be looked into: {}", changed(row))));
+    let worse = all(Word::Regression).next().is_some();
+    let certain = all(Word::Regression).any(|row| !row.is_suggestive());
+    let word = if !broken.is_empty() || worse {
+        Word::Regression
+    } else if !unseen.is_empty() {
+        Word::Inconclusive
+    } else {
+        of_primaries(&primary)
+    };
+    let suggestive = broken.is_empty()
+        && !(worse && certain)
+        && primary.iter().any(|row| row.word == word && row.is_suggestive());
+    let undecided = matches!(word, Word::Inconclusive) || suggestive;
+    let exit_code = if !broken.is_empty() || certain || several {
+        1
+    } else if !unseen.is_empty() || (wish.strict && undecided) {
+        3
+    } else {
+        0
+    };
+    because.extend(undecidable(&primary));
+    Decision { word, suggestive, because, exit_code }
+}
+
+fn with(policies: &[Policy], word: PolicyWord) -> impl Iterator<Item = &Policy> {
+    policies.iter().filter(move |policy| policy.word == word)
+}
+
+/// Without anything worse: better where any is, the same where all are, else open.
+fn of_primaries(primary: &[&Row]) -> Word {
+    let has = |word: Word| primary.iter().any(|row| row.word == word);
+    if primary.is_empty() || has(Word::Inconclusive) {
+        Word::Inconclusive
+    } else if has(Word::Improved) {
+        Word::Improved
+    } else if has(Word::Changed) {
+        Word::Changed
+    } else {
+        Word::Equivalent
+    }
+}
+
+fn told(policy: &Policy) -> String {
+    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    format!("{} {} → {}", policy.name, number(policy.base), number(policy.candidate))
+}
+
+/// A row in words: `ttft at d100000/c1 +8.2 %`.
+pub fn changed(row: &Row) -> String {
+    let Measure::Of(quantity, statistic) = row.key.measure else { return String::new() };
+    let cell = row.key.place.cell;
+    let percent = (row.ratio - 1.0) * 100.0;
+    let name = Measure::Of(quantity, statistic).to_string();
+    let name = name.strip_suffix("_p50").unwrap_or(&name).to_owned();
+    let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
+    format!("{name} at d{}/{} {percent:+.1} %{surely}", cell.depth, cell.load)
+}
+
+/// Why nothing could be decided, where that has one reason for all.
+fn undecidable(primary: &[&Row]) -> Option<String> {
+    let Some(first) = primary.first() else {
+        return Some("no cell was measured on both sides".to_owned());
+    };
+    let same = primary.iter().all(|row| row.basis == Basis::Nothing && row.why == first.why);
+    same.then(|| first.why.clone())
+}

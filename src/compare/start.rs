@@ -1,0 +1,233 @@
+//! One server start, as a comparison sees it: a value for each cell and
+//! measure, what befell it, and what it was.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::analysis::{Analysis, statistic};
+use crate::fact::{Cell, Class, ClosedBecause, Ended};
+use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
+use crate::spec::recipe::Reading;
+use crate::spec::{Limit, Select};
+use crate::stats::Dist;
+use crate::verdict::{Verdict, Word};
+
+use super::held::Alike;
+
+/// What is compared in every cell: medians, and tails where there are values enough.
+pub const MEASURES: [(Quantity, Statistic); 5] = [
+    (Quantity::Ttft, Statistic::P50),
+    (Quantity::Ttft, Statistic::P95),
+    (Quantity::Tpot, Statistic::P50),
+    (Quantity::Tpot, Statistic::P95),
+    (Quantity::Throughput, Statistic::P50),
+];
+
+/// The events that policy looks at, in the order in which they are told.
+pub const EVENTS: [Count; 5] =
+    [Count::Crashes, Count::Ooms, Count::Hangs, Count::Restarts, Count::Outages];
+
+/// Checks that fire on what a parser did to an answer.
+const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
+
+/// A cell and the kind of ask in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Depth × load × shape.
+    pub cell: Cell,
+    /// The kind of ask.
+    pub class: Class,
+}
+
+impl Eq for Place {}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Place) -> Ordering {
+        (self.cell.order(), self.class).cmp(&(other.cell.order(), other.class))
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.cell, self.class.word())
+    }
+}
+
+/// What is compared: a measure at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub measure: Measure,
+}
+
+/// A start's value of something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// In the measure's base unit.
+    pub value: f64,
+    /// Samples behind it.
+    pub n: u64,
+}
+
+/// How often something befell a start, and whether it would have been seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// What.
+    pub count: Count,
+    /// How often.
+    pub seen: u64,
+    /// Why it could not be seen for long enough, a word for each dark half; empty where it could.
+    pub dark: Vec<String>,
+    /// Whether the scenario's contract asks for it.
+    pub asked: bool,
+}
+
+/// One server start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Its name: the run folder.
+    pub name: String,
+    /// Whether the server was longhaul's own model of one.
+    pub simulated: bool,
+    /// Hours of service under load that were judged.
+    pub hours: f64,
+    /// Values by cell and measure, of the steady state.
+    pub values: BTreeMap<Key, Value>,
+    /// What befell it.
+    pub events: Vec<Event>,
+    /// Answers that a parser damaged.
+    pub parser_faults: u64,
+    /// Requests that ended badly, and all that ended by themselves.
+    pub errors: (u64, u64),
+    /// Why it never became ready, where it did not.
+    pub never_ready: Option<String>,
+    /// Its own word, and the gates of its contract: each as text, its word, and why.
+    pub verdict: Word,
+    /// The gates.
+    pub gates: Vec<(String, Word, String)>,
+    /// What must be the same for two runs to be comparable.
+    pub alike: Alike,
+    /// What was served, where the manifest's recipe can be read by itself.
+    pub recipe: Option<Reading>,
+    /// Where, by what, and with what else it ran: host, kernel, driver …
+    pub surroundings: BTreeMap<String, String>,
+    /// What the server said it is: version, image …
+    pub identity: BTreeMap<String, String>,
+}
+
+/// What a start is beside what was understood of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// The run folder.
+    pub name: String,
+    /// Whether the server was simulated.
+    pub simulated: bool,
+    /// What must be the same.
+    pub alike: Alike,
+    /// What was served.
+    pub recipe: Option<Reading>,
+    /// Host, kernel, driver …
+    pub surroundings: BTreeMap<String, String>,
+}
+
+impl Start {
+    /// A run, as a start.
+    pub fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
+        let errors = analysis.portion(Portion::Errors, &Select::default());
+        Start {
+            name: about.name,
+            simulated: about.simulated,
+            hours: analysis.calendar.load_us() as f64 / 3.6e9,
+            values: values(analysis),
+            events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
+            parser_faults: parser_faults(analysis),
+            errors: (errors.part, errors.of),
+            never_ready: never_ready(verdict),
+            verdict: verdict.word,
+            gates: gates(verdict),
+            alike: about.alike,
+            recipe: about.recipe,
+            surroundings: about.surroundings,
+            identity: analysis.notes.identity.clone(),
+        }
+    }
+
+    /// What befell it of a kind.
+    pub fn event(&self, count: Count) -> Option<&Event> {
+        self.events.iter().find(|event| event.count == count)
+    }
+}
+
+/// Values of the steady state, workloads taken together.
+fn values(analysis: &Analysis) -> BTreeMap<Key, Value> {
+    let mut dists: BTreeMap<(Place, Quantity), Dist> = BTreeMap::new();
+    for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
+        let place = Place { cell: atom.cell, class: atom.class };
+        for (quantity, dist) in &atom.dists {
+            dists.entry((place, *quantity)).or_default().merge(dist);
+        }
+    }
+    let mut values = BTreeMap::new();
+    for ((place, quantity), dist) in &dists {
+        // One stream alone has no throughput of its own: it is 1 / TPOT.
+        if *quantity == Quantity::Throughput && place.cell.streams() == 1 {
+            continue;
+        }
+        for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
+            if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
+                let key = Key { place: *place, measure: Measure::Of(*quantity, *wanted) };
+                values.insert(key, Value { value, n: dist.n() });
+            }
+        }
+    }
+    values
+}
+
+fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> Event {
+    let dark = match analysis.coverage.of(count) {
+        Some(covered) => covered.dark().map(crate::analysis::Half::in_words).collect(),
+        None => vec!["not watched".to_owned()],
+    };
+    let asked = verdict.gates.iter().any(|gate| {
+        gate.measure == Measure::Count(count) && matches!(gate.limit, Limit::AtMost(_))
+    });
+    Event { count, seen: analysis.incidents_of(count, None).len() as u64, dark, asked }
+}
+
+/// Answers that a parser damaged: text that was swallowed or broken, bytes that are no protocol.
+fn parser_faults(analysis: &Analysis) -> u64 {
+    let atoms = analysis.atoms.iter();
+    atoms
+        .map(|atom| {
+            let checks = PARSER_CHECKS.iter().filter_map(|check| atom.checks.get(*check));
+            checks.sum::<u64>() + atom.count(|ended| ended == Ended::Malformed)
+        })
+        .sum()
+}
+
+fn never_ready(verdict: &Verdict) -> Option<String> {
+    let never = [ClosedBecause::NeverReady, ClosedBecause::NeverAnswered];
+    let is_never = verdict.closed.is_some_and(|closed| never.contains(&closed));
+    is_never.then(|| verdict.reasons.first().cloned().unwrap_or_default())
+}
+
+fn gates(verdict: &Verdict) -> Vec<(String, Word, String)> {
+    let named = verdict.gates.iter().map(|gate| {
+        let depth = gate.select.depth.filter(|_| gate.expanded);
+        let text = match depth {
+            Some(depth) => format!("{} at d{depth}", gate.text),
+            None => gate.text.clone(),
+        };
+        (text, gate.word, gate.why.clone())
+    });
+    named.collect()
+}

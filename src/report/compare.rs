@@ -1,0 +1,190 @@
+//! A comparison told: the decision first, then why, then row by row. The words
+//! that all formats share are made here, once.
+
+pub mod annotations;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod terminal;
+
+use crate::compare::{Basis, Comparison, Margins, Place, Policy, Row, Variable, Word};
+use crate::measure::Measure;
+
+use super::layout::{amount, counted};
+
+/// Bounds the value of a setting in a line.
+const VALUE_CHARS_MAX: usize = 40;
+
+/// The decision in a word or two: `REGRESSION`, `IMPROVED (suggestive)`.
+pub fn decision(comparison: &Comparison) -> String {
+    let word = match comparison.decision.word {
+        Word::Regression => "REGRESSION",
+        Word::Improved => "IMPROVED",
+        Word::Equivalent => "EQUIVALENT",
+        Word::Changed => "CHANGED BELOW THE MARGIN",
+        Word::Inconclusive => "INCONCLUSIVE",
+    };
+    let label = if comparison.simulated { "SIMULATED " } else { "" };
+    let surely = if comparison.decision.suggestive { " (suggestive)" } else { "" };
+    format!("{label}{word}{surely}")
+}
+
+/// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
+pub fn variables(comparison: &Comparison) -> String {
+    match comparison.differs.variables.as_slice() {
+        [] => "nothing was changed".to_owned(),
+        [one] => format!("1 variable changed: {}", variable(one)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|it| it.what.as_str()).collect();
+            format!("{} variables changed: {}", several.len(), names.join(", "))
+        }
+    }
+}
+
+/// A change: `max_num_seqs 4 → 8`.
+pub fn variable(variable: &Variable) -> String {
+    let side = |value: &Option<String>| {
+        let value = value.as_deref().unwrap_or("-");
+        if value.chars().count() <= VALUE_CHARS_MAX {
+            return value.to_owned();
+        }
+        value.chars().take(VALUE_CHARS_MAX - 1).chain(['…']).collect()
+    };
+    format!("{} {} → {}", variable.what, side(&variable.base), side(&variable.candidate))
+}
+
+/// How many starts each side has: `6 and 6 starts`, `one start a side`.
+pub fn starts(comparison: &Comparison) -> String {
+    match (comparison.names[0].len(), comparison.names[1].len()) {
+        (1, 1) => "one start a side".to_owned(),
+        (base, candidate) => format!("{base} and {candidate} starts"),
+    }
+}
+
+/// What the words rest on.
+pub fn method(comparison: &Comparison) -> String {
+    let Margins { middle, tail } = comparison.margins;
+    let margins = [middle, tail].map(super::layout::percent_short);
+    let margins = format!("margins {}", margins.join(", of p95 "));
+    let exact = comparison.rows.iter().any(|row| matches!(row.basis, Basis::Exact(_)));
+    let floor = comparison.rows.iter().any(|row| row.basis == Basis::Floor);
+    let starts = starts(comparison);
+    match (exact, floor, comparison.floor_starts) {
+        (true, ..) => format!("exact test over {starts}; {margins}"),
+        (_, true, Some(made_of)) => {
+            format!(
+                "{starts}, held against a noise floor of {made_of} starts: a suggestion at most; {margins}"
+            )
+        }
+        _ => format!(
+            "{starts}, no noise floor: ratios without an interval, nothing decided by them; {margins}"
+        ),
+    }
+}
+
+/// The place of a row, as short as it is clear among the others.
+pub fn place(place: Place, rows: &[Row]) -> String {
+    let cell = place.cell;
+    let mut text = format!("d{}/{}", cell.depth, cell.load);
+    let alike = || {
+        rows.iter()
+            .map(|row| row.key.place)
+            .filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load))
+    };
+    if alike().any(|other| (other.cell.prompt, other.cell.output) != (cell.prompt, cell.output)) {
+        text.push_str(&format!("/p{}", cell.prompt));
+    }
+    let same_cell = |other: Place| other.cell == cell && other.class != place.class;
+    if alike().any(same_cell) {
+        text.push(' ');
+        text.push_str(place.class.word());
+    }
+    text
+}
+
+/// The name of a row's measure: `ttft`, `tpot_p95`.
+pub fn measure(row: &Row) -> String {
+    let name = row.key.measure.to_string();
+    name.strip_suffix("_p50").map_or(name.clone(), str::to_owned)
+}
+
+/// A row in columns: where, measure, base, candidate, change, its interval, word.
+pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
+    let interval = row.interval.map_or_else(
+        || super::layout::NONE.to_owned(),
+        |(low, high)| format!("{} to {} %", signed(low), signed(high)),
+    );
+    let surely = if row.is_suggestive() && row.word != Word::Inconclusive { "?" } else { "" };
+    vec![
+        place(row.key.place, rows),
+        measure(row),
+        amount(row.key.measure, row.base.value),
+        amount(row.key.measure, row.candidate.value),
+        format!("{} %", signed(row.ratio)),
+        interval,
+        format!("{}{surely}", row.word.word()),
+    ]
+}
+
+/// A ratio as a change in percent, with its sign.
+fn signed(ratio: f64) -> String {
+    format!("{:+.1}", (ratio - 1.0) * 100.0)
+}
+
+/// Policies, told in a few words each: `crashes 0 → 1 BROKEN`, `ooms not observed`.
+pub fn policy(policy: &Policy) -> String {
+    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let counts = format!("{} → {}", number(policy.base), number(policy.candidate));
+    match policy.word {
+        crate::compare::PolicyWord::Held => format!("{} {counts}", policy.name),
+        word => format!("{} {counts} {}", policy.name, word.word()),
+    }
+}
+
+/// How many rows there are of each word, those that are told by themselves aside.
+pub fn tally<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let mut all: Vec<(Word, u64)> = Vec::new();
+    for row in rows {
+        match all.iter_mut().find(|(word, _)| *word == row.word) {
+            Some((_, n)) => *n += 1,
+            None => all.push((row.word, 1)),
+        }
+    }
+    all.sort_unstable();
+    let total: u64 = all.iter().map(|(_, n)| n).sum();
+    let words: Vec<String> = all.iter().map(|(word, n)| format!("{n} {}", word.word())).collect();
+    format!("{}: {}", counted(total, "more row", "more rows"), words.join(", "))
+}
+
+/// Whether a row is told without being asked for: it decides, or it says something.
+pub fn is_told(row: &Row) -> bool {
+    row.primary || matches!(row.word, Word::Regression | Word::Improved | Word::Changed)
+}
+
+/// What stands around the two sides and is not the same.
+pub fn beside(comparison: &Comparison) -> Vec<String> {
+    let mut items: Vec<String> = comparison.differs.surroundings.iter().map(variable).collect();
+    if !comparison.differs.forced.is_empty() {
+        let what = comparison.differs.forced.join(", ");
+        items.insert(
+            0,
+            format!("NOT THE SAME LOAD ({what}): compared by --force where they overlap"),
+        );
+    }
+    if !comparison.alone.is_empty() {
+        let n = comparison.alone.len() as u64;
+        items.push(format!("{} on one side only", counted(n, "cell", "cells")));
+    }
+    items
+}
+
+/// What the values of a row are measured in, for programs.
+pub fn unit(measure: Measure) -> &'static str {
+    match measure.unit() {
+        crate::measure::Unit::Seconds => "s",
+        crate::measure::Unit::TokensPerSecond => "tok/s",
+        crate::measure::Unit::Tokens => "tokens",
+        crate::measure::Unit::Count => "count",
+        crate::measure::Unit::Share => "fraction",
+    }
+}

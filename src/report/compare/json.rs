@@ -1,0 +1,156 @@
+//! A comparison for scripts. Schema 1; keys may be added later, never renamed.
+//! What is not there is null, never 0. Values are in base units, changes are
+//! ratios, candidate over base.
+
+use serde::Serialize;
+
+use crate::compare::{Basis, Comparison, PolicyWord, Row, Side, Variable};
+
+use super::unit;
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    longhaul: &'static str,
+    decision: &'static str,
+    suggestive: bool,
+    exit_code: u8,
+    simulated: bool,
+    because: &'a [String],
+    base: &'a [String],
+    candidate: &'a [String],
+    variables: Vec<Changed<'a>>,
+    surroundings: Vec<Changed<'a>>,
+    forced: &'a [&'static str],
+    floor_starts: Option<u32>,
+    margins: Margins,
+    policies: Vec<Policy<'a>>,
+    rows: Vec<Cells>,
+    alone: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    what: &'a str,
+    base: Option<&'a str>,
+    candidate: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Margins {
+    middle: f64,
+    tail: f64,
+}
+
+#[derive(Serialize)]
+struct Policy<'a> {
+    name: &'a str,
+    base: Option<u64>,
+    candidate: Option<u64>,
+    word: &'static str,
+    why: &'a str,
+}
+
+#[derive(Serialize)]
+struct Cells {
+    cell: String,
+    class: &'static str,
+    measure: String,
+    unit: &'static str,
+    primary: bool,
+    base: Numbers,
+    candidate: Numbers,
+    ratio: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+    confidence: Option<f64>,
+    basis: &'static str,
+    margin: f64,
+    p_adjusted: Option<f64>,
+    word: &'static str,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    value: f64,
+    starts: usize,
+    n: u64,
+}
+
+/// Writes it, a line feed at its end.
+///
+/// # Errors
+/// Only if a number cannot be written as JSON, which finite ones can.
+pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
+    let document = Document {
+        schema: SCHEMA,
+        longhaul: env!("CARGO_PKG_VERSION"),
+        decision: comparison.decision.word.word(),
+        suggestive: comparison.decision.suggestive,
+        exit_code: comparison.decision.exit_code,
+        simulated: comparison.simulated,
+        because: &comparison.decision.because,
+        base: &comparison.names[0],
+        candidate: &comparison.names[1],
+        variables: comparison.differs.variables.iter().map(changed).collect(),
+        surroundings: comparison.differs.surroundings.iter().map(changed).collect(),
+        forced: &comparison.differs.forced,
+        floor_starts: comparison.floor_starts,
+        margins: Margins { middle: comparison.margins.middle, tail: comparison.margins.tail },
+        policies: comparison.policies.iter().map(policy).collect(),
+        rows: comparison.rows.iter().map(row).collect(),
+        alone: comparison.alone.iter().map(ToString::to_string).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn changed(variable: &Variable) -> Changed<'_> {
+    Changed {
+        what: &variable.what,
+        base: variable.base.as_deref(),
+        candidate: variable.candidate.as_deref(),
+    }
+}
+
+fn policy(policy: &crate::compare::Policy) -> Policy<'_> {
+    let word = match policy.word {
+        PolicyWord::Held => "held",
+        PolicyWord::Dark => "dark",
+        PolicyWord::NotObserved => "not_observed",
+        PolicyWord::Broken => "broken",
+    };
+    let (base, candidate) = (policy.base, policy.candidate);
+    Policy { name: &policy.name, base, candidate, word, why: &policy.why }
+}
+
+fn row(row: &Row) -> Cells {
+    let numbers = |side: Side| Numbers { value: side.value, starts: side.starts, n: side.n };
+    let (basis, confidence) = match row.basis {
+        Basis::Exact(confidence) => ("exact", Some(confidence)),
+        Basis::Floor => ("floor", Some(0.95)),
+        Basis::Nothing => ("nothing", None),
+    };
+    Cells {
+        cell: row.key.place.cell.to_string(),
+        class: row.key.place.class.word(),
+        measure: row.key.measure.to_string(),
+        unit: unit(row.key.measure),
+        primary: row.primary,
+        base: numbers(row.base),
+        candidate: numbers(row.candidate),
+        ratio: row.ratio,
+        low: row.interval.map(|(low, _)| low),
+        high: row.interval.map(|(_, high)| high),
+        confidence,
+        basis,
+        margin: row.margin,
+        p_adjusted: row.p,
+        word: row.word.word(),
+        why: row.why.clone(),
+    }
+}

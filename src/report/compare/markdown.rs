@@ -1,0 +1,108 @@
+//! A comparison as a pull-request comment: the decision in its first line, and
+//! never more than a forge takes.
+
+use std::fmt::Write;
+
+use crate::compare::{Comparison, Row};
+
+use super::{
+    beside, columns, decision, is_told, method, policy, starts, tally, variable, variables,
+};
+
+/// Bytes of a comment; forges take 65,536 characters.
+pub const BYTES_MAX: usize = 60_000;
+
+/// What is kept free for what stands below the rows.
+const FOOT_BYTES: usize = 1_000;
+
+/// Writes it.
+pub fn render(comparison: &Comparison) -> String {
+    let mut out = format!(
+        "**{}** · {} · {}\n",
+        decision(comparison),
+        escaped(&variables(comparison)),
+        starts(comparison)
+    );
+    list(&mut out, "Because", &comparison.decision.because);
+    if comparison.differs.variables.len() > 1 {
+        let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
+        list(&mut out, "Changed", &items);
+    }
+    list(&mut out, "Beside it", &beside(comparison));
+    let rows = &comparison.rows;
+    let (told, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_told(row));
+    let mut left_out = 0;
+    if !told.is_empty() {
+        out.push('\n');
+        left_out += table(&mut out, &told, rows);
+    }
+    let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
+    let _ = write!(out, "\nPolicy: {}\n", escaped(&policies.join(" · ")));
+    let _ = write!(out, "\nMethod: {}.\n", escaped(&method(comparison)));
+    if !others.is_empty() {
+        let tally = tally(others.iter().copied());
+        let _ = write!(out, "\n<details><summary>{tally}</summary>\n\n");
+        left_out += table(&mut out, &others, rows);
+        out.push_str("\n</details>\n");
+    }
+    if left_out > 0 {
+        let _ = write!(out, "\n{left_out} rows left out: a comment holds no more.\n");
+    }
+    out
+}
+
+/// Items as a list, each on a line of its own, as many as a comment should have.
+fn list(out: &mut String, title: &str, items: &[String]) {
+    const ITEMS_MAX: usize = 20;
+    const ITEM_CHARS_MAX: usize = 400;
+    if items.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\n{title}:\n\n");
+    for item in items.iter().take(ITEMS_MAX) {
+        let item: String = item.chars().take(ITEM_CHARS_MAX).collect();
+        let _ = writeln!(out, "- {}", escaped(&item));
+    }
+    if items.len() > ITEMS_MAX {
+        let _ = writeln!(out, "- and {} more", items.len() - ITEMS_MAX);
+    }
+}
+
+/// Rows as a table; gives back how many found no place.
+fn table(out: &mut String, told: &[&Row], rows: &[Row]) -> usize {
+    out.push_str("| where | measure | base | candidate | change | 95 % | n | |\n");
+    out.push_str("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
+    for (index, row) in told.iter().enumerate() {
+        let mut cells = columns(row, rows);
+        let at = cells.len() - 1;
+        cells.insert(at, format!("{} / {}", row.base.n, row.candidate.n));
+        if row.primary {
+            cells[0] = format!("**{}**", cells[0]);
+        }
+        let line = format!("| {} |\n", cells.join(" | "));
+        if out.len() + line.len() + FOOT_BYTES > BYTES_MAX {
+            return told.len() - index;
+        }
+        out.push_str(&line);
+    }
+    0
+}
+
+/// What others wrote must not become markup.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' | '@' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other if other.is_control() => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,85 @@
+//! A comparison for a terminal or a forum: 80 columns.
+
+use crate::compare::Comparison;
+use crate::report::layout::{LABEL, counted, cut, finish, labelled, table, wrap};
+
+use super::{beside, columns, decision, is_told, method, policy, tally, variable, variables};
+
+/// Columns of the report.
+const WIDTH: usize = 80;
+
+/// Reasons that are told without `wide`.
+const REASONS_MAX: usize = 8;
+
+/// Writes it; `wide` has every row.
+pub fn render(comparison: &Comparison, wide: bool) -> String {
+    let mut lines = cut(&format!("{}  {}", decision(comparison), variables(comparison)), WIDTH, 2);
+    lines.push(String::new());
+    let under = |label: &str, items: &[String], lines_max: usize| {
+        let all = items.iter().flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
+        labelled(label, all)
+    };
+    for (label, names) in ["base", "candidate"].iter().zip(&comparison.names) {
+        lines.extend(under(label, &[side(names, wide)], if wide { 40 } else { 1 }));
+    }
+    if comparison.differs.variables.len() > 1 {
+        let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
+        lines.extend(under("changed", &items, 2));
+    }
+    lines.extend(under("beside", &beside(comparison), 2));
+    let mut because = comparison.decision.because.clone();
+    let left_out = because.len().saturating_sub(REASONS_MAX);
+    if !wide && left_out > 0 {
+        because.truncate(REASONS_MAX);
+        because
+            .push(format!("{}: --wide", counted(left_out as u64, "more reason", "more reasons")));
+    }
+    lines.extend(under("because", &because, 2));
+    lines.extend(rows(comparison, wide));
+    lines.push(String::new());
+    let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
+    lines.extend(labelled("policy", wrap(&policies.join(" · "), WIDTH - LABEL)));
+    lines.extend(under("method", &[method(comparison)], 3));
+    finish(&lines, if wide { 400 } else { WIDTH })
+}
+
+fn side(names: &[String], wide: bool) -> String {
+    match names {
+        [one] => one.clone(),
+        [first, ..] if !wide => {
+            format!("{}: {first} …", counted(names.len() as u64, "start", "starts"))
+        }
+        _ => names.join(" "),
+    }
+}
+
+fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
+    let rows = &comparison.rows;
+    let (told, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| wide || is_told(row));
+    if rows.is_empty() {
+        return vec![String::new(), "  nothing was measured on both sides".to_owned()];
+    }
+    let head = ["where", "measure", "base", "candidate", "change", "95 %", ""];
+    let mut cells = vec![head.map(str::to_owned).to_vec()];
+    cells.extend(told.iter().map(|row| {
+        let mut columns = columns(row, rows);
+        if !wide && let Some(word) = columns.last_mut() {
+            // Five words fit, the sixth to the ninth do not: what is below the margin has changed.
+            *word = word.replace("changed below the margin", "changed");
+        }
+        columns
+    }));
+    // The word stands to the left of its column, behind the numbers.
+    let width = cells.iter().filter_map(|row| row.last()).map(|it| it.chars().count()).max();
+    for row in &mut cells {
+        if let (Some(word), Some(width)) = (row.last_mut(), width) {
+            *word = format!("{word:<width$}");
+        }
+    }
+    let mut lines = vec![String::new()];
+    lines.extend(table(&cells, 2));
+    if !others.is_empty() {
+        lines.push(format!("  {}: --wide", tally(others.into_iter())));
+    }
+    lines
+}
