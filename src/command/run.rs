@@ -17,7 +17,7 @@ use super::drive::{self, Specs, Went, carry_out, conclude, prepare, stopping};
 
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
-use super::{mistake, tell};
+use super::tell;
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::run::stop::{Stop, Stopper};
@@ -44,23 +44,33 @@ pub struct Wish {
 }
 
 /// Drives a server and judges it.
-pub fn run(mut wish: Wish) -> Exit {
+pub fn run(wish: Wish) -> Exit {
+    let wide = wish.drive.wide;
+    conclude(went(wish), wide)
+}
+
+/// Whether it could be driven, as far as recipe and scenario tell.
+///
+/// # Errors
+/// The user's mistake.
+pub fn check(mut wish: Wish) -> Result<(), Mistake> {
+    prepare::servable(&specs(&mut wish)?, wish.drive.asked.seed)
+}
+
+/// Drives a server, and leaves the judging to whoever asked.
+pub fn went(mut wish: Wish) -> Went {
     // Before the runtime, since a recipe may have to be fetched.
     let specs = match specs(&mut wish) {
         Ok(specs) => specs,
-        Err(wrong) => return mistake(&wrong),
+        Err(wrong) => return Went::Mistake(wrong),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => {
-            tell(&format!("error: no runtime: {why}"));
-            return Exit::Fault;
-        }
+        Err(why) => return Went::Mistake(Mistake::new(format!("no runtime: {why}"))),
     };
     wish.drive.again = again(&wish);
-    let wide = wish.drive.wide;
     let driven = async { drive(wish, specs).await.unwrap_or_else(|went| went) };
-    conclude(runtime.block_on(LocalSet::new().run_until(driven)), wide)
+    runtime.block_on(LocalSet::new().run_until(driven))
 }
 
 async fn drive(wish: Wish, specs: Specs) -> Result<Went, Went> {
@@ -88,7 +98,9 @@ async fn drive_started(
         launched = life.launch(&wish.boxed) => launched?,
     }
     let prepared = prepare::prepare(&wish.drive, specs, life, &mut stop).await?;
-    tell(&format!("run folder: {}", prepared.folder.display()));
+    if !wish.drive.quiet {
+        tell(&format!("run folder: {}", prepared.folder.display()));
+    }
     let on_fail = wish.drive.stop_on_fail.then_some(stopper);
     let mut screen = Screen::live(prepared.asked.clone(), on_fail);
     let went = carry_out(prepared, stop, &mut screen).await;

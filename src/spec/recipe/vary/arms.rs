@@ -93,9 +93,8 @@ fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
     if changes.is_empty() {
         return Err(field.mistake("an arm changes something; the base is there by itself"));
     }
-    let named = |change: &Change| {
-        format!("{}={}", change.key, change.value.as_deref().unwrap_or_default())
-    };
+    let named =
+        |change: &Change| format!("{}={}", change.key, change.value.as_deref().unwrap_or_default());
     let name = match get("name") {
         Some(name) => name.text()?.to_owned(),
         None => changes.iter().map(named).collect::<Vec<_>>().join(" "),
@@ -139,7 +138,9 @@ mod tests {
             let source = Source { name: "a".into(), origin: "a.yaml".into(), text: text.into() };
             super::read(&source)
         };
-        let arms = read("- name: eager\n  changes: {enforce_eager: true, gm: 0.80}\n- changes: {spec: null}\n");
+        let arms = read(
+            "- name: eager\n  changes: {enforce_eager: true, gm: 0.80}\n- changes: {spec: null}\n",
+        );
         let arms = arms.expect("arms");
         assert_eq!((arms[0].name.as_str(), arms[1].name.as_str()), ("eager", "spec="));
         assert_eq!(arms[0].changes[1].value.as_deref(), Some("0.80"));

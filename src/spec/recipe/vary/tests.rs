@@ -66,7 +66,10 @@ fn a_change_goes_where_the_recipe_says_the_thing() {
         assert_eq!(other(RECIPE, &[pair]).0, [differs], "{pair:?}");
     }
     let (_, command) = other(RECIPE, &[("max_model_len", "4096")]);
-    assert!(command.contains("'{\"method\": \"mtp\", \"num_speculative_tokens\": 1}'"), "{command}");
+    assert!(
+        command.contains("'{\"method\": \"mtp\", \"num_speculative_tokens\": 1}'"),
+        "{command}"
+    );
     assert!(command.ends_with("--trust-remote-code \\\n  --max-model-len 4096"), "{command}");
     assert!(other(RECIPE, &[("max_num_seqs", "8")]).1.contains("--kv-cache-dtype fp8 \\\n"));
 }
@@ -90,7 +93,9 @@ fn what_the_base_says_already_is_the_base() {
 fn what_has_no_effect_or_another_one_is_refused() {
     let wrapped = "model: m\ncommand: bash -c \"vllm serve m --x \\\"a\\\"\"\n";
     assert!(of(wrapped, &[("seed", "1")]).is_err());
-    assert!(of(RECIPE, &[("container", "")]).expect_err("needed").to_string().contains("taken away"));
+    assert!(
+        of(RECIPE, &[("container", "")]).expect_err("needed").to_string().contains("taken away")
+    );
     let told = of(RECIPE, &[("kv_cache_dtype.x", "1")]).expect_err("no structure").to_string();
     assert!(told.contains("kv_cache_dtype"), "{told}");
 }
