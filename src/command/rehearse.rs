@@ -41,14 +41,6 @@ pub fn rehearse(mut wish: Wish) -> Exit {
     conclude(went(&wish), wide)
 }
 
-/// Whether it could be rehearsed, as far as recipe and scenario tell.
-///
-/// # Errors
-/// The user's mistake.
-pub fn check(wish: &Wish) -> Result<(), Mistake> {
-    prepare::servable(&specs(wish)?, wish.asked.seed)
-}
-
 /// Rehearses, and leaves the judging to whoever asked; a signal stops it.
 pub fn went(wish: &Wish) -> Went {
     let specs = match specs(wish) {

@@ -21,6 +21,8 @@ use super::tell;
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::run::stop::{Stop, Stopper};
+use crate::spec::Scenario;
+use crate::spec::recipe::Reading;
 use boxed::Boxed;
 use life::Life;
 
@@ -49,12 +51,21 @@ pub fn run(wish: Wish) -> Exit {
     conclude(went(wish), wide)
 }
 
-/// Whether it could be driven, as far as recipe and scenario tell.
+/// Whether a recipe could be started and driven, as far as it and the scenario tell.
 ///
 /// # Errors
 /// The user's mistake.
-pub fn check(mut wish: Wish) -> Result<(), Mistake> {
-    prepare::servable(&specs(&mut wish)?, wish.drive.asked.seed)
+pub fn check(mut wish: Wish, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
+    let simulate = wish.boxed.start.is_none();
+    let asked = &wish.drive.asked;
+    wish.boxed.check(false, wish.simulate, asked)?;
+    if !simulate {
+        real(&wish.drive)?;
+    }
+    let recipe = Some(reading.recipe.clone());
+    let specs = Specs { recipe, scenario, profile: None, simulate };
+    prepare::servable(&specs, asked.seed)?;
+    if simulate { Ok(()) } else { wish.boxed.take(reading).map(|_| ()) }
 }
 
 /// Drives a server, and leaves the judging to whoever asked.

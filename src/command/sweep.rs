@@ -99,6 +99,11 @@ fn begun(mut wish: Wish) -> Result<Sweep, Mistake> {
     scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
     let base = base(&wish)?;
     let arms = arms::read(&wish, base)?;
+    // What a recipe cannot take is told before the first hour is spent.
+    let scenario = wish.run.drive.asked.scenario(SCENARIO)?;
+    for arm in &arms {
+        run::check(wish.run.clone(), arm.reading.clone(), scenario.clone())?;
+    }
     let folder = wish.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));
     paper::claim(&folder, &wish, &arms)?;
@@ -106,10 +111,6 @@ fn begun(mut wish: Wish) -> Result<Sweep, Mistake> {
     let mut sweep = Sweep { wish, folder, arms, order, done: Vec::new() };
     for turn in sweep.order.clone() {
         sweep.done.extend(play::look(&sweep, turn));
-    }
-    // What no recipe of them could take is told before the first hour is spent.
-    for arm in &sweep.arms {
-        play::check(&sweep, arm)?;
     }
     Ok(sweep)
 }

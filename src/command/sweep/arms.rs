@@ -96,17 +96,33 @@ fn made(
         }
     };
     let differs = between(base, &reading).serving;
-    if differs.len() > 1 && !wish.allow_several {
+    let things = things(&changes, &differs);
+    if things > 1 && !wish.allow_several {
         let names: Vec<&str> = differs.iter().map(|it| it.what.as_str()).collect();
         let what = format!(
             "the arm `{shown}` changes {} things at once ({}): what comes of them cannot be told apart",
-            differs.len(),
+            things,
             names.join(", ")
         );
         return Err(Mistake::new(what).hint("an arm for each").hint("--allow-several"));
     }
     let slug = slug(&name, arms);
     Ok(Some(Arm { name, slug, changes, reading, differs }))
+}
+
+/// How many things are otherwise. Something with fields that is there or not is one thing.
+fn things(changes: &[Change], differs: &[Difference]) -> usize {
+    let below = |change: &Change| -> Vec<&Difference> {
+        let stem = format!("{}.", change.key);
+        differs.iter().filter(|it| it.what.starts_with(&stem)).collect()
+    };
+    let extra = |change: &Change| {
+        let fields = below(change);
+        let is_one =
+            fields.iter().all(|it| it.one.is_none()) || fields.iter().all(|it| it.other.is_none());
+        if is_one { fields.len().saturating_sub(1) } else { 0 }
+    };
+    differs.len() - changes.iter().map(extra).sum::<usize>().min(differs.len())
 }
 
 /// A name as a file may be called, and none of the others is.

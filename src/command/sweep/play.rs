@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use super::arms::Arm;
 use super::{Sweep, outcomes};
 use crate::command::drive::{self, Went};
 use crate::command::report::{self, judge};
@@ -42,21 +41,12 @@ pub enum Ended {
     Fault(String),
 }
 
-/// Whether an arm could be driven at all, as far as its recipe tells.
-///
-/// # Errors
-/// What the recipe cannot take.
-pub fn check(sweep: &Sweep, arm: &Arm) -> Result<(), Mistake> {
-    let wish = wish(sweep, arm, None);
-    if sweep.wish.rehearse { rehearse::check(&wish.drive) } else { run::check(wish) }
-}
-
 /// Starts an arm and drives it.
 ///
 /// # Errors
 /// The user's mistake: it could not even be tried.
 pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
-    let wish = wish(sweep, &sweep.arms[turn.arm], Some(turn));
+    let wish = wish(sweep, turn);
     let went = if sweep.wish.rehearse { rehearse::went(&wish.drive) } else { run::went(wish) };
     let folder = match went {
         Went::Mistake(wrong) => return Err(wrong),
@@ -76,19 +66,18 @@ pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
 }
 
 /// What one start is asked.
-fn wish(sweep: &Sweep, arm: &Arm, turn: Option<Turn>) -> run::Wish {
+fn wish(sweep: &Sweep, turn: Turn) -> run::Wish {
+    let arm = &sweep.arms[turn.arm];
     let mut wish = sweep.wish.run.clone();
     let drive = &mut wish.drive;
     drive.asked.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
-    drive.output = turn.map(|turn| sweep.run_folder(turn));
-    if let Some(turn) = turn {
-        drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
-        drive.sweep = Some(manifest::Sweep { arm: arm.name.clone(), start: turn.start });
-        // Every start is another server, under the same load.
-        let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
-        let seed = Rng::at(drive.asked.seed, &address).below(1 << 32);
-        drive.server_seed = sweep.wish.simulates().then_some(seed);
-    }
+    drive.output = Some(sweep.run_folder(turn));
+    drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
+    drive.sweep = Some(manifest::Sweep { arm: arm.name.clone(), start: turn.start });
+    // Every start is another server, under the same load.
+    let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
+    let seed = Rng::at(drive.asked.seed, &address).below(1 << 32);
+    drive.server_seed = sweep.wish.simulates().then_some(seed);
     drive.again = drive::Again { verb: "rehearse", flags: Vec::new() };
     wish
 }

@@ -11,9 +11,9 @@ use crate::command::compare::sides;
 use crate::compare::{self, Basis, Comparison, Row};
 use crate::escape::one_line;
 use crate::exit::Exit;
-use crate::measure::Measure;
 use crate::report::compare::decision;
 use crate::report::layout::{amount, counted, labelled, table, wrap};
+use crate::spec::recipe::diff::Difference;
 use crate::sweep::{FAILED_MAX, Outcome, given_up};
 use crate::verdict::Word;
 
@@ -21,7 +21,7 @@ use crate::verdict::Word;
 const WIDTH: usize = 80;
 const LABEL: usize = 13;
 /// Bounds an arm's name in a table, and a reason below it.
-const NAME_CHARS_MAX: usize = 40;
+const NAME_CHARS_MAX: usize = 26;
 const NOTE_CHARS_MAX: usize = 320;
 
 /// One line of progress.
@@ -62,19 +62,12 @@ pub fn told(sweep: &Sweep) -> (String, Exit) {
     for stand in stands.iter().filter(|stand| !stand.failed.is_empty()) {
         put(&mut out, &failure(sweep, stand));
     }
-    let rows: Vec<Vec<String>> = stands.iter().flat_map(measured).collect();
-    if !rows.is_empty() {
-        let mut head = vec![
-            ["arm", "median", "base", "arm", "ratio", "interval", "word"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
-        head.extend(rows);
-        out.push('\n');
-        put(&mut out, &table(&head, 2));
+    for stand in &stands {
+        put(&mut out, &measured(stand));
     }
     out.push('\n');
     put(&mut out, &labelled("recommend", wrap(&recommended(&stands), WIDTH - LABEL)));
+    put(&mut out, &labelled("method", wrap(&method(&stands), WIDTH - LABEL)));
     let names: Vec<String> = ["arms", "runs/ARM", "sweep.json"]
         .map(|name| sweep.folder.join(name).display().to_string())
         .to_vec();
@@ -90,8 +83,15 @@ fn put(out: &mut String, lines: &[String]) {
     }
 }
 
+/// An arm's name; of a long one its end, by which two are told apart.
 fn name(arm: &Arm) -> String {
-    one_line(&arm.name, NAME_CHARS_MAX)
+    let name = one_line(&arm.name, usize::MAX);
+    let more = name.chars().count().saturating_sub(NAME_CHARS_MAX);
+    if more == 0 {
+        name
+    } else {
+        std::iter::once('…').chain(name.chars().skip(more + 1)).collect()
+    }
 }
 
 fn stands(sweep: &Sweep) -> Vec<Stand<'_>> {
@@ -118,7 +118,7 @@ fn stands(sweep: &Sweep) -> Vec<Stand<'_>> {
 }
 
 fn overview(stands: &[Stand<'_>]) -> Vec<Vec<String>> {
-    let head = ["arm", "started", "failed", "PASS", "FAIL", "INCONCLUSIVE", "against the base"];
+    let head = ["arm", "started", "failed", "pass", "fail", "open", "against the base"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for stand in stands {
         let count = |word: Word| {
@@ -160,14 +160,28 @@ fn failure(sweep: &Sweep, stand: &Stand<'_>) -> Vec<String> {
     lines
 }
 
-/// The rows that decide of an arm.
-fn measured(stand: &Stand<'_>) -> Vec<Vec<String>> {
+/// What an arm changes, and the rows that decide of it.
+fn measured(stand: &Stand<'_>) -> Vec<String> {
     let Some(Ok(comparison)) = &stand.compared else { return Vec::new() };
-    let primary = comparison.rows.iter().filter(|row| row.primary);
-    primary.map(|row| measured_row(stand.arm, row)).collect()
+    let mut lines = vec![String::new()];
+    let changes = stand.arm.differs.iter().map(changed).collect::<Vec<_>>().join(", ");
+    lines.extend(wrap(&changes, WIDTH - 2).into_iter().map(|line| format!("  {line}")));
+    let head = ["median of", "base", "arm", "ratio", "interval", ""];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(comparison.rows.iter().filter(|row| row.primary).map(measured_row));
+    lines.extend(table(&rows, 1).into_iter().map(|line| format!("  {line}")));
+    lines
 }
 
-fn measured_row(arm: &Arm, row: &Row) -> Vec<String> {
+/// A change: `max_num_seqs 4 → 8`.
+fn changed(difference: &Difference) -> String {
+    let side = |side: &Option<String>| {
+        side.as_ref().map_or_else(|| "-".to_owned(), |text| one_line(text, NAME_CHARS_MAX))
+    };
+    format!("{} {} → {}", difference.what, side(&difference.one), side(&difference.other))
+}
+
+fn measured_row(row: &Row) -> Vec<String> {
     let measure = row.key.measure;
     let words = measure.to_string();
     let words = words.strip_suffix("_p50").unwrap_or(&words).to_owned();
@@ -178,18 +192,13 @@ fn measured_row(arm: &Arm, row: &Row) -> Vec<String> {
         |(low, high)| format!("{} to {}", percent(low), percent(high)),
     );
     vec![
-        name(arm),
         format!("{words} d{}/{}", cell.depth, cell.load),
-        value(measure, row.base.value),
-        value(measure, row.candidate.value),
+        amount(measure, row.base.value),
+        amount(measure, row.candidate.value),
         percent(row.ratio),
         interval,
         row.word.word().to_owned(),
     ]
-}
-
-fn value(measure: Measure, value: f64) -> String {
-    amount(measure, value)
 }
 
 /// What to do, and how sure it is.
@@ -247,6 +256,24 @@ fn recommended(stands: &[Stand<'_>]) -> String {
         let _ = write!(text, " {} undecided ({why}).", counted(open as u64, "arm is", "arms are"));
     }
     text + &not
+}
+
+/// What the intervals rest on.
+fn method(stands: &[Stand<'_>]) -> String {
+    let compared = stands.iter().filter_map(|stand| stand.compared.as_ref()?.as_ref().ok());
+    let bases = compared.flat_map(|it| &it.rows).filter(|row| row.primary).map(|row| row.basis);
+    let least = bases.filter_map(|basis| match basis {
+        Basis::Exact(confidence) => Some(confidence),
+        _ => None,
+    });
+    let least = least.fold(f64::INFINITY, f64::min);
+    let order = "arms in turns, forward and backward; a start is one sample";
+    if least.is_finite() {
+        let percent = least * 100.0;
+        format!("{order}; exact intervals of ratios, {percent:.1} % each, an arm against the base")
+    } else {
+        format!("{order}; too few of them for an interval: four a side are the least")
+    }
 }
 
 /// How much worse an arm is over the rows that decide, as the mean of logarithms.
