@@ -70,8 +70,7 @@ pub fn claim(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<(), Mistake> {
             .map_err(|why| Mistake::new(format!("{NAME} cannot be read: {why}")).at(&place))?;
         return same(&known, &paper, &place);
     }
-    let is_filled = fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
-    if is_filled {
+    if is_filled(folder) {
         return Err(Mistake::new("the sweep's folder is there already and is not empty")
             .at(place)
             .hint("a new folder with -o"));
@@ -82,6 +81,13 @@ pub fn claim(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<(), Mistake> {
     }
     // Last: where it is, the arms are.
     put(&folder.join(NAME), &text_of(&paper))
+}
+
+/// Whether anything is there but what a sweep has before its manifest.
+fn is_filled(folder: &Path) -> bool {
+    let is_ours = |name: &std::ffi::OsStr| name == "arms" || name == ".lock";
+    fs::read_dir(folder)
+        .is_ok_and(|mut files| files.any(|it| it.is_ok_and(|it| !is_ours(&it.file_name()))))
 }
 
 fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
