@@ -9,6 +9,7 @@ use super::{Asked, Driven};
 use crate::command::{run, sweep};
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch on the command line
 #[command(after_help = "\
 Examples:
   longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --start docker -o sweeps/seqs

@@ -109,10 +109,8 @@ fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
 fn paper(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<Paper, Mistake> {
     let drive = &wish.run.drive;
     let scenario = drive.asked.scenario(super::SCENARIO)?;
-    let profile = match wish.simulates() {
-        true => drive.asked.profile(Some(&arms[0].reading.recipe))?,
-        false => None,
-    };
+    let profile =
+        if wish.simulates() { drive.asked.profile(Some(&arms[0].reading.recipe))? } else { None };
     let asked = json!({
         "how": wish.how(),
         "flags": wish.run.boxed.again(),

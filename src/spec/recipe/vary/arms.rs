@@ -52,8 +52,7 @@ fn values_of(text: &str) -> Vec<&str> {
     let mut values = Vec::new();
     for (at, character) in text.char_indices() {
         match (quote, character) {
-            (Some(mark), _) if mark == character => quote = None,
-            (Some(_), _) => {}
+            (Some(mark), _) => quote = Some(mark).filter(|mark| *mark != character),
             (None, '"' | '\'') => quote = Some(character),
             (None, '{' | '[') => depth += 1,
             (None, '}' | ']') => depth = depth.saturating_sub(1),
