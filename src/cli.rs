@@ -4,6 +4,7 @@
 mod boxed;
 mod compare;
 mod recipe;
+mod sweep;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use boxed::BoxArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
+use sweep::SweepArgs;
 
 use crate::command::{self, Format};
 use crate::exit::Exit;
@@ -60,6 +62,8 @@ enum Verb {
     Plan(PlanArgs),
     /// Play a whole run in virtual time, against the simulated server: hours in seconds
     Rehearse(RehearseArgs),
+    /// Serve variations of a recipe in turns, and say which is better, and how surely
+    Sweep(Box<SweepArgs>),
     /// Serve the simulated server, for other tools
     Sim(SimArgs),
     /// Show, render, compare, check and pin recipes; nothing in one is run
@@ -267,6 +271,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Floor(args) => args.done(),
         Verb::Plan(args) => command::plan::plan(&args.into()),
         Verb::Rehearse(args) => command::rehearse::rehearse(args.driven.into()),
+        Verb::Sweep(args) => command::sweep::sweep((*args).into()),
         Verb::Sim(args) => command::sim::sim(&args.into()),
         Verb::Recipe(args) => args.done(),
         Verb::List => command::list::list(),

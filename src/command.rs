@@ -11,6 +11,7 @@ pub mod rehearse;
 pub mod report;
 pub mod run;
 pub mod sim;
+pub mod sweep;
 
 use std::io::{IsTerminal, Write};
 

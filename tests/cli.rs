@@ -28,7 +28,7 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "recipe", "list"] {
+    for verb in ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "sweep", "recipe", "list"] {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
@@ -38,12 +38,13 @@ fn every_verb_has_help() {
 
 #[test]
 fn the_examples_of_the_help_name_options_that_exist() {
-    let verbs: [&[&str]; 7] = [
+    let verbs: [&[&str]; 8] = [
         &["run"],
         &["plan"],
         &["sim"],
         &["compare"],
         &["floor"],
+        &["sweep"],
         &["recipe", "check"],
         &["recipe", "pin"],
     ];
@@ -371,4 +372,70 @@ fn an_attached_server_that_never_answers_is_inconclusive() {
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(stdout(&output).contains("INCONCLUSIVE"), "{}", stdout(&output));
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// A scenario of a moment.
+const MOMENT: &str = "about: A moment, for a sweep.\nlaps: 3\nwarmup: 1 lap\nreference: 1 lap\n\
+workloads: [{ladder: {depths: [0], prompt: 128, output: 8, concurrency: [1], prefix: cold}}]\n\
+limits: {first_token: 2m, stall: 1m, away: 5m}\ncontract: {crashes: 0, errors: 1%}\n";
+
+fn manifest(run: &std::path::Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(run.join("run.json")).expect("a manifest");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
+    let folder = Folder::new("sweep");
+    let (scenario, sweep) = (folder.write("moment.yaml", MOMENT), folder.0.join("sweep"));
+    let output = sweep.display().to_string();
+    let mut arguments = vec!["sweep", "--rehearse", "--scenario", &scenario, "-o", &output];
+    arguments.extend(["--vary", "speculative_config.num_speculative_tokens=1,2"]);
+    arguments.extend(["--vary", "kv_cache_dtype=auto", "--vary", "max_model_len=2097152"]);
+    arguments.extend(["--starts", "2"]);
+    let first = longhaul(&arguments);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let told = stdout(&first);
+    for words in ["3 arms", "2 starts each", "given up after 2: exit code 1", "kv_cache_too_small"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    for words in ["decide nothing exactly", "num_speculative_tokens=1` is the base", "8/8"] {
+        assert!(stderr(&first).contains(words), "{words}: {}", stderr(&first));
+    }
+    let run = |name: &str| sweep.join("runs").join(name);
+    let (one, other) = (manifest(&run("base/000")), manifest(&run("base/007")));
+    assert_ne!(one["server_seed"], other["server_seed"], "another start is another server");
+    assert_eq!(one["plan_fingerprint"], other["plan_fingerprint"], "the load is the same");
+    assert_eq!(other["sweep"], serde_json::json!({"arm": "base", "start": 1}));
+    let arm = sweep.join("arms/kv_cache_dtype=auto.yaml").display().to_string();
+    let diff = stdout(&longhaul(&["recipe", "diff", "nemotron-3-super", &arm]));
+    assert!(diff.ends_with("One variable at a time: kv_cache_dtype.\n"), "{diff}");
+
+    let events = run("base/000").join("events.csv");
+    let text = std::fs::read_to_string(&events).expect("events");
+    std::fs::write(&events, &text[..text.len() - 40]).expect("cut off");
+    std::fs::remove_dir_all(run("kv_cache_dtype=auto/002")).expect("removed");
+    let again = longhaul(&arguments);
+    assert_eq!(stdout(&again), told, "the same in the end");
+    assert!(stderr(&again).contains("6 of 8 runs are done"), "{}", stderr(&again));
+    assert_eq!(stderr(&again).matches(" start 1: PASS").count(), 2, "{}", stderr(&again));
+    assert!(sweep.join("broken-off/base-000-1/run.json").is_file());
+    let last = arguments.len() - 1;
+    arguments[last] = "3";
+    mistake(&arguments, &["another sweep: another number of starts", "to go on with it"]);
+}
+
+#[test]
+fn a_sweep_that_can_tell_nothing_is_refused_before_it_starts() {
+    mistake(&["sweep", "--vary", "max_num_seqs=8"], &["starts its servers itself", "--rehearse"]);
+    mistake(&["sweep", "--rehearse"], &["nothing is varied", "--vary"]);
+    let sweep = |more: &[&str], words: &[&str]| {
+        mistake(&[&["sweep", "--rehearse"], more].concat(), words);
+    };
+    sweep(&["--vary", "max_num_seqs=4"], &["nothing changed", "max_num_seqs=4"]);
+    sweep(&["--vary", "max_num_seqs=8", "--starts", "0"], &["--starts 0"]);
+    let config = "speculative_config={\"method\": \"ngram\", \"num_speculative_tokens\": 3}";
+    sweep(&["--vary", config], &["3 things at once", "--allow-several"]);
+    sweep(&["--vary", "max_model_len=1024"], &["max_model_len is 1024"]);
 }

@@ -4,24 +4,33 @@ use clap::{Args, ValueEnum};
 
 use crate::command::run::boxed::{Boxed, Start};
 
+/// What the starting and the watching of a server take.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
 pub struct BoxArgs {
-    /// Start the recipe, and end it when the run is over
-    #[arg(long, value_enum)]
-    start: Option<StartArg>,
+    #[command(flatten)]
+    starting: StartArgs,
     /// Watch the container in which a server runs already: its events, state and log
     #[arg(long, value_name = "NAME", requires = "endpoint")]
     container: Option<String>,
     /// Watch the process of this machine that is a server already
     #[arg(long, value_name = "PID", requires = "endpoint")]
     pid: Option<u32>,
-    /// Let the recipe's image be fetched; without it nothing is
-    #[arg(long)]
-    pull: bool,
     /// Leave what was started running at the end
     #[arg(long)]
     keep: bool,
+}
+
+/// What the starting of a server takes.
+#[derive(Args)]
+#[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
+pub struct StartArgs {
+    /// Start the recipe, and end it when the run is over
+    #[arg(long, value_enum)]
+    start: Option<StartArg>,
+    /// Let the recipe's image be fetched; without it nothing is
+    #[arg(long)]
+    pull: bool,
     /// Another program for docker, podman or sparkrun: a name or a path
     #[arg(long, value_name = "PROGRAM")]
     engine: Option<String>,
@@ -50,6 +59,13 @@ enum StartArg {
 
 impl From<BoxArgs> for Boxed {
     fn from(args: BoxArgs) -> Boxed {
+        let starting = args.starting.into();
+        Boxed { container: args.container, pid: args.pid, keep: args.keep, ..starting }
+    }
+}
+
+impl From<StartArgs> for Boxed {
+    fn from(args: StartArgs) -> Boxed {
         let start = args.start.map(|start| match start {
             StartArg::Process => Start::Process,
             StartArg::Docker => Start::Docker,
@@ -58,15 +74,12 @@ impl From<BoxArgs> for Boxed {
         });
         Boxed {
             start,
-            container: args.container,
-            pid: args.pid,
             pull: args.pull,
-            keep: args.keep,
             engine: args.engine,
             env: args.env,
             gpus: args.gpus,
             more: args.start_arg,
-            reading: None,
+            ..Boxed::default()
         }
     }
 }

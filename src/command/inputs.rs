@@ -205,6 +205,14 @@ pub fn index_source(path: &Path) -> Result<Source, Mistake> {
     Ok(Source { name: origin.clone(), origin, text })
 }
 
+/// The text of a file that the user named.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text_of(path: &Path) -> std::io::Result<String> {
+    read_bounded(path)
+}
+
 /// A text file up to what any reader of specs takes, and a little more, so that it can say so.
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();

@@ -13,7 +13,6 @@ use super::drive::{
     self, Setting, Specs, Went, Wish, ailing, carry_out, conclude, prepare, stopping,
 };
 use super::inputs::FLAGSHIP;
-use super::mistake;
 use super::sim::no_profile;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -39,20 +38,24 @@ const SCENARIO: &str = "short";
 pub fn rehearse(mut wish: Wish) -> Exit {
     wish.again = drive::Again { verb: "rehearse", flags: Vec::new() };
     let wide = wish.wide;
-    let specs = match specs(&wish) {
+    conclude(went(&wish), wide)
+}
+
+/// Rehearses, and leaves the judging to whoever asked; a signal stops it.
+pub fn went(wish: &Wish) -> Went {
+    let specs = match specs(wish) {
         Ok(specs) => specs,
-        Err(wrong) => return mistake(&wrong),
+        Err(wrong) => return Went::Mistake(wrong),
     };
-    let went = in_virtual_time(async {
+    in_virtual_time(async {
         let (stopper, mut stop) = stopping();
-        let prepared = prepared(&wish, &specs, &mut stop).await?;
+        let prepared = prepared(wish, &specs, &mut stop).await?;
         let on_fail = wish.stop_on_fail.then_some(stopper);
         let mut screen = Screen::rehearsed(prepared.asked.clone(), on_fail);
         let went = carry_out(prepared, stop, &mut screen).await;
         screen.end();
         Ok(went)
-    });
-    conclude(went, wide)
+    })
 }
 
 /// Rehearses without telling anybody but the watcher: for tests of what a rehearsal shows.

@@ -17,10 +17,12 @@ use super::drive::{self, Specs, Went, carry_out, conclude, prepare, stopping};
 
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
-use super::{mistake, tell};
+use super::tell;
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::run::stop::{Stop, Stopper};
+use crate::spec::Scenario;
+use crate::spec::recipe::Reading;
 use boxed::Boxed;
 use life::Life;
 
@@ -44,23 +46,42 @@ pub struct Wish {
 }
 
 /// Drives a server and judges it.
-pub fn run(mut wish: Wish) -> Exit {
+pub fn run(wish: Wish) -> Exit {
+    let wide = wish.drive.wide;
+    conclude(went(wish), wide)
+}
+
+/// Whether a recipe could be started and driven, as far as it and the scenario tell.
+///
+/// # Errors
+/// The user's mistake.
+pub fn check(mut wish: Wish, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
+    let simulate = wish.boxed.start.is_none();
+    let asked = &wish.drive.asked;
+    wish.boxed.check(false, wish.simulate, asked)?;
+    if !simulate {
+        real(&wish.drive)?;
+    }
+    let recipe = Some(reading.recipe.clone());
+    let specs = Specs { recipe, scenario, profile: None, simulate };
+    prepare::servable(&specs, asked.seed)?;
+    if simulate { Ok(()) } else { wish.boxed.take(reading).map(|_| ()) }
+}
+
+/// Drives a server, and leaves the judging to whoever asked.
+pub fn went(mut wish: Wish) -> Went {
     // Before the runtime, since a recipe may have to be fetched.
     let specs = match specs(&mut wish) {
         Ok(specs) => specs,
-        Err(wrong) => return mistake(&wrong),
+        Err(wrong) => return Went::Mistake(wrong),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => {
-            tell(&format!("error: no runtime: {why}"));
-            return Exit::Fault;
-        }
+        Err(why) => return Went::Mistake(Mistake::new(format!("no runtime: {why}"))),
     };
     wish.drive.again = again(&wish);
-    let wide = wish.drive.wide;
     let driven = async { drive(wish, specs).await.unwrap_or_else(|went| went) };
-    conclude(runtime.block_on(LocalSet::new().run_until(driven)), wide)
+    runtime.block_on(LocalSet::new().run_until(driven))
 }
 
 async fn drive(wish: Wish, specs: Specs) -> Result<Went, Went> {
@@ -88,7 +109,9 @@ async fn drive_started(
         launched = life.launch(&wish.boxed) => launched?,
     }
     let prepared = prepare::prepare(&wish.drive, specs, life, &mut stop).await?;
-    tell(&format!("run folder: {}", prepared.folder.display()));
+    if !wish.drive.quiet {
+        tell(&format!("run folder: {}", prepared.folder.display()));
+    }
     let on_fail = wish.drive.stop_on_fail.then_some(stopper);
     let mut screen = Screen::live(prepared.asked.clone(), on_fail);
     let went = carry_out(prepared, stop, &mut screen).await;

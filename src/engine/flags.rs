@@ -118,8 +118,9 @@ fn read(engine: Engine, command: &str, with_unknown: bool) -> BTreeMap<String, S
     settings
 }
 
-/// The setting behind a flag's name, and what follows the flag.
-fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
+/// The setting behind a flag's name, with its field where it has one, and what follows the flag.
+/// The name is without dashes in front, and with underscores.
+pub fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
     let table = table(engine);
     let (stem, field) =
         name.split_once('.').map_or((name, None), |(stem, field)| (stem, Some(field)));
@@ -135,8 +136,8 @@ fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
     Some((flag.setting.to_owned(), Kind::Off))
 }
 
-/// A negative number is no flag.
-fn is_flag(word: &str) -> bool {
+/// Whether a word is a flag; a negative number is none.
+pub fn is_flag(word: &str) -> bool {
     word.starts_with("--") || word.starts_with('-') && word[1..].starts_with(char::is_alphabetic)
 }
 

@@ -14,6 +14,7 @@ mod read;
 pub mod render;
 pub mod submission;
 mod values;
+pub mod vary;
 
 pub use attach::attach;
 pub use include::Beside;

@@ -34,7 +34,8 @@ pub async fn nobody<S: Setting, T: Target>(
     let secrets = setting.secrets();
     let note = secrets.remove_from(&one_line(words, NOTE_CHARS_MAX));
     let because = if setting.starts() {
-        for line in coming.last_lines() {
+        let lines = if wish.quiet { Vec::new() } else { coming.last_lines() };
+        for line in lines {
             tell(&format!("its log: {}", secrets.remove_from(&line)));
         }
         ClosedBecause::NeverReady

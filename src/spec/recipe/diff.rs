@@ -96,7 +96,7 @@ fn runtime(reading: &Reading) -> &str {
 }
 
 /// Everything that a recipe says, by name; what is structured, field by field.
-fn facts(reading: &Reading) -> BTreeMap<String, String> {
+pub(super) fn facts(reading: &Reading) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
     let mut facts = BTreeMap::new();
     let one = [
@@ -180,7 +180,7 @@ fn is_exact(name: &str) -> bool {
 }
 
 /// A value as it counts: `0.80` is `0.8`, `True` is `true`; whole numbers keep all their digits.
-fn plain(value: &str) -> String {
+pub(super) fn plain(value: &str) -> String {
     if let Ok(whole) = value.parse::<i128>() {
         return whole.to_string();
     }

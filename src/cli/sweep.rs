@@ -1,0 +1,85 @@
+//! The arguments of `sweep`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::boxed::StartArgs;
+use super::{Asked, Driven};
+use crate::command::{run, sweep};
+
+#[derive(Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch on the command line
+#[command(after_help = "\
+Examples:
+  longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --start docker -o sweeps/seqs
+  longhaul sweep --vary kv_cache_dtype=fp8,auto --vary moe_backend=marlin,triton --rehearse
+  longhaul sweep --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --rehearse
+  longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 --start podman --pull
+  longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --starts 4 --start sparkrun
+
+The same command with the same -o goes on where it was broken off.
+
+Exit codes: 0 told, 2 your mistake, 3 no arm could be held against the base, 4 longhaul failed,
+130 interrupted.")]
+pub struct SweepArgs {
+    #[command(flatten)]
+    asked: Asked,
+    /// What is otherwise: a setting, a field of one, env.NAME, container or model, and its values,
+    /// an arm for each; nothing behind the = takes it away. May be given again
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    vary: Vec<String>,
+    /// The arms as a file: a list of name and changes
+    #[arg(long, value_name = "FILE")]
+    arms: Option<PathBuf>,
+    /// Let an arm change more than one thing
+    #[arg(long)]
+    allow_several: bool,
+    /// Starts of each arm; fewer than 4 decide nothing exactly
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    starts: u32,
+    /// Play it in virtual time, against the simulated server
+    #[arg(long)]
+    rehearse: bool,
+    /// Drive the built-in simulated server, in real time
+    #[arg(long)]
+    simulate: bool,
+    /// A fault of the simulated server, in every run: NAME[=VALUE][@WHEN], may be given again
+    #[arg(long, value_name = "AILMENT")]
+    ailment: Vec<String>,
+    /// The sweep's folder: new, or that of the same sweep, which goes on
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// End a run when its first gate is broken
+    #[arg(long)]
+    stop_on_fail: bool,
+    #[command(flatten)]
+    starting: StartArgs,
+}
+
+impl From<SweepArgs> for sweep::Wish {
+    fn from(args: SweepArgs) -> sweep::Wish {
+        let driven = Driven {
+            asked: args.asked,
+            ailment: args.ailment,
+            server_seed: None,
+            output: args.output,
+            stop_on_fail: args.stop_on_fail,
+            wide: false,
+        };
+        let run = run::Wish {
+            drive: driven.into(),
+            simulate: args.simulate,
+            boxed: args.starting.into(),
+            ..run::Wish::default()
+        };
+        sweep::Wish {
+            run,
+            rehearse: args.rehearse,
+            vary: args.vary,
+            arms: args.arms,
+            allow_several: args.allow_several,
+            starts: args.starts,
+        }
+    }
+}

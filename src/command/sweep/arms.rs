@@ -1,0 +1,153 @@
+//! The arms: what the user wants varied, as recipes, each of which is a file.
+
+use std::path::Path;
+
+use super::{ARMS_MAX, Wish};
+use crate::command::{inputs, tell};
+use crate::error::Mistake;
+use crate::escape::one_line;
+use crate::spec::Source;
+use crate::spec::recipe::diff::{Difference, between};
+use crate::spec::recipe::vary::arms::{self as asked, BASE};
+use crate::spec::recipe::vary::{Change, Varied, varied};
+use crate::spec::recipe::{How, Reading};
+
+/// Bounds a name of a file.
+const FILE_CHARS_MAX: usize = 48;
+
+/// What is served in turns.
+pub struct Arm {
+    /// As people call it.
+    pub name: String,
+    /// As folders and files are called.
+    pub slug: String,
+    /// What was asked to be otherwise.
+    pub changes: Vec<Change>,
+    /// The recipe; its source is the file's text.
+    pub reading: Reading,
+    /// In what it differs from the base.
+    pub differs: Vec<Difference>,
+}
+
+impl Arm {
+    /// The name of its file.
+    pub fn file(&self) -> String {
+        let end = if self.reading.how == How::AsItStands { "sh" } else { "yaml" };
+        format!("arms/{}.{end}", self.slug)
+    }
+}
+
+/// The base and all that is varied.
+///
+/// # Errors
+/// A change that has no effect, more than one in an arm, a name that stands twice.
+pub fn read(wish: &Wish, base: Reading) -> Result<Vec<Arm>, Mistake> {
+    let mut wanted = Vec::new();
+    for text in &wish.vary {
+        let several = asked::of_flag(text)?;
+        let many = several.len() > 1;
+        wanted.extend(several.into_iter().map(|arm| (arm, many)));
+    }
+    if let Some(path) = &wish.arms {
+        wanted.extend(asked::read(&source(path)?)?.into_iter().map(|arm| (arm, false)));
+    }
+    let first = Arm {
+        name: BASE.to_owned(),
+        slug: BASE.to_owned(),
+        changes: Vec::new(),
+        reading: base,
+        differs: Vec::new(),
+    };
+    let mut arms = vec![first];
+    for (arm, may_be_base) in wanted {
+        let Some(arm) = made(wish, &arms, arm, may_be_base)? else { continue };
+        arms.push(arm);
+    }
+    match arms.len() {
+        1 => Err(Mistake::new("nothing changed: all that is varied is as the base has it")),
+        2..=ARMS_MAX => Ok(arms),
+        many => Err(Mistake::new(format!("{many} arms; {ARMS_MAX} are the most"))),
+    }
+}
+
+fn made(
+    wish: &Wish,
+    arms: &[Arm],
+    asked: asked::Arm,
+    may_be_base: bool,
+) -> Result<Option<Arm>, Mistake> {
+    let asked::Arm { name, changes } = asked;
+    let base = &arms[0].reading;
+    let shown = one_line(&name, 60);
+    if arms.iter().any(|arm| arm.name == name) {
+        return Err(Mistake::new(format!("the arm `{shown}` stands twice")));
+    }
+    let origin = one_line(&base.recipe.source.origin, 200);
+    let note = format!("# An arm of a sweep: {}\n# The base: {origin}\n", one_line(&name, 200));
+    let reading = match varied(base, &changes, &note)? {
+        Varied::Other(reading) => *reading,
+        Varied::Same if may_be_base => {
+            tell(&format!("note: `{shown}` is the base"));
+            return Ok(None);
+        }
+        Varied::Same => {
+            let what = format!("nothing changed: the base has `{shown}` already");
+            return Err(Mistake::new(what).at(&base.recipe.source.origin));
+        }
+    };
+    let differs = between(base, &reading).serving;
+    let things = things(&changes, &differs);
+    if things > 1 && !wish.allow_several {
+        let names: Vec<&str> = differs.iter().map(|it| it.what.as_str()).collect();
+        let what = format!(
+            "the arm `{shown}` changes {} things at once ({}): what comes of them cannot be told apart",
+            things,
+            names.join(", ")
+        );
+        return Err(Mistake::new(what).hint("an arm for each").hint("--allow-several"));
+    }
+    let slug = slug(&name, arms);
+    Ok(Some(Arm { name, slug, changes, reading, differs }))
+}
+
+/// How many things are otherwise. Something with fields that is there or not is one thing.
+fn things(changes: &[Change], differs: &[Difference]) -> usize {
+    let below = |change: &Change| -> Vec<&Difference> {
+        let stem = format!("{}.", change.key);
+        differs.iter().filter(|it| it.what.starts_with(&stem)).collect()
+    };
+    let extra = |change: &Change| {
+        let fields = below(change);
+        let is_one =
+            fields.iter().all(|it| it.one.is_none()) || fields.iter().all(|it| it.other.is_none());
+        if is_one { fields.len().saturating_sub(1) } else { 0 }
+    };
+    differs.len() - changes.iter().map(extra).sum::<usize>().min(differs.len())
+}
+
+/// A name as a file may be called, and none of the others is.
+fn slug(name: &str, arms: &[Arm]) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
+    let plain: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+    let plain = plain.trim_matches(['.', '-']);
+    // Of a long one its end: by their digests images are told apart.
+    let more = plain.len().saturating_sub(FILE_CHARS_MAX);
+    let short = if more > 0 {
+        format!("{}-{}", &plain[..12], &plain[more + 13..])
+    } else {
+        plain.to_owned()
+    };
+    let is_free = |slug: &String| !slug.is_empty() && arms.iter().all(|arm| arm.slug != *slug);
+    let numbered = (2..).map(|n| format!("{short}-{n}"));
+    std::iter::once(short.clone()).chain(numbered).find(is_free).unwrap_or(short)
+}
+
+fn source(path: &Path) -> Result<Source, Mistake> {
+    let origin = path.display().to_string();
+    let text = inputs::text_of(path).map_err(|why| {
+        Mistake::new(format!("the arms cannot be read: {why}"))
+            .at(&origin)
+            .hint("a list of arms: - { name: eager, changes: { enforce_eager: true } }")
+    })?;
+    Ok(Source { name: origin.clone(), origin, text })
+}

@@ -1,0 +1,103 @@
+//! One start of one arm, by the code that `run` and `rehearse` take, and what
+//! its folder says of it afterwards.
+
+use std::path::PathBuf;
+
+use super::{Sweep, outcomes};
+use crate::command::drive::{self, Went};
+use crate::command::report::{self, judge};
+use crate::command::{Format, rehearse, run, tell};
+use crate::error::Mistake;
+use crate::fact::ClosedBecause;
+use crate::journal::manifest;
+use crate::rng::Rng;
+use crate::sweep::{Outcome, Turn};
+use crate::verdict::Word;
+
+/// The address of a server's seed below the sweep's.
+const SERVER: u64 = 0x5E;
+
+/// A run that is done.
+pub struct Run {
+    /// Which.
+    pub turn: Turn,
+    /// Where it stands.
+    pub folder: PathBuf,
+    /// Whether its server came up.
+    pub outcome: Outcome,
+    /// Its verdict.
+    pub word: Word,
+    /// Why it ended, in words; of a start that failed, why it did.
+    pub note: String,
+}
+
+/// How a turn ended.
+pub enum Ended {
+    /// It is done.
+    Run(Box<Run>),
+    /// The user asked to stop.
+    Interrupted,
+    /// longhaul failed.
+    Fault(String),
+}
+
+/// Starts an arm and drives it.
+///
+/// # Errors
+/// The user's mistake: it could not even be tried.
+pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
+    let wish = wish(sweep, turn);
+    let went = if sweep.wish.rehearse { rehearse::went(&wish.drive) } else { run::went(wish) };
+    let folder = match went {
+        Went::Mistake(wrong) => return Err(wrong),
+        Went::Interrupted => return Ok(Ended::Interrupted),
+        Went::Folder(_, Err(why)) => return Ok(Ended::Fault(why)),
+        Went::Folder(folder, Ok(_)) => folder,
+    };
+    let judged = judge(&folder)?;
+    let json = report::text(&judged, Format::Json);
+    if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
+        tell(&format!("warning: verdict.json could not be written: {why}"));
+    }
+    Ok(match look(sweep, turn) {
+        Some(run) => Ended::Run(Box::new(run)),
+        None => Ended::Interrupted,
+    })
+}
+
+/// What one start is asked.
+fn wish(sweep: &Sweep, turn: Turn) -> run::Wish {
+    let arm = &sweep.arms[turn.arm];
+    let mut wish = sweep.wish.run.clone();
+    let drive = &mut wish.drive;
+    drive.asked.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
+    drive.output = Some(sweep.run_folder(turn));
+    drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
+    drive.sweep = Some(manifest::Sweep { arm: arm.name.clone(), start: turn.start });
+    // Every start is another server, under the same load.
+    let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
+    let seed = Rng::at(drive.asked.seed, &address).below(1 << 32);
+    drive.server_seed = sweep.wish.simulates().then_some(seed);
+    drive.again = drive::Again { verb: "rehearse", flags: Vec::new() };
+    wish
+}
+
+/// A run that is done, as its folder tells; nothing where it was never begun, or broken off.
+pub fn look(sweep: &Sweep, turn: Turn) -> Option<Run> {
+    let folder = sweep.run_folder(turn);
+    if !folder.join("run.json").is_file() {
+        return None;
+    }
+    let judged = judge(&folder).ok()?;
+    let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
+    let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;
+    let outcome = match closed.because {
+        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice | ClosedBecause::Fault => {
+            return None;
+        }
+        ClosedBecause::NeverReady | ClosedBecause::NeverAnswered => Outcome::NeverUp,
+        _ => Outcome::Ran,
+    };
+    let note = closed.note.clone();
+    Some(Run { turn, folder, outcome, word: judged.verdict.word, note })
+}

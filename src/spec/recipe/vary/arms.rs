@@ -1,0 +1,150 @@
+//! The arms of a sweep, as the user writes them: `key=value,value` on the
+//! command line, or a file of names with their changes.
+
+use super::Change;
+use crate::error::Mistake;
+use crate::spec::Source;
+use crate::spec::field::{Field, shown, strict_document};
+use crate::spec::node::python::{Python, json};
+
+/// What an arm is called that nothing is changed in.
+pub const BASE: &str = "base";
+
+/// An arm: its name, and what is changed in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// Its name.
+    pub name: String,
+    /// What differs from the base.
+    pub changes: Vec<Change>,
+}
+
+/// The arms of `key=value,value`: one for each value. A comma within braces, brackets or quotes
+/// ends no value; an empty value takes the key away.
+///
+/// # Errors
+/// It is no key with values.
+pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
+    let wrong = |what: String| {
+        Err(Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1"))
+    };
+    let Some((key, values)) = text.split_once('=') else {
+        return wrong(format!("{} is no key=value,value", shown(text)));
+    };
+    let key = key.trim();
+    if key.is_empty() || key.chars().any(char::is_whitespace) {
+        return wrong(format!("{} is no key", shown(key)));
+    }
+    let arm = |value: &str| {
+        let value = value.trim();
+        let change = Change {
+            key: key.to_owned(),
+            value: Some(value.to_owned()).filter(|value| !value.is_empty()),
+        };
+        Arm { name: format!("{key}={value}"), changes: vec![change] }
+    };
+    Ok(values_of(values).into_iter().map(arm).collect())
+}
+
+/// A text at its commas.
+fn values_of(text: &str) -> Vec<&str> {
+    let (mut depth, mut quote, mut begin) = (0_usize, None, 0);
+    let mut values = Vec::new();
+    for (at, character) in text.char_indices() {
+        match (quote, character) {
+            (Some(mark), _) => quote = Some(mark).filter(|mark| *mark != character),
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '{' | '[') => depth += 1,
+            (None, '}' | ']') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                values.push(&text[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    values.push(&text[begin..]);
+    values
+}
+
+/// The arms of a file: a list of `name` and `changes`.
+///
+/// # Errors
+/// It is no such list, and where.
+pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
+    let document = strict_document(source)?;
+    let root = Field::root(source, &document);
+    let arms: Result<Vec<Arm>, Mistake> = root.list()?.iter().map(arm).collect();
+    arms
+}
+
+fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
+    let keys = field.map(&["name", "changes"])?;
+    let get = |name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
+    let Some(changes) = get("changes") else {
+        return Err(field.mistake("an arm needs `changes`").hint("changes: { max_num_seqs: 8 }"));
+    };
+    let changes: Vec<Change> = changes
+        .any_map()?
+        .into_iter()
+        .map(|(key, value)| Change { key: key.to_owned(), value: value_of(&value) })
+        .collect();
+    if changes.is_empty() {
+        return Err(field.mistake("an arm changes something; the base is there by itself"));
+    }
+    let named =
+        |change: &Change| format!("{}={}", change.key, change.value.as_deref().unwrap_or_default());
+    let name = match get("name") {
+        Some(name) => name.text()?.to_owned(),
+        None => changes.iter().map(named).collect::<Vec<_>>().join(" "),
+    };
+    Ok(Arm { name, changes })
+}
+
+/// A value as its flag would take it; `null` takes the key away.
+fn value_of(field: &Field<'_>) -> Option<String> {
+    match Python::of(field.node) {
+        Python::None => None,
+        value @ (Python::Map(_) | Python::List(_)) => Some(json::dumps(&value)),
+        Python::Bool(is_on) => Some(is_on.to_string()),
+        // As it is written: `0.80`, and not what Python makes of it.
+        other => field.node.text().map_or_else(|| Some(other.str()), |raw| Some(raw.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(text: &str) -> Vec<(String, Option<String>)> {
+        let arms = of_flag(text).expect("arms");
+        arms.into_iter().flat_map(|arm| arm.changes).map(|it| (it.key, it.value)).collect()
+    }
+
+    #[test]
+    fn every_value_of_a_key_is_an_arm_and_json_keeps_its_commas() {
+        let some = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+        assert_eq!(changes("a.b=1, 2"), [some("a.b", "1"), some("a.b", "2")]);
+        assert_eq!(changes(r#"c={"x":1,"y":[2,3]},"#)[0], some("c", r#"{"x":1,"y":[2,3]}"#));
+        assert_eq!(changes("c=")[0], ("c".to_owned(), None));
+        assert_eq!(changes("env.X=a=b"), [some("env.X", "a=b")]);
+        assert!(of_flag("x").is_err() && of_flag("=1").is_err() && of_flag("a b=1").is_err());
+    }
+
+    #[test]
+    fn a_file_names_its_arms_or_their_changes_do() {
+        let read = |text: &str| {
+            let source = Source { name: "a".into(), origin: "a.yaml".into(), text: text.into() };
+            super::read(&source)
+        };
+        let arms = read(
+            "- name: eager\n  changes: {enforce_eager: true, gm: 0.80}\n- changes: {spec: null}\n",
+        );
+        let arms = arms.expect("arms");
+        assert_eq!((arms[0].name.as_str(), arms[1].name.as_str()), ("eager", "spec="));
+        assert_eq!(arms[0].changes[1].value.as_deref(), Some("0.80"));
+        assert_eq!((arms[0].changes.len(), &arms[1].changes[0].value), (2, &None));
+        assert!(read("- name: x\n").expect_err("none").to_string().contains("a.yaml:1"));
+        assert!(read("- {nam: x}\n").expect_err("near").to_string().contains("try: name"));
+    }
+}

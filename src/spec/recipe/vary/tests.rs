@@ -1,0 +1,125 @@
+use super::*;
+
+const RECIPE: &str = "\
+model: org/m
+container: a/b:1
+env: {A: '1'}
+defaults: {max_num_seqs: 4, spec: '{\"method\": \"mtp\", \"num_speculative_tokens\": 1}'}
+command: |
+  vllm serve {model} \\
+    --max-num-seqs {max_num_seqs} \\
+    --kv-cache-dtype fp8 \\
+    --speculative-config '{spec}' \\
+    --trust-remote-code
+metadata: {profile: p}
+";
+
+fn reading(text: &str) -> Reading {
+    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+    read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable")
+}
+
+fn of(text: &str, pairs: &[(&str, &str)]) -> Result<Varied, Mistake> {
+    let change = |(key, value): &(&str, &str)| Change {
+        key: (*key).to_owned(),
+        value: Some((*value).to_owned()).filter(|value| !value.is_empty()),
+    };
+    let changes: Vec<Change> = pairs.iter().map(change).collect();
+    varied(&reading(text), &changes, "# an arm\n")
+}
+
+/// The other recipe: what differs, and its command.
+fn other(text: &str, pairs: &[(&str, &str)]) -> (Vec<String>, String) {
+    match of(text, pairs).unwrap_or_else(|wrong| panic!("{wrong}")) {
+        Varied::Same => panic!("the same"),
+        Varied::Other(arm) => {
+            let again = reading(&arm.recipe.source.text);
+            assert_eq!(again.recipe.command, arm.recipe.command);
+            assert_eq!(again.recipe.profile, reading(text).recipe.profile);
+            let differs = between(&reading(text), &again).serving;
+            let words = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+            let told = differs.into_iter().map(|it| format!("{} {}", it.what, words(it.other)));
+            (told.collect(), again.recipe.command.unwrap_or_default())
+        }
+    }
+}
+
+#[test]
+fn a_change_goes_where_the_recipe_says_the_thing() {
+    for (pair, differs) in [
+        (("max_num_seqs", "8"), "max_num_seqs 8"),
+        (("kv_cache_dtype", "auto"), "kv_cache_dtype auto"),
+        (("kv_cache_dtype", ""), "kv_cache_dtype -"),
+        (("container", "a/b@sha256:1"), "container a/b@sha256:1"),
+        (("env.A", "2"), "env.A 2"),
+        (("env.B", "yes"), "env.B yes"),
+        (("env.A", ""), "env.A -"),
+        (("moe_backend", "triton"), "moe_backend triton"),
+        (("enforce_eager", "true"), "enforce_eager true"),
+        (("trust_remote_code", "false"), "trust_remote_code false"),
+        (("frobnicate", "3"), "frobnicate 3"),
+        (
+            ("speculative_config.num_speculative_tokens", "2"),
+            "speculative_config.num_speculative_tokens 2",
+        ),
+    ] {
+        assert_eq!(other(RECIPE, &[pair]).0, [differs], "{pair:?}");
+    }
+    let (_, command) = other(RECIPE, &[("max_model_len", "4096")]);
+    assert!(
+        command.contains("'{\"method\": \"mtp\", \"num_speculative_tokens\": 1}'"),
+        "{command}"
+    );
+    assert!(command.ends_with("--trust-remote-code \\\n  --max-model-len 4096"), "{command}");
+    assert!(other(RECIPE, &[("max_num_seqs", "8")]).1.contains("--kv-cache-dtype fp8 \\\n"));
+}
+
+#[test]
+fn several_changes_are_one_recipe() {
+    let (differs, _) = other(RECIPE, &[("max_num_seqs", "8"), ("env.B", "1"), ("seed", "1")]);
+    assert_eq!(differs, ["env.B 1", "max_num_seqs 8", "seed 1"]);
+}
+
+#[test]
+fn what_the_base_says_already_is_the_base() {
+    for pair in [("max_num_seqs", "4"), ("kv_cache_dtype", "fp8"), ("env.A", "1"), ("seed", "")] {
+        assert_eq!(of(RECIPE, &[pair]), Ok(Varied::Same), "{pair:?}");
+    }
+    let told = of(RECIPE, &[("max_num_seqs", "4"), ("seed", "1")]).expect_err("idle").to_string();
+    assert!(told.contains("nothing changed") && told.contains("max_num_seqs=4"), "{told}");
+}
+
+#[test]
+fn what_has_no_effect_or_another_one_is_refused() {
+    let wrapped = "model: m\ncommand: bash -c \"vllm serve m --x \\\"a\\\"\"\n";
+    assert!(of(wrapped, &[("seed", "1")]).is_err());
+    assert!(
+        of(RECIPE, &[("container", "")]).expect_err("needed").to_string().contains("taken away")
+    );
+    let told = of(RECIPE, &[("kv_cache_dtype.x", "1")]).expect_err("no structure").to_string();
+    assert!(told.contains("kv_cache_dtype"), "{told}");
+}
+
+#[test]
+fn a_recipe_without_a_command_and_other_engines_are_varied_too() {
+    let built = "model: m\nruntime: vllm\ndefaults: {max_num_seqs: 4}\n";
+    assert_eq!(other(built, &[("seed", "1")]).0, ["seed 1"]);
+    let sglang = "model: m\ncommand: sglang serve --model-path m --context-length 8192\n";
+    assert_eq!(other(sglang, &[("max_model_len", "4096")]).0, ["max_model_len 4096"]);
+    let llama = "model: m\ncommand: llama-server -m m -c 4096\n";
+    assert_eq!(other(llama, &[("max_num_seqs", "2")]).0, ["max_num_seqs 2"]);
+}
+
+#[test]
+fn a_saved_line_is_changed_where_it_stands() {
+    let line = "docker run --rm -e A=1 \\\n  a/b:1 vllm serve m --max-num-seqs=4\n";
+    for (pair, differs) in [
+        (("max_num_seqs", "8"), "max_num_seqs 8"),
+        (("container", "a/b:2"), "container a/b:2"),
+        (("env.A", "2"), "env.A 2"),
+        (("kv_cache_dtype", "fp8"), "kv_cache_dtype fp8"),
+    ] {
+        assert_eq!(other(line, &[pair]).0, [differs], "{pair:?}");
+    }
+    assert!(other(line, &[("max_num_seqs", "8")]).1.contains("--max-num-seqs=8"));
+}
