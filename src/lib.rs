@@ -12,6 +12,7 @@ pub mod answer;
 pub mod bell;
 pub mod cli;
 pub mod command;
+pub mod compare;
 pub mod digest;
 pub mod engine;
 pub mod error;

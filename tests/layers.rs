@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the roof to the ground. A room may use rooms of lower floors only.
-const FLOORS: [&[&str]; 20] = [
+const FLOORS: [&[&str]; 21] = [
     &["main"],
     &["cli"],
     &["command"],
     &["serve"],
     &["report"],
+    &["compare"],
     &["verdict"],
     &["analysis"],
     &["journal"],
@@ -36,7 +37,7 @@ const FLOORS: [&[&str]; 20] = [
 
 /// Arrows that point down and are forbidden all the same: the halves never meet, the run
 /// sees neither life nor the simulator, and the two sides of the wire share no code.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("run", &["sim", "http", "target", "observe"]),
     (
         "journal",
@@ -44,6 +45,7 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
     ),
     ("analysis", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("verdict", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
+    ("compare", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("report", &["run", "journal", "world", "sim", "http", "target", "observe", "plan"]),
     ("serve", &["run", "journal", "http", "protocol", "answer", "analysis", "verdict", "report"]),
     ("sim", &["protocol", "answer", "incident"]),
@@ -60,7 +62,7 @@ const OUTSIDE: [(&str, &[&str]); 13] = [
     ("rustix", &["command", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
-    ("csv", &["fact", "journal"]),
+    ("csv", &["fact", "journal", "compare", "report"]),
     (
         "tokio",
         &[

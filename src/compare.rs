@@ -1,0 +1,3 @@
+//! COMPARED: one side held against another.
+
+pub mod published;
