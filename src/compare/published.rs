@@ -124,7 +124,7 @@ fn test(name: &str, row: &Row, rows: [Option<&Row>; 2], tables: [&Table; 2]) -> 
             test: name.to_owned(),
             column: *column,
             ratio: ratio(means[0], means[1]),
-            honest: honest(wrong, rows),
+            honest: honest(&wrong, rows),
             base,
             candidate,
         }
@@ -133,7 +133,7 @@ fn test(name: &str, row: &Row, rows: [Option<&Row>; 2], tables: [&Table; 2]) -> 
 }
 
 /// The honest measure of both sides, where one of them has an artefact.
-fn honest(wrong: [Option<artefact::Found>; 2], rows: [Option<&Row>; 2]) -> Option<Honest> {
+fn honest(wrong: &[Option<artefact::Found>; 2], rows: [Option<&Row>; 2]) -> Option<Honest> {
     let what = wrong.iter().flatten().map(|found| found.what).next()?;
     let value = |side: usize| match &wrong[side] {
         Some(found) if found.what == what => Some(found.honest),

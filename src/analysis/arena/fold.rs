@@ -41,16 +41,19 @@ impl Fold {
     pub fn take(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Opened(opened) => self.opened(opened),
-            Fact::Request(request) if is_ladder(request.class, &request.cell) => {
-                if request.phase.is_steady() && self.round.len() < REQUESTS_MAX {
-                    self.round.push((**request).clone());
-                }
-            }
+            Fact::Request(request) => self.keep(request),
             Fact::Batch(batch) => {
                 self.close(batch);
                 self.round.clear();
             }
             _ => {}
+        }
+    }
+
+    fn keep(&mut self, request: &Request) {
+        let counts = request.phase.is_steady() && is_ladder(request.class, &request.cell);
+        if counts && self.round.len() < REQUESTS_MAX {
+            self.round.push(request.clone());
         }
     }
 

@@ -5,19 +5,15 @@ use super::{Kind, Row};
 /// The name of a row's test.
 pub(super) fn written(row: &Row, with_streams: bool) -> String {
     let size = |tokens: Option<u64>| tokens.map(|tokens| tokens.to_string()).unwrap_or_default();
-    let mut name = match row.kind {
+    let head = match row.kind {
         Kind::CtxPp => "ctx_pp".to_owned(),
         Kind::CtxTg => "ctx_tg".to_owned(),
         Kind::Pp => format!("pp{}", size(row.prompt)),
         Kind::Tg => format!("tg{}", size(row.output)),
     };
-    if row.depth > 0 {
-        name.push_str(&format!(" @ d{}", row.depth));
-    }
-    if with_streams {
-        name.push_str(&format!(" (c{})", row.streams));
-    }
-    name
+    let depth = if row.depth > 0 { format!(" @ d{}", row.depth) } else { String::new() };
+    let streams = if with_streams { format!(" (c{})", row.streams) } else { String::new() };
+    head + &depth + &streams
 }
 
 /// Reads the name of a test; without `(cN)` it is of one stream.
