@@ -12,6 +12,7 @@ pub mod floor;
 pub mod held;
 pub mod noted;
 pub mod policy;
+pub mod published;
 pub mod start;
 #[cfg(test)]
 pub mod story;

@@ -28,7 +28,9 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "sweep", "recipe", "list"] {
+    for verb in
+        ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "sweep", "recipe", "list"]
+    {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");

@@ -62,7 +62,7 @@ const OUTSIDE: [(&str, &[&str]); 13] = [
     ("rustix", &["command", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
-    ("csv", &["fact", "journal"]),
+    ("csv", &["fact", "journal", "compare", "report"]),
     (
         "tokio",
         &[
