@@ -23,9 +23,12 @@ pub use floor::Floor;
 pub use held::{Alike, Differs, Variable};
 pub use noted::Noted;
 pub use policy::{Policy, PolicyWord};
+pub use published::Published;
 pub use start::{Key, Place, Start, Value};
 
+use crate::analysis::arena::Table;
 use crate::error::Mistake;
+use crate::spec::recipe::Reading;
 
 /// How two sides are to be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +54,8 @@ pub struct Comparison {
     pub differs: Differs,
     /// Cell by cell and measure by measure: the primary ones first, then in the order of cells.
     pub rows: Vec<Row>,
+    /// Test by test, where the base is a published table.
+    pub published: Vec<Published>,
     /// Places that only one side has.
     pub alone: Vec<Place>,
     /// What is gated by policy, not by test.
@@ -71,6 +76,46 @@ pub struct Comparison {
     pub floor_starts: Option<u32>,
 }
 
+/// A published table, as the base of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign {
+    /// Where it is from.
+    pub name: String,
+    /// What it says.
+    pub table: Table,
+    /// What was served, where a recipe came with it.
+    pub recipe: Option<Reading>,
+}
+
+/// Holds a run against a published table. Its numbers are those of no start, so that they decide
+/// nothing; what befell the candidate does.
+pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) -> Comparison {
+    let differs = held::from_published(base.recipe.as_ref(), candidate);
+    let side = std::slice::from_ref(candidate);
+    let policies = policy::policies(&[], side);
+    let decision = decision::decide(&[], &policies, &differs, wish, PUBLISHED);
+    Comparison {
+        names: [vec![base.name.clone()], vec![candidate.name.clone()]],
+        differs,
+        rows: Vec::new(),
+        published: published::against(&base.table, table),
+        alone: Vec::new(),
+        policies,
+        noted: noted::noted(&[], side),
+        coverage: noted::coverage(&[], side),
+        gates: worst_gates(side),
+        decision,
+        margins: wish.margins,
+        simulated: candidate.simulated,
+        floor_starts: None,
+    }
+}
+
+/// Why nothing is decided of rows that are not there.
+const NOTHING: &str = "no cell was measured on both sides";
+const PUBLISHED: &str =
+    "published numbers are means of a few requests of one start: nothing is decided by them";
+
 /// Compares.
 ///
 /// # Errors
@@ -82,7 +127,7 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
     let (mut rows, alone) = decide::rows(base, candidate, wish.margins, floor);
     decide::adjust(&mut rows);
     let policies = policy::policies(base, candidate);
-    let decision = decision::decide(&rows, &policies, &differs, wish);
+    let decision = decision::decide(&rows, &policies, &differs, wish, NOTHING);
     let names = [base, candidate].map(|side| side.iter().map(|it| it.name.clone()).collect());
     let simulated = base.iter().chain(candidate).any(|start| start.simulated);
     let floor_starts = floor.map(|floor| floor.starts);
@@ -90,6 +135,7 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
         names,
         differs,
         rows,
+        published: Vec::new(),
         alone,
         policies,
         noted: noted::noted(base, candidate),

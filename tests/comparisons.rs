@@ -57,6 +57,48 @@ fn runs_of_another_seed_are_refused() {
     assert!(forced.differs.forced.contains(&"seed"));
 }
 
+/// Some rows of the record's re-run of July 2026, as its author published them.
+const JULY: &str = "\
+| model | test | t/s (total) | t/s (req) | peak t/s | peak t/s (req) | ttfr (ms) | est_ppt (ms) | e2e_ttft (ms) |
+|:--|--:|--:|--:|--:|--:|--:|--:|--:|
+| m | pp2048 (c1) | 1657.96 ± 35.41 | 1657.96 ± 35.41 | | | 1241.64 ± 26.00 | 1235.81 ± 26.00 | 1241.64 ± 26.00 |
+| m | tg128 (c1) | 21.67 ± 0.66 | 21.67 ± 0.66 | 25.33 ± 0.47 | 25.33 ± 0.47 | | | |
+| m | ctx_pp @ d100000 (c1) | 1765.65 ± 0.43 | 1765.65 ± 0.43 | | | 56642.03 ± 13.63 | 56636.19 ± 13.63 | 56644.55 ± 16.32 |
+| m | pp2048 @ d100000 (c1) | 35.33 ± 0.00 | 35.33 ± 0.00 | | | 57970.32 ± 4.65 | 57964.48 ± 4.65 | 57972.68 ± 3.05 |
+| m | tg128 @ d100000 (c2) | 4.60 ± 0.02 | 10.21 ± 7.90 | 40.00 ± 0.00 | 21.67 ± 0.94 | | | |
+";
+
+#[test]
+fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
+    let house = House::new();
+    let run = house.replay("replay");
+    let table = house.table("july.md", JULY);
+    let comparison = house::against(&table, &run);
+    let test = |name: &str| {
+        let mut rows = comparison.published.iter();
+        rows.find(|row| row.test == name && row.column.name() == "t_s").unwrap()
+    };
+    // The machine's profile was fitted to these rows.
+    for name in ["pp2048 (c1)", "tg128 (c1)", "pp2048 @ d100000 (c1)"] {
+        let ratio = test(name).ratio.unwrap();
+        assert!((ratio - 1.0).abs() < 0.15, "{name}: {ratio}");
+    }
+    let honest = test("pp2048 @ d100000 (c1)").honest.as_ref().unwrap();
+    assert!((honest.base.unwrap() - 1_760.0).abs() < 5.0, "{honest:?}");
+    assert!(test("tg128 @ d100000 (c2)").honest.is_some());
+    assert!(test("pp2048 (c1)").honest.is_none());
+    assert!(comparison.policies.iter().all(|policy| policy.base.is_none()), "unknown, not zero");
+    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Inconclusive, 0));
+    let told = longhaul::report::compare::terminal::render(&comparison, false);
+    assert!(
+        told.contains("crashes unknown → 0") && told.contains("errors unknown → 0 %"),
+        "{told}"
+    );
+    assert!(told.starts_with("SIMULATED INCONCLUSIVE  what the base was served with is unknown"));
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    eprintln!("{told}");
+}
+
 /// How often each word was decided in so many comparisons of a server against one `factor`
 /// times as slow, six starts a side.
 fn decided(times: u64, factor: f64) -> Vec<(Word, usize)> {

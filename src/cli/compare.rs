@@ -15,12 +15,14 @@ Examples:
   longhaul compare runs/monday runs/tuesday
   longhaul compare runs/base runs/candidate --floor floor.json --format markdown
   longhaul compare runs/base --base runs/base-2 runs/candidate --candidate runs/candidate-2
-  longhaul compare sweep/base sweep/max_num_seqs=8 --one-variable --strict
+  longhaul compare benchmark.csv runs/replay
+  longhaul compare sweep/runs/base sweep/runs/max_num_seqs=8 --one-variable --strict
 
 Exit codes: 0 no gate broken, 1 a regression or a policy gate, 2 your mistake, or runs that cannot
 be compared, 3 what the contract asks for was not observed; with --strict anything undecided.")]
 pub struct CompareArgs {
-    /// The run folder that is held against, or a folder that holds several
+    /// The run folder that is held against, or a folder that holds several; or a published table:
+    /// Spark Arena's benchmark.csv, a submission's folder, llama-benchy's JSON or Markdown
     #[arg(value_name = "BASE")]
     one: PathBuf,
     /// The run folder that is judged, or a folder that holds several

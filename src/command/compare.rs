@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::report::{Judged, judge};
-use super::{finish, mistake, tell};
+use super::report::{self, Judged, judge};
+use super::{finish, inputs, mistake, tell};
 use crate::compare::start::About;
 use crate::compare::{Alike, Comparison, Floor, Start, compare as decide, floor};
 use crate::digest::sha256;
@@ -74,7 +74,33 @@ fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
         })?;
         how.floor = Some(floor::read(&text, &place)?);
     }
-    sides(&wish.base, &wish.candidate, &how)
+    match (wish.base.as_slice(), wish.candidate.as_slice()) {
+        ([table], [run]) if is_published(table) => against(table, run, &how),
+        _ => sides(&wish.base, &wish.candidate, &how),
+    }
+}
+
+/// Whether a base is a published table: a file, or the folder of a submission.
+fn is_published(path: &Path) -> bool {
+    path.is_file() || !is_run(path) && runs_in(path).is_empty() && path.is_dir()
+}
+
+/// Holds a run against a published table.
+///
+/// # Errors
+/// A table that cannot be read, or a folder that is no run.
+pub fn against(path: &Path, run: &Path, how: &crate::compare::Wish) -> Result<Comparison, Mistake> {
+    let table = inputs::published(path)?;
+    let recipe = if path.is_dir() { submitted(path) } else { None };
+    let base = crate::compare::Foreign { name: path.display().to_string(), table, recipe };
+    let candidate = start(run)?;
+    Ok(crate::compare::against(&base, &candidate, &report::table(run)?, how))
+}
+
+/// The recipe of a submission, where one lies in its folder and can be read.
+fn submitted(folder: &Path) -> Option<Reading> {
+    let found = inputs::recipe_source(&folder.to_string_lossy(), &inputs::Reach::default()).ok()?;
+    read_as(&found.source, &Wishes::default(), &|name| found.beside.load(name)).ok()
 }
 
 /// Compares two sides of run folders.

@@ -19,8 +19,14 @@ pub struct Decision {
     pub exit_code: u8,
 }
 
-/// Decides.
-pub fn decide(rows: &[Row], policies: &[Policy], differs: &Differs, wish: &Wish) -> Decision {
+/// Decides; `nothing` says why, where there is no row.
+pub fn decide(
+    rows: &[Row],
+    policies: &[Policy],
+    differs: &Differs,
+    wish: &Wish,
+    nothing: &str,
+) -> Decision {
     let mut because = Vec::new();
     let several = wish.one_variable && differs.variables.len() > 1;
     if several {
@@ -57,7 +63,7 @@ pub fn decide(rows: &[Row], policies: &[Policy], differs: &Differs, wish: &Wish)
     } else {
         0
     };
-    because.extend(undecidable(&primary));
+    because.extend(undecidable(&primary, nothing));
     Decision { word, suggestive, because, exit_code }
 }
 
@@ -96,10 +102,8 @@ pub fn changed(row: &Row) -> String {
 }
 
 /// Why nothing could be decided, where that has one reason for all.
-fn undecidable(primary: &[&Row]) -> Option<String> {
-    let Some(first) = primary.first() else {
-        return Some("no cell was measured on both sides".to_owned());
-    };
+fn undecidable(primary: &[&Row], nothing: &str) -> Option<String> {
+    let Some(first) = primary.first() else { return Some(nothing.to_owned()) };
     let same = primary.iter().all(|row| row.basis == Basis::Nothing && row.why == first.why);
     same.then(|| first.why.clone())
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Mistake;
-use crate::spec::recipe::diff;
+use crate::spec::recipe::{Reading, diff};
 
 use super::{Start, Wish};
 
@@ -56,6 +56,8 @@ pub struct Variable {
 pub struct Differs {
     /// What the servers were told to be, and what they say they are.
     pub variables: Vec<Variable>,
+    /// Nobody says what the base was served with.
+    pub is_unknown: bool,
     /// What is around them: host, kernel, driver, clocks, longhaul itself.
     pub surroundings: Vec<Variable>,
     /// Parts of the load that are not the same, compared all the same by `force`.
@@ -93,9 +95,26 @@ pub fn differs(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Diffe
     }
     Ok(Differs {
         variables: variables(one, other),
+        is_unknown: false,
         surroundings: surroundings(base, candidate),
         forced: forced.into_iter().collect(),
     })
+}
+
+/// What differs between what a published table was measured with and a run.
+pub fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
+    let variables = match (recipe, &candidate.recipe) {
+        (Some(one), Some(other)) => changed(one, other),
+        _ => Vec::new(),
+    };
+    Differs { variables, is_unknown: recipe.is_none(), ..Differs::default() }
+}
+
+fn changed(one: &Reading, other: &Reading) -> Vec<Variable> {
+    let found = diff::between(one, other).serving.into_iter();
+    found
+        .map(|found| Variable { what: found.what, base: found.one, candidate: found.other })
+        .collect()
 }
 
 fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
@@ -126,14 +145,7 @@ fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
 fn variables(one: &Start, other: &Start) -> Vec<Variable> {
     let mut variables = Vec::new();
     match (&one.recipe, &other.recipe) {
-        (Some(one), Some(other)) => {
-            let found = diff::between(one, other).serving;
-            variables.extend(found.into_iter().map(|found| Variable {
-                what: found.what,
-                base: found.one,
-                candidate: found.other,
-            }));
-        }
+        (Some(one), Some(other)) => variables.extend(changed(one, other)),
         // A recipe that included others cannot be read again by itself; what it came to is known.
         _ => {
             let parts: [(&str, fn(&Start) -> Option<String>); 2] =

@@ -54,7 +54,7 @@ pub fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
         let of = side.iter().flat_map(|start| &start.sources).filter(|(known, _)| *known == name);
         of.map(|(_, share)| *share).reduce(f64::min)
     };
-    let names = base.first().into_iter().flat_map(|start| &start.sources);
+    let names = candidate.first().into_iter().flat_map(|start| &start.sources);
     names
         .map(|(name, _)| Noted {
             name: (*name).to_owned(),
@@ -70,7 +70,7 @@ fn event(count: Count, side: &[Start]) -> Option<f64> {
     let events = || side.iter().filter_map(move |start| start.event(count));
     let seen: u64 = events().map(|event| event.seen).sum();
     let is_dark = events().any(|event| !event.dark.is_empty());
-    (seen > 0 || !is_dark).then_some(seen as f64)
+    (seen > 0 || !side.is_empty() && !is_dark).then_some(seen as f64)
 }
 
 fn errors(side: &[Start]) -> Option<f64> {

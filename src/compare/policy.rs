@@ -87,7 +87,9 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
     let name = Measure::Count(count).to_string();
     let (before, now) = (seen(base), seen(candidate));
     // What was seen is known, whoever else was not looking; a zero is only known in the light.
-    let known = |seen: u64, side: &[Start]| (seen > 0 || dark(side).is_empty()).then_some(seen);
+    let known = |seen: u64, side: &[Start]| {
+        (seen > 0 || !side.is_empty() && dark(side).is_empty()).then_some(seen)
+    };
     let (base_known, candidate_known) = (known(before, base), known(now, candidate));
     let policy = |word, why| Policy {
         name: name.clone(),
@@ -115,7 +117,7 @@ fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
     let broken = now > allowed(before, base, candidate);
     Policy {
         name: "parser_faults".to_owned(),
-        base: Some(before),
+        base: (!base.is_empty()).then_some(before),
         candidate: Some(now),
         word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
         why: match (broken, before) {
@@ -130,11 +132,12 @@ fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
 fn starts(base: &[Start], candidate: &[Start]) -> Policy {
     let failed = |side: &[Start]| side.iter().filter(|start| start.never_ready.is_some()).count();
     let (before, now) = (failed(base) as u64, failed(candidate) as u64);
-    let broken = now * base.len() as u64 > before * candidate.len() as u64;
+    // Of a published table nobody knows how many starts failed before it.
+    let broken = now * (base.len() as u64).max(1) > before * candidate.len() as u64;
     let why = candidate.iter().find_map(|start| start.never_ready.clone()).unwrap_or_default();
     Policy {
         name: "failed_starts".to_owned(),
-        base: Some(before),
+        base: (!base.is_empty()).then_some(before),
         candidate: Some(now),
         word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
         why: if broken { why } else { String::new() },
@@ -152,7 +155,8 @@ fn contract(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
         .flat_map(|start| &start.gates)
         .filter(|(text, word, _)| *word == Word::Fail && !is_of_event(text))
     {
-        let held = base.iter().all(|start| word_of(start, text) == Some(Word::Pass));
+        let held =
+            !base.is_empty() && base.iter().all(|start| word_of(start, text) == Some(Word::Pass));
         if held && !broken.iter().any(|policy: &Policy| policy.name == *text) {
             let failed =
                 candidate.iter().filter(|start| word_of(start, text) == Some(Word::Fail)).count();

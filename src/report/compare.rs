@@ -35,6 +35,9 @@ pub fn decision(comparison: &Comparison) -> String {
 /// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
 pub fn variables(comparison: &Comparison) -> String {
     match comparison.differs.variables.as_slice() {
+        [] if comparison.differs.is_unknown => {
+            "what the base was served with is unknown".to_owned()
+        }
         [] => "nothing was changed".to_owned(),
         [one] => format!("1 variable changed: {}", variable(one)),
         several => {
@@ -58,14 +61,27 @@ pub fn variable(variable: &Variable) -> String {
 
 /// How many starts each side has: `6 and 6 starts`, `one start a side`.
 pub fn starts(comparison: &Comparison) -> String {
+    if is_published(comparison) {
+        return "a published table and one run".to_owned();
+    }
     match (comparison.names[0].len(), comparison.names[1].len()) {
         (1, 1) => "one start a side".to_owned(),
         (base, candidate) => format!("{base} and {candidate} starts"),
     }
 }
 
+/// Whether the base is a published table.
+pub fn is_published(comparison: &Comparison) -> bool {
+    !comparison.published.is_empty()
+}
+
 /// What the words rest on.
 pub fn method(comparison: &Comparison) -> String {
+    if is_published(comparison) {
+        return "the run's requests as llama-benchy counts them, beside what was published; \
+                policies on what befell the run"
+            .to_owned();
+    }
     let Margins { middle, tail } = comparison.margins;
     let margins = [middle, tail].map(super::layout::percent_short);
     let margins = format!("margins {}", margins.join(", of p95 "));

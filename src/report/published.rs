@@ -2,7 +2,8 @@
 //! Markdown table. A row under a number that is an artefact has the honest
 //! measure; the reasons stand at the end, once for each kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use crate::analysis::arena::{Column, Spread};
 use crate::compare::published::{Artefact, Honest, Published, UNSAID};
@@ -13,6 +14,9 @@ use super::layout::{counted, table, wrap};
 /// What stands where a table says nothing.
 const UNKNOWN: &str = "unknown";
 
+/// What is kept free to say that rows were left out.
+const LEFT_OUT_BYTES: usize = 80;
+
 /// Which columns are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Columns {
@@ -22,43 +26,51 @@ pub enum Columns {
     All,
 }
 
-/// The rows for a terminal, at most `width` columns. `names` are those of base and candidate.
-pub fn lines(rows: &[Published], names: [&str; 2], columns: Columns, width: usize) -> Vec<String> {
-    let mut lines = wrap(&format!("base       {}", names[0]), width);
-    lines.extend(wrap(&format!("candidate  {}", names[1]), width));
-    lines.push(String::new());
+/// The rows for a terminal, at most `width` columns.
+pub fn lines(rows: &[Published], columns: Columns, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
     let body = body(rows, columns);
     if body.len() > 1 {
         lines.extend(table(&body, 2));
+    }
+    let alone = alone(rows, columns);
+    if alone > 0 {
+        let tests = counted(alone as u64, "test", "tests");
+        lines.push(format!("  {tests} on one side only: --wide"));
     }
     for reason in reasons(rows) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
     }
     lines.push(String::new());
-    lines.extend(wrap(&unsaid(), width));
+    lines.extend(indented(&unsaid(), width));
     lines
 }
 
-/// The same as lines of Markdown.
-pub fn markdown(rows: &[Published], names: [&str; 2], columns: Columns) -> Vec<String> {
+/// The same as Markdown, as many rows as fit into so many bytes.
+pub fn markdown(rows: &[Published], columns: Columns, bytes_max: usize) -> String {
     let body = body(rows, columns);
     let plain = |text: &str| text.replace('|', "\\|");
     let line = |row: &Vec<String>| {
         let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
-        format!("| {} |", cells.join(" | "))
+        format!("| {} |\n", cells.join(" | "))
     };
-    let mut lines = vec![
-        format!("Base: {}. Candidate: {}.", plain(names[0]), plain(names[1])),
-        String::new(),
-        line(&body[0]),
-        "|:--|:--|--:|--:|--:|".to_owned(),
-    ];
-    lines.extend(body[1..].iter().map(line));
-    lines.push(String::new());
-    lines.extend(reasons(rows).iter().map(|reason| format!("- {}", plain(reason))));
-    lines.extend([String::new(), unsaid()]);
-    lines
+    let mut end = String::from("\n");
+    for reason in reasons(rows) {
+        let _ = writeln!(end, "- {}", plain(&reason));
+    }
+    let _ = writeln!(end, "\n{}", unsaid());
+    let mut out = line(&body[0]) + "|:--|:--|--:|--:|--:|\n";
+    for (index, row) in body[1..].iter().enumerate() {
+        let line = line(row);
+        if out.len() + line.len() + end.len() + LEFT_OUT_BYTES > bytes_max {
+            let left_out = body.len() - 1 - index;
+            let _ = writeln!(out, "\n{left_out} rows left out: a comment holds no more.");
+            break;
+        }
+        out.push_str(&line);
+    }
+    out + &end
 }
 
 /// What no published table says.
@@ -71,7 +83,7 @@ fn body(rows: &[Published], columns: Columns) -> Vec<Vec<String>> {
     let heads = ["test", "", "base", "candidate", "ratio"];
     let mut body = vec![heads.map(str::to_owned).to_vec()];
     let mut test = "";
-    for row in rows.iter().filter(|row| columns == Columns::All || is_primary(row.column)) {
+    for row in rows.iter().filter(|row| is_shown(row, columns)) {
         // The name stands once, at the first of its columns.
         let name = if row.test == test { "" } else { &row.test };
         test = &row.test;
@@ -121,6 +133,21 @@ fn reasons(rows: &[Published]) -> Vec<String> {
         format!("honest ({tests}): {}. {example}.", what.words())
     });
     told.collect()
+}
+
+/// Without all columns, what only one side has is only counted.
+fn is_shown(row: &Published, columns: Columns) -> bool {
+    columns == Columns::All
+        || is_primary(row.column) && row.base.is_some() && row.candidate.is_some()
+}
+
+/// How many tests have nothing that is shown.
+fn alone(rows: &[Published], columns: Columns) -> usize {
+    let tests = |is_counted: &dyn Fn(&Published) -> bool| -> BTreeSet<&str> {
+        rows.iter().filter(|row| is_counted(row)).map(|row| row.test.as_str()).collect()
+    };
+    let shown = tests(&|row| is_shown(row, columns));
+    tests(&|_| true).difference(&shown).count()
 }
 
 fn is_primary(column: Column) -> bool {
@@ -176,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_honest_measure_stands_under_a_number_that_is_an_artefact() {
-        let lines = lines(&rows(), ["july.md", "tonight"], Columns::Primary, 80);
+        let lines = lines(&rows(), Columns::Primary, 80);
         let at = |test: &str| lines.iter().position(|line| line.contains(test)).unwrap();
         let published = at("pp2048 @ d100000 (c1)");
         assert!(lines[published].contains("35.3 ± 0.0"), "{}", lines.join("\n"));
@@ -188,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_called_unknown() {
-        let lines = lines(&rows(), ["july.md", "tonight"], Columns::All, 80);
+        let lines = lines(&rows(), Columns::All, 80);
         let last = lines.iter().find(|line| line.contains("tg128 @ d100000 (c10)")).unwrap();
         assert!(last.contains("2.35 ± 0.05") && last.contains(UNKNOWN), "{last}");
         assert!(lines.last().unwrap().contains("memory"));
@@ -198,12 +225,13 @@ mod tests {
 
     #[test]
     fn markdown_has_the_same_rows() {
-        let lines = markdown(&rows(), ["a|b", "tonight"], Columns::Primary);
-        assert!(lines[0].contains("a\\|b"));
-        assert!(lines.contains(&"| test |  | base | candidate | ratio |".to_owned()));
-        assert!(
-            lines.iter().any(|line| line.starts_with("|  |   honest | 1,760 | 1,760 | 1.00 |"))
-        );
-        assert!(lines.iter().any(|line| line.starts_with("- honest (")));
+        let text = markdown(&rows(), Columns::Primary, 60_000);
+        let has = |start: &str| text.lines().any(|line| line.starts_with(start));
+        assert!(has("| test |  | base | candidate | ratio |"), "{text}");
+        assert!(has("|  |   honest | 1,760 | 1,760 | 1.00 |"), "{text}");
+        assert!(has("- honest (") && has("unknown in a published table"), "{text}");
+        let room = text.len() - 300;
+        let short = markdown(&rows(), Columns::Primary, room);
+        assert!(short.len() <= room && short.contains("rows left out"), "{short}");
     }
 }

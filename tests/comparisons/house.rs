@@ -74,6 +74,21 @@ impl House {
         floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
     }
 
+    /// The record's recipe under Spark Arena's profile, on the simulator.
+    pub fn replay(&self, name: &str) -> PathBuf {
+        let folder = self.0.join(name);
+        let asked =
+            Asked { scenario: Some("spark_arena_v2".to_owned()), seed: 1, ..Asked::default() };
+        let output = Some(folder.clone());
+        let again = Again { verb: "rehearse", flags: Vec::new() };
+        went(&Drive { asked, output, quiet: true, again, ..Drive::default() }, folder)
+    }
+
+    /// A published table.
+    pub fn table(&self, name: &str, text: &str) -> PathBuf {
+        PathBuf::from(self.file(name, text))
+    }
+
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
@@ -102,11 +117,15 @@ impl House {
             again: Again { verb: "rehearse", flags: Vec::new() },
             ..Drive::default()
         };
-        match rehearse::play(&wish, channel().1, &mut Nobody) {
-            Went::Folder(..) => folder,
-            Went::Mistake(wrong) => panic!("{wrong}"),
-            Went::Interrupted => panic!("interrupted"),
-        }
+        went(&wish, folder)
+    }
+}
+
+fn went(wish: &Drive, folder: PathBuf) -> PathBuf {
+    match rehearse::play(wish, channel().1, &mut Nobody) {
+        Went::Folder(..) => folder,
+        Went::Mistake(wrong) => panic!("{wrong}"),
+        Went::Interrupted => panic!("interrupted"),
     }
 }
 
@@ -127,6 +146,12 @@ impl Watcher for Nobody {
 /// Two sides of run folders, compared.
 pub fn sides(base: &[PathBuf], candidate: &[PathBuf], wish: &Wish) -> Result<Comparison, Mistake> {
     compare_sides(base, candidate, wish)
+}
+
+/// A run, held against a published table.
+pub fn against(table: &Path, run: &Path) -> Comparison {
+    longhaul::command::compare::against(table, run, &Wish::default())
+        .unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// The same by default.

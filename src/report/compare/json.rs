@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::compare::{Basis, Comparison, Noted, PolicyWord, Row, Side, Variable};
+use crate::compare::{Basis, Comparison, Noted, PolicyWord, Published, Row, Side, Variable};
 
 use super::unit;
 
@@ -30,7 +30,31 @@ struct Document<'a> {
     noted: Vec<Both<'a>>,
     coverage: Vec<Both<'a>>,
     rows: Vec<Cells>,
+    published: Vec<Test<'a>>,
     alone: Vec<String>,
+}
+
+/// A column of a test of a published table, and of the run; means and deviations.
+#[derive(Serialize)]
+struct Test<'a> {
+    test: &'a str,
+    column: &'static str,
+    unit: &'static str,
+    base: Option<f64>,
+    base_std: Option<f64>,
+    candidate: Option<f64>,
+    candidate_std: Option<f64>,
+    ratio: Option<f64>,
+    honest: Option<Honest<'a>>,
+}
+
+/// What to read in place of a number that is an artefact.
+#[derive(Serialize)]
+struct Honest<'a> {
+    what: &'static str,
+    base: Option<f64>,
+    candidate: Option<f64>,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -113,6 +137,7 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
         noted: comparison.noted.iter().map(both).collect(),
         coverage: comparison.coverage.iter().map(both).collect(),
         rows: comparison.rows.iter().map(row).collect(),
+        published: comparison.published.iter().map(test).collect(),
         alone: comparison.alone.iter().map(ToString::to_string).collect(),
     };
     let mut text = serde_json::to_string_pretty(&document)?;
@@ -137,6 +162,26 @@ fn policy(policy: &crate::compare::Policy) -> Policy<'_> {
     };
     let (base, candidate) = (policy.base, policy.candidate);
     Policy { name: &policy.name, base, candidate, word, why: &policy.why }
+}
+
+fn test(row: &Published) -> Test<'_> {
+    let honest = row.honest.as_ref();
+    Test {
+        test: &row.test,
+        column: row.column.name(),
+        unit: row.column.unit(),
+        base: row.base.as_ref().map(|spread| spread.mean),
+        base_std: row.base.as_ref().map(|spread| spread.std),
+        candidate: row.candidate.as_ref().map(|spread| spread.mean),
+        candidate_std: row.candidate.as_ref().map(|spread| spread.std),
+        ratio: row.ratio,
+        honest: honest.map(|it| Honest {
+            what: it.what.words(),
+            base: it.base,
+            candidate: it.candidate,
+            why: &it.why,
+        }),
+    }
 }
 
 fn both(noted: &Noted) -> Both<'_> {

@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use crate::compare::{Comparison, Row};
 
+use crate::report::published::{self, Columns};
+
 use super::{
-    beside, columns, decision, is_told, method, noted, policy, seen, starts, tally, variable,
-    variables,
+    beside, columns, decision, is_published, is_told, method, noted, policy, seen, starts, tally,
+    variable, variables,
 };
 
 /// Bytes of a comment; forges take 65,536 characters.
@@ -36,6 +38,14 @@ pub fn render(comparison: &Comparison) -> String {
     if !told.is_empty() {
         out.push('\n');
         left_out += table(&mut out, &told, rows);
+    }
+    if is_published(comparison) {
+        out.push('\n');
+        out.push_str(&published::markdown(
+            &comparison.published,
+            Columns::Primary,
+            BYTES_MAX - 2 * FOOT_BYTES - out.len(),
+        ));
     }
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     let _ = write!(out, "\nPolicy: {}\n", escaped(&policies.join(" · ")));

@@ -2,9 +2,11 @@
 
 use crate::compare::Comparison;
 use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
+use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, decision, is_told, method, noted, policy, seen, tally, variable, variables,
+    beside, columns, decision, is_published, is_told, method, noted, policy, seen, tally, variable,
+    variables,
 };
 
 /// Columns of the report.
@@ -37,7 +39,13 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
             .push(format!("{}: --wide", counted(left_out as u64, "more reason", "more reasons")));
     }
     lines.extend(under("because", &because, 2));
-    lines.extend(rows(comparison, wide));
+    if is_published(comparison) {
+        lines.push(String::new());
+        let columns = if wide { Columns::All } else { Columns::Primary };
+        lines.extend(published::lines(&comparison.published, columns, WIDTH));
+    } else {
+        lines.extend(rows(comparison, wide));
+    }
     lines.push(String::new());
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
