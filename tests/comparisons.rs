@@ -37,7 +37,7 @@ fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_d
 #[test]
 fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_without() {
     let house = House::new();
-    let floor = house.floor(&house.side("floor", 300, 6, 1.0));
+    let floor = house::floor(&house.side("floor", 300, 6, 1.0));
     let (base, slower) = (house.side("a", 1, 1, 1.0), house.side("b", 100, 1, 1.15));
     assert_eq!(compared(&base, &slower).decision.word, Word::Inconclusive);
     let wish = Wish { floor: Some(floor), ..Wish::default() };

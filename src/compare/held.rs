@@ -144,19 +144,18 @@ fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
 
 fn variables(one: &Start, other: &Start) -> Vec<Variable> {
     let mut variables = Vec::new();
-    match (&one.recipe, &other.recipe) {
-        (Some(one), Some(other)) => variables.extend(changed(one, other)),
+    if let (Some(one), Some(other)) = (&one.recipe, &other.recipe) {
+        variables.extend(changed(one, other));
+    } else {
         // A recipe that included others cannot be read again by itself; what it came to is known.
-        _ => {
-            let parts: [(&str, fn(&Start) -> Option<String>); 2] =
-                [("container", |it| it.container.clone()), ("command", |it| it.command.clone())];
-            let parts = parts.map(|(what, of)| Variable {
-                what: what.to_owned(),
-                base: of(one),
-                candidate: of(other),
-            });
-            variables.extend(parts.into_iter().filter(|it| it.base != it.candidate));
-        }
+        let parts = [
+            ("container", &one.container, &other.container),
+            ("command", &one.command, &other.command),
+        ];
+        let parts = parts.into_iter().filter(|(_, base, candidate)| base != candidate);
+        variables.extend(
+            parts.map(|(what, base, candidate)| variable(what, base.as_ref(), candidate.as_ref())),
+        );
     }
     let has_moved = |name: &str| variables.iter().any(|variable| variable.what == name);
     // Another container brings another version: that is one change, not two.

@@ -80,7 +80,9 @@ fn a_floor_of_another_load_or_of_too_few_is_refused() {
     let floor = floor::of(&side("floor", &A), "r").unwrap();
     let wish = Wish { floor: Some(floor), ..Wish::default() };
     let other = |mut starts: Vec<Start>| {
-        starts.iter_mut().for_each(|start| start.alike.seed = 2);
+        for start in &mut starts {
+            start.alike.seed = 2;
+        }
         starts
     };
     let wrong = compare(&other(side("a", &A)), &other(side("b", &A)), &wish).unwrap_err();
@@ -139,7 +141,9 @@ fn a_start_that_fails_is_news() {
 #[test]
 fn different_loads_are_refused_and_forced_ones_are_marked() {
     let mut other = side("b", &SAME);
-    other.iter_mut().for_each(|start| start.alike.seed = 9);
+    for start in &mut other {
+        start.alike.seed = 9;
+    }
     let wrong = compare(&side("a", &A), &other, &Wish::default()).unwrap_err();
     assert!(wrong.to_string().contains("seed differ"), "{wrong}");
     let wish = Wish { force: true, ..Wish::default() };
@@ -205,9 +209,9 @@ fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
     use crate::verdict::Word::{Fail, Pass};
     let with = |word| {
         let mut starts = side("x", &SAME);
-        starts.iter_mut().for_each(|start| {
+        for start in &mut starts {
             start.gates = vec![("ttft_p95: 2s".to_owned(), word, "over its limit".to_owned())];
-        });
+        }
         starts
     };
     let broken = policy::policies(&with(Pass), &with(Fail));

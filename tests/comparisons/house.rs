@@ -69,11 +69,6 @@ impl House {
         vec![self.play(name, (1, seed), 1.0, &[])]
     }
 
-    /// The noise floor of some runs.
-    pub fn floor(&self, runs: &[PathBuf]) -> Floor {
-        floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
-    }
-
     /// The record's recipe under Spark Arena's profile, on the simulator.
     pub fn replay(&self, name: &str) -> PathBuf {
         let folder = self.0.join(name);
@@ -146,6 +141,11 @@ impl Watcher for Nobody {
 /// Two sides of run folders, compared.
 pub fn sides(base: &[PathBuf], candidate: &[PathBuf], wish: &Wish) -> Result<Comparison, Mistake> {
     compare_sides(base, candidate, wish)
+}
+
+/// The noise floor of some runs.
+pub fn floor(runs: &[PathBuf]) -> Floor {
+    floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// A run, held against a published table.

@@ -30,13 +30,13 @@ struct Document<'a> {
     noted: Vec<Both<'a>>,
     coverage: Vec<Both<'a>>,
     rows: Vec<Cells>,
-    published: Vec<Test<'a>>,
+    published: Vec<Numbered<'a>>,
     alone: Vec<String>,
 }
 
 /// A column of a test of a published table, and of the run; means and deviations.
 #[derive(Serialize)]
-struct Test<'a> {
+struct Numbered<'a> {
     test: &'a str,
     column: &'static str,
     unit: &'static str,
@@ -164,9 +164,9 @@ fn policy(policy: &crate::compare::Policy) -> Policy<'_> {
     Policy { name: &policy.name, base, candidate, word, why: &policy.why }
 }
 
-fn test(row: &Published) -> Test<'_> {
+fn test(row: &Published) -> Numbered<'_> {
     let honest = row.honest.as_ref();
-    Test {
+    Numbered {
         test: &row.test,
         column: row.column.name(),
         unit: row.column.unit(),
