@@ -6,6 +6,7 @@
 //! Pure and synchronous. Memory grows with cells and hours, never with
 //! requests. Knows no journal, no run, and nothing of how it will be told.
 
+pub mod arena;
 pub mod asked;
 pub mod atom;
 pub mod calendar;

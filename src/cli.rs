@@ -16,6 +16,7 @@ use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
 use sweep::SweepArgs;
 
+use crate::command::report::Export;
 use crate::command::{self, Format};
 use crate::exit::Exit;
 use crate::unit;
@@ -199,10 +200,29 @@ struct ReportArgs {
     wide: bool,
 }
 
+impl ReportArgs {
+    fn done(self) -> Exit {
+        let report = |format| command::report::report(&self.run, format);
+        let export = |form| command::report::export(&self.run, form);
+        match self.format {
+            FormatArg::Terminal => report(Format::Terminal { wide: self.wide }),
+            FormatArg::Json => report(Format::Json),
+            FormatArg::Arena => export(Export::Arena),
+            FormatArg::Benchy => export(Export::Benchy),
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatArg {
+    /// For people
     Terminal,
+    /// For programs: the verdict
     Json,
+    /// Spark Arena's benchmark.csv: the ladder by llama-benchy's definitions, not judged
+    Arena,
+    /// llama-benchy's JSON, not judged
+    Benchy,
 }
 
 #[derive(Args)]
@@ -260,13 +280,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     command::talk(cli.verbose);
     match cli.verb {
         Verb::Run(args) => command::run::run((*args).into()),
-        Verb::Report(args) => {
-            let format = match args.format {
-                FormatArg::Terminal => Format::Terminal { wide: args.wide },
-                FormatArg::Json => Format::Json,
-            };
-            command::report::report(&args.run, format)
-        }
+        Verb::Report(args) => args.done(),
         Verb::Compare(args) => args.done(),
         Verb::Floor(args) => args.done(),
         Verb::Plan(args) => command::plan::plan(&args.into()),

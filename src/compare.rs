@@ -10,13 +10,18 @@ pub mod decide;
 pub mod decision;
 pub mod floor;
 pub mod held;
+pub mod noted;
 pub mod policy;
+pub mod published;
 pub mod start;
+#[cfg(test)]
+pub mod story;
 
 pub use decide::{Basis, Margins, Row, Side, Word};
 pub use decision::Decision;
 pub use floor::Floor;
 pub use held::{Alike, Differs, Variable};
+pub use noted::Noted;
 pub use policy::{Policy, PolicyWord};
 pub use start::{Key, Place, Start, Value};
 
@@ -50,6 +55,10 @@ pub struct Comparison {
     pub alone: Vec<Place>,
     /// What is gated by policy, not by test.
     pub policies: Vec<Policy>,
+    /// What is not gated and worth knowing.
+    pub noted: Vec<Noted>,
+    /// For how much of the time each source was looking.
+    pub coverage: Vec<Noted>,
     /// Gates of the contract as the candidate's starts held them, the worst of each: text, word, why.
     pub gates: Vec<(String, crate::verdict::Word, String)>,
     /// What it comes to.
@@ -83,6 +92,8 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
         rows,
         alone,
         policies,
+        noted: noted::noted(base, candidate),
+        coverage: noted::coverage(base, candidate),
         gates: worst_gates(candidate),
         decision,
         margins: wish.margins,

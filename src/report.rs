@@ -4,10 +4,13 @@
 //! Foreign text (errors, names, log lines) reaches a terminal only through
 //! `layout`, which lets no control character pass.
 
+pub mod arena;
+pub mod benchy;
 pub mod compare;
 pub mod json;
 pub mod layout;
 pub mod progress;
+pub mod published;
 pub mod terminal;
 pub mod wide;
 

@@ -28,7 +28,9 @@ fn mistake(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["run", "report", "plan", "sim", "sweep", "recipe", "list"] {
+    for verb in
+        ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "sweep", "recipe", "list"]
+    {
         let output = longhaul(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
@@ -38,8 +40,16 @@ fn every_verb_has_help() {
 
 #[test]
 fn the_examples_of_the_help_name_options_that_exist() {
-    let verbs: [&[&str]; 6] =
-        [&["run"], &["plan"], &["sim"], &["sweep"], &["recipe", "check"], &["recipe", "pin"]];
+    let verbs: [&[&str]; 8] = [
+        &["run"],
+        &["plan"],
+        &["sim"],
+        &["compare"],
+        &["floor"],
+        &["sweep"],
+        &["recipe", "check"],
+        &["recipe", "pin"],
+    ];
     for verb in verbs {
         let help = stdout(&longhaul(&[verb, &["--help"]].concat()));
         let (options, examples) = help.split_once("Examples:").expect("examples");

@@ -32,8 +32,9 @@ fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
     let command = "echo 'ValueError: No available memory for the cache blocks.' >&2; exit 1";
     let told = bench.run(&["--start", "process"], bench.recipe_of(command));
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(told.text.contains("the server never became ready: exit code 1"), "{told}");
+    assert!(told.text.contains("the server never became ready: kv_cache_no_memory"), "{told}");
     assert!(told.text.contains("No available memory for the cache blocks"), "{told}");
+    assert!(bench.file("run/verdict.json").contains("; exit code 1 after"), "{told}");
     assert!(bench.file("run/server.log").contains("No available memory"));
     assert!(bench.events().contains("exited"));
 }

@@ -41,6 +41,19 @@ pub struct CompareArgs {
     /// The same for p95
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = unit::share)]
     margin_p95: f64,
+    #[command(flatten)]
+    rigour: Rigour,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
+    format: FormatArg,
+    /// Every row
+    #[arg(long)]
+    wide: bool,
+}
+
+/// How much is let pass.
+#[derive(Args)]
+struct Rigour {
     /// Fail where more than one setting of the recipe was changed
     #[arg(long)]
     one_variable: bool,
@@ -50,12 +63,6 @@ pub struct CompareArgs {
     /// Compare different loads where they overlap, and mark it
     #[arg(long)]
     force: bool,
-    /// How to tell it
-    #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
-    format: FormatArg,
-    /// Every row
-    #[arg(long)]
-    wide: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,9 +112,9 @@ impl CompareArgs {
             how: crate::compare::Wish {
                 margins: Margins { middle: self.margin, tail: self.margin_p95 },
                 floor: None,
-                force: self.force,
-                one_variable: self.one_variable,
-                strict: self.strict,
+                force: self.rigour.force,
+                one_variable: self.rigour.one_variable,
+                strict: self.rigour.strict,
             },
             floor: self.floor,
             format,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::report::{Judged, judge};
 use super::{finish, mistake, tell};
 use crate::compare::start::About;
-use crate::compare::{Alike, Comparison, Start, compare as decide, floor};
+use crate::compare::{Alike, Comparison, Floor, Start, compare as decide, floor};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -107,12 +107,7 @@ fn text(comparison: &Comparison, format: Format) -> Result<String, Mistake> {
 
 /// Writes the noise floor of several starts of one recipe.
 pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
-    let made = starts(runs).and_then(|starts| {
-        let recipe = starts.first().and_then(|start| start.recipe.as_ref());
-        let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
-        floor::of(&starts, &name)
-    });
-    let made = match made {
+    let made = match floor_of(runs) {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
     };
@@ -127,17 +122,33 @@ pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
     Exit::Pass
 }
 
+/// The noise floor of several runs.
+///
+/// # Errors
+/// Too few, of several recipes, or not asked the same.
+pub fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
+    let starts = starts(runs)?;
+    let recipe = starts.first().and_then(|start| start.recipe.as_ref());
+    let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
+    floor::of(&starts, &name)
+}
+
 /// Runs as starts. A folder that holds run folders stands for all of them, in the order of
 /// their names.
 fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
-        let inside = if is_run(path) { Vec::new() } else { runs_in(path) };
-        if inside.is_empty() {
+        if is_run(path) {
             folders.push(path.clone());
-        } else {
-            folders.extend(inside);
+            continue;
         }
+        let inside = runs_in(path);
+        if inside.is_empty() {
+            let what = format!("`{}` is no run folder, and holds none", path.display());
+            return Err(Mistake::new(what)
+                .hint("the folder that `longhaul run` named at its end, as runs/tonight"));
+        }
+        folders.extend(inside);
     }
     if folders.len() > RUNS_MAX {
         let what = format!("{} runs on a side; {RUNS_MAX} are the most", folders.len());
@@ -180,6 +191,8 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
             fit: sha256(manifest.fit.to_string().as_bytes()),
         },
         recipe: recipe(manifest),
+        container: manifest.container.clone(),
+        command: manifest.command.clone(),
         surroundings: surroundings(manifest),
     }
 }

@@ -1,11 +1,13 @@
 //! What the user asked for, found and read: recipe, scenario and profile, as
 //! files, built in, or a recipe from elsewhere.
 
+mod published;
 mod reference;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use published::published;
 pub use reference::Reach;
 
 use crate::error::Mistake;

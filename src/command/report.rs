@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Format, colour, finish, inputs, mistake};
+use super::{Format, colour, finish, inputs, mistake, tell};
+use crate::analysis::arena::{self, Table};
 use crate::analysis::{Analysis, Asked, Fold, Pass1, Told};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -23,6 +24,15 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
+/// A run in the form of another tool, for comparing and handing in. Nothing in it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Spark Arena's `benchmark.csv`.
+    Arena,
+    /// llama-benchy's JSON.
+    Benchy,
+}
+
 /// Columns of the report: what a forum shows without wrapping.
 const WIDTH: usize = 80;
 
@@ -39,6 +49,39 @@ pub fn report(run: &Path, format: Format) -> Exit {
         Ok(judged) => finish(&text(&judged, format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
+}
+
+/// Tells a run in the form of another tool. Ends well when it was told.
+pub fn export(run: &Path, form: Export) -> Exit {
+    let table = match table(run) {
+        Ok(table) => table,
+        Err(wrong) => return mistake(&wrong),
+    };
+    if table.rows.is_empty() {
+        tell("note: no closed round of a ladder was answered whole, so there is no row");
+    }
+    if table.left_out > 0 {
+        tell(&format!(
+            "note: rounds with a failed request, in no row: {}. Spark Arena takes no benchmark that has one",
+            table.left_out
+        ));
+    }
+    let text = match form {
+        Export::Arena => report::arena::csv(&table),
+        Export::Benchy => report::benchy::json(&table),
+    };
+    finish(&text, Exit::Pass)
+}
+
+/// A run folder as a table of Spark Arena's.
+pub fn table(run: &Path) -> Result<Table, Mistake> {
+    let mut reader = journal::reader::open(run)?;
+    let model = reader.manifest().server.model.clone();
+    let mut fold = arena::Fold::new();
+    for entry in &mut reader {
+        fold.take(&entry);
+    }
+    Ok(fold.finish(&model))
 }
 
 /// Reads, understands and judges a run folder.

@@ -158,7 +158,10 @@ pub fn rows(
 }
 
 /// Values of a side by key: one, and how many samples, for each start that has one.
-type Gathered = BTreeMap<Key, Vec<(f64, u64)>>;
+type Gathered = BTreeMap<Key, Vec<Sample>>;
+
+/// A start's value, and how many samples are behind it.
+type Sample = (f64, u64);
 
 fn gathered(side: &[Start]) -> Gathered {
     let mut all = Gathered::new();
@@ -214,14 +217,13 @@ struct Shift {
 fn row(
     key: Key,
     primary: bool,
-    (base, candidate): (&[(f64, u64)], &[(f64, u64)]),
+    (base, candidate): (&[Sample], &[Sample]),
     margins: Margins,
     spread: Option<Spread>,
 ) -> Row {
     let sign = if key.measure.better() == Better::Lower { 1.0 } else { -1.0 };
-    let logs = |side: &[(f64, u64)]| -> Vec<f64> {
-        side.iter().map(|(value, _)| sign * value.ln()).collect()
-    };
+    let logs =
+        |side: &[Sample]| -> Vec<f64> { side.iter().map(|(value, _)| sign * value.ln()).collect() };
     let margin = margins.of(key.measure);
     let shift = shifted(&logs(base), &logs(candidate), margin.ln_1p(), spread);
     let back = |(low, high): (f64, f64)| {
@@ -244,7 +246,7 @@ fn row(
     }
 }
 
-fn side(values: &[(f64, u64)]) -> Side {
+fn side(values: &[Sample]) -> Side {
     let mut sorted: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
     sorted.sort_by(f64::total_cmp);
     Side {

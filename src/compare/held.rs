@@ -134,12 +134,17 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
                 candidate: found.other,
             }));
         }
-        (None, None) => {}
-        _ => variables.push(Variable {
-            what: "recipe".to_owned(),
-            base: one.recipe.as_ref().map(|_| "known".to_owned()),
-            candidate: other.recipe.as_ref().map(|_| "known".to_owned()),
-        }),
+        // A recipe that included others cannot be read again by itself; what it came to is known.
+        _ => {
+            let parts: [(&str, fn(&Start) -> Option<String>); 2] =
+                [("container", |it| it.container.clone()), ("command", |it| it.command.clone())];
+            let parts = parts.map(|(what, of)| Variable {
+                what: what.to_owned(),
+                base: of(one),
+                candidate: of(other),
+            });
+            variables.extend(parts.into_iter().filter(|it| it.base != it.candidate));
+        }
     }
     let has_moved = |name: &str| variables.iter().any(|variable| variable.what == name);
     // Another container brings another version: that is one change, not two.

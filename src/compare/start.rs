@@ -104,6 +104,8 @@ pub struct Start {
     pub values: BTreeMap<Key, Value>,
     /// What befell it.
     pub events: Vec<Event>,
+    /// For how much of the time each source was looking, a share.
+    pub sources: Vec<(&'static str, f64)>,
     /// Answers that a parser damaged.
     pub parser_faults: u64,
     /// Requests that ended badly, and all that ended by themselves.
@@ -118,6 +120,10 @@ pub struct Start {
     pub alike: Alike,
     /// What was served, where the manifest's recipe can be read by itself.
     pub recipe: Option<Reading>,
+    /// The container image and the command that the recipe came to.
+    pub container: Option<String>,
+    /// The command.
+    pub command: Option<String>,
     /// Where, by what, and with what else it ran: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
     /// What the server said it is: version, image …
@@ -135,6 +141,10 @@ pub struct About {
     pub alike: Alike,
     /// What was served.
     pub recipe: Option<Reading>,
+    /// The container image.
+    pub container: Option<String>,
+    /// The rendered command.
+    pub command: Option<String>,
     /// Host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
 }
@@ -149,6 +159,7 @@ impl Start {
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values: values(analysis),
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
+            sources: analysis.coverage.sources.iter().map(|half| (half.name, half.share)).collect(),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             never_ready: never_ready(verdict),
@@ -156,6 +167,8 @@ impl Start {
             gates: gates(verdict),
             alike: about.alike,
             recipe: about.recipe,
+            container: about.container,
+            command: about.command,
             surroundings: about.surroundings,
             identity: analysis.notes.identity.clone(),
         }

@@ -1,52 +1,7 @@
-use std::collections::BTreeMap;
-
-use super::start::{EVENTS, Event};
+use super::story::{key, side, start};
 use super::*;
-use crate::fact::{Class, Load};
-use crate::measure::{Count, Measure};
 use crate::rng::Rng;
 use crate::spec::recipe::{Wishes, read_as};
-
-fn place(depth: u64) -> Place {
-    let cell = crate::fact::Cell { depth, load: Load::Streams(1), prompt: 512, output: 64 };
-    Place { cell, class: Class::Cold }
-}
-
-fn key(depth: u64, measure: &str) -> Key {
-    Key { place: place(depth), measure: Measure::parse(measure).unwrap() }
-}
-
-/// A start with these values, in which nothing befell a server that was watched by all.
-pub(super) fn start(name: &str, values: &[(Key, f64)]) -> Start {
-    let event = |count: &Count| Event { count: *count, seen: 0, dark: Vec::new(), asked: true };
-    Start {
-        name: name.to_owned(),
-        simulated: false,
-        hours: 6.0,
-        values: values.iter().map(|(key, value)| (*key, Value { value: *value, n: 80 })).collect(),
-        events: EVENTS.iter().map(event).collect(),
-        parser_faults: 0,
-        errors: (0, 80),
-        never_ready: None,
-        verdict: crate::verdict::Word::Pass,
-        gates: Vec::new(),
-        alike: Alike { scenario: "short".to_owned(), seed: 1, ..Alike::default() },
-        recipe: None,
-        surroundings: BTreeMap::new(),
-        identity: BTreeMap::new(),
-    }
-}
-
-/// Starts whose TTFT and TPOT at two depths are these values, in milliseconds.
-fn side(name: &str, values: &[f64]) -> Vec<Start> {
-    let all = [(0, "ttft"), (0, "tpot"), (4096, "ttft"), (4096, "tpot")];
-    let of = |(index, ms): (usize, &f64)| {
-        let values: Vec<(Key, f64)> =
-            all.iter().map(|(depth, name)| (key(*depth, name), ms / 1e3)).collect();
-        start(&format!("{name}-{index}"), &values)
-    };
-    values.iter().enumerate().map(of).collect()
-}
 
 const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
 const SLOWER: [f64; 6] = [842.0, 851.0, 838.0, 860.0, 845.0, 829.0];
@@ -217,6 +172,17 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
     let mut mixed = one;
     mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
     assert!(compare(&base, &mixed, &wish).unwrap_err().to_string().contains("mixes recipes"));
+}
+
+#[test]
+fn of_recipes_that_cannot_be_read_again_what_they_came_to_is_compared() {
+    let of = |name: &str, command: &str| -> Vec<Start> {
+        let with = |start| Start { command: Some(command.to_owned()), ..start };
+        side(name, &A).into_iter().map(with).collect()
+    };
+    let differs = |other: &str| compared(&of("a", "serve x"), &of("b", other)).differs.variables;
+    assert_eq!(differs("serve y")[0].what, "command");
+    assert!(differs("serve x").is_empty());
 }
 
 #[test]

@@ -7,7 +7,10 @@ pub mod junit;
 pub mod markdown;
 pub mod terminal;
 
-use crate::compare::{Basis, Comparison, Margins, Place, Policy, Row, Variable, Word};
+use std::fmt::Write;
+
+use crate::analysis::coverage::COVERED_MIN;
+use crate::compare::{Basis, Comparison, Margins, Noted, Place, Policy, Row, Variable, Word};
 use crate::measure::Measure;
 
 use super::layout::{amount, counted};
@@ -92,7 +95,7 @@ pub fn place(place: Place, rows: &[Row]) -> String {
             .filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load))
     };
     if alike().any(|other| (other.cell.prompt, other.cell.output) != (cell.prompt, cell.output)) {
-        text.push_str(&format!("/p{}", cell.prompt));
+        let _ = write!(text, "/p{}", cell.prompt);
     }
     let same_cell = |other: Place| other.cell == cell && other.class != place.class;
     if alike().any(same_cell) {
@@ -114,7 +117,16 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {} %", signed(low), signed(high)),
     );
-    let surely = if row.is_suggestive() && row.word != Word::Inconclusive { "?" } else { "" };
+    // Where nothing decides, it is at least said that the margin was passed.
+    let note = match row.basis {
+        Basis::Floor if row.word != Word::Inconclusive => "?".to_owned(),
+        Basis::Nothing
+            if row.cost() > 1.0 + row.margin || row.cost() < 1.0 / (1.0 + row.margin) =>
+        {
+            format!(", over {}", super::layout::percent_short(row.margin))
+        }
+        _ => String::new(),
+    };
     vec![
         place(row.key.place, rows),
         measure(row),
@@ -122,13 +134,14 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         amount(row.key.measure, row.candidate.value),
         format!("{} %", signed(row.ratio)),
         interval,
-        format!("{}{surely}", row.word.word()),
+        format!("{}{note}", row.word.word()),
     ]
 }
 
 /// A ratio as a change in percent, with its sign.
 fn signed(ratio: f64) -> String {
-    format!("{:+.1}", (ratio - 1.0) * 100.0)
+    let text = format!("{:+.1}", (ratio - 1.0) * 100.0);
+    if text == "-0.0" { "+0.0".to_owned() } else { text }
 }
 
 /// Policies, told in a few words each: `crashes 0 → 1 BROKEN`, `ooms not observed`.
@@ -139,6 +152,26 @@ pub fn policy(policy: &Policy) -> String {
         crate::compare::PolicyWord::Held => format!("{} {counts}", policy.name),
         word => format!("{} {counts} {}", policy.name, word.word()),
     }
+}
+
+/// What is not gated: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
+pub fn noted(noted: &Noted) -> String {
+    let side = |value: Option<f64>| match value {
+        None => "unknown".to_owned(),
+        Some(share) if noted.is_share => super::layout::percent_short(share),
+        Some(number) => crate::unit::grouped(number),
+    };
+    format!("{} {} → {}", noted.name, side(noted.base), side(noted.candidate))
+}
+
+/// Who was looking: `the same sources on both sides`, or those that were not.
+pub fn seen(comparison: &Comparison) -> Vec<String> {
+    let is_light = |noted: &Noted| {
+        [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
+    };
+    let dark: Vec<String> =
+        comparison.coverage.iter().filter(|it| !is_light(it)).map(noted).collect();
+    if dark.is_empty() { vec!["every source on both sides".to_owned()] } else { dark }
 }
 
 /// How many rows there are of each word, those that are told by themselves aside.
@@ -188,3 +221,6 @@ pub fn unit(measure: Measure) -> &'static str {
         crate::measure::Unit::Share => "fraction",
     }
 }
+
+#[cfg(test)]
+mod tests;

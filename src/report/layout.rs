@@ -54,6 +54,21 @@ pub fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
     Vec::new()
 }
 
+/// Items joined by ` · `, none of them broken where a line of its own holds it.
+pub fn packed(items: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 3 + item.chars().count() <= width => {
+                line.push_str(" · ");
+                line.push_str(item);
+            }
+            _ => lines.extend(wrap(item, width)),
+        }
+    }
+    lines
+}
+
 /// A text in at most `lines_max` lines, with `…` where it was cut.
 pub fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines = wrap(text, width);
@@ -173,6 +188,12 @@ mod tests {
         assert!(lines[1].ends_with("more: --wide"), "{lines:?}");
         assert_eq!(fold(&items[..2], 40, 1), ["item 0 · item 1"]);
         assert!(fold(&["x".repeat(100)], 40, 1)[0].ends_with('…'));
+    }
+
+    #[test]
+    fn packed_items_are_not_broken() {
+        let items = ["crashes 0 → 0", "ooms 0 → 0", "hangs 0 → 0"].map(str::to_owned);
+        assert_eq!(packed(&items, 28), ["crashes 0 → 0 · ooms 0 → 0", "hangs 0 → 0"]);
     }
 
     #[test]

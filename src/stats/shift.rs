@@ -78,7 +78,7 @@ fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
 /// The median of sorted values, the mean of the two middle ones where there are two.
 pub fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = if sorted.len() % 2 == 0 { sorted[sorted.len() / 2 - 1] } else { upper };
+    let lower = if sorted.len().is_multiple_of(2) { sorted[sorted.len() / 2 - 1] } else { upper };
     Some(f64::midpoint(lower, upper))
 }
 

@@ -15,6 +15,9 @@ use super::{Finding, Word};
 /// Bounds a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
 
+/// Bounds why a run ended: how its server ended, and the line of its log that says why.
+const NOTE_CHARS_MAX: usize = 400;
+
 /// Whether longhaul itself failed so that the run ended.
 pub fn is_fatal(analysis: &Analysis) -> bool {
     let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
@@ -69,7 +72,7 @@ fn closed(analysis: &Analysis) -> Option<(Word, String)> {
             "the run was killed, or still runs: it has no end".to_owned(),
         ));
     };
-    let note = one_line(&closed.note, WORDS_CHARS_MAX);
+    let note = one_line(&closed.note, NOTE_CHARS_MAX);
     let with = |words: &str| {
         if note.is_empty() { words.to_owned() } else { format!("{words}: {note}") }
     };

@@ -142,7 +142,8 @@ impl<T: Target> Coming<T> {
     pub fn why(&self) -> String {
         let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
         match (ended, self.said.as_ref().map(|(_, said)| said)) {
-            (Some(ended), Some(said)) => format!("{ended}; {said}"),
+            // The words that say why stand first: there may be room for no more.
+            (Some(ended), Some(said)) => format!("{said}; {ended}"),
             (Some(ended), None) => ended.to_owned(),
             (None, Some(said)) => said.clone(),
             (None, None) => String::new(),

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::compare::{Basis, Comparison, PolicyWord, Row, Side, Variable};
+use crate::compare::{Basis, Comparison, Noted, PolicyWord, Row, Side, Variable};
 
 use super::unit;
 
@@ -27,6 +27,8 @@ struct Document<'a> {
     floor_starts: Option<u32>,
     margins: Margins,
     policies: Vec<Policy<'a>>,
+    noted: Vec<Both<'a>>,
+    coverage: Vec<Both<'a>>,
     rows: Vec<Cells>,
     alone: Vec<String>,
 }
@@ -51,6 +53,13 @@ struct Policy<'a> {
     candidate: Option<u64>,
     word: &'static str,
     why: &'a str,
+}
+
+#[derive(Serialize)]
+struct Both<'a> {
+    name: &'a str,
+    base: Option<f64>,
+    candidate: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -101,6 +110,8 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
         floor_starts: comparison.floor_starts,
         margins: Margins { middle: comparison.margins.middle, tail: comparison.margins.tail },
         policies: comparison.policies.iter().map(policy).collect(),
+        noted: comparison.noted.iter().map(both).collect(),
+        coverage: comparison.coverage.iter().map(both).collect(),
         rows: comparison.rows.iter().map(row).collect(),
         alone: comparison.alone.iter().map(ToString::to_string).collect(),
     };
@@ -126,6 +137,10 @@ fn policy(policy: &crate::compare::Policy) -> Policy<'_> {
     };
     let (base, candidate) = (policy.base, policy.candidate);
     Policy { name: &policy.name, base, candidate, word, why: &policy.why }
+}
+
+fn both(noted: &Noted) -> Both<'_> {
+    Both { name: &noted.name, base: noted.base, candidate: noted.candidate }
 }
 
 fn row(row: &Row) -> Cells {

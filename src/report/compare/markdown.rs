@@ -6,7 +6,8 @@ use std::fmt::Write;
 use crate::compare::{Comparison, Row};
 
 use super::{
-    beside, columns, decision, is_told, method, policy, starts, tally, variable, variables,
+    beside, columns, decision, is_told, method, noted, policy, seen, starts, tally, variable,
+    variables,
 };
 
 /// Bytes of a comment; forges take 65,536 characters.
@@ -38,6 +39,9 @@ pub fn render(comparison: &Comparison) -> String {
     }
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     let _ = write!(out, "\nPolicy: {}\n", escaped(&policies.join(" · ")));
+    let also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    let _ = write!(out, "\nAlso: {}\n", escaped(&also.join(" · ")));
+    let _ = write!(out, "\nSeen: {}\n", escaped(&seen(comparison).join(" · ")));
     let _ = write!(out, "\nMethod: {}.\n", escaped(&method(comparison)));
     if !others.is_empty() {
         let tally = tally(others.iter().copied());

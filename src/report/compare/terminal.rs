@@ -1,9 +1,11 @@
 //! A comparison for a terminal or a forum: 80 columns.
 
 use crate::compare::Comparison;
-use crate::report::layout::{LABEL, counted, cut, finish, labelled, table, wrap};
+use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
 
-use super::{beside, columns, decision, is_told, method, policy, tally, variable, variables};
+use super::{
+    beside, columns, decision, is_told, method, noted, policy, seen, tally, variable, variables,
+};
 
 /// Columns of the report.
 const WIDTH: usize = 80;
@@ -38,7 +40,10 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
     lines.extend(rows(comparison, wide));
     lines.push(String::new());
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
-    lines.extend(labelled("policy", wrap(&policies.join(" · "), WIDTH - LABEL)));
+    lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
+    let also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    lines.extend(labelled("also", packed(&also, WIDTH - LABEL)));
+    lines.extend(labelled("seen", packed(&seen(comparison), WIDTH - LABEL)));
     lines.extend(under("method", &[method(comparison)], 3));
     finish(&lines, if wide { 400 } else { WIDTH })
 }

@@ -1,0 +1,209 @@
+//! The table that Spark Arena publishes of a server, as a noun: tests by depth
+//! and streams, each with seven columns of mean and spread. A run of ours
+//! becomes one by llama-benchy's definitions ([`Fold`]), so that the two can be
+//! laid side by side; `docs/arena.md` says where we think them wrong.
+
+pub mod benchy;
+mod fold;
+mod name;
+mod round;
+mod spread;
+#[cfg(test)]
+pub mod story;
+
+pub use fold::Fold;
+pub use spread::{Spread, VALUES_MAX};
+
+use std::collections::BTreeMap;
+
+use crate::measure::Better;
+
+/// A published table, or a run of ours in that form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The model, as whoever measured it calls it.
+    pub model: String,
+    /// Its rows, in the order in which they were measured or published.
+    pub rows: Vec<Row>,
+    /// What only llama-benchy's JSON says beside them.
+    pub origin: Origin,
+    /// Rounds of a run of ours that are in no row: a request of theirs failed.
+    pub left_out: u64,
+}
+
+/// How a table came to be, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The program that measured, and its version.
+    pub version: Option<String>,
+    /// When, in UTC.
+    pub timestamp: Option<String>,
+    /// How long `/v1/models` took, milliseconds: `est_ppt` is `ttfr` without it.
+    pub latency_ms: Option<f64>,
+    /// Whether contexts were loaded beforehand, for a prefix cache to keep.
+    pub prefix_caching: Option<bool>,
+}
+
+/// A test with what was measured in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What of the exchange it tells of.
+    pub kind: Kind,
+    /// Context before the prompt, tokens.
+    pub depth: u64,
+    /// Prompt, tokens, where the table says it.
+    pub prompt: Option<u64>,
+    /// Output, tokens, where the table says it.
+    pub output: Option<u64>,
+    /// Streams at once.
+    pub streams: u32,
+    /// What was measured. A column that is not there is unknown, never 0.
+    pub columns: BTreeMap<Column, Spread>,
+}
+
+/// What of the exchange a row tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Reading the context, while it is loaded.
+    CtxPp,
+    /// The answer to a context that was only loaded.
+    CtxTg,
+    /// Reading the prompt.
+    Pp,
+    /// The answer.
+    Tg,
+}
+
+impl Kind {
+    /// Whether it tells of the prompt; else of the answer.
+    pub fn is_prefill(self) -> bool {
+        matches!(self, Kind::CtxPp | Kind::Pp)
+    }
+
+    /// Whether it belongs to the loading of a context.
+    pub fn is_context(self) -> bool {
+        matches!(self, Kind::CtxPp | Kind::CtxTg)
+    }
+
+    /// The columns that a row of it has.
+    pub fn columns(self) -> &'static [Column] {
+        if self.is_prefill() {
+            &[Column::Ts, Column::TsReq, Column::Ttfr, Column::EstPpt, Column::E2eTtft]
+        } else {
+            &[Column::Ts, Column::TsReq, Column::PeakTs, Column::PeakTsReq]
+        }
+    }
+}
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// All streams together, tokens per second.
+    Ts,
+    /// One stream, tokens per second.
+    TsReq,
+    /// The most in one second of all streams together, tokens per second.
+    PeakTs,
+    /// The most in one second of one stream, tokens per second.
+    PeakTsReq,
+    /// From sending to the first data frame, milliseconds.
+    Ttfr,
+    /// The same without the time that `/v1/models` takes, milliseconds.
+    EstPpt,
+    /// From sending to the first token, milliseconds.
+    E2eTtft,
+}
+
+impl Column {
+    /// All columns, in the order of `benchmark.csv`.
+    pub const ALL: [Column; 7] = [
+        Column::Ts,
+        Column::TsReq,
+        Column::PeakTs,
+        Column::PeakTsReq,
+        Column::Ttfr,
+        Column::EstPpt,
+        Column::E2eTtft,
+    ];
+
+    /// The name in `benchmark.csv`, before `_mean` and `_std`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Column::Ts => "t_s",
+            Column::TsReq => "t_s_req",
+            Column::PeakTs => "peak_ts",
+            Column::PeakTsReq => "peak_ts_req",
+            Column::Ttfr => "ttfr",
+            Column::EstPpt => "est_ppt",
+            Column::E2eTtft => "e2e_ttft",
+        }
+    }
+
+    /// The unit of its values.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Column::Ttfr | Column::EstPpt | Column::E2eTtft => "ms",
+            _ => "t/s",
+        }
+    }
+
+    /// Which way it is better.
+    pub fn better(self) -> Better {
+        match self {
+            Column::Ttfr | Column::EstPpt | Column::E2eTtft => Better::Lower,
+            _ => Better::Higher,
+        }
+    }
+}
+
+/// What makes two rows of different tables the same test: kind, depth, tokens of the prompt
+/// or the answer, streams.
+pub type Key = (Kind, u64, Option<u64>, u32);
+
+impl Row {
+    /// A row without columns.
+    pub fn new(kind: Kind, depth: u64, streams: u32) -> Row {
+        Row { kind, depth, prompt: None, output: None, streams, columns: BTreeMap::new() }
+    }
+
+    /// What makes it the same test as a row of another table.
+    pub fn key(&self) -> Key {
+        let size = match self.kind {
+            Kind::CtxPp | Kind::CtxTg => None,
+            Kind::Pp => self.prompt,
+            Kind::Tg => self.output,
+        };
+        (self.kind, self.depth, size, self.streams)
+    }
+
+    /// The test's name as llama-benchy writes it: `pp2048 @ d4096 (c2)`; the streams only
+    /// where the table has rows of several.
+    pub fn name(&self, with_streams: bool) -> String {
+        name::written(self, with_streams)
+    }
+
+    /// Reads a test's name into a row without columns.
+    ///
+    /// # Errors
+    /// Says what a name looks like.
+    pub fn named(text: &str) -> Result<Row, String> {
+        name::read(text)
+    }
+
+    /// The mean of a column, in its unit.
+    pub fn mean(&self, column: Column) -> Option<f64> {
+        self.columns.get(&column).map(|spread| spread.mean)
+    }
+}
+
+impl Table {
+    /// The most streams at once of any row; 0 where there is none.
+    pub fn streams_max(&self) -> u32 {
+        self.rows.iter().map(|row| row.streams).max().unwrap_or(0)
+    }
+
+    /// The row of a test.
+    pub fn row(&self, key: &Key) -> Option<&Row> {
+        self.rows.iter().find(|row| row.key() == *key)
+    }
+}

@@ -1,0 +1,194 @@
+//! The form of llama-benchy's JSON, both ways: a run of its is a row of the
+//! prompt and one of the answer in the table.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, Kind, Origin, Row, Spread, Table};
+
+/// The document, with the keys of llama-benchy 0.4.0. What it does not say is null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Version of what measured.
+    #[serde(default)]
+    version: Option<String>,
+    /// When, in UTC.
+    #[serde(default)]
+    timestamp: Option<String>,
+    /// How the latency was measured.
+    #[serde(default)]
+    latency_mode: Option<String>,
+    /// What `est_ppt` subtracts, milliseconds.
+    #[serde(default)]
+    latency_ms: Option<f64>,
+    /// The model.
+    model: String,
+    /// Whether contexts were loaded beforehand.
+    #[serde(default)]
+    prefix_caching_enabled: Option<bool>,
+    /// The most streams at once.
+    #[serde(default)]
+    max_concurrency: Option<u32>,
+    /// The runs.
+    benchmarks: Vec<Run>,
+}
+
+/// A mean with its values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Metric {
+    mean: f64,
+    std: f64,
+    #[serde(default)]
+    values: Vec<f64>,
+}
+
+/// What one visited cell gave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Run {
+    concurrency: u32,
+    #[serde(default)]
+    context_size: u64,
+    #[serde(default)]
+    prompt_size: Option<u64>,
+    #[serde(default)]
+    response_size: Option<u64>,
+    #[serde(default)]
+    is_context_prefill_phase: bool,
+    #[serde(default)]
+    pp_throughput: Option<Metric>,
+    #[serde(default)]
+    pp_req_throughput: Option<Metric>,
+    #[serde(default)]
+    tg_throughput: Option<Metric>,
+    #[serde(default)]
+    tg_req_throughput: Option<Metric>,
+    #[serde(default)]
+    peak_throughput: Option<Metric>,
+    #[serde(default)]
+    peak_req_throughput: Option<Metric>,
+    #[serde(default)]
+    ttfr: Option<Metric>,
+    #[serde(default)]
+    est_ppt: Option<Metric>,
+    #[serde(default)]
+    e2e_ttft: Option<Metric>,
+    // Series of tokens per second over time are in no table.
+    #[serde(default, skip_deserializing)]
+    throughput_over_time: (),
+    #[serde(default, skip_deserializing)]
+    requests_throughput_over_time: (),
+}
+
+impl Document {
+    /// A table in this form.
+    pub fn of(table: &Table) -> Document {
+        let mut benchmarks: Vec<(Run, Option<Kind>)> = Vec::new();
+        for row in &table.rows {
+            let follows = benchmarks.last_mut().filter(|(run, only)| {
+                // The row of an answer belongs to that of its prompt, right before it.
+                only.is_some_and(Kind::is_prefill) && !row.kind.is_prefill() && run.is_of(row)
+            });
+            if let Some((run, only)) = follows {
+                run.take(row);
+                *only = None;
+            } else {
+                benchmarks.push((Run::of(row), Some(row.kind)));
+            }
+        }
+        let origin = table.origin.clone();
+        Document {
+            version: origin.version,
+            timestamp: origin.timestamp,
+            latency_mode: origin.latency_ms.map(|_| "api".to_owned()),
+            latency_ms: origin.latency_ms,
+            model: table.model.clone(),
+            prefix_caching_enabled: origin.prefix_caching,
+            max_concurrency: Some(table.streams_max()),
+            benchmarks: benchmarks.into_iter().map(|(run, _)| run).collect(),
+        }
+    }
+
+    /// The table that it holds.
+    pub fn table(self) -> Table {
+        Table {
+            rows: self.benchmarks.iter().flat_map(Run::rows).collect(),
+            model: self.model,
+            origin: Origin {
+                version: self.version,
+                timestamp: self.timestamp,
+                latency_ms: self.latency_ms,
+                prefix_caching: self.prefix_caching_enabled,
+            },
+            left_out: 0,
+        }
+    }
+}
+
+impl Run {
+    fn of(row: &Row) -> Run {
+        let mut run = Run {
+            concurrency: row.streams,
+            context_size: row.depth,
+            is_context_prefill_phase: row.kind.is_context(),
+            ..Run::default()
+        };
+        run.take(row);
+        run
+    }
+
+    /// Whether a row tells of the same requests.
+    fn is_of(&self, row: &Row) -> bool {
+        let same = |one: Option<u64>, other: Option<u64>| {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        };
+        (self.concurrency, self.context_size, self.is_context_prefill_phase)
+            == (row.streams, row.depth, row.kind.is_context())
+            && same(self.prompt_size, row.prompt)
+            && same(self.response_size, row.output)
+    }
+
+    fn take(&mut self, row: &Row) {
+        self.prompt_size = self.prompt_size.or(row.prompt);
+        self.response_size = self.response_size.or(row.output);
+        for (column, spread) in &row.columns {
+            let Spread { mean, std, ref values, .. } = *spread;
+            *self.place(row.kind, *column) = Some(Metric { mean, std, values: values.clone() });
+        }
+    }
+
+    /// Where a column of a row stands.
+    fn place(&mut self, kind: Kind, column: Column) -> &mut Option<Metric> {
+        match (column, kind.is_prefill()) {
+            (Column::Ts, true) => &mut self.pp_throughput,
+            (Column::Ts, false) => &mut self.tg_throughput,
+            (Column::TsReq, true) => &mut self.pp_req_throughput,
+            (Column::TsReq, false) => &mut self.tg_req_throughput,
+            (Column::PeakTs, _) => &mut self.peak_throughput,
+            (Column::PeakTsReq, _) => &mut self.peak_req_throughput,
+            (Column::Ttfr, _) => &mut self.ttfr,
+            (Column::EstPpt, _) => &mut self.est_ppt,
+            (Column::E2eTtft, _) => &mut self.e2e_ttft,
+        }
+    }
+
+    /// Its rows, those that say nothing left out.
+    fn rows(&self) -> Vec<Row> {
+        let kinds = if self.is_context_prefill_phase {
+            [Kind::CtxPp, Kind::CtxTg]
+        } else {
+            [Kind::Pp, Kind::Tg]
+        };
+        let row = |kind: Kind| {
+            let mut run = self.clone();
+            let mut spread = |column: &Column| {
+                let Metric { mean, std, values } = run.place(kind, *column).take()?;
+                let n = (!values.is_empty()).then_some(values.len() as u64);
+                Some((*column, Spread { mean, std, n, values }))
+            };
+            let columns = kind.columns().iter().filter_map(&mut spread).collect();
+            let (prompt, output) = (self.prompt_size, self.response_size);
+            let (depth, streams) = (self.context_size, self.concurrency);
+            Row { prompt, output, columns, ..Row::new(kind, depth, streams) }
+        };
+        kinds.map(row).into_iter().filter(|row| !row.columns.is_empty()).collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! A run of ours as a table of Spark Arena's: closed rounds of the ladder that
+//! were answered whole, outside of warm-up. A round with a failed request is in
+//! no row, since Spark Arena takes no benchmark that has one; it is counted.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::fact::{Batch, Cell, Class, Entry, Fact, Load, Opened, Request};
+
+use super::round::{Columns, Pair};
+use super::{Kind, Origin, Row, Table};
+
+/// Requests of the round under way that are kept; a round has at most as many streams.
+const REQUESTS_MAX: usize = 1_024;
+
+/// The fold over the entries of a run; memory grows with cells.
+#[derive(Clone, Debug, Default)]
+pub struct Fold {
+    /// Requests of the round under way.
+    round: Vec<Request>,
+    /// Cells in the order in which they were first visited.
+    cells: Vec<Visited>,
+    left_out: u64,
+    origin: Origin,
+    simulated: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Visited {
+    cell: Cell,
+    class: Class,
+    pair: Pair,
+}
+
+impl Fold {
+    /// A fold that has seen nothing.
+    pub fn new() -> Fold {
+        Fold::default()
+    }
+
+    /// Takes an entry; entries come in the order of seq.
+    pub fn take(&mut self, entry: &Entry) {
+        match &entry.fact {
+            Fact::Opened(opened) => self.opened(opened),
+            Fact::Request(request) => self.keep(request),
+            Fact::Batch(batch) => {
+                self.close(batch);
+                self.round.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn keep(&mut self, request: &Request) {
+        let counts = request.phase.is_steady() && is_ladder(request.class, &request.cell);
+        if counts && self.round.len() < REQUESTS_MAX {
+            self.round.push(request.clone());
+        }
+    }
+
+    fn opened(&mut self, opened: &Opened) {
+        // What a resume finds under way is sent again.
+        self.round.clear();
+        self.simulated |= opened.simulated;
+        let when = UNIX_EPOCH + Duration::from_micros(opened.wall_us);
+        let when = humantime::format_rfc3339_seconds(when).to_string().replace('T', " ");
+        self.origin.timestamp.get_or_insert(when);
+        self.origin.version.get_or_insert_with(|| format!("longhaul {}", opened.version));
+    }
+
+    fn close(&mut self, batch: &Batch) {
+        if !batch.phase.is_steady() || !is_ladder(batch.class, &batch.cell) {
+            return;
+        }
+        let (cell, class) = (batch.cell, batch.class);
+        let known = |it: &Visited| it.cell == cell && it.class == class;
+        let index = self.cells.iter().position(known).unwrap_or(self.cells.len());
+        if index == self.cells.len() {
+            self.cells.push(Visited { cell, class, pair: Pair::default() });
+        }
+        let of_it = |request: &&Request| {
+            request.cell == cell && request.class == class && request.ended.is_good()
+        };
+        let requests: Vec<&Request> = self.round.iter().filter(of_it).collect();
+        // Rows may be missing where a file was damaged.
+        let whole = batch.good == batch.requests && requests.len() as u64 == batch.requests;
+        if !whole || requests.is_empty() {
+            self.left_out += 1;
+            return;
+        }
+        if let Some(models_us) = batch.models_us {
+            self.origin.latency_ms.get_or_insert(models_us as f64 / 1e3);
+        }
+        self.cells[index].pair.take(&requests, batch, expected(class, &cell));
+    }
+
+    /// The table of what was taken so far. A simulated run says so where the model stands.
+    pub fn finish(&self, model: &str) -> Table {
+        let label = if self.simulated { " (SIMULATED)" } else { "" };
+        let loads = self.cells.iter().any(|it| it.cell.prompt == 0);
+        Table {
+            model: format!("{model}{label}"),
+            rows: self.cells.iter().flat_map(|it| self.rows(it)).collect(),
+            origin: Origin { prefix_caching: Some(loads), ..self.origin.clone() },
+            left_out: self.left_out,
+        }
+    }
+
+    fn rows(&self, Visited { cell, pair, .. }: &Visited) -> Vec<Row> {
+        let (kinds, prompt) = match cell.prompt {
+            0 => ([Kind::CtxPp, Kind::CtxTg], self.prompt_behind(cell)),
+            prompt => ([Kind::Pp, Kind::Tg], Some(prompt)),
+        };
+        let row = |kind, columns: &Columns| {
+            let spreads = columns.iter().filter_map(|(it, gather)| Some((*it, gather.spread()?)));
+            let (columns, output) = (spreads.collect(), Some(cell.output));
+            Row { prompt, output, columns, ..Row::new(kind, cell.depth, cell.streams()) }
+        };
+        let rows = [row(kinds[0], &pair.prefill), row(kinds[1], &pair.decode)];
+        rows.into_iter().filter(|row| !row.columns.is_empty()).collect()
+    }
+
+    /// The prompt that follows where only a context was loaded.
+    fn prompt_behind(&self, load: &Cell) -> Option<u64> {
+        let mut cells = self.cells.iter().map(|it| &it.cell);
+        let follows = cells.find(|cell| cell.prompt > 0 && Cell { prompt: 0, ..**cell } == *load);
+        follows.map(|cell| cell.prompt)
+    }
+}
+
+/// Rounds of the open loop have no place in the table, nor has what is no ladder.
+fn is_ladder(class: Class, cell: &Cell) -> bool {
+    matches!(cell.load, Load::Streams(_)) && matches!(class, Class::Cold | Class::Warm)
+}
+
+/// The prompt tokens that llama-benchy expects: of a context that is loaded those of the
+/// context, behind a loaded one those of the prompt alone, else both.
+fn expected(class: Class, cell: &Cell) -> u64 {
+    if class == Class::Warm { cell.prompt } else { cell.input() }
+}
+
+#[cfg(test)]
+mod tests;

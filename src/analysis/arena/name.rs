@@ -1,0 +1,74 @@
+//! The name of a test, both ways: `ctx_pp @ d4096 (c2)`, `tg128 (c1)`, `pp2048`.
+
+use super::{Kind, Row};
+
+/// The name of a row's test.
+pub(super) fn written(row: &Row, with_streams: bool) -> String {
+    let size = |tokens: Option<u64>| tokens.map(|tokens| tokens.to_string()).unwrap_or_default();
+    let head = match row.kind {
+        Kind::CtxPp => "ctx_pp".to_owned(),
+        Kind::CtxTg => "ctx_tg".to_owned(),
+        Kind::Pp => format!("pp{}", size(row.prompt)),
+        Kind::Tg => format!("tg{}", size(row.output)),
+    };
+    let depth = if row.depth > 0 { format!(" @ d{}", row.depth) } else { String::new() };
+    let streams = if with_streams { format!(" (c{})", row.streams) } else { String::new() };
+    head + &depth + &streams
+}
+
+/// Reads the name of a test; without `(cN)` it is of one stream.
+pub(super) fn read(text: &str) -> Result<Row, String> {
+    parts(text.trim()).ok_or_else(|| format!("`{text}` is no test such as pp2048 @ d4096 (c2)"))
+}
+
+fn parts(text: &str) -> Option<Row> {
+    let (text, streams) = match text.split_once(" (c") {
+        Some((text, streams)) => (text, streams.strip_suffix(')')?.parse().ok()?),
+        None => (text, 1),
+    };
+    let (head, depth) = match text.split_once(" @ d") {
+        Some((head, depth)) => (head, depth.parse().ok()?),
+        None => (text, 0),
+    };
+    let (kind, size) = match head {
+        "ctx_pp" => (Kind::CtxPp, None),
+        "ctx_tg" => (Kind::CtxTg, None),
+        _ if head.starts_with("pp") => (Kind::Pp, Some(head[2..].parse().ok()?)),
+        _ => (Kind::Tg, Some(head.strip_prefix("tg")?.parse().ok()?)),
+    };
+    if streams == 0 || (kind.is_context() && depth == 0) {
+        return None;
+    }
+    let mut row = Row::new(kind, depth, streams);
+    match kind {
+        Kind::Pp => row.prompt = size,
+        Kind::Tg => row.output = size,
+        Kind::CtxPp | Kind::CtxTg => {}
+    }
+    Some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_read_back_from_its_name() {
+        for text in
+            ["ctx_pp @ d4096 (c2)", "ctx_tg @ d65535 (c10)", "pp2048 @ d100000 (c1)", "tg128 (c5)"]
+        {
+            assert_eq!(read(text).map(|row| written(&row, true)), Ok(text.to_owned()));
+        }
+        for text in ["pp2048", "tg32 @ d8192"] {
+            let row = read(text).unwrap();
+            assert_eq!((written(&row, false), row.streams), (text.to_owned(), 1));
+        }
+    }
+
+    #[test]
+    fn what_is_no_test_is_refused() {
+        for text in ["", "pp", "xx12", "pp2048 (c0)", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"] {
+            assert!(read(text).unwrap_err().contains("pp2048 @ d4096"), "{text}");
+        }
+    }
+}

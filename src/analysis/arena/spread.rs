@@ -1,0 +1,76 @@
+//! A mean with its spread, as benchmark tables give it.
+
+/// Values that a spread keeps by themselves; bounds its memory. Its mean and deviation are of
+/// all of them.
+pub const VALUES_MAX: usize = 4_096;
+
+/// What a column says of its values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, as of a whole population: divided by n, not by n − 1.
+    pub std: f64,
+    /// How many there were, where the table says it.
+    pub n: Option<u64>,
+    /// The values themselves, the first of them where there are very many; empty where the
+    /// table does not give them.
+    pub values: Vec<f64>,
+}
+
+impl Spread {
+    /// Of a table that gives nothing else.
+    pub fn told(mean: f64, std: f64) -> Spread {
+        Spread { mean, std, n: None, values: Vec::new() }
+    }
+}
+
+/// A spread in the making.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gather {
+    n: u64,
+    mean: f64,
+    /// Sum of squared distances from the mean (Welford).
+    squares: f64,
+    values: Vec<f64>,
+}
+
+impl Gather {
+    pub(super) fn take(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.n += 1;
+        let off = value - self.mean;
+        self.mean += off / self.n as f64;
+        self.squares += off * (value - self.mean);
+        if self.values.len() < VALUES_MAX {
+            self.values.push(value);
+        }
+    }
+
+    pub(super) fn spread(&self) -> Option<Spread> {
+        let std = (self.squares / self.n as f64).sqrt();
+        let (n, values) = (Some(self.n), self.values.clone());
+        (self.n > 0).then_some(Spread { mean: self.mean, std, n, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_population_and_memory_is_bounded() {
+        let mut gather = Gather::default();
+        assert_eq!(gather.spread(), None);
+        for value in [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
+            gather.take(value);
+        }
+        gather.take(f64::NAN);
+        let spread = gather.spread().unwrap();
+        assert_eq!((spread.mean, spread.std, spread.n), (5.0, 2.0, Some(8)));
+        (0..2 * VALUES_MAX).for_each(|_| gather.take(1.0));
+        assert_eq!(gather.spread().unwrap().values.len(), VALUES_MAX);
+    }
+}

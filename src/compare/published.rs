@@ -1,0 +1,173 @@
+//! A published table as the base of a comparison: read in whatever form it was
+//! published, and laid beside another test by test. Where a published number
+//! measures something else than it says, the honest measure stands beside it.
+//!
+//! What such a table cannot say is unknown, never zero.
+
+mod artefact;
+mod csv;
+mod json;
+mod markdown;
+
+pub use artefact::{Artefact, artefacts};
+
+use crate::analysis::arena::{Column, Key, Row, Spread, Table};
+use crate::error::Mistake;
+use crate::escape::one_line;
+
+/// What neither Spark Arena nor llama-benchy publishes of a server.
+pub const UNSAID: [&str; 6] =
+    ["errors", "crashes and restarts", "OOMs", "percentiles", "cached tokens", "memory"];
+
+/// Bounds the rows that are read.
+const ROWS_MAX: usize = 20_000;
+
+/// A column of a test, on both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The test's name: `pp2048 @ d100000 (c1)`.
+    pub test: String,
+    /// The column.
+    pub column: Column,
+    /// As the base has it, in the column's unit; `None` where it is unknown.
+    pub base: Option<Spread>,
+    /// As the candidate has it.
+    pub candidate: Option<Spread>,
+    /// Candidate / base, of the means.
+    pub ratio: Option<f64>,
+    /// The honest measure, where a side's number is an artefact.
+    pub honest: Option<Honest>,
+}
+
+/// What to read in place of a number that is an artefact of how it was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Honest {
+    /// What it measures.
+    pub what: Artefact,
+    /// Of the base, in the column's unit; `None` where it is unknown.
+    pub base: Option<f64>,
+    /// Of the candidate.
+    pub candidate: Option<f64>,
+    /// What is wrong with the published number, and on which side, in a sentence without a
+    /// full stop.
+    pub why: String,
+}
+
+impl Honest {
+    /// Candidate / base.
+    pub fn ratio(&self) -> Option<f64> {
+        ratio(self.base, self.candidate)
+    }
+}
+
+/// Reads a published table: `benchmark.csv` of Spark Arena, llama-benchy's JSON or CSV, or its
+/// Markdown table, prose around it or not. `origin` is what a mistake calls it.
+///
+/// # Errors
+/// It is none of these, a row is broken, or there is no row in it.
+pub fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
+    let text = text.trim_start_matches('\u{feff}');
+    let header = |line: &str| line.starts_with("model,test_name");
+    let table = if text.trim_start().starts_with('{') {
+        json::read(origin, text)
+    } else if text.lines().any(header) {
+        csv::read(origin, text)
+    } else if text.lines().any(|line| line.trim_start().starts_with('|')) {
+        markdown::read(origin, text)
+    } else {
+        Err(Mistake::new("this is no published benchmark")
+            .at(origin)
+            .hint("benchmark.csv of a Spark Arena submission")
+            .hint("what llama-benchy writes with --format json, csv or md")
+            .hint("a run folder of longhaul's own"))
+    }?;
+    if table.rows.is_empty() {
+        return Err(Mistake::new("there is no row with a figure in it").at(origin));
+    }
+    if table.rows.len() > ROWS_MAX {
+        return Err(Mistake::new(format!("more than {ROWS_MAX} rows are no benchmark")).at(origin));
+    }
+    Ok(table)
+}
+
+/// Lays two tables side by side: the base's tests in its order, then those that only the
+/// candidate has; of each the columns that either side has.
+pub fn against(base: &Table, candidate: &Table) -> Vec<Published> {
+    let with_streams = base.streams_max().max(candidate.streams_max()) > 1;
+    let only = candidate.rows.iter().filter(|row| base.row(&row.key()).is_none());
+    let mut seen: Vec<Key> = Vec::new();
+    let mut all = Vec::new();
+    for row in base.rows.iter().chain(only) {
+        let key = row.key();
+        if seen.contains(&key) {
+            continue;
+        }
+        seen.push(key);
+        let rows = [base.row(&key), candidate.row(&key)];
+        let tables = [base, candidate];
+        all.extend(test(&row.name(with_streams), row, rows, tables));
+    }
+    all
+}
+
+/// The columns of one test.
+fn test(name: &str, row: &Row, rows: [Option<&Row>; 2], tables: [&Table; 2]) -> Vec<Published> {
+    let mut found = [0, 1].map(|side| {
+        rows[side].map(|row| artefact::artefacts(tables[side], row)).unwrap_or_default()
+    });
+    let columns = row.kind.columns().iter().map(|column| {
+        let spread = |side: usize| rows[side].and_then(|row| row.columns.get(column)).cloned();
+        let (base, candidate) = (spread(0), spread(1));
+        let means = [&base, &candidate].map(|spread| spread.as_ref().map(|spread| spread.mean));
+        let wrong = [0, 1].map(|side| found[side].remove(column));
+        Published {
+            test: name.to_owned(),
+            column: *column,
+            ratio: ratio(means[0], means[1]),
+            honest: honest(&wrong, rows),
+            base,
+            candidate,
+        }
+    });
+    columns.filter(|it| it.base.is_some() || it.candidate.is_some()).collect()
+}
+
+/// The honest measure of both sides, where one of them has an artefact.
+fn honest(wrong: &[Option<artefact::Found>; 2], rows: [Option<&Row>; 2]) -> Option<Honest> {
+    let what = wrong.iter().flatten().map(|found| found.what).next()?;
+    let value = |side: usize| match &wrong[side] {
+        Some(found) if found.what == what => Some(found.honest),
+        // A side without the artefact has the measure all the same, where it is a column.
+        _ => rows[side].and_then(|row| what.of(row)),
+    };
+    let sides = [("base", &wrong[0]), ("candidate", &wrong[1])];
+    let why = sides.iter().filter_map(|(side, found)| {
+        let found = found.as_ref()?;
+        Some(format!("{side}: {}", found.why))
+    });
+    let why = why.collect::<Vec<_>>().join("; ");
+    Some(Honest { what, base: value(0), candidate: value(1), why })
+}
+
+fn ratio(base: Option<f64>, candidate: Option<f64>) -> Option<f64> {
+    let (base, candidate) = base.zip(candidate)?;
+    (base > 0.0).then(|| candidate / base)
+}
+
+/// A figure of a table; what is no finite number is a mistake.
+fn figure(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A mistake at a line of a table.
+fn wrong(origin: &str, line: u64, what: impl Into<String>) -> Mistake {
+    Mistake::new(what).at(format!("{origin}:{line}"))
+}
+
+/// Foreign text as a mistake may show it.
+fn shown(text: &str) -> String {
+    format!("`{}`", one_line(text, 60))
+}
+
+#[cfg(test)]
+mod tests;

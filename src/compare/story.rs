@@ -1,0 +1,57 @@
+//! Starts as tests need them.
+
+use std::collections::BTreeMap;
+
+use super::start::{EVENTS, Event};
+use super::{Alike, Key, Place, Start, Value};
+use crate::fact::{Class, Load};
+use crate::measure::{Count, Measure};
+
+/// A cell at this depth, one stream.
+pub fn place(depth: u64) -> Place {
+    let cell = crate::fact::Cell { depth, load: Load::Streams(1), prompt: 512, output: 64 };
+    Place { cell, class: Class::Cold }
+}
+
+/// A measure there.
+///
+/// # Panics
+/// On a name that is no measure.
+pub fn key(depth: u64, measure: &str) -> Key {
+    Key { place: place(depth), measure: Measure::parse(measure).expect("a known name") }
+}
+
+/// A start with these values, in which nothing befell a server that was watched by all.
+pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
+    let event = |count: &Count| Event { count: *count, seen: 0, dark: Vec::new(), asked: true };
+    Start {
+        name: name.to_owned(),
+        simulated: false,
+        hours: 6.0,
+        values: values.iter().map(|(key, value)| (*key, Value { value: *value, n: 80 })).collect(),
+        events: EVENTS.iter().map(event).collect(),
+        sources: vec![("requests", 1.0)],
+        parser_faults: 0,
+        errors: (0, 80),
+        never_ready: None,
+        verdict: crate::verdict::Word::Pass,
+        gates: Vec::new(),
+        alike: Alike { scenario: "short".to_owned(), seed: 1, ..Alike::default() },
+        recipe: None,
+        container: None,
+        command: None,
+        surroundings: BTreeMap::new(),
+        identity: BTreeMap::new(),
+    }
+}
+
+/// Starts whose TTFT and TPOT at two depths are these values, in milliseconds.
+pub fn side(name: &str, values: &[f64]) -> Vec<Start> {
+    let all = [(0, "ttft"), (0, "tpot"), (4096, "ttft"), (4096, "tpot")];
+    let of = |(index, ms): (usize, &f64)| {
+        let values: Vec<(Key, f64)> =
+            all.iter().map(|(depth, name)| (key(*depth, name), ms / 1e3)).collect();
+        start(&format!("{name}-{index}"), &values)
+    };
+    values.iter().enumerate().map(of).collect()
+}

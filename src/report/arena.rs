@@ -1,0 +1,69 @@
+//! Spark Arena's `benchmark.csv`: the table as sparkrun writes it, sixteen
+//! columns, lines that end in CR LF, an empty field for what is not known.
+
+use crate::analysis::arena::{Column, Table};
+
+/// The table as `benchmark.csv`. Figures have every digit that they have.
+pub fn csv(table: &Table) -> String {
+    let terminator = csv::Terminator::CRLF;
+    let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+    let names = Column::ALL.map(Column::name);
+    let columns = names.iter().flat_map(|name| [format!("{name}_mean"), format!("{name}_std")]);
+    let header = ["model".to_owned(), "test_name".to_owned()].into_iter().chain(columns);
+    // Writing into memory does not fail, and every record has the header's length.
+    let _ = writer.write_record(header);
+    let with_streams = table.streams_max() > 1;
+    for row in &table.rows {
+        let mut record = vec![table.model.clone(), row.name(with_streams)];
+        for column in Column::ALL {
+            let spread = row.columns.get(&column);
+            let figure = |of: fn(f64, f64) -> f64| {
+                // As Python writes floats: `4.0` is not `4`.
+                spread.map(|it| format!("{:?}", of(it.mean, it.std))).unwrap_or_default()
+            };
+            record.extend([figure(|mean, _| mean), figure(|_, std| std)]);
+        }
+        let _ = writer.write_record(record);
+    }
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::arena::Fold;
+    use crate::analysis::arena::story::replay;
+    use crate::compare::published;
+
+    fn table() -> Table {
+        let mut fold = Fold::new();
+        replay().entries.iter().for_each(|entry| fold.take(entry));
+        fold.finish("nemotron")
+    }
+
+    #[test]
+    fn a_run_is_written_as_spark_arena_publishes_it() {
+        let golden = include_str!("arena/benchmark.csv");
+        let text = csv(&table());
+        assert!(text.ends_with("\r\n"));
+        assert_eq!(text.replace("\r\n", "\n"), golden);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_written_the_same() {
+        let text = csv(&table());
+        let read = published::read("benchmark.csv", &text).unwrap();
+        assert_eq!(csv(&read), text);
+        let (one, other) = (&read.rows[2], &table().rows[2]);
+        assert_eq!((one.key(), one.mean(Column::Ts)), (other.key(), other.mean(Column::Ts)));
+    }
+
+    #[test]
+    fn of_one_stream_alone_no_test_names_streams_and_a_comma_is_quoted() {
+        let mut table = table();
+        table.rows.truncate(2);
+        table.model = "a,b".to_owned();
+        let text = csv(&table);
+        assert!(text.contains("\"a,b\",pp2048,") && text.contains(",tg128,"), "{text}");
+    }
+}

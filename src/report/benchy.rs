@@ -1,0 +1,48 @@
+//! The table as llama-benchy's JSON, so that a run can be laid beside one of its.
+
+use crate::analysis::arena::Table;
+use crate::analysis::arena::benchy::Document;
+
+/// The table as JSON with the keys of llama-benchy 0.4.0; what is not known is null.
+pub fn json(table: &Table) -> String {
+    // Texts, numbers and lists: nothing in it can fail to be written.
+    serde_json::to_string_pretty(&Document::of(table)).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::arena::Fold;
+    use crate::analysis::arena::story::replay;
+    use crate::compare::published;
+
+    fn table() -> Table {
+        let mut fold = Fold::new();
+        replay().entries.iter().for_each(|entry| fold.take(entry));
+        fold.finish("nemotron")
+    }
+
+    #[test]
+    fn a_run_is_written_as_llama_benchy_writes_it() {
+        assert_eq!(json(&table()), include_str!("arena/benchy.json"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_whole() {
+        let read = published::read("benchy.json", &json(&table())).unwrap();
+        let about = |table: &Table| (table.model.clone(), table.origin.clone());
+        assert_eq!(about(&read), about(&table()));
+        for (read, row) in read.rows.iter().zip(&table().rows) {
+            assert_eq!((read.key(), read.prompt, read.output), (row.key(), row.prompt, row.output));
+            assert_eq!(read.columns.len(), row.columns.len());
+            for (column, spread) in &read.columns {
+                // The last digit of a float may be lost on its way through JSON.
+                let other = &row.columns[column];
+                assert!((spread.mean - other.mean).abs() < 1e-9, "{column:?}");
+                assert!((spread.std - other.std).abs() < 1e-9, "{column:?}");
+                assert_eq!((spread.n, spread.values.len()), (other.n, other.values.len()));
+            }
+        }
+        assert_eq!(read.rows.len(), table().rows.len());
+    }
+}

@@ -1,0 +1,113 @@
+use super::*;
+use crate::compare::story::{key, side, start};
+use crate::compare::{Start, Wish, compare, floor};
+
+const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
+
+fn slower() -> Vec<Start> {
+    side("b", &A.map(|value| value * 1.1))
+}
+
+fn of(base: &[Start], candidate: &[Start]) -> Comparison {
+    compare(base, candidate, &Wish::default()).unwrap()
+}
+
+#[test]
+fn the_terminal_says_the_decision_first_and_keeps_to_eighty_columns() {
+    let mut candidate = slower();
+    candidate[0].events[0].seen = 1;
+    let text = terminal::render(&of(&side("a", &A), &candidate), false);
+    assert!(text.starts_with("REGRESSION  nothing was changed\n"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for words in [
+        "because    crashes 0 → 1: new",
+        "ttft at d0/c1 +10.0 %",
+        "crashes 0 → 1 BROKEN",
+        "d4096/c1  tpot     810 ms     892 ms  +10.0 %",
+        "regression",
+        "method     exact test over 6 and 6 starts; margins 5 %, of p95 10 %",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
+#[test]
+fn without_a_floor_one_run_a_side_shows_margins_and_no_interval() {
+    let text = terminal::render(&of(&side("a", &A[..1]), &side("b", &[900.0])), false);
+    assert!(text.starts_with("INCONCLUSIVE"), "{text}");
+    assert!(text.contains("+10.8 %     -  inconclusive, over 5 %"), "{text}");
+    assert!(text.contains("nothing decided by them"), "{text}");
+}
+
+#[test]
+fn a_suggestion_is_marked_wherever_it_stands() {
+    let floor = Some(floor::of(&side("floor", &A), "r").unwrap());
+    let wish = Wish { floor, ..Wish::default() };
+    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
+    let text = terminal::render(&suggested, false);
+    assert!(text.starts_with("REGRESSION (suggestive)"), "{text}");
+    assert!(text.contains("regression?") && text.contains("noise floor of 6 starts"), "{text}");
+    assert!(annotations::render(&suggested).starts_with("::warning title=longhaul::"));
+    let junit = junit::render(&suggested).unwrap();
+    assert!(!junit.contains("<failure"), "{junit}");
+}
+
+#[test]
+fn markdown_has_the_decision_in_its_first_line_and_lets_no_name_become_markup() {
+    let mut candidate = slower();
+    candidate[0].gates =
+        vec![("<img> | *x*".to_owned(), crate::verdict::Word::Fail, "over".to_owned())];
+    let base: Vec<Start> = side("a", &A)
+        .into_iter()
+        .map(|start| Start {
+            gates: vec![("<img> | *x*".to_owned(), crate::verdict::Word::Pass, String::new())],
+            ..start
+        })
+        .collect();
+    let text = markdown::render(&of(&base, &candidate));
+    assert!(text.starts_with("**REGRESSION** · nothing was changed · 6 and 6 starts\n"), "{text}");
+    assert!(text.contains("| **d0/c1** | ttft | 810 ms | 892 ms | +10.0 % |"), "{text}");
+    assert!(!text.contains("<img>") && text.contains("&lt;img&gt; \\| \\*x\\*"), "{text}");
+}
+
+#[test]
+fn a_comment_is_never_longer_than_a_forge_takes_and_says_what_is_left_out() {
+    let many = |name: &str, ms: f64| -> Vec<Start> {
+        let values: Vec<_> = (0..900)
+            .flat_map(|depth| [(key(depth, "ttft"), ms), (key(depth, "tpot_p95"), ms)])
+            .collect();
+        (0..6).map(|n| start(&format!("{name}{n}"), &values)).collect()
+    };
+    let text = markdown::render(&of(&many("a", 1.0), &many("b", 2.0)));
+    assert!(text.len() < markdown::BYTES_MAX, "{}", text.len());
+    assert!(text.contains("rows left out"), "{}", &text[text.len() - 400..]);
+}
+
+#[test]
+fn junit_fails_on_what_decides_and_skips_what_is_open() {
+    let text = junit::render(&of(&side("a", &A), &slower())).unwrap();
+    assert_eq!(text.matches("<failure").count(), 4, "{text}");
+    assert!(text.contains(r#"testcase name="d0/c1 ttft""#), "{text}");
+    let open = junit::render(&of(&side("a", &A[..1]), &side("b", &A[1..2]))).unwrap();
+    assert_eq!((open.matches("<failure").count(), open.matches("<skipped").count()), (0, 4));
+}
+
+#[test]
+fn json_is_versioned_and_has_null_where_nothing_is_known() {
+    let text = json::render(&of(&side("a", &A[..1]), &side("b", &A[1..2]))).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["schema"], 1);
+    assert_eq!(value["decision"], "inconclusive");
+    assert!(value["rows"][0]["low"].is_null() && value["rows"][0]["p_adjusted"].is_null());
+    assert_eq!(value["rows"][0]["base"]["starts"], 1);
+}
+
+#[test]
+fn an_annotation_is_one_line_whatever_is_in_it() {
+    let mut candidate = slower();
+    candidate[0].never_ready = Some("two\nlines, 100 %".to_owned());
+    let text = annotations::render(&of(&side("a", &A), &candidate));
+    assert!(text.starts_with("::error title=longhaul::REGRESSION"), "{text}");
+    assert!(text.contains("two%0Alines, 100 %25"), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("::")), "{text}");
+}

@@ -1,0 +1,96 @@
+//! Whole comparisons in virtual time: starts of one simulated server against
+//! starts of another whose speed is known, and what is decided of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
+#![allow(clippy::print_stderr)] // the tier prints its table
+
+#[path = "comparisons/house.rs"]
+mod house;
+
+use house::{House, compared};
+use longhaul::compare::{PolicyWord, Wish, Word};
+
+#[test]
+fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
+    let house = House::new();
+    let comparison = compared(&house.side("a", 1, 6, 1.0), &house.side("b", 100, 6, 1.0));
+    assert_eq!(comparison.decision.word, Word::Equivalent, "{:#?}", comparison.decision);
+    assert_eq!(comparison.decision.exit_code, 0);
+    assert!(comparison.simulated && comparison.differs.variables.is_empty());
+    assert!(comparison.policies.iter().all(|policy| policy.word == PolicyWord::Held));
+}
+
+#[test]
+fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_dies_too() {
+    let house = House::new();
+    let base = house.side("a", 1, 6, 1.0);
+    let slower = compared(&base, &house.side("b", 100, 6, 1.10));
+    assert_eq!((slower.decision.word, slower.decision.exit_code), (Word::Regression, 1));
+    let row = slower.rows.iter().find(|row| row.primary).unwrap();
+    assert!((row.ratio - 1.10).abs() < 0.02, "{}", row.ratio);
+    assert!(slower.differs.surroundings.iter().any(|it| it.what == "machine profile"));
+    let dies = compared(&base, &house.ailing("c", 200, &["crash=20s@30s"]));
+    assert_eq!((dies.decision.word, dies.decision.exit_code), (Word::Regression, 1));
+    assert!(dies.decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", dies.decision);
+}
+
+#[test]
+fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_without() {
+    let house = House::new();
+    let floor = house.floor(&house.side("floor", 300, 6, 1.0));
+    let (base, slower) = (house.side("a", 1, 1, 1.0), house.side("b", 100, 1, 1.15));
+    assert_eq!(compared(&base, &slower).decision.word, Word::Inconclusive);
+    let wish = Wish { floor: Some(floor), ..Wish::default() };
+    let decision = house::sides(&base, &slower, &wish).unwrap().decision;
+    assert_eq!((decision.word, decision.suggestive), (Word::Regression, true));
+    assert_eq!(decision.exit_code, 0, "a suggestion fails nothing");
+}
+
+#[test]
+fn runs_of_another_seed_are_refused() {
+    let house = House::new();
+    let (base, other) = (house.side("a", 1, 1, 1.0), house.seeded("b", 9));
+    let wrong = house::sides(&base, &other, &Wish::default()).unwrap_err();
+    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
+    let wish = Wish { force: true, ..Wish::default() };
+    let forced = house::sides(&base, &other, &wish).unwrap();
+    assert!(forced.differs.forced.contains(&"seed"));
+}
+
+/// How often each word was decided in so many comparisons of a server against one `factor`
+/// times as slow, six starts a side.
+fn decided(times: u64, factor: f64) -> Vec<(Word, usize)> {
+    let mut words = Vec::new();
+    for n in 0..times {
+        let house = House::new();
+        let base = house.side("a", 1_000 * n, 6, 1.0);
+        let other = house.side("b", 1_000 * n + 500, 6, factor);
+        words.push(compared(&base, &other).decision.word);
+    }
+    let all =
+        [Word::Regression, Word::Improved, Word::Equivalent, Word::Changed, Word::Inconclusive];
+    all.map(|word| (word, words.iter().filter(|seen| **seen == word).count())).to_vec()
+}
+
+#[test]
+#[ignore = "long: some thousand rehearsals; docs/testing.md"]
+fn a_table_of_decisions_over_known_effects() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let same = number("LONGHAUL_COMPARISONS", 200);
+    for (percent, times) in [(0.0, same), (2.0, same / 4), (5.0, same / 4), (10.0, same / 4)] {
+        let words = decided(times, 1.0 + percent / 100.0);
+        eprintln!("{percent:>4} % slower, {times} comparisons: {words:?}");
+        let of = |word: Word| words.iter().find(|(known, _)| *known == word).unwrap().1 as u64;
+        match percent as u64 {
+            0 => {
+                let alarms = of(Word::Regression) + of(Word::Improved);
+                eprintln!("  false alarms: {alarms} of {times}");
+                assert!(alarms * 20 <= times, "more than one in twenty");
+            }
+            2 | 5 => assert!(of(Word::Regression) * 20 <= times, "within the margin"),
+            _ => assert!(of(Word::Regression) * 10 >= times * 9, "beyond the margin"),
+        }
+    }
+}

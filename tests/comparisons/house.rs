@@ -1,0 +1,135 @@
+//! What comparisons are made of: short rehearsals of a machine whose speed is known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longhaul::command::compare::{floor_of, sides as compare_sides};
+use longhaul::command::drive::{Again, Went, Wish as Drive};
+use longhaul::command::{Asked, rehearse};
+use longhaul::compare::{Comparison, Floor, Wish};
+use longhaul::error::Mistake;
+use longhaul::fact::Entry;
+use longhaul::run::Watcher;
+use longhaul::run::conductor::Order;
+use longhaul::run::load::Progress;
+use longhaul::run::stop::channel;
+use longhaul::unit::At;
+
+const SCENARIO: &str = "\
+about: Two depths, one stream, for comparisons.
+warmup: 1 lap
+laps: 6
+workloads:
+  - ladder: { depths: [0, 4096], prompt: 512, output: 64, concurrency: [1], prefix: cold }
+contract:
+  errors: 1%
+  crashes: 5
+";
+
+/// A machine on which starts differ by 1 %.
+fn profile(factor: f64) -> String {
+    format!(
+        "about: A machine of a known speed.\nprefill_s: {}\nprefill_s_per_token: {}\n\
+         prefill_s_per_token2: 0\ndecode_per_s: {}\ndecode_loss_at_100k: 0.02\n\
+         decode_step_growth: 0.2\nkv_tokens: 1048576\nacceptance: 0.75\n\
+         noise_between_starts: 0.01\nnoise_within: 0.01\nmemory: 119GiB\nmemory_ready: 96GiB\n\
+         start_s: 10\n",
+        0.2 * factor,
+        482.8e-6 * factor,
+        22.8 / factor
+    )
+}
+
+/// A folder of a test's own, removed when it is dropped.
+pub struct House(PathBuf);
+
+impl House {
+    pub fn new() -> House {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("comparison-{}-{n}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        House(path)
+    }
+
+    /// So many starts of a machine that is `factor` times as slow.
+    pub fn side(&self, name: &str, first: u64, starts: u64, factor: f64) -> Vec<PathBuf> {
+        (0..starts).map(|n| self.play(name, (first + n, 1), factor, &[])).collect()
+    }
+
+    /// A start of the usual machine to which something happens.
+    pub fn ailing(&self, name: &str, server_seed: u64, ailments: &[&str]) -> Vec<PathBuf> {
+        vec![self.play(name, (server_seed, 1), 1.0, ailments)]
+    }
+
+    /// A start that was asked something else.
+    pub fn seeded(&self, name: &str, seed: u64) -> Vec<PathBuf> {
+        vec![self.play(name, (1, seed), 1.0, &[])]
+    }
+
+    /// The noise floor of some runs.
+    pub fn floor(&self, runs: &[PathBuf]) -> Floor {
+        floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    fn play(
+        &self,
+        name: &str,
+        (server_seed, seed): (u64, u64),
+        factor: f64,
+        ailments: &[&str],
+    ) -> PathBuf {
+        let folder = self.0.join(format!("{name}-{server_seed}"));
+        let wish = Drive {
+            asked: Asked {
+                scenario: Some(self.file("scenario.yaml", SCENARIO)),
+                profile: Some(self.file(&format!("machine-{factor}.yaml"), &profile(factor))),
+                seed,
+                ..Asked::default()
+            },
+            server_seed: Some(server_seed),
+            ailments: ailments.iter().map(|text| (*text).to_owned()).collect(),
+            output: Some(folder.clone()),
+            quiet: true,
+            again: Again { verb: "rehearse", flags: Vec::new() },
+            ..Drive::default()
+        };
+        match rehearse::play(&wish, channel().1, &mut Nobody) {
+            Went::Folder(..) => folder,
+            Went::Mistake(wrong) => panic!("{wrong}"),
+            Went::Interrupted => panic!("interrupted"),
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn entry(&mut self, _: &Entry) {}
+    fn tick(&mut self, _: At, _: &Progress) {}
+    fn ordered(&mut self, _: At, _: &Order) {}
+}
+
+/// Two sides of run folders, compared.
+pub fn sides(base: &[PathBuf], candidate: &[PathBuf], wish: &Wish) -> Result<Comparison, Mistake> {
+    compare_sides(base, candidate, wish)
+}
+
+/// The same by default.
+pub fn compared(base: &[PathBuf], candidate: &[PathBuf]) -> Comparison {
+    sides(base, candidate, &Wish::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
