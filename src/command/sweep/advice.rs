@@ -52,11 +52,7 @@ impl Held<'_> {
     /// How sure it is that it is better, alone and among all arms (Bonferroni), in what, and what
     /// is open.
     fn told(&self, arms: usize) -> String {
-        let exact = self.better().filter_map(|row| match row.basis {
-            Basis::Exact(confidence) => Some(confidence),
-            _ => None,
-        });
-        let alone = exact.fold(1.0, f64::min);
+        let alone = self.better().filter_map(confidence).fold(1.0, f64::min);
         let all = (1.0 - arms as f64 * (1.0 - alone)).max(0.0) * 100.0;
         let gains: Vec<String> = self
             .better()
@@ -76,6 +72,14 @@ impl Held<'_> {
             let _ = write!(text, "; open is {}", open.join(", "));
         }
         text + "."
+    }
+}
+
+/// How sure a row is: by its interval, and by its test among the rows of its family.
+fn confidence(row: &Row) -> Option<f64> {
+    match row.basis {
+        Basis::Exact(confidence) => Some(confidence.min(1.0 - row.p.unwrap_or(0.0))),
+        _ => None,
     }
 }
 
