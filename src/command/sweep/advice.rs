@@ -175,9 +175,10 @@ mod tests {
     #[test]
     fn what_is_better_in_one_row_is_told_with_what_is_open_in_another() {
         let (better, open) = (row(0, Word::Improved, 0.5), row(4096, Word::Inconclusive, 1.0));
+        let alike = row(0, Word::Equivalent, 1.0);
         let arms = [
             held("a", Word::Inconclusive, &[&better, &open]),
-            held("b", Word::Equivalent, &[&row(0, Word::Equivalent, 1.0)]),
+            held("b", Word::Equivalent, &[&alike]),
         ];
         let told = advice(&arms, &["c".to_owned()]);
         assert_eq!(
