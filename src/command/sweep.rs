@@ -4,6 +4,7 @@
 //! The run folders are the truth: what is done, and how it ended, is read from
 //! them, so that a sweep goes on after anything that may happen to it.
 
+mod advice;
 mod arms;
 mod paper;
 mod play;

@@ -4,9 +4,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use super::advice::{Held, advice, is_better, measured_in, percent};
 use super::arms::Arm;
 use super::play::Run;
-use super::{STARTS_MIN, Sweep, outcomes, paper};
+use super::{Sweep, outcomes, paper};
 use crate::command::compare::sides;
 use crate::compare::{self, Basis, Comparison, Row};
 use crate::escape::one_line;
@@ -66,7 +67,10 @@ pub fn told(sweep: &Sweep) -> (String, Exit) {
         put(&mut out, &measured(stand));
     }
     out.push('\n');
-    put(&mut out, &labelled("recommend", wrap(&recommended(&stands), WIDTH - LABEL)));
+    let dead = stands.iter().filter(|stand| stand.ran.is_empty() && !stand.failed.is_empty());
+    let dead: Vec<String> = dead.map(|stand| name(stand.arm)).collect();
+    let advised = advice(&held(&stands), &dead);
+    put(&mut out, &labelled("recommend", wrap(&advised, WIDTH - LABEL)));
     put(&mut out, &labelled("method", wrap(&method(&stands), WIDTH - LABEL)));
     let names: Vec<String> = ["arms", "runs/ARM", "sweep.json"]
         .map(|name| sweep.folder.join(name).display().to_string())
@@ -128,7 +132,14 @@ fn overview(stands: &[Stand<'_>]) -> Vec<Vec<String>> {
         let failed = stand.failed.len();
         let against = match &stand.compared {
             None => String::new(),
-            Some(Ok(comparison)) => decision(comparison).replacen("SIMULATED ", "", 1),
+            Some(Ok(comparison)) => {
+                let better = comparison.rows.iter().filter(|row| row.primary && is_better(row));
+                match (better.count(), comparison.decision.word) {
+                    // One row that is open makes it so, whatever the others show.
+                    (1.., compare::Word::Inconclusive) => "better, and open".to_owned(),
+                    _ => decision(comparison).replacen("SIMULATED ", "", 1),
+                }
+            }
             Some(Err(why)) => one_line(why, NAME_CHARS_MAX),
         };
         rows.push(vec![
@@ -183,79 +194,18 @@ fn changed(difference: &Difference) -> String {
 
 fn measured_row(row: &Row) -> Vec<String> {
     let measure = row.key.measure;
-    let words = measure.to_string();
-    let words = words.strip_suffix("_p50").unwrap_or(&words).to_owned();
-    let cell = row.key.place.cell;
-    let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
     let interval = row.interval.map_or_else(
         || "-".to_owned(),
         |(low, high)| format!("{} to {}", percent(low), percent(high)),
     );
     vec![
-        format!("{words} d{}/{}", cell.depth, cell.load),
+        measured_in(row),
         amount(measure, row.base.value),
         amount(measure, row.candidate.value),
         percent(row.ratio),
         interval,
         row.word.word().to_owned(),
     ]
-}
-
-/// What to do, and how sure it is.
-fn recommended(stands: &[Stand<'_>]) -> String {
-    let arms: Vec<(&Stand<'_>, &Comparison)> = stands
-        .iter()
-        .filter_map(|stand| Some((stand, stand.compared.as_ref()?.as_ref().ok()?)))
-        .collect();
-    let dead: Vec<String> =
-        stands.iter().filter(|stand| stand.ran.is_empty()).map(|stand| name(stand.arm)).collect();
-    let not = if dead.is_empty() {
-        String::new()
-    } else {
-        format!(" Do not start {}: it did not come up.", dead.join(", "))
-    };
-    if arms.is_empty() {
-        return format!("nothing: no arm could be held against the base.{not}");
-    }
-    let is = |word: compare::Word| -> Vec<&(&Stand<'_>, &Comparison)> {
-        let own = arms.iter().filter(move |(_, it)| it.decision.word == word);
-        own.filter(|(_, it)| !it.decision.suggestive).collect()
-    };
-    let names = |found: &[&(&Stand<'_>, &Comparison)]| {
-        found.iter().map(|(stand, _)| name(stand.arm)).collect::<Vec<_>>().join(", ")
-    };
-    let mut better = is(compare::Word::Improved);
-    better.sort_by(|one, other| cost(one.1).total_cmp(&cost(other.1)));
-    let (worse, alike) = (is(compare::Word::Regression), is(compare::Word::Equivalent));
-    let mut text = match better.as_slice() {
-        [] => "the base: nothing was shown to be better.".to_owned(),
-        [only] => format!("{}: {}.", name(only.0.arm), confidence(only.1, arms.len())),
-        [first, rest @ ..] => format!(
-            "{}: {}. {} {} better than the base too; which of them is best was not tested.",
-            name(first.0.arm),
-            confidence(first.1, arms.len()),
-            names(rest),
-            if rest.len() == 1 { "is" } else { "are" }
-        ),
-    };
-    if !worse.is_empty() {
-        let _ = write!(text, " Worse: {}.", names(&worse));
-    }
-    if !alike.is_empty() {
-        let _ = write!(text, " The same within the margin: {}.", names(&alike));
-    }
-    let open = arms.len() - better.len() - worse.len() - alike.len();
-    if open > 0 {
-        let fewest = stands.iter().map(|stand| stand.ran.len() as u32).filter(|n| *n > 0).min();
-        let few = fewest.is_some_and(|starts| starts < STARTS_MIN);
-        let why = if few {
-            "too few starts: an exact interval needs four a side"
-        } else {
-            "more starts would narrow it"
-        };
-        let _ = write!(text, " {} undecided ({why}).", counted(open as u64, "arm is", "arms are"));
-    }
-    text + &not
 }
 
 /// What the intervals rest on.
@@ -276,28 +226,14 @@ fn method(stands: &[Stand<'_>]) -> String {
     }
 }
 
-/// How much worse an arm is over the rows that decide, as the mean of logarithms.
-fn cost(comparison: &Comparison) -> f64 {
-    let costs = comparison.rows.iter().filter(|row| row.primary).map(|row| row.cost().ln());
-    let costs: Vec<f64> = costs.collect();
-    costs.iter().sum::<f64>() / (costs.len().max(1) as f64)
-}
-
-/// How sure an arm's word is, alone and among all that were held against the base (Bonferroni).
-fn confidence(comparison: &Comparison, arms: usize) -> String {
-    let exact =
-        comparison.rows.iter().filter(|row| row.primary && row.word == compare::Word::Improved);
-    let surely = exact.filter_map(|row| match row.basis {
-        Basis::Exact(confidence) => Some(confidence),
-        _ => None,
-    });
-    let alone = surely.fold(1.0, f64::min);
-    let all = (1.0 - arms as f64 * (1.0 - alone)).max(0.0);
-    let because = comparison.decision.because.first().cloned().unwrap_or_default();
-    let among = if arms > 1 {
-        format!(", at least {:.1} % among {arms} arms", all * 100.0)
-    } else {
-        String::new()
+/// The arms that were held against the base, as advice needs them.
+fn held<'a>(stands: &'a [Stand<'_>]) -> Vec<Held<'a>> {
+    let of = |stand: &'a Stand<'_>| -> Option<Held<'a>> {
+        let comparison = stand.compared.as_ref()?.as_ref().ok()?;
+        let rows = comparison.rows.iter().filter(|row| row.primary).collect();
+        let decision = &comparison.decision;
+        let word = if decision.suggestive { compare::Word::Inconclusive } else { decision.word };
+        Some(Held { name: name(stand.arm), word, rows })
     };
-    format!("better than the base at {:.1} % confidence{among} ({because})", alone * 100.0)
+    stands.iter().filter_map(of).collect()
 }
