@@ -24,8 +24,9 @@ use crate::world::TargetOrder;
 const STOP_US: u64 = 180_000_000;
 /// How long the log is let be before it is followed again.
 const AGAIN_US: u64 = 5_000_000;
-/// How often it is looked whether somebody listens at the server's port, and how many looks in
-/// a row must find nobody.
+/// How often it is looked whether somebody listens at the server's port: until somebody does,
+/// and then; and how many looks in a row must find nobody.
+const FIRST_KNOCK_US: u64 = 500_000;
 const KNOCK_US: u64 = 2_000_000;
 const REFUSED_MAX: usize = 3;
 /// Lines between the pipes and whoever looks at them.
@@ -279,7 +280,8 @@ async fn guard(place: String, voice: Voice) {
     let timeline = voice.timeline();
     let (mut was_there, mut refused) = (false, Vec::new());
     loop {
-        timeline.until(At(timeline.now().0 + KNOCK_US)).await;
+        let wait_us = if was_there { KNOCK_US } else { FIRST_KNOCK_US };
+        timeline.until(At(timeline.now().0 + wait_us)).await;
         let now = timeline.now();
         let knocked = timeline.before(At(now.0 + KNOCK_US), TcpStream::connect(&place)).await;
         match knocked {

@@ -35,7 +35,12 @@ pub struct Events {
 
 impl Events {
     /// Of a container, from an instant on, by the engine's clock.
-    pub fn new(engine: Engine, name: String, since: Option<u64>, out: mpsc::Sender<Heard>) -> Events {
+    pub fn new(
+        engine: Engine,
+        name: String,
+        since: Option<u64>,
+        out: mpsc::Sender<Heard>,
+    ) -> Events {
         let last = engine.timeline.now();
         Events { engine, name, since, known: Vec::new(), last, out }
     }
@@ -102,8 +107,7 @@ impl Events {
                 return Ok(count);
             }
         }
-        let answer =
-            child.wait_with_output().await.map_err(|why| format!("`{program}`: {why}"))?;
+        let answer = child.wait_with_output().await.map_err(|why| format!("`{program}`: {why}"))?;
         if answer.status.success() {
             self.last = timeline.now();
             return Ok(count);

@@ -91,7 +91,9 @@ pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: Fr
     let mut known = Known::default();
     let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
-        let since = known.since().or_else(|| (from == From::Now).then(|| now.clone()));
+        // What was before the watch is nobody's business, however far back it is opened again.
+        let first = (from == From::Now).then(|| now.clone());
+        let since = [known.since(), first].into_iter().flatten().max_by_key(|it| nanoseconds(it));
         let arguments = match inside {
             Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
             None => arguments(&name, since.as_deref()),
