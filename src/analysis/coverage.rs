@@ -18,6 +18,9 @@ const SLOT_US: u64 = 1_000_000;
 /// A reading speaks for so many seconds before it: its cadence.
 const READING_SECONDS: u64 = 10;
 
+/// The reading of whoever asks a container's engine what became of it.
+const RUNNING: &str = "running";
+
 /// Why nothing was looked at where the server was not driven at all.
 const NO_LOAD: &str = "no load began";
 
@@ -163,7 +166,10 @@ impl Watch {
                 let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
                 self.log.set(entry.segment, before, after);
             }
-            Fact::Reading(reading) if reading.source == Source::Container => {
+            // Its cgroup is read by others, who need no engine.
+            Fact::Reading(reading)
+                if reading.source == Source::Container && reading.name == RUNNING =>
+            {
                 let dark = self.contained.unwrap_or_default();
                 self.container.set(entry.segment, before.max(dark).min(after), after);
                 self.contained = Some(dark);
@@ -174,7 +180,10 @@ impl Watch {
             {
                 self.log_why.clone_from(&missed.why);
             }
-            Fact::Missed(missed) if missed.source == Source::Container => {
+            Fact::Missed(missed)
+                if missed.source == Source::Container
+                    && matches!(missed.what.as_str(), "events" | "state") =>
+            {
                 self.container_why.clone_from(&missed.why);
                 self.contained = Some(entry.at);
             }
@@ -294,6 +303,9 @@ mod tests {
             let (source, what) = (Source::Container, "state".to_owned());
             Fact::Missed(Missed { source, what, why: why.to_owned(), times: 1 })
         };
+        for second in 1..=10 {
+            story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
+        }
         for second in [10, 20, 30] {
             story.reading(f64::from(second), Source::Container, "running", 1.0);
         }

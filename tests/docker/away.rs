@@ -29,12 +29,23 @@ fn requests(bench: &Bench) -> usize {
     count(&bench.file("run/requests.csv"), "completed")
 }
 
+/// Waits until both were read once more: whether the container runs, and its log.
+fn is_looked_at(bench: &Bench) {
+    let readings = |name: &str| count(&bench.file("run/readings.csv"), &format!(",{name},"));
+    for name in ["running", "log_lines"] {
+        let before = readings(name);
+        wait_for(name, || readings(name) > before);
+    }
+}
+
 /// Takes the engine away until that was told of events, state and log, and the load went on.
 fn takes_away(bench: &Bench, proxy: &mut Proxy) {
+    is_looked_at(bench);
     proxy.close();
     for what in ["events", "state", "log_lines"] {
-        let told = |line: &str| line.contains(&format!("missed,container {what},"));
-        wait_for(what, || bench.events().lines().any(|line| told(line) && line.contains(GONE)));
+        let told = |line: &&str| line.contains(&format!("missed,container {what},"));
+        let times = || bench.events().lines().filter(told).filter(|it| it.contains(GONE)).count();
+        wait_for(what, || times() >= 2);
     }
     let before = requests(bench);
     wait_for("requests without the engine", || requests(bench) > before + 5);
@@ -75,6 +86,7 @@ fn an_engine_that_goes_away_is_no_crash_and_what_comes_after_it_is_seen() {
     wait_for("its log", || !last_tick(&bench).is_empty());
     takes_away(&bench, &mut proxy);
     gives_back(&bench, &mut proxy);
+    is_looked_at(&bench);
     docker(&["kill", &name]);
     for words in ["target,signalled", "code 137", "target,away"] {
         wait_for(words, || bench.events().contains(words));
@@ -138,7 +150,7 @@ fn what_happened_while_the_engine_was_away_is_told_of_its_own_time_and_once() {
 fn a_run_whose_own_container_goes_on_without_the_engine_ends_in_time_and_leaves_nothing() {
     let Some(house) = house() else { return };
     let bench = Bench::new("own-away");
-    bench.scenario("40s", "20s");
+    bench.scenario("90s", "20s");
     let recipe = house.recipe(&bench, &house.tagged_again(), "--entrypoint /leak", "ticks");
     let mut proxy = Proxy::open(bench.path("engine.sock"));
     let engine = proxy.address();
