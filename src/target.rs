@@ -19,5 +19,5 @@ mod tree;
 pub mod watched;
 
 pub use attached::Attached;
-pub use handle::{Handle, Started};
+pub use handle::{Handle, Left, Started};
 pub use program::Program;

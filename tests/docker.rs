@@ -5,13 +5,20 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "docker/away.rs"]
+mod away;
 #[path = "targets/bench.rs"]
 mod bench;
 #[path = "docker/house.rs"]
 mod house;
+#[path = "docker/proxy.rs"]
+mod proxy;
+#[path = "docker/truth.rs"]
+mod truth;
 
 use bench::{Bench, wait_for};
 use house::{House, docker, house};
+use truth::Truth;
 
 /// A run that watches a container which somebody else started.
 fn watching(bench: &Bench, name: &str) -> bench::Going {
@@ -32,7 +39,7 @@ struct Befallen {
 
 impl Befallen {
     /// From the run's folder. Says a line of the table that people are shown.
-    fn of(bench: &Bench, what: &str) -> Befallen {
+    fn of(bench: &Bench, what: &str, away_s: Option<f64>) -> Befallen {
         let verdict: serde_json::Value =
             serde_json::from_str(&bench.file("run/verdict.json")).expect("a verdict");
         let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -44,13 +51,32 @@ impl Befallen {
         };
         let incidents = verdict["incidents"].as_array().into_iter().flatten().map(incident);
         let incidents: Vec<_> = incidents.collect();
-        eprintln!("| {what} | {} | {incidents:?} |", incidents.len());
+        let seconds = |it: Option<f64>| it.map_or("-".to_owned(), |it| format!("{it:.1} s"));
+        let of = |(cause, confidence, back): &(String, String, Option<f64>)| {
+            format!("{cause} ({confidence}), back in {}", seconds(*back))
+        };
+        let told: Vec<String> = incidents.iter().map(of).collect();
+        let (told, n, away) = (told.join("; "), incidents.len(), seconds(away_s));
+        let lost = verdict["fate_unknown"].as_u64().expect("a count") + rows_missing(bench);
+        eprintln!("| {what} | docker | {told} | {n} | away {away} | {lost} lost |");
+        assert_eq!(lost, 0, "{what}");
         Befallen { events: bench.events(), incidents }
     }
 
     fn causes(&self) -> Vec<&str> {
         self.incidents.iter().map(|(cause, _, _)| cause.as_str()).collect()
     }
+}
+
+/// Numbers of the order that no row has.
+fn rows_missing(bench: &Bench) -> u64 {
+    let files = ["requests.csv", "events.csv", "readings.csv"];
+    let texts = files.map(|file| bench.file(&format!("run/{file}")));
+    let rows = texts.iter().flat_map(|text| text.lines().skip(1));
+    let mut seqs: Vec<u64> = rows.filter_map(|row| row.split(',').next()?.parse().ok()).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    seqs.last().map_or(0, |last| last + 1) - seqs.len() as u64
 }
 
 /// Begins a container as somebody else would, watches it, does something to it, and waits for
@@ -66,6 +92,7 @@ fn befalls(
     let bench = Bench::new("befalls");
     let name = house.somebody_elses(&bench, options, before);
     let mut longhaul = watching(&bench, &name);
+    let truth = Truth::watch(&bench);
     fault(&name);
     for words in told {
         wait_for(words, || bench.events().contains(words));
@@ -73,8 +100,9 @@ fn befalls(
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
     longhaul.end();
+    let away_s = truth.away_s();
     docker(&["rm", "-f", &name]);
-    Befallen::of(&bench, what)
+    Befallen::of(&bench, what, away_s)
 }
 
 /// A kill of which the engine is not told.
@@ -252,6 +280,38 @@ fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
     assert!(bench.events().contains("exit code 137"), "{told}");
+    let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
+    assert!(left.trim().is_empty(), "{left}");
+}
+
+#[test]
+#[ignore = "needs a container engine and docker-registry"]
+fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
+    let Some(house) = house() else { return };
+    let bench = Bench::new("again");
+    let restart = "restart: {when: on_exit, at_most: 2, cool_down: 2s}\n";
+    bench.scenario_with("40s", "60s", restart);
+    let recipe = house.recipe(&bench, &house.tagged_again(), "", "");
+    let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
+    wait_for("load", || bench.events().contains("phase,soak"));
+    let ours = || docker(&["ps", "-q", "--filter", "label=longhaul.run"]).trim().to_owned();
+    let first = ours();
+    let truth = Truth::watch(&bench);
+    kill_from_host(&first);
+    let mut second = String::new();
+    wait_for("another one", || {
+        second = ours();
+        !second.is_empty() && second != first
+    });
+    let image = docker(&["inspect", "-f", "{{.Config.Image}}", &second]);
+    assert_eq!(image.trim(), house.pinned, "by digest");
+    let told = longhaul.end();
+    assert_eq!(told.code, Some(1), "a crash breaks the contract: {told}");
+    let what = "kill -9 from the host, of a container of our own";
+    let fell = Befallen::of(&bench, what, truth.away_s());
+    assert_eq!(fell.causes(), ["engine_crash"], "{told}");
+    assert!(fell.incidents[0].2.is_some(), "it came back: {:?}", fell.incidents);
+    assert_eq!(count(&fell.events, "target,launched"), 2, "{}", fell.events);
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
 }

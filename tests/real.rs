@@ -145,6 +145,6 @@ fn a_length_that_the_model_does_not_have_is_said_in_its_words() {
 #[test]
 #[ignore = "needs a real vLLM"]
 fn memory_that_the_box_does_not_have_is_said_in_its_words() {
-    let words = "is less than requested memory for kv";
+    let words = "on kv cache allocation is less than";
     cannot_start("real-memory", 4_096, 4_000, "kv_cache_over_available", words);
 }

@@ -9,6 +9,8 @@
 mod bench;
 #[path = "targets/containers.rs"]
 mod containers;
+#[path = "targets/restarts.rs"]
+mod restarts;
 
 use bench::{Bench, is_alive, wait_for};
 

@@ -143,6 +143,11 @@ impl Calendar {
         self.phases.iter().find(|span| span.segment == segment).map(|span| span.from)
     }
 
+    /// Whether a load began in any segment.
+    pub fn load_began_at_all(&self) -> bool {
+        !self.phases.is_empty()
+    }
+
     /// When the first phase that is judged began.
     pub fn first_steady(&self) -> Option<(Segment, At)> {
         let span = self.phases.iter().find(|span| span.phase.is_steady())?;

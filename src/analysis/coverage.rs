@@ -18,6 +18,12 @@ const SLOT_US: u64 = 1_000_000;
 /// A reading speaks for so many seconds before it: its cadence.
 const READING_SECONDS: u64 = 10;
 
+/// The reading of whoever asks a container's engine what became of it.
+const RUNNING: &str = "running";
+
+/// Why nothing was looked at where the server was not driven at all.
+const NO_LOAD: &str = "no load began";
+
 /// The share of the run that every needed half must have covered for a gate on events to pass.
 pub const COVERED_MIN: f64 = 0.95;
 
@@ -117,6 +123,10 @@ pub struct Watch {
     progress: Slots,
     kernel: Slots,
     log: Slots,
+    container: Slots,
+    /// Nothing where no container is watched, else until when its engine was dark, if it was.
+    contained: Option<At>,
+    container_why: String,
     log_why: String,
     probe_why: String,
     kernel_why: String,
@@ -156,11 +166,26 @@ impl Watch {
                 let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
                 self.log.set(entry.segment, before, after);
             }
+            // Its cgroup is read by others, who need no engine.
+            Fact::Reading(reading)
+                if reading.source == Source::Container && reading.name == RUNNING =>
+            {
+                let dark = self.contained.unwrap_or_default();
+                self.container.set(entry.segment, before.max(dark).min(after), after);
+                self.contained = Some(dark);
+            }
             Fact::Missed(missed)
                 if matches!(missed.source, Source::Process | Source::Container)
                     && missed.what.contains("log") =>
             {
                 self.log_why.clone_from(&missed.why);
+            }
+            Fact::Missed(missed)
+                if missed.source == Source::Container
+                    && matches!(missed.what.as_str(), "events" | "state") =>
+            {
+                self.container_why.clone_from(&missed.why);
+                self.contained = Some(entry.at);
             }
             Fact::Missed(missed) if missed.source == Source::Engine => {
                 self.probe_why.clone_from(&missed.why);
@@ -174,13 +199,15 @@ impl Watch {
 
     /// What could have been seen, of the time that the calendar gives.
     pub fn finish(&self, calendar: &Calendar) -> Coverage {
+        let began = calendar.load_began_at_all();
         let half = |name, any: &[&Slots], why: &str| {
             let share = share(calendar, any);
-            Half {
-                name,
-                share,
-                why: if share < COVERED_MIN { why.to_owned() } else { String::new() },
-            }
+            let why = match share < COVERED_MIN {
+                true if began => why.to_owned(),
+                true => NO_LOAD.to_owned(),
+                false => String::new(),
+            };
+            Half { name, share, why }
         };
         let (requests, probes) = (&self.in_flight, &self.probe);
         let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
@@ -191,14 +218,18 @@ impl Watch {
         let kernel = || half("kernel", &[&self.kernel], kernel_why);
         let progress_why = if self.probe_why.is_empty() { "not watched" } else { &self.probe_why };
         let progress = half("engine progress", &[&self.progress], progress_why);
+        let mut sources = vec![
+            half("requests", &[requests], ""),
+            half("probes", &[probes], &self.probe_why),
+            half("metrics", &[&self.process], &self.probe_why),
+            log(),
+            kernel(),
+        ];
+        if self.contained.is_some() {
+            sources.push(half("container", &[&self.container], &self.container_why));
+        }
         Coverage {
-            sources: vec![
-                half("requests", &[requests], ""),
-                half("probes", &[probes], &self.probe_why),
-                half("metrics", &[&self.process], &self.probe_why),
-                log(),
-                kernel(),
-            ],
+            sources,
             counts: vec![
                 Covered { count: Count::Crashes, halves: vec![seen_away()] },
                 Covered { count: Count::Ooms, halves: vec![log(), kernel()] },
@@ -263,6 +294,38 @@ mod tests {
         assert!((share_of(&coverage, Count::Crashes) - 1.0).abs() < 1e-9);
         assert!(share_of(&coverage, Count::Restarts) < 0.1);
         assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_engine_that_was_away_saw_less_of_its_container() {
+        let mut story = Story::soaking();
+        let missed = |why: &str| {
+            let (source, what) = (Source::Container, "state".to_owned());
+            Fact::Missed(Missed { source, what, why: why.to_owned(), times: 1 })
+        };
+        for second in 1..=10 {
+            story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
+        }
+        for second in [10, 20, 30] {
+            story.reading(f64::from(second), Source::Container, "running", 1.0);
+        }
+        story.push(38.0, missed("no daemon")).push(68.0, missed("no daemon"));
+        for second in [73, 83, 93, 100] {
+            story.reading(f64::from(second), Source::Container, "running", 1.0);
+        }
+        story.up(101.0, true);
+        let coverage = coverage(&story);
+        let half = coverage.sources.iter().find(|half| half.name == "container").unwrap();
+        assert!(half.share > 0.55 && half.share < 0.70, "{half:?}");
+        assert_eq!(half.why, "no daemon");
+    }
+
+    #[test]
+    fn where_no_load_began_it_is_not_said_that_nobody_looked() {
+        let mut story = Story::new();
+        story.opened().reading(10.0, Source::Process, LOG_LINES, 3.0).up(20.0, true);
+        let coverage = coverage(&story);
+        assert!(coverage.sources.iter().all(|half| half.why == NO_LOAD), "{coverage:?}");
     }
 
     #[test]

@@ -270,12 +270,16 @@ impl Causes {
                     TargetWord::Rebooted => Mark::Rebooted,
                     _ => Mark::Exited,
                 };
+                let shown = Shown::told(mark, entry, &target.evidence);
+                if let Some(case) = self.told_late(entry.segment, entry.at) {
+                    return show(case, shown);
+                }
                 let case = self.case(entry, from, &target.evidence, true);
                 case.incident.from = case.incident.from.min(from);
                 case.incident.until = None;
                 case.dead = true;
                 case.broke_at(entry.at);
-                show(case, Shown::told(mark, entry, &target.evidence));
+                show(case, shown);
             }
             TargetWord::Hung => {
                 let from = target.since.unwrap_or(entry.at);
@@ -298,11 +302,26 @@ impl Causes {
                     case.incident.recovery.process.get_or_insert(entry.at);
                     case.hung = false;
                     show(case, Shown::plain(Mark::Started, entry));
+                } else if let Some(case) = self.told_late(entry.segment, entry.at) {
+                    case.incident.recovery.process.get_or_insert(entry.at);
                 }
             }
             TargetWord::Ready => self.rung(entry, target.rung.as_deref()),
             _ => {}
         }
+    }
+
+    /// The last outage, where a death of this instant is one that it had: who saw it was away
+    /// himself, and tells it when the server is back.
+    fn told_late(&mut self, segment: Segment, at: At) -> Option<&mut Case> {
+        self.cases.last_mut().filter(|case| {
+            let (from, until) = (case.incident.from, case.incident.until);
+            case.incident.segment == segment
+                && !case.is_open()
+                && case.was_away()
+                && at >= from
+                && until.is_some_and(|until| at < until)
+        })
     }
 
     fn rung(&mut self, entry: &Entry, rung: Option<&str>) {

@@ -25,6 +25,7 @@ impl Attached {
             while let Some((order, action)) = orders.recv().await {
                 voice.say(refusal(order, action)).await;
             }
+            None
         })
     }
 }

@@ -4,8 +4,10 @@
 //! missed), and its log.
 
 pub mod event;
+mod events;
 pub mod follow;
 pub mod inspect;
+mod late;
 pub mod refusal;
 pub mod watch;
 
@@ -87,8 +89,26 @@ impl Engine {
     }
 }
 
+/// A stamp of an engine as nanoseconds since 1970.
+fn nanoseconds(stamp: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(stamp).ok()?;
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
+}
+
 /// Whether a word may stand where an option could.
 pub fn is_plain(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric())
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engines_stamp_has_nanoseconds() {
+        assert_eq!(nanoseconds("1970-01-01T00:00:01.000000002Z"), Some(1_000_000_002));
+        assert_eq!(nanoseconds("never"), None);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::container::follow::{From, follow};
 use super::container::watch::{Watched, watch};
 use super::container::{Engine, Unknown, refusal};
-use super::handle::{self, Orders, Started, Voice};
+use super::handle::{self, Left, Orders, Started, Voice};
 use super::log::Ear;
 use super::memory;
 use crate::error::Mistake;
@@ -23,6 +23,9 @@ use crate::world::{TargetOrder, Whereabouts};
 
 /// Bounds `run -d`, and what is asked of the engine at an end; a busy daemon takes seconds.
 const ORDER_US: u64 = 120_000_000;
+/// How long an engine that is away is waited for at the end, and how often it is tried.
+const AWAY_US: u64 = 60_000_000;
+const TRY_US: u64 = 2_000_000;
 /// How long the last of a log may take to arrive.
 const LAST_WORDS_US: u64 = 1_000_000;
 
@@ -63,7 +66,7 @@ impl Container {
             let tasks = Tasks::default();
             let mut life = Life { ours, voice, ear, whereabouts, memory, tasks };
             life.tasks.always.spawn_local(life.ear.clone().cover());
-            life.go_on(orders).await;
+            life.go_on(orders).await
         }))
     }
 }
@@ -169,16 +172,25 @@ struct Life {
 }
 
 impl Life {
-    async fn go_on(mut self, mut orders: Orders) {
+    async fn go_on(mut self, mut orders: Orders) -> Left {
         self.began(None).await;
         while let Some((order, action)) = orders.recv().await {
             self.obey(order, action, &orders).await;
         }
         if self.ours.container.keep {
             self.ours.id = None;
-        } else {
-            self.end(None).await;
+            return None;
         }
+        let deadline = At(self.voice.timeline().now().0 + AWAY_US);
+        while let Err(why) = self.end(None).await {
+            let timeline = self.voice.timeline();
+            if timeline.now() >= deadline {
+                let id = self.ours.id.clone().unwrap_or_default();
+                return Some(format!("container {id} may still be there: {why}"));
+            }
+            timeline.until(At(timeline.now().0 + TRY_US)).await;
+        }
+        None
     }
 
     async fn began(&mut self, action: Option<u64>) {
@@ -206,7 +218,7 @@ impl Life {
         }
         // Its memory is this box's only where its process is.
         let is_here = self.whereabouts.pid().is_some();
-        if !self.end(Some(action)).await || order == TargetOrder::Stop {
+        if self.end(Some(action)).await.is_err() || order == TargetOrder::Stop {
             return;
         }
         let timeline = self.voice.timeline();
@@ -234,10 +246,13 @@ impl Life {
         self.voice.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
-    /// Ends and removes it; whether it is gone.
-    async fn end(&mut self, action: Option<u64>) -> bool {
+    /// Ends and removes it.
+    ///
+    /// # Errors
+    /// Why it may still be there.
+    async fn end(&mut self, action: Option<u64>) -> Result<(), String> {
         if self.ours.id.is_none() {
-            return true;
+            return Ok(());
         }
         self.tasks.watch.abort_all();
         let ended = self.ours.end().await;
@@ -253,6 +268,6 @@ impl Life {
             Err(why) => TargetFact::new(TargetWord::Failed, format!("it cannot be ended: {why}")),
         };
         self.voice.target(TargetFact { action, ..fact }).await;
-        ended.is_ok()
+        ended.map(drop)
     }
 }

@@ -30,8 +30,11 @@ pub struct Started {
     /// The run's end. Letting it go ends what longhaul started.
     pub handle: Handle,
     /// The task; done when everything that longhaul started is gone.
-    pub task: JoinHandle<()>,
+    pub task: JoinHandle<Left>,
 }
+
+/// What longhaul started and could not end, and why.
+pub type Left = Option<String>;
 
 impl Target for Handle {
     async fn news(&mut self) -> News {
@@ -100,7 +103,7 @@ impl Voice {
 }
 
 /// Runs a target's life as a task.
-pub fn spawn<F: Future<Output = ()> + 'static>(
+pub fn spawn<F: Future<Output = Left> + 'static>(
     timeline: Timeline,
     life: impl FnOnce(Orders, Voice) -> F,
 ) -> Started {

@@ -68,6 +68,7 @@ impl Process {
                 _tasks: tasks,
             };
             life.go_on(child, orders).await;
+            None
         }))
     }
 }

@@ -2,13 +2,15 @@
 //! it does is its own; longhaul says *run* and *stop*, listens to what it says,
 //! and knows the workload by the id that it tells.
 
+use std::io::ErrorKind;
 use std::process::Stdio;
 
+use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::handle::{self, Orders, Started, Voice};
+use super::handle::{self, Left, Orders, Started, Voice};
 use super::log::{Ear, lines_of};
 use super::program::Program;
 use crate::error::Mistake;
@@ -22,6 +24,11 @@ use crate::world::TargetOrder;
 const STOP_US: u64 = 180_000_000;
 /// How long the log is let be before it is followed again.
 const AGAIN_US: u64 = 5_000_000;
+/// How often it is looked whether somebody listens at the server's port: until somebody does,
+/// and then; and how many looks in a row must find nobody.
+const FIRST_KNOCK_US: u64 = 500_000;
+const KNOCK_US: u64 = 2_000_000;
+const REFUSED_MAX: usize = 3;
 /// Lines between the pipes and whoever looks at them.
 const LINES_MAX: usize = 256;
 /// Options that say where a workload is, with their value: `stop` and `logs` take them too.
@@ -39,6 +46,8 @@ pub struct Sparkrun {
     pub label: String,
     /// The user's own words for `run`.
     pub more: Vec<String>,
+    /// Where the server listens, `host:port`.
+    pub place: String,
     /// Whether it is left running at the end.
     pub keep: bool,
 }
@@ -90,8 +99,9 @@ impl Sparkrun {
                 state: State::Down,
                 tasks,
                 log: JoinSet::new(),
+                guard: JoinSet::new(),
             };
-            life.go_on(child, orders).await;
+            life.go_on(child, orders).await
         }))
     }
 }
@@ -115,10 +125,11 @@ struct Life {
     state: State,
     tasks: JoinSet<()>,
     log: JoinSet<()>,
+    guard: JoinSet<()>,
 }
 
 impl Life {
-    async fn go_on(mut self, child: Child, mut orders: Orders) {
+    async fn go_on(mut self, child: Child, mut orders: Orders) -> Left {
         let mut pending = self.launched(child, None, &mut orders).await;
         loop {
             let order = match pending.take() {
@@ -128,10 +139,9 @@ impl Life {
             let Some((order, action)) = order else { break };
             pending = self.obey(order, action, &mut orders).await;
         }
-        if !self.sparkrun.keep {
-            self.stop(None).await;
-        }
+        let ended = if self.sparkrun.keep { Ok(()) } else { self.stop(None).await };
         self.tasks.abort_all();
+        ended.err()
     }
 
     async fn obey(
@@ -146,8 +156,7 @@ impl Life {
             self.failed(Some(action), why).await;
             return None;
         }
-        self.stop(Some(action)).await;
-        if order == TargetOrder::Stop {
+        if self.stop(Some(action)).await.is_err() || order == TargetOrder::Stop {
             return None;
         }
         match self.sparkrun.program.follow(&self.sparkrun.run_words()) {
@@ -207,6 +216,7 @@ impl Life {
             self.failed(action, why.to_owned()).await;
             return None;
         }
+        self.guard.spawn_local(guard(self.sparkrun.place.clone(), self.voice.clone()));
         let words = self.sparkrun.words("logs", self.id.as_deref());
         self.log.spawn_local(follow(
             self.sparkrun.program.clone(),
@@ -234,26 +244,57 @@ impl Life {
         self.voice.target(TargetFact { action, ..fact }).await;
     }
 
-    async fn stop(&mut self, action: Option<u64>) {
+    /// Stops what was started.
+    ///
+    /// # Errors
+    /// Why it may still be there.
+    async fn stop(&mut self, action: Option<u64>) -> Result<(), String> {
         if self.state != State::Ours {
-            return;
+            return Ok(());
         }
+        self.guard.abort_all();
         let words = self.sparkrun.words("stop", self.id.as_deref());
         let program = &self.sparkrun.program;
         let answer = program.ask(&self.voice.timeline(), &words, STOP_US).await;
         self.log.abort_all();
-        match answer {
+        let why = match answer {
             Ok(answer) if answer.is_good() => {
                 self.state = State::Down;
                 self.id = None;
                 let fact = TargetFact::new(TargetWord::Exited, format!("{} stop", program.0));
                 self.voice.target(TargetFact { action, ..fact }).await;
+                return Ok(());
             }
-            Ok(answer) => {
-                let why = format!("`{} stop`: {}", program.0, answer.complaint());
-                self.failed(action, one_line(&why, 600)).await;
+            Ok(answer) => one_line(&format!("`{} stop`: {}", program.0, answer.complaint()), 600),
+            Err(why) => why.words(program),
+        };
+        self.failed(action, why.clone()).await;
+        Err(why)
+    }
+}
+
+/// Looks whether the server is there, by its port: sparkrun ends, and says nothing of what
+/// becomes of the workload. Returns when one that was there is gone; what is refused so often
+/// has nobody who listens, which a network that is away is not.
+async fn guard(place: String, voice: Voice) {
+    let timeline = voice.timeline();
+    let (mut was_there, mut refused) = (false, Vec::new());
+    loop {
+        let wait_us = if was_there { KNOCK_US } else { FIRST_KNOCK_US };
+        timeline.until(At(timeline.now().0 + wait_us)).await;
+        let now = timeline.now();
+        let knocked = timeline.before(At(now.0 + KNOCK_US), TcpStream::connect(&place)).await;
+        match knocked {
+            Some(Ok(_)) => (was_there, refused) = (true, Vec::new()),
+            Some(Err(why)) if was_there && why.kind() == ErrorKind::ConnectionRefused => {
+                refused.push(now);
             }
-            Err(why) => self.failed(action, why.words(program)).await,
+            _ => refused.clear(),
+        }
+        if refused.len() == REFUSED_MAX {
+            let words = format!("nobody listens at {place} any more");
+            let fact = TargetFact::new(TargetWord::Exited, words).since(refused[0]);
+            return voice.target(fact).await;
         }
     }
 }
@@ -296,6 +337,7 @@ mod tests {
             program: Program("sparkrun".to_owned()),
             recipe: "@official/m".to_owned(),
             label: "7".to_owned(),
+            place: "127.0.0.1:8000".to_owned(),
             more: ["--cluster", "mylab", "-o", "a=b", "--hosts=h1,h2"].map(str::to_owned).to_vec(),
             keep: false,
         };

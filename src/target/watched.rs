@@ -42,6 +42,7 @@ pub fn container(engine: &Engine, name: &str, first: Look, whereabouts: Whereabo
         tasks.spawn_local(follow(engine, name, inside, From::Now, ear.clone()));
         tasks.spawn_local(ear.cover());
         refuse(orders, voice).await;
+        None
     })
 }
 
@@ -60,6 +61,7 @@ pub fn process(pid: u32, timeline: Timeline, whereabouts: Whereabouts) -> Result
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch_process(first, whereabouts, voice.clone()));
         refuse(orders, voice).await;
+        None
     }))
 }
 

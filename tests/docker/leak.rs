@@ -1,6 +1,6 @@
 //! What the docker tier needs beside the simulated server and no honest server does: memory
-//! that is really taken until the kernel ends it, and a log that really runs over its file's
-//! size. Compiled by the tier itself; it starts the simulated server beside what it does.
+//! that is really taken until the kernel ends it, a log that really runs over its file's
+//! size, and one that never ends. Compiled by the tier itself; it starts the simulated server beside what it does.
 
 use std::process::Command;
 use std::thread::sleep;
@@ -26,6 +26,12 @@ fn main() {
             for line in 0..4_000 {
                 println!("line {line:05} of a log that runs over the size of its file");
                 sleep(Duration::from_millis(2));
+            }
+        }
+        "ticks" => {
+            for tick in 0.. {
+                println!("tick {tick:05} of a server that goes on");
+                sleep(Duration::from_millis(200));
             }
         }
         _ => {}

@@ -233,7 +233,10 @@ fn a_leak_that_plateaus_takes_its_memory_and_kills_nobody() {
 fn a_server_that_never_starts_is_waited_for_and_then_nothing_was_proven() {
     let play = ailing(&["start_fails"]);
     assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
-    assert_eq!(play.went.as_ref().unwrap().because, ClosedBecause::NeverAnswered);
+    let closed = play.went.as_ref().unwrap();
+    assert_eq!(closed.because, ClosedBecause::NeverAnswered);
+    let words = "ValueError: No available memory for the cache blocks";
+    assert!(closed.note.contains(words), "the log says why: {}", closed.note);
 }
 
 #[test]

@@ -105,11 +105,16 @@ impl Bench {
 
     /// Another length, and how long an outage may last.
     pub fn scenario(&self, duration: &str, away: &str) {
+        self.scenario_with(duration, away, "");
+    }
+
+    /// The same, with more lines.
+    pub fn scenario_with(&self, duration: &str, away: &str, more: &str) {
         let text = format!(
             "about: For tests.\nduration: {duration}\nwarmup: 1 lap\nreference: 0 laps\n\
              workloads:\n  - ladder: {{depths: [0], prompt: 64, output: 16, concurrency: [1], prefix: cold}}\n\
              limits: {{first_token: 2s, stall: 2s, away: {away}, ready: 60s}}\n\
-             contract: {{crashes: 0}}\n"
+             contract: {{crashes: 0}}\n{more}"
         );
         fs::write(self.path("scenario.yaml"), text).expect("a scenario");
     }
@@ -202,7 +207,8 @@ impl Bench {
         self.begin_with(flags, recipe, &[])
     }
 
-    fn begin_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Going {
+    /// The same, with variables.
+    pub fn begin_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Going {
         let out = self.path("told");
         let file = fs::File::create(&out).expect("a file");
         let child = Command::new(LONGHAUL)

@@ -2,7 +2,7 @@
 
 use super::bench::{self, Bench, LONGHAUL, is_alive, text, wait_for};
 
-const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
+pub const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
 
 /// Answers about one container whose state stands in the file `state`, whose events are the
 /// lines of `events`, and whose log is `log`, with stamps as docker writes them.
@@ -22,7 +22,7 @@ case "$1" in
 esac
 "#;
 
-fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i32, oom: bool) {
+pub fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i32, oom: bool) {
     let status = if running { "running" } else { "exited" };
     let text = format!(
         "ID={ID}\nRESTARTS={restarts}\nSTATUS={status}\nRUNNING={running}\nOOM={oom}\nCODE={code}\nSTARTED={started}\n"
@@ -31,7 +31,7 @@ fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i32, 
     std::fs::rename(bench.path("state.new"), bench.path("state")).expect("a state");
 }
 
-fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
+pub fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
     use std::io::Write;
     let line = format!(
         r#"{{"status":"{action}","id":"{ID}","Type":"container","Action":"{action}","Actor":{{"ID":"{ID}","Attributes":{{{attributes}}}}},"time":1795411900,"timeNano":{ns}}}"#
@@ -96,12 +96,14 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
 }
 
 /// Starts the simulated server where docker would start a container.
-fn engine_that_runs(bench: &Bench) -> String {
+pub fn engine_that_runs(bench: &Bench) -> String {
     let run = format!(
         r#"
 case "$1" in
   image) if [ "$2" = inspect ]; then echo '["reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111"]'; fi; exit 0 ;;
-  run) setsid {} > "$STANDIN/log.plain" 2>&1 < /dev/null & echo $! > "$STANDIN/server"
+  run) : > "$STANDIN/events"
+       sed -i 's/RUNNING=false/RUNNING=true/; s/STATUS=.*/STATUS=running/' "$STANDIN/state"
+       setsid {} > "$STANDIN/log.plain" 2>&1 < /dev/null & echo $! > "$STANDIN/server"
        echo {ID}; exit 0 ;;
   stop) kill -KILL "$(cat "$STANDIN/server")"; sed -i 's/RUNNING=true/RUNNING=false/' "$STANDIN/state"; exit 0 ;;
   rm) touch "$STANDIN/removed"; exit 0 ;;

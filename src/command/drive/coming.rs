@@ -150,6 +150,14 @@ impl<T: Target> Coming<T> {
         }
     }
 
+    /// What an address said last, and what the log said of it: a port refuses for a reason.
+    pub fn also(&self, words: String) -> String {
+        match &self.said {
+            Some((_, said)) => format!("{words}; {said}"),
+            None => words,
+        }
+    }
+
     /// The last of its log, for a person.
     pub fn last_lines(&self) -> Vec<String> {
         let bytes: Vec<u8> = self.last.iter().copied().collect();
@@ -287,6 +295,16 @@ mod tests {
         let mut coming = coming(vec![exited(), anew], true);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
         assert_eq!(coming.through(work).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_somebody_elses_refuses_is_told_in_the_words_of_its_log() {
+        let mut coming = coming(vec![said(), exited()], false);
+        let work = tokio::time::sleep(std::time::Duration::from_secs(60));
+        assert_eq!(coming.through(work).await, Ok(()));
+        let words = coming.also("Connection refused".to_owned());
+        assert!(words.starts_with("Connection refused; "), "{words}");
+        assert!(words.len() > 40, "{words}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -111,7 +111,7 @@ pub async fn prepare<S: Setting>(
         let words = match coming.through(wait(wish, specs, &**setting)).await {
             Ok(Ok(server)) => return ready(wish, specs, setting, server, coming).await,
             Ok(Err(NoServer::Mistake(wrong))) => return Err(Went::Mistake(wrong)),
-            Ok(Err(NoServer::NeverAnswered(words))) => words,
+            Ok(Err(NoServer::NeverAnswered(words))) => coming.also(words),
             Err(why) => why,
         };
         Err(nobody(wish, specs, &**setting, &mut coming, &words).await)

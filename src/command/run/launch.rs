@@ -79,11 +79,15 @@ impl Launch<'_> {
         }
     }
 
+    /// `host:port` of the address.
+    fn place(&self) -> &str {
+        let place = self.address.split("://").last().unwrap_or_default();
+        place.split('/').next().unwrap_or_default()
+    }
+
     /// Whoever listens there already would be driven in the recipe's name.
     fn is_free(&self) -> Result<(), Mistake> {
-        let place = self.address.split("://").last().unwrap_or_default();
-        let place = place.split('/').next().unwrap_or_default();
-        let addresses = place.to_socket_addrs().into_iter().flatten();
+        let addresses = self.place().to_socket_addrs().into_iter().flatten();
         let is_taken =
             addresses.take(2).any(|address| TcpStream::connect_timeout(&address, KNOCK).is_ok());
         if !is_taken {
@@ -173,6 +177,7 @@ impl Launch<'_> {
             recipe: self.for_sparkrun(recipe)?,
             label: self.label(),
             more: self.boxed.more.clone(),
+            place: self.place().to_owned(),
             keep: self.boxed.keep,
         };
         let words = sparkrun.run_words();

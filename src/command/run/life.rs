@@ -22,7 +22,7 @@ use crate::observe::{Nearby, here, place};
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::sim::world::BoxSensor;
-use crate::target::{Attached, Handle};
+use crate::target::{Attached, Handle, Left};
 use crate::timeline::{Timeline, wall_text};
 use crate::unit::At;
 use crate::world::Whereabouts;
@@ -42,7 +42,7 @@ pub struct Life {
     /// Until the run takes it.
     target: RefCell<Option<Handle>>,
     /// Done when everything that longhaul started is gone.
-    task: RefCell<Option<JoinHandle<()>>>,
+    task: RefCell<Option<JoinHandle<Left>>>,
     starts: bool,
     /// Whether the target follows its log: not of a process that it did not start.
     follows: bool,
@@ -104,8 +104,10 @@ impl Life {
             tell("the server that longhaul started is being ended");
         }
         let deadline = At(self.timeline.now().0 + PUT_AWAY_US);
-        if self.timeline.before(deadline, task).await.is_none() {
-            tell("warning: it did not end in time and may still be there");
+        match self.timeline.before(deadline, task).await {
+            None => tell("warning: it did not end in time and may still be there"),
+            Some(Ok(Some(why))) => tell(&format!("warning: {why}")),
+            Some(_) => {}
         }
     }
 }

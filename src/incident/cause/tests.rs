@@ -44,6 +44,20 @@ fn two_crashes_are_two() {
 }
 
 #[test]
+fn a_death_that_is_told_when_the_server_is_back_is_the_one_that_it_had() {
+    let mut story = crash();
+    let signal = Exited { code: None, signal: Some(9), oom_killed: None };
+    let kill = TargetFact { exit: Some(signal), ..TargetFact::new(TargetWord::Signalled, "kill") };
+    story.push(11.5, Fact::Target(kill)).push(11.6, exited(137, false));
+    story.push(20.0, fact(TargetWord::Started, "start")).up(90.0, true);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[0].until, Some(At(70_000_000)), "it was back then");
+    assert_eq!(incidents[0].cause, Cause::Operator);
+    assert_eq!(incidents[0].recovery.process, Some(At(20_000_000)));
+}
+
+#[test]
 fn a_server_that_only_times_out_had_an_outage_not_a_crash() {
     let mut story = Story::new();
     story.up(0.0, true).bad(5.0, 0, Ended::TimedOut, "").up(6.0, false).up(30.0, true);

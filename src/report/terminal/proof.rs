@@ -9,6 +9,9 @@ use crate::unit::{grouped, span};
 
 /// Sources by how much of the run they saw.
 pub fn seen(analysis: &Analysis) -> Vec<String> {
+    if !analysis.calendar.load_began_at_all() {
+        return vec!["the start only".to_owned()];
+    }
     let mut by_share: Vec<(u64, Vec<&str>)> = Vec::new();
     for half in &analysis.coverage.sources {
         let share = (half.share * 100.0).floor() as u64;

@@ -204,6 +204,7 @@ fn a_run_in_which_nothing_happened_is_told_too() {
     let text = written(&asked(&[0]), &story, Options::default());
     fits(&text);
     assert!(text.contains("the server never answered"), "{text}");
+    assert!(text.contains("\n  seen       the start only\n"), "{text}");
     assert!(!text.contains("depth "), "a table without rows is not printed:\n{text}");
 }
 

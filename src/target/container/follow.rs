@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Engine;
+use super::late::Unheard;
+use super::{Engine, Unknown, nanoseconds};
 use crate::target::log::{Ear, lines_of};
 use crate::timeline::wall_text;
 use crate::unit::At;
@@ -19,6 +20,8 @@ use crate::unit::At;
 const KNOWN_MAX: usize = 16_384;
 /// How far back it is opened again: two pipes, and an engine that writes out of order.
 const OVERLAP: Duration = Duration::from_secs(1);
+/// A log that was opened, and of which nothing bad was heard for so long, is read.
+const OPENS_US: u64 = 2_000_000;
 /// A log that is silent for so long is opened again, whatever the reason.
 const SILENT_US: u64 = 60_000_000;
 /// The first wait until it is opened again, and the longest.
@@ -86,14 +89,22 @@ pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: Fr
     let timeline = engine.timeline;
     let now = wall_text(timeline.wall_now_us());
     let mut known = Known::default();
-    let mut wait_us = WAIT_US.0;
+    let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
-        let since = known.since().or_else(|| (from == From::Now).then(|| now.clone()));
+        // What was before the watch is nobody's business, however far back it is opened again.
+        let first = (from == From::Now).then(|| now.clone());
+        let since = [known.since(), first].into_iter().flatten().max_by_key(|it| nanoseconds(it));
         let arguments = match inside {
             Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
             None => arguments(&name, since.as_deref()),
         };
-        let ended = read(&engine, &arguments, &mut known, &ear).await;
+        let unheard = Unheard { since: heard, opened: timeline.now() };
+        let source = Opened { engine: &engine, name: &name, arguments: &arguments, unheard };
+        let ended = source.read(&mut known, &ear).await;
+        // What could not even be opened was not heard.
+        if ended.is_ok() || timeline.now().since(unheard.opened) > OPENS_US {
+            heard = timeline.now();
+        }
         // Inside there are no stamps: what is opened again begins at its end.
         if inside.is_some() && known.last.is_none() {
             known.last = Some(String::new());
@@ -119,54 +130,80 @@ fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
     ["exec", name, "tail", "-n", lines, "-F", path].map(str::to_owned).to_vec()
 }
 
-/// Reads until it ends or falls silent; how many lines were new.
-///
-/// # Errors
-/// Why nothing can be read.
-async fn read(
-    engine: &Engine,
-    arguments: &[String],
-    known: &mut Known,
-    ear: &Ear,
-) -> Result<u64, String> {
-    let timeline = engine.timeline;
-    let program = &engine.program.0;
-    let mut child =
-        engine.program.follow(arguments).map_err(|why| format!("`{program}`: {why}"))?;
-    let (lines, mut read) = mpsc::channel(LINES_MAX);
-    let mut pipes = JoinSet::new();
-    if let Some(pipe) = child.stdout.take() {
-        pipes.spawn_local(lines_of(pipe, lines.clone()));
-    }
-    if let Some(pipe) = child.stderr.take() {
-        pipes.spawn_local(lines_of(pipe, lines.clone()));
-    }
-    drop(lines);
-    let (mut complaint, mut count) = (None, 0);
-    loop {
-        let silent = At(timeline.now().0 + SILENT_US);
-        match timeline.before(silent, read.recv()).await {
-            Some(Some(line)) => {
-                // What bears no stamp is the engine's own, a complaint or a last word.
-                let is_complaint = stamped(&line).is_none() && arguments[0] == "logs";
-                if is_complaint {
-                    complaint = Some(line);
-                } else if let Some(text) = known.fresh(&line) {
+/// A log that is opened.
+struct Opened<'a> {
+    engine: &'a Engine,
+    name: &'a str,
+    arguments: &'a [String],
+    unheard: Unheard,
+}
+
+impl Opened<'_> {
+    /// Reads until it ends or falls silent; how many lines were new.
+    ///
+    /// # Errors
+    /// Why nothing can be read.
+    async fn read(&self, known: &mut Known, ear: &Ear) -> Result<u64, String> {
+        let timeline = self.engine.timeline;
+        let program = &self.engine.program.0;
+        let child = self.engine.program.follow(self.arguments);
+        let mut child = child.map_err(|why| format!("`{program}`: {why}"))?;
+        let (lines, mut read) = mpsc::channel(LINES_MAX);
+        let mut pipes = JoinSet::new();
+        if let Some(pipe) = child.stdout.take() {
+            pipes.spawn_local(lines_of(pipe, lines.clone()));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            pipes.spawn_local(lines_of(pipe, lines.clone()));
+        }
+        drop(lines);
+        let (mut complaint, mut count, mut silent_us) = (None, 0, OPENS_US);
+        loop {
+            let silent = At(timeline.now().0 + silent_us);
+            match timeline.before(silent, read.recv()).await {
+                Some(Some(line)) if self.is_complaint(&line) => complaint = Some(line),
+                Some(Some(line)) => {
                     ear.sees(None);
-                    count += 1;
-                    ear.whole_line(timeline.now(), text).await;
+                    let at = self.at(&line);
+                    if let Some(text) = known.fresh(&line) {
+                        count += 1;
+                        ear.whole_line(at, text).await;
+                    }
+                }
+                Some(None) => break,
+                // Silent: a server that says nothing, or an engine that does not answer.
+                None => {
+                    let look = self.engine.look(self.name).await;
+                    if let Err(Unknown::Dark(why)) = look {
+                        return Err(why);
+                    }
+                    if silent_us == SILENT_US {
+                        // Dropped, the child ends; it is opened again.
+                        return Ok(count);
+                    }
+                    ear.sees(None);
+                    silent_us = SILENT_US;
                 }
             }
-            Some(None) => break,
-            // Dropped, the child ends; it is opened again.
-            None => return Ok(count),
         }
+        let status = child.wait().await.map_err(|why| format!("`{program}`: {why}"))?;
+        if status.success() {
+            return Ok(count);
+        }
+        Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", self.arguments[0])))
     }
-    let status = child.wait().await.map_err(|why| format!("`{program}`: {why}"))?;
-    if status.success() {
-        return Ok(count);
+
+    /// What bears no stamp is the engine's own, a complaint or a last word.
+    fn is_complaint(&self, line: &str) -> bool {
+        stamped(line).is_none() && self.arguments[0] == "logs"
     }
-    Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", arguments[0])))
+
+    /// When a line was written.
+    fn at(&self, line: &str) -> At {
+        let timeline = self.engine.timeline;
+        let stamp_ns = stamped(line).and_then(|(stamp, _)| nanoseconds(stamp)).unwrap_or(0);
+        self.unheard.at(timeline.now(), timeline.wall_now_us(), stamp_ns / 1_000)
+    }
 }
 
 #[cfg(test)]

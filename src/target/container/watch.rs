@@ -1,16 +1,17 @@
 //! Watches a container: its events as they come, and a look every few seconds
-//! for what no event told, as behind an engine that was away. What events told
-//! is not told again by the look.
+//! for what no event told. What events told is not told again by the look. An
+//! engine that was away gives its events again: the look waits for them.
 
 use std::fs;
+use std::rc::Rc;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::event::{self, Event, What};
+use super::event::{Event, What};
+use super::events::{Events, Heard};
 use super::inspect::{Change, Look};
-use super::{Engine, Unknown};
+use super::{Engine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
 use crate::target::handle::Voice;
 use crate::unit::At;
@@ -20,12 +21,10 @@ use crate::world::{Contained, Whereabouts};
 const LOOK_US: u64 = 5_000_000;
 /// How long events of what a look found may still be on their way.
 const GRACE_US: u64 = 1_000_000;
-/// The first wait until events are asked for again, and the longest.
-const WAIT_US: (u64, u64) = (500_000, 10_000_000);
+/// The same of an engine that was away: they are asked for anew.
+const GRACE_AGAIN_US: u64 = 5_000_000;
 /// Events that came and were not looked at.
 const EVENTS_MAX: usize = 256;
-/// Events that are known again when they are asked for again.
-const KNOWN_MAX: usize = 64;
 
 /// What is to be watched.
 #[derive(Clone, Debug)]
@@ -43,12 +42,16 @@ pub struct Watched {
 
 /// Watches for ever.
 pub async fn watch(watched: Watched, first: Look, voice: Voice) {
-    let (events, mut heard) = mpsc::channel(EVENTS_MAX);
+    let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
     let wall_ns = voice.timeline().wall_now_us().saturating_mul(1_000);
     let since = if watched.is_own { nanoseconds(&first.started) } else { Some(wall_ns) };
-    tasks.spawn_local(follow(watched.engine.clone(), watched.name.clone(), since, events));
-    let mut watch = Watch { watched, voice, base: first, told: Told::default(), looks: 0 };
+    let again = Rc::new(Notify::new());
+    let events = Events::new(watched.engine.clone(), watched.name.clone(), since, out);
+    tasks.spawn_local(events.follow(again.clone()));
+    let told = Told::default();
+    let mut watch =
+        Watch { watched, voice, base: first, told, looks: 0, is_deaf: false, ask_again: again };
     watch.told.ignored_starts = u64::from(watch.watched.is_own);
     watch.moved();
     watch.contained().await;
@@ -57,13 +60,12 @@ pub async fn watch(watched: Watched, first: Look, voice: Voice) {
     loop {
         tokio::select! { biased;
             event = heard.recv() => match event {
-                Some(Ok(event)) => watch.event(event).await,
-                Some(Err(why)) => watch.voice.missed(Source::Container, "events", &why).await,
+                Some(event) => watch.hear(event).await,
                 None => return,
             },
             () = timeline.until(due) => {
                 watch.look(&mut heard).await;
-                due = At(timeline.now().0 + LOOK_US);
+                due = At(due.0 + LOOK_US).max(timeline.now());
             }
         }
     }
@@ -87,10 +89,23 @@ struct Watch {
     base: Look,
     told: Told,
     looks: u64,
+    /// Whether events could not be heard, since the last look that succeeded.
+    is_deaf: bool,
+    ask_again: Rc<Notify>,
 }
 
 impl Watch {
-    async fn event(&mut self, event: Event) {
+    async fn hear(&mut self, heard: Heard) {
+        match heard {
+            Ok((at, event)) => self.event(at, event).await,
+            Err(why) => {
+                self.is_deaf = true;
+                self.voice.missed(Source::Container, "events", &why).await;
+            }
+        }
+    }
+
+    async fn event(&mut self, at: At, event: Event) {
         let engine = self.watched.engine.program.0.clone();
         let said = |word, what: &str| TargetFact::new(word, format!("{engine} says: {what}"));
         let fact = match event.what {
@@ -100,7 +115,7 @@ impl Watch {
             },
             What::Die(code) => {
                 self.told.ends += 1;
-                return self.died(code).await;
+                return self.died(at, code).await;
             }
             What::Oom => said(TargetWord::OutOfMemory, "oom"),
             What::Start => {
@@ -127,13 +142,12 @@ impl Watch {
             // What they consist of was told: signal, end and start.
             What::Stop | What::Restart => return,
         };
-        self.voice.target(fact).await;
+        self.voice.say_at(at, Fact::Target(fact)).await;
     }
 
     /// Its process ended. Whether memory was short stands in its state, as long as that is
     /// still this life's.
-    async fn died(&mut self, code: Option<i64>) {
-        let at = self.voice.timeline().now();
+    async fn died(&mut self, at: At, code: Option<i64>) {
         self.watched.whereabouts.moved(None);
         let look = self.watched.engine.look(&self.watched.name).await.ok();
         let oom_killed = look
@@ -155,27 +169,24 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self, heard: &mut mpsc::Receiver<Result<Event, String>>) {
+    async fn look(&mut self, heard: &mut mpsc::Receiver<Heard>) {
         let look = match self.watched.engine.look(&self.watched.name).await {
             Ok(look) => look,
-            Err(Unknown::Gone) => return self.gone().await,
+            Err(Unknown::Gone) => {
+                self.wait_for_events(heard).await;
+                return self.gone().await;
+            }
             Err(Unknown::Dark(why)) => {
+                self.is_deaf = true;
                 return self.voice.missed(Source::Container, "state", &why).await;
             }
         };
         let is_other = look.started != self.base.started || look.id != self.base.id;
         if let Some(change) = look.since(&self.base) {
-            // Its events may still be on their way; then they tell it, and better.
-            let deadline = At(self.voice.timeline().now().0 + GRACE_US);
-            while let Some(Some(event)) = self.voice.timeline().before(deadline, heard.recv()).await
-            {
-                match event {
-                    Ok(event) => self.event(event).await,
-                    Err(why) => self.voice.missed(Source::Container, "events", &why).await,
-                }
-            }
+            self.wait_for_events(heard).await;
             self.changed(change, &look).await;
         }
+        self.is_deaf = false;
         self.base = look;
         self.told = Told { ignored_starts: 0, ..Told::default() };
         self.moved();
@@ -186,6 +197,20 @@ impl Watch {
         if self.looks.is_multiple_of(2) {
             let runs = f64::from(u8::from(self.base.running));
             self.voice.reading(Source::Container, "running", runs).await;
+        }
+    }
+
+    /// Events of what a look found may still be on their way; then they tell it, and better.
+    async fn wait_for_events(&mut self, heard: &mut mpsc::Receiver<Heard>) {
+        let timeline = self.voice.timeline();
+        let mut grace_us = GRACE_US;
+        if std::mem::take(&mut self.is_deaf) {
+            self.ask_again.notify_one();
+            grace_us = GRACE_AGAIN_US;
+        }
+        let deadline = At(timeline.now().0 + grace_us);
+        while let Some(Some(event)) = timeline.before(deadline, heard.recv()).await {
+            self.hear(event).await;
         }
     }
 
@@ -259,97 +284,5 @@ impl Watch {
                 env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             })
             .await;
-    }
-}
-
-/// A stamp of an engine as nanoseconds since 1970.
-fn nanoseconds(stamp: &str) -> Option<u64> {
-    let time = humantime::parse_rfc3339(stamp).ok()?;
-    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_nanos()).ok()
-}
-
-/// Hands on events for ever, asked for again from the last one on when their stream ends.
-async fn follow(
-    engine: Engine,
-    name: String,
-    mut since: Option<u64>,
-    out: mpsc::Sender<Result<Event, String>>,
-) {
-    let mut known: Vec<(u64, What, String)> = Vec::new();
-    let mut wait_us = WAIT_US.0;
-    loop {
-        let mut arguments =
-            ["events", "--format", "{{json .}}", "--filter"].map(str::to_owned).to_vec();
-        arguments.push(format!("container={name}"));
-        if let Some(since) = since {
-            arguments.extend(["--since".to_owned(), event::since(since)]);
-        }
-        let ended = read(&engine, &arguments, &mut since, &mut known, &out).await;
-        wait_us = match ended {
-            Ok(0) => (wait_us * 2).min(WAIT_US.1),
-            Ok(_) => WAIT_US.0,
-            Err(why) => {
-                if out.send(Err(why)).await.is_err() {
-                    return;
-                }
-                (wait_us * 2).min(WAIT_US.1)
-            }
-        };
-        let timeline = engine.timeline;
-        timeline.until(At(timeline.now().0 + wait_us)).await;
-    }
-}
-
-/// Reads one stream of events to its end; how many came.
-///
-/// # Errors
-/// Why it could not be read.
-async fn read(
-    engine: &Engine,
-    arguments: &[String],
-    since: &mut Option<u64>,
-    known: &mut Vec<(u64, What, String)>,
-    out: &mpsc::Sender<Result<Event, String>>,
-) -> Result<u64, String> {
-    let program = &engine.program.0;
-    let mut child =
-        engine.program.follow(arguments).map_err(|why| format!("`{program}`: {why}"))?;
-    let Some(pipe) = child.stdout.take() else { return Err("no output".to_owned()) };
-    let mut lines = BufReader::new(pipe).lines();
-    let mut count = 0;
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Some(event) = event::parse(&line) else { continue };
-        let key = (event.at_ns, event.what, event.id.clone());
-        if event.at_ns != 0 && known.contains(&key) {
-            continue;
-        }
-        known.push(key);
-        if known.len() > KNOWN_MAX {
-            known.remove(0);
-        }
-        *since = (*since).max(Some(event.at_ns));
-        count += 1;
-        if out.send(Ok(event)).await.is_err() {
-            return Ok(count);
-        }
-    }
-    let answer = child.wait_with_output().await.map_err(|why| format!("`{program}`: {why}"))?;
-    if answer.status.success() {
-        return Ok(count);
-    }
-    let words = String::from_utf8_lossy(&answer.stderr);
-    let line = words.lines().next().unwrap_or_default();
-    Err(format!("`{program} events`: {} {line}", answer.status))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_engines_stamp_has_nanoseconds() {
-        assert_eq!(nanoseconds("1970-01-01T00:00:01.000000002Z"), Some(1_000_000_002));
-        assert_eq!(nanoseconds("never"), None);
     }
 }

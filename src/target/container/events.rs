@@ -1,0 +1,123 @@
+//! A container's events as they come. Their stream ends with its engine; then
+//! it is asked for again from the last event on, so that none is lost, and what
+//! is given twice is known by its stamp.
+
+use std::rc::Rc;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::{Notify, mpsc};
+
+use super::Engine;
+use super::event::{self, Event, What};
+use super::late::Unheard;
+use crate::unit::At;
+
+/// The first wait until they are asked for again, and the longest.
+const WAIT_US: (u64, u64) = (500_000, 10_000_000);
+/// Events that are known again when they are asked for again.
+const KNOWN_MAX: usize = 64;
+
+/// An event and when it was, or why none can be heard.
+pub type Heard = Result<(At, Event), String>;
+
+/// The events of a container, for ever: asked for again from the last one on when their
+/// stream ends.
+pub struct Events {
+    engine: Engine,
+    name: String,
+    /// From where they are asked for, by the engine's clock.
+    since: Option<u64>,
+    known: Vec<(u64, What, String)>,
+    /// When their stream was last there.
+    last: At,
+    out: mpsc::Sender<Heard>,
+}
+
+impl Events {
+    /// Of a container, from an instant on, by the engine's clock.
+    pub fn new(
+        engine: Engine,
+        name: String,
+        since: Option<u64>,
+        out: mpsc::Sender<Heard>,
+    ) -> Events {
+        let last = engine.timeline.now();
+        Events { engine, name, since, known: Vec::new(), last, out }
+    }
+
+    /// Hands them on, for ever; asks sooner when it is told to.
+    pub async fn follow(mut self, again: Rc<Notify>) {
+        let timeline = self.engine.timeline;
+        let mut wait_us = WAIT_US.0;
+        loop {
+            wait_us = match self.read().await {
+                Ok(0) => (wait_us * 2).min(WAIT_US.1),
+                Ok(_) => WAIT_US.0,
+                Err(why) => {
+                    if self.out.send(Err(why)).await.is_err() {
+                        return;
+                    }
+                    (wait_us * 2).min(WAIT_US.1)
+                }
+            };
+            let due = At(timeline.now().0 + wait_us);
+            // Sooner where somebody found that the engine answers.
+            timeline.before(due, again.notified()).await;
+        }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments =
+            ["events", "--format", "{{json .}}", "--filter"].map(str::to_owned).to_vec();
+        arguments.push(format!("container={}", self.name));
+        if let Some(since) = self.since {
+            arguments.extend(["--since".to_owned(), event::since(since)]);
+        }
+        arguments
+    }
+
+    /// Reads one stream to its end; how many were new.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    async fn read(&mut self) -> Result<u64, String> {
+        let timeline = self.engine.timeline;
+        let program = self.engine.program.0.clone();
+        let opened = timeline.now();
+        let unheard = Unheard { since: self.last, opened };
+        let child = self.engine.program.follow(&self.arguments());
+        let mut child = child.map_err(|why| format!("`{program}`: {why}"))?;
+        let Some(pipe) = child.stdout.take() else { return Err("no output".to_owned()) };
+        let mut lines = BufReader::new(pipe).lines();
+        let mut count = 0;
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Some(event) = event::parse(&line) else { continue };
+            let key = (event.at_ns, event.what, event.id.clone());
+            if event.at_ns != 0 && self.known.contains(&key) {
+                continue;
+            }
+            self.known.push(key);
+            if self.known.len() > KNOWN_MAX {
+                self.known.remove(0);
+            }
+            self.since = self.since.max(Some(event.at_ns));
+            count += 1;
+            let at = unheard.at(timeline.now(), timeline.wall_now_us(), event.at_ns / 1_000);
+            if self.out.send(Ok((at, event))).await.is_err() {
+                return Ok(count);
+            }
+        }
+        let answer = child.wait_with_output().await.map_err(|why| format!("`{program}`: {why}"))?;
+        if answer.status.success() {
+            self.last = timeline.now();
+            return Ok(count);
+        }
+        // One that was heard of broke off just now; one that was refused was not there at all.
+        if timeline.now().since(opened) > WAIT_US.1 || count > 0 {
+            self.last = timeline.now();
+        }
+        let words = String::from_utf8_lossy(&answer.stderr);
+        let line = words.lines().next().unwrap_or_default();
+        Err(format!("`{program} events`: {} {line}", answer.status))
+    }
+}
