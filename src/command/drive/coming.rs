@@ -247,7 +247,7 @@ mod tests {
         let log = News::Log(Bytes::from("one\ntwo\n"));
         let mut coming = coming(vec![log, said(), exited()], true);
         let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
-        assert!(why.starts_with("exit code 1 after 7 s; "), "{why}");
+        assert!(why.ends_with("; exit code 1 after 7 s"), "{why}");
         assert_eq!(coming.last_lines(), ["one", "two"]);
         let (facts, log) = coming.heard_so_far();
         assert_eq!((facts.len(), log.as_ref()), (2, b"one\ntwo\n".as_ref()));
@@ -284,8 +284,8 @@ mod tests {
         ];
         let mut coming = coming(news, true);
         let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
-        let words = "; kv_cache_over_available: ValueError: Available memory on node 0";
-        assert!(why.ends_with(words), "{why}");
+        let words = "kv_cache_over_available: ValueError: Available memory on node 0; exit code 1";
+        assert!(why.starts_with(words), "{why}");
     }
 
     #[tokio::test(start_paused = true)]
