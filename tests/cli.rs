@@ -401,7 +401,7 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     for words in [
         "3 arms",
         "2 starts each",
-        "2 of 2 starts failed; given up after 2: exit code 1",
+        "2 of 2 starts failed; given up after 2: ",
         "kv_cache_too_small",
     ] {
         assert!(told.contains(words), "{words}: {told}");
@@ -459,14 +459,19 @@ fn a_sweep_that_can_tell_nothing_is_refused_before_it_starts() {
     let config = "speculative_config={\"method\": \"ngram\", \"num_speculative_tokens\": 3}";
     sweep(&["--vary", config], &["3 things at once", "--allow-several"]);
     sweep(
-        &["--vary", "max_model_len=1024,65536"],
-        &["the arm `max_model_len=1024`: depth 8192", "max_model_len is 1024", "--depths"],
+        &["--vary", "max_model_len=131072,65536", "--vary", "kv_cache_dtype=auto"],
+        &[
+            "the arm `max_model_len=65536`: depth 100000",
+            "max_model_len is 65536",
+            "--depths 0,8192",
+        ],
     );
     sweep(
         &["--vary", "max_num_seqs=8", "--scenario", "quick"],
         &["cap: 30 s", "could not be compared", "--depths 0,4096", "--scenario short"],
     );
     sweep(&["--vary", "max_num_seqs=8", "--starts", "65"], &["from 1 to 64"]);
+    sweep(&["--vary", "max_num_seqs=8", "-o", "/proc/sweep"], &["cannot be written", "-o"]);
 }
 
 #[test]
@@ -517,4 +522,28 @@ fn arms_of_any_name_are_swept_and_those_of_no_list_are_refused() {
         files.map(|it| it.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(names.len(), 5, "{names:?}");
     assert!(names.iter().all(|name| !name.starts_with(['-', '.'])), "{names:?}");
+}
+
+#[test]
+fn a_sweep_that_is_interrupted_says_so_and_the_same_command_goes_on() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::new("sweep-interrupted");
+    let scenario = folder.write("moment.yaml", &MOMENT.replace("laps: 3", "laps: 400"));
+    let output = folder.0.join("sweep").display().to_string();
+    let mut arguments = vec!["sweep", "--rehearse", "--scenario", &scenario, "-o", &output];
+    arguments.extend(["--vary", "max_num_seqs=8", "--starts", "2"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    command.args(&arguments).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let is_first = |line: &std::io::Result<String>| line.as_ref().expect("text").contains("1/4");
+    assert!(lines.any(|line| is_first(&line)), "a start was done");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("the same command goes on")), "{rest:?}");
+    let again = longhaul(&arguments);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(stderr(&again).contains("of 4 runs") && stdout(&again).contains("2 starts each"));
 }

@@ -7,6 +7,7 @@
 mod arms;
 mod paper;
 mod play;
+mod signal;
 mod told;
 
 use std::fs::File;
@@ -25,6 +26,7 @@ use crate::spec::{Scenario, Workload};
 use crate::sweep::{self as schedule, Outcome, STARTS_MIN, Turn};
 use arms::Arm;
 use play::{Ended, Run};
+use signal::Signals;
 
 /// Bounds the starts of an arm: no side of a comparison holds more.
 const STARTS_MAX: u32 = crate::stats::shift::SIDE_MAX as u32;
@@ -203,7 +205,11 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     if kept > 0 {
         tell(&format!("{kept} of {} runs are done already", sweep.order.len()));
     }
+    let mut signals = Signals::listen()?;
     while let Some(turn) = schedule::next(&sweep.order, &outcomes(sweep)) {
+        if signals.came() {
+            return Ok(Some(interrupted(sweep)));
+        }
         paper::put_aside(sweep, turn)?;
         match play::play(sweep, turn)? {
             Ended::Run(run) => {
@@ -212,8 +218,7 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
                 paper::update(sweep)?;
             }
             Ended::Interrupted => {
-                tell(&format!("interrupted; the same command goes on: {}", paper::again(sweep)));
-                return Ok(Some(Exit::Interrupted));
+                return Ok(Some(interrupted(sweep)));
             }
             Ended::Fault(why) => {
                 tell(&format!("error: longhaul failed: {why}"));
@@ -223,6 +228,11 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     }
     paper::update(sweep)?;
     Ok(None)
+}
+
+fn interrupted(sweep: &Sweep) -> Exit {
+    tell(&format!("interrupted; the same command goes on: {}", paper::again(sweep)));
+    Exit::Interrupted
 }
 
 fn outcomes(sweep: &Sweep) -> Vec<(Turn, Outcome)> {

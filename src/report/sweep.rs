@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::compare::decision;
 use super::layout::{LABEL, amount, counted, cut, finish, labelled, table, wrap};
 use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
+use crate::compare::decision::changed as in_words;
 use crate::compare::{Basis, Comparison, Policy, PolicyWord, Row, Word};
 use crate::escape::one_line;
 use crate::spec::recipe::diff::Difference;
@@ -292,14 +293,12 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
     let is_broken = |policy: &&Policy| policy.word == PolicyWord::Broken;
     let broken: Vec<&Policy> = comparison.policies.iter().filter(is_broken).collect();
     let mut all: Vec<String> = broken.iter().map(|policy| told_broken(policy)).collect();
-    // What has a line or a row of its own is told once.
+    let primary = || comparison.rows.iter().filter(|row| row.primary);
+    // What has a line or a row of its own is told once; that starts are few, by the method.
     let is_told = |why: &&String| {
         why.starts_with("to be looked into")
             || broken.iter().any(|policy| why.starts_with(&policy.name))
-            || comparison
-                .rows
-                .iter()
-                .any(|row| row.primary && **why == crate::compare::decision::changed(row))
+            || primary().any(|row| **why == row.why || **why == in_words(row))
     };
     all.extend(comparison.decision.because.iter().filter(|why| !is_told(why)).cloned());
     let left_out = all.len().saturating_sub(REASONS_MAX);

@@ -28,6 +28,18 @@ fn values_stay_with_the_ladders_that_list_them_and_new_ones_go_to_all() {
 }
 
 #[test]
+fn depths_that_are_asked_for_by_name_are_left_out_by_no_cap() {
+    let text = "laps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1], cap: 30s }\n";
+    let cap = |depths: Option<Vec<u64>>| {
+        let asked = Overrides { depths, ..Overrides::default() };
+        let Workload::Ladder(ladder) = scenario(text).with(&asked).unwrap().workloads.remove(0);
+        ladder.cap
+    };
+    assert!(cap(None).is_some());
+    assert_eq!(cap(Some(vec![0, 100_000])), None);
+}
+
+#[test]
 fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
     let asked = Overrides {
         duration: Some(Duration::from_secs(60)),
