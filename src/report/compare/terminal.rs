@@ -5,8 +5,8 @@ use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table
 use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, decision, is_published, is_told, method, noted, policy, seen, tally, variable,
-    variables,
+    beside, columns, headline, is_published, is_told, method, noted, policy, seen, tally, variable,
+    variables, verdicts,
 };
 
 /// Columns of the report.
@@ -17,7 +17,7 @@ const REASONS_MAX: usize = 8;
 
 /// Writes it; `wide` has every row.
 pub fn render(comparison: &Comparison, wide: bool) -> String {
-    let mut lines = cut(&format!("{}  {}", decision(comparison), variables(comparison)), WIDTH, 2);
+    let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
     let under = |label: &str, items: &[String], lines_max: usize| {
         let all = items.iter().flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
@@ -49,7 +49,8 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
     lines.push(String::new());
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
-    let also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    also.insert(0, verdicts(comparison));
     lines.extend(labelled("also", packed(&also, WIDTH - LABEL)));
     lines.extend(labelled("seen", packed(&seen(comparison), WIDTH - LABEL)));
     lines.extend(under("method", &[method(comparison)], 3));
