@@ -61,7 +61,8 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     } else {
         of_primaries(&primary)
     };
-    let suggestive = broken.is_empty()
+    let suggestive = word != Word::Inconclusive
+        && broken.is_empty()
         && !(worse && certain)
         && primary.iter().any(|row| row.word == word && row.is_suggestive());
     let undecided = matches!(word, Word::Inconclusive) || suggestive;
@@ -73,6 +74,7 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
         0
     };
     because.extend(undecidable(&primary, nothing));
+    because.extend(open(&primary));
     Decision { word, suggestive, because, exit_code }
 }
 
@@ -121,6 +123,19 @@ pub fn changed(row: &Row) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
     format!("{} {percent:+.1} %{surely}", measured(row.key))
+}
+
+/// What has an interval and is open all the same, by why it is.
+fn open(primary: &[&Row]) -> Vec<String> {
+    let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
+    let is_open = |row: &&&Row| row.word == Word::Inconclusive && row.basis != Basis::Nothing;
+    for row in primary.iter().filter(is_open) {
+        match whys.iter_mut().find(|(why, _)| *why == row.why) {
+            Some((_, names)) => names.push(measured(row.key)),
+            None => whys.push((&row.why, vec![measured(row.key)])),
+        }
+    }
+    whys.into_iter().map(|(why, names)| format!("open: {}: {why}", names.join(", "))).collect()
 }
 
 /// Why nothing could be decided, where that has one reason for all.

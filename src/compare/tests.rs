@@ -74,6 +74,9 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     let worse = with(900.0);
     assert_eq!((worse.word, worse.suggestive, worse.exit_code), (Word::Regression, true, 0));
     assert_eq!(with(815.0).word, Word::Equivalent);
+    let open = with(850.0);
+    assert_eq!((open.word, open.suggestive), (Word::Inconclusive, false), "{open:?}");
+    assert!(open.because[0].starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
     assert!(with(700.0).suggestive);
 }
 

@@ -1,6 +1,7 @@
 //! A comparison for a terminal or a forum: 80 columns.
 
 use crate::compare::Comparison;
+use crate::measure::Unit;
 use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
 use crate::report::published::{self, Columns};
 
@@ -11,6 +12,9 @@ use super::{
 
 /// Columns of the report.
 const WIDTH: usize = 80;
+
+/// What a throughput is called where there is no room for its name.
+const TOKENS_PER_S: &str = "tok/s";
 
 /// Reasons that are told without `wide`.
 const REASONS_MAX: usize = 8;
@@ -77,6 +81,13 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(told.iter().map(|row| {
         let mut columns = columns(row, rows);
+        if row.key.measure.unit() == Unit::TokensPerSecond {
+            // One column says it for both values, and the word behind them keeps its place.
+            TOKENS_PER_S.clone_into(&mut columns[1]);
+            for value in &mut columns[2..4] {
+                *value = value.replace(&format!(" {TOKENS_PER_S}"), "");
+            }
+        }
         if !wide && let Some(word) = columns.last_mut() {
             // Five words fit, the sixth to the ninth do not: what is below the margin has changed.
             *word = word.replace("changed below the margin", "changed");

@@ -53,6 +53,25 @@ fn a_suggestion_is_marked_wherever_it_stands() {
 }
 
 #[test]
+fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
+    let with = |name: &str, tokens: f64| -> Vec<Start> {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            let (mut place, value) = (key(0, "ttft").place, tokens);
+            place.cell.load = crate::fact::Load::Streams(4);
+            let measure = crate::measure::Measure::parse("throughput").unwrap();
+            let value = crate::compare::Value { value, n: 8 };
+            start.values.insert(crate::compare::Key { place, measure }, value);
+        }
+        starts
+    };
+    let text = terminal::render(&of(&with("a", 42.5), &with("b", 42.5)), false);
+    let row = text.lines().find(|line| line.contains("tok/s")).unwrap();
+    assert!(row.trim_start().starts_with("d0/c4     tok/s      42.5       42.5"), "{text}");
+    assert!(row.trim_end().ends_with("equivalent"), "{text}");
+}
+
+#[test]
 fn markdown_has_the_decision_in_its_first_line_and_lets_no_name_become_markup() {
     let mut candidate = slower();
     candidate[0].gates =
@@ -138,7 +157,10 @@ fn json_is_versioned_and_has_null_where_nothing_is_known() {
     assert_eq!(value["decision"], "inconclusive");
     assert!(value["rows"][0]["low"].is_null() && value["rows"][0]["p_adjusted"].is_null());
     assert_eq!(value["rows"][0]["base"]["starts"], 1);
-    assert_eq!((&value["verdicts"]["base"]["PASS"], &value["unknown"]["base"]), (&1.into(), &false.into()));
+    assert_eq!(
+        (&value["verdicts"]["base"]["PASS"], &value["unknown"]["base"]),
+        (&1.into(), &false.into())
+    );
     assert!(value["gates"].is_array() && value["alone"].is_array());
 }
 

@@ -77,6 +77,10 @@ impl Scenario {
             workloads.into_iter().map(|Workload::Ladder(ladder)| ladder).collect();
         if let Some(depths) = &overrides.depths {
             replace(&mut ladders, depths, |ladder| &mut ladder.depths);
+            // Depths that were named are asked for, however long they take.
+            for ladder in &mut ladders {
+                ladder.cap = None;
+            }
         }
         if let Some(concurrency) = &overrides.concurrency {
             replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);

@@ -28,6 +28,17 @@ fn values_stay_with_the_ladders_that_list_them_and_new_ones_go_to_all() {
 }
 
 #[test]
+fn depths_that_are_named_are_not_left_out_by_a_cap() {
+    let capped = scenario(&TWO.replace("runs: 3", "runs: 3, cap: 30s"));
+    let caps = |scenario: &Scenario| -> Vec<bool> {
+        scenario.workloads.iter().map(|Workload::Ladder(it)| it.cap.is_some()).collect()
+    };
+    assert_eq!(caps(&capped), [true, false]);
+    let asked = Overrides { depths: Some(vec![0, 4096]), ..Overrides::default() };
+    assert_eq!(caps(&capped.with(&asked).unwrap()), [false, false]);
+}
+
+#[test]
 fn gates_on_what_is_no_longer_asked_go_with_a_warning() {
     let asked = Overrides {
         duration: Some(Duration::from_secs(60)),
