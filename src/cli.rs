@@ -98,7 +98,7 @@ struct Asked {
     /// How long, in place of the scenario's duration: 6h, 4h30m, 90s
     #[arg(long, value_name = "TIME", value_parser = unit::duration)]
     duration: Option<Duration>,
-    /// Context depths in tokens, in place of the scenario's: 0,4096,32768
+    /// Context depths in tokens, in place of the scenario's and of its cap: 0,4096,32768
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     depths: Option<Vec<u64>>,
     /// Streams at once, in place of the scenario's: 1,4

@@ -18,8 +18,8 @@ pub mod start;
 #[cfg(test)]
 pub mod story;
 
-pub use decide::{Basis, Margins, Row, Side, Word};
-pub use decision::Decision;
+pub use decide::{Alone, Basis, Margins, Row, Side, Word};
+pub use decision::{Decision, Evidence};
 pub use floor::Floor;
 pub use held::{Alike, Differs, Variable};
 pub use noted::Noted;
@@ -57,14 +57,16 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Test by test, where the base is a published table.
     pub published: Vec<Published>,
-    /// Places that only one side has.
-    pub alone: Vec<Place>,
+    /// What only one side has, what decides first.
+    pub alone: Vec<Alone>,
     /// What is gated by policy, not by test.
     pub policies: Vec<Policy>,
     /// What is not gated and worth knowing.
     pub noted: Vec<Noted>,
     /// For how much of the time each source was looking.
     pub coverage: Vec<Noted>,
+    /// Each side's own verdicts: how many starts have which word.
+    pub verdicts: [Vec<(crate::verdict::Word, u64)>; 2],
     /// Gates of the contract as the candidate's starts held them, the worst of each: text, word, why.
     pub gates: Vec<(String, crate::verdict::Word, String)>,
     /// What it comes to.
@@ -94,7 +96,16 @@ pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) ->
     let differs = held::from_published(base.recipe.as_ref(), candidate);
     let side = std::slice::from_ref(candidate);
     let policies = policy::policies(&[], side);
-    let decision = decision::decide(&[], &policies, &differs, wish, PUBLISHED);
+    let decision = decision::decide(
+        &Evidence {
+            rows: &[],
+            alone: &[],
+            policies: &policies,
+            differs: &differs,
+            nothing: PUBLISHED,
+        },
+        wish,
+    );
     Comparison {
         names: [vec![base.name.clone()], vec![candidate.name.clone()]],
         differs,
@@ -104,6 +115,7 @@ pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) ->
         policies,
         noted: noted::noted(&[], side),
         coverage: noted::coverage(&[], side),
+        verdicts: [Vec::new(), verdicts(side)],
         gates: worst_gates(side),
         decision,
         margins: wish.margins,
@@ -123,12 +135,23 @@ const PUBLISHED: &str =
 /// The runs cannot be compared: different loads without `force`, a side of different recipes,
 /// a floor of another load.
 pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Comparison, Mistake> {
-    let differs = held::differs(base, candidate, wish)?;
+    let mut differs = held::differs(base, candidate, wish)?;
     let floor = floor::fitting(wish.floor.as_ref(), base)?;
-    let (mut rows, alone) = decide::rows(base, candidate, wish.margins, floor);
+    differs.surroundings.extend(floor.iter().flat_map(|floor| floor.beside(base)));
+    let overlap = !differs.forced.is_empty();
+    let (mut rows, alone) = decide::rows(base, candidate, wish.margins, floor, overlap);
     decide::adjust(&mut rows);
     let policies = policy::policies(base, candidate);
-    let decision = decision::decide(&rows, &policies, &differs, wish, NOTHING);
+    let decision = decision::decide(
+        &Evidence {
+            rows: &rows,
+            alone: &alone,
+            policies: &policies,
+            differs: &differs,
+            nothing: NOTHING,
+        },
+        wish,
+    );
     let names = [base, candidate].map(|side| side.iter().map(|it| it.name.clone()).collect());
     let simulated = base.iter().chain(candidate).any(|start| start.simulated);
     let floor_starts = floor.map(|floor| floor.starts);
@@ -141,12 +164,22 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
         policies,
         noted: noted::noted(base, candidate),
         coverage: noted::coverage(base, candidate),
+        verdicts: [base, candidate].map(verdicts),
         gates: worst_gates(candidate),
         decision,
         margins: wish.margins,
         simulated,
         floor_starts,
     })
+}
+
+/// How many starts of a side have which verdict, the best first.
+fn verdicts(side: &[Start]) -> Vec<(crate::verdict::Word, u64)> {
+    let mut all = std::collections::BTreeMap::new();
+    for start in side {
+        *all.entry(start.verdict).or_insert(0) += 1;
+    }
+    all.into_iter().collect()
 }
 
 /// Every gate of a side's contract, with the worst word that any start has for it.

@@ -5,6 +5,7 @@
 //! the asked share of values does not exceed (rank `ceil(p · n)`). It is always
 //! a value that occurred, never one in between that nobody waited for.
 
+pub mod binomial;
 pub mod dist;
 pub mod hdr;
 pub mod many;

@@ -406,7 +406,7 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    for words in ["decide nothing exactly", "num_speculative_tokens=1` is the base", "8/8"] {
+    for words in ["nothing is decided exactly", "num_speculative_tokens=1` is the base", "8/8"] {
         assert!(stderr(&first).contains(words), "{words}: {}", stderr(&first));
     }
     let run = |name: &str| sweep.join("runs").join(name);

@@ -47,6 +47,25 @@ fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_wit
 }
 
 #[test]
+fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once() {
+    let house = House::new();
+    let (base, mut other) = (house.side("a", 1, 2, 1.0), house.side("b", 100, 1, 1.0));
+    other.extend(house.ailing("c", 200, &["start_fails"]));
+    let decision = compared(&base, &other).decision;
+    assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1), "{decision:?}");
+    assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
+    let refused = |one: &[std::path::PathBuf], other: &[std::path::PathBuf]| {
+        house::sides(one, other, &Wish::default()).unwrap_err().to_string()
+    };
+    let twice = [base[0].clone(), base[0].join(".")];
+    assert!(refused(&twice, &other).contains("the same run is given twice"));
+    assert!(refused(&base, &base[1..]).contains("stands on both sides"));
+    let born = [base[0].clone(), house.elsewhere("d", 1)];
+    let wrong = refused(&born, &other);
+    assert!(wrong.contains("two runs are of one server start: server seed 1"), "{wrong}");
+}
+
+#[test]
 fn runs_of_another_seed_are_refused() {
     let house = House::new();
     let (base, other) = (house.side("a", 1, 1, 1.0), house.seeded("b", 9));

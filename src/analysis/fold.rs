@@ -274,6 +274,13 @@ mod tests {
     }
 
     #[test]
+    fn when_the_server_was_started_is_what_its_engine_said_last() {
+        let mut story = Story::soaking();
+        story.started(10.0, 1_700_000_000.25).started(20.0, 1_700_000_900.5);
+        assert_eq!(analysis(&story).notes.server_start_s, Some(1_700_000_900.5));
+    }
+
+    #[test]
     fn folding_twice_and_finishing_in_between_give_the_same() {
         let mut story = Story::soaking();
         story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);

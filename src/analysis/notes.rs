@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source};
+use crate::incident::liveness::STARTED;
 use crate::unit::At;
 
 /// Bounds each list here.
@@ -58,6 +59,9 @@ pub struct Notes {
     pub steps: Vec<ClockStep>,
     /// Histograms that could not be read.
     pub unreadable: u64,
+    /// When the engine's process was started, by its own metrics, seconds since 1970; the last
+    /// word counts.
+    pub server_start_s: Option<f64>,
     drift: Option<(Segment, i64)>,
 }
 
@@ -88,6 +92,11 @@ impl Notes {
                     *times += missed.times;
                     why.clone_from(&missed.why);
                 }
+            }
+            Fact::Reading(reading)
+                if reading.source == Source::Engine && reading.name.ends_with(STARTED) =>
+            {
+                self.server_start_s = Some(reading.last);
             }
             Fact::Clock(clock) => {
                 let before = self.drift.filter(|(segment, _)| *segment == entry.segment);

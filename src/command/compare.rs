@@ -74,15 +74,36 @@ fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
         })?;
         how.floor = Some(floor::read(&text, &place)?);
     }
-    match (wish.base.as_slice(), wish.candidate.as_slice()) {
-        ([table], [run]) if is_published(table) => against(table, run, &how),
-        _ => sides(&wish.base, &wish.candidate, &how),
+    match wish.base.iter().find(|path| is_published(path)) {
+        Some(table) => published(table, wish, &how),
+        None => sides(&wish.base, &wish.candidate, &how),
     }
 }
 
 /// Whether a base is a published table: a file, or the folder of a submission.
 fn is_published(path: &Path) -> bool {
     path.is_file() || !is_run(path) && runs_in(path).is_empty() && path.is_dir()
+}
+
+/// A published table as the base: one table, one run, and no floor.
+fn published(table: &Path, wish: &Wish, how: &crate::compare::Wish) -> Result<Comparison, Mistake> {
+    let refused =
+        |what: &str| Mistake::new(what).hint(format!("longhaul compare {} RUN", table.display()));
+    if wish.base.len() > 1 {
+        return Err(refused("a published table stands alone as the base"));
+    }
+    if how.floor.is_some() {
+        return Err(refused(
+            "nothing is decided by a published table's numbers: --floor has no use",
+        ));
+    }
+    match folders(&wish.candidate)?.as_slice() {
+        [run] => against(table, run, how),
+        several => {
+            let what = format!("a published table is held against one run, not {}", several.len());
+            Err(refused(&what))
+        }
+    }
 }
 
 /// Holds a run against a published table.
@@ -112,12 +133,7 @@ pub fn sides(
     candidate: &[PathBuf],
     how: &crate::compare::Wish,
 ) -> Result<Comparison, Mistake> {
-    let (base, candidate) = (starts(base)?, starts(candidate)?);
-    if let Some(twice) = base.iter().find(|one| candidate.iter().any(|it| it.name == one.name)) {
-        return Err(Mistake::new(format!("`{}` stands on both sides", twice.name))
-            .hint("a run compared with itself is always equivalent, and says nothing"));
-    }
-    decide(&base, &candidate, how)
+    decide(&starts(base)?, &starts(candidate)?, how)
 }
 
 fn text(comparison: &Comparison, format: Format) -> Result<String, Mistake> {
@@ -153,15 +169,15 @@ pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
 /// # Errors
 /// Too few, of several recipes, or not asked the same.
 pub fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
-    let starts = starts(runs)?;
-    let recipe = starts.first().and_then(|start| start.recipe.as_ref());
-    let name = recipe.map_or_else(String::new, |it| it.recipe.source.name.clone());
-    floor::of(&starts, &name)
+    floor::of(&starts(runs)?)
 }
 
-/// Runs as starts. A folder that holds run folders stands for all of them, in the order of
-/// their names.
 fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
+    folders(paths)?.iter().map(|folder| start(folder)).collect()
+}
+
+/// Run folders. A folder that holds some stands for all of them, in the order of their names.
+fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
         if is_run(path) {
@@ -180,7 +196,7 @@ fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
         let what = format!("{} runs on a side; {RUNS_MAX} are the most", folders.len());
         return Err(Mistake::new(what));
     }
-    folders.iter().map(|folder| start(folder)).collect()
+    Ok(folders)
 }
 
 fn is_run(path: &Path) -> bool {
@@ -207,7 +223,8 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
     let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
     About {
         name: folder.display().to_string(),
-        simulated: manifest.simulated,
+        run: run(manifest),
+        server_seed: manifest.simulated.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
         alike: Alike {
             scenario: manifest.scenario.name.clone(),
             scenario_sha256: sha256(scenario.as_bytes()),
@@ -221,6 +238,23 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
         command: manifest.command.clone(),
         surroundings: surroundings(manifest),
     }
+}
+
+/// What a run and its copies have in common, and no other run: when and where it began, and, as
+/// rehearsals all begin at the same instant, what was played.
+fn run(manifest: &Manifest) -> String {
+    let begin = manifest.segments.first();
+    let parts = serde_json::json!([
+        begin.map(|it| (it.wall_us, it.monotonic_us, it.boot_id.clone())),
+        manifest.nodes.iter().map(|node| &node.host).collect::<Vec<_>>(),
+        [&manifest.recipe.sha256, &manifest.scenario.sha256, &manifest.plan_fingerprint],
+        [manifest.seed, manifest.server_seed.unwrap_or(manifest.seed)],
+        [&manifest.overrides, &manifest.fit],
+        [&manifest.container, &manifest.command],
+        manifest.profile.as_ref().map(|profile| &profile.sha256),
+        manifest.ailments,
+    ]);
+    sha256(parts.to_string().as_bytes())
 }
 
 /// The recipe as the manifest has it; files that it includes are not there any more.

@@ -8,7 +8,7 @@ use crate::measure::{Better, Measure, Quantity, Statistic};
 use crate::stats::{many, shift, student};
 
 use super::floor::{Fitting, Spread};
-use super::start::{Key, Place, Start};
+use super::start::{Key, Start};
 
 /// Confidence of the interval that shows a difference, and of the one that shows there is none
 /// (two one-sided tests at 5 %).
@@ -18,6 +18,9 @@ const CONFIDENCE_ALIKE: f64 = 0.90;
 /// Levels after adjustment: no false alarm among the primary ones, one in ten among the others.
 const LEVEL: f64 = 0.05;
 const LEVEL_OTHERS: f64 = 0.10;
+
+/// Starts of a side below which nothing is decided exactly: one that is odd would be most of it.
+pub const STARTS_MIN: usize = 4;
 
 /// What is too small to matter, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +116,8 @@ pub struct Row {
     pub basis: Basis,
     /// What is too small to matter, as a fraction.
     pub margin: f64,
-    /// The two-sided p-value against the margin, adjusted for the other rows of its family.
+    /// The two-sided p-value of what may be claimed (beyond the margin: more than that; within:
+    /// any difference), adjusted for the other rows of its family.
     pub p: Option<f64>,
     /// What it comes to.
     pub word: Word,
@@ -136,17 +140,35 @@ impl Row {
     }
 }
 
-/// All rows of two sides, primary ones first, and the places that only one side has.
+/// A measure at a place that one side has a value of, and the other has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alone {
+    /// What.
+    pub key: Key,
+    /// One of the few that decide.
+    pub primary: bool,
+    /// Whether it is the candidate that has it.
+    pub in_candidate: bool,
+}
+
+/// All rows of two sides, primary ones first, and what only one side has. What decides is chosen
+/// by the base: a value that is gone must not take its row with it. Where loads are not the same,
+/// `overlap`, only what both have can decide.
 pub fn rows(
     base: &[Start],
     candidate: &[Start],
     margins: Margins,
     floor: Option<Fitting<'_>>,
-) -> (Vec<Row>, Vec<Place>) {
+    overlap: bool,
+) -> (Vec<Row>, Vec<Alone>) {
     let (base, candidate) = (gathered(base), gathered(candidate));
-    let shared = base.keys().filter(|key| candidate.contains_key(key));
-    let primaries = primaries(&shared.clone().copied().collect::<Vec<_>>());
-    let mut rows: Vec<Row> = shared
+    let is_shared = |key: &&Key| candidate.contains_key(key);
+    let deciding: Vec<Key> =
+        base.keys().filter(|key| !overlap || is_shared(key)).copied().collect();
+    let primaries = primaries(&deciding);
+    let mut rows: Vec<Row> = base
+        .keys()
+        .filter(is_shared)
         .map(|key| {
             let spread = floor.and_then(|floor| floor.spread(*key));
             let is_primary = primaries.contains(key);
@@ -154,7 +176,7 @@ pub fn rows(
         })
         .collect();
     rows.sort_by_key(|row| (!row.primary, row.key));
-    (rows, alone(&base, &candidate))
+    (rows, alone(&base, &candidate, &primaries))
 }
 
 /// Values of a side by key: one, and how many samples, for each start that has one.
@@ -171,37 +193,38 @@ fn gathered(side: &[Start]) -> Gathered {
     all
 }
 
-fn alone(base: &Gathered, candidate: &Gathered) -> Vec<Place> {
-    let places = |side: &Gathered| side.keys().map(|key| key.place).collect::<Vec<_>>();
-    let (base, candidate) = (places(base), places(candidate));
-    let mut alone: Vec<Place> = base
-        .iter()
-        .filter(|place| !candidate.contains(place))
-        .chain(candidate.iter().filter(|place| !base.contains(place)))
-        .copied()
-        .collect();
-    alone.sort_unstable();
-    alone.dedup();
+fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone> {
+    let only = |one: &Gathered, other: &Gathered, in_candidate| -> Vec<Alone> {
+        let keys = one.keys().filter(|key| !other.contains_key(key));
+        let alone = |key: &Key| Alone { key: *key, primary: primaries.contains(key), in_candidate };
+        keys.map(alone).collect()
+    };
+    let mut alone = only(base, candidate, false);
+    alone.extend(only(candidate, base, true));
+    alone.sort_by_key(|it| (!it.primary, it.key));
     alone
 }
 
-/// The few that decide: TTFT and TPOT, shallowest and deepest, at the lightest load; medians.
+/// The few that decide: the medians of TTFT and TPOT, shallowest and deepest, at the lightest
+/// load, and of the throughput at the heaviest, where there are several streams.
 fn primaries(keys: &[Key]) -> Vec<Key> {
-    let asked = |key: &&Key| key.place.cell.prompt > 0;
-    let depths: Vec<u64> = keys.iter().filter(asked).map(|key| key.place.cell.depth).collect();
-    let ends = [depths.iter().min(), depths.iter().max()];
+    let asked: Vec<Key> = keys.iter().filter(|key| key.place.cell.prompt > 0).copied().collect();
+    let depths = asked.iter().map(|key| key.place.cell.depth);
+    let ends = [depths.clone().min(), depths.max()];
+    let of = |quantity| {
+        let measure = Measure::Of(quantity, Statistic::P50);
+        asked.iter().filter(move |key| key.measure == measure)
+    };
     let mut found = Vec::new();
     for depth in ends.into_iter().flatten() {
         for quantity in [Quantity::Ttft, Quantity::Tpot] {
-            let measure = Measure::Of(quantity, Statistic::P50);
             // Keys are in order, so the first is that of the lightest load.
-            let first = keys
-                .iter()
-                .filter(asked)
-                .find(|key| key.measure == measure && key.place.cell.depth == *depth);
+            let first = of(quantity).find(|key| key.place.cell.depth == depth);
             found.extend(first.copied().filter(|key| !found.contains(key)));
         }
     }
+    let most = of(Quantity::Throughput).map(|key| key.place.cell.streams()).max();
+    found.extend(of(Quantity::Throughput).find(|key| Some(key.place.cell.streams()) == most));
     found
 }
 
@@ -240,7 +263,8 @@ fn row(
         interval: shift.wide.map(back),
         basis: shift.basis,
         margin,
-        p: shift.p,
+        // Where nothing is claimed, nothing is tested.
+        p: shift.p.map(|p| if word == Word::Equivalent { 1.0 } else { p }),
         word,
         why,
     }
@@ -258,12 +282,13 @@ fn side(values: &[Sample]) -> Side {
 
 fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<Spread>) -> Shift {
     let middle = shift::hodges_lehmann(base, candidate).unwrap_or(0.0);
-    // The hypothesis is the margin on the side to which it went; within, there is nothing to test.
-    let limit = margin.copysign(middle);
-    let is_beyond = middle.abs() > margin;
-    if let Some(wide) = shift::interval(base, candidate, CONFIDENCE) {
+    // What is tested is what may be claimed: more than the margin on the side to which it went,
+    // or any difference at all.
+    let claimed = if middle.abs() > margin { margin.copysign(middle) } else { 0.0 };
+    let wide = shift::interval(base, candidate, CONFIDENCE);
+    if let Some(wide) = wide.filter(|_| base.len().min(candidate.len()) >= STARTS_MIN) {
         let narrow = shift::interval(base, candidate, CONFIDENCE_ALIKE);
-        let p = if is_beyond { shift::p_value(base, candidate, limit) } else { Some(1.0) };
+        let p = shift::p_value(base, candidate, claimed);
         return Shift {
             middle,
             wide: Some((wide.low, wide.high)),
@@ -281,8 +306,8 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<Spread>)
         let half = student::two_sided(confidence, spread.freedom)? * error;
         Some((middle - half, middle + half))
     };
-    let beyond = (middle - limit) / error.max(f64::MIN_POSITIVE);
-    let p = if is_beyond { student::p_value(beyond, spread.freedom) } else { Some(1.0) };
+    let beyond = (middle - claimed) / error.max(f64::MIN_POSITIVE);
+    let p = student::p_value(beyond, spread.freedom);
     Shift {
         middle,
         wide: around(CONFIDENCE),
@@ -333,9 +358,14 @@ pub fn adjust(rows: &mut [Row]) {
         let several = values.len();
         for (row, adjusted) in family.iter_mut().zip(adjusting(&values)) {
             row.p = Some(adjusted);
-            if matches!(row.word, Word::Regression | Word::Improved) && adjusted > level {
+            let what = match row.word {
+                Word::Regression | Word::Improved => "beyond the margin",
+                Word::Changed => "different",
+                Word::Equivalent | Word::Inconclusive => continue,
+            };
+            if adjusted > level {
                 row.word = Word::Inconclusive;
-                row.why = format!("beyond the margin, but not surely so among {several} rows");
+                row.why = format!("{what}, but not surely so among {several} rows");
             }
         }
     }

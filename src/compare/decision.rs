@@ -1,10 +1,8 @@
 //! What a comparison comes to: one word, how sure it is, and how the program ends.
 
-use crate::measure::Measure;
-
-use super::decide::{Basis, Row, Word};
+use super::decide::{Alone, Basis, Row, Word};
 use super::policy::{Policy, PolicyWord};
-use super::{Differs, Wish};
+use super::{Differs, Key, Wish};
 
 /// What a comparison comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +17,23 @@ pub struct Decision {
     pub exit_code: u8,
 }
 
-/// Decides; `nothing` says why, where there is no row.
-pub fn decide(
-    rows: &[Row],
-    policies: &[Policy],
-    differs: &Differs,
-    wish: &Wish,
-    nothing: &str,
-) -> Decision {
+/// What is decided of.
+pub struct Evidence<'a> {
+    /// Cell by cell and measure by measure.
+    pub rows: &'a [Row],
+    /// What only one side has.
+    pub alone: &'a [Alone],
+    /// What is gated by policy.
+    pub policies: &'a [Policy],
+    /// What differs beside the load.
+    pub differs: &'a Differs,
+    /// Why nothing is decided, where there is no row.
+    pub nothing: &'a str,
+}
+
+/// Decides.
+pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
+    let Evidence { rows, policies, differs, nothing, .. } = *evidence;
     let mut because = Vec::new();
     let several = wish.one_variable && differs.variables.len() > 1;
     if several {
@@ -43,16 +50,19 @@ pub fn decide(
     because.extend(all(Word::Improved).map(|row| changed(row)));
     let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
     because.extend(others.map(|row| format!("to be looked into: {}", changed(row))));
+    let vanished = vanished(evidence.alone);
+    because.extend(vanished.clone());
     let worse = all(Word::Regression).next().is_some();
     let certain = all(Word::Regression).any(|row| !row.is_suggestive());
     let word = if !broken.is_empty() || worse {
         Word::Regression
-    } else if !unseen.is_empty() {
+    } else if !unseen.is_empty() || vanished.is_some() {
         Word::Inconclusive
     } else {
         of_primaries(&primary)
     };
-    let suggestive = broken.is_empty()
+    let suggestive = word != Word::Inconclusive
+        && broken.is_empty()
         && !(worse && certain)
         && primary.iter().any(|row| row.word == word && row.is_suggestive());
     let undecided = matches!(word, Word::Inconclusive) || suggestive;
@@ -64,7 +74,18 @@ pub fn decide(
         0
     };
     because.extend(undecidable(&primary, nothing));
+    because.extend(open(&primary));
     Decision { word, suggestive, because, exit_code }
+}
+
+/// What decides and has no value in the candidate.
+fn vanished(alone: &[Alone]) -> Option<String> {
+    let names: Vec<String> = alone
+        .iter()
+        .filter(|it| it.primary && !it.in_candidate)
+        .map(|it| measured(it.key))
+        .collect();
+    (!names.is_empty()).then(|| format!("no value in the candidate: {}", names.join(", ")))
 }
 
 fn with(policies: &[Policy], word: PolicyWord) -> impl Iterator<Item = &Policy> {
@@ -90,15 +111,31 @@ fn told(policy: &Policy) -> String {
     format!("{} {} → {}", policy.name, number(policy.base), number(policy.candidate))
 }
 
+/// What a row is of: `ttft at d100000/c1`.
+pub fn measured(key: Key) -> String {
+    let name = key.measure.to_string();
+    let name = name.strip_suffix("_p50").unwrap_or(&name);
+    format!("{name} at d{}/{}", key.place.cell.depth, key.place.cell.load)
+}
+
 /// A row in words: `ttft at d100000/c1 +8.2 %`.
 pub fn changed(row: &Row) -> String {
-    let Measure::Of(quantity, statistic) = row.key.measure else { return String::new() };
-    let cell = row.key.place.cell;
     let percent = (row.ratio - 1.0) * 100.0;
-    let name = Measure::Of(quantity, statistic).to_string();
-    let name = name.strip_suffix("_p50").unwrap_or(&name).to_owned();
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
-    format!("{name} at d{}/{} {percent:+.1} %{surely}", cell.depth, cell.load)
+    format!("{} {percent:+.1} %{surely}", measured(row.key))
+}
+
+/// What has an interval and is open all the same, by why it is.
+fn open(primary: &[&Row]) -> Vec<String> {
+    let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
+    let is_open = |row: &&&Row| row.word == Word::Inconclusive && row.basis != Basis::Nothing;
+    for row in primary.iter().filter(is_open) {
+        match whys.iter_mut().find(|(why, _)| *why == row.why) {
+            Some((_, names)) => names.push(measured(row.key)),
+            None => whys.push((&row.why, vec![measured(row.key)])),
+        }
+    }
+    whys.into_iter().map(|(why, names)| format!("open: {}: {why}", names.join(", "))).collect()
 }
 
 /// Why nothing could be decided, where that has one reason for all.

@@ -2,13 +2,15 @@
 //! differ under one and the same load. Without it a single run a side says
 //! nothing of the recipe; with it, it may suggest something.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Mistake;
 use crate::stats::shift;
 
 use super::start::{Key, Start};
-use super::{Alike, held};
+use super::{Alike, Variable, held};
 
 /// The version of the file.
 const SCHEMA: u32 = 1;
@@ -46,8 +48,8 @@ pub struct Floor {
     pub scenario: String,
     /// Fingerprint of what was asked: text, flags, seed, texts, plan.
     pub load: String,
-    /// The machine of the server, as far as it is known.
-    pub host: String,
+    /// What is around the servers: host, kernel, driver … as far as it is known.
+    pub surroundings: BTreeMap<String, String>,
     /// How many starts.
     pub starts: u32,
     /// Where they are.
@@ -68,7 +70,7 @@ pub struct Spread {
 /// A floor that was found to be of the load that is compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Fitting<'a> {
-    cells: &'a [Cell],
+    floor: &'a Floor,
     /// How many starts it is made of.
     pub starts: u32,
 }
@@ -77,30 +79,52 @@ impl Fitting<'_> {
     /// The spread of a row.
     pub fn spread(&self, key: Key) -> Option<Spread> {
         let (place, measure) = (key.place.to_string(), key.measure.to_string());
-        let cell = self.cells.iter().find(|cell| cell.place == place && cell.measure == measure)?;
+        let mut cells = self.floor.cells.iter();
+        let cell = cells.find(|cell| cell.place == place && cell.measure == measure)?;
         let freedom = u64::from(cell.starts.checked_sub(1)?);
-        (freedom > 0 && cell.deviation.is_finite())
-            .then_some(Spread { deviation: cell.deviation, freedom })
+        (freedom > 0).then_some(Spread { deviation: cell.deviation, freedom })
+    }
+
+    /// What is around the base and was otherwise around the starts of the floor.
+    pub fn beside(&self, base: &[Start]) -> Vec<Variable> {
+        let Some(start) = held::spokesman(base) else { return Vec::new() };
+        let (there, here) = (&self.floor.surroundings, around(start));
+        let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+        let mut all: Vec<Variable> = Vec::new();
+        let mut hold = |what: &str, base: Option<&String>, candidate: Option<&String>| {
+            if base != candidate {
+                let what = format!("noise floor's {what}");
+                all.push(Variable { what, base: base.cloned(), candidate: candidate.cloned() });
+            }
+        };
+        for name in names {
+            hold(name, there.get(name), here.get(name));
+        }
+        hold("recipe", Some(&self.floor.recipe), Some(&recipe(start)));
+        all
     }
 }
 
-/// Makes the floor of several starts of one recipe. `recipe` is its name.
+/// Makes the floor of several starts of one recipe.
 ///
 /// # Errors
-/// Too few starts, of several recipes, or not asked the same.
-pub fn of(starts: &[Start], recipe: &str) -> Result<Floor, Mistake> {
+/// Too few, of several recipes, not asked the same, one of them twice, or one that is not whole.
+pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     if starts.len() < STARTS_MIN {
         let what =
             format!("a noise floor needs {STARTS_MIN} starts, and these are {}", starts.len());
         return Err(Mistake::new(what).hint("six, each a run of its own server start"));
     }
-    held::differs(&starts[..1], starts, &super::Wish::default()).and_then(|differs| {
-        let Some(variable) = differs.variables.first() else { return Ok(()) };
-        let what = format!("a noise floor is of one recipe, and {} differs", variable.what);
-        Err(Mistake::new(what).hint("runs of one recipe"))
-    })?;
+    held::alike(starts)?;
+    for start in starts {
+        let why = start.never_ready.as_ref().map(|_| "its server never came up");
+        if let Some(why) = why.or(start.broken_off) {
+            let what = format!("a noise floor is of whole runs, and one is not: {why}");
+            return Err(Mistake::new(what).at(&start.name).hint("the others, without it"));
+        }
+    }
     let first = &starts[0];
-    let mut values: std::collections::BTreeMap<Key, Vec<f64>> = std::collections::BTreeMap::new();
+    let mut values: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
     for (key, value) in starts.iter().flat_map(|start| &start.values) {
         values.entry(*key).or_default().push(value.value);
     }
@@ -109,10 +133,10 @@ pub fn of(starts: &[Start], recipe: &str) -> Result<Floor, Mistake> {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION").to_owned(),
         simulated: first.simulated,
-        recipe: recipe.to_owned(),
+        recipe: recipe(first),
         scenario: first.alike.scenario.clone(),
         load: load(&first.alike),
-        host: host(first),
+        surroundings: around(first),
         starts: starts.len() as u32,
         runs: starts.iter().map(|start| start.name.clone()).collect(),
         cells,
@@ -150,6 +174,13 @@ pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
         let what = format!("noise floor of schema {}; this longhaul reads {SCHEMA}", floor.schema);
         return Err(Mistake::new(what).at(place));
     }
+    let is_sound = |cell: &Cell| cell.deviation.is_finite() && cell.deviation >= 0.0;
+    if let Some(cell) = floor.cells.iter().find(|cell| !is_sound(cell)) {
+        let what = format!("a deviation of {} is none", cell.deviation);
+        return Err(Mistake::new(what)
+            .at(format!("{place}: {} {}", cell.place, cell.measure))
+            .hint("longhaul floor RUN RUN RUN -o floor.json, made anew"));
+    }
     Ok(floor)
 }
 
@@ -161,7 +192,7 @@ pub fn fitting<'a>(
     floor: Option<&'a Floor>,
     starts: &[Start],
 ) -> Result<Option<Fitting<'a>>, Mistake> {
-    let (Some(floor), Some(start)) = (floor, starts.first()) else { return Ok(None) };
+    let (Some(floor), Some(start)) = (floor, held::spokesman(starts)) else { return Ok(None) };
     let made_for = |what: &str, there: &str, here: &str| {
         Mistake::new(format!("the noise floor is of another {what}: {there}, not {here}"))
             .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine")
@@ -169,10 +200,19 @@ pub fn fitting<'a>(
     if floor.load != load(&start.alike) {
         return Err(made_for("load", &floor.scenario, &start.alike.scenario));
     }
-    if floor.host != host(start) {
-        return Err(made_for("machine", &floor.host, &host(start)));
+    let kind = |simulated: bool| if simulated { "simulated" } else { "real" };
+    if floor.simulated != start.simulated {
+        return Err(made_for("kind of server", kind(floor.simulated), kind(start.simulated)));
     }
-    Ok(Some(Fitting { cells: &floor.cells, starts: floor.starts }))
+    let here = around(start);
+    for name in MUST_BE {
+        let (there, here) = (floor.surroundings.get(name), here.get(name));
+        let word = |value: Option<&String>| value.map_or_else(|| "none".to_owned(), Clone::clone);
+        if there != here {
+            return Err(made_for(name, &word(there), &word(here)));
+        }
+    }
+    Ok(Some(Fitting { floor, starts: floor.starts }))
 }
 
 fn load(alike: &Alike) -> String {
@@ -183,6 +223,16 @@ fn load(alike: &Alike) -> String {
     crate::digest::sha256(whole.as_bytes())
 }
 
-fn host(start: &Start) -> String {
-    start.surroundings.get("host").cloned().unwrap_or_default()
+/// What a floor must not differ in: it is of this machine, and of how the GPU is driven.
+const MUST_BE: [&str; 3] = ["host", "driver", "machine profile"];
+
+/// What is around a start; its ailments and longhaul's version aside, which are the run's.
+fn around(start: &Start) -> BTreeMap<String, String> {
+    let counts = |name: &str| !["longhaul", "ailments"].contains(&name);
+    let all = start.surroundings.iter().filter(|(name, _)| counts(name));
+    all.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn recipe(start: &Start) -> String {
+    start.recipe.as_ref().map_or_else(String::new, |it| it.recipe.source.name.clone())
 }

@@ -27,14 +27,15 @@ pub struct Alike {
 }
 
 impl Alike {
-    /// The names of what differs.
-    fn unlike(&self, other: &Alike) -> Vec<&'static str> {
+    /// The names of what differs. What is only known of a server that came up is not held
+    /// against one that did not.
+    fn unlike(&self, other: &Alike, both_ready: bool) -> Vec<&'static str> {
         let parts = [
             ("scenario", self.scenario_sha256 != other.scenario_sha256),
             ("seed", self.seed != other.seed),
-            ("texts", self.corpus != other.corpus),
-            ("plan", self.plan != other.plan),
-            ("prompt lengths", self.fit != other.fit),
+            ("texts", both_ready && self.corpus != other.corpus),
+            ("plan", both_ready && self.plan != other.plan),
+            ("prompt lengths", both_ready && self.fit != other.fit),
         ];
         parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
@@ -56,49 +57,156 @@ pub struct Variable {
 pub struct Differs {
     /// What the servers were told to be, and what they say they are.
     pub variables: Vec<Variable>,
-    /// Nobody says what the base was served with.
-    pub is_unknown: bool,
+    /// The sides of which nobody says what they were served with: base, candidate.
+    pub unknown: [bool; 2],
     /// What is around them: host, kernel, driver, clocks, longhaul itself.
     pub surroundings: Vec<Variable>,
+    /// What is to be known of how the starts belong together, a sentence each.
+    pub starts: Vec<String>,
     /// Parts of the load that are not the same, compared all the same by `force`.
     pub forced: Vec<&'static str>,
 }
 
 /// What server and engine say of themselves that a recipe may leave open.
-const SAID: [(&str, &str); 4] = [
+const SAID: [(&str, &str); 5] = [
     ("version", "runtime version"),
-    ("image", "container image"),
+    (IMAGE_ID, IMAGE),
+    (IMAGE_NAME, IMAGE),
     ("model_root", "model"),
     ("max_model_len", "max_model_len"),
 ];
 
+/// What a change of the image is called, whichever of its names tells it.
+const IMAGE: &str = "container image";
+const IMAGE_ID: &str = "container_image_id";
+const IMAGE_NAME: &str = "container";
+
 /// What differs.
 ///
 /// # Errors
-/// No run on a side, the loads are not the same and nobody forces it, or a side is of several
+/// No run on a side, a run or a start that counts twice, the loads are not the same and nobody forces it, or a side is of several
 /// recipes.
 pub fn differs(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Differs, Mistake> {
-    let (Some(one), Some(other)) = (base.first(), candidate.first()) else {
+    let (Some(one), Some(other)) = (spokesman(base), spokesman(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
             .hint("longhaul compare BASE CANDIDATE"));
     };
     for (side, word) in [(base, "base"), (candidate, "candidate")] {
         one_recipe(side, word)?;
+        no_start_twice(side)?;
     }
+    no_run_twice(base, candidate)?;
+    let all = || base.iter().chain(candidate);
+    let first = all().find(|start| is_ready(start)).unwrap_or(one);
     let mut forced = BTreeSet::new();
-    for start in base.iter().chain(candidate) {
-        let unlike = one.alike.unlike(&start.alike);
+    for start in all() {
+        let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
         if !unlike.is_empty() && !wish.force {
-            return Err(refused(one, start, &unlike));
+            return Err(refused(first, start, &unlike)
+                .hint("--force compares where they overlap, and marks it"));
         }
         forced.extend(unlike);
     }
     Ok(Differs {
         variables: variables(one, other),
-        is_unknown: false,
+        unknown: [one, other].map(is_unknown),
         surroundings: surroundings(base, candidate),
+        starts: of_starts(base, candidate),
         forced: forced.into_iter().collect(),
     })
+}
+
+/// Whether several starts may stand for one: one recipe, one load, and none of them twice.
+///
+/// # Errors
+/// They may not.
+pub fn alike(side: &[Start]) -> Result<(), Mistake> {
+    no_start_twice(side)?;
+    let Some(first) = spokesman(side) else { return Ok(()) };
+    for start in side {
+        if let Some(variable) = variables(first, start).first() {
+            let what = format!("these are of several recipes: {} differs", variable.what);
+            return Err(Mistake::new(what)
+                .at(format!("{} · {}", first.name, start.name))
+                .hint("runs of one recipe"));
+        }
+        let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
+        if !unlike.is_empty() {
+            return Err(refused(first, start, &unlike));
+        }
+    }
+    Ok(())
+}
+
+fn is_ready(start: &Start) -> bool {
+    start.never_ready.is_none()
+}
+
+/// The start of a side that says most of itself: one that came up, where any did.
+pub fn spokesman(side: &[Start]) -> Option<&Start> {
+    side.iter().find(|start| is_ready(start)).or(side.first())
+}
+
+/// Whether neither recipe nor command of a server is known.
+fn is_unknown(start: &Start) -> bool {
+    start.recipe.is_none() && start.command.is_none()
+}
+
+/// A run that is there twice, itself or as a copy, would count for two.
+fn no_run_twice(base: &[Start], candidate: &[Start]) -> Result<(), Mistake> {
+    let twice = base.iter().find_map(|one| {
+        let same = candidate.iter().find(|other| other.run == one.run)?;
+        Some((one, same))
+    });
+    let Some((one, other)) = twice else { return Ok(()) };
+    Err(Mistake::new(format!("`{}` stands on both sides", one.name))
+        .at(format!("{} · {}", one.name, other.name))
+        .hint("a run compared with itself is always equivalent, and says nothing"))
+}
+
+/// One living server on both sides is no accident of the kind that a test of starts is about, and
+/// runs of unknown birth may be of one start: both are said.
+fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
+    let mut told = Vec::new();
+    let is_shared = |one: &&Start| {
+        let same = |other: &Start| one.born.is_some() && one.born == other.born;
+        !one.simulated && candidate.iter().any(same)
+    };
+    if base.iter().any(|one| is_shared(&one)) {
+        told.push("one and the same server start on both sides".to_owned());
+    }
+    for (side, word) in [(base, "base"), (candidate, "candidate")] {
+        let unknown = side.iter().filter(|start| is_ready(start) && start.born.is_none()).count();
+        if side.len() > 1 && unknown > 1 {
+            told.push(format!(
+                "whether {unknown} runs of the {word} are of {unknown} server starts is not known"
+            ));
+        }
+    }
+    told
+}
+
+/// Starts of a side that are known to be one and the same share its luck.
+fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
+    for (index, one) in side.iter().enumerate() {
+        let before = &side[..index];
+        let at = |other: &Start| format!("{} · {}", other.name, one.name);
+        if let Some(other) = before.iter().find(|other| other.run == one.run) {
+            return Err(Mistake::new("the same run is given twice")
+                .at(at(other))
+                .hint("every run once; copies of one count as one"));
+        }
+        let same = |other: &&Start| other.born.is_some() && other.born == one.born;
+        if let Some(other) = before.iter().find(same) {
+            let born = one.born.as_deref().unwrap_or_default();
+            return Err(Mistake::new(format!("two runs are of one server start: {born}"))
+                .at(at(other))
+                .hint("one of them: what is compared are starts, and these two share one's luck")
+                .hint("the server started anew before each run, as `longhaul sweep` does")
+                .hint("--server-seed N, another for each run, where it is simulated"));
+        }
+    }
+    Ok(())
 }
 
 /// What differs between what a published table was measured with and a run.
@@ -107,7 +215,7 @@ pub fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
         (Some(one), Some(other)) => changed(one, other),
         _ => Vec::new(),
     };
-    Differs { variables, is_unknown: recipe.is_none(), ..Differs::default() }
+    Differs { variables, unknown: [recipe.is_none(), is_unknown(candidate)], ..Differs::default() }
 }
 
 fn changed(one: &Reading, other: &Reading) -> Vec<Variable> {
@@ -125,12 +233,11 @@ fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
     Mistake::new(what)
         .at(format!("{} · {}", at(one), at(other)))
         .hint("run both with the same scenario, flags and seed")
-        .hint("--force compares where they overlap, and marks it")
 }
 
 /// Starts of one side must be of one recipe, or nobody knows what they are starts of.
 fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
-    let Some(first) = side.first() else { return Ok(()) };
+    let Some(first) = spokesman(side) else { return Ok(()) };
     for start in side {
         if let Some(variable) = variables(first, start).first() {
             let what = format!("the {word} mixes recipes: {} differs", variable.what);
@@ -162,16 +269,19 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
     if has_moved("container") {
         return variables;
     }
-    let said: Vec<Variable> = SAID
-        .iter()
-        .filter(|(_, name)| !has_moved(name))
-        .filter_map(|(subject, name)| {
-            let (base, candidate) = (one.identity.get(*subject)?, other.identity.get(*subject)?);
-            (base != candidate).then(|| variable(name, Some(base), Some(candidate)))
-        })
-        .collect();
+    let mut said: Vec<Variable> = Vec::new();
+    // By its id an image is known for sure; its names are many.
+    let by_id = [one, other].iter().all(|start| start.identity.contains_key(IMAGE_ID));
+    let counts = |subject: &str| !(by_id && subject == IMAGE_NAME);
+    for (subject, name) in SAID.iter().filter(|it| counts(it.0) && !has_moved(it.1)) {
+        let (base, candidate) = (one.identity.get(*subject), other.identity.get(*subject));
+        let differ = base.is_some() && candidate.is_some() && base != candidate;
+        if differ && said.iter().all(|known| known.what != *name) {
+            said.push(variable(name, base, candidate));
+        }
+    }
     // The image's name and digest say what the version only follows from.
-    let image = said.iter().any(|variable| variable.what == "container image");
+    let image = said.iter().any(|variable| variable.what == IMAGE);
     variables.extend(said.into_iter().filter(|it| !(image && it.what == "runtime version")));
     variables
 }
@@ -196,7 +306,12 @@ fn surroundings(base: &[Start], candidate: &[Start]) -> Vec<Variable> {
     };
     names
         .into_iter()
-        .filter(|name| base.get(*name) != candidate.get(*name))
+        .filter(|name| {
+            let is_mixed = [&base, &candidate]
+                .iter()
+                .any(|side| side.get(*name).is_some_and(|it| it.len() > 1));
+            is_mixed || base.get(*name) != candidate.get(*name)
+        })
         .map(|name| Variable {
             what: name.clone(),
             base: words(base.get(name)),

@@ -1,8 +1,11 @@
 //! What is gated by policy, not by test: crashes, OOMs, hangs, parser faults,
-//! starts that fail, and gates of the contract that the base held. No test could
+//! bad endings, starts that fail, and gates of the contract that the base held. No test could
 //! find a single crash significant, and nobody would want to wait for six.
 
+use std::collections::BTreeSet;
+
 use crate::measure::{Count, Measure};
+use crate::stats::binomial::clopper_pearson;
 use crate::verdict::Word;
 use crate::verdict::gate::event_name;
 
@@ -48,6 +51,10 @@ pub struct Policy {
     pub why: String,
 }
 
+/// A share of bad endings is worse where it is surely larger, and by more than one in a hundred.
+const FAILED_CONFIDENCE: f64 = 0.95;
+const FAILED_MARGIN: f64 = 0.01;
+
 /// The events whose new occurrence breaks the comparison.
 const GATED: [Count; 3] = [Count::Crashes, Count::Ooms, Count::Hangs];
 
@@ -56,6 +63,7 @@ pub fn policies(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
     let mut policies: Vec<Policy> =
         GATED.iter().map(|count| of_event(*count, base, candidate)).collect();
     policies.push(parser_faults(base, candidate));
+    policies.push(failed_requests(base, candidate));
     policies.push(starts(base, candidate));
     policies.extend(contract(base, candidate));
     policies
@@ -65,13 +73,16 @@ fn hours(side: &[Start]) -> f64 {
     side.iter().map(|start| start.hours).sum()
 }
 
-/// What the base's rate allows in the candidate's hours, rounded up: a base that crashed twice
-/// in ten hours makes one crash in three nothing new.
-fn allowed(seen: u64, base: &[Start], candidate: &[Start]) -> u64 {
-    if hours(base) <= 0.0 {
-        return seen;
-    }
-    (seen as f64 * hours(candidate) / hours(base) - 1e-9).ceil().max(0.0) as u64
+fn answers(side: &[Start]) -> f64 {
+    side.iter().map(|start| start.errors.1 as f64).sum()
+}
+
+/// What the base's rate allows in the candidate's share of time or answers, rounded up: a base
+/// that crashed twice in ten hours makes one crash in three nothing new. It is never more than
+/// the base has seen: of one crash in an hour nobody concludes eight in a night.
+fn allowed(seen: u64, base: f64, candidate: f64) -> u64 {
+    let share = if base > 0.0 { (candidate / base).clamp(0.0, 1.0) } else { 1.0 };
+    (seen as f64 * share - 1e-9).ceil().max(0.0) as u64
 }
 
 fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
@@ -80,9 +91,8 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
     };
     let dark = |side: &[Start]| -> Vec<String> {
         let all = side.iter().filter_map(|start| start.event(count));
-        let mut words: Vec<String> = all.flat_map(|event| event.dark.clone()).collect();
-        words.dedup();
-        words
+        let words: BTreeSet<String> = all.flat_map(|event| event.dark.clone()).collect();
+        words.into_iter().collect()
     };
     let name = Measure::Count(count).to_string();
     let (before, now) = (seen(base), seen(candidate));
@@ -98,7 +108,7 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
         word,
         why,
     };
-    if now > allowed(before, base, candidate) {
+    if now > allowed(before, hours(base), hours(candidate)) {
         let why =
             if before == 0 { "new".to_owned() } else { "more often than in the base".to_owned() };
         return policy(PolicyWord::Broken, why);
@@ -114,7 +124,7 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
 fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
     let sum = |side: &[Start]| -> u64 { side.iter().map(|start| start.parser_faults).sum() };
     let (before, now) = (sum(base), sum(candidate));
-    let broken = now > allowed(before, base, candidate);
+    let broken = now > allowed(before, answers(base), answers(candidate));
     Policy {
         name: "parser_faults".to_owned(),
         base: (!base.is_empty()).then_some(before),
@@ -124,6 +134,31 @@ fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
             (false, _) => String::new(),
             (true, 0) => "new".to_owned(),
             (true, _) => "more often than in the base".to_owned(),
+        },
+    }
+}
+
+/// Requests that ended badly: broken where the candidate's share is surely above the base's, and
+/// by enough to matter.
+fn failed_requests(base: &[Start], candidate: &[Start]) -> Policy {
+    let sum = |side: &[Start]| {
+        side.iter().fold((0, 0), |sum, start| (sum.0 + start.errors.0, sum.1 + start.errors.1))
+    };
+    let (before, now) = (sum(base), sum(candidate));
+    let share = |(bad, of): (u64, u64)| if of > 0 { bad as f64 / of as f64 } else { 0.0 };
+    let least = clopper_pearson(now.0, now.1, FAILED_CONFIDENCE).0;
+    let most = clopper_pearson(before.0, before.1, FAILED_CONFIDENCE).1;
+    let broken = before.1 > 0 && least > most && share(now) - share(before) > FAILED_MARGIN;
+    let percent = |of| format!("{:.1} %", 100.0 * share(of));
+    Policy {
+        name: "failed_requests".to_owned(),
+        base: (before.1 > 0).then_some(before.0),
+        candidate: (now.1 > 0).then_some(now.0),
+        word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
+        why: if broken {
+            format!("{} of all requests ended badly, {} in the base", percent(now), percent(before))
+        } else {
+            String::new()
         },
     }
 }
@@ -144,32 +179,40 @@ fn starts(base: &[Start], candidate: &[Start]) -> Policy {
     }
 }
 
-/// Gates of the contract that every start of the base held, and that the candidate broke.
+/// Gates of the contract that the base held, and that the candidate broke or did not show. The
+/// base held one that some start of it passed and none failed.
 fn contract(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
-    let word_of = |start: &Start, text: &str| {
-        start.gates.iter().find(|(known, ..)| known == text).map(|(_, word, _)| *word)
+    let words = |side: &[Start], text: &str| -> Vec<Word> {
+        let gates = side.iter().flat_map(|start| &start.gates);
+        gates.filter(|(known, ..)| known == text).map(|(_, word, _)| *word).collect()
     };
-    let mut broken = Vec::new();
-    for (text, _, why) in candidate
-        .iter()
-        .flat_map(|start| &start.gates)
-        .filter(|(text, word, _)| *word == Word::Fail && !is_of_event(text))
-    {
-        let held =
-            !base.is_empty() && base.iter().all(|start| word_of(start, text) == Some(Word::Pass));
-        if held && !broken.iter().any(|policy: &Policy| policy.name == *text) {
-            let failed =
-                candidate.iter().filter(|start| word_of(start, text) == Some(Word::Fail)).count();
-            broken.push(Policy {
-                name: text.clone(),
-                base: Some(0),
-                candidate: Some(failed as u64),
-                word: PolicyWord::Broken,
-                why: format!("the base held it: {why}"),
-            });
+    let mut told: Vec<Policy> = Vec::new();
+    for (text, ..) in base.iter().flat_map(|start| &start.gates) {
+        let before = words(base, text);
+        let held = before.contains(&Word::Pass) && !before.contains(&Word::Fail);
+        if !held || is_of_event(text) || told.iter().any(|policy| policy.name == *text) {
+            continue;
         }
+        let now = words(candidate, text);
+        let failed = now.iter().filter(|word| **word == Word::Fail).count() as u64;
+        let word = match (failed, now.contains(&Word::Pass)) {
+            (1.., _) => PolicyWord::Broken,
+            (0, false) => PolicyWord::NotObserved,
+            (0, true) => continue,
+        };
+        let worst = if word == PolicyWord::Broken { Word::Fail } else { Word::Inconclusive };
+        let gates = candidate.iter().flat_map(|start| &start.gates);
+        let why = gates.filter(|(known, of, _)| known == text && *of == worst).map(|it| &it.2);
+        let why = why.map(String::as_str).find(|why| !why.is_empty()).unwrap_or("not judged");
+        told.push(Policy {
+            name: text.clone(),
+            base: Some(0),
+            candidate: (word == PolicyWord::Broken).then_some(failed),
+            word,
+            why: format!("the base held it: {why}"),
+        });
     }
-    broken
+    told
 }
 
 /// Gates on events have policies of their own.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::analysis::{Analysis, statistic};
+use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{Cell, Class, ClosedBecause, Ended};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::recipe::Reading;
@@ -96,6 +96,10 @@ pub struct Event {
 pub struct Start {
     /// Its name: the run folder.
     pub name: String,
+    /// Fingerprint of the run itself: a copy has the same.
+    pub run: String,
+    /// The server's own start, where it is known: two runs against one living server have the same.
+    pub born: Option<String>,
     /// Whether the server was longhaul's own model of one.
     pub simulated: bool,
     /// Hours of service under load that were judged.
@@ -112,9 +116,11 @@ pub struct Start {
     pub errors: (u64, u64),
     /// Why it never became ready, where it did not.
     pub never_ready: Option<String>,
-    /// Its own word, and the gates of its contract: each as text, its word, and why.
+    /// Why it is not all of what was planned, where it was broken off.
+    pub broken_off: Option<&'static str>,
+    /// Its own word.
     pub verdict: Word,
-    /// The gates.
+    /// The gates of its contract: each as text, its word, and why.
     pub gates: Vec<(String, Word, String)>,
     /// What must be the same for two runs to be comparable.
     pub alike: Alike,
@@ -135,8 +141,10 @@ pub struct Start {
 pub struct About {
     /// The run folder.
     pub name: String,
-    /// Whether the server was simulated.
-    pub simulated: bool,
+    /// Fingerprint of the run itself.
+    pub run: String,
+    /// What a simulated server's noise was made from; `None` where the server was none.
+    pub server_seed: Option<u64>,
     /// What must be the same.
     pub alike: Alike,
     /// What was served.
@@ -155,7 +163,9 @@ impl Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
         Start {
             name: about.name,
-            simulated: about.simulated,
+            run: about.run,
+            born: born(about.server_seed, &analysis.notes),
+            simulated: about.server_seed.is_some(),
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values: values(analysis),
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
@@ -163,6 +173,7 @@ impl Start {
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             never_ready: never_ready(verdict),
+            broken_off: broken_off(verdict),
             verdict: verdict.word,
             gates: gates(verdict),
             alike: about.alike,
@@ -177,6 +188,27 @@ impl Start {
     /// What befell it of a kind.
     pub fn event(&self, count: Count) -> Option<&Event> {
         self.events.iter().find(|event| event.count == count)
+    }
+}
+
+/// The start of the server that answered last: by what its engine or its container says.
+fn born(server_seed: Option<u64>, notes: &Notes) -> Option<String> {
+    let said = |subject: &str| notes.identity.get(subject);
+    if let Some(seed) = server_seed {
+        return Some(format!("server seed {seed}"));
+    }
+    let container = || Some(format!("{} {}", said("container_id")?, said("container_started")?));
+    notes.server_start_s.map(|seconds| format!("process start {seconds}")).or_else(container)
+}
+
+/// What happened to a run that its plan did not ask for and its server did not do.
+fn broken_off(verdict: &Verdict) -> Option<&'static str> {
+    match verdict.closed {
+        Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice) => Some("interrupted"),
+        Some(ClosedBecause::StopOnFail) => Some("stopped at its first broken gate"),
+        Some(ClosedBecause::Fault) => Some("ended by a failure of longhaul's own"),
+        None => Some("killed, or not at its end yet"),
+        Some(_) => None,
     }
 }
 

@@ -26,6 +26,8 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
     let event = |count: &Count| Event { count: *count, seen: 0, dark: Vec::new(), asked: true };
     Start {
         name: name.to_owned(),
+        run: name.to_owned(),
+        born: Some(format!("start of {name}")),
         simulated: false,
         hours: 6.0,
         values: values.iter().map(|(key, value)| (*key, Value { value: *value, n: 80 })).collect(),
@@ -34,12 +36,13 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         parser_faults: 0,
         errors: (0, 80),
         never_ready: None,
+        broken_off: None,
         verdict: crate::verdict::Word::Pass,
         gates: Vec::new(),
         alike: Alike { scenario: "short".to_owned(), seed: 1, ..Alike::default() },
         recipe: None,
         container: None,
-        command: None,
+        command: Some("vllm serve m".to_owned()),
         surroundings: BTreeMap::new(),
         identity: BTreeMap::new(),
     }

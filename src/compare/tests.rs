@@ -1,7 +1,10 @@
 use super::story::{key, side, start};
 use super::*;
+use crate::measure::Measure;
 use crate::rng::Rng;
-use crate::spec::recipe::{Wishes, read_as};
+
+mod held;
+mod policy;
 
 const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
 const SLOWER: [f64; 6] = [842.0, 851.0, 838.0, 860.0, 845.0, 829.0];
@@ -65,19 +68,22 @@ fn one_run_a_side_decides_nothing_by_its_numbers() {
 
 #[test]
 fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
-    let floor = floor::of(&side("floor", &A), "r").unwrap();
+    let floor = floor::of(&side("floor", &A)).unwrap();
     let wish = Wish { floor: Some(floor), ..Wish::default() };
     let with = |ms: f64| compare(&side("a", &A[..1]), &side("b", &[ms]), &wish).unwrap().decision;
     let worse = with(900.0);
     assert_eq!((worse.word, worse.suggestive, worse.exit_code), (Word::Regression, true, 0));
     assert_eq!(with(815.0).word, Word::Equivalent);
+    let open = with(850.0);
+    assert_eq!((open.word, open.suggestive), (Word::Inconclusive, false), "{open:?}");
+    assert!(open.because[0].starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
     assert!(with(700.0).suggestive);
 }
 
 #[test]
 fn a_floor_of_another_load_or_of_too_few_is_refused() {
-    assert!(floor::of(&side("floor", &A[..2]), "r").is_err());
-    let floor = floor::of(&side("floor", &A), "r").unwrap();
+    assert!(floor::of(&side("floor", &A[..2])).is_err());
+    let floor = floor::of(&side("floor", &A)).unwrap();
     let wish = Wish { floor: Some(floor), ..Wish::default() };
     let other = |mut starts: Vec<Start>| {
         for start in &mut starts {
@@ -87,136 +93,6 @@ fn a_floor_of_another_load_or_of_too_few_is_refused() {
     };
     let wrong = compare(&other(side("a", &A)), &other(side("b", &A)), &wish).unwrap_err();
     assert!(wrong.to_string().contains("noise floor is of another load"), "{wrong}");
-}
-
-#[test]
-fn a_faster_candidate_that_died_once_is_no_improvement() {
-    let mut faster = side("b", &times(0.8));
-    faster[3].events[0].seen = 1;
-    let decision = compared(&side("a", &A), &faster).decision;
-    assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1));
-    assert!(decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
-}
-
-#[test]
-fn a_crash_as_often_as_in_the_base_is_nothing_new() {
-    let crashed = |values: &[f64], times: u64| {
-        let mut starts = side("x", values);
-        starts[0].events[0].seen = times;
-        starts
-    };
-    let word =
-        |base, candidate| policy::policies(&crashed(&A, base), &crashed(&SAME, candidate))[0].word;
-    assert_eq!(word(1, 1), PolicyWord::Held);
-    assert_eq!(word(1, 2), PolicyWord::Broken);
-    assert_eq!(word(0, 1), PolicyWord::Broken);
-}
-
-#[test]
-fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
-    let dark = |asked: bool| {
-        let mut starts = side("b", &SAME);
-        for start in &mut starts {
-            start.events[1].dark = vec!["server log not read".to_owned()];
-            start.events[1].asked = asked;
-        }
-        compared(&side("a", &A), &starts)
-    };
-    assert_eq!(dark(true).decision.exit_code, 3);
-    assert_eq!(dark(true).decision.word, Word::Inconclusive);
-    assert_eq!(dark(false).decision.exit_code, 0);
-    assert_eq!(dark(false).policies[1].candidate, None);
-}
-
-#[test]
-fn a_start_that_fails_is_news() {
-    let mut starts = side("b", &SAME);
-    starts[5].values.clear();
-    starts[5].never_ready = Some("the draft model is not supported".to_owned());
-    let decision = compared(&side("a", &A), &starts).decision;
-    assert_eq!(decision.exit_code, 1);
-    assert!(decision.because[0].contains("the draft model"), "{:?}", decision.because);
-}
-
-#[test]
-fn different_loads_are_refused_and_forced_ones_are_marked() {
-    let mut other = side("b", &SAME);
-    for start in &mut other {
-        start.alike.seed = 9;
-    }
-    let wrong = compare(&side("a", &A), &other, &Wish::default()).unwrap_err();
-    assert!(wrong.to_string().contains("seed differ"), "{wrong}");
-    let wish = Wish { force: true, ..Wish::default() };
-    let forced = compare(&side("a", &A), &other, &wish).unwrap();
-    assert_eq!(forced.differs.forced, ["seed"]);
-}
-
-fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
-    let text = format!("model: m\ncontainer: i\ncommand: vllm serve m {settings}\n");
-    let source = crate::spec::Source { name: "r".into(), origin: "r.yaml".into(), text };
-    let reading = read_as(&source, &Wishes::default(), &|_| Ok(None)).unwrap();
-    let with = |start| Start { recipe: Some(reading.clone()), ..start };
-    starts.into_iter().map(with).collect()
-}
-
-#[test]
-fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
-    let base = served(side("a", &A), "--max-num-seqs 4");
-    let one = served(side("b", &SAME), "--max-num-seqs 8");
-    let two = served(side("b", &SAME), "--max-num-seqs 8 --kv-cache-dtype fp8");
-    let names = |candidate: &[Start]| -> Vec<String> {
-        let found = compared(&base, candidate).differs.variables;
-        found.into_iter().map(|variable| variable.what).collect()
-    };
-    assert_eq!(names(&one), ["max_num_seqs"]);
-    assert_eq!(names(&two), ["kv_cache_dtype", "max_num_seqs"]);
-    let wish = Wish { one_variable: true, ..Wish::default() };
-    assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit_code, 1);
-    assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit_code, 0);
-    let mut mixed = one;
-    mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
-    assert!(compare(&base, &mixed, &wish).unwrap_err().to_string().contains("mixes recipes"));
-}
-
-#[test]
-fn of_recipes_that_cannot_be_read_again_what_they_came_to_is_compared() {
-    let of = |name: &str, command: &str| -> Vec<Start> {
-        let with = |start| Start { command: Some(command.to_owned()), ..start };
-        side(name, &A).into_iter().map(with).collect()
-    };
-    let differs = |other: &str| compared(&of("a", "serve x"), &of("b", other)).differs.variables;
-    assert_eq!(differs("serve y")[0].what, "command");
-    assert!(differs("serve x").is_empty());
-}
-
-#[test]
-fn another_version_behind_the_same_recipe_is_a_change_too() {
-    let of = |name: &str, version: &str| {
-        let mut starts = side(name, &A);
-        for start in &mut starts {
-            start.identity.insert("version".to_owned(), version.to_owned());
-            start.surroundings.insert("kernel".to_owned(), version.to_owned());
-        }
-        starts
-    };
-    let differs = compared(&of("a", "0.19"), &of("b", "0.20")).differs;
-    assert_eq!(differs.variables[0].what, "runtime version");
-    assert_eq!(differs.surroundings[0].what, "kernel");
-}
-
-#[test]
-fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
-    use crate::verdict::Word::{Fail, Pass};
-    let with = |word| {
-        let mut starts = side("x", &SAME);
-        for start in &mut starts {
-            start.gates = vec![("ttft_p95: 2s".to_owned(), word, "over its limit".to_owned())];
-        }
-        starts
-    };
-    let broken = policy::policies(&with(Pass), &with(Fail));
-    assert_eq!(broken.last().unwrap().word, PolicyWord::Broken);
-    assert_eq!(policy::policies(&with(Fail), &with(Fail)).len(), 5);
 }
 
 /// Starts of one machine, a spread of 1 % between them, one of the sides `factor` times as slow.
@@ -254,4 +130,67 @@ fn beyond_the_margin_by_chance_among_many_is_not_called_a_regression() {
     let row = &compared(&side("a", &A[..4]), &side("b", &times(1.3)[..4])).rows[0];
     assert_eq!(row.word, Word::Inconclusive);
     assert!(row.why.contains("among 4 rows"), "{}", row.why);
+}
+
+#[test]
+fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
+    let crowd = |ms: f64, tokens: f64| {
+        let mut all = side("x", &[ms]).remove(0);
+        let (measure, mut place) =
+            (Measure::parse("throughput").unwrap(), all.values.keys().next().unwrap().place);
+        place.cell.load = crate::fact::Load::Streams(8);
+        all.values.insert(Key { place, measure }, Value { value: tokens, n: 40 });
+        all
+    };
+    let of = |name: &str, ms: &[f64], tokens: f64| -> Vec<Start> {
+        let named = |(index, ms): (usize, &f64)| {
+            let name = format!("{name}-{index}");
+            Start {
+                run: name.clone(),
+                born: Some(name.clone()),
+                name,
+                ..crowd(*ms, tokens * ms / 800.0)
+            }
+        };
+        ms.iter().enumerate().map(named).collect()
+    };
+    let comparison = compared(&of("a", &A, 180.0), &of("b", &SAME, 120.0));
+    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Regression, 1));
+    let because = &comparison.decision.because[0];
+    assert!(because.starts_with("throughput at d0/c8 -33"), "{because}");
+}
+
+#[test]
+fn a_row_that_decides_and_is_gone_from_the_candidate_leaves_it_open() {
+    let mut gone = side("b", &SAME);
+    for start in &mut gone {
+        start.values.remove(&key(4096, "tpot"));
+    }
+    let comparison = compared(&side("a", &A), &gone);
+    assert_eq!(comparison.decision.word, Word::Inconclusive);
+    let because = &comparison.decision.because;
+    assert_eq!(because[0], "no value in the candidate: tpot at d4096/c1");
+    assert_eq!(comparison.alone[0].key, key(4096, "tpot"));
+    let strict = Wish { strict: true, ..Wish::default() };
+    assert_eq!(compare(&side("a", &A), &gone, &strict).unwrap().decision.exit_code, 3);
+    let more = compared(&gone, &side("c", &A));
+    assert!(more.alone[0].in_candidate && !more.alone[0].primary, "{:?}", more.alone);
+    assert_eq!(more.decision.word, Word::Equivalent);
+}
+
+#[test]
+fn three_starts_of_a_side_decide_nothing_however_many_the_other_has() {
+    let many: Vec<f64> = A.iter().chain(&SAME).copied().collect();
+    let row = &compared(&side("a", &many), &side("b", &times(1.3)[..3])).rows[0];
+    assert_eq!((row.word, row.basis), (Word::Inconclusive, Basis::Nothing));
+    assert_eq!(row.why, "12 and 3 starts: an exact interval needs four a side");
+}
+
+#[test]
+fn different_by_chance_among_many_rows_is_not_called_changed() {
+    // Four a side can just show a difference in one row: not in one of four.
+    let slower: Vec<f64> = A[..4].iter().map(|value| value * 1.04).collect();
+    let row = &compared(&side("a", &A[..4]), &side("b", &slower)).rows[0];
+    assert_eq!(row.word, Word::Inconclusive);
+    assert_eq!(row.why, "different, but not surely so among 4 rows");
 }

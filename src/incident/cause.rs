@@ -375,7 +375,14 @@ impl Causes {
         let first = At(request.sent.0.saturating_add(ttft_us));
         let Some(case) = self.cases.last_mut() else { return };
         let broke = case.broke;
+        let hung = case.marks.iter().any(|shown| shown.mark == Mark::Hung);
         let incident = &mut case.incident;
+        let detected = incident.recovery.detected.filter(|_| incident.segment == entry.segment);
+        // What a hang held and let go was in flight too, though it ended well.
+        if detected.is_some_and(|at| hung && request.sent <= at && at < request.done) {
+            incident.in_flight += 1;
+            incident.depth = incident.depth.max(Some(request.cell.depth));
+        }
         let began = incident.recovery.detected.unwrap_or(incident.from).max(broke);
         if incident.segment != entry.segment || first <= began {
             return;

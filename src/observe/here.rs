@@ -22,6 +22,12 @@ pub fn driver() -> Option<String> {
     first_line("/sys/module/nvidia/version")
 }
 
+/// By what rule the clocks of the first CPU are set, where the kernel says it.
+pub fn clocks() -> Option<String> {
+    let governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")?;
+    Some(format!("cpu governor {governor}"))
+}
+
 /// Microseconds since boot, where they can be read.
 pub fn uptime_us() -> Option<u64> {
     let seconds: f64 = first_line("/proc/uptime")?.split(' ').next()?.parse().ok()?;

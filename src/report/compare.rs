@@ -10,7 +10,10 @@ pub mod terminal;
 use std::fmt::Write;
 
 use crate::analysis::coverage::COVERED_MIN;
-use crate::compare::{Basis, Comparison, Margins, Noted, Place, Policy, Row, Variable, Word};
+use crate::compare::decision::measured;
+use crate::compare::{
+    Alone, Basis, Comparison, Margins, Noted, Place, Policy, Row, Variable, Word,
+};
 use crate::measure::Measure;
 
 use super::layout::{amount, counted};
@@ -32,15 +35,31 @@ pub fn decision(comparison: &Comparison) -> String {
     format!("{label}{word}{surely}")
 }
 
+/// The same with what it does not speak of: `EQUIVALENT where it decides, 2 rows to be looked into`.
+pub fn headline(comparison: &Comparison) -> String {
+    let others = comparison.rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    let decision = decision(comparison);
+    match (others.count() as u64, comparison.decision.word) {
+        (0, _) | (_, Word::Regression | Word::Inconclusive) => decision,
+        (n, _) => {
+            format!("{decision} where it decides, {} to be looked into", counted(n, "row", "rows"))
+        }
+    }
+}
+
 /// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
 pub fn variables(comparison: &Comparison) -> String {
-    match comparison.differs.variables.as_slice() {
-        [] if comparison.differs.is_unknown => {
-            "what the base was served with is unknown".to_owned()
-        }
-        [] => "nothing was changed".to_owned(),
-        [one] => format!("1 variable changed: {}", variable(one)),
-        several => {
+    let unknown = match comparison.differs.unknown {
+        [false, false] => None,
+        [true, false] => Some("the base was"),
+        [false, true] => Some("the candidate was"),
+        [true, true] => Some("they were"),
+    };
+    match (comparison.differs.variables.as_slice(), unknown) {
+        ([], Some(who)) => format!("what {who} served with is unknown"),
+        ([], None) => "nothing was changed".to_owned(),
+        ([one], _) => format!("1 variable changed: {}", variable(one)),
+        (several, _) => {
             let names: Vec<&str> = several.iter().map(|it| it.what.as_str()).collect();
             format!("{} variables changed: {}", several.len(), names.join(", "))
         }
@@ -212,7 +231,8 @@ pub fn is_told(row: &Row) -> bool {
 
 /// What stands around the two sides and is not the same.
 pub fn beside(comparison: &Comparison) -> Vec<String> {
-    let mut items: Vec<String> = comparison.differs.surroundings.iter().map(variable).collect();
+    let mut items = comparison.differs.starts.clone();
+    items.extend(comparison.differs.surroundings.iter().map(variable));
     if !comparison.differs.forced.is_empty() {
         let what = comparison.differs.forced.join(", ");
         items.insert(
@@ -220,11 +240,30 @@ pub fn beside(comparison: &Comparison) -> Vec<String> {
             format!("NOT THE SAME LOAD ({what}): compared by --force where they overlap"),
         );
     }
-    if !comparison.alone.is_empty() {
-        let n = comparison.alone.len() as u64;
-        items.push(format!("{} on one side only", counted(n, "cell", "cells")));
+    for (in_candidate, word) in [(false, "base"), (true, "candidate")] {
+        let of = |it: &&Alone| it.in_candidate == in_candidate;
+        let names: Vec<String> =
+            comparison.alone.iter().filter(of).map(|it| measured(it.key)).collect();
+        if let [first, rest @ ..] = names.as_slice() {
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            items.push(format!("only the {word} has {first}{more}"));
+        }
     }
     items
+}
+
+/// What each side's runs came to by themselves: `verdicts 6 PASS → 4 PASS, 2 FAIL`.
+pub fn verdicts(comparison: &Comparison) -> String {
+    let side = |words: &Vec<(crate::verdict::Word, u64)>| match words.as_slice() {
+        [] => "unknown".to_owned(),
+        words => {
+            let words: Vec<String> =
+                words.iter().map(|(word, n)| format!("{n} {}", word.word())).collect();
+            words.join(", ")
+        }
+    };
+    format!("verdicts {} → {}", side(&comparison.verdicts[0]), side(&comparison.verdicts[1]))
 }
 
 /// What the values of a row are measured in, for programs.

@@ -38,7 +38,7 @@ pub fn lines(rows: &[Published], columns: Columns, width: usize) -> Vec<String> 
         let tests = counted(alone as u64, "test", "tests");
         lines.push(format!("  {tests} on one side only: --wide"));
     }
-    for reason in reasons(rows) {
+    for reason in reasons(rows, columns) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
     }
@@ -56,7 +56,7 @@ pub fn markdown(rows: &[Published], columns: Columns, bytes_max: usize) -> Strin
         format!("| {} |\n", cells.join(" | "))
     };
     let mut end = String::from("\n");
-    for reason in reasons(rows) {
+    for reason in reasons(rows, columns) {
         let _ = writeln!(end, "- {}", plain(&reason));
     }
     let _ = writeln!(end, "\n{}", unsaid());
@@ -110,9 +110,9 @@ fn beneath(honest: &Honest) -> Vec<String> {
 }
 
 /// The reasons, once for each kind of artefact, by the example that is furthest off.
-fn reasons(rows: &[Published]) -> Vec<String> {
+fn reasons(rows: &[Published], columns: Columns) -> Vec<String> {
     let mut kinds: BTreeMap<Artefact, (Vec<&str>, f64, String)> = BTreeMap::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| is_shown(row, columns)) {
         let Some(honest) = &row.honest else { continue };
         let off = |spread: &Option<Spread>, value: Option<f64>| {
             let (spread, value) = spread.as_ref().zip(value)?;

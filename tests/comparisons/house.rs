@@ -64,6 +64,11 @@ impl House {
         vec![self.play(name, (server_seed, 1), 1.0, ailments)]
     }
 
+    /// A run of a start of that seed, of which something else is known too.
+    pub fn elsewhere(&self, name: &str, server_seed: u64) -> PathBuf {
+        self.play(name, (server_seed, 1), 1.0, &["crash=20s@30s"])
+    }
+
     /// A start that was asked something else.
     pub fn seeded(&self, name: &str, seed: u64) -> Vec<PathBuf> {
         vec![self.play(name, (1, seed), 1.0, &[])]

@@ -165,7 +165,7 @@ impl Setting for Life {
             role: "load".to_owned(),
             kernel: here::kernel(),
             driver: here::driver(),
-            clocks: None,
+            clocks: here::clocks(),
         }
     }
 

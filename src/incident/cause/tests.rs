@@ -369,8 +369,9 @@ fn what_was_in_flight_when_it_hung_shows_that_it_is_back() {
     let mut held = story.request(19.0, 4096);
     (held.ttft_us, held.last_us, held.done) = (Some(101_000_000), None, Story::at(121.0));
     story.push(120.0, fact(TargetWord::Moving, "")).push(121.0, Fact::Request(Box::new(held)));
-    let first_token = incidents(&story)[0].recovery.first_token;
-    assert_eq!(first_token, Some(At(120_000_000)));
+    let incident = &incidents(&story)[0];
+    assert_eq!(incident.recovery.first_token, Some(At(120_000_000)));
+    assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::compare::decision::changed;
 use crate::compare::{Comparison, PolicyWord, Word};
 
-use super::{decision, policy, variables};
+use super::{headline, policy, variables};
 
 /// Annotations of a step that a runner shows are few; the decision is always there.
 const ERRORS_MAX: usize = 9;
@@ -23,7 +23,7 @@ pub fn render(comparison: &Comparison) -> String {
         (0, _) => "warning",
         _ => "error",
     };
-    say(level, "longhaul", &format!("{} · {}", decision(comparison), variables(comparison)));
+    say(level, "longhaul", &format!("{} · {}", headline(comparison), variables(comparison)));
     let with =
         |word: PolicyWord| comparison.policies.iter().filter(move |policy| policy.word == word);
     let mut errors: Vec<String> = with(PolicyWord::Broken)

@@ -21,8 +21,11 @@ struct Document<'a> {
     because: &'a [String],
     base: &'a [String],
     candidate: &'a [String],
+    verdicts: Sides<std::collections::BTreeMap<&'static str, u64>>,
     variables: Vec<Changed<'a>>,
+    unknown: Sides<bool>,
     surroundings: Vec<Changed<'a>>,
+    starts: &'a [String],
     forced: &'a [&'static str],
     floor_starts: Option<u32>,
     margins: Margins,
@@ -31,7 +34,32 @@ struct Document<'a> {
     coverage: Vec<Both<'a>>,
     rows: Vec<Cells>,
     published: Vec<Numbered<'a>>,
-    alone: Vec<String>,
+    gates: Vec<Gate<'a>>,
+    alone: Vec<Alone>,
+}
+
+#[derive(Serialize)]
+struct Sides<T> {
+    base: T,
+    candidate: T,
+}
+
+/// A gate of the contract, as the candidate's starts held it, the worst of them.
+#[derive(Serialize)]
+struct Gate<'a> {
+    name: &'a str,
+    word: &'static str,
+    why: &'a str,
+}
+
+/// What only one side has a value of.
+#[derive(Serialize)]
+struct Alone {
+    cell: String,
+    class: &'static str,
+    measure: String,
+    primary: bool,
+    only: &'static str,
 }
 
 /// A column of a test of a published table, and of the run; means and deviations.
@@ -128,8 +156,13 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
         because: &comparison.decision.because,
         base: &comparison.names[0],
         candidate: &comparison.names[1],
+        verdicts: sides(&comparison.verdicts, |words| {
+            words.iter().map(|(word, n)| (word.word(), *n)).collect()
+        }),
+        unknown: sides(&comparison.differs.unknown, |is_unknown| *is_unknown),
         variables: comparison.differs.variables.iter().map(changed).collect(),
         surroundings: comparison.differs.surroundings.iter().map(changed).collect(),
+        starts: &comparison.differs.starts,
         forced: &comparison.differs.forced,
         floor_starts: comparison.floor_starts,
         margins: Margins { middle: comparison.margins.middle, tail: comparison.margins.tail },
@@ -138,11 +171,30 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
         coverage: comparison.coverage.iter().map(both).collect(),
         rows: comparison.rows.iter().map(row).collect(),
         published: comparison.published.iter().map(test).collect(),
-        alone: comparison.alone.iter().map(ToString::to_string).collect(),
+        gates: comparison.gates.iter().map(gate).collect(),
+        alone: comparison.alone.iter().map(alone).collect(),
     };
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
+}
+
+fn sides<F, T>(both: &[F; 2], of: impl Fn(&F) -> T) -> Sides<T> {
+    Sides { base: of(&both[0]), candidate: of(&both[1]) }
+}
+
+fn gate((text, word, why): &(String, crate::verdict::Word, String)) -> Gate<'_> {
+    Gate { name: text, word: word.word(), why }
+}
+
+fn alone(it: &crate::compare::Alone) -> Alone {
+    Alone {
+        cell: it.key.place.cell.to_string(),
+        class: it.key.place.class.word(),
+        measure: it.key.measure.to_string(),
+        primary: it.primary,
+        only: if it.in_candidate { "candidate" } else { "base" },
+    }
 }
 
 fn changed(variable: &Variable) -> Changed<'_> {

@@ -1,11 +1,11 @@
-//! A comparison as JUnit: policies and the candidate's contract as one suite,
-//! compared rows as another. What is undecided is skipped, never passed.
+//! A comparison as JUnit: the decision, then policies and the candidate's
+//! contract, then compared rows. What is undecided is skipped, never passed.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::compare::{Comparison, Policy, PolicyWord, Row, Word};
+use crate::compare::{Comparison, Policy, PolicyWord, Published, Row, Word};
 
-use super::{columns, decision, measure, place, policy, variables};
+use super::{columns, headline, measure, place, policy, variables};
 
 /// Writes it.
 ///
@@ -13,22 +13,49 @@ use super::{columns, decision, measure, place, policy, variables};
 /// Only if XML cannot be written to memory.
 pub fn render(comparison: &Comparison) -> Result<String, String> {
     let mut report = Report::new("longhaul compare");
+    let mut whole = TestSuite::new("decision");
+    whole.add_test_case(of_decision(comparison));
     let mut policies = TestSuite::new("policy");
     policies.add_test_cases(comparison.policies.iter().map(of_policy));
-    policies.add_test_cases(comparison.gates.iter().map(|(text, word, why)| {
+    let is_told = |text: &str| comparison.policies.iter().any(|policy| policy.name == text);
+    let gates = comparison.gates.iter().filter(|(text, ..)| !is_told(text));
+    policies.add_test_cases(gates.map(|(text, word, why)| {
         let status = match word {
             crate::verdict::Word::Pass => TestCaseStatus::success(),
-            crate::verdict::Word::Fail => failed(why),
-            crate::verdict::Word::Inconclusive => skipped(why),
+            // One that the base held has a policy; what it broke too is nothing new.
+            crate::verdict::Word::Fail | crate::verdict::Word::Inconclusive => skipped(why),
         };
         case(&format!("contract {text}"), status)
     }));
     let mut rows = TestSuite::new("cells");
     rows.add_test_cases(comparison.rows.iter().map(|row| of_row(row, &comparison.rows)));
-    let words = format!("{} · {}", decision(comparison), variables(comparison));
-    policies.set_system_out(words);
-    report.add_test_suites([policies, rows]);
+    rows.add_test_cases(comparison.published.iter().map(of_test));
+    report.add_test_suites([whole, policies, rows]);
     report.to_string().map_err(|error| error.to_string())
+}
+
+/// What it comes to; fails where the program does not exit with 0.
+fn of_decision(comparison: &Comparison) -> TestCase {
+    let words = format!("{} · {}", headline(comparison), variables(comparison));
+    let because = comparison.decision.because.join("\n");
+    let status = match (comparison.decision.exit_code, comparison.decision.word) {
+        (0, Word::Inconclusive) => skipped(&words),
+        (0, _) => TestCaseStatus::success(),
+        _ => failed(&words),
+    };
+    let mut case = case("decision", status);
+    case.set_system_out(format!("{words}\n{because}"));
+    case
+}
+
+/// A column of a published test: told, and nothing is decided by it.
+fn of_test(it: &Published) -> TestCase {
+    let number = |spread: &Option<crate::analysis::arena::Spread>| {
+        spread.as_ref().map_or_else(|| "unknown".to_owned(), |it| crate::unit::figures(it.mean))
+    };
+    let (base, candidate) = (number(&it.base), number(&it.candidate));
+    let words = format!("published {base}, here {candidate}: nothing is decided by it");
+    case(&format!("{} {}", it.test, it.column.name()), skipped(&words))
 }
 
 fn case(name: &str, status: TestCaseStatus) -> TestCase {

@@ -8,8 +8,8 @@ use crate::compare::{Comparison, Row};
 use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, decision, is_published, is_told, method, noted, policy, seen, starts, tally,
-    variable, variables,
+    beside, columns, headline, is_published, is_told, method, noted, policy, seen, starts, tally,
+    variable, variables, verdicts,
 };
 
 /// Bytes of a comment; forges take 65,536 characters.
@@ -22,10 +22,13 @@ const FOOT_BYTES: usize = 1_000;
 pub fn render(comparison: &Comparison) -> String {
     let mut out = format!(
         "**{}** · {} · {}\n",
-        decision(comparison),
+        headline(comparison),
         escaped(&variables(comparison)),
         starts(comparison)
     );
+    for (label, names) in ["Base", "Candidate"].iter().zip(&comparison.names) {
+        let _ = write!(out, "\n{label}: {}\n", runs(names));
+    }
     list(&mut out, "Because", &comparison.decision.because);
     if comparison.differs.variables.len() > 1 {
         let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
@@ -49,7 +52,8 @@ pub fn render(comparison: &Comparison) -> String {
     }
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     let _ = write!(out, "\nPolicy: {}\n", escaped(&policies.join(" · ")));
-    let also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    also.insert(0, verdicts(comparison));
     let _ = write!(out, "\nAlso: {}\n", escaped(&also.join(" · ")));
     let _ = write!(out, "\nSeen: {}\n", escaped(&seen(comparison).join(" · ")));
     let _ = write!(out, "\nMethod: {}.\n", escaped(&method(comparison)));
@@ -63,6 +67,18 @@ pub fn render(comparison: &Comparison) -> String {
         let _ = write!(out, "\n{left_out} rows left out: a comment holds no more.\n");
     }
     out
+}
+
+/// The runs of a side, as many as a comment should name.
+fn runs(names: &[String]) -> String {
+    const RUNS_MAX: usize = 8;
+    const NAME_CHARS_MAX: usize = 120;
+    let name = |name: &String| escaped(&crate::escape::one_line(name, NAME_CHARS_MAX));
+    let mut words: Vec<String> = names.iter().take(RUNS_MAX).map(name).collect();
+    if names.len() > RUNS_MAX {
+        words.push(format!("and {} more", names.len() - RUNS_MAX));
+    }
+    words.join(", ")
 }
 
 /// Items as a list, each on a line of its own, as many as a comment should have.

@@ -1,23 +1,27 @@
 //! A comparison for a terminal or a forum: 80 columns.
 
 use crate::compare::Comparison;
+use crate::measure::Unit;
 use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
 use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, decision, is_published, is_told, method, noted, policy, seen, tally, variable,
-    variables,
+    beside, columns, headline, is_published, is_told, method, noted, policy, seen, tally, variable,
+    variables, verdicts,
 };
 
 /// Columns of the report.
 const WIDTH: usize = 80;
+
+/// What a throughput is called where there is no room for its name.
+const TOKENS_PER_S: &str = "tok/s";
 
 /// Reasons that are told without `wide`.
 const REASONS_MAX: usize = 8;
 
 /// Writes it; `wide` has every row.
 pub fn render(comparison: &Comparison, wide: bool) -> String {
-    let mut lines = cut(&format!("{}  {}", decision(comparison), variables(comparison)), WIDTH, 2);
+    let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
     let under = |label: &str, items: &[String], lines_max: usize| {
         let all = items.iter().flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
@@ -49,7 +53,8 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
     lines.push(String::new());
     let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
     lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
-    let also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
+    also.insert(0, verdicts(comparison));
     lines.extend(labelled("also", packed(&also, WIDTH - LABEL)));
     lines.extend(labelled("seen", packed(&seen(comparison), WIDTH - LABEL)));
     lines.extend(under("method", &[method(comparison)], 3));
@@ -76,6 +81,13 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(told.iter().map(|row| {
         let mut columns = columns(row, rows);
+        if row.key.measure.unit() == Unit::TokensPerSecond {
+            // One column says it for both values, and the word behind them keeps its place.
+            TOKENS_PER_S.clone_into(&mut columns[1]);
+            for value in &mut columns[2..4] {
+                *value = value.replace(&format!(" {TOKENS_PER_S}"), "");
+            }
+        }
         if !wide && let Some(word) = columns.last_mut() {
             // Five words fit, the sixth to the ninth do not: what is below the margin has changed.
             *word = word.replace("changed below the margin", "changed");

@@ -41,7 +41,7 @@ fn without_a_floor_one_run_a_side_shows_margins_and_no_interval() {
 
 #[test]
 fn a_suggestion_is_marked_wherever_it_stands() {
-    let floor = Some(floor::of(&side("floor", &A), "r").unwrap());
+    let floor = Some(floor::of(&side("floor", &A)).unwrap());
     let wish = Wish { floor, ..Wish::default() };
     let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
     let text = terminal::render(&suggested, false);
@@ -50,6 +50,25 @@ fn a_suggestion_is_marked_wherever_it_stands() {
     assert!(annotations::render(&suggested).starts_with("::warning title=longhaul::"));
     let junit = junit::render(&suggested).unwrap();
     assert!(!junit.contains("<failure"), "{junit}");
+}
+
+#[test]
+fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
+    let with = |name: &str, tokens: f64| -> Vec<Start> {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            let (mut place, value) = (key(0, "ttft").place, tokens);
+            place.cell.load = crate::fact::Load::Streams(4);
+            let measure = crate::measure::Measure::parse("throughput").unwrap();
+            let value = crate::compare::Value { value, n: 8 };
+            start.values.insert(crate::compare::Key { place, measure }, value);
+        }
+        starts
+    };
+    let text = terminal::render(&of(&with("a", 42.5), &with("b", 42.5)), false);
+    let row = text.lines().find(|line| line.contains("tok/s")).unwrap();
+    assert!(row.trim_start().starts_with("d0/c4     tok/s      42.5       42.5"), "{text}");
+    assert!(row.trim_end().ends_with("equivalent"), "{text}");
 }
 
 #[test]
@@ -86,10 +105,48 @@ fn a_comment_is_never_longer_than_a_forge_takes_and_says_what_is_left_out() {
 #[test]
 fn junit_fails_on_what_decides_and_skips_what_is_open() {
     let text = junit::render(&of(&side("a", &A), &slower())).unwrap();
-    assert_eq!(text.matches("<failure").count(), 4, "{text}");
+    assert_eq!(text.matches("<failure").count(), 5, "the rows and the decision: {text}");
     assert!(text.contains(r#"testcase name="d0/c1 ttft""#), "{text}");
     let open = junit::render(&of(&side("a", &A[..1]), &side("b", &A[1..2]))).unwrap();
-    assert_eq!((open.matches("<failure").count(), open.matches("<skipped").count()), (0, 4));
+    assert_eq!((open.matches("<failure").count(), open.matches("<skipped").count()), (0, 5));
+}
+
+#[test]
+fn junit_fails_on_no_gate_that_the_base_broke_too_and_always_where_the_program_does() {
+    let gated = |name: &str| {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            start.gates =
+                vec![("tpot: 9ms".to_owned(), crate::verdict::Word::Fail, "11 ms".to_owned())];
+        }
+        starts
+    };
+    let text = junit::render(&of(&gated("a"), &gated("b"))).unwrap();
+    assert_eq!((text.matches("<failure").count(), text.matches("<skipped").count()), (0, 1));
+    let mut unseen = side("b", &A);
+    unseen[0].events[0].dark = vec!["server log not read".to_owned()];
+    let comparison = of(&side("a", &A), &unseen);
+    assert_eq!(comparison.decision.exit_code, 3);
+    let text = junit::render(&comparison).unwrap();
+    assert_eq!(text.matches("<failure").count(), 1, "{text}");
+}
+
+#[test]
+fn what_does_not_decide_and_is_worse_stands_in_the_first_line() {
+    let with = |name: &str, tail: f64| -> Vec<Start> {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            let value = crate::compare::Value { value: tail, n: 80 };
+            start.values.insert(key(0, "ttft_p95"), value);
+        }
+        starts
+    };
+    let comparison = of(&with("a", 1.0), &with("b", 2.0));
+    let text = markdown::render(&comparison);
+    let first = "**EQUIVALENT where it decides, 1 row to be looked into** · nothing was changed";
+    assert!(text.starts_with(first), "{text}");
+    assert!(text.contains("\nBase: a-0, a-1,") && text.contains("\nCandidate: b-0,"), "{text}");
+    assert!(text.contains("verdicts 6 PASS → 6 PASS"), "{text}");
 }
 
 #[test]
@@ -100,6 +157,11 @@ fn json_is_versioned_and_has_null_where_nothing_is_known() {
     assert_eq!(value["decision"], "inconclusive");
     assert!(value["rows"][0]["low"].is_null() && value["rows"][0]["p_adjusted"].is_null());
     assert_eq!(value["rows"][0]["base"]["starts"], 1);
+    assert_eq!(
+        (&value["verdicts"]["base"]["PASS"], &value["unknown"]["base"]),
+        (&1.into(), &false.into())
+    );
+    assert!(value["gates"].is_array() && value["alone"].is_array());
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Scenario {
     ///
     /// A value stays with the ladders that list it; one that no ladder lists goes to every
     /// ladder; a ladder that is left with nothing goes. Gates on depths or loads that are no
-    /// longer there go, with a warning. Depths end every cap. Rates take the place of every ladder's concurrency.
+    /// longer there go, with a warning. Rates take the place of every ladder's concurrency.
     ///
     /// # Errors
     /// An override that asks nothing, twice, or the impossible; rates for a ladder in two
@@ -77,7 +77,7 @@ impl Scenario {
             workloads.into_iter().map(|Workload::Ladder(ladder)| ladder).collect();
         if let Some(depths) = &overrides.depths {
             replace(&mut ladders, depths, |ladder| &mut ladder.depths);
-            // Depths that are asked for by name are asked for: none is left out.
+            // Depths that were named are asked for, however long they take.
             for ladder in &mut ladders {
                 ladder.cap = None;
             }

@@ -28,15 +28,14 @@ fn values_stay_with_the_ladders_that_list_them_and_new_ones_go_to_all() {
 }
 
 #[test]
-fn depths_that_are_asked_for_by_name_are_left_out_by_no_cap() {
-    let text = "laps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1], cap: 30s }\n";
-    let cap = |depths: Option<Vec<u64>>| {
-        let asked = Overrides { depths, ..Overrides::default() };
-        let Workload::Ladder(ladder) = scenario(text).with(&asked).unwrap().workloads.remove(0);
-        ladder.cap
+fn depths_that_are_named_are_not_left_out_by_a_cap() {
+    let capped = scenario(&TWO.replace("runs: 3", "runs: 3, cap: 30s"));
+    let caps = |scenario: &Scenario| -> Vec<bool> {
+        scenario.workloads.iter().map(|Workload::Ladder(it)| it.cap.is_some()).collect()
     };
-    assert!(cap(None).is_some());
-    assert_eq!(cap(Some(vec![0, 100_000])), None);
+    assert_eq!(caps(&capped), [true, false]);
+    let asked = Overrides { depths: Some(vec![0, 4096]), ..Overrides::default() };
+    assert_eq!(caps(&capped.with(&asked).unwrap()), [false, false]);
 }
 
 #[test]

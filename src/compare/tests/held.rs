@@ -1,0 +1,205 @@
+//! What must be the same, and what was changed.
+
+use super::*;
+use crate::spec::recipe::{Wishes, read_as};
+
+#[test]
+fn different_loads_are_refused_and_forced_ones_are_marked() {
+    let mut other = side("b", &SAME);
+    for start in &mut other {
+        start.alike.seed = 9;
+    }
+    let wrong = compare(&side("a", &A), &other, &Wish::default()).unwrap_err();
+    assert!(wrong.to_string().contains("seed differ"), "{wrong}");
+    let wish = Wish { force: true, ..Wish::default() };
+    let forced = compare(&side("a", &A), &other, &wish).unwrap();
+    assert_eq!(forced.differs.forced, ["seed"]);
+}
+
+fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
+    let text = format!("model: m\ncontainer: i\ncommand: vllm serve m {settings}\n");
+    let source = crate::spec::Source { name: "r".into(), origin: "r.yaml".into(), text };
+    let reading = read_as(&source, &Wishes::default(), &|_| Ok(None)).unwrap();
+    let with = |start| Start { recipe: Some(reading.clone()), ..start };
+    starts.into_iter().map(with).collect()
+}
+
+#[test]
+fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
+    let base = served(side("a", &A), "--max-num-seqs 4");
+    let one = served(side("b", &SAME), "--max-num-seqs 8");
+    let two = served(side("b", &SAME), "--max-num-seqs 8 --kv-cache-dtype fp8");
+    let names = |candidate: &[Start]| -> Vec<String> {
+        let found = compared(&base, candidate).differs.variables;
+        found.into_iter().map(|variable| variable.what).collect()
+    };
+    assert_eq!(names(&one), ["max_num_seqs"]);
+    assert_eq!(names(&two), ["kv_cache_dtype", "max_num_seqs"]);
+    let wish = Wish { one_variable: true, ..Wish::default() };
+    assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit_code, 1);
+    assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit_code, 0);
+    let mut mixed = one;
+    mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
+    assert!(compare(&base, &mixed, &wish).unwrap_err().to_string().contains("mixes recipes"));
+}
+
+#[test]
+fn of_recipes_that_cannot_be_read_again_what_they_came_to_is_compared() {
+    let of = |name: &str, command: &str| -> Vec<Start> {
+        let with = |start| Start { command: Some(command.to_owned()), ..start };
+        side(name, &A).into_iter().map(with).collect()
+    };
+    let differs = |other: &str| compared(&of("a", "serve x"), &of("b", other)).differs.variables;
+    assert_eq!(differs("serve y")[0].what, "command");
+    assert!(differs("serve x").is_empty());
+}
+
+#[test]
+fn another_version_behind_the_same_recipe_is_a_change_too() {
+    let of = |name: &str, version: &str| {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            start.identity.insert("version".to_owned(), version.to_owned());
+            start.surroundings.insert("kernel".to_owned(), version.to_owned());
+        }
+        starts
+    };
+    let differs = compared(&of("a", "0.19"), &of("b", "0.20")).differs;
+    assert_eq!(differs.variables[0].what, "runtime version");
+    assert_eq!(differs.surroundings[0].what, "kernel");
+}
+
+#[test]
+fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_it() {
+    let mut starts = side("b", &SAME);
+    starts[0].values.clear();
+    starts[0].never_ready = Some("the KV cache is too small".to_owned());
+    (starts[0].alike.plan, starts[0].alike.fit) = ("unknown".to_owned(), "unknown".to_owned());
+    let comparison = compared(&side("a", &A), &starts);
+    assert_eq!(comparison.decision.exit_code, 1, "{:?}", comparison.decision);
+    starts[0].alike.seed = 7;
+    let wrong = compare(&side("a", &A), &starts, &Wish::default()).unwrap_err();
+    assert!(wrong.to_string().contains("seed differ"), "{wrong}");
+}
+
+#[test]
+fn a_run_counts_once_on_whichever_side_and_in_a_floor() {
+    let base = side("a", &A);
+    let mut again = side("b", &SAME);
+    again[3] = Start { name: "a/copy".to_owned(), ..base[1].clone() };
+    let wrong = compare(&base, &again, &Wish::default()).unwrap_err().to_string();
+    assert!(wrong.contains("stands on both sides") && wrong.contains("a-1 · a/copy"), "{wrong}");
+    let twice = [base[0].clone(), base[1].clone(), base[0].clone()];
+    let told = |wrong: Mistake| wrong.to_string();
+    let wrong = told(compare(&twice, &side("b", &SAME), &Wish::default()).unwrap_err());
+    assert!(wrong.contains("the same run is given twice"), "{wrong}");
+    assert!(told(floor::of(&twice).unwrap_err()).contains("given twice"));
+}
+
+#[test]
+fn runs_against_one_living_server_are_one_start() {
+    let born = |mut starts: Vec<Start>, at: &str| {
+        for start in &mut starts {
+            start.born = Some(at.to_owned());
+        }
+        starts
+    };
+    let wrong = compare(&born(side("a", &A), "process start 17"), &side("b", &A), &Wish::default());
+    let wrong = wrong.unwrap_err().to_string();
+    assert!(wrong.contains("two runs are of one server start: process start 17"), "{wrong}");
+    let one = |name| born(side(name, &A[..1]), "process start 17");
+    let differs = compared(&one("a"), &one("b")).differs;
+    assert_eq!(differs.starts, ["one and the same server start on both sides"]);
+}
+
+#[test]
+fn where_nobody_knows_when_servers_were_started_that_is_said() {
+    let without = |start| Start { born: None, ..start };
+    let unborn: Vec<Start> = side("a", &A).into_iter().map(without).collect();
+    let differs = compared(&unborn, &side("b", &SAME)).differs;
+    assert_eq!(differs.starts, ["whether 6 runs of the base are of 6 server starts is not known"]);
+}
+
+fn says(name: &str, said: &[(&str, &str)]) -> Vec<Start> {
+    let mut starts = side(name, &A);
+    for start in &mut starts {
+        start.identity =
+            said.iter().map(|(what, value)| ((*what).to_owned(), (*value).to_owned())).collect();
+    }
+    starts
+}
+
+#[test]
+fn another_image_behind_the_same_tag_is_a_change_and_another_name_of_it_is_none() {
+    let names = |one: &[Start], other: &[Start]| -> Vec<String> {
+        compared(one, other).differs.variables.into_iter().map(|it| it.what).collect()
+    };
+    let base = says("a", &[("container", "vllm:latest"), ("container_image_id", "sha256:1")]);
+    let moved = says("b", &[("container", "vllm:latest"), ("container_image_id", "sha256:2")]);
+    let named = says("c", &[("container", "mine:1"), ("container_image_id", "sha256:1")]);
+    let unknown = says("d", &[("container", "mine:1")]);
+    assert_eq!(names(&base, &moved), ["container image"]);
+    assert!(names(&base, &named).is_empty());
+    assert_eq!(names(&base, &unknown), ["container image"]);
+}
+
+#[test]
+fn where_neither_recipe_nor_command_is_known_nobody_says_that_nothing_was_changed() {
+    let silent = |name| -> Vec<Start> {
+        let without = |start| Start { command: None, ..start };
+        side(name, &A).into_iter().map(without).collect()
+    };
+    let differs = compared(&silent("a"), &silent("b")).differs;
+    assert_eq!(differs.unknown, [true, true]);
+    let known = compared(&served(side("a", &A), ""), &served(side("b", &SAME), "")).differs;
+    assert_eq!(known.unknown, [false, false]);
+}
+
+#[test]
+fn a_side_that_is_mixed_is_told_though_both_sides_are_mixed_alike() {
+    let mixed = |name| {
+        let mut starts = side(name, &A);
+        for (index, start) in starts.iter_mut().enumerate() {
+            start.surroundings.insert("kernel".to_owned(), format!("6.{}", index % 2));
+        }
+        starts
+    };
+    let found = compared(&mixed("a"), &mixed("b")).differs.surroundings;
+    assert_eq!(found[0].base.as_deref(), Some("6.0 or 6.1"));
+}
+
+#[test]
+fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
+    let mut cut = side("f", &A);
+    cut[2].broken_off = Some("interrupted");
+    assert!(floor::of(&cut).unwrap_err().to_string().contains("one is not: interrupted"));
+    let made = floor::of(&side("f", &A)).unwrap();
+    let with = |floor: Floor, base: &[Start]| {
+        compare(base, &side("b", &SAME), &Wish { floor: Some(floor), ..Wish::default() })
+    };
+    let simulated = Floor { simulated: true, ..made.clone() };
+    let wrong = with(simulated, &side("a", &A)).unwrap_err().to_string();
+    assert!(wrong.contains("another kind of server: simulated, not real"), "{wrong}");
+    let mut elsewhere = side("a", &A);
+    for start in &mut elsewhere {
+        start.surroundings.insert("driver".to_owned(), "580.95".to_owned());
+    }
+    let wrong = with(made.clone(), &elsewhere).unwrap_err().to_string();
+    assert!(wrong.contains("another driver: none, not 580.95"), "{wrong}");
+    let mut newer = side("a", &A);
+    for start in &mut newer {
+        start.surroundings.insert("kernel".to_owned(), "6.14".to_owned());
+    }
+    let told = with(made, &newer).unwrap().differs.surroundings;
+    assert!(told.iter().any(|it| it.what == "noise floor's kernel"), "{told:?}");
+}
+
+#[test]
+fn a_floor_with_a_spread_that_is_none_is_refused() {
+    let mut made = floor::of(&side("f", &A)).unwrap();
+    made.cells[0].deviation = -0.1;
+    let text = serde_json::to_string(&made).unwrap();
+    let wrong = floor::read(&text, "floor.json").unwrap_err().to_string();
+    assert!(wrong.contains("a deviation of -0.1 is none"), "{wrong}");
+    assert!(floor::read("{}", "x").unwrap_err().to_string().contains("no noise floor"));
+}

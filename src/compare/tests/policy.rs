@@ -1,0 +1,151 @@
+//! What is gated by policy.
+
+use super::*;
+use crate::compare::policy::{self, PolicyWord};
+
+#[test]
+fn a_faster_candidate_that_died_once_is_no_improvement() {
+    let mut faster = side("b", &times(0.8));
+    faster[3].events[0].seen = 1;
+    let decision = compared(&side("a", &A), &faster).decision;
+    assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1));
+    assert!(decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
+}
+
+#[test]
+fn a_crash_as_often_as_in_the_base_is_nothing_new() {
+    let crashed = |values: &[f64], times: u64| {
+        let mut starts = side("x", values);
+        starts[0].events[0].seen = times;
+        starts
+    };
+    let word =
+        |base, candidate| policy::policies(&crashed(&A, base), &crashed(&SAME, candidate))[0].word;
+    assert_eq!(word(1, 1), PolicyWord::Held);
+    assert_eq!(word(1, 2), PolicyWord::Broken);
+    assert_eq!(word(0, 1), PolicyWord::Broken);
+}
+
+#[test]
+fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
+    let dark = |asked: bool| {
+        let mut starts = side("b", &SAME);
+        for start in &mut starts {
+            start.events[1].dark = vec!["server log not read".to_owned()];
+            start.events[1].asked = asked;
+        }
+        compared(&side("a", &A), &starts)
+    };
+    assert_eq!(dark(true).decision.exit_code, 3);
+    assert_eq!(dark(true).decision.word, Word::Inconclusive);
+    assert_eq!(dark(false).decision.exit_code, 0);
+    assert_eq!(dark(false).policies[1].candidate, None);
+}
+
+#[test]
+fn a_start_that_fails_is_news() {
+    let mut starts = side("b", &SAME);
+    starts[5].values.clear();
+    starts[5].never_ready = Some("the draft model is not supported".to_owned());
+    let decision = compared(&side("a", &A), &starts).decision;
+    assert_eq!(decision.exit_code, 1);
+    assert!(decision.because[0].contains("the draft model"), "{:?}", decision.because);
+}
+
+#[test]
+fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
+    use crate::verdict::Word::{Fail, Pass};
+    let with = |word| {
+        let mut starts = side("x", &SAME);
+        for start in &mut starts {
+            start.gates = vec![("ttft_p95: 2s".to_owned(), word, "over its limit".to_owned())];
+        }
+        starts
+    };
+    let broken = policy::policies(&with(Pass), &with(Fail));
+    assert_eq!(broken.last().unwrap().word, PolicyWord::Broken);
+    assert_eq!(policy::policies(&with(Fail), &with(Fail)).len(), 6);
+}
+
+fn found<'a>(policies: &'a [Policy], name: &str) -> &'a Policy {
+    policies.iter().find(|policy| policy.name == name).expect("a policy of that name")
+}
+
+/// A side whose runs have this gate, each with one of these words.
+fn gated(name: &str, words: &[crate::verdict::Word]) -> Vec<Start> {
+    let mut starts = side(name, &SAME[..words.len()]);
+    for (start, word) in starts.iter_mut().zip(words) {
+        start.gates = vec![("ttft_p95: 2s".to_owned(), *word, "too few".to_owned())];
+    }
+    starts
+}
+
+#[test]
+fn one_crash_in_an_hour_allows_no_eight_in_a_night() {
+    let crashed = |times: u64, hours: f64| {
+        let mut starts = side("x", &SAME[..1]);
+        (starts[0].events[0].seen, starts[0].hours) = (times, hours);
+        starts
+    };
+    let word = |base: &[Start], candidate: &[Start]| policy::policies(base, candidate)[0].word;
+    assert_eq!(word(&crashed(1, 1.0), &crashed(1, 8.0)), PolicyWord::Held);
+    assert_eq!(word(&crashed(1, 1.0), &crashed(8, 8.0)), PolicyWord::Broken);
+    assert_eq!(word(&crashed(2, 10.0), &crashed(1, 3.0)), PolicyWord::Held);
+    assert_eq!(word(&crashed(2, 10.0), &crashed(2, 3.0)), PolicyWord::Broken);
+}
+
+#[test]
+fn a_parser_fault_is_counted_by_answers_and_not_by_hours() {
+    let of = |faults: u64, answers: u64| {
+        let mut starts = side("x", &SAME[..1]);
+        (starts[0].parser_faults, starts[0].errors) = (faults, (0, answers));
+        starts
+    };
+    let word = |base: &[Start], candidate: &[Start]| {
+        found(&policy::policies(base, candidate), "parser_faults").word
+    };
+    assert_eq!(word(&of(10, 1000), &of(1, 100)), PolicyWord::Held);
+    assert_eq!(word(&of(10, 1000), &of(5, 100)), PolicyWord::Broken);
+}
+
+#[test]
+fn three_in_ten_that_fail_are_no_equivalent_candidate_and_a_few_by_chance_are() {
+    let with = |bad: u64| {
+        let mut starts = side("b", &SAME);
+        for start in &mut starts {
+            start.errors = (bad, 100);
+        }
+        compared(&side("a", &A), &starts)
+    };
+    let worse = with(29);
+    assert_eq!((worse.decision.word, worse.decision.exit_code), (Word::Regression, 1));
+    let why = "failed_requests 0 → 174: 29.0 % of all requests ended badly, 0.0 % in the base";
+    assert_eq!(worse.decision.because[0], why);
+    assert_eq!(with(1).decision.exit_code, 0);
+    assert_eq!(with(1).decision.word, Word::Equivalent);
+}
+
+#[test]
+fn a_gate_that_the_base_showed_and_the_candidate_does_not_is_not_observed() {
+    use crate::verdict::Word::{Fail, Inconclusive, Pass};
+    let last = |base: &[crate::verdict::Word], candidate: &[crate::verdict::Word]| {
+        let policies = policy::policies(&gated("a", base), &gated("b", candidate));
+        policies.into_iter().find(|policy| policy.name == "ttft_p95: 2s").map(|it| it.word)
+    };
+    assert_eq!(last(&[Pass], &[Inconclusive]), Some(PolicyWord::NotObserved));
+    assert_eq!(last(&[Pass, Inconclusive], &[Fail, Pass]), Some(PolicyWord::Broken));
+    assert_eq!(last(&[Pass], &[Pass, Inconclusive]), None);
+    assert_eq!(last(&[Inconclusive], &[Fail]), None, "the base never held it");
+    assert_eq!(last(&[Pass, Fail], &[Fail]), None, "nor did it hold this one");
+    let decision = compared(&gated("a", &[Pass]), &gated("b", &[Inconclusive])).decision;
+    assert_eq!((decision.word, decision.exit_code), (Word::Inconclusive, 3));
+}
+
+#[test]
+fn what_the_runs_came_to_by_themselves_is_counted() {
+    use crate::verdict::Word::{Fail, Pass};
+    let mut starts = side("b", &SAME);
+    starts[0].verdict = Fail;
+    let verdicts = compared(&side("a", &A), &starts).verdicts;
+    assert_eq!(verdicts, [vec![(Pass, 6)], vec![(Pass, 5), (Fail, 1)]]);
+}
