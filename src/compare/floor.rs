@@ -18,6 +18,9 @@ const SCHEMA: u32 = 1;
 /// Starts below which a spread is not worth writing down.
 pub const STARTS_MIN: usize = 3;
 
+/// Bounds a deviation of logarithms: beyond it, starts differ by factors of thousands.
+const DEVIATION_MAX: f64 = 8.0;
+
 /// The spread of one measure at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
@@ -118,7 +121,7 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     held::alike(starts)?;
     for start in starts {
         let why = start.never_ready.as_ref().map(|_| "its server never came up");
-        if let Some(why) = why.or(start.broken_off) {
+        if let Some(why) = why.or(start.broken_off.as_deref()) {
             let what = format!("a noise floor is of whole runs, and one is not: {why}");
             return Err(Mistake::new(what).at(&start.name).hint("the others, without it"));
         }
@@ -174,9 +177,12 @@ pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
         let what = format!("noise floor of schema {}; this longhaul reads {SCHEMA}", floor.schema);
         return Err(Mistake::new(what).at(place));
     }
-    let is_sound = |cell: &Cell| cell.deviation.is_finite() && cell.deviation >= 0.0;
+    let is_sound = |cell: &Cell| {
+        (0.0..=DEVIATION_MAX).contains(&cell.deviation) && cell.starts as usize >= STARTS_MIN
+    };
     if let Some(cell) = floor.cells.iter().find(|cell| !is_sound(cell)) {
-        let what = format!("a deviation of {} is none", cell.deviation);
+        let what =
+            format!("a deviation of {:e} over {} starts is none", cell.deviation, cell.starts);
         return Err(Mistake::new(what)
             .at(format!("{place}: {} {}", cell.place, cell.measure))
             .hint("longhaul floor RUN RUN RUN -o floor.json, made anew"));

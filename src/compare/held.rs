@@ -176,6 +176,8 @@ fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
         told.push("one and the same server start on both sides".to_owned());
     }
     for (side, word) in [(base, "base"), (candidate, "candidate")] {
+        let whys = side.iter().filter_map(|start| Some((&start.name, start.broken_off.as_ref()?)));
+        told.extend(whys.map(|(name, why)| format!("NOT WHOLE, {word} {name}: {why}")));
         let unknown = side.iter().filter(|start| is_ready(start) && start.born.is_none()).count();
         if side.len() > 1 && unknown > 1 {
             told.push(format!(

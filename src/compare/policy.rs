@@ -200,6 +200,11 @@ fn contract(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
             (0, false) => PolicyWord::NotObserved,
             (0, true) => continue,
         };
+        let held = if word == PolicyWord::Broken {
+            "the base held it".to_owned()
+        } else {
+            format!("`{text}`, which the base held")
+        };
         let worst = if word == PolicyWord::Broken { Word::Fail } else { Word::Inconclusive };
         let gates = candidate.iter().flat_map(|start| &start.gates);
         let why = gates.filter(|(known, of, _)| known == text && *of == worst).map(|it| &it.2);
@@ -209,7 +214,7 @@ fn contract(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
             base: Some(0),
             candidate: (word == PolicyWord::Broken).then_some(failed),
             word,
-            why: format!("the base held it: {why}"),
+            why: format!("{held}: {why}"),
         });
     }
     told

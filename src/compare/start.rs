@@ -117,7 +117,7 @@ pub struct Start {
     /// Why it never became ready, where it did not.
     pub never_ready: Option<String>,
     /// Why it is not all of what was planned, where it was broken off.
-    pub broken_off: Option<&'static str>,
+    pub broken_off: Option<String>,
     /// Its own word.
     pub verdict: Word,
     /// The gates of its contract: each as text, its word, and why.
@@ -173,7 +173,7 @@ impl Start {
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             never_ready: never_ready(verdict),
-            broken_off: broken_off(verdict),
+            broken_off: broken_off(analysis, verdict),
             verdict: verdict.word,
             gates: gates(verdict),
             alike: about.alike,
@@ -201,15 +201,22 @@ fn born(server_seed: Option<u64>, notes: &Notes) -> Option<String> {
     notes.server_start_s.map(|seconds| format!("process start {seconds}")).or_else(container)
 }
 
-/// What happened to a run that its plan did not ask for and its server did not do.
-fn broken_off(verdict: &Verdict) -> Option<&'static str> {
-    match verdict.closed {
+/// What happened to a run, or to its rows, that its plan did not ask for and its server did not do.
+fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
+    let told = &analysis.told;
+    let rows = match told.missing_seqs {
+        0 => told.torn.first().map(|_| "its files were torn".to_owned()),
+        1 => Some("a row of it is missing".to_owned()),
+        n => Some(format!("{n} rows of it are missing")),
+    };
+    let ended = match verdict.closed {
         Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice) => Some("interrupted"),
         Some(ClosedBecause::StopOnFail) => Some("stopped at its first broken gate"),
         Some(ClosedBecause::Fault) => Some("ended by a failure of longhaul's own"),
         None => Some("killed, or not at its end yet"),
         Some(_) => None,
-    }
+    };
+    ended.map(str::to_owned).or(rows)
 }
 
 /// Values of the steady state, workloads taken together.
@@ -238,10 +245,14 @@ fn values(analysis: &Analysis) -> BTreeMap<Key, Value> {
 }
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> Event {
-    let dark = match analysis.coverage.of(count) {
+    let mut dark: Vec<String> = match analysis.coverage.of(count) {
         Some(covered) => covered.dark().map(crate::analysis::Half::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
+    // Nobody knows what a row said that is not there.
+    if analysis.told.missing_seqs > 0 {
+        dark.push("rows are missing".to_owned());
+    }
     let asked = verdict.gates.iter().any(|gate| {
         gate.measure == Measure::Count(count) && matches!(gate.limit, Limit::AtMost(_))
     });

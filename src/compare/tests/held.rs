@@ -171,7 +171,7 @@ fn a_side_that_is_mixed_is_told_though_both_sides_are_mixed_alike() {
 #[test]
 fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     let mut cut = side("f", &A);
-    cut[2].broken_off = Some("interrupted");
+    cut[2].broken_off = Some("interrupted".to_owned());
     assert!(floor::of(&cut).unwrap_err().to_string().contains("one is not: interrupted"));
     let made = floor::of(&side("f", &A)).unwrap();
     let with = |floor: Floor, base: &[Start]| {
@@ -195,11 +195,19 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
 }
 
 #[test]
+fn a_run_that_is_not_whole_is_named() {
+    let mut cut = side("b", &SAME);
+    cut[2].broken_off = Some("3 rows of it are missing".to_owned());
+    let differs = compared(&side("a", &A), &cut).differs;
+    assert_eq!(differs.starts, ["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
+}
+
+#[test]
 fn a_floor_with_a_spread_that_is_none_is_refused() {
     let mut made = floor::of(&side("f", &A)).unwrap();
     made.cells[0].deviation = -0.1;
     let text = serde_json::to_string(&made).unwrap();
     let wrong = floor::read(&text, "floor.json").unwrap_err().to_string();
-    assert!(wrong.contains("a deviation of -0.1 is none"), "{wrong}");
+    assert!(wrong.contains("a deviation of -1e-1 over 6 starts is none"), "{wrong}");
     assert!(floor::read("{}", "x").unwrap_err().to_string().contains("no noise floor"));
 }
