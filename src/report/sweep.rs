@@ -251,7 +251,7 @@ fn measured(comparison: &Comparison) -> Vec<String> {
     if rows.len() == 1 {
         return Vec::new();
     }
-    narrowed(rows).into_iter().map(|line| format!("  {line}")).collect()
+    narrowed(rows)
 }
 
 /// A table that fits: where it does not, both sides' values go, then the interval; the ratio and
@@ -260,7 +260,7 @@ fn narrowed(mut rows: Vec<Vec<String>>) -> Vec<String> {
     const GIVE_WAY: [usize; 3] = [2, 1, 2];
     let mut lines = table(&rows, 1);
     for column in GIVE_WAY {
-        if lines.iter().all(|line| line.chars().count() + 2 <= WIDTH) {
+        if lines.iter().all(|line| line.chars().count() <= WIDTH) {
             break;
         }
         for row in &mut rows {
@@ -275,7 +275,7 @@ fn measured_row(row: &Row) -> Vec<String> {
     let measure = row.key.measure;
     let interval = row.interval.map_or_else(
         || "-".to_owned(),
-        |(low, high)| format!("{} to {}", percent(low), percent(high)),
+        |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
     );
     vec![
         measured_in(row),
@@ -320,7 +320,9 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
 fn told_broken(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let counts = format!("{} → {}", number(policy.base), number(policy.candidate));
-    let why = if policy.why.is_empty() { String::new() } else { format!(": {}", policy.why) };
+    // Why starts failed stands above.
+    let is_told = policy.why.is_empty() || policy.name == "failed_starts";
+    let why = if is_told { String::new() } else { format!(": {}", policy.why) };
     format!("BROKEN {} {counts}{why}", policy.name)
 }
 

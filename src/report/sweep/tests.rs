@@ -66,10 +66,15 @@ fn a_sweep_says_what_each_arm_came_to_and_what_to_do() {
 fn a_start_that_failed_is_told_under_its_arm_and_the_arm_is_not_recommended() {
     let mut frail = arm("fast", against_base(&values(0.5)));
     frail.ran.pop();
+    let policies = frail.compared.iter_mut().flatten().flat_map(|it| &mut it.policies);
+    let starts = policies.into_iter().find(|it| it.name == "failed_starts").unwrap();
+    (starts.word, starts.candidate) = (PolicyWord::Broken, Some(1));
+    "CUDA out of memory".clone_into(&mut starts.why);
     frail.failed.push(("s/runs/fast/003".into(), "CUDA out of memory".to_owned()));
     let text = told(vec![base(), frail]);
     for words in [
         "    1 of 6 starts failed: CUDA out of memory (s/runs/fast/003)\n",
+        "    BROKEN failed_starts 0 → 1\n",
         "recommend  the base: nothing was shown to be better. Not fast",
     ] {
         assert!(text.contains(words), "{words}\n{text}");
@@ -117,7 +122,7 @@ fn broken_policies_and_rows_to_be_looked_into_stand_under_the_arm() {
         "REGRESSION",
         "\n    BROKEN crashes 0 → 1: new\n",
         "    look into 2 more rows: ttft_p95 d0/c1 +18.0 %, tpot_p95 d0/c1 +12.0 %\n",
-        "Worse: a (crashes 0 → 1: new)",
+        "recommend  the base: nothing was shown to be better. Worse: a (crashes 0 → 1:\n",
     ] {
         assert!(text.contains(words), "{words}\n{text}");
     }
