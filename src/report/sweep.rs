@@ -245,7 +245,7 @@ fn failure(arm: &Arm) -> Option<String> {
 
 /// The rows that decide.
 fn measured(comparison: &Comparison) -> Vec<String> {
-    let head = ["median of", "base", "arm", "ratio", "interval", ""];
+    let head = ["median of", "base", "arm", "ratio", "interval, %", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(comparison.rows.iter().filter(|row| row.primary).map(measured_row));
     if rows.len() == 1 {
@@ -273,9 +273,10 @@ fn narrowed(mut rows: Vec<Vec<String>>) -> Vec<String> {
 
 fn measured_row(row: &Row) -> Vec<String> {
     let measure = row.key.measure;
+    let number = |ratio: f64| percent(ratio).trim_end_matches(" %").to_owned();
     let interval = row.interval.map_or_else(
         || "-".to_owned(),
-        |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
+        |(low, high)| format!("{} to {}", number(low), number(high)),
     );
     vec![
         measured_in(row),
