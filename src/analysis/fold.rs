@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::analysis::story::asked;
-    use crate::fact::{Class, ClosedBecause, Ended, Issued};
+    use crate::fact::{Class, ClosedBecause, Ended, Issued, TargetFact, TargetWord};
     use crate::incident::story::{Story, cell};
     use crate::measure::{Portion, Quantity};
     use crate::spec::Select;
@@ -278,6 +278,10 @@ mod tests {
         let mut story = Story::soaking();
         story.started(10.0, 1_700_000_000.25).started(20.0, 1_700_000_900.5);
         assert_eq!(analysis(&story).notes.server_start_s, Some(1_700_000_900.5));
+        assert!(!analysis(&story).notes.launched);
+        let launched = TargetFact::new(TargetWord::Launched, "vllm serve");
+        story.push(30.0, Fact::Target(launched));
+        assert!(analysis(&story).notes.launched);
     }
 
     #[test]

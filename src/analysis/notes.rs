@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source};
+use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source, TargetWord};
 use crate::incident::liveness::STARTED;
 use crate::unit::At;
 
@@ -62,6 +62,8 @@ pub struct Notes {
     /// When the engine's process was started, by its own metrics, seconds since 1970; the last
     /// word counts.
     pub server_start_s: Option<f64>,
+    /// Whether longhaul itself started the server.
+    pub launched: bool,
     drift: Option<(Segment, i64)>,
 }
 
@@ -98,6 +100,7 @@ impl Notes {
             {
                 self.server_start_s = Some(reading.last);
             }
+            Fact::Target(target) => self.launched |= target.word == TargetWord::Launched,
             Fact::Clock(clock) => {
                 let before = self.drift.filter(|(segment, _)| *segment == entry.segment);
                 let step_us = clock.drift_us - before.map_or(0, |(_, drift_us)| drift_us);

@@ -163,8 +163,8 @@ impl Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
         Start {
             name: about.name,
+            born: born(about.server_seed, &about.run, &analysis.notes),
             run: about.run,
-            born: born(about.server_seed, &analysis.notes),
             simulated: about.server_seed.is_some(),
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values: values(analysis),
@@ -191,14 +191,17 @@ impl Start {
     }
 }
 
-/// The start of the server that answered last: by what its engine or its container says.
-fn born(server_seed: Option<u64>, notes: &Notes) -> Option<String> {
+/// The start of the server that answered last: by what its engine or its container says, or
+/// because longhaul started it in this very run.
+fn born(server_seed: Option<u64>, run: &str, notes: &Notes) -> Option<String> {
     let said = |subject: &str| notes.identity.get(subject);
     if let Some(seed) = server_seed {
         return Some(format!("server seed {seed}"));
     }
     let container = || Some(format!("{} {}", said("container_id")?, said("container_started")?));
-    notes.server_start_s.map(|seconds| format!("process start {seconds}")).or_else(container)
+    let launched = || notes.launched.then(|| format!("started by run {run}"));
+    let engine = notes.server_start_s.map(|seconds| format!("process start {seconds}"));
+    engine.or_else(container).or_else(launched)
 }
 
 /// What happened to a run, or to its rows, that its plan did not ask for and its server did not do.
