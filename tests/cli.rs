@@ -475,7 +475,7 @@ fn a_sweep_that_can_tell_nothing_is_refused_before_it_starts() {
 }
 
 #[test]
-fn arms_of_any_name_are_swept_and_those_of_no_list_are_refused() {
+fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
     let folder = Folder::new("sweep-arms");
     let scenario = folder.write("moment.yaml", MOMENT);
     let output = folder.0.join("sweep").display().to_string();
