@@ -6,6 +6,7 @@
 //! Pure. Reads what `analysis` understood and `verdict` judged; knows no file,
 //! no run, and nothing of how it will be told. `docs/compare.md` has the method.
 
+pub mod advice;
 pub mod decide;
 pub mod decision;
 pub mod floor;

@@ -30,6 +30,18 @@ impl Mistake {
         &self.what
     }
 
+    /// Where it stands, alone.
+    pub fn place(&self) -> Option<&str> {
+        self.at.as_deref()
+    }
+
+    /// Whose it is, where there are several who could have made it.
+    #[must_use]
+    pub fn of(mut self, whose: &str) -> Mistake {
+        self.what = format!("{whose}: {}", self.what);
+        self
+    }
+
     /// Where: `scenarios/overnight.yaml:31 contract.tfft_p99`.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Mistake {
@@ -87,6 +99,14 @@ mod tests {
             mistake.to_string(),
             "error: scenario `overnight` has no measure `tfft_p99`\n   at: scenarios/overnight.yaml:31 contract.tfft_p99\n  try: ttft_p99"
         );
+    }
+
+    #[test]
+    fn a_mistake_that_is_one_of_severals_says_whose() {
+        let mistake = Mistake::new("it is too deep").at("s.yaml").hint("0").of("the arm `a`");
+        assert_eq!(mistake.what(), "the arm `a`: it is too deep");
+        assert_eq!(mistake.place(), Some("s.yaml"));
+        assert!(mistake.to_string().ends_with("try: 0"));
     }
 
     #[test]

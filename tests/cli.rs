@@ -398,11 +398,15 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     let first = longhaul(&arguments);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     let told = stdout(&first);
-    for words in ["3 arms", "2 starts each", "given up after 2: exit code 1", "kv_cache_too_small"]
-    {
+    for words in [
+        "3 arms",
+        "2 starts each",
+        "2 of 2 starts failed; given up after 2: ",
+        "kv_cache_too_small",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    for words in ["decide nothing exactly", "num_speculative_tokens=1` is the base", "8/8"] {
+    for words in ["nothing is decided exactly", "num_speculative_tokens=1` is the base", "8/8"] {
         assert!(stderr(&first).contains(words), "{words}: {}", stderr(&first));
     }
     let run = |name: &str| sweep.join("runs").join(name);
@@ -426,6 +430,21 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     let last = arguments.len() - 1;
     arguments[last] = "3";
     mistake(&arguments, &["another sweep: another number of starts", "to go on with it"]);
+    arguments[last] = "2";
+
+    let lock = std::fs::File::open(sweep.join(".lock")).expect("a lock");
+    lock.lock().expect("held");
+    mistake(&arguments, &["in use by another longhaul", "wait for it to end"]);
+    drop(lock);
+    std::fs::rename(run("base/000"), run("base/aside")).expect("moved");
+    std::fs::rename(run("base/007"), run("base/000")).expect("moved");
+    mistake(&arguments, &["`runs/base/000` holds a run that is none", "another arm or start"]);
+    std::fs::rename(run("base/000"), run("base/007")).expect("moved");
+    std::fs::rename(run("base/aside"), run("base/000")).expect("moved");
+    let edited = sweep.join("arms/base.yaml");
+    let text = std::fs::read_to_string(&edited).expect("the base");
+    std::fs::write(&edited, text + "# by hand\n").expect("written");
+    mistake(&arguments, &["changed since the sweep began", "arms/base.yaml"]);
 }
 
 #[test]
@@ -439,5 +458,92 @@ fn a_sweep_that_can_tell_nothing_is_refused_before_it_starts() {
     sweep(&["--vary", "max_num_seqs=8", "--starts", "0"], &["--starts 0"]);
     let config = "speculative_config={\"method\": \"ngram\", \"num_speculative_tokens\": 3}";
     sweep(&["--vary", config], &["3 things at once", "--allow-several"]);
-    sweep(&["--vary", "max_model_len=1024"], &["max_model_len is 1024"]);
+    sweep(
+        &["--vary", "max_model_len=131072,65536", "--vary", "kv_cache_dtype=auto"],
+        &[
+            "the arm `max_model_len=65536`: depth 100000",
+            "max_model_len is 65536",
+            "--depths 0,8192",
+        ],
+    );
+    sweep(
+        &["--vary", "max_num_seqs=8", "--scenario", "quick"],
+        &["cap: 30 s", "could not be compared", "--depths 0,4096", "--scenario short"],
+    );
+    sweep(&["--vary", "max_num_seqs=8", "--starts", "65"], &["from 1 to 64"]);
+    sweep(&["--vary", "max_num_seqs=8", "-o", "/proc/sweep"], &["cannot be written", "-o"]);
+}
+
+#[test]
+fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
+    let folder = Folder::new("sweep-arms");
+    let scenario = folder.write("moment.yaml", MOMENT);
+    let output = folder.0.join("sweep").display().to_string();
+    let sweep = |arms: &str| {
+        let arms = folder.write("arms.yaml", arms);
+        longhaul(&[
+            "sweep",
+            "--rehearse",
+            "--scenario",
+            &scenario,
+            "-o",
+            &output,
+            "--arms",
+            &arms,
+            "--starts",
+            "1",
+        ])
+    };
+    for (arms, words) in [
+        ("", "the file is empty"),
+        ("[]", "the list holds no arm"),
+        ("max_num_seqs: 8", "a list"),
+        ("- {name: '', changes: {max_num_seqs: 8}}", "name is empty"),
+        ("- {name: base, changes: {max_num_seqs: 8}}", "stands twice"),
+    ] {
+        let refused = sweep(arms);
+        assert_eq!(refused.status.code(), Some(2), "{arms}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains(words), "{arms}: {}", stderr(&refused));
+    }
+    let names = [r"\e[31mred\n../../x", "..", r"\U0001F600", &"long ".repeat(40)];
+    let arm = |(index, name): (usize, &&str)| {
+        format!("- {{name: \"{name}\", changes: {{max_num_seqs: {}}}}}\n", 5 + index)
+    };
+    let arms: String = names.iter().enumerate().map(arm).collect();
+    let swept = sweep(&arms);
+    assert_eq!(swept.status.code(), Some(0), "{}", stderr(&swept));
+    for text in [stdout(&swept), stderr(&swept)] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    let told = stdout(&swept);
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let files = std::fs::read_dir(folder.0.join("sweep/runs")).expect("runs");
+    let names: Vec<String> =
+        files.map(|it| it.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(names.len(), 5, "{names:?}");
+    assert!(names.iter().all(|name| !name.starts_with(['-', '.'])), "{names:?}");
+}
+
+#[test]
+fn a_sweep_that_is_interrupted_says_so_and_the_same_command_goes_on() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::new("sweep-interrupted");
+    let scenario = folder.write("moment.yaml", &MOMENT.replace("laps: 3", "laps: 400"));
+    let output = folder.0.join("sweep").display().to_string();
+    let mut arguments = vec!["sweep", "--rehearse", "--scenario", &scenario, "-o", &output];
+    arguments.extend(["--vary", "max_num_seqs=8", "--starts", "2"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    command.args(&arguments).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let is_first = |line: &std::io::Result<String>| line.as_ref().expect("text").contains("1/4");
+    assert!(lines.any(|line| is_first(&line)), "a start was done");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("the same command goes on")), "{rest:?}");
+    let again = longhaul(&arguments);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(stderr(&again).contains("of 4 runs") && stdout(&again).contains("2 starts each"));
 }

@@ -12,7 +12,8 @@ use crate::command::{run, sweep};
 #[allow(clippy::struct_excessive_bools)] // each is a switch on the command line
 #[command(after_help = "\
 Examples:
-  longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --start docker -o sweeps/seqs
+  longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --depths 0,8192 \\
+      --start docker -o sweeps/seqs
   longhaul sweep --vary kv_cache_dtype=fp8,auto --vary moe_backend=marlin,triton --rehearse
   longhaul sweep --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --rehearse
   longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 --start podman --pull

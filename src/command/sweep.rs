@@ -4,27 +4,36 @@
 //! The run folders are the truth: what is done, and how it ended, is read from
 //! them, so that a sweep goes on after anything that may happen to it.
 
-mod advice;
 mod arms;
 mod paper;
 mod play;
+mod signal;
 mod told;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use super::{finish, mistake, run, tell};
+use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::report::layout::counted;
+use crate::report::sweep as report;
 use crate::spec::recipe::Reading;
+use crate::spec::{Scenario, Workload};
 use crate::sweep::{self as schedule, Outcome, STARTS_MIN, Turn};
 use arms::Arm;
 use play::{Ended, Run};
+use signal::Signals;
 
-/// Bounds the starts of an arm, and the arms: a year of sweeping, and names of two digits.
-const STARTS_MAX: u32 = 99;
+/// Bounds the starts of an arm: no side of a comparison holds more.
+const STARTS_MAX: u32 = crate::stats::shift::SIDE_MAX as u32;
+/// Bounds the arms: a year of sweeping, and names of two digits.
 const ARMS_MAX: usize = 64;
+/// Bounds an arm's name in a mistake.
+const NAME_CHARS_MAX: usize = 60;
 
 /// The scenario where the user names none.
 const SCENARIO: &str = "smoke";
@@ -67,6 +76,8 @@ pub struct Sweep {
     folder: PathBuf,
     /// The base first.
     arms: Vec<Arm>,
+    /// What identifies the scenario's text.
+    scenario_sha256: String,
     order: Vec<Turn>,
     /// In the order in which they are planned.
     done: Vec<Run>,
@@ -74,19 +85,17 @@ pub struct Sweep {
 
 /// Sweeps, and tells what came of it.
 pub fn sweep(wish: Wish) -> Exit {
-    let mut sweep = match begun(wish) {
-        Ok(sweep) => sweep,
-        Err(wrong) => return mistake(&wrong),
-    };
-    // For as long as it goes on; a second longhaul in one folder would repeat what runs.
-    let _lock = match paper::lock(&sweep.folder) {
-        Ok(lock) => lock,
+    // Held for as long as it goes on; a second longhaul in one folder would repeat what runs.
+    let (mut sweep, _lock) = match begun(wish) {
+        Ok(begun) => begun,
         Err(wrong) => return mistake(&wrong),
     };
     match carried_out(&mut sweep) {
         Ok(None) => {
-            let (text, exit) = told::told(&sweep);
-            finish(&text, exit)
+            let told = told::told(&sweep);
+            let compared = told.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
+            let exit = if compared { Exit::Pass } else { Exit::Inconclusive };
+            finish(&report::render(&told), exit)
         }
         Ok(Some(exit)) => exit,
         Err(wrong) => mistake(&wrong),
@@ -94,7 +103,7 @@ pub fn sweep(wish: Wish) -> Exit {
 }
 
 /// Everything up to the first start.
-fn begun(mut wish: Wish) -> Result<Sweep, Mistake> {
+fn begun(mut wish: Wish) -> Result<(Sweep, File), Mistake> {
     check(&wish)?;
     let scenario = &mut wish.run.drive.asked.scenario;
     scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
@@ -102,18 +111,44 @@ fn begun(mut wish: Wish) -> Result<Sweep, Mistake> {
     let arms = arms::read(&wish, base)?;
     // What a recipe cannot take is told before the first hour is spent.
     let scenario = wish.run.drive.asked.scenario(SCENARIO)?;
+    alike(&scenario)?;
     for arm in &arms {
-        run::check(wish.run.clone(), arm.reading.clone(), scenario.clone())?;
+        run::check(wish.run.clone(), arm.reading.clone(), scenario.clone())
+            .map_err(|wrong| wrong.of(&format!("the arm `{}`", arm.shown())))?;
     }
     let folder = wish.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));
+    let lock = paper::lock(&folder)?;
     paper::claim(&folder, &wish, &arms)?;
     let order = schedule::order(arms.len(), wish.starts);
-    let mut sweep = Sweep { wish, folder, arms, order, done: Vec::new() };
+    let scenario_sha256 = sha256(scenario.source.text.as_bytes());
+    let mut sweep = Sweep { wish, folder, arms, scenario_sha256, order, done: Vec::new() };
     for turn in sweep.order.clone() {
-        sweep.done.extend(play::look(&sweep, turn));
+        sweep.done.extend(play::look(&sweep, turn)?);
     }
-    Ok(sweep)
+    Ok((sweep, lock))
+}
+
+/// Refuses what would be laid out for every start anew.
+fn alike(scenario: &Scenario) -> Result<(), Mistake> {
+    let capped = scenario.workloads.iter().find_map(|Workload::Ladder(ladder)| {
+        let cap = ladder.cap?;
+        let deepest = ladder.depths.iter().max().copied().unwrap_or_default();
+        Some((cap, ladder.depths.iter().find(|it| **it > 0).copied(), deepest))
+    });
+    let Some((cap, shallow, deepest)) = capped else { return Ok(()) };
+    let what = format!(
+        "scenario `{}` leaves out depths by the speed that is measured at every start (`cap: {} s`, up to d{deepest}): two arms would not be asked the same, and could not be compared",
+        scenario.source.name,
+        cap.as_secs()
+    );
+    Err(Mistake::new(what)
+        .at(format!("{} workloads.ladder.cap", scenario.source.origin))
+        .hint(format!(
+            "--depths 0,{}: the depths to be asked, of every arm",
+            shallow.unwrap_or(4096)
+        ))
+        .hint("a scenario without a cap: --scenario short, or smoke for a first look"))
 }
 
 fn check(wish: &Wish) -> Result<(), Mistake> {
@@ -137,9 +172,9 @@ fn check(wish: &Wish) -> Result<(), Mistake> {
             .hint("--arms FILE"));
     }
     if wish.starts < STARTS_MIN {
-        let starts = wish.starts;
+        let starts = counted(u64::from(wish.starts), "start", "starts");
         tell(&format!(
-            "note: {starts} starts of each arm decide nothing exactly; {STARTS_MIN} are the least, 6 the default"
+            "note: with {starts} of each arm nothing is decided exactly; {STARTS_MIN} are the least, 6 the default"
         ));
     }
     Ok(())
@@ -170,7 +205,11 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     if kept > 0 {
         tell(&format!("{kept} of {} runs are done already", sweep.order.len()));
     }
+    let mut signals = Signals::listen()?;
     while let Some(turn) = schedule::next(&sweep.order, &outcomes(sweep)) {
+        if signals.came() {
+            return Ok(Some(interrupted(sweep)));
+        }
         paper::put_aside(sweep, turn)?;
         match play::play(sweep, turn)? {
             Ended::Run(run) => {
@@ -179,8 +218,7 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
                 paper::update(sweep)?;
             }
             Ended::Interrupted => {
-                tell(&format!("interrupted; the same command goes on: {}", paper::again(sweep)));
-                return Ok(Some(Exit::Interrupted));
+                return Ok(Some(interrupted(sweep)));
             }
             Ended::Fault(why) => {
                 tell(&format!("error: longhaul failed: {why}"));
@@ -190,6 +228,11 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     }
     paper::update(sweep)?;
     Ok(None)
+}
+
+fn interrupted(sweep: &Sweep) -> Exit {
+    tell(&format!("interrupted; the same command goes on: {}", paper::again(sweep)));
+    Exit::Interrupted
 }
 
 fn outcomes(sweep: &Sweep) -> Vec<(Turn, Outcome)> {

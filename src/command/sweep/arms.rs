@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{ARMS_MAX, Wish};
+use super::{ARMS_MAX, NAME_CHARS_MAX, Wish};
 use crate::command::{inputs, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::Source;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
-use crate::spec::recipe::vary::{Change, Varied, varied};
+use crate::spec::recipe::vary::{Change, Varied, strange, varied};
 use crate::spec::recipe::{How, Reading};
 
 /// Bounds a name of a file.
@@ -30,6 +30,16 @@ pub struct Arm {
 }
 
 impl Arm {
+    /// Its name, as it may stand in a message.
+    pub fn shown(&self) -> String {
+        one_line(&self.name, NAME_CHARS_MAX)
+    }
+
+    /// The recipe's text.
+    pub fn text(&self) -> &str {
+        &self.reading.recipe.source.text
+    }
+
     /// The name of its file.
     pub fn file(&self) -> String {
         let end = if self.reading.how == How::AsItStands { "sh" } else { "yaml" };
@@ -78,7 +88,7 @@ fn made(
 ) -> Result<Option<Arm>, Mistake> {
     let asked::Arm { name, changes } = asked;
     let base = &arms[0].reading;
-    let shown = one_line(&name, 60);
+    let shown = one_line(&name, NAME_CHARS_MAX);
     if arms.iter().any(|arm| arm.name == name) {
         return Err(Mistake::new(format!("the arm `{shown}` stands twice")));
     }
@@ -106,6 +116,8 @@ fn made(
         );
         return Err(Mistake::new(what).hint("an arm for each").hint("--allow-several"));
     }
+    let strange = changes.iter().filter_map(|change| strange(base, change));
+    strange.for_each(|note| tell(&format!("note: {note}")));
     let slug = slug(&name, arms);
     Ok(Some(Arm { name, slug, changes, reading, differs }))
 }
@@ -130,6 +142,7 @@ fn slug(name: &str, arms: &[Arm]) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
     let plain: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
     let plain = plain.trim_matches(['.', '-']);
+    let plain = if plain.is_empty() { "arm" } else { plain };
     // Of a long one its end: by their digests images are told apart.
     let more = plain.len().saturating_sub(FILE_CHARS_MAX);
     let short = if more > 0 {
@@ -137,7 +150,7 @@ fn slug(name: &str, arms: &[Arm]) -> String {
     } else {
         plain.to_owned()
     };
-    let is_free = |slug: &String| !slug.is_empty() && arms.iter().all(|arm| arm.slug != *slug);
+    let is_free = |slug: &String| arms.iter().all(|arm| arm.slug != *slug);
     let numbered = (2..).map(|n| format!("{short}-{n}"));
     std::iter::once(short.clone()).chain(numbered).find(is_free).unwrap_or(short)
 }
@@ -150,4 +163,30 @@ fn source(path: &Path) -> Result<Source, Mistake> {
             .hint("a list of arms: - { name: eager, changes: { enforce_eager: true } }")
     })?;
     Ok(Source { name: origin.clone(), origin, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(slug: &str) -> Arm {
+        let source =
+            Source { name: "r".into(), origin: "r.yaml".into(), text: "model: m\n".into() };
+        let wishes = crate::spec::recipe::Wishes::default();
+        let reading = crate::spec::recipe::read_as(&source, &wishes, &|_| Ok(None)).unwrap();
+        let (name, slug) = (slug.to_owned(), slug.to_owned());
+        Arm { name, slug, changes: Vec::new(), reading, differs: Vec::new() }
+    }
+
+    #[test]
+    fn whatever_an_arm_is_called_its_file_has_a_plain_name_within_the_folder() {
+        let arms = [arm("base"), arm("arm")];
+        assert_eq!(slug("kv_cache_dtype=fp8", &arms), "kv_cache_dtype=fp8");
+        assert_eq!(slug("base", &arms), "base-2");
+        assert_eq!(slug("..", &arms), "arm-2");
+        assert_eq!(slug("../../etc/passwd", &arms), "etc-passwd");
+        assert_eq!(slug("a\u{1b}[31m\n\u{1F600}b", &arms), "a--31m--b");
+        let long = slug(&format!("container=repo@sha256:{}ff", "0".repeat(80)), &arms);
+        assert!(long.len() <= FILE_CHARS_MAX && long.ends_with("ff"), "{long}");
+    }
 }

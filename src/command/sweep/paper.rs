@@ -3,7 +3,7 @@
 //! command is the one that the folder was made by.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ struct PaperRun {
     note: String,
 }
 
-/// Makes the folder, or finds that it is this very sweep's.
+/// Makes a folder the sweep's, or finds that it is this very sweep's.
 ///
 /// # Errors
 /// It is another's, or cannot be written.
@@ -68,24 +68,47 @@ pub fn claim(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<(), Mistake> {
     if let Ok(text) = fs::read_to_string(folder.join(NAME)) {
         let known: Paper = serde_json::from_str(&text)
             .map_err(|why| Mistake::new(format!("{NAME} cannot be read: {why}")).at(&place))?;
-        return same(&known, &paper, &place);
+        same(&known, &paper, &place)?;
+        return arms.iter().try_for_each(|arm| unchanged(folder, arm));
     }
     if is_filled(folder) {
-        return Err(Mistake::new("the sweep's folder is there already and is not empty")
-            .at(place)
-            .hint("a new folder with -o"));
+        return Err(filled(folder));
     }
     fs::create_dir_all(folder.join("arms")).map_err(|why| refused(folder, &why))?;
     for arm in arms {
-        put(&folder.join(arm.file()), &arm.reading.recipe.source.text)?;
+        put(&folder.join(arm.file()), arm.text())?;
     }
     // Last: where it is, the arms are.
     put(&folder.join(NAME), &text_of(&paper))
 }
 
+/// An arm's file is served as it stands: one that was edited would be another arm.
+fn unchanged(folder: &Path, arm: &Arm) -> Result<(), Mistake> {
+    let path = folder.join(arm.file());
+    let text = arm.text();
+    match fs::read_to_string(&path) {
+        Ok(known) if known == text => Ok(()),
+        Ok(_) => Err(Mistake::new("an arm's recipe was changed since the sweep began")
+            .at(path.display().to_string())
+            .hint("remove the file, and it is written again")
+            .hint("another sweep, with another -o, for what was changed")),
+        Err(_) => {
+            fs::create_dir_all(folder.join("arms")).map_err(|why| refused(folder, &why))?;
+            put(&path, text)
+        }
+    }
+}
+
+fn filled(folder: &Path) -> Mistake {
+    Mistake::new("the sweep's folder is there already and is not empty")
+        .at(folder.display().to_string())
+        .hint("a new folder with -o")
+}
+
 /// Whether anything is there but what a sweep has before its manifest.
 fn is_filled(folder: &Path) -> bool {
-    let is_ours = |name: &std::ffi::OsStr| name == "arms" || name == ".lock";
+    let is_ours =
+        |name: &std::ffi::OsStr| ["arms", ".lock", "sweep.tmp"].iter().any(|it| name == *it);
     fs::read_dir(folder)
         .is_ok_and(|mut files| files.any(|it| it.is_ok_and(|it| !is_ours(&it.file_name()))))
 }
@@ -126,7 +149,7 @@ fn paper(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<Paper, Mistake> {
     let arm = |arm: &Arm| PaperArm {
         name: arm.name.clone(),
         file: arm.file(),
-        sha256: sha256(arm.reading.recipe.source.text.as_bytes()),
+        sha256: sha256(arm.text().as_bytes()),
         changes: arm.changes.iter().map(|it| (it.key.clone(), it.value.clone())).collect(),
     };
     Ok(Paper {
@@ -208,20 +231,28 @@ pub fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
         .map_err(|why| refused(&folder, &why))
 }
 
-/// Keeps others out for as long as it is held.
+/// Makes the folder and keeps others out of it for as long as the file is held. A stranger's
+/// folder gets no lock file.
 ///
 /// # Errors
-/// Another longhaul sweeps here.
+/// Another longhaul sweeps here, it is no sweep's folder, or cannot be written.
 pub fn lock(folder: &Path) -> Result<File, Mistake> {
+    if is_filled(folder) && !folder.join(NAME).is_file() {
+        return Err(filled(folder));
+    }
+    fs::create_dir_all(folder).map_err(|why| refused(folder, &why))?;
     let path = folder.join(".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = file.map_err(|why| refused(folder, &why))?;
-    file.try_lock().map_err(|_| {
-        Mistake::new("the sweep's folder is in use by another longhaul")
-            .at(folder.display().to_string())
-            .hint("wait for it to end")
-    })?;
-    Ok(file)
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Mistake::new("the sweep's folder is in use by another longhaul")
+                .at(folder.display().to_string())
+                .hint("wait for it to end"))
+        }
+        Err(TryLockError::Error(why)) => Err(refused(folder, &why)),
+    }
 }
 
 fn text_of(paper: &Paper) -> String {

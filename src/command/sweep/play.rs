@@ -7,9 +7,10 @@ use super::{Sweep, outcomes};
 use crate::command::drive::{self, Went};
 use crate::command::report::{self, judge};
 use crate::command::{Format, rehearse, run, tell};
+use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::ClosedBecause;
-use crate::journal::manifest;
+use crate::journal::{self, Manifest, manifest};
 use crate::rng::Rng;
 use crate::sweep::{Outcome, Turn};
 use crate::verdict::Word;
@@ -49,7 +50,9 @@ pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
     let wish = wish(sweep, turn);
     let went = if sweep.wish.rehearse { rehearse::went(&wish.drive) } else { run::went(wish) };
     let folder = match went {
-        Went::Mistake(wrong) => return Err(wrong),
+        Went::Mistake(wrong) => {
+            return Err(wrong.of(&format!("the arm `{}`", sweep.arms[turn.arm].shown())));
+        }
         Went::Interrupted => return Ok(Ended::Interrupted),
         Went::Folder(_, Err(why)) => return Ok(Ended::Fault(why)),
         Went::Folder(folder, Ok(_)) => folder,
@@ -59,7 +62,7 @@ pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
     if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }
-    Ok(match look(sweep, turn) {
+    Ok(match look(sweep, turn)? {
         Some(run) => Ended::Run(Box::new(run)),
         None => Ended::Interrupted,
     })
@@ -83,11 +86,41 @@ fn wish(sweep: &Sweep, turn: Turn) -> run::Wish {
 }
 
 /// A run that is done, as its folder tells; nothing where it was never begun, or broken off.
-pub fn look(sweep: &Sweep, turn: Turn) -> Option<Run> {
+///
+/// # Errors
+/// The folder holds a run of something else: nobody knows whose it is, so it stays where it is.
+pub fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     let folder = sweep.run_folder(turn);
-    if !folder.join("run.json").is_file() {
-        return None;
+    // Without a manifest that can be read it is no run, whatever it holds.
+    let Ok(manifest) = journal::reader::read_manifest(&folder) else { return Ok(None) };
+    if let Some(what) = stray(sweep, turn, &manifest) {
+        let place = sweep.run_name(turn);
+        return Err(Mistake::new(format!(
+            "`{place}` holds a run that is none of this sweep's: {what}"
+        ))
+        .at(folder.display().to_string())
+        .hint("move it elsewhere; the start is made anew"));
     }
+    Ok(found(turn, folder))
+}
+
+/// In what a run is not the one of a turn.
+fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
+    let arm = &sweep.arms[turn.arm];
+    let asked = &sweep.wish.run.drive.asked;
+    let own = manifest::Sweep { arm: arm.name.clone(), start: turn.start };
+    let overrides = serde_json::to_value(&asked.overrides).unwrap_or_default();
+    let parts = [
+        ("another arm or start", manifest.sweep.as_ref() == Some(&own)),
+        ("another recipe", manifest.recipe.sha256 == sha256(arm.text().as_bytes())),
+        ("another scenario", manifest.scenario.sha256 == sweep.scenario_sha256),
+        ("another length, depths or load", manifest.overrides == overrides),
+        ("another seed", manifest.seed == asked.seed),
+    ];
+    parts.into_iter().find(|(_, is_own)| !is_own).map(|(what, _)| what)
+}
+
+fn found(turn: Turn, folder: PathBuf) -> Option<Run> {
     let judged = judge(&folder).ok()?;
     let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
     let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;

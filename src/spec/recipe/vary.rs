@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use super::diff::{between, facts, plain};
 use super::render::engine_of;
 use super::{How, Reading, Source, Wishes, docker, read_as};
-use crate::engine::flags;
-use crate::error::Mistake;
+use crate::engine::{Engine, flags};
+use crate::error::{Mistake, nearest};
 use crate::escape::one_line;
 use crate::spec::node::python::{Python, coerce, strip};
 
@@ -77,6 +77,25 @@ impl Change {
         let is_it = |fact: &String| fact == value || plain(fact) == plain(&wanted);
         facts.get(what).is_some_and(is_it) || value.trim_start().starts_with('{') && has_fields
     }
+}
+
+/// What to tell of a change that adds a flag which longhaul does not know: it may be a slip.
+pub fn strange(base: &Reading, change: &Change) -> Option<String> {
+    let engine = engine_of(&base.recipe.runtime);
+    let (stem, _) = split(&change.key);
+    let name = flags::canonical(engine, stem);
+    let settings = &base.recipe.settings;
+    let is_known = || settings.contains_key(&name) || flags::found(engine, &name).is_some();
+    if change.is_of_file() || engine == Engine::Unknown || is_known() {
+        return None;
+    }
+    let near = nearest(&name, settings.keys().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let name = one_line(stem, VALUE_CHARS_MAX);
+    Some(format!(
+        "`{name}` is no flag of {} that longhaul knows, and is added{near}",
+        engine.word()
+    ))
 }
 
 /// The recipe with changes. `note` is written at the head of its file.

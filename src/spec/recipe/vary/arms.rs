@@ -10,6 +10,9 @@ use crate::spec::node::python::{Python, json};
 /// What an arm is called that nothing is changed in.
 pub const BASE: &str = "base";
 
+/// What a file of arms holds.
+const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
+
 /// An arm: its name, and what is changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
@@ -74,8 +77,10 @@ fn values_of(text: &str) -> Vec<&str> {
 pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
     let root = Field::root(source, &document);
-    let arms: Result<Vec<Arm>, Mistake> = root.list()?.iter().map(arm).collect();
-    arms
+    if root.node.items().is_some_and(<[_]>::is_empty) {
+        return Err(root.mistake("the list holds no arm").hint(EXAMPLE));
+    }
+    root.list()?.iter().map(arm).collect()
 }
 
 fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
@@ -95,6 +100,9 @@ fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
     let named =
         |change: &Change| format!("{}={}", change.key, change.value.as_deref().unwrap_or_default());
     let name = match get("name") {
+        Some(name) if name.text()?.trim().is_empty() => {
+            return Err(name.mistake("an arm's name is empty").hint(EXAMPLE));
+        }
         Some(name) => name.text()?.to_owned(),
         None => changes.iter().map(named).collect::<Vec<_>>().join(" "),
     };
@@ -145,6 +153,10 @@ mod tests {
         assert_eq!(arms[0].changes[1].value.as_deref(), Some("0.80"));
         assert_eq!((arms[0].changes.len(), &arms[1].changes[0].value), (2, &None));
         assert!(read("- name: x\n").expect_err("none").to_string().contains("a.yaml:1"));
+        assert!(read("[]\n").expect_err("none").to_string().contains("no arm"));
+        assert!(
+            read("- {name: ' ', changes: {a: 1}}\n").expect_err("none").what().contains("empty")
+        );
         assert!(read("- {nam: x}\n").expect_err("near").to_string().contains("try: name"));
     }
 }

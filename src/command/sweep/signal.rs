@@ -1,0 +1,73 @@
+//! The wish to stop that comes between two starts, when no run listens: while
+//! one is judged, or the next is read.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::Mistake;
+use crate::observe::here;
+
+/// How long the runtime looks whether a signal has come.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Hears signals from when it was made.
+pub struct Signals {
+    runtime: Runtime,
+    heard: Vec<Signal>,
+}
+
+impl Signals {
+    /// Begins to listen to what a run listens to.
+    ///
+    /// # Errors
+    /// The system gives no runtime, or no signals.
+    pub fn listen() -> Result<Signals, Mistake> {
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !here::ignores_hang_up() {
+            kinds.push(SignalKind::hangup());
+        }
+        Signals::of(kinds)
+    }
+
+    fn of(kinds: Vec<SignalKind>) -> Result<Signals, Mistake> {
+        let refused = |why: std::io::Error| Mistake::new(format!("no signals: {why}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(refused)?;
+        let guard = runtime.enter();
+        let heard = kinds.into_iter().map(signal).collect::<Result<_, _>>().map_err(refused)?;
+        drop(guard);
+        Ok(Signals { runtime, heard })
+    }
+
+    /// Whether one has come since the last time.
+    pub fn came(&mut self) -> bool {
+        let Signals { runtime, heard } = self;
+        runtime.block_on(async {
+            tokio::time::sleep(LOOK).await;
+            let mut came = false;
+            for signal in heard {
+                tokio::select! { biased;
+                    _ = signal.recv() => came = true,
+                    () = std::future::ready(()) => {}
+                }
+            }
+            came
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_came_while_nobody_ran_is_heard_once() {
+        let mut signals = Signals::of(vec![SignalKind::user_defined2()]).unwrap();
+        assert!(!signals.came());
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::USR2)
+            .unwrap();
+        assert!((0..200).any(|_| signals.came()), "heard");
+        assert!(!signals.came(), "once");
+    }
+}

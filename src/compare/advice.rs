@@ -1,0 +1,323 @@
+//! What to do after several candidates were held against one base, and how
+//! sure that is. Only what an exact interval over starts shows is called
+//! better; what it leaves open, and what else got worse, is told beside it.
+//!
+//! Pure: knows nothing of arms' files, of folders, and of how it will be told.
+
+use std::fmt::Write;
+
+use super::decide::{Basis, Row, Word};
+use super::{Comparison, PolicyWord};
+use crate::escape::one_line;
+
+/// Bounds the rows to be looked into that are named.
+pub const NAMED_MAX: usize = 3;
+
+/// Bounds why a candidate is worse.
+const WHY_CHARS_MAX: usize = 80;
+
+/// A candidate that was held against the base.
+pub struct Held<'a> {
+    /// Its name.
+    pub name: String,
+    /// Starts of it that were tried.
+    pub starts: usize,
+    /// How many of them failed.
+    pub failed: usize,
+    /// What was compared.
+    pub comparison: &'a Comparison,
+}
+
+/// Whether a row shows that the candidate is better.
+pub fn is_better(row: &Row) -> bool {
+    row.word == Word::Improved && matches!(row.basis, Basis::Exact(_))
+}
+
+/// A ratio as a change.
+pub fn percent(ratio: f64) -> String {
+    let text = format!("{:+.1} %", (ratio - 1.0) * 100.0);
+    if text == "-0.0 %" { "+0.0 %".to_owned() } else { text }
+}
+
+/// What a row is of: `ttft d0/c1`.
+pub fn measured_in(row: &Row) -> String {
+    let words = row.key.measure.to_string();
+    let cell = row.key.place.cell;
+    format!("{} d{}/{}", words.strip_suffix("_p50").unwrap_or(&words), cell.depth, cell.load)
+}
+
+/// Rows that decide nothing and got worse all the same, the worst first.
+pub fn to_look_into(comparison: &Comparison) -> Vec<&Row> {
+    let others = comparison.rows.iter().filter(|row| !row.primary);
+    let mut worse: Vec<&Row> = others.filter(|row| row.word == Word::Regression).collect();
+    worse.sort_by(|one, other| other.cost().total_cmp(&one.cost()));
+    worse
+}
+
+/// The worst of these rows by name, and how many more there are.
+pub fn worst(rows: &[&Row]) -> String {
+    let named = rows.iter().take(NAMED_MAX);
+    let named = named.map(|row| format!("{} {}", measured_in(row), percent(row.ratio)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match rows.len().saturating_sub(NAMED_MAX) {
+        0 => named,
+        1 => format!("{named} and 1 more row"),
+        more => format!("{named} and {more} more rows"),
+    }
+}
+
+impl Held<'_> {
+    fn primary(&self) -> impl Iterator<Item = &Row> {
+        self.comparison.rows.iter().filter(|row| row.primary)
+    }
+
+    fn better(&self) -> impl Iterator<Item = &Row> {
+        self.primary().filter(|row| is_better(row))
+    }
+
+    /// What is only suggested counts as open.
+    fn word(&self) -> Word {
+        let decision = &self.comparison.decision;
+        if decision.suggestive { Word::Inconclusive } else { decision.word }
+    }
+
+    fn is_better(&self) -> bool {
+        self.word() != Word::Regression && self.better().next().is_some()
+    }
+
+    /// How much worse it is over the rows that decide, as the mean of logarithms.
+    fn cost(&self) -> f64 {
+        let costs: Vec<f64> = self.primary().map(|row| row.cost().ln()).collect();
+        costs.iter().sum::<f64>() / costs.len().max(1) as f64
+    }
+
+    /// How sure it is that it is better, alone and among all of them (Bonferroni), in what, what
+    /// is open, and what else got worse.
+    fn told(&self, candidates: usize) -> String {
+        let alone = self.better().filter_map(confidence).fold(1.0, f64::min);
+        let all = (1.0 - candidates as f64 * (1.0 - alone)).max(0.0) * 100.0;
+        let gains: Vec<String> = self
+            .better()
+            .map(|row| format!("{} {}", measured_in(row), percent(row.ratio)))
+            .collect();
+        let among = if candidates > 1 {
+            format!(", {all:.1} % among {candidates} arms")
+        } else {
+            String::new()
+        };
+        let mut text = format!(
+            "{}: better than the base in {}, at {:.1} % confidence{among}",
+            self.name,
+            gains.join(", "),
+            alone * 100.0
+        );
+        let open = self.primary().filter(|row| row.word == Word::Inconclusive);
+        let open: Vec<String> = open.map(open_row).collect();
+        if !open.is_empty() {
+            let _ = write!(text, "; open is {}", open.join(", "));
+        }
+        let others = to_look_into(self.comparison);
+        if !others.is_empty() {
+            let _ = write!(text, "; but {}: look into it", worst(&others));
+        }
+        text + "."
+    }
+
+    /// Why it is worse, the gravest reason.
+    fn worse(&self) -> String {
+        let reason = self.comparison.decision.because.first();
+        let reason = reason.map(|why| format!(" ({})", one_line(why, WHY_CHARS_MAX)));
+        self.name.clone() + &reason.unwrap_or_default()
+    }
+}
+
+/// How sure a row is: by its interval, and by its test among the rows of its family.
+fn confidence(row: &Row) -> Option<f64> {
+    match row.basis {
+        Basis::Exact(confidence) => Some(confidence.min(1.0 - row.p.unwrap_or(0.0))),
+        _ => None,
+    }
+}
+
+fn open_row(row: &Row) -> String {
+    let within = row
+        .interval
+        .map(|(low, high)| format!(" (between {} and {})", percent(low), percent(high)));
+    measured_in(row) + &within.unwrap_or_default()
+}
+
+/// The advice. `dead` never started, and of the base `base_failed` starts failed.
+pub fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String {
+    let (frail, sound): (Vec<_>, Vec<_>) =
+        held.iter().partition(|it| it.failed > 0 && base_failed == 0);
+    let (mut better, others): (Vec<_>, Vec<_>) = sound.into_iter().partition(|it| it.is_better());
+    better.sort_by(|one, other| one.cost().total_cmp(&other.cost()));
+    let of = |word: Word| others.iter().filter(move |it| it.word() == word);
+    let worse: Vec<String> = of(Word::Regression).map(|it| it.worse()).collect();
+    let names = |word: Word| of(word).map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (alike, changed) = (names(Word::Equivalent), names(Word::Changed));
+    let mut text = match better.as_slice() {
+        [] if held.is_empty() => "nothing: no arm could be held against the base.".to_owned(),
+        [] => "the base: nothing was shown to be better.".to_owned(),
+        [first, rest @ ..] => first.told(held.len()) + &beside(rest),
+    };
+    for it in &frail {
+        let _ = write!(
+            text,
+            " Not {}, whatever it measured: {} of its {} starts failed, and none of the base's.",
+            it.name, it.failed, it.starts
+        );
+    }
+    if !worse.is_empty() {
+        let _ = write!(text, " Worse: {}.", worse.join(", "));
+    }
+    if !alike.is_empty() {
+        let _ = write!(text, " The same within the margin: {alike}.");
+    }
+    if !changed.is_empty() {
+        let _ = write!(text, " Different by less than the margin: {changed}.");
+    }
+    text += &undecided(&others);
+    if !dead.is_empty() {
+        let _ = write!(text, " Do not use {}: it did not start.", dead.join(", "));
+    }
+    text
+}
+
+/// Those that are better too.
+fn beside(rest: &[&Held<'_>]) -> String {
+    if rest.is_empty() {
+        return String::new();
+    }
+    let named = |it: &&Held<'_>| match to_look_into(it.comparison).as_slice() {
+        [] => it.name.clone(),
+        others => format!("{} (but {})", it.name, worst(others)),
+    };
+    let names: Vec<String> = rest.iter().map(named).collect();
+    format!(
+        " Better than the base too: {}; which of them is best was not tested.",
+        names.join(", ")
+    )
+}
+
+/// How many are undecided, and what would help.
+fn undecided(others: &[&Held<'_>]) -> String {
+    let is_open = |it: &&&Held<'_>| matches!(it.word(), Word::Inconclusive | Word::Improved);
+    let open: Vec<&&Held<'_>> = others.iter().filter(is_open).collect();
+    let (n, are) = match open.len() {
+        0 => return String::new(),
+        1 => ("1 arm".to_owned(), "is"),
+        many => (format!("{many} arms"), "are"),
+    };
+    let unseen = open.iter().all(|it| {
+        it.comparison.policies.iter().any(|policy| policy.word == PolicyWord::NotObserved)
+    });
+    let mut rows = open.iter().flat_map(|it| it.primary());
+    let why = if unseen {
+        "what the contract asks for was not observed"
+    } else if rows.any(|row| row.basis == Basis::Nothing) {
+        "an exact interval needs four starts a side"
+    } else {
+        "more starts would narrow the intervals"
+    };
+    format!(" {n} {are} undecided: {why}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::story::{key, side};
+    use crate::compare::{Start, Wish, compare};
+
+    const BASE: [f64; 6] = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0];
+
+    fn arm(factor: f64) -> Vec<Start> {
+        side("arm", &BASE.map(|value| value * factor))
+    }
+
+    fn against_base(arm: &[Start]) -> Comparison {
+        compare(&side("base", &BASE), arm, &Wish::default()).expect("a comparison")
+    }
+
+    /// The comparison with a row that decides nothing beside the others.
+    fn with_row(mut comparison: Comparison, measure: &str, ratio: f64) -> Comparison {
+        let mut row = comparison.rows[0].clone();
+        row.key = key(4096, measure);
+        (row.primary, row.word, row.ratio) = (false, Word::Regression, ratio);
+        comparison.rows.push(row);
+        comparison
+    }
+
+    fn held<'a>(name: &str, comparison: &'a Comparison) -> Held<'a> {
+        Held { name: name.to_owned(), starts: 6, failed: 0, comparison }
+    }
+
+    #[test]
+    fn what_is_better_in_one_row_is_told_with_what_is_open_in_another() {
+        let mut better = against_base(&arm(0.5));
+        better.decision.word = Word::Inconclusive;
+        better.rows.truncate(2);
+        better.rows[1].word = Word::Inconclusive;
+        let alike = against_base(&arm(1.0));
+        let told = advice(&[held("a", &better), held("b", &alike)], &["c".to_owned()], 0);
+        for words in [
+            "a: better than the base in ttft d0/c1 -50.0 %, at ",
+            " % among 2 arms; open is tpot d0/c1 (between ",
+            "The same within the margin: b. Do not use c: it did not start.",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
+
+    #[test]
+    fn of_several_the_largest_gain_comes_first_and_a_regression_is_no_gain() {
+        let (much, some) = (against_base(&arm(0.5)), against_base(&arm(0.8)));
+        let mut crashed = arm(0.4);
+        crashed[2].events[0].seen = 1;
+        let mixed = against_base(&crashed);
+        let arms = [held("some", &some), held("much", &much), held("mixed", &mixed)];
+        let told = advice(&arms, &[], 0);
+        assert!(told.starts_with("much: ") && told.contains("too: some;"), "{told}");
+        assert!(told.ends_with(" Worse: mixed (crashes 0 → 1: new)."), "{told}");
+    }
+
+    #[test]
+    fn an_arm_of_which_a_start_failed_is_not_recommended_where_the_bases_all_came_up() {
+        let better = against_base(&arm(0.5));
+        let frail = || [Held { failed: 1, ..held("fast", &better) }];
+        let told = advice(&frail(), &[], 0);
+        assert_eq!(
+            told,
+            "the base: nothing was shown to be better. Not fast, whatever it measured: 1 of its 6 \
+             starts failed, and none of the base's."
+        );
+        let told = advice(&frail(), &[], 1);
+        assert!(told.starts_with("fast: better than the base"), "{told}");
+    }
+
+    #[test]
+    fn what_else_got_worse_is_told_with_the_recommendation_the_worst_first() {
+        let mut better = against_base(&arm(0.5));
+        for (measure, ratio) in
+            [("ttft_p95", 1.11), ("tpot_p95", 1.18), ("ttft_p99", 1.15), ("tpot_p99", 1.12)]
+        {
+            better = with_row(better, measure, ratio);
+        }
+        let told = advice(&[held("a", &better)], &[], 0);
+        let but = "; but tpot_p95 d4096/c1 +18.0 %, ttft_p99 d4096/c1 +15.0 %, tpot_p99 d4096/c1 \
+                   +12.0 % and 1 more row: look into it.";
+        assert!(told.ends_with(but), "{told}");
+        let best = against_base(&arm(0.4));
+        let told = advice(&[held("a", &better), held("best", &best)], &[], 0);
+        assert!(told.contains("too: a (but tpot_p95 d4096/c1 +18.0 %"), "{told}");
+    }
+
+    #[test]
+    fn where_nothing_is_shown_the_base_stays_and_too_few_starts_are_named() {
+        let few = compare(&side("base", &BASE[..2]), &arm(0.5)[..2], &Wish::default());
+        let few = few.expect("a comparison");
+        let told = advice(&[held("a", &few)], &[], 0);
+        assert!(told.starts_with("the base: ") && told.contains("four starts a side"), "{told}");
+        assert!(advice(&[], &[], 0).starts_with("nothing: "));
+    }
+}
