@@ -58,22 +58,32 @@ const FAILED_MARGIN: f64 = 0.01;
 /// The events whose new occurrence breaks the comparison.
 const GATED: [Count; 3] = [Count::Crashes, Count::Ooms, Count::Hangs];
 
-/// All policies of two sides.
+/// All policies of two sides. What befell a server, and what it held, is judged of the starts
+/// that came up, where any did: of the others it is known that they did not.
 pub fn policies(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
+    let (all_base, all_candidate): (Vec<&Start>, Vec<&Start>) =
+        (base.iter().collect(), candidate.iter().collect());
+    let (base, candidate) = (came_up(&all_base), came_up(&all_candidate));
     let mut policies: Vec<Policy> =
-        GATED.iter().map(|count| of_event(*count, base, candidate)).collect();
-    policies.push(parser_faults(base, candidate));
-    policies.push(failed_requests(base, candidate));
-    policies.push(starts(base, candidate));
-    policies.extend(contract(base, candidate));
+        GATED.iter().map(|count| of_event(*count, &base, &candidate)).collect();
+    policies.push(parser_faults(&base, &candidate));
+    policies.push(failed_requests(&base, &candidate));
+    policies.push(starts(&all_base, &all_candidate));
+    policies.extend(contract(&base, &candidate));
     policies
 }
 
-fn hours(side: &[Start]) -> f64 {
+fn came_up<'a>(side: &[&'a Start]) -> Vec<&'a Start> {
+    let ready: Vec<&Start> =
+        side.iter().copied().filter(|start| start.never_ready.is_none()).collect();
+    if ready.is_empty() { side.to_vec() } else { ready }
+}
+
+fn hours(side: &[&Start]) -> f64 {
     side.iter().map(|start| start.hours).sum()
 }
 
-fn answers(side: &[Start]) -> f64 {
+fn answers(side: &[&Start]) -> f64 {
     side.iter().map(|start| start.errors.1 as f64).sum()
 }
 
@@ -85,11 +95,11 @@ fn allowed(seen: u64, base: f64, candidate: f64) -> u64 {
     (seen as f64 * share - 1e-9).ceil().max(0.0) as u64
 }
 
-fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
-    let seen = |side: &[Start]| -> u64 {
+fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
+    let seen = |side: &[&Start]| -> u64 {
         side.iter().filter_map(|start| start.event(count)).map(|event| event.seen).sum()
     };
-    let dark = |side: &[Start]| -> Vec<String> {
+    let dark = |side: &[&Start]| -> Vec<String> {
         let all = side.iter().filter_map(|start| start.event(count));
         let words: BTreeSet<String> = all.flat_map(|event| event.dark.clone()).collect();
         words.into_iter().collect()
@@ -97,7 +107,7 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
     let name = Measure::Count(count).to_string();
     let (before, now) = (seen(base), seen(candidate));
     // What was seen is known, whoever else was not looking; a zero is only known in the light.
-    let known = |seen: u64, side: &[Start]| {
+    let known = |seen: u64, side: &[&Start]| {
         (seen > 0 || !side.is_empty() && dark(side).is_empty()).then_some(seen)
     };
     let (base_known, candidate_known) = (known(before, base), known(now, candidate));
@@ -121,8 +131,8 @@ fn of_event(count: Count, base: &[Start], candidate: &[Start]) -> Policy {
     policy(word, format!("{}: {}", event_name(count), dark(candidate).join(", ")))
 }
 
-fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
-    let sum = |side: &[Start]| -> u64 { side.iter().map(|start| start.parser_faults).sum() };
+fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
+    let sum = |side: &[&Start]| -> u64 { side.iter().map(|start| start.parser_faults).sum() };
     let (before, now) = (sum(base), sum(candidate));
     let broken = now > allowed(before, answers(base), answers(candidate));
     Policy {
@@ -140,8 +150,8 @@ fn parser_faults(base: &[Start], candidate: &[Start]) -> Policy {
 
 /// Requests that ended badly: broken where the candidate's share is surely above the base's, and
 /// by enough to matter.
-fn failed_requests(base: &[Start], candidate: &[Start]) -> Policy {
-    let sum = |side: &[Start]| {
+fn failed_requests(base: &[&Start], candidate: &[&Start]) -> Policy {
+    let sum = |side: &[&Start]| {
         side.iter().fold((0, 0), |sum, start| (sum.0 + start.errors.0, sum.1 + start.errors.1))
     };
     let (before, now) = (sum(base), sum(candidate));
@@ -164,8 +174,8 @@ fn failed_requests(base: &[Start], candidate: &[Start]) -> Policy {
 }
 
 /// A start that never became ready is news, whatever the others measured.
-fn starts(base: &[Start], candidate: &[Start]) -> Policy {
-    let failed = |side: &[Start]| side.iter().filter(|start| start.never_ready.is_some()).count();
+fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
+    let failed = |side: &[&Start]| side.iter().filter(|start| start.never_ready.is_some()).count();
     let (before, now) = (failed(base) as u64, failed(candidate) as u64);
     // Of a published table nobody knows how many starts failed before it.
     let broken = now * (base.len() as u64).max(1) > before * candidate.len() as u64;
@@ -181,8 +191,8 @@ fn starts(base: &[Start], candidate: &[Start]) -> Policy {
 
 /// Gates of the contract that the base held, and that the candidate broke or did not show. The
 /// base held one that some start of it passed and none failed.
-fn contract(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
-    let words = |side: &[Start], text: &str| -> Vec<Word> {
+fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
+    let words = |side: &[&Start], text: &str| -> Vec<Word> {
         let gates = side.iter().flat_map(|start| &start.gates);
         gates.filter(|(known, ..)| known == text).map(|(_, word, _)| *word).collect()
     };

@@ -1,6 +1,6 @@
 //! What must be the same, and what was changed.
 
-use super::*;
+use super::{A, Floor, Mistake, SAME, Start, Wish, compare, compared, floor, side};
 use crate::spec::recipe::{Wishes, read_as};
 
 #[test]

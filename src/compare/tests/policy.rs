@@ -1,6 +1,6 @@
 //! What is gated by policy.
 
-use super::*;
+use super::{A, Policy, SAME, Start, Word, compared, side, times};
 use crate::compare::policy::{self, PolicyWord};
 
 #[test]
@@ -65,6 +65,18 @@ fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
     let broken = policy::policies(&with(Pass), &with(Fail));
     assert_eq!(broken.last().unwrap().word, PolicyWord::Broken);
     assert_eq!(policy::policies(&with(Fail), &with(Fail)).len(), 6);
+}
+
+#[test]
+fn a_start_that_never_came_up_hides_nothing_that_the_others_showed() {
+    let mut starts = side("b", &SAME);
+    starts[5].never_ready = Some("no memory for the cache".to_owned());
+    for event in &mut starts[5].events {
+        event.dark = vec!["no load began".to_owned()];
+    }
+    let comparison = compared(&side("a", &A), &starts);
+    assert_eq!(comparison.policies[0].candidate, Some(0));
+    assert_eq!(comparison.decision.because.len(), 1, "{:?}", comparison.decision.because);
 }
 
 fn found<'a>(policies: &'a [Policy], name: &str) -> &'a Policy {
