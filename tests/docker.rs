@@ -13,6 +13,8 @@ mod bench;
 mod house;
 #[path = "docker/proxy.rs"]
 mod proxy;
+#[path = "docker/sweep.rs"]
+mod sweep;
 #[path = "docker/truth.rs"]
 mod truth;
 
