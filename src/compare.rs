@@ -100,6 +100,7 @@ pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) ->
         &Evidence {
             rows: &[],
             alone: &[],
+            ready: [0, 0],
             policies: &policies,
             differs: &differs,
             nothing: PUBLISHED,
@@ -146,6 +147,7 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
         &Evidence {
             rows: &rows,
             alone: &alone,
+            ready: [base, candidate].map(held::ready),
             policies: &policies,
             differs: &differs,
             nothing: NOTHING,

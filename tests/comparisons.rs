@@ -51,6 +51,9 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     let house = House::new();
     let (base, mut other) = (house.side("a", 1, 2, 1.0), house.side("b", 100, 1, 1.0));
     other.extend(house.ailing("c", 200, &["start_fails"]));
+    let again = house.ailing("d", 300, &["start_fails=2"]);
+    let later = compared(&base, &again).decision;
+    assert!(later.because[0].starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
     let decision = compared(&base, &other).decision;
     assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1), "{decision:?}");
     assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
@@ -60,6 +63,10 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     let twice = [base[0].clone(), base[0].join(".")];
     assert!(refused(&twice, &other).contains("the same run is given twice"));
     assert!(refused(&base, &base[1..]).contains("stands on both sides"));
+    let lost = base[0].parent().unwrap().join("lost");
+    std::fs::create_dir_all(lost.join("one")).unwrap();
+    std::fs::copy(base[0].join("events.csv"), lost.join("one/events.csv")).unwrap();
+    assert!(refused(&[lost], &other).contains("a run without its run.json is in the folder"));
     let born = [base[0].clone(), house.elsewhere("d", 1)];
     let wrong = refused(&born, &other);
     assert!(wrong.contains("two runs are of one server start: server seed 1"), "{wrong}");

@@ -64,6 +64,9 @@ pub struct Notes {
     pub server_start_s: Option<f64>,
     /// Whether longhaul itself started the server.
     pub launched: bool,
+    /// How often the server ended before the load began.
+    pub failed_starts: u64,
+    began: bool,
     drift: Option<(Segment, i64)>,
 }
 
@@ -100,7 +103,12 @@ impl Notes {
             {
                 self.server_start_s = Some(reading.last);
             }
-            Fact::Target(target) => self.launched |= target.word == TargetWord::Launched,
+            Fact::Target(target) => {
+                self.launched |= target.word == TargetWord::Launched;
+                let failed = target.word == TargetWord::Exited && !self.began;
+                self.failed_starts += u64::from(failed);
+            }
+            Fact::Phase(_) => self.began = true,
             Fact::Clock(clock) => {
                 let before = self.drift.filter(|(segment, _)| *segment == entry.segment);
                 let step_us = clock.drift_us - before.map_or(0, |(_, drift_us)| drift_us);

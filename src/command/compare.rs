@@ -67,22 +67,24 @@ fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
     let mut how = wish.how.clone();
     if let Some(path) = &wish.floor {
         let place = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|why| {
+        let text = inputs::plain_text(path).map_err(|why| {
             Mistake::new(format!("the noise floor cannot be read: {why}"))
                 .at(&place)
                 .hint("longhaul floor RUN RUN RUN -o floor.json")
         })?;
         how.floor = Some(floor::read(&text, &place)?);
     }
-    match wish.base.iter().find(|path| is_published(path)) {
-        Some(table) => published(table, wish, &how),
-        None => sides(&wish.base, &wish.candidate, &how),
+    for path in &wish.base {
+        if is_published(path)? {
+            return published(path, wish, &how);
+        }
     }
+    sides(&wish.base, &wish.candidate, &how)
 }
 
 /// Whether a base is a published table: a file, or the folder of a submission.
-fn is_published(path: &Path) -> bool {
-    path.is_file() || !is_run(path) && runs_in(path).is_empty() && path.is_dir()
+fn is_published(path: &Path) -> Result<bool, Mistake> {
+    Ok(path.is_file() || path.is_dir() && !is_run(path) && runs_in(path)?.is_empty())
 }
 
 /// A published table as the base: one table, one run, and no floor.
@@ -184,7 +186,7 @@ fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Mistake> {
             folders.push(path.clone());
             continue;
         }
-        let inside = runs_in(path);
+        let inside = runs_in(path)?;
         if inside.is_empty() {
             let what = format!("`{}` is no run folder, and holds none", path.display());
             return Err(Mistake::new(what)
@@ -203,13 +205,36 @@ fn is_run(path: &Path) -> bool {
     path.join("run.json").is_file()
 }
 
-fn runs_in(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
-    let mut inside: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+/// The runs that lie in a folder. One that cannot be looked at, or has lost its manifest, is no
+/// reason to compare the others without a word.
+fn runs_in(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+    let refused = |path: &Path, why: std::io::Error| {
+        Mistake::new(format!("the folder cannot be read: {why}")).at(path.display().to_string())
+    };
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut inside = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|why| refused(path, why))? {
+        let one = entry.map_err(|why| refused(path, why))?.path();
+        if !one.is_dir() {
+            continue;
+        }
+        std::fs::read_dir(&one).map_err(|why| refused(&one, why))?;
+        if is_run(&one) {
+            inside.push(one);
+        } else if ROWS.iter().any(|name| one.join(name).exists()) {
+            return Err(Mistake::new("a run without its run.json is in the folder")
+                .at(one.display().to_string())
+                .hint("the runs by their names, without this one"));
+        }
+    }
     inside.sort();
-    inside
+    Ok(inside)
 }
+
+/// Files that only a run has.
+const ROWS: [&str; 2] = ["requests.csv", "events.csv"];
 
 fn start(folder: &Path) -> Result<Start, Mistake> {
     let Judged { analysis, verdict, .. } = judge(folder)?;

@@ -230,6 +230,14 @@ fn is_within(path: &Path, folder: &Path) -> bool {
     real.is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
+/// The text of a plain file: at a pipe or a device a reader waits for ever.
+///
+/// # Errors
+/// It is none, or cannot be read.
+pub fn plain_text(path: &Path) -> std::io::Result<String> {
+    read_plain(path)
+}
+
 /// The same of a plain file only: what somebody else names must not be a pipe or a device, at
 /// which a reader waits for ever.
 fn read_plain(path: &Path) -> std::io::Result<String> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fact::Load;
 use crate::measure::{Better, Measure, Quantity, Statistic};
 use crate::stats::{many, shift, student};
 
@@ -206,7 +207,8 @@ fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone>
 }
 
 /// The few that decide: the medians of TTFT and TPOT, shallowest and deepest, at the lightest
-/// load, and of the throughput at the heaviest, where there are several streams.
+/// load; of the throughput at the most streams; and of TTFT at the highest rate, where a
+/// throughput only repeats how often was asked.
 fn primaries(keys: &[Key]) -> Vec<Key> {
     let asked: Vec<Key> = keys.iter().filter(|key| key.place.cell.prompt > 0).copied().collect();
     let depths = asked.iter().map(|key| key.place.cell.depth);
@@ -223,8 +225,20 @@ fn primaries(keys: &[Key]) -> Vec<Key> {
             found.extend(first.copied().filter(|key| !found.contains(key)));
         }
     }
-    let most = of(Quantity::Throughput).map(|key| key.place.cell.streams()).max();
-    found.extend(of(Quantity::Throughput).find(|key| Some(key.place.cell.streams()) == most));
+    let is_crowd = |key: &&Key| key.place.cell.streams() > 1;
+    let most = of(Quantity::Throughput).filter(is_crowd).map(|key| key.place.cell.streams()).max();
+    let crowd = of(Quantity::Throughput).find(|key| Some(key.place.cell.streams()) == most);
+    let rate = |key: &Key| match key.place.cell.load {
+        Load::PerSecond(rate) => Some(rate),
+        Load::Streams(_) => None,
+    };
+    let highest = of(Quantity::Ttft).filter_map(rate).fold(0.0, f64::max);
+    let pressed = of(Quantity::Ttft).find(|key| rate(key) == Some(highest));
+    for key in crowd.into_iter().chain(pressed) {
+        if !found.contains(key) {
+            found.push(*key);
+        }
+    }
     found
 }
 

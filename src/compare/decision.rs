@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub rows: &'a [Row],
     /// What only one side has.
     pub alone: &'a [Alone],
+    /// Starts of each side whose server came up: base, candidate.
+    pub ready: [usize; 2],
     /// What is gated by policy.
     pub policies: &'a [Policy],
     /// What differs beside the load.
@@ -43,20 +45,21 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     because.extend(broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why)));
     let primary: Vec<&Row> = rows.iter().filter(|row| row.primary).collect();
     let all = |word: Word| primary.iter().filter(move |row| row.word == word);
-    because.extend(all(Word::Regression).map(|row| changed(row)));
+    because.extend(all(Word::Regression).map(|row| changed(row, rows)));
     let unseen: Vec<String> =
         with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
     because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
-    because.extend(all(Word::Improved).map(|row| changed(row)));
+    because.extend(all(Word::Improved).map(|row| changed(row, rows)));
     let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
-    because.extend(others.map(|row| format!("to be looked into: {}", changed(row))));
-    let vanished = vanished(evidence.alone);
-    because.extend(vanished.clone());
+    because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
+    let vanished = vanished(evidence.alone, rows);
+    let thinned = thinned(&primary, evidence.ready, rows);
+    because.extend(vanished.iter().chain(&thinned).cloned());
     let worse = all(Word::Regression).next().is_some();
     let certain = all(Word::Regression).any(|row| !row.is_suggestive());
     let word = if !broken.is_empty() || worse {
         Word::Regression
-    } else if !unseen.is_empty() || vanished.is_some() {
+    } else if !unseen.is_empty() || vanished.is_some() || !thinned.is_empty() {
         Word::Inconclusive
     } else {
         of_primaries(&primary)
@@ -74,18 +77,33 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
         0
     };
     because.extend(undecidable(&primary, nothing));
-    because.extend(open(&primary));
+    because.extend(open(&primary, rows));
     Decision { word, suggestive, because, exit_code }
 }
 
 /// What decides and has no value in the candidate.
-fn vanished(alone: &[Alone]) -> Option<String> {
+fn vanished(alone: &[Alone], rows: &[Row]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
         .filter(|it| it.primary && !it.in_candidate)
-        .map(|it| measured(it.key))
+        .map(|it| measured(it.key, rows))
         .collect();
     (!names.is_empty()).then(|| format!("no value in the candidate: {}", names.join(", ")))
+}
+
+/// What decides and has a value in some starts of a side only: those that are left may be the
+/// lucky ones.
+fn thinned(primary: &[&Row], ready: [usize; 2], rows: &[Row]) -> Vec<String> {
+    let side = |word: &str, ready: usize, starts: &dyn Fn(&Row) -> usize| {
+        let few = primary.iter().filter(|row| starts(row) < ready);
+        let names: Vec<String> = few.clone().map(|row| measured(row.key, rows)).collect();
+        let least = few.map(|row| starts(row)).min()?;
+        let what = format!("{least} of {ready} starts of the {word} have a value");
+        Some(format!("{what}: {}", names.join(", ")))
+    };
+    let base = side("base", ready[0], &|row| row.base.starts);
+    let candidate = side("candidate", ready[1], &|row| row.candidate.starts);
+    base.into_iter().chain(candidate).collect()
 }
 
 fn with(policies: &[Policy], word: PolicyWord) -> impl Iterator<Item = &Policy> {
@@ -111,28 +129,28 @@ fn told(policy: &Policy) -> String {
     format!("{} {} → {}", policy.name, number(policy.base), number(policy.candidate))
 }
 
-/// What a row is of: `ttft at d100000/c1`.
-pub fn measured(key: Key) -> String {
+/// What a row is of: `ttft at d100000/c1`, as short as it is clear among the others.
+pub fn measured(key: Key, among: &[Row]) -> String {
     let name = key.measure.to_string();
     let name = name.strip_suffix("_p50").unwrap_or(&name);
-    format!("{name} at d{}/{}", key.place.cell.depth, key.place.cell.load)
+    format!("{name} at {}", key.place.among(among.iter().map(|row| row.key.place)))
 }
 
 /// A row in words: `ttft at d100000/c1 +8.2 %`.
-pub fn changed(row: &Row) -> String {
+pub fn changed(row: &Row, among: &[Row]) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
-    format!("{} {percent:+.1} %{surely}", measured(row.key))
+    format!("{} {percent:+.1} %{surely}", measured(row.key, among))
 }
 
 /// What has an interval and is open all the same, by why it is.
-fn open(primary: &[&Row]) -> Vec<String> {
+fn open(primary: &[&Row], rows: &[Row]) -> Vec<String> {
     let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
     let is_open = |row: &&&Row| row.word == Word::Inconclusive && row.basis != Basis::Nothing;
     for row in primary.iter().filter(is_open) {
         match whys.iter_mut().find(|(why, _)| *why == row.why) {
-            Some((_, names)) => names.push(measured(row.key)),
-            None => whys.push((&row.why, vec![measured(row.key)])),
+            Some((_, names)) => names.push(measured(row.key, rows)),
+            None => whys.push((&row.why, vec![measured(row.key, rows)])),
         }
     }
     whys.into_iter().map(|(why, names)| format!("open: {}: {why}", names.join(", "))).collect()

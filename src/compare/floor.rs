@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Mistake;
-use crate::stats::shift;
+use crate::measure::Measure;
+use crate::stats::shift::{self, SIDE_MAX};
 
 use super::start::{Key, Start};
 use super::{Alike, Variable, held};
@@ -18,8 +19,9 @@ const SCHEMA: u32 = 1;
 /// Starts below which a spread is not worth writing down.
 pub const STARTS_MIN: usize = 3;
 
-/// Bounds a deviation of logarithms: beyond it, starts differ by factors of thousands.
-const DEVIATION_MAX: f64 = 8.0;
+/// Bounds a deviation of logarithms: beyond it, two starts in three differ by more than a factor
+/// of seven, and nothing is held against that.
+const DEVIATION_MAX: f64 = 2.0;
 
 /// The spread of one measure at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,9 +122,13 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     }
     held::alike(starts)?;
     for start in starts {
-        let why = start.never_ready.as_ref().map(|_| "its server never came up");
-        if let Some(why) = why.or(start.broken_off.as_deref()) {
-            let what = format!("a noise floor is of whole runs, and one is not: {why}");
+        let why = start.never_ready.as_ref().map(|_| "its server never came up".to_owned());
+        let befell = || {
+            let event = start.events.iter().find(|event| event.seen > 0)?;
+            Some(format!("{} {}", Measure::Count(event.count), event.seen))
+        };
+        if let Some(why) = why.or_else(|| start.broken_off.clone()).or_else(befell) {
+            let what = format!("a noise floor is of whole and healthy runs, and one is not: {why}");
             return Err(Mistake::new(what).at(&start.name).hint("the others, without it"));
         }
     }
@@ -131,7 +137,12 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     for (key, value) in starts.iter().flat_map(|start| &start.values) {
         values.entry(*key).or_default().push(value.value);
     }
-    let cells = values.into_iter().filter_map(|(key, values)| cell(key, values)).collect();
+    let cells: Vec<Cell> =
+        values.into_iter().filter_map(|(key, values)| cell(key, values)).collect();
+    if cells.is_empty() {
+        let what = format!("no cell has a value in {STARTS_MIN} of the starts");
+        return Err(Mistake::new(what).hint("runs that were driven long enough"));
+    }
     Ok(Floor {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION").to_owned(),
@@ -153,13 +164,17 @@ fn cell(key: Key, mut values: Vec<f64>) -> Option<Cell> {
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
     let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+    let deviation = (squares / (logs.len() - 1) as f64).sqrt();
+    if deviation > DEVIATION_MAX {
+        return None;
+    }
     values.sort_by(f64::total_cmp);
     Some(Cell {
         place: key.place.to_string(),
         measure: key.measure.to_string(),
         starts: values.len() as u32,
         median: shift::median(&values)?,
-        deviation: (squares / (logs.len() - 1) as f64).sqrt(),
+        deviation,
     })
 }
 
@@ -178,7 +193,9 @@ pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
         return Err(Mistake::new(what).at(place));
     }
     let is_sound = |cell: &Cell| {
-        (0.0..=DEVIATION_MAX).contains(&cell.deviation) && cell.starts as usize >= STARTS_MIN
+        (0.0..=DEVIATION_MAX).contains(&cell.deviation)
+            && (STARTS_MIN..=SIDE_MAX).contains(&(cell.starts as usize))
+            && cell.starts <= floor.starts
     };
     if let Some(cell) = floor.cells.iter().find(|cell| !is_sound(cell)) {
         let what =
@@ -204,7 +221,15 @@ pub fn fitting<'a>(
             .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine")
     };
     if floor.load != load(&start.alike) {
-        return Err(made_for("load", &floor.scenario, &start.alike.scenario));
+        let (there, here) = (&floor.scenario, &start.alike.scenario);
+        if there == here {
+            let what = format!(
+                "the noise floor is of another load: {there} too, of another text, seed or plan"
+            );
+            return Err(Mistake::new(what)
+                .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine"));
+        }
+        return Err(made_for("load", there, here));
     }
     let kind = |simulated: bool| if simulated { "simulated" } else { "real" };
     if floor.simulated != start.simulated {

@@ -142,6 +142,11 @@ fn is_ready(start: &Start) -> bool {
     start.never_ready.is_none()
 }
 
+/// How many starts of a side came up.
+pub fn ready(side: &[Start]) -> usize {
+    side.iter().filter(|start| is_ready(start)).count()
+}
+
 /// The start of a side that says most of itself: one that came up, where any did.
 pub fn spokesman(side: &[Start]) -> Option<&Start> {
     side.iter().find(|start| is_ready(start)).or(side.first())
@@ -228,7 +233,7 @@ fn changed(one: &Reading, other: &Reading) -> Vec<Variable> {
 }
 
 fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
-    let what = format!("the two were not asked the same: {} differ", unlike.join(", "));
+    let what = format!("the two were not asked the same: {}", unlike.join(", "));
     let at = |start: &Start| {
         format!("{}: {}, seed {}", start.name, start.alike.scenario, start.alike.seed)
     };

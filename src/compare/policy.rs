@@ -55,6 +55,9 @@ pub struct Policy {
 const FAILED_CONFIDENCE: f64 = 0.95;
 const FAILED_MARGIN: f64 = 0.01;
 
+/// Why nothing is known of answers.
+const NO_ANSWER: &str = "no request of it ended by itself";
+
 /// The events whose new occurrence breaks the comparison.
 const GATED: [Count; 3] = [Count::Crashes, Count::Ooms, Count::Hangs];
 
@@ -119,9 +122,7 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
         why,
     };
     if now > allowed(before, hours(base), hours(candidate)) {
-        let why =
-            if before == 0 { "new".to_owned() } else { "more often than in the base".to_owned() };
-        return policy(PolicyWord::Broken, why);
+        return policy(PolicyWord::Broken, more(base_known).to_owned());
     }
     if candidate_known.is_some() {
         return policy(PolicyWord::Held, String::new());
@@ -134,17 +135,24 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
 fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
     let sum = |side: &[&Start]| -> u64 { side.iter().map(|start| start.parser_faults).sum() };
     let (before, now) = (sum(base), sum(candidate));
+    // Where nothing was answered, nobody knows.
+    let known = |seen: u64, side: &[&Start]| (answers(side) > 0.0).then_some(seen);
     let broken = now > allowed(before, answers(base), answers(candidate));
-    Policy {
-        name: "parser_faults".to_owned(),
-        base: (!base.is_empty()).then_some(before),
-        candidate: Some(now),
-        word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
-        why: match (broken, before) {
-            (false, _) => String::new(),
-            (true, 0) => "new".to_owned(),
-            (true, _) => "more often than in the base".to_owned(),
-        },
+    let (base, candidate) = (known(before, base), known(now, candidate));
+    let (word, why) = match (broken, candidate) {
+        (true, _) => (PolicyWord::Broken, more(base).to_owned()),
+        (false, Some(_)) => (PolicyWord::Held, String::new()),
+        (false, None) => (PolicyWord::Dark, NO_ANSWER.to_owned()),
+    };
+    Policy { name: "parser_faults".to_owned(), base, candidate, word, why }
+}
+
+/// In what way there is more than there was.
+fn more(base: Option<u64>) -> &'static str {
+    match base {
+        None => "in the base nobody could see it",
+        Some(0) => "new",
+        Some(_) => "more often than in the base",
     }
 }
 
@@ -160,28 +168,33 @@ fn failed_requests(base: &[&Start], candidate: &[&Start]) -> Policy {
     let most = clopper_pearson(before.0, before.1, FAILED_CONFIDENCE).1;
     let broken = before.1 > 0 && least > most && share(now) - share(before) > FAILED_MARGIN;
     let percent = |of| format!("{:.1} %", 100.0 * share(of));
-    Policy {
-        name: "failed_requests".to_owned(),
-        base: (before.1 > 0).then_some(before.0),
-        candidate: (now.1 > 0).then_some(now.0),
-        word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
-        why: if broken {
-            format!("{} of all requests ended badly, {} in the base", percent(now), percent(before))
-        } else {
-            String::new()
-        },
-    }
+    let (word, why) = match (broken, now.1) {
+        (true, _) => {
+            let (now, before) = (percent(now), percent(before));
+            let why = format!("{now} of all requests ended badly, {before} in the base");
+            (PolicyWord::Broken, why)
+        }
+        (false, 0) => (PolicyWord::Dark, NO_ANSWER.to_owned()),
+        (false, _) => (PolicyWord::Held, String::new()),
+    };
+    let known = |(bad, of): (u64, u64)| (of > 0).then_some(bad);
+    let name = "failed_requests".to_owned();
+    Policy { name, base: known(before), candidate: known(now), word, why }
 }
 
-/// A start that never became ready is news, whatever the others measured.
+/// A start that failed is news, whatever the others measured, and whether the next one came up.
 fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
-    let failed = |side: &[&Start]| side.iter().filter(|start| start.never_ready.is_some()).count();
-    let (before, now) = (failed(base) as u64, failed(candidate) as u64);
-    // Of a published table nobody knows how many starts failed before it.
-    let broken = now * (base.len() as u64).max(1) > before * candidate.len() as u64;
-    let why = candidate.iter().find_map(|start| start.never_ready.clone()).unwrap_or_default();
+    let failed = |side: &[&Start]| -> u64 { side.iter().map(|start| start.failed_starts).sum() };
+    let tries =
+        |start: &&Start| start.failed_starts as f64 + f64::from(start.never_ready.is_none());
+    let tried = |side: &[&Start]| side.iter().map(tries).sum::<f64>();
+    let (before, now) = (failed(base), failed(candidate));
+    let broken = now > allowed(before, tried(base), tried(candidate));
+    let why = candidate.iter().find_map(|start| start.never_ready.clone());
+    let why = why.unwrap_or_else(|| "it came up at a later try".to_owned());
     Policy {
         name: "failed_starts".to_owned(),
+        // Of a published table nobody knows how many starts failed before it.
         base: (!base.is_empty()).then_some(before),
         candidate: Some(now),
         word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
@@ -204,6 +217,10 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
             continue;
         }
         let now = words(candidate, text);
+        if now.is_empty() {
+            // Another scenario, compared by force, that does not ask for it.
+            continue;
+        }
         let failed = now.iter().filter(|word| **word == Word::Fail).count() as u64;
         let word = match (failed, now.contains(&Word::Pass)) {
             (1.., _) => PolicyWord::Broken,

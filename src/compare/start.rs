@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{Cell, Class, ClosedBecause, Ended};
@@ -51,6 +51,26 @@ impl Ord for Place {
 impl PartialOrd for Place {
     fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl Place {
+    /// Its name, as short as it is clear among others: `d0/c1`, `d0/c1/p512/o64 warm`.
+    pub fn among(self, others: impl Iterator<Item = Place> + Clone) -> String {
+        let cell = self.cell;
+        let mut text = format!("d{}/{}", cell.depth, cell.load);
+        let alike =
+            others.filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load));
+        if alike.clone().any(|other| other.cell.prompt != cell.prompt) {
+            let _ = write!(text, "/p{}", cell.prompt);
+        }
+        if alike.clone().any(|other| other.cell.output != cell.output) {
+            let _ = write!(text, "/o{}", cell.output);
+        }
+        if alike.clone().any(|other| other.cell == cell && other.class != self.class) {
+            let _ = write!(text, " {}", self.class.word());
+        }
+        text
     }
 }
 
@@ -114,6 +134,8 @@ pub struct Start {
     pub parser_faults: u64,
     /// Requests that ended badly, and all that ended by themselves.
     pub errors: (u64, u64),
+    /// Starts of it that failed before one came up, or altogether.
+    pub failed_starts: u64,
     /// Why it never became ready, where it did not.
     pub never_ready: Option<String>,
     /// Why it is not all of what was planned, where it was broken off.
@@ -161,6 +183,7 @@ impl Start {
     /// A run, as a start.
     pub fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
+        let never_ready = never_ready(verdict);
         Start {
             name: about.name,
             born: born(about.server_seed, &about.run, &analysis.notes),
@@ -172,7 +195,8 @@ impl Start {
             sources: analysis.coverage.sources.iter().map(|half| (half.name, half.share)).collect(),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
-            never_ready: never_ready(verdict),
+            failed_starts: analysis.notes.failed_starts.max(u64::from(never_ready.is_some())),
+            never_ready,
             broken_off: broken_off(analysis, verdict),
             verdict: verdict.word,
             gates: gates(verdict),
@@ -204,7 +228,7 @@ fn born(server_seed: Option<u64>, run: &str, notes: &Notes) -> Option<String> {
     engine.or_else(container).or_else(launched)
 }
 
-/// What happened to a run, or to its rows, that its plan did not ask for and its server did not do.
+/// Why a run, or what there is of it, is not all that its plan asked for.
 fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let told = &analysis.told;
     let rows = match told.missing_seqs {
@@ -216,6 +240,9 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
         Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice) => Some("interrupted"),
         Some(ClosedBecause::StopOnFail) => Some("stopped at its first broken gate"),
         Some(ClosedBecause::Fault) => Some("ended by a failure of longhaul's own"),
+        Some(ClosedBecause::Away) => Some("its server was away for too long"),
+        Some(ClosedBecause::Gone) => Some("its server was gone"),
+        Some(ClosedBecause::OutOfTime) => Some("outages used up its time"),
         None => Some("killed, or not at its end yet"),
         Some(_) => None,
     };

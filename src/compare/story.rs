@@ -35,6 +35,7 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         sources: vec![("requests", 1.0)],
         parser_faults: 0,
         errors: (0, 80),
+        failed_starts: 0,
         never_ready: None,
         broken_off: None,
         verdict: crate::verdict::Word::Pass,

@@ -194,3 +194,61 @@ fn different_by_chance_among_many_rows_is_not_called_changed() {
     assert_eq!(row.word, Word::Inconclusive);
     assert_eq!(row.why, "different, but not surely so among 4 rows");
 }
+
+/// Starts that are asked so often a second, and answer after so many milliseconds.
+fn pressed(name: &str, at: &[(f64, f64)]) -> Vec<Start> {
+    let of = |(index, wobble): (usize, &f64)| {
+        let values = at.iter().flat_map(|(rate, ms)| {
+            let mut place = key(0, "ttft").place;
+            place.cell.load = crate::fact::Load::PerSecond(*rate);
+            let key = |measure| Key { place, measure: Measure::parse(measure).unwrap() };
+            [(key("ttft"), ms * wobble / 8e5), (key("throughput"), rate * 20.0)]
+        });
+        start(&format!("{name}-{index}"), &values.collect::<Vec<_>>())
+    };
+    A.iter().enumerate().map(of).collect()
+}
+
+#[test]
+fn where_requests_come_at_a_rate_the_highest_decides_and_no_throughput_that_repeats_it() {
+    let base = pressed("a", &[(0.05, 300.0), (1.0, 400.0)]);
+    let comparison = compared(&base, &pressed("b", &[(0.05, 300.0), (1.0, 9000.0)]));
+    let primary: Vec<String> = comparison
+        .rows
+        .iter()
+        .filter(|row| row.primary)
+        .map(|row| format!("{} {}", row.key.place.cell.load, row.key.measure))
+        .collect();
+    assert_eq!(primary, ["r0.05 ttft_p50", "r1 ttft_p50"]);
+    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Regression, 1));
+}
+
+#[test]
+fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
+    let eight: Vec<f64> = A.iter().chain(&SAME[..2]).copied().collect();
+    let mut thin = side("b", &eight);
+    for start in &mut thin[..2] {
+        start.values.clear();
+    }
+    let strict = Wish { strict: true, ..Wish::default() };
+    let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
+    assert_eq!((decision.word, decision.exit_code), (Word::Inconclusive, 3));
+    let because = &decision.because[0];
+    assert!(because.starts_with("6 of 8 starts of the candidate have a value: ttft"), "{because}");
+}
+
+#[test]
+fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
+    let mut long = key(0, "ttft").place;
+    long.cell.output = 128;
+    let of = |name: &str, values: &[f64]| -> Vec<Start> {
+        let mut starts = side(name, values);
+        for start in &mut starts {
+            let key = Key { place: long, measure: Measure::parse("ttft").unwrap() };
+            start.values.insert(key, Value { value: 1.0, n: 9 });
+        }
+        starts
+    };
+    let decision = compared(&of("a", &A), &of("b", &times(1.2))).decision;
+    assert_eq!(decision.because[0], "ttft at d0/c1/o64 +20.0 %");
+}

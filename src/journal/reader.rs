@@ -186,11 +186,19 @@ struct Rows {
     unreadable: Option<String>,
 }
 
+/// Opens a plain file; at a pipe a reader would wait for ever.
+fn opened(path: &Path) -> std::io::Result<File> {
+    if fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
+}
+
 impl Rows {
     /// A file that is not there has no rows: a power cut may have come before it was made.
     fn open(dir: &Path, file: row::File, length: u64) -> Result<Option<Rows>, Mistake> {
         let path = dir.join(file.name());
-        let source = match File::open(&path) {
+        let source = match opened(&path) {
             Ok(source) => source,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {

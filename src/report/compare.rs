@@ -7,8 +7,6 @@ pub mod junit;
 pub mod markdown;
 pub mod terminal;
 
-use std::fmt::Write;
-
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::decision::measured;
 use crate::compare::{
@@ -17,9 +15,15 @@ use crate::compare::{
 use crate::measure::Measure;
 
 use super::layout::{amount, counted};
+use crate::escape::one_line;
 
-/// Bounds the value of a setting in a line.
+/// Bounds the value of a setting in a line, its name, and how many of them are named.
 const VALUE_CHARS_MAX: usize = 40;
+const NAME_CHARS_MAX: usize = 60;
+const NAMED_MAX: usize = 8;
+
+/// Bounds the policies of a report that is read as a whole.
+const POLICIES_MAX: usize = 16;
 
 /// The decision in a word or two: `REGRESSION`, `IMPROVED (suggestive)`.
 pub fn decision(comparison: &Comparison) -> String {
@@ -38,13 +42,15 @@ pub fn decision(comparison: &Comparison) -> String {
 /// The same with what it does not speak of: `EQUIVALENT where it decides, 2 rows to be looked into`.
 pub fn headline(comparison: &Comparison) -> String {
     let others = comparison.rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    let others = counted(others.count() as u64, "row", "rows");
+    let forced = if comparison.differs.forced.is_empty() { "" } else { "NOT THE SAME LOAD: " };
     let decision = decision(comparison);
-    match (others.count() as u64, comparison.decision.word) {
-        (0, _) | (_, Word::Regression | Word::Inconclusive) => decision,
-        (n, _) => {
-            format!("{decision} where it decides, {} to be looked into", counted(n, "row", "rows"))
-        }
-    }
+    let more = match (others.as_str(), comparison.decision.word) {
+        ("0 rows", _) | (_, Word::Regression) => String::new(),
+        (_, Word::Inconclusive) => format!(", {others} to be looked into"),
+        _ => format!(" where it decides, {others} to be looked into"),
+    };
+    format!("{forced}{decision}{more}")
 }
 
 /// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
@@ -60,8 +66,12 @@ pub fn variables(comparison: &Comparison) -> String {
         ([], None) => "nothing was changed".to_owned(),
         ([one], _) => format!("1 variable changed: {}", variable(one)),
         (several, _) => {
-            let names: Vec<&str> = several.iter().map(|it| it.what.as_str()).collect();
-            format!("{} variables changed: {}", several.len(), names.join(", "))
+            let names = several.iter().take(NAMED_MAX).map(|it| one_line(&it.what, NAME_CHARS_MAX));
+            let names: Vec<String> = names.collect();
+            let more = several.len() - names.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let n = counted(several.len() as u64, "variable", "variables");
+            format!("{n} changed: {}{more}", names.join(", "))
         }
     }
 }
@@ -75,7 +85,8 @@ pub fn variable(variable: &Variable) -> String {
         }
         value.chars().take(VALUE_CHARS_MAX - 1).chain(['…']).collect()
     };
-    format!("{} {} → {}", variable.what, side(&variable.base), side(&variable.candidate))
+    let what = one_line(&variable.what, NAME_CHARS_MAX);
+    format!("{what} {} → {}", side(&variable.base), side(&variable.candidate))
 }
 
 /// How many starts each side has: `6 and 6 starts`, `one start a side`.
@@ -122,22 +133,7 @@ pub fn method(comparison: &Comparison) -> String {
 
 /// The place of a row, as short as it is clear among the others.
 pub fn place(place: Place, rows: &[Row]) -> String {
-    let cell = place.cell;
-    let mut text = format!("d{}/{}", cell.depth, cell.load);
-    let alike = || {
-        rows.iter()
-            .map(|row| row.key.place)
-            .filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load))
-    };
-    if alike().any(|other| (other.cell.prompt, other.cell.output) != (cell.prompt, cell.output)) {
-        let _ = write!(text, "/p{}", cell.prompt);
-    }
-    let same_cell = |other: Place| other.cell == cell && other.class != place.class;
-    if alike().any(same_cell) {
-        text.push(' ');
-        text.push_str(place.class.word());
-    }
-    text
+    place.among(rows.iter().map(|row| row.key.place))
 }
 
 /// The name of a row's measure: `ttft`, `tpot_p95`.
@@ -189,6 +185,26 @@ pub fn policy(policy: &Policy) -> String {
     }
 }
 
+/// All policies in a few words each, those of which something is to be said first; with `few`,
+/// no more than a line of a report should have.
+pub fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
+    let is_quiet = |it: &&Policy| it.word == crate::compare::PolicyWord::Held;
+    let (quiet, told): (Vec<&Policy>, Vec<&Policy>) =
+        comparison.policies.iter().partition(is_quiet);
+    // The usual ones keep their order as long as there are not too many.
+    let all: Vec<&Policy> = if comparison.policies.len() <= POLICIES_MAX {
+        comparison.policies.iter().collect()
+    } else {
+        told.into_iter().chain(quiet).collect()
+    };
+    let most = if few { POLICIES_MAX } else { all.len() };
+    let mut words: Vec<String> = all.iter().take(most).map(|it| policy(it)).collect();
+    if all.len() > most {
+        words.push(format!("and {} more", all.len() - most));
+    }
+    words
+}
+
 /// What is not gated: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
 pub fn noted(noted: &Noted) -> String {
     let side = |value: Option<f64>| match value {
@@ -220,7 +236,9 @@ pub fn tally<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     }
     all.sort_unstable();
     let total: u64 = all.iter().map(|(_, n)| n).sum();
-    let words: Vec<String> = all.iter().map(|(word, n)| format!("{n} {}", word.word())).collect();
+    let number = |n: u64| crate::unit::grouped(n as f64);
+    let words: Vec<String> =
+        all.iter().map(|(word, n)| format!("{} {}", number(*n), word.word())).collect();
     format!("{}: {}", counted(total, "more row", "more rows"), words.join(", "))
 }
 
@@ -231,6 +249,7 @@ pub fn is_told(row: &Row) -> bool {
 
 /// What stands around the two sides and is not the same.
 pub fn beside(comparison: &Comparison) -> Vec<String> {
+    let rows = &comparison.rows;
     let mut items = comparison.differs.starts.clone();
     items.extend(comparison.differs.surroundings.iter().map(variable));
     if !comparison.differs.forced.is_empty() {
@@ -243,7 +262,7 @@ pub fn beside(comparison: &Comparison) -> Vec<String> {
     for (in_candidate, word) in [(false, "base"), (true, "candidate")] {
         let of = |it: &&Alone| it.in_candidate == in_candidate;
         let names: Vec<String> =
-            comparison.alone.iter().filter(of).map(|it| measured(it.key)).collect();
+            comparison.alone.iter().filter(of).map(|it| measured(it.key, rows)).collect();
         if let [first, rest @ ..] = names.as_slice() {
             let more =
                 if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };

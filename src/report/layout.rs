@@ -120,6 +120,27 @@ pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// A table no wider than `width`: where it is, the columns of `give_way` go, one after the other,
+/// counted in what is left by then.
+pub fn table_within(
+    mut rows: Vec<Vec<String>>,
+    left: usize,
+    width: usize,
+    give_way: &[usize],
+) -> Vec<String> {
+    let mut lines = table(&rows, left);
+    for column in give_way {
+        if lines.iter().all(|line| line.chars().count() <= width) {
+            break;
+        }
+        for row in rows.iter_mut().filter(|row| row.len() > *column) {
+            row.remove(*column);
+        }
+        lines = table(&rows, left);
+    }
+    lines
+}
+
 /// Times in seconds, all in the unit that suits the largest of them.
 pub fn times(values: &[Option<f64>]) -> Vec<String> {
     let largest = values.iter().flatten().copied().fold(0.0, f64::max);

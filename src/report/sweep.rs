@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use super::compare::decision;
-use super::layout::{LABEL, amount, counted, cut, finish, labelled, table, wrap};
+use super::layout::{LABEL, amount, counted, cut, finish, labelled, table, table_within, wrap};
 use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
 use crate::compare::decision::changed as in_words;
 use crate::compare::{Basis, Comparison, Policy, PolicyWord, Row, Word};
@@ -18,6 +18,8 @@ use crate::verdict;
 
 /// Columns of the report.
 const WIDTH: usize = 80;
+/// Where a table is too wide, both sides' values go, then the interval; the ratio and its word stay.
+const GIVE_WAY: [usize; 3] = [2, 1, 2];
 /// Bounds an arm's name, and the fewest of its characters that a table leaves.
 const NAME_CHARS_MAX: usize = 26;
 const NAME_CHARS_MIN: usize = 12;
@@ -251,24 +253,7 @@ fn measured(comparison: &Comparison) -> Vec<String> {
     if rows.len() == 1 {
         return Vec::new();
     }
-    narrowed(rows)
-}
-
-/// A table that fits: where it does not, both sides' values go, then the interval; the ratio and
-/// its word stay.
-fn narrowed(mut rows: Vec<Vec<String>>) -> Vec<String> {
-    const GIVE_WAY: [usize; 3] = [2, 1, 2];
-    let mut lines = table(&rows, 1);
-    for column in GIVE_WAY {
-        if lines.iter().all(|line| line.chars().count() <= WIDTH) {
-            break;
-        }
-        for row in &mut rows {
-            row.remove(column);
-        }
-        lines = table(&rows, 1);
-    }
-    lines
+    table_within(rows, 1, WIDTH, &GIVE_WAY)
 }
 
 fn measured_row(row: &Row) -> Vec<String> {
@@ -299,7 +284,7 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
     let is_told = |why: &&String| {
         why.starts_with("to be looked into")
             || broken.iter().any(|policy| why.starts_with(&policy.name))
-            || primary().any(|row| **why == row.why || **why == in_words(row))
+            || primary().any(|row| **why == row.why || **why == in_words(row, &comparison.rows))
     };
     all.extend(comparison.decision.because.iter().filter(|why| !is_told(why)).cloned());
     let left_out = all.len().saturating_sub(REASONS_MAX);

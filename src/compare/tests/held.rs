@@ -10,10 +10,16 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
         start.alike.seed = 9;
     }
     let wrong = compare(&side("a", &A), &other, &Wish::default()).unwrap_err();
-    assert!(wrong.to_string().contains("seed differ"), "{wrong}");
+    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
     let wish = Wish { force: true, ..Wish::default() };
     let forced = compare(&side("a", &A), &other, &wish).unwrap();
     assert_eq!(forced.differs.forced, ["seed"]);
+    let mut gated = side("a", &A);
+    for start in &mut gated {
+        start.gates = vec![("errors: 1%".to_owned(), crate::verdict::Word::Pass, String::new())];
+    }
+    let forced = compare(&gated, &other, &wish).unwrap();
+    assert_eq!(forced.decision.exit_code, 0, "a gate that the other was never asked");
 }
 
 fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
@@ -73,13 +79,14 @@ fn another_version_behind_the_same_recipe_is_a_change_too() {
 fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_it() {
     let mut starts = side("b", &SAME);
     starts[0].values.clear();
-    starts[0].never_ready = Some("the KV cache is too small".to_owned());
+    (starts[0].never_ready, starts[0].failed_starts) =
+        (Some("the KV cache is too small".to_owned()), 1);
     (starts[0].alike.plan, starts[0].alike.fit) = ("unknown".to_owned(), "unknown".to_owned());
     let comparison = compared(&side("a", &A), &starts);
     assert_eq!(comparison.decision.exit_code, 1, "{:?}", comparison.decision);
     starts[0].alike.seed = 7;
     let wrong = compare(&side("a", &A), &starts, &Wish::default()).unwrap_err();
-    assert!(wrong.to_string().contains("seed differ"), "{wrong}");
+    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
 }
 
 #[test]
@@ -172,7 +179,20 @@ fn a_side_that_is_mixed_is_told_though_both_sides_are_mixed_alike() {
 fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     let mut cut = side("f", &A);
     cut[2].broken_off = Some("interrupted".to_owned());
-    assert!(floor::of(&cut).unwrap_err().to_string().contains("one is not: interrupted"));
+    assert!(
+        floor::of(&cut)
+            .unwrap_err()
+            .to_string()
+            .contains("whole and healthy runs, and one is not: interrupted")
+    );
+    let mut ill = side("f", &A);
+    ill[1].events[0].seen = 1;
+    assert!(floor::of(&ill).unwrap_err().to_string().contains("one is not: crashes 1"));
+    let mut idle = side("f", &A);
+    for start in &mut idle {
+        start.values.clear();
+    }
+    assert!(floor::of(&idle).unwrap_err().to_string().contains("no cell has a value"));
     let made = floor::of(&side("f", &A)).unwrap();
     let with = |floor: Floor, base: &[Start]| {
         compare(base, &side("b", &SAME), &Wish { floor: Some(floor), ..Wish::default() })
@@ -209,5 +229,9 @@ fn a_floor_with_a_spread_that_is_none_is_refused() {
     let text = serde_json::to_string(&made).unwrap();
     let wrong = floor::read(&text, "floor.json").unwrap_err().to_string();
     assert!(wrong.contains("a deviation of -1e-1 over 6 starts is none"), "{wrong}");
+    made.cells[0].deviation = 0.1;
+    made.cells[0].starts = 100_000_000;
+    let text = serde_json::to_string(&made).unwrap();
+    assert!(floor::read(&text, "floor.json").unwrap_err().to_string().contains("is none"));
     assert!(floor::read("{}", "x").unwrap_err().to_string().contains("no noise floor"));
 }

@@ -46,7 +46,8 @@ fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
 fn a_start_that_fails_is_news() {
     let mut starts = side("b", &SAME);
     starts[5].values.clear();
-    starts[5].never_ready = Some("the draft model is not supported".to_owned());
+    (starts[5].never_ready, starts[5].failed_starts) =
+        (Some("the draft model is not supported".to_owned()), 1);
     let decision = compared(&side("a", &A), &starts).decision;
     assert_eq!(decision.exit_code, 1);
     assert!(decision.because[0].contains("the draft model"), "{:?}", decision.because);
@@ -70,7 +71,8 @@ fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
 #[test]
 fn a_start_that_never_came_up_hides_nothing_that_the_others_showed() {
     let mut starts = side("b", &SAME);
-    starts[5].never_ready = Some("no memory for the cache".to_owned());
+    (starts[5].never_ready, starts[5].failed_starts) =
+        (Some("no memory for the cache".to_owned()), 1);
     for event in &mut starts[5].events {
         event.dark = vec!["no load began".to_owned()];
     }
@@ -160,4 +162,46 @@ fn what_the_runs_came_to_by_themselves_is_counted() {
     starts[0].verdict = Fail;
     let verdicts = compared(&side("a", &A), &starts).verdicts;
     assert_eq!(verdicts, [vec![(Pass, 6)], vec![(Pass, 5), (Fail, 1)]]);
+}
+
+#[test]
+fn of_a_run_without_an_answer_no_parser_fault_is_known() {
+    let mut mute = side("b", &SAME[..1]);
+    mute[0].errors = (0, 0);
+    let policies = policy::policies(&side("a", &A), &mute);
+    for name in ["parser_faults", "failed_requests"] {
+        let policy = found(&policies, name);
+        assert_eq!((policy.word, policy.candidate), (PolicyWord::Dark, None), "{name}");
+    }
+}
+
+#[test]
+fn as_many_failed_starts_among_fewer_runs_are_nothing_new_and_one_before_a_success_counts() {
+    let failed = |name: &str, starts: usize| {
+        let values: Vec<f64> = A.iter().chain(&SAME).copied().take(starts).collect();
+        let mut starts = side(name, &values);
+        (starts[0].never_ready, starts[0].failed_starts) = (Some("no memory".to_owned()), 1);
+        starts
+    };
+    let word = |base: &[Start], candidate: &[Start]| {
+        found(&policy::policies(base, candidate), "failed_starts").word
+    };
+    assert_eq!(word(&failed("a", 7), &failed("b", 6)), PolicyWord::Held);
+    let mut later = side("b", &SAME);
+    later[2].failed_starts = 2;
+    assert_eq!(word(&side("a", &A), &later), PolicyWord::Broken);
+    assert_eq!(word(&failed("a", 7), &later), PolicyWord::Broken);
+}
+
+#[test]
+fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
+    let mut blind = side("a", &A);
+    for start in &mut blind {
+        start.events[2].dark = vec!["metrics not read".to_owned()];
+    }
+    let mut hung = side("b", &SAME);
+    hung[0].events[2].seen = 1;
+    let decision = compared(&blind, &hung).decision;
+    let why = "hangs unknown → 1: in the base nobody could see it";
+    assert_eq!((decision.because[0].as_str(), decision.exit_code), (why, 1));
 }

@@ -3,50 +3,39 @@
 
 use std::fmt::Write;
 
-use crate::compare::decision::changed;
-use crate::compare::{Comparison, PolicyWord, Word};
+use crate::compare::{Comparison, Word};
+use crate::escape::one_line;
 
-use super::{headline, policy, variables};
+use super::{headline, variables};
 
 /// Annotations of a step that a runner shows are few; the decision is always there.
-const ERRORS_MAX: usize = 9;
-const WARNINGS_MAX: usize = 10;
+const REASONS_MAX: usize = 9;
 
-/// Writes them: the decision, then what broke, then what is to be looked into.
+/// Bounds the text of one.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// Writes them: the decision, then why, the gravest first.
 pub fn render(comparison: &Comparison) -> String {
     let mut out = String::new();
-    let mut say = |level: &str, title: &str, text: &str| {
-        let _ = writeln!(out, "::{level} title={}::{}", property(title), escaped(text));
+    let mut say = |level: &str, text: &str| {
+        let _ = writeln!(out, "::{level} title={}::{}", property("longhaul"), escaped(text));
     };
-    let level = match (comparison.decision.exit_code, comparison.decision.word) {
-        (0, Word::Improved | Word::Equivalent | Word::Changed) => "notice",
-        (0, _) => "warning",
-        _ => "error",
+    let decision = &comparison.decision;
+    let is_calm = matches!(decision.word, Word::Improved | Word::Equivalent | Word::Changed)
+        && comparison.differs.forced.is_empty();
+    let (level, reason) = match (decision.exit_code, is_calm) {
+        (0, true) => ("notice", "warning"),
+        (0, false) => ("warning", "warning"),
+        _ => ("error", "error"),
     };
-    say(level, "longhaul", &format!("{} · {}", headline(comparison), variables(comparison)));
-    let with =
-        |word: PolicyWord| comparison.policies.iter().filter(move |policy| policy.word == word);
-    let mut errors: Vec<String> = with(PolicyWord::Broken)
-        .map(|broken| format!("{}: {}", policy(broken), broken.why))
-        .collect();
-    let rows = |primary: bool| {
-        let of = move |row: &&crate::compare::Row| {
-            row.primary == primary && row.word == Word::Regression
-        };
-        comparison.rows.iter().filter(of).map(changed)
-    };
-    errors.extend(rows(true));
-    errors.iter().take(ERRORS_MAX).for_each(|text| say("error", "longhaul", text));
-    let mut warnings: Vec<String> =
-        with(PolicyWord::NotObserved).map(|unseen| unseen.why.clone()).collect();
-    warnings.extend(rows(false));
-    warnings.iter().take(WARNINGS_MAX).for_each(|text| say("warning", "longhaul", text));
+    say(level, &format!("{} · {}", headline(comparison), variables(comparison)));
+    decision.because.iter().take(REASONS_MAX).for_each(|why| say(reason, why));
     out
 }
 
-/// Text after the two colons.
+/// Text after the two colons: line feeds and all that is not seen are shown.
 fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    one_line(text, TEXT_CHARS_MAX).replace('%', "%25")
 }
 
 /// Text within a property.

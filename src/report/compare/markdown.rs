@@ -8,7 +8,7 @@ use crate::compare::{Comparison, Row};
 use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, headline, is_published, is_told, method, noted, policy, seen, starts, tally,
+    beside, columns, headline, is_published, is_told, method, noted, policies, seen, starts, tally,
     variable, variables, verdicts,
 };
 
@@ -16,7 +16,11 @@ use super::{
 pub const BYTES_MAX: usize = 60_000;
 
 /// What is kept free for what stands below the rows.
-const FOOT_BYTES: usize = 1_000;
+const FOOT_BYTES: usize = 6_000;
+
+/// Bounds a list, and what stands on a line of its own.
+const LIST_BYTES_MAX: usize = 5_000;
+const LINE_BYTES_MAX: usize = 3_000;
 
 /// Writes it.
 pub fn render(comparison: &Comparison) -> String {
@@ -47,11 +51,10 @@ pub fn render(comparison: &Comparison) -> String {
         out.push_str(&published::markdown(
             &comparison.published,
             Columns::Primary,
-            BYTES_MAX - 2 * FOOT_BYTES - out.len(),
+            BYTES_MAX.saturating_sub(2 * FOOT_BYTES + out.len()),
         ));
     }
-    let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
-    let _ = write!(out, "\nPolicy: {}\n", escaped(&policies.join(" · ")));
+    let _ = write!(out, "\nPolicy: {}\n", joined(&policies(comparison, true), " · "));
     let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
     also.insert(0, verdicts(comparison));
     let _ = write!(out, "\nAlso: {}\n", escaped(&also.join(" · ")));
@@ -71,14 +74,27 @@ pub fn render(comparison: &Comparison) -> String {
 
 /// The runs of a side, as many as a comment should name.
 fn runs(names: &[String]) -> String {
-    const RUNS_MAX: usize = 8;
     const NAME_CHARS_MAX: usize = 120;
-    let name = |name: &String| escaped(&crate::escape::one_line(name, NAME_CHARS_MAX));
-    let mut words: Vec<String> = names.iter().take(RUNS_MAX).map(name).collect();
-    if names.len() > RUNS_MAX {
-        words.push(format!("and {} more", names.len() - RUNS_MAX));
+    let names: Vec<String> =
+        names.iter().map(|name| crate::escape::one_line(name, NAME_CHARS_MAX)).collect();
+    joined(&names, ", ")
+}
+
+/// Items on a line, as many as it holds.
+fn joined(items: &[String], between: &str) -> String {
+    const ITEMS_MAX: usize = 20;
+    let mut out = String::new();
+    for (index, item) in items.iter().enumerate() {
+        let item = escaped(item);
+        let between = if index == 0 { "" } else { between };
+        if index >= ITEMS_MAX || out.len() + item.len() > LINE_BYTES_MAX {
+            let _ = write!(out, "{between}and {} more", items.len() - index);
+            break;
+        }
+        out.push_str(between);
+        out.push_str(&item);
     }
-    words.join(", ")
+    out
 }
 
 /// Items as a list, each on a line of its own, as many as a comment should have.
@@ -89,12 +105,14 @@ fn list(out: &mut String, title: &str, items: &[String]) {
         return;
     }
     let _ = write!(out, "\n{title}:\n\n");
-    for item in items.iter().take(ITEMS_MAX) {
-        let item: String = item.chars().take(ITEM_CHARS_MAX).collect();
-        let _ = writeln!(out, "- {}", escaped(&item));
-    }
-    if items.len() > ITEMS_MAX {
-        let _ = writeln!(out, "- and {} more", items.len() - ITEMS_MAX);
+    let begin = out.len();
+    for (index, item) in items.iter().enumerate() {
+        let item = escaped(&crate::escape::one_line(item, ITEM_CHARS_MAX));
+        if index >= ITEMS_MAX || out.len() - begin + item.len() > LIST_BYTES_MAX {
+            let _ = writeln!(out, "- and {} more", items.len() - index);
+            break;
+        }
+        let _ = writeln!(out, "- {item}");
     }
 }
 
@@ -118,21 +136,33 @@ fn table(out: &mut String, told: &[&Row], rows: &[Row]) -> usize {
     0
 }
 
-/// What others wrote must not become markup.
+/// What others wrote must not become markup, nor a link, a mention or a picture: a forge looks for
+/// these in what is shown, so that an empty comment must stand between.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    let shown = crate::escape::one_line(text, usize::MAX);
+    let mut characters = shown.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_joined = characters.peek().is_some_and(|next| !next.is_whitespace());
         match character {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' | '@' => {
+            '$' => out.push_str("<span>$</span>"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' => {
                 out.push('\\');
                 out.push(character);
             }
-            other if other.is_control() => out.push(' '),
+            '@' | '#' | ':' if is_joined => {
+                out.push(character);
+                out.push_str(APART);
+            }
             other => out.push(other),
         }
     }
-    out
+    let www = format!("www{APART}.");
+    out.replace("www.", &www).replace("GH-", &format!("GH{APART}-"))
 }
+
+/// Nothing, that stands between.
+const APART: &str = "<!-- -->";

@@ -2,12 +2,12 @@
 
 use crate::compare::Comparison;
 use crate::measure::Unit;
-use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table};
+use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table_within};
 use crate::report::published::{self, Columns};
 
 use super::{
-    beside, columns, headline, is_published, is_told, method, noted, policy, seen, tally, variable,
-    variables, verdicts,
+    beside, columns, headline, is_published, is_told, method, noted, policies, seen, tally,
+    variable, variables, verdicts,
 };
 
 /// Columns of the report.
@@ -16,33 +16,40 @@ const WIDTH: usize = 80;
 /// What a throughput is called where there is no room for its name.
 const TOKENS_PER_S: &str = "tok/s";
 
-/// Reasons that are told without `wide`.
-const REASONS_MAX: usize = 8;
+/// Reasons, changes and the like that are told without `wide`.
+const ITEMS_MAX: usize = 8;
+
+/// Bounds the lines of one with it.
+const LINES_MAX_WIDE: usize = 40;
+
+/// Where the table is too wide, both sides' values go, then the interval; the change and its word
+/// stay.
+const GIVE_WAY: [usize; 3] = [3, 2, 3];
 
 /// Writes it; `wide` has every row.
 pub fn render(comparison: &Comparison, wide: bool) -> String {
     let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
     let under = |label: &str, items: &[String], lines_max: usize| {
-        let all = items.iter().flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
+        let lines_max = if wide { LINES_MAX_WIDE } else { lines_max };
+        let most = if wide { items.len() } else { ITEMS_MAX };
+        let told = items.iter().take(most);
+        let mut all: Vec<String> =
+            told.flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
+        if items.len() > most {
+            all.push(format!("and {} more: --wide", items.len() - most));
+        }
         labelled(label, all)
     };
     for (label, names) in ["base", "candidate"].iter().zip(&comparison.names) {
-        lines.extend(under(label, &[side(names, wide)], if wide { 40 } else { 1 }));
+        lines.extend(under(label, &[side(names, wide)], 1));
     }
     if comparison.differs.variables.len() > 1 {
         let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
         lines.extend(under("changed", &items, 2));
     }
     lines.extend(under("beside", &beside(comparison), 2));
-    let mut because = comparison.decision.because.clone();
-    let left_out = because.len().saturating_sub(REASONS_MAX);
-    if !wide && left_out > 0 {
-        because.truncate(REASONS_MAX);
-        because
-            .push(format!("{}: --wide", counted(left_out as u64, "more reason", "more reasons")));
-    }
-    lines.extend(under("because", &because, 2));
+    lines.extend(under("because", &comparison.decision.because, 2));
     if is_published(comparison) {
         lines.push(String::new());
         let columns = if wide { Columns::All } else { Columns::Primary };
@@ -51,7 +58,7 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
         lines.extend(rows(comparison, wide));
     }
     lines.push(String::new());
-    let policies: Vec<String> = comparison.policies.iter().map(policy).collect();
+    let policies = policies(comparison, !wide);
     lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
     let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
     also.insert(0, verdicts(comparison));
@@ -102,7 +109,7 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
         }
     }
     let mut lines = vec![String::new()];
-    lines.extend(table(&cells, 2));
+    lines.extend(table_within(cells, 2, WIDTH, if wide { &[] } else { &GIVE_WAY }));
     if !others.is_empty() {
         lines.push(format!("  {}: --wide", tally(others.into_iter())));
     }

@@ -167,9 +167,100 @@ fn json_is_versioned_and_has_null_where_nothing_is_known() {
 #[test]
 fn an_annotation_is_one_line_whatever_is_in_it() {
     let mut candidate = slower();
-    candidate[0].never_ready = Some("two\nlines, 100 %".to_owned());
+    (candidate[0].never_ready, candidate[0].failed_starts) =
+        (Some("two\nlines, 100 %".to_owned()), 1);
     let text = annotations::render(&of(&side("a", &A), &candidate));
     assert!(text.starts_with("::error title=longhaul::REGRESSION"), "{text}");
-    assert!(text.contains("two%0Alines, 100 %25"), "{text}");
+    assert!(text.contains("two\\nlines, 100 %25"), "{text}");
     assert!(text.lines().all(|line| line.starts_with("::")), "{text}");
+}
+
+#[test]
+fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
+    let mut other = side("b", &A);
+    for start in &mut other {
+        start.alike.seed = 9;
+    }
+    let wish = Wish { force: true, ..Wish::default() };
+    let forced = compare(&side("a", &A), &other, &wish).unwrap();
+    assert!(terminal::render(&forced, false).starts_with("NOT THE SAME LOAD: EQUIVALENT"));
+    assert!(markdown::render(&forced).starts_with("**NOT THE SAME LOAD: EQUIVALENT**"));
+    let annotated = annotations::render(&forced);
+    assert!(annotated.starts_with("::warning title=longhaul::NOT THE SAME LOAD"), "{annotated}");
+}
+
+#[test]
+fn a_suggestion_is_an_error_nowhere() {
+    let floor = Some(floor::of(&side("floor", &A)).unwrap());
+    let wish = Wish { floor, ..Wish::default() };
+    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
+    assert!(!annotations::render(&suggested).contains("::error"));
+    let junit = junit::render(&suggested).unwrap();
+    assert!(junit.contains(r#"<testsuite name="decision" tests="1" skipped="1""#), "{junit}");
+}
+
+#[test]
+fn nothing_that_others_wrote_becomes_a_link_a_mention_or_a_picture() {
+    let escaped = markdown::escaped("@me #3 GH-3 https://x www.y :tada: $x$ \u{202e}z a: b");
+    let shown = "@<!-- -->me #<!-- -->3 GH<!-- -->-3 https:<!-- -->//x www<!-- -->.y \
+                 :<!-- -->tada: <span>$</span>x<span>$</span> \\\\u{202e}z a: b";
+    assert_eq!(escaped, shown);
+    let mut candidate = slower();
+    candidate[0].never_ready = Some("\u{1b}[31mred\u{202e}".to_owned());
+    candidate[0].failed_starts = 1;
+    let annotated = annotations::render(&of(&side("a", &A), &candidate));
+    assert!(!annotated.contains(['\u{1b}', '\u{202e}']), "{annotated}");
+}
+
+#[test]
+fn thousands_of_gates_and_variables_fit_into_a_comment_and_into_a_line() {
+    let many = |name: &str, word| {
+        let mut starts = side(name, &A);
+        for start in &mut starts {
+            start.gates = (0..3_000)
+                .map(|depth| (format!("ttft_p95: 2s at d{depth} @@@@@"), word, "over".to_owned()))
+                .collect();
+            start.name = "@".repeat(4_000);
+        }
+        starts
+    };
+    let mut comparison =
+        of(&many("a", crate::verdict::Word::Pass), &many("b", crate::verdict::Word::Fail));
+    comparison.differs.variables = (0..3_000)
+        .map(|n| Variable {
+            what: format!("env.{n}@@@@"),
+            base: None,
+            candidate: Some("@".repeat(99)),
+        })
+        .collect();
+    let text = markdown::render(&comparison);
+    assert!(text.len() < markdown::BYTES_MAX, "{}", text.len());
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.contains("3,000 variables changed") && first.contains("and 2992 more"),
+        "{first}"
+    );
+    assert!(annotations::render(&comparison).len() < 20_000);
+    let lines = terminal::render(&comparison, false).lines().count();
+    assert!(lines < 80, "{lines}");
+}
+
+#[test]
+fn a_table_that_is_too_wide_loses_the_values_and_never_the_word() {
+    let with = |name: &str, tokens: f64| -> Vec<Start> {
+        let mut starts = side(name, &A);
+        for (index, start) in starts.iter_mut().enumerate() {
+            let mut place = key(100_000, "ttft").place;
+            place.cell.load = crate::fact::Load::PerSecond(0.125);
+            let measure = crate::measure::Measure::parse("ttft_p95").unwrap();
+            let value = tokens * (1.0 + index as f64);
+            let value = crate::compare::Value { value, n: 8 };
+            start.values.insert(crate::compare::Key { place, measure }, value);
+        }
+        starts
+    };
+    let text = terminal::render(&of(&with("a", 0.1), &with("b", 9_999.0)), false);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let row = text.lines().rfind(|line| line.contains("d100000")).unwrap();
+    assert!(row.trim_end().ends_with("regression"), "{text}");
 }
