@@ -120,21 +120,23 @@ pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A table no wider than `width`: where it is, the columns of `give_way` go, one after the other,
-/// counted in what is left by then.
+/// A table no wider than `width`: where it is, columns give way, group after group, each column
+/// counted in what is left by then. All rows have as many columns.
 pub fn table_within(
     mut rows: Vec<Vec<String>>,
     left: usize,
     width: usize,
-    give_way: &[usize],
+    give_way: &[&[usize]],
 ) -> Vec<String> {
     let mut lines = table(&rows, left);
-    for column in give_way {
+    for group in give_way {
         if lines.iter().all(|line| line.chars().count() <= width) {
             break;
         }
-        for row in rows.iter_mut().filter(|row| row.len() > *column) {
-            row.remove(*column);
+        for row in &mut rows {
+            for column in *group {
+                row.remove(*column);
+            }
         }
         lines = table(&rows, left);
     }

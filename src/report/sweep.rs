@@ -19,7 +19,7 @@ use crate::verdict;
 /// Columns of the report.
 const WIDTH: usize = 80;
 /// Where a table is too wide, both sides' values go, then the interval; the ratio and its word stay.
-const GIVE_WAY: [usize; 3] = [2, 1, 2];
+const GIVE_WAY: [&[usize]; 2] = [&[2, 1], &[2]];
 /// Bounds an arm's name, and the fewest of its characters that a table leaves.
 const NAME_CHARS_MAX: usize = 26;
 const NAME_CHARS_MIN: usize = 12;

@@ -24,7 +24,7 @@ const LINES_MAX_WIDE: usize = 40;
 
 /// Where the table is too wide, both sides' values go, then the interval; the change and its word
 /// stay.
-const GIVE_WAY: [usize; 3] = [3, 2, 3];
+const GIVE_WAY: [&[usize]; 2] = [&[3, 2], &[3]];
 
 /// Writes it; `wide` has every row.
 pub fn render(comparison: &Comparison, wide: bool) -> String {
