@@ -194,3 +194,21 @@ fn different_by_chance_among_many_rows_is_not_called_changed() {
     assert_eq!(row.word, Word::Inconclusive);
     assert_eq!(row.why, "different, but not surely so among 4 rows");
 }
+
+#[test]
+fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_told() {
+    let text = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
+    let table = published::read("july.md", text).unwrap();
+    let run = crate::analysis::arena::Table { left_out: 3, ..table.clone() };
+    let base = Foreign { name: "july.md".to_owned(), table, recipe: None };
+    let mut candidate = story::start("replay", &[]);
+    candidate.broken_off = Some("stopped by hand after 2 h of 6 h".to_owned());
+    let told = against(&base, &candidate, &run, &Wish::default()).differs.starts;
+    assert_eq!(
+        told,
+        [
+            "NOT WHOLE, candidate replay: stopped by hand after 2 h of 6 h",
+            "rounds of the candidate with a failed request, in no row: 3",
+        ]
+    );
+}
