@@ -93,7 +93,9 @@ pub struct Foreign {
 /// Holds a run against a published table. Its numbers are those of no start, so that they decide
 /// nothing; what befell the candidate does.
 pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) -> Comparison {
-    let differs = held::from_published(base.recipe.as_ref(), candidate);
+    let mut differs = held::from_published(base.recipe.as_ref(), candidate);
+    let left_out = [(&base.table, "base"), (table, "candidate")];
+    differs.starts.extend(left_out.iter().filter_map(|(table, side)| table.left_out_told(side)));
     let side = std::slice::from_ref(candidate);
     let policies = policy::policies(&[], side);
     let decision = decision::decide(

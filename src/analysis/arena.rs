@@ -17,6 +17,7 @@ pub use spread::{Spread, VALUES_MAX};
 use std::collections::BTreeMap;
 
 use crate::measure::Better;
+use crate::unit::grouped;
 
 /// A published table, or a run of ours in that form.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -147,6 +148,21 @@ impl Column {
         }
     }
 
+    /// Why a mean and a deviation are no figures of it; `None` where they are. A time to
+    /// something that came is above 0; a rate may be too small for its digits, and `est_ppt` is
+    /// 0 where `/v1/models` takes longer than the first frame.
+    pub fn refuses(self, mean: f64, std: Option<f64>) -> Option<&'static str> {
+        let is_figure = |value: f64| value.is_finite() && value <= FIGURE_MAX;
+        let is_arrival = matches!(self, Column::Ttfr | Column::E2eTtft);
+        if !is_figure(mean) || !std.is_none_or(is_figure) {
+            return Some("is beyond every figure of a benchmark");
+        }
+        if mean < 0.0 || std.is_some_and(|std| std < 0.0) {
+            return Some("is below 0, which no rate, time or deviation is");
+        }
+        (is_arrival && mean == 0.0).then_some("is a time of 0, which nothing takes")
+    }
+
     /// Which way it is better.
     pub fn better(self) -> Better {
         match self {
@@ -155,6 +171,14 @@ impl Column {
         }
     }
 }
+
+/// The most tokens that a context, a prompt or an answer may have, and the most streams: what
+/// strangers write must not overflow.
+const TOKENS_MAX: u64 = 100_000_000;
+const STREAMS_MAX: u32 = 100_000;
+
+/// Beyond it no figure is one of a benchmark.
+const FIGURE_MAX: f64 = 1e12;
 
 /// What makes two rows of different tables the same test: kind, depth, tokens of the prompt
 /// or the answer, streams.
@@ -190,6 +214,27 @@ impl Row {
         name::read(text)
     }
 
+    /// Whether it is of a test that a server can be asked.
+    ///
+    /// # Errors
+    /// What is wrong, and between what it has to be.
+    pub fn bounded(&self) -> Result<(), (&'static str, String)> {
+        let tokens = [
+            ("the depth", Some(self.depth)),
+            ("the prompt", self.prompt),
+            ("the output", self.output),
+        ];
+        let beyond = |tokens: Option<u64>| tokens.is_some_and(|tokens| tokens > TOKENS_MAX);
+        if let Some((what, _)) = tokens.into_iter().find(|(_, tokens)| beyond(*tokens)) {
+            return Err((what, format!("is of 0 to {} tokens", grouped(TOKENS_MAX as f64))));
+        }
+        if self.streams == 0 || self.streams > STREAMS_MAX {
+            let most = grouped(f64::from(STREAMS_MAX));
+            return Err(("there", format!("are 1 to {most} streams")));
+        }
+        Ok(())
+    }
+
     /// The mean of a column, in its unit.
     pub fn mean(&self, column: Column) -> Option<f64> {
         self.columns.get(&column).map(|spread| spread.mean)
@@ -197,13 +242,15 @@ impl Row {
 }
 
 impl Table {
+    /// How many rounds are in no row, where there are some.
+    pub fn left_out_told(&self, side: &str) -> Option<String> {
+        let rounds = self.left_out;
+        (rounds > 0)
+            .then(|| format!("rounds of the {side} with a failed request, in no row: {rounds}"))
+    }
+
     /// The most streams at once of any row; 0 where there is none.
     pub fn streams_max(&self) -> u32 {
         self.rows.iter().map(|row| row.streams).max().unwrap_or(0)
-    }
-
-    /// The row of a test.
-    pub fn row(&self, key: &Key) -> Option<&Row> {
-        self.rows.iter().find(|row| row.key() == *key)
     }
 }

@@ -215,12 +215,16 @@ pub fn text_of(path: &Path) -> std::io::Result<String> {
     read_bounded(path)
 }
 
-/// A text file up to what any reader of specs takes, and a little more, so that it can say so.
+/// A text file, whole or not at all: a prefix of it would say something else.
 fn read_bounded(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
+    let refused = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
+    let mut bytes = Vec::new();
     let file = std::fs::File::open(path)?;
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(refused(&format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|_| refused("it is no text in UTF-8"))
 }
 
 /// Whether a file lies in a folder, its links followed: what strangers pack must not make us

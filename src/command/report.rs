@@ -53,13 +53,10 @@ pub fn report(run: &Path, format: Format) -> Exit {
 
 /// Tells a run in the form of another tool. Ends well when it was told.
 pub fn export(run: &Path, form: Export) -> Exit {
-    let table = match table(run) {
+    let table = match table(run).and_then(|table| exportable(table, run)) {
         Ok(table) => table,
         Err(wrong) => return mistake(&wrong),
     };
-    if table.rows.is_empty() {
-        tell("note: no closed round of a ladder was answered whole, so there is no row");
-    }
     if table.left_out > 0 {
         tell(&format!(
             "note: rounds with a failed request, in no row: {}. Spark Arena takes no benchmark that has one",
@@ -71,6 +68,20 @@ pub fn export(run: &Path, form: Export) -> Exit {
         Export::Benchy => report::benchy::json(&table),
     };
     finish(&text, Exit::Pass)
+}
+
+/// A table with rows in it: one without is no benchmark.
+fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
+    if !table.rows.is_empty() {
+        return Ok(table);
+    }
+    let what = "there is nothing to export: no closed round of a ladder was answered whole";
+    let what = match table.left_out_told("run") {
+        Some(told) => format!("{what}; {told}"),
+        None => what.to_owned(),
+    };
+    let place = run.display().to_string();
+    Err(Mistake::new(what).hint(format!("longhaul report {place}")).at(place))
 }
 
 /// A run folder as a table of Spark Arena's.
@@ -160,5 +171,23 @@ pub fn text(judged: &Judged, format: Format) -> String {
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
         Format::Json => report::json::render(asked, analysis, verdict).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_a_whole_round_is_no_benchmark_to_hand_in() {
+        let run = Path::new("runs/dead");
+        let told = exportable(Table::default(), run).unwrap_err().to_string();
+        assert!(told.contains("nothing to export") && told.contains("runs/dead"), "{told}");
+        let table = Table { left_out: 2, ..Table::default() };
+        let told = exportable(table, run).unwrap_err().to_string();
+        assert!(told.contains("with a failed request, in no row: 2"), "{told}");
+        let mut table = Table::default();
+        table.rows.push(arena::Row::named("pp512").unwrap());
+        assert!(exportable(table, run).is_ok());
     }
 }

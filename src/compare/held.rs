@@ -222,7 +222,12 @@ pub fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
         (Some(one), Some(other)) => changed(one, other),
         _ => Vec::new(),
     };
-    Differs { variables, unknown: [recipe.is_none(), is_unknown(candidate)], ..Differs::default() }
+    Differs {
+        variables,
+        unknown: [recipe.is_none(), is_unknown(candidate)],
+        starts: of_starts(&[], std::slice::from_ref(candidate)),
+        ..Differs::default()
+    }
 }
 
 fn changed(one: &Reading, other: &Reading) -> Vec<Variable> {

@@ -6,14 +6,17 @@
 
 mod artefact;
 mod csv;
+mod index;
 mod json;
 mod markdown;
 
-pub use artefact::{Artefact, artefacts};
+pub use artefact::Artefact;
 
-use crate::analysis::arena::{Column, Key, Row, Spread, Table};
+use crate::analysis::arena::{Column, Row, Spread, Table};
 use crate::error::Mistake;
 use crate::escape::one_line;
+
+use index::{Index, Nth};
 
 /// What neither Spark Arena nor llama-benchy publishes of a server.
 pub const UNSAID: [&str; 6] =
@@ -25,8 +28,11 @@ const ROWS_MAX: usize = 20_000;
 /// A column of a test, on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// The test's name: `pp2048 @ d100000 (c1)`.
+    /// The test's name: `pp2048 @ d100000 (c1)`; ` #2` behind it is the second row of that name
+    /// on each side.
     pub test: String,
+    /// Which row of that name it is, the first is 1.
+    pub nth: usize,
     /// The column.
     pub column: Column,
     /// As the base has it, in the column's unit; `None` where it is unknown.
@@ -91,29 +97,24 @@ pub fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
 }
 
 /// Lays two tables side by side: the base's tests in its order, then those that only the
-/// candidate has; of each the columns that either side has.
+/// candidate has; of each the columns that either side has. Rows of one name are held against
+/// each other in their order.
 pub fn against(base: &Table, candidate: &Table) -> Vec<Published> {
     let with_streams = base.streams_max().max(candidate.streams_max()) > 1;
-    let only = candidate.rows.iter().filter(|row| base.row(&row.key()).is_none());
-    let mut seen: Vec<Key> = Vec::new();
-    let mut all = Vec::new();
-    for row in base.rows.iter().chain(only) {
-        let key = row.key();
-        if seen.contains(&key) {
-            continue;
-        }
-        seen.push(key);
-        let rows = [base.row(&key), candidate.row(&key)];
-        let tables = [base, candidate];
-        all.extend(test(&row.name(with_streams), row, rows, tables));
-    }
-    all
+    let sides = [base, candidate].map(Index::of);
+    let only = index::counted(candidate).into_iter();
+    let only = only.filter(|(row, nth)| sides[0].row(row.key(), *nth).is_none());
+    let all = index::counted(base).into_iter().chain(only);
+    all.flat_map(|(row, nth)| test(row, nth, with_streams, &sides)).collect()
 }
 
 /// The columns of one test.
-fn test(name: &str, row: &Row, rows: [Option<&Row>; 2], tables: [&Table; 2]) -> Vec<Published> {
-    let mut found = [0, 1].map(|side| {
-        rows[side].map(|row| artefact::artefacts(tables[side], row)).unwrap_or_default()
+fn test(row: &Row, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec<Published> {
+    let name = row.name(with_streams);
+    let name = if nth == 0 { name } else { format!("{name} #{}", nth + 1) };
+    let rows = [0, 1].map(|side: usize| sides[side].row(row.key(), nth));
+    let mut found = [0, 1].map(|side: usize| {
+        rows[side].map(|row| artefact::artefacts(&sides[side], row, nth)).unwrap_or_default()
     });
     let columns = row.kind.columns().iter().map(|column| {
         let spread = |side: usize| rows[side].and_then(|row| row.columns.get(column)).cloned();
@@ -121,7 +122,8 @@ fn test(name: &str, row: &Row, rows: [Option<&Row>; 2], tables: [&Table; 2]) -> 
         let means = [&base, &candidate].map(|spread| spread.as_ref().map(|spread| spread.mean));
         let wrong = [0, 1].map(|side| found[side].remove(column));
         Published {
-            test: name.to_owned(),
+            test: name.clone(),
+            nth: nth + 1,
             column: *column,
             ratio: ratio(means[0], means[1]),
             honest: honest(&wrong, rows),
@@ -157,6 +159,40 @@ fn ratio(base: Option<f64>, candidate: Option<f64>) -> Option<f64> {
 /// A figure of a table; what is no finite number is a mistake.
 fn figure(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A figure whose thousands are apart, `1,154.28`, without its commas.
+fn without_commas(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let (first, rest) = whole.split_once(',')?;
+    let is_first = (1..=3).contains(&first.len()) && is_digits(first);
+    let are_thousands = rest.split(',').all(|part| part.len() == 3 && is_digits(part));
+    (is_first && are_thousands && is_digits(places)).then(|| text.replace(',', ""))
+}
+
+/// A column of a row, where its figures are some.
+fn take(row: &mut Row, column: Column, spread: Spread) -> Result<(), String> {
+    if let Some(why) = column.refuses(spread.mean, spread.std) {
+        return Err(format!("`{}` of {} {why}", column.name(), row.name(true)));
+    }
+    row.columns.insert(column, spread);
+    Ok(())
+}
+
+/// Takes a row, where it says something, and the model that it is of.
+fn put(table: &mut Table, row: Row, model: &str) -> Result<(), String> {
+    if table.model.is_empty() {
+        model.clone_into(&mut table.model);
+    } else if !model.is_empty() && model != table.model {
+        let (one, other) = (shown(&table.model), shown(model));
+        return Err(format!("rows of several models are no one benchmark: {one}, {other}"));
+    }
+    if !row.columns.is_empty() {
+        table.rows.push(row);
+    }
+    Ok(())
 }
 
 /// A mistake at a line of a table.

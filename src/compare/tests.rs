@@ -252,3 +252,21 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
     let decision = compared(&of("a", &A), &of("b", &times(1.2))).decision;
     assert_eq!(decision.because[0], "ttft at d0/c1/o64 +20.0 %");
 }
+
+#[test]
+fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_told() {
+    let text = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
+    let table = published::read("july.md", text).unwrap();
+    let run = crate::analysis::arena::Table { left_out: 3, ..table.clone() };
+    let base = Foreign { name: "july.md".to_owned(), table, recipe: None };
+    let mut candidate = story::start("replay", &[]);
+    candidate.broken_off = Some("stopped by hand after 2 h of 6 h".to_owned());
+    let told = against(&base, &candidate, &run, &Wish::default()).differs.starts;
+    assert_eq!(
+        told,
+        [
+            "NOT WHOLE, candidate replay: stopped by hand after 2 h of 6 h",
+            "rounds of the candidate with a failed request, in no row: 3",
+        ]
+    );
+}

@@ -17,11 +17,9 @@ pub fn csv(table: &Table) -> String {
         let mut record = vec![table.model.clone(), row.name(with_streams)];
         for column in Column::ALL {
             let spread = row.columns.get(&column);
-            let figure = |of: fn(f64, f64) -> f64| {
-                // As Python writes floats: `4.0` is not `4`.
-                spread.map(|it| format!("{:?}", of(it.mean, it.std))).unwrap_or_default()
-            };
-            record.extend([figure(|mean, _| mean), figure(|_, std| std)]);
+            // As Python writes floats: `4.0` is not `4`.
+            let figure = |value: Option<f64>| value.map(|it| format!("{it:?}")).unwrap_or_default();
+            record.extend([figure(spread.map(|it| it.mean)), figure(spread.and_then(|it| it.std))]);
         }
         let _ = writer.write_record(record);
     }

@@ -33,12 +33,10 @@ pub fn lines(rows: &[Published], columns: Columns, width: usize) -> Vec<String> 
     if body.len() > 1 {
         lines.extend(table(&body, 2));
     }
-    let alone = alone(rows, columns);
-    if alone > 0 {
-        let tests = counted(alone as u64, "test", "tests");
-        lines.push(format!("  {tests} on one side only: --wide"));
+    if let Some(alone) = alone(rows, columns) {
+        lines.push(format!("  {alone}: --wide"));
     }
-    for reason in reasons(rows, columns) {
+    for reason in reasons(rows, columns).into_iter().chain(repeated(rows)) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
     }
@@ -56,7 +54,8 @@ pub fn markdown(rows: &[Published], columns: Columns, bytes_max: usize) -> Strin
         format!("| {} |\n", cells.join(" | "))
     };
     let mut end = String::from("\n");
-    for reason in reasons(rows, columns) {
+    let alone = alone(rows, columns).map(|alone| format!("{alone}."));
+    for reason in reasons(rows, columns).into_iter().chain(repeated(rows)).chain(alone) {
         let _ = writeln!(end, "- {}", plain(&reason));
     }
     let _ = writeln!(end, "\n{}", unsaid());
@@ -89,7 +88,7 @@ fn body(rows: &[Published], columns: Columns) -> Vec<Vec<String>> {
         test = &row.test;
         let unit = unit(row.column);
         let side = |spread: &Option<Spread>| match spread {
-            Some(spread) => amount(spread.mean * unit.1, Some(spread.std * unit.1)),
+            Some(spread) => amount(spread.mean * unit.1, spread.std.map(|std| std * unit.1)),
             None => UNKNOWN.to_owned(),
         };
         let (base, candidate) = (side(&row.base), side(&row.candidate));
@@ -141,13 +140,26 @@ fn is_shown(row: &Published, columns: Columns) -> bool {
         || is_primary(row.column) && row.base.is_some() && row.candidate.is_some()
 }
 
-/// How many tests have nothing that is shown.
-fn alone(rows: &[Published], columns: Columns) -> usize {
+/// What is to be known of tests that stand several times, where there are some.
+fn repeated(rows: &[Published]) -> Option<String> {
+    let again: BTreeSet<&str> =
+        rows.iter().filter(|row| row.nth > 1).map(|row| row.test.as_str()).collect();
+    let first = again.first()?;
+    let more = again.len() - 1;
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!(
+        "{first}{more}: rows of one name, as of prompts whose outputs differ, are held against each other in their order."
+    ))
+}
+
+/// How many tests have nothing that is shown: `3 tests on one side only`.
+fn alone(rows: &[Published], columns: Columns) -> Option<String> {
     let tests = |is_counted: &dyn Fn(&Published) -> bool| -> BTreeSet<&str> {
         rows.iter().filter(|row| is_counted(row)).map(|row| row.test.as_str()).collect()
     };
     let shown = tests(&|row| is_shown(row, columns));
-    tests(&|_| true).difference(&shown).count()
+    let alone = tests(&|_| true).difference(&shown).count();
+    (alone > 0).then(|| format!("{} on one side only", counted(alone as u64, "test", "tests")))
 }
 
 fn is_primary(column: Column) -> bool {
@@ -167,7 +179,7 @@ fn unit(column: Column) -> (&'static str, f64) {
     }
 }
 
-/// `35.3 ± 0.1`: three figures, the deviation to as many places.
+/// `35.3 ± 0.1`: three figures, the deviation to as many places, where it is known.
 fn amount(mean: f64, std: Option<f64>) -> String {
     let text = figures(mean);
     let places = text.split_once('.').map_or(0, |(_, places)| places.len());
@@ -221,6 +233,25 @@ mod tests {
         assert!(lines.last().unwrap().contains("memory"));
         assert!(lines.iter().any(|line| line.contains("unknown in a published table: errors")));
         assert!(lines.iter().any(|line| line.contains("peak t/s req")));
+    }
+
+    #[test]
+    fn tests_of_one_side_and_tests_of_one_name_are_told_on_a_terminal_and_in_markdown() {
+        let text = "| model | test | t/s |\n|--|--|--|\n| m | pp1 | 5 |\n| m | pp1 | 6 ± 1 |\n";
+        let base = read("x", text).unwrap();
+        let mut candidate = base.clone();
+        candidate.rows.push(crate::analysis::arena::Row::named("tg1").unwrap());
+        let of_prompt = candidate.rows[0].columns.clone();
+        candidate.rows[2].columns = of_prompt;
+        let rows = against(&base, &candidate);
+        let terminal = lines(&rows, Columns::Primary, 80).join("\n");
+        let markdown = markdown(&rows, Columns::Primary, 60_000);
+        for text in [terminal, markdown] {
+            for words in ["1 test on one side only", "pp1 #2: rows of one name", "6.00 ± 1.00"] {
+                assert!(text.contains(words), "{text}");
+            }
+            assert!(!text.contains("5.00 ±"), "an unknown deviation is no 0: {text}");
+        }
     }
 
     #[test]

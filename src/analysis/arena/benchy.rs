@@ -36,7 +36,8 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Metric {
     mean: f64,
-    std: f64,
+    #[serde(default)]
+    std: Option<f64>,
     #[serde(default)]
     values: Vec<f64>,
 }
@@ -45,13 +46,11 @@ struct Metric {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Run {
     concurrency: u32,
-    #[serde(default)]
     context_size: u64,
     #[serde(default)]
     prompt_size: Option<u64>,
     #[serde(default)]
     response_size: Option<u64>,
-    #[serde(default)]
     is_context_prefill_phase: bool,
     #[serde(default)]
     pp_throughput: Option<Metric>,
@@ -108,9 +107,27 @@ impl Document {
     }
 
     /// The table that it holds.
-    pub fn table(self) -> Table {
-        Table {
-            rows: self.benchmarks.iter().flat_map(Run::rows).collect(),
+    ///
+    /// # Errors
+    /// Which of its runs no server can have been asked, or has a figure that is none, and why.
+    pub fn table(self) -> Result<Table, (String, String)> {
+        let mut rows = Vec::new();
+        for (index, run) in self.benchmarks.iter().enumerate() {
+            let refused = |why: String| (format!("benchmarks[{index}]"), why);
+            run.head().bounded().map_err(|(what, why)| refused(format!("{what} {why}")))?;
+            let of_run = run.rows();
+            for row in &of_run {
+                for (column, spread) in &row.columns {
+                    if let Some(why) = column.refuses(spread.mean, spread.std) {
+                        let (test, column) = (row.name(true), column.name());
+                        return Err(refused(format!("`{column}` of {test} {why}")));
+                    }
+                }
+            }
+            rows.extend(of_run);
+        }
+        Ok(Table {
+            rows,
             model: self.model,
             origin: Origin {
                 version: self.version,
@@ -119,7 +136,7 @@ impl Document {
                 prefix_caching: self.prefix_caching_enabled,
             },
             left_out: 0,
-        }
+        })
     }
 }
 
@@ -170,6 +187,13 @@ impl Run {
         }
     }
 
+    /// A row without columns, of what it says of itself.
+    fn head(&self) -> Row {
+        let (prompt, output) = (self.prompt_size, self.response_size);
+        let kind = if self.is_context_prefill_phase { Kind::CtxPp } else { Kind::Pp };
+        Row { prompt, output, ..Row::new(kind, self.context_size, self.concurrency) }
+    }
+
     /// Its rows, those that say nothing left out.
     fn rows(&self) -> Vec<Row> {
         let kinds = if self.is_context_prefill_phase {
@@ -185,9 +209,7 @@ impl Run {
                 Some((*column, Spread { mean, std, n, values }))
             };
             let columns = kind.columns().iter().filter_map(&mut spread).collect();
-            let (prompt, output) = (self.prompt_size, self.response_size);
-            let (depth, streams) = (self.context_size, self.concurrency);
-            Row { prompt, output, columns, ..Row::new(kind, depth, streams) }
+            Row { kind, columns, ..self.head() }
         };
         kinds.map(row).into_iter().filter(|row| !row.columns.is_empty()).collect()
     }

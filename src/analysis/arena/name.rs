@@ -1,5 +1,7 @@
 //! The name of a test, both ways: `ctx_pp @ d4096 (c2)`, `tg128 (c1)`, `pp2048`.
 
+use crate::escape::one_line;
+
 use super::{Kind, Row};
 
 /// The name of a row's test.
@@ -18,25 +20,36 @@ pub(super) fn written(row: &Row, with_streams: bool) -> String {
 
 /// Reads the name of a test; without `(cN)` it is of one stream.
 pub(super) fn read(text: &str) -> Result<Row, String> {
-    parts(text.trim()).ok_or_else(|| format!("`{text}` is no test such as pp2048 @ d4096 (c2)"))
+    let shown = || one_line(text, 60);
+    let row = parts(text.trim())
+        .ok_or_else(|| format!("`{}` is no test such as pp2048 @ d4096 (c2)", shown()))?;
+    row.bounded().map_err(|(what, why)| format!("`{}`: {what} {why}", shown()))?;
+    Ok(row)
+}
+
+/// A number of digits alone. One that is too large for any test stays too large.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn parts(text: &str) -> Option<Row> {
     let (text, streams) = match text.split_once(" (c") {
-        Some((text, streams)) => (text, streams.strip_suffix(')')?.parse().ok()?),
+        Some((text, streams)) => (text, number(streams.strip_suffix(')')?)?),
         None => (text, 1),
     };
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX);
     let (head, depth) = match text.split_once(" @ d") {
-        Some((head, depth)) => (head, depth.parse().ok()?),
+        Some((head, depth)) => (head, number(depth)?),
         None => (text, 0),
     };
     let (kind, size) = match head {
         "ctx_pp" => (Kind::CtxPp, None),
         "ctx_tg" => (Kind::CtxTg, None),
-        _ if head.starts_with("pp") => (Kind::Pp, Some(head[2..].parse().ok()?)),
-        _ => (Kind::Tg, Some(head.strip_prefix("tg")?.parse().ok()?)),
+        _ if head.starts_with("pp") => (Kind::Pp, Some(number(&head[2..])?)),
+        _ => (Kind::Tg, Some(number(head.strip_prefix("tg")?)?)),
     };
-    if streams == 0 || (kind.is_context() && depth == 0) {
+    if kind.is_context() && depth == 0 {
         return None;
     }
     let mut row = Row::new(kind, depth, streams);
@@ -67,8 +80,22 @@ mod tests {
 
     #[test]
     fn what_is_no_test_is_refused() {
-        for text in ["", "pp", "xx12", "pp2048 (c0)", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"] {
+        for text in ["", "pp", "xx12", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"] {
             assert!(read(text).unwrap_err().contains("pp2048 @ d4096"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_no_server_can_be_asked_is_refused_and_its_bounds_are_told() {
+        for (text, words) in [
+            ("pp18446744073709551615 @ d1 (c1)", "the prompt is of 0 to 100,000,000 tokens"),
+            ("pp1 @ d99999999999999999999999 (c1)", "the depth is of 0 to 100,000,000 tokens"),
+            ("tg100000001", "the output is of 0 to 100,000,000 tokens"),
+            ("tg1 (c4294967296)", "there are 1 to 100,000 streams"),
+            ("pp2048 (c0)", "there are 1 to 100,000 streams"),
+        ] {
+            assert!(read(text).unwrap_err().contains(words), "{text}: {:?}", read(text));
+        }
+        assert!(read("pp+5").is_err() && read("pp100000000 @ d100000000 (c100000)").is_ok());
     }
 }

@@ -9,8 +9,9 @@ pub const VALUES_MAX: usize = 4_096;
 pub struct Spread {
     /// Their mean.
     pub mean: f64,
-    /// Their standard deviation, as of a whole population: divided by n, not by n − 1.
-    pub std: f64,
+    /// Their standard deviation, as of a whole population: divided by n, not by n − 1. `None`
+    /// where the table does not give it, which is not 0.
+    pub std: Option<f64>,
     /// How many there were, where the table says it.
     pub n: Option<u64>,
     /// The values themselves, the first of them where there are very many; empty where the
@@ -20,8 +21,8 @@ pub struct Spread {
 
 impl Spread {
     /// Of a table that gives nothing else.
-    pub fn told(mean: f64, std: f64) -> Spread {
-        Spread { mean, std, n: None, values: Vec::new() }
+    pub fn told(mean: f64, std: impl Into<Option<f64>>) -> Spread {
+        Spread { mean, std: std.into(), n: None, values: Vec::new() }
     }
 }
 
@@ -50,7 +51,7 @@ impl Gather {
     }
 
     pub(super) fn spread(&self) -> Option<Spread> {
-        let std = (self.squares / self.n as f64).sqrt();
+        let std = Some((self.squares / self.n as f64).sqrt());
         let (n, values) = (Some(self.n), self.values.clone());
         (self.n > 0).then_some(Spread { mean: self.mean, std, n, values })
     }
@@ -69,7 +70,7 @@ mod tests {
         }
         gather.take(f64::NAN);
         let spread = gather.spread().unwrap();
-        assert_eq!((spread.mean, spread.std, spread.n), (5.0, 2.0, Some(8)));
+        assert_eq!((spread.mean, spread.std, spread.n), (5.0, Some(2.0), Some(8)));
         (0..2 * VALUES_MAX).for_each(|_| gather.take(1.0));
         assert_eq!(gather.spread().unwrap().values.len(), VALUES_MAX);
     }

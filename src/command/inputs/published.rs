@@ -13,6 +13,10 @@ const FILE: &str = "benchmark.csv";
 /// Folders of a submission in which it may lie.
 const FOLDERS: [&str; 4] = ["", "logs", "metadata", "recipes"];
 
+/// How files are called that may be a table under another name; so many of them are named.
+const FORMS: [&str; 3] = ["csv", "json", "md"];
+const NAMED_MAX: usize = 3;
+
 /// Reads a published benchmark.
 ///
 /// # Errors
@@ -27,12 +31,25 @@ pub fn published(path: &Path) -> Result<Table, Mistake> {
 }
 
 fn within(folder: &Path) -> Result<PathBuf, Mistake> {
+    let place = || folder.display().to_string();
+    let entries = std::fs::read_dir(folder)
+        .map_err(|why| Mistake::new(format!("this folder cannot be read: {why}")).at(place()))?;
     let mut places = FOLDERS.iter().map(|name| folder.join(name).join(FILE));
-    places.find(|place| place.is_file()).ok_or_else(|| {
-        Mistake::new(format!("this folder holds neither a run nor a {FILE}"))
-            .at(folder.display().to_string())
-            .hint("a run folder, a submission folder of Spark Arena, or the file itself")
-    })
+    if let Some(place) = places.find(|place| place.is_file()) {
+        return Ok(place);
+    }
+    let is_table = |path: &PathBuf| {
+        let is_form = |it: &std::ffi::OsStr| FORMS.iter().any(|form| it.eq_ignore_ascii_case(form));
+        path.extension().is_some_and(is_form) && path.is_file()
+    };
+    let mut tables: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(is_table).collect();
+    tables.sort();
+    let mistake = Mistake::new(format!("this folder holds neither a run nor a {FILE}")).at(place());
+    let named = tables.iter().take(NAMED_MAX).map(|path| path.display().to_string());
+    Err(named
+        .fold(mistake, Mistake::hint)
+        .hint("a run folder, a submission folder of Spark Arena, or the file itself"))
 }
 
 #[cfg(test)]
@@ -46,11 +63,45 @@ mod tests {
         let told = published(&folder).unwrap_err().to_string();
         assert!(told.contains("neither a run nor a benchmark.csv"), "{told}");
         let text = include_str!("../../report/arena/benchmark.csv");
+        std::fs::write(folder.join("benchy.json"), "{}").unwrap();
+        let told = published(&folder).unwrap_err().to_string();
+        assert!(told.contains("benchy.json"), "the file to name is named: {told}");
         std::fs::write(folder.join("logs").join(FILE), text).unwrap();
         assert_eq!(published(&folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
         let told = published(&folder).unwrap_err().to_string();
         assert!(told.contains("no published benchmark"), "{told}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_table_beyond_the_bound_is_refused_and_never_cut() {
+        let file = std::env::temp_dir().join(format!("longhaul-long-{}.md", std::process::id()));
+        let head = "| model | test | t/s |\n|---|---|---|\n";
+        let mut text = head.to_owned();
+        while text.len() as u64 <= crate::command::inputs::FILE_BYTES_MAX {
+            text.push_str("| m | pp512 (c1) | 1154.28 ± 3.10 |\n");
+        }
+        std::fs::write(&file, &text).unwrap();
+        let told = published(&file).unwrap_err().to_string();
+        assert!(told.contains("larger than 5 MiB"), "{told}");
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_may_not_be_read_is_not_called_empty() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("longhaul-shut-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mode = |bits| std::fs::set_permissions(&folder, PermissionsExt::from_mode(bits));
+        mode(0o000).unwrap();
+        // Who may read everything cannot be shut out.
+        if std::fs::read_dir(&folder).is_err() {
+            let told = published(&folder).unwrap_err().to_string();
+            assert!(told.contains("cannot be read: Permission denied"), "{told}");
+        }
+        mode(0o700).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

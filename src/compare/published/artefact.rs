@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::arena::{Column, Kind, Row, Table};
+use crate::analysis::arena::{Column, Kind, Row};
 use crate::unit::{figures, grouped, span};
+
+use super::index::{Index, Nth};
 
 /// A prompt behind a context is read as fast, the context counted in, as a context alone
 /// within these bounds: then the context was read again. A cache that held it would make
@@ -47,19 +49,19 @@ impl Artefact {
 
 /// An artefact in a column of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub(super) struct Found {
     /// Which.
-    pub what: Artefact,
+    pub(super) what: Artefact,
     /// The honest measure, in the column's unit.
-    pub honest: f64,
+    pub(super) honest: f64,
     /// What is wrong with the number, without a full stop.
-    pub why: String,
+    pub(super) why: String,
 }
 
 /// The columns of a row that are artefacts.
-pub fn artefacts(table: &Table, row: &Row) -> BTreeMap<Column, Found> {
+pub(super) fn artefacts(index: &Index, row: &Row, nth: Nth) -> BTreeMap<Column, Found> {
     let found = match row.kind {
-        Kind::Pp => read_again(table, row).or_else(|| role_first(row)),
+        Kind::Pp => read_again(index, row, nth).or_else(|| role_first(row)),
         Kind::CtxPp => role_first(row),
         Kind::CtxTg | Kind::Tg => staggered(row),
     };
@@ -68,10 +70,12 @@ pub fn artefacts(table: &Table, row: &Row) -> BTreeMap<Column, Found> {
 
 /// A prompt behind a loaded context whose time was that of both: both rates count the prompt
 /// alone, so that they fall with the depth at the same speed of the server.
-fn read_again(table: &Table, row: &Row) -> Option<BTreeMap<Column, Found>> {
+fn read_again(index: &Index, row: &Row, nth: Nth) -> Option<BTreeMap<Column, Found>> {
     let prompt = row.prompt.filter(|prompt| *prompt > 0 && row.depth >= *prompt)?;
-    let context = table.row(&(Kind::CtxPp, row.depth, None, row.streams))?.mean(Column::Ts)?;
-    let both = (row.depth + prompt) as f64;
+    // Where a table has the prompt several times it has the context as often.
+    let key = (Kind::CtxPp, row.depth, None, row.streams);
+    let context = index.row(key, nth).or_else(|| index.row(key, 0))?.mean(Column::Ts)?;
+    let both = row.depth as f64 + prompt as f64;
     let factor = both / prompt as f64;
     let total = row.mean(Column::Ts)? * factor;
     if !AS_FAST.contains(&(total / context)) {

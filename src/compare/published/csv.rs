@@ -3,52 +3,110 @@
 use crate::analysis::arena::{Column, Row, Spread, Table};
 use crate::error::{Mistake, nearest};
 
-use super::{figure, shown, wrong};
+use super::{figure, put, shown, take, without_commas, wrong};
 
-/// Reads the file.
+/// Where the columns of the file stand.
+struct Places {
+    /// How many there are.
+    fields: usize,
+    model: usize,
+    test: usize,
+    /// Of each column its mean and its deviation.
+    columns: Vec<(Column, usize, usize)>,
+}
+
+/// Reads the file. No field of a benchmark has a line break in it, so that a line is a row.
 pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let broken = |why: csv::Error| Mistake::new(format!("the CSV is broken: {why}")).at(origin);
-    let header: Vec<String> = reader.headers().map_err(broken)?.iter().map(str::to_owned).collect();
+    let mut lines = (1_u64..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let (line, header) = lines.next().unwrap_or((1, ""));
+    let places =
+        places(&fields(header)).map_err(|(what, hint)| wrong(origin, line, what).hint(hint))?;
+    let mut table = Table::default();
+    for (line, text) in lines {
+        let fields = fields(text);
+        if fields.len() != places.fields {
+            let (has, wants) = (fields.len(), places.fields);
+            return Err(wrong(origin, line, format!("a row of {has} fields under {wants} heads"))
+                .hint("the whole file: a row that was cut says nothing")
+                .hint("no comma in a figure; quotes around a name that has one"));
+        }
+        row(&mut table, &places, &fields).map_err(|(what, hint)| {
+            let mistake = wrong(origin, line, what);
+            hint.into_iter().fold(mistake, Mistake::hint)
+        })?;
+    }
+    Ok(table)
+}
+
+/// The fields of a line.
+fn fields(line: &str) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).buffer_capacity(line.len() + 1);
+    // Text in memory is always read, and a line is a record.
+    let record = reader.from_reader(line.as_bytes()).into_records().next();
+    let record = record.and_then(Result::ok).unwrap_or_default();
+    record.iter().map(|field| field.trim().to_owned()).collect()
+}
+
+/// Where the columns stand; what is missing, with what may be meant.
+fn places(header: &[String]) -> Result<Places, (String, String)> {
+    let pairs = Column::ALL.map(|it| [format!("{}_mean", it.name()), format!("{}_std", it.name())]);
+    let known = |head: &str| pairs.iter().flatten().any(|it| it == head);
     let place = |name: &str| {
         let missing = || {
-            let near = nearest(name, header.iter().map(String::as_str));
-            let near = near.map_or("the 16 columns of benchmark.csv".to_owned(), str::to_owned);
-            wrong(origin, 1, format!("there is no column `{name}`")).hint(near)
+            // A head that is itself known is meant for no other.
+            let heads = header.iter().map(String::as_str).filter(|head| !known(head));
+            let hint = match nearest(name, heads) {
+                Some(near) => format!("{name}, where the header has {near}"),
+                None => "the 16 columns of benchmark.csv".to_owned(),
+            };
+            (format!("there is no column `{name}`"), hint)
         };
         header.iter().position(|it| it == name).ok_or_else(missing)
     };
     let (model, test) = (place("model")?, place("test_name")?);
     let mut columns = Vec::new();
-    for column in Column::ALL {
-        let name = column.name();
-        columns.push((column, place(&format!("{name}_mean"))?, place(&format!("{name}_std"))?));
+    for (column, [mean, std]) in Column::ALL.iter().zip(&pairs) {
+        columns.push((*column, place(mean)?, place(std)?));
     }
-    let mut table = Table::default();
-    // The header is line 1; no field of a benchmark has a line break in it.
-    for (line, record) in (2..).zip(reader.records()) {
-        let record = record.map_err(broken)?;
-        let field = |index: usize| record.get(index).unwrap_or_default();
-        let mut row = Row::named(field(test)).map_err(|why| wrong(origin, line, why))?;
-        for (column, mean, std) in &columns {
-            let number = |index: usize| match field(index) {
-                "" => Ok(None),
-                text => figure(text).map(Some).ok_or_else(|| {
-                    wrong(origin, line, format!("{} is no number", shown(text)))
-                        .hint("an empty field where there is no figure")
-                }),
-            };
-            let (mean, std) = (number(*mean)?, number(*std)?);
-            if let Some(mean) = mean {
-                row.columns.insert(*column, Spread::told(mean, std.unwrap_or(0.0)));
+    Ok(Places { fields: header.len(), model, test, columns })
+}
+
+/// Takes a row; a mistake with what to try, where something is.
+fn row(
+    table: &mut Table,
+    places: &Places,
+    fields: &[String],
+) -> Result<(), (String, Option<String>)> {
+    let plain = |why: String| (why, None);
+    let mut row = Row::named(&fields[places.test]).map_err(plain)?;
+    for (column, mean, std) in &places.columns {
+        let (mean, std) = (number(&fields[*mean])?, number(&fields[*std])?);
+        match (mean, std) {
+            (Some(mean), std) => take(&mut row, *column, Spread::told(mean, std)).map_err(plain)?,
+            (None, Some(_)) => {
+                let name = column.name();
+                return Err(plain(format!("`{name}_std` has a figure and `{name}_mean` has none")));
             }
-        }
-        if table.model.is_empty() {
-            field(model).clone_into(&mut table.model);
-        }
-        if !row.columns.is_empty() {
-            table.rows.push(row);
+            (None, None) => {}
         }
     }
-    Ok(table)
+    put(table, row, &fields[places.model]).map_err(plain)
+}
+
+/// A field with a figure, or without one.
+fn number(text: &str) -> Result<Option<f64>, (String, Option<String>)> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    figure(text).map(Some).ok_or_else(|| {
+        let hint = match without_commas(text) {
+            Some(plain) => format!("{plain}, without commas"),
+            None if text.contains('±') => {
+                "mean and deviation each in a column of its own, `_mean` and `_std`".to_owned()
+            }
+            None => "an empty field where there is no figure".to_owned(),
+        };
+        (format!("{} is no number", shown(text)), Some(hint))
+    })
 }

@@ -12,5 +12,5 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
         wrong(origin, why.line() as u64, format!("this is no JSON of llama-benchy: {why}"))
             .hint("what `llama-benchy --format json` writes")
     })?;
-    Ok(document.table())
+    document.table().map_err(|(place, why)| Mistake::new(why).at(format!("{origin} {place}")))
 }

@@ -1,10 +1,11 @@
-//! Reads the Markdown table that llama-benchy prints and that people paste:
-//! `mean ± deviation` in every cell, to two digits.
+//! Reads the Markdown tables that llama-benchy prints and that people paste:
+//! `mean ± deviation` in every cell, to two digits. All tables of a text that
+//! name tests and figures are one; other tables, and prose, are passed over.
 
 use crate::analysis::arena::{Column, Row, Spread, Table};
 use crate::error::Mistake;
 
-use super::{figure, shown, wrong};
+use super::{figure, put, shown, take, without_commas, wrong};
 
 /// What a column of the table is.
 #[derive(Clone, Copy, PartialEq)]
@@ -17,39 +18,67 @@ enum Field {
     Other,
 }
 
-/// Reads the first table of the text that names tests; what is no line of a table is prose.
+/// Where in a text a line stands.
+enum Place {
+    Prose,
+    /// In a table of something else.
+    Foreign,
+    /// In a table of tests, under these heads.
+    Under(Vec<Field>),
+}
+
+/// Reads the tables of a text.
 pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
-    let mut fields: Vec<Field> = Vec::new();
+    let mut place = Place::Prose;
+    let mut is_found = false;
     let mut table = Table::default();
     for (line, text) in (1_u64..).zip(text.lines()) {
-        let Some(cells) = cells(text) else {
-            if table.rows.is_empty() {
-                fields.clear();
-                continue;
-            }
-            break;
+        let inside = !matches!(place, Place::Prose);
+        let Some(cells) = cells(text, inside) else {
+            place = Place::Prose;
+            continue;
         };
-        if fields.is_empty() {
-            let heads: Vec<Field> = cells.iter().map(|cell| field(cell)).collect();
-            if heads.contains(&Field::Test) {
-                fields = heads;
+        match &place {
+            Place::Prose => {
+                place = under(&cells).map_err(|why| {
+                    wrong(origin, line, why).hint("its heads in a line above: | model | test | …")
+                })?;
+                is_found |= matches!(place, Place::Under(_));
             }
-        } else if !cells.iter().all(|cell| is_ruler(cell)) {
-            take(&mut table, &fields, &cells).map_err(|why| wrong(origin, line, why))?;
+            Place::Foreign => {}
+            Place::Under(_) if cells.iter().all(|cell| is_ruler(cell)) => {}
+            Place::Under(fields) => {
+                row(&mut table, fields, &cells).map_err(|why| wrong(origin, line, why))?;
+            }
         }
     }
-    if fields.is_empty() {
-        return Err(Mistake::new("no table here has a column `test`")
+    if !is_found {
+        return Err(Mistake::new("no table here has a column `test` and one of figures")
             .at(origin)
             .hint("| model | test | t/s (total) | …, as llama-benchy prints it"));
     }
     Ok(table)
 }
 
-/// The cells of a line of a table.
-fn cells(line: &str) -> Option<Vec<&str>> {
-    let line = line.trim().strip_prefix('|')?;
-    Some(line.strip_suffix('|').unwrap_or(line).split('|').map(str::trim).collect())
+/// The cells of a line of a table. Below its first line a table may do without the outer bars.
+fn cells(line: &str, inside: bool) -> Option<Vec<&str>> {
+    let line = line.trim();
+    let bare = line.strip_prefix('|').or((inside && line.contains('|')).then_some(line))?;
+    let cells = bare.strip_suffix('|').unwrap_or(bare).split('|');
+    Some(cells.map(|cell| cell.trim().trim_matches(['*', '`']).trim()).collect())
+}
+
+/// What the first line of a table makes of it.
+fn under(cells: &[&str]) -> Result<Place, String> {
+    let fields: Vec<Field> = cells.iter().map(|cell| field(cell)).collect();
+    let has_figures = fields.iter().any(|it| matches!(it, Field::Figure(_) | Field::Rate));
+    if fields.contains(&Field::Test) && has_figures {
+        return Ok(Place::Under(fields));
+    }
+    match cells.iter().find(|cell| Row::named(cell).is_ok()) {
+        Some(test) => Err(format!("{} begins a table that has no heads", shown(test))),
+        None => Ok(Place::Foreign),
+    }
 }
 
 /// Whether it is of the line under the heads.
@@ -58,7 +87,7 @@ fn is_ruler(cell: &str) -> bool {
 }
 
 fn field(head: &str) -> Field {
-    match head {
+    match head.to_lowercase().as_str() {
         "model" => Field::Model,
         "test" | "test_name" => Field::Test,
         "t/s" => Field::Rate,
@@ -73,7 +102,11 @@ fn field(head: &str) -> Field {
     }
 }
 
-fn take(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), String> {
+fn row(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), String> {
+    if cells.len() != fields.len() {
+        let (has, wants) = (cells.len(), fields.len());
+        return Err(format!("a row of {has} cells under {wants} heads"));
+    }
     let with = |wanted: Field| {
         let index = fields.iter().position(|field| *field == wanted);
         index.and_then(|index| cells.get(index)).copied().unwrap_or_default()
@@ -86,23 +119,28 @@ fn take(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), Strin
             _ => continue,
         };
         let Some(spread) = spread(cell)? else { continue };
-        row.columns.extend(columns.iter().map(|column| (*column, spread.clone())));
+        for column in columns {
+            take(&mut row, *column, spread.clone())?;
+        }
     }
-    if table.model.is_empty() {
-        with(Field::Model).clone_into(&mut table.model);
-    }
-    if !row.columns.is_empty() {
-        table.rows.push(row);
-    }
-    Ok(())
+    put(table, row, with(Field::Model))
 }
 
-/// `35.33 ± 0.00`; nothing where the cell is empty.
+/// `35.33 ± 0.00`, or a mean alone, whose deviation is unknown; nothing where the cell has none.
 fn spread(cell: &str) -> Result<Option<Spread>, String> {
-    if cell.is_empty() {
+    if matches!(cell, "" | "-" | "–" | "—") {
         return Ok(None);
     }
-    let (mean, std) = cell.split_once('±').unwrap_or((cell, "0"));
-    let spread = figure(mean).zip(figure(std)).map(|(mean, std)| Spread::told(mean, std));
+    let number = |text: &str| {
+        let text = text.trim().trim_matches('*');
+        figure(&without_commas(text).unwrap_or_else(|| text.to_owned()))
+    };
+    let parts = cell.split_once('±').or_else(|| cell.split_once("+/-"));
+    let spread = match parts {
+        Some((mean, std)) => {
+            number(mean).zip(number(std)).map(|(mean, std)| Spread::told(mean, std))
+        }
+        None => number(cell).map(|mean| Spread::told(mean, None)),
+    };
     spread.map(Some).ok_or_else(|| format!("{} is no `mean ± deviation`", shown(cell)))
 }

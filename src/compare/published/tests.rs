@@ -4,6 +4,34 @@ use crate::analysis::arena::Kind;
 /// Rows of the record's re-run of July 2026, as they were published.
 const JULY: &str = include_str!("july.md");
 
+/// The header of `benchmark.csv`.
+const HEADER: &str = "model,test_name,t_s_mean,t_s_std,t_s_req_mean,t_s_req_std,peak_ts_mean,peak_ts_std,peak_ts_req_mean,peak_ts_req_std,ttfr_mean,ttfr_std,est_ppt_mean,est_ppt_std,e2e_ttft_mean,e2e_ttft_std\r\n";
+
+/// A row of `benchmark.csv` with a total rate alone.
+fn line(test: &str, mean: &str, std: &str) -> String {
+    format!("m,{test},{mean},{std}{}\r\n", ",".repeat(12))
+}
+
+/// A table of Markdown with rows of a test and a total rate.
+fn table_of(rows: &str) -> String {
+    format!("| Model | Test | T/S (total) |\n|:-|-:|-:|\n{rows}\n")
+}
+
+/// A document of llama-benchy with a run of these keys beside its rate.
+fn document(run: &str) -> String {
+    format!(
+        r#"{{"model": "m", "benchmarks": [{{{run}, "pp_throughput": {{"mean": 10.5, "std": null}}}}]}}"#
+    )
+}
+
+const RUN: &str =
+    r#""concurrency": 1, "context_size": 0, "prompt_size": 512, "is_context_prefill_phase": false"#;
+
+/// What is told of a text that is refused.
+fn refused(text: &str) -> String {
+    read("x", text).unwrap_err().to_string()
+}
+
 fn july() -> Table {
     read("july.md", JULY).unwrap()
 }
@@ -17,7 +45,7 @@ fn a_markdown_table_is_read_with_prose_around_it() {
     let table = july();
     assert_eq!(table.model, "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4");
     assert_eq!((table.rows.len(), table.streams_max()), (12, 10));
-    let row = table.row(&(Kind::Pp, 100_000, Some(2048), 1)).unwrap();
+    let row = table.rows.iter().find(|row| row.name(true) == "pp2048 @ d100000 (c1)").unwrap();
     assert_eq!(row.columns[&Column::Ttfr], Spread::told(57_970.32, 4.65));
     assert!(!row.columns.contains_key(&Column::PeakTs), "an empty cell is unknown");
 }
@@ -97,7 +125,7 @@ fn what_one_side_does_not_have_is_unknown_and_stands_all_the_same() {
 
 #[test]
 fn what_is_no_published_benchmark_is_refused_with_the_place_and_what_to_try() {
-    let csv = "model,test_name,t_s_mean,t_s_std,t_s_req_mean,t_s_req_std,peak_ts_mean,peak_ts_std,peak_ts_req_mean,peak_ts_req_std,ttfr_mean,ttfr_std,est_ppt_mean,est_ppt_std,e2e_ttft_mean,e2e_ttft_std\r\n";
+    let csv = HEADER;
     for (text, words) in [
         ("hello", "benchmark.csv of a Spark Arena submission"),
         ("", "no published benchmark"),
@@ -107,11 +135,155 @@ fn what_is_no_published_benchmark_is_refused_with_the_place_and_what_to_try() {
         ("| model | test | t/s |\n|---|---|---|\n| m | pp2048 | fast |\n", "x:3"),
         ("| model | test | t/s |\n|---|---|---|\n| m | what | 1 ± 0 |\n", "`what` is no test"),
         (csv, "no row"),
-        (&format!("{csv}m,pp1,x\r\n"), "x:2"),
-        (&format!("{csv}m,pp1,nan\r\n"), "`nan` is no number"),
+        (&format!("{csv}{}", line("pp1", "x", "")), "x:2"),
+        (&format!("{csv}{}", line("pp1", "nan", "")), "`nan` is no number"),
         ("model,test_name,t_s_mean\r\nm,pp1,1\r\n", "no column `t_s_std`"),
     ] {
         let told = read("x", text).unwrap_err().to_string();
         assert!(told.contains(words), "{text}: {told}");
     }
+}
+
+#[test]
+fn a_test_beyond_what_a_server_can_be_asked_is_refused_in_every_form() {
+    let huge = u64::MAX;
+    for test in [format!("pp{huge} @ d{huge} (c1)"), format!("ctx_pp @ d{huge} (c1)")] {
+        let told = refused(&format!("{HEADER}{}", line(&test, "1", "")));
+        assert!(told.contains("100,000,000 tokens") && told.contains("x:2"), "{told}");
+    }
+    let told = refused(&format!("{HEADER}{}", line("pp1 (c0)", "1", "")));
+    assert!(told.contains("1 to 100,000 streams"), "{told}");
+    for (of, is) in [("\"concurrency\": 1", "\"concurrency\": 0"), ("512", &huge.to_string())] {
+        let told = refused(&document(&RUN.replace(of, is)));
+        assert!(told.contains("x benchmarks[0]") && told.contains("100,000"), "{told}");
+    }
+}
+
+#[test]
+fn a_row_that_was_cut_or_has_a_comma_too_many_is_refused_with_its_line() {
+    let whole = line("pp1 (c1)", "1154.28", "3.1");
+    for broken in ["m,pp2 (c1),1154".to_owned(), line("pp2 (c1)", "1,154.28", "3.1")] {
+        let told = refused(&format!("{HEADER}\r\n{whole}{broken}"));
+        assert!(told.contains("fields under 16 heads") && told.contains("x:4"), "{told}");
+    }
+    let told = refused(&table_of("| m | pp512 (c1) | 1.0 |\n| m | pp512"));
+    assert!(told.contains("2 cells under 3 heads") && told.contains("x:4"), "{told}");
+}
+
+#[test]
+fn a_deviation_that_a_table_does_not_give_is_unknown_and_not_0() {
+    for text in [
+        format!("{HEADER}{}", line("pp512 (c1)", "10.5", "")),
+        table_of("| m | pp512 (c1) | 10.5 |"),
+        document(RUN),
+    ] {
+        let table = read("x", &text).unwrap();
+        assert_eq!(table.rows[0].columns[&Column::Ts], Spread::told(10.5, None), "{text}");
+    }
+    let told = refused(&format!("{HEADER}{}", line("pp512 (c1)", "", "3.1")));
+    assert!(told.contains("`t_s_std` has a figure and `t_s_mean` has none"), "{told}");
+}
+
+#[test]
+fn a_run_of_llama_benchys_that_does_not_say_its_context_is_refused() {
+    for key in ["context_size", "is_context_prefill_phase", "concurrency"] {
+        let told = refused(&document(&RUN.replace(key, "other")));
+        assert!(told.contains(&format!("missing field `{key}`")), "{told}");
+    }
+}
+
+#[test]
+fn what_is_below_0_or_a_time_of_0_is_no_figure() {
+    let ttfr = |ms: &str| format!("m,pp1 (c1){}{ms}{}\r\n", ",".repeat(9), ",".repeat(5));
+    for text in [
+        format!("{HEADER}{}", line("pp1 (c1)", "-5.00", "1")),
+        format!("{HEADER}{}", line("pp1 (c1)", "5.00", "-1")),
+        format!("{HEADER}{}", line("pp1 (c1)", "1e300", "")),
+        format!("{HEADER}{}", ttfr("0")),
+        format!("{HEADER}{}", ttfr("-3")),
+    ] {
+        let told = refused(&text);
+        assert!(told.contains("of pp1 (c1) is") && told.contains("x:2"), "{told}");
+    }
+    let told = refused(&table_of("| m | tg1 | -5.00 ± -1.00 |"));
+    assert!(told.contains("below 0") && told.contains("x:3"), "{told}");
+    let told = refused(&document(RUN).replace("10.5", "-10.5"));
+    assert!(told.contains("`t_s` of pp512 (c1) is below 0"), "{told}");
+}
+
+#[test]
+fn rows_of_one_name_are_held_against_each_other_in_their_order() {
+    let rows = ["pp256 (c1)", "tg64 (c1)", "pp256 (c1)", "tg128 (c1)"];
+    let text = |figures: [&str; 4]| {
+        let lines = rows.iter().zip(figures).map(|(test, figure)| line(test, figure, "0"));
+        format!("{HEADER}{}", lines.collect::<String>())
+    };
+    let base = read("x", &text(["100", "10", "200", "20"])).unwrap();
+    let mut candidate = read("x", &text(["110", "11", "220", "22"])).unwrap();
+    let told = against(&base, &candidate);
+    let names: Vec<&str> = told.iter().map(|row| row.test.as_str()).collect();
+    assert_eq!(names, ["pp256", "tg64", "pp256 #2", "tg128"]);
+    assert!(told.iter().all(|row| row.ratio.is_some_and(|it| (it - 1.1).abs() < 1e-9)));
+    candidate.rows.push(candidate.rows[0].clone());
+    let third = against(&base, &candidate).pop().unwrap();
+    assert_eq!((third.test.as_str(), third.nth, third.base), ("pp256 #3", 3, None));
+}
+
+#[test]
+fn a_hint_names_what_is_meant_or_nothing() {
+    let without = HEADER.replace("peak_ts_std,", "");
+    let told = refused(&without);
+    assert!(told.contains("no column `peak_ts_std`") && !told.contains("peak_ts_mean"), "{told}");
+    let told = refused(&HEADER.replace("peak_ts_std", "peak_ts_sdt"));
+    assert!(told.contains("where the header has peak_ts_sdt"), "{told}");
+    let told = refused(&format!("{HEADER}{}", line("pp1", "\"1,154.2\"", "")));
+    assert!(told.contains("try: 1154.2, without commas"), "{told}");
+    let told = refused(&format!("{HEADER}{}", line("pp1", "1154 ± 3", "")));
+    assert!(told.contains("each in a column of its own"), "{told}");
+}
+
+#[test]
+fn what_people_make_of_a_table_is_read_all_the_same() {
+    let text = table_of(
+        "| **m** | **pp512 (c1)** | **1,154.28** ± 3.10 |\n| m | tg32 | - |\n| m | tg64 (c1) | 20.5 +/- 0.5 |\nm | tg128 | –\n`m` | tg256 | 1,000,000",
+    );
+    let table = read("x", &text).unwrap();
+    let rows: Vec<(String, Spread)> =
+        table.rows.iter().map(|row| (row.name(false), row.columns[&Column::Ts].clone())).collect();
+    assert_eq!(
+        rows,
+        [
+            ("pp512".to_owned(), Spread::told(1154.28, 3.10)),
+            ("tg64".to_owned(), Spread::told(20.5, 0.5)),
+            ("tg256".to_owned(), Spread::told(1e6, None)),
+        ]
+    );
+    for wrong in ["1,15", "1.154,28", "12 ± 0,5"] {
+        let told = refused(&table_of(&format!("| m | pp512 | {wrong} |")));
+        assert!(told.contains("is no `mean ± deviation`"), "{told}");
+    }
+}
+
+#[test]
+fn all_tables_of_a_text_that_name_tests_are_read_and_none_is_dropped() {
+    let one = table_of("| m | pp512 (c1) | 1.0 |");
+    let other = table_of("| m | pp512 (c2) | 2.0 |");
+    let foreign = "| measure | value |\n|---|---|\n| tg128 (c1) | fast |\n";
+    let table = read("x", &format!("{one}\nprose\n{foreign}\n{other}")).unwrap();
+    assert_eq!((table.rows.len(), table.streams_max()), (2, 2));
+    let told = refused(&format!("{one}\n\n| m | pp512 (c4) | 3.0 |\n"));
+    assert!(told.contains("`pp512 (c4)` begins a table that has no heads"), "{told}");
+    let told = refused(&format!("{one}\n{}", other.replace("| m |", "| n |")));
+    assert!(told.contains("several models") && told.contains("x:7"), "{told}");
+}
+
+#[test]
+fn the_longest_table_that_is_read_is_compared_at_once() {
+    let mut text = HEADER.to_owned();
+    for depth in 0..ROWS_MAX {
+        text.push_str(&line(&format!("pp512 @ d{depth} (c1)"), "10.5", "1"));
+    }
+    // A search of all rows for each row would take seconds.
+    let table = read("x", &text).unwrap();
+    assert_eq!(against(&table, &table).len(), ROWS_MAX);
 }

@@ -223,9 +223,9 @@ fn test(row: &Published) -> Numbered<'_> {
         column: row.column.name(),
         unit: row.column.unit(),
         base: row.base.as_ref().map(|spread| spread.mean),
-        base_std: row.base.as_ref().map(|spread| spread.std),
+        base_std: row.base.as_ref().and_then(|spread| spread.std),
         candidate: row.candidate.as_ref().map(|spread| spread.mean),
-        candidate_std: row.candidate.as_ref().map(|spread| spread.std),
+        candidate_std: row.candidate.as_ref().and_then(|spread| spread.std),
         ratio: row.ratio,
         honest: honest.map(|it| Honest {
             what: it.what.words(),

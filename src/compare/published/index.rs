@@ -1,0 +1,40 @@
+//! The rows of a table by their tests. One test may stand several times: a
+//! ladder of several outputs has its prompts once for each, by one name.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::arena::{Key, Row, Table};
+
+/// Which of the rows of one test, in the order of the table: 0 is the first.
+pub(super) type Nth = usize;
+
+/// The rows of a table by their tests.
+pub(super) struct Index<'a>(BTreeMap<Key, Vec<&'a Row>>);
+
+impl<'a> Index<'a> {
+    /// Of a table.
+    pub(super) fn of(table: &'a Table) -> Index<'a> {
+        let mut rows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
+        for row in &table.rows {
+            rows.entry(row.key()).or_default().push(row);
+        }
+        Index(rows)
+    }
+
+    /// A row of a test.
+    pub(super) fn row(&self, key: Key, nth: Nth) -> Option<&'a Row> {
+        self.0.get(&key)?.get(nth).copied()
+    }
+}
+
+/// A table's rows in its order, each with which of its test it is.
+pub(super) fn counted(table: &Table) -> Vec<(&Row, Nth)> {
+    let mut counts: BTreeMap<Key, Nth> = BTreeMap::new();
+    let count = |row| {
+        let next = counts.entry(Row::key(row)).or_default();
+        let nth = *next;
+        *next += 1;
+        (row, nth)
+    };
+    table.rows.iter().map(count).collect()
+}
