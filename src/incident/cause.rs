@@ -25,6 +25,9 @@ use mark::{Counters, Mark, Shown};
 /// and a server takes longer than this to come up again.
 const NEAR_US: u64 = 60_000_000;
 
+/// A server whose engine is dead goes on answering probes for no longer than this.
+const DYING_US: u64 = 5_000_000;
+
 /// Bounds an incident's evidence; what is beyond shows the same.
 const EVIDENCE_MAX: usize = 8;
 
@@ -218,7 +221,8 @@ impl Causes {
     fn went_away(&mut self, entry: &Entry, since: At, words: &str) {
         let doubts = std::mem::take(&mut self.doubts);
         let at_once = self.near(entry.segment, since, entry.at);
-        let joins = at_once.is_some_and(|case| case.is_open() || !case.was_away());
+        let joins = at_once
+            .is_some_and(|case| case.is_open() || !case.was_away() || case.is_dying(entry.at));
         let case = if joins {
             let last = self.cases.len() - 1;
             &mut self.cases[last]
@@ -441,6 +445,15 @@ impl Case {
         incident.recovery.first_token = incident.recovery.first_token.filter(after);
         incident.recovery.same_depth = incident.recovery.same_depth.filter(after);
         incident.again.retain(|_, token| after(token));
+    }
+
+    /// Whether it answered probes again for a moment and nothing else, with nobody having started
+    /// it: a server that is dying does, and what it does next is the rest of its death.
+    fn is_dying(&self, at: At) -> bool {
+        let begun = |mark: Mark| mark.is_death() || mark == Mark::Started;
+        self.incident.until.is_some_and(|until| at.since(until) <= DYING_US)
+            && self.incident.recovery.first_token.is_none()
+            && !self.marks.iter().any(|shown| begun(shown.mark))
     }
 
     fn was_away(&self) -> bool {

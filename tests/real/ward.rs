@@ -110,7 +110,8 @@ pub fn watch_token(bench: &Bench) -> JoinHandle<Option<u64>> {
 }
 
 fn gives_token(address: &str) -> bool {
-    let body = r#"{"model":"tiny","prompt":"Hello","max_tokens":1,"ignore_eos":true}"#;
+    // A worker of vLLM 0.32.0 on a CPU with AMX dies of a first prompt of one token.
+    let body = r#"{"model":"tiny","prompt":"Say in a few words what you can do today.","max_tokens":1,"ignore_eos":true}"#;
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(ANSWER))?;

@@ -375,6 +375,20 @@ fn what_was_in_flight_when_it_hung_shows_that_it_is_back() {
 }
 
 #[test]
+fn a_dying_server_that_answers_one_more_probe_dies_once() {
+    let mut story = Story::soaking();
+    story.good(18.0, 0).push(20.0, said("engine_dead", Source::Process));
+    story.bad(20.05, 0, Ended::ErrorFrame, "dead").up(20.1, false).up(20.3, true);
+    story.bad(20.4, 0, Ended::Refused, "EngineCore encountered an issue").up(20.9, false);
+    story.push(24.0, exited(0, false)).push(32.0, fact(TargetWord::Started, ""));
+    story.up(65.0, true).good(66.0, 0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[0].cause, Cause::EngineCrash);
+    assert_eq!(incidents[0].recovery.first_token, Some(At(66_400_000)));
+}
+
+#[test]
 fn two_exits_with_a_good_answer_between_them_are_two() {
     let mut story = Story::soaking();
     for from in [20.0, 50.0] {
