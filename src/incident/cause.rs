@@ -232,6 +232,7 @@ impl Causes {
         case.incident.from = case.incident.from.min(since);
         case.incident.until = None;
         case.away = true;
+        case.closed_again();
         case.broke_at(since);
         show(case, Shown::plain(Mark::Away, entry));
         for doubt in doubts {
@@ -282,6 +283,7 @@ impl Causes {
                 case.incident.from = case.incident.from.min(from);
                 case.incident.until = None;
                 case.dead = true;
+                case.closed_again();
                 case.broke_at(entry.at);
                 show(case, shown);
             }
@@ -445,6 +447,11 @@ impl Case {
         incident.recovery.first_token = incident.recovery.first_token.filter(after);
         incident.recovery.same_depth = incident.recovery.same_depth.filter(after);
         incident.again.retain(|_, token| after(token));
+    }
+
+    /// Whatever answered before is gone: that was no way back.
+    fn closed_again(&mut self) {
+        (self.incident.recovery.port, self.incident.recovery.model) = (None, None);
     }
 
     /// Whether it answered probes again for a moment and nothing else, with nobody having started

@@ -386,6 +386,20 @@ fn a_dying_server_that_answers_one_more_probe_dies_once() {
     assert_eq!(incidents.len(), 1, "{incidents:#?}");
     assert_eq!(incidents[0].cause, Cause::EngineCrash);
     assert_eq!(incidents[0].recovery.first_token, Some(At(66_400_000)));
+    assert_eq!(incidents[0].recovery.port, Some(At(65_000_000)), "not when it was dying");
+}
+
+#[test]
+fn what_answers_until_the_process_ends_is_no_way_back() {
+    let mut story = Story::soaking();
+    story.good(18.0, 0).push(20.0, said("engine_dead", Source::Process));
+    story.bad(20.05, 0, Ended::ErrorFrame, "dead").up(20.1, false).up(24.2, true);
+    story.push(24.3, exited(0, false)).push(32.0, fact(TargetWord::Started, ""));
+    story.up(65.0, true).good(66.0, 0);
+    let incidents = incidents(&story);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    let recovery = &incidents[0].recovery;
+    assert_eq!((recovery.process, recovery.port), (Some(At(32_000_000)), Some(At(65_000_000))));
 }
 
 #[test]
