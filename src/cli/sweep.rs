@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::boxed::StartArgs;
 use super::{Asked, Driven};
-use crate::command::{run, sweep};
+use crate::command::{drive, run, sweep};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools)] // each is a switch on the command line
@@ -51,6 +51,9 @@ pub struct SweepArgs {
     /// The sweep's folder: new, or that of the same sweep, which goes on
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// The model to ask for, where the server lists several
+    #[arg(long)]
+    model: Option<String>,
     /// End a run when its first gate is broken
     #[arg(long)]
     stop_on_fail: bool,
@@ -69,7 +72,7 @@ impl From<SweepArgs> for sweep::Wish {
             wide: false,
         };
         let run = run::Wish {
-            drive: driven.into(),
+            drive: drive::Wish { model: args.model, ..driven.into() },
             simulate: args.simulate,
             boxed: args.starting.into(),
             ..run::Wish::default()
