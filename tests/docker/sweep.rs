@@ -26,6 +26,7 @@ fn a_sweep_starts_a_container_for_every_run_tells_the_arm_that_does_not_start_an
     let steps = String::from_utf8_lossy(&swept.stderr).into_owned();
     eprintln!("{steps}{told}");
     assert_eq!(swept.status.code(), Some(0), "{steps}{told}");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("2 of 2 starts failed; given up after 2: "), "{told}");
     assert!(told.contains("Do not use no_such_flag=1: it did not start."), "{told}");
     let paper: serde_json::Value =
