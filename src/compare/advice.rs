@@ -82,7 +82,8 @@ impl Held<'_> {
     }
 
     fn is_better(&self) -> bool {
-        self.word() != Word::Regression && self.better().next().is_some()
+        let is_sound = self.word() != Word::Regression && !self.comparison.decision.incomplete;
+        is_sound && self.better().next().is_some()
     }
 
     /// How much worse it is over the rows that decide, as the mean of logarithms.
@@ -212,9 +213,12 @@ fn undecided(others: &[&Held<'_>]) -> String {
     let unseen = open.iter().all(|it| {
         it.comparison.policies.iter().any(|policy| policy.word == PolicyWord::NotObserved)
     });
+    let lacking = open.iter().all(|it| it.comparison.decision.incomplete);
     let mut rows = open.iter().flat_map(|it| it.primary());
     let why = if unseen {
         "what the contract asks for was not observed"
+    } else if lacking {
+        "values are missing of what decides"
     } else if rows.any(|row| row.basis == Basis::Nothing) {
         "an exact interval needs four starts a side"
     } else {
@@ -250,6 +254,19 @@ mod tests {
 
     fn held<'a>(name: &str, comparison: &'a Comparison) -> Held<'a> {
         Held { name: name.to_owned(), starts: 6, failed: 0, comparison }
+    }
+
+    #[test]
+    fn an_arm_of_which_values_are_missing_is_not_recommended_for_the_others() {
+        let mut faster = side("b", &BASE.map(|value| value * 0.5));
+        for start in &mut faster {
+            start.values.remove(&key(4096, "tpot"));
+        }
+        let comparison = compare(&side("a", &BASE), &faster, &Wish::default()).unwrap();
+        let held = Held { name: "b".to_owned(), starts: 6, failed: 0, comparison: &comparison };
+        let told = advice(&[held], &[], 0);
+        assert!(told.starts_with("the base: nothing was shown to be better."), "{told}");
+        assert!(told.contains("1 arm is undecided: values are missing"), "{told}");
     }
 
     #[test]

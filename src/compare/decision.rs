@@ -11,6 +11,9 @@ pub struct Decision {
     pub word: Word,
     /// Whether the word rests on a noise floor alone, and is no more than a suggestion.
     pub suggestive: bool,
+    /// Whether something that was to be seen or measured was not, so that nothing good can be said
+    /// of the candidate as a whole.
+    pub incomplete: bool,
     /// What led to it, the gravest first, a sentence each.
     pub because: Vec<String>,
     /// 0 no gate broken, 1 a regression or a policy, 3 a required gate was not observed.
@@ -49,17 +52,20 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     let unseen: Vec<String> =
         with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
     because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
-    because.extend(all(Word::Improved).map(|row| changed(row, rows)));
-    let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
-    because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
     let vanished = vanished(evidence.alone, rows);
     let thinned = thinned(&primary, evidence.ready, rows);
     because.extend(vanished.iter().chain(&thinned).cloned());
+    because.extend(undecidable(&primary, nothing));
+    because.extend(open(&primary, rows));
+    because.extend(all(Word::Improved).map(|row| changed(row, rows)));
+    let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
+    let incomplete = !unseen.is_empty() || vanished.is_some() || !thinned.is_empty();
     let worse = all(Word::Regression).next().is_some();
     let certain = all(Word::Regression).any(|row| !row.is_suggestive());
     let word = if !broken.is_empty() || worse {
         Word::Regression
-    } else if !unseen.is_empty() || vanished.is_some() || !thinned.is_empty() {
+    } else if incomplete {
         Word::Inconclusive
     } else {
         of_primaries(&primary)
@@ -76,9 +82,7 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     } else {
         0
     };
-    because.extend(undecidable(&primary, nothing));
-    because.extend(open(&primary, rows));
-    Decision { word, suggestive, because, exit_code }
+    Decision { word, suggestive, incomplete, because, exit_code }
 }
 
 /// What decides and has no value in the candidate.

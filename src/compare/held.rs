@@ -84,8 +84,8 @@ const IMAGE_NAME: &str = "container";
 /// What differs.
 ///
 /// # Errors
-/// No run on a side, a run or a start that counts twice, the loads are not the same and nobody forces it, or a side is of several
-/// recipes.
+/// No run on a side, a run or a start that counts twice, the loads are not the same and nobody
+/// forces it, or a side is of several recipes.
 pub fn differs(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Differs, Mistake> {
     let (Some(one), Some(other)) = (spokesman(base), spokesman(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
@@ -122,14 +122,9 @@ pub fn differs(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Diffe
 /// They may not.
 pub fn alike(side: &[Start]) -> Result<(), Mistake> {
     no_start_twice(side)?;
+    one_recipe(side, "noise floor")?;
     let Some(first) = spokesman(side) else { return Ok(()) };
     for start in side {
-        if let Some(variable) = variables(first, start).first() {
-            let what = format!("these are of several recipes: {} differs", variable.what);
-            return Err(Mistake::new(what)
-                .at(format!("{} · {}", first.name, start.name))
-                .hint("runs of one recipe"));
-        }
         let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
         if !unlike.is_empty() {
             return Err(refused(first, start, &unlike));
@@ -255,7 +250,7 @@ fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
             let what = format!("the {word} mixes recipes: {} differs", variable.what);
             return Err(Mistake::new(what)
                 .at(format!("{} · {}", first.name, start.name))
-                .hint("starts of one and the same recipe on each side"));
+                .hint("starts of one and the same recipe"));
         }
     }
     Ok(())

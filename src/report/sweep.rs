@@ -166,7 +166,9 @@ fn against(arm: &Arm) -> String {
             let better = comparison.rows.iter().filter(|row| row.primary && is_better(row));
             match (better.count(), comparison.decision.word) {
                 // One row that is open makes it so, whatever the others show.
-                (1.., Word::Inconclusive) => "better, and open".to_owned(),
+                (1.., Word::Inconclusive) if !comparison.decision.incomplete => {
+                    "better, and open".to_owned()
+                }
                 _ => decision(comparison).replacen("SIMULATED ", "", 1).replacen(
                     " BELOW THE MARGIN",
                     "",
