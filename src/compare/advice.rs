@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::decide::{Basis, Row, Word};
+use super::decision::measured;
 use super::{Comparison, PolicyWord};
 use crate::escape::one_line;
 
@@ -39,11 +40,9 @@ pub fn percent(ratio: f64) -> String {
     if text == "-0.0 %" { "+0.0 %".to_owned() } else { text }
 }
 
-/// What a row is of: `ttft d0/c1`.
-pub fn measured_in(row: &Row) -> String {
-    let words = row.key.measure.to_string();
-    let cell = row.key.place.cell;
-    format!("{} d{}/{}", words.strip_suffix("_p50").unwrap_or(&words), cell.depth, cell.load)
+/// What a row is of: `ttft d0/c1`, as short as it is clear among the others.
+pub fn measured_in(row: &Row, among: &[Row]) -> String {
+    measured(row.key, among).replacen(" at ", " ", 1)
 }
 
 /// Rows that decide nothing and got worse all the same, the worst first.
@@ -55,9 +54,9 @@ pub fn to_look_into(comparison: &Comparison) -> Vec<&Row> {
 }
 
 /// The worst of these rows by name, and how many more there are.
-pub fn worst(rows: &[&Row]) -> String {
+pub fn worst(rows: &[&Row], among: &[Row]) -> String {
     let named = rows.iter().take(NAMED_MAX);
-    let named = named.map(|row| format!("{} {}", measured_in(row), percent(row.ratio)));
+    let named = named.map(|row| format!("{} {}", measured_in(row, among), percent(row.ratio)));
     let named = named.collect::<Vec<_>>().join(", ");
     match rows.len().saturating_sub(NAMED_MAX) {
         0 => named,
@@ -95,11 +94,12 @@ impl Held<'_> {
     /// How sure it is that it is better, alone and among all of them (Bonferroni), in what, what
     /// is open, and what else got worse.
     fn told(&self, candidates: usize) -> String {
+        let rows = &self.comparison.rows;
         let alone = self.better().filter_map(confidence).fold(1.0, f64::min);
         let all = (1.0 - candidates as f64 * (1.0 - alone)).max(0.0) * 100.0;
         let gains: Vec<String> = self
             .better()
-            .map(|row| format!("{} {}", measured_in(row), percent(row.ratio)))
+            .map(|row| format!("{} {}", measured_in(row, rows), percent(row.ratio)))
             .collect();
         let among = if candidates > 1 {
             format!(", {all:.1} % among {candidates} arms")
@@ -113,13 +113,13 @@ impl Held<'_> {
             alone * 100.0
         );
         let open = self.primary().filter(|row| row.word == Word::Inconclusive);
-        let open: Vec<String> = open.map(open_row).collect();
+        let open: Vec<String> = open.map(|row| open_row(row, rows)).collect();
         if !open.is_empty() {
             let _ = write!(text, "; open is {}", open.join(", "));
         }
         let others = to_look_into(self.comparison);
         if !others.is_empty() {
-            let _ = write!(text, "; but {}: look into it", worst(&others));
+            let _ = write!(text, "; but {}: look into it", worst(&others, &self.comparison.rows));
         }
         text + "."
     }
@@ -140,11 +140,11 @@ fn confidence(row: &Row) -> Option<f64> {
     }
 }
 
-fn open_row(row: &Row) -> String {
+fn open_row(row: &Row, among: &[Row]) -> String {
     let within = row
         .interval
         .map(|(low, high)| format!(" (between {} and {})", percent(low), percent(high)));
-    measured_in(row) + &within.unwrap_or_default()
+    measured_in(row, among) + &within.unwrap_or_default()
 }
 
 /// The advice. `dead` never started, and of the base `base_failed` starts failed.
@@ -192,7 +192,7 @@ fn beside(rest: &[&Held<'_>]) -> String {
     }
     let named = |it: &&Held<'_>| match to_look_into(it.comparison).as_slice() {
         [] => it.name.clone(),
-        others => format!("{} (but {})", it.name, worst(others)),
+        others => format!("{} (but {})", it.name, worst(others, &it.comparison.rows)),
     };
     let names: Vec<String> = rest.iter().map(named).collect();
     format!(

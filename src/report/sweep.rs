@@ -251,14 +251,20 @@ fn failure(arm: &Arm) -> Option<String> {
 fn measured(comparison: &Comparison) -> Vec<String> {
     let head = ["median of", "base", "arm", "ratio", "interval, %", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(comparison.rows.iter().filter(|row| row.primary).map(measured_row));
+    rows.extend(
+        comparison
+            .rows
+            .iter()
+            .filter(|row| row.primary)
+            .map(|row| measured_row(row, &comparison.rows)),
+    );
     if rows.len() == 1 {
         return Vec::new();
     }
     table_within(rows, 1, WIDTH, &GIVE_WAY)
 }
 
-fn measured_row(row: &Row) -> Vec<String> {
+fn measured_row(row: &Row, among: &[Row]) -> Vec<String> {
     let measure = row.key.measure;
     let number = |ratio: f64| percent(ratio).trim_end_matches(" %").to_owned();
     let interval = row.interval.map_or_else(
@@ -266,7 +272,7 @@ fn measured_row(row: &Row) -> Vec<String> {
         |(low, high)| format!("{} to {}", number(low), number(high)),
     );
     vec![
-        measured_in(row),
+        measured_in(row, among),
         amount(measure, row.base.value),
         amount(measure, row.candidate.value),
         percent(row.ratio),
@@ -300,7 +306,7 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
     let others = to_look_into(comparison);
     if !others.is_empty() {
         let rows = counted(others.len() as u64, "more row", "more rows");
-        all.push(format!("look into {rows}: {}", worst(&others)));
+        all.push(format!("look into {rows}: {}", worst(&others, &comparison.rows)));
     }
     all
 }
