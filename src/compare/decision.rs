@@ -28,6 +28,8 @@ pub struct Evidence<'a> {
     pub alone: &'a [Alone],
     /// Starts of each side whose server came up: base, candidate.
     pub ready: [usize; 2],
+    /// Runs of both sides that are not whole.
+    pub cut: usize,
     /// What is gated by policy.
     pub policies: &'a [Policy],
     /// What differs beside the load.
@@ -54,13 +56,17 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
     let vanished = vanished(evidence.alone, rows);
     let thinned = thinned(&primary, evidence.ready, rows);
-    because.extend(vanished.iter().chain(&thinned).cloned());
-    because.extend(undecidable(&primary, nothing));
-    because.extend(open(&primary, rows));
+    let cut = (evidence.cut > 0).then(|| format!("not whole: {} of the runs", evidence.cut));
+    because.extend(vanished.iter().chain(&thinned).chain(&cut).cloned());
+    let undecidable = undecidable(&primary, nothing);
+    // What has one reason for all is told once.
+    let open = if undecidable.is_some() { Vec::new() } else { open(&primary, rows) };
+    because.extend(undecidable.into_iter().chain(open));
     because.extend(all(Word::Improved).map(|row| changed(row, rows)));
     let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
     because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
-    let incomplete = !unseen.is_empty() || vanished.is_some() || !thinned.is_empty();
+    let incomplete =
+        !unseen.is_empty() || vanished.is_some() || !thinned.is_empty() || cut.is_some();
     let worse = all(Word::Regression).next().is_some();
     let certain = all(Word::Regression).any(|row| !row.is_suggestive());
     let word = if !broken.is_empty() || worse {
@@ -147,10 +153,10 @@ pub fn changed(row: &Row, among: &[Row]) -> String {
     format!("{} {percent:+.1} %{surely}", measured(row.key, among))
 }
 
-/// What has an interval and is open all the same, by why it is.
+/// What is open, by why it is.
 fn open(primary: &[&Row], rows: &[Row]) -> Vec<String> {
     let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
-    let is_open = |row: &&&Row| row.word == Word::Inconclusive && row.basis != Basis::Nothing;
+    let is_open = |row: &&&Row| row.word == Word::Inconclusive;
     for row in primary.iter().filter(is_open) {
         match whys.iter_mut().find(|(why, _)| *why == row.why) {
             Some((_, names)) => names.push(measured(row.key, rows)),

@@ -122,6 +122,13 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     }
     held::alike(starts)?;
     for start in starts {
+        let is_other =
+            |name: &&str| start.surroundings.get(*name) != starts[0].surroundings.get(*name);
+        let kind = (start.simulated != starts[0].simulated).then_some("kind of server");
+        if let Some(name) = kind.or_else(|| MUST_BE.into_iter().find(is_other)) {
+            let what = format!("a noise floor is of one machine, and one run is of another {name}");
+            return Err(Mistake::new(what).at(&start.name));
+        }
         let why = start.never_ready.as_ref().map(|_| "its server never came up".to_owned());
         let befell = || {
             let event = start.events.iter().find(|event| event.seen > 0)?;

@@ -124,7 +124,8 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
     if now > allowed(before, hours(base), hours(candidate)) {
         return policy(PolicyWord::Broken, more(base_known).to_owned());
     }
-    if candidate_known.is_some() {
+    // As few as in the base are only known to be all where somebody looked all the time.
+    if candidate_known.is_some() && dark(candidate).is_empty() {
         return policy(PolicyWord::Held, String::new());
     }
     let asked = candidate.iter().filter_map(|start| start.event(count)).any(|event| event.asked);
@@ -189,7 +190,10 @@ fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
         |start: &&Start| start.failed_starts as f64 + f64::from(start.never_ready.is_none());
     let tried = |side: &[&Start]| side.iter().map(tries).sum::<f64>();
     let (before, now) = (failed(base), failed(candidate));
-    let broken = now > allowed(before, tried(base), tried(candidate));
+    let ready = |side: &[&Start]| side.iter().any(|start| start.never_ready.is_none());
+    // One failed start of seven allows none that is all there is.
+    let is_gone = ready(base) && !ready(candidate);
+    let broken = is_gone || now > allowed(before, tried(base), tried(candidate));
     let why = candidate.iter().find_map(|start| start.never_ready.clone());
     let why = why.unwrap_or_else(|| "it came up at a later try".to_owned());
     Policy {

@@ -188,6 +188,9 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     let mut ill = side("f", &A);
     ill[1].events[0].seen = 1;
     assert!(floor::of(&ill).unwrap_err().to_string().contains("one is not: crashes 1"));
+    let mut mixed = side("f", &A);
+    mixed[2].surroundings.insert("host".to_owned(), "other".to_owned());
+    assert!(floor::of(&mixed).unwrap_err().to_string().contains("another host"));
     let mut idle = side("f", &A);
     for start in &mut idle {
         start.values.clear();
@@ -218,8 +221,11 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
 fn a_run_that_is_not_whole_is_named() {
     let mut cut = side("b", &SAME);
     cut[2].broken_off = Some("3 rows of it are missing".to_owned());
-    let differs = compared(&side("a", &A), &cut).differs;
-    assert_eq!(differs.starts, ["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
+    let comparison = compared(&side("a", &A), &cut);
+    let told = &comparison.differs.starts;
+    assert_eq!(told, &["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
+    assert_eq!(comparison.decision.word, crate::compare::Word::Inconclusive);
+    assert_eq!(comparison.decision.because[0], "not whole: 1 of the runs");
 }
 
 #[test]

@@ -205,3 +205,23 @@ fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
     let why = "hangs unknown → 1: in the base nobody could see it";
     assert_eq!((decision.because[0].as_str(), decision.exit_code), (why, 1));
 }
+
+#[test]
+fn a_candidate_that_never_came_up_is_broken_however_often_the_base_failed() {
+    let mut base = side("a", &A);
+    (base[0].never_ready, base[0].failed_starts) = (Some("no memory".to_owned()), 1);
+    let mut dead = side("b", &SAME[..1]);
+    (dead[0].never_ready, dead[0].failed_starts) = (Some("no kernel".to_owned()), 1);
+    let policies = policy::policies(&base, &dead);
+    assert_eq!(found(&policies, "failed_starts").word, PolicyWord::Broken);
+}
+
+#[test]
+fn as_few_crashes_as_in_the_base_are_not_known_to_be_all_where_nobody_looked_all_the_time() {
+    let mut base = side("a", &A);
+    base[0].events[0].seen = 2;
+    let mut dark = side("b", &SAME);
+    dark[0].events[0].seen = 1;
+    dark[1].events[0].dark = vec!["probes 50 %".to_owned()];
+    assert_eq!(policy::policies(&base, &dark)[0].word, PolicyWord::NotObserved);
+}
