@@ -1,0 +1,118 @@
+//! Run folders as earlier binaries wrote them: their rows are read and written
+//! again to the same bytes, and a report of them says at least what it said then.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use csv::ByteRecord;
+use longhaul::fact::row::{File, decode, encode};
+use longhaul::journal::Manifest;
+use serde_json::Value;
+
+const FOLDERS: [(&str, i32); 3] = [("healthy", 0), ("crashed", 1), ("torn", 3)];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/frozen").join(name)
+}
+
+/// A copy that may be written to: a report takes a lock.
+fn copy(name: &str) -> PathBuf {
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("frozen-{name}-{}", std::process::id()));
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(folder(name)).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    to
+}
+
+/// Rows with their line end; the torn tail and the header are left out.
+fn rows(file: File, bytes: &[u8]) -> Vec<&[u8]> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let whole: Vec<&[u8]> = lines.filter(|line| line.ends_with(b"\n")).collect();
+    assert_eq!(whole[0], file.header().as_bytes(), "{} has other columns", file.name());
+    whole[1..].to_vec()
+}
+
+#[test]
+fn rows_of_earlier_binaries_are_written_again_to_the_same_bytes() {
+    for (name, _) in FOLDERS {
+        let manifest = fs::read_to_string(folder(name).join("run.json")).unwrap();
+        let manifest: Manifest = serde_json::from_str(&manifest).unwrap();
+        let wall_us = manifest.segments[0].wall_us;
+        for file in File::ALL {
+            let bytes = fs::read(folder(name).join(file.name())).unwrap();
+            let rows = rows(file, &bytes);
+            assert!(rows.len() >= 10, "{name}: {} has too few rows to show anything", file.name());
+            for row in rows {
+                let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(row);
+                let mut record = ByteRecord::new();
+                assert!(reader.read_byte_record(&mut record).unwrap());
+                let text = String::from_utf8_lossy(row);
+                let entry = decode(file, &record).unwrap_or_else(|why| panic!("{why}: {text}"));
+                let mut again = Vec::new();
+                encode(&entry, wall_us, &mut again);
+                assert_eq!(String::from_utf8_lossy(&again), text, "{name}, {}", file.name());
+            }
+        }
+    }
+}
+
+/// Paths at which a value of `then` is missing or another one in `now`. A key that `then`
+/// does not have may be new.
+fn differences(then: &Value, now: &Value, path: &str, found: &mut Vec<String>) {
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => {
+            for (key, value) in then {
+                let path = format!("{path}.{key}");
+                match now.get(key) {
+                    // The version of the binary that tells, not of the one that ran.
+                    _ if path == ".longhaul" => {}
+                    Some(now) => differences(value, now, &path, found),
+                    None => found.push(format!("{path} is gone")),
+                }
+            }
+        }
+        (Value::Array(then), Value::Array(now)) if then.len() == now.len() => {
+            for (index, (then, now)) in then.iter().zip(now).enumerate() {
+                differences(then, now, &format!("{path}[{index}]"), found);
+            }
+        }
+        (then, now) if then == now => {}
+        (then, now) => found.push(format!("{path}: was {then}, is {now}")),
+    }
+}
+
+#[test]
+fn reports_of_earlier_run_folders_keep_every_key_and_value() {
+    for (name, exit) in FOLDERS {
+        let run = copy(name);
+        let told = Command::new(env!("CARGO_BIN_EXE_longhaul"))
+            .args(["report", "--format", "json"])
+            .arg(&run)
+            .output()
+            .unwrap();
+        assert_eq!(told.status.code(), Some(exit), "{name}");
+        let then = fs::read_to_string(run.join("report.json")).unwrap();
+        let then: Value = serde_json::from_str(&then).unwrap();
+        let now: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let mut found = Vec::new();
+        differences(&then, &now, "", &mut found);
+        assert!(found.is_empty(), "{name}:\n{}", found.join("\n"));
+        fs::remove_dir_all(run).unwrap();
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_or_a_value_that_changed_is_found() {
+    let then = serde_json::json!({"a": [{"b": 1}], "c": null});
+    let now = serde_json::json!({"a": [{"b": 2, "d": 0}]});
+    let mut found = Vec::new();
+    differences(&then, &now, "", &mut found);
+    assert_eq!(found, [".a[0].b: was 1, is 2", ".c is gone"]);
+}
