@@ -151,6 +151,17 @@ pub async fn carry_out<W: World>(
     shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
 }
 
+/// Frees the tasks that have ended, and returns the words of the first that broke. Called at
+/// every turn of the loop: a loop that is never idle would otherwise keep them all.
+fn collect(tasks: &mut JoinSet<()>) -> Option<String> {
+    while let Some(ended) = tasks.try_join_next() {
+        if let Err(broke) = ended {
+            return Some(broke.to_string());
+        }
+    }
+    None
+}
+
 /// Returns when the conductor wants to be woken.
 async fn due(timeline: &Timeline, wake: Option<At>) {
     match wake {
@@ -218,6 +229,9 @@ impl<W: World> Shell<W> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.closed.is_none() {
+            while let Some(broke) = collect(&mut self.tasks) {
+                self.take(Input::TaskBroke(broke), watch)?;
+            }
             let (timeline, wake) = (self.timeline, self.conductor.wake());
             let input = tokio::select! { biased;
                 word = stop.requested() => Input::Interrupt(word),
@@ -441,5 +455,30 @@ impl<W: World> Shell<W> {
             )?;
         }
         self.record(now, Fact::Clock(Clock { wall_us, drift_us }), watch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_that_ended_together_are_freed_together_and_a_broken_one_is_told() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let mut tasks = JoinSet::new();
+                for number in 0..1000 {
+                    tasks.spawn_local(async move {
+                        assert_ne!(number, 500, "a task that breaks");
+                    });
+                }
+                let waiting = tasks.spawn_local(std::future::pending());
+                tokio::task::yield_now().await;
+                let broke = collect(&mut tasks).expect("one broke");
+                assert!(broke.contains("a task that breaks"), "{broke}");
+                assert_eq!((collect(&mut tasks), tasks.len()), (None, 1));
+                waiting.abort();
+            })
+            .await;
     }
 }
