@@ -376,6 +376,18 @@ fn an_attached_server_that_never_answers_is_inconclusive() {
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
+#[test]
+fn the_sample_of_the_readme_is_what_the_simulator_gives() {
+    let run = std::env::temp_dir().join(format!("longhaul-readme-{}", std::process::id()));
+    let folder = run.to_str().expect("UTF-8");
+    let told = stdout(&longhaul(&["rehearse", "--scenario", "smoke", "-o", folder]));
+    // The same server under the same load in the README's own command, which takes a minute.
+    let told = told.replace("rehearse --scenario smoke", "run --scenario smoke --simulate");
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(&format!("```\n{told}```\n")), "README.md has another sample:\n{told}");
+    std::fs::remove_dir_all(&run).expect("removed");
+}
+
 /// A scenario of a moment.
 const MOMENT: &str = "about: A moment, for a sweep.\nlaps: 3\nwarmup: 1 lap\nreference: 1 lap\n\
 workloads: [{ladder: {depths: [0], prompt: 128, output: 8, concurrency: [1], prefix: cold}}]\n\

@@ -31,23 +31,6 @@ fn fits(text: &str) {
 }
 
 #[test]
-fn a_healthy_run_is_told_in_few_lines() {
-    let mut asked = asked(&[0, 4096]);
-    asked.contract = contract(&[("crashes", 0.0), ("errors", 0.001), ("ttft_p95", 2.0)]);
-    let mut story = Story::soaking();
-    story.goods(10.0, 60, 0).goods(130.0, 60, 4096).closed(250.0, ClosedBecause::Done);
-    let text = written(&asked, &story, Options::default());
-    fits(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "SIMULATED PASS  nemotron-3-super · smoke · 4 m 00 s under load");
-    assert_eq!(lines[2], "  errors     none of 120 requests");
-    assert_eq!(lines[4], "  depth   n  TTFT p50     p95  TPOT p50      p95  tok/s  bad");
-    assert_eq!(lines[5], "  d0     60    400 ms  400 ms   4.00 ms  4.00 ms    250    0");
-    assert!(text.contains("pass crashes: 0 · pass errors: 0.001 · pass ttft_p95: 2 (2 depths)"));
-    assert!(text.contains("no failure in 4 m 00 s: MTBF above 1 m 20 s (95 %)"), "{text}");
-}
-
-#[test]
 fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
     let mut asked = asked(&[0, 4096]);
     let open = |depth, rate| crate::fact::Cell {
@@ -166,23 +149,6 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
         assert_eq!(json.contains("\"simulated\": true"), simulated);
         assert_eq!(progress.line(Story::at(2000.0), 80).contains("SIMULATED"), simulated);
     }
-}
-
-#[test]
-fn an_event_that_nobody_could_see_is_not_observed_never_zero() {
-    let mut asked = asked(&[0]);
-    asked.contract = contract(&[("ooms", 0.0)]);
-    let mut story = Story::soaking();
-    story.goods(10.0, 60, 0).closed(130.0, ClosedBecause::Done);
-    let text = written(&asked, &story, Options::default());
-    fits(&text);
-    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        flat.contains(
-            "INCONCLUSIVE ooms: 0 (OOM: not observed; dark: server log not read, kernel not read)"
-        ),
-        "{text}"
-    );
 }
 
 #[test]
