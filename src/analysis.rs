@@ -12,8 +12,10 @@ pub mod atom;
 pub mod calendar;
 pub mod coverage;
 pub mod fold;
+pub mod laps;
 pub mod notes;
 pub mod query;
+pub mod series;
 #[cfg(test)]
 pub mod story;
 
@@ -24,6 +26,7 @@ pub use coverage::{Coverage, Half};
 pub use fold::Fold;
 pub use notes::Notes;
 pub use query::{Share, statistic};
+pub use series::OverTime;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +52,8 @@ pub struct Analysis {
     pub notes: Notes,
     /// Requests that were sent and of whose end nothing is known.
     pub fate_unknown: u64,
+    /// What was read over time; nothing where the fold was not asked for it.
+    pub over_time: OverTime,
 }
 
 /// Times between tokens or chunks, of one part of the run. Seconds.

@@ -12,6 +12,8 @@ pub mod vllm;
 
 use serde::{Deserialize, Serialize};
 
+use crate::series::{ENGINE_STARTED, RESIDENT_MEMORY, Series};
+
 /// The engine behind an endpoint, as far as its metrics tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,78 +29,8 @@ pub enum Engine {
     Unknown,
 }
 
-/// What an engine may tell of itself at `/metrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Metric {
-    /// When its process started, seconds since 1970.
-    StartTime,
-    /// Requests being worked on.
-    Running,
-    /// Requests waiting for a place.
-    Waiting,
-    /// The KV cache's share in use, 0 to 1.
-    KvUsage,
-    /// Prompt tokens so far.
-    PromptTokens,
-    /// Output tokens so far.
-    GenerationTokens,
-    /// Steps of the engine so far: what moves during a prefill of minutes.
-    Steps,
-    /// Requests pushed out of the batch so far.
-    Preemptions,
-    /// Tokens looked up in the prefix cache so far.
-    PrefixQueries,
-    /// Tokens found there so far.
-    PrefixHits,
-    /// Resident memory of the process that serves the page, bytes: vLLM's API server, not its engine.
-    ResidentMemory,
-}
-
-impl Metric {
-    /// All of them.
-    pub const ALL: [Metric; 11] = [
-        Metric::StartTime,
-        Metric::Running,
-        Metric::Waiting,
-        Metric::KvUsage,
-        Metric::PromptTokens,
-        Metric::GenerationTokens,
-        Metric::Steps,
-        Metric::Preemptions,
-        Metric::PrefixQueries,
-        Metric::PrefixHits,
-        Metric::ResidentMemory,
-    ];
-
-    /// The name of its series in readings, the unit last.
-    pub fn series(self) -> &'static str {
-        match self {
-            Metric::StartTime => PROCESS_START_TIME,
-            Metric::Running => "running_requests",
-            Metric::Waiting => "waiting_requests",
-            Metric::KvUsage => "kv_usage_share",
-            Metric::PromptTokens => "prompt_tokens_total",
-            Metric::GenerationTokens => "generation_tokens_total",
-            Metric::Steps => "engine_steps_total",
-            Metric::Preemptions => "preemptions_total",
-            Metric::PrefixQueries => "prefix_query_tokens_total",
-            Metric::PrefixHits => "prefix_hit_tokens_total",
-            Metric::ResidentMemory => PROCESS_RESIDENT_MEMORY,
-        }
-    }
-
-    /// Whether it only grows while the process lives, so that a fall means a restart.
-    pub fn is_counter(self) -> bool {
-        !matches!(
-            self,
-            Metric::StartTime
-                | Metric::Running
-                | Metric::Waiting
-                | Metric::KvUsage
-                | Metric::ResidentMemory
-        )
-    }
-}
+/// A series, and the names under which a page of metrics may have it, newest first.
+pub type PageMetric = (Series, &'static [&'static str]);
 
 impl Engine {
     /// Which engine wrote a page of metrics: the one whose prefix begins a line.
@@ -115,17 +47,13 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// The names under which it tells a metric, newest first; empty where it does not.
-    pub fn names(self, metric: Metric) -> &'static [&'static str] {
+    /// The series that its metrics tell, with their names there.
+    pub fn metrics(self) -> &'static [PageMetric] {
         match self {
-            Engine::Vllm => vllm::names(metric),
-            Engine::Sglang => sglang::names(metric),
-            Engine::LlamaCpp => llama_cpp::names(metric),
-            Engine::Unknown => match metric {
-                Metric::StartTime => &[PROCESS_START_TIME],
-                Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
-                _ => &[],
-            },
+            Engine::Vllm => &vllm::METRICS,
+            Engine::Sglang => &sglang::METRICS,
+            Engine::LlamaCpp => &llama_cpp::METRICS,
+            Engine::Unknown => &UNKNOWN,
         }
     }
 
@@ -146,9 +74,17 @@ pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
 /// Prometheus clients' own name for resident memory, bytes.
 pub const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
+/// What any Prometheus client tells.
+const UNKNOWN: [PageMetric; 2] =
+    [(ENGINE_STARTED, &[PROCESS_START_TIME]), (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY])];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::Source;
+    use crate::series::{
+        self, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING_REQUESTS, WAITING_REQUESTS,
+    };
 
     #[test]
     fn the_prefix_of_a_line_tells_the_engine_and_a_comment_does_not() {
@@ -166,11 +102,21 @@ mod tests {
             (Engine::Sglang, sglang::PREFIX),
             (Engine::LlamaCpp, llama_cpp::PREFIX),
         ] {
-            for metric in
-                [Metric::Running, Metric::Waiting, Metric::PromptTokens, Metric::GenerationTokens]
-            {
-                assert!(!engine.names(metric).is_empty(), "{engine:?} {metric:?}");
-                assert!(engine.names(metric).iter().all(|name| name.starts_with(prefix)));
+            for series in [RUNNING_REQUESTS, WAITING_REQUESTS, PROMPT_TOKENS, GENERATION_TOKENS] {
+                let told = engine.metrics().iter().find(|(of, _)| *of == series);
+                let (_, names) = told.unwrap_or_else(|| panic!("{engine:?} {}", series.name));
+                assert!(names.iter().all(|name| name.starts_with(prefix)), "{names:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_metric_is_of_a_series_of_the_engine_in_the_table_and_has_a_name() {
+        for engine in [Engine::Vllm, Engine::Sglang, Engine::LlamaCpp, Engine::Unknown] {
+            for (series, names) in engine.metrics() {
+                assert_eq!(series.source, Source::Engine);
+                assert_eq!(series::of(series.source, series.name), Some(series));
+                assert!(!names.is_empty(), "{engine:?} {}", series.name);
             }
         }
     }

@@ -14,8 +14,8 @@ pub use ability::Abilities;
 pub use cell::{Cell, Load};
 pub use event::{
     Action, Batch, Clock, Closed, ClosedBecause, Exited, Fault, FaultKind, Fitted, GapKind, Gaps,
-    Issued, LOG_DROPPED, LOG_LINES, LOG_REPEATS, Missed, Opened, PhaseBegan, Reading, Said, Seen,
-    Severity, Source, TargetFact, TargetWord,
+    Issued, Missed, MissedReason, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source,
+    TargetFact, TargetWord,
 };
 pub use event::{LAUNCH, RESTART, STOP};
 pub use request::{BrokenHow, Class, Ended, Request, Stage};

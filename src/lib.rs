@@ -30,6 +30,7 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod secret;
+pub mod series;
 pub mod serve;
 pub mod sim;
 pub mod spec;

@@ -31,11 +31,11 @@ use stop::{Stop, StopWord};
 use crate::answer::Answer;
 use crate::bell::Bell;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq, Source,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq,
 };
-use crate::incident::hang::{IN_FLIGHT, OUTPUT_TOKENS};
 use crate::plan::{Fit, Place, Plan};
 use crate::secret::Secrets;
+use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -384,7 +384,7 @@ impl<W: World> Shell<W> {
             let reply = timeline.before(deadline, wire.call(Call::get(path))).await;
             let up = matches!(reply, Some(Ok(reply)) if reply.status() < 500);
             let value = f64::from(u8::from(up));
-            let reading = Reading::single(Source::Engine, "up", value);
+            let reading = UP.reading(value);
             let _ = facts.send(Heard::Fact(timeline.now(), Fact::Reading(reading))).await;
         });
     }
@@ -431,10 +431,10 @@ impl<W: World> Shell<W> {
     fn own_readings(&mut self) -> Vec<Reading> {
         let late_us_max = std::mem::take(&mut self.own.late_us_max);
         vec![
-            Reading::single(Source::Own, IN_FLIGHT, self.progress.in_flight() as f64),
-            Reading::single(Source::Own, OUTPUT_TOKENS, self.progress.tokens() as f64),
-            Reading::single(Source::Own, "late_us_max", late_us_max as f64),
-            Reading::single(Source::Own, "journal_waiting_rows", self.sink.waiting() as f64),
+            IN_FLIGHT.reading(self.progress.in_flight() as f64),
+            OUTPUT_TOKENS.reading(self.progress.tokens() as f64),
+            LATE_MAX.reading(late_us_max as f64),
+            JOURNAL_WAITING.reading(self.sink.waiting() as f64),
         ]
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the roof to the ground. A room may use rooms of lower floors only.
-const FLOORS: [&[&str]; 21] = [
+const FLOORS: [&[&str]; 22] = [
     &["main"],
     &["cli"],
     &["command"],
@@ -28,6 +28,7 @@ const FLOORS: [&[&str]; 21] = [
     &["plan"],
     &["spec"],
     &["engine"],
+    &["series"],
     &["fact"],
     &[
         "stats", "measure", "unit", "timeline", "bell", "rng", "escape", "secret", "error",

@@ -5,6 +5,8 @@ use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
 use crate::incident::{Causes, Incident, Kind, Liveness};
 use crate::unit::At;
 
+use super::laps::LapEnds;
+
 /// A phase, as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhaseSpan {
@@ -51,6 +53,8 @@ pub struct Calendar {
     pub phases: Vec<PhaseSpan>,
     /// What befell the server since the load began, in order.
     pub incidents: Vec<Incident>,
+    /// When laps ended, in order; of short ones, not all.
+    pub lap_ends: Vec<(Segment, At)>,
 }
 
 /// The fold that makes the calendar.
@@ -59,6 +63,7 @@ pub struct Pass1 {
     segments: Vec<SegmentSpan>,
     phases: Vec<PhaseSpan>,
     causes: Causes,
+    laps: LapEnds,
 }
 
 impl Pass1 {
@@ -70,6 +75,7 @@ impl Pass1 {
     /// Takes an entry; entries come in the order of seq.
     pub fn take(&mut self, entry: &Entry) {
         self.causes.take(entry);
+        self.laps.take(entry);
         if self.segments.last().is_none_or(|last| last.segment != entry.segment) {
             let (opened, closed) = (None, None);
             let span = SegmentSpan { segment: entry.segment, opened, closed, end: entry.at };
@@ -118,6 +124,7 @@ impl Pass1 {
             segments: self.segments.clone(),
             phases: self.phases.clone(),
             incidents: incidents.collect(),
+            lap_ends: self.laps.ends().to_vec(),
         }
     }
 }

@@ -4,10 +4,11 @@
 //!
 //! Time is cut into slots of one second, a bit each: 32 KiB for three days.
 
-use crate::fact::{Entry, Fact, LOG_LINES, Segment, Source};
-use crate::incident::cause::OOM_KILLS;
-use crate::incident::liveness::{STARTED, UP};
+use std::collections::BTreeMap;
+
+use crate::fact::{Entry, Fact, Missed, Reading, Segment};
 use crate::measure::Count;
+use crate::series::{self, NEEDS, Observer};
 use crate::unit::At;
 
 use super::Calendar;
@@ -17,9 +18,6 @@ const SLOT_US: u64 = 1_000_000;
 
 /// A reading speaks for so many seconds before it: its cadence.
 const READING_SECONDS: u64 = 10;
-
-/// The reading of whoever asks a container's engine what became of it.
-const RUNNING: &str = "running";
 
 /// Why nothing was looked at where the server was not driven at all.
 const NO_LOAD: &str = "no load began";
@@ -117,127 +115,102 @@ impl Slots {
 /// The fold that sees who was looking when.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    in_flight: Slots,
-    probe: Slots,
-    process: Slots,
-    progress: Slots,
-    kernel: Slots,
-    log: Slots,
-    container: Slots,
+    looked: BTreeMap<Observer, Slots>,
+    /// Why an observer was dark at last.
+    why: BTreeMap<Observer, String>,
     /// Nothing where no container is watched, else until when its engine was dark, if it was.
     contained: Option<At>,
-    container_why: String,
-    log_why: String,
-    probe_why: String,
-    kernel_why: String,
 }
 
 impl Watch {
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry) {
+        match &entry.fact {
+            Fact::Request(request) => {
+                self.set(Observer::Requests, entry.segment, request.sent, request.done);
+            }
+            Fact::Reading(reading) => self.take_reading(entry, reading),
+            Fact::Missed(missed) => self.take_missed(entry, missed),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, observer: Observer, segment: Segment, from: At, until: At) {
+        self.looked.entry(observer).or_default().set(segment, from, until);
+    }
+
+    fn take_reading(&mut self, entry: &Entry, reading: &Reading) {
         // A reading speaks for its interval, and for the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SLOT_US));
         let after = At(entry.at.0 + SLOT_US);
-        match &entry.fact {
-            Fact::Request(request) => {
-                self.in_flight.set(entry.segment, request.sent, request.done);
-            }
-            Fact::Reading(reading) if reading.source == Source::Engine => {
-                self.probe.set(entry.segment, before, after);
-                if reading.name != UP
-                    && (reading.name.ends_with(STARTED) || reading.name.ends_with("_total"))
-                {
-                    self.process.set(entry.segment, before, after);
-                }
-                if reading.name.ends_with("_total") {
-                    self.progress.set(entry.segment, before, after);
-                }
-            }
-            Fact::Reading(reading)
-                if reading.source == Source::Kernel && reading.name == OOM_KILLS =>
-            {
-                self.kernel.set(entry.segment, before, after);
-            }
-            // The kernel's log is counted too, and is not the server's.
-            Fact::Reading(reading)
-                if reading.source != Source::Kernel && reading.name == LOG_LINES =>
-            {
+        let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
+        for observer in shows {
+            let (from, until) = match observer {
                 // Whoever follows a log goes on following it until it says otherwise.
-                let after = At(entry.at.0 + READING_SECONDS * SLOT_US);
-                self.log.set(entry.segment, before, after);
-            }
-            // Its cgroup is read by others, who need no engine.
-            Fact::Reading(reading)
-                if reading.source == Source::Container && reading.name == RUNNING =>
-            {
-                let dark = self.contained.unwrap_or_default();
-                self.container.set(entry.segment, before.max(dark).min(after), after);
-                self.contained = Some(dark);
-            }
-            Fact::Missed(missed)
-                if matches!(missed.source, Source::Process | Source::Container)
-                    && missed.what.contains("log") =>
-            {
-                self.log_why.clone_from(&missed.why);
-            }
-            Fact::Missed(missed)
-                if missed.source == Source::Container
-                    && matches!(missed.what.as_str(), "events" | "state") =>
-            {
-                self.container_why.clone_from(&missed.why);
-                self.contained = Some(entry.at);
-            }
-            Fact::Missed(missed) if missed.source == Source::Engine => {
-                self.probe_why.clone_from(&missed.why);
-            }
-            Fact::Missed(missed) if missed.source == Source::Kernel => {
-                self.kernel_why.clone_from(&missed.why);
-            }
-            _ => {}
+                Observer::ServerLog => (before, At(entry.at.0 + READING_SECONDS * SLOT_US)),
+                Observer::Container => {
+                    let dark = *self.contained.get_or_insert_default();
+                    (before.max(dark).min(after), after)
+                }
+                _ => (before, after),
+            };
+            self.set(*observer, entry.segment, from, until);
+        }
+    }
+
+    fn take_missed(&mut self, entry: &Entry, missed: &Missed) {
+        let Some(observer) = Observer::missed(missed) else { return };
+        self.why.insert(observer, missed.why.clone());
+        if observer == Observer::Container {
+            self.contained = Some(entry.at);
         }
     }
 
     /// What could have been seen, of the time that the calendar gives.
     pub fn finish(&self, calendar: &Calendar) -> Coverage {
-        let began = calendar.load_began_at_all();
-        let half = |name, any: &[&Slots], why: &str| {
-            let share = share(calendar, any);
-            let why = match share < COVERED_MIN {
-                true if began => why.to_owned(),
-                true => NO_LOAD.to_owned(),
-                false => String::new(),
-            };
-            Half { name, share, why }
-        };
-        let (requests, probes) = (&self.in_flight, &self.probe);
-        let seen_away = || half("probes or requests", &[requests, probes], &self.probe_why);
-        let seen_anew = half("metrics or requests", &[requests, &self.process], &self.probe_why);
-        let log_why = if self.log_why.is_empty() { "not read" } else { &self.log_why };
-        let log = || half("server log", &[&self.log], log_why);
-        let kernel_why = if self.kernel_why.is_empty() { "not read" } else { &self.kernel_why };
-        let kernel = || half("kernel", &[&self.kernel], kernel_why);
-        let progress_why = if self.probe_why.is_empty() { "not watched" } else { &self.probe_why };
-        let progress = half("engine progress", &[&self.progress], progress_why);
-        let mut sources = vec![
-            half("requests", &[requests], ""),
-            half("probes", &[probes], &self.probe_why),
-            half("metrics", &[&self.process], &self.probe_why),
-            log(),
-            kernel(),
+        let mut names = vec![
+            Observer::Requests,
+            Observer::Probes,
+            Observer::Metrics,
+            Observer::ServerLog,
+            Observer::Kernel,
         ];
-        if self.contained.is_some() {
-            sources.push(half("container", &[&self.container], &self.container_why));
+        names.extend(self.contained.map(|_| Observer::Container));
+        let source = |observer: Observer| self.half(calendar, observer.name(), &[observer]);
+        let mut counts: Vec<Covered> = Vec::new();
+        for need in NEEDS {
+            let half = self.half(calendar, need.name, need.any);
+            match counts.last_mut().filter(|last| last.count == need.count) {
+                Some(last) => last.halves.push(half),
+                None => counts.push(Covered { count: need.count, halves: vec![half] }),
+            }
         }
-        Coverage {
-            sources,
-            counts: vec![
-                Covered { count: Count::Crashes, halves: vec![seen_away()] },
-                Covered { count: Count::Ooms, halves: vec![log(), kernel()] },
-                Covered { count: Count::Restarts, halves: vec![seen_anew] },
-                Covered { count: Count::Hangs, halves: vec![progress] },
-                Covered { count: Count::Outages, halves: vec![seen_away()] },
-            ],
-        }
+        Coverage { sources: names.into_iter().map(source).collect(), counts }
+    }
+
+    fn half(&self, calendar: &Calendar, name: &'static str, any: &[Observer]) -> Half {
+        let looked: Vec<&Slots> =
+            any.iter().filter_map(|observer| self.looked.get(observer)).collect();
+        let share = share(calendar, &looked);
+        let why = match share < COVERED_MIN {
+            true if calendar.load_began_at_all() => self.why(any),
+            true => NO_LOAD.to_owned(),
+            false => String::new(),
+        };
+        Half { name, share, why }
+    }
+
+    /// Why these were dark; those that see by the engine's endpoint are dark when it is.
+    fn why(&self, any: &[Observer]) -> String {
+        let Some(last) = any.last() else { return String::new() };
+        let (told, else_told) = match last {
+            Observer::Requests => return String::new(),
+            Observer::Probes | Observer::Metrics => (Observer::Probes, ""),
+            Observer::Progress => (Observer::Probes, "not watched"),
+            Observer::ServerLog | Observer::Kernel => (*last, "not read"),
+            Observer::Container => (*last, ""),
+        };
+        self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
     }
 }
 
@@ -268,8 +241,9 @@ fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
 mod tests {
     use super::*;
     use crate::analysis::Pass1;
-    use crate::fact::Missed;
+    use crate::fact::{MissedReason, Source};
     use crate::incident::story::Story;
+    use crate::series::{LOG_LINES, OOM_KILLS};
 
     fn coverage(story: &Story) -> Coverage {
         let (mut pass, mut watch) = (Pass1::new(), Watch::default());
@@ -300,8 +274,8 @@ mod tests {
     fn an_engine_that_was_away_saw_less_of_its_container() {
         let mut story = Story::soaking();
         let missed = |why: &str| {
-            let (source, what) = (Source::Container, "state".to_owned());
-            Fact::Missed(Missed { source, what, why: why.to_owned(), times: 1 })
+            let (source, reason) = (Source::Container, MissedReason::Unreadable);
+            Fact::Missed(Missed::once(source, series::STATE, reason, why.to_owned()))
         };
         for second in 1..=10 {
             story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
@@ -353,8 +327,8 @@ mod tests {
     fn the_kernel_of_a_server_that_is_elsewhere_is_dark_and_says_where_it_is() {
         let mut story = Story::soaking();
         let why = "is on another machine: spark".to_owned();
-        let (source, what) = (Source::Kernel, "kernel".to_owned());
-        story.push(50.0, Fact::Missed(Missed { source, what, why, times: 1 })).up(100.0, true);
+        let missed = Missed::once(Source::Kernel, "kernel", MissedReason::Unreadable, why);
+        story.push(50.0, Fact::Missed(missed)).up(100.0, true);
         let coverage = coverage(&story);
         let words: Vec<String> =
             coverage.of(Count::Ooms).unwrap().dark().map(Half::in_words).collect();
@@ -365,7 +339,7 @@ mod tests {
     fn ooms_need_both_halves_and_the_dark_one_is_named() {
         let mut story = Story::soaking();
         (1..=10).for_each(|index| {
-            story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS, 0.0);
+            story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS.name, 0.0);
         });
         let coverage = coverage(&story);
         let dark: Vec<&str> =

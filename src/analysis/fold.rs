@@ -7,6 +7,7 @@ use crate::stats::hdr;
 
 use super::atom::Key;
 use super::coverage::Watch;
+use super::series::Blocks;
 use super::{Analysis, Asked, Atom, Calendar, GapAtom, Notes, Told};
 
 /// The fold; may be finished at any time, and goes on afterwards.
@@ -20,6 +21,8 @@ pub struct Fold {
     watch: Watch,
     notes: Notes,
     fates: Fates,
+    /// Only where somebody will tell of it: a live view folds every entry, and shows no hours.
+    series: Option<Blocks>,
 }
 
 impl Fold {
@@ -34,7 +37,14 @@ impl Fold {
             watch: Watch::default(),
             notes: Notes::default(),
             fates: Fates::default(),
+            series: None,
         }
+    }
+
+    /// The same, with what was read over time.
+    pub fn over_time(asked: &Asked, calendar: Calendar) -> Fold {
+        let series = Some(Blocks::new(&calendar));
+        Fold { series, ..Fold::new(asked, calendar) }
     }
 
     /// What is understood so far, with a calendar that has become better known since.
@@ -49,6 +59,9 @@ impl Fold {
         self.watch.take(entry);
         self.notes.take(entry);
         self.fates.take(entry);
+        if let Some(series) = &mut self.series {
+            series.take(entry);
+        }
         match &entry.fact {
             Fact::Request(request) => self.take_request(entry.segment, entry.seq, request),
             Fact::Batch(batch) => self.take_batch(entry, batch),
@@ -114,6 +127,7 @@ impl Fold {
             coverage: self.watch.finish(&self.calendar),
             notes: self.notes.clone(),
             fate_unknown: self.fates.unknown(),
+            over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source, TargetWord};
-use crate::incident::liveness::STARTED;
+use crate::series::{self, SeriesUnit};
 use crate::unit::At;
 
 /// Bounds each list here.
@@ -99,7 +99,9 @@ impl Notes {
                 }
             }
             Fact::Reading(reading)
-                if reading.source == Source::Engine && reading.name.ends_with(STARTED) =>
+                if reading.source == Source::Engine
+                    && series::of_reading(reading)
+                        .is_some_and(|of| of.unit == SeriesUnit::Epoch) =>
             {
                 self.server_start_s = Some(reading.last);
             }

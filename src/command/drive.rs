@@ -179,7 +179,7 @@ fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
     if let Err(why) = &went {
         tell(&format!("error: longhaul failed: {why}"));
     }
-    let judged = match report::judge(folder) {
+    let judged = match report::judge_over_time(folder) {
         Ok(judged) => judged,
         Err(wrong) => {
             tell(&wrong.to_string());
@@ -187,7 +187,7 @@ fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
         }
     };
     let said = say(&report::text(&judged, Format::Terminal { wide }));
-    let json = report::text(&judged, Format::Json);
+    let json = report::verdict_json(&judged);
     if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }

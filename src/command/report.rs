@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Format, colour, finish, inputs, mistake, tell};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, Asked, Fold, Pass1, Told};
+use crate::analysis::{Analysis, Asked, Calendar, Fold, Pass1, Told};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
@@ -45,7 +45,7 @@ impl Judged {
 
 /// Tells a run again.
 pub fn report(run: &Path, format: Format) -> Exit {
-    match judge(run) {
+    match judge_over_time(run) {
         Ok(judged) => finish(&text(&judged, format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
@@ -97,6 +97,15 @@ pub fn table(run: &Path) -> Result<Table, Mistake> {
 
 /// Reads, understands and judges a run folder.
 pub fn judge(run: &Path) -> Result<Judged, Mistake> {
+    judged(run, Fold::new)
+}
+
+/// The same, with what was read over time.
+pub fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
+    judged(run, Fold::over_time)
+}
+
+fn judged(run: &Path, fold: impl Fn(&Asked, Calendar) -> Fold) -> Result<Judged, Mistake> {
     let mut reader = journal::reader::open(run)?;
     let mut asked = asked(reader.manifest(), run)?;
     let mut first = Pass1::new();
@@ -104,7 +113,7 @@ pub fn judge(run: &Path) -> Result<Judged, Mistake> {
         first.take(&entry);
     }
     asked.told = told(&reader.told());
-    let mut fold = Fold::new(&asked, first.finish());
+    let mut fold = fold(&asked, first.finish());
     for entry in reader.again()? {
         fold.take(&entry);
     }
@@ -170,8 +179,14 @@ pub fn text(judged: &Judged, format: Format) -> String {
             report::render(asked, analysis, verdict, options)
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
-        Format::Json => report::json::render(asked, analysis, verdict).unwrap_or_default(),
+        Format::Json => report::json::render(asked, analysis, verdict, true).unwrap_or_default(),
     }
+}
+
+/// `verdict.json`: what stands in the run folder for scripts, without the hours.
+pub fn verdict_json(judged: &Judged) -> String {
+    let Judged { asked, analysis, verdict } = judged;
+    report::json::render(asked, analysis, verdict, false).unwrap_or_default()
 }
 
 #[cfg(test)]

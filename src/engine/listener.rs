@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::lines::LogReader;
 use super::signature::{Log, Signature, classify};
 use crate::escape::one_line;
-use crate::fact::{Fact, LOG_DROPPED, LOG_LINES, LOG_REPEATS, Reading, Said, Source};
+use crate::fact::{Fact, Reading, Said, Source};
+use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
 
 /// How often the lines are counted, microseconds.

@@ -4,7 +4,8 @@ pub mod flags;
 pub mod launch;
 pub mod signatures;
 
-use super::Metric;
+use super::PageMetric;
+use crate::series::{self, ENGINE_STEPS, PREFIX_HITS, RUNNING_REQUESTS, WAITING_REQUESTS};
 
 /// What its own metrics begin with.
 pub const PREFIX: &str = "llamacpp:";
@@ -22,19 +23,12 @@ pub const GENERATION_TOKENS: &str = "llamacpp:tokens_predicted_total";
 /// Calls of the model so far.
 pub const STEPS: &str = "llamacpp:n_decode_total";
 
-/// The names of a metric.
-pub fn names(metric: Metric) -> &'static [&'static str] {
-    match metric {
-        Metric::Running => &[RUNNING],
-        Metric::Waiting => &[WAITING],
-        Metric::PromptTokens => &[PROMPT_TOKENS],
-        Metric::GenerationTokens => &[GENERATION_TOKENS],
-        Metric::PrefixHits => &[CACHED_TOKENS],
-        Metric::Steps => &[STEPS],
-        Metric::StartTime
-        | Metric::KvUsage
-        | Metric::Preemptions
-        | Metric::PrefixQueries
-        | Metric::ResidentMemory => &[],
-    }
-}
+/// What its metrics tell.
+pub const METRICS: [PageMetric; 6] = [
+    (RUNNING_REQUESTS, &[RUNNING]),
+    (WAITING_REQUESTS, &[WAITING]),
+    (series::PROMPT_TOKENS, &[PROMPT_TOKENS]),
+    (series::GENERATION_TOKENS, &[GENERATION_TOKENS]),
+    (ENGINE_STEPS, &[STEPS]),
+    (PREFIX_HITS, &[CACHED_TOKENS]),
+];

@@ -4,7 +4,11 @@ pub mod flags;
 pub mod launch;
 pub mod signatures;
 
-use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
+use super::{PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME, PageMetric};
+use crate::series::{
+    self, ENGINE_STARTED, PREEMPTIONS, PREFIX_HITS, PREFIX_QUERIES, RESIDENT_MEMORY,
+    RUNNING_REQUESTS, WAITING_REQUESTS,
+};
 
 /// What its own metrics begin with.
 pub const PREFIX: &str = "sglang:";
@@ -23,18 +27,17 @@ pub const RETRACTED: &str = "sglang:num_retracted_requests_total";
 /// Prompt tokens served from cache so far.
 pub const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
 
-/// The names of a metric. It counts no steps: its pool's share moves during a prefill. Every prompt token is looked up in its cache.
-pub fn names(metric: Metric) -> &'static [&'static str] {
-    match metric {
-        Metric::StartTime => &[PROCESS_START_TIME],
-        Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
-        Metric::Running => &[RUNNING],
-        Metric::Waiting => &[WAITING],
-        Metric::KvUsage => &[KV_USAGE],
-        Metric::PromptTokens | Metric::PrefixQueries => &[PROMPT_TOKENS],
-        Metric::GenerationTokens => &[GENERATION_TOKENS],
-        Metric::Preemptions => &[RETRACTED],
-        Metric::PrefixHits => &[CACHED_TOKENS],
-        Metric::Steps => &[],
-    }
-}
+/// What its metrics tell. It counts no steps: its pool's share moves during a prefill. Every
+/// prompt token is looked up in its cache.
+pub const METRICS: [PageMetric; 10] = [
+    (ENGINE_STARTED, &[PROCESS_START_TIME]),
+    (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
+    (RUNNING_REQUESTS, &[RUNNING]),
+    (WAITING_REQUESTS, &[WAITING]),
+    (series::KV_USAGE, &[KV_USAGE]),
+    (series::PROMPT_TOKENS, &[PROMPT_TOKENS]),
+    (series::GENERATION_TOKENS, &[GENERATION_TOKENS]),
+    (PREEMPTIONS, &[RETRACTED]),
+    (PREFIX_QUERIES, &[PROMPT_TOKENS]),
+    (PREFIX_HITS, &[CACHED_TOKENS]),
+];

@@ -4,7 +4,10 @@ pub mod flags;
 pub mod launch;
 pub mod signatures;
 
-use super::{Metric, PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME};
+use super::{PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME, PageMetric};
+use crate::series::{
+    self, ENGINE_STARTED, ENGINE_STEPS, RESIDENT_MEMORY, RUNNING_REQUESTS, WAITING_REQUESTS,
+};
 
 /// How the version ends of a server that only has vLLM's face, longhaul's own simulator: it
 /// stands in for any version, so it is none that a recipe's could be compared with.
@@ -52,19 +55,17 @@ pub const CACHE_LABELS: [(&str, &str); 7] = [
     ("num_gpu_blocks", "num_gpu_blocks"),
 ];
 
-/// The names of a metric, newest first.
-pub fn names(metric: Metric) -> &'static [&'static str] {
-    match metric {
-        Metric::StartTime => &[PROCESS_START_TIME],
-        Metric::ResidentMemory => &[PROCESS_RESIDENT_MEMORY],
-        Metric::Running => &[RUNNING],
-        Metric::Waiting => &[WAITING],
-        Metric::KvUsage => &[KV_USAGE, KV_USAGE_OLD],
-        Metric::PromptTokens => &[PROMPT_TOKENS],
-        Metric::GenerationTokens => &[GENERATION_TOKENS],
-        Metric::Steps => &[STEPS],
-        Metric::Preemptions => &[PREEMPTIONS],
-        Metric::PrefixQueries => &[PREFIX_QUERIES, PREFIX_QUERIES_OLD],
-        Metric::PrefixHits => &[PREFIX_HITS, PREFIX_HITS_OLD],
-    }
-}
+/// What its metrics tell.
+pub const METRICS: [PageMetric; 11] = [
+    (ENGINE_STARTED, &[PROCESS_START_TIME]),
+    (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
+    (RUNNING_REQUESTS, &[RUNNING]),
+    (WAITING_REQUESTS, &[WAITING]),
+    (series::KV_USAGE, &[KV_USAGE, KV_USAGE_OLD]),
+    (series::PROMPT_TOKENS, &[PROMPT_TOKENS]),
+    (series::GENERATION_TOKENS, &[GENERATION_TOKENS]),
+    (ENGINE_STEPS, &[STEPS]),
+    (series::PREEMPTIONS, &[PREEMPTIONS]),
+    (series::PREFIX_QUERIES, &[PREFIX_QUERIES, PREFIX_QUERIES_OLD]),
+    (series::PREFIX_HITS, &[PREFIX_HITS, PREFIX_HITS_OLD]),
+];

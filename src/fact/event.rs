@@ -370,6 +370,42 @@ pub struct Missed {
     pub why: String,
     /// How many times in a row, within one interval.
     pub times: u64,
+    /// Why, as a word; rows of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<MissedReason>,
+}
+
+/// Why an observer could not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedReason {
+    /// It gave no answer in time.
+    NoAnswer,
+    /// Nobody took the connection.
+    Refused,
+    /// It was there, and what it gave could not be read.
+    Unreadable,
+    /// It came faster than it could be read.
+    TooFast,
+}
+
+impl Missed {
+    /// Something that was missed once.
+    pub fn once(source: Source, what: &str, reason: MissedReason, why: String) -> Missed {
+        Missed { source, what: what.to_owned(), why, times: 1, reason: Some(reason) }
+    }
+
+    /// Why; of a row of an earlier version as far as its words tell.
+    pub fn reason(&self) -> MissedReason {
+        let told = self.why.to_lowercase();
+        self.reason.unwrap_or(if told.contains("refused") {
+            MissedReason::Refused
+        } else if told.contains("no answer") {
+            MissedReason::NoAnswer
+        } else {
+            MissedReason::Unreadable
+        })
+    }
 }
 
 /// How bad a log line is.
@@ -385,16 +421,6 @@ pub enum Severity {
     /// The engine is gone.
     Fatal,
 }
-
-/// The series of lines that a server's log gave: whoever reads it says so, nothing to read
-/// among it, and that is what makes its half of an OOM covered.
-pub const LOG_LINES: &str = "log_lines";
-
-/// The series of lines of one signature, its instance, that came too often to be written each.
-pub const LOG_REPEATS: &str = "log_repeats";
-
-/// The series of bytes of a log that were beyond what a line may have.
-pub const LOG_DROPPED: &str = "log_dropped_bytes";
 
 /// A log line that means something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

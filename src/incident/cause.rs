@@ -16,9 +16,9 @@ use super::liveness::{Sign, State, sign};
 use super::{Cause, Change, Confidence, Incident, Liveness, Recovery};
 use crate::escape::one_line;
 use crate::fact::{Action, Entry, Fact, Request, Segment, TargetFact, TargetWord};
+use crate::series::UP;
 use crate::unit::At;
 use classify::classify;
-pub use mark::{CGROUP_OOM_KILLS, OOM_KILLS};
 use mark::{Counters, Mark, Shown};
 
 /// Signs that belong together come within this time of each other: a kernel line is late,
@@ -412,7 +412,7 @@ impl Causes {
         let state = self.liveness.state();
         let good = match &entry.fact {
             Fact::Request(request) => sign(request) == Sign::Good,
-            Fact::Reading(reading) => reading.name == super::liveness::UP && reading.last >= 0.5,
+            Fact::Reading(reading) => UP.is_of(reading) && reading.last >= 0.5,
             Fact::Seen(seen) if seen.subject == "identity" => {
                 let last = self.cases.last_mut().map(|case| &mut case.incident);
                 // Asked again because of it, and not because of something else much later.

@@ -8,15 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use super::liveness::{Sign, UP, sign};
-use crate::engine::PROCESS_RESIDENT_MEMORY;
+use super::liveness::{Sign, sign};
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Segment, Source, TargetWord};
+use crate::series::{IN_FLIGHT, OUTPUT_TOKENS, RESIDENT_MEMORY, UP};
 use crate::unit::At;
-
-/// Requests of ours that are under way, as longhaul reads itself.
-pub const IN_FLIGHT: &str = "in_flight";
-/// Output tokens so far, as longhaul reads itself.
-pub const OUTPUT_TOKENS: &str = "output_tokens";
 
 /// Nothing that lasts less is a hang: the least patience.
 const LEAST_US: u64 = 60_000_000;
@@ -125,15 +120,16 @@ impl Hangs {
     }
 
     fn take_reading(&mut self, at: At, reading: &Reading) {
-        let moved = match (reading.source, reading.name.as_str()) {
+        let moved = if IN_FLIGHT.is_of(reading) {
             // That nothing is asked any more does not thaw what hangs.
-            (Source::Own, IN_FLIGHT) => !self.hung && reading.max == 0.0,
-            (Source::Own, OUTPUT_TOKENS) => {
-                self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
-            }
-            (Source::Engine, UP | PROCESS_RESIDENT_MEMORY) => false,
-            (Source::Engine, _) => self.take_series(reading),
-            _ => false,
+            !self.hung && reading.max == 0.0
+        } else if OUTPUT_TOKENS.is_of(reading) {
+            self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
+        } else {
+            reading.source == Source::Engine
+                && !UP.is_of(reading)
+                && !RESIDENT_MEMORY.is_of(reading)
+                && self.take_series(reading)
         };
         if moved {
             self.at(at);
@@ -183,8 +179,8 @@ mod tests {
         let mut story = Story::soaking();
         story.reading(5.0, Source::Engine, GENERATED, 100.0);
         for second in [20.0, 30.0, 40.0] {
-            story.reading(second, Source::Own, IN_FLIGHT, 1.0);
-            story.reading(second, Source::Own, OUTPUT_TOKENS, 128.0);
+            story.reading(second, Source::Own, IN_FLIGHT.name, 1.0);
+            story.reading(second, Source::Own, OUTPUT_TOKENS.name, 128.0);
         }
         story
     }
@@ -214,7 +210,7 @@ mod tests {
     #[test]
     fn with_nothing_in_flight_nothing_hangs() {
         let mut story = Story::soaking();
-        story.reading(20.0, Source::Own, IN_FLIGHT, 0.0);
+        story.reading(20.0, Source::Own, IN_FLIGHT.name, 0.0);
         assert_eq!(told(&story).moved(), At(20_000_000));
     }
 
@@ -256,7 +252,7 @@ mod tests {
         story.push(80.0, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(At(10_000_000))));
         let hangs = told(&story);
         assert!(hangs.hung() && !hangs.moves(At(80_000_000)));
-        story.reading(85.0, Source::Own, IN_FLIGHT, 0.0).phase(86.0, Phase::Drain);
+        story.reading(85.0, Source::Own, IN_FLIGHT.name, 0.0).phase(86.0, Phase::Drain);
         story.bad(86.5, 0, Ended::Truncated, "unexpected EOF");
         assert!(!told(&story).moves(At(80_000_000)), "giving up on it does not thaw it");
         story.reading(90.0, Source::Engine, GENERATED, 101.0);

@@ -14,16 +14,8 @@ use std::collections::BTreeMap;
 
 use crate::escape::one_line;
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Segment, Source};
+use crate::series::{self, SeriesKind, UP};
 use crate::unit::At;
-
-/// The engine's reading that says whether it answers: 1 or 0.
-pub const UP: &str = "up";
-
-/// The engine's reading that changes when its process does.
-pub const STARTED: &str = "process_start_time_seconds";
-
-/// Counters end so; one that goes back began anew.
-const COUNTER: &str = "_total";
 
 /// Bounds a change's evidence in words.
 const EVIDENCE_CHARS_MAX: usize = 160;
@@ -147,7 +139,7 @@ impl Liveness {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) if reading.source == Source::Engine => {
-                if reading.name == UP {
+                if UP.is_of(reading) {
                     self.take_up(entry.at, reading)
                 } else {
                     self.take_series(entry.at, reading)
@@ -220,10 +212,12 @@ impl Liveness {
     }
 
     fn take_series(&mut self, at: At, reading: &Reading) -> Option<Change> {
-        let started = reading.name.ends_with(STARTED);
-        if !started && !reading.name.ends_with(COUNTER) {
-            return None;
-        }
+        let started = match series::of_reading(reading)?.kind {
+            SeriesKind::Life => true,
+            // One that goes back began anew.
+            SeriesKind::Counter => false,
+            SeriesKind::Gauge | SeriesKind::Increment => return None,
+        };
         let key = (reading.instance.clone(), reading.name.clone());
         let before = self.series.get(&key).copied();
         if before.is_some_and(|(seen, _)| at < seen) {

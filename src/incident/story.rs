@@ -1,7 +1,7 @@
 //! Hand-built entries for tests of everything that reads them.
 
 use crate::fact::{
-    Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Load, Opened, Phase, PhaseBegan,
+    Batch, Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Load, Opened, Phase, PhaseBegan,
     Reading, Request, Source, Stage,
 };
 use crate::unit::At;
@@ -150,6 +150,28 @@ impl Story {
             self.good(seconds, depth);
         }
         self
+    }
+
+    /// A round of a lap that ended then.
+    pub fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
+        let batch = Batch {
+            phase: self.phase.unwrap_or(Phase::Soak),
+            workload: "ladder".to_owned(),
+            class: Class::Cold,
+            cell: cell(0),
+            lap,
+            repeat: 0,
+            requests: 1,
+            good: 1,
+            began: Story::at(seconds - 1.0),
+            first: None,
+            last: None,
+            tokens: None,
+            first_tokens: None,
+            peak_tokens: None,
+            models_us: None,
+        };
+        self.push(seconds, Fact::Batch(batch))
     }
 
     pub fn closed(&mut self, seconds: f64, because: ClosedBecause) -> &mut Story {

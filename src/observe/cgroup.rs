@@ -13,6 +13,10 @@ use find::{Place, Version};
 use super::nearby::Reader;
 use super::root::Root;
 use crate::fact::Source;
+use crate::series::{
+    CGROUP_HIGH_HITS, CGROUP_LIMIT_HITS, CGROUP_MEMORY, CGROUP_MEMORY_MAX, CGROUP_OOM_KILLS,
+    CGROUP_OOMS, Series,
+};
 use crate::unit::At;
 use crate::world::{Look, Sample, Whereabouts};
 
@@ -22,17 +26,12 @@ const CADENCE_US: u64 = 1_000_000;
 /// A limit from here on is none: what the kernel writes where nobody set one.
 const NO_LIMIT: f64 = 4.0e18;
 
-const MEMORY: &str = "cgroup_memory_bytes";
-const LIMIT: &str = "cgroup_memory_max_bytes";
-/// Processes that were killed at the limit.
-pub const KILLS: &str = "cgroup_oom_kills";
-
 /// What version 2 counts in `memory.events`, and the series.
-const EVENTS: [(&str, &str); 4] = [
-    ("oom_kill", KILLS),
-    ("oom", "cgroup_ooms"),
-    ("max", "cgroup_limit_hits"),
-    ("high", "cgroup_high_hits"),
+const EVENTS: [(&str, Series); 4] = [
+    ("oom_kill", CGROUP_OOM_KILLS),
+    ("oom", CGROUP_OOMS),
+    ("max", CGROUP_LIMIT_HITS),
+    ("high", CGROUP_HIGH_HITS),
 ];
 
 /// Reads the cgroup of a server.
@@ -117,16 +116,17 @@ struct Texts {
 /// What the files of a cgroup say.
 fn samples(group: &str, texts: &Texts) -> Result<Vec<Sample>, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    let of = |name: &str, value: Option<f64>| value.map(|value| Sample::of(group, name, value));
+    let of =
+        |series: &Series, value: Option<f64>| value.map(|value| Sample::of(group, series, value));
     let mut samples = Vec::new();
     if let Ok(events) = &texts.events {
-        samples.extend(EVENTS.iter().filter_map(|(key, name)| of(name, event(events, key))));
+        samples.extend(EVENTS.iter().filter_map(|(key, series)| of(series, event(events, key))));
     }
-    samples.extend(of("cgroup_limit_hits", texts.hits.as_deref().and_then(number)));
-    samples.extend(of(MEMORY, texts.memory.as_deref().ok().and_then(number)));
+    samples.extend(of(&CGROUP_LIMIT_HITS, texts.hits.as_deref().and_then(number)));
+    samples.extend(of(&CGROUP_MEMORY, texts.memory.as_deref().ok().and_then(number)));
     let limit = texts.limit.as_deref().ok().and_then(number).filter(|limit| *limit < NO_LIMIT);
-    samples.extend(of(LIMIT, limit));
-    if samples.iter().any(|sample| sample.name == KILLS) {
+    samples.extend(of(&CGROUP_MEMORY_MAX, limit));
+    if samples.iter().any(|sample| sample.name == CGROUP_OOM_KILLS.name) {
         return Ok(samples);
     }
     Err(texts.events.clone().err().unwrap_or_else(|| format!("{group} counts no oom_kill")))

@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
-use crate::engine::{Engine, Metric};
+use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
 use crate::protocol::prometheus;
 use crate::secret::Secrets;
+use crate::series::UP;
 use crate::world::{Broken, Call, Look, Reply, Sample, Sensor, Wire};
 
 /// Bounds a metrics page; vLLM's has some 60 KB.
@@ -65,17 +66,15 @@ impl<W: Wire> Sensor for EngineSensor<W> {
                 return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
             }
         }
-        let mut samples = vec![Sample::one("up", f64::from(u8::from(status < 500)))];
+        let mut samples = vec![Sample::one(&UP, f64::from(u8::from(status < 500)))];
         if self.path == "/metrics" {
             if status != 200 {
                 return Err(format!("{} answered {status}", self.path));
             }
             let page = String::from_utf8_lossy(&page);
-            for metric in Metric::ALL {
-                let names = self.engine.names(metric);
-                if let Some(value) = names.iter().find_map(|name| prometheus::sum(&page, name)) {
-                    samples.push(Sample::one(metric.series(), value));
-                }
+            for (series, names) in self.engine.metrics() {
+                let value = names.iter().find_map(|name| prometheus::sum(&page, name));
+                samples.extend(value.map(|value| Sample::one(series, value)));
             }
         }
         Ok(samples.into())
@@ -86,7 +85,7 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 fn gone(broken: &Broken, secrets: &Secrets) -> Result<Look, String> {
     match broken.how {
         BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
-            Ok(vec![Sample::one("up", 0.0)].into())
+            Ok(vec![Sample::one(&UP, 0.0)].into())
         }
         BrokenHow::CutOff | BrokenHow::Malformed => Err(secrets.remove_from(&broken.words)),
     }

@@ -8,6 +8,7 @@
 use super::nearby::Reader;
 use super::root::Root;
 use crate::fact::Source;
+use crate::series::{CACHED_BYTES, MEM_AVAILABLE, MEM_FREE, SWAP_FREE, Series};
 use crate::unit::At;
 use crate::world::{Look, Sample};
 
@@ -17,11 +18,11 @@ const PATH: &str = "/proc/meminfo";
 const CADENCE_US: u64 = 500_000;
 
 /// Series, and the kernel's names for them. The first must be there.
-const NAMES: [(&str, &str); 4] = [
-    ("mem_available_bytes", "MemAvailable"),
-    ("mem_free_bytes", "MemFree"),
-    ("swap_free_bytes", "SwapFree"),
-    ("cached_bytes", "Cached"),
+const NAMES: [(Series, &str); 4] = [
+    (MEM_AVAILABLE, "MemAvailable"),
+    (MEM_FREE, "MemFree"),
+    (SWAP_FREE, "SwapFree"),
+    (CACHED_BYTES, "Cached"),
 ];
 
 /// Reads the memory of the box.
@@ -51,7 +52,7 @@ impl Reader for Host {
 
     fn read(&mut self, _: At) -> Result<Look, String> {
         let samples = samples(&self.root.read(PATH)?);
-        if samples.first().is_none_or(|sample| sample.name != NAMES[0].0) {
+        if samples.first().is_none_or(|sample| sample.name != NAMES[0].0.name) {
             return Err(format!("{PATH} has no {}", NAMES[0].1));
         }
         Ok(samples.into())
@@ -59,8 +60,8 @@ impl Reader for Host {
 }
 
 fn samples(text: &str) -> Vec<Sample> {
-    let of = |(name, key)| Some(Sample::one(name, bytes(text, key)?));
-    NAMES.into_iter().filter_map(of).collect()
+    let of = |(series, key): &(Series, &str)| Some(Sample::one(series, bytes(text, key)?));
+    NAMES.iter().filter_map(of).collect()
 }
 
 /// `MemFree:        17324368 kB`.

@@ -5,7 +5,7 @@
 use super::nearby::Reader;
 use super::root::Root;
 use crate::fact::Source;
-use crate::incident::cause::OOM_KILLS;
+use crate::series::OOM_KILLS;
 use crate::unit::At;
 use crate::world::{Look, Sample};
 
@@ -43,7 +43,7 @@ impl Reader for OomKills {
     fn read(&mut self, _: At) -> Result<Look, String> {
         let text = self.root.read(PATH)?;
         let kills = count(&text).ok_or_else(|| format!("{PATH} has no {KEY}"))?;
-        Ok(vec![Sample::one(OOM_KILLS, kills as f64)].into())
+        Ok(vec![Sample::one(&OOM_KILLS, kills as f64)].into())
     }
 }
 

@@ -20,6 +20,7 @@ use super::root::{Root, plainly};
 use crate::engine::listener::Listener;
 use crate::engine::signature::Log;
 use crate::fact::{Fact, Source};
+use crate::series::{self, LOG_LOST};
 use crate::unit::At;
 use crate::world::{Look, Sample};
 
@@ -35,9 +36,6 @@ const RECORDS_MAX: usize = 2_000;
 const RECORD_BYTES_MAX: usize = 16 << 10;
 /// `O_NONBLOCK`, the same on every architecture of Linux that longhaul runs on.
 const NONBLOCK: i32 = 0o4000;
-
-/// Records that nobody can read any more.
-const LOST: &str = "log_lost_lines";
 
 /// Follows the kernel's log.
 pub struct KernelLog {
@@ -132,7 +130,7 @@ impl Follower {
         }
         let lost = std::mem::take(&mut self.lost);
         if lost > 0 {
-            look.samples.push(Sample::one(LOST, lost as f64));
+            look.samples.push(Sample::one(&LOG_LOST, lost as f64));
         }
         Ok(look)
     }
@@ -151,7 +149,10 @@ impl Follower {
 /// A count of the listener as a value: it is folded by whoever looks.
 fn sample(fact: Fact) -> Option<Sample> {
     match fact {
-        Fact::Reading(reading) => Some(Sample::of(&reading.instance, &reading.name, reading.last)),
+        Fact::Reading(reading) => {
+            let series = series::of_reading(&reading)?;
+            Some(Sample::of(&reading.instance, series, reading.last))
+        }
         _ => None,
     }
 }

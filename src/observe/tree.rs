@@ -12,7 +12,7 @@ use super::nearby::Reader;
 use super::root::Root;
 use super::stat::{self, Stat, TICKS_PER_S};
 use crate::fact::Source;
-use crate::incident::liveness::STARTED;
+use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREADS};
 use crate::unit::At;
 use crate::world::{Look, Sample, Whereabouts};
 
@@ -91,7 +91,7 @@ impl Tree {
 
     fn files(&self, pid: u32) -> Option<Sample> {
         let entries = fs::read_dir(self.root.path(&format!("/proc/{pid}/fd"))).ok()?;
-        Some(Sample::one("open_files", entries.take(FILES_MAX).count() as f64))
+        Some(Sample::one(&OPEN_FILES, entries.take(FILES_MAX).count() as f64))
     }
 }
 
@@ -130,14 +130,14 @@ impl Reader for Tree {
             let own = descendants_of(&alive, main.pid);
             (own, alive.len() - own)
         });
-        samples.push(Sample::one("processes", own as f64));
-        samples.push(Sample::one("orphan_processes", orphans as f64));
+        samples.push(Sample::one(&PROCESSES, own as f64));
+        samples.push(Sample::one(&ORPHANS, orphans as f64));
         let threads: u64 = alive.iter().map(|(stat, _)| stat.threads).sum();
-        samples.push(Sample::one("threads", threads as f64));
+        samples.push(Sample::one(&THREADS, threads as f64));
         samples.extend(self.memory(&alive));
         if let (Some(main), Some(booted_s)) = (&main, self.booted_s) {
             let began_s = booted_s + main.began as f64 / TICKS_PER_S;
-            samples.push(Sample::one(STARTED, began_s));
+            samples.push(Sample::one(&PROCESS_STARTED, began_s));
         }
         self.main = main.or_else(|| self.main.take());
         Ok(samples.into())
@@ -151,10 +151,7 @@ impl Tree {
         for (stat, title) in alive {
             *by_title.entry(title).or_default() += stat.rss_pages * self.page_bytes;
         }
-        by_title
-            .into_iter()
-            .map(|(title, bytes)| Sample::of(title, "rss_bytes", bytes as f64))
-            .collect()
+        by_title.into_iter().map(|(title, bytes)| Sample::of(title, &RSS, bytes as f64)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// One series with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series<'a> {
+pub struct PageSeries<'a> {
     /// The name of the metric.
     pub name: &'a str,
     /// Its labels as written, without the braces.
@@ -15,11 +15,11 @@ pub struct Series<'a> {
 }
 
 /// The series of a metrics page, in its order.
-pub fn series(page: &str) -> impl Iterator<Item = Series<'_>> {
+pub fn series(page: &str) -> impl Iterator<Item = PageSeries<'_>> {
     page.lines().filter_map(line)
 }
 
-fn line(line: &str) -> Option<Series<'_>> {
+fn line(line: &str) -> Option<PageSeries<'_>> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -32,7 +32,7 @@ fn line(line: &str) -> Option<Series<'_>> {
         (&line[..end], "", &line[end..])
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    (!name.is_empty()).then_some(Series { name: name.trim(), labels, value })
+    (!name.is_empty()).then_some(PageSeries { name: name.trim(), labels, value })
 }
 
 /// The closing brace, braces inside quotes passed over.
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_brace_in_quotes_ends_nothing_and_garbage_is_passed_over() {
-        let odd: Vec<Series> = series(PAGE).filter(|series| series.name == "odd").collect();
+        let odd: Vec<PageSeries> = series(PAGE).filter(|series| series.name == "odd").collect();
         assert_eq!(odd.len(), 1);
         assert!((odd[0].value - 4.0).abs() < 1e-9);
         assert_eq!(series(PAGE).count(), 4);

@@ -16,6 +16,8 @@ use crate::stats::Dist;
 use crate::unit::At;
 use crate::verdict::{Finding, GateResult, Verdict, Word};
 
+use super::series;
+
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
@@ -41,6 +43,11 @@ struct Document<'a> {
     fate_unknown: u64,
     incidents: Vec<Event<'a>>,
     cells: Vec<Row<'a>>,
+    /// What was read over time: told to who asks for it, and not part of `verdict.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<series::Document<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readings_left_out: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -139,7 +146,7 @@ struct Numbers {
     saturated: u64,
 }
 
-/// Writes the document, a line feed at its end.
+/// Writes the document, a line feed at its end; `whole`, with every block of every series.
 ///
 /// # Errors
 /// Only if a number cannot be written as JSON, which finite ones can.
@@ -147,6 +154,7 @@ pub fn render(
     asked: &Asked,
     analysis: &Analysis,
     verdict: &Verdict,
+    whole: bool,
 ) -> Result<String, serde_json::Error> {
     let coverage = &analysis.coverage;
     let document = Document {
@@ -178,6 +186,8 @@ pub fn render(
         fate_unknown: analysis.fate_unknown,
         incidents: analysis.calendar.incidents.iter().map(event).collect(),
         cells: analysis.atoms.iter().map(row).collect(),
+        series: whole.then(|| series::documents(&analysis.over_time)),
+        readings_left_out: whole.then_some(analysis.over_time.left_out),
     };
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');

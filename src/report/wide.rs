@@ -32,6 +32,7 @@ pub fn lines(asked: &Asked, analysis: &Analysis, verdict: &Verdict) -> Vec<Strin
     section("incidents", incidents(analysis));
     section("errors in words", words(analysis));
     section("coverage", coverage(analysis));
+    section("series", super::series::lines(&analysis.over_time));
     lines
 }
 

@@ -18,12 +18,12 @@ use clock::ServiceClock;
 use round::Running;
 
 use crate::fact::{
-    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, Source, TargetFact,
-    TargetWord,
+    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, TargetFact, TargetWord,
 };
 use crate::incident::hang::Hangs;
-use crate::incident::liveness::{Change, Liveness, State, UP};
+use crate::incident::liveness::{Change, Liveness, State};
 use crate::plan::{Place, Plan};
+use crate::series::UP;
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
@@ -202,9 +202,7 @@ impl Conductor {
             Fact::Batch(_) => self.round_ended(entry.at),
             Fact::Action(action) => self.told(action, entry.at),
             Fact::Target(target) => self.care_for(target, entry.at),
-            Fact::Reading(reading)
-                if reading.source == Source::Engine && reading.name == UP && !doubted =>
-            {
+            Fact::Reading(reading) if UP.is_of(reading) && !doubted => {
                 if reading.last >= 0.5 {
                     self.greeted(entry.at);
                 }

@@ -15,7 +15,7 @@ use ring::{AROUND_US, Ring, SECOND_US};
 
 use super::Heard;
 use crate::bell::Bell;
-use crate::fact::{Fact, Missed};
+use crate::fact::{Fact, Missed, MissedReason};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Look, Sensor};
@@ -49,10 +49,10 @@ pub async fn watch<S: Sensor>(
     let due = timeline.now();
     let ring = Ring::new(sensor.source());
     let mut watching = Watching {
+        fold: Fold::new(sensor.source()),
         sensor,
         timeline,
         facts,
-        fold: Fold::default(),
         ring,
         missed: None,
         due,
@@ -103,8 +103,8 @@ impl<S: Sensor> Watching<S> {
             self.due = next(due, now, self.sensor.cadence_us());
             let urgent = match looked {
                 Some(Ok(look)) => self.take(look, due, now).await?,
-                Some(Err(why)) => self.miss(why),
-                None => self.miss("no answer in time".to_owned()),
+                Some(Err(why)) => self.miss(MissedReason::Unreadable, why),
+                None => self.miss(MissedReason::NoAnswer, "no answer in time".to_owned()),
             };
             if urgent || last || self.is_full(now) {
                 self.close(now).await?;
@@ -131,10 +131,10 @@ impl<S: Sensor> Watching<S> {
     }
 
     /// Adds to the misses of this interval; never urgent.
-    fn miss(&mut self, why: String) -> bool {
+    fn miss(&mut self, reason: MissedReason, why: String) -> bool {
         let times = self.missed.as_ref().map_or(0, |missed| missed.times) + 1;
-        let (source, what) = (self.sensor.source(), self.sensor.what().to_owned());
-        self.missed = Some(Missed { source, what, why, times });
+        let missed = Missed::once(self.sensor.source(), self.sensor.what(), reason, why);
+        self.missed = Some(Missed { times, ..missed });
         false
     }
 
@@ -153,7 +153,7 @@ impl<S: Sensor> Watching<S> {
 
     async fn close(&mut self, now: At) -> Result<(), Gone> {
         self.told = Some(now);
-        for reading in self.fold.close(self.sensor.source()) {
+        for reading in self.fold.close() {
             self.tell(self.seen, Fact::Reading(reading)).await?;
         }
         match self.missed.take() {

@@ -18,6 +18,7 @@ use super::log::Ear;
 use super::memory;
 use crate::error::Mistake;
 use crate::fact::{Exited, Source, TargetFact, TargetWord};
+use crate::series::STATE;
 use crate::unit::{At, micros};
 use crate::world::{TargetOrder, Whereabouts};
 
@@ -205,7 +206,7 @@ impl Life {
         self.tasks.log.spawn_local(log);
         let Ok(first) = engine.look(&id).await else {
             let why = "the engine does not show the container that it has just started";
-            return self.voice.missed(Source::Container, "state", why).await;
+            return self.voice.missed(Source::Container, STATE, why).await;
         };
         let watched =
             Watched { engine, name: id, whereabouts: self.whereabouts.clone(), is_own: true };

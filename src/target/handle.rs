@@ -5,7 +5,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::fact::{Fact, Missed, Reading, Source, TargetFact};
+use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact};
+use crate::series::Series;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Contained, News, Target, TargetOrder};
@@ -81,14 +82,14 @@ impl Voice {
     }
 
     /// A value was read.
-    pub async fn reading(&self, source: Source, name: &str, value: f64) {
-        self.say(Fact::Reading(Reading::single(source, name, value))).await;
+    pub async fn reading(&self, series: &Series, value: f64) {
+        self.say(Fact::Reading(series.reading(value))).await;
     }
 
     /// Something could not be read.
     pub async fn missed(&self, source: Source, what: &str, why: &str) {
-        let (what, why) = (what.to_owned(), why.to_owned());
-        self.say(Fact::Missed(Missed { source, what, why, times: 1 })).await;
+        let missed = Missed::once(source, what, MissedReason::Unreadable, why.to_owned());
+        self.say(Fact::Missed(missed)).await;
     }
 
     /// What its container is.

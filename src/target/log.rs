@@ -13,7 +13,8 @@ use super::handle::Voice;
 use crate::engine::lines::LogReader;
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::Log;
-use crate::fact::{Fact, LOG_LINES, Source};
+use crate::fact::{Fact, Source};
+use crate::series::LOG_LINES;
 use crate::unit::At;
 
 /// Bounds a line; what is beyond is not looked at.

@@ -18,6 +18,7 @@ use super::memory;
 use super::tree;
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{TargetOrder, Whereabouts};
@@ -119,7 +120,7 @@ impl Life {
                     if timeline.now().since(covered) >= COVERAGE_US {
                         covered = timeline.now();
                         let runs = f64::from(u8::from(self.child.is_some()));
-                        self.voice.reading(Source::Process, "running", runs).await;
+                        self.voice.reading(&PROCESS_RUNNING, runs).await;
                     }
                 }
             }

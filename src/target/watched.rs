@@ -16,6 +16,7 @@ use super::log::Ear;
 use super::tree::{self, Tree};
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 use crate::world::Whereabouts;
@@ -94,7 +95,7 @@ async fn watch_process(first: tree::Seen, whereabouts: Whereabouts, voice: Voice
         let now = timeline.now();
         if now.since(covered) >= COVERAGE_US {
             covered = now;
-            voice.reading(Source::Process, "running", 1.0).await;
+            voice.reading(&PROCESS_RUNNING, 1.0).await;
         }
         due = At(due.0 + micros(LOOK));
         timeline.until(due).await;

@@ -2,6 +2,7 @@
 //! something. Lines keep the moment of their own, and are never folded.
 
 use crate::fact::Said;
+use crate::series::Series;
 use crate::unit::At;
 
 /// One value that a sensor took.
@@ -17,13 +18,13 @@ pub struct Sample {
 
 impl Sample {
     /// A value of a series that there is one of.
-    pub fn one(name: &str, value: f64) -> Sample {
-        Sample { instance: String::new(), name: name.to_owned(), value }
+    pub fn one(series: &Series, value: f64) -> Sample {
+        Sample::of("", series, value)
     }
 
     /// A value of one of several.
-    pub fn of(instance: &str, name: &str, value: f64) -> Sample {
-        Sample { instance: instance.to_owned(), name: name.to_owned(), value }
+    pub fn of(instance: &str, series: &Series, value: f64) -> Sample {
+        Sample { instance: instance.to_owned(), name: series.name.to_owned(), value }
     }
 }
 

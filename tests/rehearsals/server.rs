@@ -1,13 +1,15 @@
 //! The server dies, hangs, runs out of memory, or does not come up.
 
+use std::collections::BTreeSet;
 use std::fs;
 
+use longhaul::command::Format;
+use longhaul::command::report::{self, judge_over_time};
 use longhaul::exit::Exit;
-use longhaul::fact::{
-    ClosedBecause, Ended, Exited, Fact, LOG_LINES, Phase, Seen, Source, TargetWord,
-};
+use longhaul::fact::{ClosedBecause, Ended, Exited, Fact, Phase, Seen, Source, TargetWord};
 use longhaul::incident::Kind;
 use longhaul::measure::{Count, Quantity};
+use longhaul::series::{self, LOG_LINES};
 use longhaul::spec::Select;
 use longhaul::verdict::Word;
 
@@ -288,4 +290,46 @@ fn after_a_restart_the_server_is_asked_again_what_it_is() {
     assert_eq!((said.subject.as_str(), said.differs), ("identity", false));
     assert_eq!(said.seen, "asked again: nothing changed");
     assert!((640.0..700.0).contains(at), "{at}");
+}
+
+#[test]
+fn every_series_that_a_run_reads_has_a_row_of_its_own_in_the_table_of_series() {
+    let play = ailing(&["cuda_oom=3m@10m", "slow_leak=1GiB/h", "metrics_go_away=1m@20m"]);
+    let mut sources = BTreeSet::new();
+    for entry in &play.entries {
+        let Fact::Reading(reading) = &entry.fact else { continue };
+        let series = series::of_reading(reading);
+        assert!(series.is_some_and(|of| of.name == reading.name), "{reading:?}");
+        sources.insert(reading.source);
+    }
+    let all = [Source::Own, Source::Engine, Source::Host, Source::Process, Source::Kernel];
+    assert_eq!(sources, BTreeSet::from(all), "the rehearsal reads from all of these");
+}
+
+#[test]
+fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
+    let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h"]);
+    let judged = judge_over_time(&play.folder).unwrap();
+    let json = report::text(&judged, Format::Json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let series = json["series"].as_array().unwrap();
+    let memory = series.iter().find(|of| of["name"] == "mem_available_bytes").unwrap();
+    let lifetimes = memory["lifetimes"].as_array().unwrap();
+    assert_eq!(lifetimes.len(), 2, "before and after the crash");
+    for lifetime in lifetimes {
+        let blocks = lifetime["blocks"].as_array().unwrap();
+        let of = |block: &serde_json::Value, key: &str| block[key].as_f64().unwrap();
+        assert!(blocks.len() > 1, "{blocks:?}");
+        for block in blocks {
+            assert!(
+                of(block, "min") <= of(block, "median") && of(block, "median") <= of(block, "max")
+            );
+        }
+        let first = of(&blocks[0], "median");
+        assert!(of(&blocks[blocks.len() - 1], "median") < first, "it leaks: {blocks:?}");
+    }
+    let verdict: serde_json::Value = serde_json::from_str(&report::verdict_json(&judged)).unwrap();
+    assert_eq!(verdict.get("series"), None);
+    let wide = report::text(&judged, Format::Terminal { wide: true });
+    assert!(wide.contains("host mem_available_bytes"), "{wide}");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Sweep, outcomes};
 use crate::command::drive::{self, Went};
 use crate::command::report::{self, judge};
-use crate::command::{Format, rehearse, run, tell};
+use crate::command::{rehearse, run, tell};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::ClosedBecause;
@@ -58,7 +58,7 @@ pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
         Went::Folder(folder, Ok(_)) => folder,
     };
     let judged = judge(&folder)?;
-    let json = report::text(&judged, Format::Json);
+    let json = report::verdict_json(&judged);
     if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }

@@ -8,8 +8,8 @@ use super::*;
 use crate::escape::one_line;
 use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
-    Fitted, GapKind, Gaps, Issued, Load, Missed, Opened, Phase, PhaseBegan, Reading, Request, Said,
-    Seen, Severity, Source, Stage, TargetFact, TargetWord,
+    Fitted, GapKind, Gaps, Issued, Load, Missed, MissedReason, Opened, Phase, PhaseBegan, Reading,
+    Request, Said, Seen, Severity, Source, Stage, TargetFact, TargetWord,
 };
 use crate::unit::At;
 
@@ -153,6 +153,7 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
     let word = select(vec![TargetWord::Ready, TargetWord::Away, TargetWord::Restarted]);
     let severity = select(vec![Severity::Info, Severity::Warning, Severity::Fatal]);
     let kind = select(vec![GapKind::Itl, GapKind::Gap]);
+    let reason = select(vec![MissedReason::NoAnswer, MissedReason::Refused]);
     prop_oneof![
         (text(), of(text()), text(), any::<bool>(), text()).prop_map(
             |(subject, declared, seen, differs, note)| {
@@ -169,9 +170,11 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
                 Fact::Gaps(Gaps { kind, phase, class, cell, from, n, histogram })
             }
         ),
-        (source(), text(), text(), any::<u64>()).prop_map(|(source, what, why, times)| {
-            Fact::Missed(Missed { source, what, why, times })
-        }),
+        (source(), text(), text(), any::<u64>(), of(reason)).prop_map(
+            |(source, what, why, times, reason)| {
+                Fact::Missed(Missed { source, what, why, times, reason })
+            }
+        ),
         (source(), text(), severity, text()).prop_map(|(source, signature, severity, line)| {
             Fact::Said(Said { source, signature, severity, line })
         }),

@@ -6,15 +6,12 @@ use super::WORDS_CHARS_MAX;
 use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
 use crate::fact::{
-    Ended, Entry, Fact, Reading, Request, Said, Seq, Source, Stage, TargetFact, TargetWord,
+    Ended, Entry, Fact, MissedReason, Reading, Request, Said, Seq, Source, Stage, TargetFact,
+    TargetWord,
 };
-use crate::incident::liveness::{Sign, UP, sign};
+use crate::incident::liveness::{Sign, sign};
+use crate::series::{CGROUP_OOM_KILLS, OOM_KILLS, UP};
 use crate::unit::At;
-
-/// The kernel's count of processes that its OOM killer ended, of the whole box.
-pub const OOM_KILLS: &str = "oom_kills";
-/// The same of the server's own cgroup.
-pub const CGROUP_OOM_KILLS: &str = "cgroup_oom_kills";
 
 /// What engines and drivers say in an answer when memory is out, in lower case.
 const OOM_WORDS: [&str; 5] = [
@@ -170,14 +167,12 @@ pub fn of(entry: &Entry, counters: &mut Counters) -> Option<Shown> {
             Some(Shown::told(Mark::AnsweredOom, entry, &request.error))
         }
         Fact::Reading(reading) => {
-            let (mark, words) = match (reading.source, reading.name.as_str()) {
-                (Source::Kernel, OOM_KILLS) => {
-                    (Mark::KernelKill, "the kernel's OOM killer ended a process")
-                }
-                (_, CGROUP_OOM_KILLS) => {
-                    (Mark::CgroupOom, "the kernel killed at the limit of its cgroup")
-                }
-                _ => return None,
+            let (mark, words) = if OOM_KILLS.is_of(reading) {
+                (Mark::KernelKill, "the kernel's OOM killer ended a process")
+            } else if CGROUP_OOM_KILLS.is_of(reading) {
+                (Mark::CgroupOom, "the kernel killed at the limit of its cgroup")
+            } else {
+                return None;
             };
             counters.rose(entry.at, reading).then(|| Shown::told(mark, entry, words))
         }
@@ -230,14 +225,16 @@ pub fn doubt(entry: &Entry) -> Option<Shown> {
         Fact::Request(request) if sign(request) == Sign::Bad => {
             Some(Shown::told(of_request(request), entry, &ended(request)))
         }
-        Fact::Reading(reading)
-            if reading.source == Source::Engine && reading.name == UP && reading.last < 0.5 =>
-        {
+        Fact::Reading(reading) if UP.is_of(reading) && reading.last < 0.5 => {
             Some(Shown::plain(Mark::Silent, entry))
         }
         Fact::Missed(missed) if missed.source == Source::Engine => {
-            let refused = missed.why.to_lowercase().contains("refused");
-            let mark = if refused { Mark::Broke } else { Mark::Silent };
+            let mark = match missed.reason() {
+                MissedReason::Refused => Mark::Broke,
+                MissedReason::NoAnswer | MissedReason::Unreadable | MissedReason::TooFast => {
+                    Mark::Silent
+                }
+            };
             Some(Shown::plain(mark, entry))
         }
         _ => None,

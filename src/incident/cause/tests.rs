@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fact::{Ended, Exited, Missed, Said, Seen, Severity, Source, Stage};
+use crate::fact::{Ended, Exited, Missed, MissedReason, Said, Seen, Severity, Source, Stage};
 use crate::incident::Kind;
 use crate::incident::story::Story;
 use crate::measure::Count;
+use crate::series::OOM_KILLS;
 
 fn incidents(story: &Story) -> Vec<Incident> {
     let mut causes = Causes::new();
@@ -96,9 +97,9 @@ fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
 #[test]
 fn a_kernel_counter_that_rises_is_an_oom_and_its_base_is_not() {
     let mut story = Story::new();
-    story.reading(1.0, Source::Kernel, OOM_KILLS, 3.0);
+    story.reading(1.0, Source::Kernel, OOM_KILLS.name, 3.0);
     assert!(incidents(&story).is_empty());
-    story.reading(11.0, Source::Kernel, OOM_KILLS, 4.0);
+    story.reading(11.0, Source::Kernel, OOM_KILLS.name, 4.0);
     assert_eq!(incidents(&story)[0].kinds, [Kind::OutOfMemory]);
 }
 
@@ -190,7 +191,10 @@ fn a_signal_that_ends_nothing_is_nobodys_doing() {
 #[test]
 fn a_container_at_its_limit_raises_the_count_of_the_box_too_and_is_not_the_boxs_memory() {
     let count = |seconds, value| {
-        (seconds, Fact::Reading(crate::fact::Reading::single(Source::Kernel, OOM_KILLS, value)))
+        (
+            seconds,
+            Fact::Reading(crate::fact::Reading::single(Source::Kernel, OOM_KILLS.name, value)),
+        )
     };
     let told = [count(11.0, 4.0), count(21.0, 5.0)];
     assert_eq!(caused(&told).0, Cause::KernelOom);
@@ -424,12 +428,8 @@ fn an_xid_line_alone_is_no_incident_and_before_a_death_it_is_its_cause() {
 #[test]
 fn silence_alone_is_unknown() {
     let mut story = Story::soaking();
-    let missed = Missed {
-        source: Source::Engine,
-        what: "/metrics".to_owned(),
-        why: "no answer in time".to_owned(),
-        times: 1,
-    };
+    let why = "no answer in time".to_owned();
+    let missed = Missed::once(Source::Engine, "/metrics", MissedReason::NoAnswer, why);
     let mut request = story.request(10.0, 0);
     (request.ended, request.stage) = (Ended::TimedOut, Stage::BeforeFirst);
     (request.ttft_us, request.last_us) = (None, None);

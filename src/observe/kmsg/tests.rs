@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::*;
-use crate::fact::LOG_LINES;
 use crate::observe::scratch::Scratch;
+use crate::series::LOG_LINES;
 
 const KILLED: &str = "3,412,7316294117,-;Out of memory: Killed process 4242 (VLLM::EngineCor) \
                       total-vm:231004160kB, anon-rss:98566144kB, file-rss:0kB, shmem-rss:0kB, \
@@ -63,7 +63,7 @@ fn records_that_were_overrun_are_counted_as_lost() {
     let mut device =
         Device::of(&[Ok("6,10,1,-;a\n"), gone, Ok("6,25,2,-;b\n"), Ok("6,26,2,-;c\n")]);
     let look = follower.follow(&mut device, At(0)).unwrap();
-    assert_eq!(values(&look), [(LOG_LINES, 3.0), (LOST, 14.0)]);
+    assert_eq!(values(&look), [(LOG_LINES, 3.0), (LOG_LOST.name, 14.0)]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_tree_is_counted_and_its_memory_is_told_by_title() {
     assert_eq!(value(&look, "VLLM::Worker_TP0", "rss_bytes"), Some(2.0 * 10.0 * 65_536.0));
     assert_eq!(value(&look, "python3", "rss_bytes"), Some(10.0 * 65_536.0));
     assert_eq!(value(&look, "", "threads"), Some(12.0));
-    assert_eq!(value(&look, "", STARTED), Some(1005.0));
+    assert_eq!(value(&look, "", PROCESS_STARTED.name), Some(1005.0));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
     process(&scratch, 101, 1, 510, "VLLM::EngineCore");
     let look = tree.read(At(1_000_000)).unwrap();
     assert_eq!(counts(&look), (Some(0.0), Some(3.0)));
-    assert_eq!(value(&look, "", STARTED), None);
+    assert_eq!(value(&look, "", PROCESS_STARTED.name), None);
     assert!(value(&look, "VLLM::EngineCore", "rss_bytes").is_some());
     // Whoever watches it says that it is nowhere, and then where the next one is.
     whereabouts.moved(None);
@@ -69,7 +69,7 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
     whereabouts.moved(Some(300));
     let look = tree.read(At(3_000_000)).unwrap();
     assert_eq!(counts(&look), (Some(1.0), Some(3.0)));
-    assert_eq!(value(&look, "", STARTED), Some(1009.0));
+    assert_eq!(value(&look, "", PROCESS_STARTED.name), Some(1009.0));
 }
 
 #[test]
@@ -83,7 +83,11 @@ fn a_number_that_is_used_anew_is_another_process() {
     assert_eq!(counts(&tree.read(At(1)).unwrap()), (Some(3.0), Some(0.0)));
     process(&scratch, 100, 1, 1500, "python3");
     let look = tree.read(At(2)).unwrap();
-    assert_eq!(value(&look, "", STARTED), Some(1015.0), "a quick restart under its old number");
+    assert_eq!(
+        value(&look, "", PROCESS_STARTED.name),
+        Some(1015.0),
+        "a quick restart under its old number"
+    );
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn this_process_can_be_read() {
     let mut tree = Tree::new(Root::here(), whereabouts);
     let look = tree.read(At(0)).unwrap();
     assert!(counts(&look).0.unwrap() >= 1.0);
-    let started_s = value(&look, "", STARTED).unwrap();
+    let started_s = value(&look, "", PROCESS_STARTED.name).unwrap();
     assert!(started_s > 1.6e9, "{started_s}");
     assert!(value(&look, "", "open_files").unwrap() >= 3.0);
 }

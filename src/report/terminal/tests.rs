@@ -142,7 +142,7 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
         let wide = Options { wide: true, ..Options::default() };
-        let json = json::render(&asked, &analysis, &verdict).unwrap();
+        let json = json::render(&asked, &analysis, &verdict, false).unwrap();
         let mut progress = crate::report::Progress::new(asked.extent);
         story.entries.iter().for_each(|entry| progress.take(entry));
         assert_eq!(written(&asked, &story, wide).contains("SIMULATED"), simulated);
@@ -179,7 +179,7 @@ fn the_json_is_the_same_every_time_and_can_be_read() {
     let (asked, story) = worst();
     let json = || {
         let analysis = analyse(&asked, story.entries.iter());
-        json::render(&asked, &analysis, &judge(&asked.contract, &analysis)).unwrap()
+        json::render(&asked, &analysis, &judge(&asked.contract, &analysis), false).unwrap()
     };
     assert_eq!(json(), json());
     let value: serde_json::Value = serde_json::from_str(&json()).unwrap();

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Reading, Source};
+use crate::series;
 use crate::world::Sample;
 
 /// Samples of an interval.
-#[derive(Default)]
 pub struct Fold {
+    source: Source,
     series: BTreeMap<(String, String), Folded>,
     last: BTreeMap<(String, String), f64>,
 }
@@ -21,6 +22,11 @@ struct Folded {
 }
 
 impl Fold {
+    /// Of a sensor.
+    pub fn new(source: Source) -> Fold {
+        Fold { source, series: BTreeMap::new(), last: BTreeMap::new() }
+    }
+
     /// Takes samples in; true if one of them may be a sign of death.
     pub fn take(&mut self, samples: Vec<Sample>) -> bool {
         let mut urgent = false;
@@ -28,14 +34,8 @@ impl Fold {
             let key = (sample.instance, sample.name);
             let value = sample.value;
             let before = self.last.insert(key.clone(), value);
-            urgent |= match key.1.as_str() {
-                "up" => value == 0.0 || before == Some(0.0),
-                "processes" => before.is_some_and(|before| (before == 0.0) != (value == 0.0)),
-                "oom_kills" | "cgroup_oom_kills" | "process_start_time_seconds" => {
-                    before.is_some_and(|before| (before - value).abs() > f64::EPSILON)
-                }
-                name => name.ends_with("_total") && before.is_some_and(|before| value < before),
-            };
+            urgent |= series::of(self.source, &key.1)
+                .is_some_and(|series| series.urgency.is_urgent(before, value));
             let folded = self.series.entry(key).or_insert(Folded {
                 n: 0,
                 min: value,
@@ -53,7 +53,8 @@ impl Fold {
     }
 
     /// Ends the interval.
-    pub fn close(&mut self, source: Source) -> Vec<Reading> {
+    pub fn close(&mut self) -> Vec<Reading> {
+        let source = self.source;
         std::mem::take(&mut self.series)
             .into_iter()
             .map(|((instance, name), folded)| Reading {
@@ -73,38 +74,43 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::{
+        CGROUP_OOM_KILLS, ENGINE_STARTED, PROCESSES, PROMPT_TOKENS, RUNNING_REQUESTS, Series, UP,
+    };
 
-    fn sample(name: &str, value: f64) -> Vec<Sample> {
-        vec![Sample { instance: String::new(), name: name.to_owned(), value }]
+    fn sample(series: &Series, value: f64) -> Vec<Sample> {
+        vec![Sample::one(series, value)]
     }
 
     #[test]
     fn samples_are_folded_into_one_row() {
-        let mut fold = Fold::default();
+        let mut fold = Fold::new(Source::Engine);
         for value in [3.0, 1.0, 2.0] {
-            assert!(!fold.take(sample("running", value)));
+            assert!(!fold.take(sample(&RUNNING_REQUESTS, value)));
         }
-        let readings = fold.close(Source::Engine);
+        let readings = fold.close();
         assert_eq!(readings.len(), 1);
         let reading = &readings[0];
         assert_eq!((reading.n, reading.min, reading.max, reading.last), (3, 1.0, 3.0, 2.0));
         assert!((reading.mean - 2.0).abs() < 1e-9);
-        assert!(fold.close(Source::Engine).is_empty());
+        assert!(fold.close().is_empty());
     }
 
     #[test]
     fn what_may_be_a_sign_of_death_is_told_at_once() {
-        let mut fold = Fold::default();
-        assert!(fold.take(sample("up", 0.0)));
-        assert!(fold.take(sample("up", 1.0)), "and so is the return");
-        assert!(!fold.take(sample("up", 1.0)));
-        assert!(!fold.take(sample("process_start_time_seconds", 5.0)));
-        assert!(fold.take(sample("process_start_time_seconds", 9.0)));
-        assert!(!fold.take(sample("prompt_tokens_total", 100.0)));
-        assert!(fold.take(sample("prompt_tokens_total", 3.0)), "a counter went back");
-        assert!(!fold.take(sample("processes", 3.0)) && !fold.take(sample("processes", 2.0)));
-        assert!(fold.take(sample("processes", 0.0)) && !fold.take(sample("processes", 0.0)));
-        assert!(!fold.take(sample("cgroup_oom_kills", 1.0)), "the first is the base");
-        assert!(fold.take(sample("cgroup_oom_kills", 2.0)));
+        let mut fold = Fold::new(Source::Engine);
+        assert!(fold.take(sample(&UP, 0.0)));
+        assert!(fold.take(sample(&UP, 1.0)), "and so is the return");
+        assert!(!fold.take(sample(&UP, 1.0)));
+        assert!(!fold.take(sample(&ENGINE_STARTED, 5.0)));
+        assert!(fold.take(sample(&ENGINE_STARTED, 9.0)));
+        assert!(!fold.take(sample(&PROMPT_TOKENS, 100.0)));
+        assert!(fold.take(sample(&PROMPT_TOKENS, 3.0)), "a counter went back");
+        let mut fold = Fold::new(Source::Process);
+        assert!(!fold.take(sample(&PROCESSES, 3.0)) && !fold.take(sample(&PROCESSES, 2.0)));
+        assert!(fold.take(sample(&PROCESSES, 0.0)) && !fold.take(sample(&PROCESSES, 0.0)));
+        let mut fold = Fold::new(Source::Container);
+        assert!(!fold.take(sample(&CGROUP_OOM_KILLS, 1.0)), "the first is the base");
+        assert!(fold.take(sample(&CGROUP_OOM_KILLS, 2.0)));
     }
 }

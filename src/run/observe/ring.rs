@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::fold::Fold;
 use crate::fact::{Reading, Source};
+use crate::series::{self, SeriesKind};
 use crate::unit::At;
 use crate::world::Sample;
 
@@ -15,9 +16,6 @@ pub const SECOND_US: u64 = 1_000_000;
 pub const AROUND_US: u64 = 60_000_000;
 /// Bounds what is kept, at the cadence of the fastest sensor.
 const SECONDS_MAX: usize = 60;
-
-/// Series that count something since they were read last: told twice, they would be added twice.
-const COUNTS: &str = "log_";
 
 /// Seconds that have not been told one by one.
 pub struct Ring {
@@ -30,12 +28,17 @@ pub struct Ring {
 impl Ring {
     /// Of a sensor.
     pub fn new(source: Source) -> Ring {
-        Ring { source, fold: Fold::default(), began: None, seconds: VecDeque::new() }
+        Ring { source, fold: Fold::new(source), began: None, seconds: VecDeque::new() }
     }
 
     /// Keeps what was seen at an instant by the look that was due then, before the next one.
     pub fn take(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
-        let kept = samples.iter().filter(|sample| !sample.name.starts_with(COUNTS));
+        // What counts since the last look would be added twice, were it told twice.
+        let is_level = |sample: &&Sample| {
+            series::of(self.source, &sample.name)
+                .is_none_or(|series| series.kind != SeriesKind::Increment)
+        };
+        let kept = samples.iter().filter(is_level);
         self.fold.take(kept.cloned().collect());
         // By when looks are due, and not by when they came: those are late by a little.
         let began = *self.began.get_or_insert(due);
@@ -43,7 +46,7 @@ impl Ring {
             return;
         }
         self.began = Some(next);
-        let readings = self.fold.close(self.source);
+        let readings = self.fold.close();
         if !readings.is_empty() {
             self.seconds.push_back((seen, readings));
         }
@@ -70,13 +73,14 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::{LOG_LOST, OOM_KILLS};
 
     #[test]
     fn the_last_minute_is_handed_over_second_by_second_and_only_once() {
-        let mut ring = Ring::new(Source::Host);
+        let mut ring = Ring::new(Source::Kernel);
         for half in 0..400u64 {
             let at = At(half * SECOND_US / 2);
-            let samples = [Sample::one("mem", half as f64), Sample::one("log_lines", 1.0)];
+            let samples = [Sample::one(&OOM_KILLS, half as f64), Sample::one(&LOG_LOST, 1.0)];
             ring.take(at, &samples, (at, At(at.0 + SECOND_US / 2)));
         }
         let told = ring.hand_over();
@@ -84,7 +88,10 @@ mod tests {
         let (at, last) = told.last().unwrap();
         assert_eq!((*at, last.n, last.min, last.max), (At(199_500_000), 2, 398.0, 399.0));
         assert!(told.windows(2).all(|two| two[1].0.since(two[0].0) == SECOND_US));
-        assert!(told.iter().all(|(_, reading)| reading.name == "mem"), "counts are told once");
+        assert!(
+            told.iter().all(|(_, reading)| reading.name == OOM_KILLS.name),
+            "counts are told once"
+        );
         assert!(ring.hand_over().is_empty());
     }
 }

@@ -7,6 +7,7 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::fact::{Said, Severity, Source};
+use crate::series::MEM_FREE;
 use crate::world::Sample;
 
 const SECOND: u64 = 1_000_000;
@@ -34,7 +35,7 @@ impl Sensor for Counting {
     async fn look(&mut self) -> Result<Look, String> {
         self.looks += 1;
         let said = self.said.borrow_mut().drain(..).map(|said| (At(7), said)).collect();
-        Ok(Look { samples: vec![Sample::one("looks", self.looks as f64)], said })
+        Ok(Look { samples: vec![Sample::one(&MEM_FREE, self.looks as f64)], said })
     }
 }
 

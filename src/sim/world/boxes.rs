@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::fact::Source;
+use crate::series::{MEM_AVAILABLE, OOM_KILLS};
 use crate::sim::BoxView;
 use crate::world::{self, Sample, Sensor};
 
@@ -46,8 +47,8 @@ impl Sensor for BoxSensor {
 
     fn what(&self) -> &'static str {
         match self.what {
-            What::OomKills => "oom_kills",
-            What::MemAvailable => "mem_available_bytes",
+            What::OomKills => OOM_KILLS.name,
+            What::MemAvailable => MEM_AVAILABLE.name,
         }
     }
 
@@ -60,10 +61,10 @@ impl Sensor for BoxSensor {
         if !view.reachable {
             return Err("the box does not answer".to_owned());
         }
-        let value = match self.what {
-            What::OomKills => view.oom_kills,
-            What::MemAvailable => view.memory_available_bytes,
+        let sample = match self.what {
+            What::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
+            What::MemAvailable => Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64),
         };
-        Ok(vec![Sample::one(self.what(), value as f64)].into())
+        Ok(vec![sample].into())
     }
 }

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use super::sign::{Sign, Signs};
 use crate::engine::listener::Listener;
 use crate::engine::signature::Log;
-use crate::fact::{Exited, Fact, Missed, Source, TargetFact, TargetWord};
+use crate::fact::{Exited, Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
+use crate::series::SERVER_LOG;
 use crate::sim::Exit;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -91,8 +92,9 @@ impl SimTarget {
                 self.became(at, TargetFact { action: Some(action), ..fact });
             }
             Sign::Lost(times) => {
-                let (what, why) = ("server log".to_owned(), "it came too fast".to_owned());
-                let missed = Missed { source: Source::Process, what, why, times };
+                let (reason, why) = (MissedReason::TooFast, "it came too fast".to_owned());
+                let once = Missed::once(Source::Process, SERVER_LOG, reason, why);
+                let missed = Missed { times, ..once };
                 self.news.push_back(News::Fact(at, Fact::Missed(missed)));
             }
         }
@@ -153,7 +155,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::fact::LOG_LINES;
+    use crate::series::LOG_LINES;
     use crate::sim::setup::tests::record;
     use crate::sim::world::{Desk, signs};
     use crate::sim::{Ailment, Engine};

@@ -13,6 +13,7 @@ use super::events::{Events, Heard};
 use super::inspect::{Change, Look};
 use super::{Engine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
+use crate::series::{CONTAINER_RUNNING, EVENTS, STATE};
 use crate::target::handle::Voice;
 use crate::unit::At;
 use crate::world::{Contained, Whereabouts};
@@ -100,7 +101,7 @@ impl Watch {
             Ok((at, event)) => self.event(at, event).await,
             Err(why) => {
                 self.is_deaf = true;
-                self.voice.missed(Source::Container, "events", &why).await;
+                self.voice.missed(Source::Container, EVENTS, &why).await;
             }
         }
     }
@@ -178,7 +179,7 @@ impl Watch {
             }
             Err(Unknown::Dark(why)) => {
                 self.is_deaf = true;
-                return self.voice.missed(Source::Container, "state", &why).await;
+                return self.voice.missed(Source::Container, STATE, &why).await;
             }
         };
         let is_other = look.started != self.base.started || look.id != self.base.id;
@@ -196,7 +197,7 @@ impl Watch {
         self.looks += 1;
         if self.looks.is_multiple_of(2) {
             let runs = f64::from(u8::from(self.base.running));
-            self.voice.reading(Source::Container, "running", runs).await;
+            self.voice.reading(&CONTAINER_RUNNING, runs).await;
         }
     }
 

@@ -1,0 +1,340 @@
+//! Readings over time: for every series and every lifetime of the server a block per whole
+//! laps, at least ten minutes long. What drifts is looked for in these and nowhere else: a lap
+//! goes through all loads, so that two blocks differ by time and not by load.
+//!
+//! Memory grows with series and hours and is bounded; what found no place is counted.
+
+mod spans;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use spans::{Span, spans};
+
+use super::Calendar;
+use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
+use crate::unit::At;
+
+/// Bounds the series of a run: two hundred are a large box, and the rest is counted.
+pub const SERIES_MAX: usize = 256;
+/// Bounds the blocks of all series, 64 bytes each: 72 hours of two hundred series are 87,000.
+pub const BLOCKS_MAX: usize = 100_000;
+/// Bounds the means that a block keeps for its median: beyond it every second one is kept.
+const MEANS_MAX: usize = 1_024;
+/// Means are of so many microseconds each, the interval of a row.
+const MEAN_US: u64 = 10_000_000;
+
+/// What was read over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OverTime {
+    /// By source, name and instance.
+    pub series: Vec<SeriesBlocks>,
+    /// Readings that found no place: more series or more blocks than are kept.
+    pub left_out: u64,
+}
+
+/// A series over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesBlocks {
+    /// Whose readings.
+    pub source: Source,
+    /// Node, pid, GPU or labels; empty where there is one only.
+    pub instance: String,
+    /// The name, the unit last.
+    pub name: String,
+    /// By lifetime of the server, in order.
+    pub lifetimes: Vec<LifetimeBlocks>,
+}
+
+/// A series in one lifetime of the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifetimeBlocks {
+    /// The segment; instants are on its anchor.
+    pub segment: Segment,
+    /// When the lifetime began.
+    pub from: At,
+    /// When it ended.
+    pub until: At,
+    /// The first mean of an interval.
+    pub first: f64,
+    /// The last value.
+    pub last: f64,
+    /// Its blocks, in order.
+    pub blocks: Vec<Block>,
+}
+
+impl LifetimeBlocks {
+    /// The least value.
+    pub fn min(&self) -> f64 {
+        self.blocks.iter().map(|block| block.min).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The largest value.
+    pub fn max(&self) -> f64 {
+        self.blocks.iter().map(|block| block.max).fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+/// The readings of some whole laps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Block {
+    /// Where it begins.
+    pub from: At,
+    /// Where it ends.
+    pub until: At,
+    /// The phase that it lies in.
+    pub phase: Phase,
+    /// Samples.
+    pub n: u64,
+    /// The least of them.
+    pub min: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: f64,
+    /// The median of the means of ten seconds.
+    pub median: f64,
+}
+
+/// The fold that makes the blocks, of a run whose calendar is known.
+#[derive(Clone, Debug)]
+pub struct Blocks {
+    spans: Vec<Span>,
+    /// By source and name, then instance.
+    series: BTreeMap<(Source, String), BTreeMap<String, OneSeries>>,
+    places: usize,
+    kept: usize,
+    left_out: u64,
+}
+
+/// One series so far.
+#[derive(Clone, Debug, Default)]
+struct OneSeries {
+    newest: Option<(Segment, At)>,
+    lifetimes: Vec<LifetimeBlocks>,
+    open: Option<Open>,
+}
+
+/// The block under way.
+#[derive(Clone, Debug)]
+struct Open {
+    /// Its place among the spans.
+    span: usize,
+    n: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+    means: Means,
+}
+
+/// Means of ten seconds, thinned out where they are many.
+#[derive(Clone, Debug)]
+struct Means {
+    kept: Vec<f64>,
+    /// One of so many is kept.
+    every: usize,
+    seen: usize,
+    /// The ten seconds under way: which, samples and sum.
+    slot: (u64, u64, f64),
+}
+
+impl Blocks {
+    /// Before the first entry.
+    pub fn new(calendar: &Calendar) -> Blocks {
+        let (spans, series) = (spans(calendar), BTreeMap::new());
+        Blocks { spans, series, places: 0, kept: 0, left_out: 0 }
+    }
+
+    /// Takes an entry; entries come in the order of seq.
+    pub fn take(&mut self, entry: &Entry) {
+        let Fact::Reading(reading) = &entry.fact else { return };
+        let values = [reading.min, reading.mean, reading.max, reading.last];
+        if reading.n == 0 || !values.iter().all(|value| value.is_finite()) {
+            return;
+        }
+        let Some(index) = self.span(entry.segment, entry.at) else { return };
+        let Some(known) = self.known(reading) else {
+            self.left_out += 1;
+            return;
+        };
+        let before = known.newest.filter(|(segment, _)| *segment == entry.segment);
+        // Seconds around an incident are handed over late, and are in a row of ten seconds too.
+        if before.is_some_and(|(_, newest)| entry.at < newest) {
+            return;
+        }
+        known.newest = Some((entry.segment, entry.at));
+        let span = self.spans[index];
+        // A row that began before the server did is not of this lifetime.
+        if reading.n > 1 && before.is_some_and(|(_, newest)| newest < span.lifetime.from) {
+            return;
+        }
+        self.add(index, entry.at, reading);
+    }
+
+    /// The span that an instant lies in.
+    fn span(&self, segment: Segment, at: At) -> Option<usize> {
+        // A row tells of the time before its stamp: at a border it is of the block that ends.
+        let next =
+            self.spans.partition_point(|span| (span.lifetime.segment, span.from) < (segment, at));
+        let holds = |index: &usize| {
+            self.spans.get(*index).is_some_and(|span| {
+                span.lifetime.segment == segment && span.from <= at && at <= span.until
+            })
+        };
+        next.checked_sub(1).filter(holds).or(Some(next).filter(holds))
+    }
+
+    /// A series by its reading, where it has a place.
+    fn known(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
+        let key = (reading.source, reading.name.clone());
+        let instances = self.series.entry(key).or_default();
+        if !instances.contains_key(&reading.instance) {
+            if self.places == SERIES_MAX {
+                return None;
+            }
+            self.places += 1;
+            instances.insert(reading.instance.clone(), OneSeries::default());
+        }
+        instances.get_mut(&reading.instance)
+    }
+
+    fn add(&mut self, index: usize, at: At, reading: &Reading) {
+        let (spans, kept) = (&self.spans, self.kept);
+        let key = (reading.source, reading.name.clone());
+        let known = self.series.get_mut(&key).and_then(|all| all.get_mut(&reading.instance));
+        let Some(known) = known else { return };
+        if known.open.as_ref().is_none_or(|open| open.span != index) {
+            if kept == BLOCKS_MAX {
+                self.left_out += 1;
+                return;
+            }
+            self.kept += 1;
+            known.close(spans);
+            known.begin(&spans[index], reading);
+            known.open = Some(Open::new(index));
+        }
+        if let Some(open) = &mut known.open {
+            open.take(at, reading);
+        }
+        if let Some(lifetime) = known.lifetimes.last_mut() {
+            lifetime.last = reading.last;
+        }
+    }
+
+    /// What was read so far.
+    pub fn finish(&self) -> OverTime {
+        let mut series = Vec::with_capacity(self.places);
+        for ((source, name), instances) in &self.series {
+            for (instance, known) in instances {
+                let mut known = known.clone();
+                known.close(&self.spans);
+                if !known.lifetimes.is_empty() {
+                    series.push(SeriesBlocks {
+                        source: *source,
+                        instance: instance.clone(),
+                        name: name.clone(),
+                        lifetimes: known.lifetimes,
+                    });
+                }
+            }
+        }
+        OverTime { series, left_out: self.left_out }
+    }
+}
+
+impl OneSeries {
+    /// Begins a lifetime, if this is another one.
+    fn begin(&mut self, span: &Span, reading: &Reading) {
+        let lifetime = span.lifetime;
+        let is_same =
+            |last: &LifetimeBlocks| (last.segment, last.from) == (lifetime.segment, lifetime.from);
+        if !self.lifetimes.last().is_some_and(is_same) {
+            self.lifetimes.push(LifetimeBlocks {
+                segment: lifetime.segment,
+                from: lifetime.from,
+                until: lifetime.until,
+                first: reading.mean,
+                last: reading.last,
+                blocks: Vec::new(),
+            });
+        }
+    }
+
+    fn close(&mut self, spans: &[Span]) {
+        let Some(open) = self.open.take() else { return };
+        let Some(lifetime) = self.lifetimes.last_mut() else { return };
+        let span = spans[open.span];
+        lifetime.blocks.push(Block {
+            from: span.from,
+            until: span.until,
+            phase: span.phase,
+            n: open.n,
+            min: open.min,
+            mean: open.sum / open.n as f64,
+            max: open.max,
+            median: open.means.median(),
+        });
+    }
+}
+
+impl Open {
+    fn new(span: usize) -> Open {
+        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
+        Open { span, n: 0, sum: 0.0, min, max, means: Means::new() }
+    }
+
+    fn take(&mut self, at: At, reading: &Reading) {
+        self.n += reading.n;
+        self.sum += reading.mean * reading.n as f64;
+        self.min = self.min.min(reading.min);
+        self.max = self.max.max(reading.max);
+        self.means.take(at, reading);
+    }
+}
+
+impl Means {
+    fn new() -> Means {
+        Means { kept: Vec::new(), every: 1, seen: 0, slot: (0, 0, 0.0) }
+    }
+
+    fn take(&mut self, at: At, reading: &Reading) {
+        let slot = at.0 / MEAN_US;
+        if slot != self.slot.0 {
+            self.end_slot();
+            self.slot = (slot, 0, 0.0);
+        }
+        self.slot.1 += reading.n;
+        self.slot.2 += reading.mean * reading.n as f64;
+    }
+
+    fn end_slot(&mut self) {
+        let (_, n, sum) = self.slot;
+        if n == 0 {
+            return;
+        }
+        if self.seen.is_multiple_of(self.every) {
+            if self.kept.len() == MEANS_MAX {
+                let mut index = 0;
+                self.kept.retain(|_| {
+                    index += 1;
+                    index % 2 == 1
+                });
+                self.every *= 2;
+            }
+            self.kept.push(sum / n as f64);
+        }
+        self.seen += 1;
+    }
+
+    fn median(mut self) -> f64 {
+        self.end_slot();
+        self.kept.sort_by(f64::total_cmp);
+        let (n, middle) = (self.kept.len(), self.kept.len() / 2);
+        match n {
+            0 => f64::NAN,
+            _ if n % 2 == 1 => self.kept[middle],
+            _ => f64::midpoint(self.kept[middle - 1], self.kept[middle]),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+use super::*;
+use crate::analysis::Pass1;
+use crate::incident::story::Story;
+use crate::series::{LOG_LINES, MEM_AVAILABLE};
+
+fn over_time(story: &Story) -> OverTime {
+    let mut pass = Pass1::new();
+    story.entries.iter().for_each(|entry| pass.take(entry));
+    let mut blocks = Blocks::new(&pass.finish());
+    story.entries.iter().for_each(|entry| blocks.take(entry));
+    blocks.finish()
+}
+
+/// A value of the box's memory every ten seconds, from one second to another.
+fn memory(story: &mut Story, (from, until): (u32, u32), value: impl Fn(u32) -> f64) {
+    for second in (from..=until).step_by(10) {
+        story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, value(second));
+    }
+}
+
+fn spans_of(lifetime: &LifetimeBlocks) -> Vec<(u64, u64)> {
+    let seconds = |at: At| at.0 / 1_000_000;
+    lifetime.blocks.iter().map(|block| (seconds(block.from), seconds(block.until))).collect()
+}
+
+#[test]
+fn a_block_is_as_many_whole_laps_as_last_ten_minutes() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Soak);
+    for lap in 0..20u32 {
+        memory(&mut story, (lap * 250 + 10, lap * 250 + 250), f64::from);
+        story.round(f64::from(lap * 250 + 250), lap.into());
+    }
+    let told = over_time(&story);
+    assert_eq!((told.series.len(), told.left_out), (1, 0));
+    let lifetime = &told.series[0].lifetimes[0];
+    let laps = [(0, 750), (750, 1_500), (1_500, 2_250), (2_250, 3_000)];
+    assert_eq!(spans_of(lifetime)[..4], laps);
+    assert_eq!((lifetime.first, lifetime.last), (10.0, 5_000.0));
+    assert_eq!((lifetime.min(), lifetime.max()), (10.0, 5_000.0));
+    let block = lifetime.blocks[1];
+    assert_eq!((block.n, block.min, block.max), (75, 760.0, 1_500.0));
+    assert_eq!((block.mean, block.median, block.phase), (1_130.0, 1_130.0, Phase::Soak));
+}
+
+#[test]
+fn a_lap_that_is_longer_than_ten_minutes_is_one_block() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Soak);
+    for lap in 0..3u32 {
+        memory(&mut story, (lap * 4_000 + 10, lap * 4_000 + 4_000), f64::from);
+        story.round(f64::from(lap * 4_000 + 2_000), lap.into());
+        story.round(f64::from(lap * 4_000 + 4_000), lap.into());
+    }
+    let told = over_time(&story);
+    let spans = spans_of(&told.series[0].lifetimes[0]);
+    assert_eq!(spans, [(0, 4_000), (4_000, 8_000), (8_000, 12_000)]);
+}
+
+#[test]
+fn where_no_lap_ends_a_block_is_ten_minutes_and_a_phase_has_its_own() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Soak).phase(500.0, Phase::Idle);
+    memory(&mut story, (10, 2_000), f64::from);
+    let told = over_time(&story);
+    let lifetime = &told.series[0].lifetimes[0];
+    assert_eq!(spans_of(lifetime), [(0, 500), (500, 1_100), (1_100, 1_700), (1_700, 2_000)]);
+    let phases: Vec<Phase> = lifetime.blocks.iter().map(|block| block.phase).collect();
+    assert_eq!(phases, [Phase::Soak, Phase::Idle, Phase::Idle, Phase::Idle]);
+}
+
+#[test]
+fn lifetimes_of_the_server_are_kept_apart_and_the_time_between_is_in_none() {
+    let mut story = Story::soaking();
+    memory(&mut story, (10, 100), |_| 50.0);
+    story.started(100.0, 1_000.0).up(100.0, true);
+    story.bad(101.0, 0, crate::fact::Ended::Refused, "refused").up(102.0, false);
+    story.reading(105.0, Source::Host, MEM_AVAILABLE.name, 99.0);
+    story.up(110.0, true).started(110.0, 1_109.0);
+    memory(&mut story, (120, 200), |_| 70.0);
+    let told = over_time(&story);
+    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let levels: Vec<(f64, f64)> =
+        memory.lifetimes.iter().map(|lifetime| (lifetime.min(), lifetime.max())).collect();
+    assert_eq!(levels, [(50.0, 50.0), (70.0, 70.0)]);
+}
+
+#[test]
+fn a_segment_has_a_clock_of_its_own() {
+    let mut story = Story::soaking();
+    memory(&mut story, (10, 900), |_| 1.0);
+    story.segment = 1;
+    story.opened().phase(0.0, Phase::Soak);
+    memory(&mut story, (10, 300), |_| 2.0);
+    let told = over_time(&story);
+    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let found: Vec<(u32, f64)> =
+        memory.lifetimes.iter().map(|lifetime| (lifetime.segment, lifetime.max())).collect();
+    assert_eq!(found, [(0, 1.0), (1, 2.0)]);
+}
+
+#[test]
+fn seconds_that_are_handed_over_late_are_counted_once() {
+    let mut story = Story::soaking();
+    memory(&mut story, (10, 100), |_| 5.0);
+    for second in 41..100 {
+        story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, 9.0);
+    }
+    memory(&mut story, (110, 200), |_| 5.0);
+    let told = over_time(&story);
+    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let lifetime = &memory.lifetimes[0];
+    let n: u64 = lifetime.blocks.iter().map(|block| block.n).sum();
+    assert_eq!((n, lifetime.max()), (20, 5.0));
+}
+
+#[test]
+fn seconds_around_an_incident_weigh_no_more_than_rows_of_ten() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Soak);
+    memory(&mut story, (10, 200), |_| 5.0);
+    for second in 201..=260 {
+        story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, 9.0);
+    }
+    let told = over_time(&story);
+    let block = told.series[0].lifetimes[0].blocks[0];
+    assert_eq!((block.n, block.median), (80, 5.0), "20 tens against 6 of 60 seconds");
+}
+
+#[test]
+fn what_is_no_number_and_what_came_before_the_load_is_left_out() {
+    let mut story = Story::new();
+    story.opened().reading(5.0, Source::Host, MEM_AVAILABLE.name, 3.0).phase(10.0, Phase::Soak);
+    story
+        .reading(20.0, Source::Host, MEM_AVAILABLE.name, f64::NAN)
+        .closed(30.0, crate::fact::ClosedBecause::Done);
+    assert_eq!(over_time(&story), OverTime::default());
+}
+
+#[test]
+fn series_beyond_the_bound_are_counted() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Soak);
+    for index in 0..SERIES_MAX + 3 {
+        let mut reading = Reading::single(Source::Process, LOG_LINES, 1.0);
+        reading.instance = format!("worker {index:03}");
+        story.push(10.0, Fact::Reading(reading));
+    }
+    story.closed(20.0, crate::fact::ClosedBecause::Done);
+    let told = over_time(&story);
+    assert_eq!((told.series.len(), told.left_out), (SERIES_MAX, 3));
+}
+
+#[test]
+fn a_long_block_keeps_every_second_mean() {
+    let mut means = Means::new();
+    for index in 0..10_000u32 {
+        let at = At(u64::from(index) * MEAN_US);
+        means.take(at, &Reading::single(Source::Host, "x", f64::from(index)));
+    }
+    assert!(means.kept.len() <= MEANS_MAX);
+    let median = means.median();
+    assert!((median - 5_000.0).abs() < 20.0, "{median}");
+}
+
+/// Bytes that the fold and what it gives hold on to.
+fn bytes(blocks: &Blocks) -> usize {
+    let series = blocks.series.values().flat_map(BTreeMap::values);
+    let one = |known: &OneSeries| {
+        let lifetimes = known.lifetimes.capacity() * size_of::<LifetimeBlocks>();
+        let closed: usize = known
+            .lifetimes
+            .iter()
+            .map(|lifetime| lifetime.blocks.capacity() * size_of::<Block>())
+            .sum();
+        let means =
+            known.open.as_ref().map_or(0, |open| open.means.kept.capacity() * size_of::<f64>());
+        size_of::<OneSeries>() + 200 + lifetimes + closed + means
+    };
+    series.map(one).sum::<usize>() + blocks.spans.capacity() * size_of::<Span>()
+}
+
+#[test]
+fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Warmup).phase(600.0, Phase::Soak);
+    (0..72 * 6u32).for_each(|lap| {
+        story.round(f64::from(lap + 2) * 600.0, lap.into());
+    });
+    let mut pass = Pass1::new();
+    story.entries.iter().for_each(|entry| pass.take(entry));
+    let mut blocks = Blocks::new(&pass.finish());
+    let mut entry = story.entries[0].clone();
+    for minute in 1..=72 * 60u32 {
+        entry.at = Story::at(f64::from(minute) * 60.0);
+        for index in 0..200 {
+            let mut reading = Reading::single(Source::Process, "rss_bytes", f64::from(minute));
+            reading.instance = format!("worker {index:03}");
+            entry.fact = Fact::Reading(reading);
+            blocks.take(&entry);
+        }
+    }
+    let (mut held, told) = (bytes(&blocks), blocks.finish());
+    let n: usize = told.series.iter().map(|series| series.lifetimes[0].blocks.len()).sum();
+    assert_eq!((told.left_out, n), (0, 200 * 432));
+    // What is given is a copy of what is held.
+    held *= 2;
+    assert!(held < 20_000_000, "{held} bytes");
+}
+
+#[test]
+fn a_server_that_dies_every_minute_does_not_fill_the_memory() {
+    let most = BLOCKS_MAX * (size_of::<Block>() + size_of::<LifetimeBlocks>());
+    let means = SERIES_MAX * MEANS_MAX * size_of::<f64>();
+    assert!(most + means < 20_000_000, "{} bytes", most + means);
+}

@@ -1,0 +1,99 @@
+//! The table against itself and against the guide.
+
+use super::*;
+use crate::fact::MissedReason;
+use crate::measure::Measure;
+
+#[test]
+fn every_series_has_one_row_and_no_row_stands_behind_one_that_takes_its_place() {
+    for series in ALL {
+        let name = series.name.replace('*', "x_");
+        assert_eq!(of(series.source, &name), Some(*series), "{}", series.name);
+    }
+}
+
+#[test]
+fn a_metric_that_longhaul_has_no_name_for_goes_by_how_it_ends() {
+    let kind = |name| of(Source::Engine, name).unwrap().kind;
+    assert_eq!(kind("vllm:generation_tokens_total"), SeriesKind::Counter);
+    assert_eq!(kind("api_process_start_time_seconds"), SeriesKind::Life);
+    assert_eq!(kind("vllm:num_requests_running"), SeriesKind::Gauge);
+    assert_eq!(of(Source::Host, "vllm:generation_tokens_total"), None);
+}
+
+#[test]
+fn each_kind_of_event_is_seen_by_some_series_and_those_of_its_halves_differ() {
+    for need in NEEDS {
+        let own: Vec<&str> = ALL
+            .iter()
+            .filter(|series| need.any.iter().any(|observer| series.shows.contains(observer)))
+            .map(|series| series.name)
+            .collect();
+        assert!(!own.is_empty(), "{}", need.name);
+    }
+    let sees = |series: Series| series.sees().collect::<Vec<_>>();
+    assert_eq!(sees(OOM_KILLS), [Count::Ooms]);
+    assert_eq!(sees(UP), [Count::Crashes, Count::Outages]);
+    assert_eq!(sees(MEM_FREE), []);
+    assert_eq!(
+        sees(PROMPT_TOKENS),
+        [Count::Crashes, Count::Restarts, Count::Hangs, Count::Outages]
+    );
+}
+
+#[test]
+fn a_miss_darkens_the_observer_that_it_is_of_and_no_other() {
+    let dark = |source, what: &str| {
+        let reason = MissedReason::Unreadable;
+        Observer::missed(&Missed::once(source, what, reason, String::new()))
+    };
+    assert_eq!(dark(Source::Process, LOG_LINES), Some(Observer::ServerLog));
+    assert_eq!(dark(Source::Process, SERVER_LOG), Some(Observer::ServerLog));
+    assert_eq!(dark(Source::Container, STATE), Some(Observer::Container));
+    assert_eq!(dark(Source::Container, "memory cgroup"), None);
+    assert_eq!(dark(Source::Process, "a catalogue"), None, "it only has a log in its name");
+    assert_eq!(dark(Source::Kernel, "/dev/kmsg"), Some(Observer::Kernel));
+}
+
+#[test]
+fn what_may_be_a_sign_of_death_is_urgent() {
+    let urgent = |urgency: Urgency, before, value| urgency.is_urgent(before, value);
+    assert!(urgent(Urgency::Zero, None, 0.0) && urgent(Urgency::Zero, Some(0.0), 0.0));
+    assert!(urgent(Urgency::Zero, Some(0.0), 1.0) && !urgent(Urgency::Zero, Some(1.0), 1.0));
+    assert!(urgent(Urgency::Turn, Some(3.0), 0.0) && !urgent(Urgency::Turn, Some(0.0), 0.0));
+    assert!(urgent(Urgency::Change, Some(1.0), 2.0) && !urgent(Urgency::Change, None, 2.0));
+    assert!(urgent(Urgency::Fall, Some(2.0), 1.0) && !urgent(Urgency::Fall, Some(1.0), 2.0));
+    assert!(!urgent(Urgency::Never, Some(1.0), 0.0));
+}
+
+/// The rows as the guide has them.
+fn guide() -> Vec<String> {
+    let row = |series: &&Series| {
+        let sees: Vec<String> =
+            series.sees().map(|count| Measure::Count(count).to_string()).collect();
+        format!(
+            "| {} | `{}` | {} | {} | {} | {} | {} |",
+            series.source.word(),
+            series.name,
+            series.about.trim(),
+            series.unit.word(),
+            series.kind.word(),
+            series.urgency.words(),
+            sees.join(", ")
+        )
+    };
+    ALL.iter().map(row).collect()
+}
+
+#[test]
+fn the_guide_has_this_table() {
+    let text = include_str!("../../docs/observers.md");
+    let told: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| source | series |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    let guide = guide();
+    assert_eq!(told, guide, "docs/observers.md:\n{}", guide.join("\n"));
+}
