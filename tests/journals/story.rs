@@ -141,7 +141,7 @@ impl Story {
 
     pub fn missed(&mut self, seconds: f64, source: Source, what: &str, why: &str) {
         let (what, why) = (what.to_owned(), why.to_owned());
-        self.push(seconds, Fact::Missed(Missed { source, what, why, times: 1 }));
+        self.push(seconds, Fact::Missed(Missed { source, what, why, times: 1, reason: None }));
     }
 
     /// A request that is answered whole at the speed of its depth, sent now.
