@@ -16,9 +16,12 @@ use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
 use sweep::SweepArgs;
 
+use crate::command::drive::DriveOptions;
 use crate::command::report::Export;
+use crate::command::run::RunOptions;
 use crate::command::{self, Format};
 use crate::exit::Exit;
+use crate::http::reference::Reach;
 use crate::unit;
 
 /// Can you leave it running? A soak-test harness for local LLM servers.
@@ -75,7 +78,7 @@ enum Verb {
 
 /// How far a reference to a recipe may reach.
 #[derive(Args)]
-struct Reach {
+struct ReachArgs {
     /// A host that recipes may be fetched from, beside spark-arena.com; may be given again. Over
     /// https; over http from this machine itself
     #[arg(long, value_name = "HOST")]
@@ -86,12 +89,12 @@ struct Reach {
 }
 
 #[derive(Args)]
-struct Asked {
+struct InputArgs {
     /// What is served: a recipe file, a built-in name, an https address, or @spark-arena/ID
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    reach: ReachArgs,
     /// What is asked of it: a scenario or benchmark profile, or the name of a built-in one
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
@@ -120,9 +123,9 @@ struct Asked {
 
 /// What runs and rehearsals take alike.
 #[derive(Args)]
-struct Driven {
+struct DriveArgs {
     #[command(flatten)]
-    asked: Asked,
+    inputs: InputArgs,
     /// A fault of the simulated server: NAME[=VALUE][@WHEN], may be given again; `longhaul list`
     /// has the names
     #[arg(long, value_name = "AILMENT")]
@@ -153,7 +156,7 @@ Examples:
   longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight")]
 struct RunArgs {
     #[command(flatten)]
-    driven: Driven,
+    driven: DriveArgs,
     /// The address of a server that already runs, with or without /v1
     #[arg(long, value_name = "URL", conflicts_with = "simulate")]
     endpoint: Option<String>,
@@ -173,7 +176,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
     #[command(flatten)]
-    boxed: BoxArgs,
+    target: BoxArgs,
 }
 
 #[derive(Args)]
@@ -185,7 +188,7 @@ Examples:
   longhaul rehearse --scenario my.yaml --ailment slow_leak=2GiB/h --wide")]
 struct RehearseArgs {
     #[command(flatten)]
-    driven: Driven,
+    driven: DriveArgs,
 }
 
 #[derive(Args)]
@@ -234,7 +237,7 @@ Examples:
   longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick")]
 struct PlanArgs {
     #[command(flatten)]
-    asked: Asked,
+    inputs: InputArgs,
     /// Take the rates from an earlier run
     #[arg(long, value_name = "RUN", conflicts_with_all = ["prefill_rate", "profile"])]
     from: Option<PathBuf>,
@@ -259,7 +262,7 @@ struct SimArgs {
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    reach: ReachArgs,
     /// The machine that it pretends to be, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
@@ -292,57 +295,57 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-impl From<Reach> for command::Reach {
-    fn from(reach: Reach) -> command::Reach {
-        command::Reach { hosts: reach.allow_recipe_host, offline: reach.offline }
+impl From<ReachArgs> for Reach {
+    fn from(reach: ReachArgs) -> Reach {
+        Reach { hosts: reach.allow_recipe_host, offline: reach.offline }
     }
 }
 
-impl From<Asked> for command::Asked {
-    fn from(asked: Asked) -> command::Asked {
-        command::Asked {
-            recipe: asked.recipe,
-            reach: asked.reach.into(),
-            scenario: asked.scenario,
+impl From<InputArgs> for command::Inputs {
+    fn from(args: InputArgs) -> command::Inputs {
+        command::Inputs {
+            recipe: args.recipe,
+            reach: args.reach.into(),
+            scenario: args.scenario,
             overrides: crate::spec::scenario::Overrides {
-                duration: asked.duration,
-                depths: asked.depths,
-                concurrency: asked.concurrency,
-                rate: asked.rate,
-                restart: asked.restart,
+                duration: args.duration,
+                depths: args.depths,
+                concurrency: args.concurrency,
+                rate: args.rate,
+                restart: args.restart,
             },
-            seed: asked.seed,
-            profile: asked.profile,
+            seed: args.seed,
+            profile: args.profile,
         }
     }
 }
 
-impl From<Driven> for command::drive::Wish {
-    fn from(args: Driven) -> command::drive::Wish {
-        command::drive::Wish {
-            asked: args.asked.into(),
+impl From<DriveArgs> for DriveOptions {
+    fn from(args: DriveArgs) -> DriveOptions {
+        DriveOptions {
+            inputs: args.inputs.into(),
             ailments: args.ailment,
             server_seed: args.server_seed,
             output: args.output,
             stop_on_fail: args.stop_on_fail,
             wide: args.wide,
-            ..command::drive::Wish::default()
+            ..DriveOptions::default()
         }
     }
 }
 
-impl From<RunArgs> for command::run::Wish {
-    fn from(args: RunArgs) -> command::run::Wish {
-        let boxed = args.boxed.into();
-        let drive = command::drive::Wish { model: args.model, ..args.driven.into() };
-        command::run::Wish {
+impl From<RunArgs> for RunOptions {
+    fn from(args: RunArgs) -> RunOptions {
+        let target = args.target.into();
+        let drive = DriveOptions { model: args.model, ..args.driven.into() };
+        RunOptions {
             drive,
             endpoint: args.endpoint,
             simulate: args.simulate,
             api_key_env: args.api_key_env,
             headers: args.header,
             ca_cert: args.ca_cert,
-            boxed,
+            target,
         }
     }
 }
@@ -350,7 +353,7 @@ impl From<RunArgs> for command::run::Wish {
 impl From<PlanArgs> for command::plan::Wish {
     fn from(args: PlanArgs) -> command::plan::Wish {
         command::plan::Wish {
-            asked: args.asked.into(),
+            inputs: args.inputs.into(),
             from: args.from,
             flat: args.prefill_rate.zip(args.decode_rate),
         }

@@ -15,11 +15,12 @@ pub mod sweep;
 
 use std::io::{IsTerminal, Write};
 
-pub use inputs::{Asked, Reach};
+pub use inputs::Inputs;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::report::layout;
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +66,13 @@ pub fn told(text: &str, mistake: bool) -> Exit {
     }
 }
 
-/// A text wrapped at 80 columns, every line indented, with a newline at the end.
-pub fn indented(text: &str, columns: usize) -> String {
-    let margin = " ".repeat(columns);
-    let lines = layout::wrap(text, 80 - columns);
-    lines.into_iter().map(|line| margin.clone() + &line + "\n").collect()
+/// A runtime of this thread, in real time.
+///
+/// # Errors
+/// The system gives none.
+pub fn runtime() -> Result<Runtime, Mistake> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|why| Mistake::new(format!("no runtime: {why}")))
 }
 
 /// Tells a mistake.

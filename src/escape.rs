@@ -1,5 +1,5 @@
 //! Foreign text made fit to be shown and stored: one line, no control
-//! characters, bounded.
+//! characters, bounded; and words made fit for a shell.
 
 /// Bounds an error text in a row (`docs/formats/run-folder.md`, column `error`).
 pub const ERROR_CHARS_MAX: usize = 200;
@@ -30,9 +30,28 @@ fn is_unseen(character: char) -> bool {
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
+/// A word as a shell reads it back. One with a NUL cannot be quoted and stays as it is.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_word_is_read_back_by_a_shell_and_a_plain_one_is_not_quoted() {
+        for word in ["", "a b", "it's", "$HOME", "a\'b\"c", "ä"] {
+            assert_eq!(shlex::split(&quoted(word)), Some(vec![word.to_owned()]), "{word}");
+        }
+        for plain in ["crash=2m@10m", "0,4096", "runs/a-b_c", "50%"] {
+            assert_eq!(quoted(plain), plain);
+        }
+    }
 
     #[test]
     fn control_characters_are_shown_not_obeyed() {

@@ -17,6 +17,7 @@
 
 pub mod address;
 mod broken;
+pub mod reference;
 pub mod remote;
 mod tls;
 

@@ -12,6 +12,7 @@ pub mod hlog;
 mod lines;
 pub mod manifest;
 pub mod reader;
+pub mod runs;
 mod writer;
 
 use std::fs::File;

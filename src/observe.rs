@@ -14,5 +14,3 @@ mod root;
 mod scratch;
 mod stat;
 mod tree;
-
-pub use nearby::Nearby;

@@ -46,8 +46,11 @@ pub struct Plan {
     pub restart: Restart,
     /// What the plan left out and why, for the report.
     pub notes: Vec<String>,
+    drill_notes: Vec<String>,
     prefill_per_s: Option<f64>,
     rounds: Vec<Round>,
+    /// The workload of each round, by its place in the scenario.
+    origins: Vec<usize>,
     corpus: Corpus,
 }
 
@@ -92,22 +95,31 @@ impl Plan {
     /// A depth that the server cannot take, where the scenario does not allow to drop it;
     /// laps too few for the windows that are to be compared.
     pub fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
-        let mut notes = Vec::new();
-        let mut rounds = Vec::new();
-        let mut texts = Vec::new();
-        for workload in &scenario.workloads {
+        let (mut rounds, mut origins, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for (origin, workload) in scenario.workloads.iter().enumerate() {
             let Workload::Ladder(ladder) = workload;
-            rounds.extend(workload::ladder::rounds(ladder, bounds, scenario, &mut notes)?);
+            rounds.extend(workload::ladder::rounds(ladder));
+            origins.resize(rounds.len(), origin);
             texts.extend(ladder.texts.iter().cloned());
         }
-        if rounds.is_empty() {
-            return Err(Mistake::new(format!(
-                "scenario `{}` leaves nothing to send: {}",
-                scenario.source.name,
-                notes.join("; ")
-            ))
-            .hint("smaller depths, as --depths 0,4096"));
-        }
+        let mut drill_notes = Vec::new();
+        let drills = drills(scenario, &mut drill_notes);
+        let mut plan = Plan {
+            seed,
+            extent: scenario.extent,
+            warmup_laps: scenario.warmup_laps,
+            reference_laps: scenario.reference_laps,
+            limits: scenario.limits,
+            drills,
+            restart: scenario.restart.unwrap_or_default(),
+            notes: Vec::new(),
+            drill_notes,
+            prefill_per_s: None,
+            rounds,
+            origins,
+            corpus: Corpus::new(seed, &texts),
+        };
+        plan.narrow(scenario, bounds)?;
         if let Extent::Laps(laps) = scenario.extent
             && laps < 2 * scenario.reference_laps
         {
@@ -118,19 +130,36 @@ impl Plan {
             .at(scenario.source.origin.clone())
             .hint(format!("laps: {}, or reference: 0 laps", 2 * scenario.reference_laps)));
         }
-        Ok(Plan {
-            seed,
-            extent: scenario.extent,
-            warmup_laps: scenario.warmup_laps,
-            reference_laps: scenario.reference_laps,
-            limits: scenario.limits,
-            drills: drills(scenario, &mut notes),
-            restart: scenario.restart.unwrap_or_default(),
-            notes,
-            prefill_per_s: bounds.prefill_per_s,
-            rounds,
-            corpus: Corpus::new(seed, &texts),
-        })
+        Ok(plan)
+    }
+
+    /// Leaves out what the server does not take. May be called again with narrower bounds, when
+    /// more is known of the server; what was left out before stays out.
+    ///
+    /// # Errors
+    /// A depth that the server cannot take, where the scenario does not allow to drop it, or
+    /// nothing that is left to send.
+    pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
+        let (mut kept, mut notes) = (Vec::new(), Vec::new());
+        for Workload::Ladder(ladder) in &scenario.workloads {
+            kept.push(workload::ladder::depths(ladder, bounds, scenario, &mut notes)?);
+        }
+        let all =
+            std::mem::take(&mut self.rounds).into_iter().zip(std::mem::take(&mut self.origins));
+        let left = all.filter(|(round, origin)| kept[*origin].contains(&round.cell.depth));
+        (self.rounds, self.origins) = left.unzip();
+        if self.rounds.is_empty() {
+            return Err(Mistake::new(format!(
+                "scenario `{}` leaves nothing to send: {}",
+                scenario.source.name,
+                notes.join("; ")
+            ))
+            .hint("smaller depths, as --depths 0,4096"));
+        }
+        notes.extend(self.drill_notes.iter().cloned());
+        self.notes = notes;
+        self.prefill_per_s = bounds.prefill_per_s;
+        Ok(())
     }
 
     /// The rounds of a lap, in order.

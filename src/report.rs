@@ -11,6 +11,7 @@ pub mod json;
 pub mod layout;
 pub mod progress;
 pub mod published;
+pub mod recipe;
 pub mod series;
 pub mod sweep;
 pub mod terminal;

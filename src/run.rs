@@ -11,6 +11,7 @@ pub mod load;
 pub mod measure_up;
 mod observe;
 mod pace;
+pub mod startup;
 pub mod stop;
 
 use std::rc::Rc;
@@ -39,7 +40,7 @@ use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, News, Reply, Seams, Sink, Target, Wire, World};
+use crate::world::{Call, News, Reply, Sensor, Sink, Target, Wire};
 
 /// Facts that producers may have sent and the loop has not taken; bounds memory if the loop stands still.
 const FACTS_MAX: usize = 4_096;
@@ -57,8 +58,10 @@ const CLOCK_JUMP_US: i64 = 5_000_000;
 /// A tick, or an arrival of an open round, that comes later than this means that longhaul could not keep its own pace.
 const LATE_US: u64 = 1_000_000;
 
-/// Everything that a run needs beside its world.
+/// Everything that a run needs beside what it drives, looks through and writes to.
 pub struct Script {
+    /// The clock.
+    pub timeline: Timeline,
     /// What will be sent.
     pub plan: Rc<Plan>,
     /// How lengths are met.
@@ -106,28 +109,32 @@ enum Input {
     TaskBroke(String),
 }
 
-/// Carries a plan out in a world, and writes down everything that happened.
+/// Carries a plan out, and writes down everything that happened.
 ///
 /// # Errors
 /// The journal could not be written; what was written before stands.
-pub async fn carry_out<W: World>(
-    seams: Seams<W>,
-    timeline: Timeline,
+pub async fn carry_out<W: Wire, S: Sink>(
+    wire: W,
+    target: Box<dyn Target>,
+    sensors: Vec<Box<dyn Sensor>>,
+    sink: S,
     mut script: Script,
     mut stop: Stop,
-    watch: &mut dyn Watcher,
+    watcher: &mut dyn Watcher,
 ) -> Result<Closed, String> {
+    let timeline = script.timeline;
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
     let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
-    for sensor in seams.sensors {
+    for sensor in sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), bells.clone()));
     }
-    let mut shell: Shell<W> = Shell {
-        wire: seams.wire,
-        target: seams.target,
-        sink: seams.sink,
+    let mut shell = Shell {
+        wire,
+        target,
+        sink,
+        watcher,
         timeline,
         conductor: Conductor::new(script.plan.clone()),
         known: Known::new(script.identity.clone()),
@@ -143,7 +150,7 @@ pub async fn carry_out<W: World>(
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
     };
-    let driven = shell.drive(before, &mut heard, &mut stop, watch).await;
+    let driven = shell.drive(before, &mut heard, &mut stop).await;
     shell.tasks.abort_all();
     // A journal that failed is closed too: what it took before may still be written.
     let durable = shell.sink.close().await;
@@ -170,10 +177,11 @@ async fn due(timeline: &Timeline, wake: Option<At>) {
     }
 }
 
-struct Shell<W: World> {
-    wire: W::Wire,
-    target: W::Target,
-    sink: W::Sink,
+struct Shell<'a, W: Wire, S: Sink> {
+    wire: W,
+    target: Box<dyn Target>,
+    sink: S,
+    watcher: &'a mut dyn Watcher,
     timeline: Timeline,
     conductor: Conductor,
     known: Known,
@@ -212,25 +220,22 @@ pub trait Watcher {
     fn ordered(&mut self, _now: At, _order: &Order) {}
 }
 
-type Watch<'a> = &'a mut dyn Watcher;
-
-impl<W: World> Shell<W> {
+impl<W: Wire, S: Sink> Shell<'_, W, S> {
     /// Names what happens and obeys, until the run is closed.
     async fn drive(
         &mut self,
         before: Vec<(At, Fact)>,
         heard: &mut mpsc::Receiver<Heard>,
         stop: &mut Stop,
-        watch: Watch<'_>,
     ) -> Result<(), String> {
         for (at, fact) in before {
-            self.record(at, fact, watch)?;
+            self.record(at, fact)?;
         }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.closed.is_none() {
             while let Some(broke) = collect(&mut self.tasks) {
-                self.take(Input::TaskBroke(broke), watch)?;
+                self.take(Input::TaskBroke(broke))?;
             }
             let (timeline, wake) = (self.timeline, self.conductor.wake());
             let input = tokio::select! { biased;
@@ -241,40 +246,40 @@ impl<W: World> Shell<W> {
                 news = self.target.news() => Input::News(Box::new(news)),
                 Some(Err(broke)) = self.tasks.join_next() => Input::TaskBroke(broke.to_string()),
             };
-            self.take(input, watch)?;
-            self.obey(watch)?;
+            self.take(input)?;
+            self.obey()?;
         }
         Ok(())
     }
 
-    fn take(&mut self, input: Input, watch: Watch) -> Result<(), String> {
+    fn take(&mut self, input: Input) -> Result<(), String> {
         let now = self.timeline.now();
         match input {
-            Input::Tick => self.tick(now, watch),
+            Input::Tick => self.tick(now),
             // The conductor is asked after whatever happened.
             Input::Woken => Ok(()),
             Input::Interrupt(word) => {
                 let (what, note) = word.action();
                 let (id, what) = (self.conductor.next_action(), what.to_owned());
                 let action = Action { id, what, note };
-                self.record(now, Fact::Action(action), watch)
+                self.record(now, Fact::Action(action))
             }
             Input::Heard(heard) => match *heard {
-                Heard::Fact(at, fact) => self.record(at, fact, watch),
-                Heard::Answer(answer) => self.answered(*answer, watch),
-                Heard::Identity(at, said) => self.identified(at, said, watch),
+                Heard::Fact(at, fact) => self.record(at, fact),
+                Heard::Answer(answer) => self.answered(*answer),
+                Heard::Identity(at, said) => self.identified(at, said),
             },
             Input::News(news) => match *news {
-                News::Fact(at, fact) => self.record(at, self.without_secrets(fact), watch),
+                News::Fact(at, fact) => self.record(at, self.without_secrets(fact)),
                 News::Log(bytes) => {
                     let text = String::from_utf8_lossy(&bytes);
                     self.sink.log(self.script.secrets.remove_from(&text).as_bytes())
                 }
-                News::Contained(contained) => self.contained(now, *contained, watch),
+                News::Contained(contained) => self.contained(now, *contained),
             },
             Input::TaskBroke(why) => {
                 let fault = Fault { kind: FaultKind::Panic, why, fatal: true };
-                self.record(now, Fact::Fault(fault), watch)
+                self.record(now, Fact::Fault(fault))
             }
         }
     }
@@ -291,12 +296,12 @@ impl<W: World> Shell<W> {
     }
 
     /// Gives a fact its number: the one place where the order of the run is made.
-    fn record(&mut self, at: At, fact: Fact, watch: Watch) -> Result<(), String> {
+    fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
         let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
         self.sink.append(&entry)?;
         self.conductor.take(&entry);
-        watch.entry(&entry);
+        self.watcher.entry(&entry);
         self.heed(&entry.fact);
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
@@ -304,16 +309,16 @@ impl<W: World> Shell<W> {
         Ok(())
     }
 
-    fn answered(&mut self, answer: Answer, watch: Watch) -> Result<(), String> {
+    fn answered(&mut self, answer: Answer) -> Result<(), String> {
         self.gaps.take(&answer);
         let (request, frames) = (answer.request, answer.frames);
         let system = self.script.secrets.remove_from(&answer.system.unwrap_or_default());
-        self.called(request.done, &system, watch)?;
+        self.called(request.done, &system)?;
         if let Some(fault) = self.pace.take(&request) {
-            self.record(self.timeline.now(), Fact::Fault(fault), watch)?;
+            self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
         let seq = self.seq;
-        self.record(request.done, Fact::Request(Box::new(request)), watch)?;
+        self.record(request.done, Fact::Request(Box::new(request)))?;
         if frames.is_empty() {
             return Ok(());
         }
@@ -321,11 +326,11 @@ impl<W: World> Shell<W> {
         self.sink.evidence(seq, frames.as_bytes())
     }
 
-    fn obey(&mut self, watch: Watch) -> Result<(), String> {
+    fn obey(&mut self) -> Result<(), String> {
         while let Some(order) = self.conductor.due(self.timeline.now()) {
-            watch.ordered(self.timeline.now(), &order);
+            self.watcher.ordered(self.timeline.now(), &order);
             match order {
-                Order::Record(fact) => self.write(fact, watch)?,
+                Order::Record(fact) => self.write(fact)?,
                 Order::Send(place, lane, due) => self.send(place, lane, due),
                 Order::Probe => self.probe(),
                 Order::LastLook => self.bells.draining.ring(true),
@@ -336,7 +341,7 @@ impl<W: World> Shell<W> {
     }
 
     /// Writes down what the conductor decided, with what only the shell knows of it.
-    fn write(&mut self, mut fact: Fact, watch: Watch) -> Result<(), String> {
+    fn write(&mut self, mut fact: Fact) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
             self.pace.round_ended();
@@ -344,13 +349,13 @@ impl<W: World> Shell<W> {
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
             for gaps in gaps {
-                self.record(now, Fact::Gaps(gaps), watch)?;
+                self.record(now, Fact::Gaps(gaps))?;
             }
         }
         if matches!(fact, Fact::Phase(_) | Fact::Closed(_)) {
-            self.issued(now, watch)?;
+            self.issued(now)?;
         }
-        self.record(now, fact, watch)
+        self.record(now, fact)
     }
 
     fn send(&mut self, place: Place, lane: u32, due: At) {
@@ -390,40 +395,36 @@ impl<W: World> Shell<W> {
     }
 
     /// What longhaul does regularly by itself.
-    fn tick(&mut self, now: At, watch: Watch) -> Result<(), String> {
-        watch.tick(now, &self.progress);
+    fn tick(&mut self, now: At) -> Result<(), String> {
+        self.watcher.tick(now, &self.progress);
         let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
         self.own.late_us_max = self.own.late_us_max.max(late_us);
         if late_us > LATE_US {
             let why = format!("the loop stood still for {} ms", late_us / 1000);
-            self.record(
-                now,
-                Fact::Fault(Fault { kind: FaultKind::Pace, why, fatal: false }),
-                watch,
-            )?;
+            self.record(now, Fact::Fault(Fault { kind: FaultKind::Pace, why, fatal: false }))?;
         }
         self.own.ticked = now;
         if now.since(self.own.read) >= OWN_US {
             self.own.read = now;
             for reading in self.own_readings() {
-                self.record(now, Fact::Reading(reading), watch)?;
+                self.record(now, Fact::Reading(reading))?;
             }
         }
         if now.since(self.own.clock) >= CLOCK_US {
             self.own.clock = now;
-            self.wall(now, watch)?;
+            self.wall(now)?;
         }
         if now.since(self.own.synced) >= SYNC_US {
             self.own.synced = now;
-            self.issued(now, watch)?;
+            self.issued(now)?;
             self.sink.sync()?;
         }
         Ok(())
     }
 
-    fn issued(&mut self, now: At, watch: Watch) -> Result<(), String> {
+    fn issued(&mut self, now: At) -> Result<(), String> {
         match self.conductor.issued() {
-            Some(issued) => self.record(now, Fact::Issued(issued), watch),
+            Some(issued) => self.record(now, Fact::Issued(issued)),
             None => Ok(()),
         }
     }
@@ -438,7 +439,7 @@ impl<W: World> Shell<W> {
         ]
     }
 
-    fn wall(&mut self, now: At, watch: Watch) -> Result<(), String> {
+    fn wall(&mut self, now: At) -> Result<(), String> {
         let wall_us = (self.script.wall)(now);
         let drift_us = wall_us.cast_signed() - (self.timeline.wall_us() + now.0).cast_signed();
         let jump_us = drift_us - self.own.drift_us;
@@ -448,13 +449,9 @@ impl<W: World> Shell<W> {
                 "the wall clock moved {:+.1} s against the monotonic one: the machine slept, or the clock was set",
                 jump_us as f64 / 1e6
             );
-            self.record(
-                now,
-                Fact::Fault(Fault { kind: FaultKind::Clock, why, fatal: false }),
-                watch,
-            )?;
+            self.record(now, Fact::Fault(Fault { kind: FaultKind::Clock, why, fatal: false }))?;
         }
-        self.record(now, Fact::Clock(Clock { wall_us, drift_us }), watch)
+        self.record(now, Fact::Clock(Clock { wall_us, drift_us }))
     }
 }
 

@@ -10,14 +10,16 @@ mod attached;
 pub mod container;
 pub mod docker;
 mod handle;
+pub mod launch;
 mod log;
 mod memory;
+pub mod options;
 pub mod process;
 mod program;
 pub mod sparkrun;
 mod tree;
 pub mod watched;
 
-pub use attached::Attached;
+pub use attached::attached;
 pub use handle::{Handle, Left, Started};
 pub use program::Program;

@@ -9,6 +9,7 @@ pub use contained::Contained;
 pub use look::{Look, Sample};
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -117,11 +118,14 @@ pub enum News {
     Contained(Box<Contained>),
 }
 
+/// A boxed future of this thread, for traits that are used behind a `Box`.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// The thing under test, where longhaul can see more of it than its endpoint.
-pub trait Target: 'static {
+pub trait Target {
     /// The next thing that became of it, its log among it. Pends for ever where nothing can
     /// be seen. Dropping the future loses nothing.
-    fn news(&mut self) -> impl Future<Output = News>;
+    fn news(&mut self) -> LocalFuture<'_, News>;
 
     /// Takes an order and returns at once; what becomes of it comes as news that carries the
     /// action's number, [`crate::fact::TargetWord::Failed`] where it cannot be done.
@@ -146,7 +150,7 @@ impl Whereabouts {
 }
 
 /// Something that is looked at again and again.
-pub trait Sensor: 'static {
+pub trait Sensor {
     /// Whose readings these are.
     fn source(&self) -> Source;
 
@@ -161,7 +165,7 @@ pub trait Sensor: 'static {
     ///
     /// # Errors
     /// In words: why nothing could be seen.
-    fn look(&mut self) -> impl Future<Output = Result<Look, String>>;
+    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>>;
 }
 
 /// Where entries go. Every error of a sink ends the run: the journal is the product.
@@ -198,33 +202,4 @@ pub trait Sink {
     /// # Errors
     /// The journal could not be written.
     fn close(&mut self) -> impl Future<Output = Result<(), String>>;
-}
-
-/// A world to run in.
-pub trait World {
-    /// How requests travel.
-    type Wire: Wire;
-    /// What is under test.
-    type Target: Target;
-    /// What looks at it.
-    type Sensor: Sensor;
-    /// Where entries go.
-    type Sink: Sink;
-
-    /// Takes the world apart into its seams.
-    fn open(self) -> Seams<Self>
-    where
-        Self: Sized;
-}
-
-/// The seams of a world.
-pub struct Seams<W: World> {
-    /// How requests travel.
-    pub wire: W::Wire,
-    /// What is under test.
-    pub target: W::Target,
-    /// What looks at it.
-    pub sensors: Vec<W::Sensor>,
-    /// Where entries go.
-    pub sink: W::Sink,
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::command::run::boxed::{Boxed, Start};
+use crate::target::options::{Start, TargetOptions};
 
 /// What the starting and the watching of a server take.
 #[derive(Args)]
@@ -57,29 +57,29 @@ enum StartArg {
     Sparkrun,
 }
 
-impl From<BoxArgs> for Boxed {
-    fn from(args: BoxArgs) -> Boxed {
+impl From<BoxArgs> for TargetOptions {
+    fn from(args: BoxArgs) -> TargetOptions {
         let starting = args.starting.into();
-        Boxed { container: args.container, pid: args.pid, keep: args.keep, ..starting }
+        TargetOptions { container: args.container, pid: args.pid, keep: args.keep, ..starting }
     }
 }
 
-impl From<StartArgs> for Boxed {
-    fn from(args: StartArgs) -> Boxed {
+impl From<StartArgs> for TargetOptions {
+    fn from(args: StartArgs) -> TargetOptions {
         let start = args.start.map(|start| match start {
             StartArg::Process => Start::Process,
             StartArg::Docker => Start::Docker,
             StartArg::Podman => Start::Podman,
             StartArg::Sparkrun => Start::Sparkrun,
         });
-        Boxed {
+        TargetOptions {
             start,
             pull: args.pull,
             engine: args.engine,
             env: args.env,
             gpus: args.gpus,
             more: args.start_arg,
-            ..Boxed::default()
+            ..TargetOptions::default()
         }
     }
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FormatArg, Reach};
-use crate::command;
+use super::{FormatArg, ReachArgs};
 use crate::command::recipe::{self, Wish, check, pin};
 use crate::exit::Exit;
+use crate::http::reference::Reach;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -40,7 +40,7 @@ enum RecipeVerb {
         /// The other
         other: String,
         #[command(flatten)]
-        reach: Reach,
+        reach: ReachArgs,
     },
 }
 
@@ -74,7 +74,7 @@ struct PinArgs {
     /// or a saved `docker run` line
     recipe: String,
     #[command(flatten)]
-    reach: Reach,
+    reach: ReachArgs,
     /// Where to; stdout without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -92,7 +92,7 @@ struct RecipeWish {
     /// or a saved `docker run` line
     recipe: String,
     #[command(flatten)]
-    reach: Reach,
+    reach: ReachArgs,
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -120,7 +120,7 @@ impl RecipeArgs {
             }
             RecipeVerb::Pin(args) => pin::pin(&args.into()),
             RecipeVerb::Diff { one, other, reach } => {
-                let reach = command::Reach::from(reach);
+                let reach = Reach::from(reach);
                 let wish = |recipe| Wish { recipe, reach: reach.clone(), ..Default::default() };
                 recipe::diff(&wish(one), &wish(other))
             }

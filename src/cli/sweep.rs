@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::boxed::StartArgs;
-use super::{Asked, Driven};
-use crate::command::{drive, run, sweep};
+use super::{DriveArgs, InputArgs};
+use crate::command::drive::DriveOptions;
+use crate::command::run::RunOptions;
+use crate::command::sweep;
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools)] // each is a switch on the command line
@@ -25,7 +27,7 @@ Exit codes: 0 told, 2 your mistake, 3 no arm could be held against the base, 4 l
 130 interrupted.")]
 pub struct SweepArgs {
     #[command(flatten)]
-    asked: Asked,
+    inputs: InputArgs,
     /// What is otherwise: a setting, a field of one, env.NAME, container or model, and its values,
     /// an arm for each; nothing behind the = takes it away. May be given again
     #[arg(long, value_name = "KEY=VALUE,…")]
@@ -63,19 +65,19 @@ pub struct SweepArgs {
 
 impl From<SweepArgs> for sweep::Wish {
     fn from(args: SweepArgs) -> sweep::Wish {
-        let driven = Driven {
-            asked: args.asked,
+        let driven = DriveArgs {
+            inputs: args.inputs,
             ailment: args.ailment,
             server_seed: None,
             output: args.output,
             stop_on_fail: args.stop_on_fail,
             wide: false,
         };
-        let run = run::Wish {
-            drive: drive::Wish { model: args.model, ..driven.into() },
+        let run = RunOptions {
+            drive: DriveOptions { model: args.model, ..driven.into() },
             simulate: args.simulate,
-            boxed: args.starting.into(),
-            ..run::Wish::default()
+            target: args.starting.into(),
+            ..RunOptions::default()
         };
         sweep::Wish {
             run,

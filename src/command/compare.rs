@@ -10,13 +10,12 @@ use crate::compare::{Alike, Comparison, Floor, Start, compare as decide, floor};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::journal::{self, Manifest};
+use crate::http::reference::Reach;
+use crate::journal::{self, Manifest, runs};
 use crate::report::compare as told;
 use crate::spec::Source;
 use crate::spec::recipe::{Reading, Wishes, read_as};
-
-/// Bounds the runs of a side.
-const RUNS_MAX: usize = crate::stats::shift::SIDE_MAX;
+use crate::stats::shift::SIDE_MAX;
 
 /// How a comparison is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +83,7 @@ fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
 
 /// Whether a base is a published table: a file, or the folder of a submission.
 fn is_published(path: &Path) -> Result<bool, Mistake> {
-    Ok(path.is_file() || path.is_dir() && !is_run(path) && runs_in(path)?.is_empty())
+    Ok(path.is_file() || path.is_dir() && !runs::is_run(path) && runs::within(path)?.is_empty())
 }
 
 /// A published table as the base: one table, one run, and no floor.
@@ -99,7 +98,7 @@ fn published(table: &Path, wish: &Wish, how: &crate::compare::Wish) -> Result<Co
             "nothing is decided by a published table's numbers: --floor has no use",
         ));
     }
-    match folders(&wish.candidate)?.as_slice() {
+    match runs::folders(&wish.candidate, SIDE_MAX)?.as_slice() {
         [run] => against(table, run, how),
         several => {
             let what = format!("a published table is held against one run, not {}", several.len());
@@ -122,7 +121,7 @@ pub fn against(path: &Path, run: &Path, how: &crate::compare::Wish) -> Result<Co
 
 /// The recipe of a submission, where one lies in its folder and can be read.
 fn submitted(folder: &Path) -> Option<Reading> {
-    let found = inputs::recipe_source(&folder.to_string_lossy(), &inputs::Reach::default()).ok()?;
+    let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
     read_as(&found.source, &Wishes::default(), &|name| found.beside.load(name)).ok()
 }
 
@@ -175,66 +174,8 @@ pub fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
 }
 
 fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
-    folders(paths)?.iter().map(|folder| start(folder)).collect()
+    runs::folders(paths, SIDE_MAX)?.iter().map(|folder| start(folder)).collect()
 }
-
-/// Run folders. A folder that holds some stands for all of them, in the order of their names.
-fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Mistake> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        if is_run(path) {
-            folders.push(path.clone());
-            continue;
-        }
-        let inside = runs_in(path)?;
-        if inside.is_empty() {
-            let what = format!("`{}` is no run folder, and holds none", path.display());
-            return Err(Mistake::new(what)
-                .hint("the folder that `longhaul run` named at its end, as runs/tonight"));
-        }
-        folders.extend(inside);
-    }
-    if folders.len() > RUNS_MAX {
-        let what = format!("{} runs on a side; {RUNS_MAX} are the most", folders.len());
-        return Err(Mistake::new(what));
-    }
-    Ok(folders)
-}
-
-fn is_run(path: &Path) -> bool {
-    path.join("run.json").is_file()
-}
-
-/// The runs that lie in a folder. One that cannot be looked at, or has lost its manifest, is no
-/// reason to compare the others without a word.
-fn runs_in(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
-    let refused = |path: &Path, why: std::io::Error| {
-        Mistake::new(format!("the folder cannot be read: {why}")).at(path.display().to_string())
-    };
-    if !path.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut inside = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|why| refused(path, why))? {
-        let one = entry.map_err(|why| refused(path, why))?.path();
-        if !one.is_dir() {
-            continue;
-        }
-        std::fs::read_dir(&one).map_err(|why| refused(&one, why))?;
-        if is_run(&one) {
-            inside.push(one);
-        } else if ROWS.iter().any(|name| one.join(name).exists()) {
-            return Err(Mistake::new("a run without its run.json is in the folder")
-                .at(one.display().to_string())
-                .hint("the runs by their names, without this one"));
-        }
-    }
-    inside.sort();
-    Ok(inside)
-}
-
-/// Files that only a run has.
-const ROWS: [&str; 2] = ["requests.csv", "events.csv"];
 
 fn start(folder: &Path) -> Result<Start, Mistake> {
     let Judged { analysis, verdict, .. } = judge(folder)?;

@@ -1,37 +1,36 @@
-//! From a world to a verdict: what `run` and `rehearse` do alike. They differ
-//! in their setting: the wire, the clock, the machine, and who writes.
+//! What `run` and `rehearse` do alike, a file for each station: what is asked,
+//! what is around the load, the server that arrived, the run that was planned,
+//! and the run that was driven. Each hands the next a value that owns what it needs.
 
-pub mod ailing;
-mod coming;
-mod nobody;
-pub mod paper;
-pub mod prepare;
+mod arrive;
+mod driven;
+pub mod environment;
+mod manifest;
+mod planned;
 pub mod screen;
-pub mod stage;
+mod signals;
+mod specs;
 
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::PathBuf;
 
-use super::{Asked, Format, mistake, report, say, tell};
+use super::{Format, Inputs, mistake, report, say, tell};
+use crate::analysis;
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::fact::{Closed, Entry, Fact};
+use crate::fact::Closed;
 use crate::journal::manifest::Sweep;
-use crate::observe::here;
-use crate::run::Watcher;
-use crate::run::conductor::Order;
-use crate::run::load::Progress;
-use crate::run::stop::{self, Stop, StopWord, Stopper};
-use crate::unit::At;
-use prepare::Prepared;
-pub use prepare::Specs;
-pub use stage::Setting;
+use crate::run::stop::Stop;
+pub use arrive::arrive;
+pub use driven::drive;
+pub use planned::{Planned, plan};
+pub use signals::stopping;
+pub use specs::{Specs, ailments, vacant};
 
-/// What the user wants of a run, real or rehearsed.
+/// Options that `run` and `rehearse` have alike.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct DriveOptions {
     /// Recipe, scenario, overrides, seed, profile.
-    pub asked: Asked,
+    pub inputs: Inputs,
     /// Faults of the simulated server.
     pub ailments: Vec<String>,
     /// What the simulated server's noise is made from, where it is not what the load is: another
@@ -53,10 +52,10 @@ pub struct Wish {
     pub again: Again,
 }
 
-impl Wish {
+impl DriveOptions {
     /// What the simulated server's noise, and the moments of its ailments, are made from.
     pub fn server_seed(&self) -> u64 {
-        self.server_seed.unwrap_or(self.asked.seed)
+        self.server_seed.unwrap_or(self.inputs.seed)
     }
 }
 
@@ -69,117 +68,61 @@ pub struct Again {
     pub flags: Vec<(&'static str, Option<String>)>,
 }
 
-/// How it went before anything was judged.
-pub enum Went {
-    /// The user's mistake; nothing was started.
+/// A run that is over, before anything is judged.
+pub struct Driven {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// What was asked.
+    pub asked: analysis::Asked,
+    /// Why it ended; how longhaul failed, where it did.
+    pub closed: Result<Closed, String>,
+}
+
+/// Why there is no run to tell of.
+#[derive(Debug)]
+pub enum NoRun {
+    /// The user's mistake.
     Mistake(Mistake),
-    /// There is a run folder to tell of.
-    Folder(PathBuf, Result<Closed, String>),
-    /// The user asked to stop while the server was waited for.
+    /// The user asked to stop before the load.
     Interrupted,
 }
 
-impl From<Mistake> for Went {
-    fn from(wrong: Mistake) -> Went {
-        Went::Mistake(wrong)
+impl From<Mistake> for NoRun {
+    fn from(wrong: Mistake) -> NoRun {
+        NoRun::Mistake(wrong)
     }
 }
 
-/// Carries out what was prepared.
-pub async fn carry_out<S: Setting>(
-    prepared: Prepared<S>,
-    stop: Stop,
-    watcher: &mut dyn Watcher,
-) -> Went {
-    let Prepared { script, timeline, seams, setting, folder, .. } = prepared;
-    let mut watcher = Began { setting: setting.clone(), watcher, told: false };
-    let went = tokio::select! { biased;
-        why = setting.broke() => Err(why),
-        went = crate::run::carry_out(seams, timeline, script, stop, &mut watcher) => went,
-    };
-    Went::Folder(folder, went)
-}
-
-/// Tells the setting when the load begins.
-struct Began<'a, S: Setting> {
-    setting: Rc<S>,
-    watcher: &'a mut dyn Watcher,
-    told: bool,
-}
-
-impl<S: Setting> Watcher for Began<'_, S> {
-    fn entry(&mut self, entry: &Entry) {
-        if matches!(entry.fact, Fact::Phase(_)) && !std::mem::replace(&mut self.told, true) {
-            self.setting.load_began();
-        }
-        self.watcher.entry(entry);
-    }
-
-    fn tick(&mut self, now: At, progress: &Progress) {
-        self.watcher.tick(now, progress);
-    }
-
-    fn ordered(&mut self, now: At, order: &Order) {
-        self.watcher.ordered(now, order);
-    }
-}
-
-/// Both ends of the user's wish to stop; signals are listened to from now on.
-pub fn stopping() -> (Rc<Stopper>, Stop) {
-    let (stopper, stop) = stop::channel();
-    let stopper = Rc::new(stopper);
-    tokio::task::spawn_local(listen(stopper.clone()));
-    (stopper, stop)
-}
-
-/// Ctrl-C, or the end that a service manager asks for: once to drain, twice to stop at once.
-async fn listen(stopper: Rc<Stopper>) {
-    let mind_hang_up = !here::ignores_hang_up();
-    for word in [StopWord::Interrupt, StopWord::InterruptAgain] {
-        signalled(mind_hang_up).await;
-        tell(match word {
-            StopWord::Interrupt => {
-                "stopping: what is in flight may end (60 s at the most); again to stop at once"
-            }
-            _ => "stopping at once",
-        });
-        // Nobody listens any more when the run is over.
-        let _ = stopper.send(word);
-    }
-}
-
-/// Returns at the next signal that asks to stop. A terminal that goes away asks so too, and
-/// the run leaves its report, unless `nohup` was there to prevent just that.
-async fn signalled(mind_hang_up: bool) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let next = async |kind: SignalKind| match signal(kind) {
-        Ok(mut signals) => {
-            signals.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    };
+/// Does something, unless the user asks to stop before it is done.
+///
+/// # Errors
+/// Those of the work, or the wish to stop.
+pub async fn unless_stopped<T, E: Into<NoRun>>(
+    stop: &mut Stop,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, NoRun> {
     tokio::select! { biased;
-        () = next(SignalKind::interrupt()) => {}
-        () = next(SignalKind::terminate()) => {}
-        () = next(SignalKind::hangup()), if mind_hang_up => {}
+        _ = stop.requested() => Err(NoRun::Interrupted),
+        done = work => done.map_err(E::into),
     }
 }
 
-/// Ends with the report, or with what went wrong instead.
-pub fn conclude(went: Went, wide: bool) -> Exit {
-    match went {
-        Went::Mistake(wrong) => mistake(&wrong),
-        Went::Interrupted => Exit::Interrupted,
-        Went::Folder(folder, went) => told(&folder, went, wide),
+/// Judges a run and tells the report, or says why there is none.
+pub fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
+    match driven {
+        Err(NoRun::Mistake(wrong)) => mistake(&wrong),
+        Err(NoRun::Interrupted) => Exit::Interrupted,
+        Ok(driven) => told(driven, wide),
     }
 }
 
-/// Ends a run by doing exactly what `longhaul report` does.
-fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
-    if let Err(why) = &went {
+/// Ends a run as `longhaul report` tells it.
+fn told(driven: Driven, wide: bool) -> Exit {
+    let Driven { folder, asked, closed } = driven;
+    if let Err(why) = &closed {
         tell(&format!("error: longhaul failed: {why}"));
     }
-    let judged = match report::judge_over_time(folder) {
+    let judged = match report::judge_as(asked, &folder) {
         Ok(judged) => judged,
         Err(wrong) => {
             tell(&wrong.to_string());
@@ -187,21 +130,12 @@ fn told(folder: &Path, went: Result<Closed, String>, wide: bool) -> Exit {
         }
     };
     let said = say(&report::text(&judged, Format::Terminal { wide }));
-    let json = report::verdict_json(&judged);
-    if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
-        tell(&format!("warning: verdict.json could not be written: {why}"));
-    }
+    report::keep(&judged, &folder);
     tell(&format!("run folder: {}", folder.display()));
-    match (judged.exit(), went) {
+    match (judged.exit(), closed) {
         (Exit::Fail, _) => Exit::Fail,
-        (_, Err(_)) => Exit::Fault,
         // A report that nobody could read is our failure.
-        (exit, Ok(_)) => {
-            if said {
-                exit
-            } else {
-                Exit::Fault
-            }
-        }
+        (exit, Ok(_)) if said => exit,
+        _ => Exit::Fault,
     }
 }

@@ -2,20 +2,18 @@
 //! files, built in, or a recipe from elsewhere.
 
 mod published;
-mod reference;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub use published::published;
-pub use reference::Reach;
-
 use crate::error::Mistake;
+use crate::http::reference::{self, Reach};
 use crate::plan::Rates;
 use crate::spec::recipe::submission::Submission;
 use crate::spec::recipe::{Reading, Wishes};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
+pub use published::published;
 
 /// The recipe that stands for none, on the simulator.
 pub const FLAGSHIP: &str = shipped::RECIPE;
@@ -23,9 +21,9 @@ pub const FLAGSHIP: &str = shipped::RECIPE;
 /// A file that never ends must not fill the memory.
 const FILE_BYTES_MAX: u64 = 5 << 20;
 
-/// What several verbs are asked alike.
+/// Options that name recipe, scenario and profile, which several verbs have alike.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct Inputs {
     /// A recipe's file, name or reference.
     pub recipe: Option<String>,
     /// How far a reference may reach.
@@ -40,7 +38,7 @@ pub struct Asked {
     pub profile: Option<String>,
 }
 
-impl Asked {
+impl Inputs {
     /// The recipe, or the one that stands for none. Not to be asked for inside a runtime: one
     /// that lies elsewhere is fetched on a runtime of its own.
     pub fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {

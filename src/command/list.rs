@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::finish;
 use super::inputs::read_scenario;
-use super::{finish, indented};
 use crate::exit::Exit;
+use crate::report::layout::indented;
 use crate::sim::ailment;
 use crate::spec::scenario::Overrides;
 use crate::spec::shipped::{self, Kind};

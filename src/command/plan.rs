@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::inputs::{Asked, FLAGSHIP, recipe_warnings};
-use super::{finish, indented, mistake, report};
+use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
+use super::{finish, mistake, report};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::measure::{Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, forecast};
 use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
+use crate::report::layout::indented;
 use crate::spec::{Extent, Recipe, Scenario, Select};
 use crate::stats::poisson::mtbf_without_failure;
 use crate::unit::{Bytes, grouped, span};
@@ -20,7 +21,7 @@ use crate::unit::{Bytes, grouped, span};
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Recipe, scenario, overrides, seed, profile.
-    pub asked: Asked,
+    pub inputs: Inputs,
     /// An earlier run to take the rates from.
     pub from: Option<PathBuf>,
     /// Prompt and output tokens per second.
@@ -36,19 +37,19 @@ pub fn plan(wish: &Wish) -> Exit {
 }
 
 fn planned(wish: &Wish) -> Result<String, Mistake> {
-    let recipe = wish.asked.recipe(Some(FLAGSHIP))?;
-    let scenario = wish.asked.scenario("quick")?;
+    let recipe = wish.inputs.recipe(Some(FLAGSHIP))?;
+    let scenario = wish.inputs.scenario("quick")?;
     let rates = match (&wish.from, wish.flat) {
         (Some(run), _) => measured(run)?,
         (None, Some((prefill_per_s, decode_per_s))) => flat(prefill_per_s, decode_per_s)?,
-        (None, None) => wish.asked.rates(recipe.as_ref())?,
+        (None, None) => wish.inputs.rates(recipe.as_ref())?,
     };
     let slots = recipe.as_ref().and_then(|recipe| recipe.whole("max_num_seqs"));
     let bounds = Bounds {
         max_model_len: recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len")),
         prefill_per_s: prefill_per_s(&rates),
     };
-    let plan = Plan::new(&scenario, wish.asked.seed, bounds)?;
+    let plan = Plan::new(&scenario, wish.inputs.seed, bounds)?;
     let forecast = forecast(&plan, &rates, slots);
     Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates }.text())
 }

@@ -3,24 +3,18 @@
 //! Nothing in a recipe is run.
 
 pub mod check;
-mod engine;
 pub mod pin;
-mod show;
 
-use std::fmt::Write;
 use std::io::IsTerminal;
 
-use super::inputs::{Found, Reach, recipe_source, submission};
+use super::inputs::{Found, recipe_source, submission};
 use super::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
-use crate::report::layout;
-use crate::spec::recipe::diff::{Difference, between};
+use crate::http::reference::Reach;
+use crate::report::recipe as told;
 use crate::spec::recipe::{Dialect, Manner, Place, Reading, Wishes, layers, read_as};
-
-/// Bounds a value in a table.
-const VALUE_CHARS_MAX: usize = 60;
 
 /// What the user wishes of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,9 +37,9 @@ pub struct Wish {
 pub fn show(wish: &Wish) -> Exit {
     let told = reading(wish).and_then(|reading| Ok((reading, submission(&wish.recipe)?)));
     match told {
-        Ok((reading, told)) => {
-            let told = told.as_ref().map(show::submission).unwrap_or_default();
-            finish(&(show::text(&reading) + &told), Exit::Pass)
+        Ok((reading, submission)) => {
+            let more = submission.as_ref().map(told::show::submission).unwrap_or_default();
+            finish(&(told::show::text(&reading) + &more), Exit::Pass)
         }
         Err(wrong) => mistake(&wrong),
     }
@@ -69,7 +63,7 @@ pub fn render(wish: &Wish) -> Exit {
     };
     // A stranger's text must not drive a terminal; a file gets it byte for byte.
     let text = if std::io::stdout().is_terminal() {
-        show::lines(command).join("\n")
+        told::show::lines(command).join("\n")
     } else {
         command.clone()
     };
@@ -80,59 +74,9 @@ pub fn render(wish: &Wish) -> Exit {
 pub fn diff(one: &Wish, other: &Wish) -> Exit {
     let compared = reading(one).and_then(|one| Ok((one, reading(other)?)));
     match compared {
-        Ok((one, other)) => finish(&told(&one, &other), Exit::Pass),
+        Ok((one, other)) => finish(&told::diff::text(&one, &other), Exit::Pass),
         Err(wrong) => mistake(&wrong),
     }
-}
-
-fn told(one: &Reading, other: &Reading) -> String {
-    let found = between(one, other);
-    let mut out = String::new();
-    let (a, b) = (&one.recipe.source.origin, &other.recipe.source.origin);
-    for (title, differences) in
-        [("how they serve", &found.serving), ("where they are found", &found.address)]
-    {
-        if differences.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "{title}");
-        let mut rows = vec![vec![String::new(), heading(a), heading(b)]];
-        rows.extend(differences.iter().map(row));
-        out += &(layout::table(&rows, 3).join("\n") + "\n\n");
-    }
-    let verdict = match found.serving.as_slice() {
-        [] => "They serve alike.".to_owned(),
-        [only] => format!("One variable at a time: {}.", one_line(&only.what, VALUE_CHARS_MAX)),
-        several => {
-            format!("{} variables at once: what comes of them cannot be told apart.", several.len())
-        }
-    };
-    out.push_str(&verdict);
-    out.push('\n');
-    out
-}
-
-/// Where a recipe is from; of a long way its end, by which two are told apart.
-fn heading(origin: &str) -> String {
-    let origin = one_line(origin, usize::MAX);
-    let more = origin.chars().count().saturating_sub(VALUE_CHARS_MAX);
-    if more == 0 {
-        return origin;
-    }
-    let end: String = origin.chars().skip(more + 1).collect();
-    format!("…{end}")
-}
-
-fn row(difference: &Difference) -> Vec<String> {
-    let side = |side: &Option<String>| {
-        side.as_ref()
-            .map_or_else(|| layout::NONE.to_owned(), |text| one_line(text, VALUE_CHARS_MAX))
-    };
-    vec![
-        one_line(&difference.what, VALUE_CHARS_MAX),
-        side(&difference.one),
-        side(&difference.other),
-    ]
 }
 
 fn reading(wish: &Wish) -> Result<Reading, Mistake> {

@@ -10,8 +10,8 @@ use crate::exit::Exit;
 use crate::fact::Cell;
 use crate::journal::{self, Manifest};
 use crate::report;
-use crate::spec::Source;
 use crate::spec::scenario::Overrides;
+use crate::spec::{Scenario, Source};
 use crate::verdict::{self, Verdict};
 
 /// A run, understood and judged.
@@ -95,19 +95,42 @@ pub fn table(run: &Path) -> Result<Table, Mistake> {
     Ok(fold.finish(&model))
 }
 
-/// Reads, understands and judges a run folder.
+/// Reads, understands and judges a run folder, from the folder alone.
 pub fn judge(run: &Path) -> Result<Judged, Mistake> {
-    judged(run, Fold::new)
+    let (reader, asked) = opened(run)?;
+    understood(reader, asked, Fold::new)
 }
 
 /// The same, with what was read over time.
 pub fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
-    judged(run, Fold::over_time)
+    let (reader, asked) = opened(run)?;
+    understood(reader, asked, Fold::over_time)
 }
 
-fn judged(run: &Path, fold: impl Fn(&Asked, Calendar) -> Fold) -> Result<Judged, Mistake> {
-    let mut reader = journal::reader::open(run)?;
-    let mut asked = asked(reader.manifest(), run)?;
+/// Judges a run whose questions are known, one that was just driven, with what was read over time.
+pub fn judge_as(asked: Asked, run: &Path) -> Result<Judged, Mistake> {
+    understood(journal::reader::open(run)?, asked, Fold::over_time)
+}
+
+/// A run folder, and what was asked, by the manifest in it.
+fn opened(run: &Path) -> Result<(journal::Reader, Asked), Mistake> {
+    let reader = journal::reader::open(run)?;
+    let manifest = reader.manifest();
+    let text = &manifest.scenario;
+    let source =
+        Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
+    let overrides: Overrides =
+        serde_json::from_value(manifest.overrides.clone()).unwrap_or_default();
+    let scenario = inputs::judged_scenario(source, &overrides)?;
+    let asked = asked(manifest, &scenario, run);
+    Ok((reader, asked))
+}
+
+fn understood(
+    mut reader: journal::Reader,
+    mut asked: Asked,
+    fold: impl Fn(&Asked, Calendar) -> Fold,
+) -> Result<Judged, Mistake> {
     let mut first = Pass1::new();
     for entry in &mut reader {
         first.take(&entry);
@@ -122,15 +145,9 @@ fn judged(run: &Path, fold: impl Fn(&Asked, Calendar) -> Fold) -> Result<Judged,
     Ok(Judged { asked, analysis, verdict })
 }
 
-/// What was asked, from the manifest.
-pub fn asked(manifest: &Manifest, run: &Path) -> Result<Asked, Mistake> {
-    let text = &manifest.scenario;
-    let source =
-        Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
-    let overrides: Overrides =
-        serde_json::from_value(manifest.overrides.clone()).unwrap_or_default();
-    let scenario = inputs::judged_scenario(source, &overrides)?;
-    Ok(Asked {
+/// What was asked of a run.
+pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> Asked {
+    Asked {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
         model: manifest.server.model.clone(),
@@ -145,10 +162,10 @@ pub fn asked(manifest: &Manifest, run: &Path) -> Result<Asked, Mistake> {
         extent: scenario.extent,
         reference_laps: scenario.reference_laps,
         cells: cells(manifest),
-        contract: scenario.contract,
+        contract: scenario.contract.clone(),
         warnings: manifest.warnings.clone(),
         told: Told::default(),
-    })
+    }
 }
 
 /// The cells of a lap, as the plan resolved them.
@@ -180,6 +197,13 @@ pub fn text(judged: &Judged, format: Format) -> String {
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
         Format::Json => report::json::render(asked, analysis, verdict, true).unwrap_or_default(),
+    }
+}
+
+/// Keeps a verdict in the run folder. One that cannot be kept is told, and is no failure.
+pub fn keep(judged: &Judged, run: &Path) {
+    if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(judged)) {
+        tell(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::drive::ailing;
-use super::inputs::{Asked, FLAGSHIP, Reach, recipe_warnings};
-use super::{mistake, tell};
+use super::drive::ailments;
+use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
+use super::{mistake, runtime, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::http::reference::Reach;
 use crate::serve::sim::{Order, Server};
 use crate::sim::world::Sign;
 use crate::sim::{Ailment, Setup};
@@ -30,18 +31,8 @@ pub struct Wish {
 
 /// Serves until it is interrupted.
 pub fn sim(wish: &Wish) -> Exit {
-    let order = match order(wish) {
-        Ok(order) => order,
-        Err(wrong) => return mistake(&wrong),
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(why) => {
-            tell(&format!("error: no runtime: {why}"));
-            return Exit::Fault;
-        }
-    };
-    match runtime.block_on(serve(wish.port, order)) {
+    let served = order(wish).and_then(|order| runtime()?.block_on(serve(wish.port, order)));
+    match served {
         Ok(()) => Exit::Pass,
         Err(wrong) => mistake(&wrong),
     }
@@ -49,19 +40,21 @@ pub fn sim(wish: &Wish) -> Exit {
 
 /// What is to be simulated.
 fn order(wish: &Wish) -> Result<Order, Mistake> {
-    let asked = Asked {
+    let inputs = Inputs {
         recipe: wish.recipe.clone(),
         reach: wish.reach.clone(),
         profile: wish.profile.clone(),
-        ..Asked::default()
+        ..Inputs::default()
     };
-    let recipe = asked.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
-    let profile = asked.profile(Some(&recipe))?.ok_or_else(no_profile)?;
+    let recipe = inputs.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
+    let profile = inputs.profile(Some(&recipe))?.ok_or_else(no_profile)?;
     for warning in recipe_warnings(&recipe) {
         tell(&format!("warning: {warning}"));
     }
     let setup = Setup::of(&recipe, &profile);
-    Ok(Order { setup, seed: wish.seed, ailments: ailments(&wish.ailments)? })
+    let ailments = ailments(&wish.ailments)?;
+    of_the_server(&wish.ailments, &ailments)?;
+    Ok(Order { setup, seed: wish.seed, ailments })
 }
 
 async fn serve(port: u16, order: Order) -> Result<(), Mistake> {
@@ -83,16 +76,18 @@ async fn serve(port: u16, order: Order) -> Result<(), Mistake> {
     }
 }
 
-/// The faults that were asked for, all of them the server's.
-pub fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
-    let ailments = ailing::read(texts)?;
-    match texts.iter().zip(&ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
+/// Refuses faults that are not the server's.
+///
+/// # Errors
+/// A fault of longhaul's own machine.
+pub fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mistake> {
+    match texts.iter().zip(ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
         Some((text, _)) => {
             Err(Mistake::new("this is a fault of longhaul's own machine, not of the server")
                 .at(format!("--ailment {text}"))
                 .hint("longhaul rehearse has it"))
         }
-        None => Ok(ailments),
+        None => Ok(()),
     }
 }
 
@@ -108,8 +103,11 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_harness_is_refused_and_the_servers_are_taken() {
-        let read = |text: &str| ailments(&["crash".to_owned(), text.to_owned()]);
-        assert_eq!(read("hang=10m@2h").map(|ailments| ailments.len()), Ok(2));
+        let read = |text: &str| {
+            let texts = ["crash".to_owned(), text.to_owned()];
+            of_the_server(&texts, &ailments(&texts)?)
+        };
+        assert_eq!(read("hang=10m@2h"), Ok(()));
         for text in ["wall_clock_step=-5m@1h", "slow_disk"] {
             let told = read(text).expect_err(text).to_string();
             assert!(told.contains(text) && told.contains("own machine"), "{told}");

@@ -14,8 +14,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::inputs::FLAGSHIP;
+use super::run::{self, RunOptions};
 use super::sim::no_profile;
-use super::{finish, mistake, run, tell};
+use super::{finish, mistake, tell};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -42,7 +43,7 @@ const SCENARIO: &str = "smoke";
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
     /// What every start is asked, and how it is started.
-    pub run: run::Wish,
+    pub run: RunOptions,
     /// In virtual time.
     pub rehearse: bool,
     /// `key=value,value`, each.
@@ -58,7 +59,7 @@ pub struct Wish {
 impl Wish {
     /// By what the servers are started, in a word.
     fn how(&self) -> Option<&'static str> {
-        match self.run.boxed.start {
+        match self.run.target.start {
             Some(start) => Some(start.word()),
             None if self.rehearse => Some("rehearse"),
             None => self.run.simulate.then_some("simulate"),
@@ -105,12 +106,12 @@ pub fn sweep(wish: Wish) -> Exit {
 /// Everything up to the first start.
 fn begun(mut wish: Wish) -> Result<(Sweep, File), Mistake> {
     check(&wish)?;
-    let scenario = &mut wish.run.drive.asked.scenario;
+    let scenario = &mut wish.run.drive.inputs.scenario;
     scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
     let base = base(&wish)?;
     let arms = arms::read(&wish, base)?;
     // What a recipe cannot take is told before the first hour is spent.
-    let scenario = wish.run.drive.asked.scenario(SCENARIO)?;
+    let scenario = wish.run.drive.inputs.scenario(SCENARIO)?;
     alike(&scenario)?;
     for arm in &arms {
         run::check(wish.run.clone(), arm.reading.clone(), scenario.clone())
@@ -158,7 +159,7 @@ fn check(wish: &Wish) -> Result<(), Mistake> {
             .hint("--start docker|podman|process|sparkrun")
             .hint("--simulate, the built-in simulated server in real time"));
     }
-    if wish.rehearse && (wish.run.simulate || wish.run.boxed.start.is_some()) {
+    if wish.rehearse && (wish.run.simulate || wish.run.target.start.is_some()) {
         let what = "--rehearse plays against the simulated server, and another start is named too";
         return Err(Mistake::new(what).hint("one of them"));
     }
@@ -182,12 +183,12 @@ fn check(wish: &Wish) -> Result<(), Mistake> {
 
 /// The recipe that is varied.
 fn base(wish: &Wish) -> Result<Reading, Mistake> {
-    let asked = &wish.run.drive.asked;
-    let reading = asked.reading(wish.simulates().then_some(FLAGSHIP))?;
+    let inputs = &wish.run.drive.inputs;
+    let reading = inputs.reading(wish.simulates().then_some(FLAGSHIP))?;
     let reading =
         reading.ok_or_else(|| Mistake::new("no recipe is named to vary").hint("--recipe FILE"))?;
     // By the recipe's own origin: a fetched one may name no file of this machine.
-    if wish.simulates() && asked.profile(Some(&reading.recipe))?.is_none() {
+    if wish.simulates() && inputs.profile(Some(&reading.recipe))?.is_none() {
         return Err(no_profile());
     }
     Ok(reading)

@@ -8,7 +8,7 @@ use crate::fact::{BrokenHow, Source};
 use crate::protocol::prometheus;
 use crate::secret::Secrets;
 use crate::series::UP;
-use crate::world::{Broken, Call, Look, Reply, Sample, Sensor, Wire};
+use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
 
 /// Bounds a metrics page; vLLM's has some 60 KB.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -49,7 +49,14 @@ impl<W: Wire> Sensor for EngineSensor<W> {
         CADENCE_US
     }
 
-    async fn look(&mut self) -> Result<Look, String> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+        Box::pin(self.page())
+    }
+}
+
+impl<W: Wire> EngineSensor<W> {
+    /// Reads the page.
+    async fn page(&mut self) -> Result<Look, String> {
         let mut reply = match self.wire.call(Call::get(self.path)).await {
             Ok(reply) => reply,
             Err(broken) => return gone(&broken, &self.secrets),

@@ -11,7 +11,7 @@ use super::tree::Tree;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Look, Sensor, Whereabouts};
+use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
 
 /// How often it is said that there is nothing to look at: once a minute.
 const ELSEWHERE_US: u64 = 60_000_000;
@@ -34,33 +34,34 @@ pub trait Reader {
     fn read(&mut self, now: At) -> Result<Look, String>;
 }
 
-/// A sensor on the server's box.
-pub struct Nearby {
-    reader: Box<dyn Reader>,
-    timeline: Timeline,
+/// Sensors of this machine, and of the server's processes on it where they are known.
+pub fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
+    let root = Root::here;
+    let mut readers: Vec<Box<dyn Reader>> = vec![
+        Box::new(Host::new(root())),
+        Box::new(OomKills::new(root())),
+        Box::new(KernelLog::new(root())),
+    ];
+    if let Some(whereabouts) = whereabouts {
+        readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
+        readers.push(Box::new(Tree::new(root(), whereabouts.clone())));
+    }
+    readers.into_iter().map(|reader| sensor(timeline, reader)).collect()
 }
 
-impl Nearby {
-    /// Everything that looks at this machine, and at the server's processes on it where
-    /// somebody knows them.
-    pub fn all(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Nearby> {
-        let root = Root::here;
-        let mut readers: Vec<Box<dyn Reader>> = vec![
-            Box::new(Host::new(root())),
-            Box::new(OomKills::new(root())),
-            Box::new(KernelLog::new(root())),
-        ];
-        if let Some(whereabouts) = whereabouts {
-            readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
-            readers.push(Box::new(Tree::new(root(), whereabouts.clone())));
-        }
-        readers.into_iter().map(|reader| Nearby { reader, timeline }).collect()
-    }
+/// A sensor that says why there is nothing to look at: the server is at `host`, not here.
+pub fn elsewhere(timeline: Timeline, host: &str) -> Vec<Box<dyn Sensor>> {
+    vec![sensor(timeline, Box::new(Elsewhere { host: host.to_owned() }))]
+}
 
-    /// What says why there is nothing to look at: the server is at `host`, not here.
-    pub fn elsewhere(timeline: Timeline, host: &str) -> Vec<Nearby> {
-        vec![Nearby { reader: Box::new(Elsewhere { host: host.to_owned() }), timeline }]
-    }
+fn sensor(timeline: Timeline, reader: Box<dyn Reader>) -> Box<dyn Sensor> {
+    Box::new(Nearby { reader, timeline })
+}
+
+/// A reader, asked by the clock of the run.
+struct Nearby {
+    reader: Box<dyn Reader>,
+    timeline: Timeline,
 }
 
 impl Sensor for Nearby {
@@ -76,8 +77,8 @@ impl Sensor for Nearby {
         self.reader.cadence_us()
     }
 
-    async fn look(&mut self) -> Result<Look, String> {
-        self.reader.read(self.timeline.now())
+    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+        Box::pin(std::future::ready(self.reader.read(self.timeline.now())))
     }
 }
 
@@ -110,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_elsewhere_is_a_miss_of_the_kernel_that_names_the_host() {
-        let mut sensors = Nearby::elsewhere(Timeline::start(), "spark");
+        let mut sensors = elsewhere(Timeline::start(), "spark");
         assert_eq!((sensors.len(), sensors[0].source()), (1, Source::Kernel));
         assert_eq!(sensors[0].look().await, Err("is on another machine: spark".to_owned()));
     }
@@ -118,8 +119,8 @@ mod tests {
     #[tokio::test]
     async fn processes_are_looked_at_only_where_somebody_knows_them() {
         let sources = |whereabouts: Option<&Whereabouts>| {
-            let sensors = Nearby::all(Timeline::start(), whereabouts);
-            sensors.iter().map(Nearby::source).collect::<Vec<_>>()
+            let sensors = here(Timeline::start(), whereabouts);
+            sensors.iter().map(|sensor| sensor.source()).collect::<Vec<_>>()
         };
         let own = [Source::Host, Source::Kernel, Source::Kernel];
         assert_eq!(sources(None), own);

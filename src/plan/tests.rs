@@ -138,6 +138,26 @@ fn a_cap_leaves_out_what_the_measured_speed_cannot_reach_in_time() {
 }
 
 #[test]
+fn a_plan_that_is_narrowed_is_the_one_that_is_laid_out_with_the_narrower_bounds() {
+    let mut scenario = scenario(&[0, 4096, 65_536, 100_000], &[1, 2]);
+    ladder(&mut scenario).cap = Some(Duration::from_secs(30));
+    let declared = Bounds { max_model_len: Some(80_000), prefill_per_s: None };
+    for server in [
+        Bounds { max_model_len: Some(80_000), prefill_per_s: Some(1000.0) },
+        Bounds { max_model_len: Some(8192), prefill_per_s: None },
+    ] {
+        let mut plan = Plan::new(&scenario, 7, declared).unwrap();
+        plan.narrow(&scenario, server).unwrap();
+        let whole = Plan::new(&scenario, 7, server).unwrap();
+        assert_eq!(plan.fingerprint(), whole.fingerprint());
+        assert_eq!((&plan.notes, plan.cells()), (&whole.notes, whole.cells()));
+    }
+    let mut plan = Plan::new(&scenario, 7, declared).unwrap();
+    let nothing = Bounds { max_model_len: Some(8), prefill_per_s: None };
+    assert!(plan.narrow(&scenario, nothing).unwrap_err().to_string().contains("nothing to send"));
+}
+
+#[test]
 fn the_fingerprint_changes_with_whatever_changes_the_load() {
     let print = |scenario: &Scenario, seed| {
         Plan::new(scenario, seed, Bounds::default()).unwrap().fingerprint()

@@ -193,6 +193,13 @@ pub fn finish(lines: &[String], width: usize) -> String {
     text
 }
 
+/// A text wrapped at 80 columns, every line indented, with a newline at the end.
+pub fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    let lines = wrap(text, 80 - columns);
+    lines.into_iter().map(|line| margin.clone() + &line + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

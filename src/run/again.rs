@@ -4,10 +4,10 @@
 //! container is comes unasked, from whoever watches it.
 
 use super::identity::{self, Identity};
-use super::{Heard, Shell, Watch, arrive};
+use super::{Heard, Shell, arrive};
 use crate::fact::{Fact, Seen, TargetWord};
 use crate::unit::At;
-use crate::world::{Contained, Target, TargetOrder, World};
+use crate::world::{Contained, Sink, TargetOrder, Wire};
 
 /// How long after a sign it is asked. The signs of one restart (it answers, its process is
 /// another) come within seconds of each other, and one look answers them all.
@@ -37,7 +37,7 @@ impl Known {
     }
 }
 
-impl<W: World> Shell<W> {
+impl<W: Wire, S: Sink> Shell<'_, W, S> {
     /// Obeys an action that is an order to the target, and has the server asked again where
     /// a fact says that it is back or began anew.
     pub(super) fn heed(&mut self, fact: &Fact) {
@@ -85,7 +85,6 @@ impl<W: World> Shell<W> {
         &mut self,
         at: At,
         said: Result<Identity, String>,
-        watch: Watch,
     ) -> Result<(), String> {
         self.known.looking = false;
         let now = match said {
@@ -93,7 +92,7 @@ impl<W: World> Shell<W> {
             Err(why) => {
                 let why = self.script.secrets.remove_from(&why);
                 let note = format!("asked again what it is, the server did not say: {why}");
-                return self.record(at, Fact::Seen(Seen::note("identity", note)), watch);
+                return self.record(at, Fact::Seen(Seen::note("identity", note)));
             }
         };
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
@@ -102,23 +101,23 @@ impl<W: World> Shell<W> {
             n => format!("asked again: {n} changed"),
         };
         self.known.identity = now;
-        self.record(at, Fact::Seen(Seen::plain("identity", words)), watch)?;
-        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen), watch))
+        self.record(at, Fact::Seen(Seen::plain("identity", words)))?;
+        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 
     /// Writes down that the server calls itself otherwise in an answer than it did before.
-    pub(super) fn called(&mut self, at: At, system: &str, watch: Watch) -> Result<(), String> {
+    pub(super) fn called(&mut self, at: At, system: &str) -> Result<(), String> {
         let before = self.known.identity.clone();
         if !self.known.identity.answered(system) || self.known.changes == CHANGES_MAX {
             return Ok(());
         }
         self.known.changes += 1;
         let changed = identity::changed(&self.script.recipe, &before, &self.known.identity);
-        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen), watch))
+        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 
     /// Writes down what the server's container is: all of it at first, later what changed.
-    pub(super) fn contained(&mut self, at: At, now: Contained, watch: Watch) -> Result<(), String> {
+    pub(super) fn contained(&mut self, at: At, now: Contained) -> Result<(), String> {
         let recipe = &self.script.recipe;
         let seen = match &self.known.contained {
             None => identity::of_container(recipe, &now),
@@ -128,7 +127,7 @@ impl<W: World> Shell<W> {
         let secrets = self.script.secrets.clone();
         seen.into_iter().try_for_each(|seen| {
             let seen = identity::without_secrets(seen, &secrets);
-            self.record(at, Fact::Seen(seen), watch)
+            self.record(at, Fact::Seen(seen))
         })
     }
 }

@@ -40,8 +40,8 @@ pub struct Bells {
 struct Gone;
 
 /// Looks until the run drains; then once more, so that nothing up to its end is missing.
-pub async fn watch<S: Sensor>(
-    sensor: S,
+pub async fn watch(
+    sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
     bells: Bells,
@@ -64,8 +64,8 @@ pub async fn watch<S: Sensor>(
     let _ = watching.go_on(&bells).await;
 }
 
-struct Watching<S: Sensor> {
-    sensor: S,
+struct Watching {
+    sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
     fold: Fold,
@@ -80,7 +80,7 @@ struct Watching<S: Sensor> {
     alarmed: Option<At>,
 }
 
-impl<S: Sensor> Watching<S> {
+impl Watching {
     async fn go_on(&mut self, bells: &Bells) -> Result<(), Gone> {
         loop {
             let alarmed = self.alarmed;

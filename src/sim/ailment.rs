@@ -1,6 +1,7 @@
 //! What can be wrong with the simulated server, in words that people write:
 //! `NAME[=VALUE][@WHEN]`. WHEN counts from the start of load.
 
+pub mod outlook;
 mod read;
 mod value;
 

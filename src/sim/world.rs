@@ -10,7 +10,6 @@ pub mod sign;
 pub mod target;
 pub mod wire;
 
-pub use boxes::BoxSensor;
 pub use desk::{Desk, Served, Ticket};
 pub use host::{Disk, Host};
 pub use sign::{Sign, Signs, signs};

@@ -3,6 +3,7 @@
 //! ways, since each alone is blind: events (who did it), `inspect` (what was
 //! missed), and its log.
 
+pub mod digest;
 pub mod event;
 mod events;
 pub mod follow;

@@ -9,7 +9,7 @@ use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact};
 use crate::series::Series;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Contained, News, Target, TargetOrder};
+use crate::world::{Contained, LocalFuture, News, Target, TargetOrder};
 
 /// News that a target may have told and the run has not taken; bounds memory. A target that
 /// is not heard waits, and so does the server's log.
@@ -38,12 +38,14 @@ pub struct Started {
 pub type Left = Option<String>;
 
 impl Target for Handle {
-    async fn news(&mut self) -> News {
-        match self.news.recv().await {
-            Some(news) => news,
-            // Its task is over: nothing more will become of it.
-            None => std::future::pending().await,
-        }
+    fn news(&mut self) -> LocalFuture<'_, News> {
+        Box::pin(async {
+            match self.news.recv().await {
+                Some(news) => news,
+                // Its task is over: nothing more will become of it.
+                None => std::future::pending().await,
+            }
+        })
     }
 
     fn order(&mut self, order: TargetOrder, action: u64) {

@@ -5,6 +5,7 @@
 use std::io;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
@@ -72,7 +73,7 @@ impl Answer {
 }
 
 impl Program {
-    /// Runs it to its end, at most so long; then it is killed.
+    /// Runs it to its end, at most so long; then it is killed with all that it started.
     pub async fn ask(
         &self,
         timeline: &Timeline,
@@ -83,11 +84,13 @@ impl Program {
             io::ErrorKind::NotFound => NoAnswer::NoProgram,
             _ => NoAnswer::Broke(why.to_string()),
         })?;
-        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (group, out, err) = (child.id(), child.stdout.take(), child.stderr.take());
         let all = async { tokio::join!(read(out), read(err), child.wait()) };
         let deadline = At(timeline.now().0.saturating_add(limit_us));
-        let (out, err, status) =
-            timeline.before(deadline, all).await.ok_or(NoAnswer::TooLate(limit_us))?;
+        let Some((out, err, status)) = timeline.before(deadline, all).await else {
+            end(group);
+            return Err(NoAnswer::TooLate(limit_us));
+        };
         let status = status.map_err(|why| NoAnswer::Broke(why.to_string()))?;
         Ok(Answer { code: status.code(), out, err })
     }
@@ -106,6 +109,15 @@ impl Program {
     }
 }
 
+/// Ends a group of processes: the leader may be a script around the one that hangs.
+fn end(group: Option<u32>) {
+    let group = group.and_then(|id| Pid::from_raw(id.cast_signed()));
+    if let Some(group) = group {
+        // A group that ended by itself just now is what was wanted.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
 /// Reads a pipe to its end.
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut pipe) = pipe else { return String::new() };
@@ -114,4 +126,38 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let _ = (&mut pipe).take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await;
     let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_program_that_hangs_has_started_ends_with_it() {
+        let timeline = Timeline::start();
+        // A pipe without a reader would end it too; a file does not.
+        let words = ["-c", "sleep 600 >/dev/null 2>&1 & echo $! >&2; wait"];
+        let shell = Program("sh".to_owned());
+        let mut child = shell.follow(&words).expect("started");
+        let mut line = [0; 16];
+        let read = child.stderr.as_mut().expect("a pipe").read(&mut line).await.expect("its id");
+        let id = String::from_utf8_lossy(&line[..read]).trim().parse().expect("a number");
+        end(child.id());
+        let _ = child.wait().await;
+        // Whoever inherited it takes its end a moment later.
+        let gone = async {
+            while is_alive(id) {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(timeline.before(At(20_000_000), gone).await, Some(()));
+        let late = shell.ask(&timeline, &words, 1).await;
+        assert_eq!(late, Err(NoAnswer::TooLate(1)));
+    }
+
+    /// Whether a process runs; one that ended and was not yet taken note of does not.
+    fn is_alive(id: i32) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul::command::compare::{floor_of, sides as compare_sides};
-use longhaul::command::drive::{Again, Went, Wish as Drive};
-use longhaul::command::{Asked, rehearse};
+use longhaul::command::drive::{DriveOptions, NoRun};
+use longhaul::command::{Inputs, rehearse};
 use longhaul::compare::{Comparison, Floor, Wish};
 use longhaul::error::Mistake;
 use longhaul::fact::Entry;
@@ -77,11 +77,10 @@ impl House {
     /// The record's recipe under Spark Arena's profile, on the simulator.
     pub fn replay(&self, name: &str) -> PathBuf {
         let folder = self.0.join(name);
-        let asked =
-            Asked { scenario: Some("spark_arena_v2".to_owned()), seed: 1, ..Asked::default() };
+        let scenario = Some("spark_arena_v2".to_owned());
+        let inputs = Inputs { scenario, seed: 1, ..Inputs::default() };
         let output = Some(folder.clone());
-        let again = Again { verb: "rehearse", flags: Vec::new() };
-        went(&Drive { asked, output, quiet: true, again, ..Drive::default() }, folder)
+        played(DriveOptions { inputs, output, quiet: true, ..DriveOptions::default() })
     }
 
     /// A published table.
@@ -103,29 +102,28 @@ impl House {
         ailments: &[&str],
     ) -> PathBuf {
         let folder = self.0.join(format!("{name}-{server_seed}"));
-        let wish = Drive {
-            asked: Asked {
+        let options = DriveOptions {
+            inputs: Inputs {
                 scenario: Some(self.file("scenario.yaml", SCENARIO)),
                 profile: Some(self.file(&format!("machine-{factor}.yaml"), &profile(factor))),
                 seed,
-                ..Asked::default()
+                ..Inputs::default()
             },
             server_seed: Some(server_seed),
             ailments: ailments.iter().map(|text| (*text).to_owned()).collect(),
-            output: Some(folder.clone()),
+            output: Some(folder),
             quiet: true,
-            again: Again { verb: "rehearse", flags: Vec::new() },
-            ..Drive::default()
+            ..DriveOptions::default()
         };
-        went(&wish, folder)
+        played(options)
     }
 }
 
-fn went(wish: &Drive, folder: PathBuf) -> PathBuf {
-    match rehearse::play(wish, channel().1, &mut Nobody) {
-        Went::Folder(..) => folder,
-        Went::Mistake(wrong) => panic!("{wrong}"),
-        Went::Interrupted => panic!("interrupted"),
+fn played(options: DriveOptions) -> PathBuf {
+    match rehearse::play(options, channel().1, &mut Nobody) {
+        Ok(driven) => driven.folder,
+        Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
+        Err(NoRun::Interrupted) => panic!("interrupted"),
     }
 }
 

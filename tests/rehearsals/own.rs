@@ -55,7 +55,7 @@ fn a_disk_that_is_slow_for_a_while_costs_no_row() {
 #[test]
 fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_written() {
     let play = ailing(&["slow_disk@10m"]);
-    let words = play.went.as_ref().unwrap_err();
+    let words = play.closed.as_ref().unwrap_err();
     assert!(words.contains("rows are lost"), "{words}");
     assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
     let seen = play.analysis().calendar.end(0).seconds() - play.began();
@@ -67,7 +67,7 @@ fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_w
 fn a_journal_whose_queue_is_full_ends_the_run_at_once() {
     let day = HALF_AN_HOUR.replace("duration: 30m", "duration: 12h");
     let play = Script::new(&day, &["slow_disk@10m"]).play();
-    let words = play.went.as_ref().unwrap_err();
+    let words = play.closed.as_ref().unwrap_err();
     assert!(words.contains("too slow"), "{words}");
     let last = play.entries.last().unwrap().at.seconds();
     assert!(last < 4.0 * 3600.0, "{last}: it did not go on for twelve hours");

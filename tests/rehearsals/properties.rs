@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use longhaul::analysis::{Fold, Pass1};
-use longhaul::command::{Format, report};
+use longhaul::command::drive::DriveOptions;
+use longhaul::command::{Format, Inputs, rehearse, report};
 use longhaul::exit::Exit;
 use longhaul::fact::row::{File, file_of};
 use longhaul::fact::{Entry, Fact};
 use longhaul::journal::reader;
 use longhaul::plan::{Bounds, Plan};
+use longhaul::run::Watcher;
 use longhaul::run::conductor::{Conductor, Order};
+use longhaul::run::load::Progress;
+use longhaul::run::stop::channel;
 use longhaul::spec::{Source, scenario};
+use longhaul::unit::At;
 
 use crate::stage::{HALF_AN_HOUR, Played, Scratch, Script, ailing};
 
@@ -110,6 +115,49 @@ fn what_is_read_again_is_what_happened_and_means_the_same() {
     let mut fold = Fold::new(&play.judged.asked, first.finish());
     play.entries.iter().for_each(|entry| fold.take(entry));
     assert_eq!(&fold.finish(), play.analysis());
+}
+
+/// A run is judged at its end with what it knows of itself, later from its folder alone.
+#[test]
+fn the_end_of_a_run_tells_what_its_folder_tells() {
+    for script in [
+        Script::new(&a_minute(), &[]),
+        a_minute_with_a_crash(),
+        open_with_a_crash("poisson"),
+        Script::new(&a_minute(), &["start_fails"]),
+    ] {
+        let play = script.play();
+        let at_the_end = report::judge_as(play.asked.clone(), &play.folder).unwrap();
+        let later = report::judge_over_time(&play.folder).unwrap();
+        assert_eq!(at_the_end.asked, later.asked);
+        for format in
+            [Format::Json, Format::Terminal { wide: false }, Format::Terminal { wide: true }]
+        {
+            assert_eq!(report::text(&at_the_end, format), report::text(&later, format));
+        }
+    }
+}
+
+#[test]
+fn the_line_that_does_a_run_again_is_read_back_by_a_shell() {
+    let scratch = Scratch::new();
+    let scenario = scratch.file("it's one.yaml", &twenty_seconds());
+    let inputs = Inputs { scenario: Some(scenario.clone()), seed: 7, ..Inputs::default() };
+    let output = Some(scratch.path("run"));
+    let options = DriveOptions { inputs, output, ..DriveOptions::default() };
+    let driven = rehearse::play(options, channel().1, &mut Nobody).ok().unwrap();
+    let again = reader::read_manifest(&driven.folder).unwrap().again;
+    let words = shlex::split(&again).unwrap();
+    assert_eq!(words, ["longhaul", "rehearse", "--scenario", &scenario, "--seed", "7"], "{again}");
+}
+
+/// Looks on, and keeps nothing.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn entry(&mut self, _: &Entry) {}
+
+    fn tick(&mut self, _: At, _: &Progress) {}
 }
 
 #[test]

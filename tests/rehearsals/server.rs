@@ -75,7 +75,7 @@ fn a_server_that_stays_down_ends_the_run_and_never_in_a_pass() {
     let patient = HALF_AN_HOUR.replace("away: 20m", "away: 45m");
     let play = Script::new(&patient, &["crash@10m"]).play();
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert_eq!(play.went.as_ref().unwrap().because, ClosedBecause::OutOfTime);
+    assert_eq!(play.closed.as_ref().unwrap().because, ClosedBecause::OutOfTime);
     assert_eq!(play.incident().until, None);
 }
 
@@ -83,7 +83,7 @@ fn a_server_that_stays_down_ends_the_run_and_never_in_a_pass() {
 fn a_server_that_stays_down_longer_than_the_scenario_allows_ends_the_run_as_fail() {
     let play = ailing(&["crash@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert_eq!(play.went.as_ref().unwrap().because, ClosedBecause::Away);
+    assert_eq!(play.closed.as_ref().unwrap().because, ClosedBecause::Away);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_leak_that_plateaus_takes_its_memory_and_kills_nobody() {
 fn a_server_that_never_starts_is_waited_for_and_then_nothing_was_proven() {
     let play = ailing(&["start_fails"]);
     assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
-    let closed = play.went.as_ref().unwrap();
+    let closed = play.closed.as_ref().unwrap();
     assert_eq!(closed.because, ClosedBecause::NeverAnswered);
     let words = "ValueError: No available memory for the cache blocks";
     assert!(closed.note.contains(words), "the log says why: {}", closed.note);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longhaul::analysis::Analysis;
-use longhaul::command::drive::{Again, Went, Wish};
+use longhaul::analysis::{Analysis, Asked};
+use longhaul::command::drive::{DriveOptions, Driven, NoRun};
 use longhaul::command::report::{Judged, judge};
-use longhaul::command::{Asked, rehearse};
+use longhaul::command::{Inputs, rehearse};
 use longhaul::exit::Exit;
 use longhaul::fact::{Closed, Ended, Entry, Fact, Load, Phase, Reading, Request, Source};
 use longhaul::incident::{Incident, Kind};
@@ -110,24 +110,24 @@ impl Script {
         let scenario = scratch.file("scenario.yaml", &self.scenario);
         let recipe = self.recipe.as_ref().map(|text| scratch.file("recipe.yaml", text));
         let folder = scratch.path(name);
-        let wish = Wish {
-            asked: Asked { recipe, scenario: Some(scenario), seed: self.seed, ..Asked::default() },
+        let (scenario, seed) = (Some(scenario), self.seed);
+        let options = DriveOptions {
+            inputs: Inputs { recipe, scenario, seed, ..Inputs::default() },
             ailments: self.ailments.clone(),
             output: Some(folder.clone()),
-            again: Again { verb: "rehearse", flags: Vec::new() },
-            ..Wish::default()
+            ..DriveOptions::default()
         };
         let (stopper, stop) = channel();
         let interrupt_after = self.interrupt_after;
         let mut seen = Seen { stopper, interrupt_after, entries: Vec::new(), orders: Vec::new() };
-        match rehearse::play(&wish, stop, &mut seen) {
-            Went::Folder(_, went) => {
+        match rehearse::play(options, stop, &mut seen) {
+            Ok(Driven { asked, closed, .. }) => {
                 let judged = judge(&folder).unwrap_or_else(|wrong| panic!("{wrong}"));
                 let Seen { entries, orders, .. } = seen;
-                Played { judged, entries, orders, went, folder, _scratch: scratch }
+                Played { judged, asked, entries, orders, closed, folder, _scratch: scratch }
             }
-            Went::Mistake(wrong) => panic!("{wrong}"),
-            Went::Interrupted => panic!("interrupted before it began"),
+            Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
+            Err(NoRun::Interrupted) => panic!("interrupted before it began"),
         }
     }
 }
@@ -167,7 +167,9 @@ pub struct Played {
     pub entries: Vec<Entry>,
     /// With the number of entries that there were before each.
     pub orders: Vec<(usize, At, Order)>,
-    pub went: Result<Closed, String>,
+    /// What was asked, as the run knew it.
+    pub asked: Asked,
+    pub closed: Result<Closed, String>,
     pub folder: PathBuf,
     _scratch: Rc<Scratch>,
 }

@@ -1,27 +1,15 @@
 //! `longhaul recipe check`: how reproducible a recipe is, as a table and for
 //! programs. What is found is said by `spec::recipe::pins`.
 
-use std::fmt::Write;
-
-use serde_json::{Value, json};
-
-use crate::command::{finish, indented, mistake};
-use crate::error::Mistake;
-use crate::escape::one_line;
-use crate::exit::Exit;
-use crate::report::layout;
-use crate::spec::recipe::Reading;
-use crate::spec::recipe::pins::{Finding, Grade, Pins, pins};
-use crate::spec::recipe::submission::Submission;
-
 use super::{Wish, reading};
 use crate::command::inputs::submission;
-
-/// Version of the JSON: keys may be added, never renamed.
-const SCHEMA: u32 = 1;
-
-/// Bounds a reason in the table.
-const WHY_CHARS_MAX: usize = 120;
+use crate::command::{finish, mistake};
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::report::recipe::check as told;
+use crate::spec::recipe::Reading;
+use crate::spec::recipe::pins::pins;
+use crate::spec::recipe::submission::Submission;
 
 /// How it is told, and when it fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,9 +26,9 @@ pub fn check(wish: &Wish, manner: Manner) -> Exit {
         Ok((reading, submission)) => {
             let pins = pins(&reading, submission.as_ref());
             let text = if manner.json {
-                as_json(&reading, submission.as_ref(), &pins)
+                told::json(&reading, submission.as_ref(), &pins)
             } else {
-                as_text(&reading, submission.as_ref(), &pins)
+                told::text(&reading, submission.as_ref(), &pins)
             };
             let fails = manner.strict && pins.floating() > 0;
             finish(&text, if fails { Exit::Fail } else { Exit::Pass })
@@ -51,113 +39,4 @@ pub fn check(wish: &Wish, manner: Manner) -> Exit {
 
 fn checked(wish: &Wish) -> Result<(Reading, Option<Submission>), Mistake> {
     Ok((reading(wish)?, submission(&wish.recipe)?))
-}
-
-/// Bounds the table: a stranger's recipe may name as many mods as its size lets it.
-const FINDINGS_MAX: usize = 60;
-
-fn as_text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
-    let mut out = head(reading, pins);
-    let mut rows = vec![["how", "what", "line", "why"].map(str::to_owned).to_vec()];
-    let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
-    rows.extend(shown.iter().map(|finding| row(reading, finding)));
-    out.push('\n');
-    out += &(layout::table(&rows, rows[0].len()).join("\n") + "\n");
-    if shown.len() < pins.findings.len() {
-        let _ = writeln!(out, "  and {} more: --format json", pins.findings.len() - shown.len());
-    }
-    let tries: Vec<String> = shown
-        .iter()
-        .filter_map(|finding| {
-            let hint = finding.hint.as_deref()?;
-            Some(indented(&one_line(&format!("{}: {hint}", finding.what), 400), 2))
-        })
-        .collect();
-    if !tries.is_empty() {
-        let _ = write!(out, "\ntry\n{}", tries.concat());
-    }
-    if let Some(submission) = submission {
-        out += &super::show::submission(submission);
-    }
-    let notes: Vec<String> =
-        reading.recipe.warnings.iter().map(|note| indented(&one_line(note, 400), 2)).collect();
-    if !notes.is_empty() {
-        let _ = write!(out, "\nnotes\n{}", notes.concat());
-    }
-    out
-}
-
-/// The grade of the container, and how much else counts.
-fn head(reading: &Reading, pins: &Pins) -> String {
-    let counts = [
-        (pins.floating(), "floats", "float"),
-        (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
-        (pins.count(|grade| grade == Grade::Conflict), "conflict", "conflicts"),
-        (pins.count(|grade| grade == Grade::Unknown), "unknown", "unknown"),
-    ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more }))
-        .collect();
-    let counts = if counts.is_empty() { "nothing floats".to_owned() } else { counts.join(", ") };
-    let name = one_line(&reading.recipe.source.name, 80);
-    format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase())
-}
-
-fn row(reading: &Reading, finding: &Finding) -> Vec<String> {
-    let line = finding.place.as_ref().map_or_else(
-        || layout::NONE.to_owned(),
-        |place| {
-            let is_own = place.file == reading.recipe.source.origin;
-            if is_own { place.line.to_string() } else { one_line(&place.to_string(), 60) }
-        },
-    );
-    vec![
-        finding.grade.word().to_owned(),
-        one_line(&finding.what, 40),
-        line,
-        one_line(&finding.why, WHY_CHARS_MAX),
-    ]
-}
-
-fn as_json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
-    let findings: Vec<Value> = pins
-        .findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "what": finding.what,
-                "grade": finding.grade.word(),
-                "floats": finding.grade.floats(),
-                "file": finding.place.as_ref().map(|place| &place.file),
-                "line": finding.place.as_ref().map(|place| place.line),
-                "why": finding.why,
-                "try": finding.hint,
-            })
-        })
-        .collect();
-    let told = |pairs: &[(String, String)]| -> serde_json::Map<String, Value> {
-        pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
-    };
-    let submission = submission.map(|submission| {
-        json!({
-            "container_pinned": submission.pinned,
-            "versions": told(&submission.versions),
-            "told": told(&submission.told),
-            "has_results": submission.has_results,
-        })
-    });
-    let whole = json!({
-        "schema": SCHEMA,
-        "recipe": reading.recipe.source.name,
-        "origin": reading.recipe.source.origin,
-        "container": reading.recipe.container,
-        "grade": pins.grade.word(),
-        "floating": pins.floating(),
-        "findings": findings,
-        "submission": submission,
-        "warnings": reading.recipe.warnings,
-    });
-    format!("{whole:#}\n")
 }

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::engine::{self, Known};
-use crate::command::inputs::{Found, Reach, index_source, recipe_source, submission};
-use crate::command::{finish, mistake, tell};
+use crate::command::inputs::{Found, index_source, recipe_source, submission};
+use crate::command::{finish, mistake, runtime, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
+use crate::http::reference::Reach;
 use crate::spec::field::shown;
 use crate::spec::recipe::pin::Named;
 use crate::spec::recipe::{Reading, Wishes, builds, pin, read_as};
+use crate::target::container::digest::{self, Known};
+use crate::timeline::Timeline;
 
 /// An image's name by digest, and who knew it.
 type Learned = (String, String);
@@ -155,7 +157,9 @@ fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
             None => unknown.push("its submission names no digest".to_owned()),
         }
     }
-    match engine::digest(wish.engine.as_deref(), image) {
+    let timeline = Timeline::start();
+    let asked = digest::digest(&timeline, wish.engine.as_deref(), image);
+    match runtime()?.block_on(asked) {
         Known::Digest { digest, program } => {
             Ok((pin::by_digest(image, &digest), format!("{program} image inspect")))
         }

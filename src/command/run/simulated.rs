@@ -6,44 +6,37 @@ use std::rc::Rc;
 use std::sync::PoisonError;
 
 use crate::command::drive::Specs;
-use crate::command::sim::{ailments, no_profile};
+use crate::command::sim::no_profile;
 use crate::error::Mistake;
 use crate::serve::sim::{self, Handle, Order};
-use crate::sim::Setup;
-use crate::sim::world::{BoxSensor, Signs, SimTarget, signs};
+use crate::sim::world::{Signs, SimTarget, boxes, signs};
 use crate::timeline::Timeline;
+use crate::world::Sensor;
 
 /// A simulated server on a thread of its own.
 pub struct Simulated {
     handle: Handle,
-    planned_us: Option<u64>,
+    load_us: Option<u64>,
     refuses: bool,
     /// What becomes of it, until somebody follows it.
     signs: RefCell<Option<Signs>>,
 }
 
 impl Simulated {
-    /// Starts it on a free port. `planned_us` is how long the load is planned to last.
+    /// Starts it on a free port.
     ///
     /// # Errors
-    /// An ailment that there is not, or no machine to simulate.
-    pub fn start(
-        texts: &[String],
-        seed: u64,
-        specs: &Specs,
-        planned_us: Option<u64>,
-    ) -> Result<Simulated, Mistake> {
-        let ailments = ailments(texts)?;
-        let (Some(recipe), Some(profile)) = (&specs.recipe, &specs.profile) else {
-            return Err(no_profile());
-        };
-        let setup = Setup::of(recipe, profile);
+    /// No machine to simulate.
+    pub fn start(specs: &Specs) -> Result<Simulated, Mistake> {
+        let setup = specs.setup().ok_or_else(no_profile)?;
         let refuses = setup.refuses;
-        let order = Order { setup, seed, ailments };
+        let seed = specs.options.server_seed();
+        let order = Order { setup, seed, ailments: specs.ailments.clone() };
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (tell, signs) = signs();
         let handle = sim::spawn(bind, order, tell)?;
-        Ok(Simulated { handle, planned_us, refuses, signs: RefCell::new(Some(signs)) })
+        let (load_us, signs) = (specs.load_us, RefCell::new(Some(signs)));
+        Ok(Simulated { handle, load_us, refuses, signs })
     }
 
     /// Whether it never comes up, by what the recipe asks of it.
@@ -58,21 +51,21 @@ impl Simulated {
 
     /// The server as a target, its signs on the run's own clock.
     pub fn target(&self, ours: Timeline) -> SimTarget {
-        // Who comes second finds the way closed, and a server of which nothing is heard.
+        // The second to ask finds the way closed, and a server of which nothing is heard.
         let signs = self.signs.take().unwrap_or_else(|| signs().1);
         let give = Box::new(self.handle.orders());
         SimTarget::new(signs, ours, give).stamped_by(self.handle.timeline())
     }
 
     /// What looks at the box that it stands in.
-    pub fn boxes(&self) -> Vec<BoxSensor> {
+    pub fn sensors(&self) -> Vec<Box<dyn Sensor>> {
         let shared = self.handle.shared_view();
         let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        BoxSensor::all(&(Rc::new(look) as Rc<_>))
+        boxes::sensors(&(Rc::new(look) as Rc<_>))
     }
 
     /// Tells it that the load began.
     pub fn load_began(&self) {
-        self.handle.load_began(self.planned_us);
+        self.handle.load_began(self.load_us);
     }
 }

@@ -13,6 +13,7 @@ use super::arms::Arm;
 use super::{Sweep, Wish};
 use crate::digest::sha256;
 use crate::error::Mistake;
+use crate::escape::quoted;
 use crate::sweep::Turn;
 
 /// The manifest's name.
@@ -131,16 +132,16 @@ fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
 
 fn paper(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<Paper, Mistake> {
     let drive = &wish.run.drive;
-    let scenario = drive.asked.scenario(super::SCENARIO)?;
+    let scenario = drive.inputs.scenario(super::SCENARIO)?;
     let profile =
-        if wish.simulates() { drive.asked.profile(Some(&arms[0].reading.recipe))? } else { None };
+        if wish.simulates() { drive.inputs.profile(Some(&arms[0].reading.recipe))? } else { None };
     let asked = json!({
         "how": wish.how(),
-        "flags": wish.run.boxed.again(),
+        "flags": wish.run.target.again(),
         "scenario": scenario.source.name,
         "scenario_sha256": sha256(scenario.source.text.as_bytes()),
-        "overrides": drive.asked.overrides,
-        "seed": drive.asked.seed,
+        "overrides": drive.inputs.overrides,
+        "seed": drive.inputs.seed,
         "profile_sha256": profile.map(|profile| sha256(profile.source.text.as_bytes())),
         "ailments": drive.ailments,
         "model": drive.model,
@@ -193,10 +194,7 @@ fn again_in(folder: &Path, wish: &Wish) -> String {
     if wish.run.drive.output.is_none() {
         words.extend(["-o".to_owned(), folder.display().to_string()]);
     }
-    let plain =
-        |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=@%".contains(c));
-    let quoted = |word: String| if plain(&word) { word } else { format!("'{word}'") };
-    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 impl Sweep {

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use super::{Sweep, outcomes};
-use crate::command::drive::{self, Went};
-use crate::command::report::{self, judge};
-use crate::command::{rehearse, run, tell};
+use crate::command::drive::{Driven, NoRun};
+use crate::command::rehearse;
+use crate::command::report::{self, Judged};
+use crate::command::run::{self, RunOptions};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::ClosedBecause;
@@ -47,42 +48,41 @@ pub enum Ended {
 /// # Errors
 /// The user's mistake: it could not even be tried.
 pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
-    let wish = wish(sweep, turn);
-    let went = if sweep.wish.rehearse { rehearse::went(&wish.drive) } else { run::went(wish) };
-    let folder = match went {
-        Went::Mistake(wrong) => {
+    let options = options(sweep, turn);
+    let driven =
+        if sweep.wish.rehearse { rehearse::driven(options.drive) } else { run::driven(options) };
+    let Driven { folder, asked, closed } = match driven {
+        Ok(driven) => driven,
+        Err(NoRun::Interrupted) => return Ok(Ended::Interrupted),
+        Err(NoRun::Mistake(wrong)) => {
             return Err(wrong.of(&format!("the arm `{}`", sweep.arms[turn.arm].shown())));
         }
-        Went::Interrupted => return Ok(Ended::Interrupted),
-        Went::Folder(_, Err(why)) => return Ok(Ended::Fault(why)),
-        Went::Folder(folder, Ok(_)) => folder,
     };
-    let judged = judge(&folder)?;
-    let json = report::verdict_json(&judged);
-    if let Err(why) = std::fs::write(folder.join("verdict.json"), json) {
-        tell(&format!("warning: verdict.json could not be written: {why}"));
+    if let Err(why) = closed {
+        return Ok(Ended::Fault(why));
     }
-    Ok(match look(sweep, turn)? {
+    let judged = report::judge_as(asked, &folder)?;
+    report::keep(&judged, &folder);
+    Ok(match found(turn, folder, &judged) {
         Some(run) => Ended::Run(Box::new(run)),
         None => Ended::Interrupted,
     })
 }
 
-/// What one start is asked.
-fn wish(sweep: &Sweep, turn: Turn) -> run::Wish {
+/// The options of one start.
+fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     let arm = &sweep.arms[turn.arm];
-    let mut wish = sweep.wish.run.clone();
-    let drive = &mut wish.drive;
-    drive.asked.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
+    let mut options = sweep.wish.run.clone();
+    let drive = &mut options.drive;
+    drive.inputs.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
     drive.output = Some(sweep.run_folder(turn));
     drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
     drive.sweep = Some(manifest::Sweep { arm: arm.name.clone(), start: turn.start });
     // Every start is another server, under the same load.
     let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
-    let seed = Rng::at(drive.asked.seed, &address).below(1 << 32);
+    let seed = Rng::at(drive.inputs.seed, &address).below(1 << 32);
     drive.server_seed = sweep.wish.simulates().then_some(seed);
-    drive.again = drive::Again { verb: "rehearse", flags: Vec::new() };
-    wish
+    options
 }
 
 /// A run that is done, as its folder tells; nothing where it was never begun, or broken off.
@@ -101,27 +101,27 @@ pub fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
         .at(folder.display().to_string())
         .hint("move it elsewhere; the start is made anew"));
     }
-    Ok(found(turn, folder))
+    let judged = report::judge(&folder).ok();
+    Ok(judged.and_then(|judged| found(turn, folder, &judged)))
 }
 
 /// In what a run is not the one of a turn.
 fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
-    let asked = &sweep.wish.run.drive.asked;
+    let inputs = &sweep.wish.run.drive.inputs;
     let own = manifest::Sweep { arm: arm.name.clone(), start: turn.start };
-    let overrides = serde_json::to_value(&asked.overrides).unwrap_or_default();
+    let overrides = serde_json::to_value(&inputs.overrides).unwrap_or_default();
     let parts = [
         ("another arm or start", manifest.sweep.as_ref() == Some(&own)),
         ("another recipe", manifest.recipe.sha256 == sha256(arm.text().as_bytes())),
         ("another scenario", manifest.scenario.sha256 == sweep.scenario_sha256),
         ("another length, depths or load", manifest.overrides == overrides),
-        ("another seed", manifest.seed == asked.seed),
+        ("another seed", manifest.seed == inputs.seed),
     ];
     parts.into_iter().find(|(_, is_own)| !is_own).map(|(what, _)| what)
 }
 
-fn found(turn: Turn, folder: PathBuf) -> Option<Run> {
-    let judged = judge(&folder).ok()?;
+fn found(turn: Turn, folder: PathBuf, judged: &Judged) -> Option<Run> {
     let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
     let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;
     let outcome = match closed.because {

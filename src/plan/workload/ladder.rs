@@ -14,15 +14,9 @@ pub const NAME: &str = "ladder";
 /// What stands in for a prompt where a context is only loaded; some servers refuse an empty one.
 const NO_PROMPT: &str = ".";
 
-/// Lays out one lap of a ladder. What the server cannot take is left out and noted where the
-/// ladder has a cap, and a mistake otherwise.
-pub fn rounds(
-    ladder: &Ladder,
-    bounds: Bounds,
-    scenario: &Scenario,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Round>, Mistake> {
-    let depths = depths(ladder, bounds, scenario, notes)?;
+/// Lays out one lap of a ladder, for a server that takes all of it.
+pub fn rounds(ladder: &Ladder) -> Vec<Round> {
+    let depths = &ladder.depths;
     let order: Vec<(u64, Load)> = match &ladder.schedule {
         Some(schedule) => schedule
             .iter()
@@ -37,7 +31,7 @@ pub fn rounds(
             rounds.extend(visit(ladder, depth, load));
         }
     }
-    Ok(rounds)
+    rounds
 }
 
 /// The rounds that one visit to a cell takes.
@@ -64,7 +58,12 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
     }
 }
 
-fn depths(
+/// The depths that a server takes. What it cannot take is left out and noted where the ladder has
+/// a cap, and a mistake otherwise.
+///
+/// # Errors
+/// A depth beyond the server, in a ladder without a cap.
+pub fn depths(
     ladder: &Ladder,
     bounds: Bounds,
     scenario: &Scenario,

@@ -8,7 +8,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::fact::{Said, Severity, Source};
 use crate::series::MEM_FREE;
-use crate::world::Sample;
+use crate::world::{LocalFuture, Sample};
 
 const SECOND: u64 = 1_000_000;
 
@@ -32,10 +32,11 @@ impl Sensor for Counting {
         self.cadence_us
     }
 
-    async fn look(&mut self) -> Result<Look, String> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
         self.looks += 1;
         let said = self.said.borrow_mut().drain(..).map(|said| (At(7), said)).collect();
-        Ok(Look { samples: vec![Sample::one(&MEM_FREE, self.looks as f64)], said })
+        let samples = vec![Sample::one(&MEM_FREE, self.looks as f64)];
+        Box::pin(std::future::ready(Ok(Look { samples, said })))
     }
 }
 
@@ -46,7 +47,7 @@ async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> 
     let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
     let said = Rc::default();
     let local = LocalSet::new();
-    let sensor = Counting { cadence_us, looks: 0, said };
+    let sensor = Box::new(Counting { cadence_us, looks: 0, said });
     local.spawn_local(watch(sensor, timeline, facts, bells.clone()));
     local
         .run_until(async {
@@ -106,7 +107,7 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
         line: "y".into(),
     };
     let said = Rc::new(RefCell::new(VecDeque::new()));
-    let sensor = Counting { cadence_us: SECOND, looks: 0, said: said.clone() };
+    let sensor = Box::new(Counting { cadence_us: SECOND, looks: 0, said: said.clone() });
     let local = LocalSet::new();
     local.spawn_local(watch(sensor, timeline, facts, bells));
     local.run_until(timeline.until(At(SECOND / 2))).await;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::fact::Source;
 use crate::series::{MEM_AVAILABLE, OOM_KILLS};
 use crate::sim::BoxView;
-use crate::world::{self, Sample, Sensor};
+use crate::world::{self, LocalFuture, Sample, Sensor};
 
 /// How often it looks, microseconds.
 const CADENCE_US: u64 = 1_000_000;
@@ -23,17 +23,27 @@ enum What {
 }
 
 /// Looks at one thing of the box.
-pub struct BoxSensor {
+struct BoxSensor {
     what: What,
     look: Look,
 }
 
+/// Sensors of everything that there is to look at.
+pub fn sensors(look: &Look) -> Vec<Box<dyn Sensor>> {
+    let sensor = |what| Box::new(BoxSensor { what, look: look.clone() }) as Box<dyn Sensor>;
+    [What::OomKills, What::MemAvailable].map(sensor).into()
+}
+
 impl BoxSensor {
-    /// Everything that there is to look at.
-    pub fn all(look: &Look) -> Vec<BoxSensor> {
-        [What::OomKills, What::MemAvailable]
-            .map(|what| BoxSensor { what, look: look.clone() })
-            .into()
+    fn sample(&self) -> Result<Sample, String> {
+        let view = (self.look)();
+        if !view.reachable {
+            return Err("the box does not answer".to_owned());
+        }
+        Ok(match self.what {
+            What::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
+            What::MemAvailable => Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64),
+        })
     }
 }
 
@@ -56,15 +66,7 @@ impl Sensor for BoxSensor {
         CADENCE_US
     }
 
-    async fn look(&mut self) -> Result<world::Look, String> {
-        let view = (self.look)();
-        if !view.reachable {
-            return Err("the box does not answer".to_owned());
-        }
-        let sample = match self.what {
-            What::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
-            What::MemAvailable => Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64),
-        };
-        Ok(vec![sample].into())
+    fn look(&mut self) -> LocalFuture<'_, Result<world::Look, String>> {
+        Box::pin(std::future::ready(self.sample().map(|sample| vec![sample].into())))
     }
 }

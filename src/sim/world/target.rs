@@ -12,7 +12,7 @@ use crate::series::SERVER_LOG;
 use crate::sim::Exit;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{News, Target, TargetOrder};
+use crate::world::{LocalFuture, News, Target, TargetOrder};
 
 /// Hands an order, and the number of its action, to the server.
 pub type Give = Box<dyn Fn(TargetOrder, u64)>;
@@ -122,7 +122,17 @@ fn exited(exit: Exit) -> TargetFact {
 }
 
 impl Target for SimTarget {
-    async fn news(&mut self) -> News {
+    fn news(&mut self) -> LocalFuture<'_, News> {
+        Box::pin(self.next())
+    }
+
+    fn order(&mut self, order: TargetOrder, action: u64) {
+        (self.give)(order, action);
+    }
+}
+
+impl SimTarget {
+    async fn next(&mut self) -> News {
         loop {
             if let Some(news) = self.news.pop_front() {
                 return news;
@@ -142,10 +152,6 @@ impl Target for SimTarget {
                 () = std::future::pending() => {}
             }
         }
-    }
-
-    fn order(&mut self, order: TargetOrder, action: u64) {
-        (self.give)(order, action);
     }
 }
 

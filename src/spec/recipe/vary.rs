@@ -18,7 +18,7 @@ use super::render::engine_of;
 use super::{How, Reading, Source, Wishes, docker, read_as};
 use crate::engine::{Engine, flags};
 use crate::error::{Mistake, nearest};
-use crate::escape::one_line;
+use crate::escape::{one_line, quoted};
 use crate::spec::node::python::{Python, coerce, strip};
 
 /// Bounds a value in a message.
@@ -175,7 +175,7 @@ fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, M
         match (change.variable(), change.key.as_str(), &change.value) {
             (Some(name), _, Some(value)) => {
                 // The last one of a name counts.
-                let word = command::quoted(&format!("{name}={value}"));
+                let word = quoted(&format!("{name}={value}"));
                 text.insert_str(image_at.start, &format!("-e {word} "));
             }
             (Some(name), ..) => {

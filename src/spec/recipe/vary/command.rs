@@ -7,6 +7,7 @@ use super::{Change, split, tree};
 use crate::engine::flags::{self, Kind};
 use crate::engine::launch::{Key, Shape};
 use crate::engine::{Engine, llama_cpp, sglang, vllm};
+use crate::escape::quoted;
 use crate::spec::node::python::{Python, coerce, json, strip};
 use crate::spec::recipe::docker;
 
@@ -71,13 +72,6 @@ pub fn changed(engine: Engine, command: &str, change: &Change) -> Result<String,
     let mut whole = command.to_owned();
     whole.replace_range(at..at + inner.len(), edited.trim_end());
     Ok(whole)
-}
-
-/// A word as a shell takes it.
-pub fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty()
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c));
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// All flags of a command line; what follows one that is in no table is taken for its value.

@@ -1,18 +1,17 @@
-//! A server on its way up: what its target says while nothing is driven yet
-//! is kept for the journal, progress is told, and a start that failed is
-//! known the moment that it is said, not when the waiting is over.
+//! The start of a server: what its target says before the load is kept for the
+//! journal, progress is told, and a start that failed is known the moment that
+//! it is said, not when the waiting is over.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::tell;
 use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
 use crate::fact::{Fact, Said, TargetFact, TargetWord};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{News, Target, TargetOrder};
+use crate::world::{LocalFuture, News, Target, TargetOrder};
 
 /// Facts that are kept; a server that says more before its first token is not coming up.
 const FACTS_MAX: usize = 4_096;
@@ -29,8 +28,8 @@ const EXIT_GRACE_US: u64 = 2_000_000;
 const SAID_GRACE_US: u64 = 20_000_000;
 
 /// A target, and what it said before the run took it over.
-pub struct Coming<T: Target> {
-    target: T,
+pub struct Startup {
+    target: Box<dyn Target>,
     timeline: Timeline,
     /// Whether longhaul starts it: then its failure ends the waiting.
     is_ours: bool,
@@ -43,12 +42,19 @@ pub struct Coming<T: Target> {
     said: Option<(bool, String)>,
     /// Why it will not come up, and when that is certain.
     failed: Option<(At, String)>,
+    /// Tells a person how far the start is.
+    tell: fn(&str),
 }
 
-impl<T: Target> Coming<T> {
+impl Startup {
     /// Before anything was heard.
-    pub fn new(target: T, timeline: Timeline, is_ours: bool) -> Coming<T> {
-        Coming {
+    pub fn new(
+        target: Box<dyn Target>,
+        timeline: Timeline,
+        is_ours: bool,
+        tell: fn(&str),
+    ) -> Startup {
+        Startup {
             target,
             timeline,
             is_ours,
@@ -58,6 +64,7 @@ impl<T: Target> Coming<T> {
             contained: None,
             said: None,
             failed: None,
+            tell,
         }
     }
 
@@ -120,7 +127,7 @@ impl<T: Target> Coming<T> {
         let line = one_line(signature::message(&said.line), LINE_CHARS_MAX);
         if let Meaning::Progress(what) = signature.meaning {
             if self.is_ours {
-                tell(&format!("{:>5.0} s  {what}: {line}", at.seconds()));
+                (self.tell)(&format!("{:>5.0} s  {what}: {line}", at.seconds()));
             }
             return;
         }
@@ -176,11 +183,11 @@ impl<T: Target> Coming<T> {
 }
 
 /// From now on it is the run's.
-impl<T: Target> Target for Coming<T> {
-    async fn news(&mut self) -> News {
+impl Target for Startup {
+    fn news(&mut self) -> LocalFuture<'_, News> {
         match self.contained.take() {
-            Some(news) => news,
-            None => self.target.news().await,
+            Some(news) => Box::pin(std::future::ready(news)),
+            None => self.target.news(),
         }
     }
 
@@ -209,19 +216,20 @@ mod tests {
     struct Script(Rc<RefCell<VecDeque<News>>>);
 
     impl Target for Script {
-        async fn news(&mut self) -> News {
+        fn news(&mut self) -> LocalFuture<'_, News> {
             let next = self.0.borrow_mut().pop_front();
             match next {
-                Some(news) => news,
-                None => std::future::pending().await,
+                Some(news) => Box::pin(std::future::ready(news)),
+                None => Box::pin(std::future::pending()),
             }
         }
 
         fn order(&mut self, _: TargetOrder, _: u64) {}
     }
 
-    fn coming(news: Vec<News>, is_ours: bool) -> Coming<Script> {
-        Coming::new(Script(Rc::new(RefCell::new(news.into()))), Timeline::start(), is_ours)
+    fn startup(news: Vec<News>, is_ours: bool) -> Startup {
+        let target = Script(Rc::new(RefCell::new(news.into())));
+        Startup::new(Box::new(target), Timeline::start(), is_ours, |_| {})
     }
 
     fn exited() -> News {
@@ -245,18 +253,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_of_ours_that_ends_is_not_waited_for() {
         let log = News::Log(Bytes::from("one\ntwo\n"));
-        let mut coming = coming(vec![log, said(), exited()], true);
-        let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
+        let mut startup = startup(vec![log, said(), exited()], true);
+        let why = startup.through(std::future::pending::<()>()).await.expect_err("it ended");
         assert!(why.ends_with("; exit code 1 after 7 s"), "{why}");
-        assert_eq!(coming.last_lines(), ["one", "two"]);
-        let (facts, log) = coming.heard_so_far();
+        assert_eq!(startup.last_lines(), ["one", "two"]);
+        let (facts, log) = startup.heard_so_far();
         assert_eq!((facts.len(), log.as_ref()), (2, b"one\ntwo\n".as_ref()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_start_that_the_log_calls_failed_ends_the_waiting_without_an_exit() {
-        let mut coming = coming(vec![said()], true);
-        assert!(coming.through(std::future::pending::<()>()).await.is_err());
+        let mut startup = startup(vec![said()], true);
+        assert!(startup.through(std::future::pending::<()>()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,8 +290,8 @@ mod tests {
             line("start_failed", "EngineCore failed to start."),
             exited(),
         ];
-        let mut coming = coming(news, true);
-        let why = coming.through(std::future::pending::<()>()).await.expect_err("it ended");
+        let mut startup = startup(news, true);
+        let why = startup.through(std::future::pending::<()>()).await.expect_err("it ended");
         let words = "kv_cache_over_available: ValueError: Available memory on node 0; exit code 1";
         assert!(why.starts_with(words), "{why}");
     }
@@ -292,25 +300,25 @@ mod tests {
     async fn one_that_is_begun_again_is_waited_for() {
         let started = TargetFact::new(TargetWord::Started, "");
         let anew = News::Fact(At(7_100_000), Fact::Target(started));
-        let mut coming = coming(vec![exited(), anew], true);
+        let mut startup = startup(vec![exited(), anew], true);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(coming.through(work).await, Ok(()));
+        assert_eq!(startup.through(work).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn why_somebody_elses_refuses_is_told_in_the_words_of_its_log() {
-        let mut coming = coming(vec![said(), exited()], false);
+        let mut startup = startup(vec![said(), exited()], false);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(coming.through(work).await, Ok(()));
-        let words = coming.also("Connection refused".to_owned());
+        assert_eq!(startup.through(work).await, Ok(()));
+        let words = startup.also("Connection refused".to_owned());
         assert!(words.starts_with("Connection refused; "), "{words}");
         assert!(words.len() > 40, "{words}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn somebody_elses_may_come_back_in_its_own_time() {
-        let mut coming = coming(vec![exited()], false);
+        let mut startup = startup(vec![exited()], false);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(coming.through(work).await, Ok(()));
+        assert_eq!(startup.through(work).await, Ok(()));
     }
 }

@@ -7,10 +7,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::remote::{self, Limits, Remote, Unfetched};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::http::remote::{self, Limits, Remote, Unfetched};
 use crate::spec::{Source, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;

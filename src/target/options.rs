@@ -2,7 +2,6 @@
 //! whether they go together, and what follows for its address. Nothing is
 //! started here.
 
-use crate::command::Asked;
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
@@ -38,9 +37,9 @@ impl Start {
     }
 }
 
-/// What the user wants of the box around the server.
+/// Options of how the server is started, or what of it is watched.
 #[derive(Clone, Debug, Default)]
-pub struct Boxed {
+pub struct TargetOptions {
     /// Start the recipe.
     pub start: Option<Start>,
     /// Watch this container.
@@ -66,12 +65,17 @@ pub struct Boxed {
 /// Keys of a recipe that only its own tools carry out.
 const FOR_ITS_TOOLS: [&str; 3] = ["builder", "build_args", "containers"];
 
-impl Boxed {
+impl TargetOptions {
     /// Whether the flags go together.
     ///
     /// # Errors
     /// They do not, and which would.
-    pub fn check(&self, has_endpoint: bool, simulate: bool, asked: &Asked) -> Result<(), Mistake> {
+    pub fn check(
+        &self,
+        has_endpoint: bool,
+        simulate: bool,
+        has_recipe: bool,
+    ) -> Result<(), Mistake> {
         let is_watching = self.container.is_some() || self.pid.is_some();
         if let Some(start) = self.start {
             let flag = format!("--start {}", start.word());
@@ -80,7 +84,7 @@ impl Boxed {
                 let what = format!("{flag} starts a server, and {other} names one that runs");
                 return Err(Mistake::new(what).hint("one of them"));
             }
-            if asked.recipe.is_none() {
+            if !has_recipe {
                 let what = format!("{flag} starts a recipe, and none is named");
                 return Err(Mistake::new(what).hint("--recipe FILE"));
             }
@@ -267,8 +271,8 @@ mod tests {
         read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("a recipe")
     }
 
-    fn boxed(start: Start) -> Boxed {
-        Boxed { start: Some(start), ..Boxed::default() }
+    fn options(start: Start) -> TargetOptions {
+        TargetOptions { start: Some(start), ..TargetOptions::default() }
     }
 
     fn told(result: Result<String, Mistake>) -> String {
@@ -284,12 +288,12 @@ mod tests {
             ("min_nodes: 2\n", "several machines"),
             ("build_args: [--x]\n", "build_args"),
         ] {
-            let found = told(boxed(Start::Docker).take(reading(&format!("{plain}{more}"))));
+            let found = told(options(Start::Docker).take(reading(&format!("{plain}{more}"))));
             assert!(found.contains(word) && found.contains("--start sparkrun"), "{found}");
-            assert!(boxed(Start::Sparkrun).take(reading(&format!("{plain}{more}"))).is_ok());
+            assert!(options(Start::Sparkrun).take(reading(&format!("{plain}{more}"))).is_ok());
         }
         assert_eq!(
-            boxed(Start::Docker).take(reading(plain)),
+            options(Start::Docker).take(reading(plain)),
             Ok("http://127.0.0.1:9000".to_owned())
         );
     }
@@ -298,14 +302,14 @@ mod tests {
     fn the_address_is_where_the_recipe_will_answer() {
         let line = "docker run -d -p 127.0.0.1:18000:8000 a/b:1 org/m --host 0.0.0.0\n";
         assert_eq!(
-            boxed(Start::Docker).take(reading(line)),
+            options(Start::Docker).take(reading(line)),
             Ok("http://127.0.0.1:18000".to_owned())
         );
-        let found = told(boxed(Start::Process).take(reading(line)));
+        let found = told(options(Start::Process).take(reading(line)));
         assert!(found.contains("--start docker"), "{found}");
         let llama = "model: m\ncommand: llama-server -m x.gguf\n";
         assert_eq!(
-            boxed(Start::Process).take(reading(llama)),
+            options(Start::Process).take(reading(llama)),
             Ok("http://127.0.0.1:8080".to_owned())
         );
         assert_eq!(host_of("ssh://me@spark:22"), Some("spark".to_owned()));
@@ -315,22 +319,26 @@ mod tests {
 
     #[test]
     fn flags_that_do_not_go_together_are_told_before_anything_starts() {
-        let asked = Asked { recipe: Some("r.yaml".to_owned()), ..Asked::default() };
-        let wrong = |boxed: Boxed, has_endpoint: bool| {
-            boxed.check(has_endpoint, false, &asked).expect_err("wrong").to_string()
+        let wrong = |options: TargetOptions, has_endpoint: bool| {
+            options.check(has_endpoint, false, true).expect_err("wrong").to_string()
         };
-        let keep = Boxed { keep: true, ..boxed(Start::Process) };
+        let keep = TargetOptions { keep: true, ..options(Start::Process) };
         assert!(wrong(keep, false).contains("--start docker --keep"));
-        let watching = Boxed { container: Some("x".to_owned()), ..Boxed::default() };
+        let watching =
+            TargetOptions { container: Some("x".to_owned()), ..TargetOptions::default() };
         assert!(wrong(watching.clone(), false).contains("--endpoint"));
         assert!(
-            wrong(Boxed { start: Some(Start::Docker), ..watching }, true).contains("one of them")
+            wrong(TargetOptions { start: Some(Start::Docker), ..watching }, true)
+                .contains("one of them")
         );
-        assert!(wrong(Boxed { pull: true, ..Boxed::default() }, true).contains("--pull"));
-        let engine = Boxed { engine: Some("podman".to_owned()), ..boxed(Start::Process) };
+        assert!(
+            wrong(TargetOptions { pull: true, ..TargetOptions::default() }, true)
+                .contains("--pull")
+        );
+        let engine = TargetOptions { engine: Some("podman".to_owned()), ..options(Start::Process) };
         assert!(wrong(engine, false).contains("--engine"));
-        let nothing = boxed(Start::Docker).check(false, false, &Asked::default());
+        let nothing = options(Start::Docker).check(false, false, false);
         assert!(nothing.expect_err("no recipe").to_string().contains("--recipe"));
-        assert_eq!(boxed(Start::Docker).check(false, false, &asked), Ok(()));
+        assert_eq!(options(Start::Docker).check(false, false, true), Ok(()));
     }
 }

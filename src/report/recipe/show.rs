@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::command::indented;
 use crate::escape::one_line;
-use crate::report::layout;
+use crate::report::layout::{self, indented};
 use crate::spec::recipe::submission::Submission;
 use crate::spec::recipe::{How, Reading};
 

@@ -1,57 +1,48 @@
-//! What is to go wrong in a simulated run: read, and held against what is simulated.
+//! What ailments will come to in a run, as far as that is known before it: one
+//! that will not be seen is better told then than taken for a contract that
+//! noticed nothing.
 
-use super::Wish;
-use super::prepare::{Specs, planned_us};
-use crate::error::Mistake;
-use crate::sim::ailment::{Kind, When};
-use crate::sim::{Ailment, Setup};
+use super::{Ailment, Kind, When};
+use crate::sim::Setup;
 use crate::unit::{At, span};
 
-/// Every ailment that was asked for.
-///
-/// # Errors
-/// One that there is not, or whose value or moment is not of its kind.
-pub fn read(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
-    texts.iter().map(|text| Ailment::parse(text)).collect()
-}
-
-/// Ailments that will not be seen, each with the reason: better told now than taken for a
-/// contract that noticed nothing.
-pub fn warnings(wish: &Wish, specs: &Specs) -> Vec<String> {
-    // Who gets here has had them read before.
-    let Ok(ailments) = read(&wish.ailments) else { return Vec::new() };
-    let setup = specs.recipe.as_ref().zip(specs.profile.as_ref());
-    let setup = setup.map(|(recipe, profile)| Setup::of(recipe, profile));
-    let seed = wish.server_seed();
-    let (planned_us, warmup_us) = planned_us(specs, wish.asked.seed);
-    let outlook = Outlook { ailments: &ailments, planned_us, warmup_us, seed };
-    let texts = wish.ailments.iter().zip(&ailments).enumerate();
-    let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
-        let pointless = setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
-        match pointless {
-            Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
-            None => outlook.unseen(place).map(|why| format!("ailment `{text}` {why}")),
-        }
-    };
-    texts.filter_map(warning).collect()
-}
-
 /// What is to come, of all ailments together.
-struct Outlook<'a> {
-    ailments: &'a [Ailment],
-    planned_us: Option<u64>,
-    warmup_us: Option<u64>,
-    seed: u64,
+pub struct Outlook<'a> {
+    /// As the user wrote them.
+    pub texts: &'a [String],
+    /// As they were read.
+    pub ailments: &'a [Ailment],
+    /// The server that they befall, where it is simulated.
+    pub setup: Option<Setup>,
+    /// How long the load is planned to last, microseconds.
+    pub load_us: Option<u64>,
+    /// How much of it is warm-up, microseconds.
+    pub warmup_us: Option<u64>,
+    /// What their moments are made from.
+    pub seed: u64,
 }
 
 impl Outlook<'_> {
+    /// Ailments that will not be seen, each with the reason.
+    pub fn unseen(&self) -> Vec<String> {
+        let ailments = self.texts.iter().zip(self.ailments).enumerate();
+        let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
+            let pointless = self.setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
+            match pointless {
+                Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
+                None => self.why_unseen(place).map(|why| format!("ailment `{text}` {why}")),
+            }
+        };
+        ailments.filter_map(warning).collect()
+    }
+
     /// Moments since the start of load.
     fn moments(&self, place: usize) -> Vec<At> {
-        self.ailments[place].moments(At::ZERO, self.planned_us, self.seed, place)
+        self.ailments[place].moments(At::ZERO, self.load_us, self.seed, place)
     }
 
     /// Why an ailment may not be seen, as far as that is known beforehand.
-    fn unseen(&self, place: usize) -> Option<String> {
+    fn why_unseen(&self, place: usize) -> Option<String> {
         let Ailment { kind, when } = self.ailments[place];
         if let Kind::StartFails { .. } = kind {
             let waits = matches!(when, Some(When::After(_)));
@@ -63,7 +54,7 @@ impl Outlook<'_> {
         let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
             return Some("does not happen: its rate is too low for this seed".to_owned());
         };
-        if let Some(end_us) = self.planned_us.filter(|end_us| first.0 >= *end_us) {
+        if let Some(end_us) = self.load_us.filter(|end_us| first.0 >= *end_us) {
             let load = span(At(end_us).seconds());
             return Some(format!("may not happen: the load is planned to last {load}"));
         }

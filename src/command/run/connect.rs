@@ -1,9 +1,9 @@
-//! The way to the server: its address, and what opens it.
+//! The connection to a server: its address, and what opens it.
 
 use std::path::Path;
 use std::rc::Rc;
 
-use super::Wish;
+use super::RunOptions;
 use super::simulated::Simulated;
 use crate::error::Mistake;
 use crate::http::{Address, Http, Options};
@@ -11,26 +11,26 @@ use crate::secret::Secrets;
 use crate::timeline::Timeline;
 
 /// The wire to the address that was asked for, and what must never be written.
-pub fn wire(
-    wish: &Wish,
+pub fn connect(
+    options: &RunOptions,
     sim: Option<&Simulated>,
     timeline: Timeline,
 ) -> Result<(Http, String, Rc<Secrets>), Mistake> {
-    let endpoint = match (sim, &wish.endpoint) {
+    let endpoint = match (sim, &options.endpoint) {
         (Some(sim), _) => format!("http://{}", sim.address()),
         (None, Some(endpoint)) => endpoint.clone(),
         (None, None) => return Err(Mistake::new("no --endpoint")),
     };
     let mut secrets = Secrets::default();
-    let api_key = wish.api_key_env.as_deref().map(key).transpose()?;
+    let api_key = options.api_key_env.as_deref().map(key).transpose()?;
     if let Some(api_key) = &api_key {
         secrets.add(api_key);
     }
-    let headers = wish.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
+    let headers = options.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
     for (_, value) in &headers {
         secrets.add(value);
     }
-    let ca_cert = wish.ca_cert.as_deref().map(certificate).transpose()?;
+    let ca_cert = options.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
     let root = address.root().to_owned();
     let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;

@@ -1,22 +1,22 @@
-//! From what the user wants of the box to a target that runs: shown before it
-//! is started, word for word, and with everything that longhaul adds.
+//! From options to a target that runs: the command is told before it is
+//! started, word for word, and with everything that longhaul adds.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::boxed::{Boxed, Start};
-use crate::command::tell;
+use super::container::Engine;
+use super::docker::image::resolved;
+use super::docker::line::{Additions, RunLine, of_command, of_line};
+use super::docker::{Container, LABEL};
+use super::options::{Start, TargetOptions};
+use super::process::Process;
+use super::sparkrun::Sparkrun;
+use super::{Program, Started, attached, watched};
 use crate::error::Mistake;
+use crate::escape::quoted;
 use crate::spec::Recipe;
 use crate::spec::recipe::{How, Reading, docker};
-use crate::target::container::Engine;
-use crate::target::docker::image::resolved;
-use crate::target::docker::line::{Additions, RunLine, of_command, of_line};
-use crate::target::docker::{Container, LABEL};
-use crate::target::process::Process;
-use crate::target::sparkrun::Sparkrun;
-use crate::target::{Attached, Program, Started, watched};
 use crate::timeline::Timeline;
 use crate::world::Whereabouts;
 
@@ -31,12 +31,14 @@ const CACHE: &str = "/root/.cache/huggingface";
 
 /// What is needed to begin.
 pub struct Launch<'a> {
-    /// The user's wish.
-    pub boxed: &'a Boxed,
+    /// How it is started, or what of it is watched.
+    pub options: &'a TargetOptions,
     /// The clock.
     pub timeline: Timeline,
     /// Where the server will answer.
     pub address: &'a str,
+    /// Tells a person what is done.
+    pub tell: fn(&str),
 }
 
 impl Launch<'_> {
@@ -49,7 +51,7 @@ impl Launch<'_> {
         whereabouts: &Whereabouts,
     ) -> Result<(Started, Vec<String>), Mistake> {
         let whereabouts = whereabouts.clone();
-        let Some((start, reading)) = self.boxed.start.zip(self.boxed.reading.as_ref()) else {
+        let Some((start, reading)) = self.options.start.zip(self.options.reading.as_ref()) else {
             return self.watched(whereabouts).await.map(|started| (started, Vec::new()));
         };
         self.is_free()?;
@@ -61,21 +63,24 @@ impl Launch<'_> {
     }
 
     async fn watched(&self, whereabouts: Whereabouts) -> Result<Started, Mistake> {
-        if let Some(name) = &self.boxed.container {
+        if let Some(name) = &self.options.container {
             let engine = Engine::new(self.program(Start::Docker), self.timeline);
             let look = engine.find(name).await?;
-            tell(&format!("watching container {name}: {}, started {}", look.status, look.started));
+            (self.tell)(&format!(
+                "watching container {name}: {}, started {}",
+                look.status, look.started
+            ));
             if !matches!(look.policy.as_str(), "" | "no") {
                 let policy = &look.policy;
-                tell(&format!(
+                (self.tell)(&format!(
                     "note: restart policy `{policy}`: crashes are begun again by the engine, and longhaul counts them"
                 ));
             }
             return Ok(watched::container(&engine, name, look, whereabouts));
         }
-        match self.boxed.pid {
+        match self.options.pid {
             Some(pid) => watched::process(pid, self.timeline, whereabouts),
-            None => Ok(Attached::start(self.timeline)),
+            None => Ok(attached(self.timeline)),
         }
     }
 
@@ -104,9 +109,9 @@ impl Launch<'_> {
         whereabouts: Whereabouts,
     ) -> Result<(Started, Vec<String>), Mistake> {
         let command = recipe.command.clone().unwrap_or_default();
-        tell(&format!("starting, as a process of this machine:\n{}", indented(&command)));
+        (self.tell)(&format!("starting, as a process of this machine:\n{}", indented(&command)));
         for (name, _) in &recipe.env {
-            tell(&format!("  with the recipe's {name}"));
+            (self.tell)(&format!("  with the recipe's {name}"));
         }
         let process =
             Process { command, env: recipe.env.clone(), folder: None, patience: PATIENCE };
@@ -125,20 +130,20 @@ impl Launch<'_> {
                 .at(&reading.recipe.source.origin)
                 .hint("`container: name@sha256:…`"));
         };
-        if self.boxed.pull {
-            tell(&format!("pulling {image} where it is not here"));
+        if self.options.pull {
+            (self.tell)(&format!("pulling {image} where it is not here"));
         }
-        let image = resolved(&engine, image, self.boxed.pull).await?;
+        let image = resolved(&engine, image, self.options.pull).await?;
         let label = self.label();
         let line = self.line(reading, &image, &label)?;
-        tell(&format!("starting: {} run -d {}", engine.program.0, shown(&line.words)));
-        tell(&format!("added to the recipe: {}", line.added.join(", ")));
+        (self.tell)(&format!("starting: {} run -d {}", engine.program.0, shown(&line.words)));
+        (self.tell)(&format!("added to the recipe: {}", line.added.join(", ")));
         let container = Container {
             engine,
             words: line.words,
             label,
             patience: PATIENCE,
-            keep: self.boxed.keep,
+            keep: self.options.keep,
         };
         Ok((container.start(whereabouts).await?, line.added))
     }
@@ -148,8 +153,8 @@ impl Launch<'_> {
         let home = std::env::var("HOME").unwrap_or_default();
         let is_set = |name: &&str| std::env::var_os(name).is_some();
         let secrets = SECRETS.iter().filter(|name| is_set(name)).map(|&name| name.to_owned());
-        let asked = self.boxed.env.iter().cloned();
-        let gpus = self.boxed.gpus.clone().unwrap_or_else(|| "all".to_owned());
+        let asked = self.options.env.iter().cloned();
+        let gpus = self.options.gpus.clone().unwrap_or_else(|| "all".to_owned());
         let cache =
             std::env::var("HF_HOME").unwrap_or_else(|_| format!("{home}/.cache/huggingface"));
         let additions = Additions {
@@ -158,13 +163,13 @@ impl Launch<'_> {
             gpus: (gpus != "none").then_some(gpus),
             cache: PathBuf::from(&cache).is_dir().then(|| (cache, CACHE.to_owned())),
             secrets: secrets.chain(asked).collect(),
-            more: self.boxed.more.clone(),
+            more: self.options.more.clone(),
             home,
         };
         if reading.how == How::AsItStands {
             let begins = docker::begins(&recipe.source.text).unwrap_or_default();
             let saved = docker::parse(&recipe.source.text, begins);
-            let own = self.boxed.env.clone();
+            let own = self.options.env.clone();
             return of_line(image, &saved, &Additions { secrets: own, ..additions });
         }
         let command = recipe.command.as_deref().unwrap_or_default();
@@ -176,12 +181,12 @@ impl Launch<'_> {
             program: Program(self.program(Start::Sparkrun).to_owned()),
             recipe: self.for_sparkrun(recipe)?,
             label: self.label(),
-            more: self.boxed.more.clone(),
+            more: self.options.more.clone(),
             place: self.place().to_owned(),
-            keep: self.boxed.keep,
+            keep: self.options.keep,
         };
         let words = sparkrun.run_words();
-        tell(&format!("starting: {} {}", sparkrun.program.0, shown(&words)));
+        (self.tell)(&format!("starting: {} {}", sparkrun.program.0, shown(&words)));
         Ok((sparkrun.start(self.timeline)?, words))
     }
 
@@ -204,7 +209,7 @@ impl Launch<'_> {
     }
 
     fn program(&self, start: Start) -> &str {
-        self.boxed.engine.as_deref().unwrap_or(start.word())
+        self.options.engine.as_deref().unwrap_or(start.word())
     }
 
     /// This run's own.
@@ -219,16 +224,9 @@ fn plain(name: &str) -> String {
     name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
-/// Words as a shell would take them.
+/// Words as a shell takes them.
 fn shown(words: &[String]) -> String {
-    let is_plain = |word: &str| {
-        !word.is_empty()
-            && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c))
-    };
-    let quoted = words.iter().map(|word| {
-        if is_plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn indented(text: &str) -> String {

@@ -1,0 +1,81 @@
+//! What was planned is carried out and written down.
+
+use super::Driven;
+use super::planned::{Load, Planned};
+use crate::command::tell;
+use crate::fact::{Closed, Entry, Fact};
+use crate::run::conductor::Order;
+use crate::run::load::Progress;
+use crate::run::stop::Stop;
+use crate::run::{Script, Watcher, carry_out};
+use crate::unit::At;
+use crate::world::{Sink, Wire};
+
+/// Carries a run out; where there is no server to drive, writes down that there was none.
+pub async fn drive<W: Wire, S: Sink>(
+    planned: Planned<W>,
+    mut sink: S,
+    stop: Stop,
+    watcher: &mut dyn Watcher,
+) -> Driven {
+    let Planned { folder, asked, before, log, load, quiet, .. } = planned;
+    if !quiet {
+        tell(&format!("run folder: {}", folder.display()));
+    }
+    // A journal that cannot be written says so at the first entry too.
+    let _ = sink.log(&log);
+    let closed = match load {
+        Ok(load) => loaded(load, before, sink, stop, watcher).await,
+        Err(closed) => written(before, sink).await.map(|()| closed),
+    };
+    Driven { folder, asked, closed }
+}
+
+async fn loaded<W: Wire, S: Sink>(
+    load: Load<W>,
+    before: Vec<(At, Fact)>,
+    sink: S,
+    stop: Stop,
+    watcher: &mut dyn Watcher,
+) -> Result<Closed, String> {
+    let Load { script, wire, target, sensors, began, broke } = load;
+    let script = Script { before, ..script };
+    let mut watcher = Beginning { began, told: false, watcher };
+    let target = Box::new(target);
+    tokio::select! { biased;
+        why = broke => Err(why),
+        closed = carry_out(wire, target, sensors, sink, script, stop, &mut watcher) => closed,
+    }
+}
+
+/// Writes facts of a run that had no server.
+async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), String> {
+    let mut entries = (0..).zip(facts).map(|(seq, (at, fact))| Entry { segment: 0, seq, at, fact });
+    let written = entries.try_for_each(|entry| sink.append(&entry));
+    let durable = sink.close().await;
+    written.and(durable)
+}
+
+/// Tells when the load begins: with the first phase.
+struct Beginning<'a> {
+    began: Box<dyn Fn()>,
+    told: bool,
+    watcher: &'a mut dyn Watcher,
+}
+
+impl Watcher for Beginning<'_> {
+    fn entry(&mut self, entry: &Entry) {
+        if matches!(entry.fact, Fact::Phase(_)) && !std::mem::replace(&mut self.told, true) {
+            (self.began)();
+        }
+        self.watcher.entry(entry);
+    }
+
+    fn tick(&mut self, now: At, progress: &Progress) {
+        self.watcher.tick(now, progress);
+    }
+
+    fn ordered(&mut self, now: At, order: &Order) {
+        self.watcher.ordered(now, order);
+    }
+}

@@ -1,0 +1,104 @@
+//! What a run writes of itself into its manifest.
+
+use super::Specs;
+use super::environment::Environment;
+use crate::engine::Engine;
+use crate::escape::quoted;
+use crate::journal::Manifest;
+use crate::journal::manifest::{self, Text};
+use crate::plan::{Fit, Plan};
+use crate::run::arrive::Server;
+use crate::spec::{Recipe, Source};
+use crate::world::Wire;
+
+/// What the run is, as far as the user said it.
+pub fn of<W: Wire>(specs: &Specs, recipe: &Recipe, environment: &Environment<W>) -> Manifest {
+    let options = &specs.options;
+    Manifest {
+        simulated: specs.simulated,
+        recipe: Text::of(&recipe.source),
+        scenario: Text::of(&specs.scenario.source),
+        overrides: serde_json::to_value(&options.inputs.overrides).unwrap_or_default(),
+        profile: specs.profile.as_ref().map(|profile| Text::of(&profile.source)),
+        ailments: options.ailments.clone(),
+        container: recipe.container.clone(),
+        command: recipe.command.clone(),
+        added: environment.added.clone(),
+        seed: options.inputs.seed,
+        server_seed: options.server_seed,
+        sweep: options.sweep.clone(),
+        nodes: vec![environment.node.clone()],
+        segments: vec![environment.anchor.clone()],
+        again: again(specs, recipe),
+        ..Manifest::default()
+    }
+}
+
+/// What the run is, as far as the server and the plan say it.
+pub fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan, fit: &Fit) {
+    let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
+    manifest.server = manifest::Server {
+        endpoint: address.to_owned(),
+        engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),
+        version: server.version.clone(),
+        model: server.model.id.clone(),
+        models: server.models.iter().map(|model| model.id.clone()).collect(),
+        max_model_len: server.model.max_model_len,
+    };
+    manifest.abilities = server.abilities;
+    manifest.plan_fingerprint = plan.fingerprint();
+    manifest.corpus = [("all".to_owned(), plan.corpus().hash())].into();
+    manifest.plan = serde_json::json!({
+        "cells": plan.cells(), "lap": cells, "notes": plan.notes,
+        "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
+        "prefill_tokens_per_s": server.prefill_per_s,
+    });
+    manifest.fit = serde_json::to_value(fit).unwrap_or_default();
+}
+
+/// The command line that does the run again.
+fn again(specs: &Specs, recipe: &Recipe) -> String {
+    let options = &specs.options;
+    let (inputs, overrides) = (&options.inputs, &options.inputs.overrides);
+    let of = |source: &Source| {
+        source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned()
+    };
+    let mut flags: Vec<(&str, Option<String>)> = Vec::new();
+    let mut flag = |name, value: Option<String>| {
+        flags.extend(value.map(|value| (name, Some(value))));
+    };
+    if inputs.recipe.is_some() {
+        flag("recipe", Some(of(&recipe.source)));
+        for host in &inputs.reach.hosts {
+            flag("allow-recipe-host", Some(host.clone()));
+        }
+    }
+    flag("scenario", Some(of(&specs.scenario.source)));
+    let duration = |it| humantime::format_duration(it).to_string().replace(' ', "");
+    flag("duration", overrides.duration.map(duration));
+    flag("depths", overrides.depths.as_deref().map(list));
+    flag("concurrency", overrides.concurrency.as_deref().map(list));
+    flag("rate", overrides.rate.as_deref().map(list));
+    flag("restart", overrides.restart.map(|when| when.word().to_owned()));
+    flag("profile", inputs.profile.clone());
+    for ailment in &options.ailments {
+        flag("ailment", Some(ailment.clone()));
+    }
+    flag("model", options.model.clone());
+    let (values, switches): (Vec<_>, Vec<_>) =
+        options.again.flags.iter().cloned().partition(|(_, value)| value.is_some());
+    flags.extend(values);
+    flags.extend(switches);
+    flags.extend(options.stop_on_fail.then_some(("stop-on-fail", None)));
+    flags.push(("seed", Some(inputs.seed.to_string())));
+    flags.extend(options.server_seed.map(|seed| ("server-seed", Some(seed.to_string()))));
+    let words = flags.into_iter().map(|(name, value)| match value {
+        Some(value) => format!(" --{name} {}", quoted(&value)),
+        None => format!(" --{name}"),
+    });
+    format!("longhaul {}{}", options.again.verb, words.collect::<String>())
+}
+
+fn list<T: ToString>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
+}

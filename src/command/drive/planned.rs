@@ -1,0 +1,278 @@
+//! The plan is fitted to the server, its way of counting is learned, and the
+//! run is described: all that comes before the first request.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::arrive::Arrived;
+use super::environment::Environment;
+use super::{NoRun, Specs, manifest, unless_stopped};
+use crate::analysis;
+use crate::command::{inputs, report, tell};
+use crate::error::Mistake;
+use crate::escape::{ERROR_CHARS_MAX, one_line};
+use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Seen, TargetFact, TargetWord};
+use crate::journal::Manifest;
+use crate::observe::engine::EngineSensor;
+use crate::plan::forecast::{self, Decidable, Sight};
+use crate::plan::{Bounds, Fit};
+use crate::run::Script;
+use crate::run::arrive::Server;
+use crate::run::identity::{self, Identity};
+use crate::run::measure_up::measure_up;
+use crate::run::startup::Startup;
+use crate::run::stop::Stop;
+use crate::spec::{Recipe, recipe};
+use crate::unit::{At, span};
+use crate::world::{LocalFuture, Sensor, Wire};
+
+/// How often a person hears that the server counts, microseconds.
+const COUNTING_US: u64 = 3_000_000;
+/// Bounds why there is no server, in words: how it ended, and the line that says it.
+const NOTE_CHARS_MAX: usize = 400;
+
+/// A run that is ready to go.
+pub struct Planned<W: Wire> {
+    /// The run folder, not yet made.
+    pub folder: PathBuf,
+    /// What the run is.
+    pub manifest: Manifest,
+    /// What was asked, for the live view and for the verdict.
+    pub asked: analysis::Asked,
+    /// Facts from before the load, in the order of time.
+    pub before: Vec<(At, Fact)>,
+    /// The server's log from before the load.
+    pub log: Bytes,
+    /// What is to be carried out; why the run is closed, where there is no server to drive.
+    pub load: Result<Load<W>, Closed>,
+    /// Nothing is told of the run folder before the load.
+    pub quiet: bool,
+}
+
+/// What is to be carried out.
+pub struct Load<W: Wire> {
+    /// The plan, and what is known of the server.
+    pub script: Script,
+    /// How requests travel.
+    pub wire: W,
+    /// What is under test.
+    pub target: Startup,
+    /// What looks at the server.
+    pub sensors: Vec<Box<dyn Sensor>>,
+    /// Called when the load begins.
+    pub began: Box<dyn Fn()>,
+    /// Done, with the reason, when what is around the load breaks.
+    pub broke: LocalFuture<'static, String>,
+}
+
+/// Fits the plan to the server and describes the run.
+///
+/// # Errors
+/// A depth that the server does not hold, a manifest that cannot be made, or the wish to stop.
+pub async fn plan<W: Wire>(arrived: Arrived<W>, stop: &mut Stop) -> Result<Planned<W>, NoRun> {
+    unless_stopped(stop, Box::pin(planned(arrived))).await
+}
+
+async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
+    let Arrived { mut specs, environment, mut startup, server } = arrived;
+    let server = match server {
+        Ok(server) => server,
+        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
+    };
+    let recipe = fitted(&mut specs, &server)?;
+    let seen = identity::compare(&recipe, &specs.plan, &server);
+    let warnings = warnings(&specs, &recipe);
+    tell_beforehand(&specs, &environment, &server, &warnings, &seen);
+    let (fit, fitted) = match startup.through(counted(&specs, &environment, &server)).await {
+        Ok(counted) => counted,
+        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
+    };
+    let mut manifest = manifest::of(&specs, &recipe, &environment);
+    manifest::describe(&mut manifest, &environment.address, &server, &specs.plan, &fit);
+    manifest.warnings = warnings;
+    let folder = folder(&specs, &environment, &recipe);
+    let asked = report::asked(&manifest, &specs.scenario, &folder);
+    let (heard, log) = startup.heard_so_far();
+    let before = before(&specs, &environment, &server, heard, seen, fitted);
+    let quiet = specs.options.quiet || environment.rehearsed;
+    let load = Ok(load(specs, environment, recipe, server, fit, startup));
+    Ok(Planned { folder, manifest, asked, before, log, load, quiet })
+}
+
+/// Narrows the plan to what the server takes; the recipe, made of what the server says where the
+/// user named none.
+fn fitted(specs: &mut Specs, server: &Server) -> Result<Recipe, Mistake> {
+    let model = &server.model;
+    let recipe = specs.recipe.clone().unwrap_or_else(|| {
+        recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
+    });
+    let declared = recipe.whole("max_model_len");
+    let max_model_len = model.max_model_len.into_iter().chain(declared).min();
+    let bounds = Bounds { max_model_len, prefill_per_s: server.prefill_per_s };
+    specs.plan.narrow(&specs.scenario, bounds)?;
+    Ok(recipe)
+}
+
+/// What recipe, scenario and ailments have to warn of.
+fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
+    let mut warnings = inputs::recipe_warnings(recipe);
+    warnings.extend(specs.scenario.warnings.iter().cloned());
+    warnings.extend(specs.unseen_ailments());
+    warnings
+}
+
+/// Warnings, what differs from the recipe, and gates that no run of this kind can pass: better
+/// told now than in the morning.
+fn tell_beforehand<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    server: &Server,
+    warnings: &[String],
+    seen: &[Seen],
+) {
+    if !specs.options.quiet {
+        for warning in warnings {
+            tell(&format!("warning: {warning}"));
+        }
+        for seen in seen.iter().filter(|seen| seen.differs) {
+            tell(&format!("note: {}", seen.words()));
+        }
+        let sight = Sight { metrics: server.metrics.is_some(), ..environment.sight };
+        for gate in &specs.scenario.contract.gates {
+            if let Decidable::No(why) = forecast::of_the_run(gate.measure, Some(sight)) {
+                tell(&format!("note: `{}` cannot pass: {why}", gate.text));
+            }
+        }
+    }
+    if environment.is_ours {
+        let rungs =
+            [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
+        let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
+        tell(&format!("the server is ready: {rungs}; none of it is run time"));
+    }
+}
+
+/// Learns how the server counts; where it cannot be learned, lengths are a guess and said to be one.
+async fn counted<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    server: &Server,
+) -> (Fit, Vec<Fitted>) {
+    let (wire, timeline) = (&environment.wire, &environment.timeline);
+    let mut told = timeline.now();
+    let mut progress = |done: usize, all: usize| {
+        if timeline.now().since(told) >= COUNTING_US {
+            told = timeline.now();
+            tell(&format!("the server counts what prompts are made of: {done} of {all}"));
+        }
+    };
+    let (plan, model) = (&specs.plan, &server.model.id);
+    match measure_up(wire, timeline, plan, &server.abilities, model, &mut progress).await {
+        Ok(found) => found,
+        Err(why) => {
+            let why = one_line(&why, ERROR_CHARS_MAX);
+            tell(&format!("warning: prompt lengths are a guess: {why}"));
+            (Fit::guess(plan.corpus()), Vec::new())
+        }
+    }
+}
+
+/// The run folder: where the user wants it, or where it is put.
+fn folder<W: Wire>(specs: &Specs, environment: &Environment<W>, recipe: &Recipe) -> PathBuf {
+    let ours = || environment.folder(&recipe.source.name, &specs.scenario.source.name);
+    specs.options.output.clone().unwrap_or_else(ours)
+}
+
+/// What is known before the load.
+fn before<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    server: &Server,
+    heard: Vec<(At, Fact)>,
+    seen: Vec<Seen>,
+    fitted: Vec<Fitted>,
+) -> Vec<(At, Fact)> {
+    let rung = |name: &str| Fact::Target(TargetFact::ready(name));
+    let mut facts = heard;
+    facts.extend([
+        (server.port, rung("port")),
+        (server.listed, rung("model")),
+        (server.first_token, rung("first_token")),
+    ]);
+    if specs.simulated && specs.scenario.gives_orders() {
+        let words = "longhaul's own simulated server";
+        facts.push((At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, words))));
+    }
+    facts.sort_by_key(|(at, _)| *at);
+    facts.insert(0, (At::ZERO, environment.opened(specs.simulated)));
+    let now = environment.timeline.now();
+    facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
+    facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));
+    facts
+}
+
+fn load<W: Wire>(
+    specs: Specs,
+    environment: Environment<W>,
+    recipe: Recipe,
+    server: Server,
+    fit: Fit,
+    target: Startup,
+) -> Load<W> {
+    let Environment { wire, timeline, wall, secrets, load_began, broke, .. } = environment;
+    let (metrics, health) = (server.metrics.as_deref(), server.abilities.health);
+    let engine = EngineSensor::new(wire.clone(), metrics, health, secrets.clone());
+    let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
+    sensors.extend((environment.sensors)());
+    let script = Script {
+        timeline,
+        plan: Rc::new(specs.plan),
+        fit: Rc::new(fit),
+        abilities: server.abilities,
+        recipe: Rc::new(recipe),
+        identity: Identity::of_server(&server),
+        model: server.model.id,
+        // A salt of this run's own: when it began.
+        salt: format!("longhaul-{:x}", timeline.wall_us()),
+        secrets,
+        segment: 0,
+        before: Vec::new(),
+        models_us: server.models_us,
+        wall,
+    };
+    Load { script, wire, target, sensors, began: load_began, broke }
+}
+
+/// A run that says that there was nobody: a server that never answered, or one of longhaul's own
+/// that never became ready. What was heard of it is kept as in any other run.
+fn never_ready<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    mut startup: Startup,
+    why: &str,
+) -> Planned<W> {
+    let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
+    let mut manifest = manifest::of(specs, &recipe, environment);
+    environment.address.clone_into(&mut manifest.server.endpoint);
+    let folder = folder(specs, environment, &recipe);
+    let asked = report::asked(&manifest, &specs.scenario, &folder);
+    let secrets = &environment.secrets;
+    let note = secrets.remove_from(&one_line(why, NOTE_CHARS_MAX));
+    let because = if environment.is_ours {
+        let lines = if specs.options.quiet { Vec::new() } else { startup.last_lines() };
+        for line in lines {
+            tell(&format!("its log: {}", secrets.remove_from(&line)));
+        }
+        ClosedBecause::NeverReady
+    } else {
+        ClosedBecause::NeverAnswered
+    };
+    let closed = Closed { because, note };
+    let (heard, log) = startup.heard_so_far();
+    let mut before = vec![(At::ZERO, environment.opened(specs.simulated))];
+    before.extend(heard);
+    before.push((environment.timeline.now(), Fact::Closed(closed.clone())));
+    Planned { folder, manifest, asked, before, log, load: Err(closed), quiet: true }
+}

@@ -1,0 +1,140 @@
+//! The options of `longhaul run`: whether they go together, and the texts that
+//! they name, found and read.
+
+use std::path::PathBuf;
+
+use crate::command::drive::{Again, DriveOptions, Specs, vacant};
+use crate::command::inputs::FLAGSHIP;
+use crate::command::sim::{no_profile, of_the_server};
+use crate::error::Mistake;
+use crate::spec::Scenario;
+use crate::spec::recipe::Reading;
+use crate::target::options::TargetOptions;
+
+/// Options of `longhaul run`.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Those that rehearsals have too.
+    pub drive: DriveOptions,
+    /// The address of a server that already runs.
+    pub endpoint: Option<String>,
+    /// Drive the simulated server.
+    pub simulate: bool,
+    /// The variable that holds the API key.
+    pub api_key_env: Option<String>,
+    /// Headers for every request.
+    pub headers: Vec<String>,
+    /// Certificates to trust.
+    pub ca_cert: Option<PathBuf>,
+    /// How the server is started or watched.
+    pub target: TargetOptions,
+}
+
+/// Whether a recipe could be started and driven, as far as it and the scenario tell.
+///
+/// # Errors
+/// The user's mistake.
+pub fn check(mut options: RunOptions, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
+    let simulated = options.target.start.is_none();
+    options.target.check(false, options.simulate, options.drive.inputs.recipe.is_some())?;
+    if !simulated {
+        options.no_simulation()?;
+    }
+    let recipe = Some(reading.recipe.clone());
+    Specs::new(options.drive, recipe, scenario, None, simulated)?;
+    if !simulated {
+        options.target.take(reading)?;
+    }
+    Ok(())
+}
+
+impl RunOptions {
+    /// Finds and reads the texts, and lays the load out. Takes the recipe that is to be started,
+    /// and its address.
+    ///
+    /// # Errors
+    /// The user's mistake.
+    pub fn specs(&mut self) -> Result<Specs, Mistake> {
+        let inputs = &self.drive.inputs;
+        self.target.check(self.endpoint.is_some(), self.simulate, inputs.recipe.is_some())?;
+        let bare = self.endpoint.is_none() && inputs.recipe.is_none() && inputs.scenario.is_none();
+        let simulated = self.simulate || bare;
+        if !simulated && self.endpoint.is_none() && self.target.start.is_none() {
+            // A night on the simulator by mistake would be a night lost.
+            return Err(Mistake::new(
+                "recipe and scenario say what is served and asked, but not where",
+            )
+            .hint("--endpoint http://host:8000 to drive a server that runs")
+            .hint("--start process, docker, podman or sparkrun to start the recipe")
+            .hint("--simulate to drive the built-in simulated server"));
+        }
+        if !simulated {
+            self.no_simulation()?;
+        }
+        let reading = inputs.reading(simulated.then_some(FLAGSHIP))?;
+        let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
+        if let Some(reading) = reading.filter(|_| self.target.start.is_some()) {
+            let derived = self.target.take(reading)?;
+            self.endpoint.get_or_insert(derived);
+        }
+        let scenario = inputs.scenario(if simulated { "smoke" } else { "quick" })?;
+        if !simulated && self.target.start.is_none() {
+            gives_no_orders(&scenario)?;
+        }
+        let profile = if simulated { inputs.profile(recipe.as_ref())? } else { None };
+        if simulated && profile.is_none() {
+            return Err(no_profile());
+        }
+        let drive = DriveOptions { again: self.again(), ..self.drive.clone() };
+        vacant(&drive)?;
+        let specs = Specs::new(drive, recipe, scenario, profile, simulated)?;
+        of_the_server(&specs.options.ailments, &specs.ailments)?;
+        Ok(specs)
+    }
+
+    /// Refuses what only the simulated server has.
+    fn no_simulation(&self) -> Result<(), Mistake> {
+        if !self.drive.ailments.is_empty() {
+            return Err(Mistake::new(
+                "--ailment is a fault of the simulated server, and this one is real",
+            )
+            .hint("--simulate in place of --endpoint"));
+        }
+        if self.drive.server_seed.is_some() {
+            let what = "--server-seed makes the simulated server's noise, and this server is real";
+            return Err(Mistake::new(what).hint("--seed makes the load"));
+        }
+        if self.drive.inputs.profile.is_some() {
+            let what = "--profile is the machine of the simulated server, and this server is real";
+            return Err(Mistake::new(what).hint("longhaul plan takes rates from a profile"));
+        }
+        Ok(())
+    }
+
+    /// What only this verb has on its command line.
+    fn again(&self) -> Again {
+        let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
+        let ca_cert = self.ca_cert.as_ref().map(|path| path.display().to_string());
+        let mut flags: Vec<_> = self.target.again();
+        let others = [
+            value("endpoint", self.endpoint.clone()),
+            value("api-key-env", self.api_key_env.clone()),
+            value("ca-cert", ca_cert),
+            self.endpoint.is_none().then_some(("simulate", None)),
+        ];
+        flags.extend(others.into_iter().flatten());
+        Again { verb: "run", flags }
+    }
+}
+
+/// Refuses drills that give orders: nobody carries them out on a server of somebody else's.
+fn gives_no_orders(scenario: &Scenario) -> Result<(), Mistake> {
+    let Some(drill) = scenario.drills.iter().find(|drill| drill.kind.gives_orders()) else {
+        return Ok(());
+    };
+    let what = format!("the drill `{}` needs a server that longhaul starts", drill.kind.word());
+    Err(Mistake::new(what)
+        .at(scenario.source.origin.clone())
+        .hint("--start process|docker|podman|sparkrun, with the recipe that it runs")
+        .hint("a scenario without it"))
+}

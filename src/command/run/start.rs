@@ -1,0 +1,149 @@
+//! The server of a run: the simulated one on a thread of its own, one that
+//! longhaul starts or watches, or one of which only the address is known.
+
+use std::rc::Rc;
+
+use tokio::task::JoinHandle;
+
+use super::RunOptions;
+use super::connect::connect;
+use super::simulated::Simulated;
+use crate::command::drive::environment::Environment;
+use crate::command::drive::{NoRun, Specs, unless_stopped};
+use crate::command::tell;
+use crate::http::{Address, Http};
+use crate::journal::manifest::{Anchor, Node};
+use crate::observe::{here, nearby, place};
+use crate::plan::forecast::Sight;
+use crate::run::stop::Stop;
+use crate::target::Left;
+use crate::target::launch::Launch;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Sensor, Target, Whereabouts};
+
+/// Bounds the end of what longhaul started: asked, killed, removed.
+const PUT_AWAY_US: u64 = 300_000_000;
+
+/// A server that is there, or on its way up.
+pub struct Started {
+    /// What is around the load.
+    pub environment: Environment<Http>,
+    /// The server as far as more of it is seen than its endpoint.
+    pub target: Box<dyn Target>,
+    /// What is put away when the run is over.
+    pub leftover: Leftover,
+}
+
+/// The task of a target, which outlives the run's end of it.
+pub struct Leftover {
+    /// Done when everything that longhaul started is gone.
+    task: JoinHandle<Left>,
+    timeline: Timeline,
+    /// Whether longhaul started the server.
+    starts: bool,
+}
+
+/// Starts the server, or begins to watch it.
+///
+/// # Errors
+/// An address, a key or a certificate that cannot be used, a server that cannot be started or
+/// found, or the wish to stop.
+pub async fn start(specs: &Specs, options: &RunOptions, stop: &mut Stop) -> Result<Started, NoRun> {
+    let sim = if specs.simulated { Some(Rc::new(Simulated::start(specs)?)) } else { None };
+    let timeline = Timeline::start();
+    let anchor = anchor(timeline);
+    let (wire, address, secrets) = connect(options, sim.as_deref(), timeline)?;
+    let whereabouts = Whereabouts::default();
+    // Signals are listened to before there is anything that one could leave behind.
+    tokio::task::yield_now().await;
+    let launch = Launch { options: &options.target, timeline, address: &address, tell };
+    let (launched, added) = unless_stopped(stop, launch.launched(&whereabouts)).await?;
+    let starts = options.target.start.is_some();
+    let target: Box<dyn Target> = match &sim {
+        Some(sim) => Box::new(sim.target(timeline)),
+        None => Box::new(launched.handle),
+    };
+    let is_here = Address::parse(&address).is_ok_and(|it| place::is_here(it.host()));
+    let environment = Environment {
+        wire,
+        secrets,
+        is_ours: starts || sim.as_ref().is_some_and(|sim| sim.refuses()),
+        sight: Sight {
+            log: sim.is_some() || starts || options.target.container.is_some(),
+            kernel: sim.is_some() || is_here,
+            metrics: false,
+        },
+        added,
+        timeline,
+        wall: Box::new(move |_| timeline.wall_now_us()),
+        rehearsed: false,
+        node: node(),
+        anchor,
+        sensors: sensors(sim.clone(), timeline, address.clone(), whereabouts),
+        load_began: Box::new(move || sim.iter().for_each(|sim| sim.load_began())),
+        broke: Box::pin(std::future::pending()),
+        address,
+    };
+    let leftover = Leftover { task: launched.task, timeline, starts };
+    Ok(Started { environment, target, leftover })
+}
+
+/// What looks at the server's box; made when the server answers, so that whoever watches its
+/// process knows it by then.
+fn sensors(
+    sim: Option<Rc<Simulated>>,
+    timeline: Timeline,
+    address: String,
+    whereabouts: Whereabouts,
+) -> Box<dyn FnOnce() -> Vec<Box<dyn Sensor>>> {
+    Box::new(move || {
+        if let Some(sim) = sim {
+            return sim.sensors();
+        }
+        match Address::parse(&address) {
+            Ok(address) if place::is_here(address.host()) => {
+                let whereabouts = Some(&whereabouts).filter(|known| known.pid().is_some());
+                nearby::here(timeline, whereabouts)
+            }
+            Ok(address) => nearby::elsewhere(timeline, address.host()),
+            Err(_) => Vec::new(),
+        }
+    })
+}
+
+impl Leftover {
+    /// Waits until everything that longhaul started is gone, within a bound.
+    pub async fn put_away(self) {
+        if self.starts && !self.task.is_finished() {
+            tell("the server that longhaul started is being ended");
+        }
+        let deadline = At(self.timeline.now().0 + PUT_AWAY_US);
+        match self.timeline.before(deadline, self.task).await {
+            None => tell("warning: it did not end in time and may still be there"),
+            Some(Ok(Some(why))) => tell(&format!("warning: {why}")),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The machine that drives.
+fn node() -> Node {
+    Node {
+        host: here::host().unwrap_or_default(),
+        role: "load".to_owned(),
+        kernel: here::kernel(),
+        driver: here::driver(),
+        clocks: here::clocks(),
+    }
+}
+
+/// What ties the offsets of the run to the wall clock.
+fn anchor(timeline: Timeline) -> Anchor {
+    Anchor {
+        segment: 0,
+        wall_us: timeline.wall_us(),
+        monotonic_us: here::uptime_us(),
+        boot_id: here::boot_id(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Run folders by their paths: which folders are runs, and which hold some.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Mistake;
+
+/// Run folders. A folder that holds some stands for all of them, in the order of their names.
+///
+/// # Errors
+/// A path that is no run and holds none, or more runs than `most`.
+pub fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if is_run(path) {
+            folders.push(path.clone());
+            continue;
+        }
+        let inside = within(path)?;
+        if inside.is_empty() {
+            let what = format!("`{}` is no run folder, and holds none", path.display());
+            return Err(Mistake::new(what)
+                .hint("the folder that `longhaul run` named at its end, as runs/tonight"));
+        }
+        folders.extend(inside);
+    }
+    if folders.len() > most {
+        let what = format!("{} runs on a side; {most} are the most", folders.len());
+        return Err(Mistake::new(what));
+    }
+    Ok(folders)
+}
+
+/// Whether a folder is a run's.
+pub fn is_run(path: &Path) -> bool {
+    path.join("run.json").is_file()
+}
+
+/// The runs that lie in a folder. One that cannot be looked at, or has lost its manifest, is no
+/// reason to compare the others without a word.
+///
+/// # Errors
+/// A folder that cannot be read, or a run without its manifest.
+pub fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+    let refused = |path: &Path, why: std::io::Error| {
+        Mistake::new(format!("the folder cannot be read: {why}")).at(path.display().to_string())
+    };
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut inside = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|why| refused(path, why))? {
+        let one = entry.map_err(|why| refused(path, why))?.path();
+        if !one.is_dir() {
+            continue;
+        }
+        std::fs::read_dir(&one).map_err(|why| refused(&one, why))?;
+        if is_run(&one) {
+            inside.push(one);
+        } else if ROWS.iter().any(|name| one.join(name).exists()) {
+            return Err(Mistake::new("a run without its run.json is in the folder")
+                .at(one.display().to_string())
+                .hint("the runs by their names, without this one"));
+        }
+    }
+    inside.sort();
+    Ok(inside)
+}
+
+/// Files that only a run has.
+const ROWS: [&str; 2] = ["requests.csv", "events.csv"];
