@@ -64,6 +64,19 @@ pub struct Bounds {
     pub prefill_per_s: Option<f64>,
 }
 
+/// The address of an ask: a lane's n-th ask of a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The phase.
+    pub phase: Phase,
+    /// One of the sequential senders, from 0.
+    pub lane: u32,
+    /// How many slots of the lane lie before it in the phase.
+    pub nth: u64,
+    /// 0, or the n-th repeat of the same ask, since an outage broke it.
+    pub repeat: u32,
+}
+
 /// Where in a phase a round stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -242,26 +255,33 @@ impl Plan {
 
     /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
     /// asks the same.
-    pub fn ask(&self, phase: Phase, place: Place, lane: u32, due: At, fit: &Fit) -> Ask {
+    pub fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
+        let Slot { phase, lane, nth, repeat } = slot;
+        let place = self.place(lane, nth).unwrap_or_default();
         let (round, _) = self.at(place);
-        let slot = self.slot(place, lane);
         Ask {
             phase,
             workload: round.workload,
             class: round.class,
             lane,
-            slot,
+            slot: nth,
             session: None,
             turn: None,
             cell: round.cell,
             lap: place.lap,
-            repeat: place.repeat,
+            repeat,
             due,
             api: round.api,
-            input: workload::ladder::input(self, round, phase, lane, slot, fit),
-            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, slot)),
+            input: workload::ladder::input(self, round, phase, lane, nth, fit),
+            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, nth)),
             exact_output: round.exact_output,
         }
+    }
+
+    /// Depth × load × shape of the ask at an address.
+    pub fn cell(&self, slot: Slot) -> Cell {
+        let place = self.place(slot.lane, slot.nth).unwrap_or_default();
+        self.at(place).0.cell
     }
 
     /// When the first token of a round's last request is due, microseconds since it was sent:
