@@ -17,14 +17,14 @@ pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
-pub use workload::{Open, Part, Round};
+pub use workload::{Laid, Open, Part, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::{Cell, Load, Phase};
 use crate::rng::Rng;
 use crate::spec::scenario::{Drill, Restart};
-use crate::spec::{Extent, Limits, Scenario, Workload};
+use crate::spec::{Extent, Limits, Scenario, Source, Workload};
 use crate::unit::{At, span};
 
 /// Everything that will be sent, and in which order.
@@ -48,9 +48,7 @@ pub struct Plan {
     pub notes: Vec<String>,
     drill_notes: Vec<String>,
     prefill_per_s: Option<f64>,
-    rounds: Vec<Round>,
-    /// The workload of each round, by its place in the scenario.
-    origins: Vec<usize>,
+    workload: Laid,
     corpus: Corpus,
 }
 
@@ -62,6 +60,19 @@ pub struct Bounds {
     pub max_model_len: Option<u64>,
     /// Prompt tokens per second, measured at the start.
     pub prefill_per_s: Option<f64>,
+}
+
+/// The address of an ask: a lane's n-th ask of a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The phase.
+    pub phase: Phase,
+    /// One of the sequential senders, from 0.
+    pub lane: u32,
+    /// How many slots of the lane lie before it in the phase.
+    pub nth: u64,
+    /// 0, or the n-th repeat of the same ask, since an outage broke it.
+    pub repeat: u32,
 }
 
 /// Where in a phase a round stands.
@@ -95,13 +106,8 @@ impl Plan {
     /// A depth that the server cannot take, where the scenario does not allow to drop it;
     /// laps too few for the windows that are to be compared.
     pub fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
-        let (mut rounds, mut origins, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-        for (origin, workload) in scenario.workloads.iter().enumerate() {
-            let Workload::Ladder(ladder) = workload;
-            rounds.extend(workload::ladder::rounds(ladder));
-            origins.resize(rounds.len(), origin);
-            texts.extend(ladder.texts.iter().cloned());
-        }
+        let texts: Vec<Source> =
+            scenario.workloads.iter().flat_map(Workload::texts).cloned().collect();
         let mut drill_notes = Vec::new();
         let drills = drills(scenario, &mut drill_notes);
         let mut plan = Plan {
@@ -115,8 +121,7 @@ impl Plan {
             notes: Vec::new(),
             drill_notes,
             prefill_per_s: None,
-            rounds,
-            origins,
+            workload: Laid::new(&scenario.workloads),
             corpus: Corpus::new(seed, &texts),
         };
         plan.narrow(scenario, bounds)?;
@@ -140,15 +145,8 @@ impl Plan {
     /// A depth that the server cannot take, where the scenario does not allow to drop it, or
     /// nothing that is left to send.
     pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
-        let (mut kept, mut notes) = (Vec::new(), Vec::new());
-        for Workload::Ladder(ladder) in &scenario.workloads {
-            kept.push(workload::ladder::depths(ladder, bounds, scenario, &mut notes)?);
-        }
-        let all =
-            std::mem::take(&mut self.rounds).into_iter().zip(std::mem::take(&mut self.origins));
-        let left = all.filter(|(round, origin)| kept[*origin].contains(&round.cell.depth));
-        (self.rounds, self.origins) = left.unzip();
-        if self.rounds.is_empty() {
+        let mut notes = self.workload.narrow(scenario, bounds)?;
+        if self.lap().is_empty() {
             return Err(Mistake::new(format!(
                 "scenario `{}` leaves nothing to send: {}",
                 scenario.source.name,
@@ -164,7 +162,7 @@ impl Plan {
 
     /// The rounds of a lap, in order.
     pub fn lap(&self) -> &[Round] {
-        &self.rounds
+        self.workload.lap()
     }
 
     /// The texts that asks are made of.
@@ -175,7 +173,7 @@ impl Plan {
     /// All cells, each once, in the order in which a lap visits them.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
-        for round in &self.rounds {
+        for round in self.lap() {
             if !cells.contains(&round.cell) {
                 cells.push(round.cell);
             }
@@ -183,85 +181,72 @@ impl Plan {
         cells
     }
 
-    /// The most requests of any round: lanes that send one after the other.
+    /// Sequential senders.
     pub fn lanes(&self) -> u32 {
-        self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
+        self.workload.lanes()
     }
 
     /// The most streams at once of the closed loop; how many an open loop makes is up to
     /// the server.
     pub fn streams(&self) -> u32 {
-        self.rounds.iter().map(|round| round.cell.streams()).max().unwrap_or(0)
+        self.lap().iter().map(|round| round.cell.streams()).max().unwrap_or(0)
     }
 
     /// The longest prompt and output together, tokens.
     pub fn tokens_max(&self) -> u64 {
-        self.rounds.iter().map(|round| round.cell.input() + round.cell.output).max().unwrap_or(0)
+        self.lap().iter().map(|round| round.cell.input() + round.cell.output).max().unwrap_or(0)
     }
 
     /// The round at a place and the place after it.
     pub fn at(&self, place: Place) -> (&Round, Place) {
-        let index = place.index.min(self.rounds.len() - 1);
-        let next = if index + 1 < self.rounds.len() {
-            Place::new(place.lap, index + 1)
-        } else {
-            Place::new(place.lap + 1, 0)
-        };
-        (&self.rounds[index], next)
+        self.workload.at(place)
     }
 
-    /// The slot of a lane in the round at a place: how many rounds of the phase
-    /// before it had a request for the lane.
+    /// The slot of a lane in the round at a place.
     pub fn slot(&self, place: Place, lane: u32) -> u64 {
-        let has = |round: &&Round| round.lanes() > lane;
-        let per_lap = self.rounds.iter().filter(has).count() as u64;
-        let before = self.rounds[..place.index].iter().filter(has).count() as u64;
-        place.lap * per_lap + before
+        self.workload.slot(place, lane)
     }
 
     /// The place of a lane's slot; `None` if the lane never sends.
-    pub fn place(&self, lane: u32, slot: u64) -> Option<Place> {
-        let indices: Vec<usize> =
-            (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
-        let per_lap = indices.len() as u64;
-        let lap = slot.checked_div(per_lap)?;
-        Some(Place::new(lap, indices[(slot % per_lap) as usize]))
+    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+        self.workload.place(lane, nth)
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's
     /// start; `None` in a closed round, whose lanes are due at once.
     pub fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
-        let (round, _) = self.at(place);
-        match (round.cell.load, round.open) {
-            (Load::PerSecond(per_s), Some(open)) => {
-                Some(pace::offsets_us(self.seed, phase, place, per_s, open))
-            }
-            _ => None,
-        }
+        self.workload.due_us(self.seed, phase, place)
     }
 
     /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
     /// asks the same.
-    pub fn ask(&self, phase: Phase, place: Place, lane: u32, due: At, fit: &Fit) -> Ask {
+    pub fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
+        let Slot { phase, lane, nth, repeat } = slot;
+        let place = self.place(lane, nth).unwrap_or_default();
         let (round, _) = self.at(place);
-        let slot = self.slot(place, lane);
         Ask {
             phase,
             workload: round.workload,
             class: round.class,
             lane,
-            slot,
+            slot: nth,
             session: None,
             turn: None,
             cell: round.cell,
             lap: place.lap,
-            repeat: place.repeat,
+            repeat,
             due,
             api: round.api,
-            input: workload::ladder::input(self, round, phase, lane, slot, fit),
-            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, slot)),
+            input: self.workload.input(self, slot, fit),
+            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, nth)),
             exact_output: round.exact_output,
         }
+    }
+
+    /// Depth × load × shape of the ask at an address.
+    pub fn cell(&self, slot: Slot) -> Cell {
+        let place = self.place(slot.lane, slot.nth).unwrap_or_default();
+        self.at(place).0.cell
     }
 
     /// When the first token of a round's last request is due, microseconds since it was sent:
@@ -285,16 +270,6 @@ impl Plan {
 
     /// What identifies the load: the order of all cells, the windows, the seed and the texts.
     pub fn fingerprint(&self) -> String {
-        let rounds: Vec<String> = self
-            .rounds
-            .iter()
-            .map(|round| {
-                let open = round.open.map_or(String::new(), |open| {
-                    format!(":{}:{}", open.arrivals.word(), open.requests)
-                });
-                format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
-            })
-            .collect();
         let drills: Vec<String> = self.drills.iter().map(|drill| format!("|{drill:?}")).collect();
         let drills = drills.concat();
         sha256(
@@ -304,7 +279,7 @@ impl Plan {
                 self.extent,
                 self.warmup_laps,
                 self.reference_laps,
-                rounds.join(","),
+                self.workload.fingerprint(),
                 self.corpus.hash()
             )
             .as_bytes(),

@@ -34,7 +34,7 @@ use crate::bell::Bell;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq,
 };
-use crate::plan::{Fit, Place, Plan};
+use crate::plan::{Fit, Plan, Slot};
 use crate::secret::Secrets;
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
 use crate::spec::Recipe;
@@ -329,9 +329,10 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     fn obey(&mut self) -> Result<(), String> {
         while let Some(order) = self.conductor.due(self.timeline.now()) {
             self.watcher.ordered(self.timeline.now(), &order);
+            self.conductor.obeyed(&order, self.timeline.now());
             match order {
                 Order::Record(fact) => self.write(fact)?,
-                Order::Send(place, lane, due) => self.send(place, lane, due),
+                Order::Send(slot, due) => self.send(slot, due),
                 Order::Probe => self.probe(),
                 Order::LastLook => self.bells.draining.ring(true),
                 Order::Cut(why) => self.cut.ring(Some(why)),
@@ -344,9 +345,9 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     fn write(&mut self, mut fact: Fact) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
-            self.pace.round_ended();
+            self.pace.close(batch.phase, batch.cell);
             batch.models_us = self.script.models_us;
-            let (gaps, peak_tokens) = self.gaps.close(batch);
+            let (gaps, peak_tokens) = self.gaps.close(batch.phase, batch.class, batch.cell);
             batch.peak_tokens = peak_tokens;
             for gaps in gaps {
                 self.record(now, Fact::Gaps(gaps))?;
@@ -358,9 +359,8 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         self.record(now, fact)
     }
 
-    fn send(&mut self, place: Place, lane: u32, due: At) {
-        let Some(phase) = self.conductor.phase() else { return };
-        let ask = self.script.plan.ask(phase, place, lane, due, &self.script.fit);
+    fn send(&mut self, slot: Slot, due: At) {
+        let ask = self.script.plan.ask(slot, due, &self.script.fit);
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, progress) = (self.script.clone(), self.progress.clone());
         let cut = self.cut.clone();

@@ -7,7 +7,7 @@ use longhaul::digest::sha256;
 use longhaul::error::Mistake;
 use longhaul::fact::{Load, Phase};
 use longhaul::measure::Statistic;
-use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan};
+use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot};
 use longhaul::spec::recipe::Wishes;
 use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::shipped::{self, Kind};
@@ -486,7 +486,10 @@ fn asks(plan: &Plan) -> impl Iterator<Item = Ask> {
     places.flat_map(move |(phase, place)| {
         let (round, _) = plan.at(place);
         let fit = fit.clone();
-        (0..round.lanes()).map(move |lane| plan.ask(phase, place, lane, At::ZERO, &fit))
+        (0..round.lanes()).map(move |lane| {
+            let slot = Slot { phase, lane, nth: plan.slot(place, lane), repeat: 0 };
+            plan.ask(slot, At::ZERO, &fit)
+        })
     })
 }
 

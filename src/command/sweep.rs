@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::report::layout::counted;
 use crate::report::sweep as report;
 use crate::spec::recipe::Reading;
+use crate::spec::scenario::Cap;
 use crate::spec::{Scenario, Workload};
 use crate::sweep::{self as schedule, Outcome, STARTS_MIN, Turn};
 use arms::Arm;
@@ -132,12 +133,11 @@ fn begun(mut wish: Wish) -> Result<(Sweep, File), Mistake> {
 
 /// Refuses what would be laid out for every start anew.
 fn alike(scenario: &Scenario) -> Result<(), Mistake> {
-    let capped = scenario.workloads.iter().find_map(|Workload::Ladder(ladder)| {
-        let cap = ladder.cap?;
-        let deepest = ladder.depths.iter().max().copied().unwrap_or_default();
-        Some((cap, ladder.depths.iter().find(|it| **it > 0).copied(), deepest))
-    });
-    let Some((cap, shallow, deepest)) = capped else { return Ok(()) };
+    let Some(Cap { prefill: cap, shallowest, deepest }) =
+        scenario.workloads.iter().find_map(Workload::cap)
+    else {
+        return Ok(());
+    };
     let what = format!(
         "scenario `{}` leaves out depths by the speed that is measured at every start (`cap: {} s`, up to d{deepest}): two arms would not be asked the same, and could not be compared",
         scenario.source.name,
@@ -147,7 +147,7 @@ fn alike(scenario: &Scenario) -> Result<(), Mistake> {
         .at(format!("{} workloads.ladder.cap", scenario.source.origin))
         .hint(format!(
             "--depths 0,{}: the depths to be asked, of every arm",
-            shallow.unwrap_or(4096)
+            shallowest.unwrap_or(4096)
         ))
         .hint("a scenario without a cap: --scenario short, or smoke for a first look"))
 }

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Corpus, FILLER, number_line};
-use super::{Input, Message, Part, Place, Plan};
+use super::{Input, Message, Part, Place, Plan, Slot};
 use crate::fact::{Cell, Fitted, Phase};
 use crate::rng::Rng;
 use crate::spec::scenario::Api;
@@ -147,7 +147,9 @@ impl<'a> Fitter<'a> {
             }
             _ => {
                 let (_, place) = self.samples.get(self.counted.len())?;
-                match self.plan.ask(Phase::Reference, *place, 0, At::ZERO, &self.fit).input {
+                let nth = self.plan.slot(*place, 0);
+                let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
+                match self.plan.ask(slot, At::ZERO, &self.fit).input {
                     Input::Messages(messages) => Some(Question::Chat(messages)),
                     Input::Text(text) => Some(Question::Text(text)),
                 }
@@ -290,7 +292,9 @@ mod tests {
             for index in 0..plan.lap().len() {
                 for lap in 0..3 {
                     let place = Place::new(lap, index);
-                    let ask = plan.ask(Phase::Soak, place, 0, At::ZERO, &fit);
+                    let nth = plan.slot(place, 0);
+                    let slot = Slot { phase: Phase::Soak, lane: 0, nth, repeat: 0 };
+                    let ask = plan.ask(slot, At::ZERO, &fit);
                     let Input::Messages(messages) = &ask.input else { panic!("a chat") };
                     let (wanted, counted) = (ask.cell.input(), chat(messages));
                     let allowed = (wanted / 100).max(16);

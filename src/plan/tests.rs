@@ -56,6 +56,11 @@ pub fn ladder(scenario: &mut Scenario) -> &mut Ladder {
     ladder
 }
 
+/// The first time that the ask of a lane in a round is sent.
+fn slot(plan: &Plan, phase: Phase, place: Place, lane: u32) -> Slot {
+    Slot { phase, lane, nth: plan.slot(place, lane), repeat: place.repeat }
+}
+
 #[test]
 fn slots_and_places_are_each_others_inverse() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2, 4]), 7, Bounds::default()).unwrap();
@@ -73,7 +78,9 @@ fn slots_and_places_are_each_others_inverse() {
 fn an_ask_depends_on_its_address_alone() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-    let ask = |phase, lap, lane| plan.ask(phase, Place::new(lap, 3), lane, At::ZERO, &fit).input;
+    let ask = |phase, lap, lane| {
+        plan.ask(slot(&plan, phase, Place::new(lap, 3), lane), At::ZERO, &fit).input
+    };
     let first = ask(Phase::Soak, 2, 1);
     ask(Phase::Warmup, 0, 0);
     assert_eq!(ask(Phase::Soak, 2, 1), first);
@@ -91,7 +98,8 @@ fn two_phases_ask_about_the_context_that_was_loaded_before() {
     assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let context = |index, lane| {
-        let ask = plan.ask(Phase::Soak, Place::new(1, index), lane, At::ZERO, &fit);
+        let slot = slot(&plan, Phase::Soak, Place::new(1, index), lane);
+        let ask = plan.ask(slot, At::ZERO, &fit);
         let Input::Messages(messages) = ask.input else { panic!("a chat") };
         messages[0].content.clone()
     };
@@ -107,7 +115,8 @@ fn warm_contexts_stay_and_cold_ones_never_come_again() {
         ladder(&mut scenario).prefix = prefix;
         let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
         let context = |phase, lap| {
-            let ask = plan.ask(phase, Place::new(lap, 0), 0, At::ZERO, &fit);
+            let slot = slot(&plan, phase, Place::new(lap, 0), 0);
+            let ask = plan.ask(slot, At::ZERO, &fit);
             let Input::Messages(messages) = ask.input else { panic!("a chat") };
             messages[0].content.clone()
         };
@@ -214,7 +223,8 @@ fn arrivals_of_a_warm_cell_share_their_context_and_nothing_else() {
     let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let says = |lane| {
-        let ask = plan.ask(Phase::Soak, Place::default(), lane, At::ZERO, &fit);
+        let slot = slot(&plan, Phase::Soak, Place::default(), lane);
+        let ask = plan.ask(slot, At::ZERO, &fit);
         let Input::Messages(messages) = ask.input else { panic!("a chat") };
         (messages[0].content.clone(), messages[1].content.clone())
     };
@@ -231,7 +241,7 @@ fn the_load_of_a_closed_loop_is_what_it_always_was() {
         |index: usize| (0..plan.lap()[index].lanes()).map(move |lane| (Place::new(1, index), lane));
     let asks: Vec<String> = (0..plan.lap().len())
         .flat_map(address)
-        .map(|(place, lane)| plan.ask(Phase::Soak, place, lane, At::ZERO, &fit))
+        .map(|(place, lane)| plan.ask(slot(&plan, Phase::Soak, place, lane), At::ZERO, &fit))
         .map(|ask| format!("{ask:?}\n").replace(", abandon_us: None", ""))
         .collect();
     let asks = asks.concat();

@@ -1,10 +1,111 @@
-//! The kinds of asking, one file each. A workload lays itself out as rounds
-//! and says what an ask at an address contains.
+//! The kinds of asking, laid out for a server, one file each. A workload is
+//! asked for its lanes, for what a slot of a lane asks, and for when it is due;
+//! how it finds the place of a slot is its own.
 
-pub mod ladder;
+mod ladder;
 
-use crate::fact::{Cell, Class};
+use super::{Bounds, Fit, Input, Place, Plan, Slot};
+use crate::error::Mistake;
+use crate::fact::{Cell, Class, Phase};
 use crate::spec::scenario::{Api, Arrivals};
+use crate::spec::{Scenario, Workload};
+use ladder::Ladders;
+
+/// The workloads of a scenario, laid out for a server.
+#[derive(Clone, Debug)]
+pub enum Laid {
+    /// Ladders, one after the other in each lap, on the same lanes.
+    Ladders(Ladders),
+}
+
+impl Laid {
+    /// Lays the workloads of a scenario out, for a server that takes all of it.
+    pub fn new(workloads: &[Workload]) -> Laid {
+        let mut ladders = Ladders::default();
+        for (origin, workload) in workloads.iter().enumerate() {
+            match workload {
+                Workload::Ladder(ladder) => ladders.add(ladder, origin),
+            }
+        }
+        Laid::Ladders(ladders)
+    }
+
+    /// Leaves out what the server does not take, and says what that is.
+    ///
+    /// # Errors
+    /// A depth that the server cannot take, where the scenario does not allow to drop it.
+    pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<Vec<String>, Mistake> {
+        let mut notes = Vec::new();
+        let depths: Result<Vec<Vec<u64>>, Mistake> = scenario
+            .workloads
+            .iter()
+            .map(|workload| match workload {
+                Workload::Ladder(ladder) => ladder::depths(ladder, bounds, scenario, &mut notes),
+            })
+            .collect();
+        match self {
+            Laid::Ladders(ladders) => ladders.keep(&depths?),
+        }
+        Ok(notes)
+    }
+
+    /// The rounds of a lap, in order.
+    pub fn lap(&self) -> &[Round] {
+        match self {
+            Laid::Ladders(ladders) => ladders.lap(),
+        }
+    }
+
+    /// Sequential senders.
+    pub fn lanes(&self) -> u32 {
+        match self {
+            Laid::Ladders(ladders) => ladders.lanes(),
+        }
+    }
+
+    /// The round at a place and the place after it.
+    pub fn at(&self, place: Place) -> (&Round, Place) {
+        match self {
+            Laid::Ladders(ladders) => ladders.at(place),
+        }
+    }
+
+    /// The slot of a lane in the round at a place.
+    pub fn slot(&self, place: Place, lane: u32) -> u64 {
+        match self {
+            Laid::Ladders(ladders) => ladders.slot(place, lane),
+        }
+    }
+
+    /// The place of a lane's slot; `None` if the lane never sends.
+    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+        match self {
+            Laid::Ladders(ladders) => ladders.place(lane, nth),
+        }
+    }
+
+    /// When each lane of the round at a place is due, in microseconds since the round's
+    /// start; `None` where all are due at once.
+    pub fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+        match self {
+            Laid::Ladders(ladders) => ladders.due_us(seed, phase, place),
+        }
+    }
+
+    /// What the ask of a slot says.
+    pub fn input(&self, plan: &Plan, slot: Slot, fit: &Fit) -> Input {
+        match self {
+            Laid::Ladders(ladders) => ladders.input(plan, slot, fit),
+        }
+    }
+
+    /// What of it makes the load another one.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Laid::Ladders(ladders) => ladders.fingerprint(),
+        }
+    }
+}
 
 /// In a closed loop as many requests at once as its cell has streams, in an open one so many
 /// requests when they are due; the next round begins when the last of them has ended.

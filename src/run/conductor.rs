@@ -1,40 +1,50 @@
-//! Decides, and does nothing else. Its state is a fold over the entries of the
-//! run; `due` looks at the clock and names the next order. Pure, so that a
-//! journal replayed through it gives the same orders again.
+//! Decides, and does nothing else. Its state changes by the entries of the run,
+//! and by being told that an order was obeyed; `due` looks at the clock, names
+//! the next order and changes nothing. Pure, so that a journal replayed through
+//! it gives the same orders again.
 
 mod care;
 mod clock;
+mod drill;
 mod end;
+mod lanes;
 mod phases;
-mod round;
+mod replay;
+mod rounds;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+pub use care::PROBE_LIMIT_US;
+pub use replay::replay;
 
 use care::Care;
 use clock::ServiceClock;
-use round::Running;
+use drill::Drilling;
+use end::{Draining, Ending};
+use lanes::{LanePolicy, Lanes};
+use rounds::Rounds;
 
 use crate::fact::{
-    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Request, TargetFact, TargetWord,
+    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Reading, Request, Segment,
+    TargetFact, TargetWord,
 };
-use crate::incident::hang::Hangs;
-use crate::incident::liveness::{Change, Liveness, State};
-use crate::plan::{Place, Plan};
+use crate::incident::liveness::Change;
+use crate::plan::{Plan, Slot};
 use crate::series::UP;
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
 
-/// What the shell is to do next.
+/// An order to the shell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// Write a fact down.
     Record(Fact),
-    /// Send the ask of a lane, which is due at this instant.
-    Send(Place, u32, At),
+    /// Send the ask of a slot, which is due at this instant.
+    Send(Slot, At),
     /// Ask the server whether it is there.
     Probe,
     /// Hang up on everything in flight, and say why.
@@ -50,395 +60,330 @@ pub const INTERRUPT_AGAIN: &str = "interrupt_again";
 /// The user's wish to stop at the first broken gate, as an action.
 pub const STOP_ON_FAIL: &str = "stop_on_fail";
 
-/// The first wait before a server that went away is asked again, and the longest: bounds
-/// how hard a server that struggles to its feet is knocked at.
-const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
-/// Probes that fit into the longest outage that a scenario allows, at the least.
-const PROBES_MIN: u64 = 20;
-/// How often a round comes again that outages break each time; bounds a cell that kills the
-/// server whenever it is asked.
-const REPEATS_MAX: u32 = 3;
-/// A probe that no answer came of counts as lost after this.
-pub const PROBE_LIMIT_US: u64 = 10_000_000;
-
-/// Where a phase stands that another one broke off.
-#[derive(Clone, Debug)]
-struct Left {
-    place: Place,
-    next: Vec<u64>,
-    /// How long its present lap has lasted, microseconds.
-    lap_us: u64,
+/// What the run is doing. Whether a round is under way belongs to the policy of the lanes, and
+/// whether the server is there, is started or hangs to the care for it: both go on in all of
+/// these.
+#[derive(Clone, Copy, Debug)]
+enum Doing {
+    /// Nothing was sent yet.
+    Before,
+    /// The lanes send the asks of a phase.
+    Load(Phase),
+    /// A drill interrupts the soak.
+    Drill(Drilling),
+    /// Nothing new is sent.
+    Drain(Draining),
+    /// The run is over.
+    Closed,
 }
 
 /// Decides what is sent, when phases end, and when the run is over.
 pub struct Conductor {
     plan: Rc<Plan>,
-    liveness: Liveness,
-    hangs: Hangs,
-    /// Since when it hangs.
-    hung: Option<At>,
+    segment: Segment,
+    doing: Doing,
+    /// Why the run ends, once that is decided.
+    stop: Option<Ending>,
+    lanes: Lanes,
+    policy: Box<dyn LanePolicy>,
     care: Care,
     clock: ServiceClock,
-    phase: Option<Phase>,
-    place: Place,
-    running: Option<Running>,
-    /// Rounds that outages broke, which come again before the plan goes on.
-    broken: VecDeque<Place>,
-    /// The last round that ended, which may turn out to have met an outage.
-    ended: Option<Running>,
-    /// Since when nothing stands in the way of the next round: the stamp of the entry that
-    /// ended the one before, began the phase, or showed that the server is there. Not when
-    /// somebody asked, so that a journal replayed gives the same rounds.
-    free_from: At,
-    /// One more than the last slot that each lane sent in this phase.
-    next: Vec<u64>,
-    lap_began_us: u64,
-    lap_us: u64,
-    /// Where phases stand that drills broke off: each goes on where it was.
-    left: BTreeMap<Phase, Left>,
-    pending: VecDeque<Fact>,
-    stopping: Option<(ClosedBecause, String)>,
-    drain_from: Option<At>,
-    /// Since when nothing is in flight and nothing more is sent.
-    idle_from: Option<At>,
-    cut: bool,
-    closed: bool,
-    probe_wait_us: u64,
-    probe_at: At,
+    /// What became of the server, found and not yet written.
+    found: VecDeque<TargetFact>,
+    /// The number of the last action.
+    actions: u64,
+    /// Drills that were begun.
+    drilled: usize,
 }
 
 impl Conductor {
     /// At the beginning of a run.
     pub fn new(plan: Rc<Plan>) -> Conductor {
-        let next = vec![0; plan.lanes() as usize];
+        Conductor::of(plan, Box::new(Rounds::new()))
+    }
+
+    /// The same, with a policy of its own for the lanes.
+    fn of(plan: Rc<Plan>, policy: Box<dyn LanePolicy>) -> Conductor {
         Conductor {
-            plan,
-            liveness: Liveness::default(),
-            hangs: Hangs::default(),
-            hung: None,
+            segment: 0,
+            doing: Doing::Before,
+            stop: None,
+            lanes: Lanes::new(plan.lanes()),
+            policy,
             care: Care::default(),
-            left: BTreeMap::new(),
             clock: ServiceClock::default(),
-            phase: None,
-            place: Place::default(),
-            running: None,
-            broken: VecDeque::new(),
-            ended: None,
-            free_from: At::ZERO,
-            next,
-            lap_began_us: 0,
-            lap_us: 0,
-            pending: VecDeque::new(),
-            stopping: None,
-            drain_from: None,
-            idle_from: None,
-            cut: false,
-            closed: false,
-            probe_wait_us: PROBE_US.0,
-            probe_at: At::ZERO,
+            found: VecDeque::new(),
+            actions: 0,
+            drilled: 0,
+            plan,
         }
     }
 
     /// Whether the run is over.
     pub fn is_closed(&self) -> bool {
-        self.closed
+        matches!(self.doing, Doing::Closed)
     }
 
-    /// The phase whose asks are sent; `None` before the load and in the drain.
-    pub fn phase(&self) -> Option<Phase> {
-        self.phase.filter(|phase| *phase != Phase::Drain)
+    /// The number of the next action, whoever gives it.
+    pub fn next_action(&self) -> u64 {
+        self.actions + 1
     }
 
-    /// One more than the last slot that was sent, for every lane of the present phase.
+    /// One more than the last slot that was sent, for every lane of the present phase; `None`
+    /// before the load and in the drain, whose slots are those of the phase before.
     pub fn issued(&self) -> Option<Issued> {
-        // Nothing new is sent in the drain; its slots are those of the phase before.
-        Some(Issued { phase: self.phase()?, next: self.next.clone() })
+        let phase = match &self.doing {
+            Doing::Load(phase) => *phase,
+            Doing::Drill(drilling) => drilling.phase(),
+            Doing::Before | Doing::Drain(_) | Doing::Closed => return None,
+        };
+        Some(Issued { phase, next: self.lanes.next() })
     }
 
-    /// When [`Conductor::due`] wants to be asked, whatever else happens: the next arrival of
-    /// an open round. `None` where only what happens decides.
+    /// When [`Conductor::due`] wants to be asked, whatever else happens: the next slot that has
+    /// a time of its own. `None` where only what happens decides.
     pub fn wake(&self) -> Option<At> {
-        let due = self.running.as_ref()?.next_due()?;
-        let goes_on = !self.closed && self.stopping.is_none() && !self.is_past(due);
+        self.timed().map(|(_, due)| due)
+    }
+
+    /// The next slot that has a time of its own, and that time.
+    fn timed(&self) -> Option<(Slot, At)> {
+        let (slot, due) = self.lanes.timed()?;
+        let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && self.stop.is_none();
         // One bad sign is no outage: the arrivals of an open loop wait for no answer.
-        let away = self.liveness.state() == State::Down || self.care.awaits();
-        (goes_on && !away).then_some(due)
+        let goes_on = sends && !self.care.is_away() && !self.is_past(due);
+        (goes_on && self.step(due).is_none()).then_some((slot, due))
     }
 
     /// Whether an instant lies behind the duration. Half-open: its last instant is not in it.
     fn is_past(&self, at: At) -> bool {
         let Extent::Duration(duration) = self.plan.extent else { return false };
-        self.phase.is_some() && self.clock.now_us(at) >= micros(duration)
+        self.clock.has_begun() && self.clock.now_us(at) >= micros(duration)
     }
 
-    /// Takes in what happened.
-    pub fn take(&mut self, entry: &Entry) {
-        let before = self.liveness.state();
-        let change = self.liveness.take(entry);
-        self.hangs.take(entry);
-        let doubted = before == State::Up && self.liveness.state() != State::Up;
-        if doubted {
-            // All sending waits for the answer, so it is asked at once.
-            self.probe_wait_us = PROBE_US.0;
-            self.probe_at = entry.at;
-        }
-        if before != State::Up && self.liveness.state() == State::Up {
-            self.free(entry.at);
-        }
-        match change {
-            Some(Change::WentAway { since, evidence }) => self.went_away(since, evidence),
-            Some(Change::CameBack { since, evidence }) => self.came_back(since, evidence, entry.at),
-            Some(Change::Restarted { since, evidence }) => {
-                if self.liveness.state() == State::Up {
-                    self.broke_in(since);
-                }
-                self.pending.push_back(target(TargetWord::Restarted, since, evidence));
-            }
-            None => {}
-        }
-        match &entry.fact {
-            Fact::Phase(began) => self.began(began, entry.at),
-            Fact::Request(request) => self.ended(request),
-            Fact::Batch(_) => self.round_ended(entry.at),
-            Fact::Action(action) => self.told(action, entry.at),
-            Fact::Target(target) => self.care_for(target, entry.at),
-            Fact::Reading(reading) if UP.is_of(reading) && !doubted => {
-                if reading.last >= 0.5 {
-                    self.greeted(entry.at);
-                }
-                self.probed(entry.at);
-            }
-            Fact::Fault(fault) if fault.fatal => {
-                self.stop(ClosedBecause::Fault, fault.why.clone());
-                self.cut = true;
-            }
-            Fact::Closed(_) => self.closed = true,
-            _ => {}
-        }
-    }
-
-    /// Whether the server is there was answered: the next probe waits longer, as long as it is not.
-    fn probed(&mut self, at: At) {
-        if self.is_there() {
-            return;
-        }
-        self.probe_at = At(at.0 + self.probe_wait_us);
-        let away_us = micros(self.plan.limits.away);
-        let longest_us = (away_us / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
-        self.probe_wait_us = (self.probe_wait_us * 2).min(longest_us);
-    }
-
-    /// Whether it is believed to be there, and is not being started.
-    fn is_there(&self) -> bool {
-        self.liveness.state() == State::Up && !self.care.awaits()
-    }
-
-    /// Whether it may be asked: it is there and serves. What hangs is asked again only when
-    /// everything that was asked of it has been given up: how else would it show that it moves?
+    /// Whether the server may be asked. What hangs is asked again only when everything that was
+    /// asked of it has been given up: how else would it show that it moves?
     fn serves(&self) -> bool {
-        let out = self.running.as_ref().is_some_and(Running::is_out);
-        self.is_there() && (self.hung.is_none() || !out)
+        self.care.is_there() && !(self.care.is_hung() && self.lanes.is_out())
     }
 
-    fn free(&mut self, at: At) {
-        // Stamps may come out of order.
-        self.free_from = self.free_from.max(at);
+    /// Whether a drill keeps all load away.
+    fn is_quiet(&self) -> bool {
+        matches!(&self.doing, Doing::Drill(drilling) if drilling.is_quiet())
     }
 
-    fn ended(&mut self, request: &Request) {
-        if Some(request.phase) == self.phase {
-            self.sent(request.lane, request.slot);
-        }
-        if let Some(running) = &mut self.running {
-            running.ended(request);
-        }
-    }
-
-    fn sent(&mut self, lane: u32, slot: u64) {
-        if let Some(next) = self.next.get_mut(lane as usize) {
-            *next = slot.saturating_add(1).max(*next);
-        }
-    }
-
-    fn went_away(&mut self, since: At, evidence: String) {
-        self.clock.stand(since);
-        self.probe_wait_us = PROBE_US.0;
-        self.pending.push_back(target(TargetWord::Away, since, evidence));
-        self.break_off(since);
-    }
-
-    /// The rest of the round is not sent into the dark, nor in a burst afterwards. One of
-    /// which nothing was sent begins anew when the server is back; any other comes again, and
-    /// so does the round before where its last requests were those that broke.
-    fn break_off(&mut self, since: At) {
-        if self.running.as_mut().is_some_and(|running| !running.break_off()) {
-            self.running = None;
-        }
-        if let Some(ended) = self.ended.take_if(|ended| ended.broke_since(since)) {
-            self.comes_again(ended.place);
-        }
-    }
-
-    /// A restart that was over before it was noticed: what broke in it comes again.
-    fn broke_in(&mut self, since: At) {
-        if let Some(running) = &mut self.running {
-            running.mark(since);
-        }
-        if let Some(ended) = self.ended.take_if(|ended| ended.broke_since(since)) {
-            self.comes_again(ended.place);
-        }
-    }
-
-    fn comes_again(&mut self, place: Place) {
-        if place.repeat < REPEATS_MAX {
-            self.broken.push_back(place.again());
-        }
-    }
-
-    fn came_back(&mut self, since: At, evidence: String, at: At) {
-        self.clock.go(at);
-        self.pending.push_back(target(TargetWord::Back, since, evidence));
-    }
-
-    fn began(&mut self, began: &PhaseBegan, at: At) {
-        if let Some(phase) = self.phase {
-            let (place, next) = (self.place, self.next.clone());
-            let lap_us = self.clock.now_us(at).saturating_sub(self.lap_began_us);
-            self.left.insert(phase, Left { place, next, lap_us });
-        }
-        self.phase = Some(began.phase);
-        self.clock.start(at);
-        self.free(at);
-        self.broken.clear();
-        self.ended = None;
-        self.drill_began(began.phase, at);
-        if began.phase != Phase::Drain {
-            self.go_on(began.phase, at);
-        } else if self.drain_from.is_none() {
-            self.drain_from = Some(at);
-        }
-    }
-
-    /// A phase begins, or goes on where a drill broke it off.
-    fn go_on(&mut self, phase: Phase, at: At) {
-        let left = self.left.remove(&phase);
-        let nowhere =
-            || Left { place: Place::default(), next: vec![0; self.next.len()], lap_us: 0 };
-        let left = left.unwrap_or_else(nowhere);
-        (self.place, self.next) = (left.place, left.next);
-        self.lap_began_us = self.clock.now_us(at).saturating_sub(left.lap_us);
-    }
-
-    fn round_ended(&mut self, at: At) {
-        self.free(at);
-        let Some(running) = self.running.take() else { return };
-        let place = running.place;
-        if running.is_broken() {
-            self.comes_again(place);
-        }
-        self.ended = (!running.is_broken()).then_some(running.clone());
-        if place.repeat > 0 {
-            self.broken.retain(|again| *again != place);
-            return;
-        }
-        self.place = running.after;
-        if self.place.index == 0 {
-            let now_us = self.clock.now_us(at);
-            // The clock went back where an outage was found to have begun before this lap.
-            self.lap_us = now_us.saturating_sub(self.lap_began_us);
-            self.lap_began_us = now_us;
-        }
-    }
-
-    fn told(&mut self, action: &Action, at: At) {
-        self.counted(action);
-        if let Some(order) = TargetOrder::parse(&action.what) {
-            return self.ordered(order, at);
-        }
-        match action.what.as_str() {
-            INTERRUPT => self.stop(ClosedBecause::Interrupted, action.note.clone()),
-            INTERRUPT_AGAIN => {
-                self.stopping = Some((ClosedBecause::InterruptedTwice, action.note.clone()));
-                self.cut = true;
-            }
-            STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, action.note.clone()),
-            _ => return,
-        }
-        self.drain_from.get_or_insert(at);
-    }
-
-    fn stop(&mut self, because: ClosedBecause, note: String) {
-        self.stopping.get_or_insert((because, note));
-    }
-
-    /// What is to be done at this instant, if anything. Ask again until it is `None`.
-    pub fn due(&mut self, now: At) -> Option<Order> {
-        if self.closed {
+    /// What is to be done at this instant, if anything. Obey it, say so with
+    /// [`Conductor::obeyed`], and ask again until it is `None`.
+    pub fn due(&self, now: At) -> Option<Order> {
+        if self.is_closed() {
             return None;
         }
-        if let Some(fact) = self.pending.pop_front() {
-            return Some(Order::Record(fact));
+        if let Some(found) = self.found.front() {
+            return Some(Order::Record(Fact::Target(found.clone())));
         }
-        if self.stopping.is_none() && !self.is_there() && now >= self.probe_at {
-            // Its answer sets the time of the next; this one bounds an answer that never comes.
-            self.probe_at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
+        if self.stop.is_none() && self.care.is_probe_due(now) {
             return Some(Order::Probe);
         }
         // Before the clock: an arrival that was due in time is sent, if only just.
-        if let Some(due) = self.wake().filter(|due| *due <= now) {
-            return self.send(due);
+        if let Some((slot, due)) = self.timed().filter(|(_, due)| *due <= now) {
+            return Some(Order::Send(slot, due));
         }
-        self.notice_limits(now);
-        self.notice_hang(now);
-        if let Some(fact) = self.pending.pop_front() {
-            return Some(Order::Record(fact));
+        if let Some(found) = self.hang_due(now) {
+            return Some(Order::Record(Fact::Target(found)));
         }
-        if let Some((because, note)) = self.stopping.clone() {
-            return self.wind_down(now, because, note);
+        if let Some(ending) = self.ending(now) {
+            return self.wind_down(now, ending);
         }
         if let Some(order) = self.restart_due(now) {
             return Some(order);
         }
-        if let Some(running) = &self.running {
-            let at_once = self.serves() && !running.is_open();
-            return at_once.then(|| self.send(now)).flatten().or_else(|| self.round_over());
+        if let Some(order) = self.step(now) {
+            // Lanes that go on by themselves come to rest first.
+            return (!self.lanes.is_out()).then_some(order);
         }
-        if self.phase.is_some_and(|phase| matches!(phase, Phase::Idle | Phase::Drill))
-            && let Some(order) = self.drill(now)
+        if self.serves()
+            && let Some(slot) = self.lanes.ready()
         {
-            return Some(order);
+            return Some(Order::Send(slot, now));
         }
-        if !self.serves() || self.care.is_quiet() {
-            return None;
-        }
-        if self.broken.is_empty()
-            && let Some(order) = self.next_phase(now)
-        {
-            return Some(order);
-        }
-        if self.stopping.is_none() {
-            let (phase, place) = (self.phase?, self.broken.front().copied());
-            let place = place.unwrap_or(self.place);
-            self.running = Some(Running::new(&self.plan, phase, place, self.free_from));
-        }
-        self.due(now)
+        self.policy.over(&self.lanes).map(|batch| Order::Record(Fact::Batch(batch)))
     }
 
-    /// Sends the next lane of the running round.
-    fn send(&mut self, due: At) -> Option<Order> {
-        let running = self.running.as_mut()?;
-        let (place, lane) = (running.place, running.send()?);
-        self.sent(lane, self.plan.slot(place, lane));
-        Some(Order::Send(place, lane, due))
+    /// An order was obeyed at this instant. What was recorded is an entry, and says so itself.
+    pub fn obeyed(&mut self, order: &Order, at: At) {
+        match order {
+            Order::Record(_) => {}
+            Order::Send(slot, _) => self.lanes.sent(*slot),
+            Order::Probe => self.care.probed(at),
+            Order::Cut(_) => self.was_cut(),
+            Order::LastLook => self.looked(at),
+        }
     }
 
-    /// Ends the running round. One that an outage broke ends with what was sent.
-    fn round_over(&self) -> Option<Order> {
-        let running = self.running.as_ref().filter(|running| running.is_over())?;
-        Some(Order::Record(Fact::Batch(running.batch())))
+    /// Takes in what happened.
+    pub fn take(&mut self, entry: &Entry) {
+        if entry.segment > self.segment {
+            self.opened(entry);
+        }
+        self.clock.seen(entry.at);
+        let shown = self.care.take(entry);
+        if shown.came {
+            self.policy.free(entry.at);
+            if self.clock.has_begun() {
+                self.clock.start(entry.at);
+            }
+        }
+        self.changed(shown.change, entry.at);
+        match &entry.fact {
+            Fact::Phase(began) => self.began(began, entry.at),
+            Fact::Request(request) => self.ended(request),
+            Fact::Batch(_) => {
+                self.policy.written(&self.plan, entry.at, self.clock.now_us(entry.at));
+            }
+            Fact::Action(action) => self.told(action, entry.at),
+            Fact::Target(target) => self.target(target, entry.at),
+            Fact::Reading(reading) if !shown.doubted => self.probe_answered(reading, entry.at),
+            Fact::Fault(fault) if fault.fatal => {
+                self.stop(ClosedBecause::Fault, fault.why.clone());
+                self.hang_up();
+            }
+            Fact::Closed(_) => self.doing = Doing::Closed,
+            _ => {}
+        }
+        self.deal(entry.at);
     }
-}
 
-fn target(word: TargetWord, since: At, evidence: String) -> Fact {
-    Fact::Target(TargetFact::new(word, evidence).since(since))
+    /// Another segment begins, on a clock of its own: what was under way is lost, no instant of
+    /// the one before is kept, and a run that was stopped goes on, unless it was done.
+    fn opened(&mut self, entry: &Entry) {
+        self.segment = entry.segment;
+        self.clock.carry();
+        self.care.opened();
+        self.found.clear();
+        let service_us = self.clock.now_us(entry.at);
+        self.policy.opened(&self.plan, &mut self.lanes, entry.at, service_us);
+        self.stop.take_if(|ending| ending.because != ClosedBecause::Done);
+        self.doing = match self.doing {
+            Doing::Drain(_) | Doing::Closed if self.stop.is_some() => {
+                Doing::Drain(Draining::new(entry.at))
+            }
+            Doing::Drain(_) | Doing::Closed => match self.lanes.phase() {
+                Some(phase) => self.load(phase, entry.at),
+                None => Doing::Before,
+            },
+            Doing::Drill(drilling) => Doing::Drill(drilling.anew(entry.at)),
+            Doing::Before | Doing::Load(_) => self.doing,
+        };
+    }
+
+    /// The load of a phase, or the last drill that was begun where it is of one.
+    fn load(&self, phase: Phase, at: At) -> Doing {
+        let drill = self.drilled.checked_sub(1).and_then(|last| self.plan.drills.get(last));
+        match drill {
+            Some(drill) if matches!(phase, Phase::Idle | Phase::Drill) => {
+                Doing::Drill(Drilling::new(*drill, at))
+            }
+            _ => Doing::Load(phase),
+        }
+    }
+
+    /// What is believed of the server changed.
+    fn changed(&mut self, change: Option<Change>, at: At) {
+        let (word, since, evidence) = match change {
+            None => return,
+            Some(Change::WentAway { since, evidence }) => {
+                self.clock.stand(since);
+                self.policy.break_off(&mut self.lanes, since);
+                (TargetWord::Away, since, evidence)
+            }
+            Some(Change::CameBack { since, evidence }) => {
+                self.clock.go(at);
+                (TargetWord::Back, since, evidence)
+            }
+            Some(Change::Restarted { since, evidence }) => {
+                if self.care.is_up() {
+                    self.policy.broke_in(since);
+                }
+                (TargetWord::Restarted, since, evidence)
+            }
+        };
+        self.found.push_back(TargetFact::new(word, evidence).since(since));
+    }
+
+    fn target(&mut self, target: &TargetFact, at: At) {
+        let is_it = |found: &TargetFact| (found.word, found.since) == (target.word, target.since);
+        if self.found.front().is_some_and(is_it) {
+            self.found.pop_front();
+        }
+        self.care_for(target, at);
+    }
+
+    fn probe_answered(&mut self, reading: &Reading, at: At) {
+        if !UP.is_of(reading) {
+            return;
+        }
+        if reading.last >= 0.5 && self.care.greeted(at) && self.care.is_up() {
+            self.clock.go(at);
+            self.policy.free(at);
+        }
+        self.care.answered(at, &self.plan.limits);
+    }
+
+    fn ended(&mut self, request: &Request) {
+        if let Some(slot) = self.lanes.ended(request) {
+            self.policy.ended(&mut self.lanes, slot, request);
+        }
+    }
+
+    fn began(&mut self, began: &PhaseBegan, at: At) {
+        self.clock.start(at);
+        if began.phase == Phase::Drain {
+            let ending = self.ending(at);
+            self.stop = ending.or_else(|| Some(Ending::new(ClosedBecause::Done, &*began.because)));
+            self.lanes.drop_waiting();
+            self.doing = Doing::Drain(Draining::new(at));
+            return;
+        }
+        let is_drill = matches!(began.phase, Phase::Idle | Phase::Drill);
+        self.drilled += usize::from(is_drill);
+        self.doing = self.load(began.phase, at);
+        self.lanes.began(began.phase);
+        self.policy.began(began.phase, at, self.clock.now_us(at));
+    }
+
+    fn told(&mut self, action: &Action, at: At) {
+        self.actions = self.actions.max(action.id);
+        if let Some(order) = TargetOrder::parse(&action.what) {
+            self.care.ordered(order, at, matches!(self.doing, Doing::Drill(_)));
+            if let Doing::Drill(drilling) = &mut self.doing {
+                drilling.ordered(at);
+            }
+            return self.policy.break_off(&mut self.lanes, at);
+        }
+        let note = action.note.clone();
+        match action.what.as_str() {
+            INTERRUPT => self.stop(ClosedBecause::Interrupted, note),
+            INTERRUPT_AGAIN => {
+                self.stop = Some(Ending::new(ClosedBecause::InterruptedTwice, note));
+                self.hang_up();
+            }
+            STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, note),
+            _ => {}
+        }
+    }
+
+    /// Gives lanes their next slots, where nothing else is to be done first.
+    fn deal(&mut self, at: At) {
+        let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && !self.is_quiet();
+        let is_free = sends
+            && self.found.is_empty()
+            && self.serves()
+            && self.policy.is_boundary()
+            && self.ending(at).is_none()
+            && self.restart_due(at).is_none()
+            && self.step(at).is_none();
+        if is_free {
+            self.policy.deal(&self.plan, &mut self.lanes);
+        }
+    }
 }

@@ -1,32 +1,67 @@
-//! Histograms of the times between tokens and between chunks, of the round
-//! that is under way: what request rows cannot carry.
+//! Histograms of the times between tokens and between chunks, of everything
+//! that was asked alike since the last batch of it: what request rows cannot
+//! carry.
 
 use hdrhistogram::Histogram;
 
 use crate::answer::Answer;
-use crate::fact::{Batch, GapKind, Gaps};
+use crate::fact::{Cell, Class, GapKind, Gaps, Phase};
 use crate::stats::hdr;
 use crate::unit::At;
 
 /// The longest gap that a histogram tells apart, an hour in microseconds; longer ones
 /// count as an hour, and stand exactly in their request's `max_gap_us`.
 const GAP_US_MAX: u64 = 3_600_000_000;
-/// Token stamps of a round that are kept for its peak; bounds memory where outputs are long.
+/// Token stamps of a batch that are kept for its peak; bounds memory where outputs are long.
 const STAMPS_MAX: usize = 200_000;
 
-/// The gaps of the round that is under way.
+/// The gaps of everything that has ended and is in no batch yet, by what was asked: lanes may
+/// be at different cells at once.
 #[derive(Default)]
-pub struct GapBook {
+pub struct GapBook(Vec<(Alike, Book)>);
+
+/// The phase, class and cell of asks whose gaps go together.
+type Alike = (Phase, Class, Cell);
+
+/// The gaps of asks that are alike.
+struct Book {
     itl: Option<Histogram<u64>>,
     gap: Option<Histogram<u64>>,
-    from: Option<At>,
+    /// When the first of them to end was sent.
+    from: At,
     stamps: Vec<(At, u64)>,
 }
 
 impl GapBook {
     /// Takes in the gaps of a request that was answered whole, and its tokens as they came.
     pub fn take(&mut self, answer: &Answer) {
-        self.from.get_or_insert(answer.request.sent);
+        let request = &answer.request;
+        let alike = (request.phase, request.class, request.cell);
+        if let Some((_, book)) = self.0.iter_mut().find(|(known, _)| *known == alike) {
+            book.take(answer);
+        } else {
+            let mut book = Book::new(request.sent);
+            book.take(answer);
+            self.0.push((alike, book));
+        }
+    }
+
+    /// Ends a batch: its histograms, and the most tokens in any one second over all streams.
+    pub fn close(&mut self, phase: Phase, class: Class, cell: Cell) -> (Vec<Gaps>, Option<u64>) {
+        let alike = (phase, class, cell);
+        match self.0.iter().position(|(known, _)| *known == alike) {
+            Some(index) => self.0.swap_remove(index).1.close(alike),
+            None => (Vec::new(), None),
+        }
+    }
+}
+
+impl Book {
+    fn new(from: At) -> Book {
+        Book { itl: None, gap: None, from, stamps: Vec::new() }
+    }
+
+    fn take(&mut self, answer: &Answer) {
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
         let arrivals = answer.arrivals.iter().take(room);
         self.stamps.extend(arrivals.map(|arrival| (arrival.at, u64::from(arrival.tokens))));
@@ -41,25 +76,22 @@ impl GapBook {
         }
     }
 
-    /// Ends the round: its histograms, and the most tokens in any one second over all streams.
-    pub fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
-        let from = self.from.take().unwrap_or(batch.began);
+    fn close(self, (phase, class, cell): Alike) -> (Vec<Gaps>, Option<u64>) {
         let mut gaps = Vec::new();
-        for (kind, histogram) in [(GapKind::Itl, self.itl.take()), (GapKind::Gap, self.gap.take())]
-        {
+        for (kind, histogram) in [(GapKind::Itl, self.itl), (GapKind::Gap, self.gap)] {
             let Some(histogram) = histogram else { continue };
             let Some(text) = hdr::encode(&histogram) else { continue };
             gaps.push(Gaps {
                 kind,
-                phase: batch.phase,
-                class: batch.class,
-                cell: batch.cell,
-                from,
+                phase,
+                class,
+                cell,
+                from: self.from,
                 n: histogram.len(),
                 histogram: text,
             });
         }
-        let mut stamps = std::mem::take(&mut self.stamps);
+        let mut stamps = self.stamps;
         stamps.sort_unstable();
         (gaps, peak(&stamps))
     }
@@ -92,6 +124,31 @@ fn peak(stamps: &[(At, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::Request;
+    use crate::incident::story::Story;
+
+    #[test]
+    fn lanes_at_two_cells_at_once_have_their_gaps_apart() {
+        let answer = |depth: u64, gap_us: u64| Answer {
+            request: Story::new().request(1.0, depth),
+            itl_us: Vec::new(),
+            gap_us: vec![gap_us],
+            arrivals: Vec::new(),
+            system: None,
+            frames: Vec::new(),
+        };
+        let mut book = GapBook::default();
+        for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
+            book.take(&answer(depth, gap_us));
+        }
+        let closed = |book: &mut GapBook, depth| {
+            let Request { phase, class, cell, .. } = Story::new().request(1.0, depth);
+            book.close(phase, class, cell)
+        };
+        assert_eq!(closed(&mut book, 0).0[0].n, 2);
+        assert_eq!(closed(&mut book, 4096).0[0].n, 3);
+        assert!(closed(&mut book, 0).0.is_empty());
+    }
 
     #[test]
     fn the_peak_is_of_any_second_not_of_whole_ones() {

@@ -4,18 +4,109 @@
 use super::{Open, Part, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
-use crate::plan::{Bounds, Fit, Input, Message, Plan};
+use crate::plan::{Bounds, Fit, Input, Message, Place, Plan, Slot, pace};
 use crate::rng::{Rng, mix};
 use crate::spec::scenario::{Api, Ladder, Prefix, Scenario};
 
 /// The workload's name in rows.
-pub const NAME: &str = "ladder";
+const NAME: &str = "ladder";
 
 /// What stands in for a prompt where a context is only loaded; some servers refuse an empty one.
 const NO_PROMPT: &str = ".";
 
+/// Ladders, one after the other in each lap.
+#[derive(Clone, Debug, Default)]
+pub struct Ladders {
+    rounds: Vec<Round>,
+    /// The ladder of each round, by its place in the scenario.
+    origins: Vec<usize>,
+}
+
+impl Ladders {
+    /// Adds the lap of a ladder, for a server that takes all of it.
+    pub fn add(&mut self, ladder: &Ladder, origin: usize) {
+        self.rounds.extend(rounds(ladder));
+        self.origins.resize(self.rounds.len(), origin);
+    }
+
+    /// Keeps the rounds at these depths, by the place of their ladder in the scenario.
+    pub fn keep(&mut self, depths: &[Vec<u64>]) {
+        let all = std::mem::take(&mut self.rounds).into_iter();
+        let all = all.zip(std::mem::take(&mut self.origins));
+        let left = all.filter(|(round, origin)| depths[*origin].contains(&round.cell.depth));
+        (self.rounds, self.origins) = left.unzip();
+    }
+
+    /// The rounds of a lap, in order.
+    pub fn lap(&self) -> &[Round] {
+        &self.rounds
+    }
+
+    /// The most requests of any round, each on a lane of its own.
+    pub fn lanes(&self) -> u32 {
+        self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
+    }
+
+    /// The round at a place and the place after it.
+    pub fn at(&self, place: Place) -> (&Round, Place) {
+        let index = place.index.min(self.rounds.len() - 1);
+        let next = if index + 1 < self.rounds.len() {
+            Place::new(place.lap, index + 1)
+        } else {
+            Place::new(place.lap + 1, 0)
+        };
+        (&self.rounds[index], next)
+    }
+
+    /// The slot of a lane in the round at a place: how many rounds of the phase
+    /// before it had a request for the lane.
+    pub fn slot(&self, place: Place, lane: u32) -> u64 {
+        let has = |round: &&Round| round.lanes() > lane;
+        let per_lap = self.rounds.iter().filter(has).count() as u64;
+        let before = self.rounds[..place.index].iter().filter(has).count() as u64;
+        place.lap * per_lap + before
+    }
+
+    /// The place of a lane's slot; `None` if the lane never sends.
+    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+        let indices: Vec<usize> =
+            (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
+        let per_lap = indices.len() as u64;
+        let lap = nth.checked_div(per_lap)?;
+        Some(Place::new(lap, indices[(nth % per_lap) as usize]))
+    }
+
+    /// When each lane of an open round is due, in microseconds since its start.
+    pub fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+        let (round, _) = self.at(place);
+        match (round.cell.load, round.open) {
+            (Load::PerSecond(per_s), Some(open)) => {
+                Some(pace::offsets_us(seed, phase, place, per_s, open))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the ask of a slot says.
+    pub fn input(&self, plan: &Plan, slot: Slot, fit: &Fit) -> Input {
+        let place = self.place(slot.lane, slot.nth).unwrap_or_default();
+        input(plan, self.at(place).0, slot, fit)
+    }
+
+    /// The order of all cells, and how each is asked.
+    pub fn fingerprint(&self) -> String {
+        let round = |round: &Round| {
+            let open = round.open.map_or(String::new(), |open| {
+                format!(":{}:{}", open.arrivals.word(), open.requests)
+            });
+            format!("{}:{}:{:?}{open}", round.cell, round.class.word(), round.part)
+        };
+        self.rounds.iter().map(round).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// Lays out one lap of a ladder, for a server that takes all of it.
-pub fn rounds(ladder: &Ladder) -> Vec<Round> {
+fn rounds(ladder: &Ladder) -> Vec<Round> {
     let depths = &ladder.depths;
     let order: Vec<(u64, Load)> = match &ladder.schedule {
         Some(schedule) => schedule
@@ -118,9 +209,8 @@ fn too_deep(ladder: &Ladder, depth: u64, longest: u64, scenario: &Scenario) -> M
     }
 }
 
-/// What the ask of a lane and slot says.
-pub fn input(plan: &Plan, round: &Round, phase: Phase, lane: u32, slot: u64, fit: &Fit) -> Input {
-    let own = [phase as u64, u64::from(lane), slot];
+fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
+    let own = [slot.phase as u64, u64::from(slot.lane), slot.nth];
     let context_address = match round.part {
         Part::Fresh | Part::Load => mix(mix(own[0], own[1]), own[2]),
         // The load round before this one had the same streams, so its slot is one less.

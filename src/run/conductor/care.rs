@@ -1,252 +1,313 @@
-//! What the run does to the server: starts one again that died or hangs, where
-//! longhaul started it, and carries drills out. Orders are actions; the target
-//! takes them from there, and what comes of them comes back as facts.
+//! The server as the run sees it: whether it is there, whether it hangs, and,
+//! where longhaul started it, when it is to be started again. Orders are
+//! actions; the target takes them from there, and what comes of them comes
+//! back as facts.
 
-use super::{Conductor, Order, target};
-use crate::fact::{Action, ClosedBecause, Fact, Phase, PhaseBegan, TargetFact, TargetWord};
-use crate::incident::State;
-use crate::spec::scenario::{Drill, DrillKind, Restart, When};
+use super::{Conductor, Doing, Order};
+use crate::fact::{Action, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
+use crate::incident::hang::Hangs;
+use crate::incident::liveness::{Change, Liveness, State};
+use crate::spec::Limits;
+use crate::spec::scenario::{Restart, When};
 use crate::unit::{At, micros, span};
 use crate::world::TargetOrder;
 
-/// What is known of a server that longhaul started, and what is owed to it.
+/// The first wait before a server that went away is asked again, and the longest: bounds
+/// how hard a server that struggles to its feet is knocked at.
+const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
+/// Probes that fit into the longest outage that a scenario allows, at the least.
+const PROBES_MIN: u64 = 20;
+/// A probe that no answer came of counts as lost after this.
+pub const PROBE_LIMIT_US: u64 = 10_000_000;
+
+/// The server as the run sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Care {
+    liveness: Liveness,
+    hangs: Hangs,
+    standing: Standing,
+    probe: Probe,
     /// Whether longhaul started it.
     started: bool,
     /// Restarts so far that no drill asked for.
     restarts: u32,
-    /// When it is to be started again, and why.
-    owed: Option<(At, String)>,
-    /// Since when a start is waited for: nothing is sent until a probe is answered after it.
-    awaited: Option<At>,
-    /// Actions so far.
-    actions: u64,
-    /// The drill under way, when it began, and when its order was given, if it gives one.
-    drill: Option<(Drill, At)>,
-    stopped: Option<At>,
-    launched: Option<At>,
-    /// Drills that were begun.
-    drilled: usize,
+}
+
+/// The state of the server's process, as far as longhaul has to do with it. Whether it
+/// answers is up to the liveness.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// Nothing is wanted of it.
+    #[default]
+    There,
+    /// It answers its probes, and nothing moves.
+    Hung { since: At, restart: Option<Owed> },
+    /// It ended, or could not be started.
+    Gone { restart: Option<Owed> },
+    /// An order was given at this instant, or its process was launched: nothing is sent until a
+    /// probe is answered after both.
+    Ordered { at: At, launched: Option<At> },
+}
+
+/// A restart that is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Owed {
+    at: At,
+    why: String,
+}
+
+/// When a server that is not there is asked again.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    at: At,
+    /// How long after its answer the next is due, microseconds.
+    wait_us: u64,
+}
+
+impl Default for Probe {
+    fn default() -> Probe {
+        Probe { at: At::ZERO, wait_us: PROBE_US.0 }
+    }
+}
+
+/// What an entry showed of the server being there.
+pub struct Shown {
+    /// What changed.
+    pub change: Option<Change>,
+    /// It was believed to be there, and is not any more.
+    pub doubted: bool,
+    /// It was not believed to be there, and is now.
+    pub came: bool,
 }
 
 impl Care {
-    /// Whether the server is being started.
-    pub fn awaits(&self) -> bool {
-        self.awaited.is_some()
+    /// Takes an entry.
+    pub fn take(&mut self, entry: &Entry) -> Shown {
+        let was_up = self.is_up();
+        let change = self.liveness.take(entry);
+        self.hangs.take(entry);
+        let doubted = was_up && !self.is_up();
+        if doubted {
+            // All sending waits for the answer, so it is asked at once.
+            self.probe = Probe { at: entry.at, ..Probe::default() };
+        }
+        if matches!(change, Some(Change::WentAway { .. })) {
+            self.probe.wait_us = PROBE_US.0;
+        }
+        Shown { change, doubted, came: !was_up && self.is_up() }
     }
 
-    /// Whether a drill keeps all load away.
-    pub fn is_quiet(&self) -> bool {
-        self.drill.is_some_and(|(drill, _)| !matches!(drill.kind, DrillKind::Aborts(_)))
+    /// Another segment begins: nobody looked in between, and the server is arrived at anew.
+    pub fn opened(&mut self) {
+        (self.standing, self.probe) = (Standing::There, Probe::default());
+    }
+
+    /// Whether it answers, by what was seen.
+    pub fn is_up(&self) -> bool {
+        self.liveness.state() == State::Up
+    }
+
+    /// Whether it is known to be away, or being started. One bad sign does not make it so.
+    pub fn is_away(&self) -> bool {
+        self.liveness.state() == State::Down || self.awaits()
+    }
+
+    /// Whether it is believed to be there, and is not being started.
+    pub fn is_there(&self) -> bool {
+        self.is_up() && !self.awaits()
+    }
+
+    /// Whether it was found to hang.
+    pub fn is_hung(&self) -> bool {
+        matches!(self.standing, Standing::Hung { .. })
+    }
+
+    /// Whether its start is waited for.
+    fn awaits(&self) -> bool {
+        matches!(self.standing, Standing::Gone { .. } | Standing::Ordered { .. })
+    }
+
+    /// Whether it is to be asked if it is there.
+    pub fn is_probe_due(&self, now: At) -> bool {
+        !self.is_there() && now >= self.probe.at
+    }
+
+    /// It was asked. Its answer sets the time of the next; this one bounds an answer that never
+    /// comes.
+    pub fn probed(&mut self, now: At) {
+        self.probe.at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
+    }
+
+    /// Whether it is there was answered: the next probe waits longer, as long as it is not.
+    pub fn answered(&mut self, at: At, limits: &Limits) {
+        if self.is_there() {
+            return;
+        }
+        self.probe.at = At(at.0 + self.probe.wait_us);
+        let longest_us = (micros(limits.away) / PROBES_MIN).clamp(PROBE_US.0, PROBE_US.1);
+        self.probe.wait_us = (self.probe.wait_us * 2).min(longest_us);
+    }
+
+    /// A probe was answered well: whether a start that was waited for is done with it.
+    pub fn greeted(&mut self, answered: At) -> bool {
+        let Standing::Ordered { at, launched: Some(launched) } = self.standing else {
+            return false;
+        };
+        let is_done = answered > launched && answered > at;
+        if is_done {
+            self.standing = Standing::There;
+        }
+        is_done
+    }
+
+    /// An order to it was given.
+    pub fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
+        self.standing = Standing::Ordered { at, launched: None };
+        self.restarts += u32::from(order == TargetOrder::Restart && !in_drill);
+        self.probe.wait_us = PROBE_US.0;
+    }
+
+    fn owed(&self) -> Option<&Owed> {
+        match &self.standing {
+            Standing::Hung { restart, .. } | Standing::Gone { restart } => restart.as_ref(),
+            Standing::There | Standing::Ordered { .. } => None,
+        }
+    }
+
+    /// What was decided of a hang no longer holds where something else became of the server.
+    fn forget_hang(&mut self) {
+        if let Standing::Hung { restart, .. } = &mut self.standing
+            && !self.hangs.hung()
+        {
+            self.standing = match restart.take() {
+                None => Standing::There,
+                restart => Standing::Gone { restart },
+            };
+        }
     }
 }
 
 impl Conductor {
-    /// The number of the next action, whoever gives it.
-    pub fn next_action(&self) -> u64 {
-        self.care.actions + 1
-    }
-
     /// Takes in what became of the target.
     pub(super) fn care_for(&mut self, fact: &TargetFact, at: At) {
-        let care = &mut self.care;
+        let unasked = fact.action.is_none();
         match fact.word {
             TargetWord::Launched => {
-                care.started = true;
-                if self.phase.is_some() {
-                    care.awaited = Some(at);
-                    care.launched = Some(at);
-                    self.probe_at = at;
+                self.care.started = true;
+                if !matches!(self.doing, Doing::Before) {
+                    self.care.probe.at = at;
+                    self.launched(at);
                 }
             }
             // Somebody else was quicker.
-            TargetWord::Started if care.started => {
-                (care.owed, care.awaited, care.launched) = (None, Some(at), Some(at));
-            }
-            TargetWord::Exited | TargetWord::Rebooted if care.started && fact.action.is_none() => {
-                (care.awaited, care.launched) = (Some(at), None);
-                self.break_off(at);
-                self.owe(at, &format!("it ended: {}", fact.evidence), When::OnExit);
+            TargetWord::Started if self.care.started => self.launched(at),
+            TargetWord::Exited | TargetWord::Rebooted if self.care.started && unasked => {
+                self.policy.break_off(&mut self.lanes, at);
+                if let Doing::Drill(drilling) = &mut self.doing {
+                    drilling.died();
+                }
+                let restart = self.owe(at, &format!("it ended: {}", fact.evidence), When::OnExit);
+                self.care.standing = Standing::Gone { restart };
             }
             TargetWord::Hung => {
-                self.hung = fact.since.or(Some(at));
-                self.break_off(fact.since.unwrap_or(at));
-                self.clock.stand(fact.since.unwrap_or(at));
-                if self.care.started {
-                    self.owe(at, "it hangs", When::OnHang);
-                }
+                let since = fact.since.unwrap_or(at);
+                self.policy.break_off(&mut self.lanes, since);
+                self.clock.stand(since);
+                let started = self.care.started;
+                let restart = started.then(|| self.owe(at, "it hangs", When::OnHang)).flatten();
+                self.care.standing = Standing::Hung { since, restart };
             }
-            TargetWord::Moving => {
-                self.hung = None;
-                self.care.owed = None;
+            TargetWord::Moving if self.care.is_hung() => {
+                self.care.standing = Standing::There;
                 self.clock.go(at);
-                self.free(at);
+                self.policy.free(at);
             }
-            TargetWord::Failed if fact.action.is_some() => self.order_failed(fact, at),
+            TargetWord::Failed if !unasked => {
+                let restart = self.order_failed(fact, at);
+                self.care.standing = Standing::Gone { restart };
+            }
             _ => {}
         }
-        if !self.hangs.hung() {
-            self.hung = None;
+        self.care.forget_hang();
+    }
+
+    fn launched(&mut self, at: At) {
+        self.care.standing = Standing::Ordered { at, launched: Some(at) };
+        if let Doing::Drill(drilling) = &mut self.doing {
+            drilling.launched();
         }
     }
 
-    /// A start is owed to a server that is gone, as far as policy and budget go.
-    fn owe(&mut self, at: At, why: &str, needs: When) {
+    /// The start that is owed to a server that is gone, as far as policy and budget go.
+    fn owe(&mut self, at: At, why: &str, needs: When) -> Option<Owed> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
-        if self.care.drill.is_some() || self.care.owed.is_some() || self.stopping.is_some() {
-            return;
+        if let Some(owed) = self.care.owed() {
+            return Some(owed.clone());
+        }
+        if matches!(self.doing, Doing::Drill(_)) || self.stop.is_some() {
+            return None;
         }
         if when < needs {
             if needs == When::OnExit {
                 self.stop(ClosedBecause::Gone, format!("{why}; it is not to be started again"));
             }
-        } else if self.care.restarts >= at_most {
+            return None;
+        }
+        if self.care.restarts >= at_most {
             let note = format!("{why}; the {at_most} restarts that are allowed are used up");
             self.stop(ClosedBecause::Gone, note);
-        } else {
-            let note = format!("{why}; restart {} of at most {at_most}", self.care.restarts + 1);
-            self.care.owed = Some((At(at.0 + micros(cool_down)), note));
+            return None;
         }
+        let why = format!("{why}; restart {} of at most {at_most}", self.care.restarts + 1);
+        Some(Owed { at: At(at.0 + micros(cool_down)), why })
     }
 
-    fn order_failed(&mut self, fact: &TargetFact, at: At) {
-        self.care.awaited = None;
-        if self.care.drill.is_some() {
+    fn order_failed(&mut self, fact: &TargetFact, at: At) -> Option<Owed> {
+        if matches!(self.doing, Doing::Drill(_)) {
             self.stop(ClosedBecause::Gone, format!("a drill failed: {}", fact.evidence));
-        } else {
-            self.owe(at, &fact.evidence, When::OnExit);
+            return None;
         }
-    }
-
-    /// Takes in an action that is an order to the target.
-    pub(super) fn ordered(&mut self, order: TargetOrder, at: At) {
-        let care = &mut self.care;
-        care.owed = None;
-        (care.awaited, care.launched) = (Some(at), None);
-        care.restarts += u32::from(order == TargetOrder::Restart && care.drill.is_none());
-        if care.drill.is_some() {
-            care.stopped.get_or_insert(at);
-        }
-        self.break_off(at);
-        self.probe_wait_us = super::PROBE_US.0;
-    }
-
-    /// A probe was answered: whoever was waited for is there, if it was asked late enough.
-    pub(super) fn greeted(&mut self, at: At) {
-        let launched = self.care.launched.is_some_and(|launched| at > launched);
-        if launched && self.care.awaited.is_some_and(|since| at > since) {
-            self.care.awaited = None;
-            if self.liveness.state() == State::Up {
-                self.hung = None;
-                self.clock.go(at);
-                self.free(at);
-            }
-        }
-    }
-
-    /// Counts what was done, for the number of the next action.
-    pub(super) fn counted(&mut self, action: &Action) {
-        self.care.actions = self.care.actions.max(action.id);
-    }
-
-    /// A phase began: with a drill's own begins the drill.
-    pub(super) fn drill_began(&mut self, phase: Phase, at: At) {
-        self.care.drill = None;
-        if matches!(phase, Phase::Idle | Phase::Drill) {
-            self.care.drill = self.plan.drills.get(self.care.drilled).map(|drill| (*drill, at));
-            (self.care.stopped, self.care.launched) = (None, None);
-            self.care.drilled += 1;
-        }
+        self.owe(at, &fact.evidence, When::OnExit)
     }
 
     /// The restart that is owed, when its time has come.
-    pub(super) fn restart_due(&mut self, now: At) -> Option<Order> {
-        let (_, why) = self.care.owed.take_if(|(at, _)| now >= *at)?;
-        Some(self.action(TargetOrder::Restart, why))
+    pub(super) fn restart_due(&self, now: At) -> Option<Order> {
+        let owed = self.care.owed().filter(|owed| now >= owed.at)?;
+        Some(self.action(TargetOrder::Restart, owed.why.clone()))
     }
 
-    fn action(&self, order: TargetOrder, note: String) -> Order {
+    pub(super) fn action(&self, order: TargetOrder, note: String) -> Order {
         let (id, what) = (self.next_action(), order.word().to_owned());
         Order::Record(Fact::Action(Action { id, what, note }))
     }
 
-    /// The next drill, when its time has come: at the end of a round of the soak.
-    pub(super) fn drill_due(&self, now_us: u64) -> Option<PhaseBegan> {
-        let next = self.plan.drills.get(self.care.drilled)?;
-        if now_us < micros(next.at) {
+    /// What is found to hang, or to move again.
+    pub(super) fn hang_due(&self, now: At) -> Option<TargetFact> {
+        let care = &self.care;
+        let moved = care.hangs.moved();
+        match care.standing {
+            Standing::Hung { since, .. } => {
+                let words = "a token came, or a number of the engine changed";
+                let moves = moved > since && care.hangs.hung();
+                return moves.then(|| TargetFact::new(TargetWord::Moving, words).since(since));
+            }
+            Standing::Gone { .. } | Standing::Ordered { .. } => return None,
+            Standing::There => {}
+        }
+        if !care.hangs.watched() || !care.is_up() {
             return None;
         }
-        let phase = match next.kind {
-            DrillKind::Idle(_) => Phase::Idle,
-            _ => Phase::Drill,
-        };
-        Some(PhaseBegan { phase, because: format!("drill: {}", next.kind.word()) })
-    }
-
-    /// What the drill under way wants done; `None` where it waits, or where it wants load.
-    pub(super) fn drill(&self, now: At) -> Option<Order> {
-        let (drill, began) = self.care.drill?;
-        let lasted = now.since(began);
-        let drilled = || drill_note(drill);
-        match drill.kind {
-            DrillKind::Idle(lasts) | DrillKind::Aborts(lasts) => {
-                (lasted >= micros(lasts)).then(|| back_to_the_soak(drill))
-            }
-            DrillKind::Restart if self.care.stopped.is_none() => {
-                Some(self.action(TargetOrder::Restart, drilled()))
-            }
-            DrillKind::Stop(_) if self.care.stopped.is_none() => {
-                Some(self.action(TargetOrder::Stop, drilled()))
-            }
-            DrillKind::Stop(lasts) if self.care.launched.is_none() => {
-                let over = now.since(self.care.stopped?) >= micros(lasts);
-                // The order may be under way already.
-                let asked = self.care.awaited > self.care.stopped;
-                (over && !asked).then(|| self.action(TargetOrder::Launch, drilled()))
-            }
-            DrillKind::Restart | DrillKind::Stop(_) => {
-                let there = self.liveness.state() == State::Up && !self.care.awaits();
-                (self.care.launched.is_some() && there).then(|| back_to_the_soak(drill))
-            }
-        }
-    }
-
-    /// What was found to hang, or to move again.
-    pub(super) fn notice_hang(&mut self, now: At) {
-        let moved = self.hangs.moved();
-        if let Some(since) = self.hung {
-            if moved > since && self.hangs.hung() {
-                let words = "a token came, or a number of the engine changed".to_owned();
-                self.pending.push_back(target(TargetWord::Moving, since, words));
-            }
-            return;
-        }
-        let Some(running) = self.running.as_ref().filter(|running| running.is_out()) else {
-            return;
-        };
-        if !self.hangs.watched() || self.liveness.state() != State::Up {
-            return;
-        }
-        let cell = self.plan.at(running.place).0.cell;
+        let deepest = self.lanes.out().max_by_key(|slot| self.plan.cell(*slot).depth)?;
+        let cell = self.plan.cell(deepest);
         let planned_us = self.plan.first_token_us(cell);
         let own_us = micros(self.plan.limits.first_token);
         let silent_us = now.since(moved);
-        if silent_us >= self.hangs.patience_us(cell.depth, planned_us, own_us) {
+        (silent_us >= care.hangs.patience_us(cell.depth, planned_us, own_us)).then(|| {
             let words = format!(
                 "{cell} in flight, its probes are answered, and for {} no token came and no number of the engine changed",
                 span((silent_us as f64 / 1e6).round())
             );
-            self.pending.push_back(target(TargetWord::Hung, moved, words));
-        }
+            TargetFact::new(TargetWord::Hung, words).since(moved)
+        })
     }
-}
-
-fn drill_note(drill: Drill) -> String {
-    format!("drill: {} at {}", drill.kind.word(), span(drill.at.as_secs_f64()))
-}
-
-fn back_to_the_soak(drill: Drill) -> Order {
-    let because = format!("{} is over", drill_note(drill));
-    Order::Record(Fact::Phase(PhaseBegan { phase: Phase::Soak, because }))
 }

@@ -1,19 +1,50 @@
-//! The clock of the service: it stands still while the server is away.
+//! The clock of the service: it stands still while the server is away, and
+//! between the segments of a run.
 
 use crate::unit::At;
 
-/// Time under load, without the time in which there was no server.
+/// Time under load, without the time in which there was no server. Segments that are over are
+/// carried as durations; instants are of the present one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServiceClock {
-    began: Option<At>,
+    /// Microseconds of load in earlier segments, with or without a server.
+    carried_us: u64,
+    /// Microseconds of outages that are over, in all segments.
     away_us: u64,
+    /// Whether the load has begun, in any segment.
+    begun: bool,
+    began: Option<At>,
     away_since: Option<At>,
+    /// The latest instant that any entry has.
+    last: At,
 }
 
 impl ServiceClock {
-    /// The load began; only the first call counts.
+    /// The load began, or goes on in another segment; only the first call of a segment counts.
     pub fn start(&mut self, at: At) {
+        self.begun = true;
         self.began.get_or_insert(at);
+    }
+
+    /// Whether the load has begun, in any segment.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Something happened at this instant.
+    pub fn seen(&mut self, at: At) {
+        self.last = self.last.max(at);
+    }
+
+    /// Another segment begins: what the one before had is carried, and the clock stands still
+    /// until it is started again.
+    pub fn carry(&mut self) {
+        *self = ServiceClock {
+            carried_us: self.spent_us(self.last),
+            away_us: self.away_all_us(self.last),
+            begun: self.begun,
+            ..ServiceClock::default()
+        };
     }
 
     /// The server went away.
@@ -38,15 +69,17 @@ impl ServiceClock {
         self.away_us + self.away_us(now)
     }
 
-    /// Microseconds since the load began, with or without a server.
+    /// Microseconds under load, with or without a server.
     pub fn spent_us(&self, now: At) -> u64 {
-        self.began.map_or(0, |began| now.since(began))
+        self.carried_us + self.began.map_or(0, |began| now.since(began))
     }
 
     /// Microseconds under load with a server; 0 before the load began.
     pub fn now_us(&self, now: At) -> u64 {
-        let Some(began) = self.began else { return 0 };
-        now.since(began).saturating_sub(self.away_all_us(now))
+        if !self.begun {
+            return 0;
+        }
+        self.spent_us(now).saturating_sub(self.away_all_us(now))
     }
 }
 
@@ -63,5 +96,18 @@ mod tests {
         assert_eq!((clock.now_us(At(900)), clock.away_us(At(900))), (200, 600));
         clock.go(At(1000));
         assert_eq!((clock.now_us(At(1100)), clock.away_all_us(At(1100))), (300, 700));
+    }
+
+    #[test]
+    fn what_was_served_is_carried_over_segments_and_instants_of_two_segments_never_meet() {
+        let mut clock = ServiceClock::default();
+        clock.start(At(1000));
+        clock.stand(At(1500));
+        clock.seen(At(1700));
+        clock.carry();
+        assert_eq!((clock.now_us(At(3)), clock.away_us(At(9_000))), (500, 0), "it stands still");
+        clock.start(At(40));
+        assert_eq!((clock.now_us(At(50)), clock.spent_us(At(50))), (510, 710));
+        assert_eq!(clock.away_all_us(At(50)), 200);
     }
 }

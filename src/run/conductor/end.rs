@@ -1,7 +1,6 @@
 //! How a run ends: when, why, and what is still waited for.
 
-use super::round::Running;
-use super::{Conductor, Order};
+use super::{Conductor, Doing, Order};
 use crate::fact::{Closed, ClosedBecause, Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros, span};
@@ -11,76 +10,140 @@ use crate::unit::{At, micros, span};
 const DRAIN_US_MAX: u64 = 60_000_000;
 /// How long the run stays open after the last request: the sensors look once more.
 const SETTLE_US: u64 = 1_000_000;
+
+/// Why a run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The reason.
+    pub because: ClosedBecause,
+    /// In words.
+    pub note: String,
+    /// Whether what is in flight is hung up on.
+    pub at_once: bool,
+}
+
+/// Nothing new is sent; what is in flight may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draining {
+    /// Since when.
+    from: At,
+    /// Whether what is in flight was hung up on.
+    cut: bool,
+    /// When the sensors were told to look once more: nothing is in flight any more.
+    looked: Option<At>,
+}
+
+impl Draining {
+    /// From this instant on.
+    pub fn new(from: At) -> Draining {
+        Draining { from, cut: false, looked: None }
+    }
+}
+
+impl Ending {
+    /// An ending that waits for what is in flight.
+    pub fn new(because: ClosedBecause, note: impl Into<String>) -> Ending {
+        Ending { because, note: note.into(), at_once: false }
+    }
+}
+
 impl Conductor {
-    /// Ends the run when the server was away too long or outages took too much of it.
-    pub(super) fn notice_limits(&mut self, now: At) {
-        if self.stopping.is_some() {
-            return; // It ends already, and the drain has a limit of its own.
+    pub(super) fn stop(&mut self, because: ClosedBecause, note: String) {
+        self.stop.get_or_insert(Ending::new(because, note));
+    }
+
+    /// What is in flight is not waited for.
+    pub(super) fn hang_up(&mut self) {
+        if let Some(ending) = &mut self.stop {
+            ending.at_once = true;
         }
-        let away_us = self.clock.away_us(now);
-        if self.is_past(now) {
-            self.stop(ClosedBecause::Done, "the duration is over".to_owned());
-        }
-        if away_us > micros(self.plan.limits.away) {
-            self.stop(ClosedBecause::Away, format!("away for {}", span(away_us as f64 / 1e6)));
-            self.cut = true;
-        }
-        if let Extent::Duration(duration) = self.plan.extent
-            && self.clock.spent_us(now) > micros(duration) / 4 * 5
-            && self.clock.away_all_us(now) > micros(duration) / 4
-        {
-            self.stop(
-                ClosedBecause::OutOfTime,
-                "a quarter of the duration was added, and outages took more".to_owned(),
-            );
-            self.cut |= away_us > 0;
+        if let Doing::Drain(draining) = &mut self.doing {
+            draining.cut = false;
         }
     }
 
+    /// What is in flight was hung up on.
+    pub(super) fn was_cut(&mut self) {
+        if let Doing::Drain(draining) = &mut self.doing {
+            draining.cut = true;
+        }
+    }
+
+    /// The sensors look once more.
+    pub(super) fn looked(&mut self, at: At) {
+        if let Doing::Drain(draining) = &mut self.doing {
+            draining.looked = Some(at);
+        } else if let Some(ending) = self.ending(at) {
+            // Before the load there is no phase to drain.
+            self.doing = Doing::Drain(Draining { looked: Some(at), ..Draining::new(at) });
+            self.stop = Some(ending);
+        }
+    }
+
+    /// Why the run ends, if it does at this instant.
+    pub(super) fn ending(&self, now: At) -> Option<Ending> {
+        let done = || self.laps_done(now).map(|note| Ending::new(ClosedBecause::Done, note));
+        self.stop.clone().or_else(|| self.limit(now)).or_else(done)
+    }
+
+    /// The duration is over, the server was away too long, or outages took too much.
+    fn limit(&self, now: At) -> Option<Ending> {
+        let away_us = self.clock.away_us(now);
+        let too_long = away_us > micros(self.plan.limits.away);
+        let out_of_time = match self.plan.extent {
+            Extent::Duration(duration) => {
+                self.clock.spent_us(now) > micros(duration) / 4 * 5
+                    && self.clock.away_all_us(now) > micros(duration) / 4
+            }
+            Extent::Laps(_) => false,
+        };
+        let ending = if self.is_past(now) {
+            Ending::new(ClosedBecause::Done, "the duration is over")
+        } else if too_long {
+            let note = format!("away for {}", span(away_us as f64 / 1e6));
+            Ending::new(ClosedBecause::Away, note)
+        } else if out_of_time {
+            let note = "a quarter of the duration was added, and outages took more";
+            Ending::new(ClosedBecause::OutOfTime, note)
+        } else {
+            return None;
+        };
+        Some(Ending { at_once: too_long || out_of_time && away_us > 0, ..ending })
+    }
+
     /// What is to be done until the run is closed.
-    pub(super) fn wind_down(
-        &mut self,
-        now: At,
-        because: ClosedBecause,
-        note: String,
-    ) -> Option<Order> {
-        let out = self.running.as_ref().is_some_and(Running::is_out);
-        if out && self.cut {
-            self.cut = false;
-            return Some(Order::Cut(why(because)));
-        }
-        if self.phase.is_some_and(|phase| phase != Phase::Drain) {
-            return Some(Order::Record(Fact::Phase(PhaseBegan {
-                phase: Phase::Drain,
-                because: why(because).to_owned(),
-            })));
-        }
-        if out {
+    pub(super) fn wind_down(&self, now: At, ending: Ending) -> Option<Order> {
+        let Ending { because, note, at_once } = ending;
+        let draining = match &self.doing {
+            Doing::Closed => return None,
+            Doing::Before => return Some(Order::LastLook),
+            Doing::Load(_) | Doing::Drill(_) => {
+                let because = why(because).to_owned();
+                return Some(Order::Record(Fact::Phase(PhaseBegan {
+                    phase: Phase::Drain,
+                    because,
+                })));
+            }
+            Doing::Drain(draining) => draining,
+        };
+        if self.lanes.is_out() {
             // After the plan, a request may still use the time that it has for its first token.
+            let limits = &self.plan.limits;
             let patience_us = match because {
-                ClosedBecause::Done => {
-                    micros(self.plan.limits.first_token + self.plan.limits.stall)
-                }
+                ClosedBecause::Done => micros(limits.first_token + limits.stall),
                 _ => DRAIN_US_MAX,
             };
-            if self.drain_from.is_some_and(|from| now.since(from) > patience_us) {
-                self.drain_from = None;
-                return Some(Order::Cut("drain"));
-            }
+            let late = now.since(draining.from) > patience_us;
+            let word = if at_once { why(because) } else { "drain" };
+            return (!draining.cut && (at_once || late)).then_some(Order::Cut(word));
+        }
+        let Some(looked) = draining.looked else { return Some(Order::LastLook) };
+        let waits = because != ClosedBecause::InterruptedTwice && self.clock.has_begun();
+        if waits && now.since(looked) < SETTLE_US {
             return None;
         }
-        let Some(idle_from) = self.idle_from else {
-            self.idle_from = Some(now);
-            return Some(Order::LastLook);
-        };
-        let at_once = because == ClosedBecause::InterruptedTwice || self.phase.is_none();
-        if now.since(idle_from) < SETTLE_US && !at_once {
-            return None;
-        }
-        if let Some(running) = self.running.take()
-            && running.sent_any()
-        {
-            return Some(Order::Record(Fact::Batch(running.batch())));
+        if let Some(batch) = self.policy.over(&self.lanes) {
+            return Some(Order::Record(Fact::Batch(batch)));
         }
         Some(Order::Record(Fact::Closed(Closed { because, note })))
     }

@@ -1,63 +1,99 @@
 //! Which phase comes next, and when.
 
-use super::{Conductor, Order};
-use crate::fact::{ClosedBecause, Fact, Phase, PhaseBegan};
+use super::lanes::Laps;
+use super::{Conductor, Doing, Order};
+use crate::fact::{Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 
+/// What comes after the present phase.
+enum Next {
+    Phase(PhaseBegan),
+    /// All laps are done, in these words.
+    Done(String),
+}
+
 impl Conductor {
-    /// The order that begins the next phase, if it is time for it.
-    pub(super) fn next_phase(&mut self, now: At) -> Option<Order> {
+    /// What begins between two rounds, if anything: a phase, or what a drill wants done.
+    pub(super) fn step(&self, now: At) -> Option<Order> {
+        if !self.policy.is_boundary() {
+            return None;
+        }
+        self.drill(now).or_else(|| match self.next(now)? {
+            Next::Phase(began) => Some(Order::Record(Fact::Phase(began))),
+            Next::Done(_) => None,
+        })
+    }
+
+    /// Why the plan is carried out by its laps, if it is.
+    pub(super) fn laps_done(&self, now: At) -> Option<String> {
+        if !self.policy.is_boundary() || self.restart_due(now).is_some() {
+            return None;
+        }
+        match self.next(now)? {
+            Next::Done(note) if self.drill(now).is_none() => Some(note),
+            _ => None,
+        }
+    }
+
+    fn next(&self, now: At) -> Option<Next> {
+        if !self.serves() || self.is_quiet() || self.policy.repeats() {
+            return None;
+        }
         let plan = &self.plan;
-        let (laps, whole) = (self.place.lap, self.place.index == 0);
-        let now_us = self.clock.now_us(now);
+        let Laps { done: laps, whole, .. } = self.policy.laps();
+        let service_us = self.clock.now_us(now);
+        let phase = |phase, because| Some(Next::Phase(PhaseBegan { phase, because }));
         let steady = if plan.reference_laps > 0 { Phase::Reference } else { Phase::Soak };
-        let (phase, because) = match self.phase {
-            None if plan.warmup_laps > 0 => (Phase::Warmup, "the run began".to_owned()),
-            None => (steady, "the run began".to_owned()),
-            Some(Phase::Warmup) if laps >= plan.warmup_laps => {
-                (steady, format!("{laps} laps of warm-up"))
+        let present = match &self.doing {
+            Doing::Before if plan.warmup_laps > 0 => {
+                return phase(Phase::Warmup, "the run began".to_owned());
             }
-            Some(Phase::Reference) if laps >= plan.reference_laps => {
-                if whole && self.time_to_return(now_us, laps) {
-                    (Phase::Return, "no time for a soak between the windows".to_owned())
+            Doing::Before => return phase(steady, "the run began".to_owned()),
+            Doing::Load(present) => *present,
+            Doing::Drill(_) | Doing::Drain(_) | Doing::Closed => return None,
+        };
+        match present {
+            Phase::Warmup if laps >= plan.warmup_laps => {
+                phase(steady, format!("{laps} laps of warm-up"))
+            }
+            Phase::Reference if laps >= plan.reference_laps => {
+                if whole && self.time_to_return(present, service_us) {
+                    phase(Phase::Return, "no time for a soak between the windows".to_owned())
                 } else {
-                    (Phase::Soak, format!("{laps} laps of reference"))
+                    phase(Phase::Soak, format!("{laps} laps of reference"))
                 }
             }
-            Some(Phase::Soak) if self.drill_due(now_us).is_some() => {
-                return self.drill_due(now_us).map(|began| Order::Record(Fact::Phase(began)));
-            }
-            Some(Phase::Soak) if whole && self.time_to_return(now_us, laps) => {
-                if plan.reference_laps == 0 {
-                    self.stop(ClosedBecause::Done, format!("{laps} laps done"));
-                    return None;
+            Phase::Soak => match self.drill_due(service_us) {
+                Some(began) => Some(Next::Phase(began)),
+                None if !(whole && self.time_to_return(present, service_us)) => None,
+                None if plan.reference_laps == 0 => Some(Next::Done(format!("{laps} laps done"))),
+                None => {
+                    phase(Phase::Return, "as much is left as the return window takes".to_owned())
                 }
-                (Phase::Return, "as much is left as the return window takes".to_owned())
-            }
-            Some(Phase::Return)
+            },
+            Phase::Return
                 if matches!(plan.extent, Extent::Laps(_)) && laps >= plan.reference_laps =>
             {
-                self.stop(ClosedBecause::Done, "all laps done".to_owned());
-                return None;
+                Some(Next::Done("all laps done".to_owned()))
             }
-            _ => return None,
-        };
-        Some(Order::Record(Fact::Phase(PhaseBegan { phase, because })))
+            _ => None,
+        }
     }
 
     /// Whether the rest of the run belongs to the return window, or, where none is asked
-    /// for, whether the laps are done. `laps` of the present phase are done.
-    fn time_to_return(&self, now_us: u64, laps: u64) -> bool {
+    /// for, whether the laps are done.
+    fn time_to_return(&self, present: Phase, service_us: u64) -> bool {
         let reference = self.plan.reference_laps;
+        let Laps { done, last_us, .. } = self.policy.laps();
         match self.plan.extent {
             Extent::Laps(all) => {
-                let before = if self.phase == Some(Phase::Soak) { reference } else { 0 };
-                before + laps + reference >= all
+                let before = if present == Phase::Soak { reference } else { 0 };
+                before + done + reference >= all
             }
             Extent::Duration(duration) => {
-                let left_us = micros(duration).saturating_sub(now_us);
-                reference > 0 && left_us < (reference + 1) * self.lap_us
+                let left_us = micros(duration).saturating_sub(service_us);
+                reference > 0 && left_us < (reference + 1) * last_us
             }
         }
     }

@@ -1,14 +1,15 @@
 //! Whole runs of the conductor without a world: orders are obeyed by hand, in
 //! a time that is only counted.
 
+mod apart;
 mod care;
 mod open;
+mod replay;
 mod toy;
 
-use super::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
-use crate::fact::{Batch, ClosedBecause, Ended, Entry, Fact, Phase};
+use super::{INTERRUPT, INTERRUPT_AGAIN, Order, PROBE_LIMIT_US};
+use crate::fact::{Batch, ClosedBecause, Ended, Entry, Fact, Phase, TargetFact, TargetWord};
 use crate::spec::Extent;
-use crate::spec::scenario::Arrivals;
 use crate::unit::At;
 use toy::Toy;
 
@@ -126,7 +127,7 @@ fn a_cell_that_kills_the_server_each_time_is_given_up_in_the_end() {
     toy.deadly = Some(4096);
     assert_eq!(toy.run(), ClosedBecause::Done);
     let most = toy.requests(|_| true).iter().map(|request| request.repeat).max();
-    assert_eq!(most, Some(super::REPEATS_MAX));
+    assert_eq!(most, Some(super::rounds::REPEATS_MAX));
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn an_interrupt_lets_what_is_in_flight_end_and_sends_nothing_new() {
         })
         .collect();
     assert_eq!(ended, vec![Ended::Completed; in_flight]);
-    assert!(!toy.orders[orders..].iter().any(|order| matches!(order, Order::Send(..))));
+    assert!(!toy.orders[orders..].iter().any(|order| matches!(order.2, Order::Send(..))));
 }
 
 #[test]
@@ -245,50 +246,25 @@ fn an_interrupt_at_any_step_leads_to_an_end() {
     }
 }
 
-/// All orders to send that a conductor gives while it is asked about an instant.
-fn sends(conductor: &mut Conductor, at: At, sent: &mut Vec<Order>) {
-    while let Some(order) = conductor.due(at) {
-        match order {
-            Order::Send(..) => sent.push(order),
-            // What was recorded comes from the journal itself.
-            Order::Record(_) => break,
-            Order::Probe | Order::Cut(_) | Order::LastLook => {}
-        }
-    }
-}
-
-/// What a journal replayed sends: asked after every entry, and when it wants to be woken.
-fn replayed(toy: &Toy) -> Vec<Order> {
-    let mut again = Conductor::new(toy.plan.clone());
-    let mut sent = Vec::new();
-    sends(&mut again, At::ZERO, &mut sent);
-    for entry in &toy.entries {
-        while let Some(wake) = again.wake().filter(|wake| *wake < entry.at) {
-            sends(&mut again, wake, &mut sent);
-        }
-        again.take(entry);
-        sends(&mut again, entry.at, &mut sent);
-    }
-    sent
-}
-
 #[test]
-fn a_journal_replayed_gives_the_same_orders() {
-    let mut toy = Toy::seconds(40);
-    toy.away = Some((At(12_000_000), At(18_000_000)));
+fn the_round_before_comes_again_too_where_its_last_request_broke_since_the_outage_began() {
+    let mut toy = Toy::new(Extent::Laps(6), 2);
+    while toy.batches().len() < 9 || toy.in_flight.len() != 1 {
+        toy.step();
+    }
+    let (_, first, _) = toy.in_flight[0];
+    let since = toy.now;
+    toy.end_all(Ended::Stalled);
+    toy.up(1.0);
+    toy.obey();
+    let (_, second, _) = toy.in_flight[0];
+    assert_ne!(first, second, "the next round has begun");
+    toy.record(toy.now, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(since)));
+    toy.end_all(Ended::Truncated);
+    toy.record(toy.now, Fact::Target(TargetFact::new(TargetWord::Moving, "")));
+    toy.up(1.0);
     toy.run();
-    assert_eq!(replayed(&toy), toy.sends());
-}
-
-#[test]
-fn a_journal_of_an_open_loop_replayed_gives_the_same_orders_to_the_microsecond() {
-    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
-        let mut toy = Toy::open(120, arrivals);
-        toy.answer_us = 3_700_000;
-        toy.away = Some((At(52_000_000), At(61_000_000)));
-        toy.hiccup = Some(At(20_000_000));
-        toy.run();
-        assert!(toy.sends().len() > 50);
-        assert_eq!(replayed(&toy), toy.sends());
-    }
+    let again: Vec<u64> =
+        toy.requests(|row| row.repeat == 1 && row.lane == 0).iter().map(|row| row.slot).collect();
+    assert_eq!(again, [first.nth, second.nth]);
 }

@@ -7,7 +7,7 @@ use crate::error::{Mistake, nearest};
 use crate::fact::{Class, Load, Phase};
 use crate::measure::{Better, Measure, Unit};
 use crate::spec::field::{Field, shown};
-use crate::spec::scenario::{Ladder, Workload};
+use crate::spec::scenario::Workload;
 use crate::unit;
 
 const KEYS: [&str; 9] =
@@ -254,8 +254,8 @@ impl Reader<'_> {
     }
 
     fn check_depth(&self, depth: u64, field: &Field<'_>) -> Result<(), Mistake> {
-        let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
-        let mut depths: Vec<u64> = ladders.flat_map(|ladder| ladder.depths.clone()).collect();
+        let workloads = self.scope.workloads.iter();
+        let mut depths: Vec<u64> = workloads.flat_map(Workload::depths).copied().collect();
         if depths.contains(&depth) {
             return Ok(());
         }
@@ -266,8 +266,7 @@ impl Reader<'_> {
 
     /// A load, if one of the workloads asks with it.
     fn asked(&self, load: Load, field: &Field<'_>) -> Result<Load, Mistake> {
-        let ladders = self.scope.workloads.iter().map(|Workload::Ladder(ladder)| ladder);
-        let loads: Vec<Load> = ladders.flat_map(Ladder::loads).collect();
+        let loads: Vec<Load> = self.scope.workloads.iter().flat_map(Workload::loads).collect();
         if loads.contains(&load) {
             return Ok(load);
         }

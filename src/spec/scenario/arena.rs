@@ -3,8 +3,8 @@
 //!
 //! A foreign form: keys that longhaul has no use for are kept as warnings.
 
-use super::ladder;
-use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, REQUESTS, Scenario, Workload};
+use super::ladder::{self, REQUESTS};
+use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, Scenario, Workload};
 use crate::error::Mistake;
 use crate::measure::{Count, Measure, Portion};
 use crate::spec::contract::{Contract, Gate, Limit, Select};

@@ -1,206 +1,104 @@
-//! Reads a ladder: depths × loads × one shape.
+//! The ladder: every depth × every load × one shape, in rounds.
 
-use std::fmt::Display;
+mod overrides;
+mod read;
+
+pub(super) use overrides::with;
+pub(super) use read::{read, schedule};
+
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::read::Load;
-use super::{Api, Arrivals, Ladder, Prefix, RATES, REQUESTS};
-use crate::error::Mistake;
+use crate::fact::Load;
 use crate::spec::Source;
-use crate::spec::field::{Field, shown};
 
-const KEYS: [&str; 14] = [
-    "depths",
-    "prompt",
-    "output",
-    "concurrency",
-    "rate",
-    "arrivals",
-    "requests",
-    "prefix",
-    "runs",
-    "schedule",
-    "cap",
-    "exact_output",
-    "text",
-    "api",
-];
-
-/// Bounds lengths: no server takes more, and a misplaced figure would make texts of gigabytes.
-const TOKENS_MAX: u64 = 100_000_000;
-
-/// Bounds streams, and requests of an open round: each is a task with a connection of its own.
-const STREAMS_MAX: u64 = 1024;
-
-/// Bounds rounds of a cell within a lap.
-const RUNS_MAX: u64 = 10_000;
-
-/// Bounds a prefill that anyone would wait for.
-const CAP_MAX: Duration = Duration::from_secs(86_400);
-
-/// Reads the value of `ladder:`.
-pub(super) fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake> {
-    let values = field.map(&KEYS)?;
-    let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
-    let need = |name: &str, example: &str| {
-        find(name).ok_or_else(|| field.mistake(format!("a ladder needs `{name}`")).hint(example))
-    };
-    let depths = axis(need("depths", "depths: [0, 4096, 32768]")?, 0, TOKENS_MAX)?;
-    let concurrency = match find("concurrency") {
-        Some(streams) => axis(streams, 1, STREAMS_MAX)?,
-        None if find("rate").is_some() => Vec::new(),
-        None => {
-            let what = "a ladder needs `concurrency`, `rate`, or both";
-            return Err(field
-                .mistake(what)
-                .hint("concurrency: [1, 2, 4]")
-                .hint("rate: [0.05, 0.1]"));
-        }
-    };
-    let mut ladder = Ladder {
-        prompt: need("prompt", "prompt: 2048")?.whole(1, TOKENS_MAX)?,
-        output: need("output", "output: 128")?.whole(1, TOKENS_MAX)?,
-        concurrency: concurrency.iter().map(|streams| *streams as u32).collect(),
-        rate: Vec::new(),
-        arrivals: Arrivals::default(),
-        requests: REQUESTS,
-        depths,
-        prefix: Prefix::Cold,
-        runs: 1,
-        schedule: None,
-        cap: None,
-        exact_output: true,
-        texts: Vec::new(),
-        api: Api::Chat,
-    };
-    if let Some(prefix) = find("prefix") {
-        let words =
-            [("cold", Prefix::Cold), ("warm", Prefix::Warm), ("two_phase", Prefix::TwoPhase)];
-        ladder.prefix = prefix.word(&words)?;
-    }
-    if let Some(runs) = find("runs") {
-        ladder.runs = runs.whole(1, RUNS_MAX)?;
-    }
-    if let Some(steps) = find("schedule") {
-        ladder.schedule = Some(schedule(steps, &ladder.depths, &ladder.concurrency)?);
-    }
-    ladder.cap = find("cap").map(|cap| cap.duration(CAP_MAX)).transpose()?;
-    if let Some(switch) = find("exact_output") {
-        ladder.exact_output = switch.switch()?;
-    }
-    if let Some(names) = find("text") {
-        ladder.texts = texts(names, load)?;
-    }
-    if let Some(api) = find("api") {
-        ladder.api = api.word(&[("chat", Api::Chat), ("completions", Api::Completions)])?;
-    }
-    open(&values, &mut ladder)?;
-    Ok(ladder)
+/// Every depth × every load × one shape, in rounds. In a closed loop a round is as many
+/// requests at once as there are streams; in an open loop each request is sent when it is
+/// due, however slow the answers. The next round begins when the last of them has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ladder {
+    /// Context before the prompt, tokens.
+    pub depths: Vec<u64>,
+    /// Prompt after the context, tokens.
+    pub prompt: u64,
+    /// Output asked for, tokens.
+    pub output: u64,
+    /// Streams at once, each a closed loop; may be empty where there are rates.
+    pub concurrency: Vec<u32>,
+    /// Requests per second, each an open loop; may be empty where there are streams.
+    pub rate: Vec<f64>,
+    /// How the requests of an open loop are spread over time.
+    pub arrivals: Arrivals,
+    /// Requests per visit to a cell of the open loop.
+    pub requests: u32,
+    /// Whether contexts come again.
+    pub prefix: Prefix,
+    /// Rounds of a cell, one after the other, per lap.
+    pub runs: u64,
+    /// The order of (depth, concurrency) within a lap where it is not plain.
+    pub schedule: Option<Vec<(u64, u32)>>,
+    /// Drops depths whose cold prefill would take longer, at the speed measured at the
+    /// start, or that the server cannot take; without it, the latter is a mistake.
+    pub cap: Option<Duration>,
+    /// Whether the server is asked to go on to `output` tokens whatever it wants to say.
+    pub exact_output: bool,
+    /// Files to cut text from instead of making it; loaded texts, in order.
+    pub texts: Vec<Source>,
+    /// The endpoint: chat completions, or plain completions.
+    pub api: Api,
 }
 
-/// The keys of the open loop, after all others.
-fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake> {
-    let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
-    let Some(rate) = find("rate") else {
-        let idle = ["arrivals", "requests"].into_iter().find_map(find);
-        return match idle {
-            Some(field) => Err(field
-                .mistake(format!("`{}` belongs to `rate`, and there is none", field.name()))
-                .hint("rate: [0.05, 0.1]")),
-            None => Ok(()),
-        };
-    };
-    ladder.rate = rates(rate)?;
-    if let Some(arrivals) = find("arrivals") {
-        let words = [Arrivals::Poisson, Arrivals::Constant].map(|kind| (kind.word(), kind));
-        ladder.arrivals = arrivals.word(&words)?;
+impl Ladder {
+    /// All loads, in the order in which a lap visits them at each depth.
+    pub fn loads(&self) -> impl Iterator<Item = Load> {
+        let streams = self.concurrency.iter().copied().map(Load::Streams);
+        streams.chain(self.rate.iter().copied().map(Load::PerSecond))
     }
-    if let Some(requests) = find("requests") {
-        ladder.requests = requests.whole(1, STREAMS_MAX)? as u32;
-    }
-    if let (Prefix::TwoPhase, Some(prefix)) = (ladder.prefix, find("prefix")) {
-        let what = "`two_phase` loads contexts in a closed round, which an open loop has not";
-        return Err(prefix.mistake(what).hint("warm").hint("concurrency in place of rate"));
-    }
-    if let Some(steps) = find("schedule") {
-        let what = "a schedule is an order of depths and concurrency, and has no place for `rate`";
-        return Err(steps.mistake(what).hint("a ladder of its own for the rates"));
-    }
-    Ok(())
 }
 
-/// Requests per second: a list without repeats.
-fn rates(field: &Field<'_>) -> Result<Vec<f64>, Mistake> {
-    let mut rates: Vec<f64> = Vec::new();
-    for item in field.list()? {
-        let rate = item.number(f64::MIN)?;
-        if !RATES.contains(&rate) {
-            let range = format!("requests per second, from {} to {}", RATES.start(), RATES.end());
-            return Err(item.mistake(format!("`{}` cannot be {rate}", field.name())).hint(range));
-        }
-        if rates.contains(&rate) {
-            return Err(item.mistake(format!("{rate} stands twice in `{}`", field.name())));
-        }
-        rates.push(rate);
-    }
-    Ok(rates)
+/// How the requests of an open loop are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// As those of many users who know nothing of each other: gaps of exponential length.
+    #[default]
+    Poisson,
+    /// Evenly.
+    Constant,
 }
 
-/// The values of an axis: a list without repeats.
-fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
-    let mut values = Vec::new();
-    for item in field.list()? {
-        let value = item.whole(least, most)?;
-        if values.contains(&value) {
-            return Err(item.mistake(format!("{value} stands twice in `{}`", field.name())));
+impl Arrivals {
+    /// The word in scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Arrivals::Poisson => "poisson",
+            Arrivals::Constant => "constant",
         }
-        values.push(value);
     }
-    Ok(values)
 }
 
-/// The order of cells within a lap: `- { depth: 8192, concurrency: 5 }`.
-pub(super) fn schedule(
-    field: &Field<'_>,
-    depths: &[u64],
-    concurrency: &[u32],
-) -> Result<Vec<(u64, u32)>, Mistake> {
-    let mut steps = Vec::new();
-    for item in field.list()? {
-        let values = item.map(&["depth", "concurrency"])?;
-        let get = |name: &str, least: u64| match values.iter().find(|(key, _)| *key == name) {
-            Some((_, field)) => field.whole(least, TOKENS_MAX).map(|value| (value, field)),
-            None => Err(item
-                .mistake(format!("a step needs its `{name}`"))
-                .hint("{ depth: 8192, concurrency: 2 }")),
-        };
-        let (depth, depth_field) = get("depth", 0)?;
-        let (streams, streams_field) = get("concurrency", 1)?;
-        if !depths.contains(&depth) {
-            return Err(unlisted(depth_field, "depths", depth, depths));
-        }
-        let Some(streams) = concurrency.iter().find(|known| u64::from(**known) == streams) else {
-            return Err(unlisted(streams_field, "concurrency", streams, concurrency));
-        };
-        steps.push((depth, *streams));
-    }
-    Ok(steps)
+/// Requests per visit to an open cell where the scenario does not say: enough for a p95.
+pub const REQUESTS: u32 = 60;
+
+/// Requests per second that can be asked for: bounds an arrival that would never come, and
+/// one that no single machine could send in time.
+pub const RATES: RangeInclusive<f64> = 0.0001..=1000.0;
+
+/// Which endpoint is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// `/v1/chat/completions`: context as the system message, prompt as the user's.
+    Chat,
+    /// `/v1/completions`.
+    Completions,
 }
 
-fn unlisted<T: Display>(field: &Field<'_>, axis: &str, value: u64, known: &[T]) -> Mistake {
-    let known: Vec<String> = known.iter().map(T::to_string).collect();
-    field.mistake(format!("{value} is not in `{axis}`")).hint(known.join(", "))
-}
-
-fn texts(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Source>, Mistake> {
-    let mut texts = Vec::new();
-    for item in field.list()? {
-        let name = item.text()?;
-        let text = load(name)?;
-        if text.trim().is_empty() {
-            return Err(item.mistake(format!("{} holds no text", shown(name))));
-        }
-        texts.push(Source { name: name.to_owned(), origin: name.to_owned(), text });
-    }
-    Ok(texts)
+/// Whether contexts come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// Every context is new.
+    Cold,
+    /// A lane's context at a depth is the same throughout.
+    Warm,
+    /// Every context is loaded by a round of its own, and asked in the next (llama-benchy's way).
+    TwoPhase,
 }

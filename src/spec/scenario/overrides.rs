@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Ladder, Prefix, RATES, Restart, Scenario, When, Workload};
+use super::ladder::RATES;
+use super::{Extent, Restart, Scenario, When, Workload};
 use crate::error::Mistake;
-use crate::fact::Load;
 
 /// What is asked for instead of what the file says. Written into the manifest, so that a
 /// run folder says what was really asked.
@@ -73,43 +73,17 @@ impl Scenario {
             self.restart = Some(Restart { when, ..self.restart.unwrap_or_default() });
         }
         let workloads = std::mem::take(&mut self.workloads);
-        let mut ladders: Vec<Ladder> =
-            workloads.into_iter().map(|Workload::Ladder(ladder)| ladder).collect();
-        if let Some(depths) = &overrides.depths {
-            replace(&mut ladders, depths, |ladder| &mut ladder.depths);
-            // Depths that were named are asked for, however long they take.
-            for ladder in &mut ladders {
-                ladder.cap = None;
-            }
-        }
-        if let Some(concurrency) = &overrides.concurrency {
-            replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);
-            // What was asked for is the closed loop, and nothing beside it.
-            for ladder in &mut ladders {
-                ladder.rate.clear();
-            }
-        }
-        if let Some(rate) = &overrides.rate {
-            open(&mut ladders, rate)?;
-        }
-        let mut dropped_schedule = false;
-        for ladder in &mut ladders {
-            dropped_schedule |= filter_schedule(ladder);
-        }
-        if dropped_schedule {
-            let text =
-                "the schedule has no place for the values asked for: the lap goes in plain order";
-            self.warnings.push(text.to_owned());
-        }
-        self.drop_gates(&ladders);
-        self.workloads = ladders.into_iter().map(Workload::Ladder).collect();
+        let (workloads, warning) = Workload::with(workloads, overrides)?;
+        self.workloads = workloads;
+        self.warnings.extend(warning);
+        self.drop_gates();
         Ok(self)
     }
 
-    fn drop_gates(&mut self, ladders: &[Ladder]) {
-        let has_depth = |depth: u64| ladders.iter().any(|ladder| ladder.depths.contains(&depth));
-        let has_load =
-            |load: Load| ladders.iter().any(|ladder| ladder.loads().any(|known| known == load));
+    fn drop_gates(&mut self) {
+        let workloads = &self.workloads;
+        let has_depth = |depth| workloads.iter().any(|asked| asked.depths().contains(&depth));
+        let has_load = |load| workloads.iter().any(|asked| asked.loads().contains(&load));
         let warnings = &mut self.warnings;
         self.contract.gates.retain(|gate| {
             let stays =
@@ -176,59 +150,6 @@ fn check_axis<T: PartialEq + ToString>(
         }
         None => Ok(()),
     }
-}
-
-/// Makes every ladder an open one, in place of its streams. Ladders that differed in these
-/// alone ask the same now, and one of them is enough.
-fn open(ladders: &mut Vec<Ladder>, rate: &[f64]) -> Result<(), Mistake> {
-    if ladders.iter().any(|ladder| ladder.prefix == Prefix::TwoPhase) {
-        let what = "the scenario loads contexts in rounds of their own (`two_phase`), which an open loop has not";
-        return Err(Mistake::new(what).at("--rate").hint("--concurrency"));
-    }
-    for ladder in ladders.iter_mut() {
-        ladder.concurrency.clear();
-        if ladder.rate.is_empty() {
-            // It had several for the sake of samples, of which an open round has enough.
-            ladder.runs = 1;
-        }
-    }
-    replace(ladders, rate, |ladder| &mut ladder.rate);
-    let all = std::mem::take(ladders);
-    for ladder in all {
-        if !ladders.contains(&ladder) {
-            ladders.push(ladder);
-        }
-    }
-    Ok(())
-}
-
-fn replace<T: PartialEq + Copy>(
-    ladders: &mut Vec<Ladder>,
-    asked: &[T],
-    axis: impl Fn(&mut Ladder) -> &mut Vec<T>,
-) {
-    let known: Vec<T> = ladders.iter_mut().flat_map(|ladder| axis(ladder).clone()).collect();
-    for ladder in ladders.iter_mut() {
-        let own = std::mem::take(axis(ladder));
-        let stays = |value: &&T| own.contains(value) || !known.contains(value);
-        *axis(ladder) = asked.iter().filter(stays).copied().collect();
-    }
-    ladders.retain_mut(|ladder| !axis(ladder).is_empty());
-}
-
-/// Keeps the steps whose cell is still there; says whether the schedule had to go because
-/// a value that is now asked for has no step.
-fn filter_schedule(ladder: &mut Ladder) -> bool {
-    let Some(mut steps) = ladder.schedule.take() else { return false };
-    steps.retain(|(depth, streams)| {
-        ladder.depths.contains(depth) && ladder.concurrency.contains(streams)
-    });
-    let has_all = ladder.depths.iter().all(|depth| steps.iter().any(|step| step.0 == *depth))
-        && ladder.concurrency.iter().all(|load| steps.iter().any(|step| step.1 == *load));
-    if has_all {
-        ladder.schedule = Some(steps);
-    }
-    !has_all
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Extent, Limits, Scenario, Workload, arena, care, ladder};
+use super::{Extent, Limits, Scenario, Workload, arena, care};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, strict_document};
 use crate::spec::{Contract, Source, contract};
@@ -131,8 +131,8 @@ fn extent(
 fn read_workloads(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Workload>, Mistake> {
     let mut workloads = Vec::new();
     for item in field.list()? {
-        for (_, workload) in item.map(&["ladder"])? {
-            workloads.push(Workload::Ladder(ladder::read(&workload, load)?));
+        for (kind, workload) in item.map(&Workload::NAMES)? {
+            workloads.push(Workload::read(kind, &workload, load)?);
         }
     }
     Ok(workloads)

@@ -1,17 +1,17 @@
 //! A world for the conductor that is only counted: every request takes as
 //! long, and orders are obeyed by hand.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::fact::{
-    Action, Batch, ClosedBecause, Ended, Entry, Fact, Phase, Reading, Request, Source, Stage,
-    TargetFact, TargetWord,
+    Action, Batch, ClosedBecause, Ended, Entry, Fact, Opened, Phase, Reading, Request, Source,
+    Stage, TargetFact, TargetWord,
 };
 use crate::plan::tests::{ladder, open, scenario};
-use crate::plan::{Bounds, Fit, Place, Plan};
-use crate::run::conductor::{Conductor, Order};
+use crate::plan::{Bounds, Fit, Plan, Slot};
+use crate::run::conductor::{Conductor, Order, replay};
 use crate::spec::scenario::Arrivals;
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
@@ -23,12 +23,16 @@ pub struct Toy {
     pub plan: Rc<Plan>,
     pub conductor: Conductor,
     pub now: At,
+    pub segment: u32,
     pub seq: u64,
-    /// Sent, place, lane, due.
-    pub in_flight: VecDeque<(At, Place, u32, At)>,
+    /// Sent, slot, due.
+    pub in_flight: VecDeque<(At, Slot, At)>,
     pub away: Option<(At, At)>,
     pub entries: Vec<Entry>,
-    pub orders: Vec<Order>,
+    /// With the number of entries that there were before each, and when it was given.
+    pub orders: Vec<(usize, At, Order)>,
+    /// How many entries there were whenever the conductor was asked.
+    pub asked: BTreeSet<usize>,
     pub probes: u64,
     /// How long every answer takes.
     pub answer_us: u64,
@@ -71,11 +75,13 @@ impl Toy {
             conductor: Conductor::new(plan.clone()),
             plan,
             now: At::ZERO,
+            segment: 0,
             seq: 0,
             in_flight: VecDeque::new(),
             away: None,
             entries: Vec::new(),
             orders: Vec::new(),
+            asked: BTreeSet::new(),
             probes: 0,
             answer_us: 1_000_000,
             stuck: false,
@@ -89,12 +95,53 @@ impl Toy {
         }
     }
 
+    /// What the power is cut of after so many entries: the conductor is replayed, and what was in
+    /// flight is gone. A server that longhaul started is there again.
+    pub fn cut(&self, entries: usize) -> Toy {
+        let entries = self.entries[..entries].to_vec();
+        Toy {
+            plan: self.plan.clone(),
+            conductor: replay(self.plan.clone(), &entries),
+            now: entries.last().map_or(At::ZERO, |last| last.at),
+            seq: entries.len() as u64,
+            in_flight: VecDeque::new(),
+            entries,
+            orders: Vec::new(),
+            asked: BTreeSet::new(),
+            away: None,
+            launch: None,
+            frozen: None,
+            hiccup: None,
+            ..*self
+        }
+    }
+
+    /// Another segment begins, on a clock of its own, of a server that is there.
+    pub fn reopens(&mut self) {
+        self.segment += 1;
+        self.now = At::ZERO;
+        let opened = Opened {
+            version: "0".to_owned(),
+            simulated: true,
+            wall_us: 0,
+            boot_id: None,
+            endpoint: String::new(),
+        };
+        self.record(At::ZERO, Fact::Opened(opened));
+        self.now = At(3_000_000);
+        if self.entries.iter().any(is_launch) {
+            self.record(self.now, Fact::Target(TargetFact::new(TargetWord::Launched, "")));
+        }
+        self.now = At(4_000_000);
+        self.up(1.0);
+    }
+
     pub fn seconds(seconds: u64) -> Toy {
         Toy::new(Extent::Duration(Duration::from_secs(seconds)), 2)
     }
 
     pub fn record(&mut self, at: At, fact: Fact) {
-        let entry = Entry { segment: 0, seq: self.seq, at, fact };
+        let entry = Entry { segment: self.segment, seq: self.seq, at, fact };
         self.seq += 1;
         self.conductor.take(&entry);
         self.entries.push(entry);
@@ -104,15 +151,13 @@ impl Toy {
         self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
 
-    pub fn request(&self, flight: (At, Place, u32, At), ended: Ended) -> Request {
-        let (sent, place, lane, due) = flight;
-        let phase = *self.phases().iter().rfind(|phase| **phase != Phase::Drain).unwrap();
-        let ask = self.plan.ask(phase, place, lane, due, &Fit::guess(self.plan.corpus()));
+    pub fn request(&self, (sent, slot, due): (At, Slot, At), ended: Ended) -> Request {
+        let ask = self.plan.ask(slot, due, &Fit::guess(self.plan.corpus()));
         Request {
-            phase,
+            phase: ask.phase,
             workload: ask.workload.to_owned(),
             class: ask.class,
-            lane,
+            lane: ask.lane,
             slot: ask.slot,
             session: None,
             turn: None,
@@ -125,7 +170,7 @@ impl Toy {
             first_byte_us: None,
             ttft_us: Some(500_000),
             ttft_content_us: None,
-            last_us: Some(900_000),
+            last_us: Some(self.now.since(sent).saturating_sub(100_000)),
             prompt_tokens: None,
             cached_tokens: None,
             output_tokens: Some(16),
@@ -151,16 +196,16 @@ impl Toy {
     }
 
     pub fn obey(&mut self) {
+        self.asked.insert(self.entries.len());
         while let Some(order) = self.conductor.due(self.now) {
-            self.orders.push(order.clone());
+            self.orders.push((self.entries.len(), self.now, order.clone()));
+            self.conductor.obeyed(&order, self.now);
             match order {
                 Order::Record(fact) => {
                     self.record(self.now, fact.clone());
                     self.heed(&fact);
                 }
-                Order::Send(place, lane, due) => {
-                    self.in_flight.push_back((self.now, place, lane, due));
-                }
+                Order::Send(slot, due) => self.in_flight.push_back((self.now, slot, due)),
                 Order::Probe => {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
@@ -235,14 +280,16 @@ impl Toy {
     /// A tenth of a second passes, or less if the conductor wants to be woken.
     pub fn step(&mut self) {
         self.obey();
+        if self.conductor.is_closed() {
+            return;
+        }
         let next = At((self.now.0 / 100_000 + 1) * 100_000);
         self.now = self.conductor.wake().map_or(next, |wake| wake.min(next));
         self.launched();
         if self.is_away() {
             self.end_all(Ended::Refused);
         }
-        let asked =
-            |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.at(flight.1).0.cell.depth);
+        let asked = |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.cell(flight.1).depth);
         if self.deadly.is_some() && asked(self) == self.deadly && !self.is_away() {
             self.away = Some((self.now, At(self.now.0 + 5_000_000)));
             self.end_all(Ended::Truncated);
@@ -302,13 +349,21 @@ impl Toy {
         requests.filter(|request| wanted(request)).collect()
     }
 
-    pub fn sends(&self) -> Vec<Order> {
-        let orders = self.orders.iter().filter(|order| matches!(order, Order::Send(..)));
-        orders.cloned().collect()
+    /// Slots that were sent, and when each was due.
+    pub fn sends(&self) -> Vec<(Slot, At)> {
+        let send = |order: &(usize, At, Order)| match order.2 {
+            Order::Send(slot, due) => Some((slot, due)),
+            _ => None,
+        };
+        self.orders.iter().filter_map(send).collect()
     }
 
     pub fn act(&mut self, what: &str) {
         let action = Action { id: 1, what: what.to_owned(), note: String::new() };
         self.record(self.now, Fact::Action(action));
     }
+}
+
+fn is_launch(entry: &Entry) -> bool {
+    matches!(&entry.fact, Fact::Target(target) if target.word == TargetWord::Launched)
 }

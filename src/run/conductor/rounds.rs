@@ -1,0 +1,312 @@
+//! The policy of rounds: the lanes of a round are given their slots together,
+//! and the next round begins when the last of them has ended. A round that an
+//! outage broke comes again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::lanes::{LanePolicy, Lanes, Laps};
+use crate::fact::{Batch, Phase, Request};
+use crate::incident::liveness::{self, Sign};
+use crate::plan::{Place, Plan, Slot};
+use crate::unit::At;
+
+/// How often a round comes again that outages break each time; bounds a cell that kills the
+/// server whenever it is asked.
+pub(super) const REPEATS_MAX: u32 = 3;
+
+/// Rounds, one after the other.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    /// The round under way, if one is.
+    round: Option<Round>,
+    /// The last round that ended, which may turn out to have met an outage.
+    last: Option<Round>,
+    /// The round that comes next, or is under way.
+    place: Place,
+    /// Rounds that outages broke, which come again before the plan goes on.
+    again: VecDeque<Place>,
+    /// Lanes of a round that ended before another segment began.
+    done: Option<(Place, BTreeSet<u32>)>,
+    /// Since when nothing stands in the way of the next round: the stamp of the entry that
+    /// ended the one before, began the phase, or showed that the server is there. Not when
+    /// somebody asked, so that a journal replayed gives the same rounds.
+    free_from: At,
+    phase: Option<Phase>,
+    lap_began_us: u64,
+    lap_us: u64,
+    /// Progress of phases that a drill interrupted.
+    left: BTreeMap<Phase, Left>,
+}
+
+/// Progress of a phase that a drill interrupted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    place: Place,
+    /// How long its present lap has lasted, microseconds of service.
+    lap_us: u64,
+}
+
+/// An outage that met a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    None,
+    /// It was over before it was noticed; the rest of the round was sent.
+    Met,
+    /// The rest of the round was not sent.
+    BrokeOff,
+}
+
+/// A round under way.
+#[derive(Clone, Debug)]
+struct Round {
+    place: Place,
+    batch: Batch,
+    /// Whether every stream so far had its tokens, and those of its first chunk, counted.
+    counted: (bool, bool),
+    outage: Outage,
+    /// When the last of its requests that broke ended.
+    bad: Option<At>,
+}
+
+impl Rounds {
+    /// Before the first phase.
+    pub fn new() -> Rounds {
+        Rounds {
+            round: None,
+            last: None,
+            place: Place::default(),
+            again: VecDeque::new(),
+            done: None,
+            free_from: At::ZERO,
+            phase: None,
+            lap_began_us: 0,
+            lap_us: 0,
+            left: BTreeMap::new(),
+        }
+    }
+
+    fn comes_again(&mut self, place: Place) {
+        if place.repeat < REPEATS_MAX {
+            self.again.push_back(place.again());
+        }
+    }
+
+    /// The last round comes again, if the last of its requests were those that broke.
+    fn last_broke(&mut self, since: At) {
+        if let Some(last) = self.last.take_if(|last| last.broke_since(since)) {
+            self.comes_again(last.place);
+        }
+    }
+
+    /// The plan goes on after a round.
+    fn go_on(&mut self, plan: &Plan, round: &Round, service_us: u64) {
+        if round.outage != Outage::None {
+            self.comes_again(round.place);
+        }
+        self.done = None;
+        if round.place.repeat > 0 {
+            self.again.retain(|again| *again != round.place);
+            return;
+        }
+        (_, self.place) = plan.at(round.place);
+        if self.place.index == 0 {
+            // The clock went back where an outage was found to have begun before this lap.
+            self.lap_us = service_us.saturating_sub(self.lap_began_us);
+            self.lap_began_us = service_us;
+        }
+    }
+}
+
+impl LanePolicy for Rounds {
+    fn began(&mut self, phase: Phase, at: At, service_us: u64) {
+        if let Some(before) = self.phase.replace(phase) {
+            let lap_us = service_us.saturating_sub(self.lap_began_us);
+            self.left.insert(before, Left { place: self.place, lap_us });
+        }
+        let Left { place, lap_us } = self.left.remove(&phase).unwrap_or_default();
+        self.place = place;
+        self.lap_began_us = service_us.saturating_sub(lap_us);
+        (self.round, self.last, self.done) = (None, None, None);
+        self.again.clear();
+        self.free(at);
+    }
+
+    fn free(&mut self, at: At) {
+        // Stamps may come out of order.
+        self.free_from = self.free_from.max(at);
+    }
+
+    fn is_boundary(&self) -> bool {
+        self.round.is_none()
+    }
+
+    fn repeats(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    fn deal(&mut self, plan: &Plan, lanes: &mut Lanes) {
+        let Some(phase) = self.phase else { return };
+        let place = self.again.front().copied().unwrap_or(self.place);
+        let (planned, _) = plan.at(place);
+        let dues = plan.due_us(phase, place);
+        let done = self.done.as_ref().filter(|(of, _)| *of == place).map(|(_, done)| done);
+        let is_done = |lane: &u32| done.is_some_and(|done| done.contains(lane));
+        let due_us = |lane: u32| dues.as_ref()?.get(lane as usize).copied();
+        let unfinished: Vec<u32> = (0..planned.lanes()).filter(|lane| !is_done(lane)).collect();
+        // What goes on in another segment goes on at once.
+        let passed_us = match unfinished.first() {
+            Some(first) if *first > 0 => due_us(*first).unwrap_or(0),
+            _ => 0,
+        };
+        for lane in unfinished {
+            let (nth, repeat) = (plan.slot(place, lane), place.repeat);
+            let after = |us: u64| At(self.free_from.0.saturating_add(us.saturating_sub(passed_us)));
+            lanes.give(Slot { phase, lane, nth, repeat }, due_us(lane).map(after));
+        }
+        self.round = Some(Round::new(plan, phase, place, self.free_from));
+    }
+
+    fn ended(&mut self, _: &mut Lanes, _: Slot, request: &Request) {
+        if let Some(round) = &mut self.round {
+            round.ended(request);
+        }
+    }
+
+    fn over(&self, lanes: &Lanes) -> Option<Batch> {
+        let round = self.round.as_ref()?;
+        (lanes.is_idle() && round.batch.requests > 0).then(|| round.batch.clone())
+    }
+
+    fn written(&mut self, plan: &Plan, at: At, service_us: u64) {
+        self.free(at);
+        if let Some(round) = self.round.take() {
+            self.go_on(plan, &round, service_us);
+            self.last = (round.outage == Outage::None).then_some(round);
+        }
+    }
+
+    /// The rest of the round is not sent into the dark, nor in a burst afterwards. One of
+    /// which nothing was sent begins anew when the server is back; any other comes again, and
+    /// so does the round before where its last requests were those that broke.
+    fn break_off(&mut self, lanes: &mut Lanes, since: At) {
+        if let Some(round) = &mut self.round {
+            lanes.drop_waiting();
+            if round.batch.requests > 0 || lanes.is_out() {
+                round.outage = Outage::BrokeOff;
+            } else {
+                self.round = None;
+            }
+        }
+        self.last_broke(since);
+    }
+
+    fn broke_in(&mut self, since: At) {
+        if let Some(round) = &mut self.round
+            && round.broke_since(since)
+            && round.outage == Outage::None
+        {
+            round.outage = Outage::Met;
+        }
+        self.last_broke(since);
+    }
+
+    fn lost(&mut self, lanes: &mut Lanes) {
+        match &self.round {
+            Some(round) if round.outage == Outage::BrokeOff => {
+                lanes.drop_out();
+                if round.batch.requests == 0 {
+                    self.round = None;
+                }
+            }
+            _ => lanes.take_back(),
+        }
+    }
+
+    /// The lanes of a round that have not ended go on in the new segment, as a round of which
+    /// nothing else is known: no batch spans two clocks.
+    fn opened(&mut self, plan: &Plan, lanes: &mut Lanes, at: At, service_us: u64) {
+        self.lost(lanes);
+        self.last = None;
+        if let Some(round) = self.round.take() {
+            if lanes.is_idle() {
+                self.go_on(plan, &round, service_us);
+            } else {
+                let all = 0..plan.at(round.place).0.lanes();
+                let done = all.filter(|lane| !lanes.has(*lane)).collect();
+                self.done = Some((round.place, done));
+            }
+        }
+        lanes.drop_waiting();
+        self.free_from = at;
+    }
+
+    fn laps(&self) -> Laps {
+        Laps { done: self.place.lap, whole: self.place.index == 0, last_us: self.lap_us }
+    }
+}
+
+impl Round {
+    /// Nothing of it sent.
+    fn new(plan: &Plan, phase: Phase, place: Place, began: At) -> Round {
+        let (round, _) = plan.at(place);
+        Round {
+            place,
+            batch: Batch {
+                phase,
+                workload: round.workload.to_owned(),
+                class: round.class,
+                cell: round.cell,
+                lap: place.lap,
+                repeat: place.repeat,
+                requests: 0,
+                good: 0,
+                began,
+                first: None,
+                last: None,
+                tokens: None,
+                first_tokens: None,
+                peak_tokens: None,
+                models_us: None,
+            },
+            counted: (true, true),
+            outage: Outage::None,
+            bad: None,
+        }
+    }
+
+    /// Whether requests of it broke at this instant or later.
+    fn broke_since(&self, since: At) -> bool {
+        self.bad.is_some_and(|bad| bad >= since)
+    }
+
+    /// A request of it ended.
+    fn ended(&mut self, request: &Request) {
+        let batch = &mut self.batch;
+        batch.requests += 1;
+        batch.good += u64::from(request.ended.is_good());
+        if liveness::sign(request) == Sign::Bad {
+            self.bad = self.bad.max(Some(request.done));
+        }
+        let after = |us: Option<u64>| us.map(|us| At(request.sent.0 + us));
+        batch.first = earlier(batch.first, after(request.ttft_us), At::min);
+        batch.last = earlier(batch.last, after(request.last_us), At::max);
+        // A stream whose tokens nobody counted: the sum would be a wrong number.
+        sum(&mut batch.tokens, &mut self.counted.0, request.output_tokens);
+        sum(&mut batch.first_tokens, &mut self.counted.1, request.first_tokens);
+    }
+}
+
+fn sum(total: &mut Option<u64>, counted: &mut bool, tokens: Option<u64>) {
+    *counted &= tokens.is_some();
+    *total = match tokens {
+        Some(tokens) if *counted => Some(total.unwrap_or(0) + tokens),
+        _ => None,
+    };
+}
+
+fn earlier(known: Option<At>, new: Option<At>, of: fn(At, At) -> At) -> Option<At> {
+    match (known, new) {
+        (Some(known), Some(new)) => Some(of(known, new)),
+        (known, new) => known.or(new),
+    }
+}
