@@ -52,6 +52,7 @@ impl GapBook {
             gaps.push(Gaps {
                 kind,
                 phase: batch.phase,
+                workload: batch.workload.clone(),
                 class: batch.class,
                 cell: batch.cell,
                 from,
