@@ -30,7 +30,7 @@ pub use series::OverTime;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Cell, Class, GapKind, Phase};
+use crate::fact::{Cell, GapKind, Group, Phase};
 use crate::stats::Dist;
 
 /// Everything that was understood of a run, or of a run so far.
@@ -42,7 +42,7 @@ pub struct Analysis {
     pub planned: Vec<Cell>,
     /// What the journal's reader had to tell.
     pub told: Told,
-    /// What requests did, by phase, cell, class and workload, in that order.
+    /// What requests did, by phase and group, in that order.
     pub atoms: Vec<Atom>,
     /// Times between tokens and chunks.
     pub gaps: Vec<GapAtom>,
@@ -63,10 +63,8 @@ pub struct GapAtom {
     pub kind: GapKind,
     /// The phase.
     pub phase: Phase,
-    /// The kind of ask.
-    pub class: Class,
-    /// Depth × load × shape.
-    pub cell: Cell,
+    /// What was asked.
+    pub group: Group,
     /// The times.
     pub dist: Dist,
 }

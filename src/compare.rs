@@ -25,7 +25,7 @@ pub use held::{Alike, Differs, Variable};
 pub use noted::Noted;
 pub use policy::{Policy, PolicyWord};
 pub use published::Published;
-pub use start::{Key, Place, Start, Value};
+pub use start::{Key, Start, Value};
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;

@@ -7,6 +7,7 @@
 pub mod ability;
 pub mod cell;
 pub mod event;
+pub mod group;
 pub mod request;
 pub mod row;
 
@@ -18,6 +19,7 @@ pub use event::{
     TargetFact, TargetWord,
 };
 pub use event::{LAUNCH, RESTART, STOP};
+pub use group::Group;
 pub use request::{BrokenHow, Class, Ended, Request, Stage};
 
 use serde::{Deserialize, Serialize};

@@ -347,7 +347,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         if let Fact::Batch(batch) = &mut fact {
             self.pace.close(batch.phase, batch.cell);
             batch.models_us = self.script.models_us;
-            let (gaps, peak_tokens) = self.gaps.close(batch.phase, batch.class, batch.cell);
+            let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
             for gaps in gaps {
                 self.record(now, Fact::Gaps(gaps))?;

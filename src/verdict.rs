@@ -359,6 +359,24 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_without_a_depth_is_judged_on_turns_of_every_depth_too_and_one_on_them_there_alone() {
+        let mut story = healthy(60);
+        story.turns(132.0, 60);
+        let analysis = analyse(&asked(&[0]), story.entries.iter());
+        let on = |gates: Vec<Gate>| {
+            let verdict = judge(&Contract { gates }, &analysis);
+            let of = |gate: &GateResult| (gate.select.depth, gate.select.class, gate.n);
+            verdict.gates.iter().map(of).collect::<Vec<_>>()
+        };
+        let turns = (None, Some(crate::fact::Class::Follow), 60);
+        let open = at_most("ttft_p95", 2.0);
+        let mut follow = open.clone();
+        follow.select.class = Some(crate::fact::Class::Follow);
+        assert_eq!(on(vec![open]), [(Some(0), None, 60), turns]);
+        assert_eq!(on(vec![follow]), [turns]);
+    }
+
+    #[test]
     fn what_is_relative_to_the_reference_needs_both_windows() {
         let relative = gate("ttft", Limit::AtMostOfReference(1.05));
         let verdict = judged(&healthy(10), std::slice::from_ref(&relative));

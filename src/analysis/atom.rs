@@ -1,9 +1,9 @@
-//! The smallest part of a run that is told apart: one phase, one cell, one class
-//! of ask, one workload. Everything else is a sum of these.
+//! The smallest part of a run that is told apart: one phase of one group.
+//! Everything else is a sum of these.
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Batch, Cell, Class, Ended, Phase, Request, Seq};
+use crate::fact::{Batch, Ended, Group, Phase, Request, Seq};
 use crate::measure::Quantity;
 use crate::stats::Dist;
 
@@ -17,12 +17,8 @@ const EVIDENCE_MAX: usize = 8;
 pub struct Atom {
     /// The phase.
     pub phase: Phase,
-    /// The workload's name.
-    pub workload: String,
-    /// The kind of ask.
-    pub class: Class,
-    /// Depth × load × shape.
-    pub cell: Cell,
+    /// What was asked.
+    pub group: Group,
     /// How many ended how.
     pub ended: Tally<Ended>,
     /// Of these, how many met an outage; whatever their end, their times are in no distribution.
@@ -45,30 +41,12 @@ pub struct Atom {
     pub evidence: Vec<Seq>,
 }
 
-/// The order of atoms in every table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    phase: Phase,
-    cell: (u64, (u8, u64), u64, u64),
-    class: Class,
-    workload: String,
-}
-
-impl Key {
-    /// The key of a part of a run.
-    pub fn new(phase: Phase, workload: &str, class: Class, cell: &Cell) -> Key {
-        Key { phase, cell: cell.order(), class, workload: workload.to_owned() }
-    }
-}
-
 impl Atom {
     /// One without requests.
-    pub fn new(phase: Phase, workload: &str, class: Class, cell: Cell) -> Atom {
+    pub fn new(phase: Phase, group: Group) -> Atom {
         Atom {
             phase,
-            workload: workload.to_owned(),
-            class,
-            cell,
+            group,
             ended: Tally::new(),
             in_outage: 0,
             dists: BTreeMap::new(),
@@ -102,7 +80,7 @@ impl Atom {
 
     fn take_prompt(&mut self, request: &Request) {
         let Some(prompt_tokens) = request.prompt_tokens else { return };
-        let planned = self.cell.input();
+        let planned = request.cell.input();
         self.counted += 1;
         if prompt_tokens.abs_diff(planned) > (planned / 100).max(16) {
             self.off_depth += 1;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Phase, Request, Segment, Seq};
+use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
 
-use super::atom::Key;
 use super::coverage::Watch;
 use super::series::Blocks;
 use super::{Analysis, Asked, Atom, Calendar, GapAtom, Notes, Told};
@@ -16,8 +15,8 @@ pub struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
     told: Told,
-    atoms: BTreeMap<Key, Atom>,
-    gaps: BTreeMap<(GapKind, Key), GapAtom>,
+    atoms: BTreeMap<(Phase, Group), Atom>,
+    gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: Watch,
     notes: Notes,
     fates: Fates,
@@ -70,23 +69,16 @@ impl Fold {
         }
     }
 
-    fn atom(
-        &mut self,
-        phase: Phase,
-        workload: &str,
-        request: (crate::fact::Class, Cell),
-    ) -> &mut Atom {
-        let (class, cell) = request;
-        let key = Key::new(phase, workload, class, &cell);
-        self.atoms.entry(key).or_insert_with(|| Atom::new(phase, workload, class, cell))
+    fn atom(&mut self, phase: Phase, group: Group) -> &mut Atom {
+        let entry = self.atoms.entry((phase, group));
+        entry.or_insert_with_key(|(phase, group)| Atom::new(*phase, group.clone()))
     }
 
     fn take_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
         let (sent, depth) = (request.sent, request.cell.depth);
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, depth);
-        let atom = self.atom(request.phase, &request.workload, (request.class, request.cell));
-        atom.take(seq, request, met_outage);
+        self.atom(request.phase, request.group()).take(seq, request, met_outage);
     }
 
     fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
@@ -96,7 +88,7 @@ impl Fold {
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
         if whole && !met_outage {
-            self.atom(batch.phase, &batch.workload, (batch.class, batch.cell)).take_batch(batch);
+            self.atom(batch.phase, batch.group()).take_batch(batch);
         }
     }
 
@@ -105,14 +97,11 @@ impl Fold {
             self.notes.unreadable += 1;
             return;
         };
-        let key = (gaps.kind, Key::new(gaps.phase, "", gaps.class, &gaps.cell));
-        let atom = self.gaps.entry(key).or_insert_with(|| GapAtom {
-            kind: gaps.kind,
-            phase: gaps.phase,
-            class: gaps.class,
-            cell: gaps.cell,
-            dist: crate::stats::Dist::new(),
-        });
+        let (kind, phase) = (gaps.kind, gaps.phase);
+        let entry = self.gaps.entry((kind, phase, gaps.group()));
+        let dist = crate::stats::Dist::new();
+        let new = |group: &Group| GapAtom { kind, phase, group: group.clone(), dist };
+        let atom = entry.or_insert_with_key(|(_, _, group)| new(group));
         atom.dist.merge_micros(&histogram);
     }
 
@@ -215,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn turns_of_a_session_are_one_group_however_deep_each_is() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 3, 0).turns(20.0, 5);
+        let analysis = analysis(&story);
+        let last = analysis.atoms.last().unwrap();
+        assert_eq!((last.group.to_string().as_str(), last.requests()), ("chat follow", 5));
+        let n = |select: &Select| analysis.dist(Quantity::Ttft, select).n();
+        assert_eq!(n(&Select::default()), 8);
+        assert_eq!(n(&Select { depth: Some(700), ..Select::default() }), 0, "it has no depth");
+        assert_eq!(n(&Select { class: Some(Class::Follow), ..Select::default() }), 5);
+        assert_eq!(n(&Select { workload: Some("chat".to_owned()), ..Select::default() }), 5);
+    }
+
+    #[test]
     fn an_open_loop_is_told_from_due_and_from_sent() {
         let mut story = Story::soaking();
         let mut request = story.request(20.0, 0);
@@ -252,6 +255,7 @@ mod tests {
             Fact::Gaps(Gaps {
                 kind: GapKind::Itl,
                 phase: Phase::Soak,
+                workload: "ladder".to_owned(),
                 class: Class::Cold,
                 cell: cell(0),
                 from: At::ZERO,

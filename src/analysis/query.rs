@@ -1,7 +1,7 @@
 //! Questions to an analysis: a distribution, a share, a number of events, of the
 //! part of the run that a selector names.
 
-use crate::fact::{Ended, GapKind, Phase, Seq};
+use crate::fact::{Ended, GapKind, Group, Phase, Seq};
 use crate::incident::Incident;
 use crate::measure::{Count, Portion, Quantity, Statistic};
 use crate::spec::Select;
@@ -45,13 +45,17 @@ const EVIDENCE_MAX: usize = 8;
 impl Analysis {
     /// The atoms of a selection. A phase that is left open means every steady phase.
     pub fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
-        self.atoms.iter().filter(|atom| {
-            phase_fits(select, atom.phase)
-                && select.depth.is_none_or(|depth| atom.cell.depth == depth)
-                && select.class.is_none_or(|class| atom.class == class)
-                && select.load.is_none_or(|load| atom.cell.load == load)
-                && select.workload.as_ref().is_none_or(|workload| atom.workload == *workload)
-        })
+        let fits = |atom: &&Atom| phase_fits(select, atom.phase) && select.takes(&atom.group);
+        self.atoms.iter().filter(fits)
+    }
+
+    /// Groups of a selection that have no cell, each once, in order.
+    pub fn without_cell<'a>(&'a self, select: &'a Select) -> Vec<&'a Group> {
+        let groups = self.atoms_of(select).map(|atom| &atom.group);
+        let mut without: Vec<&Group> = groups.filter(|group| group.cell.is_none()).collect();
+        without.sort_unstable();
+        without.dedup();
+        without
     }
 
     /// The values of a quantity in a selection: whole answers outside of outages. Requests
@@ -63,7 +67,7 @@ impl Analysis {
             Quantity::Gap => self.gaps_of(GapKind::Gap, select, &mut dist),
             _ => self
                 .atoms_of(select)
-                .filter(|atom| atom.cell.prompt > 0)
+                .filter(|atom| atom.group.asks())
                 .filter_map(|atom| atom.dists.get(&quantity))
                 .for_each(|part| dist.merge(part)),
         }
@@ -73,11 +77,9 @@ impl Analysis {
     fn gaps_of(&self, kind: GapKind, select: &Select, dist: &mut Dist) {
         let parts = self.gaps.iter().filter(|part| {
             part.kind == kind
-                && part.cell.prompt > 0
+                && part.group.asks()
                 && phase_fits(select, part.phase)
-                && select.depth.is_none_or(|depth| part.cell.depth == depth)
-                && select.class.is_none_or(|class| part.class == class)
-                && select.load.is_none_or(|load| part.cell.load == load)
+                && select.takes(&part.group)
         });
         parts.for_each(|part| dist.merge(&part.dist));
     }

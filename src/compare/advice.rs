@@ -42,7 +42,7 @@ pub fn percent(ratio: f64) -> String {
 
 /// What a row is of: `ttft d0/c1`, as short as it is clear among the others.
 pub fn measured_in(row: &Row, among: &[Row]) -> String {
-    measured(row.key, among).replacen(" at ", " ", 1)
+    measured(&row.key, among).replacen(" at ", " ", 1)
 }
 
 /// Rows that decide nothing and got worse all the same, the worst first.

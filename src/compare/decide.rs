@@ -142,7 +142,7 @@ impl Row {
 }
 
 /// A measure at a place that one side has a value of, and the other has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alone {
     /// What.
     pub key: Key,
@@ -165,18 +165,18 @@ pub fn rows(
     let (base, candidate) = (gathered(base), gathered(candidate));
     let is_shared = |key: &&Key| candidate.contains_key(key);
     let deciding: Vec<Key> =
-        base.keys().filter(|key| !overlap || is_shared(key)).copied().collect();
+        base.keys().filter(|key| !overlap || is_shared(key)).cloned().collect();
     let primaries = primaries(&deciding);
     let mut rows: Vec<Row> = base
         .keys()
         .filter(is_shared)
         .map(|key| {
-            let spread = floor.and_then(|floor| floor.spread(*key));
+            let spread = floor.and_then(|floor| floor.spread(key));
             let is_primary = primaries.contains(key);
-            row(*key, is_primary, (&base[key], &candidate[key]), margins, spread)
+            row(key.clone(), is_primary, (&base[key], &candidate[key]), margins, spread)
         })
         .collect();
-    rows.sort_by_key(|row| (!row.primary, row.key));
+    rows.sort_by(|one, other| (!one.primary, &one.key).cmp(&(!other.primary, &other.key)));
     (rows, alone(&base, &candidate, &primaries))
 }
 
@@ -189,7 +189,7 @@ type Sample = (f64, u64);
 fn gathered(side: &[Start]) -> Gathered {
     let mut all = Gathered::new();
     for (key, value) in side.iter().flat_map(|start| &start.values) {
-        all.entry(*key).or_default().push((value.value, value.n));
+        all.entry(key.clone()).or_default().push((value.value, value.n));
     }
     all
 }
@@ -197,12 +197,15 @@ fn gathered(side: &[Start]) -> Gathered {
 fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone> {
     let only = |one: &Gathered, other: &Gathered, in_candidate| -> Vec<Alone> {
         let keys = one.keys().filter(|key| !other.contains_key(key));
-        let alone = |key: &Key| Alone { key: *key, primary: primaries.contains(key), in_candidate };
+        let alone = |key: &Key| {
+            let primary = primaries.contains(key);
+            Alone { key: key.clone(), primary, in_candidate }
+        };
         keys.map(alone).collect()
     };
     let mut alone = only(base, candidate, false);
     alone.extend(only(candidate, base, true));
-    alone.sort_by_key(|it| (!it.primary, it.key));
+    alone.sort_by(|one, other| (!one.primary, &one.key).cmp(&(!other.primary, &other.key)));
     alone
 }
 
@@ -210,36 +213,36 @@ fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone>
 /// load; of the throughput at the most streams; and of TTFT at the highest rate, where a
 /// throughput only repeats how often was asked.
 fn primaries(keys: &[Key]) -> Vec<Key> {
-    let asked: Vec<Key> = keys.iter().filter(|key| key.place.cell.prompt > 0).copied().collect();
-    let depths = asked.iter().map(|key| key.place.cell.depth);
+    let asked: Vec<&Key> = keys.iter().filter(|key| key.group.asks()).collect();
+    let depths = asked.iter().filter_map(|key| key.group.depth());
     let ends = [depths.clone().min(), depths.max()];
     let of = |quantity| {
         let measure = Measure::Of(quantity, Statistic::P50);
-        asked.iter().filter(move |key| key.measure == measure)
+        asked.iter().copied().filter(move |key| key.measure == measure)
     };
-    let mut found = Vec::new();
+    let mut found: Vec<&Key> = Vec::new();
     for depth in ends.into_iter().flatten() {
         for quantity in [Quantity::Ttft, Quantity::Tpot] {
             // Keys are in order, so the first is that of the lightest load.
-            let first = of(quantity).find(|key| key.place.cell.depth == depth);
-            found.extend(first.copied().filter(|key| !found.contains(key)));
+            let first = of(quantity).find(|key| key.group.depth() == Some(depth));
+            found.extend(first.filter(|key| !found.contains(key)));
         }
     }
-    let is_crowd = |key: &&Key| key.place.cell.streams() > 1;
-    let most = of(Quantity::Throughput).filter(is_crowd).map(|key| key.place.cell.streams()).max();
-    let crowd = of(Quantity::Throughput).find(|key| Some(key.place.cell.streams()) == most);
-    let rate = |key: &Key| match key.place.cell.load {
-        Load::PerSecond(rate) => Some(rate),
-        Load::Streams(_) => None,
+    let is_crowd = |key: &&Key| key.group.streams() > 1;
+    let most = of(Quantity::Throughput).filter(is_crowd).map(|key| key.group.streams()).max();
+    let crowd = of(Quantity::Throughput).find(|key| Some(key.group.streams()) == most);
+    let rate = |key: &Key| match key.group.load() {
+        Some(Load::PerSecond(rate)) => Some(rate),
+        _ => None,
     };
     let highest = of(Quantity::Ttft).filter_map(rate).fold(0.0, f64::max);
     let pressed = of(Quantity::Ttft).find(|key| rate(key) == Some(highest));
     for key in crowd.into_iter().chain(pressed) {
-        if !found.contains(key) {
-            found.push(*key);
+        if !found.contains(&key) {
+            found.push(key);
         }
     }
-    found
+    found.into_iter().cloned().collect()
 }
 
 /// What two sides of a row say, on logarithms, turned so that above 0 is worse.

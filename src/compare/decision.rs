@@ -96,7 +96,7 @@ fn vanished(alone: &[Alone], rows: &[Row]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
         .filter(|it| it.primary && !it.in_candidate)
-        .map(|it| measured(it.key, rows))
+        .map(|it| measured(&it.key, rows))
         .collect();
     (!names.is_empty()).then(|| format!("no value in the candidate: {}", names.join(", ")))
 }
@@ -106,7 +106,7 @@ fn vanished(alone: &[Alone], rows: &[Row]) -> Option<String> {
 fn thinned(primary: &[&Row], ready: [usize; 2], rows: &[Row]) -> Vec<String> {
     let side = |word: &str, ready: usize, starts: &dyn Fn(&Row) -> usize| {
         let few = primary.iter().filter(|row| starts(row) < ready);
-        let names: Vec<String> = few.clone().map(|row| measured(row.key, rows)).collect();
+        let names: Vec<String> = few.clone().map(|row| measured(&row.key, rows)).collect();
         let least = few.map(|row| starts(row)).min()?;
         let what = format!("{least} of {ready} starts of the {word} have a value");
         Some(format!("{what}: {}", names.join(", ")))
@@ -140,17 +140,17 @@ fn told(policy: &Policy) -> String {
 }
 
 /// What a row is of: `ttft at d100000/c1`, as short as it is clear among the others.
-pub fn measured(key: Key, among: &[Row]) -> String {
+pub fn measured(key: &Key, among: &[Row]) -> String {
     let name = key.measure.to_string();
     let name = name.strip_suffix("_p50").unwrap_or(&name);
-    format!("{name} at {}", key.place.among(among.iter().map(|row| row.key.place)))
+    format!("{name} at {}", key.group.among(among.iter().map(|row| &row.key.group)))
 }
 
 /// A row in words: `ttft at d100000/c1 +8.2 %`.
 pub fn changed(row: &Row, among: &[Row]) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
-    format!("{} {percent:+.1} %{surely}", measured(row.key, among))
+    format!("{} {percent:+.1} %{surely}", measured(&row.key, among))
 }
 
 /// What is open, by why it is.
@@ -159,8 +159,8 @@ fn open(primary: &[&Row], rows: &[Row]) -> Vec<String> {
     let is_open = |row: &&&Row| row.word == Word::Inconclusive;
     for row in primary.iter().filter(is_open) {
         match whys.iter_mut().find(|(why, _)| *why == row.why) {
-            Some((_, names)) => names.push(measured(row.key, rows)),
-            None => whys.push((&row.why, vec![measured(row.key, rows)])),
+            Some((_, names)) => names.push(measured(&row.key, rows)),
+            None => whys.push((&row.why, vec![measured(&row.key, rows)])),
         }
     }
     whys.into_iter().map(|(why, names)| format!("open: {}: {why}", names.join(", "))).collect()

@@ -82,8 +82,8 @@ pub struct Fitting<'a> {
 
 impl Fitting<'_> {
     /// The spread of a row.
-    pub fn spread(&self, key: Key) -> Option<Spread> {
-        let (place, measure) = (key.place.to_string(), key.measure.to_string());
+    pub fn spread(&self, key: &Key) -> Option<Spread> {
+        let (place, measure) = (key.group.to_string(), key.measure.to_string());
         let mut cells = self.floor.cells.iter();
         let cell = cells.find(|cell| cell.place == place && cell.measure == measure)?;
         let freedom = u64::from(cell.starts.checked_sub(1)?);
@@ -142,10 +142,10 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     let first = &starts[0];
     let mut values: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
     for (key, value) in starts.iter().flat_map(|start| &start.values) {
-        values.entry(*key).or_default().push(value.value);
+        values.entry(key.clone()).or_default().push(value.value);
     }
     let cells: Vec<Cell> =
-        values.into_iter().filter_map(|(key, values)| cell(key, values)).collect();
+        values.into_iter().filter_map(|(key, values)| cell(&key, values)).collect();
     if cells.is_empty() {
         let what = format!("no cell has a value in {STARTS_MIN} of the starts");
         return Err(Mistake::new(what).hint("runs that were driven long enough"));
@@ -164,7 +164,7 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     })
 }
 
-fn cell(key: Key, mut values: Vec<f64>) -> Option<Cell> {
+fn cell(key: &Key, mut values: Vec<f64>) -> Option<Cell> {
     if values.len() < STARTS_MIN {
         return None;
     }
@@ -177,7 +177,7 @@ fn cell(key: Key, mut values: Vec<f64>) -> Option<Cell> {
     }
     values.sort_by(f64::total_cmp);
     Some(Cell {
-        place: key.place.to_string(),
+        place: key.group.to_string(),
         measure: key.measure.to_string(),
         starts: values.len() as u32,
         median: shift::median(&values)?,

@@ -1,12 +1,10 @@
 //! One server start, as a comparison sees it: a value for each cell and
 //! measure, what befell it, and what it was.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
 
 use crate::analysis::{Analysis, Notes, statistic};
-use crate::fact::{Cell, Class, ClosedBecause, Ended};
+use crate::fact::{ClosedBecause, Ended, Group};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::recipe::Reading;
 use crate::spec::{Limit, Select};
@@ -31,60 +29,11 @@ pub const EVENTS: [Count; 5] =
 /// Checks that fire on what a parser did to an answer.
 const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 
-/// A cell and the kind of ask in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// Depth × load × shape.
-    pub cell: Cell,
-    /// The kind of ask.
-    pub class: Class,
-}
-
-impl Eq for Place {}
-
-impl Ord for Place {
-    fn cmp(&self, other: &Place) -> Ordering {
-        (self.cell.order(), self.class).cmp(&(other.cell.order(), other.class))
-    }
-}
-
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Place {
-    /// Its name, as short as it is clear among others: `d0/c1`, `d0/c1/p512/o64 warm`.
-    pub fn among(self, others: impl Iterator<Item = Place> + Clone) -> String {
-        let cell = self.cell;
-        let mut text = format!("d{}/{}", cell.depth, cell.load);
-        let alike =
-            others.filter(|other| (other.cell.depth, other.cell.load) == (cell.depth, cell.load));
-        if alike.clone().any(|other| other.cell.prompt != cell.prompt) {
-            let _ = write!(text, "/p{}", cell.prompt);
-        }
-        if alike.clone().any(|other| other.cell.output != cell.output) {
-            let _ = write!(text, "/o{}", cell.output);
-        }
-        if alike.clone().any(|other| other.cell == cell && other.class != self.class) {
-            let _ = write!(text, " {}", self.class.word());
-        }
-        text
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.cell, self.class.word())
-    }
-}
-
-/// What is compared: a measure at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is compared: a measure of a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    /// Where.
-    pub place: Place,
+    /// What was asked.
+    pub group: Group,
     /// What.
     pub measure: Measure,
 }
@@ -249,25 +198,24 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     ended.map(str::to_owned).or(rows)
 }
 
-/// Values of the steady state, workloads taken together.
+/// Values of the steady state.
 fn values(analysis: &Analysis) -> BTreeMap<Key, Value> {
-    let mut dists: BTreeMap<(Place, Quantity), Dist> = BTreeMap::new();
+    let mut dists: BTreeMap<(&Group, Quantity), Dist> = BTreeMap::new();
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
-        let place = Place { cell: atom.cell, class: atom.class };
         for (quantity, dist) in &atom.dists {
-            dists.entry((place, *quantity)).or_default().merge(dist);
+            dists.entry((&atom.group, *quantity)).or_default().merge(dist);
         }
     }
     let mut values = BTreeMap::new();
-    for ((place, quantity), dist) in &dists {
+    for ((group, quantity), dist) in &dists {
         // One stream alone has no throughput of its own: it is 1 / TPOT.
-        if *quantity == Quantity::Throughput && place.cell.streams() == 1 {
+        if *quantity == Quantity::Throughput && group.streams() == 1 {
             continue;
         }
         for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
             if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
-                let key = Key { place: *place, measure: Measure::Of(*quantity, *wanted) };
-                values.insert(key, Value { value, n: dist.n() });
+                let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
+                values.insert(Key { group, measure }, Value { value, n: dist.n() });
             }
         }
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::start::{EVENTS, Event};
-use super::{Alike, Key, Place, Start, Value};
-use crate::fact::{Class, Load};
+use super::{Alike, Key, Start, Value};
+use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
 
-/// A cell at this depth, one stream.
-pub fn place(depth: u64) -> Place {
-    let cell = crate::fact::Cell { depth, load: Load::Streams(1), prompt: 512, output: 64 };
-    Place { cell, class: Class::Cold }
+/// What a ladder asks at this depth, under this load.
+pub fn group(depth: u64, load: Load, output: u64) -> Group {
+    let cell = Some(Cell { depth, load, prompt: 512, output });
+    Group { workload: "ladder".to_owned(), class: Class::Cold, cell }
 }
 
 /// A measure there.
@@ -18,7 +18,16 @@ pub fn place(depth: u64) -> Place {
 /// # Panics
 /// On a name that is no measure.
 pub fn key(depth: u64, measure: &str) -> Key {
-    Key { place: place(depth), measure: Measure::parse(measure).expect("a known name") }
+    under(Load::Streams(1), depth, measure)
+}
+
+/// The same under a load.
+///
+/// # Panics
+/// On a name that is no measure.
+pub fn under(load: Load, depth: u64, measure: &str) -> Key {
+    let measure = Measure::parse(measure).expect("a known name");
+    Key { group: group(depth, load, 64), measure }
 }
 
 /// A start with these values, in which nothing befell a server that was watched by all.
@@ -30,7 +39,10 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         born: Some(format!("start of {name}")),
         simulated: false,
         hours: 6.0,
-        values: values.iter().map(|(key, value)| (*key, Value { value: *value, n: 80 })).collect(),
+        values: values
+            .iter()
+            .map(|(key, value)| (key.clone(), Value { value: *value, n: 80 }))
+            .collect(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
         parser_faults: 0,

@@ -1,4 +1,4 @@
-use super::story::{key, side, start};
+use super::story::{group, key, side, start, under};
 use super::*;
 use crate::measure::Measure;
 use crate::rng::Rng;
@@ -119,7 +119,7 @@ fn the_primary_rows_are_the_ends_of_the_ladder_at_the_lightest_load() {
     let primary: Vec<String> = rows
         .iter()
         .filter(|row| row.primary)
-        .map(|row| format!("{} {}", row.key.place.cell.depth, row.key.measure))
+        .map(|row| format!("{} {}", row.key.group.depth().unwrap(), row.key.measure))
         .collect();
     assert_eq!(primary, ["0 ttft_p50", "0 tpot_p50", "4096 ttft_p50", "4096 tpot_p50"]);
 }
@@ -136,10 +136,8 @@ fn beyond_the_margin_by_chance_among_many_is_not_called_a_regression() {
 fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
     let crowd = |ms: f64, tokens: f64| {
         let mut all = side("x", &[ms]).remove(0);
-        let (measure, mut place) =
-            (Measure::parse("throughput").unwrap(), all.values.keys().next().unwrap().place);
-        place.cell.load = crate::fact::Load::Streams(8);
-        all.values.insert(Key { place, measure }, Value { value: tokens, n: 40 });
+        let key = under(crate::fact::Load::Streams(8), 0, "throughput");
+        all.values.insert(key, Value { value: tokens, n: 40 });
         all
     };
     let of = |name: &str, ms: &[f64], tokens: f64| -> Vec<Start> {
@@ -199,9 +197,7 @@ fn different_by_chance_among_many_rows_is_not_called_changed() {
 fn pressed(name: &str, at: &[(f64, f64)]) -> Vec<Start> {
     let of = |(index, wobble): (usize, &f64)| {
         let values = at.iter().flat_map(|(rate, ms)| {
-            let mut place = key(0, "ttft").place;
-            place.cell.load = crate::fact::Load::PerSecond(*rate);
-            let key = |measure| Key { place, measure: Measure::parse(measure).unwrap() };
+            let key = |measure| under(crate::fact::Load::PerSecond(*rate), 0, measure);
             [(key("ttft"), ms * wobble / 8e5), (key("throughput"), rate * 20.0)]
         });
         start(&format!("{name}-{index}"), &values.collect::<Vec<_>>())
@@ -217,7 +213,7 @@ fn where_requests_come_at_a_rate_the_highest_decides_and_no_throughput_that_repe
         .rows
         .iter()
         .filter(|row| row.primary)
-        .map(|row| format!("{} {}", row.key.place.cell.load, row.key.measure))
+        .map(|row| format!("{} {}", row.key.group.load().unwrap(), row.key.measure))
         .collect();
     assert_eq!(primary, ["r0.05 ttft_p50", "r1 ttft_p50"]);
     assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Regression, 1));
@@ -239,12 +235,11 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
 
 #[test]
 fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
-    let mut long = key(0, "ttft").place;
-    long.cell.output = 128;
+    let long = group(0, crate::fact::Load::Streams(1), 128);
     let of = |name: &str, values: &[f64]| -> Vec<Start> {
         let mut starts = side(name, values);
         for start in &mut starts {
-            let key = Key { place: long, measure: Measure::parse("ttft").unwrap() };
+            let key = Key { group: long.clone(), measure: Measure::parse("ttft").unwrap() };
             start.values.insert(key, Value { value: 1.0, n: 9 });
         }
         starts

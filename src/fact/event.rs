@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Class, Phase};
+use super::{Cell, Class, Group, Phase};
 use crate::unit::At;
 
 /// What a segment is. Everything needed to do it again stands in `run.json`.
@@ -238,6 +238,13 @@ pub struct Batch {
     pub models_us: Option<u64>,
 }
 
+impl Batch {
+    /// What its requests are counted with.
+    pub fn group(&self) -> Group {
+        Group { workload: self.workload.clone(), class: self.class, cell: Some(self.cell) }
+    }
+}
+
 /// What a gap lies between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -255,6 +262,9 @@ pub struct Gaps {
     pub kind: GapKind,
     /// The phase.
     pub phase: Phase,
+    /// The workload's name; a row without it is of a ladder.
+    #[serde(default = "Gaps::ladder", skip_serializing_if = "Gaps::is_ladder")]
+    pub workload: String,
     /// The kind of ask.
     pub class: Class,
     /// Depth × load × shape.
@@ -265,6 +275,21 @@ pub struct Gaps {
     pub n: u64,
     /// HDR histogram, microseconds, V2 deflate, base64.
     pub histogram: String,
+}
+
+impl Gaps {
+    /// What its requests are counted with.
+    pub fn group(&self) -> Group {
+        Group { workload: self.workload.clone(), class: self.class, cell: Some(self.cell) }
+    }
+
+    fn ladder() -> String {
+        "ladder".to_owned()
+    }
+
+    fn is_ladder(workload: &str) -> bool {
+        workload == "ladder"
+    }
 }
 
 /// Who read.

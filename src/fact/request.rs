@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Phase};
+use super::{Cell, Group, Phase};
 use crate::unit::At;
 
 /// How a request ended. Never a bool: the word says which way it went wrong.
@@ -283,6 +283,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// What it is counted with. The depth of a session's turns grows: they have no cell.
+    pub fn group(&self) -> Group {
+        Group {
+            workload: self.workload.clone(),
+            class: self.class,
+            cell: self.session.is_none().then_some(self.cell),
+        }
+    }
+
     /// Time per output token in seconds: (last − first) / (tokens − tokens of the first chunk).
     /// `None` where the tokens of the first chunk are unknown or nothing came after it.
     pub fn tpot(&self) -> Option<f64> {

@@ -69,6 +69,19 @@ impl Story {
         self.push(seconds + 1.0, Fact::Request(Box::new(request)))
     }
 
+    /// Turns of a made-up conversation: each is deeper than the one before.
+    pub fn turns(&mut self, from: f64, n: u32) -> &mut Story {
+        for turn in 0..n {
+            let seconds = from + f64::from(turn) * 2.0;
+            let mut request = self.request(seconds, u64::from(turn) * 700);
+            request.workload = "chat".to_owned();
+            request.class = Class::Follow;
+            (request.session, request.turn) = (Some(3), Some(turn));
+            self.push(seconds + 1.0, Fact::Request(Box::new(request)));
+        }
+        self
+    }
+
     /// A request that was sent a tenth of a second before it ended badly.
     pub fn bad(&mut self, seconds: f64, depth: u64, ended: Ended, error: &str) -> &mut Story {
         let mut request = self.request(seconds - 0.1, depth);

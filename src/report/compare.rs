@@ -9,9 +9,7 @@ pub mod terminal;
 
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::decision::measured;
-use crate::compare::{
-    Alone, Basis, Comparison, Margins, Noted, Place, Policy, Row, Variable, Word,
-};
+use crate::compare::{Alone, Basis, Comparison, Margins, Noted, Policy, Row, Variable, Word};
 use crate::measure::Measure;
 
 use super::layout::{amount, counted};
@@ -131,9 +129,9 @@ pub fn method(comparison: &Comparison) -> String {
     }
 }
 
-/// The place of a row, as short as it is clear among the others.
-pub fn place(place: Place, rows: &[Row]) -> String {
-    place.among(rows.iter().map(|row| row.key.place))
+/// What a row's values are of, as short as it is clear among the others.
+pub fn group(row: &Row, rows: &[Row]) -> String {
+    row.key.group.among(rows.iter().map(|row| &row.key.group))
 }
 
 /// The name of a row's measure: `ttft`, `tpot_p95`.
@@ -159,7 +157,7 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         _ => String::new(),
     };
     vec![
-        place(row.key.place, rows),
+        group(row, rows),
         measure(row),
         amount(row.key.measure, row.base.value),
         amount(row.key.measure, row.candidate.value),
@@ -262,7 +260,7 @@ pub fn beside(comparison: &Comparison) -> Vec<String> {
     for (in_candidate, word) in [(false, "base"), (true, "candidate")] {
         let of = |it: &&Alone| it.in_candidate == in_candidate;
         let names: Vec<String> =
-            comparison.alone.iter().filter(of).map(|it| measured(it.key, rows)).collect();
+            comparison.alone.iter().filter(of).map(|it| measured(&it.key, rows)).collect();
         if let [first, rest @ ..] = names.as_slice() {
             let more =
                 if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };

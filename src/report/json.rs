@@ -125,7 +125,8 @@ struct Row<'a> {
     phase: &'static str,
     workload: &'a str,
     class: &'static str,
-    cell: String,
+    /// `None` where the depth grows from ask to ask.
+    cell: Option<String>,
     endings: BTreeMap<&'static str, u64>,
     in_outage: u64,
     off_depth: u64,
@@ -269,9 +270,9 @@ fn row(atom: &Atom) -> Row<'_> {
     let measures = atom.dists.iter();
     Row {
         phase: atom.phase.word(),
-        workload: &atom.workload,
-        class: atom.class.word(),
-        cell: atom.cell.to_string(),
+        workload: &atom.group.workload,
+        class: atom.group.class.word(),
+        cell: atom.group.cell.map(|cell| cell.to_string()),
         endings: words(&atom.ended),
         in_outage: atom.in_outage,
         off_depth: atom.off_depth,

@@ -88,8 +88,8 @@ fn cells(analysis: &Analysis) -> Vec<String> {
         let rate = |value: Option<f64>| value.map_or(NONE.to_owned(), crate::unit::figures);
         let mut row = vec![
             atom.phase.word().to_owned(),
-            atom.cell.to_string(),
-            atom.class.word().to_owned(),
+            atom.group.cell_word(),
+            atom.group.class.word().to_owned(),
             grouped(atom.count(crate::fact::Ended::is_good) as f64),
         ];
         row.extend(columns.iter().flat_map(|column| column[index * 3..index * 3 + 3].to_vec()));
@@ -105,7 +105,7 @@ fn cells(analysis: &Analysis) -> Vec<String> {
 }
 
 fn is_open(atom: &Atom) -> bool {
-    matches!(atom.cell.load, Load::PerSecond(_))
+    matches!(atom.group.load(), Some(Load::PerSecond(_)))
 }
 
 /// How late longhaul sent what was due: p50, p95 and the most of every atom of the open
@@ -140,8 +140,8 @@ fn endings(analysis: &Analysis) -> Vec<String> {
         parts.retain(|(_, n)| *n > 0);
         vec![
             atom.phase.word().to_owned(),
-            atom.cell.to_string(),
-            atom.class.word().to_owned(),
+            atom.group.cell_word(),
+            atom.group.class.word().to_owned(),
             tally(parts),
         ]
     };

@@ -5,7 +5,7 @@
 use hdrhistogram::Histogram;
 
 use crate::answer::Answer;
-use crate::fact::{Cell, Class, GapKind, Gaps, Phase};
+use crate::fact::{Batch, GapKind, Gaps, Group, Phase};
 use crate::stats::hdr;
 use crate::unit::At;
 
@@ -20,8 +20,8 @@ const STAMPS_MAX: usize = 200_000;
 #[derive(Default)]
 pub struct GapBook(Vec<(Alike, Book)>);
 
-/// The phase, class and cell of asks whose gaps go together.
-type Alike = (Phase, Class, Cell);
+/// The phase and group of asks whose gaps go together.
+type Alike = (Phase, Group);
 
 /// The gaps of asks that are alike.
 struct Book {
@@ -36,7 +36,7 @@ impl GapBook {
     /// Takes in the gaps of a request that was answered whole, and its tokens as they came.
     pub fn take(&mut self, answer: &Answer) {
         let request = &answer.request;
-        let alike = (request.phase, request.class, request.cell);
+        let alike = (request.phase, request.group());
         if let Some((_, book)) = self.0.iter_mut().find(|(known, _)| *known == alike) {
             book.take(answer);
         } else {
@@ -47,10 +47,10 @@ impl GapBook {
     }
 
     /// Ends a batch: its histograms, and the most tokens in any one second over all streams.
-    pub fn close(&mut self, phase: Phase, class: Class, cell: Cell) -> (Vec<Gaps>, Option<u64>) {
-        let alike = (phase, class, cell);
+    pub fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
+        let alike = (batch.phase, batch.group());
         match self.0.iter().position(|(known, _)| *known == alike) {
-            Some(index) => self.0.swap_remove(index).1.close(alike),
+            Some(index) => self.0.swap_remove(index).1.close(batch),
             None => (Vec::new(), None),
         }
     }
@@ -76,16 +76,17 @@ impl Book {
         }
     }
 
-    fn close(self, (phase, class, cell): Alike) -> (Vec<Gaps>, Option<u64>) {
+    fn close(self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
         let mut gaps = Vec::new();
         for (kind, histogram) in [(GapKind::Itl, self.itl), (GapKind::Gap, self.gap)] {
             let Some(histogram) = histogram else { continue };
             let Some(text) = hdr::encode(&histogram) else { continue };
             gaps.push(Gaps {
                 kind,
-                phase,
-                class,
-                cell,
+                phase: batch.phase,
+                workload: batch.workload.clone(),
+                class: batch.class,
+                cell: batch.cell,
                 from: self.from,
                 n: histogram.len(),
                 histogram: text,
@@ -124,8 +125,28 @@ fn peak(stamps: &[(At, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Request;
     use crate::incident::story::Story;
+
+    fn batch(depth: u64) -> Batch {
+        let request = Story::new().request(1.0, depth);
+        Batch {
+            phase: request.phase,
+            workload: request.workload,
+            class: request.class,
+            cell: request.cell,
+            lap: request.lap,
+            repeat: request.repeat,
+            requests: 2,
+            good: 2,
+            began: request.sent,
+            first: None,
+            last: None,
+            tokens: None,
+            first_tokens: None,
+            peak_tokens: None,
+            models_us: None,
+        }
+    }
 
     #[test]
     fn lanes_at_two_cells_at_once_have_their_gaps_apart() {
@@ -141,10 +162,7 @@ mod tests {
         for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
             book.take(&answer(depth, gap_us));
         }
-        let closed = |book: &mut GapBook, depth| {
-            let Request { phase, class, cell, .. } = Story::new().request(1.0, depth);
-            book.close(phase, class, cell)
-        };
+        let closed = |book: &mut GapBook, depth| book.close(&batch(depth));
         assert_eq!(closed(&mut book, 0).0[0].n, 2);
         assert_eq!(closed(&mut book, 4096).0[0].n, 3);
         assert!(closed(&mut book, 0).0.is_empty());

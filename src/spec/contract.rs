@@ -5,7 +5,7 @@ mod read;
 
 pub(super) use read::{Scope, read};
 
-use crate::fact::{Class, Load, Phase};
+use crate::fact::{Class, Group, Load, Phase};
 use crate::measure::Measure;
 
 /// Everything that must hold.
@@ -46,6 +46,24 @@ pub struct Select {
     pub load: Option<Load>,
     /// The workload's name.
     pub workload: Option<String>,
+}
+
+impl Select {
+    /// Whether the requests of a group are in it, the phase aside. What has no cell has no
+    /// depth and no load that could be asked for.
+    pub fn takes(&self, group: &Group) -> bool {
+        self.depth.is_none_or(|depth| group.depth() == Some(depth))
+            && self.load.is_none_or(|load| group.load() == Some(load))
+            && self.class.is_none_or(|class| group.class == class)
+            && self.workload.as_ref().is_none_or(|workload| group.workload == *workload)
+    }
+
+    /// The part of it that a group without a cell is.
+    #[must_use]
+    pub fn within(&self, group: &Group) -> Select {
+        let (class, workload) = (Some(group.class), Some(group.workload.clone()));
+        Select { class, workload, ..self.clone() }
+    }
 }
 
 /// Where a gate's limit lies, in the base unit of its measure.

@@ -17,20 +17,34 @@ pub const ATTAIN_SAMPLES_MIN: u64 = 20;
 /// Bounds the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
 
-/// Judges a gate; one that leaves the depth open, at every planned depth.
+/// Judges a gate; one that leaves the depth open, at every planned depth, and where the depth
+/// grows from ask to ask, for every class.
 pub fn judge(gate: &Gate, analysis: &Analysis) -> Vec<GateResult> {
-    if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
+    let parts = if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
+        Vec::new()
+    } else {
+        parts(&gate.select, analysis)
+    };
+    if parts.is_empty() {
         return vec![at(gate, gate.select.clone(), analysis)];
     }
-    let depths = analysis.planned_depths();
-    if depths.is_empty() {
-        return vec![at(gate, gate.select.clone(), analysis)];
+    let each = parts.into_iter();
+    each.map(|select| GateResult { expanded: true, ..at(gate, select, analysis) }).collect()
+}
+
+/// The parts of a selection without a depth that are judged each by itself.
+fn parts(select: &Select, analysis: &Analysis) -> Vec<Select> {
+    let depths = analysis.planned_depths().into_iter();
+    let mut parts: Vec<Select> =
+        depths.map(|depth| Select { depth: Some(depth), ..select.clone() }).collect();
+    let without = analysis.without_cell(select);
+    let is_named = select.class.is_some() || select.workload.is_some();
+    let has_cells = analysis.atoms_of(select).any(|atom| atom.group.cell.is_some());
+    if is_named && !without.is_empty() && !has_cells {
+        parts.clear();
     }
-    let each = depths.into_iter().map(|depth| {
-        let select = Select { depth: Some(depth), ..gate.select.clone() };
-        GateResult { expanded: true, ..at(gate, select, analysis) }
-    });
-    each.collect()
+    parts.extend(without.into_iter().map(|group| select.within(group)));
+    parts
 }
 
 fn at(gate: &Gate, select: Select, analysis: &Analysis) -> GateResult {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::Analysis;
 use crate::escape::one_line;
-use crate::fact::{ClosedBecause, Ended, FaultKind, Phase};
+use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, Kind};
 use crate::spec::{Contract, Select};
 use crate::unit::{At, span};
@@ -147,17 +147,23 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     for (check, words) in
         [("cached", "cold, but served from cache"), ("not_cached", "warm, but prefilled anew")]
     {
-        let mut by_depth: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        let mut by_place: BTreeMap<(Option<u64>, String), (u64, u64)> = BTreeMap::new();
         for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
             let fired = atom.checks.get(check).copied().unwrap_or(0);
-            let all = by_depth.entry(atom.cell.depth).or_default();
+            let all = by_place.entry(place(&atom.group)).or_default();
             all.0 += fired;
             all.1 += if fired > 0 { atom.requests() } else { 0 };
         }
-        for (depth, (fired, of)) in by_depth.into_iter().filter(|(_, (fired, _))| *fired > 0) {
-            tell(format!("d{depth}: {fired} of {of} {words}"), Vec::new());
+        for ((_, place), (fired, of)) in by_place.into_iter().filter(|(_, (fired, _))| *fired > 0) {
+            tell(format!("{place}: {fired} of {of} {words}"), Vec::new());
         }
     }
+}
+
+/// Where a finding lies: a depth with all its loads, or a group without one.
+fn place(group: &Group) -> (Option<u64>, String) {
+    let depth = group.depth();
+    (depth, depth.map_or_else(|| group.to_string(), |depth| format!("d{depth}")))
 }
 
 fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {

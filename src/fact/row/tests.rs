@@ -154,6 +154,7 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
     let severity = select(vec![Severity::Info, Severity::Warning, Severity::Fatal]);
     let kind = select(vec![GapKind::Itl, GapKind::Gap]);
     let reason = select(vec![MissedReason::NoAnswer, MissedReason::Refused]);
+    let workload = prop_oneof![Just("ladder".to_owned()), text()];
     prop_oneof![
         (text(), of(text()), text(), any::<bool>(), text()).prop_map(
             |(subject, declared, seen, differs, note)| {
@@ -165,9 +166,9 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
                 Fact::Target(TargetFact { word, rung, since, evidence, exit, action })
             }
         ),
-        (kind, phase(), class(), cell(), at(), any::<u64>(), text()).prop_map(
-            |(kind, phase, class, cell, from, n, histogram)| {
-                Fact::Gaps(Gaps { kind, phase, class, cell, from, n, histogram })
+        (kind, phase(), workload, class(), cell(), at(), any::<u64>(), text()).prop_map(
+            |(kind, phase, workload, class, cell, from, n, histogram)| {
+                Fact::Gaps(Gaps { kind, phase, workload, class, cell, from, n, histogram })
             }
         ),
         (source(), text(), text(), any::<u64>(), of(reason)).prop_map(

@@ -55,7 +55,7 @@ struct Gate<'a> {
 /// What only one side has a value of.
 #[derive(Serialize)]
 struct Alone {
-    cell: String,
+    cell: Option<String>,
     class: &'static str,
     measure: String,
     primary: bool,
@@ -116,7 +116,7 @@ struct Both<'a> {
 
 #[derive(Serialize)]
 struct Cells {
-    cell: String,
+    cell: Option<String>,
     class: &'static str,
     measure: String,
     unit: &'static str,
@@ -189,8 +189,8 @@ fn gate((text, word, why): &(String, crate::verdict::Word, String)) -> Gate<'_> 
 
 fn alone(it: &crate::compare::Alone) -> Alone {
     Alone {
-        cell: it.key.place.cell.to_string(),
-        class: it.key.place.class.word(),
+        cell: it.key.group.cell.map(|cell| cell.to_string()),
+        class: it.key.group.class.word(),
         measure: it.key.measure.to_string(),
         primary: it.primary,
         only: if it.in_candidate { "candidate" } else { "base" },
@@ -248,8 +248,8 @@ fn row(row: &Row) -> Cells {
         Basis::Nothing => ("nothing", None),
     };
     Cells {
-        cell: row.key.place.cell.to_string(),
-        class: row.key.place.class.word(),
+        cell: row.key.group.cell.map(|cell| cell.to_string()),
+        class: row.key.group.class.word(),
         measure: row.key.measure.to_string(),
         unit: unit(row.key.measure),
         primary: row.primary,

@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::compare::{Comparison, Policy, PolicyWord, Published, Row, Word};
 
-use super::{columns, headline, measure, place, policy, variables};
+use super::{columns, group, headline, measure, policy, variables};
 
 /// Writes it.
 ///
@@ -96,5 +96,5 @@ fn of_row(row: &Row, rows: &[Row]) -> TestCase {
         Word::Regression if row.primary && !row.is_suggestive() => failed(&words),
         Word::Regression | Word::Inconclusive => skipped(&words),
     };
-    case(&format!("{} {}", place(row.key.place, rows), measure(row)), status)
+    case(&format!("{} {}", group(row, rows), measure(row)), status)
 }

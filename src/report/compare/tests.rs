@@ -1,5 +1,5 @@
 use super::*;
-use crate::compare::story::{key, side, start};
+use crate::compare::story::{key, side, start, under};
 use crate::compare::{Start, Wish, compare, floor};
 
 const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
@@ -57,11 +57,8 @@ fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
     let with = |name: &str, tokens: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            let (mut place, value) = (key(0, "ttft").place, tokens);
-            place.cell.load = crate::fact::Load::Streams(4);
-            let measure = crate::measure::Measure::parse("throughput").unwrap();
-            let value = crate::compare::Value { value, n: 8 };
-            start.values.insert(crate::compare::Key { place, measure }, value);
+            let value = crate::compare::Value { value: tokens, n: 8 };
+            start.values.insert(under(crate::fact::Load::Streams(4), 0, "throughput"), value);
         }
         starts
     };
@@ -250,12 +247,10 @@ fn a_table_that_is_too_wide_loses_the_values_and_never_the_word() {
     let with = |name: &str, tokens: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for (index, start) in starts.iter_mut().enumerate() {
-            let mut place = key(100_000, "ttft").place;
-            place.cell.load = crate::fact::Load::PerSecond(0.125);
-            let measure = crate::measure::Measure::parse("ttft_p95").unwrap();
+            let key = under(crate::fact::Load::PerSecond(0.125), 100_000, "ttft_p95");
             let value = tokens * (1.0 + index as f64);
             let value = crate::compare::Value { value, n: 8 };
-            start.values.insert(crate::compare::Key { place, measure }, value);
+            start.values.insert(key, value);
         }
         starts
     };

@@ -7,10 +7,10 @@ use crate::report::layout::{NONE, counted, table, times};
 use crate::spec::Select;
 use crate::unit::{figures, grouped};
 
-/// The rows of the table. Concurrencies of a depth are pooled, `--wide` has them apart; where
-/// one of its loads is an open loop each has a row, since what an open loop takes is up to
-/// its rate.
-fn selects(analysis: &Analysis) -> Vec<Select> {
+/// The rows of the table, each with its name. Concurrencies of a depth are pooled, `--wide` has
+/// them apart; where one of its loads is an open loop each has a row, since what an open loop
+/// takes is up to its rate. What has no cell has a row for each class, below the depths.
+fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
     let mut selects = Vec::new();
     for depth in analysis.planned_depths() {
         let mut loads: Vec<Load> = Vec::new();
@@ -27,51 +27,56 @@ fn selects(analysis: &Analysis) -> Vec<Select> {
             selects.push(of(None));
         }
     }
-    selects.retain(|select| analysis.atoms_of(select).next().is_some());
-    selects
+    let name = |select: &Select| {
+        let load = select.load.map_or(String::new(), |load| format!(" {load}"));
+        format!("d{}{load}", select.depth.unwrap_or(0))
+    };
+    let mut parts: Vec<(String, Select)> =
+        selects.into_iter().map(|select| (name(&select), select)).collect();
+    let every = Select::default();
+    let without = analysis.without_cell(&every).into_iter();
+    parts.extend(without.map(|group| (group.to_string(), every.within(group))));
+    parts.retain(|(_, select)| analysis.atoms_of(select).next().is_some());
+    parts
 }
 
 /// The table of depths.
 pub fn depths(analysis: &Analysis) -> Vec<String> {
-    let selects = selects(analysis);
-    if selects.is_empty() {
+    let parts = parts(analysis);
+    if parts.is_empty() {
         return Vec::new();
     }
     let column = |quantity: Quantity, share: f64, needed: u64| -> Vec<Option<f64>> {
-        let value = |select| {
+        let value = |(_, select): &(String, Select)| {
             let dist = analysis.dist(quantity, select);
             dist.percentile(share).filter(|_| dist.n() >= needed)
         };
-        selects.iter().map(value).collect()
+        parts.iter().map(value).collect()
     };
     let (ttft, ttft_p95) = (column(Quantity::Ttft, 0.5, 1), column(Quantity::Ttft, 0.95, 60));
     let (tpot, tpot_p95) = (column(Quantity::Tpot, 0.5, 1), column(Quantity::Tpot, 0.95, 60));
     let speed = column(Quantity::TokensPerS, 0.5, 1);
     let (ttft, tpot) = (times(&[ttft, ttft_p95].concat()), times(&[tpot, tpot_p95].concat()));
-    let apart = selects.iter().any(|select| select.load.is_some());
+    let apart = parts.iter().any(|(_, select)| select.load.is_some() || select.depth.is_none());
     let first = if apart { "cell" } else { "depth" };
     let heads = [first, "n", "TTFT p50", "p95", "TPOT p50", "p95", "tok/s", "bad"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    for (index, select) in selects.iter().enumerate() {
+    for (index, (name, select)) in parts.iter().enumerate() {
         // What the percentiles beside it were taken from.
         let n = analysis.dist(Quantity::E2e, select).n();
         let bad = analysis.count_ended(select, Ended::is_bad);
         rows.push(vec![
-            format!("d{}{}", select.depth.unwrap_or(0), load_words(select.load)),
+            name.clone(),
             grouped(n as f64),
             ttft[index].clone(),
-            ttft[selects.len() + index].clone(),
+            ttft[parts.len() + index].clone(),
             tpot[index].clone(),
-            tpot[selects.len() + index].clone(),
+            tpot[parts.len() + index].clone(),
             speed[index].map_or(NONE.to_owned(), figures),
             grouped(bad as f64),
         ]);
     }
     table(&rows, 1)
-}
-
-fn load_words(load: Option<Load>) -> String {
-    load.map_or(String::new(), |load| format!(" {load}"))
 }
 
 /// A table with its middle left out, in at most `room` lines, a blank line included.

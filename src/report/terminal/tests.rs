@@ -67,6 +67,26 @@ fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
     assert_eq!(late("d4096/c1/"), ["-"; 3]);
 }
 
+#[test]
+fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
+    let mut story = Story::soaking();
+    story.goods(10.0, 3, 0).turns(20.0, 5).closed(40.0, ClosedBecause::Done);
+    let (asked, wide) = (asked(&[0]), Options { wide: true, ..Options::default() });
+    let text = written(&asked, &story, wide);
+    let rows = |start: &str| text.lines().filter(|line| line.trim().starts_with(start)).count();
+    assert_eq!((rows("chat follow "), rows("soak    chat ")), (1, 2), "{text}");
+    let analysis = analyse(&asked, story.entries.iter());
+    let text = json::render(&asked, &analysis, &judge(&asked.contract, &analysis), false).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of_chat = |row: &&serde_json::Value| row["workload"] == "chat";
+    let cells: Vec<_> = value["cells"].as_array().unwrap().iter().filter(of_chat).collect();
+    assert_eq!(cells.len(), 1);
+    assert_eq!(
+        (&cells[0]["cell"], &cells[0]["class"]),
+        (&serde_json::Value::Null, &"follow".into())
+    );
+}
+
 /// Nine depths, five incidents, twelve gates that do not hold or cannot be judged, long names.
 fn worst() -> (Asked, Story) {
     let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
