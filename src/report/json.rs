@@ -10,11 +10,11 @@ use serde::Serialize;
 use crate::analysis::{Analysis, Asked, Atom, Half};
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
-use crate::measure::{Measure, Quantity, Statistic};
+use crate::measure::{MTBF_CONFIDENCE, Measure, Quantity, Statistic};
 use crate::spec::{Limit, Select};
 use crate::stats::Dist;
 use crate::unit::At;
-use crate::verdict::{Finding, GateResult, Verdict, Word};
+use crate::verdict::{Finding, GateResult, Proof, Verdict, Word};
 
 use super::series;
 
@@ -34,6 +34,7 @@ struct Document<'a> {
     seed: u64,
     closed: Option<ClosedBecause>,
     load_s: f64,
+    mtbf: Option<Mtbf<'a>>,
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
     findings: &'a [Finding],
@@ -48,6 +49,19 @@ struct Document<'a> {
     series: Option<Vec<series::Document<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     readings_left_out: Option<u64>,
+}
+
+/// The interval of the mean time between failures, seconds.
+#[derive(Serialize)]
+struct Mtbf<'a> {
+    failures: u64,
+    load_s: f64,
+    confidence: f64,
+    low_s: f64,
+    high_s: Option<f64>,
+    /// Kinds of failures that could have come unseen.
+    not_observed: Vec<String>,
+    evidence: &'a [Seq],
 }
 
 #[derive(Serialize)]
@@ -170,6 +184,7 @@ pub fn render(
         seed: asked.seed,
         closed: verdict.closed,
         load_s: analysis.calendar.load_us() as f64 / 1e6,
+        mtbf: verdict.proof.as_ref().map(mtbf),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
         findings: &verdict.findings,
@@ -192,6 +207,18 @@ pub fn render(
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
+}
+
+fn mtbf(proof: &Proof) -> Mtbf<'_> {
+    Mtbf {
+        failures: proof.failures,
+        load_s: proof.load_s,
+        confidence: MTBF_CONFIDENCE,
+        low_s: proof.low_s,
+        high_s: proof.high_s,
+        not_observed: proof.dark.iter().map(|of| Measure::Count(*of).to_string()).collect(),
+        evidence: &proof.evidence,
+    }
 }
 
 fn gate(gate: &GateResult) -> Gate<'_> {

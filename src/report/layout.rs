@@ -2,7 +2,7 @@
 
 use crate::escape::one_line;
 use crate::measure::{Measure, Unit};
-use crate::unit::{figures, grouped};
+use crate::unit::{figures, grouped, span};
 
 /// Columns of the label at the start of a labelled line.
 pub const LABEL: usize = 13;
@@ -157,6 +157,7 @@ pub fn times(values: &[Option<f64>]) -> Vec<String> {
 /// A measure's value with its unit.
 pub fn amount(measure: Measure, value: f64) -> String {
     match measure.unit() {
+        Unit::Seconds if measure == Measure::Mtbf => span(value),
         Unit::Seconds => times(&[Some(value)]).concat(),
         Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
         Unit::Tokens | Unit::Count => grouped(value),

@@ -97,7 +97,7 @@ impl Tell<'_> {
         lines.push(String::new());
         lines.extend(labelled("asked", gates(self.verdict, self.inner(), room.asked)));
         lines.extend(labelled("seen", self.fold(&seen(self.analysis), room.other)));
-        lines.extend(labelled("proves", cut(&proves(self.analysis), self.inner(), room.other)));
+        lines.extend(labelled("proves", cut(&proves(self.verdict), self.inner(), room.other)));
         lines.extend(labelled("not", cut(&proves_not(self.asked), self.inner(), room.other)));
         lines.extend(labelled("again", self.again(room.again)));
         lines

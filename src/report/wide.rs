@@ -161,7 +161,7 @@ fn gates(verdict: &Verdict) -> Vec<String> {
             (Some(bound), _) => format!("≥ {}", amount(gate.measure, bound)),
             (None, _) => String::new(),
         };
-        let n = if matches!(gate.measure, Measure::Count(_)) {
+        let n = if matches!(gate.measure, Measure::Count(_) | Measure::Mtbf) {
             String::new()
         } else {
             format!("n={}", gate.n)

@@ -1,6 +1,7 @@
 //! What was asked, and whether it held: the gates of one line of the contract
 //! together, the gravest first.
 
+use crate::measure::Measure;
 use crate::report::layout::{amount, fold, percent};
 use crate::verdict::{GateResult, Verdict, Word};
 
@@ -52,6 +53,7 @@ fn gates_of(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
 /// What follows a gate that did not pass.
 fn because(gate: &GateResult, same: usize) -> String {
     match (gate.word, gate.value) {
+        (Word::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
         (Word::Fail, Some(value)) if gate.attain.is_some() => format!(" ({})", percent(value)),
         (Word::Fail, Some(value)) if same < 2 => format!(" ({})", amount(gate.measure, value)),
         (Word::Inconclusive, _) => format!(" ({})", gate.why),

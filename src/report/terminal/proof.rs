@@ -2,10 +2,10 @@
 
 use crate::analysis::{Analysis, Asked};
 use crate::fact::{Cell, Load};
-use crate::measure::Count;
 use crate::report::layout::counted;
-use crate::stats::poisson::{garwood, mtbf_without_failure};
-use crate::unit::{grouped, span};
+use crate::unit::grouped;
+use crate::verdict::Verdict;
+use crate::verdict::gate::event_name;
 
 /// Sources by how much of the run they saw.
 pub fn seen(analysis: &Analysis) -> Vec<String> {
@@ -30,23 +30,16 @@ pub fn seen(analysis: &Analysis) -> Vec<String> {
 
 /// What the time under load proves about the time between failures; empty where
 /// nothing does, or nobody was looking.
-pub fn proves(analysis: &Analysis) -> String {
-    let hours = analysis.calendar.load_us() as f64 / 3.6e9;
-    let incidents = analysis.calendar.incidents.iter();
-    let failures = incidents.filter(|incident| incident.is_failure()).count() as u64;
-    let load = span(hours * 3600.0);
-    let crashes = analysis.coverage.of(Count::Crashes);
-    if hours <= 0.0 || crashes.is_none_or(|covered| covered.dark().next().is_some()) {
+pub fn proves(verdict: &Verdict) -> String {
+    let Some(proof) = verdict.proof.as_ref().filter(|proof| !proof.is_blind()) else {
         return String::new();
+    };
+    let dark: Vec<&str> = proof.dark.iter().map(|count| event_name(*count)).collect();
+    if dark.is_empty() {
+        proof.to_string()
+    } else {
+        format!("{proof}; not observed: {}", dark.join(", "))
     }
-    if failures == 0 {
-        let bound = span(mtbf_without_failure(hours, 0.95) * 3600.0);
-        return format!("no failure in {load}: MTBF above {bound} (95 %)");
-    }
-    let (low, high) = garwood(failures, 0.95);
-    let hours_of = |mean: f64| span(hours / mean * 3600.0);
-    let failures = counted(failures, "failure", "failures");
-    format!("{failures} in {load}: MTBF between {} and {} (95 %)", hours_of(high), hours_of(low))
 }
 
 /// What the run does not prove, the first of it first.
