@@ -3,20 +3,21 @@
 //! there is null, never 0. Values are in base units: seconds, tokens per second,
 //! fractions, counts.
 
+mod series;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{Analysis, Asked, Atom, Half};
+use crate::analysis::Half;
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
-use crate::measure::{MTBF_CONFIDENCE, Measure, Quantity, Statistic};
-use crate::spec::{Limit, Select};
-use crate::stats::Dist;
+use crate::measure::{MTBF_CONFIDENCE, Measure};
+use crate::spec::Limit;
 use crate::unit::At;
-use crate::verdict::{Finding, GateResult, Proof, Verdict, Word};
+use crate::verdict::{Finding, GateResult, Proof, Word};
 
-use super::series;
+use super::page::{CellNumbers, Numbers, Page};
 
 const SCHEMA: u32 = 1;
 
@@ -145,32 +146,16 @@ struct Row<'a> {
     off_depth: u64,
     cached_share: Option<f64>,
     checks: &'a BTreeMap<String, u64>,
-    measures: BTreeMap<&'static str, Numbers>,
-}
-
-#[derive(Serialize)]
-struct Numbers {
-    n: u64,
-    mean: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    p50: Option<f64>,
-    p95: Option<f64>,
-    p99: Option<f64>,
-    saturated: u64,
+    measures: BTreeMap<&'static str, &'a Numbers>,
 }
 
 /// Writes the document, a line feed at its end; `whole`, with every block of every series.
 ///
 /// # Errors
 /// Only if a number cannot be written as JSON, which finite ones can.
-pub fn render(
-    asked: &Asked,
-    analysis: &Analysis,
-    verdict: &Verdict,
-    whole: bool,
-) -> Result<String, serde_json::Error> {
-    let coverage = &analysis.coverage;
+pub fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
+    let Page { asked, verdict, coverage, .. } = page;
+    let events = coverage.counts.iter();
     let document = Document {
         schema: SCHEMA,
         longhaul: &asked.version,
@@ -183,7 +168,7 @@ pub fn render(
         ailments: &asked.ailments,
         seed: asked.seed,
         closed: verdict.closed,
-        load_s: analysis.calendar.load_us() as f64 / 1e6,
+        load_s: page.load_s,
         mtbf: verdict.proof.as_ref().map(mtbf),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
@@ -191,18 +176,16 @@ pub fn render(
         warnings: &asked.warnings,
         coverage: Coverage {
             sources: lights(&coverage.sources),
-            events: coverage
-                .counts
-                .iter()
+            events: events
                 .map(|of| (Measure::Count(of.count).to_string(), lights(&of.halves)))
                 .collect(),
         },
-        endings: words(&analysis.endings(&Select::default())),
-        fate_unknown: analysis.fate_unknown,
-        incidents: analysis.calendar.incidents.iter().map(event).collect(),
-        cells: analysis.atoms.iter().map(row).collect(),
-        series: whole.then(|| series::documents(&analysis.over_time)),
-        readings_left_out: whole.then_some(analysis.over_time.left_out),
+        endings: words(&page.endings),
+        fate_unknown: page.fate_unknown,
+        incidents: page.incidents.iter().map(|words| event(words.incident)).collect(),
+        cells: page.cells.iter().map(row).collect(),
+        series: whole.then(|| series::documents(page.over_time)),
+        readings_left_out: whole.then_some(page.over_time.left_out),
     };
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
@@ -292,36 +275,18 @@ fn words(tally: &BTreeMap<Ended, u64>) -> BTreeMap<&'static str, u64> {
     tally.iter().map(|(ended, n)| (ended.word(), *n)).collect()
 }
 
-fn row(atom: &Atom) -> Row<'_> {
-    let measures = atom.dists.iter();
+fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
+    let measures = cell.measures.iter();
     Row {
-        phase: atom.phase.word(),
-        workload: &atom.workload,
-        class: atom.class.word(),
-        cell: atom.cell.to_string(),
-        endings: words(&atom.ended),
-        in_outage: atom.in_outage,
-        off_depth: atom.off_depth,
-        cached_share: atom.cached_share(),
-        checks: &atom.checks,
-        measures: measures
-            .map(|(quantity, dist)| (Quantity::name(*quantity), numbers(dist)))
-            .collect(),
-    }
-}
-
-fn numbers(dist: &Dist) -> Numbers {
-    let percentile = |share: f64, statistic: Statistic| {
-        dist.percentile(share).filter(|_| dist.n() >= statistic.samples_min())
-    };
-    Numbers {
-        n: dist.n(),
-        mean: dist.mean(),
-        min: dist.min(),
-        max: dist.max(),
-        p50: percentile(0.50, Statistic::P50),
-        p95: percentile(0.95, Statistic::P95),
-        p99: percentile(0.99, Statistic::P99),
-        saturated: dist.saturated(),
+        phase: cell.phase.word(),
+        workload: cell.workload,
+        class: cell.class.word(),
+        cell: cell.cell.to_string(),
+        endings: words(cell.endings),
+        in_outage: cell.in_outage,
+        off_depth: cell.off_depth,
+        cached_share: cell.cached_share,
+        checks: cell.checks,
+        measures: measures.map(|(quantity, of)| (quantity.name(), of)).collect(),
     }
 }
