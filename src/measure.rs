@@ -117,7 +117,15 @@ pub enum Measure {
     Portion(Portion),
     /// A number of events.
     Count(Count),
+    /// The mean time between failures. Seconds.
+    Mtbf,
 }
+
+/// How sure the interval of the mean time between failures is, a fraction.
+pub const MTBF_CONFIDENCE: f64 = 0.95;
+
+/// The name of the mean time between failures.
+const MTBF: &str = "mtbf";
 
 const QUANTITIES: [(&str, Quantity); 13] = [
     ("ttft", Quantity::Ttft),
@@ -183,6 +191,12 @@ impl Quantity {
     }
 }
 
+impl Count {
+    /// Events that are failures of the service. A restart is none by itself: what broke before
+    /// it is.
+    pub const FAILURES: [Count; 4] = [Count::Crashes, Count::Ooms, Count::Hangs, Count::Outages];
+}
+
 impl Statistic {
     /// Samples below which the statistic is `n/a (n=…)`: 59 and 299 give a one-sided
     /// 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
@@ -207,6 +221,9 @@ impl Measure {
         if let Some((_, count)) = COUNTS.iter().find(|(known, _)| *known == name) {
             return Some(Measure::Count(*count));
         }
+        if name == MTBF {
+            return Some(Measure::Mtbf);
+        }
         STATISTICS.iter().find_map(|(suffix, statistic)| {
             let stem = name.strip_suffix(suffix)?;
             let (_, quantity) = QUANTITIES.iter().find(|(known, _)| *known == stem)?;
@@ -218,6 +235,7 @@ impl Measure {
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         names.extend(COUNTS.iter().map(|(name, _)| (*name).to_owned()));
+        names.push(MTBF.to_owned());
         names.extend(PORTIONS.iter().map(|(name, _)| (*name).to_owned()));
         for (name, _) in QUANTITIES {
             names.push(name.to_owned());
@@ -232,13 +250,14 @@ impl Measure {
             Measure::Of(quantity, _) => quantity.unit(),
             Measure::Portion(_) => Unit::Share,
             Measure::Count(_) => Unit::Count,
+            Measure::Mtbf => Unit::Seconds,
         }
     }
 
     /// Which way is better, and so what a plain limit means.
     pub fn better(self) -> Better {
-        match self.unit() {
-            Unit::TokensPerSecond => Better::Higher,
+        match (self, self.unit()) {
+            (Measure::Mtbf, _) | (_, Unit::TokensPerSecond) => Better::Higher,
             _ => Better::Lower,
         }
     }
@@ -257,6 +276,7 @@ impl fmt::Display for Measure {
             }
             Measure::Portion(portion) => f.write_str(name_of(&PORTIONS, *portion)),
             Measure::Count(count) => f.write_str(name_of(&COUNTS, *count)),
+            Measure::Mtbf => f.write_str(MTBF),
         }
     }
 }
@@ -284,7 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn only_rates_are_better_when_higher() {
+    fn only_rates_and_the_time_between_failures_are_better_when_higher() {
+        assert_eq!(Measure::parse("mtbf").map(Measure::better), Some(Better::Higher));
         assert_eq!(Measure::parse("tokens_per_s").map(Measure::better), Some(Better::Higher));
         assert_eq!(Measure::parse("errors").map(Measure::better), Some(Better::Lower));
     }

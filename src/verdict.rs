@@ -7,7 +7,10 @@
 //! nothing of terminals and files.
 
 pub mod gate;
+pub mod proof;
 pub mod whole;
+
+pub use proof::Proof;
 
 use serde::Serialize;
 
@@ -101,6 +104,8 @@ pub struct Verdict {
     pub gates: Vec<GateResult>,
     /// What else a reader should know.
     pub findings: Vec<Finding>,
+    /// The mean time between failures that the run proves; `None` without time under load.
+    pub proof: Option<Proof>,
     /// Why the run ended; `None` where it was killed, or still runs.
     pub closed: Option<ClosedBecause>,
     /// Whether longhaul itself failed so that the run ended.
@@ -131,13 +136,15 @@ impl Verdict {
 
 /// Judges a run.
 pub fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
-    let gates: Vec<GateResult> =
-        contract.gates.iter().flat_map(|gate| gate::judge(gate, analysis)).collect();
+    let proof = Proof::of(analysis);
+    let judged = |gate| gate::judge(gate, analysis, proof.as_ref());
+    let gates: Vec<GateResult> = contract.gates.iter().flat_map(judged).collect();
     let mut verdict = Verdict {
         word: Verdict::worst(&gates),
         reasons: Vec::new(),
         gates,
         findings: whole::findings(analysis),
+        proof,
         closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
         fatal: whole::is_fatal(analysis),
     };

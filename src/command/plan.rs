@@ -8,13 +8,13 @@ use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
 use super::{finish, mistake, report};
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::measure::{Quantity, Statistic};
+use crate::measure::{MTBF_CONFIDENCE, Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, forecast};
 use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
 use crate::report::layout::indented;
 use crate::spec::{Extent, Recipe, Scenario, Select};
-use crate::stats::poisson::mtbf_without_failure;
+use crate::stats::poisson::mean_time_between;
 use crate::unit::{Bytes, grouped, span};
 
 /// What the user wants to know a plan of.
@@ -149,16 +149,11 @@ impl Table<'_> {
             "needs",
             format!("a server that takes {} tokens", grouped(self.plan.tokens_max() as f64)),
         );
-        if let (Extent::Duration(_), Some(seconds)) = (self.plan.extent, forecast.seconds) {
-            let hours = seconds / 3600.0;
-            row(
-                "no crash",
-                format!(
-                    "in {} would show an MTBF above {} (95 %)",
-                    span(seconds),
-                    span(mtbf_without_failure(hours, 0.95) * 3600.0)
-                ),
-            );
+        let judged = forecast.judged_seconds.or(forecast.seconds);
+        if let (Extent::Duration(_), Some(seconds)) = (self.plan.extent, judged) {
+            let (low, _) = mean_time_between(0, seconds, MTBF_CONFIDENCE);
+            let (seconds, low) = (span(seconds), span(low));
+            row("no failure", format!("in {seconds} would show an MTBF above {low} (95 %)"));
         }
     }
 
@@ -189,7 +184,7 @@ impl Table<'_> {
     }
 
     fn gates(&self, out: &mut String) {
-        let gates = self.forecast.gates(&self.scenario.contract, self.plan);
+        let gates = self.forecast.gates(&self.scenario.contract, self.plan, None);
         if gates.is_empty() {
             return;
         }

@@ -41,6 +41,11 @@ impl Judged {
     pub fn exit(&self) -> Exit {
         Exit::of(self.verdict.exit_code())
     }
+
+    /// What is to be told of it.
+    fn page(&self) -> report::Page<'_> {
+        report::Page::new(&self.asked, &self.analysis, &self.verdict)
+    }
 }
 
 /// Tells a run again.
@@ -189,14 +194,14 @@ fn told(told: &journal::Told) -> Told {
 
 /// The text in a format.
 pub fn text(judged: &Judged, format: Format) -> String {
-    let Judged { asked, analysis, verdict } = judged;
+    let page = judged.page();
     match format {
         Format::Terminal { wide } => {
             let options = report::Options { wide, colour: colour(), width: WIDTH };
-            report::render(asked, analysis, verdict, options)
+            report::render(&page, options)
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
-        Format::Json => report::json::render(asked, analysis, verdict, true).unwrap_or_default(),
+        Format::Json => report::json::render(&page, true).unwrap_or_default(),
     }
 }
 
@@ -209,8 +214,7 @@ pub fn keep(judged: &Judged, run: &Path) {
 
 /// `verdict.json`: what stands in the run folder for scripts, without the hours.
 pub fn verdict_json(judged: &Judged) -> String {
-    let Judged { asked, analysis, verdict } = judged;
-    report::json::render(asked, analysis, verdict, false).unwrap_or_default()
+    report::json::render(&judged.page(), false).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -213,9 +213,10 @@ impl Incident {
         self.cause == Cause::Own
     }
 
-    /// Whether it is a failure of the server or its box, for the time between failures.
+    /// Whether it is a failure, for the time between failures: a crash, an OOM, a hang or an
+    /// outage that a gate on these would count, so that nobody ordered it.
     pub fn is_failure(&self) -> bool {
-        !matches!(self.cause, Cause::Own | Cause::Operator | Cause::Network)
+        Count::FAILURES.into_iter().any(|count| self.counts(count))
     }
 
     /// Whether a gate counts it. What longhaul did itself counts nowhere, an operator's doing

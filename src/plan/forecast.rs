@@ -3,9 +3,11 @@
 
 use super::{Plan, Rates, Round};
 use crate::fact::{Cell, Class, Load, Phase};
-use crate::measure::{Count, Measure, Quantity, Statistic};
-use crate::spec::{Contract, Extent, Gate, Select};
-use crate::unit::figures;
+use crate::measure::{Count, MTBF_CONFIDENCE, Measure, Quantity, Statistic};
+use crate::spec::scenario::DrillKind;
+use crate::spec::{Contract, Extent, Gate, Limit, Select};
+use crate::stats::poisson::time_to_show;
+use crate::unit::{figures, span};
 
 /// What a plan amounts to.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,10 @@ pub struct Forecast {
     pub lap_seconds: Option<f64>,
     /// Seconds under load in all; `None` where it depends on an unknown rate.
     pub seconds: Option<f64>,
+    /// Seconds of that in phases that are judged, by a server that is never away: without
+    /// warm-up and without drills in which nothing is judged. `None` where it depends on an
+    /// unknown rate.
+    pub judged_seconds: Option<f64>,
     /// Whole laps after warm-up.
     pub laps: Option<u64>,
     /// By cell and class, in the plan's order.
@@ -79,6 +85,7 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
     Forecast {
         lap_seconds,
         seconds,
+        judged_seconds: judged_seconds(plan, lap_seconds),
         laps,
         cells: cells(plan, rates, slots, laps),
         notes: overloaded(plan, rates, slots),
@@ -92,6 +99,23 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
                 + (seconds / 3600.0 * HOUR_BYTES as f64) as u64
         }),
     }
+}
+
+/// Seconds of the phases that are judged.
+fn judged_seconds(plan: &Plan, lap_seconds: Option<f64>) -> Option<f64> {
+    let duration = match plan.extent {
+        Extent::Laps(laps) => return lap_seconds.map(|lap| lap * laps as f64),
+        Extent::Duration(duration) => duration,
+    };
+    let warmup = match plan.warmup_laps {
+        0 => 0.0,
+        laps => lap_seconds? * laps as f64,
+    };
+    let drills = plan.drills.iter().map(|drill| match drill.kind {
+        DrillKind::Idle(span) | DrillKind::Aborts(span) => span.as_secs_f64(),
+        DrillKind::Restart | DrillKind::Stop(_) => 0.0,
+    });
+    Some((duration.as_secs_f64() - warmup - drills.sum::<f64>()).max(0.0))
 }
 
 /// Seconds that a round takes. An open one lasts until its last arrival, and as long as that
@@ -165,30 +189,37 @@ pub struct Sight {
     pub metrics: bool,
 }
 
-/// What no length of a plan can decide: nobody looks. Without a sight it depends on the run.
-pub fn of_the_run(measure: Measure, sight: Option<Sight>) -> Decidable {
-    let Some(sight) = sight else {
-        return match measure {
-            Measure::Count(Count::Ooms) => Decidable::Needs("its log and its box's kernel"),
-            Measure::Count(Count::Hangs) => Decidable::Needs("the engine's metrics"),
-            _ => Decidable::Yes,
-        };
-    };
-    let dark = match measure {
-        Measure::Count(Count::Ooms) => match (sight.log, sight.kernel) {
-            (true, true) => return Decidable::Yes,
-            (false, true) => "nobody follows the server's log (--start, --container)",
-            (true, false) => "the kernel of the server's box is not seen from here",
+/// Events that nobody could see in a run, whatever its length, and why. Of one that has no sight
+/// yet: what is needed to see them.
+fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
+    match (count, sight) {
+        (Count::Ooms, None) => Some("its log and its box's kernel"),
+        (Count::Hangs, None) => Some("the engine's metrics"),
+        (Count::Ooms, Some(sight)) => match (sight.log, sight.kernel) {
+            (true, true) => None,
+            (false, true) => Some("nobody follows the server's log (--start, --container)"),
+            (true, false) => Some("the kernel of the server's box is not seen from here"),
             (false, false) => {
-                "neither the server's log nor the kernel of its box is seen from here"
+                Some("neither the server's log nor the kernel of its box is seen from here")
             }
         },
-        Measure::Count(Count::Hangs) if !sight.metrics => {
-            "without the engine's metrics a hang looks like slowness"
+        (Count::Hangs, Some(sight)) if !sight.metrics => {
+            Some("without the engine's metrics a hang looks like slowness")
         }
-        _ => return Decidable::Yes,
-    };
-    Decidable::No(format!("{dark}; one that is seen is a FAIL"))
+        _ => None,
+    }
+}
+
+/// Whether events of these kinds can be seen.
+fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
+    let dark: Vec<&str> = counts.iter().filter_map(|count| dark(*count, sight)).collect();
+    match (dark.is_empty(), sight) {
+        (true, _) => Decidable::Yes,
+        (false, None) => Decidable::Needs(dark.join(", and ")),
+        (false, Some(_)) => {
+            Decidable::No(format!("{}; one that is seen is a FAIL", dark.join(", and ")))
+        }
+    }
 }
 
 /// Whether a plan is long enough for a gate.
@@ -197,7 +228,7 @@ pub enum Decidable {
     /// It is.
     Yes,
     /// It is, in a run that sees this.
-    Needs(&'static str),
+    Needs(String),
     /// It is not, and why.
     No(String),
     /// Nobody knows how many samples there will be.
@@ -220,11 +251,42 @@ impl Forecast {
         }
     }
 
-    /// Whether the plan is long enough for a gate, depth by depth.
-    pub fn decidable(&self, gate: &Gate, plan: &Plan) -> Decidable {
-        let Measure::Of(quantity, statistic) = gate.measure else {
-            return of_the_run(gate.measure, None);
-        };
+    /// Whether the plan is long enough for a gate, depth by depth, and whether what it is about
+    /// can be seen; without a sight that depends on the run.
+    pub fn decidable(&self, gate: &Gate, plan: &Plan, sight: Option<Sight>) -> Decidable {
+        match gate.measure {
+            Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
+            Measure::Portion(_) => Decidable::Yes,
+            Measure::Count(count) => seen(&[count], sight),
+            Measure::Mtbf => self.time_for(gate.limit, sight),
+        }
+    }
+
+    /// Whether a run without a failure would be long enough for a time between failures.
+    fn time_for(&self, limit: Limit, sight: Option<Sight>) -> Decidable {
+        let Limit::AtLeast(mtbf_s) = limit else { return Decidable::Yes };
+        let needed = time_to_show(mtbf_s, MTBF_CONFIDENCE);
+        match (self.judged_seconds, self.seconds) {
+            (Some(most), _) | (None, Some(most)) if most < needed => Decidable::No(format!(
+                "{} are judged, and {} without a failure are needed",
+                span(most),
+                span(needed)
+            )),
+            (judged, _) => match seen(&Count::FAILURES, sight) {
+                Decidable::No(why) => Decidable::No(why),
+                _ if judged.is_none() => Decidable::Unknown,
+                seen => seen,
+            },
+        }
+    }
+
+    fn samples_for(
+        &self,
+        gate: &Gate,
+        quantity: Quantity,
+        statistic: Statistic,
+        plan: &Plan,
+    ) -> Decidable {
         // Every token but the first has one of these, every request one of the others.
         let per_request = match quantity {
             Quantity::Itl | Quantity::Gap => {
@@ -256,16 +318,25 @@ impl Forecast {
     }
 
     /// All gates of a contract with whether the plan is long enough for them.
-    pub fn gates<'a>(&self, contract: &'a Contract, plan: &Plan) -> Vec<(&'a Gate, Decidable)> {
-        contract.gates.iter().map(|gate| (gate, self.decidable(gate, plan))).collect()
+    pub fn gates<'a>(
+        &self,
+        contract: &'a Contract,
+        plan: &Plan,
+        sight: Option<Sight>,
+    ) -> Vec<(&'a Gate, Decidable)> {
+        contract.gates.iter().map(|gate| (gate, self.decidable(gate, plan, sight))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::plan::Bounds;
     use crate::plan::tests::{ladder, open};
+    use crate::spec::Scenario;
+    use crate::spec::scenario::Drill;
 
     const RATES: Rates = Rates::Flat { prefill_per_s: 512.0, decode_per_s: 16.0 };
 
@@ -307,10 +378,38 @@ mod tests {
     }
 
     #[test]
-    fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
-        let told = |count, log, kernel, metrics| {
-            of_the_run(Measure::Count(count), Some(Sight { log, kernel, metrics }))
+    fn a_time_between_failures_needs_three_times_as_long_in_phases_that_are_judged() {
+        let mut scenario = open(&[0], &[0.25], 60);
+        scenario.warmup_laps = 1;
+        scenario.extent = Extent::Duration(Duration::from_secs(3600));
+        let decided = |mtbf_s: f64, scenario: &Scenario, rates: &Rates| {
+            let plan = Plan::new(scenario, 7, Bounds::default()).unwrap();
+            let gate = Gate {
+                measure: Measure::Mtbf,
+                select: Select::default(),
+                limit: Limit::AtLeast(mtbf_s),
+                attain: None,
+                text: "mtbf".to_owned(),
+                line: 1,
+            };
+            forecast(&plan, rates, Some(4)).decidable(&gate, &plan, None)
         };
+        // A lap takes 242 s, and 3,600 s less one of them show 1,120.9 s.
+        assert!(matches!(decided(1120.0, &scenario, &RATES), Decidable::Needs(_)));
+        let Decidable::No(why) = decided(1122.0, &scenario, &RATES) else { panic!("decided") };
+        assert_eq!(why, "55 m 58 s are judged, and 56 m 01 s without a failure are needed");
+        // Nobody knows how long the warm-up takes, but the whole is known.
+        assert_eq!(decided(1120.0, &scenario, &Rates::Unknown), Decidable::Unknown);
+        assert!(matches!(decided(1300.0, &scenario, &Rates::Unknown), Decidable::No(_)));
+        let span = Duration::from_secs(600);
+        scenario.drills = vec![Drill { kind: DrillKind::Idle(span), at: span }];
+        assert!(matches!(decided(1120.0, &scenario, &RATES), Decidable::No(_)));
+    }
+
+    #[test]
+    fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
+        let told =
+            |count, log, kernel, metrics| seen(&[count], Some(Sight { log, kernel, metrics }));
         assert_eq!(told(Count::Ooms, true, true, false), Decidable::Yes);
         assert_eq!(told(Count::Hangs, false, false, true), Decidable::Yes);
         assert_eq!(told(Count::Crashes, false, false, false), Decidable::Yes);
@@ -324,7 +423,7 @@ mod tests {
             assert!(why.contains(words), "{why}");
         }
         // A plan does not know who will look.
-        let planned = of_the_run(Measure::Count(Count::Ooms), None);
+        let planned = seen(&[Count::Ooms], None);
         assert!(matches!(planned, Decidable::Needs(_)), "{planned:?}");
     }
 }

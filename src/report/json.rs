@@ -3,20 +3,21 @@
 //! there is null, never 0. Values are in base units: seconds, tokens per second,
 //! fractions, counts.
 
+mod series;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{Analysis, Asked, Atom, Half};
+use crate::analysis::Half;
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
-use crate::measure::{Measure, Quantity, Statistic};
-use crate::spec::{Limit, Select};
-use crate::stats::Dist;
+use crate::measure::{MTBF_CONFIDENCE, Measure};
+use crate::spec::Limit;
 use crate::unit::At;
-use crate::verdict::{Finding, GateResult, Verdict, Word};
+use crate::verdict::{Finding, GateResult, Proof, Word};
 
-use super::series;
+use super::page::{CellNumbers, Numbers, Page};
 
 const SCHEMA: u32 = 1;
 
@@ -34,6 +35,7 @@ struct Document<'a> {
     seed: u64,
     closed: Option<ClosedBecause>,
     load_s: f64,
+    mtbf: Option<Mtbf<'a>>,
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
     findings: &'a [Finding],
@@ -48,6 +50,19 @@ struct Document<'a> {
     series: Option<Vec<series::Document<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     readings_left_out: Option<u64>,
+}
+
+/// The interval of the mean time between failures, seconds.
+#[derive(Serialize)]
+struct Mtbf<'a> {
+    failures: u64,
+    load_s: f64,
+    confidence: f64,
+    low_s: f64,
+    high_s: Option<f64>,
+    /// Kinds of failures that could have come unseen.
+    not_observed: Vec<String>,
+    evidence: &'a [Seq],
 }
 
 #[derive(Serialize)]
@@ -132,32 +147,16 @@ struct Row<'a> {
     off_depth: u64,
     cached_share: Option<f64>,
     checks: &'a BTreeMap<String, u64>,
-    measures: BTreeMap<&'static str, Numbers>,
-}
-
-#[derive(Serialize)]
-struct Numbers {
-    n: u64,
-    mean: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    p50: Option<f64>,
-    p95: Option<f64>,
-    p99: Option<f64>,
-    saturated: u64,
+    measures: BTreeMap<&'static str, &'a Numbers>,
 }
 
 /// Writes the document, a line feed at its end; `whole`, with every block of every series.
 ///
 /// # Errors
 /// Only if a number cannot be written as JSON, which finite ones can.
-pub fn render(
-    asked: &Asked,
-    analysis: &Analysis,
-    verdict: &Verdict,
-    whole: bool,
-) -> Result<String, serde_json::Error> {
-    let coverage = &analysis.coverage;
+pub fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
+    let Page { asked, verdict, coverage, .. } = page;
+    let events = coverage.counts.iter();
     let document = Document {
         schema: SCHEMA,
         longhaul: &asked.version,
@@ -170,29 +169,40 @@ pub fn render(
         ailments: &asked.ailments,
         seed: asked.seed,
         closed: verdict.closed,
-        load_s: analysis.calendar.load_us() as f64 / 1e6,
+        load_s: page.load_s,
+        mtbf: verdict.proof.as_ref().map(mtbf),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
         findings: &verdict.findings,
         warnings: &asked.warnings,
         coverage: Coverage {
             sources: lights(&coverage.sources),
-            events: coverage
-                .counts
-                .iter()
+            events: events
                 .map(|of| (Measure::Count(of.count).to_string(), lights(&of.halves)))
                 .collect(),
         },
-        endings: words(&analysis.endings(&Select::default())),
-        fate_unknown: analysis.fate_unknown,
-        incidents: analysis.calendar.incidents.iter().map(event).collect(),
-        cells: analysis.atoms.iter().map(row).collect(),
-        series: whole.then(|| series::documents(&analysis.over_time)),
-        readings_left_out: whole.then_some(analysis.over_time.left_out),
+        endings: words(&page.endings),
+        fate_unknown: page.fate_unknown,
+        incidents: page.incidents.iter().map(|words| event(words.incident)).collect(),
+        cells: page.cells.iter().map(row).collect(),
+        series: whole.then(|| series::documents(page.over_time)),
+        readings_left_out: whole.then_some(page.over_time.left_out),
     };
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
+}
+
+fn mtbf(proof: &Proof) -> Mtbf<'_> {
+    Mtbf {
+        failures: proof.failures,
+        load_s: proof.load_s,
+        confidence: MTBF_CONFIDENCE,
+        low_s: proof.low_s,
+        high_s: proof.high_s,
+        not_observed: proof.dark.iter().map(|of| Measure::Count(*of).to_string()).collect(),
+        evidence: &proof.evidence,
+    }
 }
 
 fn gate(gate: &GateResult) -> Gate<'_> {
@@ -266,36 +276,18 @@ fn words(tally: &BTreeMap<Ended, u64>) -> BTreeMap<&'static str, u64> {
     tally.iter().map(|(ended, n)| (ended.word(), *n)).collect()
 }
 
-fn row(atom: &Atom) -> Row<'_> {
-    let measures = atom.dists.iter();
+fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
+    let measures = cell.measures.iter();
     Row {
-        phase: atom.phase.word(),
-        workload: &atom.group.workload,
-        class: atom.group.class.word(),
-        cell: atom.group.cell.map(|cell| cell.to_string()),
-        endings: words(&atom.ended),
-        in_outage: atom.in_outage,
-        off_depth: atom.off_depth,
-        cached_share: atom.cached_share(),
-        checks: &atom.checks,
-        measures: measures
-            .map(|(quantity, dist)| (Quantity::name(*quantity), numbers(dist)))
-            .collect(),
-    }
-}
-
-fn numbers(dist: &Dist) -> Numbers {
-    let percentile = |share: f64, statistic: Statistic| {
-        dist.percentile(share).filter(|_| dist.n() >= statistic.samples_min())
-    };
-    Numbers {
-        n: dist.n(),
-        mean: dist.mean(),
-        min: dist.min(),
-        max: dist.max(),
-        p50: percentile(0.50, Statistic::P50),
-        p95: percentile(0.95, Statistic::P95),
-        p99: percentile(0.99, Statistic::P99),
-        saturated: dist.saturated(),
+        phase: cell.phase.word(),
+        workload: &cell.group.workload,
+        class: cell.group.class.word(),
+        cell: cell.group.cell.map(|cell| cell.to_string()),
+        endings: words(cell.endings),
+        in_outage: cell.in_outage,
+        off_depth: cell.off_depth,
+        cached_share: cell.cached_share,
+        checks: cell.checks,
+        measures: measures.map(|(quantity, of)| (quantity.name(), of)).collect(),
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::escape::one_line;
 use crate::measure::{Measure, Unit};
-use crate::unit::{figures, grouped};
+use crate::unit::{Bytes, figures, grouped, span};
+
+use super::page::{Align, Datum, Grid, Heading};
 
 /// Columns of the label at the start of a labelled line.
 pub const LABEL: usize = 13;
@@ -120,6 +122,53 @@ pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// A table as lines, its head first where it has one; none where it has no rows.
+pub fn grid(grid: &Grid) -> Vec<String> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    if grid.rows.is_empty() {
+        return Vec::new();
+    }
+    if grid.headings.iter().any(|heading| !heading.words.is_empty()) {
+        rows.push(grid.headings.iter().map(|heading| heading.words.to_owned()).collect());
+    }
+    let scales: Vec<f64> = grid.headings.iter().map(|heading| largest(grid, heading)).collect();
+    for row in &grid.rows {
+        rows.push(row.iter().zip(&scales).map(|(datum, scale)| written(datum, *scale)).collect());
+    }
+    let left = grid.headings.iter().take_while(|heading| heading.align == Align::Left);
+    table(&rows, left.count())
+}
+
+/// The largest time in the columns that share a scale with this one, seconds.
+fn largest(grid: &Grid, heading: &Heading) -> f64 {
+    let shares = |row: &Vec<Datum>| -> f64 {
+        let columns = grid.headings.iter().zip(row);
+        let same = columns.filter(|(other, _)| other.scale == heading.scale);
+        let times = same.filter_map(|(_, datum)| match datum {
+            Datum::Time(seconds) => Some(*seconds),
+            _ => None,
+        });
+        times.fold(0.0, f64::max)
+    };
+    grid.rows.iter().map(shares).fold(0.0, f64::max)
+}
+
+fn written(datum: &Datum, largest: f64) -> String {
+    match datum {
+        Datum::Nothing => NONE.to_owned(),
+        Datum::Text(words) => words.clone(),
+        Datum::Count(n) => grouped(*n as f64),
+        Datum::Time(seconds) => time(*seconds, largest),
+        Datum::Share(share) => percent(*share),
+        Datum::Bytes(bytes) => Bytes(*bytes).to_string(),
+        Datum::Span(seconds) => span(*seconds),
+        Datum::Number(value) if value.fract() == 0.0 => grouped(*value),
+        Datum::PerSecond(value) | Datum::Number(value) => figures(*value),
+        Datum::Of(measure, value) => amount(*measure, *value),
+        Datum::Judged(word) => word.word().to_owned(),
+    }
+}
+
 /// A table no wider than `width`: where it is, columns give way, group after group, each column
 /// counted in what is left by then. All rows have as many columns.
 pub fn table_within(
@@ -143,13 +192,17 @@ pub fn table_within(
     lines
 }
 
+/// A time in seconds, in the unit that suits the largest of those that stand with it.
+fn time(seconds: f64, largest: f64) -> String {
+    let (factor, unit) = if largest < 1.0 { (1e3, "ms") } else { (1.0, "s") };
+    format!("{} {unit}", figures(seconds * factor))
+}
+
 /// Times in seconds, all in the unit that suits the largest of them.
 pub fn times(values: &[Option<f64>]) -> Vec<String> {
     let largest = values.iter().flatten().copied().fold(0.0, f64::max);
-    let (factor, unit) = if largest < 1.0 { (1e3, "ms") } else { (1.0, "s") };
-    let text = |value: &Option<f64>| match value {
-        Some(value) => format!("{} {unit}", figures(value * factor)),
-        None => NONE.to_owned(),
+    let text = |value: &Option<f64>| {
+        value.map_or_else(|| NONE.to_owned(), |seconds| time(seconds, largest))
     };
     values.iter().map(text).collect()
 }
@@ -157,6 +210,7 @@ pub fn times(values: &[Option<f64>]) -> Vec<String> {
 /// A measure's value with its unit.
 pub fn amount(measure: Measure, value: f64) -> String {
     match measure.unit() {
+        Unit::Seconds if measure == Measure::Mtbf => span(value),
         Unit::Seconds => times(&[Some(value)]).concat(),
         Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
         Unit::Tokens | Unit::Count => grouped(value),

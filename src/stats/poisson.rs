@@ -1,40 +1,32 @@
-//! What a handful of events in a stretch of time proves about how often they
-//! come. Assumes a constant rate and independence, which a leak breaks.
+//! The mean time between events, by how many came in a stretch of time. Assumes a
+//! constant rate and independence, which a leak breaks.
 
-/// The lower bound of the mean time between failures after `hours` without a
-/// failure: `T / −ln(1 − confidence)` (exponential; 2T/χ² with two degrees of freedom).
-pub fn mtbf_without_failure(hours: f64, confidence: f64) -> f64 {
-    hours / -(1.0 - confidence).ln()
-}
+use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-/// The two-sided interval of the mean number of events after `seen` of them
-/// (Garwood 1936), found by bisection of the Poisson distribution.
-pub fn garwood(seen: u64, confidence: f64) -> (f64, f64) {
-    let tail = (1.0 - confidence) / 2.0;
-    let lower =
-        if seen == 0 { 0.0 } else { bisect(seen, |mean| 1.0 - at_most(seen - 1, mean) < tail) };
-    (lower, bisect(seen, |mean| at_most(seen, mean) > tail))
-}
-
-/// The mean below which `holds` is true.
-fn bisect(seen: u64, holds: impl Fn(f64) -> bool) -> f64 {
-    let (mut low, mut high) = (0.0, 10.0 + 3.0 * seen as f64);
-    for _ in 0..100 {
-        let middle = f64::midpoint(low, high);
-        if holds(middle) { low = middle } else { high = middle }
+/// The interval of the mean time between events after `seen` of them in `time`, in the unit of
+/// `time`. With `a` for 1 − confidence and `k` for `seen` it is two-sided,
+/// `2T / χ²(1 − a/2; 2k + 2)` to `2T / χ²(a/2; 2k)` (Garwood 1936; 2k + 2 degrees of freedom
+/// since time and not the last event ends it: NIST handbook 8.4.5.1). Without an event there is
+/// a lower bound alone, one-sided: `2T / χ²(1 − a; 2)`, which is `T / −ln a`.
+pub fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, Option<f64>) {
+    let doubt = 1.0 - confidence;
+    if seen == 0 {
+        return (time / -doubt.ln(), None);
     }
-    low
+    let low = 2.0 * time / chi_square(1.0 - doubt / 2.0, 2 * seen + 2);
+    let high = 2.0 * time / chi_square(doubt / 2.0, 2 * seen);
+    (low, Some(high))
 }
 
-/// The probability of at most `k` events where `mean` are to be expected.
-fn at_most(k: u64, mean: f64) -> f64 {
-    let mut term = (-mean).exp();
-    let mut sum = term;
-    for event in 1..=k {
-        term *= mean / event as f64;
-        sum += term;
-    }
-    sum
+/// The time without an event after which the lower bound of the mean time between events is
+/// `mean`, in the unit of `mean`: `−ln(1 − confidence)` times as long.
+pub fn time_to_show(mean: f64, confidence: f64) -> f64 {
+    mean * -(1.0 - confidence).ln()
+}
+
+/// The quantile of the chi-square distribution; `freedom` is its degrees of freedom, from 1.
+fn chi_square(share: f64, freedom: u64) -> f64 {
+    ChiSquared::new(freedom as f64).map_or(f64::NAN, |dist| dist.inverse_cdf(share))
 }
 
 #[cfg(test)]
@@ -44,17 +36,32 @@ mod tests {
     #[test]
     fn no_failure_in_the_records_hours_proves_less_than_two() {
         for (confidence, bound) in [(0.90, 2.526_146), (0.95, 1.941_651), (0.99, 1.263_073)] {
-            assert!((mtbf_without_failure(5.816_667, confidence) - bound).abs() < 1e-6);
+            let (low, high) = mean_time_between(0, 5.816_667, confidence);
+            assert!((low - bound).abs() < 1e-6 && high.is_none(), "{low}");
+            assert!((time_to_show(bound, confidence) - 5.816_667).abs() < 1e-5);
         }
     }
 
     #[test]
     fn the_interval_of_a_few_events_is_garwoods() {
-        for (seen, low, high) in
-            [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (2, 0.2422, 7.2247), (5, 1.6235, 11.6683)]
-        {
-            let (lower, upper) = garwood(seen, 0.95);
-            assert!((lower - low).abs() < 1e-4 && (upper - high).abs() < 1e-4, "{lower} {upper}");
+        // Numbers of events that go with `seen`, two-sided at 95 %.
+        for (seen, least, most) in [
+            (1, 0.0253, 5.5716),
+            (2, 0.2422, 7.2247),
+            (3, 0.6187, 8.7673),
+            (4, 1.0899, 10.2416),
+            (5, 1.6235, 11.6683),
+        ] {
+            let (low, high) = mean_time_between(seen, 12.0, 0.95);
+            let high = high.expect("something was seen");
+            assert!((12.0 / low - most).abs() < 1e-4, "{seen}: {low}");
+            assert!((12.0 / high - least).abs() < 1e-4, "{seen}: {high}");
         }
+    }
+
+    #[test]
+    fn the_interval_of_many_events_holds_their_mean_and_is_narrow() {
+        let (low, high) = mean_time_between(1_000_000, 1e6, 0.95);
+        assert!(low > 0.99 && low < 1.0 && high.is_some_and(|high| high > 1.0 && high < 1.01));
     }
 }

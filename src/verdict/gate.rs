@@ -2,34 +2,37 @@
 //! observed, statistics against samples, attainments with bad endings in the
 //! denominator.
 
-use crate::analysis::coverage::COVERED_MIN;
+use crate::analysis::coverage::{COVERED_MIN, Covered};
 use crate::analysis::{Analysis, Half, Share, statistic};
 use crate::fact::{Ended, Phase};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
-use super::{GateResult, Word};
+use super::{GateResult, Proof, Word};
 
 /// Requests below which an attainment is not judged, unless it is out of reach by then.
 pub const ATTAIN_SAMPLES_MIN: u64 = 20;
+
+/// Why nothing about events can be said of a run that was never under load.
+const NO_LOAD: &str = "no time under load was judged";
 
 /// Bounds the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
 
 /// Judges a gate; one that leaves the depth open, at every planned depth, and where the depth
 /// grows from ask to ask, for every class.
-pub fn judge(gate: &Gate, analysis: &Analysis) -> Vec<GateResult> {
+pub fn judge(gate: &Gate, analysis: &Analysis, proof: Option<&Proof>) -> Vec<GateResult> {
     let parts = if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
         Vec::new()
     } else {
         parts(&gate.select, analysis)
     };
     if parts.is_empty() {
-        return vec![at(gate, gate.select.clone(), analysis)];
+        return vec![at(gate, gate.select.clone(), analysis, proof)];
     }
     let each = parts.into_iter();
-    each.map(|select| GateResult { expanded: true, ..at(gate, select, analysis) }).collect()
+    each.map(|select| GateResult { expanded: true, ..at(gate, select, analysis, proof) }).collect()
 }
 
 /// The parts of a selection without a depth that are judged each by itself.
@@ -47,7 +50,7 @@ fn parts(select: &Select, analysis: &Analysis) -> Vec<Select> {
     parts
 }
 
-fn at(gate: &Gate, select: Select, analysis: &Analysis) -> GateResult {
+fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -> GateResult {
     let mut result = GateResult {
         text: gate.text.clone(),
         measure: gate.measure,
@@ -65,6 +68,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis) -> GateResult {
     match (gate.measure, gate.attain) {
         (Measure::Count(count), _) => judge_count(&mut result, count, analysis),
         (Measure::Portion(portion), _) => judge_portion(&mut result, portion, analysis),
+        (Measure::Mtbf, _) => judge_mtbf(&mut result, analysis, proof),
         (Measure::Of(quantity, _), Some(share)) => {
             judge_attain(&mut result, quantity, share, analysis);
         }
@@ -114,7 +118,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     if result.word == Word::Pass && analysis.calendar.load_us() == 0 {
         result.word = Word::Inconclusive;
         result.value = None;
-        return result.why = String::from("no time under load was judged");
+        return result.why.push_str(NO_LOAD);
     }
     if result.word == Word::Fail && !result.wants_more() {
         result.why = format!("{} seen", result.n);
@@ -122,7 +126,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     }
     // What nobody could see did not happen zero times.
     let Some(covered) = analysis.coverage.of(count) else { return };
-    let dark: Vec<String> = covered.dark().map(Half::in_words).collect();
+    let dark = in_words(covered);
     if dark.is_empty() {
         if result.word == Word::Fail {
             result.why = format!("{} seen", result.n);
@@ -130,7 +134,6 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         return;
     }
     result.word = Word::Inconclusive;
-    let dark = dark.join(", ");
     if incidents.is_empty() {
         result.value = None;
         result.why = format!("{}: not observed; dark: {dark}", event_name(count));
@@ -138,6 +141,39 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         let needed = COVERED_MIN * 100.0;
         result.why = format!("{} seen; under {needed:.0} % covered: {dark}", result.n);
     }
+}
+
+/// The time between failures against its interval: it passes where the lower bound reaches the
+/// limit and every kind of failure would have been seen, and fails where the upper one does not.
+fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof>) {
+    let Some(proof) = proof else { return result.why.push_str(NO_LOAD) };
+    let bound = match bound(result.limit, || Err("no reference for failures".to_owned())) {
+        Ok(bound) => bound,
+        Err(why) => return result.why = why,
+    };
+    result.bound = Some(bound);
+    result.n = proof.failures;
+    result.evidence.clone_from(&proof.evidence);
+    result.value = Some(proof.low_s);
+    result.why = proof.to_string();
+    if proof.high_s.is_some_and(|high_s| high_s < bound) {
+        result.word = Word::Fail;
+    } else if !proof.dark.is_empty() {
+        result.value = None;
+        let why = proof.dark.iter().map(|count| {
+            let dark = analysis.coverage.of(*count).map_or(String::new(), in_words);
+            format!("{}: not observed; dark: {dark}", event_name(*count))
+        });
+        result.why = why.collect::<Vec<_>>().join("; ");
+    } else if proof.low_s >= bound {
+        result.word = Word::Pass;
+        result.why.clear();
+    }
+}
+
+/// Sources that were not looking for long enough, with how dark they were.
+fn in_words(covered: &Covered) -> String {
+    covered.dark().map(Half::in_words).collect::<Vec<_>>().join(", ")
 }
 
 /// The name of an event where one was not observed.

@@ -16,7 +16,7 @@ use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Seen, TargetFact, TargetWord};
 use crate::journal::Manifest;
 use crate::observe::engine::EngineSensor;
-use crate::plan::forecast::{self, Decidable, Sight};
+use crate::plan::forecast::{Decidable, Sight};
 use crate::plan::{Bounds, Fit};
 use crate::run::Script;
 use crate::run::arrive::Server;
@@ -123,7 +123,7 @@ fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
     warnings
 }
 
-/// Warnings, what differs from the recipe, and gates that no run of this kind can pass: better
+/// Warnings, what differs from the recipe, and gates that this run cannot pass: better
 /// told now than in the morning.
 fn tell_beforehand<W: Wire>(
     specs: &Specs,
@@ -139,18 +139,24 @@ fn tell_beforehand<W: Wire>(
         for seen in seen.iter().filter(|seen| seen.differs) {
             tell(&format!("note: {}", seen.words()));
         }
-        let sight = Sight { metrics: server.metrics.is_some(), ..environment.sight };
-        for gate in &specs.scenario.contract.gates {
-            if let Decidable::No(why) = forecast::of_the_run(gate.measure, Some(sight)) {
-                tell(&format!("note: `{}` cannot pass: {why}", gate.text));
-            }
-        }
+        undecidable(specs, Sight { metrics: server.metrics.is_some(), ..environment.sight });
     }
     if environment.is_ours {
         let rungs =
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
         let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
         tell(&format!("the server is ready: {rungs}; none of it is run time"));
+    }
+}
+
+/// Gates that no run of this kind and length can pass.
+fn undecidable(specs: &Specs, sight: Sight) {
+    for (gate, decidable) in
+        specs.forecast().gates(&specs.scenario.contract, &specs.plan, Some(sight))
+    {
+        if let Decidable::No(why) = decidable {
+            tell(&format!("note: `{}` cannot pass: {why}", gate.text));
+        }
     }
 }
 

@@ -49,8 +49,7 @@ impl Specs {
         let declared = |name: &str| recipe.as_ref().and_then(|recipe| recipe.whole(name));
         let bounds = Bounds { max_model_len: declared("max_model_len"), prefill_per_s: None };
         let plan = Plan::new(&scenario, options.inputs.seed, bounds)?;
-        let rates = profile.clone().map_or(Rates::Unknown, Rates::Profile);
-        let forecast = forecast(&plan, &rates, declared("max_num_seqs"));
+        let forecast = forecast_of(&plan, profile.as_ref(), recipe.as_ref());
         let (load_us, warmup_us) = lengths_us(&forecast, &plan);
         let ailments = ailments(&options.ailments)?;
         Ok(Specs {
@@ -64,6 +63,11 @@ impl Specs {
             load_us,
             warmup_us,
         })
+    }
+
+    /// What the plan amounts to on the machine of the profile, as far as it is fitted by now.
+    pub fn forecast(&self) -> Forecast {
+        forecast_of(&self.plan, self.profile.as_ref(), self.recipe.as_ref())
     }
 
     /// What the simulated server is made of, where there is one.
@@ -93,6 +97,11 @@ impl Specs {
 pub fn vacant(options: &DriveOptions) -> Result<(), Mistake> {
     let output = options.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
     journal::vacant(&output)
+}
+
+fn forecast_of(plan: &Plan, profile: Option<&Profile>, recipe: Option<&Recipe>) -> Forecast {
+    let rates = profile.cloned().map_or(Rates::Unknown, Rates::Profile);
+    forecast(plan, &rates, recipe.and_then(|recipe| recipe.whole("max_num_seqs")))
 }
 
 /// Seconds of load and of warm-up, in microseconds.

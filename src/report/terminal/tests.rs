@@ -1,18 +1,18 @@
 //! What the report of a story looks like.
 
 use super::*;
-use crate::analysis::analyse;
 use crate::analysis::story::{asked, gate};
-use crate::fact::{ClosedBecause, Fact, Load, Seen};
+use crate::analysis::{Asked, analyse};
+use crate::fact::{ClosedBecause, Ended, Fact, Load, Seen};
 use crate::incident::story::Story;
 use crate::report::json;
-use crate::spec::Contract;
+use crate::spec::{Contract, Limit};
 use crate::verdict::judge;
 
 fn written(asked: &Asked, story: &Story, options: Options) -> String {
     let analysis = analyse(asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
-    render(asked, &analysis, &verdict, options)
+    render(&Page::new(asked, &analysis, &verdict), options)
 }
 
 fn contract(names: &[(&str, f64)]) -> Contract {
@@ -162,7 +162,7 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
         let wide = Options { wide: true, ..Options::default() };
-        let json = json::render(&asked, &analysis, &verdict, false).unwrap();
+        let json = json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap();
         let mut progress = crate::report::Progress::new(asked.extent);
         story.entries.iter().for_each(|entry| progress.take(entry));
         assert_eq!(written(&asked, &story, wide).contains("SIMULATED"), simulated);
@@ -199,7 +199,8 @@ fn the_json_is_the_same_every_time_and_can_be_read() {
     let (asked, story) = worst();
     let json = || {
         let analysis = analyse(&asked, story.entries.iter());
-        json::render(&asked, &analysis, &judge(&asked.contract, &analysis), false).unwrap()
+        let verdict = judge(&asked.contract, &analysis);
+        json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap()
     };
     assert_eq!(json(), json());
     let value: serde_json::Value = serde_json::from_str(&json()).unwrap();
@@ -230,15 +231,8 @@ fn an_incident_names_its_cause_whole_before_what_shows_it() {
     );
     // Where there are many, each has a line, and its cause comes first there too.
     let analysis = analyse(&asked, story.entries.iter());
-    let told = incident_words(&analysis, &analysis.calendar.incidents[0], 60, 1);
+    let verdict = judge(&asked.contract, &analysis);
+    let page = Page::new(&asked, &analysis, &verdict);
+    let told = incident_lines(&page.incidents[0], 60, 1);
     assert!(told.len() == 1 && told[0].contains("likely the engine died"), "{told:?}");
-}
-
-#[test]
-fn a_line_of_a_log_is_told_without_its_logger() {
-    let line = "(EngineCore pid=7) ERROR 11-24 [core.py:1586] torch.OutOfMemoryError: CUDA";
-    assert_eq!(without_logger(line), "torch.OutOfMemoryError: CUDA");
-    for whole in ["killed by signal 9", "earlyoom[812]: sending SIGTERM", "a list [1] "] {
-        assert_eq!(without_logger(whole), whole);
-    }
 }

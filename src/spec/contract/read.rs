@@ -120,7 +120,7 @@ impl Reader<'_> {
     }
 
     fn select(&self, key: &str, field: &Field<'_>, select: &mut Select) -> Result<(), Mistake> {
-        if key != "phase" {
+        if key != "phase" || self.measure == Measure::Mtbf {
             self.only_on_the_run(field, "parts of the load")?;
         }
         match key {
@@ -167,6 +167,10 @@ impl Reader<'_> {
     ) -> Result<Gate, Mistake> {
         let raw = field.text()?;
         let wanted = way.unwrap_or_else(|| self.measure.better());
+        if self.measure == Measure::Mtbf && wanted == Better::Lower {
+            let what = format!("`{}` is a time to be reached, not to be kept under", self.name);
+            return Err(field.mistake(what).hint("at_least: 4h"));
+        }
         let limit = match raw.strip_suffix("of reference") {
             Some(share) => {
                 let share = self.of_reference(share, field)?;
@@ -210,7 +214,11 @@ impl Reader<'_> {
         let is_bare = text.parse::<f64>().is_ok();
         match self.measure.unit() {
             Unit::Seconds => match unit::duration(text) {
+                Ok(span) if self.measure == Measure::Mtbf && span.is_zero() => {
+                    wrong("a duration above 0, as 4h")
+                }
                 Ok(span) => Ok(span.as_secs_f64()),
+                Err(_) if self.measure == Measure::Mtbf => wrong("a duration, as 4h"),
                 Err(_) if is_bare => wrong(&format!("{text}s or {text}ms")),
                 Err(_) => wrong("a duration, as 2s or 60ms"),
             },

@@ -63,6 +63,14 @@ fn a_gate_on_a_rate_is_a_gate_on_an_open_load() {
 }
 
 #[test]
+fn a_time_between_failures_is_to_be_reached() {
+    let gates = gates("mtbf: 4h");
+    let [gate] = &gates[..] else { panic!("{gates:?}") };
+    assert_eq!((gate.measure, gate.limit), (Measure::Mtbf, Limit::AtLeast(14_400.0)));
+    assert_eq!(gate.text, "mtbf: 4h");
+}
+
+#[test]
 fn an_unknown_measure_is_told_with_its_place_and_the_nearest() {
     assert_eq!(
         mistake("crashes: 0\ntfft_p99: 2s"),
@@ -77,6 +85,13 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
         ("ttft_p95: 2%", "a duration"),
         ("errors: 0.1", "try: 0.1%"),
         ("errors: 200%", "a share"),
+        ("mtbf: 4", "a duration, as 4h"),
+        ("mtbf: 0s", "above 0"),
+        ("mtbf: { d0: 4h }", "the run as a whole"),
+        ("mtbf: [{ at_most: 4h }]", "try: at_least: 4h"),
+        ("mtbf: [{ phase: soak, at_least: 4h }]", "the run as a whole"),
+        ("mtbf: 95% of reference", "cannot be held against the reference"),
+        ("mtbf: [{ attain: 95%, at_least: 4h }]", "single requests"),
         ("crashes: 0%", "a whole number"),
         ("crashes: -1", "a whole number"),
         ("tokens_per_s: 15s", "plain number"),

@@ -1,30 +1,30 @@
 //! What was asked, and whether it held: the gates of one line of the contract
-//! together, the gravest first.
+//! together.
 
-use crate::report::layout::{amount, fold, percent};
+use crate::measure::Measure;
+use crate::report::layout::{amount, percent};
 use crate::verdict::{GateResult, Verdict, Word};
 
-/// Gates by word, the gravest first, those of one line of the contract together.
-pub fn gates(verdict: &Verdict, width: usize, lines_max: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut left = lines_max;
-    let words = [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
-    let groups: Vec<Vec<String>> = words
-        .into_iter()
-        .map(|(word, name)| gates_of(verdict, word, name))
-        .filter(|items| !items.is_empty())
-        .collect();
-    let count = groups.len();
-    for (index, items) in groups.into_iter().enumerate() {
-        // Each later group is sure of a line.
-        let folded = fold(&items, width, left.saturating_sub(count - index - 1).max(1));
-        left = left.saturating_sub(folded.len());
-        lines.extend(folded);
-    }
-    lines
+/// The gates that have one word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateWords {
+    /// The word.
+    pub word: Word,
+    /// A line of the contract each, with the word before it and why it did not pass after it.
+    pub items: Vec<String>,
 }
 
-fn gates_of(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
+/// Gates by word, the gravest first; a word that no gate has is left out.
+pub fn gates(verdict: &Verdict) -> Vec<GateWords> {
+    let words = [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
+    let gates = words
+        .into_iter()
+        .map(|(word, name)| GateWords { word, items: items(verdict, word, name) })
+        .filter(|gates| !gates.items.is_empty());
+    gates.collect()
+}
+
+fn items(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     let mut told: Vec<&str> = Vec::new();
     for gate in verdict.gates.iter().filter(|gate| gate.word == word) {
@@ -52,6 +52,7 @@ fn gates_of(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
 /// What follows a gate that did not pass.
 fn because(gate: &GateResult, same: usize) -> String {
     match (gate.word, gate.value) {
+        (Word::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
         (Word::Fail, Some(value)) if gate.attain.is_some() => format!(" ({})", percent(value)),
         (Word::Fail, Some(value)) if same < 2 => format!(" ({})", amount(gate.measure, value)),
         (Word::Inconclusive, _) => format!(" ({})", gate.why),

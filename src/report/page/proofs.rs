@@ -2,13 +2,31 @@
 
 use crate::analysis::{Analysis, Asked};
 use crate::fact::{Cell, Load};
-use crate::measure::Count;
 use crate::report::layout::counted;
-use crate::stats::poisson::{garwood, mtbf_without_failure};
-use crate::unit::{grouped, span};
+use crate::unit::grouped;
+use crate::verdict::Verdict;
+use crate::verdict::gate::event_name;
 
-/// Sources by how much of the run they saw.
-pub fn seen(analysis: &Analysis) -> Vec<String> {
+/// What a run proves, and what not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proofs {
+    /// Sources by how much of the run they saw: `100 %: requests, probes`.
+    pub seen: Vec<String>,
+    /// The mean time between failures; `None` where nothing is proved, or a crash could have come
+    /// unseen.
+    pub mtbf: Option<String>,
+    /// What the run does not prove, the first of it first.
+    pub not: String,
+}
+
+impl Proofs {
+    /// What a run proves.
+    pub fn of(asked: &Asked, analysis: &Analysis, verdict: &Verdict) -> Proofs {
+        Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
+    }
+}
+
+fn seen(analysis: &Analysis) -> Vec<String> {
     if !analysis.calendar.load_began_at_all() {
         return vec!["the start only".to_owned()];
     }
@@ -28,29 +46,16 @@ pub fn seen(analysis: &Analysis) -> Vec<String> {
     by_share.into_iter().map(item).collect()
 }
 
-/// What the time under load proves about the time between failures; empty where
-/// nothing does, or nobody was looking.
-pub fn proves(analysis: &Analysis) -> String {
-    let hours = analysis.calendar.load_us() as f64 / 3.6e9;
-    let incidents = analysis.calendar.incidents.iter();
-    let failures = incidents.filter(|incident| incident.is_failure()).count() as u64;
-    let load = span(hours * 3600.0);
-    let crashes = analysis.coverage.of(Count::Crashes);
-    if hours <= 0.0 || crashes.is_none_or(|covered| covered.dark().next().is_some()) {
-        return String::new();
+fn mtbf(verdict: &Verdict) -> Option<String> {
+    let proof = verdict.proof.as_ref().filter(|proof| !proof.is_blind())?;
+    let dark: Vec<&str> = proof.dark.iter().map(|count| event_name(*count)).collect();
+    if dark.is_empty() {
+        return Some(proof.to_string());
     }
-    if failures == 0 {
-        let bound = span(mtbf_without_failure(hours, 0.95) * 3600.0);
-        return format!("no failure in {load}: MTBF above {bound} (95 %)");
-    }
-    let (low, high) = garwood(failures, 0.95);
-    let hours_of = |mean: f64| span(hours / mean * 3600.0);
-    let failures = counted(failures, "failure", "failures");
-    format!("{failures} in {load}: MTBF between {} and {} (95 %)", hours_of(high), hours_of(low))
+    Some(format!("{proof}; not observed: {}", dark.join(", ")))
 }
 
-/// What the run does not prove, the first of it first.
-pub fn proves_not(asked: &Asked) -> String {
+fn not(asked: &Asked) -> String {
     let cells = &asked.cells;
     let streams = cells.iter().map(Cell::streams).max().unwrap_or(0);
     let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);

@@ -1,0 +1,146 @@
+//! The model of a report: what is to be told of a run, built once from analysis
+//! and verdict, as plain data. A layout (terminal, wide, JSON) decides widths,
+//! folds and units, and asks neither of them anything.
+
+mod cells;
+mod depths;
+mod gates;
+mod grid;
+mod incident;
+mod proofs;
+mod series;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub use series::tests::over_time;
+
+pub use cells::{CellNumbers, Numbers};
+pub use gates::GateWords;
+pub use grid::{Align, Datum, Grid, Heading};
+pub use incident::IncidentWords;
+pub use proofs::Proofs;
+pub use tables::{Tables, seqs};
+
+use crate::analysis::{Analysis, Asked, Coverage, OverTime, Tally};
+use crate::fact::Ended;
+use crate::measure::{Measure, Portion};
+use crate::spec::{Limit, Select};
+use crate::verdict::{Verdict, Word};
+
+use super::layout::{counted, percent, percent_short};
+
+/// Everything that a report tells, in the order of its sections.
+#[derive(Clone, Debug)]
+pub struct Page<'a> {
+    /// The name of the run, and how it is done again.
+    pub asked: &'a Asked,
+    /// The word, its reasons, gates and findings, as they were judged.
+    pub verdict: &'a Verdict,
+    /// Time under load, seconds.
+    pub load_s: f64,
+    /// Of a run with ailments: whether the contract noticed.
+    pub ailing: Option<String>,
+    /// Incidents, in order.
+    pub incidents: Vec<IncidentWords<'a>>,
+    /// The share of requests that ended badly, and how; `None` where none ended by itself.
+    pub errors: Option<String>,
+    /// Findings and warnings, a sentence each.
+    pub notes: Vec<String>,
+    /// Times and rates by depth.
+    pub depths: Grid,
+    /// Gates by word, the gravest first.
+    pub gates: Vec<GateWords>,
+    /// What the run proves, and what not.
+    pub proofs: Proofs,
+    /// Numbers of every cell, phases and classes apart.
+    pub cells: Vec<CellNumbers<'a>>,
+    /// How many of the judged requests ended how.
+    pub endings: Tally<Ended>,
+    /// Requests that were sent and of whose end nothing is known.
+    pub fate_unknown: u64,
+    /// The share of the run that each source was looking, and by kind of event.
+    pub coverage: &'a Coverage,
+    /// What was read over time, by lifetime in blocks.
+    pub over_time: &'a OverTime,
+    /// What of it found no place in the table of series, a sentence each.
+    pub series_left_out: Vec<String>,
+    /// The tables behind all this.
+    pub tables: Tables,
+}
+
+impl<'a> Page<'a> {
+    /// What is to be told of a run.
+    pub fn new(asked: &'a Asked, analysis: &'a Analysis, verdict: &'a Verdict) -> Page<'a> {
+        let cells: Vec<CellNumbers<'a>> = analysis.atoms.iter().map(CellNumbers::of).collect();
+        Page {
+            asked,
+            verdict,
+            load_s: analysis.calendar.load_us() as f64 / 1e6,
+            ailing: ailing(asked, verdict),
+            incidents: incident::all(&analysis.calendar),
+            errors: errors(analysis, verdict),
+            notes: notes(asked, verdict),
+            depths: depths::depths(analysis),
+            gates: gates::gates(verdict),
+            proofs: Proofs::of(asked, analysis, verdict),
+            tables: Tables::of(asked, analysis, verdict, &cells),
+            cells,
+            endings: analysis.endings(&Select::default()),
+            fate_unknown: analysis.fate_unknown,
+            coverage: &analysis.coverage,
+            over_time: &analysis.over_time,
+            series_left_out: series::left_out(&analysis.over_time),
+        }
+    }
+}
+
+/// Whether the contract noticed what was made to go wrong.
+fn ailing(asked: &Asked, verdict: &Verdict) -> Option<String> {
+    if asked.ailments.is_empty() {
+        return None;
+    }
+    let broken = verdict.gates.iter().filter(|gate| gate.word == Word::Fail).count();
+    let broken = match broken {
+        0 => "no gate broke".to_owned(),
+        n => counted(n as u64, "gate broke", "gates broke"),
+    };
+    Some(format!("{broken} under {}", asked.ailments.join(", ")))
+}
+
+/// The share of bad endings, the limit that it had, and how they ended, the most frequent first.
+fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
+    let all = Select::default();
+    let share = analysis.portion(Portion::Errors, &all);
+    let value = share.value()?;
+    let requests = counted(share.of, "request", "requests");
+    if share.part == 0 {
+        return Some(format!("none of {requests}"));
+    }
+    let endings = analysis.endings(&all);
+    let mut bad: Vec<(Ended, u64)> =
+        endings.into_iter().filter(|(ended, _)| ended.is_bad()).collect();
+    bad.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let limit = verdict.gates.iter().find_map(|gate| match (gate.measure, gate.limit) {
+        (Measure::Portion(Portion::Errors), Limit::AtMost(limit)) => Some(limit),
+        _ => None,
+    });
+    let limit = limit.map_or(String::new(), |limit| format!(", asked {}", percent_short(limit)));
+    let words: Vec<String> = bad.iter().map(|(ended, n)| ending_words(*ended, *n)).collect();
+    Some(format!("{}{limit}: {}, of {requests}", percent(value), words.join(", ")))
+}
+
+/// A number of endings in words: `3 error frames`, `1 truncated`.
+fn ending_words(ended: Ended, n: u64) -> String {
+    let word = ended.word().replace('_', " ");
+    match ended {
+        Ended::ErrorFrame | Ended::HttpError => counted(n, &word, &format!("{word}s")),
+        _ => counted(n, &word, &word),
+    }
+}
+
+fn notes(asked: &Asked, verdict: &Verdict) -> Vec<String> {
+    let findings = verdict.findings.iter().map(|finding| &finding.words);
+    findings.chain(&asked.warnings).cloned().collect()
+}

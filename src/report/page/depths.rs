@@ -1,0 +1,73 @@
+//! Times and rates by depth, phases taken together.
+
+use crate::analysis::Analysis;
+use crate::fact::{Ended, Load};
+use crate::measure::Quantity;
+use crate::spec::Select;
+
+use super::{Datum, Grid, Heading, Numbers};
+
+/// The rows of the table, each with its name. Concurrencies of a depth are pooled, `--wide` has
+/// them apart; where one of its loads is an open loop each has a row, since what an open loop
+/// takes is up to its rate. What has no cell has a row for each class, below the depths.
+fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
+    let mut selects = Vec::new();
+    for depth in analysis.planned_depths() {
+        let mut loads: Vec<Load> = Vec::new();
+        for cell in analysis.planned.iter().filter(|cell| cell.depth == depth) {
+            if !loads.contains(&cell.load) {
+                loads.push(cell.load);
+            }
+        }
+        let open = loads.iter().any(|load| matches!(load, Load::PerSecond(_)));
+        let of = |load| Select { depth: Some(depth), load, ..Select::default() };
+        if open {
+            selects.extend(loads.into_iter().map(|load| of(Some(load))));
+        } else {
+            selects.push(of(None));
+        }
+    }
+    let name = |select: &Select| {
+        let load = select.load.map_or(String::new(), |load| format!(" {load}"));
+        format!("d{}{load}", select.depth.unwrap_or(0))
+    };
+    let mut parts: Vec<(String, Select)> =
+        selects.into_iter().map(|select| (name(&select), select)).collect();
+    let every = Select::default();
+    let without = analysis.without_cell(&every).into_iter();
+    parts.extend(without.map(|group| (group.to_string(), every.within(group))));
+    parts.retain(|(_, select)| analysis.atoms_of(select).next().is_some());
+    parts
+}
+
+/// The table of depths.
+pub fn depths(analysis: &Analysis) -> Grid {
+    let parts = parts(analysis);
+    let apart = parts.iter().any(|(_, select)| select.load.is_some() || select.depth.is_none());
+    let headings = vec![
+        Heading::left(if apart { "cell" } else { "depth" }),
+        Heading::right("n"),
+        Heading::time("TTFT p50", Quantity::Ttft),
+        Heading::time("p95", Quantity::Ttft),
+        Heading::time("TPOT p50", Quantity::Tpot),
+        Heading::time("p95", Quantity::Tpot),
+        Heading::right("tok/s"),
+        Heading::right("bad"),
+    ];
+    let row = |(name, select): &(String, Select)| {
+        let of = |quantity| Numbers::of(&analysis.dist(quantity, select));
+        let (ttft, tpot) = (of(Quantity::Ttft), of(Quantity::Tpot));
+        vec![
+            Datum::Text(name.clone()),
+            // What the percentiles beside it were taken from.
+            Datum::Count(of(Quantity::E2e).n),
+            Datum::maybe(ttft.p50, Datum::Time),
+            Datum::maybe(ttft.p95, Datum::Time),
+            Datum::maybe(tpot.p50, Datum::Time),
+            Datum::maybe(tpot.p95, Datum::Time),
+            Datum::maybe(of(Quantity::TokensPerS).p50, Datum::PerSecond),
+            Datum::Count(analysis.count_ended(select, Ended::is_bad)),
+        ]
+    };
+    Grid { headings, rows: parts.iter().map(row).collect() }
+}

@@ -1,0 +1,113 @@
+//! An incident in words, part by part: a layout joins what there is room for.
+
+use crate::analysis::Calendar;
+use crate::incident::{Cause, Confidence, Incident, Kind};
+use crate::timeline::wall_text;
+use crate::unit::span;
+
+/// An incident, told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentWords<'a> {
+    /// The incident itself.
+    pub incident: &'a Incident,
+    /// In one word: `OOM`, `crash`, `drill`.
+    pub label: &'static str,
+    /// The time of day it began (UTC), where that is known; else the time into the segment.
+    pub when: String,
+    /// Why, as sure as it is.
+    pub cause: String,
+    /// The line that shows it; empty where the cause says it already.
+    pub shown: &'a str,
+    /// Requests that it met, and how deep; empty where it met none.
+    pub met: String,
+    /// How long until the first token of a whole answer, where it was away: `; back in 9 m 52 s`.
+    pub back: String,
+}
+
+/// The incidents of a run, told.
+pub fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
+    calendar.incidents.iter().map(|incident| told(calendar, incident)).collect()
+}
+
+fn told<'a>(calendar: &Calendar, incident: &'a Incident) -> IncidentWords<'a> {
+    let (cause, shown) = why(incident);
+    IncidentWords {
+        incident,
+        label: label(incident),
+        when: when(calendar, incident),
+        cause,
+        shown,
+        met: met(incident),
+        back: back(incident),
+    }
+}
+
+fn label(incident: &Incident) -> &'static str {
+    match (incident.cause, incident.kind()) {
+        (Cause::Own, _) => "drill",
+        (_, Kind::OutOfMemory) => "OOM",
+        (_, kind) => kind.word(),
+    }
+}
+
+/// The cause, and how it shows. One that is only guessed is told by what was seen.
+fn why(incident: &Incident) -> (String, &str) {
+    let words = without_logger(&incident.words);
+    match incident.confidence {
+        _ if incident.is_expected() => (words.to_owned(), ""),
+        Confidence::Certain => (incident.cause.plain().to_owned(), words),
+        Confidence::Likely => (format!("likely {}", incident.cause.plain()), words),
+        Confidence::Guess => (words.to_owned(), ""),
+    }
+}
+
+/// Bounds what a logger writes before a message: process, level, time, file and line.
+const LOGGER_CHARS_MAX: usize = 80;
+
+/// A line of a log without what its logger put before it: the rest has to fit.
+fn without_logger(words: &str) -> &str {
+    let end = words.find("] ").filter(|at| *at < LOGGER_CHARS_MAX);
+    let message = end.and_then(|at| words.get(at + 2..)).filter(|rest| !rest.is_empty());
+    message.unwrap_or(words)
+}
+
+fn met(incident: &Incident) -> String {
+    match (incident.in_flight, incident.depth) {
+        (1.., Some(depth)) => format!("{} in flight at d{depth}", incident.in_flight),
+        _ => String::new(),
+    }
+}
+
+fn when(calendar: &Calendar, incident: &Incident) -> String {
+    let mut spans = calendar.segments.iter();
+    let of = spans.find(|span| span.segment == incident.segment);
+    of.and_then(|span| span.opened.as_ref()).map_or_else(
+        || span(incident.from.seconds()),
+        |opened| wall_text(opened.wall_us + incident.from.0).get(11..19).unwrap_or("").to_owned(),
+    )
+}
+
+fn back(incident: &Incident) -> String {
+    match incident.until {
+        Some(until) if incident.is_away() => {
+            let back = incident.recovery.first_token.unwrap_or(until).max(until);
+            format!("; back in {}", span(back.since(incident.from) as f64 / 1e6))
+        }
+        None if incident.is_away() => "; not back".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_log_is_told_without_its_logger() {
+        let line = "(EngineCore pid=7) ERROR 11-24 [core.py:1586] torch.OutOfMemoryError: CUDA";
+        assert_eq!(without_logger(line), "torch.OutOfMemoryError: CUDA");
+        for whole in ["killed by signal 9", "earlyoom[812]: sending SIGTERM", "a list [1] "] {
+            assert_eq!(without_logger(whole), whole);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The tables behind a report: identity, cells, endings, gates, findings, words
+//! of errors, coverage.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::{Analysis, Asked, Coverage, Notes};
+use crate::fact::Seq;
+use crate::measure::{Measure, Quantity};
+use crate::report::layout::amount;
+use crate::spec::Limit;
+use crate::unit::{grouped, span};
+use crate::verdict::{GateResult, Verdict};
+
+use super::{CellNumbers, Datum, Grid, Heading, Numbers, series};
+
+/// The tables of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tables {
+    /// Names, addresses and the command.
+    pub run: Grid,
+    /// Times and rates of every cell.
+    pub cells: Grid,
+    /// How the requests of every cell ended, and the checks that fired.
+    pub endings: Grid,
+    /// Every gate, with its value, its bound and its evidence.
+    pub gates: Grid,
+    /// Reasons, findings and warnings.
+    pub findings: Grid,
+    /// What failed requests said.
+    pub errors: Grid,
+    /// For how much of the run each source was looking.
+    pub coverage: Grid,
+    /// What was read over time, a lifetime of a series each.
+    pub series: Grid,
+}
+
+impl Tables {
+    /// The tables of a run.
+    pub fn of(
+        asked: &Asked,
+        analysis: &Analysis,
+        verdict: &Verdict,
+        cells: &[CellNumbers<'_>],
+    ) -> Tables {
+        Tables {
+            run: run(asked, analysis),
+            cells: numbers(cells),
+            endings: endings(cells),
+            gates: Grid::plain(7, verdict.gates.iter().map(gate).collect()),
+            findings: findings(asked, verdict),
+            errors: errors(&analysis.notes),
+            coverage: coverage(&analysis.coverage, &analysis.notes),
+            series: series::grid(&analysis.over_time),
+        }
+    }
+}
+
+fn run(asked: &Asked, analysis: &Analysis) -> Grid {
+    let lifetimes = analysis.calendar.lifetimes();
+    let longest = lifetimes.iter().map(|life| life.until.since(life.from)).max();
+    let lifetimes = longest.map_or(String::new(), |longest_us| {
+        let longest = span(longest_us as f64 / 1e6);
+        format!("{} of the server, the longest {longest}", lifetimes.len())
+    });
+    let rows = [
+        ("longhaul", asked.version.clone()),
+        ("recipe", asked.recipe.clone()),
+        ("scenario", asked.scenario.clone()),
+        ("model", asked.model.clone()),
+        ("container", asked.container.clone().unwrap_or_default()),
+        ("endpoint", asked.endpoint.clone()),
+        ("ailments", asked.ailments.join(", ")),
+        ("seed", asked.seed.to_string()),
+        ("folder", asked.folder.clone()),
+        ("again", asked.again.clone()),
+        ("lifetimes", lifetimes),
+    ];
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let rows = rows.map(|(name, value)| vec![Datum::text(name), Datum::Text(value)]);
+    Grid::plain(2, rows.collect())
+}
+
+/// Phase, cell and class, at the start of a row.
+fn place(cell: &CellNumbers<'_>) -> Vec<Datum> {
+    let class = cell.group.class.word();
+    vec![Datum::text(cell.phase.word()), Datum::Text(cell.group.cell_word()), Datum::text(class)]
+}
+
+fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
+    let mut headings = ["phase", "cell", "class"].map(Heading::left).to_vec();
+    headings.push(Heading::right("n"));
+    let percentiles =
+        [(Quantity::Ttft, "TTFT p50"), (Quantity::Tpot, "TPOT p50"), (Quantity::E2e, "E2E p50")];
+    for (quantity, median) in percentiles {
+        headings.extend([median, "p95", "p99"].map(|words| Heading::time(words, quantity)));
+    }
+    headings.extend(["tok/s", "prefill/s", "cached"].map(Heading::right));
+    let open = cells.iter().any(CellNumbers::is_open);
+    if open {
+        let late = |words| Heading::time(words, Quantity::Lateness);
+        headings.extend(["late p50", "p95", "max"].map(late));
+    }
+    let row = |cell: &CellNumbers<'_>| {
+        let of = |quantity, of| cell.value(quantity, of);
+        let mut row = place(cell);
+        row.push(Datum::Count(cell.good));
+        for (quantity, _) in percentiles {
+            let statistics: [fn(&Numbers) -> Option<f64>; 3] =
+                [|of| of.p50, |of| of.p95, |of| of.p99];
+            row.extend(statistics.map(|it| Datum::maybe(of(quantity, it), Datum::Time)));
+        }
+        row.push(Datum::maybe(of(Quantity::TokensPerS, |of| of.p50), Datum::PerSecond));
+        row.push(Datum::maybe(of(Quantity::PrefillPerS, |of| of.p50), Datum::PerSecond));
+        row.push(Datum::maybe(cell.cached_share, Datum::Share));
+        if open {
+            // In a closed loop everything is due at once.
+            let late: [fn(&Numbers) -> Option<f64>; 3] = [|of| of.p50, |of| of.p95, |of| of.max];
+            let late = late.map(|it| of(Quantity::Lateness, it).filter(|_| cell.is_open()));
+            row.extend(late.map(|it| Datum::maybe(it, Datum::Time)));
+        }
+        row
+    };
+    Grid { headings, rows: cells.iter().map(row).collect() }
+}
+
+fn endings(cells: &[CellNumbers<'_>]) -> Grid {
+    let row = |cell: &CellNumbers<'_>| {
+        let mut parts: Vec<(&str, u64)> =
+            cell.endings.iter().map(|(ended, n)| (ended.word(), *n)).collect();
+        parts.extend([("met an outage", cell.in_outage), ("off depth", cell.off_depth)]);
+        parts.extend(cell.checks.iter().map(|(check, n)| (check.as_str(), *n)));
+        parts.retain(|(_, n)| *n > 0);
+        let words: Vec<String> = parts.iter().map(|(word, n)| format!("{word} {n}")).collect();
+        let mut row = place(cell);
+        row.push(Datum::Text(words.join(", ")));
+        row
+    };
+    Grid::plain(4, cells.iter().map(row).collect())
+}
+
+fn gate(gate: &GateResult) -> Vec<Datum> {
+    let value = match gate.value {
+        Some(share) if gate.attain.is_some() => Datum::Share(share),
+        Some(value) => Datum::Of(gate.measure, value),
+        None => Datum::Nothing,
+    };
+    let bound = match (gate.bound, gate.limit) {
+        (Some(bound), Limit::AtMost(_) | Limit::AtMostOfReference(_)) => {
+            format!("≤ {}", amount(gate.measure, bound))
+        }
+        (Some(bound), _) => format!("≥ {}", amount(gate.measure, bound)),
+        (None, _) => String::new(),
+    };
+    let n = match gate.measure {
+        Measure::Count(_) | Measure::Mtbf => String::new(),
+        Measure::Of(..) | Measure::Portion(_) => format!("n={}", gate.n),
+    };
+    vec![
+        Datum::Judged(gate.word),
+        Datum::text(gate.text.as_str()),
+        Datum::Text(gate.select.depth.map_or(String::new(), |depth| format!("d{depth}"))),
+        value,
+        Datum::Text(bound),
+        Datum::Text(n),
+        Datum::Text(format!("{}{}", gate.why, seqs(&gate.evidence))),
+    ]
+}
+
+/// Entries as evidence: ` [#4 #7]`; empty without any.
+pub fn seqs(evidence: &[Seq]) -> String {
+    let seqs: Vec<String> = evidence.iter().map(|seq| format!("#{seq}")).collect();
+    if seqs.is_empty() { String::new() } else { format!(" [{}]", seqs.join(" ")) }
+}
+
+fn findings(asked: &Asked, verdict: &Verdict) -> Grid {
+    let findings = verdict.findings.iter();
+    let findings = findings.map(|it| format!("{}{}", it.words, seqs(&it.evidence)));
+    let sentences = verdict.reasons.iter().cloned().chain(findings);
+    let sentences = sentences.chain(asked.warnings.iter().cloned());
+    Grid::plain(1, sentences.map(|words| vec![Datum::Text(words)]).collect())
+}
+
+fn errors(notes: &Notes) -> Grid {
+    let row = |word: &str, n: u64, words: String| {
+        let times = format!("{} times", grouped(n as f64));
+        vec![Datum::text(word), Datum::Text(times), Datum::Text(words)]
+    };
+    let mut rows: Vec<Vec<Datum>> = Vec::new();
+    for of in &notes.words {
+        rows.push(row(of.ended.word(), of.n, format!("{}{}", of.words, seqs(&[of.first]))));
+    }
+    if notes.words_left_out > 0 {
+        rows.push(row("other", notes.words_left_out, String::new()));
+    }
+    Grid::plain(3, rows)
+}
+
+fn coverage(coverage: &Coverage, notes: &Notes) -> Grid {
+    let whole = |share: f64| format!("{} %", (share * 100.0).floor());
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for half in &coverage.sources {
+        rows.push([half.name.to_owned(), whole(half.share), half.why.clone()]);
+    }
+    for covered in &coverage.counts {
+        let halves: Vec<&str> = covered.halves.iter().map(|half| half.name).collect();
+        let name = Measure::Count(covered.count).to_string();
+        rows.push([name, whole(covered.share()), format!("needs {}", halves.join(" and "))]);
+    }
+    let missed = notes.missed.iter();
+    let missed: BTreeMap<String, &(u64, String)> =
+        missed.map(|((source, what), how)| (format!("{} {what}", source.word()), how)).collect();
+    for (name, (times, why)) in missed {
+        rows.push([name, format!("missed {times} times"), why.clone()]);
+    }
+    Grid::plain(3, rows.into_iter().map(|row| row.map(Datum::Text).to_vec()).collect())
+}

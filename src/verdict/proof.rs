@@ -1,0 +1,209 @@
+//! The mean time between failures: what the time under load proves about it.
+
+use crate::analysis::Analysis;
+use crate::fact::Seq;
+use crate::measure::{Count, MTBF_CONFIDENCE};
+use crate::stats::poisson::mean_time_between;
+use crate::unit::{grouped, span};
+
+/// Bounds the evidence of the failures.
+const EVIDENCE_MAX: usize = 8;
+
+/// The failures of a run, and the interval of the mean time between them at 95 % confidence.
+/// The formula is that of [`mean_time_between`] (Garwood 1936, chi-square): two-sided with
+/// failures, the lower bound alone without. It takes failures to come at a constant rate,
+/// independently of each other, which a leak does not do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    /// Incidents that were a crash, an OOM, a hang or an outage that nobody ordered, each once.
+    pub failures: u64,
+    /// Time under load, seconds: judged phases without outages.
+    pub load_s: f64,
+    /// The lower bound, seconds. It holds for failures of kinds that are not in `dark`.
+    pub low_s: f64,
+    /// The upper bound, seconds; `None` without a failure.
+    pub high_s: Option<f64>,
+    /// Kinds of failures that could have come unseen: their sources were not looking for long
+    /// enough.
+    pub dark: Vec<Count>,
+    /// The first sign of the first failures.
+    pub evidence: Vec<Seq>,
+}
+
+impl Proof {
+    /// What a run proves; `None` without time under load.
+    pub fn of(analysis: &Analysis) -> Option<Proof> {
+        let load_s = analysis.calendar.load_us() as f64 / 1e6;
+        if load_s <= 0.0 {
+            return None;
+        }
+        let incidents = analysis.calendar.incidents.iter();
+        let failures: Vec<_> = incidents.filter(|incident| incident.is_failure()).collect();
+        let (low_s, high_s) = mean_time_between(failures.len() as u64, load_s, MTBF_CONFIDENCE);
+        // The last digits of a quantile are the machine's own.
+        let micros = |seconds: f64| (seconds * 1e6).round() / 1e6;
+        let is_dark = |count: &Count| {
+            let covered = analysis.coverage.of(*count);
+            covered.is_none_or(|covered| covered.dark().next().is_some())
+        };
+        let firsts = failures.iter().filter_map(|incident| incident.evidence.first().copied());
+        Some(Proof {
+            failures: failures.len() as u64,
+            load_s,
+            low_s: micros(low_s),
+            high_s: high_s.map(micros),
+            dark: Count::FAILURES.into_iter().filter(is_dark).collect(),
+            evidence: firsts.take(EVIDENCE_MAX).collect(),
+        })
+    }
+
+    /// Whether a crash could have come unseen: then the time without one proves nothing.
+    pub fn is_blind(&self) -> bool {
+        self.dark.contains(&Count::Crashes)
+    }
+}
+
+impl std::fmt::Display for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (load, low) = (span(self.load_s), span(self.low_s));
+        match (self.failures, self.high_s) {
+            (1, Some(high)) => {
+                write!(f, "1 failure in {load}: MTBF between {low} and {}", span(high))
+            }
+            (n, Some(high)) => {
+                let n = grouped(n as f64);
+                write!(f, "{n} failures in {load}: MTBF between {low} and {}", span(high))
+            }
+            (_, None) => write!(f, "no failure in {load}: MTBF above {low}"),
+        }?;
+        write!(f, " ({:.0} %)", MTBF_CONFIDENCE * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::analyse;
+    use crate::analysis::story::{asked, gate};
+    use crate::fact::{Action, ClosedBecause, Ended, Fact, Source, TargetFact, TargetWord};
+    use crate::incident::story::Story;
+    use crate::series::{ENGINE_STEPS, LOG_LINES, OOM_KILLS};
+    use crate::spec::{Contract, Limit};
+    use crate::verdict::{GateResult, Verdict, Word, judge};
+
+    fn judged(story: &Story, mtbf_s: f64) -> Verdict {
+        let analysis = analyse(&asked(&[0]), story.entries.iter());
+        let gates = vec![gate("mtbf", Limit::AtLeast(mtbf_s))];
+        judge(&Contract { gates }, &analysis)
+    }
+
+    fn result(story: &Story, mtbf_s: f64) -> GateResult {
+        judged(story, mtbf_s).gates.remove(0)
+    }
+
+    /// Whole answers from second 10 to 310, and everybody who could see a failure looking.
+    fn watched() -> Story {
+        let mut story = Story::soaking();
+        for second in (0..=310).step_by(10) {
+            let second = f64::from(second);
+            look(&mut story, second);
+            if (10.0..300.0).contains(&second) {
+                story.good(second, 0);
+            }
+        }
+        story
+    }
+
+    fn look(story: &mut Story, second: f64) {
+        story.up(second, true).reading(second, Source::Engine, ENGINE_STEPS.name, second);
+        story.reading(second, Source::Process, LOG_LINES, 1.0);
+        story.reading(second, Source::Kernel, OOM_KILLS.name, 0.0);
+    }
+
+    fn closed(mut story: Story) -> Story {
+        story.closed(310.0, ClosedBecause::Done);
+        story
+    }
+
+    #[test]
+    fn five_minutes_without_a_failure_show_a_third_of_that_and_no_upper_bound() {
+        let story = closed(watched());
+        let proof = judged(&story, 60.0).proof.unwrap();
+        assert_eq!((proof.failures, proof.high_s, proof.dark.len()), (0, None, 0));
+        assert!((proof.low_s - 300.0 / 2.995_732).abs() < 1e-3, "{proof:?}");
+        assert_eq!(proof.to_string(), "no failure in 5 m 00 s: MTBF above 1 m 40 s (95 %)");
+        assert_eq!(result(&story, 100.0).word, Word::Pass);
+        let short = result(&story, 101.0);
+        assert_eq!((short.word, short.value), (Word::Inconclusive, Some(proof.low_s)));
+        assert_eq!(short.why, proof.to_string());
+    }
+
+    #[test]
+    fn a_failure_fails_only_what_lies_above_the_upper_bound() {
+        let mut story = watched();
+        story.bad(310.0, 0, Ended::Refused, "refused").up(311.0, false).up(331.0, true);
+        story.good(332.0, 0);
+        look(&mut story, 340.0);
+        look(&mut story, 350.0);
+        story.closed(350.0, ClosedBecause::Done);
+        let proof = judged(&story, 60.0).proof.unwrap();
+        let high = proof.high_s.unwrap();
+        assert_eq!(proof.failures, 1);
+        assert!((proof.load_s / proof.low_s - 5.5716).abs() < 1e-4, "{proof:?}");
+        assert!((proof.load_s / high - 0.0253).abs() < 1e-4, "{proof:?}");
+        assert_eq!(result(&story, proof.low_s).word, Word::Pass);
+        assert_eq!(result(&story, proof.low_s + 1.0).word, Word::Inconclusive);
+        assert_eq!(result(&story, high).word, Word::Inconclusive);
+        let broken = result(&story, high + 1.0);
+        assert_eq!((broken.word, &broken.why), (Word::Fail, &proof.to_string()));
+        assert_eq!(broken.evidence, proof.evidence);
+    }
+
+    #[test]
+    fn hours_in_which_nobody_could_see_a_failure_pass_nothing_and_break_all_the_same() {
+        let mut story = Story::soaking();
+        story.goods(10.0, 60, 0);
+        let unseen = closed_at(&story, 130.0);
+        let gate = result(&unseen, 1.0);
+        assert_eq!((gate.word, gate.value), (Word::Inconclusive, None));
+        assert!(gate.why.contains("OOM: not observed; dark: server log"), "{}", gate.why);
+        assert!(gate.why.contains("hang: not observed"), "{}", gate.why);
+        story.bad(131.0, 0, Ended::Refused, "refused").up(132.0, false).up(140.0, true);
+        let broken = closed_at(&story, 150.0);
+        assert_eq!(result(&broken, 1e6).word, Word::Fail);
+    }
+
+    fn closed_at(story: &Story, second: f64) -> Story {
+        let mut story = story.clone();
+        story.closed(second, ClosedBecause::Done);
+        story
+    }
+
+    #[test]
+    fn what_was_ordered_is_no_failure_and_a_network_that_broke_is_one() {
+        let failures = |facts: Vec<Fact>, ended: Ended| {
+            let mut story = watched();
+            for fact in facts {
+                story.push(311.0, fact);
+            }
+            story.bad(311.5, 0, ended, "gone").up(312.0, false).up(313.0, false);
+            story.up(322.0, true).good(323.0, 0);
+            judged(&closed_at(&story, 340.0), 1.0).proof.unwrap().failures
+        };
+        let order = Action { id: 1, what: "restart".to_owned(), note: "drill".to_owned() };
+        let ended = TargetFact::new(TargetWord::Exited, "as asked");
+        let ended = TargetFact { action: Some(1), ..ended };
+        assert_eq!(failures(vec![Fact::Action(order), Fact::Target(ended)], Ended::Refused), 0);
+        let died = TargetFact::new(TargetWord::Exited, "killed by signal 9");
+        assert_eq!(failures(vec![Fact::Target(died)], Ended::Refused), 1);
+        assert_eq!(failures(Vec::new(), Ended::Unreachable), 1);
+    }
+
+    #[test]
+    fn without_time_under_load_nothing_is_proved() {
+        let mut story = Story::new();
+        story.opened().closed(3.0, ClosedBecause::NeverAnswered);
+        assert_eq!(judged(&story, 1.0).proof, None);
+        let gate = result(&story, 1.0);
+        assert_eq!((gate.word, &*gate.why), (Word::Inconclusive, "no time under load was judged"));
+    }
+}
