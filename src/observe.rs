@@ -13,4 +13,5 @@ mod root;
 #[cfg(test)]
 mod scratch;
 mod stat;
+mod thread;
 mod tree;

@@ -8,9 +8,9 @@ mod look;
 pub use contained::Contained;
 pub use look::{Look, Sample};
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
@@ -132,20 +132,23 @@ pub trait Target {
     fn order(&mut self, order: TargetOrder, action: u64);
 }
 
+/// No process has this number.
+const NO_PROCESS: u32 = 0;
+
 /// Where the server's main process is, as far as somebody on this machine knows: written by
 /// who starts or watches it, read by sensors that look at processes and cgroups.
 #[derive(Clone, Debug, Default)]
-pub struct Whereabouts(Rc<Cell<Option<u32>>>);
+pub struct Whereabouts(Arc<AtomicU32>);
 
 impl Whereabouts {
     /// Its process id now.
     pub fn pid(&self) -> Option<u32> {
-        self.0.get()
+        Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != NO_PROCESS)
     }
 
     /// It is there now, or nowhere.
     pub fn moved(&self, pid: Option<u32>) {
-        self.0.set(pid);
+        self.0.store(pid.unwrap_or(NO_PROCESS), Ordering::Relaxed);
     }
 }
 

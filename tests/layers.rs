@@ -74,7 +74,7 @@ const OUTSIDE: [(&str, &[&str]); 14] = [
     ),
     ("std::fs", &["journal", "command", "http", "observe", "target", "serve"]),
     ("std::net", &["http", "serve", "command", "target", "observe"]),
-    ("std::thread", &["journal", "serve", "command"]),
+    ("std::thread", &["journal", "serve", "command", "observe"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,12 +1,13 @@
-//! What looks at the server's box from the box itself. Each reads a few small
-//! files that the kernel writes from memory, so a look neither waits nor needs a
-//! thread. Registered here, a line each.
+//! What looks at the server's box from the box itself. Each reads a few small files that the
+//! kernel writes from memory, which may block all the same: each has a thread of its own.
+//! Registered here, a line each.
 
 use super::cgroup::Cgroup;
 use super::host::Host;
 use super::kernel::OomKills;
 use super::kmsg::KernelLog;
 use super::root::Root;
+use super::thread::Threaded;
 use super::tree::Tree;
 use crate::fact::Source;
 use crate::timeline::Timeline;
@@ -16,8 +17,8 @@ use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
 /// How often it is said that there is nothing to look at: once a minute.
 const ELSEWHERE_US: u64 = 60_000_000;
 
-/// Reads something of this machine, at once.
-pub trait Reader {
+/// Reads something of this machine, on a thread of its own.
+pub trait Reader: Send {
     /// Whose readings these are.
     fn source(&self) -> Source;
 
@@ -46,40 +47,13 @@ pub fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dy
         readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
         readers.push(Box::new(Tree::new(root(), whereabouts.clone())));
     }
-    readers.into_iter().map(|reader| sensor(timeline, reader)).collect()
+    let sensor = |reader| Box::new(Threaded::start(reader, timeline)) as Box<dyn Sensor>;
+    readers.into_iter().map(sensor).collect()
 }
 
 /// A sensor that says why there is nothing to look at: the server is at `host`, not here.
-pub fn elsewhere(timeline: Timeline, host: &str) -> Vec<Box<dyn Sensor>> {
-    vec![sensor(timeline, Box::new(Elsewhere { host: host.to_owned() }))]
-}
-
-fn sensor(timeline: Timeline, reader: Box<dyn Reader>) -> Box<dyn Sensor> {
-    Box::new(Nearby { reader, timeline })
-}
-
-/// A reader, asked by the clock of the run.
-struct Nearby {
-    reader: Box<dyn Reader>,
-    timeline: Timeline,
-}
-
-impl Sensor for Nearby {
-    fn source(&self) -> Source {
-        self.reader.source()
-    }
-
-    fn what(&self) -> &'static str {
-        self.reader.what()
-    }
-
-    fn cadence_us(&self) -> u64 {
-        self.reader.cadence_us()
-    }
-
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
-        Box::pin(std::future::ready(self.reader.read(self.timeline.now())))
-    }
+pub fn elsewhere(host: &str) -> Vec<Box<dyn Sensor>> {
+    vec![Box::new(Elsewhere { host: host.to_owned() })]
 }
 
 /// The kernel of a server that is on another machine.
@@ -87,7 +61,7 @@ struct Elsewhere {
     host: String,
 }
 
-impl Reader for Elsewhere {
+impl Sensor for Elsewhere {
     fn source(&self) -> Source {
         Source::Kernel
     }
@@ -100,18 +74,20 @@ impl Reader for Elsewhere {
         ELSEWHERE_US
     }
 
-    fn read(&mut self, _: At) -> Result<Look, String> {
-        Err(format!("is on another machine: {}", self.host))
+    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+        let why = format!("is on another machine: {}", self.host);
+        Box::pin(std::future::ready(Err(why)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series;
 
     #[tokio::test]
     async fn a_server_elsewhere_is_a_miss_of_the_kernel_that_names_the_host() {
-        let mut sensors = elsewhere(Timeline::start(), "spark");
+        let mut sensors = elsewhere("spark");
         assert_eq!((sensors.len(), sensors[0].source()), (1, Source::Kernel));
         assert_eq!(sensors[0].look().await, Err("is on another machine: spark".to_owned()));
     }
@@ -126,5 +102,21 @@ mod tests {
         assert_eq!(sources(None), own);
         let all = [&own[..], &[Source::Container, Source::Process]].concat();
         assert_eq!(sources(Some(&Whereabouts::default())), all);
+    }
+
+    #[tokio::test]
+    async fn what_is_read_of_this_machine_stands_in_the_table_of_series() {
+        let whereabouts = Whereabouts::default();
+        whereabouts.moved(Some(std::process::id()));
+        let mut read = 0;
+        for mut sensor in here(Timeline::start(), Some(&whereabouts)) {
+            // What this machine does not let anybody read has no series here.
+            for sample in sensor.look().await.unwrap_or_default().samples {
+                let series = series::of(sensor.source(), &sample.name);
+                assert!(series.is_some_and(|of| of.name == sample.name), "{sample:?}");
+                read += 1;
+            }
+        }
+        assert!(read >= 8, "memory and processes are read everywhere: {read}");
     }
 }

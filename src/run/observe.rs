@@ -117,7 +117,7 @@ impl Watching {
 
     /// Takes what was seen; true if something of it may be a sign of death.
     async fn take(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
-        self.seen = now;
+        self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
         }
@@ -125,7 +125,7 @@ impl Watching {
         if self.is_fine(now) {
             self.ring.clear();
         } else if self.sensor.cadence_us() <= SECOND_US {
-            self.ring.take(now, &look.samples, (due, self.due));
+            self.ring.take(self.seen, &look.samples, (due, self.due));
         }
         Ok(self.fold.take(look.samples))
     }

@@ -35,10 +35,12 @@ pub struct Look {
     pub samples: Vec<Sample>,
     /// Lines of a log that mean something.
     pub said: Vec<(At, Said)>,
+    /// When it was seen, where that was before it was told.
+    pub at: Option<At>,
 }
 
 impl From<Vec<Sample>> for Look {
     fn from(samples: Vec<Sample>) -> Look {
-        Look { samples, said: Vec::new() }
+        Look { samples, ..Look::default() }
     }
 }

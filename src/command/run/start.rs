@@ -106,7 +106,7 @@ fn sensors(
                 let whereabouts = Some(&whereabouts).filter(|known| known.pid().is_some());
                 nearby::here(timeline, whereabouts)
             }
-            Ok(address) => nearby::elsewhere(timeline, address.host()),
+            Ok(address) => nearby::elsewhere(address.host()),
             Err(_) => Vec::new(),
         }
     })

@@ -76,7 +76,8 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
     let rows = |start: &str| text.lines().filter(|line| line.trim().starts_with(start)).count();
     assert_eq!((rows("chat follow "), rows("soak    chat ")), (1, 2), "{text}");
     let analysis = analyse(&asked, story.entries.iter());
-    let text = json::render(&asked, &analysis, &judge(&asked.contract, &analysis), false).unwrap();
+    let verdict = judge(&asked.contract, &analysis);
+    let text = json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let of_chat = |row: &&serde_json::Value| row["workload"] == "chat";
     let cells: Vec<_> = value["cells"].as_array().unwrap().iter().filter(of_chat).collect();
