@@ -9,6 +9,7 @@ pub mod cell;
 pub mod event;
 pub mod request;
 pub mod row;
+pub mod text;
 
 pub use ability::Abilities;
 pub use cell::{Cell, Load};
