@@ -22,6 +22,7 @@ use crate::command::run::RunOptions;
 use crate::command::{self, Format};
 use crate::exit::Exit;
 use crate::http::reference::Reach;
+use crate::secret::Secrets;
 use crate::unit;
 
 /// Can you leave it running? A soak-test harness for local LLM servers.
@@ -276,6 +277,8 @@ struct SimArgs {
 
 /// The whole program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    command::hide(&secrets(&arguments));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(told) => return command::told(&told.to_string(), told.use_stderr()),
@@ -293,6 +296,47 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Recipe(args) => args.done(),
         Verb::List => command::list::list(),
     }
+}
+
+/// What of a command line must not be told: a mistake in it may echo it before it is read.
+fn secrets(arguments: &[OsString]) -> Secrets {
+    let mut secrets = Secrets::default();
+    let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned()).peekable();
+    while let Some(word) = words.next() {
+        if word.contains("://") {
+            secrets.add_address(&word);
+        }
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        let takes = matches!(flag.as_str(), "--header" | "--api-key-env" | "--endpoint");
+        let Some(value) = value.or_else(|| words.next_if(|_| takes)).filter(|_| takes) else {
+            continue;
+        };
+        match flag.as_str() {
+            "--header" => {
+                secrets.add_header(&value);
+                // Without quotes, a shell makes several words of it.
+                while value.ends_with(':') && words.peek().is_some_and(|it| !it.starts_with('-')) {
+                    secrets.add_header(&words.next().unwrap_or_default());
+                }
+            }
+            "--endpoint" => secrets.add_address(&value),
+            _ => match std::env::var(&value) {
+                Ok(key) => secrets.add_key(&key),
+                Err(_) if is_name(&value) => {}
+                // The key itself, where the name of its variable belongs.
+                Err(_) => secrets.add_key(&value),
+            },
+        }
+    }
+    secrets
+}
+
+/// Whether a text may be the name of a variable.
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 impl From<ReachArgs> for Reach {

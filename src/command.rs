@@ -14,13 +14,33 @@ pub mod sim;
 pub mod sweep;
 
 use std::io::{IsTerminal, Write};
+use std::sync::{PoisonError, RwLock};
 
 pub use inputs::Inputs;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Mistake;
+use crate::escape::plain;
 use crate::exit::Exit;
+use crate::secret::Secrets;
+
+/// What is told to nobody. Everything that a terminal gets passes the functions below.
+static HIDDEN: RwLock<Option<Secrets>> = RwLock::new(None);
+
+/// Keeps secrets from being told, from now on.
+pub fn hide(secrets: &Secrets) {
+    let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
+    hidden.get_or_insert_default().add_all(secrets);
+}
+
+fn clean(text: &str) -> String {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    match &*hidden {
+        Some(secrets) => secrets.remove_from(text).into_owned(),
+        None => text.to_owned(),
+    }
+}
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +57,7 @@ pub enum Format {
 /// Results go to stdout. A reader that went away is no failure of ours; a full disk is told.
 pub fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    if let Err(why) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    if let Err(why) = out.write_all(clean(text).as_bytes()).and_then(|()| out.flush())
         && why.kind() != std::io::ErrorKind::BrokenPipe
     {
         tell(&format!("error: nothing could be written to stdout: {why}"));
@@ -53,13 +73,35 @@ pub fn finish(text: &str, exit: Exit) -> Exit {
 
 /// Progress, warnings and mistakes go to stderr.
 pub fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(&clean(text)));
+}
+
+/// One line in place of the last, on a terminal. One that went away is no reason to end a soak.
+pub fn tell_over(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "\r\u{1b}[2K{}", plain(&clean(line)));
+    let _ = err.flush();
+}
+
+/// What `--verbose` shows, on its way to stderr.
+struct Verbose;
+
+impl Write for Verbose {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().lock().write_all(clean(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
 }
 
 /// Help and version, or a mistake on the command line.
 pub fn told(text: &str, mistake: bool) -> Exit {
     if mistake {
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::stderr().lock().write_all(clean(text).as_bytes());
         Exit::Mistake
     } else {
         finish(text, Exit::Pass)
@@ -91,7 +133,7 @@ pub fn colour() -> bool {
 pub fn talk(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Verbose)
         .with_max_level(level)
         .with_target(false)
         .without_time()

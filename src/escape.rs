@@ -23,6 +23,21 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
     out
 }
 
+/// Text as it is, its lines too, but for what would steer a terminal: that is shown.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => out.push(character),
+            _ if character.is_control() || is_unseen(character) => {
+                out.extend(character.escape_default());
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// Whether a character is not seen and changes how others are: line ends, marks without width,
 /// marks that turn the direction of writing, by which a text can look like another one.
 fn is_unseen(character: char) -> bool {
@@ -56,6 +71,11 @@ mod tests {
     #[test]
     fn control_characters_are_shown_not_obeyed() {
         assert_eq!(one_line("a\n\u{1b}[31mb", 50), "a\\n\\u{1b}[31mb");
+    }
+
+    #[test]
+    fn lines_stay_lines_where_only_steering_is_taken_out() {
+        assert_eq!(plain("a\n\tb\u{1b}[2K\u{9b}1A é\r"), "a\n\tb\\u{1b}[2K\\u{9b}1A é\\r");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod event;
 pub mod group;
 pub mod request;
 pub mod row;
+pub mod text;
 
 pub use ability::Abilities;
 pub use cell::{Cell, Load};

@@ -123,7 +123,8 @@ fn headers(options: &Options) -> Result<HeaderMap, Mistake> {
                 .hint("--header 'Name: value', in ASCII and on one line")
         };
         let header = HeaderName::try_from(name.trim()).map_err(|_| wrong())?;
-        let value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
+        let mut value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
+        value.set_sensitive(true);
         headers.append(header, value);
     }
     if let Some(key) = &options.api_key {

@@ -6,6 +6,7 @@
 //! holds up a request; in virtual time it happens inline, because a thread
 //! behind a channel would let hours pass unseen.
 
+mod door;
 mod evidence;
 mod folder;
 pub mod hlog;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::error::Mistake;
 use crate::fact::{Entry, Seq};
+use crate::secret::Secrets;
 use crate::world::Sink;
 use evidence::{EVIDENCE_BYTES_MAX, Evidence, Kept};
 pub use manifest::Manifest;
@@ -51,6 +53,7 @@ pub fn vacant(dir: &Path) -> Result<(), Mistake> {
 /// A run folder that is being written; the sink of a run.
 pub struct Journal {
     dir: PathBuf,
+    secrets: Secrets,
     hand: Hand,
     evidence: Evidence,
     /// What went wrong first; nothing is written after it.
@@ -78,12 +81,13 @@ enum Hand {
 }
 
 impl Journal {
-    /// Makes a run folder, its parents too, and writes it on a thread of its own.
+    /// Makes a run folder, its parents too, and writes it on a thread of its own. No secret
+    /// reaches it.
     ///
     /// # Errors
     /// The folder is in use, is not empty, or cannot be written.
-    pub fn create(dir: &Path, manifest: &Manifest) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, true)?;
+    pub fn create(dir: &Path, manifest: &Manifest, secrets: &Secrets) -> Result<Journal, Mistake> {
+        let (lock, writer) = folder::create(dir, manifest, secrets, true)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
         let told = Arc::new(writer::Told::default());
@@ -102,7 +106,7 @@ impl Journal {
             finished: Some(finished),
             thread: Some(thread),
         };
-        Ok(Journal::with(dir, hand, lock))
+        Ok(Journal::with(dir, secrets, hand, lock))
     }
 
     /// As [`Journal::create`], but every call writes before it returns, and the disk
@@ -110,14 +114,14 @@ impl Journal {
     ///
     /// # Errors
     /// As for [`Journal::create`].
-    pub fn inline(dir: &Path, manifest: &Manifest) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, false)?;
-        Ok(Journal::with(dir, Hand::Inline(Box::new(writer)), lock))
+    pub fn inline(dir: &Path, manifest: &Manifest, secrets: &Secrets) -> Result<Journal, Mistake> {
+        let (lock, writer) = folder::create(dir, manifest, secrets, false)?;
+        Ok(Journal::with(dir, secrets, Hand::Inline(Box::new(writer)), lock))
     }
 
-    fn with(dir: &Path, hand: Hand, lock: File) -> Journal {
-        let evidence = Evidence::default();
-        Journal { dir: dir.to_owned(), hand, evidence, failed: None, _lock: lock }
+    fn with(dir: &Path, secrets: &Secrets, hand: Hand, lock: File) -> Journal {
+        let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), Evidence::default());
+        Journal { dir, secrets, hand, evidence, failed: None, _lock: lock }
     }
 
     /// The run folder.
@@ -130,7 +134,7 @@ impl Journal {
     /// # Errors
     /// As for [`Sink::append`].
     pub fn update(&mut self, manifest: &Manifest) -> Result<(), String> {
-        self.give(Job::Manifest(Box::new(manifest.clone())))
+        self.give(Job::Manifest(Box::new(door::manifest(&self.secrets, manifest))))
     }
 
     /// Hands a job over; the first failure is kept and returned ever after.
@@ -163,20 +167,19 @@ impl Journal {
 }
 
 impl Sink for Journal {
-    fn append(&mut self, entry: &Entry) -> Result<(), String> {
+    fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
+        door::entry(&self.secrets, entry);
         self.give(Job::Entry(Box::new(entry.clone())))
     }
 
     fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
         // Decided here and not by the writer, so that the queue is bounded in bytes too.
-        match self.evidence.admit(frames.len()) {
-            Kept::Nothing => self.give(Job::Dropped(self.evidence.dropped())),
-            Kept::All => self.give(Job::Evidence(seq, frames.to_vec(), 0)),
-            Kept::Start => {
-                let (start, rest) = frames.split_at(EVIDENCE_BYTES_MAX.min(frames.len()));
-                self.give(Job::Evidence(seq, start.to_vec(), rest.len()))
-            }
+        if self.evidence.admit(frames.len()) == Kept::Nothing {
+            return self.give(Job::Dropped(self.evidence.dropped()));
         }
+        let clean = door::evidence(&self.secrets, frames);
+        let (start, rest) = clean.split_at(EVIDENCE_BYTES_MAX.min(clean.len()));
+        self.give(Job::Evidence(seq, start.to_vec(), rest.len()))
     }
 
     fn log(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -251,17 +254,18 @@ mod tests {
             thread: None,
         };
         let lock = File::open(std::env::temp_dir()).unwrap();
-        let mut journal = Journal::with(Path::new("runs/slow"), hand, lock);
+        let secrets = Secrets::default();
+        let mut journal = Journal::with(Path::new("runs/slow"), &secrets, hand, lock);
         let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
-        let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
+        let mut entry = Entry { segment: 0, seq: 0, at: At(0), fact };
         for _ in 0..QUEUE_JOBS_MAX {
-            journal.append(&entry).unwrap();
+            journal.append(&mut entry).unwrap();
         }
         assert_eq!(journal.waiting(), QUEUE_JOBS_MAX as u64);
-        let words = journal.append(&entry).unwrap_err();
+        let words = journal.append(&mut entry).unwrap_err();
         assert!(words.contains("too slow"), "{words}");
         queue.recv().unwrap();
-        assert_eq!(journal.append(&entry), Err(words), "a row is lost: nothing may follow it");
+        assert_eq!(journal.append(&mut entry), Err(words), "a row is lost: nothing may follow it");
     }
 
     #[tokio::test(start_paused = true)]
@@ -279,7 +283,8 @@ mod tests {
             thread: Some(thread),
         };
         let lock = File::open(std::env::temp_dir()).unwrap();
-        let mut journal = Journal::with(Path::new("runs/stuck"), hand, lock);
+        let secrets = Secrets::default();
+        let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, hand, lock);
         let words = journal.close().await.unwrap_err();
         assert!(words.contains("60 s"), "{words}");
         drop(journal);

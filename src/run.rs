@@ -35,7 +35,6 @@ use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq,
 };
 use crate::plan::{Fit, Plan, Slot};
-use crate::secret::Secrets;
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
@@ -76,8 +75,6 @@ pub struct Script {
     pub model: String,
     /// Sets this run's prefixes apart in the server's cache.
     pub salt: String,
-    /// What must never be written.
-    pub secrets: Rc<Secrets>,
     /// The segment.
     pub segment: Segment,
     /// What is known before the load: opened, seen, fitted, ready.
@@ -270,11 +267,8 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 Heard::Identity(at, said) => self.identified(at, said),
             },
             Input::News(news) => match *news {
-                News::Fact(at, fact) => self.record(at, self.without_secrets(fact)),
-                News::Log(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes);
-                    self.sink.log(self.script.secrets.remove_from(&text).as_bytes())
-                }
+                News::Fact(at, fact) => self.record(at, fact),
+                News::Log(bytes) => self.sink.log(&bytes),
                 News::Contained(contained) => self.contained(now, *contained),
             },
             Input::TaskBroke(why) => {
@@ -284,22 +278,11 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         }
     }
 
-    /// What a server says may be what must never be written: vLLM prints its key when it starts.
-    fn without_secrets(&self, mut fact: Fact) -> Fact {
-        let secrets = &self.script.secrets;
-        match &mut fact {
-            Fact::Said(said) => said.line = secrets.remove_from(&said.line),
-            Fact::Target(target) => target.evidence = secrets.remove_from(&target.evidence),
-            _ => {}
-        }
-        fact
-    }
-
     /// Gives a fact its number: the one place where the order of the run is made.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
-        let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
+        let mut entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
-        self.sink.append(&entry)?;
+        self.sink.append(&mut entry)?;
         self.conductor.take(&entry);
         self.watcher.entry(&entry);
         self.heed(&entry.fact);
@@ -312,18 +295,14 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     fn answered(&mut self, answer: Answer) -> Result<(), String> {
         self.gaps.take(&answer);
         let (request, frames) = (answer.request, answer.frames);
-        let system = self.script.secrets.remove_from(&answer.system.unwrap_or_default());
+        let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
         if let Some(fault) = self.pace.take(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
         let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)))?;
-        if frames.is_empty() {
-            return Ok(());
-        }
-        let frames = self.script.secrets.remove_from(&String::from_utf8_lossy(&frames));
-        self.sink.evidence(seq, frames.as_bytes())
+        if frames.is_empty() { Ok(()) } else { self.sink.evidence(seq, &frames) }
     }
 
     fn obey(&mut self) -> Result<(), String> {
@@ -371,7 +350,6 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 salt: &script.salt,
                 abilities: &script.abilities,
                 limits: &script.plan.limits,
-                secrets: &script.secrets,
                 progress: &progress,
             };
             let answer = load::send(&wire, &timeline, &ask, terms, cut).await;

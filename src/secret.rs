@@ -1,46 +1,176 @@
-//! Secrets are named, never written: a list of values that must not reach a
-//! file, a row or a screen, and the one function that takes them out.
+//! Secrets: what is one, and how it is taken out of texts, log bytes and
+//! evidence. The journal and the terminal call this, each at one place; nothing
+//! else does.
+//!
+//! **A secret is** the value of `--api-key-env`; the value of a `--header`, and
+//! what follows `Bearer ` in it; user and password in an address; and a variable
+//! of a recipe whose name ends in `_TOKEN`, `_API_KEY`, `_SECRET` or `_PASSWORD`,
+//! where its value has 8 characters or more and is no number and no boolean.
+//!
+//! **Keys** (all of these but the values of ordinary headers) go in every form: whole, any
+//! piece of 8 characters, escaped, or broken by white space, tags or a terminal's escape
+//! sequences. Of an ordinary header the whole value goes: its pieces are ordinary words.
 
+mod find;
+mod reading;
+mod stream;
+
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// The values that must never be written, such as an API key.
-#[derive(Clone, Default)]
-pub struct Secrets(Vec<String>);
+use find::{Before, Finder};
+pub use stream::Stream;
+
+/// The text that stands for a secret.
+const MASK: &str = "[secret]";
+
+/// The same in a file that is read back: a plain scalar of YAML, where brackets are a list.
+const FILE_MASK: &str = "(secret)";
 
 /// Shorter values would mangle ordinary text and are no secrets.
-const LENGTH_MIN: usize = 4;
+const CHARS_MIN: usize = 4;
+
+/// Characters of the smallest piece of a key that is removed.
+const PIECE_CHARS: usize = 8;
+
+/// Ends of the names of variables whose values are keys.
+const VARIABLES: [&str; 4] = ["_TOKEN", "_API_KEY", "_SECRET", "_PASSWORD"];
+
+/// Last words of the names of headers whose values are keys.
+const HEADERS: [&str; 6] = ["authorization", "key", "token", "secret", "password", "cookie"];
+
+/// The values that must never be written. None costs nothing.
+#[derive(Clone, Default)]
+pub struct Secrets(Option<Arc<Finder>>);
 
 impl Secrets {
-    /// Keeps a value from being written.
-    pub fn add(&mut self, value: &str) {
-        if value.len() >= LENGTH_MIN && !self.0.iter().any(|known| known == value) {
-            self.0.push(value.to_owned());
-            // The longest first, so that a key that contains another is taken out whole.
-            self.0.sort_by_key(|known| std::cmp::Reverse(known.len()));
+    /// Adds a key, as it is sent: without white space around it.
+    pub fn add_key(&mut self, value: &str) {
+        self.add(value, true);
+    }
+
+    /// Adds the value of a header as it was given: `Name: value`. A text without a colon is one too.
+    pub fn add_header(&mut self, text: &str) {
+        let (name, value) = text.split_once(':').unwrap_or(("key", text));
+        let last = name.trim().rsplit(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        let is_key = HEADERS.contains(&last.as_str());
+        let (scheme, key) = value.trim().split_once(char::is_whitespace).unwrap_or(("", value));
+        let is_scheme = |word: &str| word.trim().eq_ignore_ascii_case("bearer");
+        if is_scheme(scheme) || (!scheme.is_empty() && last == "authorization") {
+            self.add_key(key);
+        } else if !is_scheme(value) {
+            self.add(value, is_key);
         }
     }
 
+    /// Adds user and password of an address, and the values behind its `?`.
+    pub fn add_address(&mut self, text: &str) {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        // A password with a slash in it ends what else would be a host and its port.
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let is_whole =
+            host.contains('@') || host.rsplit_once(':').is_none_or(|(_, it)| is_port(it));
+        let end = (if is_whole { host } else { rest }).rfind('@').unwrap_or(0);
+        let (user, rest) = rest.split_at(end);
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        self.add_key(name);
+        self.add_key(password);
+        let query = rest.split_once('?').map(|(_, query)| query);
+        for part in query.into_iter().flat_map(|query| query.split(['&', '#'])) {
+            self.add_key(part.split_once('=').map_or(part, |(_, value)| value));
+        }
+    }
+
+    /// Adds the value of a recipe's variable, where the variable's name says that it is a key.
+    pub fn add_variable(&mut self, name: &str, value: &str) {
+        let (name, value) = (name.to_ascii_uppercase(), value.trim());
+        let is_plain = value.parse::<f64>().is_ok()
+            || ["true", "false", "yes", "no"].contains(&value.to_ascii_lowercase().as_str());
+        let is_named = VARIABLES.iter().any(|end| name.ends_with(end));
+        if is_named && !is_plain && value.chars().count() >= PIECE_CHARS && !is_reference(value) {
+            self.add_key(value);
+        }
+    }
+
+    /// Adds what another list has.
+    pub fn add_all(&mut self, other: &Secrets) {
+        for (value, is_key) in other.0.iter().flat_map(|finder| finder.values()) {
+            self.add(value, *is_key);
+        }
+    }
+
+    fn add(&mut self, value: &str, is_key: bool) {
+        let value = value.trim();
+        let mut values = self.0.as_ref().map(|known| known.values().to_vec()).unwrap_or_default();
+        let new = (value.to_owned(), is_key);
+        if value.chars().count() >= CHARS_MIN && !values.contains(&new) {
+            values.push(new);
+            self.0 = Some(Arc::new(Finder::new(values)));
+        }
+    }
+
+    /// Whether there is nothing to remove.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The text with every secret replaced by `[secret]`.
-    pub fn remove_from(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, value| text.replace(value.as_str(), "[secret]"))
+    pub fn remove_from<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
+        masked(text, &finder.find(text.as_bytes(), Before::default()), MASK)
+    }
+
+    /// The text of a file that a user handed in, its keys of 8 characters and more replaced by
+    /// `(secret)`. Shorter ones, and values of headers, may be words by which it is read back.
+    pub fn remove_from_file<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
+        masked(text, &finder.find_pieces(text.as_bytes()), FILE_MASK)
+    }
+
+    /// The bytes with every secret replaced by `[secret]`.
+    pub fn remove_from_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(finder) = &self.0 else { return Cow::Borrowed(bytes) };
+        match finder.find(bytes, Before::default()).as_slice() {
+            [] => Cow::Borrowed(bytes),
+            found => Cow::Owned(without(bytes, found, MASK)),
+        }
     }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({} hidden)", self.0.len())
+        write!(f, "Secrets({} hidden)", self.0.as_ref().map_or(0, |finder| finder.values().len()))
     }
+}
+
+/// Whether a value only names where another one stands: `$NAME`, `${NAME}`, `{name}`.
+fn is_reference(value: &str) -> bool {
+    let name = value.trim_start_matches('$').trim_start_matches('{').trim_end_matches('}');
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    name.len() < value.len() && is_word
+}
+
+fn masked<'a>(text: &'a str, found: &[Range<usize>], mask: &str) -> Cow<'a, str> {
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(String::from_utf8_lossy(&without(text.as_bytes(), found, mask)).into_owned())
+}
+
+fn without(bytes: &[u8], found: &[Range<usize>], mask: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for range in found {
+        out.extend_from_slice(&bytes[from..range.start]);
+        out.extend_from_slice(mask.as_bytes());
+        from = range.end;
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_taken_out_of_text_and_out_of_debug_output() {
-        let mut secrets = Secrets::default();
-        secrets.add("sk-12345");
-        assert_eq!(secrets.remove_from("Bearer sk-12345 refused"), "Bearer [secret] refused");
-        assert!(!format!("{secrets:?}").contains("sk-12345"));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The run folder from outside: written, cut, damaged, and read back.
 
 // clippy's exemption of tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use longhaul::fact::{
 };
 use longhaul::journal::manifest::Anchor;
 use longhaul::journal::{Journal, Manifest, Told, hlog, reader};
+use longhaul::secret::Secrets;
 use longhaul::unit::At;
 use longhaul::world::Sink;
 
@@ -115,7 +116,7 @@ fn entries() -> Vec<Entry> {
         source: Source::Container,
         signature: "cuda_oom".to_owned(),
         severity: Severity::Fatal,
-        line: "two\nlines, \"quoted\"\0".to_owned(),
+        line: "two\\nlines, \"quoted\"".to_owned(),
     };
     let closed = Closed { because: ClosedBecause::Done, note: String::new() };
     let facts = vec![
@@ -138,12 +139,12 @@ fn entries() -> Vec<Entry> {
 
 fn write(journal: &mut Journal, entries: &[Entry]) {
     for entry in entries {
-        journal.append(entry).unwrap();
+        journal.append(&mut entry.clone()).unwrap();
     }
 }
 
 async fn written(dir: &Path) {
-    let mut journal = Journal::inline(dir, &manifest()).unwrap();
+    let mut journal = Journal::inline(dir, &manifest(), &Secrets::default()).unwrap();
     write(&mut journal, &entries());
     journal.close().await.unwrap();
 }
@@ -171,7 +172,7 @@ async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
     let scratch = Scratch::new();
     let (inline, thread) = (scratch.path("inline"), scratch.path("thread"));
     written(&inline).await;
-    let mut journal = Journal::create(&thread, &manifest()).unwrap();
+    let mut journal = Journal::create(&thread, &manifest(), &Secrets::default()).unwrap();
     write(&mut journal, &entries());
     journal.sync().unwrap();
     journal.close().await.unwrap();
@@ -182,7 +183,7 @@ async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
             "{name}"
         );
     }
-    assert!(journal.append(&entries()[0]).is_err(), "a closed journal takes nothing");
+    assert!(journal.append(&mut entries()[0]).is_err(), "a closed journal takes nothing");
 }
 
 /// What is left of the entries when only so many bytes of a file are.
@@ -268,17 +269,17 @@ async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
 async fn a_folder_can_be_read_while_it_is_written() {
     let scratch = Scratch::new();
     let dir = scratch.path("run");
-    let mut journal = Journal::inline(&dir, &manifest()).unwrap();
+    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
     let entries = entries();
     for count in 1..=entries.len() {
-        journal.append(&entries[count - 1]).unwrap();
+        journal.append(&mut entries[count - 1].clone()).unwrap();
         let (so_far, told) = read(&dir);
         assert_eq!(so_far, &entries[..count]);
         assert!(told.is_whole());
     }
     let opened_before = reader::open(&dir).unwrap();
     let later = Entry { seq: 12, ..entries[2].clone() };
-    journal.append(&later).unwrap();
+    journal.append(&mut later.clone()).unwrap();
     assert_eq!(opened_before.count(), 12, "what came later belongs to a later reader");
 }
 
@@ -286,9 +287,10 @@ async fn a_folder_can_be_read_while_it_is_written() {
 async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
     let scratch = Scratch::new();
     let dir = scratch.path("run");
-    let refused =
-        |dir: &Path| Journal::create(dir, &manifest()).err().map(|error| error.to_string());
-    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    let refused = |dir: &Path| {
+        Journal::create(dir, &manifest(), &Secrets::default()).err().map(|error| error.to_string())
+    };
+    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
     let words = refused(&dir).unwrap();
     assert!(words.contains("in use") && words.contains(dir.to_str().unwrap()), "{words}");
     journal.close().await.unwrap();
@@ -321,7 +323,7 @@ fn what_is_no_run_folder_is_refused_with_a_hint() {
 async fn the_manifest_can_be_replaced_while_the_run_goes_on() {
     let scratch = Scratch::new();
     let dir = scratch.path("run");
-    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
     let more = Manifest { plan_fingerprint: "abc".to_owned(), ..manifest() };
     journal.update(&more).unwrap();
     journal.close().await.unwrap();
@@ -391,7 +393,7 @@ fn base64(text: &str) -> Vec<u8> {
 async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_said() {
     let scratch = Scratch::new();
     let dir = scratch.path("run");
-    let mut journal = Journal::inline(&dir, &manifest()).unwrap();
+    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
     journal.evidence(5, b"data: {\"error\":{}}\n\n").unwrap();
     journal.evidence(6, &vec![b'x'; 100_000]).unwrap();
     for seq in 7..510 {
@@ -412,8 +414,52 @@ async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_
 async fn a_journal_that_is_dropped_has_written_what_it_was_given() {
     let scratch = Scratch::new();
     let dir = scratch.path("run");
-    let mut journal = Journal::create(&dir, &manifest()).unwrap();
+    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
     write(&mut journal, &entries());
     drop(journal);
     assert_eq!(read(&dir).0, entries());
+}
+
+#[tokio::test]
+async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_clean() {
+    const KEY: &str = "sk-9fQ7xLm2ZpT4vR8bYc1dWe6hUa3gNjK5";
+    let (scratch, mut secrets) = (Scratch::new(), Secrets::default());
+    secrets.add_key(KEY);
+    let dir = scratch.path("run");
+    let mut manifest = manifest();
+    manifest.server.version = Some(format!("1 {KEY}"));
+    manifest.recipe.text = format!("env: {{HF_TOKEN: {KEY}}}");
+    manifest.plan = serde_json::json!({"notes": [KEY], "tokens": 12_345_678});
+    let mut journal = Journal::create(&dir, &manifest, &secrets).unwrap();
+    let said = |line: String| {
+        let (signature, source) = ("cuda_oom".to_owned(), Source::Process);
+        Fact::Said(Said { source, signature, severity: Severity::Fatal, line })
+    };
+    let Fact::Request(mut bad) = request(0, 10_000_000, Ended::HttpError) else { panic!() };
+    bad.error = format!("{}{KEY} and more", "x".repeat(190));
+    bad.finish = Some(KEY.to_owned());
+    let facts = [said(format!("{}{KEY}", "x".repeat(290))), Fact::Request(bad)];
+    let mut written = Vec::new();
+    for (seq, fact) in facts.into_iter().enumerate() {
+        let mut entry = Entry { segment: 0, seq: seq as u64, at: At(0), fact };
+        journal.append(&mut entry).unwrap();
+        written.push(entry);
+    }
+    let Fact::Said(line) = &written[0].fact else { panic!() };
+    assert_eq!(line.line, format!("{}[secret]", "x".repeat(290)), "as it was written");
+    let text = format!("é {KEY}\né");
+    for byte in text.as_bytes() {
+        journal.log(std::slice::from_ref(byte)).unwrap();
+    }
+    journal.evidence(1, format!("data: {}\n", KEY.replace('Q', "\\u0051")).as_bytes()).unwrap();
+    journal.close().await.unwrap();
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    assert_eq!(read("server.log"), "é [secret]\né");
+    assert_eq!(read("evidence/1.txt"), "data: [secret]\n");
+    let manifest = read("run.json");
+    assert!(manifest.contains("12345678") && manifest.contains("HF_TOKEN: (secret)"), "{manifest}");
+    assert!(read("requests.csv").contains(&format!("{}[secret] …", "x".repeat(190))));
+    for name in ["run.json", "requests.csv", "events.csv"] {
+        assert!(!read(name).contains("sk-9f"), "{name}");
+    }
 }

@@ -17,7 +17,6 @@ use longhaul::fact::{Abilities, Class, Ended, Phase, Request, Stage};
 use longhaul::http::{Address, Http, Options};
 use longhaul::plan::{Ask, Input, Message};
 use longhaul::run::load::{Progress, Terms, send};
-use longhaul::secret::Secrets;
 use longhaul::spec::Limits;
 use longhaul::spec::scenario::Api;
 use longhaul::timeline::Timeline;
@@ -85,15 +84,12 @@ impl Scene {
     }
 
     async fn send(&self) -> Answer {
-        let mut secrets = Secrets::default();
-        secrets.add("sk-geheim");
         let progress = Progress::default();
         let terms = Terms {
             salt: "",
             model: "m",
             abilities: &self.abilities,
             limits: &self.limits,
-            secrets: &secrets,
             progress: &progress,
         };
         let cut = async {

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use crate::secret::Secrets;
-
 /// Bounds what is kept of how an answer began: the head frames of a failure.
 const HEAD_BYTES: usize = 4 << 10;
 
 /// Bounds what is kept of how it ended: some fifty frames before a failure.
 const TAIL_BYTES: usize = 12 << 10;
+
+/// How far from there the end of a line is looked for: a line that is cut may be cut within a
+/// value that must be recognised.
+const LINE_BYTES: usize = 1 << 10;
 
 /// The first and the last bytes of an answer.
 #[derive(Clone, Debug, Default)]
@@ -30,19 +32,21 @@ impl Evidence {
         self.tail.extend(keep);
     }
 
-    /// All that was kept, without secrets.
-    pub fn into_bytes(self, secrets: &Secrets) -> Vec<u8> {
-        let mut bytes = self.head;
-        if self.left_out > 0 {
-            bytes.extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
+    /// All that was kept: whole lines around what was left out, where they are not long.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let (mut bytes, tail) = (self.head, Vec::from(self.tail));
+        if self.left_out == 0 {
+            bytes.extend(tail);
+            return bytes;
         }
-        bytes.extend(self.tail);
-        let mut clean = Vec::with_capacity(bytes.len());
-        for part in bytes.utf8_chunks() {
-            clean.extend_from_slice(secrets.remove_from(part.valid()).as_bytes());
-            clean.extend_from_slice(part.invalid());
-        }
-        clean
+        let is_end = |byte: &u8| *byte == b'\n';
+        let last = bytes.iter().rev().take(LINE_BYTES).position(is_end).unwrap_or(0);
+        let first = tail.iter().take(LINE_BYTES).position(is_end).map_or(0, |end| end + 1);
+        let left_out = self.left_out + (last + first) as u64;
+        bytes.truncate(bytes.len() - last);
+        bytes.extend_from_slice(format!("\n[{left_out} bytes left out]\n").as_bytes());
+        bytes.extend_from_slice(&tail[first..]);
+        bytes
     }
 }
 
@@ -56,18 +60,18 @@ mod tests {
         for number in 0..10_000u32 {
             evidence.take(format!("{number:05}\n").as_bytes());
         }
-        let kept = String::from_utf8(evidence.into_bytes(&Secrets::default())).unwrap();
+        let kept = String::from_utf8(evidence.into_bytes()).unwrap();
         assert!(kept.starts_with("00000\n") && kept.ends_with("09999\n"));
-        assert!(kept.contains("[43616 bytes left out]"), "{}", kept.len());
+        let lines: Vec<&str> = kept.lines().filter(|line| line.len() != 5).collect();
+        assert_eq!(lines, ["", "[43626 bytes left out]"]);
         assert!(kept.len() < HEAD_BYTES + TAIL_BYTES + 50);
     }
 
     #[test]
-    fn broken_bytes_stay_and_secrets_go() {
-        let mut secrets = Secrets::default();
-        secrets.add("sk-12345");
+    fn around_the_gap_lines_are_whole_and_a_long_one_is_cut() {
         let mut evidence = Evidence::default();
-        evidence.take(b"key sk-12345 \xff!");
-        assert_eq!(evidence.into_bytes(&secrets), b"key [secret] \xff!");
+        evidence.take(&vec![b'x'; HEAD_BYTES + TAIL_BYTES + 7]);
+        let kept = String::from_utf8(evidence.into_bytes()).unwrap();
+        assert!(kept.contains("x\n[7 bytes left out]\nx"), "{}", kept.len());
     }
 }

@@ -9,16 +9,15 @@ use super::ending::{self, Seen};
 use super::evidence::Evidence;
 use super::text::Text;
 use super::{Answer, Over};
-use crate::escape;
 use crate::fact::{Abilities, Ended, Request, Stage};
 use crate::plan::Ask;
 use crate::protocol::openai::{Chunk, Usage};
 use crate::protocol::{error, sse};
-use crate::secret::Secrets;
 use crate::unit::At;
 
-/// Characters of a frame that was no JSON, as its ending quotes it.
-const QUOTED_CHARS: usize = 60;
+/// Bounds how it ended, in words, and a frame that is quoted in them, characters. A row has room
+/// for less; what it shows is cut from these once they are clean.
+const WORDS_CHARS_MAX: usize = 4_000;
 
 /// An answer that is being read.
 #[derive(Debug)]
@@ -120,7 +119,7 @@ impl Watch {
     }
 
     /// It is over.
-    pub fn over(mut self, at: At, over: &Over, secrets: &Secrets) -> Answer {
+    pub fn over(mut self, at: At, over: &Over) -> Answer {
         if *over == Over::End {
             self.close(at);
         }
@@ -149,7 +148,7 @@ impl Watch {
             over,
         );
         (row.ended, row.stage) = (ended, stage);
-        row.error = escape::one_line(&secrets.remove_from(&words), escape::ERROR_CHARS_MAX);
+        row.error = words.chars().take(WORDS_CHARS_MAX).collect();
         row.checks = check::fired(&Signs {
             request: row,
             unseen_tokens: self.unseen,
@@ -157,7 +156,7 @@ impl Watch {
             tools: self.text.tools(),
             replaced: self.text.replaced(),
         });
-        let frames = if ended.is_bad() { self.evidence.into_bytes(secrets) } else { Vec::new() };
+        let frames = if ended.is_bad() { self.evidence.into_bytes() } else { Vec::new() };
         Answer {
             itl_us: arrivals::itl_us(&arrivals),
             gap_us: self.arrivals.gap_us(),
@@ -184,7 +183,7 @@ impl Watch {
         match Chunk::parse(data) {
             Ok(chunk) => self.chunk(at, chunk),
             Err(words) => {
-                let quoted = escape::one_line(data, QUOTED_CHARS);
+                let quoted: String = data.chars().take(WORDS_CHARS_MAX).collect();
                 self.malformed = Some(format!("{words}, in `{quoted}`"));
             }
         }

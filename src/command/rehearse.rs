@@ -110,7 +110,7 @@ async fn planned(
     let arrived = arrive(specs, environment, Box::new(target), stop).await?;
     let planned = plan(arrived, stop).await?;
     // Written at once: a thread behind a channel would let hours pass unseen.
-    let journal = Journal::inline(&planned.folder, &planned.manifest)?;
+    let journal = Journal::inline(&planned.folder, &planned.manifest, &planned.secrets)?;
     Ok((planned, Disk::new(journal, host, journal::QUEUE_JOBS_MAX)))
 }
 
@@ -142,7 +142,7 @@ fn environment(
     let environment = Environment {
         wire: SimWire::new(desk.clone()),
         address: "http://rehearsed".to_owned(),
-        secrets: Rc::new(Secrets::default()),
+        secrets: Secrets::default(),
         is_ours,
         sight: Sight { log: true, kernel: true, metrics: false },
         added: Vec::new(),

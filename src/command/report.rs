@@ -10,8 +10,8 @@ use crate::exit::Exit;
 use crate::fact::Cell;
 use crate::journal::{self, Manifest};
 use crate::report;
-use crate::spec::scenario::Overrides;
-use crate::spec::{Scenario, Source};
+use crate::spec::scenario::{Extent, Overrides};
+use crate::spec::{Contract, Scenario, Source};
 use crate::verdict::{self, Verdict};
 
 /// A run, understood and judged.
@@ -113,8 +113,11 @@ pub fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
 }
 
 /// Judges a run whose questions are known, one that was just driven, with what was read over time.
+/// Its texts are those of the folder, which are without secrets.
 pub fn judge_as(asked: Asked, run: &Path) -> Result<Judged, Mistake> {
-    understood(journal::reader::open(run)?, asked, Fold::over_time)
+    let reader = journal::reader::open(run)?;
+    let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
+    understood(reader, asked, Fold::over_time)
 }
 
 /// A run folder, and what was asked, by the manifest in it.
@@ -152,6 +155,17 @@ fn understood(
 
 /// What was asked of a run.
 pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> Asked {
+    let contract = scenario.contract.clone();
+    told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
+}
+
+fn told_by(
+    manifest: &Manifest,
+    run: &Path,
+    extent: Extent,
+    reference_laps: u64,
+    contract: Contract,
+) -> Asked {
     Asked {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
@@ -164,10 +178,10 @@ pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> Asked {
         version: manifest.longhaul.clone(),
         folder: run.display().to_string(),
         again: manifest.again.clone(),
-        extent: scenario.extent,
-        reference_laps: scenario.reference_laps,
+        extent,
+        reference_laps,
         cells: cells(manifest),
-        contract: scenario.contract.clone(),
+        contract,
         warnings: manifest.warnings.clone(),
         told: Told::default(),
     }

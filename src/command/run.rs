@@ -9,9 +9,10 @@ use tokio::task::LocalSet;
 
 use super::drive::screen::Screen;
 use super::drive::{Driven, NoRun, arrive, conclude, drive, plan, stopping};
-use super::runtime;
+use super::{hide, runtime};
 use crate::exit::Exit;
 use crate::journal::Journal;
+use connect::secrets;
 pub use options::{RunOptions, check};
 use start::{Started, start};
 
@@ -26,6 +27,7 @@ pub fn run(options: RunOptions) -> Exit {
 /// # Errors
 /// The user's mistake, or the wish to stop before the load.
 pub fn driven(mut options: RunOptions) -> Result<Driven, NoRun> {
+    hide(&secrets(&options, None));
     // Before the runtime, since a recipe may have to be fetched.
     let specs = options.specs()?;
     runtime()?.block_on(LocalSet::new().run_until(async {
@@ -35,7 +37,7 @@ pub fn driven(mut options: RunOptions) -> Result<Driven, NoRun> {
         let driven = Box::pin(async {
             let arrived = arrive(specs, environment, target, &mut stop).await?;
             let planned = plan(arrived, &mut stop).await?;
-            let journal = Journal::create(&planned.folder, &planned.manifest)?;
+            let journal = Journal::create(&planned.folder, &planned.manifest, &planned.secrets)?;
             let mut screen = Screen::live(planned.asked.clone(), on_fail);
             let driven = drive(planned, journal, stop, &mut screen).await;
             screen.end();

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use super::lines::LogReader;
 use super::signature::{Log, Signature, classify};
-use crate::escape::one_line;
 use crate::fact::{Fact, Reading, Said, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
@@ -18,8 +17,6 @@ pub const COUNT_US: u64 = 10_000_000;
 /// Lines of one signature within one [`WINDOW_US`] that are written.
 const WRITTEN_MAX: u64 = 5;
 const WINDOW_US: u64 = 60_000_000;
-/// Bounds the text of a line in `events.csv`.
-const LINE_CHARS_MAX: usize = 300;
 
 /// Listens to one log.
 #[derive(Clone, Debug)]
@@ -82,7 +79,7 @@ impl Listener {
             source: self.source,
             signature: signature.name.to_owned(),
             severity: signature.severity,
-            line: one_line(line, LINE_CHARS_MAX),
+            line: line.to_owned(),
         }
     }
 

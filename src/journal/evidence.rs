@@ -21,7 +21,6 @@ const LOG_BYTES_MAX: u64 = 16 << 20;
 /// What is kept of some frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    All,
     /// The first [`EVIDENCE_BYTES_MAX`].
     Start,
     Nothing,
@@ -49,7 +48,7 @@ impl Evidence {
             return Kept::Nothing;
         }
         self.kept_files += 1;
-        if bytes > EVIDENCE_BYTES_MAX { Kept::Start } else { Kept::All }
+        Kept::Start
     }
 
     pub(super) fn dropped(&self) -> Dropped {
@@ -105,6 +104,9 @@ impl Log {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if self.bytes > 0 && self.bytes + bytes.len() as u64 > self.bytes_max {
             self.turn()?;
         }
@@ -148,10 +150,8 @@ mod tests {
     #[test]
     fn only_the_first_failures_keep_their_frames_and_the_rest_is_counted() {
         let mut evidence = Evidence::default();
-        assert_eq!(evidence.admit(EVIDENCE_BYTES_MAX), Kept::All);
-        assert_eq!(evidence.admit(EVIDENCE_BYTES_MAX + 1), Kept::Start);
-        for _ in 2..EVIDENCE_FILES_MAX {
-            assert_eq!(evidence.admit(1), Kept::All);
+        for _ in 0..EVIDENCE_FILES_MAX {
+            assert_eq!(evidence.admit(1), Kept::Start);
         }
         assert_eq!(evidence.dropped(), Dropped::default());
         assert_eq!((evidence.admit(5), evidence.admit(7)), (Kept::Nothing, Kept::Nothing));

@@ -5,9 +5,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::door;
 use super::manifest::Manifest;
 use super::writer::Writer;
 use crate::error::Mistake;
+use crate::secret::Secrets;
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "run.json";
@@ -19,11 +21,15 @@ const LOCK: &str = ".lock";
 pub(super) fn create(
     dir: &Path,
     manifest: &Manifest,
+    secrets: &Secrets,
     durable: bool,
 ) -> Result<(File, Writer), Mistake> {
     let lock = claim(dir)?;
-    write_manifest(dir, manifest).map_err(|error| refused(dir, &error))?;
-    let writer = Writer::create(dir, manifest, durable).map_err(|error| refused(dir, &error))?;
+    let manifest = door::manifest(secrets, manifest);
+    write_manifest(dir, &manifest).map_err(|error| refused(dir, &error))?;
+    let log = door::log(secrets);
+    let writer = Writer::create(dir, &manifest, log, durable);
+    let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;
     Ok((lock, writer))
 }

@@ -15,6 +15,7 @@ use super::hlog::HdrLog;
 use super::manifest::Manifest;
 use crate::fact::row::{self, LINE_BYTES_MAX};
 use crate::fact::{Entry, Fact, Seq};
+use crate::secret::Stream;
 use crate::unit::{At, micros};
 
 /// What a power cut may take at most: so much time, or so many rows. A sync costs
@@ -114,6 +115,8 @@ pub(super) struct Writer {
     readings: Out,
     latency: Out,
     log: Log,
+    /// The server's output on its way there.
+    clean: Stream,
     hdr: HdrLog,
     anchor_us: u64,
     pace: Pace,
@@ -125,7 +128,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Makes the files. Without `durable`, only the end waits for the disk.
-    pub(super) fn create(dir: &Path, manifest: &Manifest, durable: bool) -> io::Result<Writer> {
+    pub(super) fn create(
+        dir: &Path,
+        manifest: &Manifest,
+        clean: Stream,
+        durable: bool,
+    ) -> io::Result<Writer> {
         let csv = |file: row::File| Out::create(dir, file.name(), file.header().as_bytes());
         let mut head = Vec::new();
         let hdr = HdrLog::new(manifest.start_us(), &mut head).map_err(io::Error::other)?;
@@ -137,6 +145,7 @@ impl Writer {
             readings: csv(row::File::Readings)?,
             latency: Out::create(dir, "latency.hlog", &head)?,
             log: Log::new(dir),
+            clean,
             hdr,
             anchor_us: manifest.anchor_us(segment),
             pace: Pace::default(),
@@ -162,7 +171,8 @@ impl Writer {
             }
             Job::Dropped(dropped) => self.dropped = Some(dropped),
             Job::Log(bytes) => {
-                self.log.write(&bytes).map_err(|error| words("server.log", &error))?;
+                let clean = self.clean.push(&bytes);
+                self.log.write(&clean).map_err(|error| words("server.log", &error))?;
             }
             Job::Manifest(manifest) => folder::write_manifest(&self.dir, &manifest)
                 .map_err(|error| words(folder::MANIFEST, &error))?,
@@ -206,6 +216,8 @@ impl Writer {
 
     /// Writes what is still held back, and waits for the disk.
     pub(super) fn close(&mut self) -> Result<(), String> {
+        let rest = self.clean.finish();
+        self.log.write(&rest).map_err(|error| words("server.log", &error))?;
         self.line.clear();
         self.hdr.finish(&mut self.line)?;
         self.latency.write(&self.line)?;
@@ -307,7 +319,8 @@ mod tests {
     fn a_full_disk_is_told_in_words_and_ends_the_writing() {
         let dir = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let mut writer = Writer::create(&dir, &Manifest::default(), true).unwrap();
+        let mut writer =
+            Writer::create(&dir, &Manifest::default(), Stream::default(), true).unwrap();
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
         let told = Told::default();

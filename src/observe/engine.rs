@@ -1,12 +1,9 @@
 //! The engine from outside: its metrics where it has them, its health where it
 //! has not. A refused connection is a reading (`up` = 0), not a miss.
 
-use std::rc::Rc;
-
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
 use crate::protocol::prometheus;
-use crate::secret::Secrets;
 use crate::series::UP;
 use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
 
@@ -20,19 +17,18 @@ pub struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
     path: &'static str,
-    secrets: Rc<Secrets>,
 }
 
 impl<W: Wire> EngineSensor<W> {
     /// For an engine whose `/metrics` was read before, or that has none.
-    pub fn new(wire: W, metrics: Option<&str>, health: bool, secrets: Rc<Secrets>) -> Self {
+    pub fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
         let path = match (metrics, health) {
             (Some(_), _) => "/metrics",
             (None, true) => "/health",
             (None, false) => "/v1/models",
         };
-        EngineSensor { wire, engine, path, secrets }
+        EngineSensor { wire, engine, path }
     }
 }
 
@@ -59,7 +55,7 @@ impl<W: Wire> EngineSensor<W> {
     async fn page(&mut self) -> Result<Look, String> {
         let mut reply = match self.wire.call(Call::get(self.path)).await {
             Ok(reply) => reply,
-            Err(broken) => return gone(&broken, &self.secrets),
+            Err(broken) => return gone(broken),
         };
         let status = reply.status();
         let mut page = Vec::new();
@@ -67,7 +63,7 @@ impl<W: Wire> EngineSensor<W> {
             match reply.chunk().await {
                 Ok(Some((_, bytes))) => page.extend_from_slice(&bytes),
                 Ok(None) => break,
-                Err(broken) => return gone(&broken, &self.secrets),
+                Err(broken) => return gone(broken),
             }
             if page.len() > PAGE_BYTES_MAX {
                 return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
@@ -89,11 +85,11 @@ impl<W: Wire> EngineSensor<W> {
 }
 
 /// What a broken exchange says of the engine: nobody there is a reading, all else a miss.
-fn gone(broken: &Broken, secrets: &Secrets) -> Result<Look, String> {
+fn gone(broken: Broken) -> Result<Look, String> {
     match broken.how {
         BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
             Ok(vec![Sample::one(&UP, 0.0)].into())
         }
-        BrokenHow::CutOff | BrokenHow::Malformed => Err(secrets.remove_from(&broken.words)),
+        BrokenHow::CutOff | BrokenHow::Malformed => Err(broken.words),
     }
 }

@@ -11,8 +11,8 @@ use std::fmt;
 /// token ids of a deep prompt are echoed.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// Bounds what is kept of the first line that is no event stream.
-const FOREIGN_BYTES_MAX: usize = 512;
+/// Bounds what is kept of the first line that is no event stream; less of it is shown.
+const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
 /// Bytes that are no event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

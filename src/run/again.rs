@@ -90,7 +90,6 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         let now = match said {
             Ok(now) => now.with_answered(&self.known.identity),
             Err(why) => {
-                let why = self.script.secrets.remove_from(&why);
                 let note = format!("asked again what it is, the server did not say: {why}");
                 return self.record(at, Fact::Seen(Seen::note("identity", note)));
             }
@@ -124,10 +123,6 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             Some(before) => identity::container_changed(recipe, before, &now),
         };
         self.known.contained = Some(now);
-        let secrets = self.script.secrets.clone();
-        seen.into_iter().try_for_each(|seen| {
-            let seen = identity::without_secrets(seen, &secrets);
-            self.record(at, Fact::Seen(seen))
-        })
+        seen.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 }

@@ -4,7 +4,7 @@
 
 mod container;
 
-pub use container::{container_changed, of_container, without_secrets};
+pub use container::{container_changed, of_container};
 
 use std::collections::{BTreeMap, BTreeSet};
 

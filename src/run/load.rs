@@ -9,7 +9,6 @@ use crate::answer::{Answer, Over, Watch};
 use crate::fact::{Abilities, BrokenHow, Stage};
 use crate::plan::Ask;
 use crate::protocol::openai;
-use crate::secret::Secrets;
 use crate::spec::Limits;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -26,8 +25,6 @@ pub struct Terms<'a> {
     pub abilities: &'a Abilities,
     /// When an answer is given up.
     pub limits: &'a Limits,
-    /// What must not be written.
-    pub secrets: &'a Secrets,
     /// What is going on right now.
     pub progress: &'a Progress,
 }
@@ -104,7 +101,7 @@ pub async fn send<W: Wire>(
         () = abandon(timeline, ask.abandon_us) => Over::Abandoned,
         over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight) => over,
     };
-    let answer = watch.over(timeline.now(), &over, terms.secrets);
+    let answer = watch.over(timeline.now(), &over);
     flight.reached(answer.request.output_tokens.unwrap_or(0));
     answer
 }
@@ -236,13 +233,12 @@ mod tests {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let wire = Script { timeline, status: 200, parts: parts.iter().copied().collect() };
         let abilities = Abilities { usage: true, ..Abilities::default() };
-        let (progress, secrets) = (Progress::default(), Secrets::default());
+        let progress = Progress::default();
         let terms = Terms {
             salt: "",
             model: "m",
             abilities: &abilities,
             limits: &limits,
-            secrets: &secrets,
             progress: &progress,
         };
         let cut = async {

@@ -11,6 +11,7 @@ use longhaul::fact::{
 };
 use longhaul::journal::manifest::{Anchor, Node, Server, Text};
 use longhaul::journal::{Journal, Manifest};
+use longhaul::secret::Secrets;
 use longhaul::unit::At;
 use longhaul::world::Sink;
 
@@ -297,9 +298,9 @@ impl Story {
     /// Writes the run folder.
     pub async fn write(mut self, name: &str, dir: &Path) {
         self.facts.sort_by_key(|(at, _)| *at);
-        let mut journal = Journal::inline(dir, &self.manifest(name)).unwrap();
+        let mut journal = Journal::inline(dir, &self.manifest(name), &Secrets::default()).unwrap();
         for (seq, (at, fact)) in (0..).zip(self.facts) {
-            journal.append(&Entry { segment: 0, seq, at, fact }).unwrap();
+            journal.append(&mut Entry { segment: 0, seq, at, fact }).unwrap();
         }
         journal.close().await.unwrap();
         drop(journal);

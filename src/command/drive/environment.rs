@@ -2,7 +2,6 @@
 //! machine that drives. A run and a rehearsal make it each in its own way.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use crate::fact::{Fact, Opened};
 use crate::journal::manifest::{Anchor, Node};
@@ -19,7 +18,7 @@ pub struct Environment<W: Wire> {
     /// The server's address, as people should read it.
     pub address: String,
     /// What must never be written.
-    pub secrets: Rc<Secrets>,
+    pub secrets: Secrets,
     /// Whether longhaul starts the server, so that its failure to come up is a verdict.
     pub is_ours: bool,
     /// What of the server is seen from here; whether it has metrics, it is not yet asked.

@@ -24,14 +24,13 @@ use crate::run::identity::{self, Identity};
 use crate::run::measure_up::measure_up;
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
+use crate::secret::Secrets;
 use crate::spec::{Recipe, recipe};
 use crate::unit::{At, span};
 use crate::world::{LocalFuture, Sensor, Wire};
 
 /// How often a person hears that the server counts, microseconds.
 const COUNTING_US: u64 = 3_000_000;
-/// Bounds why there is no server, in words: how it ended, and the line that says it.
-const NOTE_CHARS_MAX: usize = 400;
 
 /// A run that is ready to go.
 pub struct Planned<W: Wire> {
@@ -39,6 +38,8 @@ pub struct Planned<W: Wire> {
     pub folder: PathBuf,
     /// What the run is.
     pub manifest: Manifest,
+    /// What must never be written.
+    pub secrets: Secrets,
     /// What was asked, for the live view and for the verdict.
     pub asked: analysis::Asked,
     /// Facts from before the load, in the order of time.
@@ -97,8 +98,9 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let (heard, log) = startup.heard_so_far();
     let before = before(&specs, &environment, &server, heard, seen, fitted);
     let quiet = specs.options.quiet || environment.rehearsed;
+    let secrets = environment.secrets.clone();
     let load = Ok(load(specs, environment, recipe, server, fit, startup));
-    Ok(Planned { folder, manifest, asked, before, log, load, quiet })
+    Ok(Planned { folder, manifest, secrets, asked, before, log, load, quiet })
 }
 
 /// Narrows the plan to what the server takes; the recipe, made of what the server says where the
@@ -227,9 +229,9 @@ fn load<W: Wire>(
     fit: Fit,
     target: Startup,
 ) -> Load<W> {
-    let Environment { wire, timeline, wall, secrets, load_began, broke, .. } = environment;
+    let Environment { wire, timeline, wall, load_began, broke, .. } = environment;
     let (metrics, health) = (server.metrics.as_deref(), server.abilities.health);
-    let engine = EngineSensor::new(wire.clone(), metrics, health, secrets.clone());
+    let engine = EngineSensor::new(wire.clone(), metrics, health);
     let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
     sensors.extend((environment.sensors)());
     let script = Script {
@@ -242,7 +244,6 @@ fn load<W: Wire>(
         model: server.model.id,
         // A salt of this run's own: when it began.
         salt: format!("longhaul-{:x}", timeline.wall_us()),
-        secrets,
         segment: 0,
         before: Vec::new(),
         models_us: server.models_us,
@@ -264,12 +265,11 @@ fn never_ready<W: Wire>(
     environment.address.clone_into(&mut manifest.server.endpoint);
     let folder = folder(specs, environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
-    let secrets = &environment.secrets;
-    let note = secrets.remove_from(&one_line(why, NOTE_CHARS_MAX));
+    let note = why.to_owned();
     let because = if environment.is_ours {
         let lines = if specs.options.quiet { Vec::new() } else { startup.last_lines() };
         for line in lines {
-            tell(&format!("its log: {}", secrets.remove_from(&line)));
+            tell(&format!("its log: {line}"));
         }
         ClosedBecause::NeverReady
     } else {
@@ -280,5 +280,6 @@ fn never_ready<W: Wire>(
     let mut before = vec![(At::ZERO, environment.opened(specs.simulated))];
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));
-    Planned { folder, manifest, asked, before, log, load: Err(closed), quiet: true }
+    let (secrets, load) = (environment.secrets.clone(), Err(closed));
+    Planned { folder, manifest, secrets, asked, before, log, load, quiet: true }
 }

@@ -2,11 +2,11 @@
 //! again on a terminal, plain lines now and then elsewhere, and, where the user
 //! wants it, an end at the first broken gate.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::rc::Rc;
 
 use crate::analysis::{Asked, Fold, Pass1};
-use crate::command::tell;
+use crate::command::{tell, tell_over};
 use crate::fact::{Entry, Fact, TargetWord};
 use crate::report;
 use crate::run::Watcher;
@@ -84,10 +84,7 @@ impl Screen {
             let columns = terminal_size::terminal_size_of(std::io::stderr())
                 .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
             let line = self.status.line(self.now, columns - flight.chars().count());
-            let mut err = std::io::stderr().lock();
-            // A terminal that went away is no reason to end a soak.
-            let _ = write!(err, "\r\u{1b}[2K{line}{flight}");
-            let _ = err.flush();
+            tell_over(&format!("{line}{flight}"));
         } else {
             tell(&(self.status.line(self.now, 2 * COLUMNS) + &flight));
         }
@@ -96,7 +93,7 @@ impl Screen {
     /// The run is over.
     pub fn end(&self) {
         if self.terminal {
-            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K");
+            tell_over("");
         }
     }
 }

@@ -1,40 +1,51 @@
 //! The connection to a server: its address, and what opens it.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use super::RunOptions;
 use super::simulated::Simulated;
 use crate::error::Mistake;
 use crate::http::{Address, Http, Options};
 use crate::secret::Secrets;
+use crate::spec::Recipe;
 use crate::timeline::Timeline;
 
-/// The wire to the address that was asked for, and what must never be written.
+/// What must never be written: what opens the way, and what the recipe's variables hold.
+pub fn secrets(options: &RunOptions, recipe: Option<&Recipe>) -> Secrets {
+    let mut secrets = Secrets::default();
+    if let Some(Ok(api_key)) = options.api_key_env.as_deref().map(std::env::var) {
+        secrets.add_key(&api_key);
+    }
+    for text in &options.headers {
+        secrets.add_header(text);
+    }
+    if let Some(text) = &options.endpoint {
+        secrets.add_address(text);
+    }
+    for (name, value) in recipe.into_iter().flat_map(|recipe| &recipe.env) {
+        secrets.add_variable(name, value);
+    }
+    secrets
+}
+
+/// The wire to the address that was asked for, and that address.
 pub fn connect(
     options: &RunOptions,
     sim: Option<&Simulated>,
     timeline: Timeline,
-) -> Result<(Http, String, Rc<Secrets>), Mistake> {
+) -> Result<(Http, String), Mistake> {
     let endpoint = match (sim, &options.endpoint) {
         (Some(sim), _) => format!("http://{}", sim.address()),
         (None, Some(endpoint)) => endpoint.clone(),
         (None, None) => return Err(Mistake::new("no --endpoint")),
     };
-    let mut secrets = Secrets::default();
     let api_key = options.api_key_env.as_deref().map(key).transpose()?;
-    if let Some(api_key) = &api_key {
-        secrets.add(api_key);
-    }
     let headers = options.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
-    for (_, value) in &headers {
-        secrets.add(value);
-    }
     let ca_cert = options.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
     let root = address.root().to_owned();
     let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
-    Ok((http, root, Rc::new(secrets)))
+    Ok((http, root))
 }
 
 fn key(name: &str) -> Result<String, Mistake> {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use tokio::task::JoinHandle;
 
 use super::RunOptions;
-use super::connect::connect;
+use super::connect::{connect, secrets};
 use super::simulated::Simulated;
 use crate::command::drive::environment::Environment;
 use crate::command::drive::{NoRun, Specs, unless_stopped};
-use crate::command::tell;
+use crate::command::{hide, tell};
 use crate::http::{Address, Http};
 use crate::journal::manifest::{Anchor, Node};
 use crate::observe::{here, nearby, place};
@@ -53,7 +53,9 @@ pub async fn start(specs: &Specs, options: &RunOptions, stop: &mut Stop) -> Resu
     let sim = if specs.simulated { Some(Rc::new(Simulated::start(specs)?)) } else { None };
     let timeline = Timeline::start();
     let anchor = anchor(timeline);
-    let (wire, address, secrets) = connect(options, sim.as_deref(), timeline)?;
+    let secrets = secrets(options, specs.recipe.as_ref());
+    hide(&secrets);
+    let (wire, address) = connect(options, sim.as_deref(), timeline)?;
     let whereabouts = Whereabouts::default();
     // Signals are listened to before there is anything that one could leave behind.
     tokio::task::yield_now().await;

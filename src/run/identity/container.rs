@@ -10,7 +10,6 @@ mod tests;
 use super::WORDS_CHARS_MAX;
 use crate::escape::one_line;
 use crate::fact::Seen;
-use crate::secret::Secrets;
 use crate::spec::Recipe;
 use crate::spec::recipe::pins::Image;
 use crate::world::Contained;
@@ -105,13 +104,6 @@ pub fn container_changed(recipe: &Recipe, before: &Contained, now: &Contained) -
         (was != part.words.as_deref()).then(|| part.changed(was))
     });
     changed.collect()
-}
-
-/// The same without what must never be written.
-pub fn without_secrets(seen: Seen, secrets: &Secrets) -> Seen {
-    let clean = |text: &str| secrets.remove_from(text);
-    let declared = seen.declared.as_deref().map(clean);
-    Seen { declared, seen: clean(&seen.seen), note: clean(&seen.note), ..seen }
 }
 
 fn parts(recipe: &Recipe, contained: &Contained) -> Vec<Part> {

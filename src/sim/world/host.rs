@@ -127,7 +127,7 @@ impl<S: Sink> Disk<S> {
 
 fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
     match job {
-        Job::Entry(entry) => sink.append(&entry),
+        Job::Entry(mut entry) => sink.append(&mut entry),
         Job::Evidence(seq, frames) => sink.evidence(seq, &frames),
         Job::Log(bytes) => sink.log(&bytes),
         Job::Sync => sink.sync(),
@@ -135,7 +135,7 @@ fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
 }
 
 impl<S: Sink> Sink for Disk<S> {
-    fn append(&mut self, entry: &Entry) -> Result<(), String> {
+    fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
         self.give(Job::Entry(Box::new(entry.clone())))
     }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     impl Sink for Kept {
-        fn append(&mut self, entry: &Entry) -> Result<(), String> {
+        fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
             self.seqs.push(entry.seq);
             Ok(())
         }
@@ -235,13 +235,13 @@ mod tests {
     async fn what_waits_for_the_disk_is_written_in_its_order_when_it_takes_something_again() {
         let (timeline, host) = host(&["slow_disk=10s@5s"]);
         let mut disk = Disk::new(Kept::default(), host, 8);
-        disk.append(&entry(0)).unwrap();
+        disk.append(&mut entry(0)).unwrap();
         timeline.until(At(6_000_000)).await;
-        disk.append(&entry(1)).unwrap();
+        disk.append(&mut entry(1)).unwrap();
         disk.evidence(1, b"frames").unwrap();
         assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (2, [0].as_slice()));
         timeline.until(At(15_000_000)).await;
-        disk.append(&entry(2)).unwrap();
+        disk.append(&mut entry(2)).unwrap();
         assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (0, [0, 1, 1001, 2].as_slice()));
     }
 
@@ -249,13 +249,13 @@ mod tests {
     async fn the_end_of_a_run_waits_for_a_disk_that_comes_back_and_not_for_one_that_does_not() {
         let (timeline, host) = host(&["slow_disk=10s@0s"]);
         let mut disk = Disk::new(Kept::default(), host, 8);
-        disk.append(&entry(0)).unwrap();
+        disk.append(&mut entry(0)).unwrap();
         disk.close().await.unwrap();
         assert!(timeline.now() >= At(10_000_000) && disk.sink.closed);
         assert_eq!(disk.sink.seqs, [0]);
         let (_, gone) = self::host(&["slow_disk@0s"]);
         let mut disk = Disk::new(Kept::default(), gone, 8);
-        disk.append(&entry(0)).unwrap();
+        disk.append(&mut entry(0)).unwrap();
         assert!(disk.close().await.unwrap_err().contains("1 rows are lost"));
         assert!(disk.sink.seqs.is_empty());
     }
@@ -264,12 +264,12 @@ mod tests {
     async fn a_full_queue_is_an_error_that_stays() {
         let (timeline, host) = host(&["slow_disk=10s@0s"]);
         let mut disk = Disk::new(Kept::default(), host, 2);
-        disk.append(&entry(0)).unwrap();
-        disk.append(&entry(1)).unwrap();
-        let words = disk.append(&entry(2)).unwrap_err();
+        disk.append(&mut entry(0)).unwrap();
+        disk.append(&mut entry(1)).unwrap();
+        let words = disk.append(&mut entry(2)).unwrap_err();
         assert!(words.contains("too slow"), "{words}");
         timeline.until(At(20_000_000)).await;
-        assert_eq!(disk.append(&entry(3)), Err(words), "a row is lost: nothing may follow it");
+        assert_eq!(disk.append(&mut entry(3)), Err(words), "a row is lost: nothing may follow it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,93 @@
+//! The texts of a fact that others wrote: a server, a system, a user. Words of
+//! longhaul's own are none of them. Every field is named, so that a new one is
+//! sorted in.
+
+use super::{
+    Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, Said, Seen,
+    TargetFact,
+};
+use crate::escape::{ERROR_CHARS_MAX, one_line};
+
+/// Bounds the line of a log in a row, characters.
+const LINE_CHARS_MAX: usize = 300;
+
+/// Bounds why a run ended: how its server did, and the line that says it, characters.
+const NOTE_CHARS_MAX: usize = 400;
+
+/// Calls `change` with each of them.
+pub fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
+    match fact {
+        Fact::Seen(Seen { subject, declared, seen, differs: _, note }) => {
+            [subject, seen, note].into_iter().chain(declared).for_each(change);
+        }
+        Fact::Request(request) => {
+            let Request { finish, error, .. } = &mut **request;
+            [error].into_iter().chain(finish).for_each(change);
+        }
+        Fact::Opened(Opened {
+            version: _,
+            simulated: _,
+            wall_us: _,
+            boot_id: _,
+            endpoint: text,
+        })
+        | Fact::Phase(PhaseBegan { phase: _, because: text })
+        | Fact::Target(TargetFact {
+            word: _,
+            rung: _,
+            since: _,
+            evidence: text,
+            exit: _,
+            action: _,
+        })
+        | Fact::Action(Action { id: _, what: _, note: text })
+        | Fact::Reading(Reading {
+            source: _,
+            instance: text,
+            name: _,
+            n: _,
+            min: _,
+            mean: _,
+            max: _,
+            last: _,
+        })
+        | Fact::Missed(Missed { source: _, what: _, why: text, times: _, reason: _ })
+        | Fact::Said(Said { source: _, signature: _, severity: _, line: text })
+        | Fact::Fault(Fault { kind: _, why: text, fatal: _ })
+        | Fact::Closed(Closed { because: _, note: text }) => change(text),
+        // Numbers, and words of longhaul's own.
+        Fact::Fitted(_) | Fact::Issued(_) | Fact::Batch(_) | Fact::Gaps(_) | Fact::Clock(_) => {}
+    }
+}
+
+/// Brings those that have a bound of their own onto one line within it.
+pub fn bound(fact: &mut Fact) {
+    let (text, chars_max) = match fact {
+        Fact::Said(said) => (&mut said.line, LINE_CHARS_MAX),
+        Fact::Closed(closed) => (&mut closed.note, NOTE_CHARS_MAX),
+        Fact::Request(request) => (&mut request.error, ERROR_CHARS_MAX),
+        _ => return,
+    };
+    if !text.is_empty() {
+        *text = one_line(text, chars_max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Severity, Source};
+
+    #[test]
+    fn a_line_is_bounded_and_its_words_are_reached() {
+        let (source, severity) = (Source::Process, Severity::Error);
+        let line = "a\n".repeat(200);
+        let mut fact = Fact::Said(Said { source, signature: "s".to_owned(), severity, line });
+        let mut texts = Vec::new();
+        each(&mut fact, &mut |text| texts.push(text.clone()));
+        assert_eq!(texts, ["a\n".repeat(200)]);
+        bound(&mut fact);
+        let Fact::Said(said) = fact else { return };
+        assert!(said.line.starts_with("a\\na\\n") && said.line.ends_with('…'), "{}", said.line);
+    }
+}

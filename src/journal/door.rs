@@ -1,0 +1,107 @@
+//! The door of the run folder: everything that is written passes here, and only
+//! here secrets are taken out, before a text is cut and before its checksum.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::manifest::{Anchor, Manifest, Node, Server, Text};
+use crate::fact::{self, Entry};
+use crate::secret::{Secrets, Stream};
+
+/// Takes secrets out of the texts of an entry, and bounds those that have a bound.
+pub(super) fn entry(secrets: &Secrets, entry: &mut Entry) {
+    if !secrets.is_empty() {
+        fact::text::each(&mut entry.fact, &mut |text| text_of(secrets, text));
+    }
+    fact::text::bound(&mut entry.fact);
+}
+
+/// The frames of a failure without secrets.
+pub(super) fn evidence<'a>(secrets: &Secrets, frames: &'a [u8]) -> Cow<'a, [u8]> {
+    secrets.remove_from_bytes(frames)
+}
+
+/// The bytes of a log without secrets, however they come.
+pub(super) fn log(secrets: &Secrets) -> Stream {
+    Stream::new(secrets.clone())
+}
+
+/// A manifest without secrets. Every field is named, so that a new one is sorted in.
+pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
+    let mut clean = manifest.clone();
+    if secrets.is_empty() {
+        return clean;
+    }
+    let Manifest {
+        schema: _,
+        longhaul: _,
+        simulated: _,
+        recipe,
+        scenario,
+        overrides,
+        profile,
+        ailments,
+        container,
+        command,
+        added,
+        seed: _,
+        server_seed: _,
+        plan_fingerprint: _,
+        plan,
+        warnings,
+        corpus: _,
+        fit,
+        sweep: _,
+        shard: _,
+        abilities: _,
+        server,
+        nodes,
+        segments,
+        again,
+    } = &mut clean;
+    for file in [recipe, scenario].into_iter().chain(profile) {
+        let Text { name, origin, text, sha256: _ } = file;
+        text_of(secrets, name);
+        text_of(secrets, origin);
+        if let Cow::Owned(clean) = secrets.remove_from_file(text) {
+            *text = clean;
+        }
+    }
+    let Server { endpoint, engine: _, version, model, models, max_model_len: _ } = server;
+    let texts = [endpoint, model, again].into_iter().chain(container).chain(command).chain(version);
+    let lists = [ailments, added, warnings, models].into_iter().flatten();
+    for text in texts.chain(lists) {
+        text_of(secrets, text);
+    }
+    for Node { host, role: _, kernel, driver, clocks } in nodes {
+        for text in [host].into_iter().chain(kernel).chain(driver).chain(clocks) {
+            text_of(secrets, text);
+        }
+    }
+    for Anchor { segment: _, wall_us: _, monotonic_us: _, boot_id } in segments {
+        if let Some(text) = boot_id {
+            text_of(secrets, text);
+        }
+    }
+    for value in [overrides, plan, fit] {
+        value_of(secrets, value);
+    }
+    clean
+}
+
+fn text_of(secrets: &Secrets, text: &mut String) {
+    if let Cow::Owned(clean) = secrets.remove_from(text) {
+        *text = clean;
+    }
+}
+
+/// Texts within JSON; its keys and its numbers stay.
+fn value_of(secrets: &Secrets, value: &mut Value) {
+    match value {
+        Value::String(text) => text_of(secrets, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| value_of(secrets, item)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| value_of(secrets, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,302 @@
+//! Where secrets stand in a text: in its bytes as they are, in what its escapes
+//! stand for, and in what remains when tags are left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+
+use super::PIECE_CHARS;
+use super::reading::{self, Reading, Sign};
+
+/// Marks where a text was cut.
+const CUT: &[u8] = "…".as_bytes();
+
+/// A value, and whether it is a key.
+pub type Value = (String, bool);
+
+/// Finds the secrets of a list.
+pub struct Finder {
+    values: Vec<Value>,
+    /// Of the text as it stands.
+    plain: Patterns,
+    /// Of the text as it is read: keys alone.
+    read: Option<Patterns>,
+    /// Parts of keys that are ordinary words, or numbers: alone they are none of the key.
+    words: BTreeSet<Vec<u8>>,
+}
+
+/// What was found in a text that goes on.
+#[derive(Debug)]
+pub struct Found {
+    /// In order, apart from each other.
+    pub ranges: Vec<Range<usize>>,
+    /// From here on, what comes next may make a secret of it.
+    pub open: usize,
+}
+
+/// The byte before a text, if any: as it stands, and as it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before {
+    /// As it stands.
+    pub plain: Option<u8>,
+    /// As it is read; none behind a break.
+    pub read: Option<u8>,
+}
+
+impl Finder {
+    /// For these values.
+    pub fn new(values: Vec<Value>) -> Finder {
+        let keys: Vec<&str> =
+            values.iter().filter(|(_, is_key)| *is_key).map(|(key, _)| key.as_str()).collect();
+        // White space within a key is left out as that of the text is.
+        let solid = keys.iter().map(|key| (key.split_whitespace().collect(), true));
+        let solid: Vec<Value> = solid.collect();
+        let read = (!solid.is_empty()).then(|| Patterns::of(&solid));
+        let words = keys.iter().flat_map(|key| words(key)).collect();
+        Finder { plain: Patterns::of(&values), read, words, values }
+    }
+
+    /// The values.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// All that stands in a text that ends where it ends.
+    pub fn find(&self, text: &[u8], before: Before) -> Vec<Range<usize>> {
+        self.search(text, before, false).ranges
+    }
+
+    /// The same in a text that may go on.
+    pub fn find_open(&self, text: &[u8], before: Before) -> Found {
+        self.search(text, before, true)
+    }
+
+    /// Pieces of keys alone.
+    pub fn find_pieces(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let is_long = |key: &str| key.chars().count() >= PIECE_CHARS;
+        let keys = self.values.iter().filter(|(key, is_key)| *is_key && is_long(key));
+        let keys: Vec<Value> = keys.cloned().collect();
+        if keys.is_empty() { Vec::new() } else { Finder::new(keys).find(text, Before::default()) }
+    }
+
+    fn search(&self, text: &[u8], before: Before, goes_on: bool) -> Found {
+        let (words, open) = (&self.words, text.len());
+        let mut search = Search { words, before, goes_on, found: self.beginnings(text), open };
+        search.look(&self.plain, text, &Place::Same);
+        if let Some(read) = self.read.as_ref().filter(|_| reading::is_plain(text)) {
+            search.before.plain = before.read;
+            search.look(read, text, &Place::Same);
+        } else if let Some(read) = &self.read {
+            let reading = Reading::of(text);
+            search.look_into(read, &reading);
+            if let Some(reading) = reading.without_tags() {
+                search.look_into(read, &reading);
+            }
+            search.open = reading.apart(search.open);
+        }
+        let ranges = merged(search.found);
+        let cut = ranges.iter().filter(|range| range.end > search.open).map(|range| range.start);
+        Found { open: cut.fold(search.open, usize::min), ranges }
+    }
+
+    /// The beginnings of headers' values where a text was cut: it was cut within them.
+    fn beginnings(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let values: Vec<&[u8]> =
+            self.values.iter().filter(|(_, is_key)| !is_key).map(|it| it.0.as_bytes()).collect();
+        if values.is_empty() {
+            return Vec::new();
+        }
+        let cuts = text.windows(CUT.len()).enumerate().filter(|(_, part)| *part == CUT);
+        let found = cuts.flat_map(|(end, _)| {
+            values.iter().filter_map(move |value| {
+                let mut lengths = (PIECE_CHARS..value.len().min(end + 1)).rev();
+                let length = lengths.find(|length| text[..end].ends_with(&value[..*length]))?;
+                Some(end - length..end)
+            })
+        });
+        found.collect()
+    }
+}
+
+/// Ranges in order, those that meet as one.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut all: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match all.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => all.push(range),
+        }
+    }
+    all
+}
+
+/// Words of a key that are letters or digits alone, and not the whole of it.
+fn words(key: &str) -> Vec<Vec<u8>> {
+    let parts = key.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_ordinary = |part: &&str| {
+        part.len() >= PIECE_CHARS
+            && *part != key
+            && (part.bytes().all(|byte| byte.is_ascii_alphabetic())
+                || part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    parts.filter(is_ordinary).map(|part| part.as_bytes().to_vec()).collect()
+}
+
+/// What of a pattern counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A piece of a key; those that follow each other are one.
+    Piece,
+    /// The whole value of a header.
+    Whole,
+    /// A value that is too short for either: as a word of its own.
+    Word,
+}
+
+/// What is looked for.
+struct Patterns {
+    texts: Vec<(Vec<u8>, Kind)>,
+    search: Option<AhoCorasick>,
+}
+
+impl Patterns {
+    fn of(values: &[Value]) -> Patterns {
+        let mut texts = BTreeMap::new();
+        for (value, is_key) in values {
+            let starts: Vec<usize> =
+                value.char_indices().map(|(at, _)| at).chain([value.len()]).collect();
+            let bytes = value.as_bytes();
+            if starts.len() <= PIECE_CHARS {
+                texts.insert(bytes.to_vec(), Kind::Word);
+            } else if *is_key {
+                let pieces = starts.windows(PIECE_CHARS + 1);
+                let pieces = pieces.map(|at| bytes[at[0]..at[PIECE_CHARS]].to_vec());
+                texts.extend(pieces.map(|piece| (piece, Kind::Piece)));
+            } else {
+                texts.entry(bytes.to_vec()).or_insert(Kind::Whole);
+            }
+        }
+        let texts: Vec<(Vec<u8>, Kind)> = texts.into_iter().collect();
+        // It fails for gigabytes of patterns only.
+        let search = AhoCorasick::new(texts.iter().map(|(text, _)| text)).ok();
+        Patterns { texts, search }
+    }
+
+    /// How many bytes at the end of a text may be the beginning of a pattern.
+    fn beginning(&self, bytes: &[u8]) -> usize {
+        let of = |(text, _): &(Vec<u8>, Kind)| {
+            let mut lengths = (1..text.len().min(bytes.len() + 1)).rev();
+            lengths.find(|length| bytes.ends_with(&text[..*length]))
+        };
+        self.texts.iter().filter_map(of).max().unwrap_or(0)
+    }
+}
+
+/// Where the bytes that are searched come from.
+enum Place<'a> {
+    /// They are the text itself.
+    Same,
+    /// As the reading says.
+    Read(&'a [Sign]),
+}
+
+impl Place<'_> {
+    fn span(&self, range: &Range<usize>) -> Range<usize> {
+        match self {
+            Place::Same => range.clone(),
+            Place::Read(signs) => signs[range.start].from..signs[range.end - 1].to,
+        }
+    }
+
+    /// Whether something was left out before a byte.
+    fn is_broken(&self, at: usize) -> bool {
+        match self {
+            Place::Same => false,
+            Place::Read(signs) => signs.get(at).is_some_and(|sign| sign.broken),
+        }
+    }
+}
+
+/// A search of one text.
+struct Search<'a> {
+    words: &'a BTreeSet<Vec<u8>>,
+    before: Before,
+    goes_on: bool,
+    found: Vec<Range<usize>>,
+    open: usize,
+}
+
+impl Search<'_> {
+    fn look_into(&mut self, patterns: &Patterns, reading: &Reading) {
+        self.open = self.open.min(reading.open);
+        self.look(patterns, &reading.bytes, &Place::Read(&reading.signs));
+    }
+
+    fn look(&mut self, patterns: &Patterns, bytes: &[u8], place: &Place) {
+        let mut run: Option<Range<usize>> = None;
+        let hits = patterns.search.iter().flat_map(|search| search.find_overlapping_iter(bytes));
+        for hit in hits {
+            let range = hit.range();
+            match (patterns.texts[hit.pattern().as_usize()].1, &mut run) {
+                (Kind::Piece, Some(run)) if range.start < run.end => run.end = range.end,
+                (Kind::Piece, _) => {
+                    let before = run.replace(range);
+                    self.take_run(before, bytes, place);
+                }
+                (Kind::Word, _) if !self.is_word(&range, bytes, place) => {}
+                _ => self.take(&range, bytes, place),
+            }
+        }
+        self.take_run(run, bytes, place);
+        if self.goes_on {
+            let from = bytes.len() - patterns.beginning(bytes);
+            if from < bytes.len() {
+                self.open = self.open.min(place.span(&(from..bytes.len())).start);
+            }
+        }
+    }
+
+    /// Takes pieces that follow each other, unless they are an ordinary word that stands alone.
+    fn take_run(&mut self, run: Option<Range<usize>>, bytes: &[u8], place: &Place) {
+        let Some(run) = run else { return };
+        let is_sign = |byte: &&u8| !is_of_word(**byte);
+        let part = &bytes[run.clone()];
+        let from = run.start + part.iter().take_while(is_sign).count();
+        let to = (run.end - part.iter().rev().take_while(is_sign).count()).max(from);
+        let is_ordinary = self.words.contains(&bytes[from..to])
+            && self.is_word(&(from..to), bytes, place)
+            && !(self.goes_on && run.end == bytes.len());
+        if !is_ordinary {
+            self.take(&run, bytes, place);
+        }
+    }
+
+    fn take(&mut self, range: &Range<usize>, bytes: &[u8], place: &Place) {
+        let span = place.span(range);
+        if range.end == bytes.len() {
+            // What comes next may make more of it, or less.
+            self.open = self.open.min(span.start);
+        }
+        self.found.push(span);
+    }
+
+    /// Whether no letter or digit stands before or behind it.
+    fn is_word(&self, range: &Range<usize>, bytes: &[u8], place: &Place) -> bool {
+        let before = match range.start.checked_sub(1) {
+            Some(before) => bytes.get(before).copied(),
+            None => match place {
+                Place::Same => self.before.plain,
+                Place::Read(signs) => self.before.read.filter(|_| signs[0].from == 0),
+            },
+        };
+        let is_apart =
+            |at: usize, next: Option<u8>| place.is_broken(at) || !next.is_some_and(is_of_word);
+        is_apart(range.start, before) && is_apart(range.end, bytes.get(range.end).copied())
+    }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}

@@ -1,0 +1,328 @@
+//! A text as a reader of it would see it: escapes are the characters that they
+//! stand for, and what only breaks a word (white space, control characters, a
+//! terminal's escape sequences, tags) is left out. Every character knows its
+//! place in the text.
+
+/// Bounds an escape sequence or a tag, characters.
+const BREAK_CHARS_MAX: usize = 256;
+
+const ESCAPE: u8 = 0x1b;
+const BELL: u8 = 0x07;
+/// Stands for whatever breaks a word.
+const BREAK: u8 = b' ';
+
+/// A byte of the reading, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sign {
+    /// The byte.
+    pub byte: u8,
+    /// The first byte of the text that it stands for.
+    pub from: usize,
+    /// The byte behind the last.
+    pub to: usize,
+    /// Whether something was left out before it.
+    pub broken: bool,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Reading {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their places.
+    pub signs: Vec<Sign>,
+    /// Where an escape begins that the end of the text cut; else the end.
+    pub open: usize,
+    length: usize,
+}
+
+impl Reading {
+    /// Of a text that may go on behind its end.
+    pub fn of(text: &[u8]) -> Reading {
+        let (units, open) = unescaped(text);
+        let (signs, cut) = solid(&units);
+        Reading::with(signs, open.min(cut.unwrap_or(text.len())), text.len())
+    }
+
+    /// The last byte, where nothing was left out after it.
+    pub fn last(&self) -> Option<u8> {
+        self.signs.last().filter(|sign| sign.to == self.length).map(|sign| sign.byte)
+    }
+
+    /// The nearest place at or before this one that lies in no escape and in nothing left out.
+    pub fn apart(&self, place: usize) -> usize {
+        let next = self.signs.partition_point(|sign| sign.from < place);
+        let Some(last) = next.checked_sub(1).map(|last| self.signs[last]) else { return place };
+        let is_begin =
+            place == self.length || self.signs.get(next).is_some_and(|it| it.from == place);
+        if last.to > place {
+            last.from
+        } else if is_begin {
+            place
+        } else {
+            last.to
+        }
+    }
+
+    /// The same without tags, where there may be some.
+    pub fn without_tags(&self) -> Option<Reading> {
+        let first = self.bytes.iter().position(|byte| *byte == b'<')?;
+        let (mut signs, mut at, mut open) = (self.signs[..first].to_vec(), first, self.open);
+        let mut broken = false;
+        while at < self.bytes.len() {
+            let within = &self.bytes[at..self.bytes.len().min(at + BREAK_CHARS_MAX)];
+            let close = within.iter().position(|byte| *byte == b'>');
+            if let Some(close) = close.filter(|_| is_tag(within)) {
+                (at, broken) = (at + close + 1, true);
+                continue;
+            }
+            let sign = self.signs[at];
+            if is_tag(within) && within.len() < BREAK_CHARS_MAX {
+                open = open.min(sign.from);
+            }
+            signs.push(Sign { broken: sign.broken || broken, ..sign });
+            (at, broken) = (at + 1, false);
+        }
+        Some(Reading::with(signs, open, self.length))
+    }
+
+    fn with(signs: Vec<Sign>, open: usize, length: usize) -> Reading {
+        Reading { bytes: signs.iter().map(|sign| sign.byte).collect(), signs, open, length }
+    }
+}
+
+/// Whether a text is read as it stands: no escape, tag or break is in it.
+pub fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'%' | b'&' | b'<'))
+}
+
+/// Whether a tag, or what may become one, begins here.
+fn is_tag(text: &[u8]) -> bool {
+    text[0] == b'<'
+        && text.get(1).is_none_or(|next| next.is_ascii_alphabetic() || matches!(next, b'/' | b'!'))
+}
+
+/// The text's characters, and where an escape that its end cut begins.
+fn unescaped(text: &[u8]) -> (Vec<Sign>, usize) {
+    let (mut signs, mut at) = (Vec::with_capacity(text.len()), 0);
+    let mut put = |byte: u8, from: usize, to: usize| {
+        signs.push(Sign { byte, from, to, broken: false });
+    };
+    while at < text.len() {
+        let rest = &text[at..];
+        let read = match rest[0] {
+            b'\\' => backslash(rest),
+            b'%' => percent(rest),
+            b'&' => entity(rest),
+            0x80.. => wide(rest),
+            _ => Read::Plain,
+        };
+        match read {
+            Read::Cut => return (signs, at),
+            Read::Plain => {
+                put(if is_break(rest[0]) { BREAK } else { rest[0] }, at, at + 1);
+                at += 1;
+            }
+            Read::Stands(character, length) => {
+                for byte in seen(character).bytes() {
+                    put(byte, at, at + length);
+                }
+                at += length;
+            }
+        }
+    }
+    (signs, text.len())
+}
+
+/// What stands at a place of the text.
+enum Read {
+    /// A byte that means itself.
+    Plain,
+    /// So many bytes that stand for a character.
+    Stands(char, usize),
+    /// The beginning of an escape that the end of the text cut.
+    Cut,
+}
+
+/// A character as its reader sees it: one that breaks a word as a blank.
+fn seen(character: char) -> String {
+    match character {
+        // The one character that begins an escape sequence by itself.
+        '\u{9b}' => "\u{1b}[".to_owned(),
+        '\u{7}' | '\u{1b}' => character.to_string(),
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => " ".to_owned(),
+        _ if character.is_whitespace() || character.is_control() => " ".to_owned(),
+        _ => character.to_string(),
+    }
+}
+
+fn is_break(byte: u8) -> bool {
+    !matches!(byte, ESCAPE | BELL) && (byte <= b' ' || byte == 0x7f)
+}
+
+/// `\n`, `\"`, `\x41`, `\u0041`, `\u{41}`, `\101`; escaped once or several times.
+fn backslash(text: &[u8]) -> Read {
+    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let rest = &text[slashes..];
+    let Some(kind) = rest.first() else {
+        return if slashes < BREAK_CHARS_MAX { Read::Cut } else { Read::Plain };
+    };
+    let hex = |digits: usize| match digits_of(&rest[1..], digits, 16) {
+        Digits::Value(value) => Read::Stands(value, slashes + 1 + digits),
+        Digits::Cut => Read::Cut,
+        Digits::None => Read::Plain,
+    };
+    match kind {
+        b'u' if rest.get(1) == Some(&b'{') => match braced(&rest[2..], b'}', 16) {
+            Braced::Value(value, length) => Read::Stands(value, slashes + 3 + length),
+            Braced::Cut => Read::Cut,
+            Braced::None => Read::Plain,
+        },
+        b'u' => hex(4),
+        b'U' => hex(8),
+        b'x' => hex(2),
+        b'0'..=b'7' => {
+            let length = rest.iter().take(3).take_while(|b| matches!(b, b'0'..=b'7')).count();
+            match digits_of(rest, length, 8) {
+                Digits::Value(value) => Read::Stands(value, slashes + length),
+                Digits::Cut | Digits::None => Read::Plain,
+            }
+        }
+        b'e' => Read::Stands('\u{1b}', slashes + 1),
+        b'a' => Read::Stands('\u{7}', slashes + 1),
+        b'n' | b'r' | b't' | b'b' | b'f' | b'v' => Read::Stands(' ', slashes + 1),
+        b'"' | b'\'' | b'/' | b'`' => Read::Stands(char::from(*kind), slashes + 1),
+        _ => Read::Plain,
+    }
+}
+
+/// `%41`, as in an address.
+fn percent(text: &[u8]) -> Read {
+    match digits_of(&text[1..], 2, 16) {
+        Digits::Value(value) => Read::Stands(value, 3),
+        Digits::Cut => Read::Cut,
+        Digits::None => Read::Plain,
+    }
+}
+
+/// `&#65;`, `&#x41;`, `&amp;`, as in a page.
+fn entity(text: &[u8]) -> Read {
+    let named = [
+        ("&amp;", '&'),
+        ("&lt;", '<'),
+        ("&gt;", '>'),
+        ("&quot;", '"'),
+        ("&apos;", '\''),
+        ("&nbsp;", ' '),
+    ];
+    for (name, character) in named {
+        if text.starts_with(name.as_bytes()) {
+            return Read::Stands(character, name.len());
+        }
+        if name.as_bytes().starts_with(text) {
+            return Read::Cut;
+        }
+    }
+    let (from, radix) = match text {
+        [_, b'#', b'x' | b'X', ..] => (3, 16),
+        [_, b'#', ..] => (2, 10),
+        _ => return Read::Plain,
+    };
+    match braced(&text[from..], b';', radix) {
+        Braced::Value(value, length) => Read::Stands(value, from + length + 1),
+        Braced::Cut => Read::Cut,
+        Braced::None => Read::Plain,
+    }
+}
+
+/// A character of several bytes.
+fn wide(text: &[u8]) -> Read {
+    let part = &text[..text.len().min(4)];
+    let valid = match std::str::from_utf8(part) {
+        Ok(valid) => valid,
+        Err(error) if error.valid_up_to() > 0 => {
+            std::str::from_utf8(&part[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(error) if error.error_len().is_none() => return Read::Cut,
+        Err(_) => return Read::Plain,
+    };
+    valid.chars().next().map_or(Read::Plain, |c| Read::Stands(c, c.len_utf8()))
+}
+
+enum Digits {
+    Value(char),
+    None,
+    Cut,
+}
+
+/// So many digits as the character that they number.
+fn digits_of(text: &[u8], count: usize, radix: u32) -> Digits {
+    let known = &text[..text.len().min(count)];
+    if !known.iter().all(|byte| char::from(*byte).is_digit(radix)) {
+        return Digits::None;
+    }
+    if known.len() < count {
+        return Digits::Cut;
+    }
+    let number = std::str::from_utf8(known).ok().and_then(|it| u32::from_str_radix(it, radix).ok());
+    // Half of a pair is no character, and part of no key.
+    Digits::Value(number.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER))
+}
+
+enum Braced {
+    /// A character, and how many digits named it.
+    Value(char, usize),
+    None,
+    Cut,
+}
+
+/// Digits up to the sign that closes them.
+fn braced(text: &[u8], close: u8, radix: u32) -> Braced {
+    let length = text.iter().take(9).take_while(|b| char::from(**b).is_digit(radix)).count();
+    match (text.get(length), digits_of(text, length, radix)) {
+        (None, _) if length < 9 => Braced::Cut,
+        (Some(found), Digits::Value(value)) if *found == close && length > 0 => {
+            Braced::Value(value, length)
+        }
+        _ => Braced::None,
+    }
+}
+
+/// The characters without what breaks them, and where an escape sequence begins that the end
+/// of the text cut.
+fn solid(units: &[Sign]) -> (Vec<Sign>, Option<usize>) {
+    let (mut signs, mut at, mut broken) = (Vec::with_capacity(units.len()), 0, false);
+    while at < units.len() {
+        match units[at].byte {
+            BREAK | BELL => (at, broken) = (at + 1, true),
+            ESCAPE => match sequence(&units[at..]) {
+                Some(length) => (at, broken) = (at + length, true),
+                None => return (signs, Some(units[at].from)),
+            },
+            _ => {
+                signs.push(Sign { broken, ..units[at] });
+                (at, broken) = (at + 1, false);
+            }
+        }
+    }
+    (signs, None)
+}
+
+/// The length of the escape sequence that begins here; `None` where the text ends within it.
+fn sequence(units: &[Sign]) -> Option<usize> {
+    let within = &units[..units.len().min(BREAK_CHARS_MAX)];
+    let ends: fn(&Sign) -> bool = match within.get(1)?.byte {
+        b'[' => |sign| matches!(sign.byte, 0x40..=0x7e),
+        b']' => |sign| matches!(sign.byte, BELL | b'\\'),
+        _ => return Some(2),
+    };
+    match within.iter().skip(2).position(ends) {
+        Some(end) => Some(end + 3),
+        None if within.len() < BREAK_CHARS_MAX => None,
+        None => Some(1),
+    }
+}

@@ -1,0 +1,196 @@
+//! No secret reaches the disk, a terminal, a report or a comparison, wherever a
+//! server says it: the binary is driven against servers that say it everywhere.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::format_collect)]
+#![allow(clippy::disallowed_methods)] // The server of a test has threads of its own.
+
+#[path = "targets/bench.rs"]
+mod bench;
+#[path = "secrets/echo.rs"]
+mod echo;
+#[path = "secrets/start.rs"]
+mod start;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use echo::{Door, OUTPUT, serve};
+
+const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
+const KEY: &str = "sk-9fQ7xLm2ZpT4vR8bYc1dWe6hUa3gNjK5";
+
+/// A folder of a test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder =
+            std::env::temp_dir().join(format!("longhaul-secrets-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(
+            folder.join("s.yaml"),
+            format!(
+                "about: For secrets.\nlaps: 30\nwarmup: 1 lap\nreference: 0 laps\nworkloads:\n  - ladder: {{depths: [0], \
+                 prompt: 16, output: {OUTPUT}, concurrency: [2], prefix: cold}}\n\
+                 limits: {{first_token: 9s, stall: 9s, away: 20s, ready: 1s}}\ncontract: {{crashes: 0}}\n"
+            ),
+        )
+        .expect("a scenario");
+        Folder(folder)
+    }
+
+    fn run(&self, address: &str, flags: &[&str], key: &str) -> Output {
+        let (scenario, run) = (self.0.join("s.yaml"), self.0.join("run"));
+        let mut longhaul = Command::new(LONGHAUL);
+        longhaul
+            .args(["run", "--endpoint", address, "--scenario"])
+            .arg(scenario)
+            .arg("-o")
+            .arg(run);
+        longhaul.args(flags).env("LONGHAUL_TEST_KEY", key).output().expect("the binary runs")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Fails where eight characters of the key stand in a row, as they are or escaped.
+fn clean(place: &str, bytes: &[u8], key: &str) {
+    let text = String::from_utf8_lossy(bytes);
+    for from in 0..=key.len() - 8 {
+        let piece = &key[from..from + 8];
+        let escaped: String = piece.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+        let wide: String = piece.chars().flat_map(|c| [c, '\0']).collect();
+        for form in [piece, &escaped, &wide] {
+            assert!(!text.contains(form), "{place} has {form:?}: {text}");
+        }
+    }
+}
+
+fn clean_files(folder: &Path, key: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            clean_files(&path, key);
+        } else {
+            clean(&path.display().to_string(), &fs::read(&path).expect("a file"), key);
+        }
+    }
+}
+
+/// Fails where the key stands in anything that can be had of a run.
+fn clean_everywhere(folder: &Folder, output: &Output, key: &str) {
+    clean("stdout", &output.stdout, key);
+    clean("stderr", &output.stderr, key);
+    let run = folder.0.join("run");
+    clean_files(&run, key);
+    let run = run.to_str().expect("UTF-8");
+    let mut told = vec![vec!["plan", "--from", run]];
+    for flags in [
+        &["--wide"][..],
+        &["--format", "json"],
+        &["--format", "arena"],
+        &["--format", "benchy"],
+        &[],
+    ] {
+        told.push([&["report", run], flags].concat());
+    }
+    for format in ["terminal", "markdown", "json", "junit", "github"] {
+        told.push(vec!["compare", run, run, "--format", format]);
+    }
+    for arguments in told {
+        let output = Command::new(LONGHAUL).args(&arguments).output().expect("the binary runs");
+        clean(&arguments.join(" "), &[output.stdout, output.stderr].concat(), key);
+    }
+}
+
+const BY_NAME: [&str; 2] = ["--api-key-env", "LONGHAUL_TEST_KEY"];
+
+#[test]
+fn whatever_a_server_says_in_an_answer_the_key_goes_nowhere() {
+    let bearer = format!("Authorization: Bearer {KEY}");
+    let own = format!("X-Api-Key: {KEY}");
+    for (name, flags, key) in [
+        ("key", BY_NAME.to_vec(), KEY.to_owned()),
+        // As `$(cat key)` in quotes does not give it, but a file that is read as it is does.
+        ("line", [&BY_NAME[..], &["-v"]].concat(), format!("{KEY}\n")),
+        ("bearer", vec!["--header", &bearer], String::new()),
+        ("header", vec!["--header", &own], String::new()),
+    ] {
+        let folder = Folder::new(name);
+        let output = folder.run(&serve(KEY, Door::Quiet), &flags, &key);
+        let rows = fs::read_to_string(folder.0.join("run/requests.csv")).expect("rows");
+        assert!(rows.matches("[secret]").count() > 8, "{name}: the server said it: {rows}");
+        clean_everywhere(&folder, &output, KEY);
+    }
+}
+
+#[test]
+fn what_a_server_calls_itself_holds_no_key() {
+    let folder = Folder::new("names");
+    let output = folder.run(&serve(KEY, Door::Names), &BY_NAME, KEY);
+    let manifest = fs::read_to_string(folder.0.join("run/run.json")).expect("a manifest");
+    assert!(manifest.contains("\"model\": \"m-[secret]\""), "{manifest}");
+    clean_everywhere(&folder, &output, KEY);
+}
+
+#[test]
+fn a_refusal_before_the_load_is_told_without_the_key() {
+    for door in [
+        Door::Models(401),
+        Door::Models(403),
+        Door::Models(503),
+        Door::Chat(403),
+        Door::Chat(503),
+        Door::Two,
+        Door::Tokenize,
+    ] {
+        let folder = Folder::new("refusal");
+        let output = folder.run(&serve(KEY, door), &BY_NAME, KEY);
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("[secret]"),
+            "{door:?}: {output:?}"
+        );
+        clean_everywhere(&folder, &output, KEY);
+    }
+}
+
+#[test]
+fn of_a_header_that_is_no_key_the_whole_value_goes_and_its_words_stay() {
+    const TEAM: &str = "gpu platform of the second floor, room 17";
+    let folder = Folder::new("team");
+    let output =
+        folder.run(&serve(TEAM, Door::Quiet), &["--header", &format!("X-Team: {TEAM}")], "");
+    let rows = fs::read_to_string(folder.0.join("run/requests.csv")).expect("rows");
+    assert!(rows.contains("bad key [secret] x") && !rows.contains(TEAM), "{rows}");
+    assert!(rows.contains("ladder") && rows.contains("completed"), "{rows}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(TEAM));
+}
+
+#[test]
+fn a_mistake_does_not_echo_what_must_not_be_told() {
+    let own = format!("X-Api-Key: {KEY}");
+    let address = format!("http://robert:{KEY}@host:99999");
+    let query = format!("http://host?key={KEY}");
+    let no_colon = format!("Authorization Bearer {KEY}");
+    for arguments in [
+        vec!["run", "--endpoint", &address],
+        vec!["run", "--recipe", &address],
+        vec!["recipe", "show", &address],
+        vec!["run", "--endpoint", &query],
+        vec!["run", "--endpoint", "http://127.0.0.1:1", "--header", &no_colon],
+        vec!["run", "--endpoint", "http://127.0.0.1:1", "--api-key-env", KEY],
+        vec!["run", "--header", "X-Api-Key:", KEY],
+        vec!["run", "--header", &own, "--no-such-flag"],
+        vec!["run", &address],
+    ] {
+        let output = Command::new(LONGHAUL).args(&arguments).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        clean("stderr", &[output.stdout, output.stderr].concat(), KEY);
+    }
+}
