@@ -7,6 +7,7 @@
 pub mod cause;
 pub mod hang;
 pub mod liveness;
+mod segments;
 #[cfg(test)]
 #[allow(missing_docs)]
 pub mod story;

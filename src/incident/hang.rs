@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use super::liveness::{Sign, sign};
-use crate::fact::{Ended, Entry, Fact, Reading, Request, Segment, Source, TargetWord};
+use super::segments::BySegment;
+use crate::fact::{Ended, Entry, Fact, Reading, Request, Source, TargetWord};
 use crate::series::{IN_FLIGHT, OUTPUT_TOKENS, RESIDENT_MEMORY, UP};
 use crate::unit::At;
 
@@ -23,10 +24,13 @@ const USUAL_MIN: u64 = 20;
 /// Bounds the remembered series; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
-/// The live fold: when something last moved.
+/// The live fold: when something last moved, on the clock of each segment.
 #[derive(Clone, Debug, Default)]
-pub struct Hangs {
-    segment: Segment,
+pub struct Hangs(BySegment<Motion>);
+
+/// What moved in one segment.
+#[derive(Clone, Debug, Default)]
+struct Motion {
     moved: At,
     watched: bool,
     hung: bool,
@@ -39,33 +43,36 @@ pub struct Hangs {
 impl Hangs {
     /// Whether it hangs, by what was decided.
     pub fn hung(&self) -> bool {
-        self.hung
+        self.0.last().hung
     }
 
     /// When something last moved.
     pub fn moved(&self) -> At {
-        self.moved
+        self.0.last().moved
     }
 
     /// Whether a hang could be told from a long prefill: the engine's numbers were read.
     pub fn watched(&self) -> bool {
-        self.watched
+        self.0.last().watched
     }
 
     /// How long nothing may move with this depth in flight, microseconds. `planned_us` is when
     /// its first token is due, queue included, and `own_us` the request's own limit, which
     /// stands where no plan knows better.
     pub fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
-        let usual = self.waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
+        let usual = self.0.last().waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
         let expected_us = usual.map(|(_, longest_us)| *longest_us).or(planned_us);
         expected_us.map_or(own_us, |us| us.saturating_mul(TIMES)).max(LEAST_US)
     }
 
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry) {
-        if entry.segment != self.segment {
-            *self = Hangs { segment: entry.segment, ..Hangs::default() };
-        }
+        self.0.of(entry.segment).take(entry);
+    }
+}
+
+impl Motion {
+    fn take(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) => self.take_reading(entry.at, reading),
@@ -88,11 +95,6 @@ impl Hangs {
             },
             _ => {}
         }
-    }
-
-    /// Whether something moved since it was found to hang.
-    pub fn moves(&self, since: At) -> bool {
-        self.hung && self.moved > since
     }
 
     fn at(&mut self, at: At) {
@@ -185,6 +187,11 @@ mod tests {
         story
     }
 
+    /// Whether something moved since it was found to hang.
+    fn moves(hangs: &Hangs) -> bool {
+        hangs.hung() && hangs.moved() > At(80_000_000)
+    }
+
     #[test]
     fn nothing_moves_where_neither_tokens_nor_counters_change_though_it_answers_its_probes() {
         let mut story = waiting();
@@ -251,12 +258,12 @@ mod tests {
         let mut story = waiting();
         story.push(80.0, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(At(10_000_000))));
         let hangs = told(&story);
-        assert!(hangs.hung() && !hangs.moves(At(80_000_000)));
+        assert!(hangs.hung() && !moves(&hangs));
         story.reading(85.0, Source::Own, IN_FLIGHT.name, 0.0).phase(86.0, Phase::Drain);
         story.bad(86.5, 0, Ended::Truncated, "unexpected EOF");
-        assert!(!told(&story).moves(At(80_000_000)), "giving up on it does not thaw it");
+        assert!(!moves(&told(&story)), "giving up on it does not thaw it");
         story.reading(90.0, Source::Engine, GENERATED, 101.0);
-        assert!(told(&story).moves(At(80_000_000)));
+        assert!(moves(&told(&story)));
         story.push(90.0, Fact::Target(TargetFact::new(TargetWord::Moving, "")));
         assert!(!told(&story).hung());
     }

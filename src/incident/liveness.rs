@@ -12,8 +12,9 @@
 
 use std::collections::BTreeMap;
 
+use super::segments::BySegment;
 use crate::escape::one_line;
-use crate::fact::{Ended, Entry, Fact, Reading, Request, Segment, Source};
+use crate::fact::{Ended, Entry, Fact, Reading, Request, Source};
 use crate::series::{self, SeriesKind, UP};
 use crate::unit::At;
 
@@ -83,10 +84,13 @@ pub enum Sign {
     None,
 }
 
-/// The live fold.
+/// The live fold. Every segment has a clock, and a belief, of its own.
 #[derive(Clone, Debug, Default)]
-pub struct Liveness {
-    segment: Segment,
+pub struct Liveness(BySegment<Belief>);
+
+/// What is believed in one segment.
+#[derive(Clone, Debug, Default)]
+struct Belief {
     state: State,
     /// The newest good sign.
     good: Option<At>,
@@ -107,35 +111,38 @@ impl Liveness {
 
     /// What is believed now.
     pub fn state(&self) -> State {
-        self.state
+        self.0.last().state
     }
 
     /// While it is suspect or down: the last good sign before that, or the first bad one
     /// where there was none. `None` while it is up or nothing was seen.
     pub fn since(&self) -> Option<At> {
-        match self.state {
+        let belief = self.0.last();
+        match belief.state {
             State::Up => None,
-            State::Down => self.away,
-            State::Suspect => self.went(),
+            State::Down => belief.away,
+            State::Suspect => belief.went(),
         }
     }
 
     /// The newest good sign of this segment.
     pub fn good(&self) -> Option<At> {
-        self.good
+        self.0.last().good
     }
 
+    /// Takes an entry, and says what it changed.
+    pub fn take(&mut self, entry: &Entry) -> Option<Change> {
+        self.0.of(entry.segment).take(entry)
+    }
+}
+
+impl Belief {
     fn went(&self) -> Option<At> {
         let (at, _) = self.doubt.as_ref()?;
         Some(self.good.map_or(*at, |good| good.min(*at)))
     }
 
-    /// Takes an entry, and says what it changed.
-    pub fn take(&mut self, entry: &Entry) -> Option<Change> {
-        if entry.segment != self.segment {
-            // Another anchor, and nobody looked in between.
-            *self = Liveness { segment: entry.segment, ..Liveness::default() };
-        }
+    fn take(&mut self, entry: &Entry) -> Option<Change> {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) if reading.source == Source::Engine => {
@@ -359,5 +366,23 @@ mod tests {
         story.started(1.0, 2000.0);
         let (liveness, changes) = told(&story);
         assert_eq!((liveness.state(), changes.len()), (State::Suspect, 0));
+    }
+
+    #[test]
+    fn entries_of_two_segments_one_between_the_other_have_a_belief_of_each() {
+        let mut story = Story::new();
+        story.up(1.0, true).bad(2.0, 0, Ended::Refused, "refused");
+        story.segment = 1;
+        story.up(1.5, true);
+        story.segment = 0;
+        story.up(3.0, false);
+        story.segment = 1;
+        story.up(3.5, true);
+        let (liveness, changes) = told(&story);
+        assert!(
+            matches!(changes[..], [Change::WentAway { since: At(1_000_000), .. }]),
+            "{changes:?}"
+        );
+        assert_eq!(liveness.state(), State::Up);
     }
 }

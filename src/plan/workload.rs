@@ -34,11 +34,7 @@ impl Laid {
     ///
     /// # Errors
     /// A depth that the server cannot take, where the scenario does not allow to drop it.
-    pub fn narrow(
-        &mut self,
-        scenario: &Scenario,
-        bounds: Bounds,
-    ) -> Result<Vec<String>, Mistake> {
+    pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<Vec<String>, Mistake> {
         let mut notes = Vec::new();
         let depths: Result<Vec<Vec<u64>>, Mistake> = scenario
             .workloads
