@@ -307,6 +307,7 @@ mod tests {
         story.goods(10.0, 60, 0);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
         assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));
+        assert!(verdict.reasons[0].contains("killed"), "{:?}", verdict.reasons);
     }
 
     #[test]

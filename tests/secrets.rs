@@ -194,3 +194,32 @@ fn a_mistake_does_not_echo_what_must_not_be_told() {
         clean("stderr", &[output.stdout, output.stderr].concat(), KEY);
     }
 }
+
+#[test]
+fn a_rehearsal_writes_and_tells_no_token_of_its_recipe() {
+    let folder = Folder::new("rehearsed");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/nemotron-3-super.yaml");
+    let shipped = fs::read_to_string(shipped).expect("a recipe");
+    let recipe = shipped.replacen("env:\n", &format!("env:\n  HF_TOKEN: \"{KEY}\"\n"), 1);
+    assert!(recipe.contains(KEY), "the recipe has variables");
+    let (path, run) = (folder.0.join("r.yaml"), folder.0.join("run"));
+    fs::write(&path, recipe).expect("a recipe");
+    let told = Command::new(LONGHAUL)
+        .args([
+            "rehearse",
+            "--scenario",
+            "smoke",
+            "--profile",
+            "dgx-spark-nemotron-3-super",
+            "--recipe",
+        ])
+        .arg(path)
+        .arg("-o")
+        .arg(&run)
+        .output()
+        .expect("the binary runs");
+    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+    clean("stdout", &told.stdout, KEY);
+    clean("stderr", &told.stderr, KEY);
+    clean_files(&run, KEY);
+}

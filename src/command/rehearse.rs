@@ -13,6 +13,7 @@ use super::drive::{
     Again, DriveOptions, Driven, NoRun, Planned, Specs, arrive, conclude, drive, plan, stopping,
     vacant,
 };
+use super::hide;
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use crate::error::Mistake;
@@ -22,7 +23,6 @@ use crate::journal::{self, Journal};
 use crate::plan::forecast::Sight;
 use crate::run::Watcher;
 use crate::run::stop::Stop;
-use crate::secret::Secrets;
 use crate::sim::Engine;
 use crate::sim::world::boxes::{self, Look};
 use crate::sim::world::{Desk, Disk, Host, SimTarget, SimWire, signs};
@@ -121,6 +121,8 @@ fn environment(
     host: Rc<Host>,
 ) -> Result<(Environment<SimWire>, SimTarget), Mistake> {
     let setup = specs.setup().ok_or_else(no_profile)?;
+    let secrets = specs.secrets();
+    hide(&secrets);
     let (seed, load_us) = (specs.options.server_seed(), specs.load_us);
     // A simulated server is up before anybody asks; one that cannot come up is a verdict on
     // the recipe.
@@ -142,7 +144,7 @@ fn environment(
     let environment = Environment {
         wire: SimWire::new(desk.clone()),
         address: "http://rehearsed".to_owned(),
-        secrets: Secrets::default(),
+        secrets,
         is_ours,
         sight: Sight { log: true, kernel: true, metrics: false },
         added: Vec::new(),

@@ -9,10 +9,9 @@ use tokio::task::LocalSet;
 
 use super::drive::screen::Screen;
 use super::drive::{Driven, NoRun, arrive, conclude, drive, plan, stopping};
-use super::{hide, runtime};
+use super::runtime;
 use crate::exit::Exit;
 use crate::journal::Journal;
-use connect::secrets;
 pub use options::{RunOptions, check};
 use start::{Started, start};
 
@@ -27,7 +26,6 @@ pub fn run(options: RunOptions) -> Exit {
 /// # Errors
 /// The user's mistake, or the wish to stop before the load.
 pub fn driven(mut options: RunOptions) -> Result<Driven, NoRun> {
-    hide(&secrets(&options, None));
     // Before the runtime, since a recipe may have to be fetched.
     let specs = options.specs()?;
     runtime()?.block_on(LocalSet::new().run_until(async {

@@ -8,7 +8,7 @@ mod read;
 mod workload;
 
 pub use care::{Drill, DrillKind, Restart, When};
-pub use ladder::{Api, Arrivals, Ladder, Prefix};
+pub use ladder::{Api, Arrivals, Ladder, NAME as LADDER, Prefix};
 pub use overrides::Overrides;
 pub use read::read;
 pub use workload::{Cap, Workload};

@@ -308,7 +308,7 @@ fn every_series_that_a_run_reads_has_a_row_of_its_own_in_the_table_of_series() {
 
 #[test]
 fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
-    let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h"]);
+    let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h@1s"]);
     let judged = judge_over_time(&play.folder).unwrap();
     let json = report::text(&judged, Format::Json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

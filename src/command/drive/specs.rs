@@ -8,6 +8,7 @@ use crate::error::Mistake;
 use crate::journal;
 use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::{Bounds, Plan, Rates};
+use crate::secret::Secrets;
 use crate::sim::ailment::outlook::Outlook;
 use crate::sim::{Ailment, Setup};
 use crate::spec::{Profile, Recipe, Scenario};
@@ -68,6 +69,15 @@ impl Specs {
     /// What the plan amounts to on the machine of the profile, as far as it is fitted by now.
     pub fn forecast(&self) -> Forecast {
         forecast_of(&self.plan, self.profile.as_ref(), self.recipe.as_ref())
+    }
+
+    /// Keys among the recipe's variables.
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        for (name, value) in self.recipe.iter().flat_map(|recipe| &recipe.env) {
+            secrets.add_variable(name, value);
+        }
+        secrets
     }
 
     /// What the simulated server is made of, where there is one.

@@ -7,11 +7,10 @@ use super::simulated::Simulated;
 use crate::error::Mistake;
 use crate::http::{Address, Http, Options};
 use crate::secret::Secrets;
-use crate::spec::Recipe;
 use crate::timeline::Timeline;
 
-/// What must never be written: what opens the way, and what the recipe's variables hold.
-pub fn secrets(options: &RunOptions, recipe: Option<&Recipe>) -> Secrets {
+/// Keys, headers, and what an address holds of them.
+pub fn secrets(options: &RunOptions) -> Secrets {
     let mut secrets = Secrets::default();
     if let Some(Ok(api_key)) = options.api_key_env.as_deref().map(std::env::var) {
         secrets.add_key(&api_key);
@@ -21,9 +20,6 @@ pub fn secrets(options: &RunOptions, recipe: Option<&Recipe>) -> Secrets {
     }
     if let Some(text) = &options.endpoint {
         secrets.add_address(text);
-    }
-    for (name, value) in recipe.into_iter().flat_map(|recipe| &recipe.env) {
-        secrets.add_variable(name, value);
     }
     secrets
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::task::JoinHandle;
 
 use super::RunOptions;
-use super::connect::{connect, secrets};
+use super::connect::{self, connect};
 use super::simulated::Simulated;
 use crate::command::drive::environment::Environment;
 use crate::command::drive::{NoRun, Specs, unless_stopped};
@@ -53,7 +53,8 @@ pub async fn start(specs: &Specs, options: &RunOptions, stop: &mut Stop) -> Resu
     let sim = if specs.simulated { Some(Rc::new(Simulated::start(specs)?)) } else { None };
     let timeline = Timeline::start();
     let anchor = anchor(timeline);
-    let secrets = secrets(options, specs.recipe.as_ref());
+    let mut secrets = specs.secrets();
+    secrets.add_all(&connect::secrets(options));
     hide(&secrets);
     let (wire, address) = connect(options, sim.as_deref(), timeline)?;
     let whereabouts = Whereabouts::default();

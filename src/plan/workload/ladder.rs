@@ -6,10 +6,7 @@ use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
 use crate::plan::{Bounds, Fit, Input, Message, Place, Plan, Slot, pace};
 use crate::rng::{Rng, mix};
-use crate::spec::scenario::{Api, Ladder, Prefix, Scenario};
-
-/// The workload's name in rows.
-const NAME: &str = "ladder";
+use crate::spec::scenario::{Api, LADDER, Ladder, Prefix, Scenario};
 
 /// What stands in for a prompt where a context is only loaded; some servers refuse an empty one.
 const NO_PROMPT: &str = ".";
@@ -132,7 +129,7 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
         Load::PerSecond(_) => Some(Open { arrivals: ladder.arrivals, requests: ladder.requests }),
     };
     let round = |prompt, class, part| Round {
-        workload: NAME,
+        workload: LADDER,
         cell: Cell { depth, load, prompt, output: ladder.output },
         class,
         part,

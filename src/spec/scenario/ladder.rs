@@ -12,6 +12,9 @@ use std::time::Duration;
 use crate::fact::Load;
 use crate::spec::Source;
 
+/// The name in scenarios and rows.
+pub const NAME: &str = "ladder";
+
 /// Every depth × every load × one shape, in rounds. In a closed loop a round is as many
 /// requests at once as there are streams; in an open loop each request is sent when it is
 /// due, however slow the answers. The next round begins when the last of them has ended.

@@ -30,18 +30,21 @@ pub struct Cap {
 
 impl Workload {
     /// The keys of `workloads`.
-    pub(super) const NAMES: [&str; 1] = ["ladder"];
+    pub(super) const NAMES: [&str; 1] = [ladder::NAME];
 
     /// Its name in rows and contracts.
     pub fn name(&self) -> &'static str {
         match self {
-            Workload::Ladder(_) => "ladder",
+            Workload::Ladder(_) => ladder::NAME,
         }
     }
 
     /// Reads the value of one of [`Workload::NAMES`].
-    pub(super) fn read(_: &str, field: &Field<'_>, load: LoadText<'_>) -> Result<Self, Mistake> {
-        Ok(Workload::Ladder(ladder::read(field, load)?))
+    pub(super) fn read(name: &str, field: &Field<'_>, load: LoadText<'_>) -> Result<Self, Mistake> {
+        match name {
+            ladder::NAME => Ok(Workload::Ladder(ladder::read(field, load)?)),
+            _ => Err(field.mistake(format!("`{name}` is no workload"))),
+        }
     }
 
     /// Workloads with their axes overridden, and what is to be told of it.
