@@ -17,6 +17,7 @@ pub mod recipe;
 pub mod sweep;
 pub mod terminal;
 pub mod wide;
+pub mod words;
 
 pub use page::Page;
 pub use progress::Progress;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source, TargetWord};
-use crate::series::{self, SeriesUnit};
+use crate::series::{self, Series};
 use crate::unit::At;
 
 /// Bounds each list here.
@@ -100,8 +100,7 @@ impl Notes {
             }
             Fact::Reading(reading)
                 if reading.source == Source::Engine
-                    && series::of_reading(reading)
-                        .is_some_and(|of| of.unit == SeriesUnit::Epoch) =>
+                    && series::of_reading(reading).is_some_and(Series::is_start_time) =>
             {
                 self.server_start_s = Some(reading.last);
             }

@@ -13,13 +13,15 @@ use std::collections::BTreeMap;
 use spans::{Span, spans};
 
 use super::Calendar;
+use super::calendar::Lifetime;
 use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
 use crate::unit::At;
 
 /// Bounds the series of a run: two hundred are a large box, and the rest is counted.
 pub const SERIES_MAX: usize = 256;
-/// Bounds the blocks of all series, 64 bytes each: 72 hours of two hundred series are 87,000.
-pub const BLOCKS_MAX: usize = 100_000;
+/// Bounds the blocks and lifetimes of all series together, 64 bytes each: 72 hours of two
+/// hundred series are 86,400 blocks in 200 lifetimes.
+pub const BLOCKS_MAX: usize = 87_000;
 /// Bounds the means that a block keeps for its median: beyond it every second one is kept.
 const MEANS_MAX: usize = 1_024;
 /// Means are of so many microseconds each, the interval of a row.
@@ -188,28 +190,30 @@ impl Blocks {
     /// A series by its reading, where it has a place.
     fn known(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
         let key = (reading.source, reading.name.clone());
-        let instances = self.series.entry(key).or_default();
-        if !instances.contains_key(&reading.instance) {
+        let has = |of: &BTreeMap<_, _>| of.contains_key(&reading.instance);
+        if !self.series.get(&key).is_some_and(has) {
+            // Names without a place must leave nothing behind.
             if self.places == SERIES_MAX {
                 return None;
             }
             self.places += 1;
-            instances.insert(reading.instance.clone(), OneSeries::default());
         }
-        instances.get_mut(&reading.instance)
+        let instances = self.series.entry(key).or_default();
+        Some(instances.entry(reading.instance.clone()).or_default())
     }
 
     fn add(&mut self, index: usize, at: At, reading: &Reading) {
-        let (spans, kept) = (&self.spans, self.kept);
+        let spans = &self.spans;
         let key = (reading.source, reading.name.clone());
         let known = self.series.get_mut(&key).and_then(|all| all.get_mut(&reading.instance));
         let Some(known) = known else { return };
         if known.open.as_ref().is_none_or(|open| open.span != index) {
-            if kept == BLOCKS_MAX {
+            let needed = if known.is_in(spans[index].lifetime) { 1 } else { 2 };
+            if self.kept + needed > BLOCKS_MAX {
                 self.left_out += 1;
                 return;
             }
-            self.kept += 1;
+            self.kept += needed;
             known.close(spans);
             known.begin(&spans[index], reading);
             known.open = Some(Open::new(index));
@@ -244,19 +248,25 @@ impl Blocks {
 }
 
 impl OneSeries {
+    /// Whether its newest lifetime is this one.
+    fn is_in(&self, lifetime: Lifetime) -> bool {
+        let is_it =
+            |last: &LifetimeBlocks| (last.segment, last.from) == (lifetime.segment, lifetime.from);
+        self.lifetimes.last().is_some_and(is_it)
+    }
+
     /// Begins a lifetime, if this is another one.
     fn begin(&mut self, span: &Span, reading: &Reading) {
         let lifetime = span.lifetime;
-        let is_same =
-            |last: &LifetimeBlocks| (last.segment, last.from) == (lifetime.segment, lifetime.from);
-        if !self.lifetimes.last().is_some_and(is_same) {
+        if !self.is_in(lifetime) {
             self.lifetimes.push(LifetimeBlocks {
                 segment: lifetime.segment,
                 from: lifetime.from,
                 until: lifetime.until,
                 first: reading.mean,
                 last: reading.last,
-                blocks: Vec::new(),
+                // A server that dies every minute has one in each.
+                blocks: Vec::with_capacity(1),
             });
         }
     }

@@ -18,13 +18,6 @@ pub struct Noted {
     pub is_share: bool,
 }
 
-impl Noted {
-    /// Whether both sides say the same.
-    pub fn is_same(&self) -> bool {
-        self.base == self.candidate
-    }
-}
-
 /// Events that are told and not gated.
 const EVENTS: [Count; 2] = [Count::Restarts, Count::Outages];
 

@@ -27,8 +27,6 @@ pub const KV_USAGE_OLD: &str = "vllm:gpu_cache_usage_perc";
 pub const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
 /// Output tokens so far.
 pub const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
-/// Requests that ended, by `finished_reason`.
-pub const REQUEST_SUCCESS: &str = "vllm:request_success_total";
 /// Steps of the engine so far: the count of a histogram of their tokens.
 pub const STEPS: &str = "vllm:iteration_tokens_total_count";
 /// Preemptions so far.

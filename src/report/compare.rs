@@ -12,7 +12,7 @@ use crate::compare::decision::measured;
 use crate::compare::{Alone, Basis, Comparison, Margins, Noted, Policy, Row, Variable, Word};
 use crate::measure::Measure;
 
-use super::layout::{amount, counted};
+use super::words::{amount, counted, percent_short};
 use crate::escape::one_line;
 
 /// Bounds the value of a setting in a line, its name, and how many of them are named.
@@ -111,7 +111,7 @@ pub fn method(comparison: &Comparison) -> String {
             .to_owned();
     }
     let Margins { middle, tail } = comparison.margins;
-    let margins = [middle, tail].map(super::layout::percent_short);
+    let margins = [middle, tail].map(percent_short);
     let margins = format!("margins {}", margins.join(", of p95 "));
     let exact = comparison.rows.iter().any(|row| matches!(row.basis, Basis::Exact(_)));
     let floor = comparison.rows.iter().any(|row| row.basis == Basis::Floor);
@@ -152,7 +152,7 @@ pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
         Basis::Nothing
             if row.cost() > 1.0 + row.margin || row.cost() < 1.0 / (1.0 + row.margin) =>
         {
-            format!(", over {}", super::layout::percent_short(row.margin))
+            format!(", over {}", percent_short(row.margin))
         }
         _ => String::new(),
     };
@@ -207,7 +207,7 @@ pub fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
 pub fn noted(noted: &Noted) -> String {
     let side = |value: Option<f64>| match value {
         None => "unknown".to_owned(),
-        Some(share) if noted.is_share => super::layout::percent_short(share),
+        Some(share) if noted.is_share => percent_short(share),
         Some(number) => crate::unit::grouped(number),
     };
     format!("{} {} → {}", noted.name, side(noted.base), side(noted.candidate))

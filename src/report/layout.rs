@@ -1,10 +1,10 @@
 //! Text in columns: wrapping, folding, tables, and the same unit down a column.
 
 use crate::escape::one_line;
-use crate::measure::{Measure, Unit};
 use crate::unit::{Bytes, figures, grouped, span};
 
 use super::page::{Align, Datum, Grid, Heading};
+use super::words::{amount, percent, time};
 
 /// Columns of the label at the start of a labelled line.
 pub const LABEL: usize = 13;
@@ -192,12 +192,6 @@ pub fn table_within(
     lines
 }
 
-/// A time in seconds, in the unit that suits the largest of those that stand with it.
-fn time(seconds: f64, largest: f64) -> String {
-    let (factor, unit) = if largest < 1.0 { (1e3, "ms") } else { (1.0, "s") };
-    format!("{} {unit}", figures(seconds * factor))
-}
-
 /// Times in seconds, all in the unit that suits the largest of them.
 pub fn times(values: &[Option<f64>]) -> Vec<String> {
     let largest = values.iter().flatten().copied().fold(0.0, f64::max);
@@ -205,35 +199,6 @@ pub fn times(values: &[Option<f64>]) -> Vec<String> {
         value.map_or_else(|| NONE.to_owned(), |seconds| time(seconds, largest))
     };
     values.iter().map(text).collect()
-}
-
-/// A measure's value with its unit.
-pub fn amount(measure: Measure, value: f64) -> String {
-    match measure.unit() {
-        Unit::Seconds if measure == Measure::Mtbf => span(value),
-        Unit::Seconds => times(&[Some(value)]).concat(),
-        Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
-        Unit::Tokens | Unit::Count => grouped(value),
-        Unit::Share => percent(value),
-    }
-}
-
-/// A fraction in percent.
-pub fn percent(share: f64) -> String {
-    format!("{} %", figures(share * 100.0))
-}
-
-/// A fraction in percent as people write limits: without zeros at its end.
-pub fn percent_short(share: f64) -> String {
-    let text = figures(share * 100.0);
-    let short =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{short} %")
-}
-
-/// A number and its noun: `1 crash`, `3 crashes`.
-pub fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n as f64), if n == 1 { one } else { many })
 }
 
 /// Lines joined, each made fit to be shown: no control character, at most `width` characters.

@@ -29,7 +29,7 @@ use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
 use crate::verdict::{Verdict, Word};
 
-use super::layout::{counted, percent, percent_short};
+use super::words::{counted, percent, percent_short};
 
 /// Everything that a report tells, in the order of its sections.
 #[derive(Clone, Debug)]

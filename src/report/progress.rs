@@ -10,7 +10,7 @@ use crate::incident::State;
 use crate::spec::Extent;
 use crate::unit::{At, figures, grouped, micros, span};
 
-use super::layout::counted;
+use super::words::counted;
 
 /// Answers whose tokens make the shown rate; bounds its memory.
 const RECENT_MAX: usize = 32;

@@ -9,7 +9,8 @@ use crate::analysis::arena::{Column, Spread};
 use crate::compare::published::{Artefact, Honest, Published, UNSAID};
 use crate::unit::{figures, grouped};
 
-use super::layout::{counted, table, wrap};
+use super::layout::{table, wrap};
+use super::words::counted;
 
 /// What stands where a table says nothing.
 const UNKNOWN: &str = "unknown";

@@ -7,7 +7,8 @@
 use std::path::PathBuf;
 
 use super::compare::decision;
-use super::layout::{LABEL, amount, counted, cut, finish, labelled, table, table_within, wrap};
+use super::layout::{LABEL, cut, finish, labelled, table, table_within, wrap};
+use super::words::{amount, counted};
 use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
 use crate::compare::decision::changed as in_words;
 use crate::compare::{Basis, Comparison, Policy, PolicyWord, Row, Word};

@@ -4,9 +4,10 @@
 use crate::escape::one_line;
 use crate::unit::span;
 
-use super::layout::{LABEL, counted, cut, finish, fold, grid, labelled, wrap};
+use super::layout::{LABEL, cut, finish, fold, grid, labelled, wrap};
 use super::page::{GateWords, IncidentWords, Page};
 use super::wide;
+use super::words::counted;
 
 /// Lines of the report without `--wide`.
 pub const LINES_MAX: usize = 24;

@@ -138,6 +138,11 @@ impl Series {
         self.has(reading.source, &reading.name)
     }
 
+    /// Whether its values say when a process started: a moment that is a sign of life.
+    pub fn is_start_time(&self) -> bool {
+        self.unit == SeriesUnit::Epoch && self.kind == SeriesKind::Life
+    }
+
     /// A reading of one value.
     pub fn reading(&self, value: f64) -> Reading {
         Reading::single(self.source, self.name, value)

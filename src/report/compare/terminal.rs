@@ -2,8 +2,9 @@
 
 use crate::compare::Comparison;
 use crate::measure::Unit;
-use crate::report::layout::{LABEL, counted, cut, finish, labelled, packed, table_within};
+use crate::report::layout::{LABEL, cut, finish, labelled, packed, table_within};
 use crate::report::published::{self, Columns};
+use crate::report::words::counted;
 
 use super::{
     beside, columns, headline, is_published, is_told, method, noted, policies, seen, tally,

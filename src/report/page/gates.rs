@@ -2,7 +2,7 @@
 //! together.
 
 use crate::measure::Measure;
-use crate::report::layout::{amount, percent};
+use crate::report::words::{amount, percent};
 use crate::verdict::{GateResult, Verdict, Word};
 
 /// The gates that have one word.

@@ -2,7 +2,7 @@
 
 use crate::analysis::{Analysis, Asked};
 use crate::fact::{Cell, Load};
-use crate::report::layout::counted;
+use crate::report::words::counted;
 use crate::unit::grouped;
 use crate::verdict::Verdict;
 use crate::verdict::gate::event_name;

@@ -2,7 +2,7 @@
 
 use crate::analysis::OverTime;
 use crate::analysis::series::{LifetimeBlocks, SeriesBlocks};
-use crate::report::layout::counted;
+use crate::report::words::counted;
 use crate::series::{self, SeriesUnit};
 use crate::unit::span;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::analysis::{Analysis, Asked, Coverage, Notes};
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
-use crate::report::layout::amount;
+use crate::report::words::amount;
 use crate::spec::Limit;
 use crate::unit::{grouped, span};
 use crate::verdict::{GateResult, Verdict};
