@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::toy::Toy;
-use crate::fact::{ClosedBecause, Fact, Phase, TargetFact, TargetWord};
+use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
 use crate::plan::Slot;
 use crate::plan::tests::{ladder, open, scenario};
-use crate::run::conductor::{Conductor, INTERRUPT, Order};
+use crate::run::conductor::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, STOP_ON_FAIL};
 use crate::spec::scenario::{Arrivals, Drill, DrillKind, Restart, When};
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
@@ -16,7 +16,7 @@ use crate::unit::At;
 /// How many orders after a cut are compared, and how many cuts of a run are tried: all of them
 /// in a short one.
 const ORDERS: usize = 40;
-const CUTS: usize = 150;
+const CUTS: usize = 600;
 
 /// The replayed conductor and the one that lived give the same orders after every entry after
 /// which the latter was asked.
@@ -77,6 +77,29 @@ fn troubled() -> Toy {
     toy
 }
 
+/// The same run, told these words in the midst of its load, two steps apart.
+fn told(mut toy: Toy, words: &[&str]) -> Toy {
+    while toy.now.seconds() < 20.0 || toy.in_flight.is_empty() {
+        toy.step();
+    }
+    for word in words {
+        toy.act(word);
+        toy.step();
+        toy.step();
+    }
+    assert!(!toy.conductor.is_closed() || words.contains(&INTERRUPT_AGAIN), "{words:?}");
+    toy
+}
+
+/// How many entries there were before the last one that told a run to stop, if any did.
+fn told_to_stop(toy: &Toy) -> Option<usize> {
+    let words = [INTERRUPT, INTERRUPT_AGAIN, STOP_ON_FAIL];
+    toy.entries.iter().rposition(|entry| match &entry.fact {
+        Fact::Action(action) => words.contains(&action.what.as_str()),
+        _ => false,
+    })
+}
+
 /// Runs in which something of every kind happens.
 fn worlds() -> Vec<(&'static str, Toy)> {
     let mut away = Toy::of(short(), minutes(1), 1);
@@ -88,7 +111,14 @@ fn worlds() -> Vec<(&'static str, Toy)> {
     poisson.hiccup = Some(At(20_000_000));
     let mut constant = Toy::of(arrivals(Arrivals::Constant), minutes(2), 0);
     (constant.answer_us, constant.away) = (3_700_000, Some((At(52_000_000), At(61_000_000))));
+    let mut slow = Toy::of(arrivals(Arrivals::Constant), minutes(2), 0);
+    slow.answer_us = 3_700_000;
+    let brief = || Toy::of(short(), minutes(1), 1);
     vec![
+        ("interrupted", told(brief(), &[INTERRUPT])),
+        ("interrupted while slow", told(slow, &[INTERRUPT])),
+        ("interrupted twice", told(brief(), &[INTERRUPT, INTERRUPT_AGAIN])),
+        ("stopped on a failure", told(brief(), &[STOP_ON_FAIL])),
         ("away", away),
         ("hung", hung),
         ("poisson", poisson),
@@ -102,7 +132,8 @@ fn worlds() -> Vec<(&'static str, Toy)> {
 fn a_conductor_replayed_at_any_cut_goes_on_as_the_one_that_lived() {
     for (name, mut toy) in worlds() {
         toy.run();
-        assert!(toy.sends().len() > 20, "{name}: {}", toy.sends().len());
+        let sent = toy.sends().len();
+        assert!(sent > if told_to_stop(&toy).is_some() { 8 } else { 20 }, "{name}: {sent}");
         goes_on_alike_at_every_cut(&toy);
     }
 }
@@ -111,11 +142,17 @@ fn a_conductor_replayed_at_any_cut_goes_on_as_the_one_that_lived() {
 fn a_conductor_replayed_in_a_later_segment_goes_on_as_the_one_that_lived() {
     for (name, mut toy) in worlds() {
         toy.run();
-        let mut second = toy.cut(toy.entries.len() / 2);
-        second.reopens();
-        second.run();
-        assert!(second.sends().len() > 5, "{name}");
-        goes_on_alike_at_every_cut(&second);
+        let all = toy.entries.len();
+        let mut cuts = vec![all / 4, all / 2, 3 * all / 4];
+        // A run that was told to stop goes on, even where it was closed already.
+        cuts.extend(told_to_stop(&toy).into_iter().flat_map(|told| [told, told + 1, all - 1, all]));
+        for cut in cuts {
+            let mut second = toy.cut(cut);
+            second.reopens();
+            second.run();
+            assert!(second.sends().len() > 5, "{name}, cut after {cut} of {all}");
+            goes_on_alike_at_every_cut(&second);
+        }
     }
 }
 
@@ -213,12 +250,13 @@ fn an_interrupt_at_any_cut_of_any_run_leads_to_an_end() {
                 }
                 let from = toy.now;
                 // An interrupt of a run that ends already is no other end.
-                let was_ending = !reopens && toy.phases().last() == Some(&Phase::Drain);
+                let ending = toy.conductor.stop.as_ref().map(|ending| ending.because);
                 toy.act(INTERRUPT);
                 let because = toy.run();
                 let words = format!("{name}, cut after {cut}, another segment: {reopens}");
                 let known = [ClosedBecause::Interrupted, ClosedBecause::Done, ClosedBecause::Gone];
-                assert!(was_ending || known.contains(&because), "{words}: {because:?}");
+                let is_known = ending.map_or(known.contains(&because), |ending| ending == because);
+                assert!(is_known, "{words}: {because:?}, {ending:?}");
                 assert!(toy.now.since(from) < 65_000_000, "{words}");
                 let drains = toy.entries.iter().filter(
                     |entry| matches!(&entry.fact, Fact::Phase(began) if began.phase == Phase::Drain),
