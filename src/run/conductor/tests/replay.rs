@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::toy::Toy;
-use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
+use crate::fact::{ClosedBecause, Fact, Phase, TargetFact, TargetWord};
 use crate::plan::Slot;
 use crate::plan::tests::{ladder, open, scenario};
 use crate::run::conductor::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, STOP_ON_FAIL};
