@@ -142,12 +142,14 @@ impl Watch {
     fn take_reading(&mut self, entry: &Entry, reading: &Reading) {
         // A reading speaks for its interval, and for the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SLOT_US));
-        let after = At(entry.at.0 + SLOT_US);
+        let after = At(entry.at.0.saturating_add(SLOT_US));
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
                 // Whoever follows a log goes on following it until it says otherwise.
-                Observer::ServerLog => (before, At(entry.at.0 + READING_SECONDS * SLOT_US)),
+                Observer::ServerLog => {
+                    (before, At(entry.at.0.saturating_add(READING_SECONDS * SLOT_US)))
+                }
                 Observer::Container => {
                     let dark = *self.contained.get_or_insert_default();
                     (before.max(dark).min(after), after)
