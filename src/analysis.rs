@@ -42,7 +42,7 @@ pub struct Analysis {
     pub planned: Vec<Cell>,
     /// What the journal's reader had to tell.
     pub told: Told,
-    /// What requests did, by phase and group, in that order.
+    /// Requests by phase and group, in that order.
     pub atoms: Vec<Atom>,
     /// Times between tokens and chunks.
     pub gaps: Vec<GapAtom>,
@@ -52,7 +52,7 @@ pub struct Analysis {
     pub notes: Notes,
     /// Requests that were sent and of whose end nothing is known.
     pub fate_unknown: u64,
-    /// What was read over time; nothing where the fold was not asked for it.
+    /// Readings over time; empty where the fold was not asked for them.
     pub over_time: OverTime,
 }
 

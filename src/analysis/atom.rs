@@ -17,7 +17,7 @@ const EVIDENCE_MAX: usize = 8;
 pub struct Atom {
     /// The phase.
     pub phase: Phase,
-    /// What was asked.
+    /// The workload, class and cell of its asks.
     pub group: Group,
     /// How many ended how.
     pub ended: Tally<Ended>,

@@ -27,7 +27,7 @@ const MEANS_MAX: usize = 1_024;
 /// Means are of so many microseconds each, the interval of a row.
 const MEAN_US: u64 = 10_000_000;
 
-/// What was read over time.
+/// Readings over time, by series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OverTime {
     /// By source, name and instance.
@@ -226,7 +226,7 @@ impl Blocks {
         }
     }
 
-    /// What was read so far.
+    /// Readings so far, by series.
     pub fn finish(&self) -> OverTime {
         let mut series = Vec::with_capacity(self.places);
         for ((source, name), instances) in &self.series {

@@ -72,7 +72,7 @@ pub struct Again {
 pub struct Driven {
     /// The run folder.
     pub folder: PathBuf,
-    /// What was asked.
+    /// The recipe, scenario and contract that were asked for.
     pub asked: analysis::Asked,
     /// Why it ended; how longhaul failed, where it did.
     pub closed: Result<Closed, String>,
