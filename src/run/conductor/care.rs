@@ -140,6 +140,7 @@ impl Care {
 
     /// Whether it is there was answered: the next probe waits longer, as long as it is not.
     pub fn answered(&mut self, at: At, limits: &Limits) {
+        self.probe.at = at;
         if self.is_there() {
             return;
         }

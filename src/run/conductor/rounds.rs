@@ -25,7 +25,8 @@ pub struct Rounds {
     place: Place,
     /// Rounds that outages broke, which come again before the plan goes on.
     again: VecDeque<Place>,
-    /// Lanes of a round that ended before another segment began.
+    /// A round of which only these lanes ended before another segment began, or before the run
+    /// was told to stop.
     done: Option<(Place, BTreeSet<u32>)>,
     /// Since when nothing stands in the way of the next round: the stamp of the entry that
     /// ended the one before, began the phase, or showed that the server is there. Not when
@@ -60,6 +61,8 @@ enum Outage {
 #[derive(Clone, Debug)]
 struct Round {
     place: Place,
+    /// Lanes whose ask ended, in this segment or before it.
+    ended: BTreeSet<u32>,
     batch: Batch,
     /// Whether every stream so far had its tokens, and those of its first chunk, counted.
     counted: (bool, bool),
@@ -98,12 +101,17 @@ impl Rounds {
         }
     }
 
-    /// The plan goes on after a round.
+    /// The plan goes on after a round, or with the lanes of it that have not ended and that no
+    /// outage broke off.
     fn go_on(&mut self, plan: &Plan, round: &Round, service_us: u64) {
+        let is_whole = round.ended.len() as u64 >= u64::from(plan.at(round.place).0.lanes());
+        if !is_whole && round.outage != Outage::BrokeOff {
+            self.done = Some((round.place, round.ended.clone()));
+            return;
+        }
         if round.outage != Outage::None {
             self.comes_again(round.place);
         }
-        self.done = None;
         if round.place.repeat > 0 {
             self.again.retain(|again| *again != round.place);
             return;
@@ -149,9 +157,10 @@ impl LanePolicy for Rounds {
         let place = self.again.front().copied().unwrap_or(self.place);
         let (planned, _) = plan.at(place);
         let dues = plan.due_us(phase, place);
-        let done = self.done.as_ref().filter(|(of, _)| *of == place).map(|(_, done)| done);
-        let is_done = |lane: &u32| done.is_some_and(|done| done.contains(lane));
+        let done = self.done.take_if(|(of, _)| *of == place);
+        let ended = done.map(|(_, ended)| ended).unwrap_or_default();
         let due_us = |lane: u32| dues.as_ref()?.get(lane as usize).copied();
+        let is_done = |lane: &u32| ended.contains(lane);
         let unfinished: Vec<u32> = (0..planned.lanes()).filter(|lane| !is_done(lane)).collect();
         // What goes on in another segment goes on at once.
         let passed_us = match unfinished.first() {
@@ -163,7 +172,7 @@ impl LanePolicy for Rounds {
             let after = |us: u64| At(self.free_from.0.saturating_add(us.saturating_sub(passed_us)));
             lanes.give(Slot { phase, lane, nth, repeat }, due_us(lane).map(after));
         }
-        self.round = Some(Round::new(plan, phase, place, self.free_from));
+        self.round = Some(Round::new(plan, phase, place, ended, self.free_from));
     }
 
     fn ended(&mut self, _: &mut Lanes, _: Slot, request: &Request) {
@@ -228,13 +237,7 @@ impl LanePolicy for Rounds {
         self.lost(lanes);
         self.last = None;
         if let Some(round) = self.round.take() {
-            if lanes.is_idle() {
-                self.go_on(plan, &round, service_us);
-            } else {
-                let all = 0..plan.at(round.place).0.lanes();
-                let done = all.filter(|lane| !lanes.has(*lane)).collect();
-                self.done = Some((round.place, done));
-            }
+            self.go_on(plan, &round, service_us);
         }
         lanes.drop_waiting();
         self.free_from = at;
@@ -247,10 +250,17 @@ impl LanePolicy for Rounds {
 
 impl Round {
     /// Nothing of it sent.
-    fn new(plan: &Plan, phase: Phase, place: Place, began: At) -> Round {
+    fn new(
+        plan: &Plan,
+        phase: Phase,
+        place: Place,
+        ended: BTreeSet<u32>,
+        began: At,
+    ) -> Round {
         let (round, _) = plan.at(place);
         Round {
             place,
+            ended,
             batch: Batch {
                 phase,
                 workload: round.workload.to_owned(),
@@ -281,6 +291,7 @@ impl Round {
 
     /// A request of it ended.
     fn ended(&mut self, request: &Request) {
+        self.ended.insert(request.lane);
         let batch = &mut self.batch;
         batch.requests += 1;
         batch.good += u64::from(request.ended.is_good());

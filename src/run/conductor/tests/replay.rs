@@ -81,6 +81,7 @@ fn troubled() -> Toy {
 fn told(mut toy: Toy, words: &[&str]) -> Toy {
     while toy.now.seconds() < 20.0 || toy.in_flight.is_empty() {
         toy.step();
+        assert!(!toy.conductor.is_closed(), "it ended before it was told anything");
     }
     for word in words {
         toy.act(word);
@@ -142,14 +143,20 @@ fn a_conductor_replayed_at_any_cut_goes_on_as_the_one_that_lived() {
 fn a_conductor_replayed_in_a_later_segment_goes_on_as_the_one_that_lived() {
     for (name, mut toy) in worlds() {
         toy.run();
-        if told_to_stop(&toy).is_some() {
-            continue;
+        let all = toy.entries.len();
+        let told = told_to_stop(&toy);
+        let cuts = match told {
+            Some(told) => vec![all / 4, all / 2, told, told + 1, all - 1, all],
+            None => vec![all / 4, all / 2, 3 * all / 4],
+        };
+        for cut in cuts {
+            let mut second = toy.cut(cut);
+            second.reopens();
+            second.run();
+            let is_told = told.is_some_and(|told| cut > told);
+            assert!(is_told || second.sends().len() > 5, "{name}, cut after {cut}");
+            goes_on_alike_at_every_cut(&second);
         }
-        let mut second = toy.cut(toy.entries.len() / 2);
-        second.reopens();
-        second.run();
-        assert!(second.sends().len() > 5, "{name}");
-        goes_on_alike_at_every_cut(&second);
     }
 }
 
@@ -186,6 +193,26 @@ fn what_was_cut_goes_on_at_each_lanes_first_unfinished_slot_with_the_orders_that
                 let all: BTreeSet<Slot> = rows(&toy).into_iter().collect();
                 assert_eq!((all.len(), rows(&toy).len()), (planned.len(), planned.len()));
             }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_within_a_round_goes_on_in_another_segment_with_every_slot_that_has_no_row() {
+    for scenario in [short(), arrivals(Arrivals::Poisson)] {
+        let whole = || Toy::of(scenario.clone(), Extent::Laps(8), 1);
+        let mut planned = whole();
+        planned.run();
+        let planned: BTreeSet<Slot> = planned.sends().iter().map(|(slot, _)| *slot).collect();
+        for words in [&[INTERRUPT][..], &[INTERRUPT, INTERRUPT_AGAIN]] {
+            let mut toy = told(whole(), words);
+            toy.run();
+            let ended = rows(&toy).len();
+            assert!(ended < planned.len(), "{words:?}: {ended}");
+            toy.reopens();
+            toy.run();
+            let all: BTreeSet<Slot> = rows(&toy).into_iter().collect();
+            assert_eq!((&all, rows(&toy).len()), (&planned, planned.len()), "{words:?}");
         }
     }
 }
