@@ -18,7 +18,7 @@ use sweep::SweepArgs;
 
 use crate::command::drive::DriveOptions;
 use crate::command::report::Export;
-use crate::command::run::RunOptions;
+use crate::command::run::{RunOptions, ServerOptions};
 use crate::command::{self, Format};
 use crate::exit::Exit;
 use crate::http::reference::Reach;
@@ -384,12 +384,14 @@ impl From<RunArgs> for RunOptions {
         let drive = DriveOptions { model: args.model, ..args.driven.into() };
         RunOptions {
             drive,
-            endpoint: args.endpoint,
             simulate: args.simulate,
-            api_key_env: args.api_key_env,
-            headers: args.header,
-            ca_cert: args.ca_cert,
-            target,
+            server: ServerOptions {
+                endpoint: args.endpoint,
+                api_key_env: args.api_key_env,
+                headers: args.header,
+                ca_cert: args.ca_cert,
+                target,
+            },
         }
     }
 }

@@ -20,12 +20,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The way to end that has a number; one that none has is our own failure.
-    pub fn of(code: u8) -> Exit {
-        let all = [Exit::Pass, Exit::Fail, Exit::Mistake, Exit::Inconclusive, Exit::Interrupted];
-        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Fault)
-    }
-
     /// The number.
     pub fn code(self) -> u8 {
         match self {

@@ -15,6 +15,7 @@ pub use proof::Proof;
 use serde::Serialize;
 
 use crate::analysis::Analysis;
+use crate::exit::Exit;
 use crate::fact::{ClosedBecause, Seq};
 use crate::measure::Measure;
 use crate::spec::{Contract, Limit, Select};
@@ -113,18 +114,17 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The exit code: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 longhaul failed, 130 interrupted.
-    /// A broken gate is 1, whatever failed afterwards.
-    pub fn exit_code(&self) -> u8 {
+    /// How the program ends. A broken gate is a FAIL, whatever failed afterwards.
+    pub fn exit(&self) -> Exit {
         match (self.word, self.closed) {
-            (Word::Pass, _) => 0,
-            (Word::Fail, _) => 1,
-            (Word::Inconclusive, _) if self.fatal => 4,
+            (Word::Pass, _) => Exit::Pass,
+            (Word::Fail, _) => Exit::Fail,
+            (Word::Inconclusive, _) if self.fatal => Exit::Fault,
             (
                 Word::Inconclusive,
                 Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice),
-            ) => 130,
-            (Word::Inconclusive, _) => 3,
+            ) => Exit::Interrupted,
+            (Word::Inconclusive, _) => Exit::Inconclusive,
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         ];
         let verdict = judged(&healthy(60), &gates);
         assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
-        assert_eq!(verdict.exit_code(), 0);
+        assert_eq!(verdict.exit(), Exit::Pass);
         assert!(verdict.gates[3].value.is_some_and(|value| (value - 0.4).abs() < 1e-9));
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let seq = story.entries[story.entries.len() - 2].seq;
         story.closed(52.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("errors", 0.001)]);
-        assert_eq!((verdict.word, verdict.exit_code()), (Word::Fail, 1));
+        assert_eq!((verdict.word, verdict.exit()), (Word::Fail, Exit::Fail));
         assert_eq!(verdict.gates[0].why, "1 of 21");
         assert_eq!(verdict.gates[0].evidence, [seq]);
     }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_p95_of_59_samples_is_inconclusive_and_of_60_is_not() {
         let verdict = judged(&healthy(59), &[at_most("ttft_p95", 2.0)]);
-        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));
+        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Inconclusive));
         assert_eq!(verdict.gates[0].why, "n/a (n=59 < 60)");
         assert_eq!(judged(&healthy(60), &[at_most("ttft_p95", 0.3)]).word, Word::Fail);
     }
@@ -296,9 +296,9 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 5, 0).closed(21.0, ClosedBecause::Interrupted);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
-        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 130));
+        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Interrupted));
         let verdict = judged(&story, &[at_most("ttft", 0.1)]);
-        assert_eq!((verdict.word, verdict.exit_code()), (Word::Fail, 1));
+        assert_eq!((verdict.word, verdict.exit()), (Word::Fail, Exit::Fail));
     }
 
     #[test]
@@ -306,26 +306,26 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 60, 0);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
-        assert_eq!((verdict.word, verdict.exit_code()), (Word::Inconclusive, 3));
+        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Inconclusive));
         assert!(verdict.reasons[0].contains("killed"), "{:?}", verdict.reasons);
     }
 
     #[test]
     fn how_a_run_ends_decides_what_no_gate_asks() {
         let ends = [
-            (ClosedBecause::Away, Word::Fail, 1),
-            (ClosedBecause::Gone, Word::Fail, 1),
-            (ClosedBecause::NeverReady, Word::Fail, 1),
-            (ClosedBecause::NeverAnswered, Word::Inconclusive, 3),
-            (ClosedBecause::OutOfTime, Word::Inconclusive, 3),
-            (ClosedBecause::Fault, Word::Inconclusive, 4),
-            (ClosedBecause::InterruptedTwice, Word::Inconclusive, 130),
+            (ClosedBecause::Away, Word::Fail, Exit::Fail),
+            (ClosedBecause::Gone, Word::Fail, Exit::Fail),
+            (ClosedBecause::NeverReady, Word::Fail, Exit::Fail),
+            (ClosedBecause::NeverAnswered, Word::Inconclusive, Exit::Inconclusive),
+            (ClosedBecause::OutOfTime, Word::Inconclusive, Exit::Inconclusive),
+            (ClosedBecause::Fault, Word::Inconclusive, Exit::Fault),
+            (ClosedBecause::InterruptedTwice, Word::Inconclusive, Exit::Interrupted),
         ];
-        for (because, word, code) in ends {
+        for (because, word, exit) in ends {
             let mut story = Story::soaking();
             story.goods(10.0, 5, 0).closed(21.0, because);
             let verdict = judged(&story, &[at_most("errors", 0.5)]);
-            assert_eq!((verdict.word, verdict.exit_code()), (word, code), "{because:?}");
+            assert_eq!((verdict.word, verdict.exit()), (word, exit), "{because:?}");
         }
     }
 
@@ -335,9 +335,9 @@ mod tests {
         let fault = Fault { kind: FaultKind::Journal, why: "disk full".to_owned(), fatal: true };
         story.push(30.0, Fact::Fault(fault));
         let verdict = judged(&story, &[at_most("errors", 0.5)]);
-        assert_eq!(verdict.exit_code(), 4);
+        assert_eq!(verdict.exit(), Exit::Fault);
         assert!(verdict.reasons[0].contains("disk full"));
-        assert_eq!(judged(&story, &[at_most("ttft", 0.1)]).exit_code(), 1);
+        assert_eq!(judged(&story, &[at_most("ttft", 0.1)]).exit(), Exit::Fail);
     }
 
     #[test]

@@ -9,13 +9,14 @@ mod house;
 
 use house::{House, compared};
 use longhaul::compare::{PolicyWord, Wish, Word};
+use longhaul::exit::Exit;
 
 #[test]
 fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
     let house = House::new();
     let comparison = compared(&house.side("a", 1, 6, 1.0), &house.side("b", 100, 6, 1.0));
     assert_eq!(comparison.decision.word, Word::Equivalent, "{:#?}", comparison.decision);
-    assert_eq!(comparison.decision.exit_code, 0);
+    assert_eq!(comparison.decision.exit, Exit::Pass);
     assert!(comparison.simulated && comparison.differs.variables.is_empty());
     assert!(comparison.policies.iter().all(|policy| policy.word == PolicyWord::Held));
 }
@@ -25,12 +26,12 @@ fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_d
     let house = House::new();
     let base = house.side("a", 1, 6, 1.0);
     let slower = compared(&base, &house.side("b", 100, 6, 1.10));
-    assert_eq!((slower.decision.word, slower.decision.exit_code), (Word::Regression, 1));
+    assert_eq!((slower.decision.word, slower.decision.exit), (Word::Regression, Exit::Fail));
     let row = slower.rows.iter().find(|row| row.primary).unwrap();
     assert!((row.ratio - 1.10).abs() < 0.02, "{}", row.ratio);
     assert!(slower.differs.surroundings.iter().any(|it| it.what == "machine profile"));
     let dies = compared(&base, &house.ailing("c", 200, &["crash=20s@30s"]));
-    assert_eq!((dies.decision.word, dies.decision.exit_code), (Word::Regression, 1));
+    assert_eq!((dies.decision.word, dies.decision.exit), (Word::Regression, Exit::Fail));
     assert!(dies.decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", dies.decision);
 }
 
@@ -43,7 +44,7 @@ fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_wit
     let wish = Wish { floor: Some(floor), ..Wish::default() };
     let decision = house::sides(&base, &slower, &wish).unwrap().decision;
     assert_eq!((decision.word, decision.suggestive), (Word::Regression, true));
-    assert_eq!(decision.exit_code, 0, "a suggestion fails nothing");
+    assert_eq!(decision.exit, Exit::Pass, "a suggestion fails nothing");
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     let later = compared(&base, &again).decision;
     assert!(later.because[0].starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
     let decision = compared(&base, &other).decision;
-    assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1), "{decision:?}");
+    assert_eq!((decision.word, decision.exit), (Word::Regression, Exit::Fail), "{decision:?}");
     assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
     let refused = |one: &[std::path::PathBuf], other: &[std::path::PathBuf]| {
         house::sides(one, other, &Wish::default()).unwrap_err().to_string()
@@ -114,7 +115,10 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
     assert!(test("tg128 @ d100000 (c2)").honest.is_some());
     assert!(test("pp2048 (c1)").honest.is_none());
     assert!(comparison.policies.iter().all(|policy| policy.base.is_none()), "unknown, not zero");
-    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Inconclusive, 0));
+    assert_eq!(
+        (comparison.decision.word, comparison.decision.exit),
+        (Word::Inconclusive, Exit::Pass)
+    );
     let told = longhaul::report::compare::terminal::render(&comparison, false);
     assert!(
         told.contains("crashes unknown → 0") && told.contains("errors unknown → 0 %"),

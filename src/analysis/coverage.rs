@@ -2,7 +2,7 @@
 //! seen an event was looking. An event that nobody could see was not observed,
 //! which is something else than zero.
 //!
-//! Time is cut into slots of one second, a bit each: 32 KiB for three days.
+//! Time is counted in whole seconds.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,10 @@ use crate::series::{self, NEEDS, Observer};
 use crate::unit::At;
 
 use super::Calendar;
+use super::calendar::SegmentSpan;
 
-/// Length of a slot, microseconds.
-const SLOT_US: u64 = 1_000_000;
+/// A second, microseconds.
+const SECOND_US: u64 = 1_000_000;
 
 /// A reading speaks for so many seconds before it: its cadence.
 const READING_SECONDS: u64 = 10;
@@ -85,37 +86,47 @@ impl Coverage {
     }
 }
 
-/// Bits by segment and second.
+/// Seconds of a segment's clock: half-open ranges, apart from each other.
 #[derive(Clone, Debug, Default)]
-struct Slots(Vec<(Segment, Vec<u64>)>);
+struct Seconds(BTreeMap<u64, u64>);
 
-impl Slots {
-    fn set(&mut self, segment: Segment, from: At, until: At) {
-        if self.0.last().is_none_or(|(last, _)| *last != segment) {
-            self.0.push((segment, Vec::new()));
+impl Seconds {
+    /// Adds the seconds from the one to the other.
+    fn add(&mut self, mut from: u64, mut until: u64) {
+        while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
+            self.0.remove(&start);
+            (from, until) = (from.min(start), until.max(end));
         }
-        let Some((_, words)) = self.0.last_mut() else { return };
-        for slot in from.0 / SLOT_US..=until.0.max(from.0) / SLOT_US {
-            let index = (slot / 64) as usize;
-            if words.len() <= index {
-                words.resize(index + 1, 0);
-            }
-            words[index] |= 1 << (slot % 64);
-        }
+        self.0.insert(from, until);
     }
 
-    fn has(&self, segment: Segment, slot: u64) -> bool {
-        let words = self.0.iter().find(|(of, _)| *of == segment).map(|(_, words)| words);
-        words
-            .and_then(|words| words.get((slot / 64) as usize))
-            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    fn last_before(&self, until: u64) -> Option<(u64, u64)> {
+        self.0.range(..=until).next_back().map(|(start, end)| (*start, *end))
+    }
+
+    /// How many of these seconds lie in a range.
+    fn count(&self, from: u64, until: u64) -> u64 {
+        let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
+        before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
+    }
+
+    /// The rest of a range.
+    fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
+        let mut gaps = Vec::new();
+        for (start, end) in self.0.range(..until) {
+            gaps.push((from, *start));
+            from = from.max(*end);
+        }
+        gaps.push((from, until));
+        gaps.retain(|(from, until)| from < until);
+        gaps
     }
 }
 
 /// The fold that sees who was looking when.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    looked: BTreeMap<Observer, Slots>,
+    looked: BTreeMap<(Observer, Segment), Seconds>,
     /// Why an observer was dark at last.
     why: BTreeMap<Observer, String>,
     /// Nothing where no container is watched, else until when its engine was dark, if it was.
@@ -136,19 +147,20 @@ impl Watch {
     }
 
     fn set(&mut self, observer: Observer, segment: Segment, from: At, until: At) {
-        self.looked.entry(observer).or_default().set(segment, from, until);
+        let (from, until) = (from.0 / SECOND_US, until.0.max(from.0) / SECOND_US);
+        self.looked.entry((observer, segment)).or_default().add(from, until + 1);
     }
 
     fn take_reading(&mut self, entry: &Entry, reading: &Reading) {
         // A reading speaks for its interval, and for the second in which the run is closed.
-        let before = At(entry.at.0.saturating_sub(READING_SECONDS * SLOT_US));
-        let after = At(entry.at.0.saturating_add(SLOT_US));
+        let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
+        let after = At(entry.at.0.saturating_add(SECOND_US));
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
                 // Whoever follows a log goes on following it until it says otherwise.
                 Observer::ServerLog => {
-                    (before, At(entry.at.0.saturating_add(READING_SECONDS * SLOT_US)))
+                    (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
                 }
                 Observer::Container => {
                     let dark = *self.contained.get_or_insert_default();
@@ -191,15 +203,34 @@ impl Watch {
     }
 
     fn half(&self, calendar: &Calendar, name: &'static str, any: &[Observer]) -> Half {
-        let looked: Vec<&Slots> =
-            any.iter().filter_map(|observer| self.looked.get(observer)).collect();
-        let share = share(calendar, &looked);
+        let share = self.share(calendar, any);
         let why = match share < COVERED_MIN {
             true if calendar.load_began_at_all() => self.why(any),
             true => NO_LOAD.to_owned(),
             false => String::new(),
         };
         Half { name, share, why }
+    }
+
+    /// The share of the time since the load began in which any of these was looking. Outages
+    /// are left out: they are seen, and nothing further can befall a server that is not there.
+    fn share(&self, calendar: &Calendar, any: &[Observer]) -> f64 {
+        let (mut seen, mut all) = (0u64, 0u64);
+        for SegmentSpan { segment, end, .. } in &calendar.segments {
+            let Some(began) = calendar.load_began(*segment) else { continue };
+            let (mut outages, mut looked) = (Seconds::default(), Seconds::default());
+            for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
+                outages.add(from.0 / SECOND_US, until.0.max(from.0) / SECOND_US + 1);
+            }
+            let of = any.iter().filter_map(|observer| self.looked.get(&(*observer, *segment)));
+            of.flat_map(|seconds| &seconds.0).for_each(|(from, until)| looked.add(*from, *until));
+            // The last second is not whole, so nothing has to be seen in it.
+            for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
+                all += until - from;
+                seen += looked.count(from, until);
+            }
+        }
+        if all == 0 { 0.0 } else { seen as f64 / all as f64 }
     }
 
     /// Why these were dark; those that see by the engine's endpoint are dark when it is.
@@ -214,29 +245,6 @@ impl Watch {
         };
         self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
     }
-}
-
-/// The share of the time since the load began in which any of these was looking. Outages
-/// are left out: they are seen, and nothing further can befall a server that is not there.
-fn share(calendar: &Calendar, any: &[&Slots]) -> f64 {
-    let (mut seen, mut all) = (0u64, 0u64);
-    for span in &calendar.segments {
-        let Some(began) = calendar.load_began(span.segment) else { continue };
-        // The last second is not whole, so nothing has to be seen in it.
-        let outages: Vec<(u64, u64)> = calendar
-            .outages()
-            .filter(|(segment, ..)| *segment == span.segment)
-            .map(|(_, from, until)| (from.0 / SLOT_US, until.0 / SLOT_US))
-            .collect();
-        for slot in began.0 / SLOT_US..span.end.0 / SLOT_US {
-            if outages.iter().any(|(from, until)| (*from..=*until).contains(&slot)) {
-                continue;
-            }
-            all += 1;
-            seen += u64::from(any.iter().any(|slots| slots.has(span.segment, slot)));
-        }
-    }
-    if all == 0 { 0.0 } else { seen as f64 / all as f64 }
 }
 
 #[cfg(test)]
@@ -294,6 +302,26 @@ mod tests {
         let half = coverage.sources.iter().find(|half| half.name == "container").unwrap();
         assert!(half.share > 0.55 && half.share < 0.70, "{half:?}");
         assert_eq!(half.why, "no daemon");
+    }
+
+    #[test]
+    fn a_stamp_beyond_all_years_is_counted_like_any_other() {
+        let mut story = Story::soaking();
+        story.up(10.0, true).up(9e12, true);
+        let coverage = coverage(&story);
+        assert!(share_of(&coverage, Count::Crashes) < 1e-6);
+    }
+
+    #[test]
+    fn seconds_that_meet_become_one_range_in_whatever_order_they_come() {
+        let mut seconds = Seconds::default();
+        for (from, until) in [(10, 20), (30, 40), (5, 8), (20, 30), (6, 9)] {
+            seconds.add(from, until);
+        }
+        assert_eq!(seconds.0, BTreeMap::from([(5, 9), (10, 40)]));
+        assert_eq!((seconds.count(0, 50), seconds.count(7, 12)), (34, 4));
+        assert_eq!(seconds.gaps(7, 50), [(9, 10), (40, 50)]);
+        assert_eq!(seconds.gaps(12, 20), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::boxed::StartArgs;
 use super::{DriveArgs, InputArgs};
 use crate::command::drive::DriveOptions;
-use crate::command::run::RunOptions;
+use crate::command::run::{RunOptions, ServerOptions};
 use crate::command::sweep;
 
 #[derive(Args)]
@@ -76,8 +76,7 @@ impl From<SweepArgs> for sweep::Wish {
         let run = RunOptions {
             drive: DriveOptions { model: args.model, ..driven.into() },
             simulate: args.simulate,
-            target: args.starting.into(),
-            ..RunOptions::default()
+            server: ServerOptions { target: args.starting.into(), ..ServerOptions::default() },
         };
         sweep::Wish {
             run,

@@ -54,7 +54,7 @@ pub struct Wish {
 pub fn compare(wish: &Wish) -> Exit {
     let compared = compared(wish).and_then(|comparison| {
         let text = text(&comparison, wish.format)?;
-        Ok((text, Exit::of(comparison.decision.exit_code)))
+        Ok((text, comparison.decision.exit))
     });
     match compared {
         Ok((text, exit)) => finish(&text, exit),

@@ -39,7 +39,7 @@ const WIDTH: usize = 80;
 impl Judged {
     /// How the program ends.
     pub fn exit(&self) -> Exit {
-        Exit::of(self.verdict.exit_code())
+        self.verdict.exit()
     }
 
     /// What is to be told of it.

@@ -12,7 +12,7 @@ use super::drive::{Driven, NoRun, arrive, conclude, drive, plan, stopping};
 use super::runtime;
 use crate::exit::Exit;
 use crate::journal::Journal;
-pub use options::{RunOptions, check};
+pub use options::{RunOptions, ServerOptions, check};
 use start::{Started, start};
 
 /// Drives a server and judges it.
@@ -25,13 +25,13 @@ pub fn run(options: RunOptions) -> Exit {
 ///
 /// # Errors
 /// The user's mistake, or the wish to stop before the load.
-pub fn driven(mut options: RunOptions) -> Result<Driven, NoRun> {
+pub fn driven(options: RunOptions) -> Result<Driven, NoRun> {
     // Before the runtime, since a recipe may have to be fetched.
-    let specs = options.specs()?;
+    let (specs, server) = options.read()?;
     runtime()?.block_on(LocalSet::new().run_until(async {
         let (stopper, mut stop) = stopping();
-        let on_fail = options.drive.stop_on_fail.then_some(stopper);
-        let Started { environment, target, leftover } = start(&specs, &options, &mut stop).await?;
+        let on_fail = specs.options.stop_on_fail.then_some(stopper);
+        let Started { environment, target, leftover } = start(&specs, &server, &mut stop).await?;
         let driven = Box::pin(async {
             let arrived = arrive(specs, environment, target, &mut stop).await?;
             let planned = plan(arrived, &mut stop).await?;

@@ -60,7 +60,7 @@ pub struct Wish {
 impl Wish {
     /// By what the servers are started, in a word.
     fn how(&self) -> Option<&'static str> {
-        match self.run.target.start {
+        match self.run.server.target.start {
             Some(start) => Some(start.word()),
             None if self.rehearse => Some("rehearse"),
             None => self.run.simulate.then_some("simulate"),
@@ -159,7 +159,7 @@ fn check(wish: &Wish) -> Result<(), Mistake> {
             .hint("--start docker|podman|process|sparkrun")
             .hint("--simulate, the built-in simulated server in real time"));
     }
-    if wish.rehearse && (wish.run.simulate || wish.run.target.start.is_some()) {
+    if wish.rehearse && (wish.run.simulate || wish.run.server.target.start.is_some()) {
         let what = "--rehearse plays against the simulated server, and another start is named too";
         return Err(Mistake::new(what).hint("one of them"));
     }

@@ -3,6 +3,7 @@
 use super::decide::{Alone, Basis, Row, Word};
 use super::policy::{Policy, PolicyWord};
 use super::{Differs, Key, Wish};
+use crate::exit::Exit;
 
 /// What a comparison comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,9 @@ pub struct Decision {
     pub incomplete: bool,
     /// What led to it, the gravest first, a sentence each.
     pub because: Vec<String>,
-    /// 0 no gate broken, 1 a regression or a policy, 3 a required gate was not observed.
-    pub exit_code: u8,
+    /// How the program ends: a regression or a broken policy fails, a required gate that was not
+    /// observed is inconclusive.
+    pub exit: Exit,
 }
 
 /// What is decided of.
@@ -81,14 +83,14 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
         && !(worse && certain)
         && primary.iter().any(|row| row.word == word && row.is_suggestive());
     let undecided = matches!(word, Word::Inconclusive) || suggestive;
-    let exit_code = if !broken.is_empty() || certain || several {
-        1
+    let exit = if !broken.is_empty() || certain || several {
+        Exit::Fail
     } else if !unseen.is_empty() || (wish.strict && undecided) {
-        3
+        Exit::Inconclusive
     } else {
-        0
+        Exit::Pass
     };
-    Decision { word, suggestive, incomplete, because, exit_code }
+    Decision { word, suggestive, incomplete, because, exit }
 }
 
 /// What decides and has no value in the candidate.

@@ -1,5 +1,6 @@
 use super::story::{group, key, side, start, under};
 use super::*;
+use crate::exit::Exit;
 use crate::measure::Measure;
 use crate::rng::Rng;
 
@@ -24,9 +25,9 @@ fn six_starts_a_side_tell_the_same_from_the_slower_and_the_faster() {
     let word = |values: &[f64]| compared(&base, &side("b", values)).decision;
     assert_eq!(word(&SAME).word, Word::Equivalent);
     assert_eq!(word(&times(1.10)).word, Word::Regression);
-    assert_eq!(word(&times(1.10)).exit_code, 1);
+    assert_eq!(word(&times(1.10)).exit, Exit::Fail);
     assert_eq!(word(&times(0.90)).word, Word::Improved);
-    assert_eq!(word(&times(0.90)).exit_code, 0);
+    assert_eq!(word(&times(0.90)).exit, Exit::Pass);
     assert!(!word(&times(1.10)).suggestive);
 }
 
@@ -38,7 +39,7 @@ fn slower_within_the_margin_is_no_regression_and_said_to_have_changed() {
     let (low, high) = row.interval.unwrap();
     assert!((low - 1.026_83).abs() < 1e-5 && (high - 1.058_90).abs() < 1e-5, "{low} {high}");
     assert_eq!((row.word, comparison.decision.word), (Word::Changed, Word::Changed));
-    assert_eq!(comparison.decision.exit_code, 0);
+    assert_eq!(comparison.decision.exit, Exit::Pass);
 }
 
 #[test]
@@ -58,12 +59,12 @@ fn a_rate_is_better_when_higher() {
 fn one_run_a_side_decides_nothing_by_its_numbers() {
     let comparison = compared(&side("a", &A[..1]), &side("b", &[1600.0]));
     assert_eq!(comparison.decision.word, Word::Inconclusive);
-    assert_eq!(comparison.decision.exit_code, 0);
+    assert_eq!(comparison.decision.exit, Exit::Pass);
     assert_eq!(comparison.rows[0].interval, None);
     assert!(comparison.rows[0].why.contains("one start a side"));
     let strict = Wish { strict: true, ..Wish::default() };
     let strict = compare(&side("a", &A[..1]), &side("b", &[1600.0]), &strict).unwrap();
-    assert_eq!(strict.decision.exit_code, 3);
+    assert_eq!(strict.decision.exit, Exit::Inconclusive);
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     let wish = Wish { floor: Some(floor), ..Wish::default() };
     let with = |ms: f64| compare(&side("a", &A[..1]), &side("b", &[ms]), &wish).unwrap().decision;
     let worse = with(900.0);
-    assert_eq!((worse.word, worse.suggestive, worse.exit_code), (Word::Regression, true, 0));
+    assert_eq!((worse.word, worse.suggestive, worse.exit), (Word::Regression, true, Exit::Pass));
     assert_eq!(with(815.0).word, Word::Equivalent);
     let open = with(850.0);
     assert_eq!((open.word, open.suggestive), (Word::Inconclusive, false), "{open:?}");
@@ -153,7 +154,10 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
         ms.iter().enumerate().map(named).collect()
     };
     let comparison = compared(&of("a", &A, 180.0), &of("b", &SAME, 120.0));
-    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Regression, 1));
+    assert_eq!(
+        (comparison.decision.word, comparison.decision.exit),
+        (Word::Regression, Exit::Fail)
+    );
     let because = &comparison.decision.because[0];
     assert!(because.starts_with("throughput at d0/c8 -33"), "{because}");
 }
@@ -170,7 +174,7 @@ fn a_row_that_decides_and_is_gone_from_the_candidate_leaves_it_open() {
     assert_eq!(because[0], "no value in the candidate: tpot at d4096/c1");
     assert_eq!(comparison.alone[0].key, key(4096, "tpot"));
     let strict = Wish { strict: true, ..Wish::default() };
-    assert_eq!(compare(&side("a", &A), &gone, &strict).unwrap().decision.exit_code, 3);
+    assert_eq!(compare(&side("a", &A), &gone, &strict).unwrap().decision.exit, Exit::Inconclusive);
     let more = compared(&gone, &side("c", &A));
     assert!(more.alone[0].in_candidate && !more.alone[0].primary, "{:?}", more.alone);
     assert_eq!(more.decision.word, Word::Equivalent);
@@ -216,7 +220,10 @@ fn where_requests_come_at_a_rate_the_highest_decides_and_no_throughput_that_repe
         .map(|row| format!("{} {}", row.key.group.load().unwrap(), row.key.measure))
         .collect();
     assert_eq!(primary, ["r0.05 ttft_p50", "r1 ttft_p50"]);
-    assert_eq!((comparison.decision.word, comparison.decision.exit_code), (Word::Regression, 1));
+    assert_eq!(
+        (comparison.decision.word, comparison.decision.exit),
+        (Word::Regression, Exit::Fail)
+    );
 }
 
 #[test]
@@ -228,7 +235,7 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
     }
     let strict = Wish { strict: true, ..Wish::default() };
     let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
-    assert_eq!((decision.word, decision.exit_code), (Word::Inconclusive, 3));
+    assert_eq!((decision.word, decision.exit), (Word::Inconclusive, Exit::Inconclusive));
     let because = &decision.because[0];
     assert!(because.starts_with("6 of 8 starts of the candidate have a value: ttft"), "{because}");
 }

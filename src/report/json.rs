@@ -162,7 +162,7 @@ pub fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error>
         longhaul: &asked.version,
         verdict: verdict.word,
         simulated: asked.simulated,
-        exit_code: verdict.exit_code(),
+        exit_code: verdict.exit().code(),
         recipe: &asked.recipe,
         scenario: &asked.scenario,
         model: &asked.model,

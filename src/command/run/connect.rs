@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::RunOptions;
+use super::ServerOptions;
 use super::simulated::Simulated;
 use crate::error::Mistake;
 use crate::http::{Address, Http, Options};
@@ -10,7 +10,7 @@ use crate::secret::Secrets;
 use crate::timeline::Timeline;
 
 /// Keys, headers, and what an address holds of them.
-pub fn secrets(options: &RunOptions) -> Secrets {
+pub fn secrets(options: &ServerOptions) -> Secrets {
     let mut secrets = Secrets::default();
     if let Some(Ok(api_key)) = options.api_key_env.as_deref().map(std::env::var) {
         secrets.add_key(&api_key);
@@ -26,7 +26,7 @@ pub fn secrets(options: &RunOptions) -> Secrets {
 
 /// The wire to the address that was asked for, and that address.
 pub fn connect(
-    options: &RunOptions,
+    options: &ServerOptions,
     sim: Option<&Simulated>,
     timeline: Timeline,
 ) -> Result<(Http, String), Mistake> {

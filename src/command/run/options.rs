@@ -16,10 +16,17 @@ use crate::target::options::TargetOptions;
 pub struct RunOptions {
     /// Those that rehearsals have too.
     pub drive: DriveOptions,
-    /// The address of a server that already runs.
-    pub endpoint: Option<String>,
     /// Drive the simulated server.
     pub simulate: bool,
+    /// The server.
+    pub server: ServerOptions,
+}
+
+/// The address of the server, and how it is started, watched and connected to.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Its address; derived from the recipe where longhaul starts it.
+    pub endpoint: Option<String>,
     /// The variable that holds the API key.
     pub api_key_env: Option<String>,
     /// Headers for every request.
@@ -34,32 +41,36 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// The user's mistake.
-pub fn check(mut options: RunOptions, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
-    let simulated = options.target.start.is_none();
-    options.target.check(false, options.simulate, options.drive.inputs.recipe.is_some())?;
+pub fn check(options: RunOptions, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
+    let mut target = options.server.target.clone();
+    let simulated = target.start.is_none();
+    target.check(false, options.simulate, options.drive.inputs.recipe.is_some())?;
     if !simulated {
         options.no_simulation()?;
     }
     let recipe = Some(reading.recipe.clone());
     Specs::new(options.drive, recipe, scenario, None, simulated)?;
     if !simulated {
-        options.target.take(reading)?;
+        target.take(reading)?;
     }
     Ok(())
 }
 
 impl RunOptions {
-    /// Finds and reads the texts, and lays the load out. Takes the recipe that is to be started,
-    /// and its address.
+    /// Finds and reads the texts, and lays the load out. The server's options come back with the
+    /// recipe that is to be started, and its address.
     ///
     /// # Errors
     /// The user's mistake.
-    pub fn specs(&mut self) -> Result<Specs, Mistake> {
+    pub fn read(self) -> Result<(Specs, ServerOptions), Mistake> {
+        let again = self.again();
+        let mut server = self.server.clone();
         let inputs = &self.drive.inputs;
-        self.target.check(self.endpoint.is_some(), self.simulate, inputs.recipe.is_some())?;
-        let bare = self.endpoint.is_none() && inputs.recipe.is_none() && inputs.scenario.is_none();
+        server.target.check(server.endpoint.is_some(), self.simulate, inputs.recipe.is_some())?;
+        let bare =
+            server.endpoint.is_none() && inputs.recipe.is_none() && inputs.scenario.is_none();
         let simulated = self.simulate || bare;
-        if !simulated && self.endpoint.is_none() && self.target.start.is_none() {
+        if !simulated && server.endpoint.is_none() && server.target.start.is_none() {
             // A night on the simulator by mistake would be a night lost.
             return Err(Mistake::new(
                 "recipe and scenario say what is served and asked, but not where",
@@ -73,23 +84,23 @@ impl RunOptions {
         }
         let reading = inputs.reading(simulated.then_some(FLAGSHIP))?;
         let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
-        if let Some(reading) = reading.filter(|_| self.target.start.is_some()) {
-            let derived = self.target.take(reading)?;
-            self.endpoint.get_or_insert(derived);
+        if let Some(reading) = reading.filter(|_| server.target.start.is_some()) {
+            let derived = server.target.take(reading)?;
+            server.endpoint.get_or_insert(derived);
         }
         let scenario = inputs.scenario(if simulated { "smoke" } else { "quick" })?;
-        if !simulated && self.target.start.is_none() {
+        if !simulated && server.target.start.is_none() {
             gives_no_orders(&scenario)?;
         }
         let profile = if simulated { inputs.profile(recipe.as_ref())? } else { None };
         if simulated && profile.is_none() {
             return Err(no_profile());
         }
-        let drive = DriveOptions { again: self.again(), ..self.drive.clone() };
+        let drive = DriveOptions { again, ..self.drive };
         vacant(&drive)?;
         let specs = Specs::new(drive, recipe, scenario, profile, simulated)?;
         of_the_server(&specs.options.ailments, &specs.ailments)?;
-        Ok(specs)
+        Ok((specs, server))
     }
 
     /// Refuses what only the simulated server has.
@@ -114,13 +125,13 @@ impl RunOptions {
     /// What only this verb has on its command line.
     fn again(&self) -> Again {
         let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
-        let ca_cert = self.ca_cert.as_ref().map(|path| path.display().to_string());
-        let mut flags: Vec<_> = self.target.again();
+        let ca_cert = self.server.ca_cert.as_ref().map(|path| path.display().to_string());
+        let mut flags: Vec<_> = self.server.target.again();
         let others = [
-            value("endpoint", self.endpoint.clone()),
-            value("api-key-env", self.api_key_env.clone()),
+            value("endpoint", self.server.endpoint.clone()),
+            value("api-key-env", self.server.api_key_env.clone()),
             value("ca-cert", ca_cert),
-            self.endpoint.is_none().then_some(("simulate", None)),
+            self.server.endpoint.is_none().then_some(("simulate", None)),
         ];
         flags.extend(others.into_iter().flatten());
         Again { verb: "run", flags }

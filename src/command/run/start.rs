@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::task::JoinHandle;
 
-use super::RunOptions;
+use super::ServerOptions;
 use super::connect::{self, connect};
 use super::simulated::Simulated;
 use crate::command::drive::environment::Environment;
@@ -49,7 +49,11 @@ pub struct Leftover {
 /// # Errors
 /// An address, a key or a certificate that cannot be used, a server that cannot be started or
 /// found, or the wish to stop.
-pub async fn start(specs: &Specs, options: &RunOptions, stop: &mut Stop) -> Result<Started, NoRun> {
+pub async fn start(
+    specs: &Specs,
+    options: &ServerOptions,
+    stop: &mut Stop,
+) -> Result<Started, NoRun> {
     let sim = if specs.simulated { Some(Rc::new(Simulated::start(specs)?)) } else { None };
     let timeline = Timeline::start();
     let anchor = anchor(timeline);

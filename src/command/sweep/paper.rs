@@ -137,7 +137,7 @@ fn paper(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<Paper, Mistake> {
         if wish.simulates() { drive.inputs.profile(Some(&arms[0].reading.recipe))? } else { None };
     let asked = json!({
         "how": wish.how(),
-        "flags": wish.run.target.again(),
+        "flags": wish.run.server.target.again(),
         "scenario": scenario.source.name,
         "scenario_sha256": sha256(scenario.source.text.as_bytes()),
         "overrides": drive.inputs.overrides,

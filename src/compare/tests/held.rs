@@ -1,6 +1,7 @@
 //! What must be the same, and what was changed.
 
 use super::{A, Floor, Mistake, SAME, Start, Wish, compare, compared, floor, side};
+use crate::exit::Exit;
 use crate::spec::recipe::{Wishes, read_as};
 
 #[test]
@@ -19,7 +20,7 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
         start.gates = vec![("errors: 1%".to_owned(), crate::verdict::Word::Pass, String::new())];
     }
     let forced = compare(&gated, &other, &wish).unwrap();
-    assert_eq!(forced.decision.exit_code, 0, "a gate that the other was never asked");
+    assert_eq!(forced.decision.exit, Exit::Pass, "a gate that the other was never asked");
 }
 
 fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
@@ -42,8 +43,8 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
     assert_eq!(names(&one), ["max_num_seqs"]);
     assert_eq!(names(&two), ["kv_cache_dtype", "max_num_seqs"]);
     let wish = Wish { one_variable: true, ..Wish::default() };
-    assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit_code, 1);
-    assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit_code, 0);
+    assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit, Exit::Fail);
+    assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit, Exit::Pass);
     let mut mixed = one;
     mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
     assert!(compare(&base, &mixed, &wish).unwrap_err().to_string().contains("mixes recipes"));
@@ -83,7 +84,7 @@ fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_i
         (Some("the KV cache is too small".to_owned()), 1);
     (starts[0].alike.plan, starts[0].alike.fit) = ("unknown".to_owned(), "unknown".to_owned());
     let comparison = compared(&side("a", &A), &starts);
-    assert_eq!(comparison.decision.exit_code, 1, "{:?}", comparison.decision);
+    assert_eq!(comparison.decision.exit, Exit::Fail, "{:?}", comparison.decision);
     starts[0].alike.seed = 7;
     let wrong = compare(&side("a", &A), &starts, &Wish::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");

@@ -2,13 +2,14 @@
 
 use super::{A, Policy, SAME, Start, Word, compared, side, times};
 use crate::compare::policy::{self, PolicyWord};
+use crate::exit::Exit;
 
 #[test]
 fn a_faster_candidate_that_died_once_is_no_improvement() {
     let mut faster = side("b", &times(0.8));
     faster[3].events[0].seen = 1;
     let decision = compared(&side("a", &A), &faster).decision;
-    assert_eq!((decision.word, decision.exit_code), (Word::Regression, 1));
+    assert_eq!((decision.word, decision.exit), (Word::Regression, Exit::Fail));
     assert!(decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
 }
 
@@ -36,9 +37,9 @@ fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
         }
         compared(&side("a", &A), &starts)
     };
-    assert_eq!(dark(true).decision.exit_code, 3);
+    assert_eq!(dark(true).decision.exit, Exit::Inconclusive);
     assert_eq!(dark(true).decision.word, Word::Inconclusive);
-    assert_eq!(dark(false).decision.exit_code, 0);
+    assert_eq!(dark(false).decision.exit, Exit::Pass);
     assert_eq!(dark(false).policies[1].candidate, None);
 }
 
@@ -49,7 +50,7 @@ fn a_start_that_fails_is_news() {
     (starts[5].never_ready, starts[5].failed_starts) =
         (Some("the draft model is not supported".to_owned()), 1);
     let decision = compared(&side("a", &A), &starts).decision;
-    assert_eq!(decision.exit_code, 1);
+    assert_eq!(decision.exit, Exit::Fail);
     assert!(decision.because[0].contains("the draft model"), "{:?}", decision.because);
 }
 
@@ -132,10 +133,10 @@ fn three_in_ten_that_fail_are_no_equivalent_candidate_and_a_few_by_chance_are() 
         compared(&side("a", &A), &starts)
     };
     let worse = with(29);
-    assert_eq!((worse.decision.word, worse.decision.exit_code), (Word::Regression, 1));
+    assert_eq!((worse.decision.word, worse.decision.exit), (Word::Regression, Exit::Fail));
     let why = "failed_requests 0 → 174: 29.0 % of all requests ended badly, 0.0 % in the base";
     assert_eq!(worse.decision.because[0], why);
-    assert_eq!(with(1).decision.exit_code, 0);
+    assert_eq!(with(1).decision.exit, Exit::Pass);
     assert_eq!(with(1).decision.word, Word::Equivalent);
 }
 
@@ -152,7 +153,7 @@ fn a_gate_that_the_base_showed_and_the_candidate_does_not_is_not_observed() {
     assert_eq!(last(&[Inconclusive], &[Fail]), None, "the base never held it");
     assert_eq!(last(&[Pass, Fail], &[Fail]), None, "nor did it hold this one");
     let decision = compared(&gated("a", &[Pass]), &gated("b", &[Inconclusive])).decision;
-    assert_eq!((decision.word, decision.exit_code), (Word::Inconclusive, 3));
+    assert_eq!((decision.word, decision.exit), (Word::Inconclusive, Exit::Inconclusive));
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
     hung[0].events[2].seen = 1;
     let decision = compared(&blind, &hung).decision;
     let why = "hangs unknown → 1: in the base nobody could see it";
-    assert_eq!((decision.because[0].as_str(), decision.exit_code), (why, 1));
+    assert_eq!((decision.because[0].as_str(), decision.exit), (why, Exit::Fail));
 }
 
 #[test]

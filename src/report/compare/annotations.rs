@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::compare::{Comparison, Word};
 use crate::escape::one_line;
+use crate::exit::Exit;
 
 use super::{headline, variables};
 
@@ -23,9 +24,9 @@ pub fn render(comparison: &Comparison) -> String {
     let decision = &comparison.decision;
     let is_calm = matches!(decision.word, Word::Improved | Word::Equivalent | Word::Changed)
         && comparison.differs.forced.is_empty();
-    let (level, reason) = match (decision.exit_code, is_calm) {
-        (0, true) => ("notice", "warning"),
-        (0, false) => ("warning", "warning"),
+    let (level, reason) = match (decision.exit, is_calm) {
+        (Exit::Pass, true) => ("notice", "warning"),
+        (Exit::Pass, false) => ("warning", "warning"),
         _ => ("error", "error"),
     };
     say(level, &format!("{} · {}", headline(comparison), variables(comparison)));

@@ -151,7 +151,7 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
         longhaul: env!("CARGO_PKG_VERSION"),
         decision: comparison.decision.word.word(),
         suggestive: comparison.decision.suggestive,
-        exit_code: comparison.decision.exit_code,
+        exit_code: comparison.decision.exit.code(),
         simulated: comparison.simulated,
         because: &comparison.decision.because,
         base: &comparison.names[0],

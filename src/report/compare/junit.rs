@@ -4,6 +4,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::compare::{Comparison, Policy, PolicyWord, Published, Row, Word};
+use crate::exit::Exit;
 
 use super::{columns, group, headline, measure, policy, variables};
 
@@ -38,10 +39,10 @@ pub fn render(comparison: &Comparison) -> Result<String, String> {
 fn of_decision(comparison: &Comparison) -> TestCase {
     let words = format!("{} · {}", headline(comparison), variables(comparison));
     let because = comparison.decision.because.join("\n");
-    let status = match (comparison.decision.exit_code, comparison.decision.word) {
-        (0, Word::Inconclusive) => skipped(&words),
-        (0, _) if comparison.decision.suggestive => skipped(&words),
-        (0, _) => TestCaseStatus::success(),
+    let status = match (comparison.decision.exit, comparison.decision.word) {
+        (Exit::Pass, Word::Inconclusive) => skipped(&words),
+        (Exit::Pass, _) if comparison.decision.suggestive => skipped(&words),
+        (Exit::Pass, _) => TestCaseStatus::success(),
         _ => failed(&words),
     };
     let mut case = case("decision", status);

@@ -144,7 +144,7 @@ impl Lanes {
 
     /// Whether no lane has a slot, waiting or under way.
     pub fn is_idle(&self) -> bool {
-        self.all.iter().all(|lane| matches!(lane.has, Has::Nothing))
+        (0..self.all.len()).all(|lane| !self.has(lane as u32))
     }
 
     /// Whether a lane has a slot, waiting or under way.

@@ -250,13 +250,7 @@ impl LanePolicy for Rounds {
 
 impl Round {
     /// Nothing of it sent.
-    fn new(
-        plan: &Plan,
-        phase: Phase,
-        place: Place,
-        ended: BTreeSet<u32>,
-        began: At,
-    ) -> Round {
+    fn new(plan: &Plan, phase: Phase, place: Place, ended: BTreeSet<u32>, began: At) -> Round {
         let (round, _) = plan.at(place);
         Round {
             place,

@@ -198,7 +198,8 @@ fn what_was_cut_goes_on_at_each_lanes_first_unfinished_slot_with_the_orders_that
 }
 
 #[test]
-fn a_run_that_was_stopped_within_a_round_goes_on_in_another_segment_with_every_slot_that_has_no_row() {
+fn a_run_that_was_stopped_within_a_round_goes_on_in_another_segment_with_every_slot_that_has_no_row()
+ {
     for scenario in [short(), arrivals(Arrivals::Poisson)] {
         let whole = || Toy::of(scenario.clone(), Extent::Laps(8), 1);
         let mut planned = whole();
