@@ -376,6 +376,25 @@ fn an_attached_server_that_never_answers_is_inconclusive() {
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
+/// After one failure the upper bound lies below four hours for the first minutes, and the interval
+/// is one of 95 % only once, at the end.
+#[test]
+fn a_time_between_failures_is_judged_at_the_end_and_ends_no_run_early() {
+    let folder = std::env::temp_dir().join(format!("longhaul-early-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let scenario = folder.join("s.yaml");
+    let text = "about: One failure.\nduration: 10m\nworkloads:\n  - ladder: {depths: [0], prompt: 16, output: 4, concurrency: [1]}\ncontract: {mtbf: 100h}\n";
+    std::fs::write(&scenario, text).expect("a scenario");
+    let (scenario, run) =
+        (scenario.display().to_string(), folder.join("run").display().to_string());
+    let arguments = ["rehearse", "--stop-on-fail", "--ailment", "crash=10s@1m", "--scenario"];
+    let output = longhaul(&[&arguments[..], &[&scenario, "-o", &run]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    let verdict = std::fs::read_to_string(folder.join("run/verdict.json")).expect("a verdict");
+    assert!(verdict.contains("\"because\": \"done\""), "{verdict}");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
 #[test]
 fn the_sample_of_the_readme_is_what_the_simulator_gives() {
     let run = std::env::temp_dir().join(format!("longhaul-readme-{}", std::process::id()));

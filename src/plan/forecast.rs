@@ -270,7 +270,8 @@ impl Forecast {
             (Some(most), _) | (None, Some(most)) if most < needed => Decidable::No(format!(
                 "{} are judged, and {} without a failure are needed",
                 span(most),
-                span(needed)
+                // Rounded up to what is shown: what it names is long enough.
+                span(if needed < 3600.0 { needed.ceil() } else { (needed / 60.0).ceil() * 60.0 })
             )),
             (judged, _) => match seen(&Count::FAILURES, sight) {
                 Decidable::No(why) => Decidable::No(why),

@@ -62,7 +62,10 @@ impl Reader<'_> {
     /// `{ d0: 2s, d100000: 180s }`
     fn by_depth(&self, field: &Field<'_>, gates: &mut Vec<Gate>) -> Result<(), Mistake> {
         let values = field.any_map()?;
-        if let Some((key, inner)) = values.iter().find(|(key, _)| KEYS.contains(key)) {
+        let of_the_run = ["phase", "at_most", "at_least"];
+        let may = |key: &&str| !self.measure.is_of_the_run() || of_the_run.contains(key);
+        let of_the_long_form = |key: &&str| KEYS.contains(key) && may(key);
+        if let Some((key, inner)) = values.iter().find(|(key, _)| of_the_long_form(key)) {
             let text = inner.node.text().unwrap_or("…");
             let mistake = field.mistake(format!("`{}` takes the long form as a list", self.name));
             return Err(mistake.hint(format!("{}: [{{ {key}: {text} }}]", self.name)));
@@ -214,8 +217,8 @@ impl Reader<'_> {
         let is_bare = text.parse::<f64>().is_ok();
         match self.measure.unit() {
             Unit::Seconds => match unit::duration(text) {
-                Ok(span) if self.measure == Measure::Mtbf && span.is_zero() => {
-                    wrong("a duration above 0, as 4h")
+                Ok(span) if self.measure == Measure::Mtbf && span.as_secs() == 0 => {
+                    wrong("a duration of 1s or more, as 4h")
                 }
                 Ok(span) => Ok(span.as_secs_f64()),
                 Err(_) if self.measure == Measure::Mtbf => wrong("a duration, as 4h"),
