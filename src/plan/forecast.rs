@@ -398,7 +398,7 @@ mod tests {
         // A lap takes 242 s, and 3,600 s less one of them show 1,120.9 s.
         assert!(matches!(decided(1120.0, &scenario, &RATES), Decidable::Needs(_)));
         let Decidable::No(why) = decided(1122.0, &scenario, &RATES) else { panic!("decided") };
-        assert_eq!(why, "55 m 58 s are judged, and 56 m 01 s without a failure are needed");
+        assert_eq!(why, "55 m 58 s are judged, and 56 m 02 s without a failure are needed");
         // Nobody knows how long the warm-up takes, but the whole is known.
         assert_eq!(decided(1120.0, &scenario, &Rates::Unknown), Decidable::Unknown);
         assert!(matches!(decided(1300.0, &scenario, &Rates::Unknown), Decidable::No(_)));

@@ -86,7 +86,7 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
         ("errors: 0.1", "try: 0.1%"),
         ("errors: 200%", "a share"),
         ("mtbf: 4", "a duration, as 4h"),
-        ("mtbf: 0s", "above 0"),
+        ("mtbf: 0.1s", "a duration of 1s or more"),
         ("mtbf: { d0: 4h }", "the run as a whole"),
         ("mtbf: [{ at_most: 4h }]", "try: at_least: 4h"),
         ("mtbf: [{ phase: soak, at_least: 4h }]", "the run as a whole"),
