@@ -280,9 +280,9 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
 
     /// Gives a fact its number: the one place where the order of the run is made.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
-        let mut entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
+        let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
-        self.sink.append(&mut entry)?;
+        let entry = self.sink.append(entry)?;
         self.conductor.take(&entry);
         self.watcher.entry(&entry);
         self.heed(&entry.fact);

@@ -106,15 +106,15 @@ impl Fold {
     }
 
     /// What is understood so far.
-    pub fn finish(&self) -> Analysis {
+    pub fn finish(self) -> Analysis {
         Analysis {
-            calendar: self.calendar.clone(),
-            planned: self.planned.clone(),
-            told: self.told.clone(),
-            atoms: self.atoms.values().cloned().collect(),
-            gaps: self.gaps.values().cloned().collect(),
             coverage: self.watch.finish(&self.calendar),
-            notes: self.notes.clone(),
+            calendar: self.calendar,
+            planned: self.planned,
+            told: self.told,
+            atoms: self.atoms.into_values().collect(),
+            gaps: self.gaps.into_values().collect(),
+            notes: self.notes,
             fate_unknown: self.fates.unknown(),
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
@@ -312,7 +312,7 @@ mod tests {
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {
             fold.take(entry);
-            let _ = fold.finish();
+            let _ = fold.clone().finish();
         }
         assert_eq!(fold.finish(), analysis(&story));
     }
