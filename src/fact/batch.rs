@@ -7,18 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, Class, Group, Phase};
 use crate::unit::At;
 
-/// A round of a cell ended: what many streams did together.
+/// A round that ended: numbers of many streams together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// The phase.
     pub phase: Phase,
-    /// The workload's name.
-    pub workload: String,
-    /// The kind of ask.
-    pub class: Class,
-    /// Depth × load × shape.
-    pub cell: Cell,
-    /// Which pass over all cells.
+    /// The group of its asks.
+    #[serde(flatten)]
+    pub group: Group,
+    /// The pass over all cells, from 0.
     pub lap: u64,
     /// 0, or the n-th appended repeat.
     pub repeat: u32,
@@ -42,14 +39,7 @@ pub struct Batch {
     pub models_us: Option<u64>,
 }
 
-impl Batch {
-    /// What its requests are counted with.
-    pub fn group(&self) -> Group {
-        Group { workload: self.workload.clone(), class: self.class, cell: Some(self.cell) }
-    }
-}
-
-/// What a gap lies between.
+/// The two ends of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapKind {
@@ -62,17 +52,13 @@ pub enum GapKind {
 /// Histograms that request rows cannot carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gaps {
-    /// Between what.
+    /// The ends of its gaps.
     pub kind: GapKind,
     /// The phase.
     pub phase: Phase,
-    /// The workload's name; a row without it is of a ladder.
-    #[serde(default = "Gaps::ladder", skip_serializing_if = "Gaps::is_ladder")]
-    pub workload: String,
-    /// The kind of ask.
-    pub class: Class,
-    /// Depth × load × shape.
-    pub cell: Cell,
+    /// The group of its asks.
+    #[serde(flatten, with = "Fields")]
+    pub group: Group,
     /// When the interval began.
     pub from: At,
     /// Values in it.
@@ -81,17 +67,20 @@ pub struct Gaps {
     pub histogram: String,
 }
 
-impl Gaps {
-    /// What its requests are counted with.
-    pub fn group(&self) -> Group {
-        Group { workload: self.workload.clone(), class: self.class, cell: Some(self.cell) }
-    }
+/// The fields of a group in a row of gaps: one without a workload is of a ladder.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Group")]
+struct Fields {
+    #[serde(default = "ladder", skip_serializing_if = "is_ladder")]
+    workload: String,
+    class: Class,
+    cell: Option<Cell>,
+}
 
-    fn ladder() -> String {
-        "ladder".to_owned()
-    }
+fn ladder() -> String {
+    "ladder".to_owned()
+}
 
-    fn is_ladder(workload: &str) -> bool {
-        workload == "ladder"
-    }
+fn is_ladder(workload: &str) -> bool {
+    workload == "ladder"
 }

@@ -6,7 +6,7 @@ mod ladder;
 
 use super::{Bounds, Fit, Input, Place, Plan, Slot};
 use crate::error::Mistake;
-use crate::fact::{Cell, Class, Phase};
+use crate::fact::{Cell, Class, Group, Phase};
 use crate::spec::scenario::{Api, Arrivals};
 use crate::spec::{Scenario, Workload};
 use ladder::Ladders;
@@ -137,6 +137,12 @@ pub struct Open {
 }
 
 impl Round {
+    /// The group of its asks.
+    pub fn group(&self) -> Group {
+        let cell = Some(self.cell);
+        Group { workload: self.workload.to_owned(), class: self.class, cell }
+    }
+
     /// Requests of the round, each on a lane of its own: one lane to a stream, or to an
     /// arrival, since an arrival does not wait for the one before it.
     pub fn lanes(&self) -> u32 {

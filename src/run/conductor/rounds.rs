@@ -253,9 +253,7 @@ impl Round {
             place,
             batch: Batch {
                 phase,
-                workload: round.workload.to_owned(),
-                class: round.class,
-                cell: round.cell,
+                group: round.group(),
                 lap: place.lap,
                 repeat: place.repeat,
                 requests: 0,
