@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use again::Known;
 use conductor::{Conductor, Order};
-use gaps::GapBook;
+use gaps::GapBooks;
 use identity::Identity;
 use load::{Progress, Terms};
 use observe::Bells;
@@ -142,7 +142,7 @@ pub async fn carry_out<W: Wire, S: Sink>(
         bells,
         tasks,
         progress: Progress::default(),
-        gaps: GapBook::default(),
+        gaps: GapBooks::default(),
         pace: Pace::default(),
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
@@ -189,7 +189,7 @@ struct Shell<'a, W: Wire, S: Sink> {
     bells: Bells,
     tasks: JoinSet<()>,
     progress: Progress,
-    gaps: GapBook,
+    gaps: GapBooks,
     pace: Pace,
     own: Own,
     closed: Option<Closed>,

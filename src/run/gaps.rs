@@ -1,7 +1,7 @@
-//! Histograms of the times between tokens and between chunks, of everything
-//! that was asked alike for a while: what request rows cannot carry. A round
-//! ends that while, or, where nothing goes in rounds, the clock of the answers
-//! or the end of the phase: what is open never grows with lanes or time.
+//! Histograms of the times between tokens and between chunks, which request
+//! rows cannot carry, by phase and group. A book of them ends with its round;
+//! without rounds it ends after ten minutes, or with its phase. So no more
+//! books are open than a phase has groups, however many lanes and sessions.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const OPEN_US_MAX: u64 = 600_000_000;
 /// The gaps of everything that has ended and is not written yet, by phase and group: lanes may
 /// be at different groups at once.
 #[derive(Default)]
-pub struct GapBook(BTreeMap<(Phase, Group), Book>);
+pub struct GapBooks(BTreeMap<(Phase, Group), Book>);
 
 /// The gaps of one group in one phase.
 struct Book {
@@ -35,7 +35,7 @@ struct Book {
     stamps: Vec<(At, u64)>,
 }
 
-impl GapBook {
+impl GapBooks {
     /// Takes in the gaps of an answer and its tokens as they came. Returns the rows of the book
     /// before it, where that has been open for long and has no rounds to end it.
     pub fn take(&mut self, answer: &Answer) -> Vec<Gaps> {
@@ -174,61 +174,61 @@ mod tests {
 
     #[test]
     fn lanes_at_two_groups_at_once_have_their_gaps_apart() {
-        let mut book = GapBook::default();
+        let mut books = GapBooks::default();
         for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
-            book.take(&answer(Story::new().request(1.0, depth), gap_us));
+            books.take(&answer(Story::new().request(1.0, depth), gap_us));
         }
-        let closed = |book: &mut GapBook, depth| book.close(&batch(Phase::Soak, group(depth)));
-        assert_eq!(closed(&mut book, 0).0[0].n, 2);
-        assert_eq!(closed(&mut book, 4096).0[0].n, 3);
-        assert!(closed(&mut book, 0).0.is_empty());
+        let closed = |books: &mut GapBooks, depth| books.close(&batch(Phase::Soak, group(depth)));
+        assert_eq!(closed(&mut books, 0).0[0].n, 2);
+        assert_eq!(closed(&mut books, 4096).0[0].n, 3);
+        assert!(closed(&mut books, 0).0.is_empty());
     }
 
     #[test]
     fn a_thousand_lanes_with_sessions_of_their_own_leave_one_book_open_and_none_after_the_phase() {
-        let mut book = GapBook::default();
+        let mut books = GapBooks::default();
         let phases = [Phase::Reference, Phase::Soak, Phase::Return];
         for phase in phases {
             for lane in 0..1000 {
-                assert_eq!(book.take(&turn(f64::from(lane) / 10.0, lane, phase)), []);
+                assert_eq!(books.take(&turn(f64::from(lane) / 10.0, lane, phase)), []);
             }
-            assert_eq!(book.0.len(), 1);
-            let rows = book.close_all();
+            assert_eq!(books.0.len(), 1);
+            let rows = books.close_all();
             let [row] = &rows[..] else { panic!("{rows:?}") };
             assert_eq!((row.phase, row.group.cell, row.n), (phase, None, 1000));
-            assert_eq!(book.0.len(), 0);
+            assert_eq!(books.0.len(), 0);
         }
     }
 
     #[test]
     fn rounds_of_many_lanes_and_depths_leave_no_book_open() {
-        let mut book = GapBook::default();
+        let mut books = GapBooks::default();
         for depth in 0..100 {
             for lane in 0..16 {
                 let mut request = Story::new().request(1.0, depth);
                 request.lane = lane;
-                book.take(&answer(request, 5));
+                books.take(&answer(request, 5));
             }
-            assert_eq!(book.0.len(), 1);
-            assert_eq!(book.close(&batch(Phase::Soak, group(depth))).0[0].n, 16);
-            assert_eq!(book.0.len(), 0);
+            assert_eq!(books.0.len(), 1);
+            assert_eq!(books.close(&batch(Phase::Soak, group(depth))).0[0].n, 16);
+            assert_eq!(books.0.len(), 0);
         }
-        assert_eq!(book.close_all(), []);
+        assert_eq!(books.close_all(), []);
     }
 
     #[test]
     fn a_group_without_a_cell_has_rows_of_ten_minutes_and_a_round_is_never_split() {
-        let mut book = GapBook::default();
+        let mut books = GapBooks::default();
         let day = (0..8640).map(|nth| f64::from(nth) * 10.0);
         let rows: Vec<Gaps> =
-            day.clone().flat_map(|seconds| book.take(&turn(seconds, 0, Phase::Soak))).collect();
+            day.clone().flat_map(|seconds| books.take(&turn(seconds, 0, Phase::Soak))).collect();
         assert_eq!(rows.len(), 143, "the last ten minutes are open");
         assert!(rows.iter().all(|row| row.n == 60), "{rows:?}");
         assert!(rows.windows(2).all(|pair| pair[1].from.since(pair[0].from) == OPEN_US_MAX));
         for seconds in day {
-            assert_eq!(book.take(&answer(Story::new().request(seconds, 0), 5)), []);
+            assert_eq!(books.take(&answer(Story::new().request(seconds, 0), 5)), []);
         }
-        assert_eq!(book.close(&batch(Phase::Soak, group(0))).0[0].n, 8640);
+        assert_eq!(books.close(&batch(Phase::Soak, group(0))).0[0].n, 8640);
     }
 
     #[test]
