@@ -201,9 +201,7 @@ impl Story {
         }
         let batch = Batch {
             phase: request.phase,
-            workload: request.workload.clone(),
-            class: request.class,
-            cell: request.cell,
+            group: request.group(),
             lap: request.lap,
             repeat: request.repeat,
             requests: 1,
