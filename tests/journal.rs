@@ -441,9 +441,8 @@ async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_cle
     let facts = [said(format!("{}{KEY}", "x".repeat(290))), Fact::Request(bad)];
     let mut written = Vec::new();
     for (seq, fact) in facts.into_iter().enumerate() {
-        let mut entry = Entry { segment: 0, seq: seq as u64, at: At(0), fact };
-        journal.append(entry).unwrap();
-        written.push(entry);
+        let entry = Entry { segment: 0, seq: seq as u64, at: At(0), fact };
+        written.push((*journal.append(entry).unwrap()).clone());
     }
     let Fact::Said(line) = &written[0].fact else { panic!() };
     assert_eq!(line.line, format!("{}[secret]", "x".repeat(290)), "as it was written");
