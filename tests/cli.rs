@@ -391,7 +391,7 @@ fn a_time_between_failures_is_judged_at_the_end_and_ends_no_run_early() {
     let output = longhaul(&[&arguments[..], &[&scenario, "-o", &run]].concat());
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
     let verdict = std::fs::read_to_string(folder.join("run/verdict.json")).expect("a verdict");
-    assert!(verdict.contains("\"because\": \"done\""), "{verdict}");
+    assert!(verdict.contains("\"closed\": \"done\""), "{verdict}");
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
