@@ -7,37 +7,69 @@
 //! half makes facts, the right half reads them; they meet at [`fact::Entry`].
 //! `docs/decisions/` says why.
 
-pub mod analysis;
-pub mod answer;
-pub mod bell;
-pub mod cli;
-pub mod command;
-pub mod compare;
-pub mod digest;
-pub mod engine;
-pub mod error;
-pub mod escape;
-pub mod exit;
-pub mod fact;
-pub mod http;
-pub mod incident;
-pub mod journal;
-pub mod measure;
-pub mod observe;
-pub mod plan;
-pub mod protocol;
-pub mod report;
-pub mod rng;
-pub mod run;
-pub mod secret;
-pub mod series;
-pub mod serve;
-pub mod sim;
-pub mod spec;
-pub mod stats;
-pub mod sweep;
-pub mod target;
-pub mod timeline;
-pub mod unit;
-pub mod verdict;
-pub mod world;
+mod analysis;
+mod answer;
+mod bell;
+mod cli;
+mod command;
+mod compare;
+mod digest;
+mod engine;
+mod error;
+mod escape;
+mod exit;
+mod fact;
+mod http;
+mod incident;
+mod journal;
+mod measure;
+mod observe;
+mod plan;
+mod protocol;
+mod report;
+mod rng;
+mod run;
+mod secret;
+mod series;
+mod serve;
+mod sim;
+mod spec;
+mod stats;
+mod sweep;
+mod target;
+mod timeline;
+mod unit;
+mod verdict;
+mod world;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The whole program: arguments in, exit code out.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    cli::main(arguments).into()
+}
+
+/// The body of the fuzz target, which the default tier of tests runs too.
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/fuzz/body/recipe.rs"]
+pub mod fuzz;
+
+#[cfg(test)]
+extern crate self as longhaul;
+
+/// Tests of several rooms together, which need more than the binary shows.
+#[cfg(test)]
+#[path = "../tests/inside"]
+mod inside {
+    mod comparisons;
+    mod frozen;
+    mod journal;
+    mod journals;
+    mod oracle;
+    mod recipes;
+    mod rehearsals;
+    mod shipped;
+    mod sim_http;
+    mod wire;
+}

@@ -60,14 +60,6 @@ pub fn page(status: &str, kind: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// An answer that sends on.
-pub fn sent_on(to: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    )
-    .into_bytes()
-}
-
 fn answer(mut stream: TcpStream, play: &Play) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
     let mut head = Vec::new();

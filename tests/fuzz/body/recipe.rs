@@ -1,9 +1,9 @@
 //! What must hold of any text that is read as a recipe. The fuzz target and the
-//! property in the default tier share it.
+//! property in the default tier share it: it is a module of the library in those builds only.
 
-use longhaul::spec::Source;
-use longhaul::spec::recipe::diff::between;
-use longhaul::spec::recipe::{Dialect, Manner, Wishes, read_as};
+use crate::spec::Source;
+use crate::spec::recipe::diff::between;
+use crate::spec::recipe::{Dialect, Manner, Wishes, read_as};
 
 /// The longest command that is rendered, bytes.
 const COMMAND_BYTES_MAX: usize = 1 << 20;

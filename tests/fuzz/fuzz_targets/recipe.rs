@@ -2,7 +2,4 @@
 
 #![no_main]
 
-#[path = "../body/recipe.rs"]
-mod body;
-
-libfuzzer_sys::fuzz_target!(|text: &str| body::recipe(text));
+libfuzzer_sys::fuzz_target!(|text: &str| longhaul::fuzz::recipe(text));

@@ -5,10 +5,18 @@ use std::time::Duration;
 
 use longhaul::http::remote::{Limits, Remote, Unfetched};
 
-use crate::host::{Host, page, sent_on};
+use super::host::{Host, page};
 
 const LIMITS: Limits = Limits { bytes: 1 << 20, time: Duration::from_secs(10) };
 const RECIPE: &str = "model: m\ncommand: vllm serve m\n";
+
+/// An answer that sends on.
+fn sent_on(to: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .into_bytes()
+}
 
 fn fetch(address: &str, limits: Limits) -> Result<String, Unfetched> {
     let remote = Remote::parse(address, &["127.0.0.1".to_owned()]).unwrap();

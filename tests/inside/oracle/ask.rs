@@ -100,7 +100,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn of(python: &str, asks: &[Ask]) -> Tally {
-        let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/driver.py");
+        let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inside/oracle/driver.py");
         let lines: Vec<String> = asks.iter().map(|ask| ask.line() + "\n").collect();
         // Both tests ask at the same time.
         let name = format!("longhaul-asks-{}-{}", std::process::id(), asks.len());

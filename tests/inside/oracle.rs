@@ -1,20 +1,18 @@
 //! Recipes rendered here and by the tools that own them must come out alike,
 //! byte for byte. Needs sparkrun, so it is ignored by default:
 //!
-//! `LONGHAUL_ORACLE_PYTHON=…/bin/python LONGHAUL_ORACLE_RECIPES=folder cargo test --test oracle -- --ignored`
+//! `LONGHAUL_ORACLE_PYTHON=…/bin/python LONGHAUL_ORACLE_RECIPES=folder cargo test --lib oracle -- --ignored`
 
 #![allow(clippy::expect_used, clippy::panic)]
 
-mod oracle {
-    pub mod ask;
-    pub mod made;
-    pub mod words;
-}
+mod ask;
+mod made;
+mod words;
 
 use std::path::PathBuf;
 
+use ask::{Ask, Tally};
 use longhaul::spec::recipe::Dialect;
-use oracle::ask::{Ask, Tally};
 
 /// What is set on recipes that nobody made for it.
 const SETS: [&[(&str, &str)]; 8] = [
@@ -77,7 +75,7 @@ fn made_up_recipes_are_rendered_as_their_own_tools_do() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let count = std::env::var("LONGHAUL_ORACLE_COUNT").ok().and_then(|count| count.parse().ok());
     let seed = std::env::var("LONGHAUL_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let asks = oracle::made::asks(&folder, seed.unwrap_or(1), count.unwrap_or(600));
+    let asks = made::asks(&folder, seed.unwrap_or(1), count.unwrap_or(600));
     let tally = Tally::of(&python(), &asks);
     print!("{}{}", tally.summary(), tally.refusals());
     tally.check();

@@ -22,15 +22,18 @@ use longhaul::world::Sink;
 
 const WALL_US: u64 = 1_778_644_062_716_000;
 
-/// A folder below the target folder that is gone when the test is.
+/// A folder that is gone when the test is.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Scratch {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name =
-            format!("journal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let name = format!(
+            "longhaul-journal-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
         Scratch(path)
     }

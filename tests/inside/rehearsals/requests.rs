@@ -4,7 +4,7 @@ use longhaul::exit::Exit;
 use longhaul::fact::Ended;
 use longhaul::verdict::Word;
 
-use crate::stage::{HALF_AN_HOUR, Script, ailing};
+use super::stage::{HALF_AN_HOUR, Script, ailing};
 
 #[test]
 fn as_many_requests_as_were_to_fail_fail_each_in_its_own_way() {

@@ -48,8 +48,8 @@ impl House {
     pub fn new() -> House {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("comparison-{}-{n}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("longhaul-comparison-{}-{n}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         House(path)
     }

@@ -21,7 +21,7 @@ use longhaul::run::stop::channel;
 use longhaul::spec::{Source, scenario};
 use longhaul::unit::At;
 
-use crate::stage::{HALF_AN_HOUR, Played, Scratch, Script, ailing};
+use super::stage::{HALF_AN_HOUR, Played, Scratch, Script, ailing};
 
 /// A minute: few enough entries to try something at each of them.
 fn a_minute() -> String {

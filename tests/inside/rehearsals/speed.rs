@@ -5,7 +5,7 @@ use longhaul::fact::{Phase, Source};
 use longhaul::measure::Quantity;
 use longhaul::verdict::Word;
 
-use crate::stage::{HALF_AN_HOUR, Played, Script, ailing};
+use super::stage::{HALF_AN_HOUR, Played, Script, ailing};
 
 /// No request failed and nothing befell the server: it is only slow.
 fn only_slow(play: &Played) {
@@ -51,7 +51,7 @@ fn drafts_that_are_accepted_less_and_less_cost_tokens_per_second() {
 
 /// The record's recipe with a prefix cache, and contexts that stay.
 fn warm(ailments: &[&str]) -> Played {
-    let recipe = include_str!("../../recipes/nemotron-3-super.yaml");
+    let recipe = include_str!("../../../recipes/nemotron-3-super.yaml");
     let with_cache = recipe
         .replace("--enable-chunked-prefill", "--enable-chunked-prefill --enable-prefix-caching");
     assert_ne!(with_cache, recipe);

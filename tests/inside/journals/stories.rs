@@ -8,7 +8,7 @@ use longhaul::fact::{
     TargetWord,
 };
 
-use crate::story::{Scenario, Story, at, broken, slower, timed};
+use super::story::{Scenario, Story, at, broken, slower, timed};
 
 /// A run: its folder, and how it is made.
 type Made = (&'static str, fn() -> Story);

@@ -4,7 +4,7 @@ use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, FaultKind, Source};
 use longhaul::verdict::Word;
 
-use crate::stage::{HALF_AN_HOUR, Script, ailing};
+use super::stage::{HALF_AN_HOUR, Script, ailing};
 
 #[test]
 fn metrics_that_go_away_darken_the_gates_that_need_them_and_no_others() {
@@ -31,7 +31,7 @@ fn a_wall_clock_that_steps_is_told_and_moves_no_measurement() {
         let play = ailing(&[ailment]);
         assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
         assert!(play.says(&format!("the wall clock stepped {way}")), "{}", play.told());
-        let requests = |play: &crate::stage::Played| play.requests().cloned().collect::<Vec<_>>();
+        let requests = |play: &super::stage::Played| play.requests().cloned().collect::<Vec<_>>();
         assert_eq!(requests(&play), requests(&healthy));
         let jumps = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Fault(fault) if fault.kind == FaultKind::Clock);
         assert_eq!(play.entries.iter().filter(jumps).count(), 1, "one step is told once");

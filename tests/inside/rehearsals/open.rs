@@ -6,7 +6,7 @@ use longhaul::incident::Kind;
 use longhaul::measure::Quantity;
 use longhaul::spec::Select;
 
-use crate::stage::{HALF_AN_HOUR, Played, Script, away};
+use super::stage::{HALF_AN_HOUR, Played, Script, away};
 
 /// A quarter of what the record's machine bears, and what it does not bear by far.
 fn open(arrivals: &str, rate: &str, ailments: &[&str]) -> Played {

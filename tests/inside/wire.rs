@@ -3,11 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "wire/bad.rs"]
 mod bad;
-#[path = "wire/server.rs"]
 mod server;
-#[path = "wire/whole.rs"]
 mod whole;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-"""Renders recipes with the tools that own them, for tests/oracle.rs.
+"""Renders recipes with the tools that own them, for tests/inside/oracle.rs.
 
 Reads one JSON object a line ({path, set, tool, solo, place}) and answers each
 with one ({command, env} or {error}). Needs sparkrun 0.4.2; launches nothing.

@@ -13,7 +13,7 @@ use longhaul::series::{self, LOG_LINES};
 use longhaul::spec::Select;
 use longhaul::verdict::Word;
 
-use crate::stage::{HALF_AN_HOUR, Played, Script, ailing, away};
+use super::stage::{HALF_AN_HOUR, Played, Script, ailing, away};
 
 /// Between two looks at the server while it is there, and between two knocks at a door that
 /// stays shut, seconds: within these an end and a return are known.
@@ -49,7 +49,7 @@ fn twenty_healthy_rehearsals_with_different_seeds_raise_no_alarm() {
 #[test]
 #[ignore = "long: six hours, twenty times; docs/testing.md"]
 fn twenty_healthy_nights_with_different_seeds_raise_no_alarm() {
-    let six_hours = include_str!("../../scenarios/short.yaml").replace("  ooms: 0\n", "");
+    let six_hours = include_str!("../../../scenarios/short.yaml").replace("  ooms: 0\n", "");
     for seed in 1..=20 {
         let play = Script { seed, ..Script::new(&six_hours, &[]) }.play();
         assert_eq!(play.exit(), Exit::Pass, "seed {seed}: {}", play.told());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::body;
+use crate::fuzz as body;
 
 /// What recipes are made of, and what has been their trouble.
 const PIECES: [&str; 40] = [
@@ -76,7 +76,7 @@ proptest! {
     /// A real recipe with a piece put in, or taken out, somewhere.
     #[test]
     fn a_recipe_that_was_damaged_is_too(at in 0.0..1.0_f64, gone in 0_usize..40, piece in pieces()) {
-        let whole = include_str!("../../recipes/nemotron-3-super.yaml");
+        let whole = include_str!("../../../recipes/nemotron-3-super.yaml");
         let characters: Vec<char> = whole.chars().collect();
         let at = (at * characters.len() as f64) as usize;
         let rest = characters[at..].iter().skip(gone);

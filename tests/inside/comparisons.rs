@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 #![allow(clippy::print_stderr)] // the tier prints its table
 
-#[path = "comparisons/house.rs"]
 mod house;
 
 use house::{House, compared};
