@@ -24,7 +24,6 @@ pub struct Opened {
 /// A phase began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseBegan {
-    /// Which.
     pub phase: Phase,
     /// Why the one before it ended.
     pub because: String,
@@ -37,7 +36,6 @@ pub struct Fitted {
     pub method: String,
     /// Context before the prompt, tokens.
     pub depth: u64,
-    /// Prompt, tokens.
     pub prompt: u64,
     /// What the server counted for a sample of it, template included, where it was asked.
     pub counted: Option<u64>,
@@ -122,7 +120,6 @@ pub enum TargetWord {
 /// Something became of the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetFact {
-    /// What.
     pub word: TargetWord,
     /// Which rung of readiness: `process`, `port`, `model`, `first_token`.
     pub rung: Option<String>,
@@ -206,7 +203,6 @@ pub struct Issued {
 /// A round of a cell ended: what many streams did together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
-    /// The phase.
     pub phase: Phase,
     /// The workload's name.
     pub workload: String,
@@ -218,7 +214,6 @@ pub struct Batch {
     pub lap: u64,
     /// 0, or the n-th appended repeat.
     pub repeat: u32,
-    /// Requests sent.
     pub requests: u64,
     /// Of these, answered whole.
     pub good: u64,
@@ -258,9 +253,7 @@ pub enum GapKind {
 /// Histograms that request rows cannot carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gaps {
-    /// Between what.
     pub kind: GapKind,
-    /// The phase.
     pub phase: Phase,
     /// The workload's name; a row without it is of a ladder.
     #[serde(default = "Gaps::ladder", skip_serializing_if = "Gaps::is_ladder")]
@@ -292,7 +285,6 @@ impl Gaps {
     }
 }
 
-/// Who read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -302,20 +294,14 @@ pub enum Source {
     Engine,
     /// The host's memory and load.
     Host,
-    /// Processes.
     Process,
-    /// A GPU.
     Gpu,
-    /// A container.
     Container,
-    /// The kernel.
     Kernel,
-    /// A disk.
     Disk,
 }
 
 impl Source {
-    /// All sources.
     pub const ALL: [Source; 8] = [
         Source::Own,
         Source::Engine,
@@ -350,7 +336,6 @@ impl Source {
 /// An observer read: a folded interval of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// Who read.
     pub source: Source,
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
@@ -358,13 +343,9 @@ pub struct Reading {
     pub name: String,
     /// Samples in the interval.
     pub n: u64,
-    /// The least.
     pub min: f64,
-    /// Their mean.
     pub mean: f64,
-    /// The largest.
     pub max: f64,
-    /// The latest.
     pub last: f64,
 }
 
@@ -387,7 +368,6 @@ impl Reading {
 /// An observer was due and could not read: blindness is data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missed {
-    /// Who.
     pub source: Source,
     /// What it would have read.
     pub what: String,
@@ -437,11 +417,9 @@ impl Missed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
     Info,
     /// Worth a look.
     Warning,
-    /// Something broke.
     Error,
     /// The engine is gone.
     Fatal,
@@ -455,7 +433,6 @@ pub struct Said {
     pub source: Source,
     /// The signature's name.
     pub signature: String,
-    /// How bad.
     pub severity: Severity,
     /// The line, bounded.
     pub line: String,
@@ -494,9 +471,7 @@ pub enum FaultKind {
 /// longhaul's own failure: the run, or the part it touches, is INCONCLUSIVE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What failed.
     pub kind: FaultKind,
-    /// Why.
     pub why: String,
     /// Whether the run ends with it.
     pub fatal: bool,
@@ -531,8 +506,6 @@ pub enum ClosedBecause {
 /// The segment ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Closed {
-    /// Why.
     pub because: ClosedBecause,
-    /// In words.
     pub note: String,
 }

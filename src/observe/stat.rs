@@ -8,16 +8,13 @@ pub const TICKS_PER_S: f64 = 100.0;
 /// Bounds a title.
 const TITLE_CHARS_MAX: usize = 48;
 
-/// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Its number.
     pub pid: u32,
     /// Its name, cut by the kernel to 15 bytes.
     pub name: String,
     /// Who started it, or took it over.
     pub parent: u32,
-    /// Threads.
     pub threads: u64,
     /// When it began, ticks since boot.
     pub began: u64,

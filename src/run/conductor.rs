@@ -9,6 +9,7 @@ mod drill;
 mod end;
 mod lanes;
 mod phases;
+#[cfg(test)]
 mod replay;
 mod rounds;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use care::PROBE_LIMIT_US;
+#[cfg(test)]
 pub use replay::replay;
 
 use care::Care;

@@ -17,9 +17,7 @@ const NAMED_MAX: usize = 8;
 /// A process as `/proc` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Its number.
     pub pid: u32,
-    /// Its name.
     pub name: String,
     /// Who started it, or took it over.
     pub parent: u32,

@@ -24,7 +24,6 @@ const LOOK_US: u64 = 50_000;
 
 /// A process that longhaul started. Dropped, all of it is killed.
 pub struct Child {
-    /// Its number.
     pub pid: u32,
     /// It and all that came of it.
     pub tree: Tree,
