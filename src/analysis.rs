@@ -59,17 +59,15 @@ pub struct Analysis {
 /// Times between tokens or chunks, of one part of the run. Seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GapAtom {
-    /// Between what.
     pub kind: GapKind,
-    /// The phase.
     pub phase: Phase,
     /// What was asked.
     pub group: Group,
-    /// The times.
     pub dist: Dist,
 }
 
 /// Both passes at once, over entries that can be walked twice.
+#[cfg(test)]
 pub fn analyse<'a>(
     asked: &Asked,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,

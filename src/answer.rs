@@ -23,7 +23,6 @@ pub enum Over {
     End,
     /// The exchange broke below HTTP.
     Broke {
-        /// How.
         how: BrokenHow,
         /// Where it was, as the wire saw it.
         stage: Stage,

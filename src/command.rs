@@ -46,10 +46,7 @@ fn clean(text: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people, on a terminal or in a forum.
-    Terminal {
-        /// All tables.
-        wide: bool,
-    },
+    Terminal { wide: bool },
     /// For programs: what `verdict.json` holds.
     Json,
 }

@@ -25,7 +25,9 @@ pub use held::{Alike, Differs, Variable};
 pub use noted::Noted;
 pub use policy::{Policy, PolicyWord};
 pub use published::Published;
-pub use start::{Key, Start, Value};
+#[cfg(test)]
+pub use start::Value;
+pub use start::{Key, Start};
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;

@@ -20,7 +20,6 @@ use crate::series::{ENGINE_STARTED, RESIDENT_MEMORY, Series};
 pub enum Engine {
     /// vLLM.
     Vllm,
-    /// SGLang.
     Sglang,
     /// llama.cpp's server.
     LlamaCpp,

@@ -46,7 +46,6 @@ pub struct Entry {
     pub seq: Seq,
     /// When, stamped by who saw it, before it was sent anywhere.
     pub at: At,
-    /// What.
     pub fact: Fact,
 }
 

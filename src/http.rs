@@ -50,7 +50,6 @@ const KEEPALIVE_RETRIES: u32 = 127;
 
 /// What a wire is made from.
 pub struct Options {
-    /// Where.
     pub address: Address,
     /// Sent as a bearer token.
     pub api_key: Option<String>,
@@ -160,11 +159,6 @@ impl Wire for Http {
 impl Reply for HttpReply {
     fn status(&self) -> u16 {
         self.response.status().as_u16()
-    }
-
-    fn header(&self, name: &str) -> Option<String> {
-        let value = self.response.headers().get(name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {

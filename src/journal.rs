@@ -62,11 +62,9 @@ pub struct Journal {
     _lock: File,
 }
 
-/// Who writes.
 enum Hand {
     /// The caller, at once.
     Inline(Box<Writer>),
-    /// A thread.
     Thread {
         /// Dropped to ask the thread to finish.
         jobs: Option<SyncSender<Job>>,
@@ -122,19 +120,6 @@ impl Journal {
     fn with(dir: &Path, secrets: &Secrets, hand: Hand, lock: File) -> Journal {
         let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), Evidence::default());
         Journal { dir, secrets, hand, evidence, failed: None, _lock: lock }
-    }
-
-    /// The run folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Writes the manifest anew: what has been found out since the start.
-    ///
-    /// # Errors
-    /// As for [`Sink::append`].
-    pub fn update(&mut self, manifest: &Manifest) -> Result<(), String> {
-        self.give(Job::Manifest(Box::new(door::manifest(&self.secrets, manifest))))
     }
 
     /// Hands a job over; the first failure is kept and returned ever after.

@@ -25,6 +25,7 @@ mod journal;
 mod measure;
 mod observe;
 mod plan;
+mod process;
 mod protocol;
 mod report;
 mod rng;

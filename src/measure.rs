@@ -10,13 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Seconds.
     Seconds,
     /// Tokens per second.
     TokensPerSecond,
-    /// Tokens.
     Tokens,
-    /// Occurrences.
     Count,
     /// A fraction, 0 to 1, written in percent.
     Share,
@@ -170,11 +167,6 @@ fn name_of<T: PartialEq + Copy>(table: &[(&'static str, T)], value: T) -> &'stat
 }
 
 impl Quantity {
-    /// All quantities.
-    pub fn all() -> impl Iterator<Item = Quantity> {
-        QUANTITIES.iter().map(|(_, quantity)| *quantity)
-    }
-
     /// The name in contracts and columns.
     pub fn name(self) -> &'static str {
         name_of(&QUANTITIES, self)

@@ -59,7 +59,6 @@ const LATE_US: u64 = 1_000_000;
 
 /// Everything that a run needs beside what it drives, looks through and writes to.
 pub struct Script {
-    /// The clock.
     pub timeline: Timeline,
     /// What will be sent.
     pub plan: Rc<Plan>,
@@ -75,7 +74,6 @@ pub struct Script {
     pub model: String,
     /// Sets this run's prefixes apart in the server's cache.
     pub salt: String,
-    /// The segment.
     pub segment: Segment,
     /// What is known before the load: opened, seen, fitted, ready.
     pub before: Vec<(At, Fact)>,
@@ -211,7 +209,6 @@ struct Own {
 pub trait Watcher {
     /// An entry was written.
     fn entry(&mut self, entry: &Entry);
-    /// Time passed.
     fn tick(&mut self, now: At, progress: &Progress);
     /// The conductor gave an order.
     fn ordered(&mut self, _now: At, _order: &Order) {}

@@ -44,17 +44,6 @@ pub enum Observer {
 }
 
 impl Observer {
-    /// All observers, in the order of reports.
-    pub const ALL: [Observer; 7] = [
-        Observer::Requests,
-        Observer::Probes,
-        Observer::Metrics,
-        Observer::Progress,
-        Observer::ServerLog,
-        Observer::Kernel,
-        Observer::Container,
-    ];
-
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -100,7 +89,6 @@ pub const STATE: &str = "state";
 /// A half of what is needed to see an event: any one of its observers will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// The event.
     pub count: Count,
     /// The name of this half in reports.
     pub name: &'static str,

@@ -14,7 +14,7 @@ pub mod shipped;
 pub use contract::{Contract, Gate, Limit, Select};
 pub use profile::Profile;
 pub use recipe::Recipe;
-pub use scenario::{Extent, Ladder, Limits, Overrides, Prefix, Scenario, Workload};
+pub use scenario::{Extent, Limits, Scenario, Workload};
 
 /// A file as it was handed in: where it came from, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,5 @@ pub struct Source {
     pub name: String,
     /// Where it stands: a path, or `shipped:smoke`.
     pub origin: String,
-    /// Its text.
     pub text: String,
 }

@@ -46,7 +46,7 @@ impl Timeline {
     }
 
     /// What the wall clock says now, in microseconds since 1970, read anew.
-    pub fn wall_now_us(&self) -> u64 {
+    pub fn wall_now_us() -> u64 {
         micros(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 

@@ -28,7 +28,6 @@ pub struct Call {
 }
 
 impl Call {
-    /// A GET.
     pub fn get(path: &str) -> Call {
         Call { path: path.to_owned(), body: None }
     }
@@ -42,7 +41,6 @@ impl Call {
 /// An exchange broke below HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
-    /// How.
     pub how: BrokenHow,
     /// Where: `Connect`, `Headers`, or `Streaming` for anything after the head.
     pub stage: Stage,
@@ -67,9 +65,6 @@ pub trait Reply {
     /// The HTTP status.
     fn status(&self) -> u16;
 
-    /// A header's value by its lower-case name.
-    fn header(&self, name: &str) -> Option<String>;
-
     /// The next bytes of the body, stamped as they were read; `None` after a clean end.
     fn chunk(&mut self) -> impl Future<Output = Result<Option<(At, Bytes)>, Broken>>;
 }
@@ -78,7 +73,6 @@ pub trait Reply {
 /// what longhaul did itself is never called a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetOrder {
-    /// Start it.
     Launch,
     /// End all of it, wait until the memory that it held is back, and start it.
     Restart,

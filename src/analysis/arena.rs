@@ -12,11 +12,10 @@ mod spread;
 pub mod story;
 
 pub use fold::Fold;
-pub use spread::{Spread, VALUES_MAX};
+pub use spread::Spread;
 
 use std::collections::BTreeMap;
 
-use crate::measure::Better;
 use crate::unit::grouped;
 
 /// A published table, or a run of ours in that form.
@@ -71,7 +70,6 @@ pub enum Kind {
     CtxTg,
     /// Reading the prompt.
     Pp,
-    /// The answer.
     Tg,
 }
 
@@ -161,14 +159,6 @@ impl Column {
             return Some("is below 0, which no rate, time or deviation is");
         }
         (is_arrival && mean == 0.0).then_some("is a time of 0, which nothing takes")
-    }
-
-    /// Which way it is better.
-    pub fn better(self) -> Better {
-        match self {
-            Column::Ttfr | Column::EstPpt | Column::E2eTtft => Better::Lower,
-            _ => Better::Higher,
-        }
     }
 }
 

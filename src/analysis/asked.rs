@@ -21,7 +21,6 @@ pub struct Asked {
     pub simulated: bool,
     /// What was made to go wrong with it, as written.
     pub ailments: Vec<String>,
-    /// The seed.
     pub seed: u64,
     /// Version of longhaul that made the run.
     pub version: String,

@@ -15,7 +15,6 @@ const EVIDENCE_MAX: usize = 8;
 /// What the requests of one part of a run did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Atom {
-    /// The phase.
     pub phase: Phase,
     /// The workload, class and cell of its asks.
     pub group: Group,

@@ -12,7 +12,6 @@ use super::laps::LapEnds;
 pub struct PhaseSpan {
     /// The segment; instants are on its anchor.
     pub segment: Segment,
-    /// Which.
     pub phase: Phase,
     /// When it began.
     pub from: At,
@@ -23,7 +22,6 @@ pub struct PhaseSpan {
 /// A segment, as it was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentSpan {
-    /// Which.
     pub segment: Segment,
     /// What it is.
     pub opened: Option<Opened>,
@@ -38,9 +36,7 @@ pub struct SegmentSpan {
 pub struct Lifetime {
     /// The segment; instants are on its anchor.
     pub segment: Segment,
-    /// From here.
     pub from: At,
-    /// Until here.
     pub until: At,
 }
 
@@ -130,11 +126,6 @@ impl Pass1 {
 }
 
 impl Calendar {
-    /// What the last segment is.
-    pub fn opened(&self) -> Option<&Opened> {
-        self.segments.iter().rev().find_map(|segment| segment.opened.as_ref())
-    }
-
     /// Why the run ended, and the entry that says so; `None` where it was killed, or still runs.
     pub fn closed(&self) -> Option<&(Seq, Closed)> {
         self.segments.last()?.closed.as_ref()

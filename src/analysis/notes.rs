@@ -21,16 +21,13 @@ pub struct ErrorWords {
     pub ended: Ended,
     /// The words, as the first of them had them.
     pub words: String,
-    /// How many.
     pub n: u64,
-    /// The first.
     pub first: Seq,
 }
 
 /// The wall clock moved against the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// The segment.
     pub segment: Segment,
     /// When it was seen.
     pub at: At,

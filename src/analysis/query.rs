@@ -12,7 +12,6 @@ use super::{Analysis, Atom, Tally};
 /// A part of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// The part.
     pub part: u64,
     /// Of so many.
     pub of: u64,

@@ -39,7 +39,6 @@ pub struct OverTime {
 /// A series over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesBlocks {
-    /// Whose readings.
     pub source: Source,
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
@@ -87,13 +86,10 @@ pub struct Block {
     pub until: At,
     /// The phase that it lies in.
     pub phase: Phase,
-    /// Samples.
     pub n: u64,
     /// The least of them.
     pub min: f64,
-    /// Their mean.
     pub mean: f64,
-    /// The largest.
     pub max: f64,
     /// The median of the means of ten seconds.
     pub median: f64,

@@ -28,7 +28,6 @@ pub struct Arrivals {
     list: Vec<Arrival>,
     chunks: u64,
     uncounted: bool,
-    first: Option<At>,
     last: Option<At>,
     gap_us_max: Option<u64>,
 }
@@ -39,7 +38,6 @@ impl Arrivals {
         if let Some(last) = self.last {
             self.gap_us_max = self.gap_us_max.max(Some(at.since(last)));
         }
-        self.first.get_or_insert(at);
         self.last = Some(at);
         self.chunks += 1;
         self.uncounted |= tokens.is_none();
@@ -57,11 +55,6 @@ impl Arrivals {
     /// Chunks with text.
     pub fn chunks(&self) -> u64 {
         self.chunks
-    }
-
-    /// When the first came.
-    pub fn first(&self) -> Option<At> {
-        self.first
     }
 
     /// When the last came.

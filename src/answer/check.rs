@@ -18,7 +18,6 @@ pub struct Signs<'a> {
     pub unseen_tokens: u64,
     /// Bytes of text on all channels.
     pub text_bytes: u64,
-    /// Tool calls.
     pub tools: u64,
     /// Whether a replacement character stood in the text.
     pub replaced: bool,

@@ -40,7 +40,6 @@ impl Text {
         self.bytes
     }
 
-    /// Tool calls.
     pub fn tools(&self) -> u64 {
         self.tools
     }

@@ -21,7 +21,6 @@ use crate::exit::Exit;
 use crate::journal::manifest::{Anchor, Node};
 use crate::journal::{self, Journal};
 use crate::plan::forecast::Sight;
-use crate::run::Watcher;
 use crate::run::stop::Stop;
 use crate::sim::Engine;
 use crate::sim::world::boxes::{self, Look};
@@ -63,10 +62,11 @@ pub fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
 ///
 /// # Errors
 /// As for [`driven`].
+#[cfg(test)]
 pub fn play(
     options: DriveOptions,
     mut stop: Stop,
-    watcher: &mut dyn Watcher,
+    watcher: &mut dyn crate::run::Watcher,
 ) -> Result<Driven, NoRun> {
     let specs = specs(options)?;
     in_virtual_time(async {

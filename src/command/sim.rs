@@ -25,7 +25,6 @@ pub struct Wish {
     pub profile: Option<String>,
     /// The seed of its noise.
     pub seed: u64,
-    /// Its faults.
     pub ailments: Vec<String>,
 }
 

@@ -19,7 +19,6 @@ const WHY_CHARS_MAX: usize = 80;
 
 /// A candidate that was held against the base.
 pub struct Held<'a> {
-    /// Its name.
     pub name: String,
     /// Starts of it that were tried.
     pub starts: usize,

@@ -26,7 +26,6 @@ pub const STARTS_MIN: usize = 4;
 /// What is too small to matter, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margins {
-    /// Of medians.
     pub middle: f64,
     /// Of tails: p95 and beyond.
     pub tail: f64,
@@ -101,13 +100,10 @@ pub struct Side {
 /// A measure at a place, compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// What.
     pub key: Key,
     /// One of the few that decide.
     pub primary: bool,
-    /// The base.
     pub base: Side,
-    /// The candidate.
     pub candidate: Side,
     /// Candidate over base: Hodges–Lehmann on the logarithms.
     pub ratio: f64,
@@ -144,7 +140,6 @@ impl Row {
 /// A measure at a place that one side has a value of, and the other has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alone {
-    /// What.
     pub key: Key,
     /// One of the few that decide.
     pub primary: bool,

@@ -28,7 +28,6 @@ const DEVIATION_MAX: f64 = 2.0;
 pub struct Cell {
     /// Where: a cell and the kind of ask.
     pub place: String,
-    /// What.
     pub measure: String,
     /// Starts that have a value.
     pub starts: u32,
@@ -59,7 +58,6 @@ pub struct Floor {
     pub starts: u32,
     /// Where they are.
     pub runs: Vec<String>,
-    /// The spreads.
     pub cells: Vec<Cell>,
 }
 

@@ -44,7 +44,6 @@ impl Alike {
 /// A setting of the server that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
     pub what: String,
     /// In the base, where it is there.
     pub base: Option<String>,

@@ -8,7 +8,6 @@ use super::Start;
 /// Something of both sides, for people to read side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Noted {
-    /// What.
     pub name: String,
     /// In the base: a number, or a share; `None` where it cannot be known.
     pub base: Option<f64>,

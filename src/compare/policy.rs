@@ -14,7 +14,6 @@ use super::Start;
 /// What a policy comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PolicyWord {
-    /// Nothing new.
     Held,
     /// It could not be seen for long enough, and nobody asked for it.
     Dark,
@@ -45,7 +44,6 @@ pub struct Policy {
     pub base: Option<u64>,
     /// How often in the candidate.
     pub candidate: Option<u64>,
-    /// Judged.
     pub word: PolicyWord,
     /// Why, where it is not held.
     pub why: String,

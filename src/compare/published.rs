@@ -33,7 +33,6 @@ pub struct Published {
     pub test: String,
     /// Which row of that name it is, the first is 1.
     pub nth: usize,
-    /// The column.
     pub column: Column,
     /// As the base has it, in the column's unit; `None` where it is unknown.
     pub base: Option<Spread>,

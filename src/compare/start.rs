@@ -34,7 +34,6 @@ const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 pub struct Key {
     /// What was asked.
     pub group: Group,
-    /// What.
     pub measure: Measure,
 }
 
@@ -50,9 +49,7 @@ pub struct Value {
 /// How often something befell a start, and whether it would have been seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What.
     pub count: Count,
-    /// How often.
     pub seen: u64,
     /// Why it could not be seen for long enough, a word for each dark half; empty where it could.
     pub dark: Vec<String>,
@@ -99,7 +96,6 @@ pub struct Start {
     pub recipe: Option<Reading>,
     /// The container image and the command that the recipe came to.
     pub container: Option<String>,
-    /// The command.
     pub command: Option<String>,
     /// Where, by what, and with what else it ran: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,

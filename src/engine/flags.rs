@@ -9,7 +9,6 @@ use super::{Engine, llama_cpp, sglang, vllm};
 /// What stands behind a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One value.
     Value,
     /// Values up to the next flag.
     Values,

@@ -15,11 +15,9 @@ pub enum Shape {
 /// A key of `defaults` that becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The key.
     pub name: &'static str,
     /// The flag, where it is not the key with dashes.
     pub spelled: Option<&'static str>,
-    /// How.
     pub shape: Shape,
 }
 
@@ -43,7 +41,6 @@ pub const fn spelled(name: &'static str, flag: &'static str) -> Key {
     Key { name, spelled: Some(flag), shape: Shape::Value }
 }
 
-/// A switch.
 pub const fn switch(name: &'static str) -> Key {
     Key { name, spelled: None, shape: Shape::Switch }
 }

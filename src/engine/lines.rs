@@ -1,56 +1,83 @@
-//! Bytes of a log, in any pieces, made into lines: bounded, without colours, whatever the
-//! bytes are. A progress bar that returns to the beginning of its line is a line for each
-//! time that it is drawn.
+//! Bytes of another program's output, in any pieces, made into lines: bounded, whatever the
+//! bytes are. The lines of a log have no colours, and a progress bar that returns to the
+//! beginning of its line is a line for each time that it is drawn.
 
 /// Bounds a line that never ends. What is beyond is dropped and counted.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
 
 const ESCAPE: char = '\u{1b}';
 
-/// Makes lines of bytes.
+/// Lines as they stand: an engine's stamp belongs to a whole line, whatever carriage returns
+/// are in it.
 #[derive(Clone, Debug, Default)]
-pub struct LogReader {
+pub struct Lines {
     /// The line that has not ended.
     open: Vec<u8>,
     dropped_bytes: u64,
+    /// Whether a carriage return ends a line too.
+    ends_at_return: bool,
 }
 
-impl LogReader {
-    /// Before the first byte.
-    pub fn new() -> LogReader {
-        LogReader::default()
-    }
-
-    /// Takes bytes, and gives the lines that end in them. Empty ones are none.
+impl Lines {
+    /// Takes bytes, and gives the lines that end in them.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
-        for piece in bytes.split_inclusive(|byte| is_end(*byte)) {
-            let ends = piece.last().is_some_and(|byte| is_end(*byte));
+        let at_return = self.ends_at_return;
+        let is_end = |byte: &u8| *byte == b'\n' || at_return && *byte == b'\r';
+        for piece in bytes.split_inclusive(is_end) {
+            let ends = piece.last().is_some_and(is_end);
             let text = if ends { &piece[..piece.len() - 1] } else { piece };
             let room = LINE_BYTES_MAX - self.open.len();
             self.open.extend_from_slice(&text[..text.len().min(room)]);
             self.dropped_bytes += text.len().saturating_sub(room) as u64;
             if ends {
-                lines.extend(self.end());
+                lines.push(self.line());
             }
         }
         lines
     }
 
-    /// The log ends, or goes on elsewhere: what has not ended is a line as well.
+    /// The line that no end came for, at the end of everything.
     pub fn end(&mut self) -> Option<String> {
-        let line = plain(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
-        (!line.is_empty()).then_some(line)
+        (!self.open.is_empty()).then(|| self.line())
     }
 
-    /// Bytes that were dropped so far.
-    pub fn dropped_bytes(&self) -> u64 {
-        self.dropped_bytes
+    fn line(&mut self) -> String {
+        let line = String::from_utf8_lossy(&self.open).trim_end_matches('\r').to_owned();
+        self.open.clear();
+        line
     }
 }
 
-fn is_end(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
+/// Lines of a log, without the terminal's escape sequences. Empty ones are none.
+#[derive(Clone, Debug)]
+pub struct LogLines(Lines);
+
+impl Default for LogLines {
+    fn default() -> LogLines {
+        LogLines(Lines { ends_at_return: true, ..Lines::default() })
+    }
+}
+
+impl LogLines {
+    /// Takes bytes, and gives the lines that end in them.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.0.take(bytes).iter().filter_map(|line| shown(line)).collect()
+    }
+
+    /// The log ends, or goes on elsewhere: what has not ended is a line as well.
+    pub fn end(&mut self) -> Option<String> {
+        self.0.end().and_then(|line| shown(&line))
+    }
+
+    /// Bytes that were dropped since this was asked last.
+    pub fn dropped_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.0.dropped_bytes)
+    }
+}
+
+fn shown(line: &str) -> Option<String> {
+    Some(plain(line)).filter(|line| !line.is_empty())
 }
 
 /// A text without the terminal's escape sequences: colours, movements, titles.
@@ -86,7 +113,7 @@ mod tests {
     use super::*;
 
     fn all(pieces: &[&[u8]]) -> Vec<String> {
-        let mut reader = LogReader::new();
+        let mut reader = LogLines::default();
         let mut lines: Vec<String> = pieces.iter().flat_map(|piece| reader.take(piece)).collect();
         lines.extend(reader.end());
         lines
@@ -105,14 +132,27 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_cut_and_what_is_lost_is_counted() {
-        let mut reader = LogReader::new();
+    fn lines_as_they_stand_come_out_alike_however_the_bytes_were_cut() {
+        let text = "one\r\ntwo\rtwo\n\nthrée\nlast";
+        for size in 1..text.len() {
+            let mut lines = Lines::default();
+            let pieces = text.as_bytes().chunks(size);
+            let mut found: Vec<String> = pieces.flat_map(|piece| lines.take(piece)).collect();
+            found.extend(lines.end());
+            assert_eq!(found, ["one", "two\rtwo", "", "thrée", "last"], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut_and_what_is_lost_is_counted_once() {
+        let mut reader = LogLines::default();
         for _ in 0..100 {
             assert!(reader.take(&[b'a'; 1000]).is_empty());
         }
         let lines = reader.take(b"\nnext\n");
         assert_eq!((lines[0].len(), lines[1].as_str()), (LINE_BYTES_MAX, "next"));
         assert_eq!(reader.dropped_bytes(), 100_000 - LINE_BYTES_MAX as u64);
+        assert_eq!(reader.dropped_bytes(), 0);
     }
 
     #[test]

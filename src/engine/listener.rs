@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::LogReader;
 use super::signature::{Log, Signature, classify};
 use crate::fact::{Fact, Reading, Said, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
@@ -23,9 +22,8 @@ const WINDOW_US: u64 = 60_000_000;
 pub struct Listener {
     log: Log,
     source: Source,
-    reader: LogReader,
     lines: u64,
-    dropped_told: u64,
+    dropped_bytes: u64,
     windows: BTreeMap<&'static str, Window>,
     counted: Option<At>,
 }
@@ -46,32 +44,24 @@ impl Listener {
         Listener {
             log,
             source,
-            reader: LogReader::new(),
             lines: 0,
-            dropped_told: 0,
+            dropped_bytes: 0,
             windows: BTreeMap::new(),
             counted: None,
         }
     }
 
-    /// Takes bytes that came at `at`, and gives what is to be written of their lines.
-    pub fn take(&mut self, at: At, bytes: &[u8]) -> Vec<Said> {
-        let lines = self.reader.take(bytes);
-        lines.iter().filter_map(|line| self.line(at, line)).collect()
-    }
-
-    /// The log ends, or goes on elsewhere: what had not ended is a line.
-    pub fn end(&mut self, at: At) -> Option<Said> {
-        let line = self.reader.end()?;
-        self.line(at, &line)
-    }
-
-    /// Takes a whole line, and gives what is to be written of it. For logs whose lines have
-    /// stamps of their own, or are not bytes; what they mean does not wait for the count.
+    /// Takes a line that came at `at`, and gives what is to be written of it; what it means
+    /// does not wait for the count.
     pub fn line(&mut self, at: At, line: &str) -> Option<Said> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
         self.is_written(at, signature.name).then(|| self.said(signature, line))
+    }
+
+    /// Bytes of lines were dropped, since they were too long.
+    pub fn dropped(&mut self, bytes: u64) {
+        self.dropped_bytes += bytes;
     }
 
     fn said(&self, signature: &Signature, line: &str) -> Said {
@@ -109,10 +99,9 @@ impl Listener {
         self.counted = Some(at);
         let lines = std::mem::take(&mut self.lines);
         let mut told = vec![self.reading("", LOG_LINES, lines)];
-        let dropped = self.reader.dropped_bytes();
-        if dropped > self.dropped_told {
-            told.push(self.reading("", LOG_DROPPED, dropped - self.dropped_told));
-            self.dropped_told = dropped;
+        let dropped = std::mem::take(&mut self.dropped_bytes);
+        if dropped > 0 {
+            told.push(self.reading("", LOG_DROPPED, dropped));
         }
         let due = |window: &Window| window.repeats > 0 && at.since(window.told) >= WINDOW_US;
         for (name, window) in self.windows.iter().filter(|(_, window)| due(window)) {
@@ -151,22 +140,16 @@ mod tests {
     #[test]
     fn a_line_that_means_something_is_said_and_every_line_is_counted() {
         let mut listener = listener();
-        let said = listener.take(At(5), b"hello\nCUDA error: out of mem");
-        assert!(said.is_empty());
-        let said = listener.take(At(6), b"ory\nbye\n");
-        assert_eq!(said.len(), 1);
-        assert_eq!(
-            (said[0].signature.as_str(), said[0].source),
-            ("cuda_error_oom", Source::Container)
-        );
-        assert_eq!(said[0].line, "CUDA error: out of memory");
+        assert_eq!(listener.line(At(5), "hello"), None);
+        let said = listener.line(At(6), "CUDA error: out of memory").unwrap();
+        assert_eq!((said.signature.as_str(), said.source), ("cuda_error_oom", Source::Container));
+        assert_eq!(said.line, "CUDA error: out of memory");
+        assert_eq!(listener.line(At(6), "bye"), None);
         let line = |value| (String::new(), LOG_LINES.to_owned(), value);
         assert_eq!(listener.due(), At::ZERO);
         assert_eq!(readings(listener.count(At(7))), [line(3.0)]);
         assert_eq!(listener.due(), At(7 + COUNT_US));
         assert_eq!(readings(listener.count(At(8))), [line(0.0)], "nothing to read is read");
-        assert!(listener.take(At(9), b"EngineDeadError").is_empty());
-        assert_eq!(listener.end(At(9)).unwrap().signature, "engine_dead");
     }
 
     #[test]
@@ -177,7 +160,7 @@ mod tests {
         for second in 0..180 {
             let at = At(second * SECOND);
             for _ in 0..100 {
-                said += listener.take(at, b"NCCL WARN x\n").len();
+                said += usize::from(listener.line(at, "NCCL WARN x").is_some());
             }
             if second % 10 == 0 {
                 let told = readings(listener.count(at));
@@ -198,12 +181,9 @@ mod tests {
     #[test]
     fn what_was_dropped_of_a_line_is_told_once() {
         let mut listener = listener();
-        listener.take(At(0), &vec![b'a'; 20_000]);
+        listener.dropped(20_000);
         let told = readings(listener.count(At(1)));
-        assert_eq!(
-            told[1],
-            (String::new(), LOG_DROPPED.to_owned(), 20_000.0 - f64::from(16 << 10))
-        );
+        assert_eq!(told[1], (String::new(), LOG_DROPPED.to_owned(), 20_000.0));
         assert_eq!(listener.count(At(2)).len(), 1);
     }
 }

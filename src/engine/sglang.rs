@@ -14,7 +14,6 @@ use crate::series::{
 pub const PREFIX: &str = "sglang:";
 /// Requests in the batch.
 pub const RUNNING: &str = "sglang:num_running_reqs";
-/// Requests waiting.
 pub const WAITING: &str = "sglang:num_queue_reqs";
 /// The KV pool's share in use, 0 to 1.
 pub const KV_USAGE: &str = "sglang:token_usage";

@@ -19,7 +19,7 @@ mod tests;
 
 use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;
-pub use find::{classify, percent};
+pub use find::classify;
 pub use message::message;
 
 /// Whose log a line stands in.

@@ -17,7 +17,6 @@ pub const SIMULATED: &str = "+longhaul.sim";
 pub const PREFIX: &str = "vllm:";
 /// Requests in the batch.
 pub const RUNNING: &str = "vllm:num_requests_running";
-/// Requests waiting.
 pub const WAITING: &str = "vllm:num_requests_waiting";
 /// The KV cache's share in use, 0 to 1.
 pub const KV_USAGE: &str = "vllm:kv_cache_usage_perc";

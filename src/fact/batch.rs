@@ -10,7 +10,6 @@ use crate::unit::At;
 /// A round that ended: numbers of many streams together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
-    /// The phase.
     pub phase: Phase,
     /// The group of its asks.
     #[serde(flatten)]
@@ -19,7 +18,6 @@ pub struct Batch {
     pub lap: u64,
     /// 0, or the n-th appended repeat.
     pub repeat: u32,
-    /// Requests sent.
     pub requests: u64,
     /// Of these, answered whole.
     pub good: u64,
@@ -54,7 +52,6 @@ pub enum GapKind {
 pub struct Gaps {
     /// The ends of its gaps.
     pub kind: GapKind,
-    /// The phase.
     pub phase: Phase,
     /// The group of its asks.
     #[serde(flatten, with = "Fields")]

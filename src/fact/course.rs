@@ -24,7 +24,6 @@ pub struct Opened {
 /// A phase began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseBegan {
-    /// Which.
     pub phase: Phase,
     /// Why the one before it ended.
     pub because: String,
@@ -91,9 +90,7 @@ pub enum FaultKind {
 /// longhaul's own failure: the run, or the part it touches, is INCONCLUSIVE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What failed.
     pub kind: FaultKind,
-    /// Why.
     pub why: String,
     /// Whether the run ends with it.
     pub fatal: bool,
@@ -128,8 +125,6 @@ pub enum ClosedBecause {
 /// The segment ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Closed {
-    /// Why.
     pub because: ClosedBecause,
-    /// In words.
     pub note: String,
 }

@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -13,20 +12,14 @@ pub enum Source {
     Engine,
     /// The host's memory and load.
     Host,
-    /// Processes.
     Process,
-    /// A GPU.
     Gpu,
-    /// A container.
     Container,
-    /// The kernel.
     Kernel,
-    /// A disk.
     Disk,
 }
 
 impl Source {
-    /// All sources.
     pub const ALL: [Source; 8] = [
         Source::Own,
         Source::Engine,
@@ -61,7 +54,6 @@ impl Source {
 /// An observer read: a folded interval of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// Who read.
     pub source: Source,
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
@@ -69,13 +61,9 @@ pub struct Reading {
     pub name: String,
     /// Samples in the interval.
     pub n: u64,
-    /// The least.
     pub min: f64,
-    /// Their mean.
     pub mean: f64,
-    /// The largest.
     pub max: f64,
-    /// The latest.
     pub last: f64,
 }
 
@@ -98,7 +86,6 @@ impl Reading {
 /// An observer was due and could not read: blindness is data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missed {
-    /// Who.
     pub source: Source,
     /// What it would have read.
     pub what: String,
@@ -148,11 +135,9 @@ impl Missed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
     Info,
     /// Worth a look.
     Warning,
-    /// Something broke.
     Error,
     /// The engine is gone.
     Fatal,
@@ -166,7 +151,6 @@ pub struct Said {
     pub source: Source,
     /// The signature's name.
     pub signature: String,
-    /// How bad.
     pub severity: Severity,
     /// The line, bounded.
     pub line: String,

@@ -117,7 +117,6 @@ pub enum Stage {
     Headers,
     /// Before the first token.
     BeforeFirst,
-    /// Between tokens.
     Streaming,
     /// After the finish reason.
     Closing,
@@ -181,7 +180,6 @@ pub enum Class {
 }
 
 impl Class {
-    /// All classes.
     pub const ALL: [Class; 7] = [
         Class::Cold,
         Class::Warm,

@@ -15,7 +15,6 @@ mod tests;
 
 use csv::ByteRecord;
 
-pub use event::kind_of;
 use field::{Fields, Row};
 
 use super::{Entry, Fact};
@@ -90,7 +89,6 @@ pub enum File {
 }
 
 impl File {
-    /// All three.
     pub const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
 
     /// Its name in the run folder.

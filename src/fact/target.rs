@@ -97,7 +97,6 @@ pub enum TargetWord {
 /// Something became of the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetFact {
-    /// What.
     pub word: TargetWord,
     /// Which rung of readiness: `process`, `port`, `model`, `first_token`.
     pub rung: Option<String>,

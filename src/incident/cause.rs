@@ -95,11 +95,6 @@ struct Doubt {
 }
 
 impl Causes {
-    /// Before anything happened.
-    pub fn new() -> Causes {
-        Causes::default()
-    }
-
     /// The live fold inside.
     pub fn liveness(&self) -> &Liveness {
         &self.liveness

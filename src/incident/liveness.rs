@@ -27,7 +27,6 @@ const SERIES_MAX: usize = 1_024;
 /// What is believed of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// It answers.
     Up,
     /// It may not: one bad sign, or no sign at all yet.
     #[default]
@@ -104,11 +103,6 @@ struct Belief {
 }
 
 impl Liveness {
-    /// Before anything was seen: suspect.
-    pub fn new() -> Liveness {
-        Liveness::default()
-    }
-
     /// What is believed now.
     pub fn state(&self) -> State {
         self.0.last().state
@@ -123,11 +117,6 @@ impl Liveness {
             State::Down => belief.away,
             State::Suspect => belief.went(),
         }
-    }
-
-    /// The newest good sign of this segment.
-    pub fn good(&self) -> Option<At> {
-        self.0.last().good
     }
 
     /// Takes an entry, and says what it changed.
@@ -273,7 +262,7 @@ mod tests {
     use crate::incident::story::Story;
 
     fn told(story: &Story) -> (Liveness, Vec<Change>) {
-        let mut liveness = Liveness::new();
+        let mut liveness = Liveness::default();
         let changes = story.entries.iter().filter_map(|entry| liveness.take(entry)).collect();
         (liveness, changes)
     }

@@ -71,11 +71,8 @@ pub enum Cause {
     EngineCrash,
     /// It was there, and nothing moved.
     Hang,
-    /// It was there and moved, too slowly for the limits.
-    Slow,
     /// The way to it was broken; the server was well.
     Network,
-    /// Not known.
     Unknown,
 }
 
@@ -94,7 +91,6 @@ impl Cause {
             Cause::GpuFault => "gpu_fault",
             Cause::EngineCrash => "engine_crash",
             Cause::Hang => "hang",
-            Cause::Slow => "slow",
             Cause::Network => "network",
             Cause::Unknown => "unknown",
         }
@@ -114,7 +110,6 @@ impl Cause {
             Cause::GpuFault => "the GPU failed",
             Cause::EngineCrash => "the engine died",
             Cause::Hang => "it hung: it answered, and nothing moved",
-            Cause::Slow => "too slow for the limits, but it moved",
             Cause::Network => "out of reach; the server itself was well",
             Cause::Unknown => "cause unknown",
         }
@@ -167,7 +162,6 @@ pub struct Recovery {
 pub struct Incident {
     /// What it was, the gravest first.
     pub kinds: Vec<Kind>,
-    /// Why.
     pub cause: Cause,
     /// How sure that is.
     pub confidence: Confidence,

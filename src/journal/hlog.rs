@@ -159,20 +159,3 @@ impl HdrLog {
         Ok(())
     }
 }
-
-/// Makes the log again from the entries of a run folder: the same bytes that a
-/// run that was closed has written. `start_us` is the run's start, microseconds since 1970.
-///
-/// # Errors
-/// In words, if a histogram could not be written.
-pub fn rebuild(
-    start_us: u64,
-    entries: impl IntoIterator<Item = Entry>,
-    out: &mut Vec<u8>,
-) -> Result<(), String> {
-    let mut log = HdrLog::new(start_us, out)?;
-    for entry in entries {
-        log.take(&entry, out)?;
-    }
-    log.finish(out)
-}

@@ -129,7 +129,6 @@ pub struct Text {
     pub name: String,
     /// Where it stood.
     pub origin: String,
-    /// Its text.
     pub text: String,
     /// sha256 of that text, hexadecimal.
     pub sha256: String,
@@ -169,7 +168,6 @@ pub struct Server {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Node {
-    /// Its name.
     pub host: String,
     /// What it does here: `load`, `server`.
     pub role: String,

@@ -35,13 +35,6 @@ pub struct Told {
     pub unreadable: Option<String>,
 }
 
-impl Told {
-    /// Whether nothing is missing as far as can be seen.
-    pub fn is_whole(&self) -> bool {
-        *self == Told::default()
-    }
-}
-
 /// A run folder: its manifest, and its entries by iteration.
 pub struct Reader {
     dir: PathBuf,

@@ -25,7 +25,6 @@ const SYNC_ROWS: u32 = 64;
 
 /// Something to be written.
 pub(super) enum Job {
-    /// A row.
     Entry(Arc<Entry>),
     /// Frames of a failure, and how many bytes of them were cut.
     Evidence(Seq, Vec<u8>, usize),
@@ -33,8 +32,6 @@ pub(super) enum Job {
     Dropped(Dropped),
     /// The server's output.
     Log(Vec<u8>),
-    /// A newer manifest.
-    Manifest(Box<Manifest>),
     /// Everything so far is to be made durable.
     Sync,
 }
@@ -174,8 +171,6 @@ impl Writer {
                 let clean = self.clean.push(&bytes);
                 self.log.write(&clean).map_err(|error| words("server.log", &error))?;
             }
-            Job::Manifest(manifest) => folder::write_manifest(&self.dir, &manifest)
-                .map_err(|error| words(folder::MANIFEST, &error))?,
             Job::Sync => return self.sync(),
         }
         if self.pace.is_due() { self.sync() } else { Ok(()) }

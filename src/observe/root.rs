@@ -13,7 +13,6 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct Root(PathBuf);
 
 impl Root {
-    /// This machine's.
     pub fn here() -> Root {
         Root(PathBuf::from("/"))
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::root::Root;
 
-/// The folder.
 pub struct Scratch(PathBuf);
 
 impl Scratch {

@@ -10,8 +10,9 @@ use std::fs;
 
 use super::nearby::Reader;
 use super::root::Root;
-use super::stat::{self, Stat, TICKS_PER_S};
+use super::stat::{self, TICKS_PER_S};
 use crate::fact::Source;
+use crate::process::{Stat, families};
 use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREADS};
 use crate::unit::At;
 use crate::world::{Look, Sample, Whereabouts};
@@ -63,13 +64,13 @@ impl Tree {
             .map_err(|why| format!("/proc: {}", super::root::plainly(&why)))?;
         let pids = entries.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok());
         let all: Vec<Stat> = pids.filter_map(|pid| stat::read(&self.root, pid)).collect();
-        for found in descendants(&all, main) {
+        for found in families(all, |process| process.pid == main).into_values() {
             let is_known =
                 self.known.get(&found.pid).is_some_and(|(began, _)| *began == found.began);
             // A title is set a while after a process began.
             if is_known || self.known.len() < KNOWN_MAX {
                 let command = self.root.read(&format!("/proc/{}/cmdline", found.pid));
-                let title = stat::title(found, &command.unwrap_or_default());
+                let title = stat::title(&found, &command.unwrap_or_default());
                 self.known.insert(found.pid, (found.began, title));
             }
         }
@@ -127,7 +128,7 @@ impl Reader for Tree {
         }
         let alive = self.alive();
         let (own, orphans) = main.as_ref().map_or((0, alive.len()), |main| {
-            let own = descendants_of(&alive, main.pid);
+            let own = count_of(&alive, main.pid);
             (own, alive.len() - own)
         });
         samples.push(Sample::one(&PROCESSES, own as f64));
@@ -155,22 +156,10 @@ impl Tree {
     }
 }
 
-/// A process and all that came of it.
-fn descendants(all: &[Stat], main: u32) -> Vec<&Stat> {
-    let mut found: Vec<&Stat> = all.iter().filter(|stat| stat.pid == main).collect();
-    let mut next = 0;
-    while next < found.len() && found.len() < KNOWN_MAX {
-        let parent = found[next].pid;
-        // A process is never its own ancestor, so this ends.
-        found.extend(all.iter().filter(|stat| stat.parent == parent && stat.pid != main));
-        next += 1;
-    }
-    found
-}
-
-fn descendants_of(alive: &[(Stat, String)], main: u32) -> usize {
-    let all: Vec<Stat> = alive.iter().map(|(stat, _)| stat.clone()).collect();
-    descendants(&all, main).len()
+/// How many of those processes are the main one, or came of it.
+fn count_of(alive: &[(Stat, String)], main: u32) -> usize {
+    let all = alive.iter().map(|(process, _)| process.clone()).collect();
+    families(all, |process| process.pid == main).len()
 }
 
 /// `btime 1763990000`.

@@ -29,7 +29,6 @@ pub struct Ask {
     pub repeat: u32,
     /// When it should be sent.
     pub due: At,
-    /// The endpoint.
     pub api: Api,
     /// What it says.
     pub input: Input,
@@ -53,6 +52,5 @@ pub enum Input {
 pub struct Message {
     /// `system`, `user`, `assistant`.
     pub role: &'static str,
-    /// Its text.
     pub content: String,
 }

@@ -9,7 +9,6 @@ use crate::spec::Profile;
 /// How fast a server is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Rates {
-    /// Nobody knows.
     #[default]
     Unknown,
     /// A profile of the machine.

@@ -10,7 +10,6 @@ pub struct PageSeries<'a> {
     pub name: &'a str,
     /// Its labels as written, without the braces.
     pub labels: &'a str,
-    /// Its value.
     pub value: f64,
 }
 

@@ -192,15 +192,6 @@ pub fn table_within(
     lines
 }
 
-/// Times in seconds, all in the unit that suits the largest of them.
-pub fn times(values: &[Option<f64>]) -> Vec<String> {
-    let largest = values.iter().flatten().copied().fold(0.0, f64::max);
-    let text = |value: &Option<f64>| {
-        value.map_or_else(|| NONE.to_owned(), |seconds| time(seconds, largest))
-    };
-    values.iter().map(text).collect()
-}
-
 /// Lines joined, each made fit to be shown: no control character, at most `width` characters.
 pub fn finish(lines: &[String], width: usize) -> String {
     let mut text = String::new();
@@ -243,12 +234,6 @@ mod tests {
     fn packed_items_are_not_broken() {
         let items = ["crashes 0 → 0", "ooms 0 → 0", "hangs 0 → 0"].map(str::to_owned);
         assert_eq!(packed(&items, 28), ["crashes 0 → 0 · ooms 0 → 0", "hangs 0 → 0"]);
-    }
-
-    #[test]
-    fn a_column_of_times_has_one_unit() {
-        assert_eq!(times(&[Some(0.0421), None]), ["42.1 ms", "-"]);
-        assert_eq!(times(&[Some(0.4), Some(106.2)]), ["0.400 s", "106 s"]);
     }
 
     #[test]

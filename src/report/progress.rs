@@ -18,7 +18,6 @@ const RECENT_MAX: usize = 32;
 /// Answers older than this make no rate, microseconds.
 const RECENT_US: u64 = 300_000_000;
 
-/// The fold.
 #[derive(Clone, Debug)]
 pub struct Progress {
     extent: Extent,

@@ -23,7 +23,6 @@ const LEFT_OUT_BYTES: usize = 80;
 pub enum Columns {
     /// The total, the time to the first frame, and the peak of an answer.
     Primary,
-    /// All.
     All,
 }
 

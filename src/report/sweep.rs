@@ -51,7 +51,6 @@ pub struct Told {
 
 /// An arm, and how it stands against the base.
 pub struct Arm {
-    /// Its name.
     pub name: String,
     /// In what it differs from the base.
     pub differs: Vec<Difference>,
@@ -71,7 +70,6 @@ pub struct Step<'a> {
     pub done: usize,
     /// All of them.
     pub all: usize,
-    /// The arm.
     pub name: &'a str,
     /// Which start of the arm, from 1.
     pub start: u32,

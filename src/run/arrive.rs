@@ -334,10 +334,6 @@ mod tests {
             self.0
         }
 
-        fn header(&self, _: &str) -> Option<String> {
-            None
-        }
-
         async fn chunk(&mut self) -> Result<Option<(At, bytes::Bytes)>, crate::world::Broken> {
             Ok(self.1.take().map(|text| (At::ZERO, bytes::Bytes::from(text))))
         }

@@ -188,10 +188,6 @@ mod tests {
             self.status
         }
 
-        fn header(&self, _: &str) -> Option<String> {
-            None
-        }
-
         async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
             let Some((after_ms, text)) = self.parts.pop_front() else { return Ok(None) };
             let due = self.timeline.now().after(Duration::from_millis(after_ms));

@@ -7,7 +7,6 @@ use super::conductor::{INTERRUPT, INTERRUPT_AGAIN, STOP_ON_FAIL};
 /// What was asked for, so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StopWord {
-    /// Nothing.
     #[default]
     Go,
     /// A gate is broken and the user had asked to stop then; which gate.
@@ -36,7 +35,6 @@ pub struct Stop(watch::Receiver<StopWord>);
 /// The end that asks.
 pub type Stopper = watch::Sender<StopWord>;
 
-/// Both ends.
 pub fn channel() -> (Stopper, Stop) {
     let (stopper, stop) = watch::channel(StopWord::Go);
     (stopper, Stop(stop))

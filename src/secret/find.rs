@@ -57,7 +57,6 @@ impl Finder {
         Finder { plain: Patterns::of(&values), read, words, values }
     }
 
-    /// The values.
     pub fn values(&self) -> &[Value] {
         &self.values
     }

@@ -14,7 +14,6 @@ const BREAK: u8 = b' ';
 /// A byte of the reading, and where it comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
-    /// The byte.
     pub byte: u8,
     /// The first byte of the text that it stands for.
     pub from: usize,
@@ -27,9 +26,7 @@ pub struct Sign {
 /// What was read.
 #[derive(Debug)]
 pub struct Reading {
-    /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Their places.
     pub signs: Vec<Sign>,
     /// Where an escape begins that the end of the text cut; else the end.
     pub open: usize,

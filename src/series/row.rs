@@ -1,8 +1,7 @@
 //! A row of the table of series.
 
-use super::{NEEDS, Observer};
+use super::Observer;
 use crate::fact::{Reading, Source};
-use crate::measure::Count;
 
 /// A series: everything that is known of it beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +26,11 @@ pub struct Series {
 /// The unit of the values of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeriesUnit {
-    /// Bytes.
     Bytes,
     /// A share, 0 to 1.
     Share,
     /// A moment, seconds since 1970.
     Epoch,
-    /// Microseconds.
     Micros,
     /// 1 or 0.
     Truth,
@@ -41,21 +38,6 @@ pub enum SeriesUnit {
     Number(&'static str),
     /// Not known: a metric of the engine's own.
     Unknown,
-}
-
-impl SeriesUnit {
-    /// The word in the guide.
-    pub fn word(self) -> &'static str {
-        match self {
-            SeriesUnit::Bytes => "bytes",
-            SeriesUnit::Share => "0 to 1",
-            SeriesUnit::Epoch => "seconds since 1970",
-            SeriesUnit::Micros => "µs",
-            SeriesUnit::Truth => "1 or 0",
-            SeriesUnit::Number(of) => of,
-            SeriesUnit::Unknown => "its own",
-        }
-    }
 }
 
 /// How the values of a series go on.
@@ -71,22 +53,9 @@ pub enum SeriesKind {
     Life,
 }
 
-impl SeriesKind {
-    /// The word in the guide.
-    pub fn word(self) -> &'static str {
-        match self {
-            SeriesKind::Gauge => "gauge",
-            SeriesKind::Counter => "counter",
-            SeriesKind::Increment => "since the last look",
-            SeriesKind::Life => "sign of life",
-        }
-    }
-}
-
 /// When a value is told at once, whatever the interval: it may be a sign of death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// Never.
     Never,
     /// A zero, and the first value after one.
     Zero,
@@ -108,17 +77,6 @@ impl Urgency {
             Urgency::Turn => (before == 0.0) != (value == 0.0),
             Urgency::Change => (before - value).abs() > f64::EPSILON,
             Urgency::Fall => value < before,
-        }
-    }
-
-    /// The words in the guide.
-    pub fn words(self) -> &'static str {
-        match self {
-            Urgency::Never => "",
-            Urgency::Zero => "0, and back",
-            Urgency::Turn => "to 0, and back",
-            Urgency::Change => "a change",
-            Urgency::Fall => "a fall",
         }
     }
 }
@@ -146,14 +104,5 @@ impl Series {
     /// A reading of one value.
     pub fn reading(&self, value: f64) -> Reading {
         Reading::single(self.source, self.name, value)
-    }
-
-    /// Events that it can see, alone or as one of two halves.
-    pub fn sees(&self) -> impl Iterator<Item = Count> {
-        let can = |any: &[Observer]| any.iter().any(|observer| self.shows.contains(observer));
-        let mut counts: Vec<Count> =
-            NEEDS.iter().filter(|need| can(need.any)).map(|need| need.count).collect();
-        counts.dedup();
-        counts.into_iter()
     }
 }

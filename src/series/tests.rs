@@ -2,7 +2,58 @@
 
 use super::*;
 use crate::fact::MissedReason;
-use crate::measure::Measure;
+use crate::measure::{Count, Measure};
+
+impl SeriesUnit {
+    /// The word in the guide.
+    fn word(self) -> &'static str {
+        match self {
+            SeriesUnit::Bytes => "bytes",
+            SeriesUnit::Share => "0 to 1",
+            SeriesUnit::Epoch => "seconds since 1970",
+            SeriesUnit::Micros => "µs",
+            SeriesUnit::Truth => "1 or 0",
+            SeriesUnit::Number(of) => of,
+            SeriesUnit::Unknown => "its own",
+        }
+    }
+}
+
+impl SeriesKind {
+    /// The word in the guide.
+    fn word(self) -> &'static str {
+        match self {
+            SeriesKind::Gauge => "gauge",
+            SeriesKind::Counter => "counter",
+            SeriesKind::Increment => "since the last look",
+            SeriesKind::Life => "sign of life",
+        }
+    }
+}
+
+impl Urgency {
+    /// The words in the guide.
+    fn words(self) -> &'static str {
+        match self {
+            Urgency::Never => "",
+            Urgency::Zero => "0, and back",
+            Urgency::Turn => "to 0, and back",
+            Urgency::Change => "a change",
+            Urgency::Fall => "a fall",
+        }
+    }
+}
+
+impl Series {
+    /// Events that it can see, alone or as one of two halves.
+    fn sees(&self) -> impl Iterator<Item = Count> {
+        let can = |any: &[Observer]| any.iter().any(|observer| self.shows.contains(observer));
+        let mut counts: Vec<Count> =
+            NEEDS.iter().filter(|need| can(need.any)).map(|need| need.count).collect();
+        counts.dedup();
+        counts.into_iter()
+    }
+}
 
 #[test]
 fn every_series_has_one_row_and_no_row_stands_behind_one_that_takes_its_place() {

@@ -50,7 +50,6 @@ pub struct Server {
 enum Port {
     /// Ours, and refusing.
     Bound(TcpSocket),
-    /// Open.
     Listening(TcpListener),
 }
 
@@ -225,11 +224,6 @@ impl Handle {
     /// The clock by which it stamps what becomes of it.
     pub fn timeline(&self) -> Timeline {
         self.timeline
-    }
-
-    /// The box as a sensor on it would see it, at most half a second old.
-    pub fn box_view(&self) -> BoxView {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, to be kept by a sensor.

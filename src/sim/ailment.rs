@@ -14,7 +14,6 @@ pub use read::{NAMES, example};
 /// Something that is, or will be, wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ailment {
-    /// What.
     pub kind: Kind,
     /// When; `None` is the default of the kind.
     pub when: Option<When>,
@@ -80,31 +79,18 @@ pub enum Kind {
     },
     /// Requests get no further token, or none for `pause_us`.
     Stall {
-        /// Which.
         hits: Hits,
         /// How long they stall.
         pause_us: Option<u64>,
     },
     /// Requests end in an error frame.
-    ErrorFrame {
-        /// Which.
-        hits: Hits,
-    },
+    ErrorFrame { hits: Hits },
     /// Streams end without a finish reason.
-    TruncatedStream {
-        /// Which.
-        hits: Hits,
-    },
+    TruncatedStream { hits: Hits },
     /// Answers have no token.
-    EmptyAnswer {
-        /// Which.
-        hits: Hits,
-    },
+    EmptyAnswer { hits: Hits },
     /// Answers end by themselves after a part of what was asked for.
-    ShortAnswer {
-        /// Which.
-        hits: Hits,
-    },
+    ShortAnswer { hits: Hits },
     /// Every step takes `factor` times as long.
     SlowDown {
         /// Of the duration of a step, at least 1.
@@ -143,20 +129,14 @@ pub enum Kind {
         lost_per_h: f64,
     },
     /// `/metrics` is not found.
-    MetricsGoAway {
-        /// How long.
-        lasts_us: Option<u64>,
-    },
+    MetricsGoAway { lasts_us: Option<u64> },
     /// The harness's wall clock is set.
     WallClockStep {
         /// How far; back if negative.
         by_us: i64,
     },
     /// The disk under the harness's run folder is slow.
-    SlowDisk {
-        /// How long.
-        lasts_us: Option<u64>,
-    },
+    SlowDisk { lasts_us: Option<u64> },
 }
 
 /// When an event happens if neither WHEN nor the length of the load is known.

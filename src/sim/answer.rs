@@ -19,7 +19,6 @@ pub enum Channel {
 /// One token of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its id.
     pub id: u32,
     /// Its text; empty where it is hidden.
     pub text: String,

@@ -29,7 +29,6 @@ pub struct Question<'a> {
     pub method: &'a str,
     /// Without the query.
     pub path: &'a str,
-    /// Its bytes.
     pub body: &'a [u8],
     /// When it came, on the engine's clock.
     pub at: At,
@@ -51,7 +50,6 @@ pub struct Page {
     pub status: u16,
     /// Its content type.
     pub kind: &'static str,
-    /// Its text.
     pub body: String,
 }
 

@@ -26,7 +26,6 @@ pub struct Job {
 /// Why an answer ended, in the server's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// By itself.
     Stop,
     /// At `max_tokens`.
     Length,
@@ -75,7 +74,6 @@ impl Exit {
 pub enum Happening {
     /// A step gave a request tokens, or ended it, or both.
     Output {
-        /// Whose.
         job: JobId,
         /// The step's tokens; several with speculative decoding, none where an empty answer ends.
         tokens: Vec<Token>,
@@ -86,16 +84,12 @@ pub enum Happening {
     },
     /// The request ended in an error of the server, the engine's death among them.
     Failed {
-        /// Whose.
         job: JobId,
         /// The server's words.
         message: &'static str,
     },
     /// The request's stream ended without a reason.
-    Cut {
-        /// Whose.
-        job: JobId,
-    },
+    Cut { job: JobId },
     /// The server wrote a line to its log.
     Said(String),
     /// The server's process is gone, and the port refuses; nothing at all

@@ -41,7 +41,6 @@ pub struct BoxView {
 pub struct Growth {
     /// From when on, or from the start of the process if that is later.
     pub from: At,
-    /// How.
     pub by: By,
 }
 
@@ -70,7 +69,6 @@ impl Growth {
     }
 }
 
-/// The box.
 #[derive(Clone, Debug)]
 pub struct Machine {
     seed: u64,

@@ -14,7 +14,6 @@ use crate::unit::At;
 /// A request in the engine.
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// Its number.
     pub id: JobId,
     /// Prompt and answer so far.
     pub ids: Vec<u32>,
@@ -98,7 +97,6 @@ impl Sequence {
 /// What a step does for one request: positions `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Whose.
     pub id: JobId,
     /// The first position.
     pub from: u64,

@@ -74,11 +74,6 @@ pub fn recipe(name: &str) -> Option<Source> {
     shipped(Kind::Recipe, name)
 }
 
-/// A shipped scenario.
-pub fn scenario(name: &str) -> Option<Source> {
-    shipped(Kind::Scenario, name)
-}
-
 /// A shipped machine profile.
 pub fn profile(name: &str) -> Option<Source> {
     shipped(Kind::Profile, name)
@@ -152,6 +147,7 @@ mod tests {
 
     #[test]
     fn a_shipped_file_is_found_by_either_spelling_and_by_its_beginning() {
+        let scenario = |name| shipped(Kind::Scenario, name);
         assert_eq!(scenario("three-days").map(|s| s.name).as_deref(), Some("three_days"));
         assert_eq!(scenario("spark_arena").map(|s| s.name).as_deref(), Some("spark_arena_v2"));
         assert_eq!(scenario("s"), None);

@@ -115,7 +115,6 @@ impl Dist {
         }
     }
 
-    /// Values taken.
     pub fn n(&self) -> u64 {
         self.n
     }

@@ -25,7 +25,6 @@ const QUESTION_US: u64 = 20_000_000;
 pub struct Engine {
     /// `docker`, `podman`, or a path.
     pub program: Program,
-    /// The clock.
     pub timeline: Timeline,
 }
 
@@ -39,7 +38,6 @@ pub enum Unknown {
 }
 
 impl Engine {
-    /// An engine.
     pub fn new(program: &str, timeline: Timeline) -> Engine {
         Engine { program: Program(program.to_owned()), timeline }
     }

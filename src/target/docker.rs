@@ -36,7 +36,6 @@ pub const LABEL: &str = "longhaul.run";
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub struct Container {
-    /// The engine.
     pub engine: Engine,
     /// Behind `run`: options, image, command.
     pub words: Vec<String>,
@@ -154,7 +153,6 @@ impl Drop for Ours {
 /// What goes on beside it.
 #[derive(Default)]
 struct Tasks {
-    /// For ever.
     always: JoinSet<()>,
     /// Its events and looks, as long as it is not longhaul that ends it.
     watch: JoinSet<()>,

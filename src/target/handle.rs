@@ -62,7 +62,6 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// The clock.
     pub fn timeline(&self) -> Timeline {
         self.timeline
     }

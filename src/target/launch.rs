@@ -33,7 +33,6 @@ const CACHE: &str = "/root/.cache/huggingface";
 pub struct Launch<'a> {
     /// How it is started, or what of it is watched.
     pub options: &'a TargetOptions,
-    /// The clock.
     pub timeline: Timeline,
     /// Where the server will answer.
     pub address: &'a str,

@@ -12,11 +12,8 @@ use crate::spec::recipe::{How, Reading, docker};
 pub enum Start {
     /// As a process of this machine.
     Process,
-    /// By docker.
     Docker,
-    /// By podman.
     Podman,
-    /// By sparkrun.
     Sparkrun,
 }
 

@@ -24,7 +24,6 @@ pub struct Program(pub String);
 pub struct Answer {
     /// Its exit code; nothing where a signal ended it.
     pub code: Option<i32>,
-    /// Its output.
     pub out: String,
     /// What it complained of.
     pub err: String,
@@ -42,7 +41,6 @@ pub enum NoAnswer {
 }
 
 impl NoAnswer {
-    /// In words.
     pub fn words(&self, program: &Program) -> String {
         let name = &program.0;
         match self {

@@ -7,58 +7,23 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::escape::one_line;
+use crate::process::{Stat, families};
 
 /// Bounds the tree that is remembered.
 const KNOWN_MAX: usize = 4_096;
 /// How many are named.
 const NAMED_MAX: usize = 8;
 
-/// A process as `/proc` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-    /// Who started it, or took it over.
-    pub parent: u32,
-    /// Its process group.
-    pub group: u32,
-    /// When it began, ticks since boot.
-    pub began: u64,
-    /// Its memory, pages.
-    pub rss_pages: u64,
-    /// Whether it has ended and only waits to be counted.
-    pub is_zombie: bool,
-}
-
 /// All processes that can be seen.
-pub fn all() -> Vec<Seen> {
+pub fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(seen).collect()
 }
 
 /// One process, where it is there.
-pub fn seen(pid: u32) -> Option<Seen> {
-    parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
-}
-
-/// A line of `/proc/PID/stat`. The name stands in brackets and may hold anything.
-fn parse(line: &str) -> Option<Seen> {
-    let (open, close) = (line.find('(')?, line.rfind(')')?);
-    let fields: Vec<&str> = line.get(close + 1..)?.split_whitespace().collect();
-    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some(Seen {
-        pid: line[..open].trim().parse().ok()?,
-        name: one_line(line.get(open + 1..close)?, 64),
-        is_zombie: matches!(*fields.first()?, "Z" | "X"),
-        parent: number(1)? as u32,
-        group: number(2)? as u32,
-        began: number(19)?,
-        rss_pages: number(21).unwrap_or(0),
-    })
+pub fn seen(pid: u32) -> Option<Stat> {
+    Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
 /// The tree below a process.
@@ -88,30 +53,18 @@ impl Tree {
     }
 
     /// Looks who is there now, and remembers them.
-    pub fn look(&mut self) -> Vec<Seen> {
+    pub fn look(&mut self) -> Vec<Stat> {
         self.look_among(all())
     }
 
-    fn look_among(&mut self, mut all: Vec<Seen>) -> Vec<Seen> {
+    fn look_among(&mut self, mut all: Vec<Stat>) -> Vec<Stat> {
         all.retain(|seen| !seen.is_zombie);
         let known = &self.known;
-        let is_known = |seen: &Seen| known.get(&seen.pid) == Some(&seen.began);
+        let is_known = |seen: &Stat| known.get(&seen.pid) == Some(&seen.began);
         // While one of the group lives its number is taken: a stranger's group is another one.
         let group =
             self.owns_group && all.iter().any(|seen| seen.group == self.root && is_known(seen));
-        let mut members: BTreeMap<u32, Seen> = BTreeMap::new();
-        let (inside, mut outside): (Vec<Seen>, Vec<Seen>) =
-            all.into_iter().partition(|seen| is_known(seen) || group && seen.group == self.root);
-        members.extend(inside.into_iter().map(|seen| (seen.pid, seen)));
-        loop {
-            let (children, rest): (Vec<Seen>, Vec<Seen>) =
-                outside.into_iter().partition(|seen| members.contains_key(&seen.parent));
-            outside = rest;
-            if children.is_empty() {
-                break;
-            }
-            members.extend(children.into_iter().map(|seen| (seen.pid, seen)));
-        }
+        let members = families(all, |seen| is_known(seen) || group && seen.group == self.root);
         self.known = members.values().map(|seen| (seen.pid, seen.began)).take(KNOWN_MAX).collect();
         members.into_values().collect()
     }
@@ -150,7 +103,7 @@ fn number(pid: u32) -> Option<Pid> {
 }
 
 /// Processes by name, for people.
-pub fn names(processes: &[Seen]) -> String {
+pub fn names(processes: &[Stat]) -> String {
     let mut names: Vec<String> = processes
         .iter()
         .take(NAMED_MAX)
@@ -166,23 +119,13 @@ pub fn names(processes: &[Seen]) -> String {
 mod tests {
     use super::*;
 
-    fn process(pid: u32, parent: u32, group: u32, began: u64) -> Seen {
+    fn process(pid: u32, parent: u32, group: u32, began: u64) -> Stat {
         let name = format!("p{pid}");
-        Seen { pid, name, parent, group, began, rss_pages: 1, is_zombie: false }
+        Stat { pid, name, parent, group, threads: 1, began, rss_pages: 1, is_zombie: false }
     }
 
-    fn pids(found: &[Seen]) -> Vec<u32> {
+    fn pids(found: &[Stat]) -> Vec<u32> {
         found.iter().map(|seen| seen.pid).collect()
-    }
-
-    #[test]
-    fn a_name_may_hold_brackets_and_spaces() {
-        let line =
-            "77 (VLLM::Eng) (x) S 1 70 70 0 -1 4194560 1 0 0 0 5 5 0 0 20 0 1 0 9876 1000 42 1";
-        let seen = parse(line).expect("a line of stat");
-        assert_eq!((seen.pid, seen.name.as_str()), (77, "VLLM::Eng) (x"));
-        assert_eq!((seen.parent, seen.group, seen.began, seen.rss_pages), (1, 70, 9876, 42));
-        assert_eq!(parse("77 (x"), None);
     }
 
     #[test]

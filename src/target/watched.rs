@@ -16,6 +16,7 @@ use super::log::Ear;
 use super::tree::{self, Tree};
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::process::Stat;
 use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
@@ -74,7 +75,7 @@ async fn refuse(mut orders: Orders, voice: Voice) {
 }
 
 /// Watches a process until it is gone. How it ended only its parent is told.
-async fn watch_process(first: tree::Seen, whereabouts: Whereabouts, voice: Voice) {
+async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: Voice) {
     let timeline = voice.timeline();
     let mut tree = Tree::below(first.pid);
     let (mut due, mut covered) = (timeline.now(), timeline.now());
@@ -103,11 +104,10 @@ async fn watch_process(first: tree::Seen, whereabouts: Whereabouts, voice: Voice
 }
 
 /// A worker's end is worth a note: the process that answers may live on without it.
-async fn say_who_went(voice: &Voice, before: &mut Vec<tree::Seen>, now: &[tree::Seen]) {
-    let is_worker =
-        |seen: &tree::Seen| seen.name.contains("EngineCor") || seen.name.contains("Worker");
-    let is_gone = |seen: &tree::Seen| !now.iter().any(|other| other.pid == seen.pid);
-    let gone: Vec<tree::Seen> =
+async fn say_who_went(voice: &Voice, before: &mut Vec<Stat>, now: &[Stat]) {
+    let is_worker = |seen: &Stat| seen.name.contains("EngineCor") || seen.name.contains("Worker");
+    let is_gone = |seen: &Stat| !now.iter().any(|other| other.pid == seen.pid);
+    let gone: Vec<Stat> =
         before.iter().filter(|seen| is_worker(seen) && is_gone(seen)).cloned().collect();
     if !gone.is_empty() {
         let words = format!("{} ended while the server's own process lives", tree::names(&gone));

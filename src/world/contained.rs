@@ -7,7 +7,6 @@
 pub struct Contained {
     /// The engine's program: `docker`, `podman`.
     pub engine: String,
-    /// Its name.
     pub name: String,
     /// Its id; another one when it was made anew.
     pub id: String,

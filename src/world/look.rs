@@ -12,7 +12,6 @@ pub struct Sample {
     pub instance: String,
     /// The series, its unit last in the name.
     pub name: String,
-    /// The value.
     pub value: f64,
 }
 
@@ -31,7 +30,6 @@ impl Sample {
 /// What a look gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
-    /// Values.
     pub samples: Vec<Sample>,
     /// Lines of a log that mean something.
     pub said: Vec<(At, Said)>,

@@ -10,8 +10,9 @@ use longhaul::measure::Statistic;
 use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot};
 use longhaul::spec::recipe::Wishes;
 use longhaul::spec::recipe::pins::{Grade, pins};
+use longhaul::spec::scenario::Ladder;
 use longhaul::spec::shipped::{self, Kind};
-use longhaul::spec::{Extent, Ladder, Profile, Recipe, Scenario, Source, Workload};
+use longhaul::spec::{Extent, Profile, Recipe, Scenario, Source, Workload};
 use longhaul::spec::{profile, recipe, scenario};
 use longhaul::unit::At;
 

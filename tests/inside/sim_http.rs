@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use longhaul::serve::sim::{Handle, Order, spawn};
-use longhaul::sim::{Ailment, Setup};
+use longhaul::sim::{Ailment, BoxView, Setup};
 use longhaul::spec::{Profile, Source};
 use serde_json::{Value, json};
 
@@ -317,13 +317,18 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
     assert!(answers.contains("\"count\":2"), "{answers}");
 }
 
+/// The box as a sensor on it would see it.
+fn view(server: &Handle) -> BoxView {
+    server.shared_view().lock().expect("nobody panicked").clone()
+}
+
 #[test]
 fn a_crash_breaks_streams_off_and_then_the_port_refuses() {
     let server = serve_slowly(&["crash@0s"]);
     let (events, ended) = stream_through(&server);
     assert!(!ended && !events.contains(&"[DONE]".to_owned()));
     until("a refused connection", || refuses(&server));
-    until("its end on the box", || server.box_view().exits == 1);
+    until("its end on the box", || view(&server).exits == 1);
     assert!(refuses(&server), "it stays down");
 }
 
@@ -340,16 +345,16 @@ fn out_of_gpu_memory_streams_get_an_error_frame_and_done() {
 #[test]
 fn a_restart_comes_back_on_the_same_port_as_another_process() {
     let server = serve_slowly(&["restart=100ms@0s"]);
-    let before = server.box_view();
+    let before = view(&server);
     let (events, _) = stream_through(&server);
     assert!(events.iter().any(|event| event.contains("\"error\"")));
-    until("its return", || server.box_view().exits == 1 && server.box_view().listening);
+    until("its return", || view(&server).exits == 1 && view(&server).listening);
     until("an answer", || answers(&server));
     let (events, ended) = stream(&server, "/v1/chat/completions", &chat(5));
     assert!(ended && events.last().map(String::as_str) == Some("[DONE]"));
     let (_, page) = get(&server, "/metrics");
     assert!(page.contains("vllm:generation_tokens_total{engine=\"0\",model_name=\"m\"} 5.0"));
-    assert_ne!(before.pid, server.box_view().pid);
+    assert_ne!(before.pid, view(&server).pid);
 }
 
 #[test]
@@ -410,12 +415,12 @@ fn without_its_metrics_everything_else_is_as_before() {
 #[test]
 fn in_a_power_cut_a_stream_goes_silent_and_ends_with_the_boot() {
     let server = serve_slowly(&["host_reboot=400ms@0s"]);
-    let before = server.box_view();
+    let before = view(&server);
     let (events, ended) = stream_through(&server);
     assert!(!ended && !events.iter().any(|event| event.contains("\"error\"")), "{events:?}");
     until("its return", || answers(&server));
     // The view is published twice a second: an earlier one may still stand.
-    until("its boot", || server.box_view().boot_id != before.boot_id);
+    until("its boot", || view(&server).boot_id != before.boot_id);
 }
 
 #[test]

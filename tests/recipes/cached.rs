@@ -12,7 +12,7 @@ const RECIPE: &str = "model: some/model\nruntime: vllm\ncommand: vllm serve some
                       defaults:\n  port: 8000\n";
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// A user's cache folder, removed when it is dropped.

@@ -20,7 +20,6 @@ pub struct Document {
     /// What `est_ppt` subtracts, milliseconds.
     #[serde(default)]
     latency_ms: Option<f64>,
-    /// The model.
     model: String,
     /// Whether contexts were loaded beforehand.
     #[serde(default)]
@@ -28,7 +27,6 @@ pub struct Document {
     /// The most streams at once.
     #[serde(default)]
     max_concurrency: Option<u32>,
-    /// The runs.
     benchmarks: Vec<Run>,
 }
 

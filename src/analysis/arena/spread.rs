@@ -7,7 +7,6 @@ pub const VALUES_MAX: usize = 4_096;
 /// What a column says of its values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spread {
-    /// Their mean.
     pub mean: f64,
     /// Their standard deviation, as of a whole population: divided by n, not by n − 1. `None`
     /// where the table does not give it, which is not 0.

@@ -83,7 +83,7 @@ pub async fn start(
         },
         added,
         timeline,
-        wall: Box::new(move |_| timeline.wall_now_us()),
+        wall: Box::new(|_| Timeline::wall_now_us()),
         rehearsed: false,
         node: node(),
         anchor,

@@ -21,13 +21,11 @@ const SERVER: u64 = 0x5E;
 
 /// A run that is done.
 pub struct Run {
-    /// Which.
     pub turn: Turn,
     /// Where it stands.
     pub folder: PathBuf,
     /// Whether its server came up.
     pub outcome: Outcome,
-    /// Its verdict.
     pub word: Word,
     /// Why it ended, in words; of a start that failed, why it did.
     pub note: String,

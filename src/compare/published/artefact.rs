@@ -50,7 +50,6 @@ impl Artefact {
 /// An artefact in a column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    /// Which.
     pub(super) what: Artefact,
     /// The honest measure, in the column's unit.
     pub(super) honest: f64,

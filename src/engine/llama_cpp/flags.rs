@@ -5,7 +5,6 @@
 use crate::engine::flags::Kind::{Switch, Value};
 use crate::engine::flags::{Flag, flag, other};
 
-/// The flags.
 pub const FLAGS: [Flag; 74] = [
     other("hf", "model", Value),
     other("hf_repo", "model", Value),

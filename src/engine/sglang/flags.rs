@@ -5,7 +5,6 @@
 use crate::engine::flags::Kind::{Off, Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
-/// The flags.
 pub const FLAGS: [Flag; 83] = [
     other("model_path", "model", Value),
     other("model", "model", Value),

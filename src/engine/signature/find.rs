@@ -45,13 +45,6 @@ pub fn classify(log: Log, line: &str) -> Option<&'static Signature> {
     rows(log).find(|signature| !(calm && signature.meaning.is_bad()) && has(signature.words))
 }
 
-/// How far a progress bar has come, percent: the first whole number before a `%`.
-pub fn percent(line: &str) -> Option<u8> {
-    let (before, _) = beginning(line, LOOKED_AT_BYTES_MAX).split_once('%')?;
-    let digits = before.len() - before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    before[before.len() - digits..].parse().ok().filter(|percent| *percent <= 100)
-}
-
 /// At most so many bytes of a text, whole characters.
 fn beginning(text: &str, bytes_max: usize) -> &str {
     let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Log, Meaning, all, classify, named, percent};
+use super::{Log, Meaning, all, classify, named};
 
 /// The name under which a line of a server's log stands.
 fn name(line: &str) -> Option<&'static str> {
@@ -122,12 +122,4 @@ fn a_line_of_a_megabyte_costs_no_more_than_its_beginning() {
     for length in 4090..4100 {
         assert_eq!(name(&"é".repeat(length)), None);
     }
-}
-
-#[test]
-fn a_progress_bar_says_how_far_it_is() {
-    assert_eq!(percent("Loading safetensors checkpoint shards:  47% Completed | 8/17"), Some(47));
-    assert_eq!(percent("100% Completed"), Some(100));
-    assert_eq!(percent("(Worker pid=1) Loading weights took 0.55 seconds"), None);
-    assert_eq!(percent("% of 999%"), None);
 }

@@ -4,7 +4,6 @@
 use crate::engine::flags::Kind::{Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
-/// The flags.
 pub const FLAGS: [Flag; 88] = [
     flag("max_model_len", Value),
     flag("max_num_seqs", Value),

@@ -58,7 +58,6 @@ pub enum Mark {
     EngineDead,
     /// Its log says that it was asked to end.
     Asked,
-    /// Nothing moved.
     Hung,
     /// An answer says that the engine is dead.
     AnsweredDead,
@@ -117,11 +116,8 @@ impl Mark {
 /// A mark, and the entry that shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
-    /// What.
     pub mark: Mark,
-    /// Where.
     pub seq: Seq,
-    /// When.
     pub at: At,
     /// In whose words, where there are some.
     pub words: Option<String>,

@@ -10,7 +10,7 @@ use crate::measure::Count;
 use crate::series::OOM_KILLS;
 
 fn incidents(story: &Story) -> Vec<Incident> {
-    let mut causes = Causes::new();
+    let mut causes = Causes::default();
     story.entries.iter().for_each(|entry| causes.take(entry));
     causes.incidents()
 }

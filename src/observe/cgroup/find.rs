@@ -6,18 +6,15 @@
 pub enum Version {
     /// A hierarchy for each controller.
     One,
-    /// One hierarchy.
     Two,
 }
 
 /// A memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which version.
     pub version: Version,
     /// Its name, as its process has it.
     pub group: String,
-    /// Its folder.
     pub folder: String,
 }
 

@@ -1,10 +1,8 @@
 //! A record of `/dev/kmsg`: `PRIORITY,SEQ,MICROSECONDS,FLAGS[,…];TEXT`, then
 //! lines of a dictionary that begin with a blank.
 
-/// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its number.
     pub seq: u64,
     /// When it was written by the kernel's own clock, microseconds since boot.
     pub since_boot_us: u64,

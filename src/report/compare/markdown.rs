@@ -22,7 +22,6 @@ const FOOT_BYTES: usize = 6_000;
 const LIST_BYTES_MAX: usize = 5_000;
 const LINE_BYTES_MAX: usize = 3_000;
 
-/// Writes it.
 pub fn render(comparison: &Comparison) -> String {
     let mut out = format!(
         "**{}** · {} · {}\n",

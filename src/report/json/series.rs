@@ -40,7 +40,6 @@ struct Row {
     median: f64,
 }
 
-/// All blocks.
 pub fn documents(over_time: &OverTime) -> Vec<Document<'_>> {
     over_time.series.iter().map(document).collect()
 }

@@ -13,7 +13,6 @@ use crate::stats::Dist;
 /// What the requests of one phase and group did.
 #[derive(Clone, Debug)]
 pub struct CellNumbers<'a> {
-    /// The phase.
     pub phase: Phase,
     /// The workload, the class and the cell.
     pub group: &'a Group,
@@ -36,7 +35,6 @@ pub struct CellNumbers<'a> {
 /// The statistics of a quantity; `None` with fewer samples than one needs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Numbers {
-    /// Samples.
     pub n: u64,
     /// The arithmetic mean.
     pub mean: Option<f64>,
@@ -44,7 +42,6 @@ pub struct Numbers {
     pub min: Option<f64>,
     /// The largest value.
     pub max: Option<f64>,
-    /// The median.
     pub p50: Option<f64>,
     /// The 95th percentile.
     pub p95: Option<f64>,

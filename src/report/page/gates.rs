@@ -8,7 +8,6 @@ use crate::verdict::{GateResult, Verdict, Word};
 /// The gates that have one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateWords {
-    /// The word.
     pub word: Word,
     /// A line of the contract each, with the word before it and why it did not pass after it.
     pub items: Vec<String>,

@@ -4,7 +4,6 @@
 use crate::measure::{Measure, Quantity};
 use crate::verdict::Word;
 
-/// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grid {
     /// Its columns; without any words in them the table has no head.
@@ -16,7 +15,6 @@ pub struct Grid {
 /// The head of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heading {
-    /// Its words.
     pub words: &'static str,
     /// To which side its values stand.
     pub align: Align,
@@ -24,7 +22,6 @@ pub struct Heading {
     pub scale: Option<Quantity>,
 }
 
-/// A side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Align {
     /// As words stand.
@@ -39,7 +36,6 @@ pub enum Align {
 pub enum Datum {
     /// Not known, or of too few samples.
     Nothing,
-    /// Words.
     Text(String),
     /// A number of things.
     Count(u64),

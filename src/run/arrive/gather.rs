@@ -13,9 +13,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gathered {
-    /// HTTP status.
     pub status: u16,
-    /// The body.
     pub body: Vec<u8>,
     /// When the question was sent.
     pub sent: At,

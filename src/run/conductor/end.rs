@@ -14,9 +14,7 @@ const SETTLE_US: u64 = 1_000_000;
 /// Why a run ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The reason.
     pub because: ClosedBecause,
-    /// In words.
     pub note: String,
     /// Whether what is in flight is hung up on.
     pub at_once: bool,
@@ -25,7 +23,6 @@ pub struct Ending {
 /// Nothing new is sent; what is in flight may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draining {
-    /// Since when.
     from: At,
     /// Whether what is in flight was hung up on.
     cut: bool,

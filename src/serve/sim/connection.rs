@@ -20,7 +20,6 @@ pub struct Request {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// Its bytes.
     pub body: Vec<u8>,
     /// Whether the client wants to use the connection again.
     pub keep: bool,
@@ -43,7 +42,6 @@ struct Head {
 /// What reading came to.
 #[derive(Debug, PartialEq)]
 pub enum Got {
-    /// A request.
     Request(Request),
     /// The client is gone.
     Closed,
@@ -138,7 +136,6 @@ impl Connection {
         while self.buffer.len() < HEAD_MAX + BODY_MAX && self.fill().await {}
     }
 
-    /// Writes bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }

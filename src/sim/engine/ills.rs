@@ -219,9 +219,7 @@ impl Ills {
 /// What comes after a start that failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Again {
-    /// Another start.
     Tried,
-    /// Nothing.
     Never,
 }
 

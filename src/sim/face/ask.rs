@@ -15,7 +15,6 @@ const SALT_CHARS_MAX: usize = 128;
 /// Where a stream carries usage records.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Usage {
-    /// Nowhere.
     Never,
     /// In a chunk of its own at the end.
     AtEnd,

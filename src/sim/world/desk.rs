@@ -82,7 +82,6 @@ impl Desk {
         self.look(|engine| engine.view(self.timeline.now()))
     }
 
-    /// The clock.
     pub fn timeline(&self) -> Timeline {
         self.timeline
     }

@@ -14,7 +14,6 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::Sink;
 
-/// The machine.
 pub struct Host {
     timeline: Timeline,
     seed: u64,

@@ -23,7 +23,6 @@ pub enum Sign {
     Started(u32),
     /// An order was carried out as far as it can be at once. What comes of it follows.
     Ordered {
-        /// Which.
         order: TargetOrder,
         /// The number of the action that gave it.
         action: u64,

@@ -43,7 +43,6 @@ enum Rest {
     Body(Bytes),
     /// A stream of events.
     Stream(Ticket, Box<Teller>),
-    /// Nothing.
     Over,
 }
 
@@ -114,10 +113,6 @@ fn broken(desk: &Desk, how: BrokenHow, stage: Stage) -> Broken {
 impl Reply for SimReply {
     fn status(&self) -> u16 {
         self.status
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {

@@ -12,7 +12,6 @@ use crate::spec::field::Field;
 /// from it is measured, and is no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drill {
-    /// What.
     pub kind: DrillKind,
     /// When, of service under load; it begins with the next round.
     pub at: Duration,

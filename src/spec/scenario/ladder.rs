@@ -65,7 +65,6 @@ pub enum Arrivals {
     /// As those of many users who know nothing of each other: gaps of exponential length.
     #[default]
     Poisson,
-    /// Evenly.
     Constant,
 }
 

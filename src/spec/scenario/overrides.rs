@@ -30,13 +30,6 @@ pub struct Overrides {
     pub restart: Option<When>,
 }
 
-impl Overrides {
-    /// Whether nothing is overridden.
-    pub fn is_empty(&self) -> bool {
-        *self == Overrides::default()
-    }
-}
-
 mod micros {
     use std::time::Duration;
 

@@ -23,9 +23,7 @@ pub enum Known {
         /// `docker`.
         program: String,
     },
-    /// Nothing.
     Nothing {
-        /// Why.
         why: String,
         /// What to try.
         hint: String,

@@ -27,10 +27,8 @@ pub enum What {
     Destroy,
 }
 
-/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What.
     pub what: What,
     /// The container's id.
     pub id: String,

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use super::Engine;
 use super::event::{self, Event, What};
 use super::late::Unheard;
+use crate::timeline::Timeline;
 use crate::unit::At;
 
 /// The first wait until they are asked for again, and the longest.
@@ -102,7 +103,7 @@ impl Events {
             }
             self.since = self.since.max(Some(event.at_ns));
             count += 1;
-            let at = unheard.at(timeline.now(), timeline.wall_now_us(), event.at_ns / 1_000);
+            let at = unheard.at(timeline.now(), Timeline::wall_now_us(), event.at_ns / 1_000);
             if self.out.send(Ok((at, event))).await.is_err() {
                 return Ok(count);
             }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::late::Unheard;
 use super::{Engine, Unknown, nanoseconds};
 use crate::target::log::{Ear, lines_of};
+use crate::timeline::Timeline;
 use crate::timeline::wall_text;
 use crate::unit::At;
 
@@ -79,14 +80,13 @@ fn stamped(line: &str) -> Option<(&str, &str)> {
 pub enum From {
     /// Its first line.
     Start,
-    /// Now.
     Now,
 }
 
 /// Follows a container's log for ever.
 pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: From, ear: Ear) {
     let timeline = engine.timeline;
-    let now = wall_text(timeline.wall_now_us());
+    let now = wall_text(Timeline::wall_now_us());
     let mut known = Known::default();
     let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
@@ -203,7 +203,7 @@ impl Opened<'_> {
     fn at(&self, stamp: Option<&str>) -> At {
         let timeline = self.engine.timeline;
         let stamp_ns = stamp.and_then(nanoseconds).unwrap_or(0);
-        self.unheard.at(timeline.now(), timeline.wall_now_us(), stamp_ns / 1_000)
+        self.unheard.at(timeline.now(), Timeline::wall_now_us(), stamp_ns / 1_000)
     }
 }
 

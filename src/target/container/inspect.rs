@@ -33,11 +33,9 @@ pub struct Look {
     pub finished: String,
     /// How often its restart policy started it again.
     pub restarts: u64,
-    /// The policy.
     pub policy: String,
     /// Its environment, `NAME=value`.
     pub env: Vec<String>,
-    /// Its labels.
     pub labels: Vec<(String, String)>,
     /// Its first process, words joined.
     pub command: String,
@@ -98,7 +96,6 @@ pub enum Change {
     Recreated(String),
     /// It began another life, or several; and what shows it.
     Restarted(String),
-    /// It ended.
     Ended,
     /// It was frozen.
     Paused,

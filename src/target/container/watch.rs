@@ -15,6 +15,7 @@ use super::{Engine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
 use crate::series::{CONTAINER_RUNNING, EVENTS, STATE};
 use crate::target::handle::Voice;
+use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Contained, Whereabouts};
 
@@ -30,7 +31,6 @@ const EVENTS_MAX: usize = 256;
 /// What is to be watched.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// The engine.
     pub engine: Engine,
     /// By which name: an id, or a name that a later container may have too.
     pub name: String,
@@ -45,7 +45,7 @@ pub struct Watched {
 pub async fn watch(watched: Watched, first: Look, voice: Voice) {
     let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
-    let wall_ns = voice.timeline().wall_now_us().saturating_mul(1_000);
+    let wall_ns = Timeline::wall_now_us().saturating_mul(1_000);
     let since = if watched.is_own { nanoseconds(&first.started) } else { Some(wall_ns) };
     let again = Rc::new(Notify::new());
     let events = Events::new(watched.engine.clone(), watched.name.clone(), since, out);

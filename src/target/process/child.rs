@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 
 use super::Process;
 use crate::fact::Exited;
+use crate::process::Stat;
 use crate::target::log::Ear;
-use crate::target::tree::{Seen, Tree};
+use crate::target::tree::Tree;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 
@@ -24,7 +25,6 @@ const LOOK_US: u64 = 50_000;
 
 /// A process that longhaul started. Dropped, all of it is killed.
 pub struct Child {
-    /// Its number.
     pub pid: u32,
     /// It and all that came of it.
     pub tree: Tree,
@@ -38,7 +38,7 @@ pub struct Ended {
     /// How the process itself ended.
     pub status: io::Result<ExitStatus>,
     /// Who is still there.
-    pub left: Vec<Seen>,
+    pub left: Vec<Stat>,
 }
 
 impl Child {

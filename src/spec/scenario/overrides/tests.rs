@@ -123,5 +123,5 @@ fn overrides_are_written_and_read_back() {
     let expected = r#"{"duration_us":1500000,"depths":[0,8],"rate":[0.05,2.0],"restart":"never"}"#;
     assert_eq!(text, expected);
     assert_eq!(serde_json::from_str::<Overrides>(&text).unwrap(), asked);
-    assert!(serde_json::from_str::<Overrides>("{}").unwrap().is_empty());
+    assert_eq!(serde_json::from_str::<Overrides>("{}").unwrap(), Overrides::default());
 }
