@@ -25,7 +25,7 @@ pub fn text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
     let mut out = head(reading, pins);
     let mut rows = vec![["how", "what", "line", "why"].map(str::to_owned).to_vec()];
     let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
-    rows.extend(shown.iter().map(|finding| row(reading, finding)));
+    rows.extend(shown.iter().map(row));
     out.push('\n');
     out += &(layout::table(&rows, rows[0].len()).join("\n") + "\n");
     if shown.len() < pins.findings.len() {
@@ -57,7 +57,6 @@ fn head(reading: &Reading, pins: &Pins) -> String {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
-        (pins.count(|grade| grade == Grade::Conflict), "conflict", "conflicts"),
         (pins.count(|grade| grade == Grade::Unknown), "unknown", "unknown"),
     ];
     let counts: Vec<String> = counts
@@ -70,18 +69,11 @@ fn head(reading: &Reading, pins: &Pins) -> String {
     format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase())
 }
 
-fn row(reading: &Reading, finding: &Finding) -> Vec<String> {
-    let line = finding.place.as_ref().map_or_else(
-        || layout::NONE.to_owned(),
-        |place| {
-            let is_own = place.file == reading.recipe.source.origin;
-            if is_own { place.line.to_string() } else { one_line(&place.to_string(), 60) }
-        },
-    );
+fn row(finding: &Finding) -> Vec<String> {
     vec![
         finding.grade.word().to_owned(),
         one_line(&finding.what, 40),
-        line,
+        finding.line.map_or_else(|| layout::NONE.to_owned(), |line| line.to_string()),
         one_line(&finding.why, WHY_CHARS_MAX),
     ]
 }
@@ -96,8 +88,8 @@ pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
                 "what": finding.what,
                 "grade": finding.grade.word(),
                 "floats": finding.grade.floats(),
-                "file": finding.place.as_ref().map(|place| &place.file),
-                "line": finding.place.as_ref().map(|place| place.line),
+                "file": finding.line.map(|_| &reading.recipe.source.origin),
+                "line": finding.line,
                 "why": finding.why,
                 "try": finding.hint,
             })

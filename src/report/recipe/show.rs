@@ -34,7 +34,7 @@ pub fn text(reading: &Reading) -> String {
     let layers = reading.layers.iter().map(|layer| {
         let verdict = match layer.applied {
             Some(true) => "applied".to_owned(),
-            Some(false) => format!("not applied: {}", layer.reason),
+            Some(false) => "not applied: it does not match".to_owned(),
             None => "not applied: nothing is said of where it runs (--when)".to_owned(),
         };
         (layer.when.clone(), verdict)
@@ -44,8 +44,7 @@ pub fn text(reading: &Reading) -> String {
     section(&mut out, hooks, reading.hooks.iter().cloned());
     section(&mut out, "other keys", reading.others.iter().cloned());
     let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
-    let notes: Vec<String> =
-        recipe.warnings.iter().chain(&reading.notes).cloned().chain(unknown).collect();
+    let notes: Vec<String> = recipe.warnings.iter().cloned().chain(unknown).collect();
     if !notes.is_empty() {
         out.push_str("\nnotes\n");
         for note in notes {
@@ -75,12 +74,16 @@ pub fn lines(text: &str) -> Vec<String> {
 
 fn how(how: How) -> String {
     match how {
-        How::Template(dialect) => format!("rendered as {} does", dialect.word()),
+        How::Template => "rendered as sparkrun does".to_owned(),
         How::Built(engine) => {
             format!("built from the defaults for {}, as sparkrun does", engine.word())
         }
         How::AsItStands => "as it stands in the `docker run`".to_owned(),
-        How::NotRendered => "none: shown, not rendered".to_owned(),
+        How::NotRendered => {
+            "none: how this runtime is started from defaults is not known; shown, not rendered"
+                .to_owned()
+        }
+        How::Unread => "none: the file was not read".to_owned(),
     }
 }
 

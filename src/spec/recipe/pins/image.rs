@@ -1,8 +1,7 @@
 //! A container image's name, and what it promises.
 
-use super::{Finding, Grade, Seen};
+use super::Grade;
 use crate::spec::field::shown;
-use crate::spec::node::python::{Python, json};
 
 /// Tags that are moved by design, as a part of a tag.
 const MOVING: [&str; 12] = [
@@ -151,66 +150,6 @@ fn is_version(part: &str) -> bool {
     let mut numbers = part.split('.');
     numbers.next().is_some_and(digits)
         && numbers.next().is_some_and(|minor| minor.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// What is found of a recipe's images: its own, or that none is named, then those of hosts.
-pub fn findings(seen: &Seen<'_>) -> Vec<Finding> {
-    let hosts = of_hosts(seen);
-    let own = seen.reading.recipe.container.as_deref().filter(|text| !text.is_empty());
-    let mut found: Vec<Finding> =
-        own.map(|text| finding(seen, "container", text)).into_iter().collect();
-    found.extend(hosts.iter().map(|(what, text)| finding(seen, what, text)));
-    if found.is_empty() {
-        let why = "no image is named: whoever starts it chooses one";
-        let finding = Finding::new("container", Grade::Floating, why);
-        found.push(finding.hint("container: repository@sha256:…"));
-    }
-    found
-}
-
-/// The images that conditional layers would set of which it is not said whether they apply.
-pub fn of_layers(seen: &Seen<'_>) -> Vec<Finding> {
-    let layers = seen.reading.layers.iter().enumerate();
-    let open = layers.filter(|(_, layer)| layer.applied.is_none());
-    open.filter_map(|(index, layer)| {
-        let text = layer.container.as_deref()?;
-        Some(finding(seen, &format!("overrides[{index}].container"), text))
-    })
-    .collect()
-}
-
-fn finding(seen: &Seen<'_>, what: &str, text: &str) -> Finding {
-    let (mut grade, mut why) = Image::of(text).grade();
-    let is_built = seen.key("builder") == Some("eugr")
-        || seen.reading.hooks.iter().any(|(key, value)| key == "build_args" && value != "[]");
-    if is_built && grade != Grade::Pinned {
-        grade = Grade::Local;
-        why = format!("{} is built where it runs, by eugr's builder", shown(text));
-    }
-    let finding = Finding::new(what, grade, why).at(seen.reading.places.key(what));
-    let pinned = seen.submission.and_then(|submission| submission.pinned.as_deref());
-    match pinned.filter(|_| what == "container") {
-        _ if grade == Grade::Pinned => finding,
-        Some(pinned) => {
-            finding.hint(format!("the submission ran {pinned}: longhaul recipe pin writes it"))
-        }
-        None if grade == Grade::Local => {
-            finding.hint("push it to a registry, and name it by the digest that it gets there")
-        }
-        None => finding.hint("longhaul recipe pin, where the image was pulled"),
-    }
-}
-
-/// The images of `containers`, one for each host, by where they stand.
-fn of_hosts(seen: &Seen<'_>) -> Vec<(String, String)> {
-    let Some(Python::List(items)) = seen.key("containers").and_then(json::loads) else {
-        return Vec::new();
-    };
-    let images = items.iter().enumerate().filter_map(|(index, item)| {
-        let image = item.get("image").filter(|image| image.is_true())?;
-        Some((format!("containers[{index}].image"), image.str()))
-    });
-    images.collect()
 }
 
 #[cfg(test)]
