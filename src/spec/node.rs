@@ -128,14 +128,6 @@ impl Node {
         pairs.iter().rev().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// What keys, and numbers of items, lead to.
-    pub fn below(&self, path: &[String]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, step| match node.items() {
-            Some(items) => items.get(step.parse::<usize>().ok()?),
-            None => node.get(step),
-        })
-    }
-
     /// The items of a list.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.value {

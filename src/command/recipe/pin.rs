@@ -2,7 +2,6 @@
 //! digest is learned from a build index, from what a submission ran, or from
 //! the container engine of this machine, in this order; nothing is pulled.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::command::inputs::{Found, index_source, recipe_source, submission};
@@ -12,13 +11,9 @@ use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::http::reference::Reach;
 use crate::spec::field::shown;
-use crate::spec::recipe::pin::Named;
 use crate::spec::recipe::{Wishes, builds, pin, read_as};
 use crate::target::container::digest::{self, Known};
 use crate::timeline::Timeline;
-
-/// An image's name by digest, and who knew it.
-type Learned = (String, String);
 
 /// Bounds what one recipe makes the container engine be asked, and its text be searched for.
 const IMAGES_MAX: usize = 32;
@@ -71,43 +66,40 @@ fn pinned(wish: &Wish) -> Result<String, Mistake> {
     let load = |name: &str| beside.load(name);
     let reading = read_as(&source, &Wishes::default(), &load)?;
     let mut named = pin::images(&reading);
-    if !reading.included.is_empty() && named.iter().any(|named| !named.is_own()) {
+    if !reading.included.is_empty() && named.len() > 1 {
         tell("left alone: images of hosts and layers, since the recipe includes others");
-        named.retain(Named::is_own);
+        named.truncate(1);
     }
     let only = named.len() == 1;
     if named.is_empty() {
         let what = format!("{} names no image", shown(&source.name));
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
     }
-    let mut changes = Vec::new();
-    let mut asked: BTreeMap<String, Result<Learned, Mistake>> = BTreeMap::new();
-    for (index, named) in named.into_iter().enumerate() {
-        let image = one_line(&named.image, 200);
-        if pin::is_pinned(&named.image) {
-            tell(&format!("pinned already: {named}: {image}"));
-            continue;
-        }
-        if index >= IMAGES_MAX {
-            tell(&format!("left alone: {named}: {IMAGES_MAX} images are asked for at the most"));
-            continue;
-        }
-        let known = asked.entry(named.image.clone()).or_insert_with(|| learned(wish, &named));
-        match known.clone() {
-            Ok((name, by)) => {
-                tell(&format!("pinned: {named}: {image} -> {}, by {by}", one_line(&name, 200)));
-                changes.push((named, name));
+    let mut changes: Vec<(String, String)> = Vec::new();
+    for (index, (what, image)) in named.into_iter().enumerate() {
+        let told = one_line(&image, 200);
+        if pin::is_pinned(&image) {
+            tell(&format!("pinned already: {what}: {told}"));
+        } else if changes.iter().any(|(known, _)| *known == image) {
+            tell(&format!("pinned: {what}: {told}, as before"));
+        } else if index >= IMAGES_MAX {
+            tell(&format!("left alone: {what}: {IMAGES_MAX} images are asked for at the most"));
+        } else {
+            match learned(wish, &what, &image) {
+                Ok((name, by)) => {
+                    tell(&format!("pinned: {what}: {told} -> {}, by {by}", one_line(&name, 200)));
+                    changes.push((image, name));
+                }
+                Err(wrong) if what == pin::OWN || only => return Err(wrong),
+                Err(wrong) => tell(&format!("left alone: {what}: {}", wrong.what())),
             }
-            Err(wrong) if named.is_own() || only => return Err(wrong),
-            Err(wrong) => tell(&format!("left alone: {named}: {}", wrong.what())),
         }
     }
     pin::written(&source, &reading, &changes, &load)
 }
 
 /// The image by digest, and who knows it.
-fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
-    let image = named.image.as_str();
+fn learned(wish: &Wish, what: &str, image: &str) -> Result<(String, String), Mistake> {
     let mut unknown = Vec::new();
     if let Some(path) = &wish.builds {
         let index = builds::read(&index_source(path)?)?;
@@ -118,7 +110,7 @@ fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
         unknown.push(format!("{} does not name it", path.display()));
     }
     // It tells of one image: of the one that ran.
-    if let Some(submission) = submission(&wish.recipe)?.filter(|_| named.is_own()) {
+    if let Some(submission) = submission(&wish.recipe)?.filter(|_| what == pin::OWN) {
         match submission.pinned {
             Some(pinned) if pin::may_stand_for(&pinned, image) => {
                 return Ok((pinned, "the submission's metadata.json".to_owned()));
@@ -135,9 +127,9 @@ fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
         }
         Known::Nothing { why, hint } => {
             unknown.push(why);
-            let what =
+            let why =
                 format!("the digest of {} is not known: {}", shown(image), unknown.join("; "));
-            Err(Mistake::new(what).at(named.to_string()).hint(hint))
+            Err(Mistake::new(why).at(what).hint(hint))
         }
     }
 }

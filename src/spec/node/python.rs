@@ -121,27 +121,21 @@ impl Python {
 /// The first one, its line, and what to write instead.
 pub fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
-        Value::Scalar { raw, quoted: false } => match rare(raw) {
-            None => Ok(()),
-            Some((what, plainly)) => {
-                let shown = one_line(raw, 60);
-                let flaw = Flaw::new(
-                    node.line,
-                    format!("`{shown}` without quotes is {what} to PyYAML, and is not read"),
-                );
-                let flaw = match plainly {
-                    Some(plainly) => flaw.hint(format!("{plainly}, if that is what is meant")),
-                    None => flaw,
-                };
-                Err(flaw.hint(format!("\"{shown}\", to have it as the text that it looks like")))
-            }
-        },
-        Value::Scalar { .. } => Ok(()),
         Value::Seq(items) => items.iter().try_for_each(check),
-        Value::Map(pairs) => pairs.iter().try_for_each(|(key, value)| {
-            check(key)?;
-            check(value)
-        }),
+        Value::Map(pairs) => {
+            pairs.iter().try_for_each(|(key, value)| check(key).and_then(|()| check(value)))
+        }
+        Value::Scalar { quoted: true, .. } => Ok(()),
+        Value::Scalar { raw, .. } => {
+            let Some((what, plainly)) = rare(raw) else { return Ok(()) };
+            let shown = one_line(raw, 60);
+            let what = format!("`{shown}` without quotes is {what} to PyYAML, and is not read");
+            let flaw = Flaw::new(node.line, what);
+            let flaw = plainly.into_iter().fold(flaw, |flaw, plainly| {
+                flaw.hint(format!("{plainly}, if that is what is meant"))
+            });
+            Err(flaw.hint(format!("\"{shown}\", to have it as the text that it looks like")))
+        }
     }
 }
 
@@ -165,46 +159,43 @@ pub fn is_text(raw: &str) -> bool {
 
 /// What PyYAML makes of a plain scalar beyond that, and how else it is written.
 fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
-    let is = |words: &[&str]| words.contains(&raw);
-    if is(&["yes", "Yes", "YES", "on", "On", "ON"]) {
-        return Some(("True", Some("true".to_owned())));
-    }
-    if is(&["no", "No", "NO", "off", "Off", "OFF"]) {
-        return Some(("False", Some("false".to_owned())));
-    }
-    let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
-    if matches!(body, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
-        return Some(("no finite number", None));
-    }
-    let number = raw.replace('_', "");
-    let digits = number.trim_start_matches(['-', '+']);
-    let begins = body.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    if !begins {
-        return None;
-    }
-    let of_base = |mark, base| {
-        let rest = digits.strip_prefix(mark).filter(|rest| !rest.is_empty())?;
-        u64::from_str_radix(rest, base).ok().map(|value| value.to_string())
-    };
-    if let Some(value) = of_base("0b", 2) {
-        return Some(("a number of base 2", Some(value)));
-    }
-    if let Some(value) = of_base("0", 8) {
-        return Some(("a number of base 8", Some(value)));
-    }
-    match integer(&number) {
-        Some(value) if !fits(value) => return Some(("a number beyond 64 bits", None)),
-        Some(value) if raw.contains('_') => return Some(("a number", Some(value.to_string()))),
-        None if is_float(&number) && self::number(&number).is_none() => {
-            return Some(("no finite number", None));
-        }
-        None if is_float(&number) && raw.contains('_') => return Some(("a number", Some(number))),
+    match raw {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Some(("True", Some("true".into()))),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Some(("False", Some("false".into()))),
         _ => {}
     }
-    if is_sixties(digits) {
-        return Some(("a number of base 60", None));
+    let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
+    if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
     }
-    is_moment(raw).then_some(("a date", None))
+    let joined = raw.replace('_', "");
+    let digits = joined.trim_start_matches(['-', '+']);
+    let of_base = |mark, base| u64::from_str_radix(digits.strip_prefix(mark)?, base).ok();
+    let (whole, is_float) = (integer(&joined), is_float(&joined));
+    // With a 9 for each digit.
+    let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
+    let mut parts = shape.split(':');
+    let is_sixties = parts.next().is_some_and(|part| part.chars().all(|c| c == '9'))
+        && shape.contains(':')
+        && parts.all(|part| matches!(part.split('.').next(), Some("9" | "99")));
+    let is_time = shape.starts_with("9999-9") && shape.contains(":99:99");
+    let is_date =
+        shape == "9999-99-99" || is_time && shape.chars().all(|c| "9-:.+TtZ \t".contains(c));
+    if matches!(&*body.to_lowercase(), ".inf" | ".nan") || is_float && number(&joined).is_none() {
+        Some(("no finite number", None))
+    } else if let Some(value) = of_base("0b", 2) {
+        Some(("a number of base 2", Some(value.to_string())))
+    } else if let Some(value) = of_base("0", 8) {
+        Some(("a number of base 8", Some(value.to_string())))
+    } else if whole.is_some_and(|value| !fits(value)) {
+        Some(("a number beyond 64 bits", None))
+    } else if raw.contains('_') && (whole.is_some() || is_float) {
+        Some(("a number", Some(joined)))
+    } else if is_sixties {
+        Some(("a number of base 60", None))
+    } else {
+        is_date.then_some(("a date", None))
+    }
 }
 
 /// Whether a whole number has 64 bits.
@@ -234,34 +225,6 @@ fn is_float(raw: &str) -> bool {
     let Some((before, after)) = mantissa.split_once('.') else { return false };
     let has_digits = !before.is_empty() || body == raw && !after.is_empty();
     has_digits && all(before) && all(after) && !exponent.is_empty() && all(exponent)
-}
-
-/// `1:30`, `1:30.5`.
-fn is_sixties(body: &str) -> bool {
-    let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
-    let all = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-    let mut parts = whole.split(':');
-    let has_zero = body.starts_with('0') && fraction.is_empty();
-    let first = parts.next().is_some_and(|first| !first.is_empty() && !has_zero && all(first));
-    let rest: Vec<&str> = parts.collect();
-    let is_sixty =
-        |part: &&str| matches!(part.parse::<u8>(), Ok(0..=59)) && part.len() <= 2 && all(part);
-    first && all(fraction) && !rest.is_empty() && rest.iter().all(is_sixty)
-}
-
-/// `2026-07-14`, alone or with a time of day.
-fn is_moment(raw: &str) -> bool {
-    let (date, time) = raw.split_once(['T', 't', ' ', '\t']).unwrap_or((raw, ""));
-    let lengths: Vec<usize> = date.split('-').map(str::len).collect();
-    let is_date = match lengths.as_slice() {
-        [4, 2, 2] => true,
-        [4, 1..=2, 1..=2] => !time.is_empty(),
-        _ => false,
-    };
-    is_date
-        && date.chars().all(|c| c.is_ascii_digit() || c == '-')
-        && (time.is_empty() || time.matches(':').count() >= 2)
-        && time.chars().all(|c| c.is_ascii_digit() || ":.+-Z \t".contains(c))
 }
 
 /// `str.strip()`: Python takes four control characters for blanks that Rust does not.

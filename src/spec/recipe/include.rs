@@ -63,7 +63,7 @@ pub fn whole(source: &Source, beside: Beside<'_>) -> Result<Whole, Mistake> {
     }
     let mut root = parts[parts.len() - 1].1.root.clone();
     for (_, outer) in parts.iter().rev().skip(1) {
-        root = merged(&root, &outer.root, Level::Recipe);
+        root = merged(&root, &outer.root);
     }
     Ok(Whole { root, parts })
 }
@@ -117,43 +117,44 @@ fn file_stem(path: &str) -> &str {
     file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
-/// How far two maps are merged.
-#[derive(Clone, Copy, PartialEq)]
-enum Level {
-    /// The recipe itself: layers follow each other, `include` goes.
-    Recipe,
-    /// `defaults` and `env`: each of their values is one whole.
-    Whole,
-    /// Any other map: by its keys, all the way down.
-    Deep,
+/// One recipe over another: maps by their keys, all the way down, but a value of `defaults` or
+/// `env` is one whole; `overrides` follow each other, anything else is replaced, null removes.
+fn merged(base: &Node, outer: &Node) -> Node {
+    let include = |key: &str| key == "include";
+    let mut root = by_keys(base, outer, &|key, base, value| match &value.value {
+        Value::Map(_) if matches!(key, "defaults" | "env") => {
+            by_keys(base, value, &|_, _, value| value.clone())
+        }
+        Value::Seq(more) if key == "overrides" => {
+            let items = base.items().unwrap_or_default().iter().chain(more).cloned();
+            Node { value: Value::Seq(items.collect()), ..value.clone() }
+        }
+        _ => deep(base, value),
+    });
+    if let Value::Map(pairs) = &mut root.value {
+        pairs.retain(|(key, _)| !key.text().is_some_and(include));
+    }
+    root
 }
 
-/// One map over another: by their keys, anything that is no map replaced, null removes.
-fn merged(base: &Node, outer: &Node, level: Level) -> Node {
-    let mut pairs: Vec<(String, Node)> = Vec::new();
-    for (key, node) in base.entries() {
-        pairs.push((key.to_owned(), node.clone()));
+fn deep(base: &Node, value: &Node) -> Node {
+    if !base.is_map() || !value.is_map() {
+        return value.clone();
     }
+    by_keys(base, value, &|_, base, value| deep(base, value))
+}
+
+/// Two maps as one, `both` said of a key that stands in both.
+fn by_keys(base: &Node, outer: &Node, both: &dyn Fn(&str, &Node, &Node) -> Node) -> Node {
+    let mut pairs: Vec<(String, Node)> =
+        base.entries().into_iter().map(|(key, node)| (key.to_owned(), node.clone())).collect();
     for (key, value) in outer.entries() {
-        let at = pairs.iter().position(|(known, _)| known == key);
-        let node = match (at.map(|at| &pairs[at].1), &value.value) {
-            (Some(base), Value::Map(_)) if level != Level::Whole && base.is_map() => {
-                let is_atomic = level == Level::Recipe && matches!(key, "defaults" | "env");
-                merged(base, value, if is_atomic { Level::Whole } else { Level::Deep })
-            }
-            (Some(base), Value::Seq(more)) if level == Level::Recipe && key == "overrides" => {
-                let items = base.items().unwrap_or_default().iter().chain(more).cloned();
-                Node { value: Value::Seq(items.collect()), ..value.clone() }
-            }
-            _ => value.clone(),
-        };
-        match at {
+        match pairs.iter().position(|(known, _)| known == key) {
             _ if value.is_null() => pairs.retain(|(known, _)| known != key),
-            Some(at) => pairs[at].1 = node,
-            None => pairs.push((key.to_owned(), node)),
+            Some(at) => pairs[at].1 = both(key, &pairs[at].1, value),
+            None => pairs.push((key.to_owned(), value.clone())),
         }
     }
-    pairs.retain(|(key, _)| level != Level::Recipe || key != "include");
     let named = |(key, node): (String, Node)| (Node::scalar(key, true), node);
     Node { line: outer.line, ..Node::map(pairs.into_iter().map(named).collect()) }
 }

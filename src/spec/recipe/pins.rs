@@ -16,22 +16,6 @@ use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
 
-/// Settings that name a file which is loaded into the server.
-const PLUGINS: [&str; 3] = ["reasoning_parser_plugin", "tool_parser_plugin", "chat_template"];
-
-/// Settings that name a repository beside the model's, and the ones that say its revision.
-const BESIDE: [(&str, &str); 2] = [
-    ("speculative_config.model", "speculative_config.revision"),
-    ("tokenizer", "tokenizer_revision"),
-];
-
-/// Settings whose `auto` is read from the model, and so the same everywhere.
-const BY_MODEL: [&str; 5] =
-    ["dtype", "kv_cache_dtype", "load_format", "tokenizer_mode", "quantization"];
-
-/// Settings by which a cache has one size everywhere, whatever share of memory it is.
-const SIZED: [&str; 3] = ["kv_cache_memory_bytes", "max_total_tokens", "num_gpu_blocks_override"];
-
 /// Bounds a stranger's command in a finding.
 const COMMAND_CHARS_MAX: usize = 48;
 
@@ -172,25 +156,23 @@ impl Seen<'_> {
         let is_built = self.key("builder") == Some("eugr")
             || self.key("build_args").is_some_and(|arguments| arguments != "[]");
         let images = pin::images(self.reading);
-        if !images.iter().any(|named| named.layer().is_none()) {
+        if !images.iter().any(|(what, _)| what.starts_with(pin::OWN)) {
             let why = "no image is named: whoever starts it chooses one";
             self.add("container", Grade::Floating, why, "container: repository@sha256:…");
         }
-        let layers = &self.reading.layers;
-        let is_open = |index: usize| layers.get(index).is_some_and(|it| it.applied.is_none());
-        for named in images.iter().filter(|named| named.layer().is_none_or(is_open)) {
-            let (mut grade, mut why) = Image::of(&named.image).grade();
+        for (what, image) in images {
+            let (mut grade, mut why) = Image::of(&image).grade();
             if is_built && grade != Grade::Pinned {
                 grade = Grade::Local;
-                why = format!("{} is built where it runs, by eugr's builder", shown(&named.image));
+                why = format!("{} is built where it runs, by eugr's builder", shown(&image));
             }
-            let hint = match ran.filter(|_| named.is_own()) {
+            let hint = match ran.filter(|_| what == pin::OWN) {
                 Some(ran) => format!("the submission ran {ran}: longhaul recipe pin writes it"),
                 None if grade == Grade::Local => "push it, and name the digest it gets".to_owned(),
                 None => "longhaul recipe pin, where the image was pulled".to_owned(),
             };
-            self.add(&named.to_string(), grade, why, &hint);
-            self.at(&named.image);
+            self.add(&what, grade, why, &hint);
+            self.at(&image);
         }
     }
 
@@ -221,11 +203,10 @@ impl Seen<'_> {
             let hint = "pin the model's revision, or leave the flag out";
             self.add("trust_remote_code", Grade::Floating, why, hint);
         }
-        for (setting, revision) in BESIDE {
-            let Some(beside) = self.setting(setting).filter(|it| *it != model) else { continue };
-            let (grade, why) = repository(&beside, self.setting(revision).as_deref());
-            let (stem, _) = setting.split_once('.').unwrap_or((setting, ""));
-            self.add(stem, grade, why, &format!("{revision}: COMMIT"));
+        let (name, revision) = ("speculative_config", "speculative_config.revision");
+        if let Some(drafter) = self.setting("speculative_config.model").filter(|it| *it != model) {
+            let (grade, why) = repository(&drafter, self.setting(revision).as_deref());
+            self.add(name, grade, why, "\"revision\": \"COMMIT\" beside the drafting model");
         }
     }
 
@@ -271,7 +252,7 @@ impl Seen<'_> {
             let why = "not pinned: runs more than the server";
             self.add("command", Grade::Floating, why, hint);
         }
-        for name in PLUGINS {
+        for name in ["reasoning_parser_plugin", "tool_parser_plugin", "chat_template"] {
             // A template may also stand in the flag itself; a file has a folder or an end.
             let is_file = |it: &String| !it.contains(['{', '\n']) && it.contains(['/', '.']);
             if let Some(file) = self.setting(name).filter(is_file) {
@@ -279,48 +260,15 @@ impl Seen<'_> {
                 self.add(name, Grade::Local, why, "the file inside the image");
             }
         }
-        let config = self.key("executor_config").and_then(json::loads);
-        let volumes = match config.as_ref().and_then(|config| config.get("volumes")) {
-            Some(Python::List(items)) => items.iter().map(Python::str).collect(),
-            _ => Vec::new(),
-        };
-        let of_line =
-            self.reading.others.iter().filter(|(key, _)| key == "-v" || key == "--volume");
-        let volumes = volumes.into_iter().chain(of_line.map(|(_, value)| value.clone()));
-        for volume in volumes.filter(|it| !it.contains("cache") && !it.contains("huggingface")) {
-            let from = shown(volume.split(':').next().unwrap_or_default());
-            let why = format!("{from} of the machine is mounted into the container");
-            self.add("volume", Grade::Local, why, "");
-        }
     }
 
-    /// What makes two runs of the same parts differ: chance, the machine's memory, and what an
-    /// engine chooses by itself.
+    /// What makes two runs of the same parts differ: an engine's own choice, and chance.
     fn varying(&mut self) {
-        let settings = self.settings.clone();
-        let autos = settings
-            .iter()
-            .filter(|(name, value)| *value == "auto" && !BY_MODEL.contains(&name.as_str()));
-        for (name, _) in autos {
-            let grade = if name == "max_model_len" { Grade::Floating } else { Grade::Varies };
-            let why = "`auto`: the engine chooses, by version and machine";
-            self.add(name, grade, why, "what it chose, from the server's log");
+        if self.setting("max_model_len").is_some_and(|length| length == "auto") {
+            let why = "`auto`: as much as the machine's memory allows";
+            self.add("max_model_len", Grade::Floating, why, "a number of tokens");
         }
-        for (name, value) in self.reading.recipe.env.iter().filter(|(_, it)| it.contains('$')) {
-            let why = format!("{}: older launchers put in what the machine has", shown(value));
-            self.add(&format!("env.{name}"), Grade::Varies, why, "the value itself");
-        }
-        let is_served = self.reading.recipe.command.is_some() && self.engine != Engine::Unknown;
-        let has = |names: &[&str]| names.iter().any(|name| settings.contains_key(*name));
-        if is_served && self.engine != Engine::LlamaCpp && !has(&SIZED) {
-            let name = "gpu_memory_utilization";
-            let share = settings.get(name).map_or("not said: the engine's own", String::as_str);
-            let why =
-                format!("{share}: a share of memory; the cache is what is left of it at start");
-            let hint = "--kv-cache-memory-bytes or --max-total-tokens give the cache one size";
-            self.add(name, Grade::Varies, why, hint);
-        }
-        if is_served && !has(&["seed"]) {
+        if self.reading.recipe.command.is_some() && self.setting("seed").is_none() {
             let why = "none: what is drawn from the model is the engine's choice";
             self.add("seed", Grade::Varies, why, "--seed 1, for SGLang --random-seed 1");
         }

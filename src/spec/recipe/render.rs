@@ -102,8 +102,7 @@ fn check_formats(template: &str, values: &Values) -> Result<(), Unrendered> {
         let name = &template[at + 1..];
         let end = name.find(['{', '}', '!', ':']).unwrap_or(name.len());
         let is_brace = template[..at].ends_with(['$', '{']);
-        if is_brace || !name[end..].starts_with(['!', ':']) || values.entry(&name[..end]).is_none()
-        {
+        if is_brace || !name[end..].starts_with(['!', ':']) || values.get(&name[..end]).is_none() {
             continue;
         }
         let (name, placeholder) = (&name[..end], name.split_inclusive('}').next());

@@ -21,11 +21,6 @@ impl Values {
         self.0.get(key).filter(|value| **value != Python::None)
     }
 
-    /// The value of a key, null too.
-    pub fn entry(&self, key: &str) -> Option<&Python> {
-        self.0.get(key)
-    }
-
     /// A value as text, as placeholders are filled in.
     pub fn text(&self, key: &str) -> Option<String> {
         self.get(key).map(Python::str)

@@ -1,18 +1,37 @@
 //! JSON as Python's `json` reads and writes it: keys keep their order, what is
 //! not ASCII is escaped.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 
 use super::Python;
+use crate::spec::node::{Node, Value, parse};
 
-/// Bounds one object, as the YAML reader bounds a map.
-const KEYS_MAX: usize = 4096;
-
-/// `json.loads`; `None` where it would raise. (Its `NaN` and numbers beyond 64 bits aside.)
+/// `json.loads`; `None` where it would raise. (Its `NaN` and surrogates by their numbers aside.)
+/// JSON on one line is YAML, whose reader keeps the order of keys and has bounds.
 pub fn loads(text: &str) -> Option<Python> {
-    serde_json::from_str(text).ok()
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let text = text.replace(['\t', '\n', '\r'], " ");
+    Some(value(&parse(text.trim()).ok()?.root))
+}
+
+fn value(node: &Node) -> Python {
+    match &node.value {
+        Value::Seq(items) => Python::List(items.iter().map(value).collect()),
+        Value::Map(_) => {
+            let pairs = node.entries().into_iter();
+            Python::Map(pairs.map(|(key, node)| (key.to_owned(), value(node))).collect())
+        }
+        Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
+        Value::Scalar { raw, .. } => match (raw.as_str(), raw.parse::<i64>(), raw.parse::<u64>()) {
+            ("null", ..) => Python::None,
+            ("true" | "false", ..) => Python::Bool(raw == "true"),
+            (_, Ok(whole), _) => Python::Int(whole.into()),
+            (.., Ok(whole)) => Python::Int(whole.into()),
+            _ => Python::Float(raw.parse().unwrap_or(f64::NAN)),
+        },
+    }
 }
 
 /// `json.dumps` without blanks, anything unknown as its text.
@@ -43,64 +62,4 @@ fn quote(text: &str) -> String {
         }
     }
     out
-}
-
-/// serde's own value sorts keys; Python keeps them as they came.
-impl<'de> Deserialize<'de> for Python {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Python, D::Error> {
-        deserializer.deserialize_any(Loader)
-    }
-}
-
-struct Loader;
-
-impl<'de> Visitor<'de> for Loader {
-    type Value = Python;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Python, E> {
-        Ok(Python::None)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Python, E> {
-        Ok(Python::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Python, E> {
-        Ok(Python::Int(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Python, E> {
-        Ok(Python::Int(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Python, E> {
-        Ok(Python::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Python, E> {
-        Ok(Python::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Python, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Python::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Python, A::Error> {
-        let mut pairs: Vec<(String, Python)> = Vec::new();
-        while let Some((key, value)) = access.next_entry()? {
-            super::put(&mut pairs, key, value);
-            if pairs.len() > KEYS_MAX {
-                return Err(A::Error::custom("too many keys"));
-            }
-        }
-        Ok(Python::Map(pairs))
-    }
 }

@@ -52,27 +52,25 @@ impl<'a> Image<'a> {
 
     /// How sure it is what stands behind the name, and why.
     pub fn grade(&self) -> (Grade, String) {
-        match self.digest {
-            Some(digest) if is_digest(digest) => {
-                return (Grade::Pinned, "by digest".to_owned());
+        match (self.digest, self.tag) {
+            (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest".to_owned()),
+            (Some(_), _) => {
+                (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned())
             }
-            Some(_) => {
-                return (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned());
+            _ if self.is_built_here() => {
+                let why =
+                    format!("{} is built where it runs: no registry has it", shown(self.name));
+                (Grade::Local, why)
             }
-            None => {}
-        }
-        if self.is_built_here() {
-            let why = format!("{} is built where it runs: no registry has it", shown(self.name));
-            return (Grade::Local, why);
-        }
-        match self.tag {
-            None => {
+            (_, None) => {
                 (Grade::Floating, "no tag: that is `latest`, another image tomorrow".to_owned())
             }
-            Some(tag) if is_fixed(tag) => {
+            (_, Some(tag)) if is_fixed(tag) => {
                 (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)))
             }
-            Some(tag) => (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag))),
+            (_, Some(tag)) => {
+                (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag)))
+            }
         }
     }
 
@@ -101,19 +99,22 @@ pub fn is_digest(text: &str) -> bool {
 fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
-    parts.iter().any(|part| is_date(part) || is_commit(part))
-        || has_written_date(tag)
-        || !moves && parts.iter().any(|part| is_version(part))
+    // `2026-08-22` is a date in three parts.
+    let dates = tag.split(['-', '_', '.']).collect::<Vec<_>>();
+    dates.windows(3).any(|three| is_date(&three.concat()))
+        || parts.iter().any(|part| is_date(part) || is_commit(part) || !moves && is_version(part))
 }
 
 /// A tag's parts without those that say what the image stands on.
 fn own_parts(tag: &str) -> Vec<&str> {
     let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
     let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
-    let is_grounds = |at: usize| {
-        at > 0 && is_ground(parts[at - 1]) && parts[at].starts_with(|c: char| c.is_ascii_digit())
+    let is_own = |at: &usize| {
+        *at == 0
+            || !is_ground(parts[at - 1])
+            || !parts[*at].starts_with(|c: char| c.is_ascii_digit())
     };
-    (0..parts.len()).filter(|at| !is_grounds(*at)).map(|at| parts[at]).collect()
+    (0..parts.len()).filter(is_own).map(|at| parts[at]).collect()
 }
 
 /// `20260822`, and with a number of the day `2026082201`.
@@ -121,14 +122,7 @@ fn is_date(part: &str) -> bool {
     matches!(part.len(), 8 | 10)
         && part.starts_with("20")
         && part.chars().all(|c| c.is_ascii_digit())
-        && matches!(part[4..6].parse(), Ok(1..=12))
-        && matches!(part[6..8].parse(), Ok(1..=31))
-}
-
-/// `2026-08-22`.
-fn has_written_date(tag: &str) -> bool {
-    let parts: Vec<&str> = tag.split(['-', '_', '.']).collect();
-    parts.windows(3).any(|three| is_date(&three.concat()))
+        && matches!((part[4..6].parse(), part[6..8].parse()), (Ok(1..=12), Ok(1..=31)))
 }
 
 /// Seven hex digits and more, letters and digits among them.

@@ -20,16 +20,9 @@ const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name d
 /// Keys whose values are told elsewhere.
 const TOLD: &str = "command defaults env overrides model runtime container description";
 
-/// Where a recipe says its runtime's version, the first of them counts: sparkrun's own key, then
-/// what people write under `metadata`.
-const VERSIONS: [&str; 6] = [
-    "runtime_version",
-    "metadata.runtime_version",
-    "metadata.engine_version",
-    "metadata.vllm_version",
-    "metadata.sglang_version",
-    "metadata.llama_cpp_version",
-];
+/// Keys of a runtime's version under `metadata`, as people write them.
+const VERSIONS: &str =
+    "runtime_version engine_version vllm_version sglang_version llama_cpp_version";
 
 /// Bounds what is told of one file.
 const WARNINGS_MAX: usize = 50;
@@ -38,15 +31,14 @@ fn is_among(words: &str, key: &str) -> bool {
     words.split_whitespace().any(|word| word == key)
 }
 
-/// The runtime's version.
+/// The runtime's version: by sparkrun's own key, else what stands first under `metadata`.
 pub fn version(root: &Node) -> Option<&str> {
-    VERSIONS.into_iter().find_map(|key| {
-        let node = match key.split_once('.') {
-            Some((map, key)) => root.get(map)?.get(key)?,
-            None => root.get(key)?,
-        };
-        node.said().filter(|version| !version.is_empty())
-    })
+    let of_metadata = || {
+        let metadata = root.get("metadata")?;
+        VERSIONS.split_whitespace().find_map(|key| metadata.get(key)?.said())
+    };
+    let own = root.get("runtime_version").and_then(Node::said);
+    own.or_else(of_metadata).filter(|version| !version.is_empty())
 }
 
 /// That it is a recipe at all.

@@ -92,43 +92,34 @@ fn llama_server(
     {
         values.set("ctx_size", length);
     }
-    if let Some(mode) = split_mode(values)? {
-        values.set("split_mode", Python::Text(mode.to_owned()));
+    let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
+    let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
+    // Rows for tensors, layers for pipelines; both at once it does not have.
+    match (tp > 1, pp > 1) {
+        (true, true) => {
+            let what = "llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both";
+            return Err(what.to_owned());
+        }
+        (true, false) => values.set("split_mode", Python::Text("row".to_owned())),
+        (false, true) => values.set("split_mode", Python::Text("layer".to_owned())),
+        (false, false) => values.fill("split_mode", Python::Text("layer".to_owned())),
     }
-    values.fill("split_mode", Python::Text("layer".to_owned()));
     let model = draft.model_name().unwrap_or_default();
     let is_repository = model.contains('/') && !model.to_lowercase().ends_with(".gguf");
     let source = if is_repository { "-hf" } else { "-m" };
     let mut words = vec!["llama-server".to_owned(), source.to_owned(), model];
     words.extend(flags(values, &llama_cpp::launch::KEYS));
-    match values.get("flash_attn") {
-        Some(Python::Bool(on)) => {
-            words.extend(["--flash-attn".to_owned(), if *on { "on" } else { "off" }.to_owned()]);
-        }
-        Some(other) => words.extend(["--flash-attn".to_owned(), other.str()]),
-        None => {}
-    }
+    let flash = values.get("flash_attn").map(|value| match value {
+        Python::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
+        other => other.str(),
+    });
+    words.extend(flash.into_iter().flat_map(|value| ["--flash-attn".to_owned(), value]));
     for key in ["webui", "mmap"] {
         if values.get(key).is_some_and(|value| !is_on(value)) {
             words.push(format!("--no-{key}"));
         }
     }
     Ok(words.join(" "))
-}
-
-/// Rows for tensors, layers for pipelines; both at once it does not have.
-fn split_mode(values: &Values) -> Result<Option<&'static str>, String> {
-    let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
-    let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
-    match (tp > 1, pp > 1) {
-        (true, true) => {
-            Err("llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both"
-                .to_owned())
-        }
-        (true, false) => Ok(Some("row")),
-        (false, true) => Ok(Some("layer")),
-        (false, false) => Ok(None),
-    }
 }
 
 fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
