@@ -13,3 +13,5 @@ mod fetched;
 mod host;
 #[path = "recipes/odd.rs"]
 mod odd;
+#[path = "recipes/refused.rs"]
+mod refused;

@@ -42,16 +42,18 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
 }
 
 /// The recipe of a file that was not read, and why: the launcher that it is handed to reads it
-/// by itself.
+/// by itself. Only the port at which it is asked is taken from it, from a line `port: N`.
 pub fn unread(source: Source, why: &Mistake) -> Reading {
+    let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
+    let port = source.text.lines().find_map(port);
+    let settings = port.map(|port| ("port".to_owned(), port.to_string())).into_iter().collect();
     let place = why.place().unwrap_or(&source.origin);
     let warning = format!(
-        "{place}: {}; the recipe is handed on unread: nothing of it is known here, \
-         and nothing it declares is compared",
+        "{place}: {}; the recipe is handed on unread: nothing that it declares is known or compared",
         why.what()
     );
     let about = format!("{}, unread.", source.name);
-    let recipe = Recipe { about, warnings: vec![warning], ..Recipe::bare(source) };
+    let recipe = Recipe { about, settings, warnings: vec![warning], ..Recipe::bare(source) };
     Reading::bare(recipe, How::Unread)
 }
 

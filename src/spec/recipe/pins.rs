@@ -122,15 +122,20 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn add(&mut self, what: &str, grade: Grade, why: impl Into<String>, hint: &str) {
-        let line = line(&self.reading.recipe.source.text, what);
+        let line = line(self.text(), what);
         let hint = (grade != Grade::Pinned && !hint.is_empty()).then(|| hint.to_owned());
         self.findings.push(Finding { what: what.to_owned(), grade, line, why: why.into(), hint });
+    }
+
+    /// The recipe's text; of one that was put together from several nobody knows the lines.
+    fn text(&self) -> &str {
+        if self.reading.included.is_empty() { &self.reading.recipe.source.text } else { "" }
     }
 
     /// Puts what was found last where a text first stands.
     fn at(&mut self, text: &str) {
         let is_there = |line: &str| !line.trim_start().starts_with('#') && line.contains(text);
-        let line = self.reading.recipe.source.text.lines().position(is_there);
+        let line = self.text().lines().position(is_there);
         if let (Some(line), Some(last), false) = (line, self.findings.last_mut(), text.is_empty()) {
             last.line = Some(line + 1);
         }
