@@ -90,21 +90,30 @@ pub fn pairs(node: &Node) -> Vec<(String, Python)> {
     }
 }
 
-/// By sparkrun's own expressions, in its order; each must end at a word's end.
+/// By sparkrun's own expressions, in its order; most must end at a word's end.
 pub fn runtime_of_command(command: &str) -> &'static str {
-    let words: Vec<&str> = strip(command).split_whitespace().collect();
-    match words.as_slice() {
-        ["vllm", "serve", ..] => "vllm",
-        ["sglang", "serve", ..] | ["python" | "python3", "-m", "sglang.launch_server", ..] => {
-            "sglang"
-        }
-        ["llama-server", ..] => "llama-cpp",
-        [first, ..] if first.starts_with("trtllm-serve") => "trtllm",
-        ["mpirun", ..] if command.lines().next().is_some_and(|line| line.contains("trtllm")) => {
-            "trtllm"
-        }
-        _ => "vllm",
+    let first = command.trim().lines().next().unwrap_or_default();
+    let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    let begins = |words: &str| command.strip_prefix(words).is_some_and(is_end_of_word);
+    if begins("vllm serve") {
+        "vllm"
+    } else if begins("sglang serve")
+        || begins("python -m sglang.launch_server")
+        || begins("python3 -m sglang.launch_server")
+    {
+        "sglang"
+    } else if begins("llama-server") {
+        "llama-cpp"
+    } else if command.starts_with("trtllm-serve") || begins("mpirun") && first.contains("trtllm") {
+        "trtllm"
+    } else {
+        "vllm"
     }
+}
+
+/// Whether a word ends before a text.
+pub fn is_end_of_word(rest: &str) -> bool {
+    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Draft, pairs};
+use super::draft::{Draft, is_end_of_word, pairs};
 use super::values::Values;
 use crate::error::Mistake;
 use crate::spec::field::Field;
 use crate::spec::node::Node;
-use crate::spec::node::python::{Python, number, put};
+use crate::spec::node::python::{Python, is_blank, number, put};
 
 /// What the user says of the place where it runs: `nodes`, `arch`, `platform` …; a
 /// capability may be said several times.
@@ -103,10 +103,12 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Place) -> Known {
     }
     let backend = values.text("distributed_executor_backend").unwrap_or_default();
     let command = draft.command.as_deref().unwrap_or_default();
-    let mut words = command.split_whitespace();
+    let is_ray = |value: &str| {
+        let word = value.trim_start().strip_prefix("ray").filter(|_| value.starts_with(is_blank));
+        word.is_some_and(is_end_of_word)
+    };
     let is_ray = backend.eq_ignore_ascii_case("ray")
-        || words.any(|word| word == "--distributed-executor-backend")
-            && words.next() == Some("ray");
+        || command.split("--distributed-executor-backend").skip(1).any(is_ray);
     let runtime = match draft.runtime.as_str() {
         "vllm" if is_ray => "vllm-ray",
         "vllm" => "vllm-distributed",
