@@ -33,10 +33,16 @@ pub fn read(source: &Source) -> Result<Builds, Mistake> {
         None => Python::of(&document(source)?.root),
     };
     let mut builds = Vec::new();
+    let mut lists = vec![&root];
     if let Python::Map(pairs) = &root {
         builds.extend(pairs.iter().filter_map(|(image, digest)| build(image, digest, None)));
+        lists = pairs.iter().map(|(_, value)| value).collect();
     }
-    for item in if let Python::List(items) = root { items } else { Vec::new() } {
+    let items = lists.into_iter().filter_map(|list| match list {
+        Python::List(items) => Some(items),
+        _ => None,
+    });
+    for item in items.flatten() {
         let said = |key: &str| item.get(key).map(Python::str);
         let ends = [
             (said("variant").map(|it| format!("-{it}")), "image_digest", said("tag")),
@@ -128,5 +134,8 @@ mod tests {
         assert_eq!(found(&index, "a/b:v1").as_deref(), Some("1 v1"));
         assert_eq!(found(&index, "c/d:latest").as_deref(), Some("2 latest"));
         assert!(builds("a: b\n").is_err() && builds("[").is_err());
+        let index =
+            "{\"builds\": [{\"variant\": \"x\", \"tag\": \"1\", \"image_digest\": \"BBB\"}]}";
+        assert_eq!(found(&builds(index).unwrap(), "a/b-x").as_deref(), Some("1 1"));
     }
 }
