@@ -90,7 +90,9 @@ pub fn done(exit: Result<Exit, Mistake>) -> Exit {
 fn reading(wish: &Wish) -> Result<Reading, Mistake> {
     let wishes = Wishes { set: pairs("--set", &wish.set)?, place: place(&wish.place)? };
     let Found { source, beside, told } = recipe_source(&wish.recipe, &wish.reach)?;
-    told.iter().for_each(|told| tell(&format!("warning: {told}")));
+    if let Some(told) = told {
+        tell(&format!("warning: {told}"));
+    }
     read_as(&source, &wishes, &|name| beside.load(name))
 }
 

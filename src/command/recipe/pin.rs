@@ -62,7 +62,9 @@ fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn pinned(wish: &Wish) -> Result<String, Mistake> {
     let Found { source, beside, told } = recipe_source(&wish.recipe, &wish.reach)?;
-    told.iter().for_each(|told| tell(&format!("warning: {told}")));
+    if let Some(told) = told {
+        tell(&format!("warning: {told}"));
+    }
     let load = |name: &str| beside.load(name);
     let reading = read_as(&source, &Wishes::default(), &load)?;
     let mut named = pin::images(&reading);

@@ -174,10 +174,14 @@ fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
     let (whole, is_float) = (integer(&joined), is_float(&joined));
     // With a 9 for each digit.
     let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
-    let mut parts = shape.split(':');
-    let is_sixties = parts.next().is_some_and(|part| part.chars().all(|c| c == '9'))
-        && shape.contains(':')
-        && parts.all(|part| matches!(part.split('.').next(), Some("9" | "99")));
+    let (minutes, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut parts = minutes.split(':');
+    let is_first = |part: &str| integer(part).is_some_and(|it| it > 0) || digits.contains('.');
+    let is_sixties = minutes.contains(':')
+        && shape.chars().all(|c| "9:.".contains(c))
+        && !fraction.contains(['.', ':'])
+        && parts.next().is_some_and(is_first)
+        && parts.all(|part| part.len() <= 2 && matches!(part.parse(), Ok(0..60_u8)));
     let is_time = shape.starts_with("9999-9") && shape.contains(":99:99");
     let is_date =
         shape == "9999-99-99" || is_time && shape.chars().all(|c| "9-:.+TtZ \t".contains(c));

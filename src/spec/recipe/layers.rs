@@ -73,8 +73,12 @@ pub fn applied(
         };
         let applied = known.as_ref().map(|known| when.iter().all(|part| holds(part, known)));
         if applied == Some(true) {
-            defaults.into_iter().for_each(|(key, value)| put(&mut draft.layered, key, value));
-            env.into_iter().for_each(|(key, value)| put(&mut draft.env, key, value.str()));
+            for (key, value) in defaults {
+                put(&mut draft.layered, key, value);
+            }
+            for (key, value) in env {
+                put(&mut draft.env, key, value.str());
+            }
             draft.container = container.clone().or(draft.container.take());
         }
         layers.push(Layer { when: Python::Map(when).repr(), applied, container });

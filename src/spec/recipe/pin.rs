@@ -163,9 +163,7 @@ mod tests {
 
     #[test]
     fn an_image_that_stands_elsewhere_or_otherwise_is_left_alone() {
-        for text in ["model: m\ncontainer: \"a\\x2fb:c\"\n"] {
-            assert!(pinned(text).is_err(), "{text}");
-        }
+        assert!(pinned("model: m\ncontainer: \"a\\x2fb:c\"\n").is_err());
     }
 
     #[test]

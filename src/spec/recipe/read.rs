@@ -53,7 +53,9 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         |why: String| Mistake::new(why).at("--set").hint("set the whole value: --set 'key={…}'");
     let declared = Values::of(&draft).with(&set).map_err(wrong_set)?;
     let set_env = |draft: &mut Draft| {
-        env.iter().for_each(|(key, value)| put(&mut draft.env, key[4..].to_owned(), value.str()));
+        for (key, value) in &env {
+            put(&mut draft.env, key[4..].to_owned(), value.str());
+        }
     };
     set_env(&mut draft);
     let layers = layers::applied(&root, &mut draft, &declared, wishes.place.as_ref())?;

@@ -174,11 +174,7 @@ fn layers_count_where_it_is_said_where_it_runs_and_are_told_otherwise() {
     assert_eq!(applied, [None, None, None]);
     assert!(found.recipe.warnings.iter().any(|text| text.contains("3 conditional")));
     let place = [("arch".to_owned(), vec!["SM_120".to_owned()])].into();
-    let wishes = Wishes {
-        place: Some(place),
-        set: vec![("env.E".to_owned(), "mine".to_owned())],
-        ..Wishes::default()
-    };
+    let wishes = Wishes { place: Some(place), set: vec![("env.E".to_owned(), "mine".to_owned())] };
     let found = reading(text, &wishes, &[]).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("x 10 20"));
     assert_eq!(found.recipe.env, [("E".into(), "mine".into()), ("F".into(), "3".into())]);
