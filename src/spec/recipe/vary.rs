@@ -74,7 +74,8 @@ pub fn strange(base: &Reading, change: &Change) -> Option<String> {
 /// # Errors
 /// A change has no effect, or changes more than it should; and which.
 pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<Reading>, Mistake> {
-    if let Some(change) = changes.iter().find(|it| it.value.is_none() && !may_go(it)) {
+    let is_needed = |it: &&Change| matches!(it.key.as_str(), "container" | "model");
+    if let Some(change) = changes.iter().filter(is_needed).find(|it| it.value.is_none()) {
         return Err(Mistake::new(format!("`{}` cannot be taken away", change.key))
             .hint(format!("{}=VALUE", change.key)));
     }
@@ -86,10 +87,6 @@ pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<R
     let source = Source { text, ..base.recipe.source.clone() };
     let reading = read_as(&source, &Wishes::default(), &|_| Ok(None))?;
     judged(base, reading, changes)
-}
-
-fn may_go(change: &Change) -> bool {
-    !matches!(change.key.as_str(), "container" | "model")
 }
 
 /// Whether a recipe is the base with exactly these changes.
