@@ -82,7 +82,7 @@ impl RunOptions {
         if !simulated {
             self.no_simulation()?;
         }
-        let reading = match self.target.start {
+        let reading = match server.target.start {
             Some(Start::Sparkrun) => inputs.handed_on()?,
             _ => inputs.reading(simulated.then_some(FLAGSHIP))?,
         };
