@@ -164,49 +164,6 @@ fn the_table_of_a_check_has_an_end_and_its_json_has_all() {
     assert!(json["findings"].as_array().is_some_and(|findings| findings.len() >= 500));
 }
 
-#[test]
-fn a_recipe_is_pinned_by_a_build_index_and_by_what_a_submission_ran() {
-    let folder = Folder::new("builds");
-    let path = folder.write("recipe.yaml", FLOATING);
-    let [one, two] = ["1", "2"].map(|digit| format!("sha256:{}", digit.repeat(64)));
-    let index = folder.write("index.yaml", &format!("org/img: {one}\n"));
-    let pin = longhaul(&["recipe", "pin", &path, "--builds", &index]);
-    assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
-    let expected =
-        |digest: &str| FLOATING.replace("'org/img:latest'", &format!("'org/img@{digest}'"));
-    assert_eq!(stdout(&pin), expected(&one));
-    assert!(stderr(&pin).contains("org/img:latest -> org/img@sha256:1"), "{}", stderr(&pin));
-
-    let hosts = "- {host: h, image: org/img}\n".repeat(40);
-    let many = folder.write("many.yaml", &format!("model: m\ncontainers:\n{hosts}"));
-    let whole = folder.write("whole.yaml", &format!("org/img: {one}\n"));
-    let pin = longhaul(&["recipe", "pin", &many, "--builds", &whole]);
-    assert_eq!(stdout(&pin).matches(&one).count(), 40, "{}", stderr(&pin));
-
-    folder.write("benchmark.csv", "model\n");
-    folder.write(
-        "metadata.json",
-        &format!("{{\"recipe\":{{\"container_pinned\":\"org/img@{two}\"}},\"runtime_info\":{{\"vllm\":\"0.20.0\"}}}}"),
-    );
-    let whole = folder.0.display().to_string();
-    for verb in ["show", "check"] {
-        let text = stdout(&longhaul(&["recipe", verb, &whole]));
-        for word in ["what its submission tells", &two, "0.20.0", "benchmark.csv is there"] {
-            assert!(text.contains(word), "{verb} {word}: {text}");
-        }
-    }
-    let output = folder.0.join("pinned.yaml");
-    let pin = longhaul(&["recipe", "pin", &whole, "-o", &output.display().to_string()]);
-    assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
-    assert_eq!(std::fs::read_to_string(&output).expect("written"), expected(&two));
-    assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
-    // What is pinned stays byte for byte what it is.
-    let again = longhaul(&["recipe", "pin", &output.display().to_string()]);
-    assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected(&two)));
-    folder.write("metadata.json", "[]");
-    mistake(&["recipe", "check", &whole], &["metadata.json", "no JSON object"]);
-}
-
 #[cfg(unix)]
 #[test]
 fn a_container_engine_is_asked_and_its_silence_explained() {
@@ -228,7 +185,21 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     );
     let pin = longhaul(&["recipe", "pin", &path, "--engine", &knows]);
     assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
-    assert!(stdout(&pin).contains(&format!("'org/img@{digest}' # é")));
+    let expected = FLOATING.replace("'org/img:latest'", &format!("'org/img@{digest}'"));
+    assert_eq!(stdout(&pin), expected);
+    assert!(stderr(&pin).contains("org/img:latest -> org/img@sha256:3"), "{}", stderr(&pin));
+    let hosts = "- {host: h, image: 'org/img:latest'}\n".repeat(40);
+    let many = folder.write("many.yaml", &format!("model: m\ncontainers:\n{hosts}"));
+    let pin = longhaul(&["recipe", "pin", &many, "--engine", &knows]);
+    assert_eq!(stdout(&pin).matches(&digest).count(), 40, "{}", stderr(&pin));
+    let output = folder.0.join("pinned.yaml").display().to_string();
+    let pin = longhaul(&["recipe", "pin", &path, "--engine", &knows, "-o", &output]);
+    assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
+    assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
+    assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
+    // What is pinned stays byte for byte what it is.
+    let again = longhaul(&["recipe", "pin", &output]);
+    assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));
     for (name, script, words) in [
         ("lacks", "echo 'Error: No such image: org/img:latest' >&2; exit 1", "pull org/img:latest"),
         ("denied", "echo 'permission denied while trying to connect' >&2; exit 1", "group docker"),
@@ -242,9 +213,8 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     }
     mistake(
         &["recipe", "pin", &path, "--engine", "no-such-engine"],
-        &["no-such-engine", "--builds"],
+        &["no-such-engine", "--engine"],
     );
-    mistake(&["recipe", "pin", &path, "--builds", "no-such-index"], &["no-such-index"]);
     let option = folder.write("o.yaml", "model: m\ncontainer: --help\n");
     mistake(&["recipe", "pin", &option, "--engine", &knows], &["is no name of an image"]);
 }

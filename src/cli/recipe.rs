@@ -1,13 +1,12 @@
-//! The command line of `longhaul recipe`.
+//! Command line of `longhaul recipe`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::{FormatArg, ReachArgs};
-use crate::command::recipe::{self, Wish, pin};
+use crate::command::recipe::{self, RecipeOptions};
 use crate::exit::Exit;
-use crate::http::reference::Reach;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -26,13 +25,42 @@ pub struct RecipeArgs {
 #[derive(Subcommand)]
 enum RecipeVerb {
     /// All that a recipe says
-    Show(RecipeWish),
+    Show(SetArgs),
     /// The command that the recipe's own tools would run, and nothing else
-    Render(RecipeWish),
+    Render(SetArgs),
     /// How reproducible a recipe is: what is pinned, what floats, what varies
-    Check(CheckArgs),
+    #[command(after_help = "\
+Examples:
+  longhaul recipe check nemotron-3-super
+  longhaul recipe check my.yaml --strict
+  longhaul recipe check submission/ --format json
+
+Exit codes: 0 told, 1 with --strict where anything floats, 2 your mistake.")]
+    Check {
+        #[command(flatten)]
+        recipe: SetArgs,
+        /// End with 1 where anything floats
+        #[arg(long)]
+        strict: bool,
+        /// How to tell it
+        #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
+        format: FormatArg,
+    },
     /// Write the recipe with its image named by digest
-    Pin(PinArgs),
+    #[command(after_help = "\
+Examples:
+  longhaul recipe pin my.yaml -o pinned.yaml
+  longhaul recipe pin my.yaml --engine podman -o my.yaml")]
+    Pin {
+        #[command(flatten)]
+        recipe: InputArgs,
+        /// Where to; stdout without it
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The container engine to ask for what it has, in place of docker, then podman
+        #[arg(long, value_name = "PROGRAM")]
+        engine: Option<String>,
+    },
     /// Which settings differ between two recipes, and whether it is only one
     Diff {
         /// The one
@@ -45,54 +73,18 @@ enum RecipeVerb {
 }
 
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  longhaul recipe check nemotron-3-super
-  longhaul recipe check my.yaml --strict
-  longhaul recipe check submission/ --format json
-
-Exit codes: 0 told, 1 with --strict where anything floats, 2 your mistake.")]
-struct CheckArgs {
-    #[command(flatten)]
-    wish: RecipeWish,
-    /// End with 1 where anything floats
-    #[arg(long)]
-    strict: bool,
-    /// How to tell it
-    #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
-    format: FormatArg,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  longhaul recipe pin my.yaml -o pinned.yaml
-  longhaul recipe pin my.yaml --engine podman -o my.yaml
-  longhaul recipe pin my.yaml --builds build-index.json > pinned.yaml")]
-struct PinArgs {
+struct InputArgs {
     /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
     /// or a saved `docker run` line
     recipe: String,
     #[command(flatten)]
     reach: ReachArgs,
-    /// Where to; stdout without it
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// A build index: which digest stood behind which tag
-    #[arg(long, value_name = "INDEX")]
-    builds: Option<PathBuf>,
-    /// The container engine to ask for what it has, in place of docker, then podman
-    #[arg(long, value_name = "PROGRAM")]
-    engine: Option<String>,
 }
 
 #[derive(Args)]
-struct RecipeWish {
-    /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
-    /// or a saved `docker run` line
-    recipe: String,
+struct SetArgs {
     #[command(flatten)]
-    reach: ReachArgs,
+    input: InputArgs,
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -102,38 +94,33 @@ struct RecipeWish {
 }
 
 impl RecipeArgs {
-    /// Does what is asked.
+    /// Exit code of the verb.
     pub fn done(self) -> Exit {
         recipe::done(match self.verb {
-            RecipeVerb::Show(wish) => recipe::show(&wish.into()),
-            RecipeVerb::Render(wish) => recipe::render(&wish.into()),
-            RecipeVerb::Check(CheckArgs { wish, strict, format }) => {
-                recipe::check(&wish.into(), matches!(format, FormatArg::Json), strict)
+            RecipeVerb::Show(args) => recipe::show(&args.into()),
+            RecipeVerb::Render(args) => recipe::render(&args.into()),
+            RecipeVerb::Check { recipe, strict, format } => {
+                recipe::check(&recipe.into(), matches!(format, FormatArg::Json), strict)
             }
-            RecipeVerb::Pin(args) => pin::pin(&args.into()),
+            RecipeVerb::Pin { recipe, output, engine } => {
+                recipe::pin::pin(&recipe.into(), output.as_deref(), engine.as_deref())
+            }
             RecipeVerb::Diff { one, other, reach } => {
-                let reach = Reach::from(reach);
-                let wish = |recipe| Wish { recipe, reach: reach.clone(), ..Default::default() };
-                recipe::diff(&wish(one), &wish(other))
+                let one = RecipeOptions { recipe: one, reach: reach.into(), ..Default::default() };
+                recipe::diff(&one, &RecipeOptions { recipe: other, ..one.clone() })
             }
         })
     }
 }
 
-impl From<PinArgs> for pin::Wish {
-    fn from(args: PinArgs) -> pin::Wish {
-        pin::Wish {
-            recipe: args.recipe,
-            reach: args.reach.into(),
-            output: args.output,
-            builds: args.builds,
-            engine: args.engine,
-        }
+impl From<InputArgs> for RecipeOptions {
+    fn from(args: InputArgs) -> RecipeOptions {
+        RecipeOptions { recipe: args.recipe, reach: args.reach.into(), ..Default::default() }
     }
 }
 
-impl From<RecipeWish> for Wish {
-    fn from(args: RecipeWish) -> Wish {
-        Wish { recipe: args.recipe, reach: args.reach.into(), set: args.set, place: args.when }
+impl From<SetArgs> for RecipeOptions {
+    fn from(args: SetArgs) -> RecipeOptions {
+        RecipeOptions { set: args.set, when: args.when, ..args.input.into() }
     }
 }

@@ -14,7 +14,7 @@ use crate::http::reference::Reach;
 use crate::journal::{self, Manifest, runs};
 use crate::report::compare as told;
 use crate::spec::Source;
-use crate::spec::recipe::{Reading, Wishes, read_as};
+use crate::spec::recipe::{ReadOptions, Reading, read_as};
 use crate::stats::shift::SIDE_MAX;
 
 /// How a comparison is told.
@@ -122,7 +122,7 @@ pub fn against(path: &Path, run: &Path, how: &crate::compare::Wish) -> Result<Co
 /// The recipe of a submission, where one lies in its folder and can be read.
 fn submitted(folder: &Path) -> Option<Reading> {
     let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
-    read_as(&found.source, &Wishes::default(), &|name| found.beside.load(name)).ok()
+    read_as(&found.source, &ReadOptions::default(), &|name| found.folder.load(name)).ok()
 }
 
 /// Compares two sides of run folders.
@@ -231,7 +231,7 @@ fn recipe(manifest: &Manifest) -> Option<Reading> {
     if source.text.trim().is_empty() {
         return None;
     }
-    read_as(&source, &Wishes::default(), &|_| Ok(None)).ok()
+    read_as(&source, &ReadOptions::default(), &|_| Ok(None)).ok()
 }
 
 fn surroundings(manifest: &Manifest) -> BTreeMap<String, String> {

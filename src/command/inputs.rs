@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Mistake;
 use crate::http::reference::{self, Reach};
 use crate::plan::Rates;
-use crate::spec::recipe::submission::Submission;
-use crate::spec::recipe::{Reading, Wishes};
+use crate::spec::recipe::{ReadOptions, Reading};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
 pub use published::published;
@@ -62,13 +61,13 @@ impl Inputs {
         not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
     ) -> Result<Option<Reading>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        let Found { source, beside, told } = recipe_source(wanted, &self.reach)?;
-        let read = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name));
+        let Found { source, folder, warning } = recipe_source(wanted, &self.reach)?;
+        let read = recipe::read_as(&source, &ReadOptions::default(), &|name| folder.load(name));
         let mut reading = match read {
             Ok(reading) => reading,
             Err(why) => recipe::unread(source, &not_understood(why)?),
         };
-        reading.recipe.warnings.extend(told);
+        reading.recipe.warnings.extend(warning);
         Ok(Some(reading))
     }
 
@@ -110,16 +109,16 @@ pub struct Found {
     /// Its text.
     pub source: Source,
     /// Where its includes are.
-    pub beside: Beside,
+    pub folder: Folder,
     /// What the user must hear of how it was found.
-    pub told: Option<String>,
+    pub warning: Option<String>,
 }
 
 /// The folder in which a recipe's includes stand. One that was fetched stands alone: an include
 /// would make a stranger's text choose what is read here.
-pub struct Beside(Option<PathBuf>);
+pub struct Folder(Option<PathBuf>);
 
-impl Beside {
+impl Folder {
     /// A file of the folder, `None` where there is none. A link that leads out of it is refused.
     pub fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
         let Some(folder) = &self.0 else {
@@ -148,8 +147,8 @@ impl Beside {
 /// A recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
 pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
     if let Some(fetched) = reference::fetched(wanted, reach)? {
-        let (source, told) = (fetched.source, fetched.told);
-        return Ok(Found { source, beside: Beside(None), told });
+        let (source, warning) = (fetched.source, fetched.warning);
+        return Ok(Found { source, folder: Folder(None), warning });
     }
     let path = Path::new(wanted);
     if path.is_dir() {
@@ -180,47 +179,7 @@ pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
     }
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    Ok(Found { source, beside: Beside(Some(folder)), told: None })
-}
-
-/// What a submission's folder tells beside its recipe; nothing where it is no folder, or tells
-/// nothing.
-pub fn submission(wanted: &str) -> Result<Option<Submission>, Mistake> {
-    let folder = Path::new(wanted);
-    if !folder.is_dir() {
-        return Ok(None);
-    }
-    let first =
-        |files: [&str; 2]| files.map(|file| folder.join(file)).into_iter().find(|f| f.is_file());
-    let results = first(["benchmark.csv", "logs/benchmark.csv"]);
-    let mut found = Submission::default();
-    if let Some(path) = first(["metadata.json", "metadata/metadata.json"]) {
-        let place = path.display().to_string();
-        if !is_within(&path, folder) {
-            return Err(Mistake::new(format!("`{place}` leads out of the submission's folder")));
-        }
-        let text = read_plain(&path)
-            .map_err(|why| of_metadata(format!("it cannot be read: {why}"), &place))?;
-        found = recipe::submission::read(&text)
-            .map_err(|why| of_metadata(format!("{place} is no submission's: {why}"), &place))?;
-    }
-    found.has_results = results.is_some();
-    Ok(Some(found).filter(|found| *found != Submission::default()))
-}
-
-fn of_metadata(what: String, place: &str) -> Mistake {
-    Mistake::new(what).at(place).hint("the path of the recipe.yaml alone, to do without it")
-}
-
-/// A build index, as the user named it.
-pub fn index_source(path: &Path) -> Result<Source, Mistake> {
-    let origin = path.display().to_string();
-    let text = read_bounded(path).map_err(|why| {
-        Mistake::new(format!("the build index cannot be read: {why}"))
-            .at(&origin)
-            .hint("the path of a build-index.json, or of a file with lines `image: sha256:…`")
-    })?;
-    Ok(Source { name: origin.clone(), origin, text })
+    Ok(Found { source, folder: Folder(Some(folder)), warning: None })
 }
 
 /// The text of a file that the user named.

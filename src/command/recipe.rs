@@ -1,85 +1,80 @@
-//! `longhaul recipe`: what a recipe says, the command that its own tools would
-//! run, what differs between two, how reproducible one is, and its pins.
-//! Nothing in a recipe is run.
+//! `longhaul recipe`: what a recipe says, its command, what differs between two,
+//! how reproducible one is, and its pins. Nothing in a recipe is run.
 
 pub mod pin;
 
 use std::io::IsTerminal;
 
-use super::inputs::{Found, recipe_source, submission};
+use super::inputs::{Found, recipe_source};
 use super::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::http::reference::Reach;
-use crate::report::recipe as told;
+use crate::report::recipe as text;
 use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
-use crate::spec::recipe::{Place, Reading, Wishes, read_as};
+use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
 
-/// What the user wishes of a recipe.
+/// A recipe and what flags change of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wish {
+pub struct RecipeOptions {
     /// Its file, folder, name or reference.
     pub recipe: String,
-    /// How far a reference may reach.
+    /// Reach of a reference.
     pub reach: Reach,
     /// `key=value`, in the order given.
     pub set: Vec<String>,
     /// `selector=value`: where it will run.
-    pub place: Vec<String>,
+    pub when: Vec<String>,
 }
 
 /// Says all that a recipe says.
 ///
 /// # Errors
 /// The user's mistake.
-pub fn show(wish: &Wish) -> Result<Exit, Mistake> {
-    let (reading, submission) = (reading(wish)?, submission(&wish.recipe)?);
-    let more = submission.as_ref().map(told::show::submission).unwrap_or_default();
-    Ok(finish(&(told::show::text(&reading) + &more), Exit::Pass))
+pub fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
+    Ok(finish(&text::show::text(&reading(options)?), Exit::Pass))
 }
 
 /// Says the command, and nothing else.
 ///
 /// # Errors
 /// The user's mistake, or a recipe without a command.
-pub fn render(wish: &Wish) -> Result<Exit, Mistake> {
-    let reading = reading(wish)?;
-    for note in &reading.recipe.warnings {
+pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
+    let recipe = reading(options)?.recipe;
+    for note in &recipe.warnings {
         tell(&format!("note: {}", one_line(note, 400)));
     }
-    let command = reading.recipe.command.as_ref().ok_or_else(|| {
-        let what = format!("`{}` has no command to render", reading.recipe.source.name);
-        Mistake::new(what).at(&reading.recipe.source.origin).hint("longhaul recipe show")
+    let command = recipe.command.ok_or_else(|| {
+        Mistake::new(format!("`{}` has no command to render", recipe.source.name))
+            .at(&recipe.source.origin)
+            .hint("longhaul recipe show")
     })?;
     // A stranger's text must not drive a terminal; a file gets it byte for byte.
-    let text = if std::io::stdout().is_terminal() {
-        told::show::lines(command).join("\n")
-    } else {
-        command.clone()
-    };
-    Ok(finish(&(text + "\n"), Exit::Pass))
+    let is_shown = std::io::stdout().is_terminal();
+    let command = if is_shown { text::show::lines(&command).join("\n") } else { command };
+    Ok(finish(&(command + "\n"), Exit::Pass))
 }
 
 /// Says what differs.
 ///
 /// # Errors
 /// The user's mistake.
-pub fn diff(one: &Wish, other: &Wish) -> Result<Exit, Mistake> {
-    Ok(finish(&told::diff::text(&reading(one)?, &reading(other)?), Exit::Pass))
+pub fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
+    Ok(finish(&text::diff::text(&reading(one)?, &reading(other)?), Exit::Pass))
 }
 
 /// Says how reproducible a recipe is; `strict` fails where anything floats.
 ///
 /// # Errors
 /// The user's mistake.
-pub fn check(wish: &Wish, json: bool, strict: bool) -> Result<Exit, Mistake> {
-    let (reading, submission) = (reading(wish)?, submission(&wish.recipe)?);
-    let pins = pins(&reading, submission.as_ref());
-    let text = if json { told::check::json } else { told::check::text };
+pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
+    let reading = reading(options)?;
+    let pins = pins(&reading);
+    let text = if json { text::check::json } else { text::check::text };
     let exit = if strict && pins.floating() > 0 { Exit::Fail } else { Exit::Pass };
-    Ok(finish(&text(&reading, submission.as_ref(), &pins), exit))
+    Ok(finish(&text(&reading, &pins), exit))
 }
 
 /// The exit code of a verb, its mistake told.
@@ -87,13 +82,26 @@ pub fn done(exit: Result<Exit, Mistake>) -> Exit {
     exit.unwrap_or_else(|wrong| mistake(&wrong))
 }
 
-fn reading(wish: &Wish) -> Result<Reading, Mistake> {
-    let wishes = Wishes { set: pairs("--set", &wish.set)?, place: place(&wish.place)? };
-    let Found { source, beside, told } = recipe_source(&wish.recipe, &wish.reach)?;
-    if let Some(told) = told {
-        tell(&format!("warning: {told}"));
+fn reading(options: &RecipeOptions) -> Result<Reading, Mistake> {
+    let mut read = ReadOptions { set: pairs("--set", &options.set)?, deployment: None };
+    for (selector, value) in pairs("--when", &options.when)? {
+        if !SELECTORS.split(", ").any(|known| known == selector) {
+            let what = format!("`{}` says nothing of where it runs", one_line(&selector, 40));
+            return Err(Mistake::new(what).at("--when").hint(SELECTORS));
+        }
+        read.deployment.get_or_insert(Deployment::new()).entry(selector).or_default().push(value);
     }
-    read_as(&source, &wishes, &|name| beside.load(name))
+    let Found { source, folder, .. } = found(options)?;
+    read_as(&source, &read, &|name| folder.load(name))
+}
+
+/// The recipe as it was found, its warning told.
+fn found(options: &RecipeOptions) -> Result<Found, Mistake> {
+    let found = recipe_source(&options.recipe, &options.reach)?;
+    if let Some(warning) = &found.warning {
+        tell(&format!("warning: {warning}"));
+    }
+    Ok(found)
 }
 
 fn pairs(flag: &str, words: &[String]) -> Result<Vec<(String, String)>, Mistake> {
@@ -103,16 +111,4 @@ fn pairs(flag: &str, words: &[String]) -> Result<Vec<(String, String)>, Mistake>
         pair.map(|(key, value)| (key.trim().to_owned(), value.to_owned())).ok_or_else(wrong)
     };
     words.iter().map(pair).collect()
-}
-
-fn place(words: &[String]) -> Result<Option<Place>, Mistake> {
-    let mut place = Place::new();
-    for (selector, value) in pairs("--when", words)? {
-        if !SELECTORS.split(", ").any(|known| known == selector) {
-            let what = format!("`{}` says nothing of where it runs", one_line(&selector, 40));
-            return Err(Mistake::new(what).at("--when").hint(SELECTORS));
-        }
-        place.entry(selector).or_default().push(value);
-    }
-    Ok((!words.is_empty()).then_some(place))
 }

@@ -1,13 +1,11 @@
-//! Recipes that lie elsewhere: from what the user writes to a text, over the
-//! network or out of the cache. What comes is a text and nothing more: it is
-//! read as any recipe is, and has nothing beside it to include.
+//! Recipes that lie elsewhere: from a reference to a text, over the network or
+//! out of the cache. It has nothing beside it to include.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use std::{env, fs, io::Read};
 
-use super::remote::{self, Limits, Remote, Unfetched};
+use super::remote::{self, BYTES_MAX, Remote, Unfetched};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -15,11 +13,11 @@ use crate::spec::{Source, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
 
-/// Hosts that are known without being named. What lies there is strangers' all the same.
-const HOSTS: [&str; 1] = ["spark-arena.com"];
+/// Host that is known without being named. What lies there is strangers' all the same.
+const HOST: &str = "spark-arena.com";
 
-/// What a recipe may cost: the largest known is a hundredth of it, and nobody waits longer.
-const LIMITS: Limits = Limits { bytes: 1 << 20, time: Duration::from_secs(20) };
+/// Bounds a fetch: nobody waits longer.
+const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Bounds the id of a recipe, and the name of a run folder that it becomes part of.
 const NAME_CHARS_MAX: usize = 64;
@@ -38,7 +36,7 @@ pub struct Fetched {
     /// Its text. Its origin is the reference, so that the same line finds it again.
     pub source: Source,
     /// What the user must hear, where it is not what is there now.
-    pub told: Option<String>,
+    pub warning: Option<String>,
 }
 
 /// The recipe behind a reference; `None` where what the user wrote is a path or a name.
@@ -47,13 +45,11 @@ pub struct Fetched {
 /// A reference that is refused, or behind which there is nothing that could be used.
 pub fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
     let Some(address) = address(wanted)? else { return Ok(None) };
-    let known: Vec<String> =
-        HOSTS.iter().map(|host| (*host).to_owned()).chain(reach.hosts.iter().cloned()).collect();
-    let remote = Remote::parse(&address, &known)?;
-    let (text, told) = text(wanted, &remote, reach.offline, cache().as_deref())?;
+    let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
+    let (text, warning) = text(wanted, &remote, reach.offline)?;
     let name = remote.name().chars().take(NAME_CHARS_MAX).map(plain).collect();
     let source = Source { name, origin: wanted.to_owned(), text };
-    Ok(Some(Fetched { source, told }))
+    Ok(Some(Fetched { source, warning }))
 }
 
 /// Whether what the user wrote is a reference, and no path and no name.
@@ -77,7 +73,7 @@ fn address(wanted: &str) -> Result<Option<String>, Mistake> {
         return Err(Mistake::new(format!("`{shown}` has no id of a recipe"))
             .hint("@spark-arena/<id>, as the page of the recipe gives it"));
     }
-    Ok(Some(format!("https://spark-arena.com/api/recipes/{id}/raw")))
+    Ok(Some(format!("https://{HOST}/api/recipes/{id}/raw")))
 }
 
 /// A character as it may stand in the name of a folder.
@@ -85,31 +81,27 @@ fn plain(c: char) -> char {
     if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }
 }
 
-/// The text as it is now, else as it was when it was fetched last.
-fn text(
-    wanted: &str,
-    remote: &Remote,
-    offline: bool,
-    cache: Option<&Path>,
-) -> Result<(String, Option<String>), Mistake> {
-    let address = remote.address();
+/// The text as it is now, else the copy of when it was fetched last, and a warning.
+fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<String>), Mistake> {
     let shown = one_line(wanted, 160);
-    let wrong = |what: String| Mistake::new(format!("`{shown}` {what}")).at(address);
-    let copy = cache.map(|folder| folder.join(format!("{}.yaml", sha256(address.as_bytes()))));
+    let wrong = |what: String| Mistake::new(format!("`{shown}` {what}")).at(remote.address());
+    let name = format!("{}.yaml", sha256(remote.address().as_bytes()));
+    let copy = cache().map(|folder| folder.join(name));
     let fetched = if offline {
         Err(Unfetched::Away("--offline".to_owned()))
     } else {
-        // On a runtime of its own: before any other begins, and never in virtual time, in which
-        // every fetch would be late at once.
+        // On a runtime of its own, and never in virtual time, in which every fetch would be late.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| wrong(format!("cannot be fetched: {why}")))?;
-        runtime.block_on(remote.fetch(LIMITS))
+        runtime.block_on(remote.fetch(TIME_MAX))
     };
     let why = match fetched {
         Ok(text) => {
             // A page that is no recipe does not take the place of one that was.
-            if let Some(copy) = copy.as_deref().filter(|_| reads(&text)) {
-                keep(copy, &text);
+            let (name, origin) = (String::new(), String::new());
+            let is_recipe = recipe::read(Source { name, origin, text: text.clone() }).is_ok();
+            if let Some(Err(why)) = copy.filter(|_| is_recipe).map(|copy| keep(&copy, &text)) {
+                tracing::debug!("no copy of the recipe is kept: {why}");
             }
             return Ok((text, None));
         }
@@ -125,66 +117,48 @@ fn text(
             .hint("without --offline; look at the network, HTTPS_PROXY and NO_PROXY")
             .hint("fetch it elsewhere, and give the path of the file"));
     };
-    let text = of_copy(&copy).map_err(|flaw| {
+    let (text, when) = kept(&copy).map_err(|flaw| {
         wrong(format!("was not fetched ({why}), and of its copy: {flaw}"))
             .at(copy.display().to_string())
             .hint("remove the copy, and fetch it again")
     })?;
-    let (when, sum) = (age(&copy), sha256(text.as_bytes()));
-    let told =
+    let sum = sha256(text.as_bytes());
+    let what =
         format!("`{shown}` was not fetched ({why}): this is the copy of {when}, sha256 {sum}");
-    Ok((text, Some(told)))
+    Ok((text, Some(what)))
 }
 
-/// The text of a copy, held to what a fetched text is: whoever else may write there is as
-/// strange as a host.
-fn of_copy(copy: &Path) -> Result<String, String> {
-    if !copy.is_file() {
+/// The text of a copy, held to what a fetched text is, and when it was made.
+fn kept(copy: &Path) -> Result<(String, String), String> {
+    let about = fs::metadata(copy).map_err(|why| why.to_string())?;
+    if !about.is_file() {
         return Err("it is no plain file".to_owned());
     }
     let mut bytes = Vec::new();
-    let file = fs::File::open(copy).map_err(|why| why.to_string())?;
-    let read = file.take(LIMITS.bytes as u64 + 1).read_to_end(&mut bytes);
-    match read.map_err(|why| why.to_string())? {
-        count if count > LIMITS.bytes => Err(format!("it has more than {} bytes", LIMITS.bytes)),
-        _ => remote::text(bytes),
+    let read = fs::File::open(copy)
+        .and_then(|file| file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    if read.map_err(|why| why.to_string())? > BYTES_MAX {
+        return Err(format!("it has more than {BYTES_MAX} bytes"));
     }
-}
-
-/// Whether a text is a recipe at all.
-fn reads(text: &str) -> bool {
-    let source = Source { name: String::new(), origin: String::new(), text: text.to_owned() };
-    recipe::read(source).is_ok()
+    let since = about.modified().ok().and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
+    Ok((remote::text(bytes)?, wall_text(micros(since.unwrap_or_default()))))
 }
 
 /// Where fetched recipes are kept, where the user has a place for such things.
 fn cache() -> Option<PathBuf> {
-    let set =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let root = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(root.join("longhaul").join("recipes"))
 }
 
-/// Keeps a copy, whole or not at all. One that cannot be kept is no reason to stop.
-fn keep(copy: &Path, text: &str) {
-    let kept = || -> std::io::Result<()> {
-        if let Some(folder) = copy.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let part = copy.with_extension(format!("{}.part", std::process::id()));
-        fs::write(&part, text)?;
-        fs::rename(&part, copy)
-    };
-    if let Err(why) = kept() {
-        tracing::debug!("no copy of the recipe is kept at {}: {why}", copy.display());
+/// Keeps a copy, whole or not at all.
+fn keep(copy: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = copy.parent() {
+        fs::create_dir_all(folder)?;
     }
-}
-
-/// When a copy was made.
-fn age(copy: &Path) -> String {
-    let made = fs::metadata(copy).and_then(|about| about.modified());
-    let since = made.ok().and_then(|made| made.duration_since(SystemTime::UNIX_EPOCH).ok());
-    since.map_or_else(|| "an unknown day".to_owned(), |since| wall_text(micros(since)))
+    let part = copy.with_extension(format!("{}.part", std::process::id()));
+    fs::write(&part, text)?;
+    fs::rename(&part, copy)
 }
 
 #[cfg(test)]

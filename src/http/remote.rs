@@ -1,31 +1,26 @@
-//! A text that somebody keeps at an address: where it may be fetched from, and
-//! the fetching. Bounded in size and time, never sent on to another host, and
+//! A text at an address, fetched: bounded in size and time, from one host, and
 //! nothing but text.
 
+use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Response, Url};
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::redirect::{Attempt, Policy};
 
 use super::{address, broken, client, tls};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::timeline::Timeline;
 
+/// Bounds a recipe's text: the largest known is a hundredth of it.
+pub const BYTES_MAX: usize = 1 << 20;
+
 /// Redirects within one host that are followed: bounds a circle.
 const REDIRECTS_MAX: usize = 3;
 
 /// Bounds what is said of a foreign header.
 const WORDS_CHARS_MAX: usize = 160;
-
-/// What a fetch may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The text, bytes.
-    pub bytes: usize,
-    /// From the first knock to the last byte.
-    pub time: Duration,
-}
 
 /// Why there is no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,40 +39,43 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Reads an address: https, of a host that is `known`; over http only where that host is
-    /// this machine itself.
+    /// An address: https, of a host that is `known`; http only of this machine itself.
     ///
     /// # Errors
     /// It is no such address, or holds what must not be written down.
     pub fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
-        let wrong = |why: &str, hint: &str| {
-            let what = format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX));
-            Err(Mistake::new(what).hint(hint))
-        };
         let by_hand = "fetch it yourself, and give the path of the file";
-        let url = match Url::parse(text) {
-            Ok(url) => url,
-            Err(error) => return wrong(&error.to_string(), by_hand),
+        let refused = |why: &str, hint: &str| {
+            let what = format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX));
+            Mistake::new(what).hint(hint)
         };
+        let url = Url::parse(text).map_err(|error| refused(&error.to_string(), by_hand))?;
         let host = address::bare(url.host_str().unwrap_or_default()).to_ascii_lowercase();
-        if url.scheme() == "file" {
-            return wrong("a file needs no address", "its path");
+        let is_http = url.scheme() == "http";
+        let has_secret =
+            !url.username().is_empty() || url.password().is_some() || url.query().is_some();
+        let is_known = known.iter().any(|name| address::bare(name).eq_ignore_ascii_case(&host));
+        let unknown = format!("`{host}` is not a host that longhaul knows");
+        let allow = format!("--allow-recipe-host {host}, if you trust it; else {by_hand}");
+        let reasons = [
+            (url.scheme() == "file", "a file needs no address", "its path"),
+            (
+                !is_http && url.scheme() != "https" || host.is_empty(),
+                "it is not https",
+                "an https address, or the path of a file",
+            ),
+            (has_secret, "a password or a `?` in it would be written down with the run", by_hand),
+            (
+                is_http && !address::is_loopback(&host),
+                "over http anybody on the way can change it",
+                "the same address with https",
+            ),
+            (!is_known, &unknown, &allow),
+        ];
+        match reasons.iter().find(|(is_wrong, ..)| *is_wrong) {
+            Some((_, why, hint)) => Err(refused(why, hint)),
+            None => Ok(Remote { url, host }),
         }
-        if !matches!(url.scheme(), "http" | "https") || host.is_empty() {
-            return wrong("it is not https", "an https address, or the path of a file");
-        }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return wrong("a password or a `?` in it would be written down with the run", by_hand);
-        }
-        if url.scheme() == "http" && !address::is_loopback(&host) {
-            let why = "over http anybody on the way can change it";
-            return wrong(why, "the same address with https");
-        }
-        if !known.iter().any(|known| address::bare(known).eq_ignore_ascii_case(&host)) {
-            let hint = format!("--allow-recipe-host {host}, if you trust it; else {by_hand}");
-            return wrong(&format!("`{host}` is not a host that longhaul knows"), &hint);
-        }
-        Ok(Remote { url, host })
     }
 
     /// The address in full.
@@ -85,78 +83,66 @@ impl Remote {
         self.url.as_str()
     }
 
-    /// What its text may be called: the last part of the path that says something.
+    /// Name of its text: the last part of the path that says something.
     pub fn name(&self) -> String {
         let mut parts = self.url.path_segments().into_iter().flatten();
-        let last = parts.rfind(|part| !matches!(*part, "" | "raw"));
-        let last = last.unwrap_or(&self.host);
+        let last = parts.rfind(|part| !matches!(*part, "" | "raw")).unwrap_or(&self.host);
         let stem = last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml"));
         stem.unwrap_or(last).to_owned()
     }
 
-    /// Fetches the text.
+    /// Fetches the text within a time.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fetch(&self, limits: Limits) -> Result<String, Unfetched> {
+    pub async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
         let timeline = Timeline::start();
-        let deadline = timeline.now().after(limits.time);
-        let late = || Err(Unfetched::Away(format!("not there within {:?}", limits.time)));
-        timeline.before(deadline, self.read(limits.bytes)).await.unwrap_or_else(late)
+        let deadline = timeline.now().after(time);
+        let late = || Err(Unfetched::Away(format!("not there within {time:?}")));
+        timeline.before(deadline, self.read()).await.unwrap_or_else(late)
     }
 
-    async fn read(&self, bytes_max: usize) -> Result<String, Unfetched> {
+    async fn read(&self) -> Result<String, Unfetched> {
         let tls = tls::config(self.url.scheme() == "https", None)
             .map_err(|wrong| Unfetched::Away(one_line(wrong.what(), WORDS_CHARS_MAX)))?;
-        let client = client(tls, address::is_local(&self.host)).build().map_err(away)?;
-        let mut response = self.reply(&client).await?;
-        is_text(response.headers())?;
+        let builder = client(tls, address::is_local(&self.host)).redirect(Policy::custom(redirect));
+        let client = builder.build().map_err(unfetched)?;
+        let mut response = client.get(self.url.clone()).send().await.map_err(unfetched)?;
+        let status = response.status();
+        let words = format!("the host says {status}");
+        match status.as_u16() {
+            200..300 => check_kind(response.headers())?,
+            408 | 429 | 500.. => return Err(Unfetched::Away(words)),
+            _ => return Err(Unfetched::Refused(words)),
+        }
         let mut bytes = Vec::new();
         let length = response.content_length().unwrap_or_default();
-        while bytes.len().max(length as usize) <= bytes_max {
-            match response.chunk().await.map_err(away)? {
+        while bytes.len().max(length as usize) <= BYTES_MAX {
+            match response.chunk().await.map_err(unfetched)? {
                 Some(part) => bytes.extend_from_slice(&part),
                 None => return text(bytes).map_err(Unfetched::Refused),
             }
         }
-        Err(Unfetched::Refused(format!("it has more than {bytes_max} bytes")))
-    }
-
-    /// The answer that holds the text. A redirect is followed on the same host, where it names no
-    /// user.
-    async fn reply(&self, client: &Client) -> Result<Response, Unfetched> {
-        let mut url = self.url.clone();
-        for _ in 0..=REDIRECTS_MAX {
-            let response = client.get(url.clone()).send().await.map_err(away)?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok(response);
-            }
-            if !status.is_redirection() {
-                let words = format!("the host says {status}");
-                return Err(match status.as_u16() {
-                    408 | 429 | 500.. => Unfetched::Away(words),
-                    _ => Unfetched::Refused(words),
-                });
-            }
-            let to = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
-            let to = String::from_utf8_lossy(to.unwrap_or_default()).into_owned();
-            let may_go_on = |next: &Url| {
-                let names_nobody = next.username().is_empty() && next.password().is_none();
-                !to.is_empty() && names_nobody && next.origin() == self.url.origin()
-            };
-            url = url.join(&to).ok().filter(may_go_on).ok_or_else(|| {
-                let to = one_line(&to, WORDS_CHARS_MAX);
-                let what =
-                    format!("it is sent on to `{to}`, which is another host or names a user");
-                Unfetched::Refused(what)
-            })?;
-        }
-        Err(Unfetched::Refused("it is sent on and on".to_owned()))
+        Err(Unfetched::Refused(format!("it has more than {BYTES_MAX} bytes")))
     }
 }
 
-/// What was fetched, or kept of what was, as the text that it must be.
+/// Follows on the same host, where the address names no user.
+fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let url = attempt.url();
+    let names_nobody = url.username().is_empty() && url.password().is_none();
+    if attempt.previous().iter().any(|before| before.origin() != url.origin()) || !names_nobody {
+        let to = one_line(url.as_str(), WORDS_CHARS_MAX);
+        let why = format!("it is sent on to `{to}`, which is another host or names a user");
+        return attempt.error(why);
+    }
+    if attempt.previous().len() > REDIRECTS_MAX {
+        return attempt.error("it is sent on and on");
+    }
+    attempt.follow()
+}
+
+/// The text of bytes, without control characters.
 ///
 /// # Errors
 /// It is none.
@@ -168,13 +154,15 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 #[allow(clippy::needless_pass_by_value)] // as `map_err` hands it on
-fn away(error: reqwest::Error) -> Unfetched {
-    Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX))
+fn unfetched(error: reqwest::Error) -> Unfetched {
+    match error.source().filter(|_| error.is_redirect()) {
+        Some(why) => Unfetched::Refused(why.to_string()),
+        None => Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX)),
+    }
 }
 
-/// Whether what is there says that it is a text. A page for people is none, and the likeliest
-/// slip: the address of a benchmark in place of its recipe.
-fn is_text(headers: &HeaderMap) -> Result<(), Unfetched> {
+/// Refuses a page for people, the likeliest slip, and anything else that says it is no text.
+fn check_kind(headers: &HeaderMap) -> Result<(), Unfetched> {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
     let bare = kind.split(';').next().unwrap_or_default().trim();
@@ -232,7 +220,7 @@ mod tests {
         let kind = |kind: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, kind.parse().unwrap());
-            is_text(&headers).is_ok()
+            check_kind(&headers).is_ok()
         };
         assert!(
             kind("text/plain; charset=utf-8") && kind("application/x-yaml") && kind("text/yaml")
@@ -240,6 +228,6 @@ mod tests {
         assert!(
             !kind("text/html; charset=utf-8") && !kind("image/png") && !kind("application/zip")
         );
-        assert!(is_text(&HeaderMap::new()).is_ok());
+        assert!(check_kind(&HeaderMap::new()).is_ok());
     }
 }

@@ -1,7 +1,6 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
 mod attach;
-pub mod builds;
 pub mod diff;
 pub mod docker;
 mod draft;
@@ -11,13 +10,12 @@ pub mod pin;
 pub mod pins;
 mod read;
 pub mod render;
-pub mod submission;
 mod values;
 pub mod vary;
 
 pub use attach::{attach, unread};
-pub use include::Beside;
-pub use layers::{Layer, Place};
+pub use include::Load;
+pub use layers::{Deployment, Layer};
 pub use read::{read, read_as};
 pub use render::How;
 
@@ -57,13 +55,13 @@ pub struct Recipe {
     pub unknown: Vec<String>,
 }
 
-/// What the user wishes of a recipe: what flags change.
+/// What the user options of a recipe: what flags change.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wishes {
+pub struct ReadOptions {
     /// `--set key=value`, in the order given: over the recipe's defaults.
     pub set: Vec<(String, String)>,
     /// Where it will run, as far as it is said: decides its conditional layers.
-    pub place: Option<Place>,
+    pub deployment: Option<Deployment>,
 }
 
 /// A recipe, and what only those ask for who look at it closely.

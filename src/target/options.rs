@@ -260,12 +260,12 @@ fn host_of(engine: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::spec::Source;
-    use crate::spec::recipe::{Wishes, read_as};
+    use crate::spec::recipe::{ReadOptions, read_as};
 
     fn reading(text: &str) -> Reading {
         let source =
             Source { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() };
-        read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("a recipe")
+        read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")
     }
 
     fn options(start: Start) -> TargetOptions {

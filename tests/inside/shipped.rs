@@ -8,7 +8,7 @@ use longhaul::error::Mistake;
 use longhaul::fact::{Load, Phase};
 use longhaul::measure::Statistic;
 use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot};
-use longhaul::spec::recipe::Wishes;
+use longhaul::spec::recipe::ReadOptions;
 use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::scenario::Ladder;
 use longhaul::spec::shipped::{self, Kind};
@@ -213,7 +213,7 @@ fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
     assert!(shipped::names(Kind::Recipe).eq(RECIPES.iter().map(|(name, ..)| *name)));
     for (name, runtime, grade, floating, settings) in RECIPES {
         let source = source(Kind::Recipe, name);
-        let reading = recipe::read_as(&source, &Wishes::default(), &|_| Ok(None))
+        let reading = recipe::read_as(&source, &ReadOptions::default(), &|_| Ok(None))
             .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(reading.recipe.runtime, runtime, "{name}");
         assert_eq!(reading.recipe.command.is_some(), runtime != "attach", "{name}");
@@ -221,7 +221,7 @@ fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
         let said: Vec<(&str, &str)> =
             said.map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(said, settings, "{name}");
-        let pins = pins(&reading, None);
+        let pins = pins(&reading);
         assert_eq!(
             (pins.grade, pins.floating()),
             (grade, floating),
@@ -250,8 +250,10 @@ fn the_version_that_a_shipped_recipe_notes_is_what_runs_compare() {
 fn the_record_keeps_what_its_format_has_no_key_for() {
     let text = source(Kind::Recipe, shipped::RECIPE).text;
     let reading =
-        recipe::read_as(&source(Kind::Recipe, shipped::RECIPE), &Wishes::default(), &|_| Ok(None))
-            .unwrap_or_else(|e| panic!("{e}"));
+        recipe::read_as(&source(Kind::Recipe, shipped::RECIPE), &ReadOptions::default(), &|_| {
+            Ok(None)
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
     let other = |key: &str| {
         let found = reading.others.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.clone()).unwrap_or_default()

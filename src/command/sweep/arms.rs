@@ -172,8 +172,8 @@ mod tests {
     fn arm(slug: &str) -> Arm {
         let source =
             Source { name: "r".into(), origin: "r.yaml".into(), text: "model: m\n".into() };
-        let wishes = crate::spec::recipe::Wishes::default();
-        let reading = crate::spec::recipe::read_as(&source, &wishes, &|_| Ok(None)).unwrap();
+        let options = crate::spec::recipe::ReadOptions::default();
+        let reading = crate::spec::recipe::read_as(&source, &options, &|_| Ok(None)).unwrap();
         let (name, slug) = (slug.to_owned(), slug.to_owned());
         Arm { name, slug, changes: Vec::new(), reading, differs: Vec::new() }
     }

@@ -2,7 +2,7 @@
 
 use super::{A, Floor, Mistake, SAME, Start, Wish, compare, compared, floor, side};
 use crate::exit::Exit;
-use crate::spec::recipe::{Wishes, read_as};
+use crate::spec::recipe::{ReadOptions, read_as};
 
 #[test]
 fn different_loads_are_refused_and_forced_ones_are_marked() {
@@ -26,7 +26,7 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
 fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
     let text = format!("model: m\ncontainer: i\ncommand: vllm serve m {settings}\n");
     let source = crate::spec::Source { name: "r".into(), origin: "r.yaml".into(), text };
-    let reading = read_as(&source, &Wishes::default(), &|_| Ok(None)).unwrap();
+    let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap();
     let with = |start| Start { recipe: Some(reading.clone()), ..start };
     starts.into_iter().map(with).collect()
 }

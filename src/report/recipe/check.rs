@@ -9,10 +9,9 @@ use crate::escape::one_line;
 use crate::report::layout;
 use crate::spec::recipe::Reading;
 use crate::spec::recipe::pins::{Finding, Grade, Pins};
-use crate::spec::recipe::submission::Submission;
 
 /// Version of the JSON: keys may be added, never renamed.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Bounds a reason in the table.
 const WHY_CHARS_MAX: usize = 120;
@@ -21,7 +20,7 @@ const WHY_CHARS_MAX: usize = 120;
 const FINDINGS_MAX: usize = 60;
 
 /// As a table.
-pub fn text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
+pub fn text(reading: &Reading, pins: &Pins) -> String {
     let mut out = head(reading, pins);
     let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
     let heading = ["how", "what", "line", "why"].map(str::to_owned).to_vec();
@@ -40,7 +39,6 @@ pub fn text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
     }
     let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
     out += &show::lined("try", tries);
-    out += &submission.map(show::submission).unwrap_or_default();
     out + &show::lined("notes", reading.recipe.warnings.iter().cloned())
 }
 
@@ -61,7 +59,7 @@ fn head(reading: &Reading, pins: &Pins) -> String {
 }
 
 /// For programs.
-pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
+pub fn json(reading: &Reading, pins: &Pins) -> String {
     let findings: Vec<Value> = pins
         .findings
         .iter()
@@ -77,17 +75,6 @@ pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
             })
         })
         .collect();
-    let told = |pairs: &[(String, String)]| -> serde_json::Map<String, Value> {
-        pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
-    };
-    let submission = submission.map(|submission| {
-        json!({
-            "container_pinned": submission.pinned,
-            "versions": told(&submission.versions),
-            "told": told(&submission.told),
-            "has_results": submission.has_results,
-        })
-    });
     let whole = json!({
         "schema": SCHEMA,
         "recipe": reading.recipe.source.name,
@@ -96,7 +83,6 @@ pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
         "grade": pins.grade.word(),
         "floating": pins.floating(),
         "findings": findings,
-        "submission": submission,
         "warnings": reading.recipe.warnings,
     });
     format!("{whole:#}\n")

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::escape::one_line;
 use crate::report::layout::{self, indented};
-use crate::spec::recipe::submission::Submission;
 use crate::spec::recipe::{How, Reading};
 
 /// Bounds a value in a table.
@@ -51,19 +50,6 @@ pub fn text(reading: &Reading) -> String {
 pub fn lined(title: &str, texts: impl Iterator<Item = String>) -> String {
     let lines: String = texts.map(|text| indented(&one_line(&text, 400), 2)).collect();
     if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
-}
-
-/// What a submission tells beside its recipe.
-pub fn submission(submission: &Submission) -> String {
-    let mut out = String::new();
-    let pinned = submission.pinned.iter().map(|image| ("by digest".to_owned(), image.clone()));
-    let versions = submission.versions.iter().cloned();
-    let title = "what its submission tells of the run";
-    section(&mut out, title, submission.told.iter().cloned().chain(pinned).chain(versions));
-    if submission.has_results {
-        out.push_str("\nbenchmark.csv is there: its results are not read here\n");
-    }
-    out
 }
 
 /// A text's lines, fit for a terminal.

@@ -218,11 +218,11 @@ fn plain(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::spec::Source;
-    use crate::spec::recipe::{Wishes, read_as};
+    use crate::spec::recipe::{ReadOptions, read_as};
 
     fn reading(text: &str) -> Reading {
         let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
-        read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable")
+        read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
     }
 
     #[test]

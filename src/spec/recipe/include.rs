@@ -10,7 +10,7 @@ use crate::spec::field::{Field, document, flawed, shown};
 use crate::spec::node::{Document, Node, Value, python};
 
 /// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
-pub type Beside<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
+pub type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
 /// sparkrun's own bound.
 const DEPTH_MAX: usize = 8;
@@ -28,7 +28,7 @@ pub struct Whole {
 /// # Errors
 /// No YAML, a value that is refused, a name that is none of a file beside it, a file that is
 /// missing, a circle, or a chain longer than sparkrun takes.
-pub fn whole(source: &Source, beside: Beside<'_>) -> Result<Whole, Mistake> {
+pub fn whole(source: &Source, beside: Load<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     let mut names = vec![file_stem(&source.origin).to_owned()];
@@ -101,7 +101,7 @@ fn is_version_1(document: &Document) -> bool {
     document.root.get("recipe_version").and_then(Node::text) == Some("1")
 }
 
-fn found(name: &str, beside: Beside<'_>) -> Result<Option<(String, String)>, Mistake> {
+fn found(name: &str, beside: Load<'_>) -> Result<Option<(String, String)>, Mistake> {
     let ends: &[&str] = if file_stem(name) == name { &[".yaml", ".yml"] } else { &[""] };
     for end in ends {
         let file = format!("{name}{end}");

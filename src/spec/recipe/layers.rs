@@ -15,7 +15,7 @@ use crate::spec::node::python::{Python, is_blank, number, put};
 
 /// What the user says of the place where it runs: `nodes`, `arch`, `platform` …; a
 /// capability may be said several times.
-pub type Place = BTreeMap<String, Vec<String>>;
+pub type Deployment = BTreeMap<String, Vec<String>>;
 
 /// A layer, judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Layer {
     pub container: Option<String>,
 }
 
-/// All that may stand in a [`Place`].
+/// All that may stand in a [`Deployment`].
 pub const SELECTORS: &str =
     "nodes, gpus_per_node, platform, vendor, accelerator, arch, capability, memory_gb";
 
@@ -41,7 +41,7 @@ pub fn applied(
     root: &Field<'_>,
     draft: &mut Draft,
     values: &Values,
-    place: Option<&Place>,
+    place: Option<&Deployment>,
 ) -> Result<Vec<Layer>, Mistake> {
     let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[_]>::is_empty);
     let Some(node) = root.node.get("overrides").filter(|node| !is_empty(node)) else {
@@ -89,7 +89,7 @@ pub fn applied(
 /// What conditions read, by selector; what is not known never matches.
 type Known = BTreeMap<String, Vec<Python>>;
 
-fn known(root: &Node, draft: &Draft, values: &Values, place: &Place) -> Known {
+fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Known {
     let whole = |key: &str| Python::of(root.get(key)?).whole();
     let said = |key: &str| place.get(key)?.last()?.trim().parse::<i128>().ok();
     let mut ranks = 1_i128;

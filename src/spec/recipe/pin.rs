@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::pins::{Grade, Image, is_digest};
-use super::{Beside, Reading, Source, Wishes, docker, read_as};
+use super::{Load, ReadOptions, Reading, Source, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::{document, shown};
 use crate::spec::node::Node;
@@ -22,16 +22,6 @@ pub fn is_pinned(image: &str) -> bool {
 /// and podman refuses both at once.
 pub fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
-}
-
-/// Whether a submission's image may stand for a recipe's: the same by digest, or any that has
-/// one where the recipe's own was built where it ran. A stranger's word for another repository
-/// is no pin.
-pub fn may_stand_for(pinned: &str, image: &str) -> bool {
-    let (own, other) = (Image::of(image), Image::of(pinned));
-    let is_name = other.name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    let same = own.plain_name() == other.plain_name() || own.is_built_here();
-    is_pinned(pinned) && is_name && same
 }
 
 /// Of the names with digests that an engine has for an image, the digest under the image's own.
@@ -70,7 +60,7 @@ pub fn written(
     source: &Source,
     before: &Reading,
     changes: &[(String, String)],
-    beside: Beside<'_>,
+    beside: Load<'_>,
 ) -> Result<String, Mistake> {
     let wrong = |what: String| Err(Mistake::new(what).at(&source.origin).hint("edit it by hand"));
     let mut spots = Vec::new();
@@ -88,7 +78,7 @@ pub fn written(
         text.replace_range(at, name);
     }
     let pinned = Source { text, ..source.clone() };
-    let after = read_as(&pinned, &Wishes::default(), beside)?;
+    let after = read_as(&pinned, &ReadOptions::default(), beside)?;
     let name = |image: String| {
         let change = changes.iter().find(|(known, _)| *known == image);
         change.map_or(image, |(_, name)| name.clone())
@@ -126,7 +116,7 @@ mod tests {
 
     fn pinned(text: &str) -> Result<String, Mistake> {
         let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
-        let before = read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable");
+        let before = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable");
         let change = |(_, image): (String, String)| (image.clone(), by_digest(&image, "sha256:D"));
         let mut changes: Vec<_> = images(&before).into_iter().map(change).collect();
         changes.dedup();
@@ -164,15 +154,6 @@ mod tests {
     #[test]
     fn an_image_that_stands_elsewhere_or_otherwise_is_left_alone() {
         assert!(pinned("model: m\ncontainer: \"a\\x2fb:c\"\n").is_err());
-    }
-
-    #[test]
-    fn a_submission_may_pin_the_recipes_own_image_or_one_for_what_was_built_there() {
-        let by = |name: &str| format!("{name}@sha256:{}", "2".repeat(64));
-        assert!(may_stand_for(&by("docker.io/a/b"), "a/b:latest"));
-        assert!(may_stand_for(&by("ghcr.io/a/b"), "vllm-node"));
-        assert!(!may_stand_for(&by("evil.example/other"), "a/b:latest"));
-        assert!(!may_stand_for(&by("--x"), "vllm-node") && !may_stand_for("a/b@sha256:2", "a/b"));
     }
 
     #[test]

@@ -7,11 +7,11 @@ mod told;
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::include::{Beside, whole};
+use super::include::{Load, whole};
 use super::layers;
 use super::render;
 use super::values::{Values, set_of};
-use super::{Reading, Recipe, Source, Wishes, docker};
+use super::{ReadOptions, Reading, Recipe, Source, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::field::{Field, flawed};
@@ -27,26 +27,30 @@ const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "bui
 /// As [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
 pub fn read(source: Source) -> Result<Recipe, Mistake> {
-    read_as(&source, &Wishes::default(), &|_| Ok(None)).map(|reading| reading.recipe)
+    read_as(&source, &ReadOptions::default(), &|_| Ok(None)).map(|reading| reading.recipe)
 }
 
-/// Reads a recipe with what the user wishes of it; `beside` hands in the files beside it.
+/// Reads a recipe with what the user options of it; `beside` hands in the files beside it.
 ///
 /// # Errors
 /// It is no YAML and no `docker run`, holds none of the keys that tell what is served, a key
 /// has a shape of which nothing can be made, a value is not understood, or its command cannot
 /// be rendered.
-pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<Reading, Mistake> {
+pub fn read_as(
+    source: &Source,
+    options: &ReadOptions,
+    beside: Load<'_>,
+) -> Result<Reading, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);
-        return Ok(line::reading(source.clone(), &line, wishes));
+        return Ok(line::reading(source.clone(), &line, options));
     }
     let whole = whole(source, beside)?;
     let root = Field { source, node: &whole.root, path: String::new() };
     told::check_it_is_one(&root)?;
     let mut draft = Draft::of(&root)?;
-    let (env, set): (Vec<_>, Vec<_>) = set_of(&wishes.set)?
+    let (env, set): (Vec<_>, Vec<_>) = set_of(&options.set)?
         .into_iter()
         .partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
     let wrong_set =
@@ -58,7 +62,7 @@ pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<R
         }
     };
     set_env(&mut draft);
-    let layers = layers::applied(&root, &mut draft, &declared, wishes.place.as_ref())?;
+    let layers = layers::applied(&root, &mut draft, &declared, options.deployment.as_ref())?;
     // What the user sets counts before any layer.
     set_env(&mut draft);
     let values = Values::of(&draft).with(&set).map_err(wrong_set)?;

@@ -10,7 +10,7 @@ mod edit;
 
 use super::diff::between;
 use super::render::engine_of;
-use super::{How, Reading, Source, Wishes, docker, read_as};
+use super::{How, ReadOptions, Reading, Source, docker, read_as};
 use crate::engine::{Engine, flags};
 use crate::error::{Mistake, nearest};
 use crate::escape::{one_line, quoted};
@@ -85,7 +85,7 @@ pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<R
     };
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };
     let source = Source { text, ..base.recipe.source.clone() };
-    let reading = read_as(&source, &Wishes::default(), &|_| Ok(None))?;
+    let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None))?;
     judged(base, reading, changes)
 }
 

@@ -55,7 +55,7 @@ pub async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> 
         return nothing(format!("{program}: {why}"), "--engine PROGRAM");
     }
     let why = format!("there is no {} here", programs.join(" and no "));
-    nothing(why, "on the machine that has the image; or --builds INDEX, or --engine PROGRAM")
+    nothing(why, "on the machine that has the image, or with --engine PROGRAM")
 }
 
 /// A stranger's text must not be taken for an option.
@@ -73,18 +73,18 @@ fn understood(program: &str, image: &str, answer: &Answer) -> Known {
             || said.contains("not found")
         {
             let why = format!("{program} does not have {}", shown(image));
-            nothing(why, format!("{program} pull {image}, and again; or --builds INDEX"))
+            nothing(why, format!("{program} pull {image}, and again"))
         } else if said.contains("permission denied") {
-            let hint = "as a user who may talk to it (group docker, or sudo); or --builds INDEX";
+            let hint = "as a user who may talk to it (group docker, or sudo)";
             nothing(format!("{program} may not be asked: {why}"), hint)
         } else if said.contains("daemon") || said.contains("connect") {
-            nothing(format!("{program} does not run: {why}"), "start it; or --builds INDEX")
+            nothing(format!("{program} does not run: {why}"), "start it")
         } else {
-            nothing(format!("{program}: {why}"), "--builds INDEX")
+            nothing(format!("{program}: {why}"), "--engine PROGRAM")
         };
     }
     let Ok(names) = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim()) else {
-        return nothing(format!("{program} answers something else"), "--builds INDEX");
+        return nothing(format!("{program} answers something else"), "--engine PROGRAM");
     };
     let names = names.unwrap_or_default();
     if let Some(digest) = own_digest(image, &names) {

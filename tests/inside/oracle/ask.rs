@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use longhaul::spec::Source;
-use longhaul::spec::recipe::{How, Place, Reading, Wishes, read_as};
+use longhaul::spec::recipe::{Deployment, How, ReadOptions, Reading, read_as};
 use serde_json::{Value, json};
 
 /// The tool that every recipe is held against.
@@ -18,7 +18,7 @@ pub struct Ask {
     pub path: PathBuf,
     pub set: Vec<(String, String)>,
     pub tool: &'static str,
-    pub place: Option<Place>,
+    pub place: Option<Deployment>,
 }
 
 /// How both sides' answers compare.
@@ -35,7 +35,7 @@ pub enum Found {
 
 impl Ask {
     /// By sparkrun.
-    pub fn sparkrun(path: &Path, set: &[(String, String)], place: Option<Place>) -> Ask {
+    pub fn sparkrun(path: &Path, set: &[(String, String)], place: Option<Deployment>) -> Ask {
         let (path, set) = (path.to_path_buf(), set.to_vec());
         Ask { path, set, tool: SPARKRUN, place }
     }
@@ -60,10 +60,10 @@ impl Ask {
         let text = std::fs::read_to_string(&self.path).expect("a recipe");
         let name = self.path.file_stem().expect("a stem").to_string_lossy().into_owned();
         let source = Source { name, origin: self.path.display().to_string(), text };
-        let wishes = Wishes { set: self.set.clone(), place: self.place.clone() };
+        let options = ReadOptions { set: self.set.clone(), deployment: self.place.clone() };
         let folder = self.path.parent().expect("a folder");
         let beside = |name: &str| Ok(std::fs::read_to_string(folder.join(name)).ok());
-        read_as(&source, &wishes, &beside).map_err(|mistake| mistake.to_string())
+        read_as(&source, &options, &beside).map_err(|mistake| mistake.to_string())
     }
 
     fn compare(&self, theirs: &Value) -> (Found, String) {

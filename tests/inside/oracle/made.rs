@@ -183,7 +183,7 @@ fn set(dice: &mut Dice) -> Vec<(String, String)> {
     set
 }
 
-fn place(dice: &mut Dice) -> Option<longhaul::spec::recipe::Place> {
+fn place(dice: &mut Dice) -> Option<longhaul::spec::recipe::Deployment> {
     let nodes = dice.one(&["", "1", "2", "4"]);
     let place = || [("nodes".to_owned(), vec![nodes.to_owned()])].into();
     (!nodes.is_empty()).then(place)

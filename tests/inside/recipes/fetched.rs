@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use longhaul::http::remote::{Limits, Remote, Unfetched};
+use longhaul::http::remote::{Remote, Unfetched};
 
 use super::host::{Host, page};
 
-const LIMITS: Limits = Limits { bytes: 1 << 20, time: Duration::from_secs(10) };
+const LIMIT: Duration = Duration::from_secs(10);
 const RECIPE: &str = "model: m\ncommand: vllm serve m\n";
 
 /// An answer that sends on.
@@ -18,22 +18,22 @@ fn sent_on(to: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn fetch(address: &str, limits: Limits) -> Result<String, Unfetched> {
+fn fetch(address: &str, limit: Duration) -> Result<String, Unfetched> {
     let remote = Remote::parse(address, &["127.0.0.1".to_owned()]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(remote.fetch(limits))
+    runtime.block_on(remote.fetch(limit))
 }
 
 /// What is said of an answer that is refused, however often it is asked for.
 fn refused(answer: impl Into<Vec<u8>>) -> String {
-    match fetch(&Host::saying(answer).at("/r.yaml"), LIMITS) {
+    match fetch(&Host::saying(answer).at("/r.yaml"), LIMIT) {
         Err(Unfetched::Refused(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
-fn away(address: &str, limits: Limits) -> String {
-    match fetch(address, limits) {
+fn away(address: &str, limit: Duration) -> String {
+    match fetch(address, limit) {
         Err(Unfetched::Away(why)) => why,
         other => panic!("{other:?}"),
     }
@@ -43,7 +43,7 @@ fn away(address: &str, limits: Limits) -> String {
 fn a_text_comes_as_it_is() {
     for kind in ["text/plain; charset=utf-8", "application/yaml", "application/octet-stream"] {
         let host = Host::saying(page("200 OK", kind, RECIPE));
-        assert_eq!(fetch(&host.at("/r.yaml"), LIMITS).as_deref(), Ok(RECIPE), "{kind}");
+        assert_eq!(fetch(&host.at("/r.yaml"), LIMIT).as_deref(), Ok(RECIPE), "{kind}");
     }
 }
 
@@ -55,7 +55,7 @@ fn what_is_too_large_is_refused_whether_it_says_so_or_not() {
     assert!(refused(lies).contains("1048576 bytes"));
     let just = &large[1..];
     let host = Host::saying(page("200 OK", "text/plain", just));
-    assert_eq!(fetch(&host.at("/"), LIMITS).as_deref(), Ok(just));
+    assert_eq!(fetch(&host.at("/"), LIMIT).as_deref(), Ok(just));
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn what_never_ends_is_left_at_the_limit_of_size_or_of_time() {
         let _ = stream.write_all(head);
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    let why = fetch(&flood.at("/"), LIMITS);
+    let why = fetch(&flood.at("/"), LIMIT);
     assert!(matches!(&why, Err(Unfetched::Refused(why)) if why.contains("bytes")), "{why:?}");
-    let short = Limits { time: Duration::from_millis(300), ..LIMITS };
+    let short = Duration::from_millis(300);
     let trickle = Host::new(|_, stream| {
         let _ = stream.write_all(head);
         while stream.write_all(b"x").is_ok() {
@@ -100,8 +100,8 @@ fn a_redirect_is_followed_on_the_same_host_only() {
         };
         let _ = stream.write_all(&answer);
     });
-    assert_eq!(fetch(&moved.at("/old.yaml"), LIMITS).as_deref(), Ok(RECIPE));
-    let circle = fetch(&moved.at("/circle"), LIMITS);
+    assert_eq!(fetch(&moved.at("/old.yaml"), LIMIT).as_deref(), Ok(RECIPE));
+    let circle = fetch(&moved.at("/circle"), LIMIT);
     assert_eq!(circle, Err(Unfetched::Refused("it is sent on and on".to_owned())));
     let other = Host::saying(page("200 OK", "text/plain", RECIPE));
     let why = refused(sent_on(&other.at("/r.yaml")));
@@ -117,16 +117,16 @@ fn what_the_host_says_instead_is_told() {
     assert!(refused(page("404 Not Found", "text/plain", "nope")).contains("404"));
     assert!(refused(page("403 Forbidden", "text/html", "no robots")).contains("403"));
     let broken = Host::saying(page("503 Service Unavailable", "text/plain", ""));
-    assert!(away(&broken.at("/"), LIMITS).contains("503"));
+    assert!(away(&broken.at("/"), LIMIT).contains("503"));
 }
 
 #[test]
 fn a_host_that_refuses_tls_or_the_connection_is_away() {
     let plain = Host::saying("HTTP/1.1 400 Bad Request\r\n\r\n");
     let https = plain.at("/r.yaml").replace("http:", "https:");
-    assert!(!away(&https, LIMITS).is_empty());
+    assert!(!away(&https, LIMIT).is_empty());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/r.yaml", listener.local_addr().unwrap());
     drop(listener);
-    assert!(away(&address, LIMITS).to_lowercase().contains("refused"));
+    assert!(away(&address, LIMIT).to_lowercase().contains("refused"));
 }

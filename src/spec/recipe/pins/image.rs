@@ -12,8 +12,8 @@ const MOVING: [&str; 12] = [
 /// Parts of a tag that say what an image stands on: a number behind one of them is not its own.
 const GROUNDS: [&str; 8] = ["cuda", "cu", "ubuntu", "debian", "python", "py", "rocm", "torch"];
 
-/// The names that eugr's builder gives to what it builds.
-const BUILT: &str = "vllm-node";
+/// The names that eugr's builder gives to what it builds: `vllm-node`, `vllm-node-tf5`.
+const BUILT: &str = "vllm-node-";
 
 /// An image's name, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,51 +27,42 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Takes a name apart.
+    /// The parts of a name.
     pub fn of(text: &'a str) -> Image<'a> {
         let (text, digest) = match text.split_once('@') {
             Some((text, digest)) => (text, Some(digest)),
             None => (text, None),
         };
-        let last = text.rfind('/').map_or(0, |at| at + 1);
-        match text[last..].find(':') {
-            Some(at) => {
-                Image { name: &text[..last + at], tag: Some(&text[last + at + 1..]), digest }
-            }
+        match text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((name, tag)) => Image { name, tag: Some(tag), digest },
             None => Image { name: text, tag: None, digest },
         }
     }
 
     /// The name without what docker takes for granted, so that two spellings are equal.
     pub fn plain_name(&self) -> &'a str {
-        let name = self.name;
-        let hub = ["docker.io/", "index.docker.io/"];
-        let name = hub.iter().find_map(|hub| name.strip_prefix(hub)).unwrap_or(name);
-        name.strip_prefix("library/").unwrap_or(name)
+        let hubs = ["index.docker.io/", "docker.io/", "library/"];
+        hubs.iter().fold(self.name, |name, hub| name.strip_prefix(hub).unwrap_or(name))
     }
 
-    /// How sure it is what stands behind the name, and why.
+    /// Grade of what stands behind the name, and why.
     pub fn grade(&self) -> (Grade, String) {
-        match (self.digest, self.tag) {
-            (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest".to_owned()),
-            (Some(_), _) => {
-                (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned())
-            }
+        let (grade, why) = match (self.digest, self.tag) {
+            (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest"),
+            (Some(_), _) => (Grade::Floating, "its digest is not sha256 and 64 hex digits"),
             _ if self.is_built_here() => {
-                let why =
-                    format!("{} is built where it runs: no registry has it", shown(self.name));
-                (Grade::Local, why)
+                let why = "is built where it runs: no registry has it";
+                return (Grade::Local, format!("{} {why}", shown(self.name)));
             }
-            (_, None) => {
-                (Grade::Floating, "no tag: that is `latest`, another image tomorrow".to_owned())
-            }
+            (_, None) => (Grade::Floating, "no tag: that is `latest`, another image tomorrow"),
             (_, Some(tag)) if is_fixed(tag) => {
-                (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)))
+                return (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)));
             }
             (_, Some(tag)) => {
-                (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag)))
+                return (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag)));
             }
-        }
+        };
+        (grade, why.to_owned())
     }
 
     /// Without a registry's folder, by the builder's own name, or by an image's id.
@@ -79,8 +70,7 @@ impl<'a> Image<'a> {
         let last = self.name.rsplit('/').next().unwrap_or(self.name);
         !self.plain_name().contains('/')
             || self.name.starts_with("localhost/")
-            || last == BUILT
-            || last.strip_prefix(BUILT).is_some_and(|rest| rest.starts_with('-'))
+            || format!("{last}-").starts_with(BUILT)
     }
 
     /// The version that a tag names: `v0.20.0`, `b8076`, `26.05`.
@@ -96,7 +86,7 @@ pub fn is_digest(text: &str) -> bool {
 }
 
 /// Whether a tag names one build: by a date, a commit, or a version that is no nightly.
-fn is_fixed(tag: &str) -> bool {
+pub fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
     // `2026-08-22` is a date in three parts.

@@ -1,16 +1,16 @@
 use super::*;
 use crate::spec::Source;
-use crate::spec::recipe::{Wishes, read_as};
+use crate::spec::recipe::{ReadOptions, read_as};
 
 fn reading(text: &str) -> Reading {
     let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
-    read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable")
+    read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 
 /// Every finding as `what grade line`.
 fn found(text: &str) -> Vec<String> {
     let line = |finding: &Finding| finding.line.unwrap_or(0);
-    let pins = pins(&reading(text), None);
+    let pins = pins(&reading(text));
     pins.findings
         .iter()
         .map(|finding| format!("{} {} {}", finding.what, finding.grade.word(), line(finding)))
@@ -37,7 +37,7 @@ command: vllm serve {{model}} --revision {{model_revision}} --seed 1 \
     );
     let all = ["container pinned 4", "model pinned 2", "runtime_version pinned 3"];
     assert_eq!(found(&text), all);
-    assert_eq!(pins(&reading(&text), None).floating(), 0);
+    assert_eq!(pins(&reading(&text)).floating(), 0);
 }
 
 #[test]
@@ -54,10 +54,10 @@ fn what_floats_is_named_with_its_line() {
             "trust_remote_code floating 16",
             "runtime_version unknown 0",
             "mods[0] floating 4",
-            "pre_exec[0] floating 6",
-            "pre_exec[1] floating 7",
-            "pre_exec[2] floating 8",
-            "pre_exec[3] floating 5",
+            "pre_exec[0] unknown 6",
+            "pre_exec[1] unknown 7",
+            "pre_exec[2] unknown 8",
+            "pre_exec[3] unknown 5",
             "reasoning_parser_plugin local 17",
             "max_model_len floating 13",
             "seed varies 0",
@@ -89,14 +89,9 @@ fn a_revision_that_the_command_does_not_ask_for_is_no_pin() {
 }
 
 #[test]
-fn what_eugr_builds_is_local_and_what_a_submission_ran_is_told() {
+fn what_eugr_builds_is_local() {
     let text = "recipe_version: \"1\"\nmodel: m/m\ncontainer: a/b:v1.2\nbuild_args: [--tf5]\ncommand: vllm serve m\n";
     assert_eq!(found(text)[0], "container local 3");
-    let submission =
-        Submission { pinned: Some(format!("a/b@{}", digest())), ..Submission::default() };
-    let pins = pins(&reading("model: m/m\ncontainer: a/b\n"), Some(&submission));
-    assert_eq!(pins.grade, Grade::Floating);
-    assert!(pins.findings[0].hint.as_deref().is_some_and(|hint| hint.contains("sha256:000")));
 }
 
 #[test]
@@ -105,7 +100,7 @@ fn of_an_image_for_each_host_the_least_sure_one_counts_and_a_mod_needs_no_list()
         "model: m/m\ncontainers:\n  - {{image: 'a/b@{}', host: x}}\n  - {{image: 'a/b:latest', host: y}}\nmods: z\n",
         digest()
     );
-    assert_eq!(pins(&reading(&text), None).grade, Grade::Floating);
+    assert_eq!(pins(&reading(&text)).grade, Grade::Floating);
     let found = found(&text);
     assert_eq!(found[1], "containers[1].image floating 4");
     assert!(found.contains(&"mods[0] floating 5".to_owned()), "{found:?}");
@@ -127,11 +122,11 @@ fn every_image_that_may_run_is_looked_at() {
          - when: {{tp: 1}}\n  env: {{A: 1}}\n"
     );
     assert_eq!(found(&text)[..2], ["container pinned 2", "overrides[0].container floating 5"]);
-    assert_eq!(pins(&reading(&text), None).grade, Grade::Pinned);
+    assert_eq!(pins(&reading(&text)).grade, Grade::Pinned);
     let text = format!(
         "model: m\ncontainers:\n- image: {pinned}\n  host: a\n- {{host: b, image: a/b:v1.2}}\n"
     );
     let hosts = ["containers[0].image pinned 3", "containers[1].image dated 5"];
     assert_eq!(found(&text)[..2], hosts);
-    assert_eq!(pins(&reading(&text), None).grade, Grade::Dated);
+    assert_eq!(pins(&reading(&text)).grade, Grade::Dated);
 }

@@ -4,10 +4,10 @@ use super::{model_of_command, served};
 use crate::engine::flags;
 use crate::spec::Source;
 use crate::spec::recipe::render::{How, engine_of};
-use crate::spec::recipe::{Reading, Recipe, Wishes, docker, draft};
+use crate::spec::recipe::{ReadOptions, Reading, Recipe, docker, draft};
 
 /// The recipe of a `docker run` line.
-pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading {
+pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Reading {
     let image = line.image.as_deref().unwrap_or_default();
     let inner = line.command.as_deref().map(docker::inner);
     let runtime = runtime_of_line(image, inner.as_deref().unwrap_or_default());
@@ -22,7 +22,7 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
     let open = line.env.iter().filter(|(_, value)| value.is_none());
     warnings
         .extend(open.map(|(key, _)| format!("the value of {key} comes from whoever starts it")));
-    if !wishes.set.is_empty() {
+    if !options.set.is_empty() {
         warnings.push("nothing can be set in a `docker run`: it has no placeholders".to_owned());
     }
     let env = line.env.iter().map(|(key, value)| (key.clone(), value.clone().unwrap_or_default()));

@@ -108,11 +108,11 @@ proptest::proptest! {
     }
 }
 
-fn reading(text: &str, wishes: &Wishes, files: &[(&str, &str)]) -> Result<Reading, Mistake> {
+fn reading(text: &str, options: &ReadOptions, files: &[(&str, &str)]) -> Result<Reading, Mistake> {
     let beside = |name: &str| {
         Ok(files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned()))
     };
-    read_as(&source(text), wishes, &beside)
+    read_as(&source(text), options, &beside)
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_include_merges_as_sparkrun_merges_and_is_kept_as_one_file() {
         ),
     ];
     let text = "include: base\nmin_nodes: null\nenv: {B: null, C: 3}\ndefaults: {spec: {b: 2}}\nmetadata: {x: {y: 9}}\n";
-    let found = reading(text, &Wishes::default(), &files).unwrap();
+    let found = reading(text, &ReadOptions::default(), &files).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("vllm serve org/m --port 8000 '{'b': 2}'"));
     assert_eq!(found.recipe.env, [("A".into(), "1".into()), ("C".into(), "3".into())]);
     assert_eq!(found.included, ["base.yaml", "_root.yml"]);
@@ -157,7 +157,7 @@ fn an_include_cannot_leave_its_folder_run_in_circles_or_go_deep() {
         ("include: [a]\nmodel: m\n", "r.yaml:1 include"),
     ] {
         let files = [&deep[..], &[("a.yaml", "include: a\n"), ("r.yaml", "model: m\n")]].concat();
-        let wrong = reading(text, &Wishes::default(), &files).unwrap_err().to_string();
+        let wrong = reading(text, &ReadOptions::default(), &files).unwrap_err().to_string();
         assert!(wrong.contains(words), "{text}: {wrong}");
     }
 }
@@ -168,14 +168,15 @@ fn layers_count_where_it_is_said_where_it_runs_and_are_told_otherwise() {
                 - {when: {nodes: 2, arch: sm_120}, defaults: {a: 10}, env: {E: 2, F: 3}}\n\
                 - {when: {tp: {gte: 2}, config: {b: [2, 3]}}, defaults: {b: 20}, container: img}\n\
                 - {when: {colour: red}, defaults: {a: 99}}\n";
-    let found = reading(text, &Wishes::default(), &[]).unwrap();
+    let found = reading(text, &ReadOptions::default(), &[]).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("x 1 2"));
     let applied: Vec<_> = found.layers.iter().map(|layer| layer.applied).collect();
     assert_eq!(applied, [None, None, None]);
     assert!(found.recipe.warnings.iter().any(|text| text.contains("3 conditional")));
     let place = [("arch".to_owned(), vec!["SM_120".to_owned()])].into();
-    let wishes = Wishes { place: Some(place), set: vec![("env.E".to_owned(), "mine".to_owned())] };
-    let found = reading(text, &wishes, &[]).unwrap();
+    let options =
+        ReadOptions { deployment: Some(place), set: vec![("env.E".to_owned(), "mine".to_owned())] };
+    let found = reading(text, &options, &[]).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("x 10 20"));
     assert_eq!(found.recipe.env, [("E".into(), "mine".into()), ("F".into(), "3".into())]);
     assert_eq!(found.recipe.container.as_deref(), Some("img"));
@@ -198,7 +199,7 @@ fn a_recipe_without_a_command_gets_the_one_that_sparkrun_builds() {
         of("model: org/m-GGUF:Q8_0\nruntime: llama-cpp\ndefaults: {max_model_len: 4096, flash_attn: true, mmap: false, tensor_parallel: 2}\n").as_deref(),
         Some("llama-server -hf org/m-GGUF:Q8_0 --ctx-size 4096 --split-mode row --flash-attn on --no-mmap")
     );
-    let found = reading("model: m\nruntime: atlas\n", &Wishes::default(), &[]).unwrap();
+    let found = reading("model: m\nruntime: atlas\n", &ReadOptions::default(), &[]).unwrap();
     assert_eq!((found.recipe.command, found.how), (None, render::How::NotRendered));
 }
 
@@ -218,7 +219,7 @@ fn version_1_is_rendered_by_the_same_rules() {
 #[test]
 fn a_docker_run_in_a_file_is_a_recipe() {
     let text = "docker run -d -e A=1 -p 8000:8000 vllm/vllm-openai:v0.20.0 \\\n  org/m --served-model-name a b --max-num-seqs 4\n";
-    let found = reading(text, &Wishes::default(), &[]).unwrap();
+    let found = reading(text, &ReadOptions::default(), &[]).unwrap();
     assert_eq!(found.how, render::How::AsItStands);
     let recipe = &found.recipe;
     assert_eq!((recipe.model.as_deref(), recipe.runtime.as_str()), (Some("org/m"), "vllm"));
@@ -229,9 +230,9 @@ fn a_docker_run_in_a_file_is_a_recipe() {
 
 #[test]
 fn what_is_set_counts_before_defaults_and_what_cannot_be_set_is_said() {
-    let set = |pairs: &[(&str, &str)]| Wishes {
+    let set = |pairs: &[(&str, &str)]| ReadOptions {
         set: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        ..Wishes::default()
+        ..ReadOptions::default()
     };
     let text = "model: m\ncommand: s {port} {j}\ndefaults: {port: 1, j: '{\"a\": 1}'}\n";
     let found = reading(text, &set(&[("port", "0.50"), ("j.b", "yes")]), &[]).unwrap();

@@ -14,7 +14,7 @@ use crate::spec::node::python::{Python, coerce, json, strip};
 use crate::spec::node::{Node, Value, write};
 use crate::spec::recipe::render::engine_of;
 use crate::spec::recipe::values::{Values, set_of};
-use crate::spec::recipe::{Reading, Source, Wishes, docker, read_as};
+use crate::spec::recipe::{ReadOptions, Reading, Source, docker, read_as};
 
 /// The file with changes.
 ///
@@ -31,7 +31,7 @@ pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
         }
     }
     let source = Source { text: write(&root), ..base.recipe.source.clone() };
-    let reading = read_as(&source, &Wishes::default(), &|_| Ok(None))?;
+    let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None))?;
     let mut command = reading.recipe.command;
     let flags: Vec<&Change> = changes.iter().filter(|change| !change.is_of_file()).collect();
     if flags.is_empty() {

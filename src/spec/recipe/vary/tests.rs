@@ -16,7 +16,7 @@ metadata: {profile: p}
 
 fn reading(text: &str) -> Reading {
     let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
-    read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("readable")
+    read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 
 fn of(text: &str, pairs: &[(&str, &str)]) -> Result<Option<Reading>, Mistake> {
@@ -151,7 +151,7 @@ fn a_saved_line_is_changed_where_it_stands() {
 #[test]
 fn a_flag_that_nobody_knows_is_told_with_the_one_that_may_be_meant() {
     let source = Source { name: "r".into(), origin: "r.yaml".into(), text: RECIPE.into() };
-    let base = read_as(&source, &Wishes::default(), &|_| Ok(None)).expect("a recipe");
+    let base = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe");
     let told = |key: &str| strange(&base, &Change { key: key.to_owned(), value: None });
     let slip = told("max_num_seq").expect("a note");
     assert!(slip.contains("no flag of vllm") && slip.contains("`max_num_seqs`?"), "{slip}");
