@@ -17,7 +17,7 @@ pub use recipe::Recipe;
 pub use scenario::{Extent, Limits, Scenario, Workload};
 
 /// A file as it was handed in: where it came from, and its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// The name people use for it: the file's stem, or a shipped file's name.
     pub name: String,

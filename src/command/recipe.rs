@@ -30,17 +30,11 @@ pub struct RecipeOptions {
 }
 
 /// Says all that a recipe says.
-///
-/// # Errors
-/// The user's mistake.
 pub fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::show::text(&reading(options)?), Exit::Pass))
 }
 
 /// Says the command, and nothing else.
-///
-/// # Errors
-/// The user's mistake, or a recipe without a command.
 pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     let recipe = reading(options)?.recipe;
     for note in &recipe.warnings {
@@ -58,17 +52,11 @@ pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
 }
 
 /// Says what differs.
-///
-/// # Errors
-/// The user's mistake.
 pub fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::diff::text(&reading(one)?, &reading(other)?), Exit::Pass))
 }
 
 /// Says how reproducible a recipe is; `strict` fails where anything floats.
-///
-/// # Errors
-/// The user's mistake.
 pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
     let reading = reading(options)?;
     let pins = pins(&reading);

@@ -3,6 +3,7 @@
 //! recipes call a setting, so that they can be compared.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{Engine, llama_cpp, sglang, vllm};
 
@@ -70,51 +71,59 @@ pub fn canonical(engine: Engine, name: &str) -> String {
 /// underscores, `--no-flag`, and `--config.field value` as `config.field`. Flags that are
 /// in no table are left out: whether they take a value is not known.
 pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
-    read(engine, command, false)
+    let known = arguments(engine, command).into_iter().filter(|argument| argument.is_known);
+    known.map(|argument| (argument.setting, argument.value)).collect()
 }
 
-/// The same with flags that are in no table: what follows such a flag up to the next is taken
-/// for its value. Good enough to compare two command lines, not to decide by.
+/// The same with flags that are in no table: good enough to compare two command lines, not to
+/// decide by.
 pub fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
-    read(engine, command, true)
+    let all = arguments(engine, command).into_iter();
+    all.map(|argument| (argument.setting, argument.value)).collect()
 }
 
-fn read(engine: Engine, command: &str, with_unknown: bool) -> BTreeMap<String, String> {
-    let mut settings = BTreeMap::new();
+/// A flag where it stands in a command line.
+pub struct Argument {
+    /// The setting behind it, with its field: `speculative_config.method`.
+    pub setting: String,
+    /// Its value; `true` or `false` of a switch.
+    pub value: String,
+    /// From the flag up to where the next word begins.
+    pub span: Range<usize>,
+    /// Whether it is in the engine's table.
+    pub is_known: bool,
+}
+
+/// All flags of a command line; what follows one that is in no table is taken for its value.
+pub fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
     let words = words(command);
-    let mut words = words.iter().map(|word| word.text.as_str()).peekable();
-    while let Some(word) = words.next() {
-        let name = word.trim_start_matches('-');
-        if !(1..=2).contains(&(word.len() - name.len())) || name.is_empty() {
-            continue;
-        }
-        let (name, inline) = match name.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (name, None),
+    let starts: Vec<usize> = (0..words.len()).filter(|at| is_flag(&words[*at].text)).collect();
+    let argument = |(index, at): (usize, &usize)| {
+        let word = words[*at].text.as_str();
+        let (word, inline) = word.split_once('=').map_or((word, None), |(a, b)| (a, Some(b)));
+        let name = word.trim_start_matches('-').replace('-', "_");
+        let found = found(engine, &name);
+        let is_known = found.is_some();
+        let (setting, kind) = found.unwrap_or((name, Kind::Values));
+        let most = match kind {
+            _ if inline.is_some() => 0,
+            Kind::Value => 1,
+            Kind::Values => words.len(),
+            Kind::Switch | Kind::Off => 0,
         };
-        let name = name.replace('-', "_");
-        let unknown = || with_unknown.then(|| (name.clone(), Kind::Values));
-        let Some((setting, kind)) = found(engine, &name).or_else(unknown) else { continue };
+        let next = starts.get(index + 1).copied().unwrap_or(words.len()).min(at + 1 + most);
+        let values: Vec<&str> = words[at + 1..next].iter().map(|word| word.text.as_str()).collect();
         let value = match (inline, kind) {
             (Some(value), _) => value.to_owned(),
-            (None, Kind::Switch) => "true".to_owned(),
-            (None, Kind::Off) => "false".to_owned(),
-            (None, kind) => {
-                let mut values = Vec::new();
-                while let Some(value) = words.next_if(|next| !is_flag(next)) {
-                    values.push(value);
-                    if kind == Kind::Value {
-                        break;
-                    }
-                }
-                // A flag that is in no table and has nothing behind it is a switch.
-                let is_on = values.is_empty() && with_unknown && kind == Kind::Values;
-                if is_on { "true".to_owned() } else { values.join(" ") }
-            }
+            (_, Kind::Off) => "false".to_owned(),
+            // A flag that is in no table and has nothing behind it is a switch.
+            (_, Kind::Switch | Kind::Values) if values.is_empty() => "true".to_owned(),
+            _ => values.join(" "),
         };
-        settings.insert(setting, value);
-    }
-    settings
+        let end = words.get(next).map_or(command.len(), |word| word.start);
+        Argument { setting, value, span: words[*at].start..end, is_known }
+    };
+    starts.iter().enumerate().map(argument).filter(|it| !it.setting.is_empty()).collect()
 }
 
 /// The setting behind a flag's name, with its field where it has one, and what follows the flag.

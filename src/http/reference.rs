@@ -40,9 +40,6 @@ pub struct Fetched {
 }
 
 /// The recipe behind a reference; `None` where what the user wrote is a path or a name.
-///
-/// # Errors
-/// A reference that is refused, or behind which there is nothing that could be used.
 pub fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
     let Some(address) = address(wanted)? else { return Ok(None) };
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;

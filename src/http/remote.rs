@@ -40,9 +40,6 @@ pub struct Remote {
 
 impl Remote {
     /// An address: https, of a host that is `known`; http only of this machine itself.
-    ///
-    /// # Errors
-    /// It is no such address, or holds what must not be written down.
     pub fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
         let by_hand = "fetch it yourself, and give the path of the file";
         let refused = |why: &str, hint: &str| {
@@ -92,9 +89,6 @@ impl Remote {
     }
 
     /// Fetches the text within a time.
-    ///
-    /// # Errors
-    /// Why there is none.
     pub async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
         let timeline = Timeline::start();
         let deadline = timeline.now().after(time);
@@ -143,9 +137,6 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 }
 
 /// The text of bytes, without control characters.
-///
-/// # Errors
-/// It is none.
 pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),

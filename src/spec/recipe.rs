@@ -24,9 +24,9 @@ use std::collections::BTreeMap;
 use super::Source;
 
 /// What is served.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipe {
-    /// The file it was read from; for an attached server without one, made from what the server said.
+    /// The file it was read from; of an attached server, made from what the server said.
     pub source: Source,
     /// One sentence.
     pub about: String,
@@ -44,12 +44,11 @@ pub struct Recipe {
     pub env: Vec<(String, String)>,
     /// The rendered command, where there is one.
     pub command: Option<String>,
-    /// Settings by their snake_case name, from `defaults` and from the command's flags:
-    /// `max_num_seqs` → `4`, `enable_prefix_caching` → `false`.
+    /// Settings by their snake_case name, from `defaults` and from the command's flags.
     pub settings: BTreeMap<String, String>,
     /// The machine profile that the recipe names, if any.
     pub profile: Option<String>,
-    /// What the reader wants to tell: duplicate keys, placeholders without a value.
+    /// Duplicate keys, placeholders without a value.
     pub warnings: Vec<String>,
     /// Keys that longhaul does not know; kept, told, never an error.
     pub unknown: Vec<String>,
@@ -60,20 +59,20 @@ pub struct Recipe {
 pub struct ReadOptions {
     /// `--set key=value`, in the order given: over the recipe's defaults.
     pub set: Vec<(String, String)>,
-    /// Where it will run, as far as it is said: decides its conditional layers.
+    /// `--when`: decides its conditional layers.
     pub deployment: Option<Deployment>,
 }
 
-/// A recipe, and what only those ask for who look at it closely.
-#[derive(Clone, Debug, PartialEq)]
+/// A recipe, and the rest of its file.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The recipe.
     pub recipe: Recipe,
-    /// How its command came about.
+    /// Origin of its command.
     pub how: How,
     /// Its conditional layers.
     pub layers: Vec<Layer>,
-    /// What it wants to have run: shown, never run.
+    /// Commands that it wants to have run: shown, never run.
     pub hooks: Vec<(String, String)>,
     /// All its other keys, those that nobody knows among them.
     pub others: Vec<(String, String)>,
@@ -81,52 +80,16 @@ pub struct Reading {
     pub included: Vec<String>,
 }
 
-impl Reading {
-    /// A recipe without any of what a sparkrun file has besides it.
-    fn bare(recipe: Recipe, how: How) -> Reading {
-        Reading {
-            recipe,
-            how,
-            layers: Vec::new(),
-            hooks: Vec::new(),
-            others: Vec::new(),
-            included: Vec::new(),
-        }
-    }
-}
-
 impl Recipe {
-    /// A recipe of which nothing but its file is known.
-    fn bare(source: Source) -> Recipe {
-        Recipe {
-            source,
-            about: String::new(),
-            model: None,
-            served: Vec::new(),
-            runtime: "unknown".to_owned(),
-            runtime_version: None,
-            container: None,
-            env: Vec::new(),
-            command: None,
-            settings: BTreeMap::new(),
-            profile: None,
-            warnings: Vec::new(),
-            unknown: Vec::new(),
-        }
-    }
-
-    /// Whether prefixes are cached, as far as the recipe decides it: vLLM turns it on by
-    /// itself, but not for models with Mamba layers. Those are known by the settings that
-    /// only they have.
+    /// Whether prefixes are cached, as far as the recipe decides it: vLLM turns it on by itself,
+    /// but not for models with Mamba layers.
     pub fn prefix_caching(&self) -> Option<bool> {
-        let hybrid = || {
-            let is_mamba = self.settings.keys().any(|name| name.starts_with("mamba_"));
-            (is_mamba && self.runtime.contains("vllm")).then_some(false)
-        };
-        match self.switch("no_enable_prefix_caching") {
-            Some(true) => Some(false),
-            _ => self.switch("enable_prefix_caching").or_else(hybrid),
+        if self.switch("no_enable_prefix_caching") == Some(true) {
+            return Some(false);
         }
+        let is_mamba = self.settings.keys().any(|name| name.starts_with("mamba_"));
+        let is_hybrid = is_mamba && self.runtime.contains("vllm");
+        self.switch("enable_prefix_caching").or(is_hybrid.then_some(false))
     }
 
     /// A setting as a whole number, where it is one.

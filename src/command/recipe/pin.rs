@@ -18,9 +18,6 @@ use crate::timeline::Timeline;
 const IMAGES_MAX: usize = 32;
 
 /// Writes the recipe, pinned; to stdout without an output.
-///
-/// # Errors
-/// The user's mistake, an image whose digest is not known, or a file that cannot be written.
 pub fn pin(
     options: &RecipeOptions,
     output: Option<&Path>,

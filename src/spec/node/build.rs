@@ -3,6 +3,7 @@
 //! a value is what stands at its place.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
@@ -23,10 +24,6 @@ const KEYS_MAX: usize = 4096;
 const NODES_MAX: usize = 500_000;
 
 /// Reads a text as one YAML document.
-///
-/// # Errors
-/// What is wrong and on which line: broken YAML, an empty file, several documents, a tag, an
-/// anchor or a merge key, or a file beyond the limits above.
 pub fn parse(text: &str) -> Result<Document, Flaw> {
     check_size(text)?;
     let mut builder = Builder::default();
@@ -34,7 +31,7 @@ pub fn parse(text: &str) -> Result<Document, Flaw> {
         let (event, span) =
             event.map_err(|error| Flaw::new(error.marker().line().max(1), error.info()))?;
         let bytes = span.byte_range().unwrap_or(0..0);
-        builder.take(event, span.start.line().max(1), bytes)?;
+        builder.event(event, span.start.line().max(1), bytes)?;
     }
     let Some(root) = builder.root else { return Err(Flaw::new(1, "the file is empty")) };
     builder.duplicates.sort_by_key(|duplicate| duplicate.again);
@@ -42,9 +39,6 @@ pub fn parse(text: &str) -> Result<Document, Flaw> {
 }
 
 /// Refuses a text that is larger than any file that is read: what reads it may have cut it.
-///
-/// # Errors
-/// It is.
 pub fn check_size(text: &str) -> Result<(), Flaw> {
     if text.len() <= TEXT_BYTES_MAX {
         return Ok(());
@@ -55,27 +49,16 @@ pub fn check_size(text: &str) -> Result<(), Flaw> {
 
 #[derive(Default)]
 struct Builder {
-    open: Vec<Open>,
+    /// Maps and lists that have not ended, each with its line; keys and values alternate.
+    open: Vec<(usize, Vec<Node>)>,
     root: Option<Node>,
     duplicates: Vec<Duplicate>,
     nodes: usize,
-    documents: usize,
-}
-
-/// A map or list that has not ended. A map's keys and values alternate.
-struct Open {
-    is_map: bool,
-    line: usize,
-    items: Vec<Node>,
+    has_begun: bool,
 }
 
 impl Builder {
-    fn take(
-        &mut self,
-        event: Event<'_>,
-        line: usize,
-        span: std::ops::Range<usize>,
-    ) -> Result<(), Flaw> {
+    fn event(&mut self, event: Event<'_>, line: usize, span: Range<usize>) -> Result<(), Flaw> {
         let (anchor, tag) = match &event {
             Event::Scalar(_, _, anchor, tag)
             | Event::SequenceStart(_, anchor, tag)
@@ -93,42 +76,30 @@ impl Builder {
                 .hint("the value itself at each place; a text that begins so in quotes"));
         }
         match event {
-            Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    let what = "the file holds several documents; only one is read";
-                    return Err(Flaw::new(line, what));
-                }
-                Ok(())
+            Event::DocumentStart(..) if std::mem::replace(&mut self.has_begun, true) => {
+                Err(Flaw::new(line, "the file holds several documents; only one is read"))
             }
             Event::Scalar(raw, style, ..) => {
                 let quoted = style != ScalarStyle::Plain;
                 let value = Value::Scalar { raw: raw.into_owned(), quoted };
                 self.add(Node { value, line, span })
             }
-            Event::SequenceStart(..) => self.begin(false, line),
-            Event::MappingStart(..) => self.begin(true, line),
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                if self.open.len() == DEPTH_MAX {
+                    return Err(Flaw::new(line, format!("nested more than {DEPTH_MAX} deep")));
+                }
+                self.open.push((line, Vec::new()));
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some((line, items)) = self.open.pop() else { return Ok(()) };
+                let is_map = matches!(event, Event::MappingEnd);
+                let value =
+                    if is_map { Value::Map(self.pairs(items, line)?) } else { Value::Seq(items) };
+                self.add(Node { value, line, span: 0..0 })
+            }
             _ => Ok(()),
         }
-    }
-
-    fn begin(&mut self, is_map: bool, line: usize) -> Result<(), Flaw> {
-        if self.open.len() == DEPTH_MAX {
-            return Err(Flaw::new(line, format!("nested more than {DEPTH_MAX} deep")));
-        }
-        self.open.push(Open { is_map, line, items: Vec::new() });
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), Flaw> {
-        let Some(open) = self.open.pop() else { return Ok(()) };
-        let value = if open.is_map {
-            Value::Map(self.pairs(open.items, open.line)?)
-        } else {
-            Value::Seq(open.items)
-        };
-        self.add(Node { value, line: open.line, span: 0..0 })
     }
 
     fn add(&mut self, node: Node) -> Result<(), Flaw> {
@@ -137,7 +108,7 @@ impl Builder {
             return Err(Flaw::new(node.line, format!("more than {NODES_MAX} values")));
         }
         match self.open.last_mut() {
-            Some(open) => open.items.push(node),
+            Some((_, items)) => items.push(node),
             None => self.root = Some(node),
         }
         Ok(())

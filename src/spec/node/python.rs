@@ -92,6 +92,14 @@ impl Python {
         }
     }
 
+    /// As a flag takes it: structure as JSON, a switch in small letters.
+    pub fn flag(&self) -> String {
+        match self {
+            Python::Bool(_) | Python::List(_) | Python::Map(_) => json::dumps(self),
+            other => other.str(),
+        }
+    }
+
     /// As `repr()` writes it.
     pub fn repr(&self) -> String {
         let joined = |items: Vec<String>| items.join(", ");
@@ -116,9 +124,6 @@ impl Python {
 
 /// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of
 /// YAML do not agree upon.
-///
-/// # Errors
-/// The first one, its line, and what to write instead.
 pub fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
         Value::Seq(items) => items.iter().try_for_each(check),

@@ -33,11 +33,9 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
         served: vec![model.to_owned()],
         runtime_version: version.map(str::to_owned),
         settings: tokens.into_iter().collect(),
-        ..Recipe::bare(Source {
-            name: file_name(model),
-            origin: "attached server".to_owned(),
-            text,
-        })
+        runtime: "unknown".to_owned(),
+        source: Source { name: file_name(model), origin: "attached server".to_owned(), text },
+        ..Recipe::default()
     }
 }
 
@@ -53,8 +51,9 @@ pub fn unread(source: Source, why: &Mistake) -> Reading {
         why.what()
     );
     let about = format!("{}, unread.", source.name);
-    let recipe = Recipe { about, settings, warnings: vec![warning], ..Recipe::bare(source) };
-    Reading::bare(recipe, How::Unread)
+    let (runtime, warnings) = ("unknown".to_owned(), vec![warning]);
+    let recipe = Recipe { about, settings, runtime, warnings, source, ..Recipe::default() };
+    Reading { recipe, how: How::Unread, ..Reading::default() }
 }
 
 /// A model's last name as a file may be called.

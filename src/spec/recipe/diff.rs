@@ -33,16 +33,6 @@ const OPTIONS: [(&str, &str); 10] = [
 /// Options of `docker run` that say how it is started by hand, not how it serves.
 const BY_HAND: [&str; 5] = ["--detach", "--interactive", "--tty", "--rm", "--replace"];
 
-/// What sparkrun 0.4.2 gives docker by itself, whatever the machine.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("auto_remove", "true"),
-    ("gpus", "all"),
-    ("ipc", "shareable"),
-    ("network", "host"),
-    ("shm_size", "32gb"),
-    ("ulimit", "[\"nofile=65535:65535\"]"),
-];
-
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
@@ -66,11 +56,7 @@ pub struct Differences {
 /// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
-    let is_docker = |reading: &&Reading| {
-        !reading.others.iter().any(|(key, executor)| key == "executor" && executor != "docker")
-    };
-    let fills = !has_line && [one, other].iter().all(is_docker);
-    let (one, other) = (facts(one, fills), facts(other, fills));
+    let (one, other) = (facts(one), facts(other));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut found = Differences::default();
     for key in keys {
@@ -100,9 +86,8 @@ fn runtime(reading: &Reading) -> &str {
     }
 }
 
-/// Everything that a recipe says, by name; what is structured, field by field. `fills` in what it
-/// leaves to sparkrun's docker; a `docker run` says all by itself.
-fn facts(reading: &Reading, fills: bool) -> BTreeMap<String, String> {
+/// Everything that a recipe says, by name; what is structured, field by field.
+fn facts(reading: &Reading) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
     let mut facts = BTreeMap::new();
@@ -128,9 +113,9 @@ fn facts(reading: &Reading, fills: bool) -> BTreeMap<String, String> {
             }
             "executor" if value == "docker" => {}
             "executor_config.volumes" => {
-                let volumes = facts.entry(name.to_owned()).or_insert("[]".to_owned());
-                let comma = if volumes == "[]" { "" } else { "," };
-                volumes.insert_str(volumes.len() - 1, &format!("{comma}\"{value}\""));
+                let known = facts.get(name).and_then(|known| known.strip_suffix(']'));
+                let head = known.map_or("[".to_owned(), |known| format!("{known},"));
+                facts.insert(name.to_owned(), format!("{head}\"{value}\"]"));
             }
             _ if by_hand || SILENT.split_whitespace().any(|silent| silent == name) => {}
             _ if is_line && facts.contains_key(name) => {
@@ -145,15 +130,6 @@ fn facts(reading: &Reading, fills: bool) -> BTreeMap<String, String> {
     facts.retain(|name, value| {
         !name.starts_with("executor_config") || value != "null" && value != "{}"
     });
-    if fills {
-        for (name, value) in DEFAULTS {
-            facts.entry(format!("executor_config.{name}")).or_insert_with(|| value.to_owned());
-        }
-        // A container that is to be started again is not removed: that is one variable, not two.
-        if facts.contains_key("executor_config.restart_policy") {
-            facts.insert("executor_config.auto_remove".to_owned(), "true".to_owned());
-        }
-    }
     facts
 }
 
@@ -264,9 +240,7 @@ mod tests {
         assert_eq!(what("runtime: vllm\n", "runtime: vllm-ray\n"), ["runtime"]);
         let ray = "defaults: {distributed_executor_backend: ray}\nruntime:";
         assert!(what(&format!("{ray} vllm\n"), &format!("{ray} vllm-ray\n")).is_empty());
-        let out = "executor_config: {auto_remove: true, gpus: all, ipc: shareable, shm_size: 32gb, \
-                   network: host, user: null, ulimit: ['nofile=65535:65535']}\n";
-        assert!(what("", out).is_empty());
+        assert!(what("", "executor_config: {user: null}\n").is_empty());
         assert!(what("executor_config: {}\n", "").is_empty());
         assert_eq!(what("", "executor_config: {ipc: host}\n"), ["executor_config.ipc"]);
         let restart = "executor_config: {restart_policy: always}\n";

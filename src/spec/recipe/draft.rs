@@ -31,9 +31,6 @@ pub struct Draft {
 
 impl Draft {
     /// Takes a recipe's tree apart.
-    ///
-    /// # Errors
-    /// A part has a shape of which nothing can be made.
     pub fn of(root: &Field<'_>) -> Result<Draft, Mistake> {
         let command = text(root, "command")?;
         let by_command = || runtime_of_command(command.as_deref().unwrap_or_default()).to_owned();

@@ -1,8 +1,5 @@
-//! `include`: a recipe as a small change to another one beside it, merged as
-//! sparkrun 0.4 merges them.
-//!
-//! Only names of files beside the recipe are followed: a stranger's recipe
-//! must not choose what is read from a disk, and nothing is fetched.
+//! `include`: a recipe over another one beside it, merged as sparkrun 0.4 merges
+//! them. Only names of files beside the recipe are followed, and nothing is fetched.
 
 use crate::error::Mistake;
 use crate::spec::Source;
@@ -24,46 +21,48 @@ pub struct Whole {
 }
 
 /// Reads a recipe and what it includes.
-///
-/// # Errors
-/// No YAML, a value that is refused, a name that is none of a file beside it, a file that is
-/// missing, a circle, or a chain longer than sparkrun takes.
-pub fn whole(source: &Source, beside: Load<'_>) -> Result<Whole, Mistake> {
+pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
-    let mut names = vec![file_stem(&source.origin).to_owned()];
     loop {
         let outer = &parts[parts.len() - 1].1;
         let Some(node) = outer.root.get("include") else { break };
         let field = Field::root(&source, outer).below("include", node);
-        let name = name(&field, outer)?;
-        let wrong = |what: String| field.mistake(format!("{} {what}", shown(&name)));
-        if parts.len() > DEPTH_MAX {
-            return Err(wrong(format!("is included, and more than {DEPTH_MAX} follow each other"))
-                .hint("sparkrun export recipe … --realize writes them as one file"));
+        let name = field.text()?.trim();
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
+        let is_circle = parts.iter().any(|(file, _)| file_stem(file) == file_stem(name));
+        let as_one = "sparkrun export recipe … --realize writes them as one file";
+        let refusals = [
+            (
+                is_version_1(outer),
+                "is included by version 1, which cannot",
+                "recipe_version: \"2\"",
+            ),
+            (name.starts_with('@'), "stands in a registry, and nothing is fetched", as_one),
+            (!is_name, "is no name of a recipe beside this one", "a file's name, without folders"),
+            (parts.len() > DEPTH_MAX, "is included, and too many follow each other", as_one),
+            (is_circle, "includes itself in a circle", "take `include` out of one of them"),
+        ];
+        let wrong =
+            |what: &str, hint: &str| field.mistake(format!("{} {what}", shown(name))).hint(hint);
+        if let Some((_, what, hint)) = refusals.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+            return Err(wrong(what, hint));
         }
-        if names.iter().any(|known| known == file_stem(&name)) {
-            return Err(wrong("includes itself in a circle".to_owned())
-                .hint("take `include` out of one of them"));
-        }
-        let Some((file, text)) = found(&name, beside)? else {
-            return Err(
-                wrong("is included and not there".to_owned()).hint("put it beside the recipe")
-            );
-        };
+        let (file, text) = found(name, load)?
+            .ok_or_else(|| wrong("is included and not there", "put it beside the recipe"))?;
         let next = Source { name: file_stem(&file).to_owned(), origin: file.clone(), text };
         let inner = plain(&next)?;
         if !inner.root.is_map() || is_version_1(&inner) {
-            return Err(wrong("is no recipe of version 2".to_owned())
-                .hint("a recipe of version 2 beside this one"));
+            let hint = "a recipe of version 2 beside this one";
+            return Err(wrong("is no recipe of version 2", hint));
         }
-        names.push(file_stem(&name).to_owned());
         parts.push((file, inner));
         source = next;
     }
     let mut root = parts[parts.len() - 1].1.root.clone();
     for (_, outer) in parts.iter().rev().skip(1) {
-        root = merged(&root, &outer.root);
+        root = merged(&root, &outer.root, Level::Root);
     }
     Ok(Whole { root, parts })
 }
@@ -75,37 +74,14 @@ fn plain(source: &Source) -> Result<Document, Mistake> {
     Ok(document)
 }
 
-/// The name that a recipe includes, checked.
-fn name(field: &Field<'_>, document: &Document) -> Result<String, Mistake> {
-    let name = field.text()?.trim().to_owned();
-    if is_version_1(document) {
-        return Err(field
-            .mistake("a recipe of version 1 cannot include another")
-            .hint("recipe_version: \"2\""));
-    }
-    if name.starts_with('@') {
-        return Err(field
-            .mistake(format!("{} stands in a registry, and nothing is fetched", shown(&name)))
-            .hint("sparkrun export recipe … --realize writes it as one file"));
-    }
-    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c)) {
-        return Err(field
-            .mistake(format!("{} is no name of a recipe beside this one", shown(&name)))
-            .hint("a file's name, without folders"));
-    }
-    Ok(name)
-}
-
 fn is_version_1(document: &Document) -> bool {
     document.root.get("recipe_version").and_then(Node::text) == Some("1")
 }
 
-fn found(name: &str, beside: Load<'_>) -> Result<Option<(String, String)>, Mistake> {
+fn found(name: &str, load: Load<'_>) -> Result<Option<(String, String)>, Mistake> {
     let ends: &[&str] = if file_stem(name) == name { &[".yaml", ".yml"] } else { &[""] };
-    for end in ends {
-        let file = format!("{name}{end}");
-        if let Some(text) = beside(&file)? {
+    for file in ends.iter().map(|end| format!("{name}{end}")) {
+        if let Some(text) = load(&file)? {
             return Ok(Some((file, text)));
         }
     }
@@ -117,44 +93,49 @@ fn file_stem(path: &str) -> &str {
     file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
-/// One recipe over another: maps by their keys, all the way down, but a value of `defaults` or
-/// `env` is one whole; `overrides` follow each other, anything else is replaced, null removes.
-fn merged(base: &Node, outer: &Node) -> Node {
-    let include = |key: &str| key == "include";
-    let mut root = by_keys(base, outer, &|key, base, value| match &value.value {
-        Value::Map(_) if matches!(key, "defaults" | "env") => {
-            by_keys(base, value, &|_, _, value| value.clone())
-        }
-        Value::Seq(more) if key == "overrides" => {
-            let items = base.items().unwrap_or_default().iter().chain(more).cloned();
-            Node { value: Value::Seq(items.collect()), ..value.clone() }
-        }
-        _ => deep(base, value),
-    });
-    if let Value::Map(pairs) = &mut root.value {
-        pairs.retain(|(key, _)| !key.text().is_some_and(include));
-    }
-    root
+/// Level of a map that is merged.
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    /// The recipe itself.
+    Root,
+    /// `defaults` and `env`, each of whose values is one whole.
+    Flat,
+    /// Any other map.
+    Deep,
 }
 
-fn deep(base: &Node, value: &Node) -> Node {
-    if !base.is_map() || !value.is_map() {
-        return value.clone();
-    }
-    by_keys(base, value, &|_, base, value| deep(base, value))
-}
-
-/// Two maps as one, `both` said of a key that stands in both.
-fn by_keys(base: &Node, outer: &Node, both: &dyn Fn(&str, &Node, &Node) -> Node) -> Node {
-    let mut pairs: Vec<(String, Node)> =
-        base.entries().into_iter().map(|(key, node)| (key.to_owned(), node.clone())).collect();
+/// One map over another, key by key: lists of `overrides` follow each other, anything else that
+/// is no map is replaced, null removes.
+fn merged(base: &Node, outer: &Node, level: Level) -> Node {
+    let own = |(key, node): (&str, &Node)| (key.to_owned(), node.clone());
+    let mut pairs: Vec<(String, Node)> = base.entries().into_iter().map(own).collect();
     for (key, value) in outer.entries() {
-        match pairs.iter().position(|(known, _)| known == key) {
-            _ if value.is_null() => pairs.retain(|(known, _)| known != key),
-            Some(at) => pairs[at].1 = both(key, &pairs[at].1, value),
-            None => pairs.push((key.to_owned(), value.clone())),
-        }
+        let known = pairs.iter().position(|(known, _)| known == key);
+        let Some(at) = known.filter(|_| !value.is_null()) else {
+            pairs.retain(|(known, _)| known != key);
+            if !value.is_null() {
+                pairs.push(own((key, value)));
+            }
+            continue;
+        };
+        let before = &pairs[at].1;
+        let is_root = level == Level::Root;
+        pairs[at].1 = match &value.value {
+            Value::Map(_) if is_root && matches!(key, "defaults" | "env") => {
+                merged(before, value, Level::Flat)
+            }
+            Value::Map(_) if before.is_map() && level != Level::Flat => {
+                merged(before, value, Level::Deep)
+            }
+            Value::Seq(more) if is_root && key == "overrides" => {
+                let items = before.items().unwrap_or_default().iter().chain(more).cloned();
+                Node { value: Value::Seq(items.collect()), ..value.clone() }
+            }
+            _ => value.clone(),
+        };
     }
+    let is_kept = |(key, _): &(String, Node)| level != Level::Root || key != "include";
     let named = |(key, node): (String, Node)| (Node::scalar(key, true), node);
-    Node { line: outer.line, ..Node::map(pairs.into_iter().map(named).collect()) }
+    let pairs = pairs.into_iter().filter(is_kept).map(named).collect();
+    Node { line: outer.line, ..Node::map(pairs) }
 }

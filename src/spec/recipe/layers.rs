@@ -34,9 +34,6 @@ pub const SELECTORS: &str =
 
 /// Judges a recipe's layers and applies those that match, in their order; `values` are those
 /// before any layer.
-///
-/// # Errors
-/// A layer without a condition, or one that sets something else than it may.
 pub fn applied(
     root: &Field<'_>,
     draft: &mut Draft,

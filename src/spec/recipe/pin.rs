@@ -53,9 +53,6 @@ pub fn images(reading: &Reading) -> Vec<(String, String)> {
 }
 
 /// The recipe's text with other images wherever those stand.
-///
-/// # Errors
-/// An image does not stand letter by letter in this file, or more would change than images.
 pub fn written(
     source: &Source,
     before: &Reading,

@@ -1,8 +1,8 @@
 //! Reads recipes: tolerantly where a key is nobody's, and not at all where a
-//! value is not understood. What is made of them is said by `render`.
+//! value is not understood.
 
+mod keys;
 mod line;
-mod told;
 
 use std::collections::BTreeMap;
 
@@ -15,112 +15,96 @@ use super::{ReadOptions, Reading, Recipe, Source, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::field::{Field, flawed};
-use crate::spec::node::python::{Python, json, put};
+use crate::spec::node::python::{Python, put};
 use crate::spec::node::{self, Node};
 
 /// What a recipe wants to have run on a machine. longhaul shows it and never runs it.
 const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "build_args"];
 
 /// Reads a recipe as it stands. One that includes another needs [`read_as`].
-///
-/// # Errors
-/// As [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
 pub fn read(source: Source) -> Result<Recipe, Mistake> {
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).map(|reading| reading.recipe)
 }
 
-/// Reads a recipe with what the user options of it; `beside` hands in the files beside it.
-///
-/// # Errors
-/// It is no YAML and no `docker run`, holds none of the keys that tell what is served, a key
-/// has a shape of which nothing can be made, a value is not understood, or its command cannot
-/// be rendered.
-pub fn read_as(
-    source: &Source,
-    options: &ReadOptions,
-    beside: Load<'_>,
-) -> Result<Reading, Mistake> {
+/// Reads a recipe with what flags change of it; `load` hands in the files beside it.
+pub fn read_as(source: &Source, options: &ReadOptions, load: Load<'_>) -> Result<Reading, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);
         return Ok(line::reading(source.clone(), &line, options));
     }
-    let whole = whole(source, beside)?;
+    let whole = whole(source, load)?;
     let root = Field { source, node: &whole.root, path: String::new() };
-    told::check_it_is_one(&root)?;
+    keys::check_it_is_one(&root)?;
     let mut draft = Draft::of(&root)?;
     let (env, set): (Vec<_>, Vec<_>) = set_of(&options.set)?
         .into_iter()
         .partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
-    let wrong_set =
-        |why: String| Mistake::new(why).at("--set").hint("set the whole value: --set 'key={…}'");
-    let declared = Values::of(&draft).with(&set).map_err(wrong_set)?;
-    let set_env = |draft: &mut Draft| {
-        for (key, value) in &env {
-            put(&mut draft.env, key[4..].to_owned(), value.str());
-        }
+    let with_set = |draft: &Draft| {
+        Values::of(draft).with(&set).map_err(|why| {
+            Mistake::new(why).at("--set").hint("set the whole value: --set 'key={…}'")
+        })
     };
-    set_env(&mut draft);
+    let declared = with_set(&draft)?;
     let layers = layers::applied(&root, &mut draft, &declared, options.deployment.as_ref())?;
-    // What the user sets counts before any layer.
-    set_env(&mut draft);
-    let values = Values::of(&draft).with(&set).map_err(wrong_set)?;
-    let rendered = render::rendered(&draft, &values, &set).map_err(|why| {
-        let line = why.line + root.node.get("command").unwrap_or(root.node).line;
-        let place = format!("{}:{line} command", source.origin);
-        Mistake::new(why.what).at(place).hint(why.hint)
-    })?;
-    let (hooks, others) =
-        told::others(root.node).into_iter().partition(|(key, _)| HOOKS.contains(&key.as_str()));
-    let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
-    let mut recipe = recipe(&root, &draft, rendered.command, &values, &set);
-    recipe.warnings = told::warnings(&whole, &layers);
-    recipe.warnings.extend(rendered.warnings);
-    if !included.is_empty() {
-        recipe.source.text = node::write(root.node);
+    for (key, value) in env {
+        put(&mut draft.env, key[4..].to_owned(), value.str());
     }
+    let values = with_set(&draft)?;
+    let rendered = render::rendered(&draft, &values, &set).map_err(|flaw| {
+        let line = flaw.line + root.node.get("command").unwrap_or(root.node).line;
+        flawed(source, flaw).at(format!("{}:{line} command", source.origin))
+    })?;
+    let settings = settings(&draft, &values, &set, rendered.command.as_deref());
+    let model = draft.model_name().or_else(|| model_of_command(rendered.command.as_deref()?));
+    let mut warnings = keys::warnings(&whole, &layers);
+    warnings.extend(rendered.warnings);
+    let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
+    let mut source = source.clone();
+    if !included.is_empty() {
+        source.text = node::write(root.node);
+    }
+    let profile = root.node.get("metadata").and_then(|metadata| metadata.get("profile"));
+    let recipe = Recipe {
+        about: keys::about(root.node, model.as_deref(), &draft.runtime),
+        profile: profile.and_then(Node::said).map(str::to_owned),
+        served: served(&settings, model.as_deref()),
+        runtime_version: keys::version(root.node).map(str::to_owned),
+        unknown: keys::unknown(root.node),
+        command: rendered.command,
+        container: draft.container,
+        runtime: draft.runtime,
+        env: draft.env,
+        source,
+        model,
+        settings,
+        warnings,
+    };
+    let (hooks, others) =
+        keys::others(root.node).into_iter().partition(|(key, _)| HOOKS.contains(&key.as_str()));
     Ok(Reading { recipe, how: rendered.how, layers, hooks, others, included })
 }
 
-fn recipe(
-    root: &Field<'_>,
+/// Settings: the recipe's own values, and over them the command's flags.
+fn settings(
     draft: &Draft,
-    command: Option<String>,
     values: &Values,
     set: &[(String, Python)],
-) -> Recipe {
+    command: Option<&str>,
+) -> BTreeMap<String, String> {
     let engine = render::engine_of(&draft.runtime);
     let is_own = |key: &str| {
         draft.defaults.iter().chain(&draft.layered).any(|(known, _)| known == key)
             || set.iter().any(|(known, _)| known.split('.').next() == Some(key))
     };
-    let mut settings = BTreeMap::new();
-    for (key, value) in values.iter().filter(|(key, _)| is_own(key)) {
-        if let Some(text) = setting(value) {
-            settings.insert(flags::canonical(engine, key), text);
-        }
+    let own = values.iter().filter(|(key, value)| is_own(key) && **value != Python::None);
+    let mut settings: BTreeMap<String, String> =
+        own.map(|(key, value)| (flags::canonical(engine, key), value.flag())).collect();
+    if let Some(command) = command {
+        settings.extend(flags::settings(engine, &docker::inner(command)));
     }
-    let inner = command.as_deref().map(docker::inner);
-    settings.extend(inner.as_deref().map(|text| flags::settings(engine, text)).unwrap_or_default());
-    let of_command = || inner.as_deref().and_then(model_of_command);
-    let model = draft.model_name().or_else(of_command);
-    let profile = root.node.get("metadata").and_then(|metadata| metadata.get("profile"));
-    Recipe {
-        about: told::about(root.node, model.as_deref(), &draft.runtime),
-        container: draft.container.clone(),
-        profile: profile.and_then(Node::said).map(str::to_owned),
-        served: served(&settings, model.as_deref()),
-        model,
-        runtime: draft.runtime.clone(),
-        runtime_version: told::version(root.node).map(str::to_owned),
-        env: draft.env.clone(),
-        command,
-        settings,
-        warnings: Vec::new(),
-        unknown: told::unknown(root.node),
-        source: root.source.clone(),
-    }
+    settings
 }
 
 fn served(settings: &BTreeMap<String, String>, model: Option<&str>) -> Vec<String> {
@@ -130,19 +114,9 @@ fn served(settings: &BTreeMap<String, String>, model: Option<&str>) -> Vec<Strin
     }
 }
 
-/// A default as a setting: what the flag would take.
-fn setting(value: &Python) -> Option<String> {
-    match value {
-        Python::None => None,
-        Python::Bool(value) => Some(value.to_string()),
-        Python::List(_) | Python::Map(_) => Some(json::dumps(value)),
-        other => Some(other.str()),
-    }
-}
-
 /// `vllm serve MODEL`, where the recipe has no `model` of its own.
 fn model_of_command(command: &str) -> Option<String> {
-    let words = flags::words(command);
+    let words = flags::words(&docker::inner(command));
     let serve = words.iter().position(|word| word.text == "serve")?;
     let word = words.get(serve + 1).map(|word| word.text.clone());
     word.filter(|word| !word.starts_with(['-', '{']))

@@ -1,5 +1,4 @@
-//! What placeholders stand for: the recipe's defaults under what the user
-//! sets, as sparkrun's config chain holds them.
+//! What placeholders stand for: the recipe's defaults under what the user sets.
 
 use std::collections::BTreeMap;
 
@@ -41,17 +40,14 @@ impl Values {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The recipe's own: its defaults, doubled braces in a text made single ones as sparkrun
-    /// loads them, what layers put over them as it stands, and what is there by itself.
+    /// Values of a recipe: its defaults, with single braces for doubled ones, what layers put over
+    /// them as it stands, and what is there by itself.
     pub fn of(draft: &Draft) -> Values {
-        let single = |(key, value): &(String, Python)| {
-            let value = match value {
-                Python::Text(text) if text.contains("{{") => {
-                    Python::Text(text.replace("{{", "{").replace("}}", "}"))
-                }
-                other => other.clone(),
-            };
-            (key.clone(), value)
+        let single = |(key, value): &(String, Python)| match value.text() {
+            Some(text) if text.contains("{{") => {
+                (key.clone(), Python::Text(text.replace("{{", "{").replace("}}", "}")))
+            }
+            _ => (key.clone(), value.clone()),
         };
         let layered = draft.layered.iter().cloned();
         let mut values = Values(draft.defaults.iter().map(single).chain(layered).collect());
@@ -65,36 +61,23 @@ impl Values {
     }
 
     /// The same under what the user set: whole values replace, dotted keys edit inside.
-    ///
-    /// # Errors
-    /// A dotted key goes through something that is no mapping, in one sentence.
     pub fn with(mut self, set: &[(String, Python)]) -> Result<Values, String> {
         let (mut dotted, whole): (Vec<_>, Vec<_>) = set.iter().partition(|(key, _)| is_dotted(key));
         self.0.extend(whole.into_iter().cloned());
         // `a.b={…}` and then `a.b.c=1` refines, in whatever order they were given.
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
-            let path: Vec<&str> = key.split('.').collect();
-            if path.len() > PARTS_MAX {
-                let shown = one_line(key, 60);
-                return Err(format!("`{shown}` goes more than {PARTS_MAX} fields deep"));
-            }
-            let Some(root) = self.get(path[0]).cloned() else {
-                return Err(format!(
-                    "`{key}` sets a field of `{}`, which has no value to edit",
-                    path[0]
-                ));
-            };
-            self.set(path[0], edit(root, &path, 1, leaf(value))?);
+            let path: Vec<&str> = key.splitn(PARTS_MAX, '.').collect();
+            let root = self.get(path[0]).cloned().ok_or_else(|| {
+                format!("`{key}` sets a field of `{}`, which has no value to edit", path[0])
+            })?;
+            self.set(path[0], edit(&root, &path, 1, leaf(value))?);
         }
         Ok(self)
     }
 }
 
 /// What the user set, as sparkrun's `-o key=value` takes it; the last of a key counts.
-///
-/// # Errors
-/// A value is a number to Python alone.
 pub fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
@@ -125,24 +108,18 @@ fn leaf(value: &Python) -> Python {
 }
 
 /// Sets the field that `path[depth..]` leads to.
-fn edit(value: Python, path: &[&str], depth: usize, new: Python) -> Result<Python, String> {
-    let mapping = match value {
-        Python::Text(text) => json::loads(&text),
-        other => Some(other),
-    };
+fn edit(value: &Python, path: &[&str], depth: usize, new: Python) -> Result<Python, String> {
+    let mapping = value.text().map_or_else(|| Some(value.clone()), json::loads);
     let Some(Python::Map(mut pairs)) = mapping else {
-        return Err(format!(
-            "`{}` sets a field inside `{}`, whose value is no mapping",
-            path.join("."),
-            path[..depth].join(".")
-        ));
+        let (key, stem) = (path.join("."), path[..depth].join("."));
+        return Err(format!("`{key}` sets a field inside `{stem}`, whose value is no mapping"));
     };
     let inner = if depth + 1 == path.len() {
         new
     } else {
-        let child = pairs.iter().find(|(known, _)| known == path[depth]);
-        let child = child.map(|(_, child)| child.clone()).filter(|it| *it != Python::None);
-        edit(child.unwrap_or(Python::Map(Vec::new())), path, depth + 1, new)?
+        let child = pairs.iter().find(|(known, it)| known == path[depth] && *it != Python::None);
+        let child = child.map_or(Python::Map(Vec::new()), |(_, child)| child.clone());
+        edit(&child, path, depth + 1, new)?
     };
     put(&mut pairs, path[depth].to_owned(), inner);
     Ok(Python::Map(pairs))

@@ -1,14 +1,10 @@
-//! A recipe with something changed, as a recipe of its own: what a sweep
-//! serves side by side with the base.
-//!
-//! A change is a key of the file, else a flag of the command. The result is
-//! read again, and only counts when it differs from the base in exactly what
-//! was asked for.
+//! A recipe with a key of its file or a flag of its command changed, as a recipe
+//! of its own; it must differ from the base in exactly what was asked for.
 
 pub mod arms;
 mod edit;
 
-use super::diff::between;
+use super::diff::{Difference, between};
 use super::render::engine_of;
 use super::{How, ReadOptions, Reading, Source, docker, read_as};
 use crate::engine::{Engine, flags};
@@ -68,11 +64,7 @@ pub fn strange(base: &Reading, change: &Change) -> Option<String> {
     ))
 }
 
-/// The recipe with changes, its source a file that renders to it; nothing where the base says
-/// all of it already. `note` is written at the head of its file.
-///
-/// # Errors
-/// A change has no effect, or changes more than it should; and which.
+/// The recipe with changes, `note` at the head of its file; nothing where the base says it all.
 pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<Reading>, Mistake> {
     let is_needed = |it: &&Change| matches!(it.key.as_str(), "container" | "model");
     if let Some(change) = changes.iter().filter(is_needed).find(|it| it.value.is_none()) {
@@ -89,30 +81,29 @@ pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<R
     judged(base, reading, changes)
 }
 
-/// Whether a recipe is the base with exactly these changes.
+/// The recipe, if it is the base with exactly these changes.
 fn judged(
     base: &Reading,
     reading: Reading,
     changes: &[Change],
 ) -> Result<Option<Reading>, Mistake> {
-    let wrong = |what: String| Mistake::new(what).at(&base.recipe.source.origin);
+    let wrong = |what: String| Err(Mistake::new(what).at(&base.recipe.source.origin));
     let serving = between(base, &reading).serving;
     if serving.is_empty() {
         return Ok(None);
     }
     let is_of = |what: &str, change: &Change| {
-        let wanted = change.what(base);
-        what.strip_prefix(&wanted).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+        let rest = what.strip_prefix(&change.what(base));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    let stray = |what: &&str| !changes.iter().any(|change| is_of(what, change));
-    if let Some(stray) = serving.iter().map(|it| it.what.as_str()).find(stray) {
+    let is_stray = |it: &&Difference| !changes.iter().any(|change| is_of(&it.what, change));
+    if let Some(stray) = serving.iter().find(is_stray) {
         let all: Vec<String> = changes.iter().map(shown).collect();
-        return Err(wrong(format!("`{}` would change `{stray}` too", all.join(", "))));
+        return wrong(format!("`{}` would change `{}` too", all.join(", "), stray.what));
     }
     let is_idle = |change: &&Change| !serving.iter().any(|it| is_of(&it.what, change));
     if let Some(change) = changes.iter().find(is_idle) {
-        let what = format!("nothing changed: the recipe has `{}` already", shown(change));
-        return Err(wrong(what));
+        return wrong(format!("nothing changed: the recipe has `{}` already", shown(change)));
     }
     Ok(Some(reading))
 }
@@ -136,11 +127,12 @@ fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, M
             (None, "container", Some(name)) => text.replace_range(image, name),
             _ => {
                 let words = line.command.unwrap_or_default();
-                let found = text[image.end..].find(&words).filter(|_| !words.is_empty());
                 let edited = edit::with_flag(engine_of(&base.recipe.runtime), &words, change);
                 let edited = edited.map_err(wrong)?;
-                match found.map(|at| image.end + at) {
-                    Some(at) => text.replace_range(at..at + words.len(), &edited),
+                match text[image.end..].find(&words).filter(|_| !words.is_empty()) {
+                    Some(at) => {
+                        text.replace_range(image.end + at..image.end + at + words.len(), &edited)
+                    }
                     None => text.insert_str(image.end, &format!(" {}", edited.trim_start())),
                 }
             }

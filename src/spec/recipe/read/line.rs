@@ -16,7 +16,7 @@ pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Re
     let first = inner.as_deref().and_then(|text| flags::words(text).into_iter().next());
     let positional =
         first.map(|word| word.text).filter(|word| word.contains('/') && !word.starts_with('/'));
-    let model = inner.as_deref().and_then(model_of_command);
+    let model = line.command.as_deref().and_then(model_of_command);
     let model = model.or_else(|| settings.get("model").cloned()).or(positional);
     let mut warnings = Vec::new();
     let open = line.env.iter().filter(|(_, value)| value.is_none());
@@ -37,9 +37,10 @@ pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Re
         command: line.command.clone(),
         settings,
         warnings,
-        ..Recipe::bare(source)
+        source,
+        ..Recipe::default()
     };
-    Reading { others: line.options.clone(), ..Reading::bare(recipe, How::AsItStands) }
+    Reading { recipe, how: How::AsItStands, others: line.options.clone(), ..Reading::default() }
 }
 
 /// By the command, else by the image that brings its own.

@@ -10,9 +10,6 @@ use crate::spec::recipe::draft::Draft;
 use crate::spec::recipe::values::Values;
 
 /// Builds the command; `set` are the keys that the user set.
-///
-/// # Errors
-/// Why it cannot be, in one sentence: what sparkrun itself would refuse.
 pub fn command(
     engine: Engine,
     draft: &Draft,

@@ -5,7 +5,7 @@ use super::Change;
 use crate::error::Mistake;
 use crate::spec::Source;
 use crate::spec::field::{Field, flawed, shown, strict_document};
-use crate::spec::node::python::{self, Python, json};
+use crate::spec::node::python::{self, Python};
 
 /// What an arm is called that nothing is changed in.
 pub const BASE: &str = "base";
@@ -24,9 +24,6 @@ pub struct Arm {
 
 /// The arms of `key=value,value`: one for each value. A comma within braces, brackets or quotes
 /// ends no value; an empty value takes the key away.
-///
-/// # Errors
-/// It is no key with values.
 pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
     let wrong = |what: String| {
         Err(Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1"))
@@ -71,9 +68,6 @@ fn values_of(text: &str) -> Vec<&str> {
 }
 
 /// The arms of a file: a list of `name` and `changes`.
-///
-/// # Errors
-/// It is no such list, and where.
 pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
@@ -114,10 +108,9 @@ fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
 fn value_of(field: &Field<'_>) -> Option<String> {
     match Python::of(field.node) {
         Python::None => None,
-        value @ (Python::Map(_) | Python::List(_)) => Some(json::dumps(&value)),
-        Python::Bool(is_on) => Some(is_on.to_string()),
         // As it is written: `0.80`, and not what Python makes of it.
-        other => field.node.text().map_or_else(|| Some(other.str()), |raw| Some(raw.to_owned())),
+        Python::Float(_) | Python::Int(_) => field.node.text().map(str::to_owned),
+        other => Some(other.flag()),
     }
 }
 

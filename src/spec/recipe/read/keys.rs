@@ -1,5 +1,5 @@
-//! What is told of a recipe's file besides what is served: that it is one,
-//! what it is for, its traps, and keys that nothing is made of.
+//! Keys of a recipe's file: whether it is a recipe at all, what it is for, its
+//! traps, and keys that nothing is made of.
 
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -17,14 +17,14 @@ const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name d
     executor_config scheduler distribution_config layout cluster_config runtime_cache \
     readiness capabilities unsupported_capabilities include overrides";
 
-/// Keys whose values are told elsewhere.
-const TOLD: &str = "command defaults env overrides model runtime container description";
+/// Keys that are fields of a recipe.
+const FIELDS: &str = "command defaults env overrides model runtime container description";
 
 /// Keys of a runtime's version under `metadata`, as people write them.
 const VERSIONS: &str =
     "runtime_version engine_version vllm_version sglang_version llama_cpp_version";
 
-/// Bounds what is told of one file.
+/// Bounds the warnings of one file.
 const WARNINGS_MAX: usize = 50;
 
 fn is_among(words: &str, key: &str) -> bool {
@@ -64,20 +64,15 @@ pub fn unknown(root: &Node) -> Vec<String> {
     keys.filter(|key| !is_among(KNOWN, key)).map(str::to_owned).collect()
 }
 
-/// Every key that is not told elsewhere, as text.
+/// Every key that is no field of a recipe, as text.
 pub fn others(root: &Node) -> Vec<(String, String)> {
-    let pairs = root.entries().into_iter();
-    pairs
-        .filter(|(key, node)| !is_among(TOLD, key) && !node.is_null())
-        .map(|(key, node)| {
-            let value = Python::of(node);
-            let text = match value {
-                Python::List(_) | Python::Map(_) => json::dumps(&value),
-                other => other.str(),
-            };
-            (key.to_owned(), text)
-        })
-        .collect()
+    let others = root.entries().into_iter();
+    let others = others.filter(|(key, node)| !is_among(FIELDS, key) && !node.is_null());
+    let text = |value: Python| match value {
+        Python::List(_) | Python::Map(_) => json::dumps(&value),
+        other => other.str(),
+    };
+    others.map(|(key, node)| (key.to_owned(), text(Python::of(node)))).collect()
 }
 
 /// Keys that stand twice, layers that nobody applied, and a command that sparkrun refuses.
