@@ -1,5 +1,5 @@
-//! `longhaul recipe`: what a recipe says, its command, what differs between two,
-//! how reproducible one is, and its pins. Nothing in a recipe is run.
+//! `longhaul recipe`: what a recipe says, its command, what differs between two, how reproducible
+//! one is, and its pins.
 
 pub mod pin;
 

@@ -1,5 +1,4 @@
-//! Recipes that lie elsewhere: from a reference to a text, over the network or
-//! out of the cache. It has nothing beside it to include.
+//! Recipes that lie elsewhere: from a reference to a text, over the network or out of the cache.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

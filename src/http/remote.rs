@@ -1,5 +1,4 @@
-//! A text at an address, fetched: bounded in size and time, from one host, and
-//! nothing but text.
+//! A text at an address, fetched: bounded in size and time, from one host, and nothing but text.
 
 use std::error::Error;
 use std::time::Duration;

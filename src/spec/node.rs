@@ -1,8 +1,4 @@
-//! The shape of a YAML file: a tree that keeps what a typed reader loses: raw
-//! text, quoting, lines, and keys that stand twice.
-//!
-//! Knows YAML, and nothing of recipes or scenarios. What a scalar means is
-//! said by whoever reads it; [`python`] says what it is to Python.
+//! The shape of a YAML file: a tree that keeps what a typed reader loses.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -105,8 +101,8 @@ impl Node {
         }
     }
 
-    /// The pairs of a map with scalar keys, the last of each key, in the order in which
-    /// the keys first stand.
+    /// The pairs of a map with scalar keys, the last of each key, in the order in which the keys
+    /// first stand.
     pub fn entries(&self) -> Vec<(&str, &Node)> {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();

@@ -81,8 +81,7 @@ pub struct Reading {
 }
 
 impl Recipe {
-    /// Whether prefixes are cached, as far as the recipe decides it: vLLM turns it on by itself,
-    /// but not for models with Mamba layers.
+    /// Whether prefixes are cached, as far as the recipe decides it.
     pub fn prefix_caching(&self) -> Option<bool> {
         if self.switch("no_enable_prefix_caching") == Some(true) {
             return Some(false);

@@ -1,5 +1,5 @@
-//! `longhaul recipe pin`: writes a recipe with its image named by digest, as the
-//! container engine of this machine knows it; nothing is pulled.
+//! `longhaul recipe pin`: writes a recipe with its image named by digest, as the container engine
+//! of this machine knows it.
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
-//! From the parser's events to the tree, with a limit on everything that a
-//! stranger's file could blow up. Tags, anchors and merge keys are refused:
-//! a value is what stands at its place.
+//! From the parser's events to the tree, with a limit on everything that a stranger's file could
+//! blow up.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,8 +15,8 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Bounds nesting: what walks the tree does so by recursion, and must not run out of stack.
 const DEPTH_MAX: usize = 64;
 
-/// Bounds one map: [`Node::get`] looks a key up among all, and a file of nothing but keys
-/// would take for ever.
+/// Bounds one map: [`Node::get`] looks a key up among all, and a file of nothing but keys would
+/// take for ever.
 const KEYS_MAX: usize = 4096;
 
 /// Bounds the tree, which takes far more memory than its text.
@@ -114,8 +113,7 @@ impl Builder {
         Ok(())
     }
 
-    /// A map's pairs. A key must be a single value: anything else is mostly a placeholder
-    /// without quotes (`model: {{name}}`).
+    /// A map's pairs.
     fn pairs(&mut self, items: Vec<Node>, line: usize) -> Result<Vec<(Node, Node)>, Flaw> {
         let mut pairs = Vec::new();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,8 +1,5 @@
-//! Values as Python holds and writes them: the tools that own the recipes are
-//! written in it, so a command is only right when its values are.
-//!
-//! A plain scalar is nothing, a switch, a whole number of 64 bits, a number
-//! with a point, or a text. What PyYAML makes something else of is refused.
+//! Values as Python holds and writes them: the tools that own the recipes are written in it, so a
+//! command is only right when its values are.
 
 use std::fmt::Write;
 
@@ -122,8 +119,8 @@ impl Python {
     }
 }
 
-/// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of
-/// YAML do not agree upon.
+/// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of YAML
+/// do not agree upon.
 pub fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
         Value::Seq(items) => items.iter().try_for_each(check),

@@ -1,5 +1,5 @@
-//! A tree as YAML again: a recipe that was put together from several, or in
-//! which something was changed, is kept as one file.
+//! A tree as YAML again: a recipe that was put together from several, or in which something was
+//! changed, is kept as one file.
 
 use std::fmt::Write;
 

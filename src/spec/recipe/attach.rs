@@ -1,5 +1,4 @@
-//! Recipes of which no file tells anything: of a server that already runs, what
-//! it said of itself; of a file that is handed on unread, nothing.
+//! Recipes of which no file tells anything: of a server that already runs, what it said of itself.
 
 use std::fmt::Write;
 
@@ -10,8 +9,8 @@ use crate::spec::node::quoted;
 /// Bounds the name of a run folder that a foreign model's name becomes part of.
 const NAME_CHARS_MAX: usize = 48;
 
-/// A recipe made from what a server said: the model's name, and where it told them its
-/// longest context in tokens and its version.
+/// A recipe made from what a server said: the model's name, and where it told them its longest
+/// context in tokens and its version.
 pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
     let about = format!("A server that already ran and calls its model {}.", one_word(model));
     let mut text = format!(
@@ -39,8 +38,7 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
     }
 }
 
-/// The recipe of a file that was not read, and why: the launcher that it is handed to reads it
-/// by itself. Only the port at which it is asked is taken from it, from a line `port: N`.
+/// The recipe of a file that was not read, and why.
 pub fn unread(source: Source, why: &Mistake) -> Reading {
     let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
     let port = source.text.lines().find_map(port);

@@ -1,5 +1,4 @@
-//! What differs between two recipes, setting by setting, whatever dialect each
-//! is written in.
+//! What differs between two recipes, setting by setting, whatever dialect each is written in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -150,8 +149,7 @@ fn nodes(keys: &[(String, String)]) -> Option<String> {
     }
 }
 
-/// A JSON object becomes its fields, so that `--speculative-config '{…}'` and
-/// `--speculative-config.method mtp` say the same.
+/// A JSON object becomes its fields.
 fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
     let object = value.trim_start().starts_with('{').then(|| json::loads(value)).flatten();
     match object {

@@ -1,5 +1,4 @@
-//! A server that was started by a plain `docker run …`: the line, saved in a
-//! file, is its recipe. Read as a shell would split it, and never run.
+//! A server that was started by a plain `docker run …`: the line, saved in a file, is its recipe.
 
 use crate::engine::flags::{self, Word};
 
@@ -98,8 +97,8 @@ pub fn parse(text: &str, start: usize) -> Line {
     line
 }
 
-/// The command of the server alone: of several that a shell would run, the one that serves,
-/// else the first, and what stands behind `bash -c '…'`.
+/// The command of the server alone: of several that a shell would run, the one that serves, else
+/// the first, and what stands behind `bash -c '…'`.
 pub fn inner(command: &str) -> String {
     let command = serving(command);
     let words = flags::words(command);

@@ -1,5 +1,4 @@
-//! A recipe's parts as they stand in its file, before anything is made of
-//! them: what rendering and settings are made from.
+//! A recipe's parts as they stand in its file, before anything is made of them.
 
 use crate::error::Mistake;
 use crate::spec::field::Field;

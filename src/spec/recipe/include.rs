@@ -1,5 +1,4 @@
-//! `include`: a recipe over another one beside it, merged as sparkrun 0.4 merges
-//! them. Only names of files beside the recipe are followed, and nothing is fetched.
+//! `include`: a recipe over another one beside it, merged as sparkrun 0.4 merges them.
 
 use crate::error::Mistake;
 use crate::spec::Source;
@@ -104,8 +103,8 @@ enum Level {
     Deep,
 }
 
-/// One map over another, key by key: lists of `overrides` follow each other, anything else that
-/// is no map is replaced, null removes.
+/// One map over another, key by key: lists of `overrides` follow each other, anything else that is
+/// no map is replaced, null removes.
 fn merged(base: &Node, outer: &Node, level: Level) -> Node {
     let own = |(key, node): (&str, &Node)| (key.to_owned(), node.clone());
     let mut pairs: Vec<(String, Node)> = base.entries().into_iter().map(own).collect();

@@ -1,8 +1,5 @@
-//! `overrides`: layers of defaults, environment and image that count only
-//! `when` a launch has a certain shape, runtime, configuration or hardware.
-//!
-//! A file alone does not say where it will run: layers are applied when the
-//! user says so (`--when nodes=2`), and told otherwise.
+//! `overrides`: layers of defaults, environment and image that count only `when` a launch has a
+//! certain shape, runtime, configuration or hardware.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +10,7 @@ use crate::spec::field::Field;
 use crate::spec::node::Node;
 use crate::spec::node::python::{Python, is_blank, number, put};
 
-/// What the user says of the place where it runs: `nodes`, `arch`, `platform` …; a
-/// capability may be said several times.
+/// What the user says of the place where it runs.
 pub type Deployment = BTreeMap<String, Vec<String>>;
 
 /// A layer, judged.
@@ -32,8 +28,7 @@ pub struct Layer {
 pub const SELECTORS: &str =
     "nodes, gpus_per_node, platform, vendor, accelerator, arch, capability, memory_gb";
 
-/// Judges a recipe's layers and applies those that match, in their order; `values` are those
-/// before any layer.
+/// Judges a recipe's layers and applies those that match, in their order.
 pub fn applied(
     root: &Field<'_>,
     draft: &mut Draft,
@@ -132,8 +127,7 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
     known
 }
 
-/// Whether a test holds: `8`, `[a, b]`, `{gte: 2}`. That a setting is not there is an answer;
-/// that something is not known is none.
+/// Whether a test holds: `8`, `[a, b]`, `{gte: 2}`.
 fn passes(wanted: &Python, actual: &[Python], is_setting: bool) -> bool {
     let tests = match wanted {
         Python::Map(operators) => operators.clone(),

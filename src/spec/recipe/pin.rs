@@ -1,5 +1,4 @@
-//! A recipe with its image named by digest, and not one other byte changed:
-//! the name is exchanged where it stands, and what comes of it is read again.
+//! A recipe with its image named by digest, and not one other byte changed.
 
 use std::ops::Range;
 
@@ -18,8 +17,7 @@ pub fn is_pinned(image: &str) -> bool {
     Image::of(image).grade().0 == Grade::Pinned
 }
 
-/// The image under its own name by a digest. The tag goes: it would say what no longer counts,
-/// and podman refuses both at once.
+/// The image under its own name by a digest.
 pub fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
 }
@@ -32,8 +30,7 @@ pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     own.into_iter().find(|digest| is_digest(digest))
 }
 
-/// Every image that a recipe names, by where: its own, those of its hosts, and those of its
-/// conditional layers of which nothing is said.
+/// Every image that a recipe names, by where.
 pub fn images(reading: &Reading) -> Vec<(String, String)> {
     let own = reading.recipe.container.clone().map(|image| (OWN.to_owned(), image));
     let mut images: Vec<_> = own.into_iter().filter(|(_, image)| !image.is_empty()).collect();

@@ -1,6 +1,5 @@
-//! How reproducible a recipe is: what in it will be the same tomorrow, what
-//! may be another, and what no file says. Told from its text alone; nothing
-//! is asked, fetched or run.
+//! How reproducible a recipe is: what in it will be the same tomorrow, what may be another, and
+//! what no file says.
 
 mod image;
 

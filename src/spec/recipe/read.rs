@@ -1,5 +1,5 @@
-//! Reads recipes: tolerantly where a key is nobody's, and not at all where a
-//! value is not understood.
+//! Reads recipes: tolerantly where a key is nobody's, and not at all where a value is not
+//! understood.
 
 mod keys;
 mod line;

@@ -43,8 +43,7 @@ pub struct Rendered {
     pub warnings: Vec<String>,
 }
 
-/// Renders a recipe's command, `set` being the keys that the user set; the line of a flaw is that
-/// of the template, from 0.
+/// Renders a recipe's command, `set` being the keys that the user set.
 pub fn rendered(
     draft: &Draft,
     values: &Values,
@@ -80,8 +79,7 @@ pub fn rendered(
     Ok(Rendered { command: Some(command), how: How::Template, warnings })
 }
 
-/// Refuses a placeholder for a value's digits in a form of Python's (`{gm:.2f}`). A shell's
-/// `${NAME:-x}` is none.
+/// Refuses a placeholder for a value's digits in a form of Python's (`{gm:.2f}`).
 fn check_formats(template: &str, values: &Values) -> Result<(), Flaw> {
     for (at, _) in template.match_indices('{') {
         let name = &template[at + 1..];

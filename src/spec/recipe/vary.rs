@@ -1,5 +1,4 @@
-//! A recipe with a key of its file or a flag of its command changed, as a recipe
-//! of its own; it must differ from the base in exactly what was asked for.
+//! A recipe with a key of its file or a flag of its command changed, as a recipe of its own.
 
 pub mod arms;
 mod edit;

@@ -1,5 +1,4 @@
-//! JSON as Python's `json` reads and writes it: keys keep their order, what is
-//! not ASCII is escaped.
+//! JSON as Python's `json` reads and writes it.
 
 use std::fmt::Write;
 

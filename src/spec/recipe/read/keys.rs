@@ -1,5 +1,5 @@
-//! Keys of a recipe's file: whether it is a recipe at all, what it is for, its
-//! traps, and keys that nothing is made of.
+//! Keys of a recipe's file: whether it is a recipe at all, what it is for, its traps, and keys that
+//! nothing is made of.
 
 use crate::error::Mistake;
 use crate::escape::one_line;

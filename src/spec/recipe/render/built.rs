@@ -1,5 +1,5 @@
-//! A command for a recipe that has none: from its defaults, as sparkrun 0.4
-//! builds it for one machine.
+//! A command for a recipe that has none: from its defaults, as sparkrun 0.4 builds it for one
+//! machine.
 
 use super::COMMAND_BYTES_MAX;
 use super::sparkrun::filled;
@@ -142,8 +142,7 @@ fn flags(values: &Values, keys: &[Key]) -> Vec<String> {
     words
 }
 
-/// Structure is JSON in quotes; a text that already is JSON is quoted as it stands; anything
-/// else is written plainly, so that a shell may still read a variable in it.
+/// Structure is JSON in quotes; a text that already is JSON is quoted as it stands.
 fn argument(value: &Python) -> String {
     match value {
         Python::List(_) | Python::Map(_) => quoted(&json::dumps(value)),

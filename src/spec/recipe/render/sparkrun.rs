@@ -1,5 +1,4 @@
-//! From a command template to a command, as sparkrun does it
-//! (`utils/text.py` of 0.4.2).
+//! From a command template to a command, as sparkrun does it (`utils/text.py` of 0.4.2).
 
 use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
@@ -14,10 +13,7 @@ const PASSES_MAX: usize = 10;
 const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
 
-/// Renders a command by sparkrun 0.3's rules: `{key}` becomes its value, again and again
-/// until nothing changes; any other brace is itself; where the template has a `{{`, doubled
-/// braces are single ones; a backslash before blanks and a line's end goes on. `None` if
-/// the command grows without end.
+/// Renders a command by sparkrun 0.3's rules.
 pub fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
     let template = strip(template);
     Some(repair_continuations(&filled(template, template.contains("{{"), value)?))
@@ -69,8 +65,7 @@ fn mask(template: &str, escapes: bool) -> String {
     out
 }
 
-/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line. `None`
-/// where it becomes too long.
+/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line.
 fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,5 +1,4 @@
-//! The arms of a sweep, as the user writes them: `key=value,value` on the
-//! command line, or a file of names with their changes.
+//! The arms of a sweep, as the user writes them.
 
 use super::Change;
 use crate::error::Mistake;
@@ -22,8 +21,7 @@ pub struct Arm {
     pub changes: Vec<Change>,
 }
 
-/// The arms of `key=value,value`: one for each value. A comma within braces, brackets or quotes
-/// ends no value; an empty value takes the key away.
+/// The arms of `key=value,value`: one for each value.
 pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
     let wrong = |what: String| {
         Err(Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1"))

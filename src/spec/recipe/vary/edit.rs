@@ -1,5 +1,5 @@
-//! Changes in a recipe's own file: a key of the file, else a flag of the
-//! rendered command, which then takes the template's place. Comments are lost.
+//! Changes in a recipe's own file: a key of the file, else a flag of the rendered command, which
+//! then takes the template's place.
 
 use super::{Change, split};
 use crate::engine::flags::{self, Kind};
@@ -60,8 +60,7 @@ fn put(map: &mut Node, key: &str, value: Option<Node>) {
     }
 }
 
-/// A command with a flag that has another value: it stands at the end, where every engine takes
-/// the last one, and whatever said the same before is gone. Without a value it only goes.
+/// A command with a flag that has another value.
 pub fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
     let inner = docker::inner(command);
     let at = command
