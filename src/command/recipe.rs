@@ -21,7 +21,6 @@ use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
 pub struct RecipeOptions {
     /// Its file, folder, name or reference.
     pub recipe: String,
-    /// Reach of a reference.
     pub reach: Reach,
     /// `key=value`, in the order given.
     pub set: Vec<String>,
@@ -31,7 +30,7 @@ pub struct RecipeOptions {
 
 /// Says all that a recipe says.
 pub fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
-    Ok(finish(&text::show::text(&reading(options)?), Exit::Pass))
+    Ok(finish(&text::show(&reading(options)?), Exit::Pass))
 }
 
 /// Says the command, and nothing else.
@@ -47,20 +46,20 @@ pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     })?;
     // A stranger's text must not drive a terminal; a file gets it byte for byte.
     let is_shown = std::io::stdout().is_terminal();
-    let command = if is_shown { text::show::lines(&command).join("\n") } else { command };
+    let command = if is_shown { text::lines(&command).join("\n") } else { command };
     Ok(finish(&(command + "\n"), Exit::Pass))
 }
 
 /// Says what differs.
 pub fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
-    Ok(finish(&text::diff::text(&reading(one)?, &reading(other)?), Exit::Pass))
+    Ok(finish(&text::diff(&reading(one)?, &reading(other)?), Exit::Pass))
 }
 
 /// Says how reproducible a recipe is; `strict` fails where anything floats.
 pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
     let reading = reading(options)?;
     let pins = pins(&reading);
-    let text = if json { text::check::json } else { text::check::text };
+    let text = if json { text::check_json } else { text::check };
     let exit = if strict && pins.floating() > 0 { Exit::Fail } else { Exit::Pass };
     Ok(finish(&text(&reading, &pins), exit))
 }

@@ -1,6 +1,190 @@
-//! Recipes, for people and for programs: all that one says, how reproducible
-//! it is, and what differs between two.
+//! Recipes, for people and for programs.
 
-pub mod check;
-pub mod diff;
-pub mod show;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::layout::{self, indented};
+use crate::escape::one_line;
+use crate::spec::recipe::diff::{Difference, between};
+use crate::spec::recipe::pins::{Finding, Grade, Pins};
+use crate::spec::recipe::{How, Reading};
+
+/// Version of the JSON: keys may be added, never renamed.
+const SCHEMA: u32 = 2;
+
+/// Bounds a value in a table of all that a recipe says.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// Bounds a value in a table with several columns.
+const CELL_CHARS_MAX: usize = 60;
+
+/// Bounds a reason in the table of findings.
+const WHY_CHARS_MAX: usize = 120;
+
+/// Bounds the findings: a stranger's recipe may name as many mods as its size lets it.
+const FINDINGS_MAX: usize = 60;
+
+/// All that a recipe says.
+pub fn show(reading: &Reading) -> String {
+    let recipe = &reading.recipe;
+    let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
+    let mut out = format!("{}\n{about}", one_line(&recipe.source.origin, VALUE_CHARS_MAX));
+    let none = || layout::NONE.to_owned();
+    let rows = [
+        ("model", recipe.model.clone().unwrap_or_else(none)),
+        ("served as", recipe.served.join(", ")),
+        ("runtime", recipe.runtime.clone()),
+        ("container", recipe.container.clone().unwrap_or_else(none)),
+        ("includes", reading.included.join(", ")),
+    ];
+    let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
+    out += &pairs(rows.filter(|(_, value)| !value.is_empty()));
+    let how = match reading.how {
+        How::Template => "rendered as sparkrun does",
+        How::Built(_) => "built from the defaults, as sparkrun does",
+        How::AsItStands => "as it stands in the `docker run`",
+        How::NotRendered => "none: how this runtime is started is not known; shown, not rendered",
+        How::Unread => "none: the file was not read",
+    };
+    let command = recipe.command.iter().flat_map(|command| lines(command));
+    let command: String = command.map(|line| format!("  {line}\n")).collect();
+    let _ = write!(out, "\ncommand ({how})\n{command}");
+    let layers = reading.layers.iter().map(|layer| {
+        let verdict = match layer.applied {
+            Some(true) => "applied",
+            Some(false) => "not applied: it does not match",
+            None => "not applied: nothing is said of where it runs (--when)",
+        };
+        (layer.when.clone(), verdict.to_owned())
+    });
+    let hooks = "what it would have run on the machine (longhaul does not)";
+    for (title, rows) in [
+        ("settings", recipe.settings.clone().into_iter().collect()),
+        ("environment", recipe.env.clone()),
+        ("conditional layers", layers.collect::<Vec<_>>()),
+        (hooks, reading.hooks.clone()),
+        ("other keys", reading.others.clone()),
+    ] {
+        if !rows.is_empty() {
+            let _ = write!(out, "\n{title}\n{}", pairs(rows.into_iter()));
+        }
+    }
+    let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
+    out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
+}
+
+/// Findings of a recipe, as a table.
+pub fn check(reading: &Reading, pins: &Pins) -> String {
+    let counts = [
+        (pins.floating(), "floats", "float"),
+        (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
+        (pins.count(|grade| grade == Grade::Unknown), "unknown", "unknown"),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more }))
+        .collect();
+    let counts = if counts.is_empty() { "nothing floats".to_owned() } else { counts.join(", ") };
+    let name = one_line(&reading.recipe.source.name, 80);
+    let mut out = format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase());
+    let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
+    let row = |finding: &Finding| {
+        vec![
+            finding.grade.word().to_owned(),
+            one_line(&finding.what, 40),
+            finding.line.map_or_else(|| layout::NONE.to_owned(), |line| line.to_string()),
+            one_line(&finding.why, WHY_CHARS_MAX),
+        ]
+    };
+    let mut rows = vec![["how", "what", "line", "why"].map(str::to_owned).to_vec()];
+    rows.extend(shown.iter().map(row));
+    let _ = writeln!(out, "\n{}", layout::table(&rows, 4).join("\n"));
+    if shown.len() < pins.findings.len() {
+        let _ = writeln!(out, "  and {} more: --format json", pins.findings.len() - shown.len());
+    }
+    let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
+    out += &lined("try", tries);
+    out + &lined("notes", reading.recipe.warnings.iter().cloned())
+}
+
+/// Findings of a recipe, for programs.
+pub fn check_json(reading: &Reading, pins: &Pins) -> String {
+    let recipe = &reading.recipe;
+    let finding = |finding: &Finding| {
+        json!({
+            "what": finding.what,
+            "grade": finding.grade.word(),
+            "floats": finding.grade.floats(),
+            "file": finding.line.map(|_| &recipe.source.origin),
+            "line": finding.line,
+            "why": finding.why,
+            "try": finding.hint,
+        })
+    };
+    let whole = json!({
+        "schema": SCHEMA,
+        "recipe": recipe.source.name,
+        "origin": recipe.source.origin,
+        "container": recipe.container,
+        "grade": pins.grade.word(),
+        "floating": pins.floating(),
+        "findings": pins.findings.iter().map(finding).collect::<Vec<Value>>(),
+        "warnings": recipe.warnings,
+    });
+    format!("{whole:#}\n")
+}
+
+/// Differences of two recipes, and whether it is only one.
+pub fn diff(one: &Reading, other: &Reading) -> String {
+    let found = between(one, other);
+    let mut out = String::new();
+    let cell = |text: &str| one_line(text, CELL_CHARS_MAX);
+    let side = |side: &Option<String>| side.as_deref().map_or(layout::NONE.to_owned(), cell);
+    let row = |it: &Difference| vec![cell(&it.what), side(&it.one), side(&it.other)];
+    for (title, differences) in
+        [("how they serve", &found.serving), ("where they are found", &found.address)]
+    {
+        if !differences.is_empty() {
+            let origins = [one, other].map(|reading| heading(&reading.recipe.source.origin));
+            let mut rows = vec![[&[String::new()], &origins[..]].concat()];
+            rows.extend(differences.iter().map(row));
+            let _ = writeln!(out, "{title}\n{}\n", layout::table(&rows, 3).join("\n"));
+        }
+    }
+    out + &match found.serving.as_slice() {
+        [] => "They serve alike.\n".to_owned(),
+        [only] => format!("One variable at a time: {}.\n", cell(&only.what)),
+        several => format!(
+            "{} variables at once: what comes of them cannot be told apart.\n",
+            several.len()
+        ),
+    }
+}
+
+/// Where a recipe is from; of a long way its end, by which two are told apart.
+fn heading(origin: &str) -> String {
+    let origin = one_line(origin, usize::MAX);
+    match origin.chars().count().saturating_sub(CELL_CHARS_MAX) {
+        0 => origin,
+        more => format!("…{}", origin.chars().skip(more + 1).collect::<String>()),
+    }
+}
+
+/// A text's lines, fit for a terminal.
+pub fn lines(text: &str) -> Vec<String> {
+    text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
+}
+
+/// A line for each text, under a title.
+fn lined(title: &str, texts: impl Iterator<Item = String>) -> String {
+    let lines: String = texts.map(|text| indented(&one_line(&text, 400), 2)).collect();
+    if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
+}
+
+/// A table of names and values.
+fn pairs(rows: impl Iterator<Item = (String, String)>) -> String {
+    let rows = rows.map(|(name, value)| [name, value].map(|it| one_line(&it, VALUE_CHARS_MAX)));
+    let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
+    layout::table(&rows, 2).into_iter().map(|line| line + "\n").collect()
+}

@@ -13,9 +13,7 @@ pub use write::{quoted, write};
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
     pub value: Value,
-    /// Where it begins, from 1.
     pub line: usize,
     /// The bytes of a scalar in its text, quotes among them.
     pub span: Range<usize>,
@@ -33,14 +31,12 @@ pub enum Value {
     },
     /// Pairs as they stand, keys that stand twice included.
     Map(Vec<(Node, Node)>),
-    /// A list.
     Seq(Vec<Node>),
 }
 
 /// A whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its only document.
     pub root: Node,
     /// Keys that stand twice in one map, in the order of the file.
     pub duplicates: Vec<Duplicate>,
@@ -49,7 +45,6 @@ pub struct Document {
 /// A key that stands twice in one map. The later one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
-    /// The key.
     pub key: String,
     /// Where it stood before, from 1.
     pub first: usize,
@@ -60,11 +55,8 @@ pub struct Duplicate {
 /// Why a text is no YAML file that longhaul reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// Where, from 1.
     pub line: usize,
-    /// What is wrong.
     pub message: String,
-    /// What to write instead.
     pub hints: Vec<String>,
 }
 
@@ -106,13 +98,11 @@ impl Node {
     pub fn entries(&self) -> Vec<(&str, &Node)> {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        for (key, value) in self.pairs() {
-            let Some(key) = key.text() else { continue };
-            if let Some(at) = places.get(key) {
-                entries[*at].1 = value;
-            } else {
-                places.insert(key, entries.len());
-                entries.push((key, value));
+        for (key, value) in self.pairs().iter().filter_map(|(key, it)| Some((key.text()?, it))) {
+            let at = *places.entry(key).or_insert(entries.len());
+            match entries.get_mut(at) {
+                Some(entry) => entry.1 = value,
+                None => entries.push((key, value)),
             }
         }
         entries
@@ -152,12 +142,8 @@ impl Node {
 
     /// Whether nothing stands there, or an unquoted `null`.
     pub fn is_null(&self) -> bool {
-        match &self.value {
-            Value::Scalar { raw, quoted: false } => {
-                matches!(raw.as_str(), "" | "~" | "null" | "Null" | "NULL")
-            }
-            _ => false,
-        }
+        let Value::Scalar { raw, quoted: false } = &self.value else { return false };
+        matches!(raw.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// What it is, for a message: `a list`.

@@ -28,7 +28,6 @@ use super::Source;
 pub struct Recipe {
     /// The file it was read from; of an attached server, made from what the server said.
     pub source: Source,
-    /// One sentence.
     pub about: String,
     /// The model's name at its hub.
     pub model: Option<String>,
@@ -66,11 +65,8 @@ pub struct ReadOptions {
 /// A recipe, and the rest of its file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// The recipe.
     pub recipe: Recipe,
-    /// Origin of its command.
     pub how: How,
-    /// Its conditional layers.
     pub layers: Vec<Layer>,
     /// Commands that it wants to have run: shown, never run.
     pub hooks: Vec<(String, String)>,

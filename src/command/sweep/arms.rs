@@ -9,7 +9,7 @@ use crate::escape::one_line;
 use crate::spec::Source;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
-use crate::spec::recipe::vary::{Change, strange, varied};
+use crate::spec::recipe::vary::{Change, varied};
 use crate::spec::recipe::{How, Reading};
 
 /// Bounds a name of a file.
@@ -116,8 +116,6 @@ fn made(
         );
         return Err(Mistake::new(what).hint("an arm for each").hint("--allow-several"));
     }
-    let strange = changes.iter().filter_map(|change| strange(base, change));
-    strange.for_each(|note| tell(&format!("note: {note}")));
     let slug = slug(&name, arms);
     Ok(Some(Arm { name, slug, changes, reading, differs }))
 }

@@ -11,17 +11,12 @@ use crate::escape::one_line;
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Python {
-    /// `None`.
     None,
-    /// `True`, `False`.
     Bool(bool),
     /// A whole number of 64 bits, with a sign or without.
     Int(i128),
-    /// A number with a point.
     Float(f64),
-    /// A text.
     Text(String),
-    /// A list.
     List(Vec<Python>),
     /// A dict, in the order in which its keys first came.
     Map(Vec<(String, Python)>),
@@ -51,8 +46,7 @@ impl Python {
             Python::Int(value) => *value != 0,
             Python::Float(value) => *value != 0.0,
             Python::Text(text) => !text.is_empty(),
-            Python::List(items) => !items.is_empty(),
-            Python::Map(pairs) => !pairs.is_empty(),
+            other => !matches!(other.str().as_str(), "[]" | "{}"),
         }
     }
 
@@ -243,17 +237,22 @@ pub fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// What a word of a command line is: sparkrun makes numbers and switches of `-o key=value`.
-pub fn coerce(word: &str) -> Python {
+/// What a word of a command line is: sparkrun makes numbers and switches of `-o key=value`;
+/// `None` of a number that only Python reads.
+pub fn coerce(word: &str) -> Option<Python> {
     match word.to_lowercase().as_str() {
-        "true" | "yes" => return Python::Bool(true),
-        "false" | "no" => return Python::Bool(false),
+        "true" | "yes" => return Some(Python::Bool(true)),
+        "false" | "no" => return Some(Python::Bool(false)),
         _ => {}
     }
     if let Some(value) = word.parse().ok().filter(|value| fits(*value)) {
-        return Python::Int(value);
+        return Some(Python::Int(value));
     }
-    number(word).map_or_else(|| Python::Text(word.to_owned()), Python::Float)
+    let plain = word.replace('_', "");
+    let Ok(value) = plain.parse::<f64>() else { return Some(Python::Text(word.to_owned())) };
+    let is_whole = plain.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit());
+    let is_odd = word.contains('_') || is_whole || !value.is_finite();
+    (!is_odd).then_some(Python::Float(value))
 }
 
 /// Sets a key, which keeps its place where it is there already.
@@ -262,15 +261,6 @@ pub fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
         Some(pair) => pair.1 = value,
         None => pairs.push((key, value)),
     }
-}
-
-/// Whether a word is a number to Python that [`coerce`] does not read as one.
-pub fn is_odd(word: &str) -> bool {
-    let plain = word.replace('_', "");
-    let is_whole = plain.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit());
-    let Ok(number) = plain.parse::<f64>() else { return false };
-    let is_wide = is_whole && !plain.parse().is_ok_and(fits);
-    word.contains('_') || is_wide || !number.is_finite()
 }
 
 /// `float(text)`, of what is finite.

@@ -1,9 +1,8 @@
 //! Recipes of which no file tells anything: of a server that already runs, what it said of itself.
 
-use std::fmt::Write;
-
 use super::{How, Reading, Recipe, Source};
 use crate::error::Mistake;
+use crate::escape::one_line;
 use crate::spec::node::quoted;
 
 /// Bounds the name of a run folder that a foreign model's name becomes part of.
@@ -12,19 +11,18 @@ const NAME_CHARS_MAX: usize = 48;
 /// A recipe made from what a server said: the model's name, and where it told them its longest
 /// context in tokens and its version.
 pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
-    let about = format!("A server that already ran and calls its model {}.", one_word(model));
-    let mut text = format!(
+    let name = one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ");
+    let about = format!("A server that already ran and calls its model {name}.");
+    let version_line = |it: &str| format!("runtime_version: {}\n", quoted(it));
+    let length_line = |it: u64| format!("defaults:\n  max_model_len: {it}\n");
+    let text = format!(
         "# What an attached server said of itself; nothing else is known.\n\
-         recipe_version: \"2\"\ndescription: {}\nmodel: {}\nruntime: unknown\n",
+         recipe_version: \"2\"\ndescription: {}\nmodel: {}\nruntime: unknown\n{}{}",
         quoted(&about),
-        quoted(model)
+        quoted(model),
+        version.map(version_line).unwrap_or_default(),
+        max_model_len.map(length_line).unwrap_or_default()
     );
-    if let Some(version) = version {
-        let _ = writeln!(text, "runtime_version: {}", quoted(version));
-    }
-    if let Some(tokens) = max_model_len {
-        let _ = writeln!(text, "defaults:\n  max_model_len: {tokens}");
-    }
     let tokens = max_model_len.map(|tokens| ("max_model_len".to_owned(), tokens.to_string()));
     Recipe {
         about,
@@ -64,10 +62,6 @@ fn file_name(model: &str) -> String {
         .collect();
     let name = name.trim_matches(['.', '-']);
     if name.is_empty() { "server".to_owned() } else { name.to_owned() }
-}
-
-fn one_word(model: &str) -> String {
-    crate::escape::one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

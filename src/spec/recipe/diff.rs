@@ -15,23 +15,6 @@ const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revi
     name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
     capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
-/// Options of `docker run` by the names that a recipe has for them.
-const OPTIONS: [(&str, &str); 10] = [
-    ("--gpus", "executor_config.gpus"),
-    ("--shm-size", "executor_config.shm_size"),
-    ("--restart", "executor_config.restart_policy"),
-    ("-v", "executor_config.volumes"),
-    ("--volume", "executor_config.volumes"),
-    ("--ipc", "executor_config.ipc"),
-    ("--network", "executor_config.network"),
-    ("--net", "executor_config.network"),
-    ("--privileged", "executor_config.privileged"),
-    ("--publish", "-p"),
-];
-
-/// Options of `docker run` that say how it is started by hand, not how it serves.
-const BY_HAND: [&str; 5] = ["--detach", "--interactive", "--tty", "--rm", "--replace"];
-
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
@@ -39,22 +22,20 @@ pub struct Difference {
     pub what: String,
     /// In the first recipe; nothing where it is not there.
     pub one: Option<String>,
-    /// In the second.
     pub other: Option<String>,
 }
 
 /// All that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// How they serve.
     pub serving: Vec<Difference>,
-    /// Where they are found.
     pub address: Vec<Difference>,
 }
 
 /// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
+    let is_between_kinds = has_line && one.how != other.how;
     let (one, other) = (facts(one), facts(other));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut found = Differences::default();
@@ -65,7 +46,11 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
         };
         // A line runs on one machine, and a recipe that says nothing of it may.
         let may_be_one = has_line && key == "nodes" && (one.is_none() || other.is_none());
-        if !may_be_one && !one.zip(other).is_some_and(are_same) {
+        let is_start = key.starts_with('-') || key.starts_with("executor");
+        if is_start && is_between_kinds || may_be_one {
+            continue;
+        }
+        if !one.zip(other).is_some_and(are_same) {
             let (what, one, other) = (key.clone(), one.cloned(), other.cloned());
             let is_address = ADDRESS.contains(&key.as_str());
             let side = if is_address { &mut found.address } else { &mut found.serving };
@@ -103,25 +88,17 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
     facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
     let is_line = reading.how == How::AsItStands;
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
-        let known = OPTIONS.iter().find(|(option, _)| is_line && option == name);
-        let name = known.map_or(name.as_str(), |(_, name)| name);
-        let by_hand = is_line && (BY_HAND.contains(&name) || docker::is_short_switches(name));
-        match name {
+        match name.as_str() {
             "model_revision" => {
                 facts.entry("revision".to_owned()).or_insert_with(|| value.clone());
             }
             "executor" if value == "docker" => {}
-            "executor_config.volumes" => {
-                let known = facts.get(name).and_then(|known| known.strip_suffix(']'));
-                let head = known.map_or("[".to_owned(), |known| format!("{known},"));
-                facts.insert(name.to_owned(), format!("{head}\"{value}\"]"));
-            }
-            _ if by_hand || SILENT.split_whitespace().any(|silent| silent == name) => {}
+            _ if SILENT.split_whitespace().any(|silent| silent == name) => {}
+            // An option of a line may stand several times.
             _ if is_line && facts.contains_key(name) => {
                 facts.entry(name.to_owned()).or_default().extend([" ", value]);
             }
-            _ if value.is_empty() => spread(name, "true", &mut facts),
-            _ => spread(name, value, &mut facts),
+            _ => spread(name, if value.is_empty() { "true" } else { value }, &mut facts),
         }
     }
     let nodes = if is_line { Some("1".to_owned()) } else { nodes(&reading.others) };
@@ -207,16 +184,9 @@ mod tests {
              --speculative-config.method mtp --speculative-config.n 1\n";
         let plain = reading(&format!("docker run -e A=1 {serve}"));
         assert_eq!(between(&reading(recipe), &plain), Differences::default());
-        let whole = reading(&format!(
-            "{recipe}max_nodes: 1\nexecutor: docker\nexecutor_config:\n  {{gpus: all, shm_size: 16gb, \
-             restart_policy: always, volumes: ['a:/a:ro', 'b:/b'], ipc: host, network: host, privileged: true}}\n"
-        ));
+        let whole = reading(&format!("{recipe}max_nodes: 1\nexecutor_config: {{ipc: host}}\n"));
         let line = |options: &str| reading(&format!("docker run {options} -e A=1 {serve}"));
-        let same = line(
-            "-d --rm -it --gpus all --shm-size=16gb --restart=always -v a:/a:ro --volume b:/b \
-             --ipc=host --net host --privileged",
-        );
-        assert_eq!(between(&whole, &same), Differences::default());
+        assert_eq!(between(&whole, &line("-d --rm --ipc=private")), Differences::default());
         let found = between(&plain, &line("--name n -p 8000:8000 -p 1:1 --ulimit x"));
         let told = |found: Vec<Difference>| -> Vec<String> {
             found

@@ -13,7 +13,6 @@ const OPERATORS: &str = ";|&<>";
 /// What stands in the line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
-    /// The image.
     pub image: Option<String>,
     /// Where its word stands in the whole text, in bytes.
     pub image_at: Option<std::ops::Range<usize>>,
@@ -29,17 +28,14 @@ pub struct Line {
 
 /// Where a text's `docker run` begins, if it is one: after comments, or anywhere in a script.
 pub fn begins(text: &str) -> Option<usize> {
-    let mut at = 0;
     let mut is_first = true;
-    for line in text.split_inclusive('\n') {
+    for line in text.lines() {
         let code = line.trim_start();
-        let start = at + (line.len() - code.len());
-        at += line.len();
-        if code.trim().is_empty() || code.starts_with('#') {
+        if code.is_empty() || code.starts_with('#') {
             continue;
         }
         if is_run(code) && (is_first || text.starts_with("#!")) {
-            return Some(start);
+            return Some(code.as_ptr() as usize - text.as_ptr() as usize);
         }
         is_first = false;
     }
@@ -117,9 +113,7 @@ pub fn inner(command: &str) -> String {
 /// The part between a shell's operators that starts a server; the first where none does.
 fn serving(command: &str) -> &str {
     let parts = parts(command, OPERATORS);
-    let first = parts.first().copied().unwrap_or_default();
-    let found = (parts.len() > 1).then(|| parts.iter().find(|part| starts_a_server(part)));
-    found.flatten().copied().unwrap_or(first)
+    parts.iter().find(|part| starts_a_server(part)).unwrap_or(&parts[0])
 }
 
 /// Words behind `bash -c` too, which are one word to the shell around it.
@@ -128,13 +122,11 @@ fn starts_a_server(command: &str) -> bool {
     let words: Vec<&str> = words.iter().flat_map(|word| word.text.split_whitespace()).collect();
     let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     let is_entry = |word: &&str| {
-        let name = name(word);
-        name.ends_with("launch_server") || name.ends_with("api_server") || name == "llama-server"
+        let ends = ["launch_server", "api_server"];
+        name(word) == "llama-server" || ends.iter().any(|end| word.ends_with(end))
     };
-    words.iter().any(is_entry)
-        || words
-            .windows(2)
-            .any(|two| two[1] == "serve" && matches!(name(two[0]).as_str(), "vllm" | "sglang"))
+    let is_serve = |two: &[&str]| two[1] == "serve" && matches!(&*name(two[0]), "vllm" | "sglang");
+    words.iter().any(is_entry) || words.windows(2).any(is_serve)
 }
 
 /// `--name=value`, and `-eKEY=value`.

@@ -2,7 +2,6 @@
 
 use crate::error::Mistake;
 use crate::spec::field::Field;
-use crate::spec::node::Node;
 use crate::spec::node::python::{Python, strip};
 
 /// The parts.
@@ -10,7 +9,6 @@ use crate::spec::node::python::{Python, strip};
 pub struct Draft {
     /// `model`: an empty text where there is none.
     pub model: Python,
-    /// `model_revision`.
     pub revision: Python,
     /// `cluster_config.resolved_model_path`: weights that lie on every machine.
     pub resolved_model_path: Option<String>,
@@ -18,13 +16,10 @@ pub struct Draft {
     pub runtime: String,
     /// `command`, where it holds anything.
     pub command: Option<String>,
-    /// `defaults` as written.
     pub defaults: Vec<(String, Python)>,
     /// What matching layers put over them.
     pub layered: Vec<(String, Python)>,
-    /// `env`, values as text.
     pub env: Vec<(String, String)>,
-    /// `container`.
     pub container: Option<String>,
 }
 
@@ -70,40 +65,29 @@ fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
 }
 
 /// A key's map, empty where it is missing or null.
-fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
+pub fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
     let Some(node) = root.node.get(key).filter(|node| !node.is_null()) else {
         return Ok(Vec::new());
     };
-    root.below(key, node).any_map()?;
-    Ok(pairs(node))
-}
-
-/// The pairs of a map; none of anything else.
-pub fn pairs(node: &Node) -> Vec<(String, Python)> {
-    match Python::of(node) {
-        Python::Map(pairs) => pairs,
-        _ => Vec::new(),
-    }
+    let pairs = root.below(key, node).any_map()?.into_iter();
+    Ok(pairs.map(|(key, field)| (key.to_owned(), Python::of(field.node))).collect())
 }
 
 /// By sparkrun's own expressions, in its order; most must end at a word's end.
 pub fn runtime_of_command(command: &str) -> &'static str {
     let first = command.trim().lines().next().unwrap_or_default();
     let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
-    let begins = |words: &str| command.strip_prefix(words).is_some_and(is_end_of_word);
-    if begins("vllm serve") {
-        "vllm"
-    } else if begins("sglang serve")
-        || begins("python -m sglang.launch_server")
-        || begins("python3 -m sglang.launch_server")
-    {
-        "sglang"
-    } else if begins("llama-server") {
-        "llama-cpp"
-    } else if command.starts_with("trtllm-serve") || begins("mpirun") && first.contains("trtllm") {
-        "trtllm"
-    } else {
-        "vllm"
+    let begins = |words: &&str| command.strip_prefix(words).is_some_and(is_end_of_word);
+    let sglang =
+        ["sglang serve", "python -m sglang.launch_server", "python3 -m sglang.launch_server"];
+    let is_trtllm =
+        command.starts_with("trtllm-serve") || begins(&"mpirun") && first.contains("trtllm");
+    match () {
+        () if begins(&"vllm serve") => "vllm",
+        () if sglang.iter().any(begins) => "sglang",
+        () if begins(&"llama-server") => "llama-cpp",
+        () if is_trtllm => "trtllm",
+        () => "vllm",
     }
 }
 

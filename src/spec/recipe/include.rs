@@ -13,7 +13,6 @@ const DEPTH_MAX: usize = 8;
 
 /// A recipe with all that it includes.
 pub struct Whole {
-    /// The tree.
     pub root: Node,
     /// The documents it was merged from, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,
@@ -95,11 +94,9 @@ fn file_stem(path: &str) -> &str {
 /// Level of a map that is merged.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
-    /// The recipe itself.
     Root,
     /// `defaults` and `env`, each of whose values is one whole.
     Flat,
-    /// Any other map.
     Deep,
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Draft, is_end_of_word, pairs};
+use super::draft::{Draft, is_end_of_word, map};
 use super::values::Values;
 use crate::error::Mistake;
 use crate::spec::field::Field;
@@ -20,7 +20,6 @@ pub struct Layer {
     pub when: String,
     /// Whether it was applied; `None` where nothing was said of the place.
     pub applied: Option<bool>,
-    /// The image that it sets.
     pub container: Option<String>,
 }
 
@@ -42,28 +41,24 @@ pub fn applied(
     let known = place.map(|place| known(root.node, draft, values, place));
     let mut layers = Vec::new();
     for layer in root.below("overrides", node).list()? {
-        let said = layer.map(&["when", "defaults", "env", "container"])?;
-        let map = |name: &str| -> Result<Vec<(String, Python)>, Mistake> {
-            let field = said.iter().find(|(key, field)| *key == name && !field.node.is_null());
-            field.map_or(Ok(Vec::new()), |(_, field)| field.any_map().map(|_| pairs(field.node)))
-        };
-        let (when, defaults, env) = (map("when")?, map("defaults")?, map("env")?);
+        layer.map(&["when", "defaults", "env", "container"])?;
+        let (when, defaults) = (map(&layer, "when")?, map(&layer, "defaults")?);
+        let env = map(&layer, "env")?;
         if when.is_empty() {
             return Err(layer.mistake("a layer has no condition").hint("when: {nodes: 2}"));
         }
         let container = layer.node.get("container").and_then(Node::said);
         let container = container.map(|image| image.trim().to_owned());
-        let holds = |(selector, wanted): &(String, Python), known: &Known| match (selector, wanted)
-        {
-            (config, Python::Map(keys)) if config == "config" => {
-                keys.iter().all(|(key, wanted)| {
+        let holds = |known: &Known| {
+            when.iter().all(|(selector, wanted)| match wanted {
+                Python::Map(keys) if selector == "config" => keys.iter().all(|(key, wanted)| {
                     let actual: Vec<Python> = values.get(key).cloned().into_iter().collect();
                     passes(wanted, &actual, true)
-                })
-            }
-            _ => known.get(selector).is_some_and(|actual| passes(wanted, actual, false)),
+                }),
+                _ => known.get(selector).is_some_and(|actual| passes(wanted, actual, false)),
+            })
         };
-        let applied = known.as_ref().map(|known| when.iter().all(|part| holds(part, known)));
+        let applied = known.as_ref().map(holds);
         if applied == Some(true) {
             for (key, value) in defaults {
                 put(&mut draft.layered, key, value);
@@ -86,16 +81,10 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
     let said = |key: &str| place.get(key)?.last()?.trim().parse::<i128>().ok();
     let mut ranks = 1_i128;
     let mut known = Known::new();
-    for (short, key) in [
-        ("tp", "tensor_parallel"),
-        ("pp", "pipeline_parallel"),
-        ("dp", "data_parallel"),
-        ("ep", "expert_parallel"),
-        ("cp", "context_parallel"),
-    ] {
-        let size = values.get(key).and_then(Python::whole).unwrap_or(1);
-        ranks = ranks.saturating_mul(if matches!(short, "ep" | "cp") { 1 } else { size });
-        known.insert(short.to_owned(), vec![Python::Int(size)]);
+    for kind in ["tensor", "pipeline", "data", "expert", "context"] {
+        let size = values.get(&format!("{kind}_parallel")).and_then(Python::whole).unwrap_or(1);
+        ranks = ranks.saturating_mul(if matches!(kind, "expert" | "context") { 1 } else { size });
+        known.insert(format!("{}p", &kind[..1]), vec![Python::Int(size)]);
     }
     let backend = values.text("distributed_executor_backend").unwrap_or_default();
     let command = draft.command.as_deref().unwrap_or_default();
@@ -111,8 +100,9 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
         other => other,
     };
     let family = if runtime.contains("vllm") { "vllm" } else { runtime };
-    known.insert("runtime".to_owned(), vec![Python::Text(runtime.to_owned())]);
-    known.insert("runtime_family".to_owned(), vec![Python::Text(family.to_owned())]);
+    for (selector, word) in [("runtime", runtime), ("runtime_family", family)] {
+        known.insert(selector.to_owned(), vec![Python::Text(word.to_owned())]);
+    }
     for (selector, said) in place {
         known.insert(selector.clone(), said.iter().cloned().map(Python::Text).collect());
     }

@@ -33,7 +33,6 @@ pub enum Grade {
     Local,
     /// The same parts, and yet runs differ: by machine, by chance, by the engine's defaults.
     Varies,
-    /// Nothing says it.
     Unknown,
 }
 
@@ -54,7 +53,6 @@ impl Grade {
 pub struct Finding {
     /// Subject: `container`, `model`, `mods[0]`, a setting.
     pub what: String,
-    /// Grade of it.
     pub grade: Grade,
     /// Line of the recipe, from 1.
     pub line: Option<usize>,

@@ -19,7 +19,6 @@ const LEFT_OVER_MAX: usize = 20;
 /// Origin of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum How {
-    /// The recipe's template.
     Template,
     /// The recipe's defaults, since it has no template.
     Built(Engine),
@@ -35,11 +34,8 @@ pub enum How {
 /// A command, and what is to be said of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// The command.
     pub command: Option<String>,
-    /// Its origin.
     pub how: How,
-    /// What the user must know.
     pub warnings: Vec<String>,
 }
 

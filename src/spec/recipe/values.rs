@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::spec::node::python::{Python, coerce, is_odd, json, put, strip};
+use crate::spec::node::python::{Python, coerce, json, put, strip};
 
 /// Bounds how deep a dotted key edits; nothing that is served nests as deep.
 const PARTS_MAX: usize = 64;
@@ -82,13 +82,12 @@ pub fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mista
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
         let value = strip(value);
-        if is_odd(value) {
-            let what = format!("`{}` is a number to Python alone", one_line(value, 60));
-            return Err(Mistake::new(what)
+        let value = coerce(value).ok_or_else(|| {
+            Mistake::new(format!("`{}` is a number to Python alone", one_line(value, 60)))
                 .at(format!("--set {}", one_line(key, 60)))
-                .hint("digits, as 4096 or 0.85"));
-        }
-        put(&mut set, key.clone(), coerce(value));
+                .hint("digits, as 4096 or 0.85")
+        })?;
+        put(&mut set, key.clone(), value);
     }
     Ok(set)
 }

@@ -6,8 +6,8 @@ mod edit;
 use super::diff::{Difference, between};
 use super::render::engine_of;
 use super::{How, ReadOptions, Reading, Source, docker, read_as};
-use crate::engine::{Engine, flags};
-use crate::error::{Mistake, nearest};
+use crate::engine::flags;
+use crate::error::Mistake;
 use crate::escape::{one_line, quoted};
 
 /// Bounds a value in a message.
@@ -33,6 +33,11 @@ impl Change {
         field.map_or(stem.clone(), |field| format!("{stem}.{field}"))
     }
 
+    /// It as the user would write it: `key=value`.
+    fn written(&self) -> String {
+        format!("{}={}", self.key, self.value.as_deref().unwrap_or_default())
+    }
+
     /// Whether it stands in the file itself, whatever the engine.
     fn is_of_file(&self) -> bool {
         matches!(self.key.as_str(), "container" | "model") || self.variable().is_some()
@@ -42,25 +47,6 @@ impl Change {
     fn variable(&self) -> Option<&str> {
         self.key.strip_prefix("env.").filter(|name| !name.is_empty())
     }
-}
-
-/// What to tell of a change that adds a flag which longhaul does not know: it may be a slip.
-pub fn strange(base: &Reading, change: &Change) -> Option<String> {
-    let engine = engine_of(&base.recipe.runtime);
-    let (stem, _) = split(&change.key);
-    let name = flags::canonical(engine, stem);
-    let settings = &base.recipe.settings;
-    let is_known = || settings.contains_key(&name) || flags::found(engine, &name).is_some();
-    if change.is_of_file() || engine == Engine::Unknown || is_known() {
-        return None;
-    }
-    let near = nearest(&name, settings.keys().map(String::as_str));
-    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    let name = one_line(stem, VALUE_CHARS_MAX);
-    Some(format!(
-        "`{name}` is no flag of {} that longhaul knows, and is added{near}",
-        engine.word()
-    ))
 }
 
 /// The recipe with changes, `note` at the head of its file; nothing where the base says it all.
@@ -146,8 +132,7 @@ fn split(key: &str) -> (&str, Option<&str>) {
 }
 
 fn shown(change: &Change) -> String {
-    let value = change.value.as_deref().unwrap_or_default();
-    one_line(&format!("{}={value}", change.key), VALUE_CHARS_MAX)
+    one_line(&change.written(), VALUE_CHARS_MAX)
 }
 
 #[cfg(test)]

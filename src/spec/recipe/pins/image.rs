@@ -20,7 +20,6 @@ const BUILT: &str = "vllm-node-";
 pub struct Image<'a> {
     /// Registry and name, as written.
     pub name: &'a str,
-    /// Behind the colon.
     pub tag: Option<&'a str>,
     /// Behind the `@`: `sha256:…`.
     pub digest: Option<&'a str>,
@@ -90,7 +89,7 @@ pub fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
     // `2026-08-22` is a date in three parts.
-    let dates = tag.split(['-', '_', '.']).collect::<Vec<_>>();
+    let dates: Vec<&str> = tag.split(['-', '_', '.']).collect();
     dates.windows(3).any(|three| is_date(&three.concat()))
         || parts.iter().any(|part| is_date(part) || is_commit(part) || !moves && is_version(part))
 }
@@ -99,11 +98,8 @@ pub fn is_fixed(tag: &str) -> bool {
 fn own_parts(tag: &str) -> Vec<&str> {
     let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
     let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
-    let is_own = |at: &usize| {
-        *at == 0
-            || !is_ground(parts[at - 1])
-            || !parts[*at].starts_with(|c: char| c.is_ascii_digit())
-    };
+    let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    let is_own = |at: &usize| *at == 0 || !is_ground(parts[at - 1]) || !is_number(parts[*at]);
     (0..parts.len()).filter(is_own).map(|at| parts[at]).collect()
 }
 
@@ -127,13 +123,11 @@ fn is_commit(part: &str) -> bool {
 /// `v0.20.0`, `0.5.1.post2`, `26.05`; llama.cpp's `b8076`. A bare major version is moved.
 fn is_version(part: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    if part.strip_prefix('b').is_some_and(|build| build.len() >= 3 && digits(build)) {
-        return true;
-    }
-    let part = part.strip_prefix(['v', 'V']).unwrap_or(part);
-    let mut numbers = part.split('.');
-    numbers.next().is_some_and(digits)
-        && numbers.next().is_some_and(|minor| minor.starts_with(|c: char| c.is_ascii_digit()))
+    let number = part.trim_start_matches(['v', 'V']).split_once('.');
+    part.strip_prefix('b').is_some_and(|build| build.len() >= 3 && digits(build))
+        || number.is_some_and(|(major, minor)| {
+            digits(major) && minor.starts_with(|c: char| c.is_ascii_digit())
+        })
 }
 
 #[cfg(test)]

@@ -9,19 +9,16 @@ use crate::spec::recipe::{ReadOptions, Reading, Recipe, docker, draft};
 /// The recipe of a `docker run` line.
 pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Reading {
     let image = line.image.as_deref().unwrap_or_default();
-    let inner = line.command.as_deref().map(docker::inner);
-    let runtime = runtime_of_line(image, inner.as_deref().unwrap_or_default());
-    let engine = engine_of(runtime);
-    let settings = inner.as_deref().map(|text| flags::settings(engine, text)).unwrap_or_default();
-    let first = inner.as_deref().and_then(|text| flags::words(text).into_iter().next());
-    let positional =
-        first.map(|word| word.text).filter(|word| word.contains('/') && !word.starts_with('/'));
+    let inner = docker::inner(line.command.as_deref().unwrap_or_default());
+    let runtime = runtime_of_line(image, &inner);
+    let settings = flags::settings(engine_of(runtime), &inner);
+    let first = flags::words(&inner).into_iter().next().map(|word| word.text);
+    let positional = first.filter(|word| word.contains('/') && !word.starts_with('/'));
     let model = line.command.as_deref().and_then(model_of_command);
     let model = model.or_else(|| settings.get("model").cloned()).or(positional);
-    let mut warnings = Vec::new();
     let open = line.env.iter().filter(|(_, value)| value.is_none());
-    warnings
-        .extend(open.map(|(key, _)| format!("the value of {key} comes from whoever starts it")));
+    let mut warnings: Vec<String> =
+        open.map(|(key, _)| format!("the value of {key} comes from whoever starts it")).collect();
     if !options.set.is_empty() {
         warnings.push("nothing can be set in a `docker run`: it has no placeholders".to_owned());
     }
@@ -45,16 +42,10 @@ pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Re
 
 /// By the command, else by the image that brings its own.
 fn runtime_of_line(image: &str, command: &str) -> &'static str {
-    let by_command = draft::runtime_of_command(command);
-    if by_command != "vllm" {
-        return by_command;
-    }
     let image = image.to_lowercase();
-    if image.contains("sglang") {
-        "sglang"
-    } else if image.contains("llama") && !image.contains("vllm") {
-        "llama-cpp"
-    } else {
-        "vllm"
+    match draft::runtime_of_command(command) {
+        "vllm" if image.contains("sglang") => "sglang",
+        "vllm" if image.contains("llama") && !image.contains("vllm") => "llama-cpp",
+        other => other,
     }
 }

@@ -23,13 +23,10 @@ pub fn command(
         Engine::LlamaCpp => llama_server(draft, &mut values, set)?,
         Engine::Unknown => return Ok(None),
     };
-    if command.len() > COMMAND_BYTES_MAX {
-        return Err(format!(
-            "the command it builds is longer than {} MiB",
-            COMMAND_BYTES_MAX >> 20
-        ));
+    if command.len() <= COMMAND_BYTES_MAX {
+        return Ok(Some(command));
     }
-    Ok(Some(command))
+    Err(format!("the command it builds is longer than {} MiB", COMMAND_BYTES_MAX >> 20))
 }
 
 fn vllm_serve(draft: &Draft, values: &Values) -> String {
@@ -43,7 +40,7 @@ fn vllm_serve(draft: &Draft, values: &Values) -> String {
     if let Some(tp) = values.get("tensor_parallel").filter(|tp| tp.is_true()) {
         words.extend(["-tp".to_owned(), tp.str()]);
     }
-    words.extend(flags(values, &vllm::launch::KEYS));
+    words.extend(flags(values, Engine::Vllm));
     let command = words.join(" ");
     let name = values.text("served_model_name").unwrap_or(model);
     if name.is_empty() { command } else { with_flag(command, "--served-model-name", &name) }
@@ -55,17 +52,16 @@ fn sglang_serve(draft: &Draft, values: &mut Values) -> Result<String, String> {
         let text = filled(&text, false, &|key| values.text(key));
         values.set("revision", Python::Text(text.ok_or("`revision` grows without end")?));
     }
-    if !values.get("speculative_draft_model_path").is_some_and(Python::is_true)
-        && let Some(draft) = values.get("speculative_draft_model").filter(|model| model.is_true())
-    {
-        let draft = draft.clone();
-        values.set("speculative_draft_model_path", draft);
+    let drafter = |key: &str| values.get(key).filter(|model| model.is_true()).cloned();
+    let path = "speculative_draft_model_path";
+    if let Some(drafter) = drafter(path).or_else(|| drafter("speculative_draft_model")) {
+        values.set(path, drafter);
     }
     let mut words = vec!["sglang serve --model-path".to_owned(), quoted(&draft.model.str())];
     if let Some(tp) = values.get("tensor_parallel").filter(|tp| tp.is_true()) {
         words.extend(["--tp-size".to_owned(), tp.str()]);
     }
-    words.extend(flags(values, &sglang::launch::KEYS));
+    words.extend(flags(values, Engine::Sglang));
     for key in ["tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel"] {
         parallel(values, key)?;
     }
@@ -83,29 +79,28 @@ fn llama_server(
     // the recipe's.
     let is_set = |key: &str| set.iter().any(|(known, _)| known == key);
     let has_room = is_set("max_model_len") || values.get("ctx_size").is_none();
-    if !is_set("ctx_size")
-        && has_room
-        && let Some(length) = values.get("max_model_len").cloned()
-    {
+    let length = values.get("max_model_len").filter(|_| has_room && !is_set("ctx_size"));
+    if let Some(length) = length.cloned() {
         values.set("ctx_size", length);
     }
     let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
     let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
     // Rows for tensors, layers for pipelines; both at once it does not have.
+    let text = |word: &str| Python::Text(word.to_owned());
     match (tp > 1, pp > 1) {
         (true, true) => {
             let what = "llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both";
             return Err(what.to_owned());
         }
-        (true, false) => values.set("split_mode", Python::Text("row".to_owned())),
-        (false, true) => values.set("split_mode", Python::Text("layer".to_owned())),
-        (false, false) => values.fill("split_mode", Python::Text("layer".to_owned())),
+        (true, false) => values.set("split_mode", text("row")),
+        (false, true) => values.set("split_mode", text("layer")),
+        (false, false) => values.fill("split_mode", text("layer")),
     }
     let model = draft.model_name().unwrap_or_default();
     let is_repository = model.contains('/') && !model.to_lowercase().ends_with(".gguf");
     let source = if is_repository { "-hf" } else { "-m" };
     let mut words = vec!["llama-server".to_owned(), source.to_owned(), model];
-    words.extend(flags(values, &llama_cpp::launch::KEYS));
+    words.extend(flags(values, Engine::LlamaCpp));
     let flash = values.get("flash_attn").map(|value| match value {
         Python::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
         other => other.str(),
@@ -127,9 +122,18 @@ fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
         .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
 }
 
-fn flags(values: &Values, keys: &[Key]) -> Vec<String> {
+/// Keys of which an engine's command is built.
+pub fn keys(engine: Engine) -> &'static [Key] {
+    match engine {
+        Engine::Sglang => &sglang::launch::KEYS,
+        Engine::LlamaCpp => &llama_cpp::launch::KEYS,
+        Engine::Vllm | Engine::Unknown => &vllm::launch::KEYS,
+    }
+}
+
+fn flags(values: &Values, engine: Engine) -> Vec<String> {
     let mut words = Vec::new();
-    for key in keys {
+    for key in keys(engine) {
         let Some(value) = values.get(key.name) else { continue };
         let flag = key.flag();
         match key.shape {

@@ -15,7 +15,6 @@ const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 /// An arm: its name, and what is changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
-    /// Its name.
     pub name: String,
     /// What differs from the base.
     pub changes: Vec<Change>,
@@ -80,25 +79,19 @@ fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
     let keys = field.map(&["name", "changes"])?;
     let get = |name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let Some(changes) = get("changes") else {
-        return Err(field.mistake("an arm needs `changes`").hint("changes: { max_num_seqs: 8 }"));
+        return Err(field.mistake("an arm needs `changes`").hint(EXAMPLE));
     };
-    let changes: Vec<Change> = changes
-        .any_map()?
-        .into_iter()
-        .map(|(key, value)| Change { key: key.to_owned(), value: value_of(&value) })
-        .collect();
+    let change =
+        |(key, value): (&str, Field<'_>)| Change { key: key.to_owned(), value: value_of(&value) };
+    let changes: Vec<Change> = changes.any_map()?.into_iter().map(change).collect();
     if changes.is_empty() {
         return Err(field.mistake("an arm changes something; the base is there by itself"));
     }
-    let named =
-        |change: &Change| format!("{}={}", change.key, change.value.as_deref().unwrap_or_default());
-    let name = match get("name") {
-        Some(name) if name.text()?.trim().is_empty() => {
-            return Err(name.mistake("an arm's name is empty").hint(EXAMPLE));
-        }
-        Some(name) => name.text()?.to_owned(),
-        None => changes.iter().map(named).collect::<Vec<_>>().join(" "),
-    };
+    let by_changes = || changes.iter().map(Change::written).collect::<Vec<_>>().join(" ");
+    let name = get("name").map(Field::text).transpose()?.map_or_else(by_changes, str::to_owned);
+    if name.trim().is_empty() {
+        return Err(field.mistake("an arm's name is empty").hint(EXAMPLE));
+    }
     Ok(Arm { name, changes })
 }
 

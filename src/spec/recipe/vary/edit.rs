@@ -2,16 +2,16 @@
 //! then takes the template's place.
 
 use super::{Change, split};
+use crate::engine::Engine;
 use crate::engine::flags::{self, Kind};
 use crate::engine::launch::{Key, Shape};
-use crate::engine::{Engine, llama_cpp, sglang, vllm};
 use crate::error::Mistake;
 use crate::escape::quoted;
 use crate::spec::field::document;
 use crate::spec::node::python::{Python, coerce, json, strip};
 use crate::spec::node::{Node, Value, write};
 use crate::spec::recipe::read::read;
-use crate::spec::recipe::render::engine_of;
+use crate::spec::recipe::render::{built, engine_of};
 use crate::spec::recipe::values::{Values, set_of};
 use crate::spec::recipe::{Reading, Source, docker};
 
@@ -71,9 +71,10 @@ pub fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<Strin
     let all = flags::arguments(engine, &inner);
     let whole = all.iter().find(|flag| field.is_some() && flag.setting == stem);
     let (name, value) = match (whole, field, &change.value) {
-        (Some(flag), _, Some(value)) => (stem, Some(edited(&flag.value, change, value)?)),
-        (_, Some(field), value) => (format!("{stem}.{field}"), value.clone()),
-        (_, None, value) => (stem, value.clone()),
+        (Some(flag), _, Some(value)) => (stem, Some(edited(&flag.value, &change.key, value)?)),
+        (_, field, value) => {
+            (field.map_or(stem.clone(), |field| format!("{stem}.{field}")), value.clone())
+        }
     };
     let mut edited = inner.clone();
     for flag in all.iter().rev() {
@@ -93,32 +94,27 @@ pub fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<Strin
 }
 
 /// A JSON value with one field of it set.
-fn edited(json: &str, change: &Change, value: &str) -> Result<String, String> {
-    let (stem, _) = split(&change.key);
+fn edited(json: &str, key: &str, value: &str) -> Result<String, String> {
+    let (stem, _) = split(key);
+    let set = set_of(&[(key.to_owned(), value.to_owned())]);
+    let set = set.map_err(|wrong| wrong.what().to_owned())?;
     let mut values = Values::default();
     values.set(stem, Python::Text(json.to_owned()));
-    let set = set_of(&[(change.key.clone(), value.to_owned())]);
-    let values = values.with(&set.map_err(|wrong| wrong.what().to_owned())?)?;
-    Ok(json::dumps(values.get(stem).unwrap_or(&Python::None)))
+    Ok(json::dumps(values.with(&set)?.get(stem).unwrap_or(&Python::None)))
 }
 
 /// A flag with a value, as the engine spells it.
 fn written(engine: Engine, name: &str, value: &str) -> String {
     let (stem, field) = split(name);
-    let keys: &[Key] = match engine {
-        Engine::Sglang => &sglang::launch::KEYS,
-        Engine::LlamaCpp => &llama_cpp::launch::KEYS,
-        Engine::Vllm | Engine::Unknown => &vllm::launch::KEYS,
-    };
-    let key = keys.iter().find(|key| flags::canonical(engine, key.name) == stem);
+    let key = built::keys(engine).iter().find(|key| flags::canonical(engine, key.name) == stem);
     let flag = key.map_or(format!("--{}", stem.replace('_', "-")), Key::flag);
     let flag = field.map_or(flag.clone(), |field| format!("{flag}.{field}"));
     let kind = flags::found(engine, stem).map(|(_, kind)| kind);
     let is_switch = kind.is_none_or(|kind| kind == Kind::Switch)
         && key.is_none_or(|key| key.shape != Shape::Value);
     match coerce(strip(value)) {
-        Python::Bool(true) if is_switch => flag,
-        Python::Bool(false) if is_switch => flag.replacen("--", "--no-", 1),
+        Some(Python::Bool(true)) if is_switch => flag,
+        Some(Python::Bool(false)) if is_switch => flag.replacen("--", "--no-", 1),
         _ if kind == Some(Kind::Values) => {
             let values: Vec<String> = value.split_whitespace().map(quoted).collect();
             format!("{flag} {}", values.join(" "))

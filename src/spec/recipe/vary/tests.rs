@@ -147,16 +147,3 @@ fn a_saved_line_is_changed_where_it_stands() {
     let (_, command) = other(line, &[("max_num_seqs", "8")]);
     assert_eq!(command, "vllm serve m --max-num-seqs 8");
 }
-
-#[test]
-fn a_flag_that_nobody_knows_is_told_with_the_one_that_may_be_meant() {
-    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: RECIPE.into() };
-    let base = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe");
-    let told = |key: &str| strange(&base, &Change { key: key.to_owned(), value: None });
-    let slip = told("max_num_seq").expect("a note");
-    assert!(slip.contains("no flag of vllm") && slip.contains("`max_num_seqs`?"), "{slip}");
-    for key in ["max_num_seqs", "max-model-len", "env.X", "container", "speculative_config.method"]
-    {
-        assert_eq!(told(key), None, "{key}");
-    }
-}
