@@ -14,9 +14,6 @@ use crate::spec::recipe::{ReadOptions, pin, read_as};
 use crate::target::container::digest::{self, Known};
 use crate::timeline::Timeline;
 
-/// Bounds what one recipe makes the container engine be asked, and its text be searched for.
-const IMAGES_MAX: usize = 32;
-
 /// Writes the recipe, pinned; to stdout without an output.
 pub fn pin(
     options: &RecipeOptions,
@@ -49,43 +46,30 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mista
     let Found { source, folder, .. } = found(options)?;
     let load = |name: &str| folder.load(name);
     let reading = read_as(&source, &ReadOptions::default(), &load)?;
-    let mut named = pin::images(&reading);
-    if !reading.included.is_empty() && named.len() > 1 {
-        tell("left alone: images of hosts and layers, since the recipe includes others");
-        named.truncate(1);
-    }
-    let only = named.len() == 1;
-    if named.is_empty() {
+    let Some(image) = reading.recipe.container.as_deref().filter(|image| !image.is_empty()) else {
         let what = format!("{} names no image", shown(&source.name));
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
+    };
+    for (what, _) in pin::images(&reading).iter().filter(|(what, _)| what != pin::OWN) {
+        tell(&format!("left alone: {what}: only `container` is pinned"));
     }
-    let mut changes: Vec<(String, String)> = Vec::new();
-    for (index, (what, image)) in named.into_iter().enumerate() {
-        let word = one_line(&image, 200);
-        if pin::is_pinned(&image) {
-            tell(&format!("pinned already: {what}: {word}"));
-        } else if changes.iter().any(|(known, _)| *known == image) {
-            tell(&format!("pinned: {what}: {word}, as before"));
-        } else if index >= IMAGES_MAX {
-            tell(&format!("left alone: {what}: {IMAGES_MAX} images are asked for at the most"));
-        } else {
-            let timeline = Timeline::start();
-            match runtime()?.block_on(digest::digest(&timeline, engine, &image)) {
-                Known::Digest { digest, program } => {
-                    let name = pin::by_digest(&image, &digest);
-                    let by = format!("{}, by {program} image inspect", one_line(&name, 200));
-                    tell(&format!("pinned: {what}: {word} -> {by}"));
-                    changes.push((image, name));
-                }
-                Known::Nothing { why, hint } => {
-                    let why = format!("the digest of {} is not known: {why}", shown(&image));
-                    if what == pin::OWN || only {
-                        return Err(Mistake::new(why).at(what).hint(hint));
-                    }
-                    tell(&format!("left alone: {what}: {why}"));
-                }
-            }
+    let word = one_line(image, 200);
+    if pin::is_pinned(image) {
+        tell(&format!("pinned already: {word}"));
+        return Ok(source.text);
+    }
+    let timeline = Timeline::start();
+    match runtime()?.block_on(digest::digest(&timeline, engine, image)) {
+        Known::Digest { digest, program } => {
+            let name = pin::by_digest(image, &digest);
+            let text = pin::written(&source, &reading, image, &name, &load)?;
+            let name = one_line(&name, 200);
+            tell(&format!("pinned: {word} -> {name}, by {program} image inspect"));
+            Ok(text)
+        }
+        Known::Nothing { why, hint } => {
+            let what = format!("the digest of {} is not known: {why}", shown(image));
+            Err(Mistake::new(what).at(pin::OWN).hint(hint))
         }
     }
-    pin::written(&source, &reading, &changes, &load)
 }

@@ -111,18 +111,17 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
 
 /// On how many machines it runs, whichever keys say so; nothing where it may be any number.
 fn nodes(keys: &[(String, String)]) -> Option<String> {
-    let get =
-        |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let get = |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value);
     let number = |key: &str| get(key).and_then(|value| value.parse::<u64>().ok());
-    let is_on = |key: &str| get(key) == Some("True");
-    let solo = is_on("solo_only") || get("mode") == Some("solo");
+    let is_on = |key: &str| get(key).is_some_and(|value| value == "True");
     let least = number("min_nodes").unwrap_or(1).max(if is_on("cluster_only") { 2 } else { 1 });
     match number("max_nodes") {
-        _ if solo => Some("1".to_owned()),
+        _ if is_on("solo_only") || get("mode").is_some_and(|mode| mode == "solo") => {
+            Some("1".to_owned())
+        }
         Some(most) if most <= least => Some(least.to_string()),
         Some(most) => Some(format!("{least} to {most}")),
-        None if least > 1 => Some(format!("{least} or more")),
-        None => None,
+        None => (least > 1).then(|| format!("{least} or more")),
     }
 }
 

@@ -6,7 +6,6 @@ use super::pins::{Grade, Image, is_digest};
 use super::{Load, ReadOptions, Reading, Source, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::{document, shown};
-use crate::spec::node::Node;
 use crate::spec::node::python::{Python, json};
 
 /// The recipe's own image, which runs wherever nothing else is said, among [`images`].
@@ -49,59 +48,37 @@ pub fn images(reading: &Reading) -> Vec<(String, String)> {
     images
 }
 
-/// The recipe's text with other images wherever those stand.
+/// The recipe's text with its own image by another name where that stands.
 pub fn written(
     source: &Source,
     before: &Reading,
-    changes: &[(String, String)],
-    beside: Load<'_>,
+    image: &str,
+    name: &str,
+    load: Load<'_>,
 ) -> Result<String, Mistake> {
-    let wrong = |what: String| Err(Mistake::new(what).at(&source.origin).hint("edit it by hand"));
-    let mut spots = Vec::new();
-    for (image, name) in changes {
-        let found = spots_of(source, image)?;
-        if found.is_empty() {
-            return wrong(format!("{} does not stand there letter by letter", shown(image)));
-        }
-        spots.extend(found.into_iter().map(|at| (at, name)));
-    }
-    // From the end, so that what stands before stays where it is.
-    spots.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
+    let wrong = |what: String| Mistake::new(what).at(&source.origin).hint("edit it by hand");
+    let at = place_of(source, image)?
+        .ok_or_else(|| wrong(format!("{} does not stand there letter by letter", shown(image))))?;
     let mut text = source.text.clone();
-    for (at, name) in spots {
-        text.replace_range(at, name);
-    }
+    text.replace_range(at, name);
     let pinned = Source { text, ..source.clone() };
-    let after = read_as(&pinned, &ReadOptions::default(), beside)?;
-    let name = |image: String| {
-        let change = changes.iter().find(|(known, _)| *known == image);
-        change.map_or(image, |(_, name)| name.clone())
-    };
-    let expected = images(before).into_iter().map(|(what, image)| (what, name(image)));
-    if expected.eq(images(&after)) && after.recipe.command == before.recipe.command {
+    let after = read_as(&pinned, &ReadOptions::default(), load)?.recipe;
+    if after.container.as_deref() == Some(name) && after.command == before.recipe.command {
         return Ok(pinned.text);
     }
-    wrong("with its images by digest the recipe would be another one".to_owned())
+    Err(wrong("with its image by digest the recipe would be another one".to_owned()))
 }
 
-/// Where an image stands.
-fn spots_of(source: &Source, image: &str) -> Result<Vec<Range<usize>>, Mistake> {
+/// Bytes in which an image stands once.
+fn place_of(source: &Source, image: &str) -> Result<Option<Range<usize>>, Mistake> {
     if let Some(start) = docker::begins(&source.text) {
-        return Ok(docker::parse(&source.text, start).image_at.into_iter().collect());
+        return Ok(docker::parse(&source.text, start).image_at);
     }
     let root = document(source)?.root;
-    let below = |list: &str, key: &str| -> Vec<Node> {
-        let items = root.get(list).and_then(Node::items).unwrap_or_default();
-        items.iter().filter_map(|item| item.get(key).cloned()).collect()
-    };
-    let own = root.get(OWN).cloned().into_iter();
-    let nodes = own.chain(below("containers", "image")).chain(below("overrides", OWN));
-    let spot = |node: Node| {
-        let mut found = source.text[node.span.clone()].match_indices(image);
-        let at = node.span.start + found.next()?.0;
-        found.next().is_none().then_some(at..at + image.len())
-    };
-    Ok(nodes.filter(|node| node.text().map(str::trim) == Some(image)).filter_map(spot).collect())
+    let Some(node) = root.get(OWN) else { return Ok(None) };
+    let mut found = source.text[node.span.clone()].match_indices(image);
+    let at = found.next().filter(|_| found.next().is_none()).map(|(at, _)| node.span.start + at);
+    Ok(at.map(|at| at..at + image.len()))
 }
 
 #[cfg(test)]
@@ -111,10 +88,8 @@ mod tests {
     fn pinned(text: &str) -> Result<String, Mistake> {
         let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         let before = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable");
-        let change = |(_, image): (String, String)| (image.clone(), by_digest(&image, "sha256:D"));
-        let mut changes: Vec<_> = images(&before).into_iter().map(change).collect();
-        changes.dedup();
-        written(&source, &before, &changes, &|_| Ok(None))
+        let image = before.recipe.container.clone().expect("an image");
+        written(&source, &before, &image, &by_digest(&image, "sha256:D"), &|_| Ok(None))
     }
 
     #[test]
@@ -131,18 +106,6 @@ mod tests {
             assert_eq!(changed, 1, "{after}");
             assert_eq!(after.replace("a/b@sha256:D", "a/b:latest"), expected("a/b:latest"));
         }
-    }
-
-    #[test]
-    fn images_of_hosts_and_layers_change_where_they_stand() {
-        let text = "model: m\ncontainers:\n- {host: a, image: a/b:1}\n- image: 'a/b:1' # é\n  host: b\n\
-                    overrides:\n- when: {tp: 1}\n  env: {A: a/b:1}\n- when: {tp: 2}\n  container: c/d\n";
-        let after = pinned(text).expect("pinned");
-        let expected = text
-            .replace("image: a/b:1", "image: a/b@sha256:D")
-            .replace("'a/b:1'", "'a/b@sha256:D'")
-            .replace("c/d", "c/d@sha256:D");
-        assert_eq!(after, expected);
     }
 
     #[test]

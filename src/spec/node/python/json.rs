@@ -22,13 +22,10 @@ fn value(node: &Node) -> Python {
             let pairs = node.entries().into_iter();
             Python::Map(pairs.map(|(key, node)| (key.to_owned(), value(node))).collect())
         }
-        Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
-        Value::Scalar { raw, .. } => match (raw.as_str(), raw.parse::<i64>(), raw.parse::<u64>()) {
-            ("null", ..) => Python::None,
-            ("true" | "false", ..) => Python::Bool(raw == "true"),
-            (_, Ok(whole), _) => Python::Int(whole.into()),
-            (.., Ok(whole)) => Python::Int(whole.into()),
-            _ => Python::Float(raw.parse().unwrap_or(f64::NAN)),
+        Value::Scalar { raw, quoted } => match Python::of(node) {
+            // `1e5` is a text to YAML alone.
+            Python::Text(_) if !quoted => Python::Float(raw.parse().unwrap_or(f64::NAN)),
+            other => other,
         },
     }
 }

@@ -36,31 +36,23 @@ pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String
 fn mask(template: &str, escapes: bool) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
-    let push = |out: &mut String, mark: char, doubled: bool| {
-        out.push(mark);
-        if doubled && !escapes {
-            out.push(mark);
-        }
-    };
     while let Some(character) = rest.chars().next() {
-        let mut taken = character.len_utf8();
-        if rest.starts_with("{{") || rest.starts_with("}}") {
-            taken = 2;
-            push(&mut out, if character == '{' { OPEN } else { CLOSE }, true);
-        } else if character == '{' {
-            match rest[1..].find(['{', '}']) {
-                Some(end) if rest[1 + end..].starts_with('}') => {
-                    taken = end + 2;
-                    out.push_str(&rest[..taken]);
-                }
-                _ => push(&mut out, OPEN, false),
+        let is_double = rest.starts_with("{{") || rest.starts_with("}}");
+        if character == '{' && !is_double {
+            let closed = rest[1..].find(['{', '}']).map_or("", |end| &rest[..end + 2]);
+            if closed.ends_with('}') {
+                out.push_str(closed);
+                rest = &rest[closed.len()..];
+                continue;
             }
-        } else if character == '}' {
-            push(&mut out, CLOSE, false);
-        } else {
-            out.push(character);
         }
-        rest = &rest[taken..];
+        let mark = match character {
+            '{' => OPEN,
+            '}' => CLOSE,
+            other => other,
+        };
+        out.extend(std::iter::repeat_n(mark, if is_double && !escapes { 2 } else { 1 }));
+        rest = &rest[if is_double { 2 } else { character.len_utf8() }..];
     }
     out
 }
@@ -95,16 +87,12 @@ fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
 
 /// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
 fn repair_continuations(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = rest.find('\\') {
-        let after = &rest[found + 1..];
-        let trimmed = after.trim_start_matches([' ', '\t']);
-        out.push_str(&rest[..=found]);
-        rest = if trimmed.starts_with('\n') { trimmed } else { after };
-    }
-    out.push_str(rest);
-    out
+    let mut parts = text.split('\\');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, after| {
+        let line = after.trim_start_matches([' ', '\t']);
+        out + "\\" + if line.starts_with('\n') { line } else { after }
+    })
 }
 
 #[cfg(test)]
