@@ -28,12 +28,10 @@ pub struct RecipeOptions {
     pub when: Vec<String>,
 }
 
-/// Says all that a recipe says.
 pub fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::show(&reading(options)?), Exit::Pass))
 }
 
-/// Says the command, and nothing else.
 pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     let recipe = reading(options)?.recipe;
     for note in &recipe.warnings {
@@ -50,7 +48,6 @@ pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&(command + "\n"), Exit::Pass))
 }
 
-/// Says what differs.
 pub fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::diff(&reading(one)?, &reading(other)?), Exit::Pass))
 }

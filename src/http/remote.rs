@@ -74,7 +74,6 @@ impl Remote {
         }
     }
 
-    /// The address in full.
     pub fn address(&self) -> &str {
         self.url.as_str()
     }

@@ -182,7 +182,6 @@ fn lined(title: &str, texts: impl Iterator<Item = String>) -> String {
     if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
 }
 
-/// A table of names and values.
 fn pairs(rows: impl Iterator<Item = (String, String)>) -> String {
     let rows = rows.map(|(name, value)| [name, value].map(|it| one_line(&it, VALUE_CHARS_MAX)));
     let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();

@@ -10,7 +10,6 @@ mod write;
 pub use build::{check_size, parse};
 pub use write::{quoted, write};
 
-/// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub value: Value,
@@ -19,7 +18,6 @@ pub struct Node {
     pub span: Range<usize>,
 }
 
-/// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A text, a number, a switch: whatever its reader makes of it.
@@ -34,7 +32,6 @@ pub enum Value {
     Seq(Vec<Node>),
 }
 
-/// A whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     pub root: Node,
@@ -61,7 +58,6 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    /// A flaw at a line.
     pub fn new(line: usize, message: impl Into<String>) -> Flaw {
         Flaw { line, message: message.into(), hints: Vec::new() }
     }
@@ -85,7 +81,6 @@ impl Node {
         Node { value: Value::Map(pairs), line: 0, span: 0..0 }
     }
 
-    /// The pairs of a map, empty for anything else.
     pub fn pairs(&self) -> &[(Node, Node)] {
         match &self.value {
             Value::Map(pairs) => pairs,
@@ -114,7 +109,6 @@ impl Node {
         pairs.iter().rev().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// The items of a list.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.value {
             Value::Seq(items) => Some(items),
@@ -122,12 +116,10 @@ impl Node {
         }
     }
 
-    /// Whether it is a map.
     pub fn is_map(&self) -> bool {
         matches!(self.value, Value::Map(_))
     }
 
-    /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { raw, .. } => Some(raw),

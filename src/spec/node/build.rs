@@ -22,7 +22,6 @@ const KEYS_MAX: usize = 4096;
 /// Bounds the tree, which takes far more memory than its text.
 const NODES_MAX: usize = 500_000;
 
-/// Reads a text as one YAML document.
 pub fn parse(text: &str) -> Result<Document, Flaw> {
     check_size(text)?;
     let mut builder = Builder::default();
@@ -113,7 +112,6 @@ impl Builder {
         Ok(())
     }
 
-    /// A map's pairs.
     fn pairs(&mut self, items: Vec<Node>, line: usize) -> Result<Vec<(Node, Node)>, Flaw> {
         let mut pairs = Vec::new();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();

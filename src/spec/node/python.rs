@@ -8,7 +8,6 @@ pub mod json;
 use super::{Flaw, Node, Value};
 use crate::escape::one_line;
 
-/// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Python {
     None,
@@ -50,7 +49,6 @@ impl Python {
         }
     }
 
-    /// The text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Python::Text(text) => Some(text),
@@ -58,7 +56,6 @@ impl Python {
         }
     }
 
-    /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Python> {
         let Python::Map(pairs) = self else { return None };
         pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value)

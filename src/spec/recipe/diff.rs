@@ -15,7 +15,6 @@ const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revi
     name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
     capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
     /// What differs: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.
@@ -25,14 +24,12 @@ pub struct Difference {
     pub other: Option<String>,
 }
 
-/// All that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     pub serving: Vec<Difference>,
     pub address: Vec<Difference>,
 }
 
-/// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
     let is_between_kinds = has_line && one.how != other.how;

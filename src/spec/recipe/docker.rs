@@ -10,7 +10,6 @@ const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --
 /// Where a command ends for a shell, and another or a file's name begins.
 const OPERATORS: &str = ";|&<>";
 
-/// What stands in the line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
     pub image: Option<String>,
@@ -50,7 +49,6 @@ fn is_run(code: &str) -> bool {
     is_engine && verb == Some("run")
 }
 
-/// Takes the line apart.
 pub fn parse(text: &str, start: usize) -> Line {
     // A line's end that does not go on ends the command too.
     let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];

@@ -4,7 +4,6 @@ use crate::error::Mistake;
 use crate::spec::field::Field;
 use crate::spec::node::python::{Python, strip};
 
-/// The parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     /// `model`: an empty text where there is none.
@@ -24,7 +23,6 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Takes a recipe's tree apart.
     pub fn of(root: &Field<'_>) -> Result<Draft, Mistake> {
         let command = text(root, "command")?;
         let by_command = || runtime_of_command(command.as_deref().unwrap_or_default()).to_owned();
@@ -43,7 +41,6 @@ impl Draft {
         })
     }
 
-    /// The model's name, where there is one.
     pub fn model_name(&self) -> Option<String> {
         Some(self.model.str()).filter(|name| self.model.is_true() && !name.is_empty())
     }
@@ -91,7 +88,6 @@ pub fn runtime_of_command(command: &str) -> &'static str {
     }
 }
 
-/// Whether a word ends before a text.
 pub fn is_end_of_word(rest: &str) -> bool {
     !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }

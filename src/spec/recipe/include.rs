@@ -8,7 +8,6 @@ use crate::spec::node::{Document, Node, Value, python};
 /// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
 pub type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
-/// sparkrun's own bound.
 const DEPTH_MAX: usize = 8;
 
 /// A recipe with all that it includes.
@@ -18,7 +17,6 @@ pub struct Whole {
     pub parts: Vec<(String, Document)>,
 }
 
-/// Reads a recipe and what it includes.
 pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
@@ -65,7 +63,6 @@ pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
     Ok(Whole { root, parts })
 }
 
-/// A file without anything that is refused.
 fn plain(source: &Source) -> Result<Document, Mistake> {
     let document = document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;

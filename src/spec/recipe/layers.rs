@@ -13,7 +13,6 @@ use crate::spec::node::python::{Python, is_blank, number, put};
 /// What the user says of the place where it runs.
 pub type Deployment = BTreeMap<String, Vec<String>>;
 
-/// A layer, judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Its condition, as Python writes it.

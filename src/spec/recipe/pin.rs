@@ -11,7 +11,6 @@ use crate::spec::node::python::{Python, json};
 /// The recipe's own image, which runs wherever nothing else is said, among [`images`].
 pub const OWN: &str = "container";
 
-/// Whether a recipe's image is pinned already.
 pub fn is_pinned(image: &str) -> bool {
     Image::of(image).grade().0 == Grade::Pinned
 }

@@ -37,7 +37,6 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// The word for people and programs.
     pub fn word(self) -> &'static str {
         ["pinned", "dated", "floating", "local", "varies", "unknown"][self as usize]
     }
@@ -72,12 +71,10 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Number of findings that float.
     pub fn floating(&self) -> usize {
         self.count(Grade::floats)
     }
 
-    /// Number of findings of a kind.
     pub fn count(&self, is: impl Fn(Grade) -> bool) -> usize {
         self.findings.iter().filter(|finding| is(finding.grade)).count()
     }
@@ -102,7 +99,6 @@ pub fn pins(reading: &Reading) -> Pins {
     Pins { grade: grade.unwrap_or(Grade::Unknown), findings: check.findings }
 }
 
-/// A recipe under examination.
 struct Check<'a> {
     reading: &'a Reading,
     /// Settings of the command; of the defaults, where there is no command.
@@ -123,7 +119,6 @@ impl Check<'_> {
         self.findings.push(Finding { what: what.to_owned(), grade, line, why: why.into(), hint });
     }
 
-    /// A setting; a field of one that is JSON, or stands by itself.
     fn setting(&self, name: &str) -> Option<String> {
         let of_json = || {
             let (stem, field) = name.split_once('.')?;

@@ -31,7 +31,6 @@ pub enum How {
     Unread,
 }
 
-/// A command, and what is to be said of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     pub command: Option<String>,
@@ -110,7 +109,6 @@ fn left_over(command: &str) -> Vec<&str> {
     found
 }
 
-/// The engine behind a runtime's name.
 pub fn engine_of(runtime: &str) -> Engine {
     match runtime {
         "vllm" | "vllm-distributed" | "vllm-ray" | "eugr-vllm" => Engine::Vllm,

@@ -15,17 +15,14 @@ const PARTS_MAX: usize = 64;
 pub struct Values(BTreeMap<String, Python>);
 
 impl Values {
-    /// The value of a key, where it is there and is not null.
     pub fn get(&self, key: &str) -> Option<&Python> {
         self.0.get(key).filter(|value| **value != Python::None)
     }
 
-    /// A value as text, as placeholders are filled in.
     pub fn text(&self, key: &str) -> Option<String> {
         self.get(key).map(Python::str)
     }
 
-    /// Sets a key, over whatever stands there.
     pub fn set(&mut self, key: &str, value: Python) {
         self.0.insert(key.to_owned(), value);
     }
@@ -35,7 +32,6 @@ impl Values {
         self.0.entry(key.to_owned()).or_insert(value);
     }
 
-    /// Everything that is there, null included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Python)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }

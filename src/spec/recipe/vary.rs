@@ -10,7 +10,6 @@ use crate::engine::flags;
 use crate::error::Mistake;
 use crate::escape::{one_line, quoted};
 
-/// Bounds a value in a message.
 const VALUE_CHARS_MAX: usize = 60;
 
 /// One thing that is to be otherwise.
@@ -43,7 +42,6 @@ impl Change {
         matches!(self.key.as_str(), "container" | "model") || self.variable().is_some()
     }
 
-    /// The variable that it sets.
     fn variable(&self) -> Option<&str> {
         self.key.strip_prefix("env.").filter(|name| !name.is_empty())
     }
@@ -126,7 +124,6 @@ fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, M
     Ok(text)
 }
 
-/// A setting's name, and the way into it.
 fn split(key: &str) -> (&str, Option<&str>) {
     key.split_once('.').map_or((key, None), |(stem, field)| (stem, Some(field)))
 }

@@ -26,7 +26,6 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// The parts of a name.
     pub fn of(text: &'a str) -> Image<'a> {
         let (text, digest) = match text.split_once('@') {
             Some((text, digest)) => (text, Some(digest)),

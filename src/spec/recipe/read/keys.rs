@@ -17,14 +17,12 @@ const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name d
     executor_config scheduler distribution_config layout cluster_config runtime_cache \
     readiness capabilities unsupported_capabilities include overrides";
 
-/// Keys that are fields of a recipe.
 const FIELDS: &str = "command defaults env overrides model runtime container description";
 
 /// Keys of a runtime's version under `metadata`, as people write them.
 const VERSIONS: &str =
     "runtime_version engine_version vllm_version sglang_version llama_cpp_version";
 
-/// Bounds the warnings of one file.
 const WARNINGS_MAX: usize = 50;
 
 fn is_among(words: &str, key: &str) -> bool {
@@ -33,15 +31,12 @@ fn is_among(words: &str, key: &str) -> bool {
 
 /// The runtime's version: by sparkrun's own key, else what stands first under `metadata`.
 pub fn version(root: &Node) -> Option<&str> {
-    let of_metadata = || {
-        let metadata = root.get("metadata")?;
-        VERSIONS.split_whitespace().find_map(|key| metadata.get(key)?.said())
-    };
+    let metadata = root.get("metadata");
+    let mut of_metadata = VERSIONS.split_whitespace().filter_map(|key| metadata?.get(key)?.said());
     let own = root.get("runtime_version").and_then(Node::said);
-    own.or_else(of_metadata).filter(|version| !version.is_empty())
+    own.or_else(|| of_metadata.next()).filter(|version| !version.is_empty())
 }
 
-/// That it is a recipe at all.
 pub fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
     let name = &root.source.name;
     if !root.node.is_map() {
@@ -58,7 +53,6 @@ pub fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
     ))
 }
 
-/// Its keys that nobody knows.
 pub fn unknown(root: &Node) -> Vec<String> {
     let keys = root.entries().into_iter().map(|(key, _)| key);
     keys.filter(|key| !is_among(KNOWN, key)).map(str::to_owned).collect()
@@ -87,11 +81,7 @@ pub fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
             ));
         }
     }
-    let more = warnings.len().saturating_sub(WARNINGS_MAX);
     warnings.truncate(WARNINGS_MAX);
-    if more > 0 {
-        warnings.push(format!("{more} more of the same kind"));
-    }
     let command = whole.root.get("command").filter(|node| !node.is_null());
     if let Some(node) = command.filter(|node| !matches!(Python::of(node), Python::Text(_))) {
         let line = node.line;
@@ -106,11 +96,9 @@ pub fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
     warnings
 }
 
-/// The first sentence of the description.
 pub fn about(root: &Node, model: Option<&str>, runtime: &str) -> String {
-    let description = |node: &Node| node.get("description")?.said().map(str::to_owned);
-    let description = description(root).or_else(|| description(root.get("metadata")?));
-    let Some(description) = description else {
+    let text = |node: &Node| node.get("description")?.said().map(str::to_owned);
+    let Some(description) = text(root).or_else(|| text(root.get("metadata")?)) else {
         return format!("{} on {runtime}.", model.unwrap_or("An unnamed model"));
     };
     let line = description.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -6,7 +6,6 @@ use crate::spec::Source;
 use crate::spec::recipe::render::{How, engine_of};
 use crate::spec::recipe::{ReadOptions, Reading, Recipe, docker, draft};
 
-/// The recipe of a `docker run` line.
 pub fn reading(source: Source, line: &docker::Line, options: &ReadOptions) -> Reading {
     let image = line.image.as_deref().unwrap_or_default();
     let inner = docker::inner(line.command.as_deref().unwrap_or_default());

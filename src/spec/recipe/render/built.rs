@@ -9,7 +9,6 @@ use crate::spec::node::python::{Python, is_blank, json, strip};
 use crate::spec::recipe::draft::Draft;
 use crate::spec::recipe::values::Values;
 
-/// Builds the command; `set` are the keys that the user set.
 pub fn command(
     engine: Engine,
     draft: &Draft,
@@ -122,7 +121,6 @@ fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
         .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
 }
 
-/// Keys of which an engine's command is built.
 pub fn keys(engine: Engine) -> &'static [Key] {
     match engine {
         Engine::Sglang => &sglang::launch::KEYS,

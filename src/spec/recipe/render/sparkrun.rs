@@ -19,7 +19,6 @@ pub fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
     Some(repair_continuations(&filled(template, template.contains("{{"), value)?))
 }
 
-/// The placeholders of a text filled in, nothing else changed.
 pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
     let mut text = mask(template, escapes);
     for _ in 0..PASSES_MAX {

@@ -23,14 +23,14 @@ pub struct Arm {
 /// The arms of `key=value,value`: one for each value.
 pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
     let wrong = |what: String| {
-        Err(Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1"))
+        Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1")
     };
-    let Some((key, values)) = text.split_once('=') else {
-        return wrong(format!("{} is no key=value,value", shown(text)));
-    };
+    let (key, values) = text
+        .split_once('=')
+        .ok_or_else(|| wrong(format!("{} is no key=value,value", shown(text))))?;
     let key = key.trim();
     if key.is_empty() || key.chars().any(char::is_whitespace) {
-        return wrong(format!("{} is no key", shown(key)));
+        return Err(wrong(format!("{} is no key", shown(key))));
     }
     let arm = |value: &str| {
         let value = value.trim();
@@ -43,7 +43,6 @@ pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
     Ok(values_of(values).into_iter().map(arm).collect())
 }
 
-/// A text at its commas.
 fn values_of(text: &str) -> Vec<&str> {
     let (mut depth, mut quote, mut begin) = (0_usize, None, 0);
     let mut values = Vec::new();

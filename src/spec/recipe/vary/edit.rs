@@ -15,7 +15,6 @@ use crate::spec::recipe::render::{built, engine_of};
 use crate::spec::recipe::values::{Values, set_of};
 use crate::spec::recipe::{Reading, Source, docker};
 
-/// The file with changes.
 pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
     let mut root = document(&base.recipe.source)?.root;
     for change in changes.iter().filter(|change| change.is_of_file()) {
@@ -49,7 +48,6 @@ pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
     Ok(write(&root))
 }
 
-/// Sets a key of a map, or takes it away.
 fn put(map: &mut Node, key: &str, value: Option<Node>) {
     let Value::Map(pairs) = &mut map.value else { return };
     let place = pairs.iter().position(|(known, _)| known.text() == Some(key));
@@ -93,7 +91,6 @@ pub fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<Strin
     Ok(whole)
 }
 
-/// A JSON value with one field of it set.
 fn edited(json: &str, key: &str, value: &str) -> Result<String, String> {
     let (stem, _) = split(key);
     let set = set_of(&[(key.to_owned(), value.to_owned())]);
