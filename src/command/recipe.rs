@@ -19,7 +19,6 @@ use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
 /// A recipe and what flags change of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecipeOptions {
-    /// Its file, folder, name or reference.
     pub recipe: String,
     pub reach: Reach,
     /// `key=value`, in the order given.
@@ -61,7 +60,6 @@ pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, 
     Ok(finish(&text(&reading, &pins), exit))
 }
 
-/// The exit code of a verb, its mistake told.
 pub fn done(exit: Result<Exit, Mistake>) -> Exit {
     exit.unwrap_or_else(|wrong| mistake(&wrong))
 }
@@ -79,7 +77,6 @@ fn reading(options: &RecipeOptions) -> Result<Reading, Mistake> {
     read_as(&source, &read, &|name| folder.load(name))
 }
 
-/// The recipe as it was found, its warning told.
 fn found(options: &RecipeOptions) -> Result<Found, Mistake> {
     let found = recipe_source(&options.recipe, &options.reach)?;
     if let Some(warning) = &found.warning {

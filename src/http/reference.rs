@@ -30,7 +30,6 @@ pub struct Reach {
     pub offline: bool,
 }
 
-/// A recipe that lay elsewhere.
 pub struct Fetched {
     /// Its text. Its origin is the reference, so that the same line finds it again.
     pub source: Source,
@@ -53,7 +52,6 @@ pub fn is_one(wanted: &str) -> bool {
     wanted.starts_with('@') || wanted.contains("://") || wanted.starts_with("file:")
 }
 
-/// The address that a reference stands for.
 fn address(wanted: &str) -> Result<Option<String>, Mistake> {
     let Some(reference) = wanted.strip_prefix('@') else {
         return Ok(is_one(wanted).then(|| wanted.to_owned()));
@@ -140,14 +138,12 @@ fn kept(copy: &Path) -> Result<(String, String), String> {
     Ok((remote::text(bytes)?, wall_text(micros(since.unwrap_or_default()))))
 }
 
-/// Where fetched recipes are kept, where the user has a place for such things.
 fn cache() -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let root = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(root.join("longhaul").join("recipes"))
 }
 
-/// Keeps a copy, whole or not at all.
 fn keep(copy: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = copy.parent() {
         fs::create_dir_all(folder)?;

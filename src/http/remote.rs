@@ -10,7 +10,6 @@ use reqwest::redirect::{Attempt, Policy};
 use super::{address, broken, client, tls};
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::timeline::Timeline;
 
 /// Bounds a recipe's text: the largest known is a hundredth of it.
 pub const BYTES_MAX: usize = 1 << 20;
@@ -21,7 +20,6 @@ const REDIRECTS_MAX: usize = 3;
 /// Bounds what is said of a foreign header.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// Why there is no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfetched {
     /// The host could not be spoken to, or failed; another time it might be.
@@ -88,16 +86,16 @@ impl Remote {
 
     /// Fetches the text within a time.
     pub async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
-        let timeline = Timeline::start();
-        let deadline = timeline.now().after(time);
-        let late = || Err(Unfetched::Away(format!("not there within {time:?}")));
-        timeline.before(deadline, self.read()).await.unwrap_or_else(late)
-    }
-
-    async fn read(&self) -> Result<String, Unfetched> {
+        let unfetched = |error: reqwest::Error| match error.source() {
+            _ if error.is_timeout() => Unfetched::Away(format!("not there within {time:?}")),
+            Some(why) if error.is_redirect() => Unfetched::Refused(why.to_string()),
+            _ => Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX)),
+        };
         let tls = tls::config(self.url.scheme() == "https", None)
             .map_err(|wrong| Unfetched::Away(one_line(wrong.what(), WORDS_CHARS_MAX)))?;
-        let builder = client(tls, address::is_local(&self.host)).redirect(Policy::custom(redirect));
+        let builder = client(tls, address::is_local(&self.host))
+            .redirect(Policy::custom(redirect))
+            .timeout(time);
         let client = builder.build().map_err(unfetched)?;
         let mut response = client.get(self.url.clone()).send().await.map_err(unfetched)?;
         let status = response.status();
@@ -139,14 +137,6 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
         _ => Err("it is no text".to_owned()),
-    }
-}
-
-#[allow(clippy::needless_pass_by_value)] // as `map_err` hands it on
-fn unfetched(error: reqwest::Error) -> Unfetched {
-    match error.source().filter(|_| error.is_redirect()) {
-        Some(why) => Unfetched::Refused(why.to_string()),
-        None => Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX)),
     }
 }
 

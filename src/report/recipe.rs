@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::layout::{self, indented};
 use crate::escape::one_line;
@@ -25,7 +25,6 @@ const WHY_CHARS_MAX: usize = 120;
 /// Bounds the findings: a stranger's recipe may name as many mods as its size lets it.
 const FINDINGS_MAX: usize = 60;
 
-/// All that a recipe says.
 pub fn show(reading: &Reading) -> String {
     let recipe = &reading.recipe;
     let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
@@ -74,7 +73,6 @@ pub fn show(reading: &Reading) -> String {
     out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
 }
 
-/// Findings of a recipe, as a table.
 pub fn check(reading: &Reading, pins: &Pins) -> String {
     let counts = [
         (pins.floating(), "floats", "float"),
@@ -108,20 +106,8 @@ pub fn check(reading: &Reading, pins: &Pins) -> String {
     out + &lined("notes", reading.recipe.warnings.iter().cloned())
 }
 
-/// Findings of a recipe, for programs.
 pub fn check_json(reading: &Reading, pins: &Pins) -> String {
     let recipe = &reading.recipe;
-    let finding = |finding: &Finding| {
-        json!({
-            "what": finding.what,
-            "grade": finding.grade.word(),
-            "floats": finding.grade.floats(),
-            "file": finding.line.map(|_| &recipe.source.origin),
-            "line": finding.line,
-            "why": finding.why,
-            "try": finding.hint,
-        })
-    };
     let whole = json!({
         "schema": SCHEMA,
         "recipe": recipe.source.name,
@@ -129,13 +115,12 @@ pub fn check_json(reading: &Reading, pins: &Pins) -> String {
         "container": recipe.container,
         "grade": pins.grade.word(),
         "floating": pins.floating(),
-        "findings": pins.findings.iter().map(finding).collect::<Vec<Value>>(),
+        "findings": pins.findings,
         "warnings": recipe.warnings,
     });
     format!("{whole:#}\n")
 }
 
-/// Differences of two recipes, and whether it is only one.
 pub fn diff(one: &Reading, other: &Reading) -> String {
     let found = between(one, other);
     let mut out = String::new();
@@ -171,12 +156,10 @@ fn heading(origin: &str) -> String {
     }
 }
 
-/// A text's lines, fit for a terminal.
 pub fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
 }
 
-/// A line for each text, under a title.
 fn lined(title: &str, texts: impl Iterator<Item = String>) -> String {
     let lines: String = texts.map(|text| indented(&one_line(&text, 400), 2)).collect();
     if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }

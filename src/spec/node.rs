@@ -43,9 +43,7 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
     pub key: String,
-    /// Where it stood before, from 1.
     pub first: usize,
-    /// Where it stands again, from 1.
     pub again: usize,
 }
 
@@ -76,7 +74,6 @@ impl Node {
         Node { value: Value::Scalar { raw: raw.into(), quoted }, line: 0, span: 0..0 }
     }
 
-    /// A map that stands in no file.
     pub fn map(pairs: Vec<(Node, Node)>) -> Node {
         Node { value: Value::Map(pairs), line: 0, span: 0..0 }
     }
@@ -138,7 +135,6 @@ impl Node {
         matches!(raw.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
-    /// What it is, for a message: `a list`.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Map(_) => "a map",

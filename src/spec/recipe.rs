@@ -23,29 +23,23 @@ use std::collections::BTreeMap;
 
 use super::Source;
 
-/// What is served.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipe {
     /// The file it was read from; of an attached server, made from what the server said.
     pub source: Source,
     pub about: String,
-    /// The model's name at its hub.
     pub model: Option<String>,
     /// The names under which it is served, in the recipe's order; the first is the API's.
     pub served: Vec<String>,
     /// The runtime: `vllm`, `sglang`, `llama-cpp` …
     pub runtime: String,
-    /// The version of the runtime, where the recipe says.
     pub runtime_version: Option<String>,
-    /// The container image, as written.
     pub container: Option<String>,
     /// Environment, in the recipe's order, values as text.
     pub env: Vec<(String, String)>,
-    /// The rendered command, where there is one.
     pub command: Option<String>,
     /// Settings by their snake_case name, from `defaults` and from the command's flags.
     pub settings: BTreeMap<String, String>,
-    /// The machine profile that the recipe names, if any.
     pub profile: Option<String>,
     /// Duplicate keys, placeholders without a value.
     pub warnings: Vec<String>,
@@ -53,7 +47,7 @@ pub struct Recipe {
     pub unknown: Vec<String>,
 }
 
-/// What the user options of a recipe: what flags change.
+/// What flags change of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
     /// `--set key=value`, in the order given: over the recipe's defaults.
@@ -62,7 +56,6 @@ pub struct ReadOptions {
     pub deployment: Option<Deployment>,
 }
 
-/// A recipe, and the rest of its file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     pub recipe: Recipe,
@@ -87,12 +80,10 @@ impl Recipe {
         self.switch("enable_prefix_caching").or(is_hybrid.then_some(false))
     }
 
-    /// A setting as a whole number, where it is one.
     pub fn whole(&self, name: &str) -> Option<u64> {
         self.settings.get(name)?.parse().ok()
     }
 
-    /// A setting as a switch, where it is there.
     pub fn switch(&self, name: &str) -> Option<bool> {
         match self.settings.get(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" | "on" | "yes" => Some(true),

@@ -22,24 +22,12 @@ pub fn pin(
 ) -> Result<Exit, Mistake> {
     let text = pinned(options, engine)?;
     let Some(path) = output else { return Ok(finish(&text, Exit::Pass)) };
-    replaced(path, &text).map_err(|why| {
+    std::fs::write(path, &text).map_err(|why| {
         Mistake::new(format!("the recipe could not be written: {why}"))
             .at(path.display().to_string())
     })?;
     tell(&format!("written: {}", path.display()));
     Ok(Exit::Pass)
-}
-
-/// Writes a file whole or not at all: beside it, and by rename where a link leads.
-fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if !target.is_file() {
-        return std::fs::write(&target, text);
-    }
-    let part = target.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&part, text)?;
-    std::fs::set_permissions(&part, std::fs::metadata(&target)?.permissions())?;
-    std::fs::rename(&part, &target)
 }
 
 fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mistake> {

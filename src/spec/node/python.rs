@@ -195,7 +195,6 @@ fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
     }
 }
 
-/// Whether a whole number has 64 bits.
 fn fits(value: i128) -> bool {
     (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value)
 }
@@ -260,7 +259,6 @@ pub fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
     }
 }
 
-/// `float(text)`, of what is finite.
 pub fn number(text: &str) -> Option<f64> {
     strip(text).parse().ok().filter(|value: &f64| value.is_finite())
 }

@@ -54,7 +54,6 @@ fn is_literal(raw: &str) -> bool {
         && body.split('\n').all(is_plain)
 }
 
-/// A key, without quotes where it needs none.
 fn named(key: &str) -> String {
     let is_word = key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     if is_word && is_text(key) { key.to_owned() } else { quoted(key) }

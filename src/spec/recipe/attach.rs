@@ -52,7 +52,6 @@ pub fn unread(source: Source, why: &Mistake) -> Reading {
     Reading { recipe, how: How::Unread, ..Reading::default() }
 }
 
-/// A model's last name as a file may be called.
 fn file_name(model: &str) -> String {
     let last = model.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last

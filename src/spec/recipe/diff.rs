@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::render::{How, engine_of};
+use super::render::{How, engine_of, runtime_name};
 use super::{Reading, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
@@ -57,16 +57,6 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
     found
 }
 
-/// The runtime that sparkrun makes of `vllm`, which is only another name for one of two.
-fn runtime(reading: &Reading) -> &str {
-    let backend = reading.recipe.settings.get("distributed_executor_backend");
-    match reading.recipe.runtime.as_str() {
-        "vllm" if backend.is_some_and(|backend| backend.eq_ignore_ascii_case("ray")) => "vllm-ray",
-        "vllm" => "vllm-distributed",
-        other => other,
-    }
-}
-
 /// Everything that a recipe says, by name; what is structured, field by field.
 fn facts(reading: &Reading) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
@@ -78,7 +68,9 @@ fn facts(reading: &Reading) -> BTreeMap<String, String> {
     for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
         spread(name, value, &mut facts);
     }
-    facts.insert("runtime".to_owned(), runtime(reading).to_owned());
+    let backend = recipe.settings.get("distributed_executor_backend");
+    let is_ray = backend.is_some_and(|backend| backend.eq_ignore_ascii_case("ray"));
+    facts.insert("runtime".to_owned(), runtime_name(&recipe.runtime, is_ray).to_owned());
     facts.insert("served_model_name".to_owned(), recipe.served.join(" "));
     facts.extend(recipe.model.iter().map(|model| ("model".to_owned(), model.clone())));
     facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));

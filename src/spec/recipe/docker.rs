@@ -21,7 +21,6 @@ pub struct Line {
     pub command: Option<String>,
     /// `--entrypoint`, which `command` begins with; empty where the line takes the image's away.
     pub entry: Option<String>,
-    /// All other options, as they stand.
     pub options: Vec<(String, String)>,
 }
 

@@ -13,7 +13,6 @@ pub struct Draft {
     pub resolved_model_path: Option<String>,
     /// `runtime`, or what the command begins with, else `vllm`.
     pub runtime: String,
-    /// `command`, where it holds anything.
     pub command: Option<String>,
     pub defaults: Vec<(String, Python)>,
     /// What matching layers put over them.
@@ -55,13 +54,11 @@ fn scalar(root: &Field<'_>, key: &str) -> Result<Option<Python>, Mistake> {
     Ok(Some(Python::of(node)))
 }
 
-/// The same as text; nothing where it is missing or null.
 fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
     let value = scalar(root, key)?.filter(|value| *value != Python::None);
     Ok(value.map(|value| value.str()))
 }
 
-/// A key's map, empty where it is missing or null.
 pub fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
     let Some(node) = root.node.get(key).filter(|node| !node.is_null()) else {
         return Ok(Vec::new());

@@ -10,7 +10,6 @@ pub type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
 const DEPTH_MAX: usize = 8;
 
-/// A recipe with all that it includes.
 pub struct Whole {
     pub root: Node,
     /// The documents it was merged from, the outermost first, each with its file's name.
@@ -37,7 +36,7 @@ pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
             ),
             (name.starts_with('@'), "stands in a registry, and nothing is fetched", as_one),
             (!is_name, "is no name of a recipe beside this one", "a file's name, without folders"),
-            (parts.len() > DEPTH_MAX, "is included, and too many follow each other", as_one),
+            (parts.len() > DEPTH_MAX, "is included, and more than 8 follow each other", as_one),
             (is_circle, "includes itself in a circle", "take `include` out of one of them"),
         ];
         let wrong =
@@ -88,7 +87,6 @@ fn file_stem(path: &str) -> &str {
     file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
-/// Level of a map that is merged.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::{Draft, is_end_of_word, map};
+use super::render::runtime_name;
 use super::values::Values;
 use crate::error::Mistake;
 use crate::spec::field::Field;
@@ -22,7 +23,6 @@ pub struct Layer {
     pub container: Option<String>,
 }
 
-/// All that may stand in a [`Deployment`].
 pub const SELECTORS: &str =
     "nodes, gpus_per_node, platform, vendor, accelerator, arch, capability, memory_gb";
 
@@ -93,11 +93,7 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
     };
     let is_ray = backend.eq_ignore_ascii_case("ray")
         || command.split("--distributed-executor-backend").skip(1).any(is_ray);
-    let runtime = match draft.runtime.as_str() {
-        "vllm" if is_ray => "vllm-ray",
-        "vllm" => "vllm-distributed",
-        other => other,
-    };
+    let runtime = runtime_name(&draft.runtime, is_ray);
     let family = if runtime.contains("vllm") { "vllm" } else { runtime };
     for (selector, word) in [("runtime", runtime), ("runtime_family", family)] {
         known.insert(selector.to_owned(), vec![Python::Text(word.to_owned())]);

@@ -15,7 +15,6 @@ pub fn is_pinned(image: &str) -> bool {
     Image::of(image).grade().0 == Grade::Pinned
 }
 
-/// The image under its own name by a digest.
 pub fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
 }
@@ -68,7 +67,6 @@ pub fn written(
     Err(wrong("with its image by digest the recipe would be another one".to_owned()))
 }
 
-/// Bytes in which an image stands once.
 fn place_of(source: &Source, image: &str) -> Result<Option<Range<usize>>, Mistake> {
     if let Some(start) = docker::begins(&source.text) {
         return Ok(docker::parse(&source.text, start).image_at);

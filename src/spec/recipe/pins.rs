@@ -7,6 +7,8 @@ pub use image::{Image, is_digest};
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::render::engine_of;
 use super::{Reading, docker, pin};
 use crate::engine::{Engine, flags};
@@ -21,7 +23,8 @@ const COMMAND_CHARS_MAX: usize = 48;
 const IN_IMAGE: &str = "an image in which it is done, by digest";
 
 /// How sure it is that something is the same tomorrow; of an image's grades, the surest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Grade {
     /// By a digest, a commit, or because the recipe itself holds it.
     Pinned,
@@ -47,21 +50,18 @@ impl Grade {
     }
 }
 
-/// A part of a recipe, graded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// Subject: `container`, `model`, `mods[0]`, a setting.
     pub what: String,
     pub grade: Grade,
-    /// Line of the recipe, from 1.
     pub line: Option<usize>,
-    /// Reason, in one short sentence.
     pub why: String,
     /// Remedy; none for what is pinned.
+    #[serde(rename = "try")]
     pub hint: Option<String>,
 }
 
-/// All findings of a recipe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pins {
     /// Grade of the container, or of the least sure one of those of its hosts.
@@ -80,7 +80,6 @@ impl Pins {
     }
 }
 
-/// Findings of a recipe, from its text alone.
 pub fn pins(reading: &Reading) -> Pins {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
@@ -248,7 +247,6 @@ impl Check<'_> {
     }
 }
 
-/// Line on which a key stands, else its flag, from 0.
 fn line_of(text: &str, what: &str) -> Option<usize> {
     let name = what.split(['[', '.']).next().unwrap_or_default();
     let (key, flag) = (format!("{name}:"), format!("--{}", name.replace('_', "-")));

@@ -13,9 +13,6 @@ use crate::spec::node::python::Python;
 /// Bounds one command: a value that holds itself several times would fill the memory.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
-/// Bounds what is told of one command.
-const LEFT_OVER_MAX: usize = 20;
-
 /// Origin of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum How {
@@ -61,7 +58,7 @@ pub fn rendered(
             .hint("a value in `defaults` holds itself")
     })?;
     let mut warnings = Vec::new();
-    for word in left_over(&command) {
+    for word in left_over(&command).into_iter().take(20) {
         warnings.push(format!("{word} in `command` has no value in `defaults`"));
     }
     for (key, value) in values.iter().filter(|(key, _)| template.contains(&format!("{{{key}}}"))) {
@@ -101,12 +98,21 @@ fn left_over(command: &str) -> Vec<&str> {
         let name = &command[at + 1..];
         let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
         let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
-        if is_name && name[end..].starts_with('}') && found.len() < LEFT_OVER_MAX {
+        if is_name && name[end..].starts_with('}') {
             found.push(&command[at..at + end + 2]);
         }
     }
     found.dedup();
     found
+}
+
+/// The runtime that sparkrun makes of `vllm`, which is only another name for one of two.
+pub fn runtime_name(runtime: &str, is_ray: bool) -> &str {
+    match runtime {
+        "vllm" if is_ray => "vllm-ray",
+        "vllm" => "vllm-distributed",
+        other => other,
+    }
 }
 
 pub fn engine_of(runtime: &str) -> Engine {

@@ -27,7 +27,6 @@ impl Values {
         self.0.insert(key.to_owned(), value);
     }
 
-    /// Sets a key that is not there at all.
     pub fn fill(&mut self, key: &str, value: Python) {
         self.0.entry(key.to_owned()).or_insert(value);
     }
@@ -63,7 +62,10 @@ impl Values {
         // `a.b={…}` and then `a.b.c=1` refines, in whatever order they were given.
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
-            let path: Vec<&str> = key.splitn(PARTS_MAX, '.').collect();
+            let path: Vec<&str> = key.split('.').collect();
+            if path.len() > PARTS_MAX {
+                return Err(format!("`{}` goes too many fields deep", one_line(key, 60)));
+            }
             let root = self.get(path[0]).cloned().ok_or_else(|| {
                 format!("`{key}` sets a field of `{}`, which has no value to edit", path[0])
             })?;

@@ -32,7 +32,7 @@ impl Change {
         field.map_or(stem.clone(), |field| format!("{stem}.{field}"))
     }
 
-    /// It as the user would write it: `key=value`.
+    /// As the user would write it: `key=value`.
     fn written(&self) -> String {
         format!("{}={}", self.key, self.value.as_deref().unwrap_or_default())
     }
@@ -61,15 +61,6 @@ pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<R
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };
     let source = Source { text, ..base.recipe.source.clone() };
     let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None))?;
-    judged(base, reading, changes)
-}
-
-/// The recipe, if it is the base with exactly these changes.
-fn judged(
-    base: &Reading,
-    reading: Reading,
-    changes: &[Change],
-) -> Result<Option<Reading>, Mistake> {
     let wrong = |what: String| Err(Mistake::new(what).at(&base.recipe.source.origin));
     let serving = between(base, &reading).serving;
     if serving.is_empty() {
@@ -81,12 +72,14 @@ fn judged(
     };
     let is_stray = |it: &&Difference| !changes.iter().any(|change| is_of(&it.what, change));
     if let Some(stray) = serving.iter().find(is_stray) {
-        let all: Vec<String> = changes.iter().map(shown).collect();
-        return wrong(format!("`{}` would change `{}` too", all.join(", "), stray.what));
+        let all: Vec<String> = changes.iter().map(Change::written).collect();
+        let all = one_line(&all.join(", "), 4 * VALUE_CHARS_MAX);
+        return wrong(format!("`{all}` would change `{}` too", stray.what));
     }
     let is_idle = |change: &&Change| !serving.iter().any(|it| is_of(&it.what, change));
     if let Some(change) = changes.iter().find(is_idle) {
-        return wrong(format!("nothing changed: the recipe has `{}` already", shown(change)));
+        let shown = one_line(&change.written(), VALUE_CHARS_MAX);
+        return wrong(format!("nothing changed: the recipe has `{shown}` already"));
     }
     Ok(Some(reading))
 }
@@ -126,10 +119,6 @@ fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, M
 
 fn split(key: &str) -> (&str, Option<&str>) {
     key.split_once('.').map_or((key, None), |(stem, field)| (stem, Some(field)))
-}
-
-fn shown(change: &Change) -> String {
-    one_line(&change.written(), VALUE_CHARS_MAX)
 }
 
 #[cfg(test)]

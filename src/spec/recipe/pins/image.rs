@@ -18,7 +18,6 @@ const BUILT: &str = "vllm-node-";
 /// An image's name, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image<'a> {
-    /// Registry and name, as written.
     pub name: &'a str,
     pub tag: Option<&'a str>,
     /// Behind the `@`: `sha256:…`.

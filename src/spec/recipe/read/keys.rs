@@ -23,8 +23,6 @@ const FIELDS: &str = "command defaults env overrides model runtime container des
 const VERSIONS: &str =
     "runtime_version engine_version vllm_version sglang_version llama_cpp_version";
 
-const WARNINGS_MAX: usize = 50;
-
 fn is_among(words: &str, key: &str) -> bool {
     words.split_whitespace().any(|word| word == key)
 }
@@ -58,7 +56,6 @@ pub fn unknown(root: &Node) -> Vec<String> {
     keys.filter(|key| !is_among(KNOWN, key)).map(str::to_owned).collect()
 }
 
-/// Every key that is no field of a recipe, as text.
 pub fn others(root: &Node) -> Vec<(String, String)> {
     let others = root.entries().into_iter();
     let others = others.filter(|(key, node)| !is_among(FIELDS, key) && !node.is_null());
@@ -81,7 +78,7 @@ pub fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
             ));
         }
     }
-    warnings.truncate(WARNINGS_MAX);
+    warnings.truncate(50);
     let command = whole.root.get("command").filter(|node| !node.is_null());
     if let Some(node) = command.filter(|node| !matches!(Python::of(node), Python::Text(_))) {
         let line = node.line;

@@ -170,7 +170,6 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\"'\"'"))
 }
 
-/// Appends a flag that does not stand there already as a word of its own.
 fn with_flag(command: String, flag: &str, value: &str) -> String {
     let stands = command.match_indices(flag).any(|(at, _)| {
         let before = command[..at].chars().next_back();

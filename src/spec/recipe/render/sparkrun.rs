@@ -3,7 +3,7 @@
 use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
 
-/// Gives a placeholder's value as text; what has none is left as it stands.
+/// A placeholder's value as text; what has none is left as it stands.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Placeholders may hold placeholders; anything deeper than this is a cycle.

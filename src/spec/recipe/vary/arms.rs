@@ -12,11 +12,9 @@ pub const BASE: &str = "base";
 /// What a file of arms holds.
 const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 
-/// An arm: its name, and what is changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
     pub name: String,
-    /// What differs from the base.
     pub changes: Vec<Change>,
 }
 
@@ -63,7 +61,6 @@ fn values_of(text: &str) -> Vec<&str> {
     values
 }
 
-/// The arms of a file: a list of `name` and `changes`.
 pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;

@@ -100,7 +100,6 @@ fn edited(json: &str, key: &str, value: &str) -> Result<String, String> {
     Ok(json::dumps(values.with(&set)?.get(stem).unwrap_or(&Python::None)))
 }
 
-/// A flag with a value, as the engine spells it.
 fn written(engine: Engine, name: &str, value: &str) -> String {
     let (stem, field) = split(name);
     let key = built::keys(engine).iter().find(|key| flags::canonical(engine, key.name) == stem);
