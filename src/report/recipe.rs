@@ -46,9 +46,10 @@ pub fn show(reading: &Reading) -> String {
         How::NotRendered => "none: how this runtime is started is not known; shown, not rendered",
         How::Unread => "none: the file was not read",
     };
-    let command = recipe.command.iter().flat_map(|command| lines(command));
-    let command: String = command.map(|line| format!("  {line}\n")).collect();
-    let _ = write!(out, "\ncommand ({how})\n{command}");
+    let _ = writeln!(out, "\ncommand ({how})");
+    for line in recipe.command.iter().flat_map(|command| lines(command)) {
+        let _ = writeln!(out, "  {line}");
+    }
     let layers = reading.layers.iter().map(|layer| {
         let verdict = match layer.applied {
             Some(true) => "applied",

@@ -48,7 +48,7 @@ pub fn unread(source: Source, why: &Mistake) -> Reading {
     );
     let about = format!("{}, unread.", source.name);
     let (runtime, warnings) = ("unknown".to_owned(), vec![warning]);
-    let recipe = Recipe { about, settings, runtime, warnings, source, ..Recipe::default() };
+    let recipe = Recipe { source, about, runtime, settings, warnings, ..Recipe::default() };
     Reading { recipe, how: How::Unread, ..Reading::default() }
 }
 

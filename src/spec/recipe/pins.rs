@@ -166,8 +166,8 @@ impl Check<'_> {
         let (mut grade, mut why) = repository(model, revision.as_deref());
         if grade == Grade::Pinned && !is_asked {
             grade = Grade::Varies;
-            why = "model_revision is fetched, but the command does not ask the engine for it"
-                .to_owned();
+            why =
+                "model_revision is fetched, but the command does not ask the engine for it".into();
         }
         let hint = match engine {
             Engine::LlamaCpp => "no flag pins it: note the file's sha256 under metadata",

@@ -105,10 +105,9 @@ fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, M
                 let words = line.command.unwrap_or_default();
                 let edited = edit::with_flag(engine_of(&base.recipe.runtime), &words, change);
                 let edited = edited.map_err(wrong)?;
-                match text[image.end..].find(&words).filter(|_| !words.is_empty()) {
-                    Some(at) => {
-                        text.replace_range(image.end + at..image.end + at + words.len(), &edited)
-                    }
+                let found = text[image.end..].find(&words).filter(|_| !words.is_empty());
+                match found.map(|at| image.end + at) {
+                    Some(at) => text.replace_range(at..at + words.len(), &edited),
                     None => text.insert_str(image.end, &format!(" {}", edited.trim_start())),
                 }
             }
