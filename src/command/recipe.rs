@@ -16,7 +16,6 @@ use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
 use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
 
-/// A recipe and what flags change of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecipeOptions {
     pub recipe: String,

@@ -14,7 +14,6 @@ use crate::spec::recipe::{ReadOptions, pin, read_as};
 use crate::target::container::digest::{self, Known};
 use crate::timeline::Timeline;
 
-/// Writes the recipe, pinned; to stdout without an output.
 pub fn pin(
     options: &RecipeOptions,
     output: Option<&Path>,

@@ -36,7 +36,6 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
     }
 }
 
-/// The recipe of a file that was not read, and why.
 pub fn unread(source: Source, why: &Mistake) -> Reading {
     let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
     let port = source.text.lines().find_map(port);

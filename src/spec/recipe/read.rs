@@ -47,7 +47,11 @@ pub fn read_as(source: &Source, options: &ReadOptions, load: Load<'_>) -> Result
         })
     };
     let declared = with_set(&draft)?;
+    for (key, value) in &env {
+        put(&mut draft.env, key[4..].to_owned(), value.str());
+    }
     let layers = layers::applied(&root, &mut draft, &declared, options.deployment.as_ref())?;
+    // What the user sets counts before any layer, and keeps its place.
     for (key, value) in env {
         put(&mut draft.env, key[4..].to_owned(), value.str());
     }

@@ -13,7 +13,6 @@ use crate::spec::node::python::Python;
 /// Bounds one command: a value that holds itself several times would fill the memory.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
-/// Origin of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum How {
     Template,

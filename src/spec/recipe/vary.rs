@@ -12,7 +12,6 @@ use crate::escape::{one_line, quoted};
 
 const VALUE_CHARS_MAX: usize = 60;
 
-/// One thing that is to be otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// `container`, `model`, `env.NAME`, a setting, or a field of one: `speculative_config.method`.
@@ -32,7 +31,6 @@ impl Change {
         field.map_or(stem.clone(), |field| format!("{stem}.{field}"))
     }
 
-    /// As the user would write it: `key=value`.
     fn written(&self) -> String {
         format!("{}={}", self.key, self.value.as_deref().unwrap_or_default())
     }
