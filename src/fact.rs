@@ -5,23 +5,27 @@
 //! row and back; the columns are documented in `docs/formats/run-folder.md`.
 
 pub mod ability;
+pub mod batch;
 pub mod cell;
-pub mod event;
+pub mod course;
 pub mod group;
+pub mod observed;
 pub mod request;
 pub mod row;
+pub mod target;
 pub mod text;
 
 pub use ability::Abilities;
+pub use batch::{Batch, GapKind, Gaps};
 pub use cell::{Cell, Load};
-pub use event::{
-    Action, Batch, Clock, Closed, ClosedBecause, Exited, Fault, FaultKind, Fitted, GapKind, Gaps,
-    Issued, Missed, MissedReason, Opened, PhaseBegan, Reading, Said, Seen, Severity, Source,
-    TargetFact, TargetWord,
+pub use course::{
+    Action, Clock, Closed, ClosedBecause, Fault, FaultKind, Issued, LAUNCH, Opened, PhaseBegan,
+    RESTART, STOP,
 };
-pub use event::{LAUNCH, RESTART, STOP};
 pub use group::Group;
+pub use observed::{Missed, MissedReason, Reading, Said, Severity, Source};
 pub use request::{BrokenHow, Class, Ended, Request, Stage};
+pub use target::{Exited, Fitted, Seen, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};
 

@@ -152,9 +152,11 @@ impl Journal {
 }
 
 impl Sink for Journal {
-    fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
-        door::entry(&self.secrets, entry);
-        self.give(Job::Entry(Box::new(entry.clone())))
+    fn append(&mut self, mut entry: Entry) -> Result<Arc<Entry>, String> {
+        door::entry(&self.secrets, &mut entry);
+        let entry = Arc::new(entry);
+        self.give(Job::Entry(entry.clone()))?;
+        Ok(entry)
     }
 
     fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
@@ -242,15 +244,15 @@ mod tests {
         let secrets = Secrets::default();
         let mut journal = Journal::with(Path::new("runs/slow"), &secrets, hand, lock);
         let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
-        let mut entry = Entry { segment: 0, seq: 0, at: At(0), fact };
+        let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
         for _ in 0..QUEUE_JOBS_MAX {
-            journal.append(&mut entry).unwrap();
+            journal.append(entry.clone()).unwrap();
         }
         assert_eq!(journal.waiting(), QUEUE_JOBS_MAX as u64);
-        let words = journal.append(&mut entry).unwrap_err();
+        let words = journal.append(entry.clone()).unwrap_err();
         assert!(words.contains("too slow"), "{words}");
         queue.recv().unwrap();
-        assert_eq!(journal.append(&mut entry), Err(words), "a row is lost: nothing may follow it");
+        assert_eq!(journal.append(entry), Err(words), "a row is lost: nothing may follow it");
     }
 
     #[tokio::test(start_paused = true)]

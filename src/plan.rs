@@ -17,7 +17,9 @@ pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
-pub use workload::{Laid, Open, Part, Round};
+#[cfg(test)]
+pub use workload::Part;
+pub use workload::{Laid, Open, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -65,6 +67,7 @@ pub struct Bounds {
 /// The address of an ask: a lane's n-th ask of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
+    /// The phase.
     pub phase: Phase,
     /// One of the sequential senders, from 0.
     pub lane: u32,
@@ -207,6 +210,7 @@ impl Plan {
     }
 
     /// The place of a lane's slot; `None` if the lane never sends.
+    #[cfg(test)]
     pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         self.workload.place(lane, nth)
     }
@@ -220,32 +224,20 @@ impl Plan {
     /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
     /// asks the same.
     pub fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
-        let Slot { phase, lane, nth, repeat } = slot;
-        let place = self.place(lane, nth).unwrap_or_default();
-        let (round, _) = self.at(place);
-        Ask {
-            phase,
-            workload: round.workload,
-            class: round.class,
-            lane,
-            slot: nth,
-            session: None,
-            turn: None,
-            cell: round.cell,
-            lap: place.lap,
-            repeat,
-            due,
-            api: round.api,
-            input: self.workload.input(self, slot, fit),
-            abandon_us: (phase == Phase::Drill).then(|| self.patience_us(round.cell, lane, nth)),
-            exact_output: round.exact_output,
-        }
+        let ask = self.workload.ask(self, slot, due, fit);
+        let hangs_up = slot.phase == Phase::Drill;
+        let abandon_us = hangs_up.then(|| self.patience_us(ask.cell, slot.lane, slot.nth));
+        Ask { abandon_us, ..ask }
     }
 
     /// Depth × load × shape of the ask at an address.
     pub fn cell(&self, slot: Slot) -> Cell {
-        let place = self.place(slot.lane, slot.nth).unwrap_or_default();
-        self.at(place).0.cell
+        self.workload.cell(slot)
+    }
+
+    /// An address of an ask for each length that a chat template is added to, and its cell.
+    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+        self.workload.samples()
     }
 
     /// When the first token of a round's last request is due, microseconds since it was sent:

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use again::Known;
 use conductor::{Conductor, Order};
-use gaps::GapBook;
+use gaps::GapBooks;
 use identity::Identity;
 use load::{Progress, Terms};
 use observe::Bells;
@@ -32,7 +32,7 @@ use stop::{Stop, StopWord};
 use crate::answer::Answer;
 use crate::bell::Bell;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Reading, Segment, Seq,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
 };
 use crate::plan::{Fit, Plan, Slot};
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
@@ -140,7 +140,7 @@ pub async fn carry_out<W: Wire, S: Sink>(
         bells,
         tasks,
         progress: Progress::default(),
-        gaps: GapBook::default(),
+        gaps: GapBooks::default(),
         pace: Pace::default(),
         own: Own { ticked: timeline.now(), ..Own::default() },
         closed: None,
@@ -187,7 +187,7 @@ struct Shell<'a, W: Wire, S: Sink> {
     bells: Bells,
     tasks: JoinSet<()>,
     progress: Progress,
-    gaps: GapBook,
+    gaps: GapBooks,
     pace: Pace,
     own: Own,
     closed: Option<Closed>,
@@ -277,9 +277,9 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
 
     /// Gives a fact its number: the one place where the order of the run is made.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
-        let mut entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
+        let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
-        self.sink.append(&mut entry)?;
+        let entry = self.sink.append(entry)?;
         self.conductor.take(&entry);
         self.watcher.entry(&entry);
         self.heed(&entry.fact);
@@ -290,7 +290,9 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     }
 
     fn answered(&mut self, answer: Answer) -> Result<(), String> {
-        self.gaps.take(&answer);
+        for gaps in self.gaps.take(&answer) {
+            self.record(self.timeline.now(), Fact::Gaps(gaps))?;
+        }
         let (request, frames) = (answer.request, answer.frames);
         let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
@@ -321,7 +323,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     fn write(&mut self, mut fact: Fact) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
-            self.pace.close(batch.phase, batch.cell);
+            self.pace.close(batch.phase, &batch.group);
             batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
@@ -330,6 +332,13 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             }
         }
         if matches!(fact, Fact::Phase(_) | Fact::Closed(_)) {
+            // What is in flight at the drain belongs to the phase before it.
+            if !matches!(&fact, Fact::Phase(began) if began.phase == Phase::Drain) {
+                self.pace.close_all();
+                for gaps in self.gaps.close_all() {
+                    self.record(now, Fact::Gaps(gaps))?;
+                }
+            }
             self.issued(now)?;
         }
         self.record(now, fact)

@@ -167,12 +167,12 @@ pub trait Sensor {
 
 /// Where entries go. Every error of a sink ends the run: the journal is the product.
 pub trait Sink {
-    /// Takes an entry, and leaves it as it was written: its texts without secrets and within
+    /// Takes an entry, and gives it back as it is written: its texts without secrets and within
     /// their bounds. Nobody should be shown another. Never waits.
     ///
     /// # Errors
     /// The journal cannot be written, or is so slow that its queue is full.
-    fn append(&mut self, entry: &mut Entry) -> Result<(), String>;
+    fn append(&mut self, entry: Entry) -> Result<Arc<Entry>, String>;
 
     /// Keeps raw frames of a failure under the number of its entry; bounded, what is beyond is dropped and told.
     ///

@@ -173,7 +173,7 @@ impl Calendar {
 
     /// Whether a request met a server that was not yet what it had been before an outage: it
     /// was sent before the first token that its depth saw afterwards.
-    pub fn is_recovering(&self, segment: Segment, sent: At, depth: u64) -> bool {
+    pub fn is_recovering(&self, segment: Segment, sent: At, depth: Option<u64>) -> bool {
         let before = |incident: &&Incident| incident.segment == segment && incident.from < sent;
         let last = self.incidents.iter().rev().find(before);
         last.is_some_and(|incident| incident.is_recovering(sent, depth))

@@ -75,20 +75,20 @@ impl Fold {
     }
 
     fn take_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
-        let (sent, depth) = (request.sent, request.cell.depth);
+        let (group, sent) = (request.group(), request.sent);
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
-            || self.calendar.is_recovering(segment, sent, depth);
-        self.atom(request.phase, request.group()).take(seq, request, met_outage);
+            || self.calendar.is_recovering(segment, sent, group.depth());
+        self.atom(request.phase, group).take(seq, request, met_outage);
     }
 
     fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
         // A round that was broken says nothing of what many streams do together.
         let whole = batch.good == batch.requests && batch.requests > 0;
-        let (segment, began, depth) = (entry.segment, batch.began, batch.cell.depth);
+        let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
         if whole && !met_outage {
-            self.atom(batch.phase, batch.group()).take_batch(batch);
+            self.atom(batch.phase, batch.group.clone()).take_batch(batch);
         }
     }
 
@@ -98,7 +98,7 @@ impl Fold {
             return;
         };
         let (kind, phase) = (gaps.kind, gaps.phase);
-        let entry = self.gaps.entry((kind, phase, gaps.group()));
+        let entry = self.gaps.entry((kind, phase, gaps.group.clone()));
         let dist = crate::stats::Dist::new();
         let new = |group: &Group| GapAtom { kind, phase, group: group.clone(), dist };
         let atom = entry.or_insert_with_key(|(_, _, group)| new(group));
@@ -106,15 +106,15 @@ impl Fold {
     }
 
     /// What is understood so far.
-    pub fn finish(&self) -> Analysis {
+    pub fn finish(self) -> Analysis {
         Analysis {
-            calendar: self.calendar.clone(),
-            planned: self.planned.clone(),
-            told: self.told.clone(),
-            atoms: self.atoms.values().cloned().collect(),
-            gaps: self.gaps.values().cloned().collect(),
             coverage: self.watch.finish(&self.calendar),
-            notes: self.notes.clone(),
+            calendar: self.calendar,
+            planned: self.planned,
+            told: self.told,
+            atoms: self.atoms.into_values().collect(),
+            gaps: self.gaps.into_values().collect(),
+            notes: self.notes,
             fate_unknown: self.fates.unknown(),
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
@@ -167,7 +167,7 @@ mod tests {
     use crate::analysis::analyse;
     use crate::analysis::story::asked;
     use crate::fact::{Class, ClosedBecause, Ended, Issued, TargetFact, TargetWord};
-    use crate::incident::story::{Story, cell};
+    use crate::incident::story::{Story, group};
     use crate::measure::{Portion, Quantity};
     use crate::spec::Select;
     use crate::stats::hdr::encode;
@@ -218,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn turns_after_an_outage_count_again_once_one_was_answered_however_deep_each_is() {
+        let mut story = Story::soaking();
+        story.good(20.0, 0).up(22.0, false).up(23.0, false).up(30.0, true).turns(40.0, 5);
+        let analysis = analysis(&story);
+        assert_eq!(analysis.calendar.incidents.len(), 1);
+        let chat = analysis.atoms.last().unwrap();
+        assert_eq!((chat.requests(), chat.in_outage), (5, 1), "the first showed the way back");
+    }
+
+    #[test]
     fn an_open_loop_is_told_from_due_and_from_sent() {
         let mut story = Story::soaking();
         let mut request = story.request(20.0, 0);
@@ -255,9 +265,7 @@ mod tests {
             Fact::Gaps(Gaps {
                 kind: GapKind::Itl,
                 phase: Phase::Soak,
-                workload: "ladder".to_owned(),
-                class: Class::Cold,
-                cell: cell(0),
+                group: group(0),
                 from: At::ZERO,
                 n: 10,
                 histogram,
@@ -267,9 +275,7 @@ mod tests {
         let batch = |good| {
             Fact::Batch(Batch {
                 phase: Phase::Soak,
-                workload: "ladder".to_owned(),
-                class: Class::Cold,
-                cell: cell(0),
+                group: group(0),
                 lap: 0,
                 repeat: 0,
                 requests: 2,
@@ -312,7 +318,7 @@ mod tests {
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {
             fold.take(entry);
-            let _ = fold.finish();
+            let _ = fold.clone().finish();
         }
         assert_eq!(fold.finish(), analysis(&story));
     }

@@ -129,8 +129,9 @@ fn told(driven: Driven, wide: bool) -> Exit {
             return Exit::Fault;
         }
     };
-    let said = say(&report::text(&judged, Format::Terminal { wide }));
-    report::keep(&judged, &folder);
+    let page = judged.page();
+    let said = say(&report::text(&page, Format::Terminal { wide }));
+    report::keep(&page, &folder);
     tell(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {
         (Exit::Fail, _) => Exit::Fail,

@@ -163,8 +163,8 @@ impl Table<'_> {
             "\n  {:<26} {:<6} {:>8} {:>9} {:>9}  decides",
             "cell", "class", "per lap", "a round", "samples"
         );
-        for cell in &self.forecast.cells {
-            let decides = match cell.samples {
+        for known in &self.forecast.groups {
+            let decides = match known.samples {
                 None => "unknown",
                 Some(samples) if samples >= Statistic::P99.samples_min() => "p50 p95 p99",
                 Some(samples) if samples >= Statistic::P95.samples_min() => "p50 p95",
@@ -174,11 +174,11 @@ impl Table<'_> {
             let _ = writeln!(
                 out,
                 "  {:<26} {:<6} {:>8} {:>9} {:>9}  {decides}",
-                cell.cell.to_string(),
-                cell.class.word(),
-                cell.per_lap,
-                or_unknown(cell.round_seconds, span),
-                or_unknown(cell.samples, |samples| grouped(samples as f64)),
+                known.group.cell_word(),
+                known.group.class.word(),
+                known.per_lap,
+                or_unknown(known.round_seconds, span),
+                or_unknown(known.samples, |samples| grouped(samples as f64)),
             );
         }
     }

@@ -43,7 +43,7 @@ impl Judged {
     }
 
     /// What is to be told of it.
-    fn page(&self) -> report::Page<'_> {
+    pub fn page(&self) -> report::Page<'_> {
         report::Page::new(&self.asked, &self.analysis, &self.verdict)
     }
 }
@@ -51,7 +51,7 @@ impl Judged {
 /// Tells a run again.
 pub fn report(run: &Path, format: Format) -> Exit {
     match judge_over_time(run) {
-        Ok(judged) => finish(&text(&judged, format), judged.exit()),
+        Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
 }
@@ -207,28 +207,27 @@ fn told(told: &journal::Told) -> Told {
 }
 
 /// The text in a format.
-pub fn text(judged: &Judged, format: Format) -> String {
-    let page = judged.page();
+pub fn text(page: &report::Page<'_>, format: Format) -> String {
     match format {
         Format::Terminal { wide } => {
             let options = report::Options { wide, colour: colour(), width: WIDTH };
-            report::render(&page, options)
+            report::render(page, options)
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
-        Format::Json => report::json::render(&page, true).unwrap_or_default(),
+        Format::Json => report::json::render(page, true).unwrap_or_default(),
     }
 }
 
 /// Keeps a verdict in the run folder. One that cannot be kept is told, and is no failure.
-pub fn keep(judged: &Judged, run: &Path) {
-    if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(judged)) {
+pub fn keep(page: &report::Page<'_>, run: &Path) {
+    if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(page)) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 
 /// `verdict.json`: what stands in the run folder for scripts, without the hours.
-pub fn verdict_json(judged: &Judged) -> String {
-    report::json::render(&judged.page(), false).unwrap_or_default()
+pub fn verdict_json(page: &report::Page<'_>) -> String {
+    report::json::render(page, false).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ impl Cell {
         self.depth + self.prompt
     }
 
+    /// Whether it asks the same lengths of context and prompt, with any load and output.
+    pub fn is_as_long(&self, other: &Cell) -> bool {
+        (self.depth, self.prompt) == (other.depth, other.prompt)
+    }
+
     /// Its place in every table: by depth, load, prompt, output; closed loops first.
     pub fn order(&self) -> (u64, (u8, u64), u64, u64) {
         let load = match self.load {

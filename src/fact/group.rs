@@ -4,10 +4,12 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cell, Class, Load};
 
 /// Requests that are counted together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// The workload's name.
     pub workload: String,

@@ -391,8 +391,9 @@ impl Causes {
         let depth = request.cell.depth;
         // Answers end out of order: a later row may have the earlier first token.
         let earliest = |known: Option<At>| known.map_or(first, |known| known.min(first));
-        let again = incident.again.get(&depth).copied();
-        incident.again.insert(depth, earliest(again));
+        let group_depth = request.group().depth();
+        let again = incident.again.get(&group_depth).copied();
+        incident.again.insert(group_depth, earliest(again));
         let recovery = &mut incident.recovery;
         recovery.first_token = Some(earliest(recovery.first_token));
         // Asked what it is some seconds later, it only says again what the answer has shown.

@@ -1,8 +1,8 @@
 //! Hand-built entries for tests of everything that reads them.
 
 use crate::fact::{
-    Batch, Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Load, Opened, Phase, PhaseBegan,
-    Reading, Request, Source, Stage,
+    Batch, Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Group, Load, Opened, Phase,
+    PhaseBegan, Reading, Request, Source, Stage,
 };
 use crate::unit::At;
 
@@ -17,6 +17,11 @@ pub struct Story {
 
 pub fn cell(depth: u64) -> Cell {
     Cell { depth, load: Load::Streams(1), prompt: 2048, output: 128 }
+}
+
+/// The group of a ladder's cold asks at a depth.
+pub fn group(depth: u64) -> Group {
+    Group { workload: "ladder".to_owned(), class: Class::Cold, cell: Some(cell(depth)) }
 }
 
 impl Story {
@@ -169,9 +174,7 @@ impl Story {
     pub fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
         let batch = Batch {
             phase: self.phase.unwrap_or(Phase::Soak),
-            workload: "ladder".to_owned(),
-            class: Class::Cold,
-            cell: cell(0),
+            group: group(0),
             lap,
             repeat: 0,
             requests: 1,

@@ -181,9 +181,10 @@ pub struct Incident {
     pub depth: Option<u64>,
     /// How it came back.
     pub recovery: Recovery,
-    /// The first token of a whole answer afterwards, by depth. What was sent before that is
-    /// recovery and not steady state.
-    pub again: BTreeMap<u64, At>,
+    /// The first token of a whole answer afterwards, by the depth of its group; asks whose depth
+    /// grows are together under `None`. What was sent before that is recovery and not steady
+    /// state.
+    pub again: BTreeMap<Option<u64>, At>,
 }
 
 impl Incident {
@@ -224,9 +225,9 @@ impl Incident {
         allowed && self.kinds.iter().any(|kind| kind.count() == count)
     }
 
-    /// Whether a request of this depth, sent then, met a server that was not yet what it had
-    /// been. Holds for the last incident before that instant.
-    pub fn is_recovering(&self, sent: At, depth: u64) -> bool {
+    /// Whether a request of a group of this depth, sent then, met a server that was not yet
+    /// what it had been. Holds for the last incident before that instant.
+    pub fn is_recovering(&self, sent: At, depth: Option<u64>) -> bool {
         (self.is_away() || self.is(Kind::Restart))
             && sent > self.from
             && self.again.get(&depth).is_none_or(|first| sent < *first)

@@ -53,7 +53,7 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         corpus: _,
         fit,
         sweep: _,
-        shard: _,
+        shard: (),
         abilities: _,
         server,
         nodes,

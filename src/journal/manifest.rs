@@ -55,8 +55,8 @@ pub struct Manifest {
     pub fit: Value,
     /// The arm and start of a sweep, where the run is part of one.
     pub sweep: Option<Sweep>,
-    /// The part of the load, where several longhauls share it.
-    pub shard: Option<Shard>,
+    /// Always null: a key of the format that no version has written a value to.
+    pub shard: (),
     /// What the server can do.
     pub abilities: Abilities,
     /// What the server says it is.
@@ -91,7 +91,7 @@ impl Default for Manifest {
             corpus: BTreeMap::new(),
             fit: Value::Null,
             sweep: None,
-            shard: None,
+            shard: (),
             abilities: Abilities::default(),
             server: Server::default(),
             nodes: Vec::new(),
@@ -201,16 +201,6 @@ pub struct Sweep {
     pub arm: String,
     /// Which start of it, from 0.
     pub start: u32,
-}
-
-/// Which part of the load a longhaul of several drives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Shard {
-    /// This one, from 0.
-    pub index: u32,
-    /// How many there are.
-    pub of: u32,
 }
 
 #[cfg(test)]

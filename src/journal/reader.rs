@@ -117,8 +117,8 @@ impl Reader {
     ///
     /// # Errors
     /// The folder cannot be read any more.
-    pub fn again(&self) -> Result<Reader, Mistake> {
-        Reader::new(self.dir.clone(), self.manifest.clone(), self.lengths)
+    pub fn again(self) -> Result<Reader, Mistake> {
+        Reader::new(self.dir, self.manifest, self.lengths)
     }
 
     /// What is missing, as far as has been read.

@@ -4,9 +4,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::evidence::{self, Dropped, Log};
@@ -25,7 +25,7 @@ const SYNC_ROWS: u32 = 64;
 
 /// Something to be written.
 pub(super) enum Job {
-    Entry(Box<Entry>),
+    Entry(Arc<Entry>),
     /// Frames of a failure, and how many bytes of them were cut.
     Evidence(Seq, Vec<u8>, usize),
     /// What is not kept of evidence so far.
@@ -319,7 +319,7 @@ mod tests {
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
         let told = Told::default();
-        jobs.send(Job::Entry(Box::new(clock(At(0))))).unwrap();
+        jobs.send(Job::Entry(Arc::new(clock(At(0))))).unwrap();
         let outcome = serve(writer, &queue, &told);
         assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
         assert!(told.failure.get().is_some());

@@ -9,10 +9,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Corpus, FILLER, number_line};
-use super::{Input, Message, Part, Place, Plan, Slot};
-use crate::fact::{Cell, Fitted, Phase};
+use super::{Input, Message, Plan, Slot};
+use crate::fact::{Cell, Fitted};
 use crate::rng::Rng;
-use crate::spec::scenario::Api;
 use crate::unit::At;
 
 /// What is known of the server's count.
@@ -96,7 +95,7 @@ pub struct Fitter<'a> {
     plan: &'a Plan,
     fit: Fit,
     counts: Vec<u64>,
-    samples: Vec<(Cell, Place)>,
+    samples: Vec<(Cell, Slot)>,
     counted: Vec<u64>,
     mended: bool,
 }
@@ -104,16 +103,8 @@ pub struct Fitter<'a> {
 impl<'a> Fitter<'a> {
     /// For a plan.
     pub fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
-        let mut samples: Vec<(Cell, Place)> = Vec::new();
-        for (index, round) in plan.lap().iter().enumerate() {
-            let known = samples.iter().any(|(cell, _)| {
-                (cell.depth, cell.prompt) == (round.cell.depth, round.cell.prompt)
-            });
-            let affordable = method == Method::Tokenize || round.cell.input() <= SAMPLE_MAX;
-            if !known && affordable && round.part != Part::Load && round.api == Api::Chat {
-                samples.push((round.cell, Place::new(1, index)));
-            }
-        }
+        let mut samples = plan.samples();
+        samples.retain(|(cell, _)| method == Method::Tokenize || cell.input() <= SAMPLE_MAX);
         Fitter {
             plan,
             fit: Fit { method, ..Fit::default() },
@@ -146,10 +137,8 @@ impl<'a> Fitter<'a> {
                 Some(Question::Text(passages[asked - BEFORE_PASSAGES].repeat(TIMES)))
             }
             _ => {
-                let (_, place) = self.samples.get(self.counted.len())?;
-                let nth = self.plan.slot(*place, 0);
-                let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
-                match self.plan.ask(slot, At::ZERO, &self.fit).input {
+                let (_, slot) = self.samples.get(self.counted.len())?;
+                match self.plan.ask(*slot, At::ZERO, &self.fit).input {
                     Input::Messages(messages) => Some(Question::Chat(messages)),
                     Input::Text(text) => Some(Question::Text(text)),
                 }
@@ -210,10 +199,7 @@ impl<'a> Fitter<'a> {
         };
         let mut fitted: Vec<Fitted> = Vec::new();
         for cell in self.plan.cells() {
-            let sample = self
-                .samples
-                .iter()
-                .position(|(known, _)| (known.depth, known.prompt) == (cell.depth, cell.prompt));
+            let sample = self.samples.iter().position(|(known, _)| known.is_as_long(&cell));
             let entry = Fitted {
                 method: method.to_owned(),
                 depth: cell.depth,
@@ -234,8 +220,9 @@ const BEFORE_PASSAGES: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::Phase;
     use crate::plan::tests::scenario;
-    use crate::plan::{Bounds, Input};
+    use crate::plan::{Bounds, Input, Place};
 
     /// A tokenizer of its own mind: runs of letters cost a token per five letters, runs of
     /// digits one per three, everything else one each; single spaces are free.

@@ -2,7 +2,7 @@
 //! bytes on disk, and which percentiles it can decide.
 
 use super::{Plan, Rates, Round};
-use crate::fact::{Cell, Class, Load, Phase};
+use crate::fact::{Cell, Class, Group, Load, Phase};
 use crate::measure::{Count, MTBF_CONFIDENCE, Measure, Quantity, Statistic};
 use crate::spec::scenario::DrillKind;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
@@ -22,8 +22,8 @@ pub struct Forecast {
     pub judged_seconds: Option<f64>,
     /// Whole laps after warm-up.
     pub laps: Option<u64>,
-    /// By cell and class, in the plan's order.
-    pub cells: Vec<CellForecast>,
+    /// By group, in the plan's order.
+    pub groups: Vec<GroupForecast>,
     /// Requests in all, warm-up included.
     pub requests: Option<u64>,
     /// Prompt tokens in all.
@@ -36,13 +36,11 @@ pub struct Forecast {
     pub notes: Vec<String>,
 }
 
-/// What becomes of one cell.
+/// The part of a forecast that is about one group.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CellForecast {
-    /// Which.
-    pub cell: Cell,
-    /// The kind of ask.
-    pub class: Class,
+pub struct GroupForecast {
+    /// The group.
+    pub group: Group,
     /// Requests per lap.
     pub per_lap: u64,
     /// Seconds that a round takes.
@@ -87,7 +85,7 @@ pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
         seconds,
         judged_seconds: judged_seconds(plan, lap_seconds),
         laps,
-        cells: cells(plan, rates, slots, laps),
+        groups: groups(plan, rates, slots, laps),
         notes: overloaded(plan, rates, slots),
         requests,
         prompt_tokens: all_laps.map(|laps| laps * sum(&Cell::input)),
@@ -156,26 +154,24 @@ fn overloaded(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Vec<String> {
     notes
 }
 
-fn cells(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> Vec<CellForecast> {
-    let mut cells: Vec<CellForecast> = Vec::new();
+fn groups(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> Vec<GroupForecast> {
+    let mut groups: Vec<GroupForecast> = Vec::new();
     for round in plan.lap() {
-        let per_round = u64::from(round.lanes());
-        match cells.iter_mut().find(|known| (known.cell, known.class) == (round.cell, round.class))
-        {
+        let (group, per_round) = (round.group(), u64::from(round.lanes()));
+        match groups.iter_mut().find(|known| known.group == group) {
             Some(known) => known.per_lap += per_round,
-            None => cells.push(CellForecast {
-                cell: round.cell,
-                class: round.class,
+            None => groups.push(GroupForecast {
+                group,
                 per_lap: per_round,
                 round_seconds: round_seconds(round, rates, slots),
                 samples: None,
             }),
         }
     }
-    for cell in &mut cells {
-        cell.samples = laps.map(|laps| laps * cell.per_lap);
+    for known in &mut groups {
+        known.samples = laps.map(|laps| laps * known.per_lap);
     }
-    cells
+    groups
 }
 
 /// What of a server a run can see, beside its answers.
@@ -238,11 +234,7 @@ pub enum Decidable {
 impl Forecast {
     /// Samples after warm-up that a selection will have; windows count their own laps.
     pub fn samples(&self, select: &Select, reference_laps: u64) -> Option<u64> {
-        let matching = self.cells.iter().filter(|known| {
-            select.depth.is_none_or(|depth| depth == known.cell.depth)
-                && select.class.is_none_or(|class| class == known.class)
-                && select.load.is_none_or(|load| load == known.cell.load)
-        });
+        let matching = self.groups.iter().filter(|known| select.takes(&known.group));
         match select.phase {
             Some(Phase::Reference | Phase::Return) => {
                 Some(matching.map(|known| known.per_lap * reference_laps).sum())
@@ -347,8 +339,8 @@ mod tests {
         let plan = Plan::new(&open(&[0], &[0.25], 60), 7, Bounds::default()).unwrap();
         let forecast = forecast(&plan, &RATES, Some(4));
         assert_eq!(forecast.lap_seconds, Some(60.0 / 0.25 + 2.0));
-        assert_eq!(forecast.cells[0].round_seconds, forecast.lap_seconds);
-        assert_eq!(forecast.cells[0].per_lap, 60);
+        assert_eq!(forecast.groups[0].round_seconds, forecast.lap_seconds);
+        assert_eq!(forecast.groups[0].per_lap, 60);
         assert_eq!(forecast.notes, Vec::<String>::new());
     }
 
@@ -375,7 +367,7 @@ mod tests {
         let forecast = forecast(&plan, &RATES, Some(4));
         let [note] = &forecast.notes[..] else { panic!("{:?}", forecast.notes) };
         assert!(note.starts_with("d0/r1.6/") && note.contains("0.800 at the most"), "{note}");
-        assert_eq!(forecast.cells[1].round_seconds, Some(60.0 * 1.25 + 2.0));
+        assert_eq!(forecast.groups[1].round_seconds, Some(60.0 * 1.25 + 2.0));
     }
 
     #[test]

@@ -4,11 +4,12 @@
 
 mod ladder;
 
-use super::{Bounds, Fit, Input, Place, Plan, Slot};
+use super::{Ask, Bounds, Fit, Place, Plan, Slot};
 use crate::error::Mistake;
-use crate::fact::{Cell, Class, Phase};
+use crate::fact::{Cell, Class, Group, Phase};
 use crate::spec::scenario::{Api, Arrivals};
 use crate::spec::{Scenario, Workload};
+use crate::unit::At;
 use ladder::Ladders;
 
 /// The workloads of a scenario, laid out for a server.
@@ -78,6 +79,7 @@ impl Laid {
     }
 
     /// The place of a lane's slot; `None` if the lane never sends.
+    #[cfg(test)]
     pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         match self {
             Laid::Ladders(ladders) => ladders.place(lane, nth),
@@ -92,10 +94,24 @@ impl Laid {
         }
     }
 
-    /// What the ask of a slot says.
-    pub fn input(&self, plan: &Plan, slot: Slot, fit: &Fit) -> Input {
+    /// The ask of a slot, due at an instant.
+    pub fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         match self {
-            Laid::Ladders(ladders) => ladders.input(plan, slot, fit),
+            Laid::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
+        }
+    }
+
+    /// Depth × load × shape of the ask of a slot.
+    pub fn cell(&self, slot: Slot) -> Cell {
+        match self {
+            Laid::Ladders(ladders) => ladders.cell(slot),
+        }
+    }
+
+    /// A slot for each length that a chat template is added to, and its cell.
+    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+        match self {
+            Laid::Ladders(ladders) => ladders.samples(),
         }
     }
 
@@ -121,6 +137,7 @@ pub struct Round {
     pub part: Part,
     /// What makes it a round of the open loop, where it is one.
     pub open: Option<Open>,
+    /// The endpoint.
     pub api: Api,
     /// Whether the server is asked to go on to the cell's output.
     pub exact_output: bool,
@@ -136,6 +153,12 @@ pub struct Open {
 }
 
 impl Round {
+    /// The group of its asks.
+    pub fn group(&self) -> Group {
+        let cell = Some(self.cell);
+        Group { workload: self.workload.to_owned(), class: self.class, cell }
+    }
+
     /// Requests of the round, each on a lane of its own: one lane to a stream, or to an
     /// arrival, since an arrival does not wait for the one before it.
     pub fn lanes(&self) -> u32 {

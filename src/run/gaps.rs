@@ -1,6 +1,9 @@
-//! Histograms of the times between tokens and between chunks, of everything
-//! that was asked alike since the last batch of it: what request rows cannot
-//! carry.
+//! Histograms of the times between tokens and between chunks, which request
+//! rows cannot carry, by phase and group. A book of them ends with its round;
+//! without rounds it ends after ten minutes, or with its phase. So no more
+//! books are open than a phase has groups, however many lanes and sessions.
+
+use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
@@ -12,18 +15,18 @@ use crate::unit::At;
 /// The longest gap that a histogram tells apart, an hour in microseconds; longer ones
 /// count as an hour, and stand exactly in their request's `max_gap_us`.
 const GAP_US_MAX: u64 = 3_600_000_000;
-/// Token stamps of a batch that are kept for its peak; bounds memory where outputs are long.
+/// Token stamps of a book that are kept for its peak; bounds memory where outputs are long.
 const STAMPS_MAX: usize = 200_000;
+/// The longest time of a group without a cell in one book, microseconds: it has no rounds that
+/// end one, and a process that dies loses no more.
+const OPEN_US_MAX: u64 = 600_000_000;
 
-/// The gaps of everything that has ended and is in no batch yet, by what was asked: lanes may
-/// be at different cells at once.
+/// The gaps of everything that has ended and is not written yet, by phase and group: lanes may
+/// be at different groups at once.
 #[derive(Default)]
-pub struct GapBook(Vec<(Alike, Book)>);
+pub struct GapBooks(BTreeMap<(Phase, Group), Book>);
 
-/// The phase and group of asks whose gaps go together.
-type Alike = (Phase, Group);
-
-/// The gaps of asks that are alike.
+/// The gaps of one group in one phase.
 struct Book {
     itl: Option<Histogram<u64>>,
     gap: Option<Histogram<u64>>,
@@ -32,27 +35,32 @@ struct Book {
     stamps: Vec<(At, u64)>,
 }
 
-impl GapBook {
-    /// Takes in the gaps of a request that was answered whole, and its tokens as they came.
-    pub fn take(&mut self, answer: &Answer) {
-        let request = &answer.request;
+impl GapBooks {
+    /// Takes in the gaps of an answer and its tokens as they came. Returns the rows of the book
+    /// before it, where that has been open for long and has no rounds to end it.
+    pub fn take(&mut self, answer: &Answer) -> Vec<Gaps> {
+        let Answer { request, .. } = answer;
         let alike = (request.phase, request.group());
-        if let Some((_, book)) = self.0.iter_mut().find(|(known, _)| *known == alike) {
-            book.take(answer);
-        } else {
-            let mut book = Book::new(request.sent);
-            book.take(answer);
-            self.0.push((alike, book));
-        }
+        let is_long = |book: &Book| request.done.since(book.from) >= OPEN_US_MAX;
+        let is_over = alike.1.cell.is_none() && self.0.get(&alike).is_some_and(is_long);
+        let before = if is_over { self.end(&alike).0 } else { Vec::new() };
+        self.0.entry(alike).or_insert_with(|| Book::new(request.sent)).take(answer);
+        before
     }
 
-    /// Ends a batch: its histograms, and the most tokens in any one second over all streams.
+    /// Ends the book of a round: its rows, and the most tokens in any one second over all streams.
     pub fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
-        let alike = (batch.phase, batch.group());
-        match self.0.iter().position(|(known, _)| *known == alike) {
-            Some(index) => self.0.swap_remove(index).1.close(batch),
-            None => (Vec::new(), None),
-        }
+        self.end(&(batch.phase, batch.group.clone()))
+    }
+
+    /// Ends every book that no round has ended: the rows of a phase that is over.
+    pub fn close_all(&mut self) -> Vec<Gaps> {
+        let open = std::mem::take(&mut self.0);
+        open.into_iter().flat_map(|(alike, book)| book.close(&alike).0).collect()
+    }
+
+    fn end(&mut self, alike: &(Phase, Group)) -> (Vec<Gaps>, Option<u64>) {
+        self.0.remove(alike).map(|book| book.close(alike)).unwrap_or_default()
     }
 }
 
@@ -76,17 +84,15 @@ impl Book {
         }
     }
 
-    fn close(self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
+    fn close(self, (phase, group): &(Phase, Group)) -> (Vec<Gaps>, Option<u64>) {
         let mut gaps = Vec::new();
         for (kind, histogram) in [(GapKind::Itl, self.itl), (GapKind::Gap, self.gap)] {
             let Some(histogram) = histogram else { continue };
             let Some(text) = hdr::encode(&histogram) else { continue };
             gaps.push(Gaps {
                 kind,
-                phase: batch.phase,
-                workload: batch.workload.clone(),
-                class: batch.class,
-                cell: batch.cell,
+                phase: *phase,
+                group: group.clone(),
                 from: self.from,
                 n: histogram.len(),
                 histogram: text,
@@ -125,20 +131,18 @@ fn peak(stamps: &[(At, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::story::Story;
+    use crate::fact::{Class, Request};
+    use crate::incident::story::{Story, group};
 
-    fn batch(depth: u64) -> Batch {
-        let request = Story::new().request(1.0, depth);
+    fn batch(phase: Phase, group: Group) -> Batch {
         Batch {
-            phase: request.phase,
-            workload: request.workload,
-            class: request.class,
-            cell: request.cell,
-            lap: request.lap,
-            repeat: request.repeat,
+            phase,
+            group,
+            lap: 0,
+            repeat: 0,
             requests: 2,
             good: 2,
-            began: request.sent,
+            began: At::ZERO,
             first: None,
             last: None,
             tokens: None,
@@ -148,24 +152,83 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lanes_at_two_cells_at_once_have_their_gaps_apart() {
-        let answer = |depth: u64, gap_us: u64| Answer {
-            request: Story::new().request(1.0, depth),
+    fn answer(request: Request, gap_us: u64) -> Answer {
+        Answer {
+            request,
             itl_us: Vec::new(),
             gap_us: vec![gap_us],
             arrivals: Vec::new(),
             system: None,
             frames: Vec::new(),
-        };
-        let mut book = GapBook::default();
-        for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
-            book.take(&answer(depth, gap_us));
         }
-        let closed = |book: &mut GapBook, depth| book.close(&batch(depth));
-        assert_eq!(closed(&mut book, 0).0[0].n, 2);
-        assert_eq!(closed(&mut book, 4096).0[0].n, 3);
-        assert!(closed(&mut book, 0).0.is_empty());
+    }
+
+    /// The turn of a session on a lane of its own.
+    fn turn(seconds: f64, lane: u32, phase: Phase) -> Answer {
+        let mut request = Story::new().request(seconds, u64::from(lane) * 700);
+        (request.workload, request.class) = ("chat".to_owned(), Class::Follow);
+        (request.session, request.turn) = (Some(lane.into()), Some(0));
+        (request.lane, request.phase) = (lane, phase);
+        answer(request, 5)
+    }
+
+    #[test]
+    fn lanes_at_two_groups_at_once_have_their_gaps_apart() {
+        let mut books = GapBooks::default();
+        for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
+            books.take(&answer(Story::new().request(1.0, depth), gap_us));
+        }
+        let closed = |books: &mut GapBooks, depth| books.close(&batch(Phase::Soak, group(depth)));
+        assert_eq!(closed(&mut books, 0).0[0].n, 2);
+        assert_eq!(closed(&mut books, 4096).0[0].n, 3);
+        assert!(closed(&mut books, 0).0.is_empty());
+    }
+
+    #[test]
+    fn a_thousand_lanes_with_sessions_of_their_own_leave_one_book_open_and_none_after_the_phase() {
+        let mut books = GapBooks::default();
+        let phases = [Phase::Reference, Phase::Soak, Phase::Return];
+        for phase in phases {
+            for lane in 0..1000 {
+                assert_eq!(books.take(&turn(f64::from(lane) / 10.0, lane, phase)), []);
+            }
+            assert_eq!(books.0.len(), 1);
+            let rows = books.close_all();
+            let [row] = &rows[..] else { panic!("{rows:?}") };
+            assert_eq!((row.phase, row.group.cell, row.n), (phase, None, 1000));
+            assert_eq!(books.0.len(), 0);
+        }
+    }
+
+    #[test]
+    fn rounds_of_many_lanes_and_depths_leave_no_book_open() {
+        let mut books = GapBooks::default();
+        for depth in 0..100 {
+            for lane in 0..16 {
+                let mut request = Story::new().request(1.0, depth);
+                request.lane = lane;
+                books.take(&answer(request, 5));
+            }
+            assert_eq!(books.0.len(), 1);
+            assert_eq!(books.close(&batch(Phase::Soak, group(depth))).0[0].n, 16);
+            assert_eq!(books.0.len(), 0);
+        }
+        assert_eq!(books.close_all(), []);
+    }
+
+    #[test]
+    fn a_group_without_a_cell_has_rows_of_ten_minutes_and_a_round_is_never_split() {
+        let mut books = GapBooks::default();
+        let day = (0..8640).map(|nth| f64::from(nth) * 10.0);
+        let rows: Vec<Gaps> =
+            day.clone().flat_map(|seconds| books.take(&turn(seconds, 0, Phase::Soak))).collect();
+        assert_eq!(rows.len(), 143, "the last ten minutes are open");
+        assert!(rows.iter().all(|row| row.n == 60), "{rows:?}");
+        assert!(rows.windows(2).all(|pair| pair[1].from.since(pair[0].from) == OPEN_US_MAX));
+        for seconds in day {
+            assert_eq!(books.take(&answer(Story::new().request(seconds, 0), 5)), []);
+        }
+        assert_eq!(books.close(&batch(Phase::Soak, group(0))).0[0].n, 8640);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //! after it was due says nothing of the server, and spoils what it measures.
 
 use super::LATE_US;
-use crate::fact::{Cell, Fault, FaultKind, Load, Phase, Request};
+use crate::fact::{Fault, FaultKind, Group, Load, Phase, Request};
 
-/// The pace of the cells under way.
+/// The pace of the groups under way.
 #[derive(Default)]
 pub struct Pace {
-    /// Cells of which a late arrival was told since their last batch.
-    told: Vec<(Phase, Cell)>,
+    /// Groups with a late arrival that was told since their last batch.
+    told: Vec<(Phase, Group)>,
 }
 
 impl Pace {
@@ -16,8 +16,11 @@ impl Pace {
     pub fn take(&mut self, request: &Request) -> Option<Fault> {
         let late_us = request.late_us();
         let open = matches!(request.cell.load, Load::PerSecond(_));
-        let alike = (request.phase, request.cell);
-        if !open || late_us <= LATE_US || self.told.contains(&alike) {
+        if !open || late_us <= LATE_US {
+            return None;
+        }
+        let alike = (request.phase, request.group());
+        if self.told.contains(&alike) {
             return None;
         }
         self.told.push(alike);
@@ -25,9 +28,14 @@ impl Pace {
         Some(Fault { kind: FaultKind::Pace, why, fatal: false })
     }
 
-    /// A batch ended.
-    pub fn close(&mut self, phase: Phase, cell: Cell) {
-        self.told.retain(|alike| *alike != (phase, cell));
+    /// A batch of a group ended.
+    pub fn close(&mut self, phase: Phase, group: &Group) {
+        self.told.retain(|told| (told.0, &told.1) != (phase, group));
+    }
+
+    /// A phase ended, and with it what goes in no batches.
+    pub fn close_all(&mut self) {
+        self.told.clear();
     }
 }
 
@@ -54,11 +62,14 @@ mod tests {
         assert!(fault.why.contains("1234 ms"), "{}", fault.why);
         assert_eq!(pace.take(&late(open, 2_000_000)), None);
         let other = late(Load::PerSecond(3.0), 2_000_000);
-        assert!(pace.take(&other).is_some(), "cells may be under way side by side");
+        assert!(pace.take(&other).is_some(), "groups may be under way side by side");
         let ended = late(open, 2_000_000);
-        pace.close(ended.phase, ended.cell);
+        pace.close(ended.phase, &ended.group());
         assert!(pace.take(&ended).is_some());
         assert!(pace.take(&other).is_none());
+        assert_eq!(pace.told.len(), 2);
+        pace.close_all();
+        assert_eq!(pace.told.len(), 0, "what goes in no batches is over with its phase");
     }
 
     #[test]

@@ -42,13 +42,22 @@ pub fn document(source: &Source) -> Result<Document, Mistake> {
 /// As [`document`], and a key that stands twice.
 pub fn strict_document(source: &Source) -> Result<Document, Mistake> {
     let document = document(source)?;
+    no_duplicate(source, &document)?;
+    Ok(document)
+}
+
+/// Refuses a key that stands twice.
+///
+/// # Errors
+/// The first that does, with both lines.
+pub fn no_duplicate(source: &Source, document: &Document) -> Result<(), Mistake> {
     if let Some(duplicate) = document.duplicates.first() {
         let key = shown(&duplicate.key);
         return Err(Mistake::new(format!("{key} stands twice"))
             .at(format!("{}:{} {}", source.origin, duplicate.again, duplicate.key))
             .hint(format!("remove it here or on line {}", duplicate.first)));
     }
-    Ok(document)
+    Ok(())
 }
 
 /// A foreign word as it may stand in a message: on one line, in backticks.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::fact::{Batch, Cell, Class, Entry, Fact, Load, Opened, Request};
+use crate::fact::{Batch, Cell, Class, Entry, Fact, Group, Load, Opened, Request};
 
 use super::round::{Columns, Pair};
 use super::{Kind, Origin, Row, Table};
@@ -51,7 +51,7 @@ impl Fold {
     }
 
     fn keep(&mut self, request: &Request) {
-        let counts = request.phase.is_steady() && is_ladder(request.class, &request.cell);
+        let counts = request.phase.is_steady() && closed_cell(&request.group()).is_some();
         if counts && self.round.len() < REQUESTS_MAX {
             self.round.push(request.clone());
         }
@@ -68,10 +68,9 @@ impl Fold {
     }
 
     fn close(&mut self, batch: &Batch) {
-        if !batch.phase.is_steady() || !is_ladder(batch.class, &batch.cell) {
-            return;
-        }
-        let (cell, class) = (batch.cell, batch.class);
+        let closed = closed_cell(&batch.group).filter(|_| batch.phase.is_steady());
+        let Some(cell) = closed else { return };
+        let class = batch.group.class;
         let known = |it: &Visited| it.cell == cell && it.class == class;
         let index = self.cells.iter().position(known).unwrap_or(self.cells.len());
         if index == self.cells.len() {
@@ -127,9 +126,11 @@ impl Fold {
     }
 }
 
-/// Rounds of the open loop have no place in the table, nor has what is no ladder.
-fn is_ladder(class: Class, cell: &Cell) -> bool {
-    matches!(cell.load, Load::Streams(_)) && matches!(class, Class::Cold | Class::Warm)
+/// The cell of a ladder's closed loop. The open loop has no place in the table, nor has any other
+/// workload.
+fn closed_cell(group: &Group) -> Option<Cell> {
+    let is_closed = |cell: &Cell| matches!(cell.load, Load::Streams(_));
+    group.cell.filter(is_closed).filter(|_| matches!(group.class, Class::Cold | Class::Warm))
 }
 
 /// The prompt tokens that llama-benchy expects: of a context that is loaded those of the

@@ -34,7 +34,7 @@ impl Pair {
             self.take_decode(request);
         }
         // With one stream the tool gives the mean of requests in both columns.
-        if batch.cell.streams() > 1 {
+        if batch.group.streams() > 1 {
             put(&mut self.prefill, Column::Ts, together_prefill(requests, expected));
             put(&mut self.decode, Column::Ts, together_decode(requests));
         }

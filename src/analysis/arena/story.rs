@@ -34,9 +34,7 @@ pub fn round(story: &mut Story, seconds: f64, (cell, class): (Cell, Class), stre
     let at = |ms: Option<u64>| ms.map(|ms| At(began.0 + ms * 1000));
     let batch = Batch {
         phase,
-        workload: "ladder".to_owned(),
-        class,
-        cell,
+        group: requests[0].group(),
         lap: 0,
         repeat: 0,
         requests: streams.len() as u64,

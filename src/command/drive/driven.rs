@@ -51,7 +51,7 @@ async fn loaded<W: Wire, S: Sink>(
 /// Writes facts of a run that had no server.
 async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), String> {
     let mut entries = (0..).zip(facts).map(|(seq, (at, fact))| Entry { segment: 0, seq, at, fact });
-    let written = entries.try_for_each(|mut entry| sink.append(&mut entry));
+    let written = entries.try_for_each(|entry| sink.append(entry).map(drop));
     let durable = sink.close().await;
     written.and(durable)
 }

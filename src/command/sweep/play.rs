@@ -60,7 +60,7 @@ pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
         return Ok(Ended::Fault(why));
     }
     let judged = report::judge_as(asked, &folder)?;
-    report::keep(&judged, &folder);
+    report::keep(&judged.page(), &folder);
     Ok(match found(turn, folder, &judged) {
         Some(run) => Ended::Run(Box::new(run)),
         None => Ended::Interrupted,

@@ -58,8 +58,8 @@ fn words(fact: &Fact) -> (String, String) {
         }
         Fact::Action(action) => (action.what.clone(), action.note.clone()),
         Fact::Issued(issued) => (issued.phase.word().to_owned(), String::new()),
-        Fact::Batch(batch) => (batch.cell.to_string(), batch.phase.word().to_owned()),
-        Fact::Gaps(gaps) => (gaps.cell.to_string(), word_of(&gaps.kind)),
+        Fact::Batch(batch) => (batch.group.cell_word(), batch.phase.word().to_owned()),
+        Fact::Gaps(gaps) => (gaps.group.cell_word(), word_of(&gaps.kind)),
         Fact::Missed(missed) => {
             (format!("{} {}", missed.source.word(), missed.what), missed.why.clone())
         }

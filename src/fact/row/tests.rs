@@ -8,8 +8,8 @@ use super::*;
 use crate::escape::one_line;
 use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
-    Fitted, GapKind, Gaps, Issued, Load, Missed, MissedReason, Opened, Phase, PhaseBegan, Reading,
-    Request, Said, Seen, Severity, Source, Stage, TargetFact, TargetWord,
+    Fitted, GapKind, Gaps, Group, Issued, Load, Missed, MissedReason, Opened, Phase, PhaseBegan,
+    Reading, Request, Said, Seen, Severity, Source, Stage, TargetFact, TargetWord,
 };
 use crate::unit::At;
 
@@ -52,6 +52,11 @@ fn cell() -> impl Strategy<Value = Cell> {
         .prop_map(|(depth, load, prompt, output)| Cell { depth, load, prompt, output })
 }
 
+fn group(workload: impl Strategy<Value = String>) -> impl Strategy<Value = Group> {
+    let group = |(workload, class, cell)| Group { workload, class, cell };
+    (workload, class(), of(cell())).prop_map(group)
+}
+
 prop_compose! {
     fn addressed()(
         phase in phase(), workload in line(), class in class(), cell in cell(),
@@ -92,13 +97,13 @@ prop_compose! {
 
 prop_compose! {
     fn batch()(
-        phase in phase(), workload in any::<String>(), class in class(), cell in cell(),
-        lap in any::<u64>(), repeat in any::<u32>(), requests in any::<u64>(),
+        phase in phase(), group in group(any::<String>()), lap in any::<u64>(),
+        repeat in any::<u32>(), requests in any::<u64>(),
         good in any::<u64>(), began in at(), first in of(at()), last in of(at()),
         numbers in proptest::collection::vec(of(any::<u64>()), 4),
     ) -> Batch {
         Batch {
-            phase, workload, class, cell, lap, repeat, requests, good, began, first, last,
+            phase, group, lap, repeat, requests, good, began, first, last,
             tokens: numbers[0], first_tokens: numbers[1], peak_tokens: numbers[2],
             models_us: numbers[3],
         }
@@ -166,9 +171,9 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
                 Fact::Target(TargetFact { word, rung, since, evidence, exit, action })
             }
         ),
-        (kind, phase(), workload, class(), cell(), at(), any::<u64>(), text()).prop_map(
-            |(kind, phase, workload, class, cell, from, n, histogram)| {
-                Fact::Gaps(Gaps { kind, phase, workload, class, cell, from, n, histogram })
+        (kind, phase(), group(workload), at(), any::<u64>(), text()).prop_map(
+            |(kind, phase, group, from, n, histogram)| {
+                Fact::Gaps(Gaps { kind, phase, group, from, n, histogram })
             }
         ),
         (source(), text(), text(), any::<u64>(), of(reason)).prop_map(
@@ -255,6 +260,71 @@ fn what_is_not_there_is_empty_and_a_person_can_read_the_row() {
          \"\"evidence\"\":\"\"refused, twice\"\"}\""
     );
     assert_eq!(crc, format!("{:08x}", crc32fast::hash(before.as_bytes())));
+}
+
+/// The words and the detail of an event.
+fn event(fact: Fact) -> [String; 3] {
+    let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
+    let mut row = Vec::new();
+    encode(&entry, 0, &mut row);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&row[..]);
+    let record = reader.records().next().unwrap().unwrap();
+    assert_eq!(read_back(File::Events, &row), Ok(entry));
+    [5, 6, 7].map(|column| record[column].to_owned())
+}
+
+#[test]
+fn a_group_without_a_cell_has_its_workload_as_its_word_and_no_cell_in_the_detail() {
+    let group = Group { workload: "chat".to_owned(), class: Class::Follow, cell: None };
+    let (phase, histogram) = (Phase::Soak, "x".to_owned());
+    let gaps = |group| Gaps {
+        kind: GapKind::Itl,
+        phase,
+        group,
+        from: At(7),
+        n: 3,
+        histogram: histogram.clone(),
+    };
+    assert_eq!(
+        event(Fact::Gaps(gaps(group.clone()))),
+        [
+            "chat",
+            "itl",
+            r#"{"kind":"itl","phase":"soak","workload":"chat","class":"follow","cell":null,"from":7,"n":3,"histogram":"x"}"#
+        ]
+    );
+    let ladder = Group {
+        workload: "ladder".to_owned(),
+        class: Class::Cold,
+        cell: "d0/c1/p512/o64".parse().ok(),
+    };
+    assert_eq!(
+        event(Fact::Gaps(gaps(ladder))),
+        [
+            "d0/c1/p512/o64",
+            "itl",
+            r#"{"kind":"itl","phase":"soak","class":"cold","cell":"d0/c1/p512/o64","from":7,"n":3,"histogram":"x"}"#
+        ]
+    );
+    let batch = Batch {
+        phase,
+        group,
+        lap: 0,
+        repeat: 0,
+        requests: 5,
+        good: 5,
+        began: At(1),
+        first: None,
+        last: None,
+        tokens: None,
+        first_tokens: None,
+        peak_tokens: None,
+        models_us: None,
+    };
+    let [subject, cause, detail] = event(Fact::Batch(batch));
+    assert_eq!((subject.as_str(), cause.as_str()), ("chat", "soak"));
+    let begins = r#"{"phase":"soak","workload":"chat","class":"follow","cell":null,"lap":0,"#;
+    assert!(detail.starts_with(begins), "{detail}");
 }
 
 #[test]

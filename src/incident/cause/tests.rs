@@ -348,8 +348,8 @@ fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
     assert_eq!(recovery.first_token, Some(At(82_400_000)));
     assert_eq!(recovery.model, recovery.first_token, "an answer names the model");
     assert_eq!(recovery.same_depth, Some(At(90_400_000)));
-    assert!(incident.is_recovering(At(85_000_000), 4096));
-    assert!(!incident.is_recovering(At(85_000_000), 0));
+    assert!(incident.is_recovering(At(85_000_000), Some(4096)));
+    assert!(!incident.is_recovering(At(85_000_000), Some(0)));
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use super::{Open, Part, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
-use crate::plan::{Bounds, Fit, Input, Message, Place, Plan, Slot, pace};
+use crate::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot, pace};
 use crate::rng::{Rng, mix};
 use crate::spec::scenario::{Api, LADDER, Ladder, Prefix, Scenario};
+use crate::unit::At;
 
 /// What stands in for a prompt where a context is only loaded; some servers refuse an empty one.
 const NO_PROMPT: &str = ".";
@@ -84,10 +85,51 @@ impl Ladders {
         }
     }
 
-    /// What the ask of a slot says.
-    pub fn input(&self, plan: &Plan, slot: Slot, fit: &Fit) -> Input {
+    /// The ask of a slot, due at an instant.
+    pub fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
+        let (round, lap) = self.of(slot);
+        Ask {
+            phase: slot.phase,
+            workload: round.workload,
+            class: round.class,
+            lane: slot.lane,
+            slot: slot.nth,
+            session: None,
+            turn: None,
+            cell: round.cell,
+            lap,
+            repeat: slot.repeat,
+            due,
+            api: round.api,
+            input: input(plan, round, slot, fit),
+            abandon_us: None,
+            exact_output: round.exact_output,
+        }
+    }
+
+    /// The cell of a slot.
+    pub fn cell(&self, slot: Slot) -> Cell {
+        self.of(slot).0.cell
+    }
+
+    /// The round of a slot, and its lap.
+    fn of(&self, slot: Slot) -> (&Round, u64) {
         let place = self.place(slot.lane, slot.nth).unwrap_or_default();
-        input(plan, self.at(place).0, slot, fit)
+        (self.at(place).0, place.lap)
+    }
+
+    /// A slot for each length that is asked in a chat: the first of its rounds in the second lap.
+    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+        let mut samples: Vec<(Cell, Slot)> = Vec::new();
+        for (index, round) in self.rounds.iter().enumerate() {
+            let known = samples.iter().any(|(cell, _)| cell.is_as_long(&round.cell));
+            if !known && round.part != Part::Load && round.api == Api::Chat {
+                let nth = self.slot(Place::new(1, index), 0);
+                let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
+                samples.push((round.cell, slot));
+            }
+        }
+        samples
     }
 
     /// The order of all cells, and how each is asked.

@@ -257,9 +257,7 @@ impl Round {
             ended,
             batch: Batch {
                 phase,
-                workload: round.workload.to_owned(),
-                class: round.class,
-                cell: round.cell,
+                group: round.group(),
                 lap: place.lap,
                 repeat: place.repeat,
                 requests: 0,

@@ -104,9 +104,9 @@ fn a_round_that_an_outage_broke_comes_again_with_the_same_asks_and_the_plan_stay
         toy.batches().into_iter().filter(|batch| batch.good < batch.requests).collect();
     let again: Vec<Batch> = toy.batches().into_iter().filter(|batch| batch.repeat > 0).collect();
     assert_eq!((broken.len(), again.len()), (1, 1), "{:?}", toy.batches());
-    let address = |batch: &Batch| (batch.phase, batch.cell, batch.lap);
+    let address = |batch: &Batch| (batch.phase, batch.group.clone(), batch.lap);
     assert_eq!(address(&broken[0]), address(&again[0]));
-    assert_eq!(again[0].good, u64::from(again[0].cell.streams()), "whole this time");
+    assert_eq!(again[0].good, u64::from(again[0].group.streams()), "whole this time");
     let (first, second) =
         (toy.requests(|it| it.ended == Ended::Refused), toy.requests(|it| it.repeat == 1));
     assert!(

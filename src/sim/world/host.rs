@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::fact::text::bound;
 use crate::fact::{Entry, Seq};
@@ -78,7 +79,7 @@ impl Host {
 
 /// Something that waits to be written.
 enum Job {
-    Entry(Box<Entry>),
+    Entry(Arc<Entry>),
     Evidence(Seq, Vec<u8>),
     Log(Vec<u8>),
     Sync,
@@ -127,7 +128,7 @@ impl<S: Sink> Disk<S> {
 
 fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
     match job {
-        Job::Entry(mut entry) => sink.append(&mut entry),
+        Job::Entry(entry) => sink.append(Arc::unwrap_or_clone(entry)).map(drop),
         Job::Evidence(seq, frames) => sink.evidence(seq, &frames),
         Job::Log(bytes) => sink.log(&bytes),
         Job::Sync => sink.sync(),
@@ -137,13 +138,15 @@ fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
 impl<S: Sink> Sink for Disk<S> {
     /// An entry that waits for the disk is brought to its bounds at once, and leaves without its
     /// secrets when it is written: the server of a rehearsal is longhaul's own and has none.
-    fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
+    fn append(&mut self, mut entry: Entry) -> Result<Arc<Entry>, String> {
         if self.failed.is_some() || self.host.stalled(self.host.timeline.now()).is_some() {
             bound(&mut entry.fact);
-            return self.give(Job::Entry(Box::new(entry.clone())));
+            let entry = Arc::new(entry);
+            self.give(Job::Entry(entry.clone()))?;
+            return Ok(entry);
         }
         let written = self.catch_up().and_then(|()| self.sink.append(entry));
-        self.failed = written.clone().err();
+        self.failed = written.as_ref().err().cloned();
         written
     }
 
@@ -198,9 +201,9 @@ mod tests {
     }
 
     impl Sink for Kept {
-        fn append(&mut self, entry: &mut Entry) -> Result<(), String> {
+        fn append(&mut self, entry: Entry) -> Result<Arc<Entry>, String> {
             self.seqs.push(entry.seq);
-            Ok(())
+            Ok(Arc::new(entry))
         }
 
         fn evidence(&mut self, seq: Seq, _: &[u8]) -> Result<(), String> {
@@ -243,13 +246,13 @@ mod tests {
     async fn what_waits_for_the_disk_is_written_in_its_order_when_it_takes_something_again() {
         let (timeline, host) = host(&["slow_disk=10s@5s"]);
         let mut disk = Disk::new(Kept::default(), host, 8);
-        disk.append(&mut entry(0)).unwrap();
+        disk.append(entry(0)).unwrap();
         timeline.until(At(6_000_000)).await;
-        disk.append(&mut entry(1)).unwrap();
+        disk.append(entry(1)).unwrap();
         disk.evidence(1, b"frames").unwrap();
         assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (2, [0].as_slice()));
         timeline.until(At(15_000_000)).await;
-        disk.append(&mut entry(2)).unwrap();
+        disk.append(entry(2)).unwrap();
         assert_eq!((disk.waiting(), disk.sink.seqs.as_slice()), (0, [0, 1, 1001, 2].as_slice()));
     }
 
@@ -257,13 +260,13 @@ mod tests {
     async fn the_end_of_a_run_waits_for_a_disk_that_comes_back_and_not_for_one_that_does_not() {
         let (timeline, host) = host(&["slow_disk=10s@0s"]);
         let mut disk = Disk::new(Kept::default(), host, 8);
-        disk.append(&mut entry(0)).unwrap();
+        disk.append(entry(0)).unwrap();
         disk.close().await.unwrap();
         assert!(timeline.now() >= At(10_000_000) && disk.sink.closed);
         assert_eq!(disk.sink.seqs, [0]);
         let (_, gone) = self::host(&["slow_disk@0s"]);
         let mut disk = Disk::new(Kept::default(), gone, 8);
-        disk.append(&mut entry(0)).unwrap();
+        disk.append(entry(0)).unwrap();
         assert!(disk.close().await.unwrap_err().contains("1 rows are lost"));
         assert!(disk.sink.seqs.is_empty());
     }
@@ -272,12 +275,12 @@ mod tests {
     async fn a_full_queue_is_an_error_that_stays() {
         let (timeline, host) = host(&["slow_disk=10s@0s"]);
         let mut disk = Disk::new(Kept::default(), host, 2);
-        disk.append(&mut entry(0)).unwrap();
-        disk.append(&mut entry(1)).unwrap();
-        let words = disk.append(&mut entry(2)).unwrap_err();
+        disk.append(entry(0)).unwrap();
+        disk.append(entry(1)).unwrap();
+        let words = disk.append(entry(2)).unwrap_err();
         assert!(words.contains("too slow"), "{words}");
         timeline.until(At(20_000_000)).await;
-        assert_eq!(disk.append(&mut entry(3)), Err(words), "a row is lost: nothing may follow it");
+        assert_eq!(disk.append(entry(3)), Err(words), "a row is lost: nothing may follow it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Extent, Limits, Scenario, Workload, arena, care};
 use crate::error::Mistake;
-use crate::spec::field::{Field, LAPS_MAX, document, strict_document};
+use crate::spec::field::{Field, LAPS_MAX, document, no_duplicate};
 use crate::spec::{Contract, Source, contract};
 
 const KEYS: [&str; 10] = [
@@ -48,7 +48,7 @@ pub fn read(source: Source, load: Load<'_>) -> Result<Scenario, Mistake> {
             root.mistake(format!("`{}` is no scenario: it has no workloads", source.name));
         return Err(mistake.hint("it looks like a recipe: --recipe"));
     }
-    strict_document(&source)?;
+    no_duplicate(&source, &document)?;
     own(&root, load)
 }
 

@@ -40,14 +40,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// A line without its stamp, unless it was seen before.
-    pub fn fresh<'a>(&mut self, line: &'a str) -> Option<&'a str> {
-        let Some((stamp, text)) = stamped(line) else { return Some(line) };
+    /// Whether a line was not seen before.
+    pub fn is_fresh(&mut self, stamp: &str, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
-        line.hash(&mut hasher);
+        (stamp, text).hash(&mut hasher);
         let hash = hasher.finish();
         if !self.hashes.insert(hash) {
-            return None;
+            return false;
         }
         self.order.push_back(hash);
         if self.order.len() > KNOWN_MAX
@@ -58,7 +57,7 @@ impl Known {
         if self.last.as_deref().is_none_or(|last| last < stamp) {
             self.last = Some(stamp.to_owned());
         }
-        Some(text)
+        true
     }
 
     /// From where it is to be opened again.
@@ -161,13 +160,20 @@ impl Opened<'_> {
         loop {
             let silent = At(timeline.now().0 + silent_us);
             match timeline.before(silent, read.recv()).await {
-                Some(Some(line)) if self.is_complaint(&line) => complaint = Some(line),
                 Some(Some(line)) => {
+                    let (stamp, text) = match stamped(&line) {
+                        Some((stamp, text)) => (Some(stamp), text),
+                        // The engine's own: a complaint or a last word.
+                        None if self.arguments[0] == "logs" => {
+                            complaint = Some(line);
+                            continue;
+                        }
+                        None => (None, line.as_str()),
+                    };
                     ear.sees(None);
-                    let at = self.at(&line);
-                    if let Some(text) = known.fresh(&line) {
+                    if stamp.is_none_or(|stamp| known.is_fresh(stamp, text)) {
                         count += 1;
-                        ear.whole_line(at, text).await;
+                        ear.whole_line(self.at(stamp), text).await;
                     }
                 }
                 Some(None) => break,
@@ -193,15 +199,10 @@ impl Opened<'_> {
         Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", self.arguments[0])))
     }
 
-    /// What bears no stamp is the engine's own, a complaint or a last word.
-    fn is_complaint(&self, line: &str) -> bool {
-        stamped(line).is_none() && self.arguments[0] == "logs"
-    }
-
-    /// When a line was written.
-    fn at(&self, line: &str) -> At {
+    /// When a line with this stamp was written.
+    fn at(&self, stamp: Option<&str>) -> At {
         let timeline = self.engine.timeline;
-        let stamp_ns = stamped(line).and_then(|(stamp, _)| nanoseconds(stamp)).unwrap_or(0);
+        let stamp_ns = stamp.and_then(nanoseconds).unwrap_or(0);
         self.unheard.at(timeline.now(), Timeline::wall_now_us(), stamp_ns / 1_000)
     }
 }
@@ -210,23 +211,28 @@ impl Opened<'_> {
 mod tests {
     use super::*;
 
+    fn is_fresh(known: &mut Known, line: &str) -> bool {
+        let (stamp, text) = stamped(line).unwrap();
+        known.is_fresh(stamp, text)
+    }
+
     #[test]
     fn what_comes_twice_with_one_stamp_is_left_out_and_equal_texts_are_not() {
         let mut known = Known::default();
         let first = "2026-11-23T05:31:39.273034974Z step";
         let second = "2026-11-23T05:31:39.273034975Z step";
-        assert_eq!(known.fresh(first), Some("step"));
-        assert_eq!(known.fresh(second), Some("step"));
-        assert_eq!(known.fresh(first), None);
-        assert_eq!(known.fresh("2026-11-23T05:31:38.1Z earlier"), Some("earlier"));
+        assert!(is_fresh(&mut known, first));
+        assert!(is_fresh(&mut known, second));
+        assert!(!is_fresh(&mut known, first));
+        assert!(is_fresh(&mut known, "2026-11-23T05:31:38.1Z earlier"));
         assert_eq!(known.since().as_deref(), Some("2026-11-23T05:31:38.273034975Z"));
     }
 
     #[test]
     fn an_empty_line_has_a_stamp_too() {
         let mut known = Known::default();
-        assert_eq!(known.fresh("2026-11-23T05:31:39.273034974Z "), Some(""));
-        assert_eq!(known.fresh("2026-11-23T05:31:39.273034974Z "), None);
+        assert!(is_fresh(&mut known, "2026-11-23T05:31:39.273034974Z "));
+        assert!(!is_fresh(&mut known, "2026-11-23T05:31:39.273034974Z "));
     }
 
     #[test]
@@ -234,7 +240,7 @@ mod tests {
         let mut known = Known::default();
         for n in 0..KNOWN_MAX + 10 {
             let line = format!("2026-11-23T05:31:39.273034974Z {n}");
-            assert!(known.fresh(&line).is_some());
+            assert!(is_fresh(&mut known, &line));
         }
         assert_eq!((known.order.len(), known.hashes.len()), (KNOWN_MAX, KNOWN_MAX));
     }

@@ -201,9 +201,7 @@ impl Story {
         }
         let batch = Batch {
             phase: request.phase,
-            workload: request.workload.clone(),
-            class: request.class,
-            cell: request.cell,
+            group: request.group(),
             lap: request.lap,
             repeat: request.repeat,
             requests: 1,
@@ -300,7 +298,7 @@ impl Story {
         self.facts.sort_by_key(|(at, _)| *at);
         let mut journal = Journal::inline(dir, &self.manifest(name), &Secrets::default()).unwrap();
         for (seq, (at, fact)) in (0..).zip(self.facts) {
-            journal.append(&mut Entry { segment: 0, seq, at, fact }).unwrap();
+            journal.append(Entry { segment: 0, seq, at, fact }).unwrap();
         }
         journal.close().await.unwrap();
         drop(journal);

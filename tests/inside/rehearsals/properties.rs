@@ -83,7 +83,7 @@ fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() 
         let (script, scratch) = (Script::new(scenario, &ailments), Rc::new(Scratch::new()));
         let folder = |seed, name: &str| {
             let play = Script { seed, ..script.clone() }.play_in(scratch.clone(), name);
-            let json = report::text(&play.judged, Format::Json);
+            let json = report::text(&play.judged.page(), Format::Json);
             fs::write(play.folder.join("verdict.json"), json).unwrap();
             files(&play.folder)
         };
@@ -134,7 +134,10 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
         for format in
             [Format::Json, Format::Terminal { wide: false }, Format::Terminal { wide: true }]
         {
-            assert_eq!(report::text(&at_the_end, format), report::text(&later, format));
+            assert_eq!(
+                report::text(&at_the_end.page(), format),
+                report::text(&later.page(), format)
+            );
         }
     }
 }

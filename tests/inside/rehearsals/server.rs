@@ -310,7 +310,7 @@ fn every_series_that_a_run_reads_has_a_row_of_its_own_in_the_table_of_series() {
 fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h@1s"]);
     let judged = judge_over_time(&play.folder).unwrap();
-    let json = report::text(&judged, Format::Json);
+    let json = report::text(&judged.page(), Format::Json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let series = json["series"].as_array().unwrap();
     let memory = series.iter().find(|of| of["name"] == "mem_available_bytes").unwrap();
@@ -328,8 +328,9 @@ fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
         let first = of(&blocks[0], "median");
         assert!(of(&blocks[blocks.len() - 1], "median") < first, "it leaks: {blocks:?}");
     }
-    let verdict: serde_json::Value = serde_json::from_str(&report::verdict_json(&judged)).unwrap();
+    let verdict: serde_json::Value =
+        serde_json::from_str(&report::verdict_json(&judged.page())).unwrap();
     assert_eq!(verdict.get("series"), None);
-    let wide = report::text(&judged, Format::Terminal { wide: true });
+    let wide = report::text(&judged.page(), Format::Terminal { wide: true });
     assert!(wide.contains("host mem_available_bytes"), "{wide}");
 }

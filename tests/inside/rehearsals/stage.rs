@@ -189,7 +189,7 @@ impl Played {
     /// The report, for the words of a failed assertion.
     pub fn told(&self) -> String {
         let wide = longhaul::command::Format::Terminal { wide: true };
-        longhaul::command::report::text(&self.judged, wide)
+        longhaul::command::report::text(&self.judged.page(), wide)
     }
 
     pub fn incidents(&self) -> &[Incident] {

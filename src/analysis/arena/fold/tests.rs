@@ -74,7 +74,7 @@ fn a_round_with_a_failed_request_is_in_no_row_and_is_counted() {
             Fact::Request(request) if request.class == Class::Warm => {
                 request.ended = Ended::Truncated;
             }
-            Fact::Batch(batch) if batch.class == Class::Warm => batch.good = 0,
+            Fact::Batch(batch) if batch.group.class == Class::Warm => batch.good = 0,
             _ => {}
         }
     }

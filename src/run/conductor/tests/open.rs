@@ -15,11 +15,12 @@ fn an_open_round_keeps_its_schedule_however_slow_the_answers() {
         assert_eq!(toy.run(), ClosedBecause::Done);
         let mut rounds = 0;
         for batch in toy.batches().into_iter().filter(|batch| batch.requests == 10) {
-            let index = usize::from(batch.cell.depth > 0);
+            let index = usize::from(batch.group.depth() > Some(0));
             let place = Place::new(batch.lap, index);
             let planned = toy.plan.due_us(batch.phase, place).unwrap();
             let of_round = toy.requests(|request| {
-                (request.phase, request.lap, request.cell) == (batch.phase, batch.lap, batch.cell)
+                (request.phase, request.lap, &request.group())
+                    == (batch.phase, batch.lap, &batch.group)
             });
             for request in of_round {
                 let due = At(batch.began.0 + planned[request.lane as usize]);
