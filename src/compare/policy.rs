@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::measure::{Count, Measure};
 use crate::stats::binomial::clopper_pearson;
 use crate::verdict::Word;
@@ -13,7 +15,8 @@ use crate::words::words;
 use super::Start;
 
 /// What a policy comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PolicyWord {
     Held,
     /// It could not be seen for long enough, and nobody asked for it.
