@@ -17,6 +17,8 @@ pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
+#[cfg(test)]
+pub use workload::Part;
 pub use workload::{Laid, Open, Round};
 
 use crate::digest::sha256;
@@ -65,6 +67,7 @@ pub struct Bounds {
 /// The address of an ask: a lane's n-th ask of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
+    /// The phase.
     pub phase: Phase,
     /// One of the sequential senders, from 0.
     pub lane: u32,
@@ -209,8 +212,7 @@ impl Plan {
     /// The place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
     pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
-        let Laid::Ladders(ladders) = &self.workload;
-        ladders.place(lane, nth)
+        self.workload.place(lane, nth)
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's

@@ -190,7 +190,7 @@ impl Watch {
             Observer::Kernel,
         ];
         names.extend(self.contained.map(|_| Observer::Container));
-        let source = |observer: Observer| self.half(calendar, observer.name(), &[observer]);
+        let source = |observer: Observer| self.half(calendar, observer.word(), &[observer]);
         let mut counts: Vec<Covered> = Vec::new();
         for need in NEEDS {
             let half = self.half(calendar, need.name, need.any);

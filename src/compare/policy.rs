@@ -8,6 +8,7 @@ use crate::measure::{Count, Measure};
 use crate::stats::binomial::clopper_pearson;
 use crate::verdict::Word;
 use crate::verdict::gate::event_name;
+use crate::words::words;
 
 use super::Start;
 
@@ -23,17 +24,12 @@ pub enum PolicyWord {
     Broken,
 }
 
-impl PolicyWord {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            PolicyWord::Held => "held",
-            PolicyWord::Dark => "not observed",
-            PolicyWord::NotObserved => "NOT OBSERVED",
-            PolicyWord::Broken => "BROKEN",
-        }
-    }
-}
+words!(PolicyWord {
+    Held: "held",
+    Dark: "not observed",
+    NotObserved: "NOT OBSERVED",
+    Broken: "BROKEN",
+});
 
 /// One policy, judged.
 #[derive(Clone, Debug, PartialEq)]

@@ -220,7 +220,7 @@ fn test(row: &Published) -> Numbered<'_> {
     let honest = row.honest.as_ref();
     Numbered {
         test: &row.test,
-        column: row.column.name(),
+        column: row.column.word(),
         unit: row.column.unit(),
         base: row.base.as_ref().map(|spread| spread.mean),
         base_std: row.base.as_ref().and_then(|spread| spread.std),
