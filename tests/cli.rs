@@ -181,8 +181,7 @@ fn a_recipe_is_pinned_by_a_build_index_and_by_what_a_submission_ran() {
     let many = folder.write("many.yaml", &format!("model: m\ncontainers:\n{hosts}"));
     let whole = folder.write("whole.yaml", &format!("org/img: {one}\n"));
     let pin = longhaul(&["recipe", "pin", &many, "--builds", &whole]);
-    assert_eq!(stdout(&pin).matches(&one).count(), 32, "{}", stderr(&pin));
-    assert!(stderr(&pin).contains("left alone: 8 more"), "{}", stderr(&pin));
+    assert_eq!(stdout(&pin).matches(&one).count(), 40, "{}", stderr(&pin));
 
     folder.write("benchmark.csv", "model\n");
     folder.write(
@@ -253,7 +252,6 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
 #[test]
 fn mistakes_say_what_where_and_what_to_try() {
     mistake(&["recipe", "show", "no-such-recipe"], &["no-such-recipe", "try:"]);
-    mistake(&["recipe", "render", "nemotron-3-super", "--dialect", "s2"], &["s2", "eugr"]);
     mistake(&["recipe", "render", "nemotron-3-super", "--set", "port.x=1"], &["`port`", "--set"]);
     mistake(&["recipe", "render", "nemotron-3-super", "--when", "moon=full"], &["moon", "nodes"]);
     mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);

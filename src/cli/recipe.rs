@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{FormatArg, ReachArgs};
-use crate::command::recipe::{self, Wish, check, pin};
+use crate::command::recipe::{self, Wish, pin};
 use crate::exit::Exit;
 use crate::http::reference::Reach;
 
@@ -96,12 +96,6 @@ struct RecipeWish {
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// By whose rules, in place of the recipe's own choice: sparkrun, eugr
-    #[arg(long, value_name = "NAME")]
-    dialect: Option<String>,
-    /// For a single machine, as run-recipe.py does with --solo
-    #[arg(long)]
-    solo: bool,
     /// Where it will run, for conditional layers: nodes=2, arch=sm_121, may be given again
     #[arg(long, value_name = "WHAT=VALUE")]
     when: Vec<String>,
@@ -110,13 +104,11 @@ struct RecipeWish {
 impl RecipeArgs {
     /// Does what is asked.
     pub fn done(self) -> Exit {
-        match self.verb {
+        recipe::done(match self.verb {
             RecipeVerb::Show(wish) => recipe::show(&wish.into()),
             RecipeVerb::Render(wish) => recipe::render(&wish.into()),
-            RecipeVerb::Check(args) => {
-                let json = matches!(args.format, FormatArg::Json);
-                let manner = check::Manner { json, strict: args.strict };
-                check::check(&args.wish.into(), manner)
+            RecipeVerb::Check(CheckArgs { wish, strict, format }) => {
+                recipe::check(&wish.into(), matches!(format, FormatArg::Json), strict)
             }
             RecipeVerb::Pin(args) => pin::pin(&args.into()),
             RecipeVerb::Diff { one, other, reach } => {
@@ -124,7 +116,7 @@ impl RecipeArgs {
                 let wish = |recipe| Wish { recipe, reach: reach.clone(), ..Default::default() };
                 recipe::diff(&wish(one), &wish(other))
             }
-        }
+        })
     }
 }
 
@@ -142,13 +134,6 @@ impl From<PinArgs> for pin::Wish {
 
 impl From<RecipeWish> for Wish {
     fn from(args: RecipeWish) -> Wish {
-        Wish {
-            recipe: args.recipe,
-            reach: args.reach.into(),
-            set: args.set,
-            dialect: args.dialect,
-            solo: args.solo,
-            place: args.when,
-        }
+        Wish { recipe: args.recipe, reach: args.reach.into(), set: args.set, place: args.when }
     }
 }

@@ -47,9 +47,27 @@ impl Inputs {
 
     /// The same, with what only those ask for who start it.
     pub fn reading(&self, default: Option<&str>) -> Result<Option<Reading>, Mistake> {
+        self.found(default, Err)
+    }
+
+    /// The recipe for a launcher that reads it by itself: what is not understood here is handed
+    /// on unread.
+    pub fn handed_on(&self) -> Result<Option<Reading>, Mistake> {
+        self.found(None, Ok)
+    }
+
+    fn found(
+        &self,
+        default: Option<&str>,
+        not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
+    ) -> Result<Option<Reading>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
         let Found { source, beside, told } = recipe_source(wanted, &self.reach)?;
-        let mut reading = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name))?;
+        let read = recipe::read_as(&source, &Wishes::default(), &|name| beside.load(name));
+        let mut reading = match read {
+            Ok(reading) => reading,
+            Err(why) => recipe::unread(source, &not_understood(why)?),
+        };
         reading.recipe.warnings.extend(told);
         Ok(Some(reading))
     }

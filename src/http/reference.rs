@@ -94,79 +94,67 @@ fn text(
 ) -> Result<(String, Option<String>), Mistake> {
     let address = remote.address();
     let shown = one_line(wanted, 160);
+    let wrong = |what: String| Mistake::new(format!("`{shown}` {what}")).at(address);
     let copy = cache.map(|folder| folder.join(format!("{}.yaml", sha256(address.as_bytes()))));
-    let why = if offline {
-        "--offline".to_owned()
+    let fetched = if offline {
+        Err(Unfetched::Away("--offline".to_owned()))
     } else {
-        match over_the_network(remote)? {
-            Ok(text) => {
-                // A page that is no recipe does not take the place of one that was.
-                if let Some(copy) = copy.as_deref().filter(|_| reads(&text)) {
-                    keep(copy, &text);
-                }
-                return Ok((text, None));
-            }
-            Err(Unfetched::Refused(why)) => {
-                return Err(Mistake::new(format!("`{shown}` is no recipe to take: {why}"))
-                    .at(address)
-                    .hint("the address of the bare file, not of a page that shows it")
-                    .hint("fetch it yourself, and give the path of the file"));
-            }
-            Err(Unfetched::Away(why)) => why,
-        }
+        // On a runtime of its own: before any other begins, and never in virtual time, in which
+        // every fetch would be late at once.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|why| wrong(format!("cannot be fetched: {why}")))?;
+        runtime.block_on(remote.fetch(LIMITS))
     };
-    let kept = copy.as_deref().and_then(|copy| Some((copy, of_copy(copy)?)));
-    match kept {
-        Some((copy, Err(flaw))) => {
-            Err(Mistake::new(format!("`{shown}` was not fetched ({why}), and of its copy: {flaw}"))
-                .at(copy.display().to_string())
-                .hint("remove the copy, and fetch it again"))
+    let why = match fetched {
+        Ok(text) => {
+            // A page that is no recipe does not take the place of one that was.
+            if let Some(copy) = copy.as_deref().filter(|_| reads(&text)) {
+                keep(copy, &text);
+            }
+            return Ok((text, None));
         }
-        Some((copy, Ok(text))) => {
-            let when = age(copy);
-            let sum = sha256(text.as_bytes());
-            let told = format!(
-                "`{shown}` was not fetched ({why}): this is the copy of {when}, sha256 {sum}"
-            );
-            Ok((text, Some(told)))
+        Err(Unfetched::Refused(why)) => {
+            return Err(wrong(format!("is no recipe to take: {why}"))
+                .hint("the address of the bare file, not of a page that shows it")
+                .hint("fetch it yourself, and give the path of the file"));
         }
-        None if offline => Err(Mistake::new(format!("`{shown}` was never fetched here"))
-            .at(address)
-            .hint("without --offline")),
-        None => Err(Mistake::new(format!("`{shown}` could not be fetched: {why}"))
-            .at(address)
-            .hint("look at the network, HTTPS_PROXY and NO_PROXY, and try again")
-            .hint("fetch it elsewhere, and give the path of the file")),
-    }
+        Err(Unfetched::Away(why)) => why,
+    };
+    let Some(copy) = copy.filter(|copy| copy.exists()) else {
+        return Err(wrong(format!("was not fetched ({why}), and there is no copy of it"))
+            .hint("without --offline; look at the network, HTTPS_PROXY and NO_PROXY")
+            .hint("fetch it elsewhere, and give the path of the file"));
+    };
+    let text = of_copy(&copy).map_err(|flaw| {
+        wrong(format!("was not fetched ({why}), and of its copy: {flaw}"))
+            .at(copy.display().to_string())
+            .hint("remove the copy, and fetch it again")
+    })?;
+    let (when, sum) = (age(&copy), sha256(text.as_bytes()));
+    let told =
+        format!("`{shown}` was not fetched ({why}): this is the copy of {when}, sha256 {sum}");
+    Ok((text, Some(told)))
 }
 
-/// The text of a copy, where there is one, held to what a fetched text is: whoever else may
-/// write there is as strange as a host.
-fn of_copy(copy: &Path) -> Option<Result<String, String>> {
-    if !fs::metadata(copy).ok()?.is_file() {
-        return Some(Err("it is no plain file".to_owned()));
+/// The text of a copy, held to what a fetched text is: whoever else may write there is as
+/// strange as a host.
+fn of_copy(copy: &Path) -> Result<String, String> {
+    if !copy.is_file() {
+        return Err("it is no plain file".to_owned());
     }
     let mut bytes = Vec::new();
-    let file = fs::File::open(copy);
-    let read = file.and_then(|file| file.take(LIMITS.bytes as u64 + 1).read_to_end(&mut bytes));
-    Some(match read {
-        Ok(_) => remote::text(bytes, LIMITS.bytes),
-        Err(why) => Err(why.to_string()),
-    })
+    let file = fs::File::open(copy).map_err(|why| why.to_string())?;
+    let read = file.take(LIMITS.bytes as u64 + 1).read_to_end(&mut bytes);
+    match read.map_err(|why| why.to_string())? {
+        count if count > LIMITS.bytes => Err(format!("it has more than {} bytes", LIMITS.bytes)),
+        _ => remote::text(bytes),
+    }
 }
 
 /// Whether a text is a recipe at all.
 fn reads(text: &str) -> bool {
     let source = Source { name: String::new(), origin: String::new(), text: text.to_owned() };
     recipe::read(source).is_ok()
-}
-
-/// Fetches on a runtime of its own: before any other begins, and never in virtual time, in
-/// which every fetch would be late at once.
-fn over_the_network(remote: &Remote) -> Result<Result<String, Unfetched>, Mistake> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|why| Mistake::new(format!("no runtime: {why}")))?;
-    Ok(runtime.block_on(remote.fetch(LIMITS)))
 }
 
 /// Where fetched recipes are kept, where the user has a place for such things.

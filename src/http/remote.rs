@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Response, Url};
 
 use super::{address, broken, client, tls};
@@ -50,31 +50,32 @@ impl Remote {
     /// # Errors
     /// It is no such address, or holds what must not be written down.
     pub fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
-        let wrong = |why: String| {
-            Mistake::new(format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX)))
+        let wrong = |why: &str, hint: &str| {
+            let what = format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX));
+            Err(Mistake::new(what).hint(hint))
         };
-        let url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
-        let host = match (url.scheme(), url.host_str()) {
-            ("file", _) => return Err(wrong("a file needs no address".to_owned()).hint("its path")),
-            ("http" | "https", Some(host)) => address::bare(host).to_ascii_lowercase(),
-            (scheme, _) => {
-                return Err(wrong(format!("`{scheme}` is not https"))
-                    .hint("an https address, or the path of a file"));
-            }
+        let by_hand = "fetch it yourself, and give the path of the file";
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) => return wrong(&error.to_string(), by_hand),
         };
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            let why = "a password or a `?` in it would be written down with the run".to_owned();
-            return Err(wrong(why).hint("fetch it yourself, and give the path of the file"));
+        let host = address::bare(url.host_str().unwrap_or_default()).to_ascii_lowercase();
+        if url.scheme() == "file" {
+            return wrong("a file needs no address", "its path");
         }
-        let loopback = address::is_loopback(&host);
-        if url.scheme() == "http" && !loopback {
-            return Err(wrong("over http anybody on the way can change it".to_owned())
-                .hint("the same address with https"));
+        if !matches!(url.scheme(), "http" | "https") || host.is_empty() {
+            return wrong("it is not https", "an https address, or the path of a file");
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return wrong("a password or a `?` in it would be written down with the run", by_hand);
+        }
+        if url.scheme() == "http" && !address::is_loopback(&host) {
+            let why = "over http anybody on the way can change it";
+            return wrong(why, "the same address with https");
         }
         if !known.iter().any(|known| address::bare(known).eq_ignore_ascii_case(&host)) {
-            return Err(wrong(format!("`{host}` is not a host that longhaul knows"))
-                .hint(format!("--allow-recipe-host {host}, if you trust it"))
-                .hint("fetch it yourself, and give the path of the file"));
+            let hint = format!("--allow-recipe-host {host}, if you trust it; else {by_hand}");
+            return wrong(&format!("`{host}` is not a host that longhaul knows"), &hint);
         }
         Ok(Remote { url, host })
     }
@@ -105,47 +106,28 @@ impl Remote {
     }
 
     async fn read(&self, bytes_max: usize) -> Result<String, Unfetched> {
-        let client = self.client()?;
+        let tls = tls::config(self.url.scheme() == "https", None)
+            .map_err(|wrong| Unfetched::Away(one_line(wrong.what(), WORDS_CHARS_MAX)))?;
+        let client = client(tls, address::is_local(&self.host)).build().map_err(away)?;
         let mut response = self.reply(&client).await?;
         is_text(response.headers())?;
-        let too_large = || Unfetched::Refused(format!("it has more than {bytes_max} bytes"));
-        if response.content_length().is_some_and(|length| length > bytes_max as u64) {
-            return Err(too_large());
-        }
         let mut bytes = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| away(&error))? {
-            bytes.extend_from_slice(&part);
-            if bytes.len() > bytes_max {
-                return Err(too_large());
+        let length = response.content_length().unwrap_or_default();
+        while bytes.len().max(length as usize) <= bytes_max {
+            match response.chunk().await.map_err(away)? {
+                Some(part) => bytes.extend_from_slice(&part),
+                None => return text(bytes).map_err(Unfetched::Refused),
             }
         }
-        text(bytes, bytes_max).map_err(Unfetched::Refused)
+        Err(Unfetched::Refused(format!("it has more than {bytes_max} bytes")))
     }
 
-    fn client(&self) -> Result<Client, Unfetched> {
-        let unusable = |why: String| Unfetched::Away(one_line(&why, WORDS_CHARS_MAX));
-        let tls = tls::config(self.url.scheme() == "https", None).map_err(|wrong| {
-            let words = wrong.to_string();
-            let first = words.lines().next().unwrap_or_default();
-            unusable(first.trim_start_matches("error: ").to_owned())
-        })?;
-        client(tls, address::is_local(&self.host))
-            .build()
-            .map_err(|error| unusable(broken::words(&error)))
-    }
-
-    /// Whether a redirect is followed: to the same host, and with no name and password, which
-    /// an address may not have either.
-    fn may_go_on(&self, next: &Url, to: &str) -> bool {
-        let plain = next.username().is_empty() && next.password().is_none();
-        !to.is_empty() && plain && next.origin() == self.url.origin()
-    }
-
-    /// The answer that holds the text, redirects within the host followed.
+    /// The answer that holds the text. A redirect is followed on the same host, where it names no
+    /// user.
     async fn reply(&self, client: &Client) -> Result<Response, Unfetched> {
         let mut url = self.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let response = client.get(url.clone()).send().await.map_err(|error| away(&error))?;
+            let response = client.get(url.clone()).send().await.map_err(away)?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -157,14 +139,17 @@ impl Remote {
                     _ => Unfetched::Refused(words),
                 });
             }
-            let to =
-                response.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-            let to = to.unwrap_or_default().into_owned();
-            url = url.join(&to).ok().filter(|next| self.may_go_on(next, &to)).ok_or_else(|| {
+            let to = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
+            let to = String::from_utf8_lossy(to.unwrap_or_default()).into_owned();
+            let may_go_on = |next: &Url| {
+                let names_nobody = next.username().is_empty() && next.password().is_none();
+                !to.is_empty() && names_nobody && next.origin() == self.url.origin()
+            };
+            url = url.join(&to).ok().filter(may_go_on).ok_or_else(|| {
                 let to = one_line(&to, WORDS_CHARS_MAX);
-                Unfetched::Refused(format!(
-                    "it is sent on to `{to}`, which is another host or names a user"
-                ))
+                let what =
+                    format!("it is sent on to `{to}`, which is another host or names a user");
+                Unfetched::Refused(what)
             })?;
         }
         Err(Unfetched::Refused("it is sent on and on".to_owned()))
@@ -174,19 +159,17 @@ impl Remote {
 /// What was fetched, or kept of what was, as the text that it must be.
 ///
 /// # Errors
-/// Why it is none.
-pub fn text(bytes: Vec<u8>, bytes_max: usize) -> Result<String, String> {
-    if bytes.len() > bytes_max {
-        return Err(format!("it has more than {bytes_max} bytes"));
-    }
+/// It is none.
+pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
         _ => Err("it is no text".to_owned()),
     }
 }
 
-fn away(error: &reqwest::Error) -> Unfetched {
-    Unfetched::Away(one_line(&broken::words(error), WORDS_CHARS_MAX))
+#[allow(clippy::needless_pass_by_value)] // as `map_err` hands it on
+fn away(error: reqwest::Error) -> Unfetched {
+    Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX))
 }
 
 /// Whether what is there says that it is a text. A page for people is none, and the likeliest
@@ -195,10 +178,8 @@ fn is_text(headers: &HeaderMap) -> Result<(), Unfetched> {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
     let bare = kind.split(';').next().unwrap_or_default().trim();
-    let is_text = bare.starts_with("text/") && bare != "text/html"
-        || bare.ends_with("yaml")
-        || matches!(bare, "application/json" | "application/octet-stream");
-    if is_text {
+    let is_text = bare.starts_with("text/") && bare != "text/html" || bare.ends_with("yaml");
+    if is_text || matches!(bare, "application/json" | "application/octet-stream") {
         return Ok(());
     }
     Err(Unfetched::Refused(format!("it is `{}` and no recipe", one_line(bare, WORDS_CHARS_MAX))))

@@ -9,7 +9,7 @@ mod drill;
 mod end;
 mod lanes;
 mod phases;
-#[cfg(test)]
+#[cfg_attr(not(test), expect(dead_code, reason = "a run that was cut off is resumed by it"))]
 mod replay;
 mod rounds;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use care::PROBE_LIMIT_US;
-#[cfg(test)]
+#[cfg_attr(not(test), expect(unused_imports))]
 pub use replay::replay;
 
 use care::Care;

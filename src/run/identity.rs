@@ -132,6 +132,10 @@ pub fn compare(recipe: &Recipe, plan: &Plan, server: &Server) -> Vec<Seen> {
         seen.push(Seen::note("prefix_caching", words.to_owned()));
     }
     seen.extend(plan.notes.iter().chain(&server.notes).map(|it| Seen::note("plan", it.clone())));
+    if recipe.runtime == UNKNOWN && recipe.model.is_none() {
+        // Its file was not read, and they say why.
+        seen.extend(recipe.warnings.iter().map(|it| Seen::note("recipe", it.clone())));
+    }
     seen
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Source;
-use super::node::{self, Document, Node};
+use super::node::{self, Document, Flaw, Node};
 use crate::error::{Mistake, nearest};
 use crate::escape::one_line;
 use crate::unit;
@@ -31,9 +31,18 @@ pub struct Field<'a> {
 /// What is wrong with it, and on which line.
 pub fn document(source: &Source) -> Result<Document, Mistake> {
     node::parse(&source.text).map_err(|flaw| {
-        let message = format!("{} is no YAML file: {}", source.origin, flaw.message);
-        Mistake::new(message).at(format!("{}:{}", source.origin, flaw.line))
+        let message = match flaw.hints.as_slice() {
+            [] => format!("{} is no YAML file: {}", source.origin, flaw.message),
+            _ => flaw.message.clone(),
+        };
+        flawed(source, Flaw { message, ..flaw })
     })
+}
+
+/// What is wrong with a file, as the mistake that it is.
+pub fn flawed(source: &Source, flaw: Flaw) -> Mistake {
+    let mistake = Mistake::new(flaw.message).at(format!("{}:{}", source.origin, flaw.line));
+    flaw.hints.into_iter().fold(mistake, Mistake::hint)
 }
 
 /// Reads a file as YAML in which no key may stand twice.

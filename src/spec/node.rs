@@ -2,18 +2,16 @@
 //! text, quoting, lines, and keys that stand twice.
 //!
 //! Knows YAML, and nothing of recipes or scenarios. What a scalar means is
-//! said by whoever reads it; [`python`] says what PyYAML would make of it.
+//! said by whoever reads it; [`python`] says what it is to Python.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 mod build;
 pub mod python;
-mod spot;
-mod tag;
 mod write;
 
 pub use build::{check_size, parse};
-pub use spot::spot;
 pub use write::{quoted, write};
 
 /// A node of the tree.
@@ -23,6 +21,8 @@ pub struct Node {
     pub value: Value,
     /// Where it begins, from 1.
     pub line: usize,
+    /// The bytes of a scalar in its text, quotes among them.
+    pub span: Range<usize>,
 }
 
 /// What a node is.
@@ -48,8 +48,6 @@ pub struct Document {
     pub root: Node,
     /// Keys that stand twice in one map, in the order of the file.
     pub duplicates: Vec<Duplicate>,
-    /// What PyYAML would make otherwise of values with a tag, each with its line.
-    pub tags: Vec<(usize, String)>,
 }
 
 /// A key that stands twice in one map. The later one counts.
@@ -70,9 +68,35 @@ pub struct Flaw {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// What to write instead.
+    pub hints: Vec<String>,
+}
+
+impl Flaw {
+    /// A flaw at a line.
+    pub fn new(line: usize, message: impl Into<String>) -> Flaw {
+        Flaw { line, message: message.into(), hints: Vec::new() }
+    }
+
+    /// The same with something to write instead.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Flaw {
+        self.hints.push(hint.into());
+        self
+    }
 }
 
 impl Node {
+    /// A scalar that stands in no file.
+    pub fn scalar(raw: impl Into<String>, quoted: bool) -> Node {
+        Node { value: Value::Scalar { raw: raw.into(), quoted }, line: 0, span: 0..0 }
+    }
+
+    /// A map that stands in no file.
+    pub fn map(pairs: Vec<(Node, Node)>) -> Node {
+        Node { value: Value::Map(pairs), line: 0, span: 0..0 }
+    }
+
     /// The pairs of a map, empty for anything else.
     pub fn pairs(&self) -> &[(Node, Node)] {
         match &self.value {
@@ -138,11 +162,6 @@ impl Node {
             }
             _ => false,
         }
-    }
-
-    /// Whether it is a text in quotes or in a block.
-    pub fn is_quoted(&self) -> bool {
-        matches!(self.value, Value::Scalar { quoted: true, .. })
     }
 
     /// What it is, for a message: `a list`.

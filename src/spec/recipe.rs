@@ -9,18 +9,17 @@ mod include;
 pub mod layers;
 pub mod pin;
 pub mod pins;
-pub mod places;
 mod read;
 pub mod render;
 pub mod submission;
 mod values;
 pub mod vary;
 
-pub use attach::attach;
+pub use attach::{attach, unread};
 pub use include::Beside;
 pub use layers::{Layer, Place};
 pub use read::{read, read_as};
-pub use render::{Dialect, How, Manner};
+pub use render::How;
 
 use std::collections::BTreeMap;
 
@@ -52,7 +51,7 @@ pub struct Recipe {
     pub settings: BTreeMap<String, String>,
     /// The machine profile that the recipe names, if any.
     pub profile: Option<String>,
-    /// What the reader wants to tell: duplicate keys, YAML 1.1 scalars.
+    /// What the reader wants to tell: duplicate keys, placeholders without a value.
     pub warnings: Vec<String>,
     /// Keys that longhaul does not know; kept, told, never an error.
     pub unknown: Vec<String>,
@@ -63,8 +62,6 @@ pub struct Recipe {
 pub struct Wishes {
     /// `--set key=value`, in the order given: over the recipe's defaults.
     pub set: Vec<(String, String)>,
-    /// How its command is to be rendered.
-    pub manner: Manner,
     /// Where it will run, as far as it is said: decides its conditional layers.
     pub place: Option<Place>,
 }
@@ -76,8 +73,6 @@ pub struct Reading {
     pub recipe: Recipe,
     /// How its command came about.
     pub how: How,
-    /// What other tools, or older ones, would make of it.
-    pub notes: Vec<String>,
     /// Its conditional layers.
     pub layers: Vec<Layer>,
     /// What it wants to have run: shown, never run.
@@ -86,13 +81,42 @@ pub struct Reading {
     pub others: Vec<(String, String)>,
     /// The files that it includes, the nearest first.
     pub included: Vec<String>,
-    /// The key under which the runtime's version stands.
-    pub version_key: Option<&'static str>,
-    /// Where it says what.
-    pub places: places::Places,
+}
+
+impl Reading {
+    /// A recipe without any of what a sparkrun file has besides it.
+    fn bare(recipe: Recipe, how: How) -> Reading {
+        Reading {
+            recipe,
+            how,
+            layers: Vec::new(),
+            hooks: Vec::new(),
+            others: Vec::new(),
+            included: Vec::new(),
+        }
+    }
 }
 
 impl Recipe {
+    /// A recipe of which nothing but its file is known.
+    fn bare(source: Source) -> Recipe {
+        Recipe {
+            source,
+            about: String::new(),
+            model: None,
+            served: Vec::new(),
+            runtime: "unknown".to_owned(),
+            runtime_version: None,
+            container: None,
+            env: Vec::new(),
+            command: None,
+            settings: BTreeMap::new(),
+            profile: None,
+            warnings: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
     /// Whether prefixes are cached, as far as the recipe decides it: vLLM turns it on by
     /// itself, but not for models with Mamba layers. Those are known by the settings that
     /// only they have.

@@ -124,7 +124,7 @@ mod tests {
     async fn what_is_left_out_of_a_line_that_never_ends_is_counted() {
         let read = |_, voice| async move {
             let ear = Ear::new(voice, Source::Process);
-            ear.clone().read(vec![b'a'; 20_000].as_slice()).await;
+            ear.clone().read("a".repeat(20_000).as_bytes()).await;
             let counted = ear.listener.borrow_mut().count(At(1));
             let dropped = counted.iter().find_map(|fact| match fact {
                 Fact::Reading(reading) if reading.name == LOG_DROPPED => Some(reading.last),

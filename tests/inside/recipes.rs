@@ -7,3 +7,4 @@ mod fetched;
 #[path = "../recipes/host.rs"]
 mod host;
 mod odd;
+mod refused;

@@ -281,8 +281,7 @@ fn the_record_keeps_what_its_format_has_no_key_for() {
             "HF_HUB_OFFLINE=1"
         ]
     );
-    let conflicts = pins(&reading, None).count(|grade| grade == Grade::Conflict);
-    assert!(conflicts == 1 && text.contains("parser_conflict:"));
+    assert!(text.contains("parser_conflict:"));
 }
 
 #[test]

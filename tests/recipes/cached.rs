@@ -83,7 +83,7 @@ fn a_copy_is_kept_and_used_when_the_host_is_away_and_that_is_said() {
     let rendered =
         |more: &[&str]| home.rendered(&[&[address.as_str()], ALLOWED.as_slice(), more].concat());
     let (code, _, told) = rendered(&["--offline"]);
-    assert!(code == Some(2) && told.contains("never fetched here"), "{told}");
+    assert!(code == Some(2) && told.contains("there is no copy of it"), "{told}");
     let command = "vllm serve some/model --port 8000\n";
     assert_eq!(rendered(&[]), (Some(0), command.to_owned(), String::new()));
     let (code, out, told) = rendered(&[]);

@@ -239,6 +239,39 @@ esac
 }
 
 #[test]
+fn a_recipe_that_is_not_understood_is_handed_to_sparkrun_unread_and_refused_by_docker() {
+    let bench = Bench::new("unread");
+    let script = format!(
+        r#"
+case "$1" in
+  run) cp "$2" "$STANDIN/handed"; echo "Cluster:   sparkrun_0123456789abcdef_0123456789ab"
+       setsid {} > /dev/null 2>&1 < /dev/null & echo $! > "$STANDIN/server"; exit 0 ;;
+  logs) exec sleep 30 ;;
+  stop) kill -KILL "$(cat "$STANDIN/server")"; exit 0 ;;
+esac
+"#,
+        bench.serving()
+    );
+    let program = bench.standin("sparkrun", &script);
+    // The stand-in serves what `recipe.yaml` says.
+    let odd = std::fs::read_to_string(bench.recipe("")).expect("a recipe");
+    let odd = odd + "  trust_remote_code: yes\n";
+    let recipe = bench.path("odd.yaml");
+    std::fs::write(&recipe, &odd).expect("written");
+    let told = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
+    assert_eq!(told.code, Some(2), "{told}");
+    assert!(told.text.contains("`yes`") && told.text.contains("odd.yaml:9"), "{told}");
+    let told = bench.run(&["--start", "sparkrun", "--engine", &program], recipe);
+    assert_eq!(told.code, Some(0), "{told}");
+    assert_eq!(bench.file("handed"), odd);
+    assert!(told.text.contains("handed on unread"), "{told}");
+    assert!(bench.events().contains("handed on unread"), "{}", bench.events());
+    let manifest: serde_json::Value =
+        serde_json::from_str(&bench.file("run/run.json")).expect("JSON");
+    assert_eq!(manifest["recipe"]["text"], odd.as_str());
+}
+
+#[test]
 fn a_workload_that_ran_before_is_not_longhauls_to_stop() {
     let bench = Bench::new("foreign");
     let script = r#"case "$1" in run) echo "Job already running (cluster_id: sparkrun_1_2)"; exit 0 ;; esac"#;

@@ -2,24 +2,18 @@
 //! digest is learned from a build index, from what a submission ran, or from
 //! the container engine of this machine, in this order; nothing is pulled.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::command::inputs::{Found, index_source, recipe_source, submission};
-use crate::command::{finish, mistake, runtime, tell};
+use crate::command::{finish, runtime, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::http::reference::Reach;
 use crate::spec::field::shown;
-use crate::spec::recipe::pin::Named;
-use crate::spec::recipe::{Reading, Wishes, builds, pin, read_as};
+use crate::spec::recipe::{Wishes, builds, pin, read_as};
 use crate::target::container::digest::{self, Known};
 use crate::timeline::Timeline;
-
-/// An image's name by digest, and who knew it.
-type Learned = (String, String);
 
 /// Bounds what one recipe makes the container engine be asked, and its text be searched for.
 const IMAGES_MAX: usize = 32;
@@ -40,43 +34,30 @@ pub struct Wish {
 }
 
 /// Writes the recipe, pinned.
-pub fn pin(wish: &Wish) -> Exit {
-    match pinned(wish) {
-        Ok(text) => written(wish.output.as_deref(), &text),
-        Err(wrong) => mistake(&wrong),
-    }
-}
-
-fn written(output: Option<&Path>, text: &str) -> Exit {
-    let Some(path) = output else { return finish(text, Exit::Pass) };
-    let done = replaced(path, text);
-    if let Err(why) = done {
-        let what = format!("the recipe could not be written: {why}");
-        return mistake(&Mistake::new(what).at(path.display().to_string()));
-    }
+///
+/// # Errors
+/// The user's mistake, an image whose digest is not known, or a file that cannot be written.
+pub fn pin(wish: &Wish) -> Result<Exit, Mistake> {
+    let text = pinned(wish)?;
+    let Some(path) = wish.output.as_deref() else { return Ok(finish(&text, Exit::Pass)) };
+    replaced(path, &text).map_err(|why| {
+        Mistake::new(format!("the recipe could not be written: {why}"))
+            .at(path.display().to_string())
+    })?;
     tell(&format!("written: {}", path.display()));
-    Exit::Pass
+    Ok(Exit::Pass)
 }
 
-/// Writes a file whole or not at all: a plain one is replaced by rename, where a link leads and
-/// with the rights that it has; anything else is written to as it is.
+/// Writes a file whole or not at all: beside it, and by rename where a link leads.
 fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
     let Ok(target) = path.canonicalize() else { return std::fs::write(path, text) };
-    let about = std::fs::metadata(&target)?;
-    if !about.is_file() {
+    if !target.is_file() {
         return std::fs::write(&target, text);
     }
     let part = target.with_extension(format!("{}.part", std::process::id()));
-    let mut file = std::fs::File::create_new(&part)?;
-    let mut written = || {
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(about.permissions())?;
-        std::fs::rename(&part, &target)
-    };
-    written().inspect_err(|_| {
-        // What is left of it is of no use to anybody.
-        let _ = std::fs::remove_file(&part);
-    })
+    std::fs::write(&part, text)?;
+    std::fs::set_permissions(&part, std::fs::metadata(&target)?.permissions())?;
+    std::fs::rename(&part, &target)
 }
 
 fn pinned(wish: &Wish) -> Result<String, Mistake> {
@@ -86,58 +67,41 @@ fn pinned(wish: &Wish) -> Result<String, Mistake> {
     }
     let load = |name: &str| beside.load(name);
     let reading = read_as(&source, &Wishes::default(), &load)?;
-    left_alone(&reading);
-    let named = pin::images(&reading);
+    let mut named = pin::images(&reading);
+    if !reading.included.is_empty() && named.len() > 1 {
+        tell("left alone: images of hosts and layers, since the recipe includes others");
+        named.truncate(1);
+    }
+    let only = named.len() == 1;
     if named.is_empty() {
         let what = format!("{} names no image", shown(&source.name));
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
     }
-    let changes = changes(wish, named)?;
-    let images: Vec<_> =
-        changes.iter().map(|(named, (name, _))| (named.clone(), name.clone())).collect();
-    let text = pin::written(&source, &reading, &images, &load)?;
-    for (named, (name, by)) in &changes {
-        let (from, to) = (one_line(&named.image, 200), one_line(name, 200));
-        tell(&format!("pinned: {named}: {from} -> {to}, by {by}"));
-    }
-    Ok(text)
-}
-
-/// Every image whose digest can be learned, with its name by digest. Without the recipe's own,
-/// or without any, there is nothing to write.
-fn changes(wish: &Wish, named: Vec<Named>) -> Result<Vec<(Named, Learned)>, Mistake> {
-    let (mut changes, mut unknown) = (Vec::new(), None);
-    let mut asked: BTreeMap<String, Result<Learned, Mistake>> = BTreeMap::new();
-    let mut is_pinned = false;
-    let beyond = named.len().saturating_sub(IMAGES_MAX);
-    if beyond > 0 {
-        tell(&format!("left alone: {beyond} more images than the first {IMAGES_MAX}"));
-    }
-    for named in named.into_iter().take(IMAGES_MAX) {
-        if pin::is_pinned(&named.image) {
-            tell(&format!("pinned already: {named}: {}", one_line(&named.image, 200)));
-            is_pinned = true;
-            continue;
-        }
-        let answer = asked.entry(named.image.clone()).or_insert_with(|| learned(wish, &named));
-        match answer {
-            Ok(known) => changes.push((named, known.clone())),
-            Err(wrong) if named.is_own() => return Err(wrong.clone()),
-            Err(wrong) => {
-                tell(&format!("left alone: {named}: {}", wrong.what()));
-                unknown.get_or_insert_with(|| wrong.clone());
+    let mut changes: Vec<(String, String)> = Vec::new();
+    for (index, (what, image)) in named.into_iter().enumerate() {
+        let told = one_line(&image, 200);
+        if pin::is_pinned(&image) {
+            tell(&format!("pinned already: {what}: {told}"));
+        } else if changes.iter().any(|(known, _)| *known == image) {
+            tell(&format!("pinned: {what}: {told}, as before"));
+        } else if index >= IMAGES_MAX {
+            tell(&format!("left alone: {what}: {IMAGES_MAX} images are asked for at the most"));
+        } else {
+            match learned(wish, &what, &image) {
+                Ok((name, by)) => {
+                    tell(&format!("pinned: {what}: {told} -> {}, by {by}", one_line(&name, 200)));
+                    changes.push((image, name));
+                }
+                Err(wrong) if what == pin::OWN || only => return Err(wrong),
+                Err(wrong) => tell(&format!("left alone: {what}: {}", wrong.what())),
             }
         }
     }
-    match unknown {
-        Some(wrong) if changes.is_empty() && !is_pinned => Err(wrong),
-        _ => Ok(changes),
-    }
+    pin::written(&source, &reading, &changes, &load)
 }
 
 /// The image by digest, and who knows it.
-fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
-    let image = named.image.as_str();
+fn learned(wish: &Wish, what: &str, image: &str) -> Result<(String, String), Mistake> {
     let mut unknown = Vec::new();
     if let Some(path) = &wish.builds {
         let index = builds::read(&index_source(path)?)?;
@@ -148,7 +112,7 @@ fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
         unknown.push(format!("{} does not name it", path.display()));
     }
     // It tells of one image: of the one that ran.
-    if let Some(submission) = submission(&wish.recipe)?.filter(|_| named.is_own()) {
+    if let Some(submission) = submission(&wish.recipe)?.filter(|_| what == pin::OWN) {
         match submission.pinned {
             Some(pinned) if pin::may_stand_for(&pinned, image) => {
                 return Ok((pinned, "the submission's metadata.json".to_owned()));
@@ -165,19 +129,9 @@ fn learned(wish: &Wish, named: &Named) -> Result<Learned, Mistake> {
         }
         Known::Nothing { why, hint } => {
             unknown.push(why);
-            let what =
+            let why =
                 format!("the digest of {} is not known: {}", shown(image), unknown.join("; "));
-            Err(Mistake::new(what).at(named.to_string()).hint(hint))
+            Err(Mistake::new(why).at(what).hint(hint))
         }
-    }
-}
-
-/// What else may name images, and stays as it is.
-fn left_alone(reading: &Reading) {
-    let is_there = !reading.included.is_empty()
-        && (reading.others.iter().any(|(key, _)| key == "containers")
-            || reading.layers.iter().any(|layer| layer.container.is_some()));
-    if is_there {
-        tell("left alone: images of hosts and layers, since the recipe includes others");
     }
 }

@@ -9,7 +9,7 @@ use crate::command::sim::{no_profile, of_the_server};
 use crate::error::Mistake;
 use crate::spec::Scenario;
 use crate::spec::recipe::Reading;
-use crate::target::options::TargetOptions;
+use crate::target::options::{Start, TargetOptions};
 
 /// Options of `longhaul run`.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,10 @@ impl RunOptions {
         if !simulated {
             self.no_simulation()?;
         }
-        let reading = inputs.reading(simulated.then_some(FLAGSHIP))?;
+        let reading = match server.target.start {
+            Some(Start::Sparkrun) => inputs.handed_on()?,
+            _ => inputs.reading(simulated.then_some(FLAGSHIP))?,
+        };
         let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
         if let Some(reading) = reading.filter(|_| server.target.start.is_some()) {
             let derived = server.target.take(reading)?;

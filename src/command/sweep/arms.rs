@@ -9,7 +9,7 @@ use crate::escape::one_line;
 use crate::spec::Source;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
-use crate::spec::recipe::vary::{Change, Varied, strange, varied};
+use crate::spec::recipe::vary::{Change, strange, varied};
 use crate::spec::recipe::{How, Reading};
 
 /// Bounds a name of a file.
@@ -95,12 +95,12 @@ fn made(
     let origin = one_line(&base.recipe.source.origin, 200);
     let note = format!("# An arm of a sweep: {}\n# The base: {origin}\n", one_line(&name, 200));
     let reading = match varied(base, &changes, &note)? {
-        Varied::Other(reading) => *reading,
-        Varied::Same if may_be_base => {
+        Some(reading) => reading,
+        None if may_be_base => {
             tell(&format!("note: `{shown}` is the base"));
             return Ok(None);
         }
-        Varied::Same => {
+        None => {
             let what = format!("nothing changed: the base has `{shown}` already");
             return Err(Mistake::new(what).at(&base.recipe.source.origin));
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::show;
 use crate::escape::one_line;
-use crate::report::layout::{self, indented};
+use crate::report::layout;
 use crate::spec::recipe::Reading;
 use crate::spec::recipe::pins::{Finding, Grade, Pins};
 use crate::spec::recipe::submission::Submission;
@@ -23,33 +23,25 @@ const FINDINGS_MAX: usize = 60;
 /// As a table.
 pub fn text(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
     let mut out = head(reading, pins);
-    let mut rows = vec![["how", "what", "line", "why"].map(str::to_owned).to_vec()];
     let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
-    rows.extend(shown.iter().map(|finding| row(reading, finding)));
-    out.push('\n');
-    out += &(layout::table(&rows, rows[0].len()).join("\n") + "\n");
+    let heading = ["how", "what", "line", "why"].map(str::to_owned).to_vec();
+    let row = |finding: &Finding| {
+        vec![
+            finding.grade.word().to_owned(),
+            one_line(&finding.what, 40),
+            finding.line.map_or_else(|| layout::NONE.to_owned(), |line| line.to_string()),
+            one_line(&finding.why, WHY_CHARS_MAX),
+        ]
+    };
+    let rows: Vec<_> = std::iter::once(heading).chain(shown.iter().map(row)).collect();
+    let _ = writeln!(out, "\n{}", layout::table(&rows, 4).join("\n"));
     if shown.len() < pins.findings.len() {
         let _ = writeln!(out, "  and {} more: --format json", pins.findings.len() - shown.len());
     }
-    let tries: Vec<String> = shown
-        .iter()
-        .filter_map(|finding| {
-            let hint = finding.hint.as_deref()?;
-            Some(indented(&one_line(&format!("{}: {hint}", finding.what), 400), 2))
-        })
-        .collect();
-    if !tries.is_empty() {
-        let _ = write!(out, "\ntry\n{}", tries.concat());
-    }
-    if let Some(submission) = submission {
-        out += &show::submission(submission);
-    }
-    let notes: Vec<String> =
-        reading.recipe.warnings.iter().map(|note| indented(&one_line(note, 400), 2)).collect();
-    if !notes.is_empty() {
-        let _ = write!(out, "\nnotes\n{}", notes.concat());
-    }
-    out
+    let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
+    out += &show::lined("try", tries);
+    out += &submission.map(show::submission).unwrap_or_default();
+    out + &show::lined("notes", reading.recipe.warnings.iter().cloned())
 }
 
 /// The grade of the container, and how much else counts.
@@ -57,33 +49,15 @@ fn head(reading: &Reading, pins: &Pins) -> String {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
-        (pins.count(|grade| grade == Grade::Conflict), "conflict", "conflicts"),
         (pins.count(|grade| grade == Grade::Unknown), "unknown", "unknown"),
     ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more }))
-        .collect();
+    let told = |(count, one, more): (usize, &str, &str)| {
+        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { more }))
+    };
+    let counts: Vec<String> = counts.into_iter().filter_map(told).collect();
     let counts = if counts.is_empty() { "nothing floats".to_owned() } else { counts.join(", ") };
     let name = one_line(&reading.recipe.source.name, 80);
     format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase())
-}
-
-fn row(reading: &Reading, finding: &Finding) -> Vec<String> {
-    let line = finding.place.as_ref().map_or_else(
-        || layout::NONE.to_owned(),
-        |place| {
-            let is_own = place.file == reading.recipe.source.origin;
-            if is_own { place.line.to_string() } else { one_line(&place.to_string(), 60) }
-        },
-    );
-    vec![
-        finding.grade.word().to_owned(),
-        one_line(&finding.what, 40),
-        line,
-        one_line(&finding.why, WHY_CHARS_MAX),
-    ]
 }
 
 /// For programs.
@@ -96,8 +70,8 @@ pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> 
                 "what": finding.what,
                 "grade": finding.grade.word(),
                 "floats": finding.grade.floats(),
-                "file": finding.place.as_ref().map(|place| &place.file),
-                "line": finding.place.as_ref().map(|place| place.line),
+                "file": finding.line.map(|_| &reading.recipe.source.origin),
+                "line": finding.line,
                 "why": finding.why,
                 "try": finding.hint,
             })

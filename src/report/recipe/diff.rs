@@ -41,12 +41,10 @@ pub fn text(one: &Reading, other: &Reading) -> String {
 /// Where a recipe is from; of a long way its end, by which two are told apart.
 fn heading(origin: &str) -> String {
     let origin = one_line(origin, usize::MAX);
-    let more = origin.chars().count().saturating_sub(VALUE_CHARS_MAX);
-    if more == 0 {
-        return origin;
+    match origin.chars().count().saturating_sub(VALUE_CHARS_MAX) {
+        0 => origin,
+        more => format!("…{}", origin.chars().skip(more + 1).collect::<String>()),
     }
-    let end: String = origin.chars().skip(more + 1).collect();
-    format!("…{end}")
 }
 
 fn row(difference: &Difference) -> Vec<String> {

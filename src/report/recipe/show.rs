@@ -33,26 +33,24 @@ pub fn text(reading: &Reading) -> String {
     section(&mut out, "environment", recipe.env.iter().cloned());
     let layers = reading.layers.iter().map(|layer| {
         let verdict = match layer.applied {
-            Some(true) => "applied".to_owned(),
-            Some(false) => format!("not applied: {}", layer.reason),
-            None => "not applied: nothing is said of where it runs (--when)".to_owned(),
+            Some(true) => "applied",
+            Some(false) => "not applied: it does not match",
+            None => "not applied: nothing is said of where it runs (--when)",
         };
-        (layer.when.clone(), verdict)
+        (layer.when.clone(), verdict.to_owned())
     });
     section(&mut out, "conditional layers", layers);
     let hooks = "what it would have run on the machine (longhaul does not)";
     section(&mut out, hooks, reading.hooks.iter().cloned());
     section(&mut out, "other keys", reading.others.iter().cloned());
     let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
-    let notes: Vec<String> =
-        recipe.warnings.iter().chain(&reading.notes).cloned().chain(unknown).collect();
-    if !notes.is_empty() {
-        out.push_str("\nnotes\n");
-        for note in notes {
-            out += &indented(&one_line(&note, 400), 2);
-        }
-    }
-    out
+    out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
+}
+
+/// A line for each text, under a title.
+pub fn lined(title: &str, texts: impl Iterator<Item = String>) -> String {
+    let lines: String = texts.map(|text| indented(&one_line(&text, 400), 2)).collect();
+    if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
 }
 
 /// What a submission tells beside its recipe.
@@ -73,14 +71,13 @@ pub fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
 }
 
-fn how(how: How) -> String {
+fn how(how: How) -> &'static str {
     match how {
-        How::Template(dialect) => format!("rendered as {} does", dialect.word()),
-        How::Built(engine) => {
-            format!("built from the defaults for {}, as sparkrun does", engine.word())
-        }
-        How::AsItStands => "as it stands in the `docker run`".to_owned(),
-        How::NotRendered => "none: shown, not rendered".to_owned(),
+        How::Template => "rendered as sparkrun does",
+        How::Built(_) => "built from the defaults, as sparkrun does",
+        How::AsItStands => "as it stands in the `docker run`",
+        How::NotRendered => "none: how this runtime is started is not known; shown, not rendered",
+        How::Unread => "none: the file was not read",
     }
 }
 

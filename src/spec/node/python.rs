@@ -1,18 +1,15 @@
-//! Values as Python holds them: what PyYAML (YAML 1.1) makes of a node, and
-//! how Python writes it. The tools that own the recipes are written in it, so
-//! a command is only right when its values are.
+//! Values as Python holds and writes them: the tools that own the recipes are
+//! written in it, so a command is only right when its values are.
+//!
+//! A plain scalar is nothing, a switch, a whole number of 64 bits, a number
+//! with a point, or a text. What PyYAML makes something else of is refused.
 
-mod dict;
+use std::fmt::Write;
+
 pub mod json;
-mod moment;
-mod scalar;
-mod whole;
-mod write;
 
-pub use dict::Dict;
-pub use scalar::{is_trap, plain};
-
-use super::{Node, Value};
+use super::{Flaw, Node, Value};
+use crate::escape::one_line;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,36 +18,31 @@ pub enum Python {
     None,
     /// `True`, `False`.
     Bool(bool),
-    /// A whole number.
+    /// A whole number of 64 bits, with a sign or without.
     Int(i128),
-    /// One that is too long for that, by its decimal digits.
-    Huge(String),
     /// A number with a point.
     Float(f64),
     /// A text.
     Text(String),
-    /// A date or a moment: as `str()` and as `repr()` write it.
-    Moment(String, String),
     /// A list.
     List(Vec<Python>),
     /// A dict, in the order in which its keys first came.
-    Map(Vec<(Python, Python)>),
+    Map(Vec<(String, Python)>),
 }
 
 impl Python {
-    /// What PyYAML reads.
+    /// The value of a node that [`check`] has nothing against.
     pub fn of(node: &Node) -> Python {
         match &node.value {
             Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
             Value::Scalar { raw, quoted: false } => plain(raw),
             Value::Seq(items) => Python::List(items.iter().map(Python::of).collect()),
-            Value::Map(pairs) => {
-                let mut dict = Dict::default();
-                for (key, value) in pairs {
-                    dict.insert(Python::of(key), Python::of(value));
-                }
-                Python::Map(dict.into_pairs())
-            }
+            Value::Map(_) => Python::Map(
+                node.entries()
+                    .into_iter()
+                    .map(|(key, node)| (key.to_owned(), Python::of(node)))
+                    .collect(),
+            ),
         }
     }
 
@@ -62,7 +54,6 @@ impl Python {
             Python::Int(value) => *value != 0,
             Python::Float(value) => *value != 0.0,
             Python::Text(text) => !text.is_empty(),
-            Python::Moment(..) | Python::Huge(_) => true,
             Python::List(items) => !items.is_empty(),
             Python::Map(pairs) => !pairs.is_empty(),
         }
@@ -76,42 +67,173 @@ impl Python {
         }
     }
 
-    /// The value under a key that is a text.
+    /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Python> {
         let Python::Map(pairs) = self else { return None };
-        pairs.iter().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
+        pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// As `int()` takes it: `None` where Python would raise. What is out of all reason is the
-    /// largest that there is.
+    /// As `int()` takes it: `None` where Python would raise.
     pub fn whole(&self) -> Option<i128> {
         match self {
             Python::Bool(value) => Some(i128::from(*value)),
             Python::Int(value) => Some(*value),
-            Python::Huge(digits) => Some(largest(digits)),
-            Python::Float(value) if value.is_finite() => Some(value.trunc() as i128),
-            Python::Text(text) => match whole_of_text(text) {
-                Some(Python::Int(value)) => Some(value),
-                Some(Python::Huge(digits)) => Some(largest(&digits)),
-                _ => None,
-            },
+            Python::Float(value) => Some(value.trunc() as i128),
+            Python::Text(text) => strip(text).parse().ok(),
             _ => None,
+        }
+    }
+
+    /// As `str()` writes it.
+    pub fn str(&self) -> String {
+        match self {
+            Python::Text(text) => text.clone(),
+            other => other.repr(),
+        }
+    }
+
+    /// As `repr()` writes it.
+    pub fn repr(&self) -> String {
+        let joined = |items: Vec<String>| items.join(", ");
+        match self {
+            Python::None => "None".to_owned(),
+            Python::Bool(true) => "True".to_owned(),
+            Python::Bool(false) => "False".to_owned(),
+            Python::Int(value) => value.to_string(),
+            Python::Float(value) => float(*value),
+            Python::Text(text) => quote(text),
+            Python::List(items) => {
+                format!("[{}]", joined(items.iter().map(Python::repr).collect()))
+            }
+            Python::Map(pairs) => {
+                let pairs =
+                    pairs.iter().map(|(key, value)| format!("{}: {}", quote(key), value.repr()));
+                format!("{{{}}}", joined(pairs.collect()))
+            }
         }
     }
 }
 
-fn largest(digits: &str) -> i128 {
-    if digits.starts_with('-') { i128::MIN } else { i128::MAX }
+/// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of
+/// YAML do not agree upon.
+///
+/// # Errors
+/// The first one, its line, and what to write instead.
+pub fn check(node: &Node) -> Result<(), Flaw> {
+    match &node.value {
+        Value::Seq(items) => items.iter().try_for_each(check),
+        Value::Map(pairs) => {
+            pairs.iter().try_for_each(|(key, value)| check(key).and_then(|()| check(value)))
+        }
+        Value::Scalar { quoted: true, .. } => Ok(()),
+        Value::Scalar { raw, .. } => {
+            let Some((what, plainly)) = rare(raw) else { return Ok(()) };
+            let shown = one_line(raw, 60);
+            let what = format!("`{shown}` without quotes is {what} to PyYAML, and is not read");
+            let flaw = Flaw::new(node.line, what);
+            let flaw = plainly.into_iter().fold(flaw, |flaw, plainly| {
+                flaw.hint(format!("{plainly}, if that is what is meant"))
+            });
+            Err(flaw.hint(format!("\"{shown}\", to have it as the text that it looks like")))
+        }
+    }
+}
+
+/// A plain scalar, by the ordinary half of PyYAML's rules.
+fn plain(raw: &str) -> Python {
+    match raw {
+        "" | "~" | "null" | "Null" | "NULL" => return Python::None,
+        "true" | "True" | "TRUE" => return Python::Bool(true),
+        "false" | "False" | "FALSE" => return Python::Bool(false),
+        _ => {}
+    }
+    let whole = integer(raw).filter(|value| fits(*value)).map(Python::Int);
+    let number = || is_float(raw).then(|| raw.parse().map(Python::Float).ok()).flatten();
+    whole.or_else(number).unwrap_or_else(|| Python::Text(raw.to_owned()))
+}
+
+/// Whether a plain scalar is a text to everybody.
+pub fn is_text(raw: &str) -> bool {
+    rare(raw).is_none() && matches!(plain(raw), Python::Text(_))
+}
+
+/// What PyYAML makes of a plain scalar beyond that, and how else it is written.
+fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
+    match raw {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Some(("True", Some("true".into()))),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Some(("False", Some("false".into()))),
+        _ => {}
+    }
+    let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
+    if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    let joined = raw.replace('_', "");
+    let digits = joined.trim_start_matches(['-', '+']);
+    let of_base = |mark, base| u64::from_str_radix(digits.strip_prefix(mark)?, base).ok();
+    let (whole, is_float) = (integer(&joined), is_float(&joined));
+    // With a 9 for each digit.
+    let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
+    let (minutes, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut parts = minutes.split(':');
+    let is_first = |part: &str| integer(part).is_some_and(|it| it > 0) || digits.contains('.');
+    let is_sixties = minutes.contains(':')
+        && shape.chars().all(|c| "9:.".contains(c))
+        && !fraction.contains(['.', ':'])
+        && parts.next().is_some_and(is_first)
+        && parts.all(|part| part.len() <= 2 && matches!(part.parse(), Ok(0..60_u8)));
+    let is_time = shape.starts_with("9999-9") && shape.contains(":99:99");
+    let is_date =
+        shape == "9999-99-99" || is_time && shape.chars().all(|c| "9-:.+TtZ \t".contains(c));
+    if matches!(&*body.to_lowercase(), ".inf" | ".nan") || is_float && number(&joined).is_none() {
+        Some(("no finite number", None))
+    } else if let Some(value) = of_base("0b", 2) {
+        Some(("a number of base 2", Some(value.to_string())))
+    } else if let Some(value) = of_base("0", 8) {
+        Some(("a number of base 8", Some(value.to_string())))
+    } else if whole.is_some_and(|value| !fits(value)) {
+        Some(("a number beyond 64 bits", None))
+    } else if raw.contains('_') && (whole.is_some() || is_float) {
+        Some(("a number", Some(joined)))
+    } else if is_sixties {
+        Some(("a number of base 60", None))
+    } else {
+        is_date.then_some(("a date", None))
+    }
+}
+
+/// Whether a whole number has 64 bits.
+fn fits(value: i128) -> bool {
+    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value)
+}
+
+/// Decimal digits, or hex ones behind `0x`; what no machine has a width for is the largest.
+fn integer(raw: &str) -> Option<i128> {
+    let (sign, body) = match raw.strip_prefix('-') {
+        Some(body) => (-1, body),
+        None => (1, raw.strip_prefix('+').unwrap_or(raw)),
+    };
+    let (digits, base) = body.strip_prefix("0x").map_or((body, 10), |digits| (digits, 16));
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(base));
+    let has_zero = base == 10 && body.len() > 1 && body.starts_with('0');
+    (is_number && !has_zero)
+        .then(|| i128::from_str_radix(digits, base).map_or(i128::MAX, |value| sign * value))
+}
+
+/// A point is required, and an exponent needs its sign.
+fn is_float(raw: &str) -> bool {
+    let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
+    let (mantissa, exponent) = body.split_once(['e', 'E']).unwrap_or((body, "+0"));
+    let all = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or_default();
+    let Some((before, after)) = mantissa.split_once('.') else { return false };
+    let has_digits = !before.is_empty() || body == raw && !after.is_empty();
+    has_digits && all(before) && all(after) && !exponent.is_empty() && all(exponent)
 }
 
 /// `str.strip()`: Python takes four control characters for blanks that Rust does not.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(is_blank)
-}
-
-/// `str.rstrip()`.
-pub fn rstrip(text: &str) -> &str {
-    text.trim_end_matches(is_blank)
 }
 
 /// `str.isspace()` of one character.
@@ -126,39 +248,62 @@ pub fn coerce(word: &str) -> Python {
         "false" | "no" => return Python::Bool(false),
         _ => {}
     }
-    if let Some(value) = whole_of_text(word) {
-        return value;
+    if let Some(value) = word.parse().ok().filter(|value| fits(*value)) {
+        return Python::Int(value);
     }
-    number_of_text(word).map_or_else(|| Python::Text(word.to_owned()), Python::Float)
+    number(word).map_or_else(|| Python::Text(word.to_owned()), Python::Float)
 }
 
-/// `int(text)`.
-fn whole_of_text(text: &str) -> Option<Python> {
-    let text = digits_joined(strip(text))?;
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
-    let is_whole = digits.starts_with(|c: char| c.is_ascii_digit());
-    is_whole.then(|| whole::number(text.starts_with('-'), digits, 10))?
-}
-
-/// `float(text)`.
-pub fn number_of_text(text: &str) -> Option<f64> {
-    let text = strip(text);
-    let body = text.strip_prefix(['-', '+']).unwrap_or(text).to_ascii_lowercase();
-    let is_number = body.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    if !is_number && !matches!(body.as_str(), "inf" | "infinity" | "nan") {
-        return None;
+/// Sets a key, which keeps its place where it is there already.
+pub fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
+    match pairs.iter_mut().find(|(known, _)| *known == key) {
+        Some(pair) => pair.1 = value,
+        None => pairs.push((key, value)),
     }
-    digits_joined(text)?.parse().ok()
 }
 
-/// A number's text without its underscores, each of which must stand between two digits.
-fn digits_joined(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let is_digit =
-        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-    let fits = bytes
-        .iter()
-        .enumerate()
-        .all(|(at, byte)| *byte != b'_' || is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
-    fits.then(|| text.replace('_', ""))
+/// Whether a word is a number to Python that [`coerce`] does not read as one.
+pub fn is_odd(word: &str) -> bool {
+    let plain = word.replace('_', "");
+    let is_whole = plain.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit());
+    let Ok(number) = plain.parse::<f64>() else { return false };
+    let is_wide = is_whole && !plain.parse().is_ok_and(fits);
+    word.contains('_') || is_wide || !number.is_finite()
+}
+
+/// `float(text)`, of what is finite.
+pub fn number(text: &str) -> Option<f64> {
+    strip(text).parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn quote(text: &str) -> String {
+    let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(mark);
+    for character in text.chars() {
+        match character {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c if c == '\\' || c == mark => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push(mark);
+    out
+}
+
+/// Python's `repr(float)`: the shortest digits, an exponent below 1e-4 and from 1e16.
+fn float(value: f64) -> String {
+    let exponential = format!("{value:e}");
+    let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if value != 0.0 && !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{value}");
+    if plain.contains('.') { plain } else { format!("{plain}.0") }
 }

@@ -1,14 +1,29 @@
-//! A tree as YAML again: how a recipe that was put together from several is
-//! kept as one file.
+//! A tree as YAML again: a recipe that was put together from several, or in
+//! which something was changed, is kept as one file.
 
 use std::fmt::Write;
 
+use super::python::{Python, is_text};
 use super::{Node, Value};
 
-/// Writes a map as a block, one blank line between its parts left out.
-pub fn write(node: &Node) -> String {
+/// Writes a map, each of its keys on a line of its own.
+pub fn write(root: &Node) -> String {
     let mut out = String::new();
-    block(node, 0, &mut out);
+    for (key, node) in root.entries() {
+        let key = named(key);
+        let lines = match &node.value {
+            Value::Scalar { raw, quoted: true } if is_literal(raw) => raw,
+            _ => {
+                let _ = writeln!(out, "{key}: {}", inline(node));
+                continue;
+            }
+        };
+        let body = lines.strip_suffix('\n');
+        let _ = writeln!(out, "{key}: {}", if body.is_some() { "|" } else { "|-" });
+        for line in body.unwrap_or(lines).split('\n') {
+            let _ = writeln!(out, "{}", format!("  {line}").trim_end_matches([' ']));
+        }
+    }
     out
 }
 
@@ -28,74 +43,34 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A value that begins on a line of its own.
-fn block(node: &Node, depth: usize, out: &mut String) {
-    let margin = "  ".repeat(depth);
-    match &node.value {
-        Value::Map(pairs) => {
-            for (key, value) in pairs {
-                let _ = write!(out, "{margin}{}:", inline(key));
-                behind(value, depth, out);
-            }
-        }
-        Value::Seq(items) => {
-            for item in items {
-                let _ = write!(out, "{margin}-");
-                behind(item, depth, out);
-            }
-        }
-        Value::Scalar { .. } => {
-            let _ = writeln!(out, "{margin}{}", inline(node));
-        }
-    }
-}
-
-/// A value behind its key or dash.
-fn behind(node: &Node, depth: usize, out: &mut String) {
-    match &node.value {
-        Value::Map(pairs) if !pairs.is_empty() => {
-            out.push('\n');
-            block(node, depth + 1, out);
-        }
-        Value::Seq(items) if !items.is_empty() => {
-            out.push('\n');
-            block(node, depth + 1, out);
-        }
-        Value::Scalar { raw, quoted: true } if is_literal(raw) => {
-            let lines = raw.strip_suffix('\n');
-            out.push_str(if lines.is_some() { " |\n" } else { " |-\n" });
-            for line in lines.unwrap_or(raw).split('\n') {
-                let margin = if line.is_empty() { String::new() } else { "  ".repeat(depth + 1) };
-                let _ = writeln!(out, "{margin}{line}");
-            }
-        }
-        _ => {
-            let text = inline(node);
-            let _ = writeln!(out, "{}{text}", if text.is_empty() { "" } else { " " });
-        }
-    }
-}
-
 /// Whether a text may stand as a block of lines and come back as itself.
 fn is_literal(raw: &str) -> bool {
     let body = raw.strip_suffix('\n').unwrap_or(raw);
+    let is_plain =
+        |line: &str| line.chars().all(|c| matches!(c, ' '..='~')) && !line.ends_with(' ');
     body.contains('\n')
         && !body.starts_with([' ', '\n'])
         && !body.ends_with('\n')
-        && body.chars().all(|c| c == '\n' || c == '\t' || !c.is_control() && c.is_ascii())
+        && body.split('\n').all(is_plain)
+}
+
+/// A key, without quotes where it needs none.
+fn named(key: &str) -> String {
+    let is_word = key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if is_word && is_text(key) { key.to_owned() } else { quoted(key) }
 }
 
 fn inline(node: &Node) -> String {
-    match &node.value {
-        Value::Scalar { raw, quoted: false } => raw.clone(),
-        Value::Scalar { raw, .. } => quoted(raw),
-        Value::Seq(items) => {
-            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
-        }
-        Value::Map(pairs) => {
-            let pairs =
-                pairs.iter().map(|(key, value)| format!("{}: {}", inline(key), inline(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match (&node.value, Python::of(node)) {
+        (_, Python::Text(text)) => quoted(&text),
+        (_, Python::None) => "null".to_owned(),
+        (Value::Scalar { raw, .. }, _) => raw.clone(),
+        (Value::Seq(items), _) => format!("[{}]", joined(items.iter().map(inline).collect())),
+        (Value::Map(_), _) => {
+            let pairs = node.entries().into_iter();
+            let pairs = pairs.map(|(key, value)| format!("{}: {}", named(key), inline(value)));
+            format!("{{{}}}", joined(pairs.collect()))
         }
     }
 }

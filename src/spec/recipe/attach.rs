@@ -1,10 +1,10 @@
-//! The recipe of a server that already runs and has none: what it said of
-//! itself, and nothing else.
+//! Recipes of which no file tells anything: of a server that already runs, what
+//! it said of itself; of a file that is handed on unread, nothing.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Recipe, Source};
+use super::{How, Reading, Recipe, Source};
+use crate::error::Mistake;
 use crate::spec::node::quoted;
 
 /// Bounds the name of a run folder that a foreign model's name becomes part of.
@@ -20,29 +20,41 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
         quoted(&about),
         quoted(model)
     );
-    let mut settings = BTreeMap::new();
     if let Some(version) = version {
         let _ = writeln!(text, "runtime_version: {}", quoted(version));
     }
     if let Some(tokens) = max_model_len {
         let _ = writeln!(text, "defaults:\n  max_model_len: {tokens}");
-        settings.insert("max_model_len".to_owned(), tokens.to_string());
     }
+    let tokens = max_model_len.map(|tokens| ("max_model_len".to_owned(), tokens.to_string()));
     Recipe {
-        source: Source { name: file_name(model), origin: "attached server".to_owned(), text },
         about,
         model: Some(model.to_owned()),
         served: vec![model.to_owned()],
-        runtime: "unknown".to_owned(),
         runtime_version: version.map(str::to_owned),
-        container: None,
-        env: Vec::new(),
-        command: None,
-        settings,
-        profile: None,
-        warnings: Vec::new(),
-        unknown: Vec::new(),
+        settings: tokens.into_iter().collect(),
+        ..Recipe::bare(Source {
+            name: file_name(model),
+            origin: "attached server".to_owned(),
+            text,
+        })
     }
+}
+
+/// The recipe of a file that was not read, and why: the launcher that it is handed to reads it
+/// by itself. Only the port at which it is asked is taken from it, from a line `port: N`.
+pub fn unread(source: Source, why: &Mistake) -> Reading {
+    let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
+    let port = source.text.lines().find_map(port);
+    let settings = port.map(|port| ("port".to_owned(), port.to_string())).into_iter().collect();
+    let place = why.place().unwrap_or(&source.origin);
+    let warning = format!(
+        "{place}: {}; the recipe is handed on unread: nothing that it declares is known or compared",
+        why.what()
+    );
+    let about = format!("{}, unread.", source.name);
+    let recipe = Recipe { about, settings, warnings: vec![warning], ..Recipe::bare(source) };
+    Reading::bare(recipe, How::Unread)
 }
 
 /// A model's last name as a file may be called.

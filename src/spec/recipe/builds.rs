@@ -8,22 +8,15 @@ use crate::spec::Source;
 use crate::spec::field::document;
 use crate::spec::node::python::{Python, json};
 
-/// One build.
+/// The digest of an image that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Build {
-    /// What it is a build of: an image's whole name, or the end of one.
-    name: Name,
+    /// An image's whole name; behind a dash, the end of one (`-nightly-tf5`).
+    name: String,
     tag: String,
     digest: String,
     /// When it was pushed; texts of one form, so that they have an order.
     pushed: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Name {
-    Whole(String),
-    /// A variant: `nightly-tf5` is what `…/dgx-vllm-eugr-nightly-tf5` ends in.
-    End(String),
 }
 
 /// An index.
@@ -39,14 +32,43 @@ pub fn read(source: &Source) -> Result<Builds, Mistake> {
         Some(root) => root,
         None => Python::of(&document(source)?.root),
     };
-    let mut builds = Builds::default();
-    builds.take(&root);
-    if builds.0.is_empty() {
+    let mut builds = Vec::new();
+    let mut lists = vec![&root];
+    if let Python::Map(pairs) = &root {
+        builds.extend(pairs.iter().filter_map(|(image, digest)| build(image, digest, None)));
+        lists = pairs.iter().map(|(_, value)| value).collect();
+    }
+    let items = lists.into_iter().filter_map(|list| match list {
+        Python::List(items) => Some(items),
+        _ => None,
+    });
+    for item in items.flatten() {
+        let said = |key: &str| item.get(key).map(Python::str);
+        let ends = [
+            (said("variant").map(|it| format!("-{it}")), "image_digest", said("tag")),
+            (said("source_image"), "source_digest", said("source_tag")),
+        ];
+        for (name, digest, tag) in ends {
+            let found = name.zip(item.get(digest)).and_then(|(name, it)| build(&name, it, tag));
+            let pushed = said("pushed_at").unwrap_or_default();
+            builds.extend(found.map(|build| Build { pushed, ..build }));
+        }
+    }
+    if builds.is_empty() {
         return Err(Mistake::new("the build index names no digest").at(&source.origin).hint(
             "docs/recipes.md: a list of builds with image_digest, or a map of images to digests",
         ));
     }
-    Ok(builds)
+    Ok(Builds(builds))
+}
+
+/// A digest that stands by itself, or behind an image's name.
+fn build(image: &str, digest: &Python, tag: Option<String>) -> Option<Build> {
+    let digest = digest.text()?.rsplit('@').next()?.to_owned();
+    let image = Image::of(image);
+    let tag = tag.or(image.tag.map(str::to_owned)).unwrap_or_else(|| "latest".to_owned());
+    let name = image.plain_name().to_owned();
+    is_digest(&digest).then_some(Build { name, tag, digest, pushed: String::new() })
 }
 
 impl Builds {
@@ -55,79 +77,16 @@ impl Builds {
     pub fn digest(&self, image: &str) -> Option<(&str, &str)> {
         let image = Image::of(image);
         let tag = image.tag.unwrap_or("latest");
-        let fits = |build: &&Build| match &build.name {
-            Name::Whole(name) => name == image.plain_name(),
-            Name::End(end) => image.name.ends_with(&format!("-{end}")),
+        let fits = |build: &&Build| {
+            build.name == image.plain_name()
+                || build.name.starts_with('-') && image.name.ends_with(&build.name)
         };
         let fitting: Vec<&Build> = self.0.iter().filter(fits).collect();
         let exact = fitting.iter().rev().find(|build| build.tag == tag);
-        let newest = || {
-            let ends = fitting.iter().filter(|build| matches!(build.name, Name::End(_)));
-            // The longer end says more: `-nightly-tf5` is not `-tf5`.
-            ends.max_by_key(|build| (end_length(&build.name), &build.pushed, &build.tag))
-        };
-        let found = exact.or_else(|| if tag == "latest" { newest() } else { None })?;
+        // The longer end says more: `-nightly-tf5` is not `-tf5`.
+        let newest = || fitting.iter().max_by_key(|it| (it.name.len(), &it.pushed, &it.tag));
+        let found = exact.or_else(|| newest().filter(|_| tag == "latest"))?;
         Some((&found.digest, &found.tag))
-    }
-
-    fn take(&mut self, node: &Python) {
-        match node {
-            Python::List(items) => items.iter().for_each(|item| self.entry(item)),
-            Python::Map(pairs) => {
-                for (key, value) in pairs {
-                    match value {
-                        Python::List(_) => self.take(value),
-                        Python::Map(_) => self.whole(&key.str(), None, digest(value, &DIGESTS)),
-                        other => self.whole(&key.str(), None, digest_of(&other.str())),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// One item of a list.
-    fn entry(&mut self, item: &Python) {
-        let said = |key: &str| item.get(key).map(Python::str).filter(|text| !text.is_empty());
-        if let Some(image) = said("source_image") {
-            self.whole(&image, said("source_tag"), digest(item, &["source_digest"]));
-        }
-        if let Some(image) = said("image") {
-            self.whole(&image, said("tag"), digest(item, &DIGESTS));
-        } else if let (Some(variant), Some(tag), Some(digest)) =
-            (said("variant"), said("tag"), digest(item, &DIGESTS))
-        {
-            let pushed = said("pushed_at").unwrap_or_default();
-            self.0.push(Build { name: Name::End(variant), tag, digest, pushed });
-        }
-    }
-
-    fn whole(&mut self, image: &str, tag: Option<String>, digest: Option<String>) {
-        let Some(digest) = digest else { return };
-        let image = Image::of(image);
-        let tag = tag.or_else(|| image.tag.map(str::to_owned));
-        let tag = tag.unwrap_or_else(|| "latest".to_owned());
-        let name = Name::Whole(image.plain_name().to_owned());
-        self.0.push(Build { name, tag, digest, pushed: String::new() });
-    }
-}
-
-/// Keys of a digest.
-const DIGESTS: [&str; 2] = ["image_digest", "digest"];
-
-fn digest(item: &Python, keys: &[&str]) -> Option<String> {
-    keys.iter().find_map(|key| digest_of(&item.get(key)?.str()))
-}
-
-/// By itself, or behind an image's name.
-fn digest_of(text: &str) -> Option<String> {
-    let text = text.rsplit('@').next().unwrap_or(text);
-    is_digest(text).then(|| text.to_owned())
-}
-
-fn end_length(name: &Name) -> usize {
-    match name {
-        Name::Whole(name) | Name::End(name) => name.len(),
     }
 }
 
@@ -170,11 +129,13 @@ mod tests {
 
     #[test]
     fn a_plain_map_is_an_index_too() {
-        let index =
-            builds("vllm-node: me/vllm@AAA\ndocker.io/a/b:v1: BBB\nc/d: {digest: CCC}\n").unwrap();
+        let index = builds("vllm-node: me/vllm@AAA\ndocker.io/a/b:v1: BBB\nc/d: CCC\n").unwrap();
         assert_eq!(found(&index, "vllm-node").as_deref(), Some("0 latest"));
         assert_eq!(found(&index, "a/b:v1").as_deref(), Some("1 v1"));
         assert_eq!(found(&index, "c/d:latest").as_deref(), Some("2 latest"));
         assert!(builds("a: b\n").is_err() && builds("[").is_err());
+        let index =
+            "{\"builds\": [{\"variant\": \"x\", \"tag\": \"1\", \"image_digest\": \"BBB\"}]}";
+        assert_eq!(found(&builds(index).unwrap(), "a/b-x").as_deref(), Some("1 1"));
     }
 }

@@ -1,8 +1,6 @@
 //! What differs between two recipes, setting by setting, whatever dialect each
 //! is written in.
 
-mod container;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::{How, engine_of};
@@ -14,27 +12,35 @@ use crate::spec::node::python::{Python, json};
 const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
 
 /// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
-const SILENT: [&str; 20] = [
-    "min_nodes",
-    "max_nodes",
-    "solo_only",
-    "cluster_only",
-    "mode",
-    "model_revision",
-    "metadata",
-    "name",
-    "recipe_version",
-    "sparkrun_version",
-    "min_sparkrun_version",
-    "benchmark",
-    "maintainer",
-    "readiness",
-    "capabilities",
-    "unsupported_capabilities",
-    "include",
-    "post_commands",
-    "post_exec",
-    "stop_after_post",
+const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revision metadata \
+    name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
+    capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
+
+/// Options of `docker run` by the names that a recipe has for them.
+const OPTIONS: [(&str, &str); 10] = [
+    ("--gpus", "executor_config.gpus"),
+    ("--shm-size", "executor_config.shm_size"),
+    ("--restart", "executor_config.restart_policy"),
+    ("-v", "executor_config.volumes"),
+    ("--volume", "executor_config.volumes"),
+    ("--ipc", "executor_config.ipc"),
+    ("--network", "executor_config.network"),
+    ("--net", "executor_config.network"),
+    ("--privileged", "executor_config.privileged"),
+    ("--publish", "-p"),
+];
+
+/// Options of `docker run` that say how it is started by hand, not how it serves.
+const BY_HAND: [&str; 5] = ["--detach", "--interactive", "--tty", "--rm", "--replace"];
+
+/// What sparkrun 0.4.2 gives docker by itself, whatever the machine.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("auto_remove", "true"),
+    ("gpus", "all"),
+    ("ipc", "shareable"),
+    ("network", "host"),
+    ("shm_size", "32gb"),
+    ("ulimit", "[\"nofile=65535:65535\"]"),
 ];
 
 /// One difference.
@@ -60,11 +66,11 @@ pub struct Differences {
 /// Compares two recipes.
 pub fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
-    let is_one_runtime = runtime(one) == runtime(other);
-    let (mut one, mut other) = (facts(one), facts(other));
-    if !has_line {
-        container::fill(&mut one, &mut other);
-    }
+    let is_docker = |reading: &&Reading| {
+        !reading.others.iter().any(|(key, executor)| key == "executor" && executor != "docker")
+    };
+    let fills = !has_line && [one, other].iter().all(is_docker);
+    let (one, other) = (facts(one, fills), facts(other, fills));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut found = Differences::default();
     for key in keys {
@@ -74,13 +80,12 @@ pub fn between(one: &Reading, other: &Reading) -> Differences {
         };
         // A line runs on one machine, and a recipe that says nothing of it may.
         let may_be_one = has_line && key == "nodes" && (one.is_none() || other.is_none());
-        let is_runtime = key == "runtime" && is_one_runtime;
-        if may_be_one || is_runtime || one.zip(other).is_some_and(are_same) {
-            continue;
+        if !may_be_one && !one.zip(other).is_some_and(are_same) {
+            let (what, one, other) = (key.clone(), one.cloned(), other.cloned());
+            let is_address = ADDRESS.contains(&key.as_str());
+            let side = if is_address { &mut found.address } else { &mut found.serving };
+            side.push(Difference { what, one, other });
         }
-        let difference = Difference { what: key.clone(), one: one.cloned(), other: other.cloned() };
-        let is_address = ADDRESS.contains(&key.as_str());
-        if is_address { &mut found.address } else { &mut found.serving }.push(difference);
     }
     found
 }
@@ -95,43 +100,58 @@ fn runtime(reading: &Reading) -> &str {
     }
 }
 
-/// Everything that a recipe says, by name; what is structured, field by field.
-pub(super) fn facts(reading: &Reading) -> BTreeMap<String, String> {
+/// Everything that a recipe says, by name; what is structured, field by field. `fills` in what it
+/// leaves to sparkrun's docker; a `docker run` says all by itself.
+fn facts(reading: &Reading, fills: bool) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
+    let engine = engine_of(&recipe.runtime);
     let mut facts = BTreeMap::new();
-    let one = [
-        ("model", recipe.model.clone()),
-        ("container", recipe.container.clone()),
-        ("runtime", Some(recipe.runtime.clone())),
-        ("served_model_name", Some(recipe.served.join(" "))),
-    ];
     // A default that no flag takes up has no effect, and one that a flag takes up is told there.
-    let of_command = recipe
-        .command
-        .as_deref()
-        .map(|command| flags::all(engine_of(&recipe.runtime), &docker::inner(command)));
+    let of_command = |command: &String| flags::all(engine, &docker::inner(command));
+    let of_command = recipe.command.as_ref().map(of_command);
     for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
         spread(name, value, &mut facts);
     }
-    for (name, value) in one {
-        facts.extend(value.map(|value| (name.to_owned(), value)));
-    }
-    if let Some((_, revision)) = reading.others.iter().find(|(key, _)| key == "model_revision") {
-        facts.entry("revision".to_owned()).or_insert_with(|| revision.clone());
-    }
-    for (name, value) in &recipe.env {
-        facts.insert(format!("env.{name}"), value.clone());
-    }
-    if reading.how == How::AsItStands {
-        facts.insert("nodes".to_owned(), "1".to_owned());
-        facts.extend(container::options(&reading.others));
-        return facts;
-    }
-    facts.extend(nodes(&reading.others).map(|nodes| ("nodes".to_owned(), nodes)));
+    facts.insert("runtime".to_owned(), runtime(reading).to_owned());
+    facts.insert("served_model_name".to_owned(), recipe.served.join(" "));
+    facts.extend(recipe.model.iter().map(|model| ("model".to_owned(), model.clone())));
+    facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));
+    facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
+    let is_line = reading.how == How::AsItStands;
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
-        let is_default = name == "executor" && value == "docker";
-        if !is_default && !SILENT.contains(&name.as_str()) {
-            spread(name, value, &mut facts);
+        let known = OPTIONS.iter().find(|(option, _)| is_line && option == name);
+        let name = known.map_or(name.as_str(), |(_, name)| name);
+        let by_hand = is_line && (BY_HAND.contains(&name) || docker::is_short_switches(name));
+        match name {
+            "model_revision" => {
+                facts.entry("revision".to_owned()).or_insert_with(|| value.clone());
+            }
+            "executor" if value == "docker" => {}
+            "executor_config.volumes" => {
+                let volumes = facts.entry(name.to_owned()).or_insert("[]".to_owned());
+                let comma = if volumes == "[]" { "" } else { "," };
+                volumes.insert_str(volumes.len() - 1, &format!("{comma}\"{value}\""));
+            }
+            _ if by_hand || SILENT.split_whitespace().any(|silent| silent == name) => {}
+            _ if is_line && facts.contains_key(name) => {
+                facts.entry(name.to_owned()).or_default().extend([" ", value]);
+            }
+            _ if value.is_empty() => spread(name, "true", &mut facts),
+            _ => spread(name, value, &mut facts),
+        }
+    }
+    let nodes = if is_line { Some("1".to_owned()) } else { nodes(&reading.others) };
+    facts.extend(nodes.map(|nodes| ("nodes".to_owned(), nodes)));
+    facts.retain(|name, value| {
+        !name.starts_with("executor_config") || value != "null" && value != "{}"
+    });
+    if fills {
+        for (name, value) in DEFAULTS {
+            facts.entry(format!("executor_config.{name}")).or_insert_with(|| value.to_owned());
+        }
+        // A container that is to be started again is not removed: that is one variable, not two.
+        if facts.contains_key("executor_config.restart_policy") {
+            facts.insert("executor_config.auto_remove".to_owned(), "true".to_owned());
         }
     }
     facts
@@ -165,7 +185,7 @@ fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
                     Python::Text(text) => text,
                     other => json::dumps(&other),
                 };
-                spread(&format!("{name}.{}", key.str()), &value, facts);
+                spread(&format!("{name}.{key}"), &value, facts);
             }
         }
         _ => {
@@ -180,7 +200,7 @@ fn is_exact(name: &str) -> bool {
 }
 
 /// A value as it counts: `0.80` is `0.8`, `True` is `true`; whole numbers keep all their digits.
-pub(super) fn plain(value: &str) -> String {
+fn plain(value: &str) -> String {
     if let Ok(whole) = value.parse::<i128>() {
         return whole.to_string();
     }
@@ -230,7 +250,7 @@ mod tests {
                 .map(|d| format!("{} {}", d.what, d.other.unwrap_or_default()))
                 .collect()
         };
-        assert_eq!(told(found.address), ["--name n", "-p [\"8000:8000\",\"1:1\"]"]);
+        assert_eq!(told(found.address), ["--name n", "-p 8000:8000 1:1"]);
         assert_eq!(told(found.serving), ["--ulimit x"]);
     }
 
@@ -244,7 +264,7 @@ mod tests {
         assert_eq!(what("runtime: vllm\n", "runtime: vllm-ray\n"), ["runtime"]);
         let ray = "defaults: {distributed_executor_backend: ray}\nruntime:";
         assert!(what(&format!("{ray} vllm\n"), &format!("{ray} vllm-ray\n")).is_empty());
-        let out = "executor_config: {auto_remove: yes, gpus: all, ipc: shareable, shm_size: 32gb, \
+        let out = "executor_config: {auto_remove: true, gpus: all, ipc: shareable, shm_size: 32gb, \
                    network: host, user: null, ulimit: ['nofile=65535:65535']}\n";
         assert!(what("", out).is_empty());
         assert!(what("executor_config: {}\n", "").is_empty());

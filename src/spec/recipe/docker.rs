@@ -4,22 +4,9 @@
 use crate::engine::flags::{self, Word};
 
 /// Options that take no value; all others do.
-const SWITCHES: [&str; 14] = [
-    "--detach",
-    "--interactive",
-    "--tty",
-    "--rm",
-    "--privileged",
-    "--init",
-    "--read-only",
-    "--publish-all",
-    "--no-healthcheck",
-    "--oom-kill-disable",
-    "--sig-proxy",
-    "--disable-content-trust",
-    "--quiet",
-    "--replace",
-];
+const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --read-only \
+    --publish-all --no-healthcheck --oom-kill-disable --sig-proxy --disable-content-trust \
+    --quiet --replace";
 
 /// Where a command ends for a shell, and another or a file's name begins.
 const OPERATORS: &str = ";|&<>";
@@ -84,7 +71,8 @@ pub fn parse(text: &str, start: usize) -> Line {
             break;
         }
         let (name, inline) = split(&word.text);
-        let is_switch = SWITCHES.contains(&name.as_str()) || is_short_switches(&name);
+        let is_switch =
+            SWITCHES.split_whitespace().any(|switch| switch == name) || is_short_switches(&name);
         let value = match inline {
             Some(value) => value,
             None if is_switch => String::new(),
@@ -104,13 +92,9 @@ pub fn parse(text: &str, start: usize) -> Line {
         (Some(first), Some(last)) => text[first.start..last.end].to_owned(),
         _ => String::new(),
     };
-    line.entry.clone_from(&entry);
-    let command = match entry.filter(|entry| !entry.is_empty()) {
-        Some(entry) if command.is_empty() => entry,
-        Some(entry) => format!("{entry} {command}"),
-        None => command,
-    };
-    line.command = Some(command).filter(|command| !command.is_empty());
+    let command = format!("{} {command}", entry.as_deref().unwrap_or_default());
+    line.entry = entry;
+    line.command = Some(command.trim().to_owned()).filter(|command| !command.is_empty());
     line
 }
 

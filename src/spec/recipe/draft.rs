@@ -9,8 +9,6 @@ use crate::spec::node::python::{Python, strip};
 /// The parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// `recipe_version` as text; sparkrun takes a recipe without one for `2`.
-    pub version: String,
     /// `model`: an empty text where there is none.
     pub model: Python,
     /// `model_revision`.
@@ -22,9 +20,9 @@ pub struct Draft {
     /// `command`, where it holds anything.
     pub command: Option<String>,
     /// `defaults` as written.
-    pub defaults: Vec<(Python, Python)>,
+    pub defaults: Vec<(String, Python)>,
     /// What matching layers put over them.
-    pub layered: Vec<(Python, Python)>,
+    pub layered: Vec<(String, Python)>,
     /// `env`, values as text.
     pub env: Vec<(String, String)>,
     /// `container`.
@@ -38,28 +36,18 @@ impl Draft {
     /// A part has a shape of which nothing can be made.
     pub fn of(root: &Field<'_>) -> Result<Draft, Mistake> {
         let command = text(root, "command")?;
-        let runtime = match text(root, "runtime")? {
-            Some(runtime) => runtime,
-            None => runtime_of_command(command.as_deref().unwrap_or_default()).to_owned(),
-        };
-        let resolved =
-            root.node.get("cluster_config").and_then(|node| node.get("resolved_model_path"));
+        let by_command = || runtime_of_command(command.as_deref().unwrap_or_default()).to_owned();
+        let cluster = root.node.get("cluster_config");
+        let resolved = cluster.and_then(|node| node.get("resolved_model_path")).map(Python::of);
         Ok(Draft {
-            version: text(root, "recipe_version")?.unwrap_or_else(|| "2".to_owned()),
-            model: scalar(root, "model")?,
-            revision: scalar(root, "model_revision")?,
-            resolved_model_path: resolved
-                .map(Python::of)
-                .filter(Python::is_true)
-                .map(|path| path.str()),
-            runtime,
+            model: scalar(root, "model")?.unwrap_or(Python::Text(String::new())),
+            revision: scalar(root, "model_revision")?.unwrap_or(Python::None),
+            resolved_model_path: resolved.filter(Python::is_true).map(|path| path.str()),
+            runtime: text(root, "runtime")?.unwrap_or_else(by_command),
             command: command.filter(|command| !strip(command).is_empty()),
             defaults: map(root, "defaults")?,
             layered: Vec::new(),
-            env: map(root, "env")?
-                .into_iter()
-                .map(|(key, value)| (key.str(), value.str()))
-                .collect(),
+            env: map(root, "env")?.into_iter().map(|(key, value)| (key, value.str())).collect(),
             container: text(root, "container")?,
         })
     }
@@ -70,82 +58,61 @@ impl Draft {
     }
 }
 
-/// A key's text as Python writes it, `None` where it is missing or null.
-fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
-    match root.node.get(key) {
-        None => Ok(None),
-        Some(node) if node.is_null() => Ok(None),
-        Some(node) => {
-            root.below(key, node).text()?;
-            Ok(Some(Python::of(node).str()))
-        }
+/// A key's single value; `Some(None)` where it is null.
+fn scalar(root: &Field<'_>, key: &str) -> Result<Option<Python>, Mistake> {
+    let Some(node) = root.node.get(key) else { return Ok(None) };
+    if !node.is_null() {
+        root.below(key, node).text()?;
     }
+    Ok(Some(Python::of(node)))
 }
 
-/// A key's single value: an empty text where it is missing, as for sparkrun.
-fn scalar(root: &Field<'_>, key: &str) -> Result<Python, Mistake> {
-    match root.node.get(key) {
-        None => Ok(Python::Text(String::new())),
-        Some(node) if node.is_null() => Ok(Python::None),
-        Some(node) => {
-            root.below(key, node).text()?;
-            Ok(Python::of(node))
-        }
-    }
+/// The same as text; nothing where it is missing or null.
+fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
+    let value = scalar(root, key)?.filter(|value| *value != Python::None);
+    Ok(value.map(|value| value.str()))
 }
 
 /// A key's map, empty where it is missing or null.
-fn map(root: &Field<'_>, key: &str) -> Result<Vec<(Python, Python)>, Mistake> {
-    match root.node.get(key) {
-        None => Ok(Vec::new()),
-        Some(node) if node.is_null() => Ok(Vec::new()),
-        Some(node) => {
-            root.below(key, node).any_map()?;
-            Ok(pairs(node))
-        }
-    }
+fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
+    let Some(node) = root.node.get(key).filter(|node| !node.is_null()) else {
+        return Ok(Vec::new());
+    };
+    root.below(key, node).any_map()?;
+    Ok(pairs(node))
 }
 
-/// A map's pairs as a dict holds them.
-fn pairs(node: &Node) -> Vec<(Python, Python)> {
+/// The pairs of a map; none of anything else.
+pub fn pairs(node: &Node) -> Vec<(String, Python)> {
     match Python::of(node) {
         Python::Map(pairs) => pairs,
         _ => Vec::new(),
     }
 }
 
-/// By sparkrun's own expressions, in its order; each must end at a word's end.
+/// By sparkrun's own expressions, in its order; most must end at a word's end.
 pub fn runtime_of_command(command: &str) -> &'static str {
-    let command = strip(command);
-    let begins = |words: &[&str]| begins_with_words(command, words);
-    if begins(&["vllm", "serve"]) {
+    let first = command.trim().lines().next().unwrap_or_default();
+    let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    let begins = |words: &str| command.strip_prefix(words).is_some_and(is_end_of_word);
+    if begins("vllm serve") {
         "vllm"
-    } else if begins(&["sglang", "serve"])
-        || begins(&["python", "-m", "sglang.launch_server"])
-        || begins(&["python3", "-m", "sglang.launch_server"])
+    } else if begins("sglang serve")
+        || begins("python -m sglang.launch_server")
+        || begins("python3 -m sglang.launch_server")
     {
         "sglang"
-    } else if begins(&["llama-server"]) {
+    } else if begins("llama-server") {
         "llama-cpp"
-    } else if command.starts_with("trtllm-serve")
-        || begins(&["mpirun"]) && command.lines().next().is_some_and(|line| line.contains("trtllm"))
-    {
+    } else if command.starts_with("trtllm-serve") || begins("mpirun") && first.contains("trtllm") {
         "trtllm"
     } else {
         "vllm"
     }
 }
 
-fn begins_with_words(command: &str, words: &[&str]) -> bool {
-    let mut rest = command;
-    for (index, word) in words.iter().enumerate() {
-        let trimmed = rest.trim_start();
-        if index > 0 && trimmed.len() == rest.len() {
-            return false;
-        }
-        let Some(after) = trimmed.strip_prefix(word) else { return false };
-        rest = after;
-    }
+/// Whether a word ends before a text.
+pub fn is_end_of_word(rest: &str) -> bool {
     !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 

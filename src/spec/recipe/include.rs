@@ -4,12 +4,10 @@
 //! Only names of files beside the recipe are followed: a stranger's recipe
 //! must not choose what is read from a disk, and nothing is fetched.
 
-use std::collections::BTreeMap;
-
 use crate::error::Mistake;
 use crate::spec::Source;
-use crate::spec::field::{Field, document, shown};
-use crate::spec::node::{Document, Node, Value};
+use crate::spec::field::{Field, document, flawed, shown};
+use crate::spec::node::{Document, Node, Value, python};
 
 /// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
 pub type Beside<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
@@ -20,7 +18,7 @@ const DEPTH_MAX: usize = 8;
 /// A recipe with all that it includes.
 pub struct Whole {
     /// The tree.
-    pub document: Document,
+    pub root: Node,
     /// The documents it was merged from, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,
 }
@@ -28,56 +26,57 @@ pub struct Whole {
 /// Reads a recipe and what it includes.
 ///
 /// # Errors
-/// No YAML, a name that is none of a file beside it, a file that is missing, a circle, or a
-/// chain longer than sparkrun takes.
+/// No YAML, a value that is refused, a name that is none of a file beside it, a file that is
+/// missing, a circle, or a chain longer than sparkrun takes.
 pub fn whole(source: &Source, beside: Beside<'_>) -> Result<Whole, Mistake> {
-    let own = document(source)?;
-    let mut parts = vec![(source.origin.clone(), own)];
-    let mut sources = vec![source.clone()];
+    let mut source = source.clone();
+    let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     let mut names = vec![file_stem(&source.origin).to_owned()];
-    while let Some(name) = included(&sources[parts.len() - 1], &parts[parts.len() - 1].1)? {
+    loop {
         let outer = &parts[parts.len() - 1].1;
-        let place = Field::root(&sources[parts.len() - 1], outer);
-        let field = place.below("include", outer.root.get("include").unwrap_or(&outer.root));
+        let Some(node) = outer.root.get("include") else { break };
+        let field = Field::root(&source, outer).below("include", node);
+        let name = name(&field, outer)?;
+        let wrong = |what: String| field.mistake(format!("{} {what}", shown(&name)));
         if parts.len() > DEPTH_MAX {
-            return Err(field
-                .mistake(format!("more than {DEPTH_MAX} recipes include each other"))
+            return Err(wrong(format!("is included, and more than {DEPTH_MAX} follow each other"))
                 .hint("sparkrun export recipe … --realize writes them as one file"));
         }
         if names.iter().any(|known| known == file_stem(&name)) {
-            return Err(field
-                .mistake(format!("{} includes itself in a circle", shown(&name)))
+            return Err(wrong("includes itself in a circle".to_owned())
                 .hint("take `include` out of one of them"));
         }
         let Some((file, text)) = found(&name, beside)? else {
-            return Err(field
-                .mistake(format!("{} is included and not there", shown(&name)))
-                .hint("put it beside the recipe"));
+            return Err(
+                wrong("is included and not there".to_owned()).hint("put it beside the recipe")
+            );
         };
-        names.push(file_stem(&name).to_owned());
-        let source = Source { name: file_stem(&file).to_owned(), origin: file.clone(), text };
-        let inner = document(&source)?;
+        let next = Source { name: file_stem(&file).to_owned(), origin: file.clone(), text };
+        let inner = plain(&next)?;
         if !inner.root.is_map() || is_version_1(&inner) {
-            let what = if inner.root.is_map() { "is of version 1" } else { "is no recipe" };
-            return Err(field
-                .mistake(format!("{} {what}", shown(&name)))
+            return Err(wrong("is no recipe of version 2".to_owned())
                 .hint("a recipe of version 2 beside this one"));
         }
+        names.push(file_stem(&name).to_owned());
         parts.push((file, inner));
-        sources.push(source);
+        source = next;
     }
-    let mut merged = parts[parts.len() - 1].1.clone();
+    let mut root = parts[parts.len() - 1].1.root.clone();
     for (_, outer) in parts.iter().rev().skip(1) {
-        merged.root = merged_over(&merged.root, &outer.root);
+        root = merged(&root, &outer.root);
     }
-    Ok(Whole { document: merged, parts })
+    Ok(Whole { root, parts })
+}
+
+/// A file without anything that is refused.
+fn plain(source: &Source) -> Result<Document, Mistake> {
+    let document = document(source)?;
+    python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
+    Ok(document)
 }
 
 /// The name that a recipe includes, checked.
-fn included(source: &Source, document: &Document) -> Result<Option<String>, Mistake> {
-    let Some(node) = document.root.get("include") else { return Ok(None) };
-    let field = Field::root(source, document);
-    let field = field.below("include", node);
+fn name(field: &Field<'_>, document: &Document) -> Result<String, Mistake> {
     let name = field.text()?.trim().to_owned();
     if is_version_1(document) {
         return Err(field
@@ -90,13 +89,12 @@ fn included(source: &Source, document: &Document) -> Result<Option<String>, Mist
             .hint("sparkrun export recipe … --realize writes it as one file"));
     }
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
-    if !begins || !is_name {
+    if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c)) {
         return Err(field
             .mistake(format!("{} is no name of a recipe beside this one", shown(&name)))
             .hint("a file's name, without folders"));
     }
-    Ok(Some(name))
+    Ok(name)
 }
 
 fn is_version_1(document: &Document) -> bool {
@@ -104,13 +102,9 @@ fn is_version_1(document: &Document) -> bool {
 }
 
 fn found(name: &str, beside: Beside<'_>) -> Result<Option<(String, String)>, Mistake> {
-    let has_end = file_stem(name) != name;
-    let names = if has_end {
-        vec![name.to_owned()]
-    } else {
-        vec![format!("{name}.yaml"), format!("{name}.yml")]
-    };
-    for file in names {
+    let ends: &[&str] = if file_stem(name) == name { &[".yaml", ".yml"] } else { &[""] };
+    for end in ends {
+        let file = format!("{name}{end}");
         if let Some(text) = beside(&file)? {
             return Ok(Some((file, text)));
         }
@@ -123,66 +117,44 @@ fn file_stem(path: &str) -> &str {
     file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
-/// One recipe over another: maps by their keys, anything else replaced, null removes, a value
-/// of `defaults` or `env` is one whole, `overrides` follow each other.
-fn merged_over(base: &Node, outer: &Node) -> Node {
-    let mut pairs = last_pairs(base);
-    pairs.retain(|(key, _)| key.text() != Some("include"));
-    for (key, value) in last_pairs(outer) {
-        let name = key.text().unwrap_or_default().to_owned();
-        let at = pairs.iter().position(|(known, _)| known.text() == key.text());
-        if name == "include" {
-            continue;
+/// One recipe over another: maps by their keys, all the way down, but a value of `defaults` or
+/// `env` is one whole; `overrides` follow each other, anything else is replaced, null removes.
+fn merged(base: &Node, outer: &Node) -> Node {
+    let include = |key: &str| key == "include";
+    let mut root = by_keys(base, outer, &|key, base, value| match &value.value {
+        Value::Map(_) if matches!(key, "defaults" | "env") => {
+            by_keys(base, value, &|_, _, value| value.clone())
         }
-        if value.is_null() {
-            pairs.retain(|(known, _)| known.text() != key.text());
-            continue;
+        Value::Seq(more) if key == "overrides" => {
+            let items = base.items().unwrap_or_default().iter().chain(more).cloned();
+            Node { value: Value::Seq(items.collect()), ..value.clone() }
         }
-        let Some(at) = at else {
-            pairs.push((key, value));
-            continue;
-        };
-        let is_atomic = name == "defaults" || name == "env";
-        pairs[at].1 = match (&pairs[at].1.value, &value.value) {
-            (Value::Seq(base), Value::Seq(more)) if name == "overrides" => {
-                let items = base.iter().chain(more).cloned().collect();
-                Node { value: Value::Seq(items), line: value.line }
-            }
-            (Value::Map(_), Value::Map(_)) => merged_maps(&pairs[at].1, &value, is_atomic),
-            _ => value,
-        };
+        _ => deep(base, value),
+    });
+    if let Value::Map(pairs) = &mut root.value {
+        pairs.retain(|(key, _)| !key.text().is_some_and(include));
     }
-    Node { value: Value::Map(pairs), line: outer.line }
+    root
 }
 
-fn merged_maps(base: &Node, outer: &Node, is_atomic: bool) -> Node {
-    let mut pairs = last_pairs(base);
-    for (key, value) in last_pairs(outer) {
-        let at = pairs.iter().position(|(known, _)| known.text() == key.text());
-        match at {
-            _ if value.is_null() => pairs.retain(|(known, _)| known.text() != key.text()),
-            None => pairs.push((key, value)),
-            Some(at) if !is_atomic && value.is_map() && pairs[at].1.is_map() => {
-                pairs[at].1 = merged_maps(&pairs[at].1, &value, false);
-            }
-            Some(at) => pairs[at].1 = value,
-        }
+fn deep(base: &Node, value: &Node) -> Node {
+    if !base.is_map() || !value.is_map() {
+        return value.clone();
     }
-    Node { value: Value::Map(pairs), line: outer.line }
+    by_keys(base, value, &|_, base, value| deep(base, value))
 }
 
-/// A map's pairs, the last of each key at the place of the first.
-fn last_pairs(node: &Node) -> Vec<(Node, Node)> {
-    let mut pairs: Vec<(Node, Node)> = Vec::new();
-    let mut places: BTreeMap<(Option<&str>, bool), usize> = BTreeMap::new();
-    for (key, value) in node.pairs() {
-        let name = (key.text(), key.is_quoted());
-        if let Some(at) = places.get(&name) {
-            pairs[*at].1 = value.clone();
-        } else {
-            places.insert(name, pairs.len());
-            pairs.push((key.clone(), value.clone()));
+/// Two maps as one, `both` said of a key that stands in both.
+fn by_keys(base: &Node, outer: &Node, both: &dyn Fn(&str, &Node, &Node) -> Node) -> Node {
+    let mut pairs: Vec<(String, Node)> =
+        base.entries().into_iter().map(|(key, node)| (key.to_owned(), node.clone())).collect();
+    for (key, value) in outer.entries() {
+        match pairs.iter().position(|(known, _)| known == key) {
+            _ if value.is_null() => pairs.retain(|(known, _)| known != key),
+            Some(at) => pairs[at].1 = both(key, &pairs[at].1, value),
+            None => pairs.push((key.to_owned(), value.clone())),
         }
     }
-    pairs
+    let named = |(key, node): (String, Node)| (Node::scalar(key, true), node);
+    Node { line: outer.line, ..Node::map(pairs.into_iter().map(named).collect()) }
 }

@@ -1,5 +1,5 @@
-//! Reads recipes: tolerantly, since they are other people's files. Knows
-//! their shape; what is made of them is said by `render`.
+//! Reads recipes: tolerantly where a key is nobody's, and not at all where a
+//! value is not understood. What is made of them is said by `render`.
 
 mod line;
 mod told;
@@ -9,15 +9,14 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use super::include::{Beside, whole};
 use super::layers;
-use super::places::Places;
 use super::render;
 use super::values::{Values, set_of};
 use super::{Reading, Recipe, Source, Wishes, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
-use crate::spec::field::Field;
-use crate::spec::node::python::{Python, json};
-use crate::spec::node::{self, Flaw};
+use crate::spec::field::{Field, flawed};
+use crate::spec::node::python::{Python, json, put};
+use crate::spec::node::{self, Node};
 
 /// What a recipe wants to have run on a machine. longhaul shows it and never runs it.
 const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "build_args"];
@@ -35,74 +34,49 @@ pub fn read(source: Source) -> Result<Recipe, Mistake> {
 ///
 /// # Errors
 /// It is no YAML and no `docker run`, holds none of the keys that tell what is served, a key
-/// has a shape of which nothing can be made, or its command cannot be rendered.
+/// has a shape of which nothing can be made, a value is not understood, or its command cannot
+/// be rendered.
 pub fn read_as(source: &Source, wishes: &Wishes, beside: Beside<'_>) -> Result<Reading, Mistake> {
-    node::check_size(&source.text).map_err(|flaw| too_large(source, flaw))?;
+    node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);
         return Ok(line::reading(source.clone(), &line, wishes));
     }
     let whole = whole(source, beside)?;
-    let root = Field::root(source, &whole.document);
+    let root = Field { source, node: &whole.root, path: String::new() };
     told::check_it_is_one(&root)?;
-    let mut warnings: Vec<String> = Vec::new();
-    for (file, document) in &whole.parts {
-        let place = if whole.parts.len() > 1 { format!("{file} ") } else { String::new() };
-        warnings.extend(told::traps(document).into_iter().map(|text| format!("{place}{text}")));
-    }
-    warnings.extend(told::unfit_command(root.node));
-    let set = set_of(&wishes.set);
-    let (env, set): (Vec<_>, Vec<_>) =
-        set.into_iter().partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
     let mut draft = Draft::of(&root)?;
-    let declared = render::collapsed(&draft).with(&set).map_err(wrong_set)?;
-    let ground = layers::Ground { values: &declared, set: &set, place: wishes.place.as_ref() };
-    let env: Vec<(String, String)> =
-        env.into_iter().map(|(key, value)| (key[4..].to_owned(), value.str())).collect();
-    layers::put(&mut draft.env, &env);
-    let layers = layers::applied(root.node, &mut draft, &ground, &mut warnings);
+    let (env, set): (Vec<_>, Vec<_>) = set_of(&wishes.set)?
+        .into_iter()
+        .partition(|(key, _)| key.len() > 4 && key.starts_with("env."));
+    let wrong_set =
+        |why: String| Mistake::new(why).at("--set").hint("set the whole value: --set 'key={…}'");
+    let declared = Values::of(&draft).with(&set).map_err(wrong_set)?;
+    let set_env = |draft: &mut Draft| {
+        for (key, value) in &env {
+            put(&mut draft.env, key[4..].to_owned(), value.str());
+        }
+    };
+    set_env(&mut draft);
+    let layers = layers::applied(&root, &mut draft, &declared, wishes.place.as_ref())?;
     // What the user sets counts before any layer.
-    layers::put(&mut draft.env, &env);
-    let (rendered, values) =
-        render::rendered(&draft, &set, wishes.manner).map_err(|why| unrendered(&root, why))?;
-    warnings.extend(rendered.warnings);
-    let others = told::others(root.node);
-    let hooks = |(key, _): &(String, String)| HOOKS.contains(&key.as_str());
-    let (hooks, others) = others.into_iter().partition(hooks);
+    set_env(&mut draft);
+    let values = Values::of(&draft).with(&set).map_err(wrong_set)?;
+    let rendered = render::rendered(&draft, &values, &set).map_err(|why| {
+        let line = why.line + root.node.get("command").unwrap_or(root.node).line;
+        let place = format!("{}:{line} command", source.origin);
+        Mistake::new(why.what).at(place).hint(why.hint)
+    })?;
+    let (hooks, others) =
+        told::others(root.node).into_iter().partition(|(key, _)| HOOKS.contains(&key.as_str()));
     let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
     let mut recipe = recipe(&root, &draft, rendered.command, &values, &set);
-    recipe.warnings = warnings;
-    recipe.source = source.clone();
-    let places = Places::of(&whole.parts, render::engine_of(&draft.runtime));
+    recipe.warnings = told::warnings(&whole, &layers);
+    recipe.warnings.extend(rendered.warnings);
     if !included.is_empty() {
         recipe.source.text = node::write(root.node);
     }
-    Ok(Reading {
-        recipe,
-        how: rendered.how,
-        notes: rendered.notes,
-        layers,
-        hooks,
-        others,
-        included,
-        version_key: told::version(root.node).map(|(key, _)| key),
-        places,
-    })
-}
-
-fn too_large(source: &Source, flaw: Flaw) -> Mistake {
-    Mistake::new(flaw.message).at(&source.origin).hint("a recipe, or a saved command line")
-}
-
-fn wrong_set(why: String) -> Mistake {
-    Mistake::new(why).at("--set").hint("set the whole value: --set 'key={…}'")
-}
-
-fn unrendered(root: &Field<'_>, why: String) -> Mistake {
-    let Some(node) = root.node.get("command") else { return root.mistake(why) };
-    let grows = why.contains("grows");
-    let mistake = root.below("command", node).mistake(why);
-    if grows { mistake.hint("a value in `defaults` holds itself") } else { mistake }
+    Ok(Reading { recipe, how: rendered.how, layers, hooks, others, included })
 }
 
 fn recipe(
@@ -114,7 +88,7 @@ fn recipe(
 ) -> Recipe {
     let engine = render::engine_of(&draft.runtime);
     let is_own = |key: &str| {
-        draft.defaults.iter().chain(&draft.layered).any(|(known, _)| known.text() == Some(key))
+        draft.defaults.iter().chain(&draft.layered).any(|(known, _)| known == key)
             || set.iter().any(|(known, _)| known.split('.').next() == Some(key))
     };
     let mut settings = BTreeMap::new();
@@ -127,15 +101,15 @@ fn recipe(
     settings.extend(inner.as_deref().map(|text| flags::settings(engine, text)).unwrap_or_default());
     let of_command = || inner.as_deref().and_then(model_of_command);
     let model = draft.model_name().or_else(of_command);
-    let metadata = root.node.get("metadata");
+    let profile = root.node.get("metadata").and_then(|metadata| metadata.get("profile"));
     Recipe {
         about: told::about(root.node, model.as_deref(), &draft.runtime),
         container: draft.container.clone(),
-        profile: metadata.and_then(|m| m.get("profile")?.said().map(str::to_owned)),
+        profile: profile.and_then(Node::said).map(str::to_owned),
         served: served(&settings, model.as_deref()),
         model,
         runtime: draft.runtime.clone(),
-        runtime_version: told::version(root.node).map(|(_, version)| version.to_owned()),
+        runtime_version: told::version(root.node).map(str::to_owned),
         env: draft.env.clone(),
         command,
         settings,

@@ -1,60 +1,35 @@
-//! From a recipe to the command that its own tools would run, byte for byte.
-//! Nothing is executed, and nothing is known of single recipes.
+//! From a recipe to the command that sparkrun 0.4 would run, byte for byte;
+//! `run-recipe.py` makes the same of what it can render. Nothing is executed,
+//! and nothing is known of single recipes.
 
 pub mod built;
-pub mod eugr;
-pub mod sparkrun;
+mod sparkrun;
 
 use super::draft::Draft;
 use super::values::Values;
 use crate::engine::Engine;
+use crate::escape::one_line;
 use crate::spec::node::python::Python;
 
-/// Bounds one command: a width (`{port:9999999999}`) or a value that holds itself several
-/// times would fill the memory.
+/// Bounds one command: a value that holds itself several times would fill the memory.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 /// Bounds what is told of one command.
 const LEFT_OVER_MAX: usize = 20;
 
-/// By whose rules a command template is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// sparkrun 0.3 and 0.4: placeholders, again and again; JSON's braces are themselves.
-    Sparkrun,
-    /// eugr's `run-recipe.py`: Python's `str.format`, once.
-    Eugr,
-}
-
-impl Dialect {
-    /// Both.
-    pub const ALL: [Dialect; 2] = [Dialect::Sparkrun, Dialect::Eugr];
-
-    /// The word on the command line and in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Dialect::Sparkrun => "sparkrun",
-            Dialect::Eugr => "eugr",
-        }
-    }
-
-    /// The dialect of a word.
-    pub fn of(word: &str) -> Option<Dialect> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.word() == word)
-    }
-}
-
 /// How a command came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// From the recipe's template.
-    Template(Dialect),
+    Template,
     /// From its defaults, since it has no template.
     Built(Engine),
     /// It stood there as it is, in a `docker run`.
     AsItStands,
     /// There is none: a runtime whose commands longhaul cannot build.
     NotRendered,
+    /// The file was not understood, and is handed on as it is.
+    Unread,
 }
 
 /// A command, and what is to be said of it.
@@ -66,170 +41,96 @@ pub struct Rendered {
     pub how: How,
     /// What the user must know.
     pub warnings: Vec<String>,
-    /// What other tools, or older ones, would make of it.
-    pub notes: Vec<String>,
 }
 
-/// How it is to be rendered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
-    /// By whose rules, where the user says so.
-    pub dialect: Option<Dialect>,
-    /// For a single machine, as `run-recipe.py --solo` does.
-    pub solo: bool,
+/// Why there is no command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unrendered {
+    /// In one sentence.
+    pub what: String,
+    /// On which line of the template, from 0.
+    pub line: usize,
+    /// What to write instead.
+    pub hint: String,
 }
 
-/// Renders a recipe's command.
+/// Renders a recipe's command; `set` are the keys that the user set among the values.
 ///
 /// # Errors
-/// Why it cannot be, in one sentence.
+/// Why it cannot be, and where.
 pub fn rendered(
     draft: &Draft,
+    values: &Values,
     set: &[(String, Python)],
-    manner: Manner,
-) -> Result<(Rendered, Values), String> {
-    let values = collapsed(draft).with(set)?;
-    let own = if draft.version == "1" { Dialect::Eugr } else { Dialect::Sparkrun };
-    let dialect = manner.dialect.unwrap_or(own);
-    let Some(template) = draft.command.as_deref() else {
-        let mut rendered = built(draft, set, &values)?;
-        if dialect == Dialect::Eugr && rendered.command.is_some() {
-            let text = "it has no `command` that run-recipe.py could run; built as sparkrun does";
-            rendered.warnings.insert(0, text.to_owned());
-        }
-        return Ok((rendered, values));
+) -> Result<Rendered, Unrendered> {
+    let wrong = |what: String| {
+        let hint = "longhaul recipe show says what the recipe holds".to_owned();
+        Unrendered { what, line: 0, hint }
     };
-    if dialect == Dialect::Eugr {
-        match by_eugr(draft, set, manner.solo, template) {
-            Ok(found) => return Ok(found),
-            Err(why) if manner.dialect.is_some() => return Err(why),
-            Err(why) => {
-                let (mut rendered, values) = by_sparkrun(draft, set, template, values)?;
-                let text = format!(
-                    "run-recipe.py cannot render `command`: {why}; rendered as sparkrun does"
-                );
-                rendered.warnings.insert(0, text);
-                return Ok((rendered, values));
-            }
-        }
-    }
-    by_sparkrun(draft, set, template, values)
-}
-
-/// The values with doubled braces in string defaults made single ones, as sparkrun loads
-/// them; a layer's stay.
-pub fn collapsed(draft: &Draft) -> Values {
-    let mut draft = draft.clone();
-    for (_, value) in &mut draft.defaults {
-        if let Python::Text(text) = value {
-            *text = sparkrun::unescape_default(text);
-        }
-    }
-    Values::of(&draft)
-}
-
-fn by_eugr(
-    draft: &Draft,
-    set: &[(String, Python)],
-    solo: bool,
-    template: &str,
-) -> Result<(Rendered, Values), String> {
-    let mut values = Values::default();
-    for (key, value) in draft.defaults.iter().chain(&draft.layered) {
-        if let Python::Text(key) = key {
-            values.set(key, value.clone());
-        }
-    }
-    let mut values = values.with(set)?;
-    if solo && !set.iter().any(|(key, _)| key == "tensor_parallel") {
-        values.set("tensor_parallel", Python::Int(1));
-    }
-    let command = eugr::rendered(template, &values, solo)?;
-    let mut notes = old_notes(draft, set, template, &command);
-    let new = collapsed(draft).with(set)?;
-    if !solo && sparkrun::since_0_3(template, &|key| new.text(key)).as_ref() != Some(&command) {
-        notes.push(
-            "sparkrun since 0.3 renders this command otherwise (--dialect sparkrun)".to_owned(),
-        );
-    }
-    let how = How::Template(Dialect::Eugr);
-    Ok((Rendered { command: Some(command), how, warnings: Vec::new(), notes }, values))
-}
-
-fn by_sparkrun(
-    draft: &Draft,
-    set: &[(String, Python)],
-    template: &str,
-    values: Values,
-) -> Result<(Rendered, Values), String> {
-    let command = sparkrun::since_0_3(template, &|key| values.text(key))
-        .ok_or("the command grows without end when its placeholders are filled in")?;
-    let mut warnings: Vec<String> = left_over(&command)
-        .into_iter()
-        .map(|word| format!("{word} in `command` has no value in `defaults`"))
-        .collect();
+    let Some(template) = draft.command.as_deref() else {
+        let engine = engine_of(&draft.runtime);
+        let command = built::command(engine, draft, values, set).map_err(wrong)?;
+        let how = if command.is_some() { How::Built(engine) } else { How::NotRendered };
+        let is_unnamed = command.is_some() && draft.model_name().is_none();
+        let text = "it has neither a command nor a model to build one for";
+        let warnings = if is_unnamed { vec![text.to_owned()] } else { Vec::new() };
+        return Ok(Rendered { command, how, warnings });
+    };
+    check_formats(template, values)?;
+    let command = sparkrun::rendered(template, &|key| values.text(key)).ok_or_else(|| {
+        let what = "the command grows without end when its placeholders are filled in";
+        let hint = "a value in `defaults` holds itself".to_owned();
+        Unrendered { hint, ..wrong(what.to_owned()) }
+    })?;
+    let left = left_over(&command).into_iter();
+    let mut warnings: Vec<String> =
+        left.map(|word| format!("{word} in `command` has no value in `defaults`")).collect();
     let is_used = |key: &str| template.contains(&format!("{{{key}}}"));
-    for (key, value) in values.iter() {
-        if matches!(value, Python::Map(_) | Python::List(_)) && is_used(key) {
-            warnings.push(format!(
-                "`{key}` is structure, and sparkrun puts it into `command` as Python writes it, which is no JSON"
-            ));
-        }
+    let is_structure = |value: &Python| matches!(value, Python::Map(_) | Python::List(_));
+    for (key, _) in values.iter().filter(|(key, value)| is_structure(value) && is_used(key)) {
+        warnings.push(format!(
+            "`{key}` is structure, and sparkrun puts it into `command` as Python writes it, which is no JSON"
+        ));
     }
-    let notes = old_notes(draft, set, template, &command);
-    let how = How::Template(Dialect::Sparkrun);
-    Ok((Rendered { command: Some(command), how, warnings, notes }, values))
+    Ok(Rendered { command: Some(command), how: How::Template, warnings })
 }
 
-/// What sparkrun up to 0.2 would have made of it, where that is something else.
-fn old_notes(
-    draft: &Draft,
-    set: &[(String, Python)],
-    template: &str,
-    command: &str,
-) -> Vec<String> {
-    let Ok(values) = Values::of(draft).with(set) else { return Vec::new() };
-    match sparkrun::until_0_2(template, &|key| values.text(key)) {
-        Some(old) if old == command => Vec::new(),
-        Some(_) => vec!["sparkrun up to 0.2 renders this command otherwise".to_owned()],
-        None => vec!["sparkrun up to 0.2 never ends on this command".to_owned()],
+/// Refuses a placeholder for a value's digits in a form of Python's (`{gm:.2f}`). A shell's
+/// `${NAME:-x}` is none.
+fn check_formats(template: &str, values: &Values) -> Result<(), Unrendered> {
+    for (at, _) in template.match_indices('{') {
+        let name = &template[at + 1..];
+        let end = name.find(['{', '}', '!', ':']).unwrap_or(name.len());
+        let is_brace = template[..at].ends_with(['$', '{']);
+        if is_brace || !name[end..].starts_with(['!', ':']) || values.get(&name[..end]).is_none() {
+            continue;
+        }
+        let (name, placeholder) = (&name[..end], name.split_inclusive('}').next());
+        let placeholder = one_line(placeholder.unwrap_or_default(), 60);
+        return Err(Unrendered {
+            what: format!(
+                "the placeholder `{{{placeholder}` is in Python's format language, which is not read"
+            ),
+            line: template[..at].matches('\n').count(),
+            hint: format!("`{{{name}}}`, and in `defaults` the text that it is to be, in quotes"),
+        });
     }
+    Ok(())
 }
 
 /// The first placeholders that nothing was put in for; a shell's `${NAME}` is none.
 fn left_over(command: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
-    for (at, _) in command.match_indices('{') {
+    for (at, _) in command.match_indices('{').filter(|(at, _)| !command[..*at].ends_with('$')) {
         let name = &command[at + 1..];
         let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
         let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
-        if !is_name || !name[end..].starts_with('}') || command[..at].ends_with('$') {
-            continue;
-        }
-        let word = &command[at..at + end + 2];
-        if found.len() < LEFT_OVER_MAX && !found.contains(&word) {
-            found.push(word);
+        if is_name && name[end..].starts_with('}') && found.len() < LEFT_OVER_MAX {
+            found.push(&command[at..at + end + 2]);
         }
     }
+    found.dedup();
     found
-}
-
-fn built(draft: &Draft, set: &[(String, Python)], values: &Values) -> Result<Rendered, String> {
-    let engine = engine_of(&draft.runtime);
-    let command = built::command(engine, draft, values, set)?;
-    let mut warnings = Vec::new();
-    if command.is_some() && draft.model_name().is_none() {
-        warnings.push("it has neither a command nor a model to build one for".to_owned());
-    }
-    let how = if command.is_some() { How::Built(engine) } else { How::NotRendered };
-    let mut notes = Vec::new();
-    if command.is_none() {
-        notes.push(format!(
-            "it has no `command`, and longhaul does not know how {} is started from `defaults`: it is shown, not rendered",
-            draft.runtime
-        ));
-    }
-    Ok(Rendered { command, how, warnings, notes })
 }
 
 /// The engine behind a runtime's name.

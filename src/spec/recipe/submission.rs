@@ -2,36 +2,12 @@
 //! really ran, which versions, on what. Read from its `metadata.json`, of
 //! which every part may be missing.
 
+use super::pins::{Image, is_digest};
 use crate::escape::one_line;
 use crate::spec::node::python::{Python, json};
 
-use super::pins::{Image, is_digest};
-
-/// Bounds a file that is read for a few words.
-const TEXT_BYTES_MAX: usize = 4 << 20;
-
 /// Bounds a foreign value.
 const VALUE_CHARS_MAX: usize = 200;
-
-/// What is told, by the words for people.
-const TOLD: [(&str, &str, &str); 16] = [
-    ("ran", "recipe", "container"),
-    ("model revision", "model", "revision"),
-    ("quantization", "model", "quantization"),
-    ("KV cache", "model", "kv_dtype"),
-    ("nodes", "cluster", "node_count"),
-    ("tensor parallel", "cluster", "tp"),
-    ("pipeline parallel", "cluster", "pp"),
-    ("data parallel", "cluster", "dp"),
-    ("framework", "benchmark", "framework"),
-    ("profile", "benchmark", "profile"),
-    ("resumed", "benchmark", "resumed"),
-    ("measured", "benchmark", "measured_at"),
-    ("began", "timing", "start"),
-    ("ended", "timing", "end"),
-    ("took", "timing", "duration"),
-    ("sparkrun", "sparkrun", "version"),
-];
 
 /// What a submission tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,22 +16,10 @@ pub struct Submission {
     pub pinned: Option<String>,
     /// What the server said of itself: engine, libraries, build.
     pub versions: Vec<(String, String)>,
-    /// All the rest, for people.
+    /// Every other single value, by section and key.
     pub told: Vec<(String, String)>,
     /// Whether its results, `benchmark.csv`, lie beside it.
     pub has_results: bool,
-}
-
-impl Submission {
-    /// The version of a runtime.
-    pub fn version_of(&self, runtime: &str) -> Option<&str> {
-        let plain = |name: &str| name.replace(['-', '.'], "_").to_ascii_lowercase();
-        let wanted = plain(runtime);
-        self.versions
-            .iter()
-            .find(|(name, _)| plain(name) == wanted)
-            .map(|(_, version)| version.as_str())
-    }
 }
 
 /// Reads a `metadata.json`.
@@ -63,38 +27,28 @@ impl Submission {
 /// # Errors
 /// Why it is none, in one sentence.
 pub fn read(text: &str) -> Result<Submission, String> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("larger than {} MiB", TEXT_BYTES_MAX >> 20));
-    }
-    let Some(root @ Python::Map(_)) = json::loads(text) else {
+    let Some(Python::Map(sections)) = json::loads(text) else {
         return Err("no JSON object".to_owned());
     };
-    let part = |section: &str, key: &str| said(root.get(section)?.get(key)?);
-    let told = TOLD
-        .iter()
-        .filter_map(|(name, section, key)| Some(((*name).to_owned(), part(section, key)?)))
-        .collect();
-    let versions = match root.get("runtime_info") {
-        Some(Python::Map(pairs)) => {
-            pairs.iter().filter_map(|(key, value)| Some((said(key)?, said(value)?))).collect()
+    let mut found = Submission::default();
+    for (section, values) in &sections {
+        let Python::Map(pairs) = values else { continue };
+        let is_single = |value: &Python| !matches!(value, Python::Map(_) | Python::List(_));
+        let pairs = pairs.iter().filter(|(_, value)| is_single(value) && *value != Python::None);
+        for (key, value) in pairs.map(|(key, value)| (key, one_line(&value.str(), VALUE_CHARS_MAX)))
+        {
+            match section.as_str() {
+                _ if value.is_empty() => {}
+                "runtime_info" => found.versions.push((key.clone(), value)),
+                "recipe" if Image::of(&value).digest.is_some_and(is_digest) => {
+                    found.pinned.get_or_insert(value);
+                }
+                "recipe" if key == "text" => {}
+                _ => found.told.push((format!("{section} {key}"), value)),
+            }
         }
-        _ => Vec::new(),
-    };
-    let images = ["container_pinned", "container", "raw_container"];
-    let pinned = images
-        .iter()
-        .filter_map(|key| part("recipe", key))
-        .find(|image| Image::of(image).digest.is_some_and(is_digest));
-    Ok(Submission { pinned, versions, told, has_results: false })
-}
-
-/// A single value as text, where it says something.
-fn said(value: &Python) -> Option<String> {
-    match value {
-        Python::None | Python::Map(_) | Python::List(_) => None,
-        Python::Text(text) if text.is_empty() => None,
-        other => Some(one_line(&other.str(), VALUE_CHARS_MAX)),
     }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -111,10 +65,10 @@ mod tests {
         );
         let found = read(&text).unwrap();
         assert_eq!(found.pinned, Some(format!("a/b@sha256:{digest}")));
-        assert_eq!(found.version_of("vllm"), Some("0.20.0"));
+        assert_eq!(found.versions, [("vllm".to_owned(), "0.20.0".to_owned())]);
         let told: Vec<_> =
             found.told.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        assert_eq!(told, ["ran a/b:latest", "nodes 2"]);
+        assert_eq!(told, ["recipe container a/b:latest", "cluster node_count 2"]);
         assert_eq!(read("{}"), Ok(Submission::default()));
         assert_eq!(read("{\"recipe\": {\"container_pinned\": true}}").unwrap().pinned, None);
         assert!(read("[]").is_err() && read("{").is_err());

@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
+use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::spec::node::python::{Dict, Python, coerce, json, strip};
+use crate::spec::node::python::{Python, coerce, is_odd, json, put, strip};
+
+/// Bounds how deep a dotted key edits; nothing that is served nests as deep.
+const PARTS_MAX: usize = 64;
 
 /// Values by key. A key may be there with nothing (`null`): then nothing below it counts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,11 +19,6 @@ impl Values {
     /// The value of a key, where it is there and is not null.
     pub fn get(&self, key: &str) -> Option<&Python> {
         self.0.get(key).filter(|value| **value != Python::None)
-    }
-
-    /// The value of a key, null too.
-    pub fn entry(&self, key: &str) -> Option<&Python> {
-        self.0.get(key)
     }
 
     /// A value as text, as placeholders are filled in.
@@ -42,15 +41,20 @@ impl Values {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The recipe's own: its defaults, and what is there by itself. A default whose key is no
-    /// text (`8000: x`) is out of a placeholder's reach.
+    /// The recipe's own: its defaults, doubled braces in a text made single ones as sparkrun
+    /// loads them, what layers put over them as it stands, and what is there by itself.
     pub fn of(draft: &Draft) -> Values {
-        let mut values = Values::default();
-        for (key, value) in draft.defaults.iter().chain(&draft.layered) {
-            if let Python::Text(key) = key {
-                values.set(key, value.clone());
-            }
-        }
+        let single = |(key, value): &(String, Python)| {
+            let value = match value {
+                Python::Text(text) if text.contains("{{") => {
+                    Python::Text(text.replace("{{", "{").replace("}}", "}"))
+                }
+                other => other.clone(),
+            };
+            (key.clone(), value)
+        };
+        let layered = draft.layered.iter().cloned();
+        let mut values = Values(draft.defaults.iter().map(single).chain(layered).collect());
         values.fill("model", draft.model.clone());
         if draft.revision.is_true() {
             values.fill("model_revision", draft.revision.clone());
@@ -65,14 +69,8 @@ impl Values {
     /// # Errors
     /// A dotted key goes through something that is no mapping, in one sentence.
     pub fn with(mut self, set: &[(String, Python)]) -> Result<Values, String> {
-        let mut dotted: Vec<&(String, Python)> = Vec::new();
-        for pair in set {
-            if is_dotted(&pair.0) {
-                dotted.push(pair);
-            } else {
-                self.set(&pair.0, pair.1.clone());
-            }
-        }
+        let (mut dotted, whole): (Vec<_>, Vec<_>) = set.iter().partition(|(key, _)| is_dotted(key));
+        self.0.extend(whole.into_iter().cloned());
         // `a.b={…}` and then `a.b.c=1` refines, in whatever order they were given.
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
@@ -87,24 +85,29 @@ impl Values {
                     path[0]
                 ));
             };
-            let edited = edit(root, &path, 1, leaf(value))?;
-            self.set(path[0], edited);
+            self.set(path[0], edit(root, &path, 1, leaf(value))?);
         }
         Ok(self)
     }
 }
 
 /// What the user set, as sparkrun's `-o key=value` takes it; the last of a key counts.
-pub fn set_of(pairs: &[(String, String)]) -> Vec<(String, Python)> {
+///
+/// # Errors
+/// A value is a number to Python alone.
+pub fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
-        let value = coerce(strip(value));
-        match set.iter_mut().find(|(known, _)| known == key) {
-            Some(pair) => pair.1 = value,
-            None => set.push((key.clone(), value)),
+        let value = strip(value);
+        if is_odd(value) {
+            let what = format!("`{}` is a number to Python alone", one_line(value, 60));
+            return Err(Mistake::new(what)
+                .at(format!("--set {}", one_line(key, 60)))
+                .hint("digits, as 4096 or 0.85"));
         }
+        put(&mut set, key.clone(), coerce(value));
     }
-    set
+    Ok(set)
 }
 
 /// `env.KEY` goes to the environment; a key of sparkrun's own begins with `_`.
@@ -121,34 +124,28 @@ fn leaf(value: &Python) -> Python {
     text.and_then(json::loads).unwrap_or_else(|| value.clone())
 }
 
-/// Bounds how deep a dotted key edits; nothing that is served nests as deep.
-const PARTS_MAX: usize = 64;
-
 /// Sets the field that `path[depth..]` leads to.
 fn edit(value: Python, path: &[&str], depth: usize, new: Python) -> Result<Python, String> {
     let mapping = match value {
-        Python::Map(pairs) => Some(Python::Map(pairs)),
         Python::Text(text) => json::loads(&text),
-        _ => None,
+        other => Some(other),
     };
-    let Some(Python::Map(pairs)) = mapping else {
+    let Some(Python::Map(mut pairs)) = mapping else {
         return Err(format!(
             "`{}` sets a field inside `{}`, whose value is no mapping",
             path.join("."),
             path[..depth].join(".")
         ));
     };
-    let key = Python::Text(path[depth].to_owned());
     let inner = if depth + 1 == path.len() {
         new
     } else {
-        let child = pairs.iter().find(|(known, _)| *known == key).map(|(_, child)| child.clone());
-        let child = child.filter(|child| *child != Python::None);
+        let child = pairs.iter().find(|(known, _)| known == path[depth]);
+        let child = child.map(|(_, child)| child.clone()).filter(|it| *it != Python::None);
         edit(child.unwrap_or(Python::Map(Vec::new())), path, depth + 1, new)?
     };
-    let mut dict = Dict::of(pairs);
-    dict.insert(key, inner);
-    Ok(Python::Map(dict.into_pairs()))
+    put(&mut pairs, path[depth].to_owned(), inner);
+    Ok(Python::Map(pairs))
 }
 
 #[cfg(test)]
@@ -161,7 +158,7 @@ mod tests {
         values.set("port", Python::Int(8000));
         let set: Vec<(String, String)> =
             set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        values.with(&set_of(&set))
+        values.with(&set_of(&set).expect("plain"))
     }
 
     #[test]
@@ -193,15 +190,14 @@ mod tests {
 
     #[test]
     fn words_of_a_command_line_become_what_they_look_like() {
-        let text = |word: &str| set_of(&[("k".to_owned(), word.to_owned())])[0].1.repr();
+        let of = |word: &str| set_of(&[("k".to_owned(), word.to_owned())]);
+        let text = |word: &str| of(word).map(|set| set[0].1.repr()).expect("plain");
         for (word, value) in [
             ("8", "8"),
             ("010", "10"),
-            ("1_000", "1000"),
-            ("1__0", "'1__0'"),
+            ("1__0x", "'1__0x'"),
             ("0.90", "0.9"),
             ("1e5", "100000.0"),
-            ("nan", "nan"),
             ("TRUE", "True"),
             ("no", "False"),
             ("on", "'on'"),
@@ -210,6 +206,9 @@ mod tests {
             ("null", "'null'"),
         ] {
             assert_eq!(text(word), value, "{word}");
+        }
+        for word in ["1_000", "nan", "-inf", "1_0.5", "18446744073709551616"] {
+            assert!(of(word).unwrap_err().to_string().contains("--set k"), "{word}");
         }
     }
 }

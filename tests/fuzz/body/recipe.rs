@@ -3,30 +3,27 @@
 
 use crate::spec::Source;
 use crate::spec::recipe::diff::between;
-use crate::spec::recipe::{Dialect, Manner, Wishes, read_as};
+use crate::spec::recipe::{Wishes, read_as};
 
 /// The longest command that is rendered, bytes.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
-/// Reads, renders and compares with itself, in every manner and under a few wishes: never a
+/// Reads, renders and compares with itself, under a few wishes: never a
 /// panic, always an end, and no more than the bounds that the docs promise. The text is its
 /// own include too, so that circles are tried.
 pub fn recipe(text: &str) {
     let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.to_owned() };
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let wishes = [Vec::new(), vec![("a.b".to_owned(), first.chars().take(200).collect())]];
-    for dialect in [None, Some(Dialect::Sparkrun), Some(Dialect::Eugr)] {
-        for (set, solo) in wishes.iter().zip([false, true]) {
-            let manner = Manner { dialect, solo };
-            let wishes = Wishes { set: set.clone(), manner, place: None };
-            let beside = |name: &str| {
-                Ok(Some(if name.len().is_multiple_of(2) { text } else { rest }.to_owned()))
-            };
-            let Ok(reading) = read_as(&source, &wishes, &beside) else { continue };
-            let command = reading.recipe.command.as_deref().unwrap_or_default();
-            assert!(command.len() <= COMMAND_BYTES_MAX, "{} bytes", command.len());
-            let same = between(&reading, &reading);
-            assert!(same.serving.is_empty() && same.address.is_empty(), "differs from itself");
-        }
+    for set in wishes {
+        let wishes = Wishes { set, place: None };
+        let beside = |name: &str| {
+            Ok(Some(if name.len().is_multiple_of(2) { text } else { rest }.to_owned()))
+        };
+        let Ok(reading) = read_as(&source, &wishes, &beside) else { continue };
+        let command = reading.recipe.command.as_deref().unwrap_or_default();
+        assert!(command.len() <= COMMAND_BYTES_MAX, "{} bytes", command.len());
+        let same = between(&reading, &reading);
+        assert!(same.serving.is_empty() && same.address.is_empty(), "differs from itself");
     }
 }

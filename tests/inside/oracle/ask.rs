@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use longhaul::spec::Source;
-use longhaul::spec::recipe::{Dialect, How, Manner, Place, Reading, Wishes, read_as};
+use longhaul::spec::recipe::{How, Place, Reading, Wishes, read_as};
 use serde_json::{Value, json};
+
+/// The tool that every recipe is held against.
+const SPARKRUN: &str = "sparkrun";
 
 /// A recipe, and how it is to be rendered.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub path: PathBuf,
     pub set: Vec<(String, String)>,
-    pub dialect: Option<Dialect>,
-    pub tool: Dialect,
-    pub solo: bool,
+    pub tool: &'static str,
     pub place: Option<Place>,
 }
 
@@ -33,16 +34,16 @@ pub enum Found {
 }
 
 impl Ask {
-    /// By sparkrun, in the dialect that the recipe itself chooses here.
+    /// By sparkrun.
     pub fn sparkrun(path: &Path, set: &[(String, String)], place: Option<Place>) -> Ask {
         let (path, set) = (path.to_path_buf(), set.to_vec());
-        Ask { path, set, dialect: None, tool: Dialect::Sparkrun, solo: false, place }
+        Ask { path, set, tool: SPARKRUN, place }
     }
 
     /// By `str.format`.
-    pub fn eugr(path: &Path, set: &[(String, String)], solo: bool) -> Ask {
+    pub fn eugr(path: &Path, set: &[(String, String)]) -> Ask {
         let (path, set) = (path.to_path_buf(), set.to_vec());
-        Ask { path, set, dialect: Some(Dialect::Eugr), tool: Dialect::Eugr, solo, place: None }
+        Ask { path, set, tool: "eugr", place: None }
     }
 
     fn line(&self) -> String {
@@ -50,8 +51,7 @@ impl Ask {
             place.iter().map(|(key, values)| (key.as_str(), values[0].as_str())).collect()
         });
         json!({
-            "path": self.path, "set": self.set, "tool": self.tool.word(), "solo": self.solo,
-            "place": place,
+            "path": self.path, "set": self.set, "tool": self.tool, "place": place,
         })
         .to_string()
     }
@@ -60,8 +60,7 @@ impl Ask {
         let text = std::fs::read_to_string(&self.path).expect("a recipe");
         let name = self.path.file_stem().expect("a stem").to_string_lossy().into_owned();
         let source = Source { name, origin: self.path.display().to_string(), text };
-        let manner = Manner { dialect: self.dialect, solo: self.solo };
-        let wishes = Wishes { set: self.set.clone(), manner, place: self.place.clone() };
+        let wishes = Wishes { set: self.set.clone(), place: self.place.clone() };
         let folder = self.path.parent().expect("a folder");
         let beside = |name: &str| Ok(std::fs::read_to_string(folder.join(name)).ok());
         read_as(&source, &wishes, &beside).map_err(|mistake| mistake.to_string())
@@ -135,7 +134,7 @@ impl Tally {
     pub fn summary(&self) -> String {
         let mut counts: BTreeMap<(&str, Found), usize> = BTreeMap::new();
         for (ask, found, _) in &self.rows {
-            *counts.entry((ask.tool.word(), *found)).or_default() += 1;
+            *counts.entry((ask.tool, *found)).or_default() += 1;
         }
         let mut out = String::new();
         for ((tool, found), count) in counts {
@@ -152,7 +151,7 @@ impl Tally {
         let mut out = self.summary();
         for path in paths {
             let rows = self.rows.iter().filter(|(ask, ..)| ask.path == *path);
-            let rows: Vec<_> = rows.filter(|(ask, ..)| ask.tool == Dialect::Sparkrun).collect();
+            let rows: Vec<_> = rows.filter(|(ask, ..)| ask.tool == SPARKRUN).collect();
             let count = |wanted| rows.iter().filter(|(_, found, _)| *found == wanted).count();
             let (equal, refused) = (count(Found::Equal), count(Found::BothRefuse));
             let how = rows[0].0.ours().map_or_else(|why| why, |ours| format!("{:?}", ours.how));

@@ -1,12 +1,11 @@
 """Renders recipes with the tools that own them, for tests/inside/oracle.rs.
 
-Reads one JSON object a line ({path, set, tool, solo, place}) and answers each
+Reads one JSON object a line ({path, set, tool, place}) and answers each
 with one ({command, env} or {error}). Needs sparkrun 0.4.2; launches nothing.
 """
 
 import dataclasses
 import json
-import re
 import sys
 
 import yaml
@@ -54,12 +53,7 @@ def by_eugr(ask):
         recipe = yaml.safe_load(file)
     defaults = recipe.get("defaults") or {}
     chosen = {key: coerce_value(value.strip()) for key, value in ask["set"]}
-    if ask["solo"]:
-        chosen.setdefault("tensor_parallel", 1)
     command = recipe["command"].format(**{**defaults, **fold_dotted_overrides(chosen, defaults.get)})
-    if ask["solo"]:
-        command = re.sub(r"--distributed-executor-backend\s+\S+", "", command)
-        command = "\n".join(line for line in command.split("\n") if line.strip() not in ("", "\\"))
     command = command.rstrip()
     if command.endswith("\\"):
         command = command.rstrip("\\\n").rstrip()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::ask::Ask;
-use super::words::{KEYS, PIECES, PLAIN, SETS, VALUES};
+use super::words::{KEYS, PIECES, SETS, VALUES};
 
 /// A small generator of its own: the same seed must make the same recipes for ever.
 struct Dice(u64);
@@ -36,14 +36,7 @@ pub fn asks(folder: &Path, seed: u64, count: usize) -> Vec<Ask> {
         std::fs::write(&path, &text).expect("written");
         let sets = [Vec::new(), set(&mut dice), set(&mut dice)];
         for set in &sets {
-            asks.push(Ask {
-                dialect: Some(longhaul::spec::recipe::Dialect::Sparkrun),
-                ..Ask::sparkrun(&path, set, place(&mut dice))
-            });
-            // `run-recipe.py` knows no includes.
-            if template.is_some() && !text.contains("\ninclude:") {
-                asks.push(Ask::eugr(&path, set, dice.flip(2)));
-            }
+            asks.push(Ask::sparkrun(&path, set, place(&mut dice)));
         }
     }
     asks
@@ -59,10 +52,9 @@ fn template(dice: &mut Dice) -> String {
         "vllm serve {model}",
     ];
     let mut text = dice.one(&start).to_owned();
-    let pieces: &[&str] = if dice.flip(2) { &PIECES } else { &PLAIN };
     for _ in 0..dice.roll(10) {
         text.push_str(if dice.flip(3) { "" } else { " " });
-        text.push_str(dice.one(pieces));
+        text.push_str(dice.one(PIECES));
     }
     text
 }
@@ -113,13 +105,13 @@ fn recipe(dice: &mut Dice, number: usize, template: Option<&str>) -> String {
         }
         let count = 1 + dice.roll(12);
         for _ in 0..count {
-            let (key, value) = (dice.one(&KEYS), dice.one(&VALUES));
+            let (key, value) = (dice.one(&KEYS), dice.one(VALUES));
             line(&mut out, &format!("  {key}: {value}"));
         }
     }
     if dice.flip(3) {
         line(&mut out, "env:");
-        let value = dice.one(&VALUES);
+        let value = dice.one(VALUES);
         // What reads like a template of sparkrun's own is refused, and is not asked here.
         line(&mut out, &format!("  A: {value}\n  B: 1"));
     }

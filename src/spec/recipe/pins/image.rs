@@ -1,8 +1,7 @@
 //! A container image's name, and what it promises.
 
-use super::{Finding, Grade, Seen};
+use super::Grade;
 use crate::spec::field::shown;
-use crate::spec::node::python::{Python, json};
 
 /// Tags that are moved by design, as a part of a tag.
 const MOVING: [&str; 12] = [
@@ -53,27 +52,25 @@ impl<'a> Image<'a> {
 
     /// How sure it is what stands behind the name, and why.
     pub fn grade(&self) -> (Grade, String) {
-        match self.digest {
-            Some(digest) if is_digest(digest) => {
-                return (Grade::Pinned, "by digest".to_owned());
+        match (self.digest, self.tag) {
+            (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest".to_owned()),
+            (Some(_), _) => {
+                (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned())
             }
-            Some(_) => {
-                return (Grade::Floating, "its digest is not sha256 and 64 hex digits".to_owned());
+            _ if self.is_built_here() => {
+                let why =
+                    format!("{} is built where it runs: no registry has it", shown(self.name));
+                (Grade::Local, why)
             }
-            None => {}
-        }
-        if self.is_built_here() {
-            let why = format!("{} is built where it runs: no registry has it", shown(self.name));
-            return (Grade::Local, why);
-        }
-        match self.tag {
-            None => {
+            (_, None) => {
                 (Grade::Floating, "no tag: that is `latest`, another image tomorrow".to_owned())
             }
-            Some(tag) if is_fixed(tag) => {
+            (_, Some(tag)) if is_fixed(tag) => {
                 (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)))
             }
-            Some(tag) => (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag))),
+            (_, Some(tag)) => {
+                (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag)))
+            }
         }
     }
 
@@ -102,19 +99,22 @@ pub fn is_digest(text: &str) -> bool {
 fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
-    parts.iter().any(|part| is_date(part) || is_commit(part))
-        || has_written_date(tag)
-        || !moves && parts.iter().any(|part| is_version(part))
+    // `2026-08-22` is a date in three parts.
+    let dates = tag.split(['-', '_', '.']).collect::<Vec<_>>();
+    dates.windows(3).any(|three| is_date(&three.concat()))
+        || parts.iter().any(|part| is_date(part) || is_commit(part) || !moves && is_version(part))
 }
 
 /// A tag's parts without those that say what the image stands on.
 fn own_parts(tag: &str) -> Vec<&str> {
     let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
     let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
-    let is_grounds = |at: usize| {
-        at > 0 && is_ground(parts[at - 1]) && parts[at].starts_with(|c: char| c.is_ascii_digit())
+    let is_own = |at: &usize| {
+        *at == 0
+            || !is_ground(parts[at - 1])
+            || !parts[*at].starts_with(|c: char| c.is_ascii_digit())
     };
-    (0..parts.len()).filter(|at| !is_grounds(*at)).map(|at| parts[at]).collect()
+    (0..parts.len()).filter(is_own).map(|at| parts[at]).collect()
 }
 
 /// `20260822`, and with a number of the day `2026082201`.
@@ -122,14 +122,7 @@ fn is_date(part: &str) -> bool {
     matches!(part.len(), 8 | 10)
         && part.starts_with("20")
         && part.chars().all(|c| c.is_ascii_digit())
-        && matches!(part[4..6].parse(), Ok(1..=12))
-        && matches!(part[6..8].parse(), Ok(1..=31))
-}
-
-/// `2026-08-22`.
-fn has_written_date(tag: &str) -> bool {
-    let parts: Vec<&str> = tag.split(['-', '_', '.']).collect();
-    parts.windows(3).any(|three| is_date(&three.concat()))
+        && matches!((part[4..6].parse(), part[6..8].parse()), (Ok(1..=12), Ok(1..=31)))
 }
 
 /// Seven hex digits and more, letters and digits among them.
@@ -151,66 +144,6 @@ fn is_version(part: &str) -> bool {
     let mut numbers = part.split('.');
     numbers.next().is_some_and(digits)
         && numbers.next().is_some_and(|minor| minor.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// What is found of a recipe's images: its own, or that none is named, then those of hosts.
-pub fn findings(seen: &Seen<'_>) -> Vec<Finding> {
-    let hosts = of_hosts(seen);
-    let own = seen.reading.recipe.container.as_deref().filter(|text| !text.is_empty());
-    let mut found: Vec<Finding> =
-        own.map(|text| finding(seen, "container", text)).into_iter().collect();
-    found.extend(hosts.iter().map(|(what, text)| finding(seen, what, text)));
-    if found.is_empty() {
-        let why = "no image is named: whoever starts it chooses one";
-        let finding = Finding::new("container", Grade::Floating, why);
-        found.push(finding.hint("container: repository@sha256:…"));
-    }
-    found
-}
-
-/// The images that conditional layers would set of which it is not said whether they apply.
-pub fn of_layers(seen: &Seen<'_>) -> Vec<Finding> {
-    let layers = seen.reading.layers.iter().enumerate();
-    let open = layers.filter(|(_, layer)| layer.applied.is_none());
-    open.filter_map(|(index, layer)| {
-        let text = layer.container.as_deref()?;
-        Some(finding(seen, &format!("overrides[{index}].container"), text))
-    })
-    .collect()
-}
-
-fn finding(seen: &Seen<'_>, what: &str, text: &str) -> Finding {
-    let (mut grade, mut why) = Image::of(text).grade();
-    let is_built = seen.key("builder") == Some("eugr")
-        || seen.reading.hooks.iter().any(|(key, value)| key == "build_args" && value != "[]");
-    if is_built && grade != Grade::Pinned {
-        grade = Grade::Local;
-        why = format!("{} is built where it runs, by eugr's builder", shown(text));
-    }
-    let finding = Finding::new(what, grade, why).at(seen.reading.places.key(what));
-    let pinned = seen.submission.and_then(|submission| submission.pinned.as_deref());
-    match pinned.filter(|_| what == "container") {
-        _ if grade == Grade::Pinned => finding,
-        Some(pinned) => {
-            finding.hint(format!("the submission ran {pinned}: longhaul recipe pin writes it"))
-        }
-        None if grade == Grade::Local => {
-            finding.hint("push it to a registry, and name it by the digest that it gets there")
-        }
-        None => finding.hint("longhaul recipe pin, where the image was pulled"),
-    }
-}
-
-/// The images of `containers`, one for each host, by where they stand.
-fn of_hosts(seen: &Seen<'_>) -> Vec<(String, String)> {
-    let Some(Python::List(items)) = seen.key("containers").and_then(json::loads) else {
-        return Vec::new();
-    };
-    let images = items.iter().enumerate().filter_map(|(index, item)| {
-        let image = item.get("image").filter(|image| image.is_true())?;
-        Some((format!("containers[{index}].image"), image.str()))
-    });
-    images.collect()
 }
 
 #[cfg(test)]

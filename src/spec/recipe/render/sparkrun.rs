@@ -1,5 +1,5 @@
 //! From a command template to a command, as sparkrun does it
-//! (`utils/text.py` of 0.4.2; before 0.3, `vpd` alone).
+//! (`utils/text.py` of 0.4.2).
 
 use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
@@ -18,41 +18,23 @@ const CLOSE: char = '\u{1}';
 /// until nothing changes; any other brace is itself; where the template has a `{{`, doubled
 /// braces are single ones; a backslash before blanks and a line's end goes on. `None` if
 /// the command grows without end.
-pub fn since_0_3(template: &str, value: Lookup<'_>) -> Option<String> {
+pub fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
     let template = strip(template);
-    let text = filled(template, template.contains("{{"), value)?;
-    Some(repair_continuations(&text, &[' ', '\t']))
+    Some(repair_continuations(&filled(template, template.contains("{{"), value)?))
 }
 
 /// The placeholders of a text filled in, nothing else changed.
 pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
-    let (text, _) = settled(mask(template, escapes), value, PASSES_MAX)?;
-    Some(text.replace(OPEN, "{").replace(CLOSE, "}"))
-}
-
-/// Renders a command as sparkrun up to 0.2.40 did: any `{` opens a span up to the next `}`,
-/// JSON's too, and doubled braces stay. `None` where it never ended.
-pub fn until_0_2(template: &str, value: Lookup<'_>) -> Option<String> {
-    // It had no bound at all: what has not settled by now never does.
-    let (text, is_settled) = settled(strip(template).to_owned(), value, 10 * PASSES_MAX)?;
-    is_settled.then(|| repair_continuations(&text, &[' ']))
-}
-
-/// A string default as sparkrun 0.3 loads it: doubled braces are single ones.
-pub fn unescape_default(text: &str) -> String {
-    if text.contains("{{") { text.replace("{{", "{").replace("}}", "}") } else { text.to_owned() }
-}
-
-/// Passes until nothing changes; `None` where it grows without end.
-fn settled(mut text: String, value: Lookup<'_>, passes: usize) -> Option<(String, bool)> {
-    for _ in 0..passes {
+    let mut text = mask(template, escapes);
+    for _ in 0..PASSES_MAX {
         let next = substitute(&text, value)?;
-        if next == text {
-            return Some((text, true));
-        }
+        let is_settled = next == text;
         text = next;
+        if is_settled {
+            break;
+        }
     }
-    Some((text, false))
+    Some(text.replace(OPEN, "{").replace(CLOSE, "}"))
 }
 
 fn mask(template: &str, escapes: bool) -> String {
@@ -117,12 +99,12 @@ fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
 }
 
 /// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
-fn repair_continuations(text: &str, blanks: &[char]) -> String {
+fn repair_continuations(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = rest.find('\\') {
         let after = &rest[found + 1..];
-        let trimmed = after.trim_start_matches(blanks);
+        let trimmed = after.trim_start_matches([' ', '\t']);
         out.push_str(&rest[..=found]);
         rest = if trimmed.starts_with('\n') { trimmed } else { after };
     }
@@ -165,36 +147,24 @@ mod tests {
             ("a \\\t\nb", "a \\\nb"),
             ("  a\\  b \\\nc  ", "a\\  b \\\nc"),
         ] {
-            assert_eq!(since_0_3(template, &value).as_deref(), Some(expected), "{template}");
-        }
-    }
-
-    #[test]
-    fn the_old_sparkrun_swallowed_placeholders_inside_json() {
-        for (template, expected) in [
-            (r#"'{{"m":"mtp","k":{n}}}'"#, r#"'{{"m":"mtp","k":{n}}}'"#),
-            (r#"'{"k":{n}}' {base}"#, r#"'{"k":{n}}' http://localhost:8000"#),
-            ("a \\ \nb \\\t\nc", "a \\\nb \\\t\nc"),
-        ] {
-            assert_eq!(until_0_2(template, &value).as_deref(), Some(expected), "{template}");
+            assert_eq!(rendered(template, &value).as_deref(), Some(expected), "{template}");
         }
     }
 
     #[test]
     fn long_texts_take_no_long_time() {
         let braces = "{".repeat(900_000);
-        assert_eq!(since_0_3(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
+        assert_eq!(rendered(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
         assert_eq!(
-            since_0_3("{a}", &|_| Some(braces.clone())).map(|text| text.len()),
+            rendered("{a}", &|_| Some(braces.clone())).map(|text| text.len()),
             Some(900_000)
         );
-        assert_eq!(since_0_3(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
+        assert_eq!(rendered(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
     }
 
     #[test]
     fn a_value_that_holds_itself_ends() {
-        assert_eq!(until_0_2("{a}", &|_| Some("x{a}".into())), None);
-        assert_eq!(since_0_3("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
-        assert_eq!(since_0_3("{a}", &|_| Some("{a}".repeat(100))), None);
+        assert_eq!(rendered("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
+        assert_eq!(rendered("{a}", &|_| Some("{a}".repeat(100))), None);
     }
 }

@@ -4,8 +4,8 @@
 use super::Change;
 use crate::error::Mistake;
 use crate::spec::Source;
-use crate::spec::field::{Field, shown, strict_document};
-use crate::spec::node::python::{Python, json};
+use crate::spec::field::{Field, flawed, shown, strict_document};
+use crate::spec::node::python::{self, Python, json};
 
 /// What an arm is called that nothing is changed in.
 pub const BASE: &str = "base";
@@ -76,6 +76,7 @@ fn values_of(text: &str) -> Vec<&str> {
 /// It is no such list, and where.
 pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
+    python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
     let root = Field::root(source, &document);
     if root.node.items().is_some_and(<[_]>::is_empty) {
         return Err(root.mistake("the list holds no arm").hint(EXAMPLE));

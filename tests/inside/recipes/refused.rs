@@ -1,0 +1,96 @@
+//! What no public recipe holds is refused, wherever it stands, with its line
+//! and the ways to write it.
+
+use longhaul::spec::{Source, recipe};
+
+/// Values that PyYAML makes something rare of, or that YAML has more than one notion of.
+const VALUES: [&str; 40] = [
+    "yes",
+    "Yes",
+    "on",
+    "off",
+    "NO",
+    "010",
+    "-017",
+    "0b101",
+    "1_000",
+    "0x1_F",
+    "1_0.5",
+    "12:30",
+    "1:30:45",
+    "1:30.5",
+    "2026-07-14",
+    "2026-07-14 10:00:00",
+    "2001-12-14T21:59:43Z",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "-0xfffffffffffffffffffffffffffffffffff",
+    "340282366920938463463374607431768211456",
+    ".inf",
+    "-.INF",
+    ".nan",
+    ".NaN",
+    "1.0e+999",
+    "!!str 5",
+    "!!int \"7\"",
+    "!!float 3",
+    "!!bool 'oN'",
+    "!!null x",
+    "!!binary aGk=",
+    "!!set {x}",
+    "! '0x10'",
+    "!own x",
+    "&a 1",
+    "&a [1]",
+    "*a",
+    "{<<: {a: 1}}",
+    "{n: [1, {m: 010}]}",
+];
+
+/// Placeholders of Python's format language.
+const PLACEHOLDERS: [&str; 9] = [
+    "{port!r}",
+    "{gm:.2f}",
+    "{port:>8}",
+    "{a!s:>9}",
+    "{port:,}",
+    "{port:#x}",
+    "{port!a:^12}",
+    "{gm:g}",
+    "'{\"k\": {port:d}}'",
+];
+
+fn refusal(text: &str) -> String {
+    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+    recipe::read(source).expect_err(text).to_string() + "\n"
+}
+
+#[test]
+fn a_rare_value_is_refused_in_defaults_env_metadata_and_lists() {
+    for value in VALUES {
+        for (text, line) in [
+            (format!("model: m\ndefaults:\n  a: 1\n  b: {value}\n"), 4),
+            (format!("model: m\nenv:\n  A: {value}\n"), 3),
+            (format!("metadata:\n  x:\n  - {value}\nmodel: m\n"), 3),
+            (format!("recipe_version: '1'\ncommand: x\nmodel: {value}\n"), 3),
+        ] {
+            let told = refusal(&text);
+            assert!(told.contains(&format!("at: r.yaml:{line}\n")), "{text}\n{told}");
+            // An alias of nothing is no YAML.
+            assert!(told.contains("try: ") || value.starts_with('*'), "{text}\n{told}");
+        }
+    }
+}
+
+#[test]
+fn a_format_is_refused_in_the_command_of_either_version() {
+    for placeholder in PLACEHOLDERS {
+        for version in ["1", "2"] {
+            let told = refusal(&format!(
+                "recipe_version: \"{version}\"\nmodel: m\ndefaults: {{port: 1, gm: 0.8, a: x}}\ncommand: |\n  vllm serve m \\\n    --x {placeholder}\n"
+            ));
+            assert!(told.contains("at: r.yaml:6 command"), "{placeholder}\n{told}");
+            assert!(told.contains("try: `{"), "{placeholder}\n{told}");
+        }
+    }
+}
