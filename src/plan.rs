@@ -67,7 +67,6 @@ pub struct Bounds {
 /// The address of an ask: a lane's n-th ask of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
-    /// The phase.
     pub phase: Phase,
     /// One of the sequential senders, from 0.
     pub lane: u32,

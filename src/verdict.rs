@@ -59,7 +59,6 @@ pub struct GateResult {
     pub value: Option<f64>,
     /// Samples behind it.
     pub n: u64,
-    /// Judged.
     pub word: Word,
     /// Why, where it is not PASS.
     pub why: String,
@@ -80,9 +79,7 @@ impl GateResult {
 /// Something that a reader should know, and the entries that show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// One sentence.
     pub words: String,
-    /// The entries.
     pub evidence: Vec<Seq>,
 }
 

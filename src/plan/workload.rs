@@ -137,7 +137,6 @@ pub struct Round {
     pub part: Part,
     /// What makes it a round of the open loop, where it is one.
     pub open: Option<Open>,
-    /// The endpoint.
     pub api: Api,
     /// Whether the server is asked to go on to the cell's output.
     pub exact_output: bool,

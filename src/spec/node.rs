@@ -37,7 +37,6 @@ pub enum Value {
     },
     /// Pairs as they stand, keys that stand twice included.
     Map(Vec<(Node, Node)>),
-    /// A list.
     Seq(Vec<Node>),
 }
 
@@ -53,7 +52,6 @@ pub struct Document {
 /// A key that stands twice in one map. The later one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
-    /// The key.
     pub key: String,
     /// Where it stood before, from 1.
     pub first: usize,

@@ -30,7 +30,6 @@ use super::Source;
 pub struct Recipe {
     /// The file it was read from; for an attached server without one, made from what the server said.
     pub source: Source,
-    /// One sentence.
     pub about: String,
     /// The model's name at its hub.
     pub model: Option<String>,
@@ -69,7 +68,6 @@ pub struct Wishes {
 /// A recipe, and what only those ask for who look at it closely.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// The recipe.
     pub recipe: Recipe,
     /// How its command came about.
     pub how: How,

@@ -60,7 +60,6 @@ fn head(reading: &Reading, pins: &Pins) -> String {
     format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase())
 }
 
-/// For programs.
 pub fn json(reading: &Reading, submission: Option<&Submission>, pins: &Pins) -> String {
     let findings: Vec<Value> = pins
         .findings

@@ -11,7 +11,6 @@ pub mod json;
 use super::{Flaw, Node, Value};
 use crate::escape::one_line;
 
-/// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Python {
     /// `None`.
@@ -22,9 +21,7 @@ pub enum Python {
     Int(i128),
     /// A number with a point.
     Float(f64),
-    /// A text.
     Text(String),
-    /// A list.
     List(Vec<Python>),
     /// A dict, in the order in which its keys first came.
     Map(Vec<(String, Python)>),

@@ -19,7 +19,6 @@ struct Build {
     pushed: String,
 }
 
-/// An index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Builds(Vec<Build>);
 

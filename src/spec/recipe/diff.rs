@@ -43,7 +43,6 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("ulimit", "[\"nofile=65535:65535\"]"),
 ];
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
     /// What differs: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.

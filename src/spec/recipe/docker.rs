@@ -14,7 +14,6 @@ const OPERATORS: &str = ";|&<>";
 /// What stands in the line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
-    /// The image.
     pub image: Option<String>,
     /// Where its word stands in the whole text, in bytes.
     pub image_at: Option<std::ops::Range<usize>>,

@@ -6,7 +6,6 @@ use crate::spec::field::Field;
 use crate::spec::node::Node;
 use crate::spec::node::python::{Python, strip};
 
-/// The parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     /// `model`: an empty text where there is none.

@@ -17,7 +17,6 @@ const DEPTH_MAX: usize = 8;
 
 /// A recipe with all that it includes.
 pub struct Whole {
-    /// The tree.
     pub root: Node,
     /// The documents it was merged from, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,

@@ -15,6 +15,7 @@ use crate::engine::{Engine, flags};
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
+use crate::words::words;
 
 /// Bounds a stranger's command in a finding.
 const COMMAND_CHARS_MAX: usize = 48;
@@ -36,19 +37,16 @@ pub enum Grade {
     Unknown,
 }
 
-impl Grade {
-    /// The word for people and programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Grade::Pinned => "pinned",
-            Grade::Dated => "dated",
-            Grade::Floating => "floating",
-            Grade::Local => "local",
-            Grade::Varies => "varies",
-            Grade::Unknown => "unknown",
-        }
-    }
+words!(Grade {
+    Pinned: "pinned",
+    Dated: "dated",
+    Floating: "floating",
+    Local: "local",
+    Varies: "varies",
+    Unknown: "unknown",
+});
 
+impl Grade {
     /// Whether something else may be served tomorrow, or elsewhere.
     pub fn floats(self) -> bool {
         matches!(self, Grade::Floating | Grade::Local)
@@ -60,7 +58,6 @@ impl Grade {
 pub struct Finding {
     /// What it is about: `container`, `model`, `mods[0]`, a setting.
     pub what: String,
-    /// How sure.
     pub grade: Grade,
     /// On which line of the recipe it stands, from 1.
     pub line: Option<usize>,

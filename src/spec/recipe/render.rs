@@ -35,7 +35,6 @@ pub enum How {
 /// A command, and what is to be said of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// The command.
     pub command: Option<String>,
     /// How it came about.
     pub how: How,

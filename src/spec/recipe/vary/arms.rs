@@ -16,7 +16,6 @@ const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 /// An arm: its name, and what is changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
-    /// Its name.
     pub name: String,
     /// What differs from the base.
     pub changes: Vec<Change>,
