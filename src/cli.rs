@@ -23,6 +23,7 @@ use crate::command::{self, Format};
 use crate::exit::Exit;
 use crate::http::reference::Reach;
 use crate::secret::Secrets;
+use crate::spec::scenario::When;
 use crate::unit;
 
 /// Can you leave it running? A soak-test harness for local LLM servers.
@@ -112,8 +113,8 @@ struct InputArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "concurrency")]
     rate: Option<Vec<f64>>,
     /// When a server that longhaul started is started again: never, on_exit (by default), on_hang
-    #[arg(long, value_name = "WHEN", value_parser = crate::spec::scenario::When::parse)]
-    restart: Option<crate::spec::scenario::When>,
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    restart: Option<When>,
     /// Makes all texts; the same seed sends the same load
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -296,6 +297,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Recipe(args) => args.done(),
         Verb::List => command::list::list(),
     }
+}
+
+fn when(text: &str) -> Result<When, &'static str> {
+    When::parse(text).ok_or("never, on_exit or on_hang")
 }
 
 /// What of a command line must not be told: a mistake in it may echo it before it is read.

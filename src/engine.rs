@@ -13,6 +13,7 @@ pub mod vllm;
 use serde::{Deserialize, Serialize};
 
 use crate::series::{ENGINE_STARTED, RESIDENT_MEMORY, Series};
+use crate::words::words;
 
 /// The engine behind an endpoint, as far as its metrics tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub enum Engine {
 
 /// A series, and the names under which a page of metrics may have it, newest first.
 pub type PageMetric = (Series, &'static [&'static str]);
+
+words!(Engine { Vllm: "vllm", Sglang: "sglang", LlamaCpp: "llama-cpp", Unknown: "unknown" });
 
 impl Engine {
     /// Which engine wrote a page of metrics: the one whose prefix begins a line.
@@ -53,16 +56,6 @@ impl Engine {
             Engine::Sglang => &sglang::METRICS,
             Engine::LlamaCpp => &llama_cpp::METRICS,
             Engine::Unknown => &UNKNOWN,
-        }
-    }
-
-    /// The word in recipes (`runtime:`) and reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Engine::Vllm => "vllm",
-            Engine::Sglang => "sglang",
-            Engine::LlamaCpp => "llama-cpp",
-            Engine::Unknown => "unknown",
         }
     }
 }

@@ -11,7 +11,6 @@ pub enum Exit {
     Fail,
     /// The user's mistake, before anything was started.
     Mistake,
-    /// INCONCLUSIVE.
     Inconclusive,
     /// longhaul failed, and nothing was broken before.
     Fault,
@@ -20,7 +19,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number.
     pub fn code(self) -> u8 {
         match self {
             Exit::Pass => 0,

@@ -30,6 +30,7 @@ pub use target::{Exited, Fitted, Seen, TargetFact, TargetWord};
 use serde::{Deserialize, Serialize};
 
 use crate::unit::At;
+use crate::words::words;
 
 /// A stretch of a run between its start (or a resume) and its end; 0, then one more each.
 pub type Segment = u32;
@@ -106,36 +107,17 @@ pub enum Phase {
     Drain,
 }
 
+words!(Phase {
+    Warmup: "warmup",
+    Reference: "reference",
+    Soak: "soak",
+    Idle: "idle",
+    Drill: "drill",
+    Return: "return",
+    Drain: "drain",
+});
+
 impl Phase {
-    /// All phases, in the order in which a run passes through them.
-    pub const ALL: [Phase; 7] = [
-        Phase::Warmup,
-        Phase::Reference,
-        Phase::Soak,
-        Phase::Idle,
-        Phase::Drill,
-        Phase::Return,
-        Phase::Drain,
-    ];
-
-    /// The word in rows and scenarios.
-    pub fn word(self) -> &'static str {
-        match self {
-            Phase::Warmup => "warmup",
-            Phase::Reference => "reference",
-            Phase::Soak => "soak",
-            Phase::Idle => "idle",
-            Phase::Drill => "drill",
-            Phase::Return => "return",
-            Phase::Drain => "drain",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Phase> {
-        Phase::ALL.into_iter().find(|phase| phase.word() == word)
-    }
-
     /// Whether what happens in it counts towards the steady state.
     pub fn is_steady(self) -> bool {
         matches!(self, Phase::Reference | Phase::Soak | Phase::Return)

@@ -41,6 +41,7 @@ mod target;
 mod timeline;
 mod unit;
 mod verdict;
+mod words;
 mod world;
 
 use std::ffi::OsString;

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
+
 /// The unit of a measure's values. Values are kept in the base unit given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,54 +126,35 @@ pub const MTBF_CONFIDENCE: f64 = 0.95;
 /// The name of the mean time between failures.
 const MTBF: &str = "mtbf";
 
-const QUANTITIES: [(&str, Quantity); 13] = [
-    ("ttft", Quantity::Ttft),
-    ("ttft_content", Quantity::TtftContent),
-    ("tpot", Quantity::Tpot),
-    ("itl", Quantity::Itl),
-    ("gap", Quantity::Gap),
-    ("max_gap", Quantity::MaxGap),
-    ("e2e", Quantity::E2e),
-    ("e2e_due", Quantity::E2eDue),
-    ("ttft_due", Quantity::TtftDue),
-    ("lateness", Quantity::Lateness),
-    ("tokens_per_s", Quantity::TokensPerS),
-    ("prefill_per_s", Quantity::PrefillPerS),
-    ("throughput", Quantity::Throughput),
-];
+words!(Quantity {
+    Ttft: "ttft",
+    TtftContent: "ttft_content",
+    Tpot: "tpot",
+    Itl: "itl",
+    Gap: "gap",
+    MaxGap: "max_gap",
+    E2e: "e2e",
+    E2eDue: "e2e_due",
+    TtftDue: "ttft_due",
+    Lateness: "lateness",
+    TokensPerS: "tokens_per_s",
+    PrefillPerS: "prefill_per_s",
+    Throughput: "throughput",
+});
 
-const STATISTICS: [(&str, Statistic); 5] = [
-    ("_p50", Statistic::P50),
-    ("_p95", Statistic::P95),
-    ("_p99", Statistic::P99),
-    ("_mean", Statistic::Mean),
-    ("_max", Statistic::Max),
-];
+words!(Statistic { P50: "p50", P95: "p95", P99: "p99", Mean: "mean", Max: "max" });
 
-const PORTIONS: [(&str, Portion); 3] = [
-    ("errors", Portion::Errors),
-    ("short_answers", Portion::ShortAnswers),
-    ("off_depth", Portion::OffDepth),
-];
+words!(Portion { Errors: "errors", ShortAnswers: "short_answers", OffDepth: "off_depth" });
 
-const COUNTS: [(&str, Count); 5] = [
-    ("crashes", Count::Crashes),
-    ("ooms", Count::Ooms),
-    ("restarts", Count::Restarts),
-    ("hangs", Count::Hangs),
-    ("outages", Count::Outages),
-];
-
-fn name_of<T: PartialEq + Copy>(table: &[(&'static str, T)], value: T) -> &'static str {
-    table.iter().find(|(_, known)| *known == value).map_or("?", |(name, _)| name)
-}
+words!(Count {
+    Crashes: "crashes",
+    Ooms: "ooms",
+    Restarts: "restarts",
+    Hangs: "hangs",
+    Outages: "outages",
+});
 
 impl Quantity {
-    /// The name in contracts and columns.
-    pub fn name(self) -> &'static str {
-        name_of(&QUANTITIES, self)
-    }
-
     /// The unit of its values.
     pub fn unit(self) -> Unit {
         match self {
@@ -204,34 +187,28 @@ impl Statistic {
 impl Measure {
     /// Reads a name: `ttft_p95`, `tpot` (the median), `errors`, `crashes`.
     pub fn parse(name: &str) -> Option<Measure> {
-        if let Some((_, quantity)) = QUANTITIES.iter().find(|(known, _)| *known == name) {
-            return Some(Measure::Of(*quantity, Statistic::P50));
-        }
-        if let Some((_, portion)) = PORTIONS.iter().find(|(known, _)| *known == name) {
-            return Some(Measure::Portion(*portion));
-        }
-        if let Some((_, count)) = COUNTS.iter().find(|(known, _)| *known == name) {
-            return Some(Measure::Count(*count));
-        }
-        if name == MTBF {
-            return Some(Measure::Mtbf);
-        }
-        STATISTICS.iter().find_map(|(suffix, statistic)| {
-            let stem = name.strip_suffix(suffix)?;
-            let (_, quantity) = QUANTITIES.iter().find(|(known, _)| *known == stem)?;
-            Some(Measure::Of(*quantity, *statistic))
-        })
+        let median = || Some(Measure::Of(Quantity::parse(name)?, Statistic::P50));
+        let of = || {
+            let (quantity, statistic) = name.rsplit_once('_')?;
+            Some(Measure::Of(Quantity::parse(quantity)?, Statistic::parse(statistic)?))
+        };
+        (name == MTBF)
+            .then_some(Measure::Mtbf)
+            .or_else(|| Portion::parse(name).map(Measure::Portion))
+            .or_else(|| Count::parse(name).map(Measure::Count))
+            .or_else(median)
+            .or_else(of)
     }
 
     /// Every name that [`Measure::parse`] reads.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        names.extend(COUNTS.iter().map(|(name, _)| (*name).to_owned()));
+        names.extend(Count::ALL.map(|count| count.word().to_owned()));
         names.push(MTBF.to_owned());
-        names.extend(PORTIONS.iter().map(|(name, _)| (*name).to_owned()));
-        for (name, _) in QUANTITIES {
-            names.push(name.to_owned());
-            names.extend(STATISTICS.iter().map(|(suffix, _)| format!("{name}{suffix}")));
+        names.extend(Portion::ALL.map(|portion| portion.word().to_owned()));
+        for quantity in Quantity::ALL {
+            names.push(quantity.word().to_owned());
+            names.extend(Statistic::ALL.map(|of| Measure::Of(quantity, of).to_string()));
         }
         names
     }
@@ -264,10 +241,10 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Measure::Of(quantity, statistic) => {
-                write!(f, "{}{}", quantity.name(), name_of(&STATISTICS, *statistic))
+                write!(f, "{}_{}", quantity.word(), statistic.word())
             }
-            Measure::Portion(portion) => f.write_str(name_of(&PORTIONS, *portion)),
-            Measure::Count(count) => f.write_str(name_of(&COUNTS, *count)),
+            Measure::Portion(portion) => f.write_str(portion.word()),
+            Measure::Count(count) => f.write_str(count.word()),
             Measure::Mtbf => f.write_str(MTBF),
         }
     }

@@ -17,6 +17,8 @@ pub use ask::{Ask, Input, Message};
 pub use corpus::Corpus;
 pub use fitter::Fit;
 pub use rates::Rates;
+#[cfg(test)]
+pub use workload::Part;
 pub use workload::{Laid, Open, Round};
 
 use crate::digest::sha256;
@@ -209,8 +211,7 @@ impl Plan {
     /// The place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
     pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
-        let Laid::Ladders(ladders) = &self.workload;
-        ladders.place(lane, nth)
+        self.workload.place(lane, nth)
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's

@@ -22,6 +22,7 @@ pub use table::{
 
 use crate::fact::{Missed, Reading, Source};
 use crate::measure::Count;
+use crate::words::words;
 
 /// A part of what looks at the server, as reports name it: an event is covered while those
 /// that can see it look.
@@ -43,20 +44,17 @@ pub enum Observer {
     Container,
 }
 
-impl Observer {
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Observer::Requests => "requests",
-            Observer::Probes => "probes",
-            Observer::Metrics => "metrics",
-            Observer::Progress => "engine progress",
-            Observer::ServerLog => "server log",
-            Observer::Kernel => "kernel",
-            Observer::Container => "container",
-        }
-    }
+words!(Observer {
+    Requests: "requests",
+    Probes: "probes",
+    Metrics: "metrics",
+    Progress: "engine progress",
+    ServerLog: "server log",
+    Kernel: "kernel",
+    Container: "container",
+});
 
+impl Observer {
     /// The observer that is dark when something was missed.
     pub fn missed(missed: &Missed) -> Option<Observer> {
         match (missed.source, missed.what.as_str()) {

@@ -9,11 +9,13 @@ pub mod binomial;
 pub mod dist;
 pub mod hdr;
 pub mod many;
+mod peak;
 pub mod poisson;
 pub mod shift;
 pub mod student;
 
 pub use dist::Dist;
+pub use peak::peak_per_second;
 
 /// The nearest-rank percentile of sorted values; `share` is a fraction, 0.95
 /// for p95. `None` without values.

@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::fact::{ClosedBecause, Seq};
 use crate::measure::Measure;
 use crate::spec::{Contract, Limit, Select};
+use crate::words::words;
 
 /// The word of a gate or a run. The worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,16 +35,7 @@ pub enum Word {
     Fail,
 }
 
-impl Word {
-    /// As it is written in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Word::Pass => "PASS",
-            Word::Inconclusive => "INCONCLUSIVE",
-            Word::Fail => "FAIL",
-        }
-    }
-}
+words!(Word { Pass: "PASS", Inconclusive: "INCONCLUSIVE", Fail: "FAIL" });
 
 /// One gate, judged at one depth.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +59,6 @@ pub struct GateResult {
     pub value: Option<f64>,
     /// Samples behind it.
     pub n: u64,
-    /// Judged.
     pub word: Word,
     /// Why, where it is not PASS.
     pub why: String,
@@ -88,9 +79,7 @@ impl GateResult {
 /// Something that a reader should know, and the entries that show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// One sentence.
     pub words: String,
-    /// The entries.
     pub evidence: Vec<Seq>,
 }
 

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use crate::fact::{BrokenHow, Entry, Fact, Seq, Source, Stage};
 use crate::fact::{LAUNCH, RESTART, STOP};
 use crate::unit::At;
+use crate::words::words;
 
 /// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,25 +81,7 @@ pub enum TargetOrder {
     Stop,
 }
 
-impl TargetOrder {
-    /// All of them.
-    pub const ALL: [TargetOrder; 3] =
-        [TargetOrder::Launch, TargetOrder::Restart, TargetOrder::Stop];
-
-    /// The word of the action that gives it.
-    pub fn word(self) -> &'static str {
-        match self {
-            TargetOrder::Launch => LAUNCH,
-            TargetOrder::Restart => RESTART,
-            TargetOrder::Stop => STOP,
-        }
-    }
-
-    /// The order that an action gives, where it gives one.
-    pub fn parse(word: &str) -> Option<TargetOrder> {
-        TargetOrder::ALL.into_iter().find(|order| order.word() == word)
-    }
-}
+words!(TargetOrder { Launch: LAUNCH, Restart: RESTART, Stop: STOP });
 
 /// What comes from a target.
 #[derive(Clone, Debug, PartialEq)]

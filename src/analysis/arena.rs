@@ -17,6 +17,7 @@ pub use spread::Spread;
 use std::collections::BTreeMap;
 
 use crate::unit::grouped;
+use crate::words::words;
 
 /// A published table, or a run of ours in that form.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,31 +114,17 @@ pub enum Column {
     E2eTtft,
 }
 
+words!(Column {
+    Ts: "t_s",
+    TsReq: "t_s_req",
+    PeakTs: "peak_ts",
+    PeakTsReq: "peak_ts_req",
+    Ttfr: "ttfr",
+    EstPpt: "est_ppt",
+    E2eTtft: "e2e_ttft",
+});
+
 impl Column {
-    /// All columns, in the order of `benchmark.csv`.
-    pub const ALL: [Column; 7] = [
-        Column::Ts,
-        Column::TsReq,
-        Column::PeakTs,
-        Column::PeakTsReq,
-        Column::Ttfr,
-        Column::EstPpt,
-        Column::E2eTtft,
-    ];
-
-    /// The name in `benchmark.csv`, before `_mean` and `_std`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Column::Ts => "t_s",
-            Column::TsReq => "t_s_req",
-            Column::PeakTs => "peak_ts",
-            Column::PeakTsReq => "peak_ts_req",
-            Column::Ttfr => "ttfr",
-            Column::EstPpt => "est_ppt",
-            Column::E2eTtft => "e2e_ttft",
-        }
-    }
-
     /// The unit of its values.
     pub fn unit(self) -> &'static str {
         match self {

@@ -79,11 +79,8 @@ impl Atom {
 
     fn take_prompt(&mut self, request: &Request) {
         let Some(prompt_tokens) = request.prompt_tokens else { return };
-        let planned = request.cell.input();
         self.counted += 1;
-        if prompt_tokens.abs_diff(planned) > (planned / 100).max(16) {
-            self.off_depth += 1;
-        }
+        self.off_depth += u64::from(request.cell.is_off_depth(prompt_tokens));
         if let Some(cached_tokens) = request.cached_tokens {
             self.prompt_tokens += prompt_tokens;
             *self.cached_tokens.get_or_insert(0) += cached_tokens;

@@ -52,7 +52,6 @@ impl Half {
 /// What could have seen one kind of event. All halves are needed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Covered {
-    /// The events.
     pub count: Count,
     /// What is needed to see them.
     pub halves: Vec<Half>,
@@ -73,7 +72,6 @@ impl Covered {
 /// What could have been seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
-    /// By source.
     pub sources: Vec<Half>,
     /// By kind of event.
     pub counts: Vec<Covered>,
@@ -190,7 +188,7 @@ impl Watch {
             Observer::Kernel,
         ];
         names.extend(self.contained.map(|_| Observer::Container));
-        let source = |observer: Observer| self.half(calendar, observer.name(), &[observer]);
+        let source = |observer: Observer| self.half(calendar, observer.word(), &[observer]);
         let mut counts: Vec<Covered> = Vec::new();
         for need in NEEDS {
             let half = self.half(calendar, need.name, need.any);

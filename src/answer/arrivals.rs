@@ -3,15 +3,13 @@
 //! is the server's word (usage in every chunk, or token ids), or follows from
 //! its total where that leaves no choice; else it stays unknown.
 
+use crate::stats::peak_per_second;
 use crate::unit::At;
 
 /// Bounds what an answer that never ends may cost: four MiB. The longest context
 /// in the field has half as many tokens. Beyond it the times of single chunks
 /// are unknown, the answer is still followed.
 const ARRIVALS_MAX: usize = 1 << 18;
-
-/// The window of `peak_tokens`.
-const PEAK_WINDOW_US: u64 = 1_000_000;
 
 /// A chunk that carried text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,18 +94,9 @@ pub fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
     times
 }
 
-/// The most tokens in any one second, a window that slides: [t, t + 1 s).
+/// The most tokens in any one second.
 pub fn peak_tokens(arrivals: &[Arrival]) -> u64 {
-    let (mut peak, mut inside, mut oldest) = (0, 0, 0);
-    for arrival in arrivals {
-        inside += u64::from(arrival.tokens);
-        while arrival.at.since(arrivals[oldest].at) >= PEAK_WINDOW_US {
-            inside -= u64::from(arrivals[oldest].tokens);
-            oldest += 1;
-        }
-        peak = peak.max(inside);
-    }
-    peak
+    peak_per_second(arrivals.iter().map(|arrival| (arrival.at, u64::from(arrival.tokens))))
 }
 
 #[cfg(test)]
@@ -139,11 +128,5 @@ mod tests {
         assert!(arrivals.counted(Some(4), false).is_none());
         assert!(arrivals.counted(Some(12), true).is_none());
         assert!(arrivals.counted(None, false).is_none());
-    }
-
-    #[test]
-    fn the_peak_is_taken_over_a_window_that_slides() {
-        let arrivals = arrivals(&[(0, Some(1)), (900, Some(5)), (1100, Some(5)), (1900, Some(1))]);
-        assert_eq!(peak_tokens(arrivals.counted(None, false).unwrap()), 10);
     }
 }

@@ -20,16 +20,12 @@ use crate::stats::shift::SIDE_MAX;
 /// How a comparison is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     Terminal {
-        /// Every row.
         wide: bool,
     },
     /// A comment on a pull request.
     Markdown,
-    /// For programs.
     Json,
-    /// Test cases.
     Junit,
     /// Annotations of a workflow.
     Github,
@@ -42,7 +38,6 @@ pub struct Wish {
     pub base: Vec<PathBuf>,
     /// The same of the candidate.
     pub candidate: Vec<PathBuf>,
-    /// How.
     pub how: crate::compare::Wish,
     /// The noise floor's file.
     pub floor: Option<PathBuf>,

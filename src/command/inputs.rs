@@ -106,7 +106,6 @@ impl Inputs {
 
 /// A recipe as it was found.
 pub struct Found {
-    /// Its text.
     pub source: Source,
     /// Where its includes are.
     pub folder: Folder,

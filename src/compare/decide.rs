@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::fact::Load;
 use crate::measure::{Better, Measure, Quantity, Statistic};
 use crate::stats::{many, shift, student};
+use crate::words::words;
 
 use super::floor::{Fitting, Spread};
 use super::start::{Key, Start};
@@ -62,18 +63,13 @@ pub enum Word {
     Regression,
 }
 
-impl Word {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            Word::Equivalent => "equivalent",
-            Word::Changed => "changed below the margin",
-            Word::Improved => "improved",
-            Word::Inconclusive => "inconclusive",
-            Word::Regression => "regression",
-        }
-    }
-}
+words!(Word {
+    Equivalent: "equivalent",
+    Changed: "changed below the margin",
+    Improved: "improved",
+    Inconclusive: "inconclusive",
+    Regression: "regression",
+});
 
 /// What the interval rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]

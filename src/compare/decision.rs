@@ -40,7 +40,6 @@ pub struct Evidence<'a> {
     pub nothing: &'a str,
 }
 
-/// Decides.
 pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     let Evidence { rows, policies, differs, nothing, .. } = *evidence;
     let mut because = Vec::new();

@@ -4,15 +4,19 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::measure::{Count, Measure};
 use crate::stats::binomial::clopper_pearson;
 use crate::verdict::Word;
 use crate::verdict::gate::event_name;
+use crate::words::words;
 
 use super::Start;
 
 /// What a policy comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PolicyWord {
     Held,
     /// It could not be seen for long enough, and nobody asked for it.
@@ -23,17 +27,12 @@ pub enum PolicyWord {
     Broken,
 }
 
-impl PolicyWord {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            PolicyWord::Held => "held",
-            PolicyWord::Dark => "not observed",
-            PolicyWord::NotObserved => "NOT OBSERVED",
-            PolicyWord::Broken => "BROKEN",
-        }
-    }
-}
+words!(PolicyWord {
+    Held: "held",
+    Dark: "not observed",
+    NotObserved: "NOT OBSERVED",
+    Broken: "BROKEN",
+});
 
 /// One policy, judged.
 #[derive(Clone, Debug, PartialEq)]

@@ -174,7 +174,7 @@ fn without_commas(text: &str) -> Option<String> {
 /// A column of a row, where its figures are some.
 fn take(row: &mut Row, column: Column, spread: Spread) -> Result<(), String> {
     if let Some(why) = column.refuses(spread.mean, spread.std) {
-        return Err(format!("`{}` of {} {why}", column.name(), row.name(true)));
+        return Err(format!("`{}` of {} {why}", column.word(), row.name(true)));
     }
     row.columns.insert(column, spread);
     Ok(())

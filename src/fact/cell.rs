@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Tokens by which a prompt may always be off.
+const TEMPLATE_TOKENS_MAX: u64 = 16;
+
 /// How hard a cell presses.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Load {
@@ -33,6 +36,13 @@ impl Cell {
     /// Planned tokens in the prompt as the server counts them: depth + prompt.
     pub fn input(&self) -> u64 {
         self.depth + self.prompt
+    }
+
+    /// Whether a prompt is off the planned length, by the server's own count: by more than 1 %
+    /// and by more tokens than a chat template may add.
+    pub fn is_off_depth(&self, prompt_tokens: u64) -> bool {
+        let planned = self.input();
+        prompt_tokens.abs_diff(planned) > TEMPLATE_TOKENS_MAX.max(planned / 100)
     }
 
     /// Whether it asks the same lengths of context and prompt, with any load and output.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -19,37 +21,16 @@ pub enum Source {
     Disk,
 }
 
-impl Source {
-    pub const ALL: [Source; 8] = [
-        Source::Own,
-        Source::Engine,
-        Source::Host,
-        Source::Process,
-        Source::Gpu,
-        Source::Container,
-        Source::Kernel,
-        Source::Disk,
-    ];
-
-    /// The word in rows.
-    pub fn word(self) -> &'static str {
-        match self {
-            Source::Own => "own",
-            Source::Engine => "engine",
-            Source::Host => "host",
-            Source::Process => "process",
-            Source::Gpu => "gpu",
-            Source::Container => "container",
-            Source::Kernel => "kernel",
-            Source::Disk => "disk",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Source> {
-        Source::ALL.into_iter().find(|source| source.word() == word)
-    }
-}
+words!(Source {
+    Own: "own",
+    Engine: "engine",
+    Host: "host",
+    Process: "process",
+    Gpu: "gpu",
+    Container: "container",
+    Kernel: "kernel",
+    Disk: "disk",
+});
 
 /// An observer read: a folded interval of one series.
 #[derive(Clone, Debug, PartialEq)]

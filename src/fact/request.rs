@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, Group, Phase};
 use crate::unit::At;
+use crate::words::words;
 
 /// How a request ended. Never a bool: the word says which way it went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,54 +44,26 @@ pub enum Ended {
     Cut,
 }
 
+words!(Ended {
+    Completed: "completed",
+    Short: "short",
+    NoUsage: "no_usage",
+    HttpError: "http_error",
+    Unreachable: "unreachable",
+    Refused: "refused",
+    Reset: "reset",
+    TimedOut: "timed_out",
+    Stalled: "stalled",
+    ErrorFrame: "error_frame",
+    Aborted: "aborted",
+    Truncated: "truncated",
+    Malformed: "malformed",
+    Empty: "empty",
+    Abandoned: "abandoned",
+    Cut: "cut",
+});
+
 impl Ended {
-    /// All ways to end, in the order of `docs/formats/run-folder.md`.
-    pub const ALL: [Ended; 16] = [
-        Ended::Completed,
-        Ended::Short,
-        Ended::NoUsage,
-        Ended::HttpError,
-        Ended::Unreachable,
-        Ended::Refused,
-        Ended::Reset,
-        Ended::TimedOut,
-        Ended::Stalled,
-        Ended::ErrorFrame,
-        Ended::Aborted,
-        Ended::Truncated,
-        Ended::Malformed,
-        Ended::Empty,
-        Ended::Abandoned,
-        Ended::Cut,
-    ];
-
-    /// The word in rows.
-    pub fn word(self) -> &'static str {
-        match self {
-            Ended::Completed => "completed",
-            Ended::Short => "short",
-            Ended::NoUsage => "no_usage",
-            Ended::HttpError => "http_error",
-            Ended::Unreachable => "unreachable",
-            Ended::Refused => "refused",
-            Ended::Reset => "reset",
-            Ended::TimedOut => "timed_out",
-            Ended::Stalled => "stalled",
-            Ended::ErrorFrame => "error_frame",
-            Ended::Aborted => "aborted",
-            Ended::Truncated => "truncated",
-            Ended::Malformed => "malformed",
-            Ended::Empty => "empty",
-            Ended::Abandoned => "abandoned",
-            Ended::Cut => "cut",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Ended> {
-        Ended::ALL.into_iter().find(|ended| ended.word() == word)
-    }
-
     /// Whether the answer came whole, so that its times may be counted.
     pub fn is_good(self) -> bool {
         matches!(self, Ended::Completed | Ended::Short)
@@ -122,27 +95,13 @@ pub enum Stage {
     Closing,
 }
 
-impl Stage {
-    /// All stages, in order.
-    pub const ALL: [Stage; 5] =
-        [Stage::Connect, Stage::Headers, Stage::BeforeFirst, Stage::Streaming, Stage::Closing];
-
-    /// The word in rows.
-    pub fn word(self) -> &'static str {
-        match self {
-            Stage::Connect => "connect",
-            Stage::Headers => "headers",
-            Stage::BeforeFirst => "before_first",
-            Stage::Streaming => "streaming",
-            Stage::Closing => "closing",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Stage> {
-        Stage::ALL.into_iter().find(|stage| stage.word() == word)
-    }
-}
+words!(Stage {
+    Connect: "connect",
+    Headers: "headers",
+    BeforeFirst: "before_first",
+    Streaming: "streaming",
+    Closing: "closing",
+});
 
 /// How an exchange broke below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,35 +138,15 @@ pub enum Class {
     Canary,
 }
 
-impl Class {
-    pub const ALL: [Class; 7] = [
-        Class::Cold,
-        Class::Warm,
-        Class::First,
-        Class::Follow,
-        Class::Resumed,
-        Class::Tool,
-        Class::Canary,
-    ];
-
-    /// The word in rows and scenarios.
-    pub fn word(self) -> &'static str {
-        match self {
-            Class::Cold => "cold",
-            Class::Warm => "warm",
-            Class::First => "first",
-            Class::Follow => "follow",
-            Class::Resumed => "resumed",
-            Class::Tool => "tool",
-            Class::Canary => "canary",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Class> {
-        Class::ALL.into_iter().find(|class| class.word() == word)
-    }
-}
+words!(Class {
+    Cold: "cold",
+    Warm: "warm",
+    First: "first",
+    Follow: "follow",
+    Resumed: "resumed",
+    Tool: "tool",
+    Canary: "canary",
+});
 
 /// A request that ended. Offsets in microseconds; what is not there is `None`, never 0.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,6 @@ pub struct Fitted {
     pub method: String,
     /// Context before the prompt, tokens.
     pub depth: u64,
-    /// Prompt, tokens.
     pub prompt: u64,
     /// What the server counted for a sample of it, template included, where it was asked.
     pub counted: Option<u64>,

@@ -17,6 +17,7 @@ use crate::escape::one_line;
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Source};
 use crate::series::{self, SeriesKind, UP};
 use crate::unit::At;
+use crate::words::words;
 
 /// Bounds a change's evidence in words.
 const EVIDENCE_CHARS_MAX: usize = 160;
@@ -35,16 +36,7 @@ pub enum State {
     Down,
 }
 
-impl State {
-    /// The word in the status line.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Up => "up",
-            State::Suspect => "suspect",
-            State::Down => "down",
-        }
-    }
-}
+words!(State { Up: "up", Suspect: "suspect", Down: "down" });
 
 /// What an entry changed.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::fact::{Segment, Seq};
 use crate::measure::Count;
 use crate::unit::At;
+use crate::words::words;
 
 /// What an incident was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,18 +23,15 @@ pub enum Kind {
     Outage,
 }
 
-impl Kind {
-    /// The word in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::OutOfMemory => "out of memory",
-            Kind::Crash => "crash",
-            Kind::Hang => "hang",
-            Kind::Restart => "restart",
-            Kind::Outage => "outage",
-        }
-    }
+words!(Kind {
+    OutOfMemory: "out of memory",
+    Crash: "crash",
+    Hang: "hang",
+    Restart: "restart",
+    Outage: "outage",
+});
 
+impl Kind {
     /// The measure that counts it.
     pub fn count(self) -> Count {
         match self {
@@ -76,26 +74,23 @@ pub enum Cause {
     Unknown,
 }
 
-impl Cause {
-    /// The word in `verdict.json`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Cause::HostReboot => "host_reboot",
-            Cause::HostWedge => "host_wedge",
-            Cause::Operator => "operator",
-            Cause::Own => "own",
-            Cause::KernelOom => "kernel_oom",
-            Cause::CgroupOom => "cgroup_oom",
-            Cause::UserspaceKiller => "userspace_killer",
-            Cause::DriverOom => "driver_oom",
-            Cause::GpuFault => "gpu_fault",
-            Cause::EngineCrash => "engine_crash",
-            Cause::Hang => "hang",
-            Cause::Network => "network",
-            Cause::Unknown => "unknown",
-        }
-    }
+words!(Cause {
+    HostReboot: "host_reboot",
+    HostWedge: "host_wedge",
+    Operator: "operator",
+    Own: "own",
+    KernelOom: "kernel_oom",
+    CgroupOom: "cgroup_oom",
+    UserspaceKiller: "userspace_killer",
+    DriverOom: "driver_oom",
+    GpuFault: "gpu_fault",
+    EngineCrash: "engine_crash",
+    Hang: "hang",
+    Network: "network",
+    Unknown: "unknown",
+});
 
+impl Cause {
     /// In plain words, for reports.
     pub fn plain(self) -> &'static str {
         match self {
@@ -127,16 +122,7 @@ pub enum Confidence {
     Guess,
 }
 
-impl Confidence {
-    /// The word in `verdict.json`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Confidence::Certain => "certain",
-            Confidence::Likely => "likely",
-            Confidence::Guess => "guess",
-        }
-    }
-}
+words!(Confidence { Certain: "certain", Likely: "likely", Guess: "guess" });
 
 /// How the server came back, rung by rung; what was not seen is `None`. The way begins at
 /// the incident's `from`, the last good sign.

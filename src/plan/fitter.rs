@@ -13,6 +13,7 @@ use super::{Input, Message, Plan, Slot};
 use crate::fact::{Cell, Fitted};
 use crate::rng::Rng;
 use crate::unit::At;
+use crate::words::words;
 
 /// What is known of the server's count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub enum Method {
     /// Nobody counted: four characters to a token.
     Guess,
 }
+
+words!(Method { Tokenize: "tokenize", Usage: "usage", Guess: "guess" });
 
 impl Fit {
     /// What is left where the server counts nothing: four characters to a token.
@@ -192,11 +195,7 @@ impl<'a> Fitter<'a> {
 
     /// What was found out, and the sample of each length for the journal.
     pub fn finish(self) -> (Fit, Vec<Fitted>) {
-        let method = match self.fit.method {
-            Method::Tokenize => "tokenize",
-            Method::Usage => "usage",
-            Method::Guess => "guess",
-        };
+        let method = self.fit.method.word();
         let mut fitted: Vec<Fitted> = Vec::new();
         for cell in self.plan.cells() {
             let sample = self.samples.iter().position(|(known, _)| known.is_as_long(&cell));

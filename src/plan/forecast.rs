@@ -39,7 +39,6 @@ pub struct Forecast {
 /// The part of a forecast that is about one group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupForecast {
-    /// The group.
     pub group: Group,
     /// Requests per lap.
     pub per_lap: u64,
@@ -221,7 +220,6 @@ fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
 /// Whether a plan is long enough for a gate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decidable {
-    /// It is.
     Yes,
     /// It is, in a run that sees this.
     Needs(String),

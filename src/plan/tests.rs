@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::workload::Part;
 use super::*;
 use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 use crate::spec::{Contract, Source};

@@ -78,6 +78,14 @@ impl Laid {
         }
     }
 
+    /// The place of a lane's slot; `None` if the lane never sends.
+    #[cfg(test)]
+    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+        match self {
+            Laid::Ladders(ladders) => ladders.place(lane, nth),
+        }
+    }
+
     /// When each lane of the round at a place is due, in microseconds since the round's
     /// start; `None` where all are due at once.
     pub fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {

@@ -7,7 +7,7 @@ use crate::analysis::arena::{Column, Table};
 pub fn csv(table: &Table) -> String {
     let terminator = csv::Terminator::CRLF;
     let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
-    let names = Column::ALL.map(Column::name);
+    let names = Column::ALL.map(Column::word);
     let columns = names.iter().flat_map(|name| [format!("{name}_mean"), format!("{name}_std")]);
     let header = ["model".to_owned(), "test_name".to_owned()].into_iter().chain(columns);
     // Writing into memory does not fail, and every record has the header's length.

@@ -25,13 +25,7 @@ const POLICIES_MAX: usize = 16;
 
 /// The decision in a word or two: `REGRESSION`, `IMPROVED (suggestive)`.
 pub fn decision(comparison: &Comparison) -> String {
-    let word = match comparison.decision.word {
-        Word::Regression => "REGRESSION",
-        Word::Improved => "IMPROVED",
-        Word::Equivalent => "EQUIVALENT",
-        Word::Changed => "CHANGED BELOW THE MARGIN",
-        Word::Inconclusive => "INCONCLUSIVE",
-    };
+    let word = comparison.decision.word.word().to_uppercase();
     let label = if comparison.simulated { "SIMULATED " } else { "" };
     let surely = if comparison.decision.suggestive { " (suggestive)" } else { "" };
     format!("{label}{word}{surely}")

@@ -288,6 +288,6 @@ fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
         off_depth: cell.off_depth,
         cached_share: cell.cached_share,
         checks: cell.checks,
-        measures: measures.map(|(quantity, of)| (quantity.name(), of)).collect(),
+        measures: measures.map(|(quantity, of)| (quantity.word(), of)).collect(),
     }
 }

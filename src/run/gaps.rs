@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use crate::answer::Answer;
 use crate::fact::{Batch, GapKind, Gaps, Group, Phase};
-use crate::stats::hdr;
+use crate::stats::{hdr, peak_per_second};
 use crate::unit::At;
 
 /// The longest gap that a histogram tells apart, an hour in microseconds; longer ones
@@ -100,7 +100,8 @@ impl Book {
         }
         let mut stamps = self.stamps;
         stamps.sort_unstable();
-        (gaps, peak(&stamps))
+        let peak = peak_per_second(stamps.into_iter());
+        (gaps, Some(peak).filter(|peak| *peak > 0))
     }
 }
 
@@ -112,20 +113,6 @@ fn note(histogram: &mut Option<Histogram<u64>>, us: u64, times: u64) {
     if let Some(histogram) = histogram {
         histogram.saturating_record_n(us.clamp(1, GAP_US_MAX), times);
     }
-}
-
-/// The most tokens in any one second. `stamps` in order of time.
-fn peak(stamps: &[(At, u64)]) -> Option<u64> {
-    let (mut most, mut inside, mut start) = (0, 0, 0);
-    for (at, tokens) in stamps {
-        inside += tokens;
-        while at.since(stamps[start].0) >= 1_000_000 {
-            inside -= stamps[start].1;
-            start += 1;
-        }
-        most = most.max(inside);
-    }
-    (most > 0).then_some(most)
 }
 
 #[cfg(test)]
@@ -229,13 +216,5 @@ mod tests {
             assert_eq!(books.take(&answer(Story::new().request(seconds, 0), 5)), []);
         }
         assert_eq!(books.close(&batch(Phase::Soak, group(0))).0[0].n, 8640);
-    }
-
-    #[test]
-    fn the_peak_is_of_any_second_not_of_whole_ones() {
-        let stamps: Vec<(At, u64)> =
-            [100, 900, 1_050, 1_800, 1_899, 3_000].map(|ms| (At(ms * 1000), 2)).into();
-        assert_eq!(peak(&stamps), Some(8));
-        assert_eq!(peak(&[]), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::answer::Token;
 
+use crate::words::words;
+
 /// A request that the engine has taken, numbered in the order of arrival over all its starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
@@ -31,15 +33,7 @@ pub enum Finish {
     Length,
 }
 
-impl Finish {
-    /// vLLM's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Finish::Stop => "stop",
-            Finish::Length => "length",
-        }
-    }
-}
+words!(Finish { Stop: "stop", Length: "length" });
 
 /// How the server's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

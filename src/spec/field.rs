@@ -17,9 +17,7 @@ const WORD_CHARS_MAX: usize = 60;
 /// A value in a file of longhaul's own: its node, and the dotted path to it.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
-    /// The file.
     pub source: &'a Source,
-    /// The value.
     pub node: &'a Node,
     /// `workloads[0].ladder.depths`; empty at the root.
     pub path: String,

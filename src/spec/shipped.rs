@@ -7,6 +7,7 @@ use std::io;
 use super::Source;
 use crate::error::{Mistake, nearest};
 use crate::spec::field::shown;
+use crate::words::words;
 
 /// What kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +46,9 @@ const PROFILES: [(&str, &str); 1] = [(
     include_str!("../../recipes/profiles/dgx-spark-nemotron-3-super.yaml"),
 )];
 
-impl Kind {
-    /// The word for people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Recipe => "recipe",
-            Kind::Scenario => "scenario",
-            Kind::Profile => "profile",
-        }
-    }
+words!(Kind { Recipe: "recipe", Scenario: "scenario", Profile: "profile" });
 
+impl Kind {
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Kind::Recipe => &RECIPES,

@@ -14,7 +14,7 @@ use super::process::Process;
 use super::sparkrun::Sparkrun;
 use super::{Program, Started, attached, watched};
 use crate::error::Mistake;
-use crate::escape::quoted;
+use crate::escape::command_line;
 use crate::spec::Recipe;
 use crate::spec::recipe::{How, Reading, docker};
 use crate::timeline::Timeline;
@@ -135,7 +135,11 @@ impl Launch<'_> {
         let image = resolved(&engine, image, self.options.pull).await?;
         let label = self.label();
         let line = self.line(reading, &image, &label)?;
-        (self.tell)(&format!("starting: {} run -d {}", engine.program.0, shown(&line.words)));
+        (self.tell)(&format!(
+            "starting: {} run -d {}",
+            engine.program.0,
+            command_line(&line.words)
+        ));
         (self.tell)(&format!("added to the recipe: {}", line.added.join(", ")));
         let container = Container {
             engine,
@@ -185,7 +189,7 @@ impl Launch<'_> {
             keep: self.options.keep,
         };
         let words = sparkrun.run_words();
-        (self.tell)(&format!("starting: {} {}", sparkrun.program.0, shown(&words)));
+        (self.tell)(&format!("starting: {} {}", sparkrun.program.0, command_line(&words)));
         Ok((sparkrun.start(self.timeline)?, words))
     }
 
@@ -221,11 +225,6 @@ impl Launch<'_> {
 fn plain(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
-}
-
-/// Words as a shell takes them.
-fn shown(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn indented(text: &str) -> String {

@@ -112,3 +112,28 @@ pub async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String
         let _ = out.send(line).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::LOG_DROPPED;
+    use crate::target::handle;
+    use crate::timeline::Timeline;
+
+    #[tokio::test]
+    async fn what_is_left_out_of_a_line_that_never_ends_is_counted() {
+        let read = |_, voice| async move {
+            let ear = Ear::new(voice, Source::Process);
+            ear.clone().read("a".repeat(20_000).as_bytes()).await;
+            let counted = ear.listener.borrow_mut().count(At(1));
+            let dropped = counted.iter().find_map(|fact| match fact {
+                Fact::Reading(reading) if reading.name == LOG_DROPPED => Some(reading.last),
+                _ => None,
+            });
+            assert_eq!(dropped, Some(20_000.0 - f64::from(16 << 10)));
+            None
+        };
+        let local = tokio::task::LocalSet::new();
+        local.run_until(async { handle::spawn(Timeline::start(), read).task.await }).await.unwrap();
+    }
+}

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
 use crate::spec::recipe::{How, Reading, docker};
+use crate::words::words;
 
 /// By what a recipe is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +18,9 @@ pub enum Start {
     Sparkrun,
 }
 
-impl Start {
-    /// The word on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Start::Process => "process",
-            Start::Docker => "docker",
-            Start::Podman => "podman",
-            Start::Sparkrun => "sparkrun",
-        }
-    }
+words!(Start { Process: "process", Docker: "docker", Podman: "podman", Sparkrun: "sparkrun" });
 
+impl Start {
     /// Whether it makes a container that longhaul owns.
     pub fn is_container(self) -> bool {
         matches!(self, Start::Docker | Start::Podman)

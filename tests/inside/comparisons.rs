@@ -102,7 +102,7 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
     let comparison = house::against(&table, &run);
     let test = |name: &str| {
         let mut rows = comparison.published.iter();
-        rows.find(|row| row.test == name && row.column.name() == "t_s").unwrap()
+        rows.find(|row| row.test == name && row.column.word() == "t_s").unwrap()
     };
     // The machine's profile was fitted to these rows.
     for name in ["pp2048 (c1)", "tg128 (c1)", "pp2048 @ d100000 (c1)"] {

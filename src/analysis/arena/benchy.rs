@@ -117,7 +117,7 @@ impl Document {
             for row in &of_run {
                 for (column, spread) in &row.columns {
                     if let Some(why) = column.refuses(spread.mean, spread.std) {
-                        let (test, column) = (row.name(true), column.name());
+                        let (test, column) = (row.name(true), column.word());
                         return Err(refused(format!("`{column}` of {test} {why}")));
                     }
                 }

@@ -18,7 +18,6 @@ pub struct RunOptions {
     pub drive: DriveOptions,
     /// Drive the simulated server.
     pub simulate: bool,
-    /// The server.
     pub server: ServerOptions,
 }
 

@@ -13,7 +13,7 @@ use super::arms::Arm;
 use super::{Sweep, Wish};
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::escape::quoted;
+use crate::escape::command_line;
 use crate::sweep::Turn;
 
 /// The manifest's name.
@@ -194,7 +194,7 @@ fn again_in(folder: &Path, wish: &Wish) -> String {
     if wish.run.drive.output.is_none() {
         words.extend(["-o".to_owned(), folder.display().to_string()]);
     }
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    command_line(&words)
 }
 
 impl Sweep {

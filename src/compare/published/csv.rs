@@ -50,7 +50,7 @@ fn fields(line: &str) -> Vec<String> {
 
 /// Where the columns stand; what is missing, with what may be meant.
 fn places(header: &[String]) -> Result<Places, (String, String)> {
-    let pairs = Column::ALL.map(|it| [format!("{}_mean", it.name()), format!("{}_std", it.name())]);
+    let pairs = Column::ALL.map(|it| [format!("{}_mean", it.word()), format!("{}_std", it.word())]);
     let known = |head: &str| pairs.iter().flatten().any(|it| it == head);
     let place = |name: &str| {
         let missing = || {
@@ -85,7 +85,7 @@ fn row(
         match (mean, std) {
             (Some(mean), std) => take(&mut row, *column, Spread::told(mean, std)).map_err(plain)?,
             (None, Some(_)) => {
-                let name = column.name();
+                let name = column.word();
                 return Err(plain(format!("`{name}_std` has a figure and `{name}_mean` has none")));
             }
             (None, None) => {}

@@ -16,26 +16,41 @@ const WORDS_CHARS_MAX: usize = 200;
 /// 9999-12-31T23:59:59.999999Z: no later instant has a text.
 const WALL_US_MAX: u64 = 253_402_300_799_999_999;
 
-/// The word in the column `kind`; of a request and a reading too, which have files of their own.
-pub fn kind_of(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Opened(_) => "opened",
-        Fact::Phase(_) => "phase",
-        Fact::Fitted(_) => "fitted",
-        Fact::Seen(_) => "seen",
-        Fact::Target(_) => "target",
-        Fact::Action(_) => "action",
-        Fact::Issued(_) => "issued",
-        Fact::Request(_) => "request",
-        Fact::Batch(_) => "batch",
-        Fact::Gaps(_) => "gaps",
-        Fact::Reading(_) => "reading",
-        Fact::Missed(_) => "missed",
-        Fact::Said(_) => "said",
-        Fact::Clock(_) => "clock",
-        Fact::Fault(_) => "fault",
-        Fact::Closed(_) => "closed",
-    }
+/// The kinds of rows: the columns `kind` and `detail` of each, and its reading, from one list.
+macro_rules! kinds {
+    ($($variant:ident: $kind:literal),+ $(,)?) => {
+        /// `kind` and `detail`; nothing for what has a file of its own.
+        fn kind_and_detail(fact: &Fact) -> (&'static str, String) {
+            match fact {
+                $(Fact::$variant(detail) => ($kind, json(detail)),)+
+                Fact::Request(_) | Fact::Reading(_) => Default::default(),
+            }
+        }
+
+        fn read_detail(kind: &str, detail: &str) -> Option<Result<Fact, String>> {
+            match kind {
+                $($kind => Some(parse(kind, detail).map(Fact::$variant)),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+kinds! {
+    Opened: "opened",
+    Phase: "phase",
+    Fitted: "fitted",
+    Seen: "seen",
+    Target: "target",
+    Action: "action",
+    Issued: "issued",
+    Batch: "batch",
+    Gaps: "gaps",
+    Missed: "missed",
+    Said: "said",
+    Clock: "clock",
+    Fault: "fault",
+    Closed: "closed",
 }
 
 /// `subject` and `cause`, as `docs/formats/run-folder.md` lists them by kind.
@@ -81,34 +96,15 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn detail(fact: &Fact) -> String {
-    match fact {
-        Fact::Opened(opened) => json(opened),
-        Fact::Phase(began) => json(began),
-        Fact::Fitted(fitted) => json(fitted),
-        Fact::Seen(seen) => json(seen),
-        Fact::Target(target) => json(target),
-        Fact::Action(action) => json(action),
-        Fact::Issued(issued) => json(issued),
-        Fact::Batch(batch) => json(batch),
-        Fact::Gaps(gaps) => json(gaps),
-        Fact::Missed(missed) => json(missed),
-        Fact::Said(said) => json(said),
-        Fact::Clock(clock) => json(clock),
-        Fact::Fault(fault) => json(fault),
-        Fact::Closed(closed) => json(closed),
-        Fact::Request(_) | Fact::Reading(_) => String::new(),
-    }
-}
-
 pub(super) fn write(fact: &Fact, at: At, wall_anchor_us: u64, fields: &mut Fields<'_>) {
     let (subject, cause) = words(fact);
     fields.put(at.0);
     fields.put(wall_text(wall_anchor_us.saturating_add(at.0).min(WALL_US_MAX)));
-    fields.put(kind_of(fact));
+    let (kind, detail) = kind_and_detail(fact);
+    fields.put(kind);
     fields.put_text(&subject, WORDS_CHARS_MAX);
     fields.put_text(&cause, WORDS_CHARS_MAX);
-    fields.put_json(&detail(fact));
+    fields.put_json(&detail);
 }
 
 pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
@@ -118,23 +114,7 @@ pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
     let unknown = row.wrong(kind);
     row.skip(2);
     let detail = row.text()?;
-    let fact = match kind {
-        "opened" => Fact::Opened(parse(kind, detail)?),
-        "phase" => Fact::Phase(parse(kind, detail)?),
-        "fitted" => Fact::Fitted(parse(kind, detail)?),
-        "seen" => Fact::Seen(parse(kind, detail)?),
-        "target" => Fact::Target(parse(kind, detail)?),
-        "action" => Fact::Action(parse(kind, detail)?),
-        "issued" => Fact::Issued(parse(kind, detail)?),
-        "batch" => Fact::Batch(parse(kind, detail)?),
-        "gaps" => Fact::Gaps(parse(kind, detail)?),
-        "missed" => Fact::Missed(parse(kind, detail)?),
-        "said" => Fact::Said(parse(kind, detail)?),
-        "clock" => Fact::Clock(parse(kind, detail)?),
-        "fault" => Fact::Fault(parse(kind, detail)?),
-        "closed" => Fact::Closed(parse(kind, detail)?),
-        _ => return Err(unknown),
-    };
+    let fact = read_detail(kind, detail).ok_or(unknown)??;
     Ok((at, fact))
 }
 

@@ -103,7 +103,7 @@ struct Policy<'a> {
     name: &'a str,
     base: Option<u64>,
     candidate: Option<u64>,
-    word: &'static str,
+    word: PolicyWord,
     why: &'a str,
 }
 
@@ -206,13 +206,7 @@ fn changed(variable: &Variable) -> Changed<'_> {
 }
 
 fn policy(policy: &crate::compare::Policy) -> Policy<'_> {
-    let word = match policy.word {
-        PolicyWord::Held => "held",
-        PolicyWord::Dark => "dark",
-        PolicyWord::NotObserved => "not_observed",
-        PolicyWord::Broken => "broken",
-    };
-    let (base, candidate) = (policy.base, policy.candidate);
+    let crate::compare::Policy { base, candidate, word, .. } = *policy;
     Policy { name: &policy.name, base, candidate, word, why: &policy.why }
 }
 
@@ -220,7 +214,7 @@ fn test(row: &Published) -> Numbered<'_> {
     let honest = row.honest.as_ref();
     Numbered {
         test: &row.test,
-        column: row.column.name(),
+        column: row.column.word(),
         unit: row.column.unit(),
         base: row.base.as_ref().map(|spread| spread.mean),
         base_std: row.base.as_ref().and_then(|spread| spread.std),

@@ -57,7 +57,7 @@ fn of_test(it: &Published) -> TestCase {
     };
     let (base, candidate) = (number(&it.base), number(&it.candidate));
     let words = format!("published {base}, here {candidate}: nothing is decided by it");
-    case(&format!("{} {}", it.test, it.column.name()), skipped(&words))
+    case(&format!("{} {}", it.test, it.column.word()), skipped(&words))
 }
 
 fn case(name: &str, status: TestCaseStatus) -> TestCase {

@@ -72,7 +72,6 @@ impl Default for Probe {
 
 /// What an entry showed of the server being there.
 pub struct Shown {
-    /// What changed.
     pub change: Option<Change>,
     /// It was believed to be there, and is not any more.
     pub doubted: bool,

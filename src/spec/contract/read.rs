@@ -246,9 +246,9 @@ impl Reader<'_> {
             let what = format!("`attain` is about single requests, and `{}` is not", self.name);
             return Err(field.mistake(what));
         };
-        if self.name != quantity.name() {
+        if self.name != quantity.word() {
             let what = format!("`attain` takes single values, and `{}` is a statistic", self.name);
-            return Err(field.mistake(what).hint(quantity.name()));
+            return Err(field.mistake(what).hint(quantity.word()));
         }
         match unit::share(field.text()?) {
             Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),

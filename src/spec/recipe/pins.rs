@@ -15,6 +15,7 @@ use crate::engine::{Engine, flags};
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
+use crate::words::words;
 
 /// Bounds a stranger's command in a finding.
 const COMMAND_CHARS_MAX: usize = 48;
@@ -39,11 +40,16 @@ pub enum Grade {
     Unknown,
 }
 
-impl Grade {
-    pub fn word(self) -> &'static str {
-        ["pinned", "dated", "floating", "local", "varies", "unknown"][self as usize]
-    }
+words!(Grade {
+    Pinned: "pinned",
+    Dated: "dated",
+    Floating: "floating",
+    Local: "local",
+    Varies: "varies",
+    Unknown: "unknown",
+});
 
+impl Grade {
     /// Whether something else may be served tomorrow, or elsewhere.
     pub fn floats(self) -> bool {
         matches!(self, Grade::Floating | Grade::Local)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Mistake;
 use crate::spec::field::Field;
+use crate::words::words;
 
 /// Something that is done to the server on purpose, in the middle of the soak. What follows
 /// from it is measured, and is no failure.
@@ -60,25 +61,7 @@ pub enum When {
     OnHang,
 }
 
-impl When {
-    /// All of them, by their words.
-    pub const WORDS: [(&'static str, When); 3] =
-        [("never", When::Never), ("on_exit", When::OnExit), ("on_hang", When::OnHang)];
-
-    /// The word in scenarios.
-    pub fn word(self) -> &'static str {
-        When::WORDS.iter().find(|(_, when)| *when == self).map_or("", |(word, _)| word)
-    }
-
-    /// Reads the word.
-    ///
-    /// # Errors
-    /// In words: it is none of them.
-    pub fn parse(text: &str) -> Result<When, String> {
-        let found = When::WORDS.into_iter().find(|(word, _)| *word == text);
-        found.map(|(_, when)| when).ok_or_else(|| "never, on_exit or on_hang".to_owned())
-    }
-}
+words!(When { Never: "never", OnExit: "on_exit", OnHang: "on_hang" });
 
 /// What is done when a server that longhaul started dies or hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,12 +137,12 @@ fn read_drill(word: &str, field: &Field<'_>, longest: Duration) -> Result<Drill,
 pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
     let mut restart = Restart::default();
     if !field.node.is_map() {
-        restart.when = field.word(&When::WORDS)?;
+        restart.when = field.word(&When::ALL.map(|when| (when.word(), when)))?;
         return Ok(restart);
     }
     for (key, value) in field.map(&["when", "at_most", "cool_down"])? {
         match key {
-            "when" => restart.when = value.word(&When::WORDS)?,
+            "when" => restart.when = value.word(&When::ALL.map(|when| (when.word(), when)))?,
             "at_most" => restart.at_most = value.whole(0, RESTARTS_MAX)? as u32,
             _ => restart.cool_down = value.duration(longest)?,
         }

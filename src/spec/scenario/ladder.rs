@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::fact::Load;
 use crate::spec::Source;
+use crate::words::words;
 
 /// The name in scenarios and rows.
 pub const NAME: &str = "ladder";
@@ -68,15 +69,7 @@ pub enum Arrivals {
     Constant,
 }
 
-impl Arrivals {
-    /// The word in scenarios.
-    pub fn word(self) -> &'static str {
-        match self {
-            Arrivals::Poisson => "poisson",
-            Arrivals::Constant => "constant",
-        }
-    }
-}
+words!(Arrivals { Poisson: "poisson", Constant: "constant" });
 
 /// Requests per visit to an open cell where the scenario does not say: enough for a p95.
 pub const REQUESTS: u32 = 60;
