@@ -19,7 +19,7 @@ pub mod series;
 #[cfg(test)]
 pub mod story;
 
-pub use asked::{Asked, Told};
+pub use asked::{JournalGaps, RunQuestion};
 pub use atom::Atom;
 pub use calendar::{Calendar, Pass1};
 pub use coverage::{Coverage, Half};
@@ -41,7 +41,7 @@ pub struct Analysis {
     /// Cells that were planned, in the plan's order.
     pub planned: Vec<Cell>,
     /// What the journal's reader had to tell.
-    pub told: Told,
+    pub told: JournalGaps,
     /// Requests by phase and group, in that order.
     pub atoms: Vec<Atom>,
     /// Times between tokens and chunks.
@@ -69,13 +69,13 @@ pub struct GapAtom {
 /// Both passes at once, over entries that can be walked twice.
 #[cfg(test)]
 pub fn analyse<'a>(
-    asked: &Asked,
+    asked: &RunQuestion,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,
 ) -> Analysis {
     let mut pass = Pass1::new();
-    entries.clone().for_each(|entry| pass.take(entry));
+    entries.clone().for_each(|entry| pass.fold(entry));
     let mut fold = Fold::new(asked, pass.finish());
-    entries.for_each(|entry| fold.take(entry));
+    entries.for_each(|entry| fold.fold(entry));
     fold.finish()
 }
 

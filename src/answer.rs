@@ -12,7 +12,7 @@ mod text;
 pub mod watch;
 
 pub use arrivals::Arrival;
-pub use watch::Watch;
+pub use watch::AnswerReader;
 
 use crate::fact::{BrokenHow, Request, Stage};
 

@@ -1,29 +1,29 @@
 //! The command line: the only room that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
-mod boxed;
 mod compare;
 mod recipe;
 mod sweep;
+mod target;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use boxed::BoxArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
 use sweep::SweepArgs;
+use target::BoxArgs;
 
 use crate::command::drive::DriveOptions;
 use crate::command::report::Export;
 use crate::command::run::{RunOptions, ServerOptions};
-use crate::command::{self, Format};
+use crate::command::{self, ReportFormat};
 use crate::exit::Exit;
 use crate::http::reference::Reach;
 use crate::secret::Secrets;
-use crate::spec::scenario::When;
+use crate::spec::scenario::RestartWhen;
 use crate::unit;
 
 /// Can you leave it running? A soak-test harness for local LLM servers.
@@ -114,7 +114,7 @@ struct InputArgs {
     rate: Option<Vec<f64>>,
     /// When a server that longhaul started is started again: never, on_exit (by default), on_hang
     #[arg(long, value_name = "WHEN", value_parser = when)]
-    restart: Option<When>,
+    restart: Option<RestartWhen>,
     /// Makes all texts; the same seed sends the same load
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -210,8 +210,8 @@ impl ReportArgs {
         let report = |format| command::report::report(&self.run, format);
         let export = |form| command::report::export(&self.run, form);
         match self.format {
-            FormatArg::Terminal => report(Format::Terminal { wide: self.wide }),
-            FormatArg::Json => report(Format::Json),
+            FormatArg::Terminal => report(ReportFormat::Terminal { wide: self.wide }),
+            FormatArg::Json => report(ReportFormat::Json),
             FormatArg::Arena => export(Export::Arena),
             FormatArg::Benchy => export(Export::Benchy),
         }
@@ -299,8 +299,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn when(text: &str) -> Result<When, &'static str> {
-    When::parse(text).ok_or("never, on_exit or on_hang")
+fn when(text: &str) -> Result<RestartWhen, &'static str> {
+    RestartWhen::parse(text).ok_or("never, on_exit or on_hang")
 }
 
 /// What of a command line must not be told: a mistake in it may echo it before it is read.
@@ -401,9 +401,9 @@ impl From<RunArgs> for RunOptions {
     }
 }
 
-impl From<PlanArgs> for command::plan::Wish {
-    fn from(args: PlanArgs) -> command::plan::Wish {
-        command::plan::Wish {
+impl From<PlanArgs> for command::plan::PlanOptions {
+    fn from(args: PlanArgs) -> command::plan::PlanOptions {
+        command::plan::PlanOptions {
             inputs: args.inputs.into(),
             from: args.from,
             flat: args.prefill_rate.zip(args.decode_rate),
@@ -411,9 +411,9 @@ impl From<PlanArgs> for command::plan::Wish {
     }
 }
 
-impl From<SimArgs> for command::sim::Wish {
-    fn from(args: SimArgs) -> command::sim::Wish {
-        command::sim::Wish {
+impl From<SimArgs> for command::sim::SimOptions {
+    fn from(args: SimArgs) -> command::sim::SimOptions {
+        command::sim::SimOptions {
             port: args.port,
             recipe: args.recipe,
             reach: args.reach.into(),

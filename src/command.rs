@@ -44,7 +44,7 @@ fn clean(text: &str) -> String {
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ReportFormat {
     /// For people, on a terminal or in a forum.
     Terminal { wide: bool },
     /// For programs: what `verdict.json` holds.

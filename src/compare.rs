@@ -7,10 +7,10 @@
 //! no run, and nothing of how it will be told. `docs/compare.md` has the method.
 
 pub mod advice;
+pub mod comparable;
 pub mod decide;
 pub mod decision;
 pub mod floor;
-pub mod held;
 pub mod noted;
 pub mod policy;
 pub mod published;
@@ -18,16 +18,16 @@ pub mod start;
 #[cfg(test)]
 pub mod story;
 
-pub use decide::{Alone, Basis, Margins, Row, Side, Word};
-pub use decision::{Decision, Evidence};
+pub use comparable::{Alike, Differs, Variable};
+pub use decide::{Alone, Basis, CompareWord, ComparedRow, Margins, Side};
+pub use decision::{Decision, DecisionInput};
 pub use floor::Floor;
-pub use held::{Alike, Differs, Variable};
 pub use noted::Noted;
 pub use policy::{Policy, PolicyWord};
 pub use published::Published;
 #[cfg(test)]
-pub use start::Value;
-pub use start::{Key, Start};
+pub use start::StartValue;
+pub use start::{MeasureKey, Start};
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;
@@ -35,7 +35,7 @@ use crate::spec::recipe::Reading;
 
 /// How two sides are to be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wish {
+pub struct CompareTerms {
     /// What is too small to matter.
     pub margins: Margins,
     /// What starts of one recipe differ by on this machine, where it was measured.
@@ -56,7 +56,7 @@ pub struct Comparison {
     /// What differs between the sides beside the load.
     pub differs: Differs,
     /// Cell by cell and measure by measure: the primary ones first, then in the order of cells.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ComparedRow>,
     /// Test by test, where the base is a published table.
     pub published: Vec<Published>,
     /// What only one side has, what decides first.
@@ -94,14 +94,19 @@ pub struct Foreign {
 
 /// Holds a run against a published table. Its numbers are those of no start, so that they decide
 /// nothing; what befell the candidate does.
-pub fn against(base: &Foreign, candidate: &Start, table: &Table, wish: &Wish) -> Comparison {
-    let mut differs = held::from_published(base.recipe.as_ref(), candidate);
+pub fn against(
+    base: &Foreign,
+    candidate: &Start,
+    table: &Table,
+    wish: &CompareTerms,
+) -> Comparison {
+    let mut differs = comparable::from_published(base.recipe.as_ref(), candidate);
     let left_out = [(&base.table, "base"), (table, "candidate")];
     differs.starts.extend(left_out.iter().filter_map(|(table, side)| table.left_out_told(side)));
     let side = std::slice::from_ref(candidate);
     let policies = policy::policies(&[], side);
     let decision = decision::decide(
-        &Evidence {
+        &DecisionInput {
             rows: &[],
             alone: &[],
             ready: [0, 0],
@@ -140,8 +145,12 @@ const PUBLISHED: &str =
 /// # Errors
 /// The runs cannot be compared: different loads without `force`, a side of different recipes,
 /// a floor of another load.
-pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Comparison, Mistake> {
-    let mut differs = held::differs(base, candidate, wish)?;
+pub fn compare(
+    base: &[Start],
+    candidate: &[Start],
+    wish: &CompareTerms,
+) -> Result<Comparison, Mistake> {
+    let mut differs = comparable::differs(base, candidate, wish)?;
     let floor = floor::fitting(wish.floor.as_ref(), base)?;
     differs.surroundings.extend(floor.iter().flat_map(|floor| floor.beside(base)));
     let overlap = !differs.forced.is_empty();
@@ -149,10 +158,10 @@ pub fn compare(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Compa
     decide::adjust(&mut rows);
     let policies = policy::policies(base, candidate);
     let decision = decision::decide(
-        &Evidence {
+        &DecisionInput {
             rows: &rows,
             alone: &alone,
-            ready: [base, candidate].map(held::ready),
+            ready: [base, candidate].map(comparable::ready),
             cut: base.iter().chain(candidate).filter(|start| start.broken_off.is_some()).count(),
             policies: &policies,
             differs: &differs,

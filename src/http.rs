@@ -49,7 +49,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 127;
 
 /// What a wire is made from.
-pub struct Options {
+pub struct HttpOptions {
     pub address: Address,
     /// Sent as a bearer token.
     pub api_key: Option<String>,
@@ -81,7 +81,7 @@ impl Http {
     /// # Errors
     /// A key, header or certificate that cannot be used, or an https address on a
     /// machine without certificates.
-    pub fn new(options: Options) -> Result<Http, Mistake> {
+    pub fn new(options: HttpOptions) -> Result<Http, Mistake> {
         let tls = tls::config(options.address.is_https(), options.ca_cert.as_deref())?;
         let builder = client(tls, options.address.is_local()).default_headers(headers(&options)?);
         let client = builder.build().map_err(|error| {
@@ -113,7 +113,7 @@ fn client(tls: ClientConfig, local: bool) -> ClientBuilder {
     if local { builder.no_proxy() } else { builder }
 }
 
-fn headers(options: &Options) -> Result<HeaderMap, Mistake> {
+fn headers(options: &HttpOptions) -> Result<HeaderMap, Mistake> {
     let mut headers = HeaderMap::new();
     for (name, value) in &options.headers {
         let wrong = || {
@@ -176,8 +176,8 @@ impl Reply for HttpReply {
 mod tests {
     use super::*;
 
-    fn options(address: &str) -> Options {
-        Options {
+    fn options(address: &str) -> HttpOptions {
+        HttpOptions {
             address: Address::parse(address).unwrap(),
             api_key: None,
             headers: Vec::new(),

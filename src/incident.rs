@@ -14,5 +14,5 @@ pub mod story;
 pub mod what;
 
 pub use cause::Causes;
-pub use liveness::{Change, Liveness, State};
-pub use what::{Cause, Confidence, Incident, Kind, Recovery};
+pub use liveness::{Liveness, LivenessChange, State};
+pub use what::{Cause, Confidence, Incident, IncidentKind, Recovery};

@@ -6,13 +6,13 @@
 //! holds up a request; in virtual time it happens inline, because a thread
 //! behind a channel would let hours pass unseen.
 
-mod door;
 mod evidence;
 mod folder;
 pub mod hlog;
 mod lines;
 pub mod manifest;
 pub mod reader;
+mod redact;
 pub mod runs;
 mod writer;
 
@@ -30,10 +30,10 @@ use crate::error::Mistake;
 use crate::fact::{Entry, Seq};
 use crate::secret::Secrets;
 use crate::world::Sink;
-use evidence::{EVIDENCE_BYTES_MAX, Evidence, Kept};
+use evidence::{EVIDENCE_BYTES_MAX, EvidenceQuota, Kept};
 pub use manifest::Manifest;
-pub use reader::{Reader, Told};
-use writer::{Job, Writer};
+pub use reader::{ReadSummary, Reader};
+use writer::{WriteJob, Writer};
 
 /// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
 /// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
@@ -55,7 +55,7 @@ pub struct Journal {
     dir: PathBuf,
     secrets: Secrets,
     hand: Hand,
-    evidence: Evidence,
+    evidence: EvidenceQuota,
     /// What went wrong first; nothing is written after it.
     failed: Option<String>,
     /// Held for as long as the folder is in use.
@@ -67,11 +67,11 @@ enum Hand {
     Inline(Box<Writer>),
     Thread {
         /// Dropped to ask the thread to finish.
-        jobs: Option<SyncSender<Job>>,
+        jobs: Option<SyncSender<WriteJob>>,
         /// Jobs that it was given.
         given: u64,
         /// What it has to tell.
-        told: Arc<writer::Told>,
+        told: Arc<writer::WriterProgress>,
         /// Sent by the thread as the last thing it does.
         finished: Option<oneshot::Receiver<Result<(), String>>>,
         thread: Option<JoinHandle<()>>,
@@ -88,7 +88,7 @@ impl Journal {
         let (lock, writer) = folder::create(dir, manifest, secrets, true)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
-        let told = Arc::new(writer::Told::default());
+        let told = Arc::new(writer::WriterProgress::default());
         let tells = Arc::clone(&told);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -118,17 +118,17 @@ impl Journal {
     }
 
     fn with(dir: &Path, secrets: &Secrets, hand: Hand, lock: File) -> Journal {
-        let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), Evidence::default());
+        let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), EvidenceQuota::default());
         Journal { dir, secrets, hand, evidence, failed: None, _lock: lock }
     }
 
     /// Hands a job over; the first failure is kept and returned ever after.
-    fn give(&mut self, job: Job) -> Result<(), String> {
+    fn give(&mut self, job: WriteJob) -> Result<(), String> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
         let outcome = match &mut self.hand {
-            Hand::Inline(writer) => writer.take(job),
+            Hand::Inline(writer) => writer.perform(job),
             Hand::Thread { jobs, given, told, .. } => match (told.failure.get(), jobs) {
                 (Some(words), _) => Err(words.clone()),
                 (None, None) => Err("the journal is closed".to_owned()),
@@ -153,28 +153,28 @@ impl Journal {
 
 impl Sink for Journal {
     fn append(&mut self, mut entry: Entry) -> Result<Arc<Entry>, String> {
-        door::entry(&self.secrets, &mut entry);
+        redact::entry(&self.secrets, &mut entry);
         let entry = Arc::new(entry);
-        self.give(Job::Entry(entry.clone()))?;
+        self.give(WriteJob::Entry(entry.clone()))?;
         Ok(entry)
     }
 
     fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String> {
         // Decided here and not by the writer, so that the queue is bounded in bytes too.
         if self.evidence.admit(frames.len()) == Kept::Nothing {
-            return self.give(Job::Dropped(self.evidence.dropped()));
+            return self.give(WriteJob::Dropped(self.evidence.dropped()));
         }
-        let clean = door::evidence(&self.secrets, frames);
+        let clean = redact::evidence(&self.secrets, frames);
         let (start, rest) = clean.split_at(EVIDENCE_BYTES_MAX.min(clean.len()));
-        self.give(Job::Evidence(seq, start.to_vec(), rest.len()))
+        self.give(WriteJob::Evidence(seq, start.to_vec(), rest.len()))
     }
 
     fn log(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.give(Job::Log(bytes.to_vec()))
+        self.give(WriteJob::Log(bytes.to_vec()))
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.give(Job::Sync)
+        self.give(WriteJob::Sync)
     }
 
     fn waiting(&self) -> u64 {

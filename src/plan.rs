@@ -26,7 +26,7 @@ use crate::error::Mistake;
 use crate::fact::{Cell, Load, Phase};
 use crate::rng::Rng;
 use crate::spec::scenario::{Drill, Restart};
-use crate::spec::{Extent, Limits, Scenario, Source, Workload};
+use crate::spec::{Extent, Limits, Scenario, SpecFile, Workload};
 use crate::unit::{At, span};
 
 /// Everything that will be sent, and in which order.
@@ -107,7 +107,7 @@ impl Plan {
     /// A depth that the server cannot take, where the scenario does not allow to drop it;
     /// laps too few for the windows that are to be compared.
     pub fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
-        let texts: Vec<Source> =
+        let texts: Vec<SpecFile> =
             scenario.workloads.iter().flat_map(Workload::texts).cloned().collect();
         let mut drill_notes = Vec::new();
         let drills = drills(scenario, &mut drill_notes);

@@ -20,5 +20,5 @@ pub mod wide;
 pub mod words;
 
 pub use page::Page;
-pub use progress::Progress;
-pub use terminal::{Options, render};
+pub use progress::StatusLine;
+pub use terminal::{TerminalOptions, render};

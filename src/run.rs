@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use again::Known;
+use again::KnownServer;
 use conductor::{Conductor, Order};
 use gaps::GapBooks;
 use identity::Identity;
@@ -132,7 +132,7 @@ pub async fn carry_out<W: Wire, S: Sink>(
         watcher,
         timeline,
         conductor: Conductor::new(script.plan.clone()),
-        known: Known::new(script.identity.clone()),
+        known: KnownServer::new(script.identity.clone()),
         script: Rc::new(script),
         seq: 0,
         facts,
@@ -179,7 +179,7 @@ struct Shell<'a, W: Wire, S: Sink> {
     watcher: &'a mut dyn Watcher,
     timeline: Timeline,
     conductor: Conductor,
-    known: Known,
+    known: KnownServer,
     script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
@@ -229,7 +229,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.closed.is_none() {
             while let Some(broke) = collect(&mut self.tasks) {
-                self.take(Input::TaskBroke(broke))?;
+                self.handle(Input::TaskBroke(broke))?;
             }
             let (timeline, wake) = (self.timeline, self.conductor.wake());
             let input = tokio::select! { biased;
@@ -240,13 +240,13 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 news = self.target.news() => Input::News(Box::new(news)),
                 Some(Err(broke)) = self.tasks.join_next() => Input::TaskBroke(broke.to_string()),
             };
-            self.take(input)?;
+            self.handle(input)?;
             self.obey()?;
         }
         Ok(())
     }
 
-    fn take(&mut self, input: Input) -> Result<(), String> {
+    fn handle(&mut self, input: Input) -> Result<(), String> {
         let now = self.timeline.now();
         match input {
             Input::Tick => self.tick(now),
@@ -280,7 +280,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
         let entry = self.sink.append(entry)?;
-        self.conductor.take(&entry);
+        self.conductor.fold(&entry);
         self.watcher.entry(&entry);
         self.heed(&entry.fact);
         if let Fact::Closed(closed) = &entry.fact {
@@ -290,13 +290,13 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     }
 
     fn answered(&mut self, answer: Answer) -> Result<(), String> {
-        for gaps in self.gaps.take(&answer) {
+        for gaps in self.gaps.add(&answer) {
             self.record(self.timeline.now(), Fact::Gaps(gaps))?;
         }
         let (request, frames) = (answer.request, answer.frames);
         let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
-        if let Some(fault) = self.pace.take(&request) {
+        if let Some(fault) = self.pace.check(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
         let seq = self.seq;

@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use find::{Before, Finder};
-pub use stream::Stream;
+pub use stream::SecretFilter;
 
 /// The text that stands for a secret.
 const MASK: &str = "[secret]";

@@ -22,7 +22,7 @@ pub mod tokenizer;
 pub mod world;
 
 pub use ailment::Ailment;
-pub use engine::Engine;
-pub use job::{Exit, Finish, Happening, Job, JobId};
+pub use engine::SimEngine;
+pub use job::{Finish, Happening, JobId, ProcessExit, SimJob};
 pub use machine::BoxView;
 pub use setup::Setup;

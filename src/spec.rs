@@ -18,7 +18,7 @@ pub use scenario::{Extent, Limits, Scenario, Workload};
 
 /// A file as it was handed in: where it came from, and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct SpecFile {
     /// The name people use for it: the file's stem, or a shipped file's name.
     pub name: String,
     /// Where it stands: a path, or `shipped:smoke`.

@@ -21,5 +21,5 @@ mod tree;
 pub mod watched;
 
 pub use attached::attached;
-pub use handle::{Left, Started};
+pub use handle::{Left, StartedTarget};
 pub use program::Program;

@@ -11,7 +11,7 @@ mod spread;
 #[cfg(test)]
 pub mod story;
 
-pub use fold::Fold;
+pub use fold::ArenaFold;
 pub use spread::Spread;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct Table {
     /// The model, as whoever measured it calls it.
     pub model: String,
     /// Its rows, in the order in which they were measured or published.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ArenaRow>,
     /// What only llama-benchy's JSON says beside them.
     pub origin: Origin,
     /// Rounds of a run of ours that are in no row: a request of theirs failed.
@@ -47,9 +47,9 @@ pub struct Origin {
 
 /// A test with what was measured in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ArenaRow {
     /// What of the exchange it tells of.
-    pub kind: Kind,
+    pub kind: TestKind,
     /// Context before the prompt, tokens.
     pub depth: u64,
     /// Prompt, tokens, where the table says it.
@@ -64,7 +64,7 @@ pub struct Row {
 
 /// What of the exchange a row tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum TestKind {
     /// Reading the context, while it is loaded.
     CtxPp,
     /// The answer to a context that was only loaded.
@@ -74,15 +74,15 @@ pub enum Kind {
     Tg,
 }
 
-impl Kind {
+impl TestKind {
     /// Whether it tells of the prompt; else of the answer.
     pub fn is_prefill(self) -> bool {
-        matches!(self, Kind::CtxPp | Kind::Pp)
+        matches!(self, TestKind::CtxPp | TestKind::Pp)
     }
 
     /// Whether it belongs to the loading of a context.
     pub fn is_context(self) -> bool {
-        matches!(self, Kind::CtxPp | Kind::CtxTg)
+        matches!(self, TestKind::CtxPp | TestKind::CtxTg)
     }
 
     /// The columns that a row of it has.
@@ -159,20 +159,20 @@ const FIGURE_MAX: f64 = 1e12;
 
 /// What makes two rows of different tables the same test: kind, depth, tokens of the prompt
 /// or the answer, streams.
-pub type Key = (Kind, u64, Option<u64>, u32);
+pub type TestKey = (TestKind, u64, Option<u64>, u32);
 
-impl Row {
+impl ArenaRow {
     /// A row without columns.
-    pub fn new(kind: Kind, depth: u64, streams: u32) -> Row {
-        Row { kind, depth, prompt: None, output: None, streams, columns: BTreeMap::new() }
+    pub fn new(kind: TestKind, depth: u64, streams: u32) -> ArenaRow {
+        ArenaRow { kind, depth, prompt: None, output: None, streams, columns: BTreeMap::new() }
     }
 
     /// What makes it the same test as a row of another table.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> TestKey {
         let size = match self.kind {
-            Kind::CtxPp | Kind::CtxTg => None,
-            Kind::Pp => self.prompt,
-            Kind::Tg => self.output,
+            TestKind::CtxPp | TestKind::CtxTg => None,
+            TestKind::Pp => self.prompt,
+            TestKind::Tg => self.output,
         };
         (self.kind, self.depth, size, self.streams)
     }
@@ -187,7 +187,7 @@ impl Row {
     ///
     /// # Errors
     /// Says what a name looks like.
-    pub fn named(text: &str) -> Result<Row, String> {
+    pub fn named(text: &str) -> Result<ArenaRow, String> {
         name::read(text)
     }
 

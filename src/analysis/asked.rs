@@ -6,7 +6,7 @@ use crate::spec::{Contract, Extent};
 
 /// What had been asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct RunQuestion {
     /// The recipe's name.
     pub recipe: String,
     /// The scenario's name.
@@ -39,12 +39,12 @@ pub struct Asked {
     /// What recipe, scenario and plan had to warn of.
     pub warnings: Vec<String>,
     /// What the journal's reader had to tell.
-    pub told: Told,
+    pub told: JournalGaps,
 }
 
 /// What the journal's reader had to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct JournalGaps {
     /// Numbers of the run's order that no file has a row for.
     pub missing_seqs: u64,
     /// Files whose tail was torn and cut, a sentence each.

@@ -60,7 +60,7 @@ impl Atom {
     }
 
     /// Takes a request; `met_outage` says whether the server was away while it ran.
-    pub fn take(&mut self, seq: Seq, request: &Request, met_outage: bool) {
+    pub fn add(&mut self, seq: Seq, request: &Request, met_outage: bool) {
         *self.ended.entry(request.ended).or_default() += 1;
         if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(seq);

@@ -2,7 +2,7 @@
 //! the server, and how long it really served under load.
 
 use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
-use crate::incident::{Causes, Incident, Kind, Liveness};
+use crate::incident::{Causes, Incident, IncidentKind, Liveness};
 use crate::unit::At;
 
 use super::laps::LapEnds;
@@ -69,9 +69,9 @@ impl Pass1 {
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn take(&mut self, entry: &Entry) {
-        self.causes.take(entry);
-        self.laps.take(entry);
+    pub fn fold(&mut self, entry: &Entry) {
+        self.causes.fold(entry);
+        self.laps.fold(entry);
         if self.segments.last().is_none_or(|last| last.segment != entry.segment) {
             let (opened, closed) = (None, None);
             let span = SegmentSpan { segment: entry.segment, opened, closed, end: entry.at };
@@ -214,7 +214,7 @@ impl Calendar {
             let segment = span.segment;
             let Some(mut from) = self.load_began(segment) else { continue };
             for incident in self.incidents.iter().filter(|incident| incident.segment == segment) {
-                if incident.is(Kind::Crash) || incident.is(Kind::Restart) {
+                if incident.is(IncidentKind::Crash) || incident.is(IncidentKind::Restart) {
                     lifetimes.push(Lifetime { segment, from, until: incident.from.max(from) });
                     from = incident.until.unwrap_or(span.end);
                 }
@@ -235,7 +235,7 @@ mod tests {
 
     fn calendar(story: &Story) -> Calendar {
         let mut pass = Pass1::new();
-        story.entries.iter().for_each(|entry| pass.take(entry));
+        story.entries.iter().for_each(|entry| pass.fold(entry));
         pass.finish()
     }
 

@@ -123,7 +123,7 @@ impl Seconds {
 
 /// The fold that sees who was looking when.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
+pub struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
     /// Why an observer was dark at last.
     why: BTreeMap<Observer, String>,
@@ -131,9 +131,9 @@ pub struct Watch {
     contained: Option<At>,
 }
 
-impl Watch {
+impl CoverageFold {
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => {
                 self.set(Observer::Requests, entry.segment, request.sent, request.done);
@@ -254,10 +254,10 @@ mod tests {
     use crate::series::{LOG_LINES, OOM_KILLS};
 
     fn coverage(story: &Story) -> Coverage {
-        let (mut pass, mut watch) = (Pass1::new(), Watch::default());
+        let (mut pass, mut watch) = (Pass1::new(), CoverageFold::default());
         for entry in &story.entries {
-            pass.take(entry);
-            watch.take(entry);
+            pass.fold(entry);
+            watch.fold(entry);
         }
         watch.finish(&pass.finish())
     }

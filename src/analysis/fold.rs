@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
 
-use super::coverage::Watch;
+use super::coverage::CoverageFold;
 use super::series::Blocks;
-use super::{Analysis, Asked, Atom, Calendar, GapAtom, Notes, Told};
+use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunQuestion};
 
 /// The fold; may be finished at any time, and goes on afterwards.
 #[derive(Clone, Debug)]
 pub struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
-    told: Told,
+    told: JournalGaps,
     atoms: BTreeMap<(Phase, Group), Atom>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
-    watch: Watch,
+    watch: CoverageFold,
     notes: Notes,
     fates: Fates,
     /// Only where somebody will tell of it: a live view folds every entry, and shows no hours.
@@ -26,14 +26,14 @@ pub struct Fold {
 
 impl Fold {
     /// A fold of a run whose calendar is known.
-    pub fn new(asked: &Asked, calendar: Calendar) -> Fold {
+    pub fn new(asked: &RunQuestion, calendar: Calendar) -> Fold {
         Fold {
             calendar,
             planned: asked.cells.clone(),
             told: asked.told.clone(),
             atoms: BTreeMap::new(),
             gaps: BTreeMap::new(),
-            watch: Watch::default(),
+            watch: CoverageFold::default(),
             notes: Notes::default(),
             fates: Fates::default(),
             series: None,
@@ -41,7 +41,7 @@ impl Fold {
     }
 
     /// The same, with what was read over time.
-    pub fn over_time(asked: &Asked, calendar: Calendar) -> Fold {
+    pub fn over_time(asked: &RunQuestion, calendar: Calendar) -> Fold {
         let series = Some(Blocks::new(&calendar));
         Fold { series, ..Fold::new(asked, calendar) }
     }
@@ -54,12 +54,12 @@ impl Fold {
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn take(&mut self, entry: &Entry) {
-        self.watch.take(entry);
-        self.notes.take(entry);
-        self.fates.take(entry);
+    pub fn fold(&mut self, entry: &Entry) {
+        self.watch.fold(entry);
+        self.notes.fold(entry);
+        self.fates.fold(entry);
         if let Some(series) = &mut self.series {
-            series.take(entry);
+            series.fold(entry);
         }
         match &entry.fact {
             Fact::Request(request) => self.take_request(entry.segment, entry.seq, request),
@@ -78,7 +78,7 @@ impl Fold {
         let (group, sent) = (request.group(), request.sent);
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
-        self.atom(request.phase, group).take(seq, request, met_outage);
+        self.atom(request.phase, group).add(seq, request, met_outage);
     }
 
     fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
@@ -132,7 +132,7 @@ struct Fates {
 }
 
 impl Fates {
-    fn take(&mut self, entry: &Entry) {
+    fn fold(&mut self, entry: &Entry) {
         if entry.segment != self.segment {
             // A resume sends them again; what became of the first ones stays unknown.
             self.before = self.unknown();
@@ -314,10 +314,10 @@ mod tests {
         story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);
         story.up(99.0, true).closed(100.0, ClosedBecause::Done);
         let mut pass = crate::analysis::Pass1::new();
-        story.entries.iter().for_each(|entry| pass.take(entry));
+        story.entries.iter().for_each(|entry| pass.fold(entry));
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {
-            fold.take(entry);
+            fold.fold(entry);
             let _ = fold.clone().finish();
         }
         assert_eq!(fold.finish(), analysis(&story));

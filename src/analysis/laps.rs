@@ -19,7 +19,7 @@ pub struct LapEnds {
 
 impl LapEnds {
     /// Takes an entry; entries come in the order of seq.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Phase(_) => {
                 // What a phase left unfinished is no lap of the next one.
@@ -57,7 +57,7 @@ mod tests {
 
     fn ends(story: &Story) -> Vec<u64> {
         let mut laps = LapEnds::default();
-        story.entries.iter().for_each(|entry| laps.take(entry));
+        story.entries.iter().for_each(|entry| laps.fold(entry));
         laps.ends().iter().map(|(_, at)| at.0 / 1_000_000).collect()
     }
 

@@ -69,7 +69,7 @@ pub struct Notes {
 
 impl Notes {
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         if let Fact::Seen(seen) = &entry.fact {
             self.take_identity(seen);
         }

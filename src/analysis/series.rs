@@ -145,7 +145,7 @@ impl Blocks {
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         let Fact::Reading(reading) = &entry.fact else { return };
         let values = [reading.min, reading.mean, reading.max, reading.last];
         if reading.n == 0 || !values.iter().all(|value| value.is_finite()) {
@@ -215,7 +215,7 @@ impl Blocks {
             known.open = Some(Open::new(index));
         }
         if let Some(open) = &mut known.open {
-            open.take(at, reading);
+            open.fold(at, reading);
         }
         if let Some(lifetime) = known.lifetimes.last_mut() {
             lifetime.last = reading.last;
@@ -290,12 +290,12 @@ impl Open {
         Open { span, n: 0, sum: 0.0, min, max, means: Means::new() }
     }
 
-    fn take(&mut self, at: At, reading: &Reading) {
+    fn fold(&mut self, at: At, reading: &Reading) {
         self.n += reading.n;
         self.sum += reading.mean * reading.n as f64;
         self.min = self.min.min(reading.min);
         self.max = self.max.max(reading.max);
-        self.means.take(at, reading);
+        self.means.fold(at, reading);
     }
 }
 
@@ -304,7 +304,7 @@ impl Means {
         Means { kept: Vec::new(), every: 1, seen: 0, slot: (0, 0, 0.0) }
     }
 
-    fn take(&mut self, at: At, reading: &Reading) {
+    fn fold(&mut self, at: At, reading: &Reading) {
         let slot = at.0 / MEAN_US;
         if slot != self.slot.0 {
             self.end_slot();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::analysis::{Asked, Told};
+use crate::analysis::{JournalGaps, RunQuestion};
 use crate::incident::story::cell;
 use crate::measure::Measure;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 
 /// A minute at some depths, with nothing that must hold.
-pub fn asked(depths: &[u64]) -> Asked {
-    Asked {
+pub fn asked(depths: &[u64]) -> RunQuestion {
+    RunQuestion {
         recipe: "nemotron-3-super".to_owned(),
         scenario: "smoke".to_owned(),
         model: "nemotron".to_owned(),
@@ -26,7 +26,7 @@ pub fn asked(depths: &[u64]) -> Asked {
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
         contract: Contract::default(),
         warnings: Vec::new(),
-        told: Told::default(),
+        told: JournalGaps::default(),
     }
 }
 

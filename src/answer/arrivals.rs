@@ -22,7 +22,7 @@ pub struct Arrival {
 
 /// The chunks with text of one answer.
 #[derive(Clone, Debug, Default)]
-pub struct Arrivals {
+pub struct ChunkTimes {
     list: Vec<Arrival>,
     chunks: u64,
     uncounted: bool,
@@ -30,7 +30,7 @@ pub struct Arrivals {
     gap_us_max: Option<u64>,
 }
 
-impl Arrivals {
+impl ChunkTimes {
     /// A chunk with text came, with so many tokens where the server says how many.
     pub fn push(&mut self, at: At, tokens: Option<u64>) {
         if let Some(last) = self.last {
@@ -103,8 +103,8 @@ pub fn peak_tokens(arrivals: &[Arrival]) -> u64 {
 mod tests {
     use super::*;
 
-    fn arrivals(chunks: &[(u64, Option<u64>)]) -> Arrivals {
-        let mut arrivals = Arrivals::default();
+    fn arrivals(chunks: &[(u64, Option<u64>)]) -> ChunkTimes {
+        let mut arrivals = ChunkTimes::default();
         for (at_ms, tokens) in chunks {
             arrivals.push(At(at_ms * 1000), *tokens);
         }

@@ -11,7 +11,7 @@ use crate::fact::Request;
 
 /// What checks may look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Signs<'a> {
+pub struct CheckInput<'a> {
     /// The row, all but its checks.
     pub request: &'a Request,
     /// Tokens by the server's count that cannot have been seen on any channel.
@@ -23,7 +23,7 @@ pub struct Signs<'a> {
     pub replaced: bool,
 }
 
-type Check = (&'static str, fn(&Signs) -> bool);
+type Check = (&'static str, fn(&CheckInput) -> bool);
 
 /// All checks, in the order in which rows name them.
 const CHECKS: [Check; 5] = [
@@ -35,6 +35,6 @@ const CHECKS: [Check; 5] = [
 ];
 
 /// The names of the checks that fire.
-pub fn fired(signs: &Signs) -> Vec<String> {
+pub fn fired(signs: &CheckInput) -> Vec<String> {
     CHECKS.iter().filter(|(_, fires)| fires(signs)).map(|(name, _)| (*name).to_owned()).collect()
 }

@@ -9,7 +9,7 @@ use crate::unit;
 const GIVEN_UP: [&str; 3] = ["abort", "error", "repetition"];
 
 /// What was seen of an answer by the time it was over.
-pub struct Seen<'a> {
+pub struct AnswerState<'a> {
     /// The status, where a head came.
     pub status: Option<u16>,
     /// The words of an error page (a status of 400 or more).
@@ -35,7 +35,7 @@ pub struct Seen<'a> {
 }
 
 /// The word, the stage, and what there is to say.
-pub fn judge(seen: &Seen, over: &Over) -> (Ended, Stage, String) {
+pub fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
     let stage = stage(seen, over);
     let (ended, words) = if let Some(words) = &seen.error_frame {
         (Ended::ErrorFrame, words.clone())
@@ -57,7 +57,7 @@ pub fn judge(seen: &Seen, over: &Over) -> (Ended, Stage, String) {
     (ended, stage, words)
 }
 
-fn stage(seen: &Seen, over: &Over) -> Stage {
+fn stage(seen: &AnswerState, over: &Over) -> Stage {
     match (seen.status, over) {
         (None, Over::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
         // A refusal is the head itself; nothing after it was an answer.
@@ -68,7 +68,7 @@ fn stage(seen: &Seen, over: &Over) -> Stage {
     }
 }
 
-fn broken(seen: &Seen, how: BrokenHow, words: &str) -> (Ended, String) {
+fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
     let ended = match how {
         BrokenHow::Unreachable => Ended::Unreachable,
         BrokenHow::Refused => Ended::Refused,
@@ -80,7 +80,7 @@ fn broken(seen: &Seen, how: BrokenHow, words: &str) -> (Ended, String) {
     (ended, words.to_owned())
 }
 
-fn late(seen: &Seen) -> (Ended, String) {
+fn late(seen: &AnswerState) -> (Ended, String) {
     let after = unit::span(seen.lasted_us as f64 / 1e6);
     if seen.progressed {
         (Ended::Stalled, format!("no further token; given up {after} after sending"))
@@ -89,7 +89,7 @@ fn late(seen: &Seen) -> (Ended, String) {
     }
 }
 
-fn whole(seen: &Seen) -> (Ended, String) {
+fn whole(seen: &AnswerState) -> (Ended, String) {
     if let Some(finish) = seen.finish.filter(|finish| GIVEN_UP.contains(finish)) {
         return (Ended::Aborted, format!("finish reason {finish}"));
     }
@@ -110,8 +110,8 @@ fn whole(seen: &Seen) -> (Ended, String) {
 mod tests {
     use super::*;
 
-    fn seen() -> Seen<'static> {
-        Seen {
+    fn seen() -> AnswerState<'static> {
+        AnswerState {
             status: Some(200),
             refusal: String::new(),
             error_frame: None,
@@ -130,7 +130,7 @@ mod tests {
         Over::Broke { how, stage, words: "words".to_owned() }
     }
 
-    fn word(seen: &Seen, over: &Over) -> (Ended, Stage) {
+    fn word(seen: &AnswerState, over: &Over) -> (Ended, Stage) {
         let (ended, stage, _) = judge(seen, over);
         (ended, stage)
     }
@@ -138,31 +138,31 @@ mod tests {
     #[test]
     fn a_whole_answer_is_completed_and_less_of_it_has_its_own_words() {
         assert_eq!(word(&seen(), &Over::End), (Ended::Completed, Stage::Closing));
-        let short = Seen { asked_output: 5, ..seen() };
+        let short = AnswerState { asked_output: 5, ..seen() };
         assert_eq!(word(&short, &Over::End).0, Ended::Short);
-        let no_usage = Seen { output_tokens: None, ..seen() };
+        let no_usage = AnswerState { output_tokens: None, ..seen() };
         assert_eq!(word(&no_usage, &Over::End).0, Ended::NoUsage);
-        let never_usage = Seen { output_tokens: None, usage_expected: false, ..seen() };
+        let never_usage = AnswerState { output_tokens: None, usage_expected: false, ..seen() };
         assert_eq!(word(&never_usage, &Over::End).0, Ended::Completed);
-        let aborted = Seen { finish: Some("repetition"), ..seen() };
+        let aborted = AnswerState { finish: Some("repetition"), ..seen() };
         assert_eq!(word(&aborted, &Over::End).0, Ended::Aborted);
     }
 
     #[test]
     fn an_error_frame_wins_over_everything_and_a_refusal_over_how_its_page_ended() {
-        let error = Seen { error_frame: Some("dead".to_owned()), ..seen() };
+        let error = AnswerState { error_frame: Some("dead".to_owned()), ..seen() };
         for over in [Over::End, Over::Late, Over::Cut("phase over".to_owned())] {
             assert_eq!(word(&error, &over).0, Ended::ErrorFrame);
         }
-        let refused = Seen { status: Some(503), finish: None, chunks: 0, ..seen() };
+        let refused = AnswerState { status: Some(503), finish: None, chunks: 0, ..seen() };
         let over = broke(BrokenHow::Reset, Stage::Streaming);
         assert_eq!(word(&refused, &over), (Ended::HttpError, Stage::Headers));
     }
 
     #[test]
     fn a_connection_that_ends_is_told_apart_by_where() {
-        let open = Seen { finish: None, ..seen() };
-        let early = Seen { status: None, finish: None, chunks: 0, ..seen() };
+        let open = AnswerState { finish: None, ..seen() };
+        let early = AnswerState { status: None, finish: None, chunks: 0, ..seen() };
         let cut_off = broke(BrokenHow::CutOff, Stage::Streaming);
         assert_eq!(word(&open, &cut_off), (Ended::Truncated, Stage::Streaming));
         assert_eq!(word(&seen(), &cut_off), (Ended::Reset, Stage::Closing));
@@ -174,20 +174,20 @@ mod tests {
 
     #[test]
     fn late_is_timed_out_before_the_first_token_and_stalled_after() {
-        let none = Seen { finish: None, chunks: 0, progressed: false, ..seen() };
+        let none = AnswerState { finish: None, chunks: 0, progressed: false, ..seen() };
         assert_eq!(word(&none, &Over::Late), (Ended::TimedOut, Stage::BeforeFirst));
-        let some = Seen { finish: None, ..seen() };
+        let some = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&some, &Over::Late), (Ended::Stalled, Stage::Streaming));
         assert_eq!(word(&seen(), &Over::Late), (Ended::Stalled, Stage::Closing));
     }
 
     #[test]
     fn no_token_is_empty_and_no_reason_is_truncated() {
-        let empty = Seen { chunks: 0, output_tokens: Some(0), ..seen() };
+        let empty = AnswerState { chunks: 0, output_tokens: Some(0), ..seen() };
         assert_eq!(word(&empty, &Over::End).0, Ended::Empty);
-        let unseen = Seen { chunks: 0, ..seen() };
+        let unseen = AnswerState { chunks: 0, ..seen() };
         assert_eq!(word(&unseen, &Over::End).0, Ended::Completed);
-        let open = Seen { finish: None, ..seen() };
+        let open = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&open, &Over::End).0, Ended::Truncated);
     }
 }

@@ -14,15 +14,15 @@ const LINE_BYTES: usize = 1 << 10;
 
 /// The first and the last bytes of an answer.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub struct AnswerBytes {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     left_out: u64,
 }
 
-impl Evidence {
+impl AnswerBytes {
     /// More bytes came.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         let (head, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
         self.head.extend_from_slice(head);
         let keep = &rest[rest.len().saturating_sub(TAIL_BYTES)..];
@@ -56,9 +56,9 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_bytes_are_kept_and_the_gap_is_told() {
-        let mut evidence = Evidence::default();
+        let mut evidence = AnswerBytes::default();
         for number in 0..10_000u32 {
-            evidence.take(format!("{number:05}\n").as_bytes());
+            evidence.feed(format!("{number:05}\n").as_bytes());
         }
         let kept = String::from_utf8(evidence.into_bytes()).unwrap();
         assert!(kept.starts_with("00000\n") && kept.ends_with("09999\n"));
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn around_the_gap_lines_are_whole_and_a_long_one_is_cut() {
-        let mut evidence = Evidence::default();
-        evidence.take(&vec![b'x'; HEAD_BYTES + TAIL_BYTES + 7]);
+        let mut evidence = AnswerBytes::default();
+        evidence.feed(&vec![b'x'; HEAD_BYTES + TAIL_BYTES + 7]);
         let kept = String::from_utf8(evidence.into_bytes()).unwrap();
         assert!(kept.contains("x\n[7 bytes left out]\nx"), "{}", kept.len());
     }

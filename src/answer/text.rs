@@ -9,7 +9,7 @@ const SEPARATOR: u8 = 0xff;
 
 /// The text of one answer so far.
 #[derive(Clone, Debug, Default)]
-pub struct Text {
+pub struct AnswerText {
     hasher: crc32fast::Hasher,
     kind: Option<u8>,
     bytes: u64,
@@ -17,9 +17,9 @@ pub struct Text {
     replaced: bool,
 }
 
-impl Text {
+impl AnswerText {
     /// More of it came.
-    pub fn take(&mut self, chunk: &Chunk) {
+    pub fn push(&mut self, chunk: &Chunk) {
         for (kind, text) in [(b'r', &chunk.reasoning), (b'c', &chunk.content), (b't', &chunk.tool)]
         {
             if text.is_empty() {
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     fn fingerprint(chunks: &[(&str, &str)]) -> Option<String> {
-        let mut text = Text::default();
+        let mut text = AnswerText::default();
         for (reasoning, content) in chunks {
-            text.take(&Chunk {
+            text.push(&Chunk {
                 reasoning: (*reasoning).to_owned(),
                 content: (*content).to_owned(),
                 ..Chunk::default()

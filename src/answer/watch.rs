@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::arrivals::{self, Arrivals};
-use super::check::{self, Signs};
-use super::ending::{self, Seen};
-use super::evidence::Evidence;
-use super::text::Text;
+use super::arrivals::{self, ChunkTimes};
+use super::check::{self, CheckInput};
+use super::ending::{self, AnswerState};
+use super::evidence::AnswerBytes;
+use super::text::AnswerText;
 use super::{Answer, Over};
 use crate::fact::{Abilities, Ended, Request, Stage};
 use crate::plan::Ask;
@@ -21,7 +21,7 @@ const WORDS_CHARS_MAX: usize = 4_000;
 
 /// An answer that is being read.
 #[derive(Debug)]
-pub struct Watch {
+pub struct AnswerReader {
     request: Request,
     abilities: Abilities,
     asked_output: u64,
@@ -29,9 +29,9 @@ pub struct Watch {
     parser: sse::Parser,
     /// The body of an error page.
     page: Vec<u8>,
-    evidence: Evidence,
-    text: Text,
-    arrivals: Arrivals,
+    evidence: AnswerBytes,
+    text: AnswerText,
+    arrivals: ChunkTimes,
     usage: Option<Usage>,
     /// Whether the record after the answer has come, and not only counts on the way.
     usage_is_whole: bool,
@@ -48,19 +48,19 @@ pub struct Watch {
     system: Option<String>,
 }
 
-impl Watch {
+impl AnswerReader {
     /// Begins to watch the answer to an ask that was sent at `sent`.
-    pub fn new(ask: &Ask, abilities: &Abilities, sent: At) -> Watch {
-        Watch {
+    pub fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
+        AnswerReader {
             request: row(ask, sent),
             abilities: *abilities,
             asked_output: ask.cell.output,
             head_at: None,
             parser: sse::Parser::default(),
             page: Vec::new(),
-            evidence: Evidence::default(),
-            text: Text::default(),
-            arrivals: Arrivals::default(),
+            evidence: AnswerBytes::default(),
+            text: AnswerText::default(),
+            arrivals: ChunkTimes::default(),
             usage: None,
             usage_is_whole: false,
             attributed: 0,
@@ -84,7 +84,7 @@ impl Watch {
 
     /// Bytes of the body came, and were read at `at`.
     pub fn bytes(&mut self, at: At, bytes: &[u8]) {
-        self.evidence.take(bytes);
+        self.evidence.feed(bytes);
         if self.is_refused() {
             let room = error::BODY_BYTES_MAX.saturating_sub(self.page.len());
             self.page.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -132,7 +132,7 @@ impl Watch {
         row.first_tokens = arrivals.first().map(|first| u64::from(first.tokens));
         row.peak_tokens = (!arrivals.is_empty()).then(|| arrivals::peak_tokens(&arrivals));
         let (ended, stage, words) = ending::judge(
-            &Seen {
+            &AnswerState {
                 status: row.http_status,
                 refusal: error::words(&self.page),
                 error_frame: self.error_frame.take(),
@@ -149,7 +149,7 @@ impl Watch {
         );
         (row.ended, row.stage) = (ended, stage);
         row.error = words.chars().take(WORDS_CHARS_MAX).collect();
-        row.checks = check::fired(&Signs {
+        row.checks = check::fired(&CheckInput {
             request: row,
             unseen_tokens: self.unseen,
             text_bytes: self.text.bytes(),
@@ -248,7 +248,7 @@ impl Watch {
             self.unseen += tokens.saturating_sub(chunk.text_bytes().max(chunk.tools_begun));
         }
         self.arrivals.push(at, tokens);
-        self.text.take(chunk);
+        self.text.push(chunk);
     }
 
     /// The body came to its own end.

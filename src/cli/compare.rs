@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::compare::{self, Format};
+use crate::command::compare::{self, CompareFormat};
 use crate::compare::Margins;
 use crate::exit::Exit;
 use crate::unit;
@@ -110,18 +110,18 @@ impl CompareArgs {
     /// Does it.
     pub fn done(self) -> Exit {
         let format = match self.format {
-            FormatArg::Terminal => Format::Terminal { wide: self.wide },
-            FormatArg::Markdown => Format::Markdown,
-            FormatArg::Json => Format::Json,
-            FormatArg::Junit => Format::Junit,
-            FormatArg::Github => Format::Github,
+            FormatArg::Terminal => CompareFormat::Terminal { wide: self.wide },
+            FormatArg::Markdown => CompareFormat::Markdown,
+            FormatArg::Json => CompareFormat::Json,
+            FormatArg::Junit => CompareFormat::Junit,
+            FormatArg::Github => CompareFormat::Github,
         };
         let side =
             |first: PathBuf, more: Vec<PathBuf>| std::iter::once(first).chain(more).collect();
-        compare::compare(&compare::Wish {
+        compare::compare(&compare::CompareOptions {
             base: side(self.one, self.base),
             candidate: side(self.other, self.candidate),
-            how: crate::compare::Wish {
+            how: crate::compare::CompareTerms {
                 margins: Margins { middle: self.margin, tail: self.margin_p95 },
                 floor: None,
                 force: self.rigour.force,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::boxed::StartArgs;
+use super::target::StartArgs;
 use super::{DriveArgs, InputArgs};
 use crate::command::drive::DriveOptions;
 use crate::command::run::{RunOptions, ServerOptions};
@@ -63,8 +63,8 @@ pub struct SweepArgs {
     starting: StartArgs,
 }
 
-impl From<SweepArgs> for sweep::Wish {
-    fn from(args: SweepArgs) -> sweep::Wish {
+impl From<SweepArgs> for sweep::SweepOptions {
+    fn from(args: SweepArgs) -> sweep::SweepOptions {
         let driven = DriveArgs {
             inputs: args.inputs,
             ailment: args.ailment,
@@ -78,7 +78,7 @@ impl From<SweepArgs> for sweep::Wish {
             simulate: args.simulate,
             server: ServerOptions { target: args.starting.into(), ..ServerOptions::default() },
         };
-        sweep::Wish {
+        sweep::SweepOptions {
             run,
             rehearse: args.rehearse,
             vary: args.vary,

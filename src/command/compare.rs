@@ -13,13 +13,13 @@ use crate::exit::Exit;
 use crate::http::reference::Reach;
 use crate::journal::{self, Manifest, runs};
 use crate::report::compare as told;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, Reading, read_as};
 use crate::stats::shift::SIDE_MAX;
 
 /// How a comparison is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum CompareFormat {
     Terminal {
         wide: bool,
     },
@@ -33,20 +33,20 @@ pub enum Format {
 
 /// What the user wants compared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct CompareOptions {
     /// Run folders of the base, or folders that hold some.
     pub base: Vec<PathBuf>,
     /// The same of the candidate.
     pub candidate: Vec<PathBuf>,
-    pub how: crate::compare::Wish,
+    pub how: crate::compare::CompareTerms,
     /// The noise floor's file.
     pub floor: Option<PathBuf>,
     /// How it is told.
-    pub format: Format,
+    pub format: CompareFormat,
 }
 
 /// Compares two sides, and says what it comes to.
-pub fn compare(wish: &Wish) -> Exit {
+pub fn compare(wish: &CompareOptions) -> Exit {
     let compared = compared(wish).and_then(|comparison| {
         let text = text(&comparison, wish.format)?;
         Ok((text, comparison.decision.exit))
@@ -57,7 +57,7 @@ pub fn compare(wish: &Wish) -> Exit {
     }
 }
 
-fn compared(wish: &Wish) -> Result<Comparison, Mistake> {
+fn compared(wish: &CompareOptions) -> Result<Comparison, Mistake> {
     let mut how = wish.how.clone();
     if let Some(path) = &wish.floor {
         let place = path.display().to_string();
@@ -82,7 +82,11 @@ fn is_published(path: &Path) -> Result<bool, Mistake> {
 }
 
 /// A published table as the base: one table, one run, and no floor.
-fn published(table: &Path, wish: &Wish, how: &crate::compare::Wish) -> Result<Comparison, Mistake> {
+fn published(
+    table: &Path,
+    wish: &CompareOptions,
+    how: &crate::compare::CompareTerms,
+) -> Result<Comparison, Mistake> {
     let refused =
         |what: &str| Mistake::new(what).hint(format!("longhaul compare {} RUN", table.display()));
     if wish.base.len() > 1 {
@@ -106,7 +110,11 @@ fn published(table: &Path, wish: &Wish, how: &crate::compare::Wish) -> Result<Co
 ///
 /// # Errors
 /// A table that cannot be read, or a folder that is no run.
-pub fn against(path: &Path, run: &Path, how: &crate::compare::Wish) -> Result<Comparison, Mistake> {
+pub fn against(
+    path: &Path,
+    run: &Path,
+    how: &crate::compare::CompareTerms,
+) -> Result<Comparison, Mistake> {
     let table = inputs::published(path)?;
     let recipe = if path.is_dir() { submitted(path) } else { None };
     let base = crate::compare::Foreign { name: path.display().to_string(), table, recipe };
@@ -127,19 +135,21 @@ fn submitted(folder: &Path) -> Option<Reading> {
 pub fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],
-    how: &crate::compare::Wish,
+    how: &crate::compare::CompareTerms,
 ) -> Result<Comparison, Mistake> {
     decide(&starts(base)?, &starts(candidate)?, how)
 }
 
-fn text(comparison: &Comparison, format: Format) -> Result<String, Mistake> {
+fn text(comparison: &Comparison, format: CompareFormat) -> Result<String, Mistake> {
     let broken = |why: String| Mistake::new(format!("the comparison cannot be written: {why}"));
     match format {
-        Format::Terminal { wide } => Ok(told::terminal::render(comparison, wide)),
-        Format::Markdown => Ok(told::markdown::render(comparison)),
-        Format::Json => told::json::render(comparison).map_err(|why| broken(why.to_string())),
-        Format::Junit => told::junit::render(comparison).map_err(broken),
-        Format::Github => Ok(told::annotations::render(comparison)),
+        CompareFormat::Terminal { wide } => Ok(told::terminal::render(comparison, wide)),
+        CompareFormat::Markdown => Ok(told::markdown::render(comparison)),
+        CompareFormat::Json => {
+            told::json::render(comparison).map_err(|why| broken(why.to_string()))
+        }
+        CompareFormat::Junit => told::junit::render(comparison).map_err(broken),
+        CompareFormat::Github => Ok(told::annotations::render(comparison)),
     }
 }
 
@@ -222,7 +232,7 @@ fn run(manifest: &Manifest) -> String {
 fn recipe(manifest: &Manifest) -> Option<Reading> {
     let text = &manifest.recipe;
     let source =
-        Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
+        SpecFile { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
     if source.text.trim().is_empty() {
         return None;
     }

@@ -13,12 +13,12 @@ mod specs;
 
 use std::path::PathBuf;
 
-use super::{Format, Inputs, mistake, report, say, tell};
+use super::{Inputs, ReportFormat, mistake, report, say, tell};
 use crate::analysis;
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Closed;
-use crate::journal::manifest::Sweep;
+use crate::journal::manifest::SweepPosition;
 use crate::run::stop::Stop;
 pub use arrive::arrive;
 pub use driven::drive;
@@ -37,7 +37,7 @@ pub struct DriveOptions {
     /// start of the same server.
     pub server_seed: Option<u64>,
     /// Where the run stands in a sweep.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<SweepPosition>,
     /// Warnings and notes were told before.
     pub quiet: bool,
     /// The model to ask for.
@@ -49,7 +49,7 @@ pub struct DriveOptions {
     /// All tables in the report.
     pub wide: bool,
     /// The verb, and the flags that only this verb has, for the line that does it again.
-    pub again: Again,
+    pub again: RepeatCommand,
 }
 
 impl DriveOptions {
@@ -61,7 +61,7 @@ impl DriveOptions {
 
 /// What the line that does it again has of its verb.
 #[derive(Clone, Debug, Default)]
-pub struct Again {
+pub struct RepeatCommand {
     /// `run` or `rehearse`.
     pub verb: &'static str,
     /// Flags with their values, and switches.
@@ -73,7 +73,7 @@ pub struct Driven {
     /// The run folder.
     pub folder: PathBuf,
     /// The recipe, scenario and contract that were asked for.
-    pub asked: analysis::Asked,
+    pub asked: analysis::RunQuestion,
     /// Why it ended; how longhaul failed, where it did.
     pub closed: Result<Closed, String>,
 }
@@ -130,7 +130,7 @@ fn told(driven: Driven, wide: bool) -> Exit {
         }
     };
     let page = judged.page();
-    let said = say(&report::text(&page, Format::Terminal { wide }));
+    let said = say(&report::text(&page, ReportFormat::Terminal { wide }));
     report::keep(&page, &folder);
     tell(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {

@@ -11,7 +11,7 @@ use crate::http::reference::{self, Reach};
 use crate::plan::Rates;
 use crate::spec::recipe::{ReadOptions, Reading};
 use crate::spec::scenario::Overrides;
-use crate::spec::{Profile, Recipe, Scenario, Source, profile, recipe, scenario, shipped};
+use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
 pub use published::published;
 
 /// The recipe that stands for none, on the simulator.
@@ -61,7 +61,7 @@ impl Inputs {
         not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
     ) -> Result<Option<Reading>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        let Found { source, folder, warning } = recipe_source(wanted, &self.reach)?;
+        let FoundRecipe { source, folder, warning } = recipe_source(wanted, &self.reach)?;
         let read = recipe::read_as(&source, &ReadOptions::default(), &|name| folder.load(name));
         let mut reading = match read {
             Ok(reading) => reading,
@@ -74,13 +74,13 @@ impl Inputs {
     /// The scenario with what flags change of it.
     pub fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
         let wanted = self.scenario.as_deref().unwrap_or(default);
-        read_scenario(&find(shipped::Kind::Scenario, wanted)?, &self.overrides)
+        read_scenario(&find(shipped::FileKind::Scenario, wanted)?, &self.overrides)
     }
 
     /// The machine's profile: the user's, else the recipe's.
     pub fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
         if let Some(wanted) = &self.profile {
-            return profile::read(find(shipped::Kind::Profile, wanted)?).map(Some);
+            return profile::read(find(shipped::FileKind::Profile, wanted)?).map(Some);
         }
         let Some((recipe, named)) = recipe.and_then(|it| Some((it, it.profile.as_deref()?))) else {
             return Ok(None);
@@ -93,7 +93,7 @@ impl Inputs {
                     .hint("--profile FILE")
             })?
         } else {
-            shipped::find(shipped::Kind::Profile, named, &|path| read_plain(Path::new(path)))?
+            shipped::find(shipped::FileKind::Profile, named, &|path| read_plain(Path::new(path)))?
         };
         profile::read(source).map(Some)
     }
@@ -105,8 +105,8 @@ impl Inputs {
 }
 
 /// A recipe as it was found.
-pub struct Found {
-    pub source: Source,
+pub struct FoundRecipe {
+    pub source: SpecFile,
     /// Where its includes are.
     pub folder: Folder,
     /// What the user must hear of how it was found.
@@ -144,10 +144,10 @@ impl Folder {
 }
 
 /// A recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
-pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
+pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake> {
     if let Some(fetched) = reference::fetched(wanted, reach)? {
         let (source, warning) = (fetched.source, fetched.warning);
-        return Ok(Found { source, folder: Folder(None), warning });
+        return Ok(FoundRecipe { source, folder: Folder(None), warning });
     }
     let path = Path::new(wanted);
     if path.is_dir() {
@@ -172,13 +172,13 @@ pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<Found, Mistake> {
     let is_plain_file = path.is_file() && !wanted.contains('/') && !is_shipped;
     let name = if is_plain_file { format!("./{wanted}") } else { wanted.to_owned() };
     let read = |name: &str| read_bounded(Path::new(name));
-    let mut source = shipped::find(shipped::Kind::Recipe, &name, &read)?;
+    let mut source = shipped::find(shipped::FileKind::Recipe, &name, &read)?;
     if is_plain_file {
         wanted.clone_into(&mut source.origin);
     }
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    Ok(Found { source, folder: Folder(Some(folder)), warning: None })
+    Ok(FoundRecipe { source, folder: Folder(Some(folder)), warning: None })
 }
 
 /// The text of a file that the user named.
@@ -234,7 +234,7 @@ pub fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
 }
 
 /// A scenario's text read, with what flags change of it. Texts that it names stand beside it.
-pub fn read_scenario(source: &Source, overrides: &Overrides) -> Result<Scenario, Mistake> {
+pub fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
     let beside = Path::new(&source.origin).parent().map(Path::to_path_buf).unwrap_or_default();
     let load = |name: &str| {
         let path = beside.join(name);
@@ -248,10 +248,10 @@ pub fn read_scenario(source: &Source, overrides: &Overrides) -> Result<Scenario,
 }
 
 /// A scenario as it is needed to judge a run: its texts are not, and may be gone.
-pub fn judged_scenario(source: Source, overrides: &Overrides) -> Result<Scenario, Mistake> {
+pub fn judged_scenario(source: SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
     scenario::read(source, &|_| Ok("not read again\n".to_owned()))?.with(overrides)
 }
 
-fn find(kind: shipped::Kind, wanted: &str) -> Result<Source, Mistake> {
+fn find(kind: shipped::FileKind, wanted: &str) -> Result<SpecFile, Mistake> {
     shipped::find(kind, wanted, &|path| read_bounded(Path::new(path)))
 }

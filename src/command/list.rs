@@ -8,15 +8,17 @@ use crate::exit::Exit;
 use crate::report::layout::indented;
 use crate::sim::ailment;
 use crate::spec::scenario::Overrides;
-use crate::spec::shipped::{self, Kind};
+use crate::spec::shipped::{self, FileKind};
 use crate::spec::{profile, recipe};
 
 /// Lists what is built in, with what each is for.
 pub fn list() -> Exit {
     let mut out = String::new();
-    for (title, kind) in
-        [("recipes", Kind::Recipe), ("scenarios", Kind::Scenario), ("profiles", Kind::Profile)]
-    {
+    for (title, kind) in [
+        ("recipes", FileKind::Recipe),
+        ("scenarios", FileKind::Scenario),
+        ("profiles", FileKind::Profile),
+    ] {
         out.push_str(title);
         out.push('\n');
         for name in shipped::names(kind) {
@@ -31,14 +33,14 @@ pub fn list() -> Exit {
 }
 
 /// What a shipped file is for; all of them are read by a test.
-fn about(kind: Kind, name: &str) -> String {
+fn about(kind: FileKind, name: &str) -> String {
     let Some(source) = shipped::shipped(kind, name) else { return String::new() };
     let about = match kind {
-        Kind::Recipe => recipe::read(source).map(|recipe| recipe.about),
-        Kind::Scenario => {
+        FileKind::Recipe => recipe::read(source).map(|recipe| recipe.about),
+        FileKind::Scenario => {
             read_scenario(&source, &Overrides::default()).map(|scenario| scenario.about)
         }
-        Kind::Profile => profile::read(source).map(|profile| profile.about),
+        FileKind::Profile => profile::read(source).map(|profile| profile.about),
     };
     about.unwrap_or_else(|wrong| wrong.to_string())
 }

@@ -19,7 +19,7 @@ use crate::unit::{Bytes, grouped, span};
 
 /// What the user wants to know a plan of.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct PlanOptions {
     /// Recipe, scenario, overrides, seed, profile.
     pub inputs: Inputs,
     /// An earlier run to take the rates from.
@@ -29,14 +29,14 @@ pub struct Wish {
 }
 
 /// Says what a scenario amounts to.
-pub fn plan(wish: &Wish) -> Exit {
+pub fn plan(wish: &PlanOptions) -> Exit {
     match planned(wish) {
         Ok(text) => finish(&text, Exit::Pass),
         Err(wrong) => mistake(&wrong),
     }
 }
 
-fn planned(wish: &Wish) -> Result<String, Mistake> {
+fn planned(wish: &PlanOptions) -> Result<String, Mistake> {
     let recipe = wish.inputs.recipe(Some(FLAGSHIP))?;
     let scenario = wish.inputs.scenario("quick")?;
     let rates = match (&wish.from, wish.flat) {

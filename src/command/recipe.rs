@@ -5,7 +5,7 @@ pub mod pin;
 
 use std::io::IsTerminal;
 
-use super::inputs::{Found, recipe_source};
+use super::inputs::{FoundRecipe, recipe_source};
 use super::{finish, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -72,11 +72,11 @@ fn reading(options: &RecipeOptions) -> Result<Reading, Mistake> {
         }
         read.deployment.get_or_insert(Deployment::new()).entry(selector).or_default().push(value);
     }
-    let Found { source, folder, .. } = found(options)?;
+    let FoundRecipe { source, folder, .. } = found(options)?;
     read_as(&source, &read, &|name| folder.load(name))
 }
 
-fn found(options: &RecipeOptions) -> Result<Found, Mistake> {
+fn found(options: &RecipeOptions) -> Result<FoundRecipe, Mistake> {
     let found = recipe_source(&options.recipe, &options.reach)?;
     if let Some(warning) = &found.warning {
         tell(&format!("warning: {warning}"));

@@ -10,21 +10,21 @@ use tokio::task::LocalSet;
 use super::drive::environment::Environment;
 use super::drive::screen::Screen;
 use super::drive::{
-    Again, DriveOptions, Driven, NoRun, Planned, Specs, arrive, conclude, drive, plan, stopping,
-    vacant,
+    DriveOptions, Driven, NoRun, Planned, RepeatCommand, Specs, arrive, conclude, drive, plan,
+    stopping, vacant,
 };
 use super::hide;
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::journal::manifest::{Anchor, Node};
+use crate::journal::manifest::{Anchor, RunNode};
 use crate::journal::{self, Journal};
 use crate::plan::forecast::Sight;
 use crate::run::stop::Stop;
-use crate::sim::Engine;
-use crate::sim::world::boxes::{self, Look};
-use crate::sim::world::{Desk, Disk, Host, SimTarget, SimWire, signs};
+use crate::sim::SimEngine;
+use crate::sim::world::boxes::{self, LookAtBox};
+use crate::sim::world::{Desk, Disk, SimHost, SimTarget, SimWire, signs};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -77,7 +77,7 @@ pub fn play(
 
 /// The texts, found and read; in real time, since a recipe may have to be fetched.
 fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
-    options.again = Again { verb: "rehearse", flags: Vec::new() };
+    options.again = RepeatCommand { verb: "rehearse", flags: Vec::new() };
     let recipe = options.inputs.recipe(Some(FLAGSHIP))?;
     let scenario = options.inputs.scenario(SCENARIO)?;
     let profile = options.inputs.profile(recipe.as_ref())?;
@@ -105,7 +105,7 @@ async fn planned(
 ) -> Result<(Planned<SimWire>, Disk<Journal>), NoRun> {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH + EPOCH);
     let seed = specs.options.server_seed();
-    let host = Rc::new(Host::new(timeline, seed, specs.ailments.clone()));
+    let host = Rc::new(SimHost::new(timeline, seed, specs.ailments.clone()));
     let (environment, target) = environment(&specs, timeline, host.clone())?;
     let arrived = arrive(specs, environment, Box::new(target), stop).await?;
     let planned = plan(arrived, stop).await?;
@@ -118,7 +118,7 @@ async fn planned(
 fn environment(
     specs: &Specs,
     timeline: Timeline,
-    host: Rc<Host>,
+    host: Rc<SimHost>,
 ) -> Result<(Environment<SimWire>, SimTarget), Mistake> {
     let setup = specs.setup().ok_or_else(no_profile)?;
     let secrets = specs.secrets();
@@ -127,7 +127,7 @@ fn environment(
     // A simulated server is up before anybody asks; one that cannot come up is a verdict on
     // the recipe.
     let is_ours = setup.refuses;
-    let engine = Engine::new(setup, seed, specs.ailments.clone(), At::ZERO);
+    let engine = SimEngine::new(setup, seed, specs.ailments.clone(), At::ZERO);
     let (tell, signs) = signs();
     let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(tell)));
     let (driving, ordered, looked) = (desk.clone(), desk.clone(), desk.clone());
@@ -151,9 +151,13 @@ fn environment(
         timeline,
         wall: Box::new(move |now| wall.wall_us(now)),
         rehearsed: true,
-        node: Node { host: "rehearsed".to_owned(), role: "load".to_owned(), ..Node::default() },
+        node: RunNode {
+            host: "rehearsed".to_owned(),
+            role: "load".to_owned(),
+            ..RunNode::default()
+        },
         anchor: Anchor { wall_us: timeline.wall_us(), ..Anchor::default() },
-        sensors: Box::new(move || boxes::sensors(&(Rc::new(move || looked.view()) as Look))),
+        sensors: Box::new(move || boxes::sensors(&(Rc::new(move || looked.view()) as LookAtBox))),
         load_began: Box::new(move || {
             desk.load_began(load_us);
             host.load_began(load_us);

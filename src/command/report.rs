@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use super::{Format, colour, finish, inputs, mistake, tell};
+use super::{ReportFormat, colour, finish, inputs, mistake, tell};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, Asked, Calendar, Fold, Pass1, Told};
+use crate::analysis::{Analysis, Calendar, Fold, JournalGaps, Pass1, RunQuestion};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
 use crate::journal::{self, Manifest};
 use crate::report;
 use crate::spec::scenario::{Extent, Overrides};
-use crate::spec::{Contract, Scenario, Source};
+use crate::spec::{Contract, Scenario, SpecFile};
 use crate::verdict::{self, Verdict};
 
 /// A run, understood and judged.
 pub struct Judged {
     /// What was asked.
-    pub asked: Asked,
+    pub asked: RunQuestion,
     /// What was understood.
     pub analysis: Analysis,
     /// What was concluded.
@@ -49,7 +49,7 @@ impl Judged {
 }
 
 /// Tells a run again.
-pub fn report(run: &Path, format: Format) -> Exit {
+pub fn report(run: &Path, format: ReportFormat) -> Exit {
     match judge_over_time(run) {
         Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
         Err(wrong) => mistake(&wrong),
@@ -93,9 +93,9 @@ fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
 pub fn table(run: &Path) -> Result<Table, Mistake> {
     let mut reader = journal::reader::open(run)?;
     let model = reader.manifest().server.model.clone();
-    let mut fold = arena::Fold::new();
+    let mut fold = arena::ArenaFold::new();
     for entry in &mut reader {
-        fold.take(&entry);
+        fold.fold(&entry);
     }
     Ok(fold.finish(&model))
 }
@@ -114,19 +114,19 @@ pub fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
 
 /// Judges a run whose questions are known, one that was just driven, with what was read over time.
 /// Its texts are those of the folder, which are without secrets.
-pub fn judge_as(asked: Asked, run: &Path) -> Result<Judged, Mistake> {
+pub fn judge_as(asked: RunQuestion, run: &Path) -> Result<Judged, Mistake> {
     let reader = journal::reader::open(run)?;
     let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
     understood(reader, asked, Fold::over_time)
 }
 
 /// A run folder, and what was asked, by the manifest in it.
-fn opened(run: &Path) -> Result<(journal::Reader, Asked), Mistake> {
+fn opened(run: &Path) -> Result<(journal::Reader, RunQuestion), Mistake> {
     let reader = journal::reader::open(run)?;
     let manifest = reader.manifest();
     let text = &manifest.scenario;
     let source =
-        Source { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
+        SpecFile { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };
     let overrides: Overrides =
         serde_json::from_value(manifest.overrides.clone()).unwrap_or_default();
     let scenario = inputs::judged_scenario(source, &overrides)?;
@@ -136,17 +136,17 @@ fn opened(run: &Path) -> Result<(journal::Reader, Asked), Mistake> {
 
 fn understood(
     mut reader: journal::Reader,
-    mut asked: Asked,
-    fold: impl Fn(&Asked, Calendar) -> Fold,
+    mut asked: RunQuestion,
+    fold: impl Fn(&RunQuestion, Calendar) -> Fold,
 ) -> Result<Judged, Mistake> {
     let mut first = Pass1::new();
     for entry in &mut reader {
-        first.take(&entry);
+        first.fold(&entry);
     }
     asked.told = told(&reader.told());
     let mut fold = fold(&asked, first.finish());
     for entry in reader.again()? {
-        fold.take(&entry);
+        fold.fold(&entry);
     }
     let analysis = fold.finish();
     let verdict = verdict::judge(&asked.contract, &analysis);
@@ -154,7 +154,7 @@ fn understood(
 }
 
 /// What was asked of a run.
-pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> Asked {
+pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunQuestion {
     let contract = scenario.contract.clone();
     told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
 }
@@ -165,8 +165,8 @@ fn told_by(
     extent: Extent,
     reference_laps: u64,
     contract: Contract,
-) -> Asked {
-    Asked {
+) -> RunQuestion {
+    RunQuestion {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
         model: manifest.server.model.clone(),
@@ -183,7 +183,7 @@ fn told_by(
         cells: cells(manifest),
         contract,
         warnings: manifest.warnings.clone(),
-        told: Told::default(),
+        told: JournalGaps::default(),
     }
 }
 
@@ -192,7 +192,7 @@ fn cells(manifest: &Manifest) -> Vec<Cell> {
     serde_json::from_value(manifest.plan["cells"].clone()).unwrap_or_default()
 }
 
-fn told(told: &journal::Told) -> Told {
+fn told(told: &journal::ReadSummary) -> JournalGaps {
     let mut torn: Vec<String> = told
         .torn
         .iter()
@@ -203,18 +203,18 @@ fn told(told: &journal::Told) -> Told {
     if told.damaged_rows > 0 {
         torn.push(format!("damaged rows in the middle, left out: {}", told.damaged_rows));
     }
-    Told { missing_seqs: told.missing_seqs, torn }
+    JournalGaps { missing_seqs: told.missing_seqs, torn }
 }
 
 /// The text in a format.
-pub fn text(page: &report::Page<'_>, format: Format) -> String {
+pub fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
     match format {
-        Format::Terminal { wide } => {
-            let options = report::Options { wide, colour: colour(), width: WIDTH };
+        ReportFormat::Terminal { wide } => {
+            let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
             report::render(page, options)
         }
         // Texts, numbers and lists: nothing in it can fail to be written.
-        Format::Json => report::json::render(page, true).unwrap_or_default(),
+        ReportFormat::Json => report::json::render(page, true).unwrap_or_default(),
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
         let told = exportable(table, run).unwrap_err().to_string();
         assert!(told.contains("with a failed request, in no row: 2"), "{told}");
         let mut table = Table::default();
-        table.rows.push(arena::Row::named("pp512").unwrap());
+        table.rows.push(arena::ArenaRow::named("pp512").unwrap());
         assert!(exportable(table, run).is_ok());
     }
 }

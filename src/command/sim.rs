@@ -8,13 +8,13 @@ use super::{mistake, runtime, tell};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::Reach;
-use crate::serve::sim::{Order, Server};
-use crate::sim::world::Sign;
+use crate::serve::sim::{BoundSimServer, SimConfig};
+use crate::sim::world::SimEvent;
 use crate::sim::{Ailment, Setup};
 
 /// What the user wants of the simulated server.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct SimOptions {
     /// The port on the loopback address.
     pub port: u16,
     /// The recipe that it pretends to serve.
@@ -29,7 +29,7 @@ pub struct Wish {
 }
 
 /// Serves until it is interrupted.
-pub fn sim(wish: &Wish) -> Exit {
+pub fn sim(wish: &SimOptions) -> Exit {
     let served = order(wish).and_then(|order| runtime()?.block_on(serve(wish.port, order)));
     match served {
         Ok(()) => Exit::Pass,
@@ -38,7 +38,7 @@ pub fn sim(wish: &Wish) -> Exit {
 }
 
 /// What is to be simulated.
-fn order(wish: &Wish) -> Result<Order, Mistake> {
+fn order(wish: &SimOptions) -> Result<SimConfig, Mistake> {
     let inputs = Inputs {
         recipe: wish.recipe.clone(),
         reach: wish.reach.clone(),
@@ -53,18 +53,18 @@ fn order(wish: &Wish) -> Result<Order, Mistake> {
     let setup = Setup::of(&recipe, &profile);
     let ailments = ailments(&wish.ailments)?;
     of_the_server(&wish.ailments, &ailments)?;
-    Ok(Order { setup, seed: wish.seed, ailments })
+    Ok(SimConfig { setup, seed: wish.seed, ailments })
 }
 
-async fn serve(port: u16, order: Order) -> Result<(), Mistake> {
+async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {
     let model = order.setup.served.first().cloned().unwrap_or_default();
     let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let say = |_, sign| {
-        if let Sign::Said(line) = sign {
+        if let SimEvent::Said(line) = sign {
             tell(&line);
         }
     };
-    let server = Server::bind(bind, order, say)?;
+    let server = BoundSimServer::bind(bind, order, say)?;
     tell(&format!(
         "SIMULATED server on http://{}, serving `{model}`; Ctrl-C to stop",
         server.address()

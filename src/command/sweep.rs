@@ -5,7 +5,7 @@
 //! them, so that a sweep goes on after anything that may happen to it.
 
 mod arms;
-mod paper;
+mod manifest;
 mod play;
 mod signal;
 mod told;
@@ -27,7 +27,7 @@ use crate::spec::scenario::Cap;
 use crate::spec::{Scenario, Workload};
 use crate::sweep::{self as schedule, Outcome, STARTS_MIN, Turn};
 use arms::Arm;
-use play::{Ended, Run};
+use play::{Run, TurnEnd};
 use signal::Signals;
 
 /// Bounds the starts of an arm: no side of a comparison holds more.
@@ -42,7 +42,7 @@ const SCENARIO: &str = "smoke";
 
 /// What the user wants of a sweep.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct SweepOptions {
     /// What every start is asked, and how it is started.
     pub run: RunOptions,
     /// In virtual time.
@@ -57,7 +57,7 @@ pub struct Wish {
     pub starts: u32,
 }
 
-impl Wish {
+impl SweepOptions {
     /// By what the servers are started, in a word.
     fn how(&self) -> Option<&'static str> {
         match self.run.server.target.start {
@@ -74,7 +74,7 @@ impl Wish {
 
 /// A sweep under way.
 pub struct Sweep {
-    wish: Wish,
+    wish: SweepOptions,
     folder: PathBuf,
     /// The base first.
     arms: Vec<Arm>,
@@ -86,7 +86,7 @@ pub struct Sweep {
 }
 
 /// Sweeps, and tells what came of it.
-pub fn sweep(wish: Wish) -> Exit {
+pub fn sweep(wish: SweepOptions) -> Exit {
     // Held for as long as it goes on; a second longhaul in one folder would repeat what runs.
     let (mut sweep, _lock) = match begun(wish) {
         Ok(begun) => begun,
@@ -105,7 +105,7 @@ pub fn sweep(wish: Wish) -> Exit {
 }
 
 /// Everything up to the first start.
-fn begun(mut wish: Wish) -> Result<(Sweep, File), Mistake> {
+fn begun(mut wish: SweepOptions) -> Result<(Sweep, File), Mistake> {
     check(&wish)?;
     let scenario = &mut wish.run.drive.inputs.scenario;
     scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
@@ -120,8 +120,8 @@ fn begun(mut wish: Wish) -> Result<(Sweep, File), Mistake> {
     }
     let folder = wish.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));
-    let lock = paper::lock(&folder)?;
-    paper::claim(&folder, &wish, &arms)?;
+    let lock = manifest::lock(&folder)?;
+    manifest::claim(&folder, &wish, &arms)?;
     let order = schedule::order(arms.len(), wish.starts);
     let scenario_sha256 = sha256(scenario.source.text.as_bytes());
     let mut sweep = Sweep { wish, folder, arms, scenario_sha256, order, done: Vec::new() };
@@ -152,7 +152,7 @@ fn alike(scenario: &Scenario) -> Result<(), Mistake> {
         .hint("a scenario without a cap: --scenario short, or smoke for a first look"))
 }
 
-fn check(wish: &Wish) -> Result<(), Mistake> {
+fn check(wish: &SweepOptions) -> Result<(), Mistake> {
     if wish.how().is_none() {
         return Err(Mistake::new("a sweep starts its servers itself, and nothing says how")
             .hint("--rehearse, in virtual time, to see what it would be able to tell")
@@ -182,7 +182,7 @@ fn check(wish: &Wish) -> Result<(), Mistake> {
 }
 
 /// The recipe that is varied.
-fn base(wish: &Wish) -> Result<Reading, Mistake> {
+fn base(wish: &SweepOptions) -> Result<Reading, Mistake> {
     let inputs = &wish.run.drive.inputs;
     let reading = inputs.reading(wish.simulates().then_some(FLAGSHIP))?;
     let reading =
@@ -211,28 +211,28 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
         if signals.came() {
             return Ok(Some(interrupted(sweep)));
         }
-        paper::put_aside(sweep, turn)?;
+        manifest::put_aside(sweep, turn)?;
         match play::play(sweep, turn)? {
-            Ended::Run(run) => {
+            TurnEnd::Run(run) => {
                 tell(&told::line(sweep, &run));
                 sweep.done.push(*run);
-                paper::update(sweep)?;
+                manifest::update(sweep)?;
             }
-            Ended::Interrupted => {
+            TurnEnd::Interrupted => {
                 return Ok(Some(interrupted(sweep)));
             }
-            Ended::Fault(why) => {
+            TurnEnd::Fault(why) => {
                 tell(&format!("error: longhaul failed: {why}"));
                 return Ok(Some(Exit::Fault));
             }
         }
     }
-    paper::update(sweep)?;
+    manifest::update(sweep)?;
     Ok(None)
 }
 
 fn interrupted(sweep: &Sweep) -> Exit {
-    tell(&format!("interrupted; the same command goes on: {}", paper::again(sweep)));
+    tell(&format!("interrupted; the same command goes on: {}", manifest::again(sweep)));
     Exit::Interrupted
 }
 

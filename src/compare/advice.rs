@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::decide::{Basis, Row, Word};
+use super::decide::{Basis, CompareWord, ComparedRow};
 use super::decision::measured;
 use super::{Comparison, PolicyWord};
 use crate::escape::one_line;
@@ -29,8 +29,8 @@ pub struct Held<'a> {
 }
 
 /// Whether a row shows that the candidate is better.
-pub fn is_better(row: &Row) -> bool {
-    row.word == Word::Improved && matches!(row.basis, Basis::Exact(_))
+pub fn is_better(row: &ComparedRow) -> bool {
+    row.word == CompareWord::Improved && matches!(row.basis, Basis::Exact(_))
 }
 
 /// A ratio as a change.
@@ -40,20 +40,21 @@ pub fn percent(ratio: f64) -> String {
 }
 
 /// What a row is of: `ttft d0/c1`, as short as it is clear among the others.
-pub fn measured_in(row: &Row, among: &[Row]) -> String {
+pub fn measured_in(row: &ComparedRow, among: &[ComparedRow]) -> String {
     measured(&row.key, among).replacen(" at ", " ", 1)
 }
 
 /// Rows that decide nothing and got worse all the same, the worst first.
-pub fn to_look_into(comparison: &Comparison) -> Vec<&Row> {
+pub fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
     let others = comparison.rows.iter().filter(|row| !row.primary);
-    let mut worse: Vec<&Row> = others.filter(|row| row.word == Word::Regression).collect();
+    let mut worse: Vec<&ComparedRow> =
+        others.filter(|row| row.word == CompareWord::Regression).collect();
     worse.sort_by(|one, other| other.cost().total_cmp(&one.cost()));
     worse
 }
 
 /// The worst of these rows by name, and how many more there are.
-pub fn worst(rows: &[&Row], among: &[Row]) -> String {
+pub fn worst(rows: &[&ComparedRow], among: &[ComparedRow]) -> String {
     let named = rows.iter().take(NAMED_MAX);
     let named = named.map(|row| format!("{} {}", measured_in(row, among), percent(row.ratio)));
     let named = named.collect::<Vec<_>>().join(", ");
@@ -65,22 +66,23 @@ pub fn worst(rows: &[&Row], among: &[Row]) -> String {
 }
 
 impl Held<'_> {
-    fn primary(&self) -> impl Iterator<Item = &Row> {
+    fn primary(&self) -> impl Iterator<Item = &ComparedRow> {
         self.comparison.rows.iter().filter(|row| row.primary)
     }
 
-    fn better(&self) -> impl Iterator<Item = &Row> {
+    fn better(&self) -> impl Iterator<Item = &ComparedRow> {
         self.primary().filter(|row| is_better(row))
     }
 
     /// What is only suggested counts as open.
-    fn word(&self) -> Word {
+    fn word(&self) -> CompareWord {
         let decision = &self.comparison.decision;
-        if decision.suggestive { Word::Inconclusive } else { decision.word }
+        if decision.suggestive { CompareWord::Inconclusive } else { decision.word }
     }
 
     fn is_better(&self) -> bool {
-        let is_sound = self.word() != Word::Regression && !self.comparison.decision.incomplete;
+        let is_sound =
+            self.word() != CompareWord::Regression && !self.comparison.decision.incomplete;
         is_sound && self.better().next().is_some()
     }
 
@@ -111,7 +113,7 @@ impl Held<'_> {
             gains.join(", "),
             alone * 100.0
         );
-        let open = self.primary().filter(|row| row.word == Word::Inconclusive);
+        let open = self.primary().filter(|row| row.word == CompareWord::Inconclusive);
         let open: Vec<String> = open.map(|row| open_row(row, rows)).collect();
         if !open.is_empty() {
             let _ = write!(text, "; open is {}", open.join(", "));
@@ -132,14 +134,14 @@ impl Held<'_> {
 }
 
 /// How sure a row is: by its interval, and by its test among the rows of its family.
-fn confidence(row: &Row) -> Option<f64> {
+fn confidence(row: &ComparedRow) -> Option<f64> {
     match row.basis {
         Basis::Exact(confidence) => Some(confidence.min(1.0 - row.p.unwrap_or(0.0))),
         _ => None,
     }
 }
 
-fn open_row(row: &Row, among: &[Row]) -> String {
+fn open_row(row: &ComparedRow, among: &[ComparedRow]) -> String {
     let within = row
         .interval
         .map(|(low, high)| format!(" (between {} and {})", percent(low), percent(high)));
@@ -152,10 +154,11 @@ pub fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String 
         held.iter().partition(|it| it.failed > 0 && base_failed == 0);
     let (mut better, others): (Vec<_>, Vec<_>) = sound.into_iter().partition(|it| it.is_better());
     better.sort_by(|one, other| one.cost().total_cmp(&other.cost()));
-    let of = |word: Word| others.iter().filter(move |it| it.word() == word);
-    let worse: Vec<String> = of(Word::Regression).map(|it| it.worse()).collect();
-    let names = |word: Word| of(word).map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
-    let (alike, changed) = (names(Word::Equivalent), names(Word::Changed));
+    let of = |word: CompareWord| others.iter().filter(move |it| it.word() == word);
+    let worse: Vec<String> = of(CompareWord::Regression).map(|it| it.worse()).collect();
+    let names =
+        |word: CompareWord| of(word).map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (alike, changed) = (names(CompareWord::Equivalent), names(CompareWord::Changed));
     let mut text = match better.as_slice() {
         [] if held.is_empty() => "nothing: no arm could be held against the base.".to_owned(),
         [] => "the base: nothing was shown to be better.".to_owned(),
@@ -202,7 +205,8 @@ fn beside(rest: &[&Held<'_>]) -> String {
 
 /// How many are undecided, and what would help.
 fn undecided(others: &[&Held<'_>]) -> String {
-    let is_open = |it: &&&Held<'_>| matches!(it.word(), Word::Inconclusive | Word::Improved);
+    let is_open =
+        |it: &&&Held<'_>| matches!(it.word(), CompareWord::Inconclusive | CompareWord::Improved);
     let open: Vec<&&Held<'_>> = others.iter().filter(is_open).collect();
     let (n, are) = match open.len() {
         0 => return String::new(),
@@ -230,7 +234,7 @@ fn undecided(others: &[&Held<'_>]) -> String {
 mod tests {
     use super::*;
     use crate::compare::story::{key, side};
-    use crate::compare::{Start, Wish, compare};
+    use crate::compare::{CompareTerms, Start, compare};
 
     const BASE: [f64; 6] = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0];
 
@@ -239,14 +243,14 @@ mod tests {
     }
 
     fn against_base(arm: &[Start]) -> Comparison {
-        compare(&side("base", &BASE), arm, &Wish::default()).expect("a comparison")
+        compare(&side("base", &BASE), arm, &CompareTerms::default()).expect("a comparison")
     }
 
     /// The comparison with a row that decides nothing beside the others.
     fn with_row(mut comparison: Comparison, measure: &str, ratio: f64) -> Comparison {
         let mut row = comparison.rows[0].clone();
         row.key = key(4096, measure);
-        (row.primary, row.word, row.ratio) = (false, Word::Regression, ratio);
+        (row.primary, row.word, row.ratio) = (false, CompareWord::Regression, ratio);
         comparison.rows.push(row);
         comparison
     }
@@ -261,7 +265,7 @@ mod tests {
         for start in &mut faster {
             start.values.remove(&key(4096, "tpot"));
         }
-        let comparison = compare(&side("a", &BASE), &faster, &Wish::default()).unwrap();
+        let comparison = compare(&side("a", &BASE), &faster, &CompareTerms::default()).unwrap();
         let held = Held { name: "b".to_owned(), starts: 6, failed: 0, comparison: &comparison };
         let told = advice(&[held], &[], 0);
         assert!(told.starts_with("the base: nothing was shown to be better."), "{told}");
@@ -271,9 +275,9 @@ mod tests {
     #[test]
     fn what_is_better_in_one_row_is_told_with_what_is_open_in_another() {
         let mut better = against_base(&arm(0.5));
-        better.decision.word = Word::Inconclusive;
+        better.decision.word = CompareWord::Inconclusive;
         better.rows.truncate(2);
-        better.rows[1].word = Word::Inconclusive;
+        better.rows[1].word = CompareWord::Inconclusive;
         let alike = against_base(&arm(1.0));
         let told = advice(&[held("a", &better), held("b", &alike)], &["c".to_owned()], 0);
         for words in [
@@ -330,7 +334,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_shown_the_base_stays_and_too_few_starts_are_named() {
-        let few = compare(&side("base", &BASE[..2]), &arm(0.5)[..2], &Wish::default());
+        let few = compare(&side("base", &BASE[..2]), &arm(0.5)[..2], &CompareTerms::default());
         let few = few.expect("a comparison");
         let told = advice(&[held("a", &few)], &[], 0);
         assert!(told.starts_with("the base: ") && told.contains("four starts a side"), "{told}");

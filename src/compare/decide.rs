@@ -9,8 +9,8 @@ use crate::measure::{Better, Measure, Quantity, Statistic};
 use crate::stats::{many, shift, student};
 use crate::words::words;
 
-use super::floor::{Fitting, Spread};
-use super::start::{Key, Start};
+use super::floor::{Fitting, FloorSpread};
+use super::start::{MeasureKey, Start};
 
 /// Confidence of the interval that shows a difference, and of the one that shows there is none
 /// (two one-sided tests at 5 %).
@@ -50,7 +50,7 @@ impl Margins {
 
 /// What a row comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Word {
+pub enum CompareWord {
     /// The interval shows no difference that matters.
     Equivalent,
     /// There is a difference, and it is smaller than what matters.
@@ -63,7 +63,7 @@ pub enum Word {
     Regression,
 }
 
-words!(Word {
+words!(CompareWord {
     Equivalent: "equivalent",
     Changed: "changed below the margin",
     Improved: "improved",
@@ -95,8 +95,8 @@ pub struct Side {
 
 /// A measure at a place, compared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub key: Key,
+pub struct ComparedRow {
+    pub key: MeasureKey,
     /// One of the few that decide.
     pub primary: bool,
     pub base: Side,
@@ -113,12 +113,12 @@ pub struct Row {
     /// any difference), adjusted for the other rows of its family.
     pub p: Option<f64>,
     /// What it comes to.
-    pub word: Word,
+    pub word: CompareWord,
     /// Why it is inconclusive.
     pub why: String,
 }
 
-impl Row {
+impl ComparedRow {
     /// Whether it is no more than a suggestion.
     pub fn is_suggestive(&self) -> bool {
         self.basis == Basis::Floor
@@ -136,7 +136,7 @@ impl Row {
 /// A measure at a place that one side has a value of, and the other has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alone {
-    pub key: Key,
+    pub key: MeasureKey,
     /// One of the few that decide.
     pub primary: bool,
     /// Whether it is the candidate that has it.
@@ -152,13 +152,13 @@ pub fn rows(
     margins: Margins,
     floor: Option<Fitting<'_>>,
     overlap: bool,
-) -> (Vec<Row>, Vec<Alone>) {
+) -> (Vec<ComparedRow>, Vec<Alone>) {
     let (base, candidate) = (gathered(base), gathered(candidate));
-    let is_shared = |key: &&Key| candidate.contains_key(key);
-    let deciding: Vec<Key> =
+    let is_shared = |key: &&MeasureKey| candidate.contains_key(key);
+    let deciding: Vec<MeasureKey> =
         base.keys().filter(|key| !overlap || is_shared(key)).cloned().collect();
     let primaries = primaries(&deciding);
-    let mut rows: Vec<Row> = base
+    let mut rows: Vec<ComparedRow> = base
         .keys()
         .filter(is_shared)
         .map(|key| {
@@ -172,7 +172,7 @@ pub fn rows(
 }
 
 /// Values of a side by key: one, and how many samples, for each start that has one.
-type Gathered = BTreeMap<Key, Vec<Sample>>;
+type Gathered = BTreeMap<MeasureKey, Vec<Sample>>;
 
 /// A start's value, and how many samples are behind it.
 type Sample = (f64, u64);
@@ -185,10 +185,10 @@ fn gathered(side: &[Start]) -> Gathered {
     all
 }
 
-fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone> {
+fn alone(base: &Gathered, candidate: &Gathered, primaries: &[MeasureKey]) -> Vec<Alone> {
     let only = |one: &Gathered, other: &Gathered, in_candidate| -> Vec<Alone> {
         let keys = one.keys().filter(|key| !other.contains_key(key));
-        let alone = |key: &Key| {
+        let alone = |key: &MeasureKey| {
             let primary = primaries.contains(key);
             Alone { key: key.clone(), primary, in_candidate }
         };
@@ -203,15 +203,15 @@ fn alone(base: &Gathered, candidate: &Gathered, primaries: &[Key]) -> Vec<Alone>
 /// The few that decide: the medians of TTFT and TPOT, shallowest and deepest, at the lightest
 /// load; of the throughput at the most streams; and of TTFT at the highest rate, where a
 /// throughput only repeats how often was asked.
-fn primaries(keys: &[Key]) -> Vec<Key> {
-    let asked: Vec<&Key> = keys.iter().filter(|key| key.group.asks()).collect();
+fn primaries(keys: &[MeasureKey]) -> Vec<MeasureKey> {
+    let asked: Vec<&MeasureKey> = keys.iter().filter(|key| key.group.asks()).collect();
     let depths = asked.iter().filter_map(|key| key.group.depth());
     let ends = [depths.clone().min(), depths.max()];
     let of = |quantity| {
         let measure = Measure::Of(quantity, Statistic::P50);
         asked.iter().copied().filter(move |key| key.measure == measure)
     };
-    let mut found: Vec<&Key> = Vec::new();
+    let mut found: Vec<&MeasureKey> = Vec::new();
     for depth in ends.into_iter().flatten() {
         for quantity in [Quantity::Ttft, Quantity::Tpot] {
             // Keys are in order, so the first is that of the lightest load.
@@ -219,10 +219,10 @@ fn primaries(keys: &[Key]) -> Vec<Key> {
             found.extend(first.filter(|key| !found.contains(key)));
         }
     }
-    let is_crowd = |key: &&Key| key.group.streams() > 1;
+    let is_crowd = |key: &&MeasureKey| key.group.streams() > 1;
     let most = of(Quantity::Throughput).filter(is_crowd).map(|key| key.group.streams()).max();
     let crowd = of(Quantity::Throughput).find(|key| Some(key.group.streams()) == most);
-    let rate = |key: &Key| match key.group.load() {
+    let rate = |key: &MeasureKey| match key.group.load() {
         Some(Load::PerSecond(rate)) => Some(rate),
         _ => None,
     };
@@ -246,12 +246,12 @@ struct Shift {
 }
 
 fn row(
-    key: Key,
+    key: MeasureKey,
     primary: bool,
     (base, candidate): (&[Sample], &[Sample]),
     margins: Margins,
-    spread: Option<Spread>,
-) -> Row {
+    spread: Option<FloorSpread>,
+) -> ComparedRow {
     let sign = if key.measure.better() == Better::Lower { 1.0 } else { -1.0 };
     let logs =
         |side: &[Sample]| -> Vec<f64> { side.iter().map(|(value, _)| sign * value.ln()).collect() };
@@ -262,7 +262,7 @@ fn row(
         (one.min(other), one.max(other))
     };
     let (word, why) = worded(&shift, margin.ln_1p(), (base.len(), candidate.len()));
-    Row {
+    ComparedRow {
         key,
         primary,
         base: side(base),
@@ -272,7 +272,7 @@ fn row(
         basis: shift.basis,
         margin,
         // Where nothing is claimed, nothing is tested.
-        p: shift.p.map(|p| if word == Word::Equivalent { 1.0 } else { p }),
+        p: shift.p.map(|p| if word == CompareWord::Equivalent { 1.0 } else { p }),
         word,
         why,
     }
@@ -288,7 +288,7 @@ fn side(values: &[Sample]) -> Side {
     }
 }
 
-fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<Spread>) -> Shift {
+fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpread>) -> Shift {
     let middle = shift::hodges_lehmann(base, candidate).unwrap_or(0.0);
     // What is tested is what may be claimed: more than the margin on the side to which it went,
     // or any difference at all.
@@ -325,7 +325,7 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<Spread>)
     }
 }
 
-fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (Word, String) {
+fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (CompareWord, String) {
     let (Some(wide), Some(narrow)) = (shift.wide, shift.narrow) else {
         let why = match starts {
             (1, 1) => "one start a side, and no noise floor".to_owned(),
@@ -333,46 +333,46 @@ fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (Word, String) 
                 format!("{base} and {candidate} starts: an exact interval needs four a side")
             }
         };
-        return (Word::Inconclusive, why);
+        return (CompareWord::Inconclusive, why);
     };
     if wide.0 > margin {
-        (Word::Regression, String::new())
+        (CompareWord::Regression, String::new())
     } else if narrow.0 > -margin && narrow.1 < margin {
-        (Word::Equivalent, String::new())
+        (CompareWord::Equivalent, String::new())
     } else if wide.1 < -margin {
-        (Word::Improved, String::new())
+        (CompareWord::Improved, String::new())
     } else if (wide.0 > 0.0 || wide.1 < 0.0) && shift.middle.abs() <= margin {
-        (Word::Changed, String::new())
+        (CompareWord::Changed, String::new())
     } else {
         let why = if wide.0 <= 0.0 && wide.1 >= 0.0 {
             "the interval holds both no difference and one that matters"
         } else {
             "there is a difference; whether it matters is open"
         };
-        (Word::Inconclusive, why.to_owned())
+        (CompareWord::Inconclusive, why.to_owned())
     }
 }
 
 /// Takes back what the number of rows makes likely by chance: Holm among the primary ones,
 /// Benjamini–Hochberg among the others.
-pub fn adjust(rows: &mut [Row]) {
+pub fn adjust(rows: &mut [ComparedRow]) {
     type Adjusting = fn(&[f64]) -> Vec<f64>;
     let families: [(bool, f64, Adjusting); 2] =
         [(true, LEVEL, many::holm), (false, LEVEL_OTHERS, many::benjamini_hochberg)];
     for (primary, level, adjusting) in families {
-        let mut family: Vec<&mut Row> =
+        let mut family: Vec<&mut ComparedRow> =
             rows.iter_mut().filter(|row| row.primary == primary && row.p.is_some()).collect();
         let values: Vec<f64> = family.iter().filter_map(|row| row.p).collect();
         let several = values.len();
         for (row, adjusted) in family.iter_mut().zip(adjusting(&values)) {
             row.p = Some(adjusted);
             let what = match row.word {
-                Word::Regression | Word::Improved => "beyond the margin",
-                Word::Changed => "different",
-                Word::Equivalent | Word::Inconclusive => continue,
+                CompareWord::Regression | CompareWord::Improved => "beyond the margin",
+                CompareWord::Changed => "different",
+                CompareWord::Equivalent | CompareWord::Inconclusive => continue,
             };
             if adjusted > level {
-                row.word = Word::Inconclusive;
+                row.word = CompareWord::Inconclusive;
                 row.why = format!("{what}, but not surely so among {several} rows");
             }
         }

@@ -1,15 +1,15 @@
 //! What a comparison comes to: one word, how sure it is, and how the program ends.
 
-use super::decide::{Alone, Basis, Row, Word};
+use super::decide::{Alone, Basis, CompareWord, ComparedRow};
 use super::policy::{Policy, PolicyWord};
-use super::{Differs, Key, Wish};
+use super::{CompareTerms, Differs, MeasureKey};
 use crate::exit::Exit;
 
 /// What a comparison comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The word of it all.
-    pub word: Word,
+    pub word: CompareWord,
     /// Whether the word rests on a noise floor alone, and is no more than a suggestion.
     pub suggestive: bool,
     /// Whether something that was to be seen or measured was not, so that nothing good can be said
@@ -23,9 +23,9 @@ pub struct Decision {
 }
 
 /// What is decided of.
-pub struct Evidence<'a> {
+pub struct DecisionInput<'a> {
     /// Cell by cell and measure by measure.
-    pub rows: &'a [Row],
+    pub rows: &'a [ComparedRow],
     /// What only one side has.
     pub alone: &'a [Alone],
     /// Starts of each side whose server came up: base, candidate.
@@ -40,8 +40,8 @@ pub struct Evidence<'a> {
     pub nothing: &'a str,
 }
 
-pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
-    let Evidence { rows, policies, differs, nothing, .. } = *evidence;
+pub fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decision {
+    let DecisionInput { rows, policies, differs, nothing, .. } = *evidence;
     let mut because = Vec::new();
     let several = wish.one_variable && differs.variables.len() > 1;
     if several {
@@ -49,9 +49,9 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     }
     let broken: Vec<&Policy> = with(policies, PolicyWord::Broken).collect();
     because.extend(broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why)));
-    let primary: Vec<&Row> = rows.iter().filter(|row| row.primary).collect();
-    let all = |word: Word| primary.iter().filter(move |row| row.word == word);
-    because.extend(all(Word::Regression).map(|row| changed(row, rows)));
+    let primary: Vec<&ComparedRow> = rows.iter().filter(|row| row.primary).collect();
+    let all = |word: CompareWord| primary.iter().filter(move |row| row.word == word);
+    because.extend(all(CompareWord::Regression).map(|row| changed(row, rows)));
     let unseen: Vec<String> =
         with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
     because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
@@ -63,25 +63,25 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
     // What has one reason for all is told once.
     let open = if undecidable.is_some() { Vec::new() } else { open(&primary, rows) };
     because.extend(undecidable.into_iter().chain(open));
-    because.extend(all(Word::Improved).map(|row| changed(row, rows)));
-    let others = rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    because.extend(all(CompareWord::Improved).map(|row| changed(row, rows)));
+    let others = rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
     because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
     let incomplete =
         !unseen.is_empty() || vanished.is_some() || !thinned.is_empty() || cut.is_some();
-    let worse = all(Word::Regression).next().is_some();
-    let certain = all(Word::Regression).any(|row| !row.is_suggestive());
+    let worse = all(CompareWord::Regression).next().is_some();
+    let certain = all(CompareWord::Regression).any(|row| !row.is_suggestive());
     let word = if !broken.is_empty() || worse {
-        Word::Regression
+        CompareWord::Regression
     } else if incomplete {
-        Word::Inconclusive
+        CompareWord::Inconclusive
     } else {
         of_primaries(&primary)
     };
-    let suggestive = word != Word::Inconclusive
+    let suggestive = word != CompareWord::Inconclusive
         && broken.is_empty()
         && !(worse && certain)
         && primary.iter().any(|row| row.word == word && row.is_suggestive());
-    let undecided = matches!(word, Word::Inconclusive) || suggestive;
+    let undecided = matches!(word, CompareWord::Inconclusive) || suggestive;
     let exit = if !broken.is_empty() || certain || several {
         Exit::Fail
     } else if !unseen.is_empty() || (wish.strict && undecided) {
@@ -93,7 +93,7 @@ pub fn decide(evidence: &Evidence<'_>, wish: &Wish) -> Decision {
 }
 
 /// What decides and has no value in the candidate.
-fn vanished(alone: &[Alone], rows: &[Row]) -> Option<String> {
+fn vanished(alone: &[Alone], rows: &[ComparedRow]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
         .filter(|it| it.primary && !it.in_candidate)
@@ -104,8 +104,8 @@ fn vanished(alone: &[Alone], rows: &[Row]) -> Option<String> {
 
 /// What decides and has a value in some starts of a side only: those that are left may be the
 /// lucky ones.
-fn thinned(primary: &[&Row], ready: [usize; 2], rows: &[Row]) -> Vec<String> {
-    let side = |word: &str, ready: usize, starts: &dyn Fn(&Row) -> usize| {
+fn thinned(primary: &[&ComparedRow], ready: [usize; 2], rows: &[ComparedRow]) -> Vec<String> {
+    let side = |word: &str, ready: usize, starts: &dyn Fn(&ComparedRow) -> usize| {
         let few = primary.iter().filter(|row| starts(row) < ready);
         let names: Vec<String> = few.clone().map(|row| measured(&row.key, rows)).collect();
         let least = few.map(|row| starts(row)).min()?;
@@ -122,16 +122,16 @@ fn with(policies: &[Policy], word: PolicyWord) -> impl Iterator<Item = &Policy> 
 }
 
 /// Without anything worse: better where any is, the same where all are, else open.
-fn of_primaries(primary: &[&Row]) -> Word {
-    let has = |word: Word| primary.iter().any(|row| row.word == word);
-    if primary.is_empty() || has(Word::Inconclusive) {
-        Word::Inconclusive
-    } else if has(Word::Improved) {
-        Word::Improved
-    } else if has(Word::Changed) {
-        Word::Changed
+fn of_primaries(primary: &[&ComparedRow]) -> CompareWord {
+    let has = |word: CompareWord| primary.iter().any(|row| row.word == word);
+    if primary.is_empty() || has(CompareWord::Inconclusive) {
+        CompareWord::Inconclusive
+    } else if has(CompareWord::Improved) {
+        CompareWord::Improved
+    } else if has(CompareWord::Changed) {
+        CompareWord::Changed
     } else {
-        Word::Equivalent
+        CompareWord::Equivalent
     }
 }
 
@@ -141,23 +141,23 @@ fn told(policy: &Policy) -> String {
 }
 
 /// What a row is of: `ttft at d100000/c1`, as short as it is clear among the others.
-pub fn measured(key: &Key, among: &[Row]) -> String {
+pub fn measured(key: &MeasureKey, among: &[ComparedRow]) -> String {
     let name = key.measure.to_string();
     let name = name.strip_suffix("_p50").unwrap_or(&name);
     format!("{name} at {}", key.group.among(among.iter().map(|row| &row.key.group)))
 }
 
 /// A row in words: `ttft at d100000/c1 +8.2 %`.
-pub fn changed(row: &Row, among: &[Row]) -> String {
+pub fn changed(row: &ComparedRow, among: &[ComparedRow]) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
     format!("{} {percent:+.1} %{surely}", measured(&row.key, among))
 }
 
 /// What is open, by why it is.
-fn open(primary: &[&Row], rows: &[Row]) -> Vec<String> {
+fn open(primary: &[&ComparedRow], rows: &[ComparedRow]) -> Vec<String> {
     let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
-    let is_open = |row: &&&Row| row.word == Word::Inconclusive;
+    let is_open = |row: &&&ComparedRow| row.word == CompareWord::Inconclusive;
     for row in primary.iter().filter(is_open) {
         match whys.iter_mut().find(|(why, _)| *why == row.why) {
             Some((_, names)) => names.push(measured(&row.key, rows)),
@@ -168,7 +168,7 @@ fn open(primary: &[&Row], rows: &[Row]) -> Vec<String> {
 }
 
 /// Why nothing could be decided, where that has one reason for all.
-fn undecidable(primary: &[&Row], nothing: &str) -> Option<String> {
+fn undecidable(primary: &[&ComparedRow], nothing: &str) -> Option<String> {
     let Some(first) = primary.first() else { return Some(nothing.to_owned()) };
     let same = primary.iter().all(|row| row.basis == Basis::Nothing && row.why == first.why);
     same.then(|| first.why.clone())

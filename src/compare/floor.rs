@@ -10,8 +10,8 @@ use crate::error::Mistake;
 use crate::measure::Measure;
 use crate::stats::shift::{self, SIDE_MAX};
 
-use super::start::{Key, Start};
-use super::{Alike, Variable, held};
+use super::start::{MeasureKey, Start};
+use super::{Alike, Variable, comparable};
 
 /// The version of the file.
 const SCHEMA: u32 = 1;
@@ -25,7 +25,7 @@ const DEVIATION_MAX: f64 = 2.0;
 
 /// The spread of one measure at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct CellSpread {
     /// Where: a cell and the kind of ask.
     pub place: String,
     pub measure: String,
@@ -58,12 +58,12 @@ pub struct Floor {
     pub starts: u32,
     /// Where they are.
     pub runs: Vec<String>,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<CellSpread>,
 }
 
 /// A spread, as a comparison needs it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct FloorSpread {
     /// Standard deviation of the logarithms.
     pub deviation: f64,
     /// Degrees of freedom: one less than there were starts.
@@ -80,17 +80,17 @@ pub struct Fitting<'a> {
 
 impl Fitting<'_> {
     /// The spread of a row.
-    pub fn spread(&self, key: &Key) -> Option<Spread> {
+    pub fn spread(&self, key: &MeasureKey) -> Option<FloorSpread> {
         let (place, measure) = (key.group.to_string(), key.measure.to_string());
         let mut cells = self.floor.cells.iter();
         let cell = cells.find(|cell| cell.place == place && cell.measure == measure)?;
         let freedom = u64::from(cell.starts.checked_sub(1)?);
-        (freedom > 0).then_some(Spread { deviation: cell.deviation, freedom })
+        (freedom > 0).then_some(FloorSpread { deviation: cell.deviation, freedom })
     }
 
     /// What is around the base and was otherwise around the starts of the floor.
     pub fn beside(&self, base: &[Start]) -> Vec<Variable> {
-        let Some(start) = held::spokesman(base) else { return Vec::new() };
+        let Some(start) = comparable::spokesman(base) else { return Vec::new() };
         let (there, here) = (&self.floor.surroundings, around(start));
         let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
         let mut all: Vec<Variable> = Vec::new();
@@ -118,7 +118,7 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
             format!("a noise floor needs {STARTS_MIN} starts, and these are {}", starts.len());
         return Err(Mistake::new(what).hint("six, each a run of its own server start"));
     }
-    held::alike(starts)?;
+    comparable::alike(starts)?;
     for start in starts {
         let is_other =
             |name: &&str| start.surroundings.get(*name) != starts[0].surroundings.get(*name);
@@ -138,11 +138,11 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
         }
     }
     let first = &starts[0];
-    let mut values: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
+    let mut values: BTreeMap<MeasureKey, Vec<f64>> = BTreeMap::new();
     for (key, value) in starts.iter().flat_map(|start| &start.values) {
         values.entry(key.clone()).or_default().push(value.value);
     }
-    let cells: Vec<Cell> =
+    let cells: Vec<CellSpread> =
         values.into_iter().filter_map(|(key, values)| cell(&key, values)).collect();
     if cells.is_empty() {
         let what = format!("no cell has a value in {STARTS_MIN} of the starts");
@@ -162,7 +162,7 @@ pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     })
 }
 
-fn cell(key: &Key, mut values: Vec<f64>) -> Option<Cell> {
+fn cell(key: &MeasureKey, mut values: Vec<f64>) -> Option<CellSpread> {
     if values.len() < STARTS_MIN {
         return None;
     }
@@ -174,7 +174,7 @@ fn cell(key: &Key, mut values: Vec<f64>) -> Option<Cell> {
         return None;
     }
     values.sort_by(f64::total_cmp);
-    Some(Cell {
+    Some(CellSpread {
         place: key.group.to_string(),
         measure: key.measure.to_string(),
         starts: values.len() as u32,
@@ -197,7 +197,7 @@ pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
         let what = format!("noise floor of schema {}; this longhaul reads {SCHEMA}", floor.schema);
         return Err(Mistake::new(what).at(place));
     }
-    let is_sound = |cell: &Cell| {
+    let is_sound = |cell: &CellSpread| {
         (0.0..=DEVIATION_MAX).contains(&cell.deviation)
             && (STARTS_MIN..=SIDE_MAX).contains(&(cell.starts as usize))
             && cell.starts <= floor.starts
@@ -220,7 +220,9 @@ pub fn fitting<'a>(
     floor: Option<&'a Floor>,
     starts: &[Start],
 ) -> Result<Option<Fitting<'a>>, Mistake> {
-    let (Some(floor), Some(start)) = (floor, held::spokesman(starts)) else { return Ok(None) };
+    let (Some(floor), Some(start)) = (floor, comparable::spokesman(starts)) else {
+        return Ok(None);
+    };
     let made_for = |what: &str, there: &str, here: &str| {
         Mistake::new(format!("the noise floor is of another {what}: {there}, not {here}"))
             .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine")

@@ -12,7 +12,7 @@ mod markdown;
 
 pub use artefact::Artefact;
 
-use crate::analysis::arena::{Column, Row, Spread, Table};
+use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::Mistake;
 use crate::escape::one_line;
 
@@ -108,7 +108,7 @@ pub fn against(base: &Table, candidate: &Table) -> Vec<Published> {
 }
 
 /// The columns of one test.
-fn test(row: &Row, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec<Published> {
+fn test(row: &ArenaRow, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec<Published> {
     let name = row.name(with_streams);
     let name = if nth == 0 { name } else { format!("{name} #{}", nth + 1) };
     let rows = [0, 1].map(|side: usize| sides[side].row(row.key(), nth));
@@ -134,7 +134,10 @@ fn test(row: &Row, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec<Publ
 }
 
 /// The honest measure of both sides, where one of them has an artefact.
-fn honest(wrong: &[Option<artefact::Found>; 2], rows: [Option<&Row>; 2]) -> Option<Honest> {
+fn honest(
+    wrong: &[Option<artefact::FoundArtefact>; 2],
+    rows: [Option<&ArenaRow>; 2],
+) -> Option<Honest> {
     let what = wrong.iter().flatten().map(|found| found.what).next()?;
     let value = |side: usize| match &wrong[side] {
         Some(found) if found.what == what => Some(found.honest),
@@ -172,7 +175,7 @@ fn without_commas(text: &str) -> Option<String> {
 }
 
 /// A column of a row, where its figures are some.
-fn take(row: &mut Row, column: Column, spread: Spread) -> Result<(), String> {
+fn set_spread(row: &mut ArenaRow, column: Column, spread: Spread) -> Result<(), String> {
     if let Some(why) = column.refuses(spread.mean, spread.std) {
         return Err(format!("`{}` of {} {why}", column.word(), row.name(true)));
     }
@@ -181,7 +184,7 @@ fn take(row: &mut Row, column: Column, spread: Spread) -> Result<(), String> {
 }
 
 /// Takes a row, where it says something, and the model that it is of.
-fn put(table: &mut Table, row: Row, model: &str) -> Result<(), String> {
+fn put(table: &mut Table, row: ArenaRow, model: &str) -> Result<(), String> {
     if table.model.is_empty() {
         model.clone_into(&mut table.model);
     } else if !model.is_empty() && model != table.model {

@@ -11,7 +11,7 @@ use crate::spec::{Limit, Select};
 use crate::stats::Dist;
 use crate::verdict::{Verdict, Word};
 
-use super::held::Alike;
+use super::comparable::Alike;
 
 /// What is compared in every cell: medians, and tails where there are values enough.
 pub const MEASURES: [(Quantity, Statistic); 5] = [
@@ -31,7 +31,7 @@ const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 
 /// What is compared: a measure of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct MeasureKey {
     /// What was asked.
     pub group: Group,
     pub measure: Measure,
@@ -39,7 +39,7 @@ pub struct Key {
 
 /// A start's value of something.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Value {
+pub struct StartValue {
     /// In the measure's base unit.
     pub value: f64,
     /// Samples behind it.
@@ -48,7 +48,7 @@ pub struct Value {
 
 /// How often something befell a start, and whether it would have been seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct EventCount {
     pub count: Count,
     pub seen: u64,
     /// Why it could not be seen for long enough, a word for each dark half; empty where it could.
@@ -71,9 +71,9 @@ pub struct Start {
     /// Hours of service under load that were judged.
     pub hours: f64,
     /// Values by cell and measure, of the steady state.
-    pub values: BTreeMap<Key, Value>,
+    pub values: BTreeMap<MeasureKey, StartValue>,
     /// What befell it.
-    pub events: Vec<Event>,
+    pub events: Vec<EventCount>,
     /// For how much of the time each source was looking, a share.
     pub sources: Vec<(&'static str, f64)>,
     /// Answers that a parser damaged.
@@ -155,7 +155,7 @@ impl Start {
     }
 
     /// What befell it of a kind.
-    pub fn event(&self, count: Count) -> Option<&Event> {
+    pub fn event(&self, count: Count) -> Option<&EventCount> {
         self.events.iter().find(|event| event.count == count)
     }
 }
@@ -195,7 +195,7 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
 }
 
 /// Values of the steady state.
-fn values(analysis: &Analysis) -> BTreeMap<Key, Value> {
+fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
     let mut dists: BTreeMap<(&Group, Quantity), Dist> = BTreeMap::new();
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
         for (quantity, dist) in &atom.dists {
@@ -211,14 +211,14 @@ fn values(analysis: &Analysis) -> BTreeMap<Key, Value> {
         for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
             if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
                 let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
-                values.insert(Key { group, measure }, Value { value, n: dist.n() });
+                values.insert(MeasureKey { group, measure }, StartValue { value, n: dist.n() });
             }
         }
     }
     values
 }
 
-fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> Event {
+fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
     let mut dark: Vec<String> = match analysis.coverage.of(count) {
         Some(covered) => covered.dark().map(crate::analysis::Half::in_words).collect(),
         None => vec!["not watched".to_owned()],
@@ -230,7 +230,7 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> Event {
     let asked = verdict.gates.iter().any(|gate| {
         gate.measure == Measure::Count(count) && matches!(gate.limit, Limit::AtMost(_))
     });
-    Event { count, seen: analysis.incidents_of(count, None).len() as u64, dark, asked }
+    EventCount { count, seen: analysis.incidents_of(count, None).len() as u64, dark, asked }
 }
 
 /// Answers that a parser damaged: text that was swallowed or broken, bytes that are no protocol.

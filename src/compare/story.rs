@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::start::{EVENTS, Event};
-use super::{Alike, Key, Start, Value};
+use super::start::{EVENTS, EventCount};
+use super::{Alike, MeasureKey, Start, StartValue};
 use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
 
@@ -17,7 +17,7 @@ pub fn group(depth: u64, load: Load, output: u64) -> Group {
 ///
 /// # Panics
 /// On a name that is no measure.
-pub fn key(depth: u64, measure: &str) -> Key {
+pub fn key(depth: u64, measure: &str) -> MeasureKey {
     under(Load::Streams(1), depth, measure)
 }
 
@@ -25,14 +25,15 @@ pub fn key(depth: u64, measure: &str) -> Key {
 ///
 /// # Panics
 /// On a name that is no measure.
-pub fn under(load: Load, depth: u64, measure: &str) -> Key {
+pub fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
     let measure = Measure::parse(measure).expect("a known name");
-    Key { group: group(depth, load, 64), measure }
+    MeasureKey { group: group(depth, load, 64), measure }
 }
 
 /// A start with these values, in which nothing befell a server that was watched by all.
-pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
-    let event = |count: &Count| Event { count: *count, seen: 0, dark: Vec::new(), asked: true };
+pub fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
+    let event =
+        |count: &Count| EventCount { count: *count, seen: 0, dark: Vec::new(), asked: true };
     Start {
         name: name.to_owned(),
         run: name.to_owned(),
@@ -41,7 +42,7 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
         hours: 6.0,
         values: values
             .iter()
-            .map(|(key, value)| (key.clone(), Value { value: *value, n: 80 }))
+            .map(|(key, value)| (key.clone(), StartValue { value: *value, n: 80 }))
             .collect(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
@@ -65,7 +66,7 @@ pub fn start(name: &str, values: &[(Key, f64)]) -> Start {
 pub fn side(name: &str, values: &[f64]) -> Vec<Start> {
     let all = [(0, "ttft"), (0, "tpot"), (4096, "ttft"), (4096, "tpot")];
     let of = |(index, ms): (usize, &f64)| {
-        let values: Vec<(Key, f64)> =
+        let values: Vec<(MeasureKey, f64)> =
             all.iter().map(|(depth, name)| (key(*depth, name), ms / 1e3)).collect();
         start(&format!("{name}-{index}"), &values)
     };

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::measure::Measure;
 use crate::rng::Rng;
 
-mod held;
+mod comparable;
 mod policy;
 
 const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
@@ -12,7 +12,7 @@ const SLOWER: [f64; 6] = [842.0, 851.0, 838.0, 860.0, 845.0, 829.0];
 const SAME: [f64; 6] = [814.0, 806.0, 823.0, 799.0, 811.0, 817.0];
 
 fn compared(base: &[Start], candidate: &[Start]) -> Comparison {
-    compare(base, candidate, &Wish::default()).unwrap()
+    compare(base, candidate, &CompareTerms::default()).unwrap()
 }
 
 fn times(factor: f64) -> Vec<f64> {
@@ -23,10 +23,10 @@ fn times(factor: f64) -> Vec<f64> {
 fn six_starts_a_side_tell_the_same_from_the_slower_and_the_faster() {
     let base = side("a", &A);
     let word = |values: &[f64]| compared(&base, &side("b", values)).decision;
-    assert_eq!(word(&SAME).word, Word::Equivalent);
-    assert_eq!(word(&times(1.10)).word, Word::Regression);
+    assert_eq!(word(&SAME).word, CompareWord::Equivalent);
+    assert_eq!(word(&times(1.10)).word, CompareWord::Regression);
     assert_eq!(word(&times(1.10)).exit, Exit::Fail);
-    assert_eq!(word(&times(0.90)).word, Word::Improved);
+    assert_eq!(word(&times(0.90)).word, CompareWord::Improved);
     assert_eq!(word(&times(0.90)).exit, Exit::Pass);
     assert!(!word(&times(1.10)).suggestive);
 }
@@ -38,7 +38,7 @@ fn slower_within_the_margin_is_no_regression_and_said_to_have_changed() {
     assert!((row.ratio - 1.040_89).abs() < 1e-5, "{}", row.ratio);
     let (low, high) = row.interval.unwrap();
     assert!((low - 1.026_83).abs() < 1e-5 && (high - 1.058_90).abs() < 1e-5, "{low} {high}");
-    assert_eq!((row.word, comparison.decision.word), (Word::Changed, Word::Changed));
+    assert_eq!((row.word, comparison.decision.word), (CompareWord::Changed, CompareWord::Changed));
     assert_eq!(comparison.decision.exit, Exit::Pass);
 }
 
@@ -49,8 +49,8 @@ fn a_rate_is_better_when_higher() {
         values.iter().map(one).collect()
     };
     let rows = |values: &[f64]| compared(&of(&A), &of(values)).rows;
-    assert_eq!(rows(&times(1.2))[0].word, Word::Improved);
-    assert_eq!(rows(&times(0.8))[0].word, Word::Regression);
+    assert_eq!(rows(&times(1.2))[0].word, CompareWord::Improved);
+    assert_eq!(rows(&times(0.8))[0].word, CompareWord::Regression);
     let ratio = rows(&times(0.8))[0].ratio;
     assert!((ratio - 0.8).abs() < 0.01, "{ratio}");
 }
@@ -58,11 +58,11 @@ fn a_rate_is_better_when_higher() {
 #[test]
 fn one_run_a_side_decides_nothing_by_its_numbers() {
     let comparison = compared(&side("a", &A[..1]), &side("b", &[1600.0]));
-    assert_eq!(comparison.decision.word, Word::Inconclusive);
+    assert_eq!(comparison.decision.word, CompareWord::Inconclusive);
     assert_eq!(comparison.decision.exit, Exit::Pass);
     assert_eq!(comparison.rows[0].interval, None);
     assert!(comparison.rows[0].why.contains("one start a side"));
-    let strict = Wish { strict: true, ..Wish::default() };
+    let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let strict = compare(&side("a", &A[..1]), &side("b", &[1600.0]), &strict).unwrap();
     assert_eq!(strict.decision.exit, Exit::Inconclusive);
 }
@@ -70,13 +70,16 @@ fn one_run_a_side_decides_nothing_by_its_numbers() {
 #[test]
 fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     let floor = floor::of(&side("floor", &A)).unwrap();
-    let wish = Wish { floor: Some(floor), ..Wish::default() };
+    let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
     let with = |ms: f64| compare(&side("a", &A[..1]), &side("b", &[ms]), &wish).unwrap().decision;
     let worse = with(900.0);
-    assert_eq!((worse.word, worse.suggestive, worse.exit), (Word::Regression, true, Exit::Pass));
-    assert_eq!(with(815.0).word, Word::Equivalent);
+    assert_eq!(
+        (worse.word, worse.suggestive, worse.exit),
+        (CompareWord::Regression, true, Exit::Pass)
+    );
+    assert_eq!(with(815.0).word, CompareWord::Equivalent);
     let open = with(850.0);
-    assert_eq!((open.word, open.suggestive), (Word::Inconclusive, false), "{open:?}");
+    assert_eq!((open.word, open.suggestive), (CompareWord::Inconclusive, false), "{open:?}");
     assert!(open.because[0].starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
     assert!(with(700.0).suggestive);
 }
@@ -85,7 +88,7 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
 fn a_floor_of_another_load_or_of_too_few_is_refused() {
     assert!(floor::of(&side("floor", &A[..2])).is_err());
     let floor = floor::of(&side("floor", &A)).unwrap();
-    let wish = Wish { floor: Some(floor), ..Wish::default() };
+    let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
     let other = |mut starts: Vec<Start>| {
         for start in &mut starts {
             start.alike.seed = 2;
@@ -109,9 +112,9 @@ fn of_many_comparisons_of_the_same_almost_none_raises_an_alarm_and_ten_percent_i
         compared(&base, &side("b", &drawn(2 * seed + 1, 6, factor))).decision.word
     };
     let count = |factor, word| (0..300).filter(|seed| decide(*seed, factor) == word).count();
-    assert_eq!(count(1.0, Word::Regression) + count(1.0, Word::Improved), 0);
-    assert!(count(1.0, Word::Equivalent) > 290);
-    assert!(count(1.10, Word::Regression) > 290);
+    assert_eq!(count(1.0, CompareWord::Regression) + count(1.0, CompareWord::Improved), 0);
+    assert!(count(1.0, CompareWord::Equivalent) > 290);
+    assert!(count(1.10, CompareWord::Regression) > 290);
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn the_primary_rows_are_the_ends_of_the_ladder_at_the_lightest_load() {
 fn beyond_the_margin_by_chance_among_many_is_not_called_a_regression() {
     // Four starts a side: the least p is 2.9 %, which four primary rows cannot carry.
     let row = &compared(&side("a", &A[..4]), &side("b", &times(1.3)[..4])).rows[0];
-    assert_eq!(row.word, Word::Inconclusive);
+    assert_eq!(row.word, CompareWord::Inconclusive);
     assert!(row.why.contains("among 4 rows"), "{}", row.why);
 }
 
@@ -138,7 +141,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
     let crowd = |ms: f64, tokens: f64| {
         let mut all = side("x", &[ms]).remove(0);
         let key = under(crate::fact::Load::Streams(8), 0, "throughput");
-        all.values.insert(key, Value { value: tokens, n: 40 });
+        all.values.insert(key, StartValue { value: tokens, n: 40 });
         all
     };
     let of = |name: &str, ms: &[f64], tokens: f64| -> Vec<Start> {
@@ -156,7 +159,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
     let comparison = compared(&of("a", &A, 180.0), &of("b", &SAME, 120.0));
     assert_eq!(
         (comparison.decision.word, comparison.decision.exit),
-        (Word::Regression, Exit::Fail)
+        (CompareWord::Regression, Exit::Fail)
     );
     let because = &comparison.decision.because[0];
     assert!(because.starts_with("throughput at d0/c8 -33"), "{because}");
@@ -169,22 +172,22 @@ fn a_row_that_decides_and_is_gone_from_the_candidate_leaves_it_open() {
         start.values.remove(&key(4096, "tpot"));
     }
     let comparison = compared(&side("a", &A), &gone);
-    assert_eq!(comparison.decision.word, Word::Inconclusive);
+    assert_eq!(comparison.decision.word, CompareWord::Inconclusive);
     let because = &comparison.decision.because;
     assert_eq!(because[0], "no value in the candidate: tpot at d4096/c1");
     assert_eq!(comparison.alone[0].key, key(4096, "tpot"));
-    let strict = Wish { strict: true, ..Wish::default() };
+    let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     assert_eq!(compare(&side("a", &A), &gone, &strict).unwrap().decision.exit, Exit::Inconclusive);
     let more = compared(&gone, &side("c", &A));
     assert!(more.alone[0].in_candidate && !more.alone[0].primary, "{:?}", more.alone);
-    assert_eq!(more.decision.word, Word::Equivalent);
+    assert_eq!(more.decision.word, CompareWord::Equivalent);
 }
 
 #[test]
 fn three_starts_of_a_side_decide_nothing_however_many_the_other_has() {
     let many: Vec<f64> = A.iter().chain(&SAME).copied().collect();
     let row = &compared(&side("a", &many), &side("b", &times(1.3)[..3])).rows[0];
-    assert_eq!((row.word, row.basis), (Word::Inconclusive, Basis::Nothing));
+    assert_eq!((row.word, row.basis), (CompareWord::Inconclusive, Basis::Nothing));
     assert_eq!(row.why, "12 and 3 starts: an exact interval needs four a side");
 }
 
@@ -193,7 +196,7 @@ fn different_by_chance_among_many_rows_is_not_called_changed() {
     // Four a side can just show a difference in one row: not in one of four.
     let slower: Vec<f64> = A[..4].iter().map(|value| value * 1.04).collect();
     let row = &compared(&side("a", &A[..4]), &side("b", &slower)).rows[0];
-    assert_eq!(row.word, Word::Inconclusive);
+    assert_eq!(row.word, CompareWord::Inconclusive);
     assert_eq!(row.why, "different, but not surely so among 4 rows");
 }
 
@@ -222,7 +225,7 @@ fn where_requests_come_at_a_rate_the_highest_decides_and_no_throughput_that_repe
     assert_eq!(primary, ["r0.05 ttft_p50", "r1 ttft_p50"]);
     assert_eq!(
         (comparison.decision.word, comparison.decision.exit),
-        (Word::Regression, Exit::Fail)
+        (CompareWord::Regression, Exit::Fail)
     );
 }
 
@@ -233,9 +236,9 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
     for start in &mut thin[..2] {
         start.values.clear();
     }
-    let strict = Wish { strict: true, ..Wish::default() };
+    let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
-    assert_eq!((decision.word, decision.exit), (Word::Inconclusive, Exit::Inconclusive));
+    assert_eq!((decision.word, decision.exit), (CompareWord::Inconclusive, Exit::Inconclusive));
     let because = &decision.because[0];
     assert!(because.starts_with("6 of 8 starts of the candidate have a value: ttft"), "{because}");
 }
@@ -246,8 +249,8 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
     let of = |name: &str, values: &[f64]| -> Vec<Start> {
         let mut starts = side(name, values);
         for start in &mut starts {
-            let key = Key { group: long.clone(), measure: Measure::parse("ttft").unwrap() };
-            start.values.insert(key, Value { value: 1.0, n: 9 });
+            let key = MeasureKey { group: long.clone(), measure: Measure::parse("ttft").unwrap() };
+            start.values.insert(key, StartValue { value: 1.0, n: 9 });
         }
         starts
     };
@@ -263,7 +266,7 @@ fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_tol
     let base = Foreign { name: "july.md".to_owned(), table, recipe: None };
     let mut candidate = story::start("replay", &[]);
     candidate.broken_off = Some("stopped by hand after 2 h of 6 h".to_owned());
-    let told = against(&base, &candidate, &run, &Wish::default()).differs.starts;
+    let told = against(&base, &candidate, &run, &CompareTerms::default()).differs.starts;
     assert_eq!(
         told,
         [

@@ -9,7 +9,7 @@ use super::{Engine, llama_cpp, sglang, vllm};
 
 /// What stands behind a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FlagKind {
     Value,
     /// Values up to the next flag.
     Values,
@@ -27,16 +27,16 @@ pub struct Flag {
     /// The setting; vLLM's word where there are several.
     pub setting: &'static str,
     /// What stands behind it.
-    pub kind: Kind,
+    pub kind: FlagKind,
 }
 
 /// A flag of which the setting is called the same.
-pub const fn flag(name: &'static str, kind: Kind) -> Flag {
+pub const fn flag(name: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting: name, kind }
 }
 
 /// A flag by another name.
-pub const fn other(name: &'static str, setting: &'static str, kind: Kind) -> Flag {
+pub const fn other(name: &'static str, setting: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting, kind }
 }
 
@@ -63,7 +63,7 @@ pub fn canonical(engine: Engine, name: &str) -> String {
     if let Some((_, setting)) = KEYS.iter().find(|(key, _)| *key == name) {
         return (*setting).to_owned();
     }
-    let flag = table(engine).iter().find(|flag| flag.name == name && flag.kind != Kind::Off);
+    let flag = table(engine).iter().find(|flag| flag.name == name && flag.kind != FlagKind::Off);
     flag.map_or(name, |flag| flag.setting.to_owned())
 }
 
@@ -104,20 +104,20 @@ pub fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
         let name = word.trim_start_matches('-').replace('-', "_");
         let found = found(engine, &name);
         let is_known = found.is_some();
-        let (setting, kind) = found.unwrap_or((name, Kind::Values));
+        let (setting, kind) = found.unwrap_or((name, FlagKind::Values));
         let most = match kind {
             _ if inline.is_some() => 0,
-            Kind::Value => 1,
-            Kind::Values => words.len(),
-            Kind::Switch | Kind::Off => 0,
+            FlagKind::Value => 1,
+            FlagKind::Values => words.len(),
+            FlagKind::Switch | FlagKind::Off => 0,
         };
         let next = starts.get(index + 1).copied().unwrap_or(words.len()).min(at + 1 + most);
         let values: Vec<&str> = words[at + 1..next].iter().map(|word| word.text.as_str()).collect();
         let value = match (inline, kind) {
             (Some(value), _) => value.to_owned(),
-            (_, Kind::Off) => "false".to_owned(),
+            (_, FlagKind::Off) => "false".to_owned(),
             // A flag that is in no table and has nothing behind it is a switch.
-            (_, Kind::Switch | Kind::Values) if values.is_empty() => "true".to_owned(),
+            (_, FlagKind::Switch | FlagKind::Values) if values.is_empty() => "true".to_owned(),
             _ => values.join(" "),
         };
         let end = words.get(next).map_or(command.len(), |word| word.start);
@@ -128,7 +128,7 @@ pub fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
 
 /// The setting behind a flag's name, with its field where it has one, and what follows the flag.
 /// The name is without dashes in front, and with underscores.
-pub fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
+pub fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
     let table = table(engine);
     let (stem, field) =
         name.split_once('.').map_or((name, None), |(stem, field)| (stem, Some(field)));
@@ -140,8 +140,8 @@ pub fn found(engine: Engine, name: &str) -> Option<(String, Kind)> {
         return Some((setting, flag.kind));
     }
     let name = name.strip_prefix("no_")?;
-    let flag = table.iter().find(|flag| flag.name == name && flag.kind == Kind::Switch)?;
-    Some((flag.setting.to_owned(), Kind::Off))
+    let flag = table.iter().find(|flag| flag.name == name && flag.kind == FlagKind::Switch)?;
+    Some((flag.setting.to_owned(), FlagKind::Off))
 }
 
 /// Whether a word is a flag; a negative number is none.
@@ -151,7 +151,7 @@ pub fn is_flag(word: &str) -> bool {
 
 /// A word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct FlagWord {
     /// Its text after the shell's quotes.
     pub text: String,
     /// Where it begins, in bytes.
@@ -162,9 +162,9 @@ pub struct Word {
 
 /// Splits a command line as a shell does: quotes, backslashes, lines that go on after a
 /// backslash, comments. Variables and operators are left as they stand.
-pub fn words(command: &str) -> Vec<Word> {
+pub fn words(command: &str) -> Vec<FlagWord> {
     let mut words = Vec::new();
-    let mut word: Option<Word> = None;
+    let mut word: Option<FlagWord> = None;
     let mut quote: Option<char> = None;
     let mut characters = command.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
@@ -202,8 +202,8 @@ pub fn words(command: &str) -> Vec<Word> {
     words
 }
 
-fn begun(word: &mut Option<Word>, at: usize) -> &mut Word {
-    word.get_or_insert(Word { text: String::new(), start: at, end: at })
+fn begun(word: &mut Option<FlagWord>, at: usize) -> &mut FlagWord {
+    word.get_or_insert(FlagWord { text: String::new(), start: at, end: at })
 }
 
 #[cfg(test)]

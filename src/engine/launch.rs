@@ -14,14 +14,14 @@ pub enum Shape {
 
 /// A key of `defaults` that becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct FlagKey {
     pub name: &'static str,
     /// The flag, where it is not the key with dashes.
     pub spelled: Option<&'static str>,
     pub shape: Shape,
 }
 
-impl Key {
+impl FlagKey {
     /// The flag: `max_num_seqs` is `--max-num-seqs`.
     pub fn flag(&self) -> String {
         match self.spelled {
@@ -32,20 +32,20 @@ impl Key {
 }
 
 /// A key whose value follows its flag.
-pub const fn value(name: &'static str) -> Key {
-    Key { name, spelled: None, shape: Shape::Value }
+pub const fn value(name: &'static str) -> FlagKey {
+    FlagKey { name, spelled: None, shape: Shape::Value }
 }
 
 /// The same under a flag of another name.
-pub const fn spelled(name: &'static str, flag: &'static str) -> Key {
-    Key { name, spelled: Some(flag), shape: Shape::Value }
+pub const fn spelled(name: &'static str, flag: &'static str) -> FlagKey {
+    FlagKey { name, spelled: Some(flag), shape: Shape::Value }
 }
 
-pub const fn switch(name: &'static str) -> Key {
-    Key { name, spelled: None, shape: Shape::Switch }
+pub const fn switch(name: &'static str) -> FlagKey {
+    FlagKey { name, spelled: None, shape: Shape::Switch }
 }
 
 /// A switch that off is written for, too.
-pub const fn negatable(name: &'static str) -> Key {
-    Key { name, spelled: None, shape: Shape::Negatable }
+pub const fn negatable(name: &'static str) -> FlagKey {
+    FlagKey { name, spelled: None, shape: Shape::Negatable }
 }

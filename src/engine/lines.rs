@@ -20,7 +20,7 @@ pub struct Lines {
 
 impl Lines {
     /// Takes bytes, and gives the lines that end in them.
-    pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         let at_return = self.ends_at_return;
         let is_end = |byte: &u8| *byte == b'\n' || at_return && *byte == b'\r';
@@ -61,8 +61,8 @@ impl Default for LogLines {
 
 impl LogLines {
     /// Takes bytes, and gives the lines that end in them.
-    pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
-        self.0.take(bytes).iter().filter_map(|line| shown(line)).collect()
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.0.feed(bytes).iter().filter_map(|line| shown(line)).collect()
     }
 
     /// The log ends, or goes on elsewhere: what has not ended is a line as well.
@@ -114,7 +114,7 @@ mod tests {
 
     fn all(pieces: &[&[u8]]) -> Vec<String> {
         let mut reader = LogLines::default();
-        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| reader.take(piece)).collect();
+        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| reader.feed(piece)).collect();
         lines.extend(reader.end());
         lines
     }
@@ -137,7 +137,7 @@ mod tests {
         for size in 1..text.len() {
             let mut lines = Lines::default();
             let pieces = text.as_bytes().chunks(size);
-            let mut found: Vec<String> = pieces.flat_map(|piece| lines.take(piece)).collect();
+            let mut found: Vec<String> = pieces.flat_map(|piece| lines.feed(piece)).collect();
             found.extend(lines.end());
             assert_eq!(found, ["one", "two\rtwo", "", "thrée", "last"], "{size}");
         }
@@ -147,9 +147,9 @@ mod tests {
     fn a_line_without_an_end_is_cut_and_what_is_lost_is_counted_once() {
         let mut reader = LogLines::default();
         for _ in 0..100 {
-            assert!(reader.take(&[b'a'; 1000]).is_empty());
+            assert!(reader.feed(&[b'a'; 1000]).is_empty());
         }
-        let lines = reader.take(b"\nnext\n");
+        let lines = reader.feed(b"\nnext\n");
         assert_eq!((lines[0].len(), lines[1].as_str()), (LINE_BYTES_MAX, "next"));
         assert_eq!(reader.dropped_bytes(), 100_000 - LINE_BYTES_MAX as u64);
         assert_eq!(reader.dropped_bytes(), 0);

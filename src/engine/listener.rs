@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::signature::{Log, Signature, classify};
+use super::signature::{LogSource, Signature, classify};
 use crate::fact::{Fact, Reading, Said, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
@@ -20,7 +20,7 @@ const WINDOW_US: u64 = 60_000_000;
 /// Listens to one log.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    log: Log,
+    log: LogSource,
     source: Source,
     lines: u64,
     dropped_bytes: u64,
@@ -40,7 +40,7 @@ struct Window {
 
 impl Listener {
     /// To a log, of this source.
-    pub fn new(log: Log, source: Source) -> Listener {
+    pub fn new(log: LogSource, source: Source) -> Listener {
         Listener {
             log,
             source,
@@ -126,7 +126,7 @@ mod tests {
     const SECOND: u64 = 1_000_000;
 
     fn listener() -> Listener {
-        Listener::new(Log::Server, Source::Container)
+        Listener::new(LogSource::Server, Source::Container)
     }
 
     fn readings(facts: Vec<Fact>) -> Vec<(String, String, f64)> {

@@ -24,7 +24,7 @@ pub use message::message;
 
 /// Whose log a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Log {
+pub enum LogSource {
     /// The server's own output.
     Server,
     /// The kernel's log of the server's box.
@@ -66,7 +66,7 @@ pub struct Signature {
     /// How bad it is.
     pub severity: Severity,
     /// Whose log it stands in.
-    pub log: Log,
+    pub log: LogSource,
     /// What it means.
     pub meaning: Meaning,
     /// A line that has it.
@@ -88,7 +88,7 @@ pub(in crate::engine) const fn server(
     meaning: Meaning,
     line: &'static str,
 ) -> Signature {
-    Signature { name, words, severity, log: Log::Server, meaning, line }
+    Signature { name, words, severity, log: LogSource::Server, meaning, line }
 }
 
 /// The rows of the server's log, in the order in which they are tried.
@@ -108,17 +108,17 @@ const SERVER: [&[Signature]; 12] = [
 ];
 
 /// The rows of a log, in the order in which they are tried.
-fn rows(log: Log) -> impl Iterator<Item = &'static Signature> {
+fn rows(log: LogSource) -> impl Iterator<Item = &'static Signature> {
     let groups: &'static [&'static [Signature]] = match log {
-        Log::Server => &SERVER,
-        Log::Kernel => &[kernel::ROWS],
+        LogSource::Server => &SERVER,
+        LogSource::Kernel => &[kernel::ROWS],
     };
     groups.iter().copied().flatten()
 }
 
 /// The whole table, in the order in which it is tried.
 pub fn all() -> impl Iterator<Item = &'static Signature> {
-    rows(Log::Server).chain(rows(Log::Kernel))
+    rows(LogSource::Server).chain(rows(LogSource::Kernel))
 }
 
 /// Whether a row only says what came of it: why stands in another line, perhaps a later one.

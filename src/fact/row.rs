@@ -15,7 +15,7 @@ mod tests;
 
 use csv::ByteRecord;
 
-use field::{Fields, Row};
+use field::{FieldReader, Fields};
 
 use super::{Entry, Fact};
 
@@ -166,7 +166,7 @@ pub fn is_whole(line: &[u8]) -> bool {
 /// # Errors
 /// In words: the column that is wrong or missing.
 pub fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
-    let mut row = Row::new(file.columns(), record)?;
+    let mut row = FieldReader::new(file.columns(), record)?;
     let seq = row.value()?;
     let segment = row.value()?;
     let (at, fact) = match file {

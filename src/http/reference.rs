@@ -8,7 +8,7 @@ use super::remote::{self, BYTES_MAX, Remote, Unfetched};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::spec::{Source, recipe};
+use crate::spec::{SpecFile, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
 
@@ -32,7 +32,7 @@ pub struct Reach {
 
 pub struct Fetched {
     /// Its text. Its origin is the reference, so that the same line finds it again.
-    pub source: Source,
+    pub source: SpecFile,
     /// What the user must hear, where it is not what is there now.
     pub warning: Option<String>,
 }
@@ -43,7 +43,7 @@ pub fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> 
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
     let (text, warning) = text(wanted, &remote, reach.offline)?;
     let name = remote.name().chars().take(NAME_CHARS_MAX).map(plain).collect();
-    let source = Source { name, origin: wanted.to_owned(), text };
+    let source = SpecFile { name, origin: wanted.to_owned(), text };
     Ok(Some(Fetched { source, warning }))
 }
 
@@ -93,7 +93,7 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
         Ok(text) => {
             // A page that is no recipe does not take the place of one that was.
             let (name, origin) = (String::new(), String::new());
-            let is_recipe = recipe::read(Source { name, origin, text: text.clone() }).is_ok();
+            let is_recipe = recipe::read(SpecFile { name, origin, text: text.clone() }).is_ok();
             if let Some(Err(why)) = copy.filter(|_| is_recipe).map(|copy| keep(&copy, &text)) {
                 tracing::debug!("no copy of the recipe is kept: {why}");
             }

@@ -13,13 +13,13 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::liveness::{Sign, State, sign};
-use super::{Cause, Change, Confidence, Incident, Liveness, Recovery};
+use super::{Cause, Confidence, Incident, Liveness, LivenessChange, Recovery};
 use crate::escape::one_line;
 use crate::fact::{Action, Entry, Fact, Request, Segment, TargetFact, TargetWord};
 use crate::series::UP;
 use crate::unit::At;
 use classify::classify;
-use mark::{Counters, Mark, Shown};
+use mark::{Counters, Mark, ShownMark};
 
 /// Signs that belong together come within this time of each other: a kernel line is late,
 /// and a server takes longer than this to come up again.
@@ -41,7 +41,7 @@ const LOOSE_MAX: usize = 32;
 #[derive(Clone, Debug)]
 struct Case {
     incident: Incident,
-    marks: Vec<Shown>,
+    marks: Vec<ShownMark>,
     /// Whether health probes find nobody.
     away: bool,
     /// Whether nothing moves.
@@ -64,7 +64,7 @@ impl Case {
         let (cause, confidence) = classify(&caused);
         (incident.cause, incident.confidence) = (cause, confidence);
         incident.kinds = classify::kinds(&caused, cause, incident.until.is_some());
-        let mut marks: Vec<&Shown> = self.marks.iter().collect();
+        let mut marks: Vec<&ShownMark> = self.marks.iter().collect();
         marks.sort_by_key(|shown| (shown.mark, shown.seq));
         if let Some(words) = marks.iter().find_map(|shown| shown.words.as_ref()) {
             incident.words.clone_from(words);
@@ -81,7 +81,7 @@ pub struct Causes {
     liveness: Liveness,
     cases: Vec<Case>,
     /// Signs of what may follow, newest last.
-    loose: VecDeque<(Segment, Shown)>,
+    loose: VecDeque<(Segment, ShownMark)>,
     /// Bad signs since the last good one.
     doubts: Vec<Doubt>,
     counters: Counters,
@@ -90,7 +90,7 @@ pub struct Causes {
 /// A bad sign, with the request that gave it.
 #[derive(Clone, Debug)]
 struct Doubt {
-    shown: Shown,
+    shown: ShownMark,
     request: Option<(At, u64)>,
 }
 
@@ -106,7 +106,7 @@ impl Causes {
     }
 
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         if let Fact::Opened(_) = entry.fact {
             self.doubts.clear();
             self.loose.clear();
@@ -116,12 +116,16 @@ impl Causes {
                 (case.away, case.hung, case.dead) = (false, false, false);
             }
         }
-        let change = self.liveness.take(entry);
+        let change = self.liveness.fold(entry);
         self.take_doubt(entry);
         match change {
-            Some(Change::WentAway { since, evidence }) => self.went_away(entry, since, &evidence),
-            Some(Change::CameBack { .. }) => self.came_back(entry),
-            Some(Change::Restarted { since, evidence }) => self.restarted(entry, since, &evidence),
+            Some(LivenessChange::WentAway { since, evidence }) => {
+                self.went_away(entry, since, &evidence);
+            }
+            Some(LivenessChange::CameBack { .. }) => self.came_back(entry),
+            Some(LivenessChange::Restarted { since, evidence }) => {
+                self.restarted(entry, since, &evidence);
+            }
             None => {}
         }
         if self.liveness.state() == State::Up {
@@ -229,7 +233,7 @@ impl Causes {
         case.away = true;
         case.closed_again();
         case.broke_at(since);
-        show(case, Shown::plain(Mark::Away, entry));
+        show(case, ShownMark::plain(Mark::Away, entry));
         for doubt in doubts {
             doubted(case, doubt);
         }
@@ -239,7 +243,7 @@ impl Causes {
         let segment = entry.segment;
         let Some(case) = self.open(segment) else { return };
         (case.away, case.dead) = (false, false);
-        show(case, Shown::plain(Mark::Back, entry));
+        show(case, ShownMark::plain(Mark::Back, entry));
         if !case.hung {
             case.incident.until = Some(entry.at);
         }
@@ -258,7 +262,7 @@ impl Causes {
             case.incident.until = Some(entry.at);
         }
         if let Some(case) = self.cases.last_mut() {
-            show(case, Shown::told(Mark::Restarted, entry, words));
+            show(case, ShownMark::told(Mark::Restarted, entry, words));
         }
     }
 
@@ -270,7 +274,7 @@ impl Causes {
                     TargetWord::Rebooted => Mark::Rebooted,
                     _ => Mark::Exited,
                 };
-                let shown = Shown::told(mark, entry, &target.evidence);
+                let shown = ShownMark::told(mark, entry, &target.evidence);
                 if let Some(case) = self.told_late(entry.segment, entry.at) {
                     return show(case, shown);
                 }
@@ -288,7 +292,7 @@ impl Causes {
                 case.incident.from = case.incident.from.min(from);
                 case.incident.until = None;
                 case.hung = true;
-                show(case, Shown::told(Mark::Hung, entry, &target.evidence));
+                show(case, ShownMark::told(Mark::Hung, entry, &target.evidence));
             }
             TargetWord::Moving => {
                 if let Some(case) = self.open(entry.segment) {
@@ -302,7 +306,7 @@ impl Causes {
                 if let Some(case) = self.open(entry.segment) {
                     case.incident.recovery.process.get_or_insert(entry.at);
                     case.hung = false;
-                    show(case, Shown::plain(Mark::Started, entry));
+                    show(case, ShownMark::plain(Mark::Started, entry));
                 } else if let Some(case) = self.told_late(entry.segment, entry.at) {
                     case.incident.recovery.process.get_or_insert(entry.at);
                 }
@@ -342,14 +346,14 @@ impl Causes {
             return;
         }
         if let Some(case) = self.open(entry.segment) {
-            return show(case, Shown::plain(Mark::Cured, entry));
+            return show(case, ShownMark::plain(Mark::Cured, entry));
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;
-        show(case, Shown::told(Mark::Ordered, entry, &action.note));
+        show(case, ShownMark::told(Mark::Ordered, entry, &action.note));
     }
 
-    fn take_mark(&mut self, entry: &Entry, shown: Shown) {
+    fn take_mark(&mut self, entry: &Entry, shown: ShownMark) {
         if !shown.mark.is_alone() {
             // It says why, and not that anything happened.
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
@@ -464,7 +468,7 @@ impl Case {
     }
 }
 
-fn show(case: &mut Case, shown: Shown) {
+fn show(case: &mut Case, shown: ShownMark) {
     let same = case.marks.iter().filter(|known| known.mark == shown.mark).count();
     if same < EVIDENCE_MAX {
         case.marks.push(shown);

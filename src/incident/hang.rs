@@ -66,13 +66,13 @@ impl Hangs {
     }
 
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) {
-        self.0.of(entry.segment).take(entry);
+    pub fn fold(&mut self, entry: &Entry) {
+        self.0.of(entry.segment).fold(entry);
     }
 }
 
 impl Motion {
-    fn take(&mut self, entry: &Entry) {
+    fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) => self.take_reading(entry.at, reading),
@@ -171,7 +171,7 @@ mod tests {
     fn told(story: &Story) -> Hangs {
         let mut hangs = Hangs::default();
         for entry in &story.entries {
-            hangs.take(entry);
+            hangs.fold(entry);
         }
         hangs
     }

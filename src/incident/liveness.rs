@@ -40,7 +40,7 @@ words!(State { Up: "up", Suspect: "suspect", Down: "down" });
 
 /// What an entry changed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum LivenessChange {
     /// It is down.
     WentAway {
         /// The last good sign, or the first bad one where there was none.
@@ -112,8 +112,8 @@ impl Liveness {
     }
 
     /// Takes an entry, and says what it changed.
-    pub fn take(&mut self, entry: &Entry) -> Option<Change> {
-        self.0.of(entry.segment).take(entry)
+    pub fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
+        self.0.of(entry.segment).fold(entry)
     }
 }
 
@@ -123,7 +123,7 @@ impl Belief {
         Some(self.good.map_or(*at, |good| good.min(*at)))
     }
 
-    fn take(&mut self, entry: &Entry) -> Option<Change> {
+    fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
             Fact::Reading(reading) if reading.source == Source::Engine => {
@@ -137,7 +137,7 @@ impl Belief {
         }
     }
 
-    fn take_request(&mut self, request: &Request) -> Option<Change> {
+    fn take_request(&mut self, request: &Request) -> Option<LivenessChange> {
         let last_token = request.last_us.or(request.ttft_us);
         if let Some(offset_us) = last_token {
             // It was alive when it sent its last token, however the request ended.
@@ -155,7 +155,7 @@ impl Belief {
         }
     }
 
-    fn take_up(&mut self, at: At, reading: &Reading) -> Option<Change> {
+    fn take_up(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
         if reading.last >= 0.5 {
             return self.came(at, "its health probe was answered");
         }
@@ -169,7 +169,7 @@ impl Belief {
             one_line(&format!("{first}; then a health probe failed"), 2 * EVIDENCE_CHARS_MAX);
         self.state = State::Down;
         self.away = Some(since);
-        Some(Change::WentAway { since, evidence })
+        Some(LivenessChange::WentAway { since, evidence })
     }
 
     /// A bad sign. Says whether it counts.
@@ -188,7 +188,7 @@ impl Belief {
     }
 
     /// A good sign.
-    fn came(&mut self, at: At, words: &str) -> Option<Change> {
+    fn came(&mut self, at: At, words: &str) -> Option<LivenessChange> {
         self.good = self.good.max(Some(at));
         if self.bad.is_some_and(|bad| at < bad) {
             return None;
@@ -196,10 +196,10 @@ impl Belief {
         self.doubt = None;
         let was = std::mem::replace(&mut self.state, State::Up);
         let since = self.away.take().unwrap_or(at);
-        (was == State::Down).then(|| Change::CameBack { since, evidence: words.to_owned() })
+        (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })
     }
 
-    fn take_series(&mut self, at: At, reading: &Reading) -> Option<Change> {
+    fn take_series(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
         let started = match series::of_reading(reading)?.kind {
             SeriesKind::Life => true,
             // One that goes back began anew.
@@ -225,7 +225,7 @@ impl Belief {
         // One restart, however many series tell of it.
         self.series.clear();
         self.series.insert(key, (at, reading.last));
-        Some(Change::Restarted { since, evidence: one_line(&evidence, EVIDENCE_CHARS_MAX) })
+        Some(LivenessChange::Restarted { since, evidence: one_line(&evidence, EVIDENCE_CHARS_MAX) })
     }
 }
 
@@ -253,9 +253,9 @@ mod tests {
     use super::*;
     use crate::incident::story::Story;
 
-    fn told(story: &Story) -> (Liveness, Vec<Change>) {
+    fn told(story: &Story) -> (Liveness, Vec<LivenessChange>) {
         let mut liveness = Liveness::default();
-        let changes = story.entries.iter().filter_map(|entry| liveness.take(entry)).collect();
+        let changes = story.entries.iter().filter_map(|entry| liveness.fold(entry)).collect();
         (liveness, changes)
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let (liveness, changes) = told(&story);
         assert_eq!(liveness.state(), State::Down);
         assert!(
-            matches!(changes[..], [Change::WentAway { since: At(4_000_000), .. }]),
+            matches!(changes[..], [LivenessChange::WentAway { since: At(4_000_000), .. }]),
             "{changes:?}"
         );
     }
@@ -296,7 +296,7 @@ mod tests {
         story.up(20.0, false).up(30.0, true);
         let (liveness, changes) = told(&story);
         assert_eq!(liveness.state(), State::Up);
-        assert!(matches!(changes[1], Change::CameBack { since: At(0), .. }));
+        assert!(matches!(changes[1], LivenessChange::CameBack { since: At(0), .. }));
     }
 
     #[test]
@@ -334,7 +334,7 @@ mod tests {
         }
         let (_, changes) = told(&story);
         assert!(
-            matches!(changes[..], [Change::Restarted { since: At(11_000_000), .. }]),
+            matches!(changes[..], [LivenessChange::Restarted { since: At(11_000_000), .. }]),
             "{changes:?}"
         );
     }
@@ -361,7 +361,7 @@ mod tests {
         story.up(3.5, true);
         let (liveness, changes) = told(&story);
         assert!(
-            matches!(changes[..], [Change::WentAway { since: At(1_000_000), .. }]),
+            matches!(changes[..], [LivenessChange::WentAway { since: At(1_000_000), .. }]),
             "{changes:?}"
         );
         assert_eq!(liveness.state(), State::Up);

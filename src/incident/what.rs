@@ -10,7 +10,7 @@ use crate::words::words;
 
 /// What an incident was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum IncidentKind {
     /// The engine, the driver or the kernel ran out of memory.
     OutOfMemory,
     /// The server died and nobody had asked it to, whatever its exit code.
@@ -23,7 +23,7 @@ pub enum Kind {
     Outage,
 }
 
-words!(Kind {
+words!(IncidentKind {
     OutOfMemory: "out of memory",
     Crash: "crash",
     Hang: "hang",
@@ -31,15 +31,15 @@ words!(Kind {
     Outage: "outage",
 });
 
-impl Kind {
+impl IncidentKind {
     /// The measure that counts it.
     pub fn count(self) -> Count {
         match self {
-            Kind::OutOfMemory => Count::Ooms,
-            Kind::Crash => Count::Crashes,
-            Kind::Hang => Count::Hangs,
-            Kind::Restart => Count::Restarts,
-            Kind::Outage => Count::Outages,
+            IncidentKind::OutOfMemory => Count::Ooms,
+            IncidentKind::Crash => Count::Crashes,
+            IncidentKind::Hang => Count::Hangs,
+            IncidentKind::Restart => Count::Restarts,
+            IncidentKind::Outage => Count::Outages,
         }
     }
 }
@@ -147,7 +147,7 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
     /// What it was, the gravest first.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<IncidentKind>,
     pub cause: Cause,
     /// How sure that is.
     pub confidence: Confidence,
@@ -175,18 +175,18 @@ pub struct Incident {
 
 impl Incident {
     /// Whether it was this, among other things.
-    pub fn is(&self, kind: Kind) -> bool {
+    pub fn is(&self, kind: IncidentKind) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// The gravest thing that it was.
-    pub fn kind(&self) -> Kind {
-        self.kinds.first().copied().unwrap_or(Kind::Outage)
+    pub fn kind(&self) -> IncidentKind {
+        self.kinds.first().copied().unwrap_or(IncidentKind::Outage)
     }
 
     /// Whether nothing could be had of the server for a while.
     pub fn is_away(&self) -> bool {
-        self.is(Kind::Outage) || self.is(Kind::Hang)
+        self.is(IncidentKind::Outage) || self.is(IncidentKind::Hang)
     }
 
     /// Whether longhaul did it itself, so that it is measured and no failure.
@@ -214,7 +214,7 @@ impl Incident {
     /// Whether a request of a group of this depth, sent then, met a server that was not yet
     /// what it had been. Holds for the last incident before that instant.
     pub fn is_recovering(&self, sent: At, depth: Option<u64>) -> bool {
-        (self.is_away() || self.is(Kind::Restart))
+        (self.is_away() || self.is(IncidentKind::Restart))
             && sent > self.from
             && self.again.get(&depth).is_none_or(|first| sent < *first)
     }

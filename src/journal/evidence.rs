@@ -35,12 +35,12 @@ pub(super) struct Dropped {
 
 /// Decides which frames are kept: the first ones, since the first failure explains most.
 #[derive(Debug, Default)]
-pub(super) struct Evidence {
+pub(super) struct EvidenceQuota {
     kept_files: u64,
     dropped: Dropped,
 }
 
-impl Evidence {
+impl EvidenceQuota {
     pub(super) fn admit(&mut self, bytes: usize) -> Kept {
         if self.kept_files == EVIDENCE_FILES_MAX {
             self.dropped.files += 1;
@@ -80,7 +80,7 @@ pub(super) fn say_dropped(dir: &Path, dropped: Dropped) -> io::Result<()> {
 
 /// `server.log`: the newest output, and the one before it in `server.log.1`.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct LogFile {
     path: PathBuf,
     older: PathBuf,
     file: Option<File>,
@@ -90,9 +90,9 @@ pub(super) struct Log {
     bytes_max: u64,
 }
 
-impl Log {
-    pub(super) fn new(dir: &Path) -> Log {
-        Log {
+impl LogFile {
+    pub(super) fn new(dir: &Path) -> LogFile {
+        LogFile {
             path: dir.join("server.log"),
             older: dir.join("server.log.1"),
             file: None,
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_the_first_failures_keep_their_frames_and_the_rest_is_counted() {
-        let mut evidence = Evidence::default();
+        let mut evidence = EvidenceQuota::default();
         for _ in 0..EVIDENCE_FILES_MAX {
             assert_eq!(evidence.admit(1), Kept::Start);
         }
@@ -162,7 +162,7 @@ mod tests {
     fn the_log_keeps_its_newest_end_and_says_what_it_lost() {
         let dir = std::env::temp_dir().join(format!("longhaul-log-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let mut log = Log { bytes_max: 10, ..Log::new(&dir) };
+        let mut log = LogFile { bytes_max: 10, ..LogFile::new(&dir) };
         for piece in ["aaaaaaaa\n", "bbbbbbbb\n", "cccccccc\n"] {
             log.write(piece.as_bytes()).unwrap();
         }

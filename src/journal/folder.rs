@@ -5,8 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::door;
 use super::manifest::Manifest;
+use super::redact;
 use super::writer::Writer;
 use crate::error::Mistake;
 use crate::secret::Secrets;
@@ -25,9 +25,9 @@ pub(super) fn create(
     durable: bool,
 ) -> Result<(File, Writer), Mistake> {
     let lock = claim(dir)?;
-    let manifest = door::manifest(secrets, manifest);
+    let manifest = redact::manifest(secrets, manifest);
     write_manifest(dir, &manifest).map_err(|error| refused(dir, &error))?;
-    let log = door::log(secrets);
+    let log = redact::log(secrets);
     let writer = Writer::create(dir, &manifest, log, durable);
     let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;

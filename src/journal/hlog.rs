@@ -76,7 +76,7 @@ impl HdrLog {
     ///
     /// # Errors
     /// In words, if a histogram could not be written.
-    pub fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
+    pub fn fold(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
         if let Fact::Opened(opened) = &entry.fact {
             self.finish(out)?;
             self.segment_us = opened.wall_us.saturating_sub(self.start_us);

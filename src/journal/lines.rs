@@ -7,7 +7,7 @@ use crate::fact::row::{LINE_BYTES_MAX, is_whole};
 
 /// What was not whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct LineTally {
     /// Bytes of the file's end that hold no whole line.
     pub(super) torn_bytes: u64,
     /// Lines that are not whole and have whole ones behind them.
@@ -29,7 +29,7 @@ pub(super) struct WholeLines<R> {
     given: usize,
     header: bool,
     bad: Bad,
-    tally: Tally,
+    tally: LineTally,
 }
 
 impl<R: BufRead> WholeLines<R> {
@@ -40,12 +40,12 @@ impl<R: BufRead> WholeLines<R> {
             given: 0,
             header: true,
             bad: Bad::default(),
-            tally: Tally::default(),
+            tally: LineTally::default(),
         }
     }
 
     /// Complete once the end has been reached.
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> LineTally {
         self.tally
     }
 
@@ -101,7 +101,7 @@ mod tests {
         format!("{text},{:08x}\n", crc32fast::hash(text.as_bytes()))
     }
 
-    fn read(text: &[u8]) -> (String, Tally) {
+    fn read(text: &[u8]) -> (String, LineTally) {
         let mut lines = WholeLines::new(text);
         let mut out = String::new();
         lines.read_to_string(&mut out).unwrap();
@@ -114,7 +114,7 @@ mod tests {
         let text = format!("seq,crc\n{one}1,x,00000000\nnothing\n{two}3,c,0000");
         let (whole, tally) = read(text.as_bytes());
         assert_eq!(whole, format!("{one}{two}"));
-        assert_eq!(tally, Tally { torn_bytes: 8, damaged_rows: 2 });
+        assert_eq!(tally, LineTally { torn_bytes: 8, damaged_rows: 2 });
     }
 
     #[test]

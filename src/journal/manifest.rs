@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::digest::sha256;
 use crate::fact::{Abilities, Segment};
-use crate::spec::Source;
+use crate::spec::SpecFile;
 
 /// The version of the run folder that this longhaul writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -24,13 +24,13 @@ pub struct Manifest {
     /// Whether the server is longhaul's own model of one.
     pub simulated: bool,
     /// What is served.
-    pub recipe: Text,
+    pub recipe: SpecText,
     /// What is asked of it, and what must hold.
-    pub scenario: Text,
+    pub scenario: SpecText,
     /// What flags changed of the two.
     pub overrides: Value,
     /// The machine profile, if one was used.
-    pub profile: Option<Text>,
+    pub profile: Option<SpecText>,
     /// Faults of the simulated server, as given.
     pub ailments: Vec<String>,
     /// The container image of the recipe, as written.
@@ -54,15 +54,15 @@ pub struct Manifest {
     /// How prompt lengths were fitted.
     pub fit: Value,
     /// The arm and start of a sweep, where the run is part of one.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<SweepPosition>,
     /// Always null: a key of the format that no version has written a value to.
     pub shard: (),
     /// What the server can do.
     pub abilities: Abilities,
     /// What the server says it is.
-    pub server: Server,
+    pub server: ServerIdentity,
     /// The boxes that take part.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<RunNode>,
     /// The stretches of the run; one more after each resume.
     pub segments: Vec<Anchor>,
     /// The command line that does the run again.
@@ -75,8 +75,8 @@ impl Default for Manifest {
             schema: SCHEMA,
             longhaul: env!("CARGO_PKG_VERSION").to_owned(),
             simulated: false,
-            recipe: Text::default(),
-            scenario: Text::default(),
+            recipe: SpecText::default(),
+            scenario: SpecText::default(),
             overrides: Value::Null,
             profile: None,
             ailments: Vec::new(),
@@ -93,7 +93,7 @@ impl Default for Manifest {
             sweep: None,
             shard: (),
             abilities: Abilities::default(),
-            server: Server::default(),
+            server: ServerIdentity::default(),
             nodes: Vec::new(),
             segments: Vec::new(),
             again: String::new(),
@@ -124,7 +124,7 @@ impl Manifest {
 /// A file that was handed in, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Text {
+pub struct SpecText {
     /// The name that people use for it.
     pub name: String,
     /// Where it stood.
@@ -134,10 +134,10 @@ pub struct Text {
     pub sha256: String,
 }
 
-impl Text {
+impl SpecText {
     /// Of a file as it was handed in.
-    pub fn of(source: &Source) -> Text {
-        Text {
+    pub fn of(source: &SpecFile) -> SpecText {
+        SpecText {
             name: source.name.clone(),
             origin: source.origin.clone(),
             text: source.text.clone(),
@@ -149,7 +149,7 @@ impl Text {
 /// What the server says it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Server {
+pub struct ServerIdentity {
     /// The address that is driven.
     pub endpoint: String,
     /// The engine, as far as it can be told: `vllm`, `sglang` …
@@ -167,7 +167,7 @@ pub struct Server {
 /// A box that takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Node {
+pub struct RunNode {
     pub host: String,
     /// What it does here: `load`, `server`.
     pub role: String,
@@ -196,7 +196,7 @@ pub struct Anchor {
 /// Where a run stands in a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Sweep {
+pub struct SweepPosition {
     /// The candidate's name.
     pub arm: String,
     /// Which start of it, from 0.
@@ -212,7 +212,7 @@ mod tests {
         let manifest = Manifest {
             seed: u64::MAX,
             segments: vec![Anchor { wall_us: 7, ..Anchor::default() }],
-            recipe: Text::of(&Source {
+            recipe: SpecText::of(&SpecFile {
                 name: "r".to_owned(),
                 origin: "r.yaml".to_owned(),
                 text: "abc".to_owned(),

@@ -22,7 +22,7 @@ const LOOKS_MAX: usize = 32;
 
 /// What is missing of a run folder. Complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ReadSummary {
     /// Files with a torn end, and how many bytes of it were left out.
     pub torn: Vec<(&'static str, u64)>,
     /// Rows in the middle of a file that are not whole, or say what this longhaul does not know.
@@ -122,8 +122,8 @@ impl Reader {
     }
 
     /// What is missing, as far as has been read.
-    pub fn told(&self) -> Told {
-        let mut told = Told { missing_seqs: self.missing_seqs, ..Told::default() };
+    pub fn told(&self) -> ReadSummary {
+        let mut told = ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
         for rows in &self.rows {
             let tally = rows.csv.get_ref().tally();
             if tally.torn_bytes > 0 {

@@ -9,13 +9,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::evidence::{self, Dropped, Log};
+use super::evidence::{self, Dropped, LogFile};
 use super::folder;
 use super::hlog::HdrLog;
 use super::manifest::Manifest;
 use crate::fact::row::{self, LINE_BYTES_MAX};
 use crate::fact::{Entry, Fact, Seq};
-use crate::secret::Stream;
+use crate::secret::SecretFilter;
 use crate::unit::{At, micros};
 
 /// What a power cut may take at most: so much time, or so many rows. A sync costs
@@ -24,7 +24,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(5);
 const SYNC_ROWS: u32 = 64;
 
 /// Something to be written.
-pub(super) enum Job {
+pub(super) enum WriteJob {
     Entry(Arc<Entry>),
     /// Frames of a failure, and how many bytes of them were cut.
     Evidence(Seq, Vec<u8>, usize),
@@ -78,7 +78,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn take(&mut self, entry: &Entry) {
+    fn count(&mut self, entry: &Entry) {
         let oldest = *self.oldest.get_or_insert(entry.at);
         self.late |= entry.at.since(oldest) >= micros(SYNC_EVERY);
         self.urgent |= matters(&entry.fact);
@@ -111,9 +111,9 @@ pub(super) struct Writer {
     events: Out,
     readings: Out,
     latency: Out,
-    log: Log,
+    log: LogFile,
     /// The server's output on its way there.
-    clean: Stream,
+    clean: SecretFilter,
     hdr: HdrLog,
     anchor_us: u64,
     pace: Pace,
@@ -128,7 +128,7 @@ impl Writer {
     pub(super) fn create(
         dir: &Path,
         manifest: &Manifest,
-        clean: Stream,
+        clean: SecretFilter,
         durable: bool,
     ) -> io::Result<Writer> {
         let csv = |file: row::File| Out::create(dir, file.name(), file.header().as_bytes());
@@ -141,7 +141,7 @@ impl Writer {
             events: csv(row::File::Events)?,
             readings: csv(row::File::Readings)?,
             latency: Out::create(dir, "latency.hlog", &head)?,
-            log: Log::new(dir),
+            log: LogFile::new(dir),
             clean,
             hdr,
             anchor_us: manifest.anchor_us(segment),
@@ -153,25 +153,25 @@ impl Writer {
     }
 
     /// Does a job and syncs if that is due; for callers without a thread.
-    pub(super) fn take(&mut self, job: Job) -> Result<(), String> {
+    pub(super) fn perform(&mut self, job: WriteJob) -> Result<(), String> {
         self.write(job)?;
         if self.pace.urgent { self.sync() } else { Ok(()) }
     }
 
     /// Does a job; what is urgent waits until [`serve`] has seen whether more is urgent.
-    fn write(&mut self, job: Job) -> Result<(), String> {
+    fn write(&mut self, job: WriteJob) -> Result<(), String> {
         match job {
-            Job::Entry(entry) => self.row(&entry)?,
-            Job::Evidence(seq, frames, cut_bytes) => {
+            WriteJob::Entry(entry) => self.row(&entry)?,
+            WriteJob::Evidence(seq, frames, cut_bytes) => {
                 evidence::keep(&self.dir, seq, &frames, cut_bytes)
                     .map_err(|error| words("evidence", &error))?;
             }
-            Job::Dropped(dropped) => self.dropped = Some(dropped),
-            Job::Log(bytes) => {
+            WriteJob::Dropped(dropped) => self.dropped = Some(dropped),
+            WriteJob::Log(bytes) => {
                 let clean = self.clean.push(&bytes);
                 self.log.write(&clean).map_err(|error| words("server.log", &error))?;
             }
-            Job::Sync => return self.sync(),
+            WriteJob::Sync => return self.sync(),
         }
         if self.pace.is_due() { self.sync() } else { Ok(()) }
     }
@@ -188,9 +188,9 @@ impl Writer {
             return Err(format!("a row of {} bytes is too long for {}", self.line.len(), out.name));
         }
         out.write(&self.line)?;
-        self.pace.take(entry);
+        self.pace.count(entry);
         self.line.clear();
-        self.hdr.take(entry, &mut self.line)?;
+        self.hdr.fold(entry, &mut self.line)?;
         if self.line.is_empty() { Ok(()) } else { self.latency.write(&self.line) }
     }
 
@@ -224,7 +224,11 @@ impl Writer {
 
 /// Does jobs until nobody can send any more or one fails; `failure` is set before
 /// the queue is gone, so that who sends next learns why.
-pub(super) fn serve(mut writer: Writer, queue: &Receiver<Job>, told: &Told) -> Result<(), String> {
+pub(super) fn serve(
+    mut writer: Writer,
+    queue: &Receiver<WriteJob>,
+    told: &WriterProgress,
+) -> Result<(), String> {
     let outcome = work(&mut writer, queue, &told.done);
     if let Err(words) = &outcome {
         told.failure.get_or_init(|| words.clone());
@@ -234,14 +238,14 @@ pub(super) fn serve(mut writer: Writer, queue: &Receiver<Job>, told: &Told) -> R
 
 /// What the thread tells while it works.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct WriterProgress {
     /// Set when a write failed.
     pub(super) failure: OnceLock<String>,
     /// Jobs that are done.
     pub(super) done: AtomicU64,
 }
 
-fn work(writer: &mut Writer, queue: &Receiver<Job>, done: &AtomicU64) -> Result<(), String> {
+fn work(writer: &mut Writer, queue: &Receiver<WriteJob>, done: &AtomicU64) -> Result<(), String> {
     loop {
         // What is urgent waits for nothing but what has already come: one sync then
         // serves a whole burst of failures, and a burst cannot fill the queue.
@@ -275,16 +279,16 @@ mod tests {
     #[test]
     fn a_sync_is_due_after_five_seconds_or_sixty_four_rows() {
         let mut pace = Pace::default();
-        pace.take(&clock(At(10_000_000)));
-        pace.take(&clock(At(14_999_999)));
+        pace.count(&clock(At(10_000_000)));
+        pace.count(&clock(At(14_999_999)));
         assert!(!pace.is_due());
-        pace.take(&clock(At(15_000_000)));
+        pace.count(&clock(At(15_000_000)));
         assert!(pace.is_due());
 
         let mut pace = Pace::default();
-        (0..63).for_each(|_| pace.take(&clock(At(0))));
+        (0..63).for_each(|_| pace.count(&clock(At(0))));
         assert!(!pace.is_due());
-        pace.take(&clock(At(0)));
+        pace.count(&clock(At(0)));
         assert!(pace.is_due() && !pace.urgent);
     }
 
@@ -301,11 +305,11 @@ mod tests {
             max: 0.0,
             last: 0.0,
         };
-        (0..100).for_each(|_| pace.take(&entry(At(0), Fact::Reading(reading.clone()))));
+        (0..100).for_each(|_| pace.count(&entry(At(0), Fact::Reading(reading.clone()))));
         assert!(!pace.is_due() && !pace.urgent);
         let why = String::new();
         let fault = crate::fact::Fault { kind: crate::fact::FaultKind::Pace, why, fatal: false };
-        pace.take(&entry(At(0), Fact::Fault(fault)));
+        pace.count(&entry(At(0), Fact::Fault(fault)));
         assert!(pace.urgent);
     }
 
@@ -315,11 +319,11 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let mut writer =
-            Writer::create(&dir, &Manifest::default(), Stream::default(), true).unwrap();
+            Writer::create(&dir, &Manifest::default(), SecretFilter::default(), true).unwrap();
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
-        let told = Told::default();
-        jobs.send(Job::Entry(Arc::new(clock(At(0))))).unwrap();
+        let told = WriterProgress::default();
+        jobs.send(WriteJob::Entry(Arc::new(clock(At(0))))).unwrap();
         let outcome = serve(writer, &queue, &told);
         assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
         assert!(told.failure.get().is_some());

@@ -8,9 +8,9 @@ mod find;
 #[cfg(test)]
 mod tests;
 
-use find::{Place, Version};
+use find::{MemoryCgroup, Version};
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::series::{
@@ -39,7 +39,7 @@ pub struct Cgroup {
     root: Root,
     whereabouts: Whereabouts,
     /// The process whose cgroup this is, and where the cgroup is.
-    found: Option<(u32, Place)>,
+    found: Option<(u32, MemoryCgroup)>,
 }
 
 impl Cgroup {
@@ -49,7 +49,7 @@ impl Cgroup {
     }
 
     /// Where the cgroup is. That of a process that is gone stays: its last kill is told there.
-    fn place(&mut self) -> Result<Place, String> {
+    fn place(&mut self) -> Result<MemoryCgroup, String> {
         let pid = self.whereabouts.pid();
         if let Some(pid) = pid
             && self.found.as_ref().is_none_or(|(of, _)| *of != pid)
@@ -70,7 +70,7 @@ impl Cgroup {
     }
 }
 
-impl Reader for Cgroup {
+impl HostReader for Cgroup {
     fn source(&self) -> Source {
         Source::Container
     }

@@ -5,7 +5,7 @@
 //! That the box was booted anew is no value of this: the boot id stands in
 //! `opened` and in the segments of `run.json`.
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::series::{CACHED_BYTES, MEM_AVAILABLE, MEM_FREE, SWAP_FREE, Series};
@@ -26,18 +26,18 @@ const NAMES: [(Series, &str); 4] = [
 ];
 
 /// Reads the memory of the box.
-pub struct Host {
+pub struct HostMemory {
     root: Root,
 }
 
-impl Host {
+impl HostMemory {
     /// Of this machine.
-    pub fn new(root: Root) -> Host {
-        Host { root }
+    pub fn new(root: Root) -> HostMemory {
+        HostMemory { root }
     }
 }
 
-impl Reader for Host {
+impl HostReader for HostMemory {
     fn source(&self) -> Source {
         Source::Host
     }
@@ -85,7 +85,7 @@ mod tests {
     fn memory_is_read_in_bytes_and_what_is_cached_for_swap_is_not_taken_for_the_cache() {
         let scratch = Scratch::new("host");
         scratch.write(PATH, TEXT);
-        let look = Host::new(scratch.root()).read(At::ZERO).unwrap();
+        let look = HostMemory::new(scratch.root()).read(At::ZERO).unwrap();
         let values: Vec<(&str, f64)> =
             look.samples.iter().map(|it| (it.name.as_str(), it.value)).collect();
         assert_eq!(
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_kernel_that_does_not_say_what_is_available_is_a_miss() {
         let scratch = Scratch::new("host-old");
-        let mut host = Host::new(scratch.root());
+        let mut host = HostMemory::new(scratch.root());
         assert_eq!(host.read(At::ZERO), Err("/proc/meminfo: no such file".to_owned()));
         scratch.write(PATH, "MemFree:  5 kB\n");
         assert_eq!(host.read(At::ZERO), Err("/proc/meminfo has no MemAvailable".to_owned()));
@@ -110,6 +110,6 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_read() {
-        assert!(Host::new(Root::here()).read(At::ZERO).unwrap().samples[0].value > 0.0);
+        assert!(HostMemory::new(Root::here()).read(At::ZERO).unwrap().samples[0].value > 0.0);
     }
 }

@@ -2,7 +2,7 @@
 //! `/proc/vmstat`: anybody may read it, where the kernel's log needs permission.
 //! It counts the whole box, at a cgroup's limit and for want of memory alike.
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::series::OOM_KILLS;
@@ -27,7 +27,7 @@ impl OomKills {
     }
 }
 
-impl Reader for OomKills {
+impl HostReader for OomKills {
     fn source(&self) -> Source {
         Source::Kernel
     }

@@ -15,10 +15,10 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use record::Record;
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use super::root::{Root, plainly};
 use crate::engine::listener::Listener;
-use crate::engine::signature::Log;
+use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
 use crate::series::{self, LOG_LOST};
 use crate::unit::At;
@@ -66,7 +66,7 @@ impl KernelLog {
     }
 }
 
-impl Reader for KernelLog {
+impl HostReader for KernelLog {
     fn source(&self) -> Source {
         Source::Kernel
     }
@@ -103,7 +103,7 @@ struct Follower {
 
 impl Follower {
     fn new() -> Follower {
-        Follower { listener: Listener::new(Log::Kernel, Source::Kernel), next: None, lost: 0 }
+        Follower { listener: Listener::new(LogSource::Kernel, Source::Kernel), next: None, lost: 0 }
     }
 
     /// Reads what is there, a record a read.

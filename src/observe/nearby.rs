@@ -3,12 +3,12 @@
 //! Registered here, a line each.
 
 use super::cgroup::Cgroup;
-use super::host::Host;
+use super::host::HostMemory;
 use super::kernel::OomKills;
 use super::kmsg::KernelLog;
 use super::root::Root;
 use super::thread::Threaded;
-use super::tree::Tree;
+use super::tree::ServerProcesses;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -18,7 +18,7 @@ use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
 const ELSEWHERE_US: u64 = 60_000_000;
 
 /// Reads something of this machine, on a thread of its own.
-pub trait Reader: Send {
+pub trait HostReader: Send {
     /// Whose readings these are.
     fn source(&self) -> Source;
 
@@ -38,14 +38,14 @@ pub trait Reader: Send {
 /// Sensors of this machine, and of the server's processes on it where they are known.
 pub fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
     let root = Root::here;
-    let mut readers: Vec<Box<dyn Reader>> = vec![
-        Box::new(Host::new(root())),
+    let mut readers: Vec<Box<dyn HostReader>> = vec![
+        Box::new(HostMemory::new(root())),
         Box::new(OomKills::new(root())),
         Box::new(KernelLog::new(root())),
     ];
     if let Some(whereabouts) = whereabouts {
         readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
-        readers.push(Box::new(Tree::new(root(), whereabouts.clone())));
+        readers.push(Box::new(ServerProcesses::new(root(), whereabouts.clone())));
     }
     let sensor = |reader| Box::new(Threaded::start(reader, timeline)) as Box<dyn Sensor>;
     readers.into_iter().map(sensor).collect()

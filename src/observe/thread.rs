@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -33,7 +33,7 @@ struct Answered {
 
 impl Threaded {
     /// Starts the thread. It ends with this, or when the read that it is in does.
-    pub fn start(reader: Box<dyn Reader>, timeline: Timeline) -> Threaded {
+    pub fn start(reader: Box<dyn HostReader>, timeline: Timeline) -> Threaded {
         let (source, what, cadence_us) = (reader.source(), reader.what(), reader.cadence_us());
         let (asks, asked) = sync_channel(1);
         let (answer, answers) = mpsc::channel(1);
@@ -78,7 +78,7 @@ impl Sensor for Threaded {
 }
 
 fn answer_all(
-    mut reader: Box<dyn Reader>,
+    mut reader: Box<dyn HostReader>,
     timeline: Timeline,
     asked: &Receiver<()>,
     answer: &mpsc::Sender<Answered>,
@@ -105,7 +105,7 @@ mod tests {
         let_go: mpsc::Receiver<f64>,
     }
 
-    impl Reader for Stuck {
+    impl HostReader for Stuck {
         fn source(&self) -> Source {
             Source::Host
         }

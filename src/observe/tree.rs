@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::nearby::Reader;
+use super::nearby::HostReader;
 use super::root::Root;
 use super::stat::{self, TICKS_PER_S};
 use crate::fact::Source;
@@ -29,7 +29,7 @@ const FILES_MAX: usize = 65_536;
 const PAGE_BYTES: u64 = 4_096;
 
 /// Reads the processes of a server.
-pub struct Tree {
+pub struct ServerProcesses {
     root: Root,
     whereabouts: Whereabouts,
     /// Wall time of the boot, seconds since 1970. Read once: it moves with the wall clock,
@@ -42,12 +42,12 @@ pub struct Tree {
     searched: Option<At>,
 }
 
-impl Tree {
+impl ServerProcesses {
     /// Of the server that is where somebody says.
-    pub fn new(root: Root, whereabouts: Whereabouts) -> Tree {
+    pub fn new(root: Root, whereabouts: Whereabouts) -> ServerProcesses {
         let booted_s = root.read("/proc/stat").ok().and_then(|text| booted(&text));
         let page_bytes = root.read("/proc/self/smaps").ok().and_then(|text| page_bytes(&text));
-        Tree {
+        ServerProcesses {
             root,
             whereabouts,
             booted_s,
@@ -96,7 +96,7 @@ impl Tree {
     }
 }
 
-impl Reader for Tree {
+impl HostReader for ServerProcesses {
     fn source(&self) -> Source {
         Source::Process
     }
@@ -145,7 +145,7 @@ impl Reader for Tree {
     }
 }
 
-impl Tree {
+impl ServerProcesses {
     /// Memory by title.
     fn memory(&self, alive: &[(Stat, String)]) -> Vec<Sample> {
         let mut by_title: BTreeMap<&str, u64> = BTreeMap::new();

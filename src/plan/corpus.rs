@@ -11,7 +11,7 @@ mod passages;
 use super::Fit;
 use crate::digest::sha256;
 use crate::rng::Rng;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 
 /// Characters after which a user's file is cut at the next line.
 const CUT_CHARS: usize = 280;
@@ -27,7 +27,7 @@ pub struct Corpus {
 
 impl Corpus {
     /// Made from the seed, or from `texts` where there are any.
-    pub fn new(seed: u64, texts: &[Source]) -> Corpus {
+    pub fn new(seed: u64, texts: &[SpecFile]) -> Corpus {
         if texts.is_empty() {
             return Corpus { passages: passages::made(seed) };
         }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_users_file_is_cut_at_its_lines_and_a_file_of_one_line_is_cut_too() {
-        let source = |text: &str| Source {
+        let source = |text: &str| SpecFile {
             name: "own".to_owned(),
             origin: "own.txt".to_owned(),
             text: text.to_owned(),

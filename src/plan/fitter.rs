@@ -76,7 +76,7 @@ impl Fit {
 
 /// What the fitter wants to know: how many tokens is this?
 #[derive(Clone, Debug, PartialEq)]
-pub enum Question {
+pub enum FitQuestion {
     /// A text by itself, without a template.
     Text(String),
     /// Messages with the template.
@@ -125,25 +125,25 @@ impl<'a> Fitter<'a> {
     }
 
     /// What it wants to know next; `None` when it knows enough.
-    pub fn question(&self) -> Option<Question> {
+    pub fn question(&self) -> Option<FitQuestion> {
         let user = |content: String| Message { role: "user", content };
         let passages = self.plan.corpus().passages();
         match self.counts.len() {
-            0 => Some(Question::Chat(vec![user(".".to_owned())])),
-            1 => Some(Question::Chat(vec![
+            0 => Some(FitQuestion::Chat(vec![user(".".to_owned())])),
+            1 => Some(FitQuestion::Chat(vec![
                 Message { role: "system", content: ".".to_owned() },
                 user(".".to_owned()),
             ])),
-            2 => Some(Question::Text(number_line(&mut Rng::at(0, &[])).repeat(TIMES))),
-            3 => Some(Question::Text(format!("more{}", FILLER.repeat(FILLERS - 1)))),
+            2 => Some(FitQuestion::Text(number_line(&mut Rng::at(0, &[])).repeat(TIMES))),
+            3 => Some(FitQuestion::Text(format!("more{}", FILLER.repeat(FILLERS - 1)))),
             asked if asked < BEFORE_PASSAGES + passages.len() => {
-                Some(Question::Text(passages[asked - BEFORE_PASSAGES].repeat(TIMES)))
+                Some(FitQuestion::Text(passages[asked - BEFORE_PASSAGES].repeat(TIMES)))
             }
             _ => {
                 let (_, slot) = self.samples.get(self.counted.len())?;
                 match self.plan.ask(*slot, At::ZERO, &self.fit).input {
-                    Input::Messages(messages) => Some(Question::Chat(messages)),
-                    Input::Text(text) => Some(Question::Text(text)),
+                    Input::Messages(messages) => Some(FitQuestion::Chat(messages)),
+                    Input::Text(text) => Some(FitQuestion::Text(text)),
                 }
             }
         }
@@ -262,8 +262,8 @@ mod tests {
             questions += 1;
             assert!(questions < 400, "it comes to an end");
             fitter.answer(match question {
-                Question::Text(text) => count(&text),
-                Question::Chat(messages) => chat(&messages),
+                FitQuestion::Text(text) => count(&text),
+                FitQuestion::Chat(messages) => chat(&messages),
             });
         }
         fitter.finish()

@@ -60,11 +60,11 @@ mod tests {
     use crate::plan::Bounds;
     use crate::plan::tests::{ladder, scenario};
     use crate::spec::scenario::Prefix;
-    use crate::spec::{Source, recipe};
+    use crate::spec::{SpecFile, recipe};
 
     fn recipe(defaults: &str) -> Recipe {
         let text = format!("model: m\ndefaults: {{{defaults}}}\n");
-        recipe::read(Source { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
+        recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
     }
 
     fn plan(prefix: Prefix) -> Plan {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
-use crate::spec::{Contract, Source};
+use crate::spec::{Contract, SpecFile};
 
 /// A ladder of prompt 512 and output 16.
 pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
     Scenario {
-        source: Source {
+        source: SpecFile {
             name: "test".to_owned(),
             origin: "test.yaml".to_owned(),
             text: String::new(),

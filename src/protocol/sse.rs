@@ -63,11 +63,11 @@ impl Parser {
             };
             self.after_cr = rest[end] == b'\r';
             if self.line.is_empty() {
-                self.take(&rest[..end], &mut frame)?;
+                self.parse_line(&rest[..end], &mut frame)?;
             } else {
                 self.keep(&rest[..end])?;
                 let mut line = std::mem::take(&mut self.line);
-                self.take(&line, &mut frame)?;
+                self.parse_line(&line, &mut frame)?;
                 line.clear();
                 self.line = line;
             }
@@ -83,7 +83,7 @@ impl Parser {
         // A field name that was itself cut off is nothing.
         if self.line.starts_with(b"data:") {
             let line = std::mem::take(&mut self.line);
-            self.take(&line, &mut |_| ()).ok()?;
+            self.parse_line(&line, &mut |_| ()).ok()?;
         }
         let data = std::mem::take(&mut self.data);
         std::mem::take(&mut self.has_data).then(|| String::from_utf8(data).ok()).flatten()
@@ -105,7 +105,7 @@ impl Parser {
         Ok(())
     }
 
-    fn take(&mut self, line: &[u8], frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
+    fn parse_line(&mut self, line: &[u8], frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
         let line = match line.strip_prefix(b"\xef\xbb\xbf") {
             Some(after_mark) if !self.past_first_line => after_mark,
             _ => line,

@@ -29,13 +29,13 @@ pub fn csv(table: &Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::arena::Fold;
+    use crate::analysis::arena::ArenaFold;
     use crate::analysis::arena::story::replay;
     use crate::compare::published;
 
     fn table() -> Table {
-        let mut fold = Fold::new();
-        replay().entries.iter().for_each(|entry| fold.take(entry));
+        let mut fold = ArenaFold::new();
+        replay().entries.iter().for_each(|entry| fold.fold(entry));
         fold.finish("nemotron")
     }
 

@@ -1,24 +1,24 @@
 //! The table as llama-benchy's JSON, so that a run can be laid beside one of its.
 
 use crate::analysis::arena::Table;
-use crate::analysis::arena::benchy::Document;
+use crate::analysis::arena::benchy::BenchyJson;
 
 /// The table as JSON with the keys of llama-benchy 0.4.0; what is not known is null.
 pub fn json(table: &Table) -> String {
     // Texts, numbers and lists: nothing in it can fail to be written.
-    serde_json::to_string_pretty(&Document::of(table)).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(&BenchyJson::of(table)).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::arena::Fold;
+    use crate::analysis::arena::ArenaFold;
     use crate::analysis::arena::story::replay;
     use crate::compare::published;
 
     fn table() -> Table {
-        let mut fold = Fold::new();
-        replay().entries.iter().for_each(|entry| fold.take(entry));
+        let mut fold = ArenaFold::new();
+        replay().entries.iter().for_each(|entry| fold.fold(entry));
         fold.finish("nemotron")
     }
 

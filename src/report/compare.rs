@@ -9,7 +9,9 @@ pub mod terminal;
 
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::decision::measured;
-use crate::compare::{Alone, Basis, Comparison, Margins, Noted, Policy, Row, Variable, Word};
+use crate::compare::{
+    Alone, Basis, CompareWord, ComparedRow, Comparison, Margins, Noted, Policy, Variable,
+};
 use crate::measure::Measure;
 
 use super::words::{amount, counted, percent_short};
@@ -33,13 +35,14 @@ pub fn decision(comparison: &Comparison) -> String {
 
 /// The same with what it does not speak of: `EQUIVALENT where it decides, 2 rows to be looked into`.
 pub fn headline(comparison: &Comparison) -> String {
-    let others = comparison.rows.iter().filter(|row| !row.primary && row.word == Word::Regression);
+    let others =
+        comparison.rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
     let others = counted(others.count() as u64, "row", "rows");
     let forced = if comparison.differs.forced.is_empty() { "" } else { "NOT THE SAME LOAD: " };
     let decision = decision(comparison);
     let more = match (others.as_str(), comparison.decision.word) {
-        ("0 rows", _) | (_, Word::Regression) => String::new(),
-        (_, Word::Inconclusive) => format!(", {others} to be looked into"),
+        ("0 rows", _) | (_, CompareWord::Regression) => String::new(),
+        (_, CompareWord::Inconclusive) => format!(", {others} to be looked into"),
         _ => format!(" where it decides, {others} to be looked into"),
     };
     format!("{forced}{decision}{more}")
@@ -124,25 +127,25 @@ pub fn method(comparison: &Comparison) -> String {
 }
 
 /// What a row's values are of, as short as it is clear among the others.
-pub fn group(row: &Row, rows: &[Row]) -> String {
+pub fn group(row: &ComparedRow, rows: &[ComparedRow]) -> String {
     row.key.group.among(rows.iter().map(|row| &row.key.group))
 }
 
 /// The name of a row's measure: `ttft`, `tpot_p95`.
-pub fn measure(row: &Row) -> String {
+pub fn measure(row: &ComparedRow) -> String {
     let name = row.key.measure.to_string();
     name.strip_suffix("_p50").map_or(name.clone(), str::to_owned)
 }
 
 /// A row in columns: where, measure, base, candidate, change, its interval, word.
-pub fn columns(row: &Row, rows: &[Row]) -> Vec<String> {
+pub fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     let interval = row.interval.map_or_else(
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {} %", signed(low), signed(high)),
     );
     // Where nothing decides, it is at least said that the margin was passed.
     let note = match row.basis {
-        Basis::Floor if row.word != Word::Inconclusive => "?".to_owned(),
+        Basis::Floor if row.word != CompareWord::Inconclusive => "?".to_owned(),
         Basis::Nothing
             if row.cost() > 1.0 + row.margin || row.cost() < 1.0 / (1.0 + row.margin) =>
         {
@@ -218,8 +221,8 @@ pub fn seen(comparison: &Comparison) -> Vec<String> {
 }
 
 /// How many rows there are of each word, those that are told by themselves aside.
-pub fn tally<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
-    let mut all: Vec<(Word, u64)> = Vec::new();
+pub fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
+    let mut all: Vec<(CompareWord, u64)> = Vec::new();
     for row in rows {
         match all.iter_mut().find(|(word, _)| *word == row.word) {
             Some((_, n)) => *n += 1,
@@ -235,8 +238,12 @@ pub fn tally<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
 }
 
 /// Whether a row is told without being asked for: it decides, or it says something.
-pub fn is_told(row: &Row) -> bool {
-    row.primary || matches!(row.word, Word::Regression | Word::Improved | Word::Changed)
+pub fn is_told(row: &ComparedRow) -> bool {
+    row.primary
+        || matches!(
+            row.word,
+            CompareWord::Regression | CompareWord::Improved | CompareWord::Changed
+        )
 }
 
 /// What stands around the two sides and is not the same.

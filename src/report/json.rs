@@ -47,7 +47,7 @@ struct Document<'a> {
     cells: Vec<Row<'a>>,
     /// What was read over time: told to who asks for it, and not part of `verdict.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    series: Option<Vec<series::Document<'a>>>,
+    series: Option<Vec<series::SeriesJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     readings_left_out: Option<u64>,
 }

@@ -23,7 +23,7 @@ pub use incident::IncidentWords;
 pub use proofs::Proofs;
 pub use tables::{Tables, seqs};
 
-use crate::analysis::{Analysis, Asked, Coverage, OverTime, Tally};
+use crate::analysis::{Analysis, Coverage, OverTime, RunQuestion, Tally};
 use crate::fact::Ended;
 use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
@@ -35,7 +35,7 @@ use super::words::{counted, percent, percent_short};
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
     /// The name of the run, and how it is done again.
-    pub asked: &'a Asked,
+    pub asked: &'a RunQuestion,
     /// The word, its reasons, gates and findings, as they were judged.
     pub verdict: &'a Verdict,
     /// Time under load, seconds.
@@ -72,7 +72,7 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// What is to be told of a run.
-    pub fn new(asked: &'a Asked, analysis: &'a Analysis, verdict: &'a Verdict) -> Page<'a> {
+    pub fn new(asked: &'a RunQuestion, analysis: &'a Analysis, verdict: &'a Verdict) -> Page<'a> {
         let cells: Vec<CellNumbers<'a>> = analysis.atoms.iter().map(CellNumbers::of).collect();
         Page {
             asked,
@@ -97,7 +97,7 @@ impl<'a> Page<'a> {
 }
 
 /// Whether the contract noticed what was made to go wrong.
-fn ailing(asked: &Asked, verdict: &Verdict) -> Option<String> {
+fn ailing(asked: &RunQuestion, verdict: &Verdict) -> Option<String> {
     if asked.ailments.is_empty() {
         return None;
     }
@@ -140,7 +140,7 @@ fn ending_words(ended: Ended, n: u64) -> String {
     }
 }
 
-fn notes(asked: &Asked, verdict: &Verdict) -> Vec<String> {
+fn notes(asked: &RunQuestion, verdict: &Verdict) -> Vec<String> {
     let findings = verdict.findings.iter().map(|finding| &finding.words);
     findings.chain(&asked.warnings).cloned().collect()
 }

@@ -19,7 +19,7 @@ const RECENT_MAX: usize = 32;
 const RECENT_US: u64 = 300_000_000;
 
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct StatusLine {
     extent: Extent,
     simulated: bool,
     pass: Pass1,
@@ -33,10 +33,10 @@ pub struct Progress {
     bad: u64,
 }
 
-impl Progress {
+impl StatusLine {
     /// Before the first entry of a run of this extent.
-    pub fn new(extent: Extent) -> Progress {
-        Progress {
+    pub fn new(extent: Extent) -> StatusLine {
+        StatusLine {
             extent,
             simulated: false,
             pass: Pass1::new(),
@@ -51,8 +51,8 @@ impl Progress {
     }
 
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) {
-        self.pass.take(entry);
+    pub fn fold(&mut self, entry: &Entry) {
+        self.pass.fold(entry);
         if entry.segment != self.segment {
             self.segment = entry.segment;
             self.recent.clear();
@@ -155,9 +155,9 @@ mod tests {
     use crate::incident::story::Story;
     use std::time::Duration;
 
-    fn progress(story: &Story) -> Progress {
-        let mut progress = Progress::new(Extent::Duration(Duration::from_secs(60)));
-        story.entries.iter().for_each(|entry| progress.take(entry));
+    fn progress(story: &Story) -> StatusLine {
+        let mut progress = StatusLine::new(Extent::Duration(Duration::from_secs(60)));
+        story.entries.iter().for_each(|entry| progress.fold(entry));
         progress
     }
 

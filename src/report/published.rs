@@ -20,14 +20,14 @@ const LEFT_OUT_BYTES: usize = 80;
 
 /// Which columns are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Columns {
+pub enum ColumnSet {
     /// The total, the time to the first frame, and the peak of an answer.
     Primary,
     All,
 }
 
 /// The rows for a terminal, at most `width` columns.
-pub fn lines(rows: &[Published], columns: Columns, width: usize) -> Vec<String> {
+pub fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
     if body.len() > 1 {
@@ -46,7 +46,7 @@ pub fn lines(rows: &[Published], columns: Columns, width: usize) -> Vec<String> 
 }
 
 /// The same as Markdown, as many rows as fit into so many bytes.
-pub fn markdown(rows: &[Published], columns: Columns, bytes_max: usize) -> String {
+pub fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> String {
     let body = body(rows, columns);
     let plain = |text: &str| text.replace('|', "\\|");
     let line = |row: &Vec<String>| {
@@ -78,7 +78,7 @@ pub fn unsaid() -> String {
     format!("{UNKNOWN} in a published table: {} and {last}.", others.join(", "))
 }
 
-fn body(rows: &[Published], columns: Columns) -> Vec<Vec<String>> {
+fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
     let heads = ["test", "", "base", "candidate", "ratio"];
     let mut body = vec![heads.map(str::to_owned).to_vec()];
     let mut test = "";
@@ -109,7 +109,7 @@ fn beneath(honest: &Honest) -> Vec<String> {
 }
 
 /// The reasons, once for each kind of artefact, by the example that is furthest off.
-fn reasons(rows: &[Published], columns: Columns) -> Vec<String> {
+fn reasons(rows: &[Published], columns: ColumnSet) -> Vec<String> {
     let mut kinds: BTreeMap<Artefact, (Vec<&str>, f64, String)> = BTreeMap::new();
     for row in rows.iter().filter(|row| is_shown(row, columns)) {
         let Some(honest) = &row.honest else { continue };
@@ -135,8 +135,8 @@ fn reasons(rows: &[Published], columns: Columns) -> Vec<String> {
 }
 
 /// Without all columns, what only one side has is only counted.
-fn is_shown(row: &Published, columns: Columns) -> bool {
-    columns == Columns::All
+fn is_shown(row: &Published, columns: ColumnSet) -> bool {
+    columns == ColumnSet::All
         || is_primary(row.column) && row.base.is_some() && row.candidate.is_some()
 }
 
@@ -153,7 +153,7 @@ fn repeated(rows: &[Published]) -> Option<String> {
 }
 
 /// How many tests have nothing that is shown: `3 tests on one side only`.
-fn alone(rows: &[Published], columns: Columns) -> Option<String> {
+fn alone(rows: &[Published], columns: ColumnSet) -> Option<String> {
     let tests = |is_counted: &dyn Fn(&Published) -> bool| -> BTreeSet<&str> {
         rows.iter().filter(|row| is_counted(row)).map(|row| row.test.as_str()).collect()
     };
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_honest_measure_stands_under_a_number_that_is_an_artefact() {
-        let lines = lines(&rows(), Columns::Primary, 80);
+        let lines = lines(&rows(), ColumnSet::Primary, 80);
         let at = |test: &str| lines.iter().position(|line| line.contains(test)).unwrap();
         let published = at("pp2048 @ d100000 (c1)");
         assert!(lines[published].contains("35.3 ± 0.0"), "{}", lines.join("\n"));
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_called_unknown() {
-        let lines = lines(&rows(), Columns::All, 80);
+        let lines = lines(&rows(), ColumnSet::All, 80);
         let last = lines.iter().find(|line| line.contains("tg128 @ d100000 (c10)")).unwrap();
         assert!(last.contains("2.35 ± 0.05") && last.contains(UNKNOWN), "{last}");
         assert!(lines.last().unwrap().contains("memory"));
@@ -240,12 +240,12 @@ mod tests {
         let text = "| model | test | t/s |\n|--|--|--|\n| m | pp1 | 5 |\n| m | pp1 | 6 ± 1 |\n";
         let base = read("x", text).unwrap();
         let mut candidate = base.clone();
-        candidate.rows.push(crate::analysis::arena::Row::named("tg1").unwrap());
+        candidate.rows.push(crate::analysis::arena::ArenaRow::named("tg1").unwrap());
         let of_prompt = candidate.rows[0].columns.clone();
         candidate.rows[2].columns = of_prompt;
         let rows = against(&base, &candidate);
-        let terminal = lines(&rows, Columns::Primary, 80).join("\n");
-        let markdown = markdown(&rows, Columns::Primary, 60_000);
+        let terminal = lines(&rows, ColumnSet::Primary, 80).join("\n");
+        let markdown = markdown(&rows, ColumnSet::Primary, 60_000);
         for text in [terminal, markdown] {
             for words in ["1 test on one side only", "pp1 #2: rows of one name", "6.00 ± 1.00"] {
                 assert!(text.contains(words), "{text}");
@@ -256,13 +256,13 @@ mod tests {
 
     #[test]
     fn markdown_has_the_same_rows() {
-        let text = markdown(&rows(), Columns::Primary, 60_000);
+        let text = markdown(&rows(), ColumnSet::Primary, 60_000);
         let has = |start: &str| text.lines().any(|line| line.starts_with(start));
         assert!(has("| test |  | base | candidate | ratio |"), "{text}");
         assert!(has("|  |   honest | 1,760 | 1,760 | 1.00 |"), "{text}");
         assert!(has("- honest (") && has("unknown in a published table"), "{text}");
         let room = text.len() - 300;
-        let short = markdown(&rows(), Columns::Primary, room);
+        let short = markdown(&rows(), ColumnSet::Primary, room);
         assert!(short.len() <= room && short.contains("rows left out"), "{short}");
     }
 }

@@ -11,7 +11,7 @@ use super::layout::{LABEL, cut, finish, labelled, table, table_within, wrap};
 use super::words::{amount, counted};
 use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
 use crate::compare::decision::changed as in_words;
-use crate::compare::{Basis, Comparison, Policy, PolicyWord, Row, Word};
+use crate::compare::{Basis, CompareWord, ComparedRow, Comparison, Policy, PolicyWord};
 use crate::escape::one_line;
 use crate::spec::recipe::diff::Difference;
 use crate::sweep::FAILED_MAX;
@@ -34,7 +34,7 @@ const REASON_LINES_MAX: usize = 8;
 const PROGRESS_CHARS_MAX: usize = 120;
 
 /// What a sweep came to.
-pub struct Told {
+pub struct SweepSummary {
     /// Whether its servers were longhaul's own model of one.
     pub simulated: bool,
     /// The recipe that was varied.
@@ -42,7 +42,7 @@ pub struct Told {
     /// Starts of each arm that were wanted.
     pub starts: u32,
     /// The arms, the base first.
-    pub arms: Vec<Arm>,
+    pub arms: Vec<ArmResult>,
     /// What was written, and where.
     pub written: Vec<String>,
     /// The command line that does it again.
@@ -50,7 +50,7 @@ pub struct Told {
 }
 
 /// An arm, and how it stands against the base.
-pub struct Arm {
+pub struct ArmResult {
     pub name: String,
     /// In what it differs from the base.
     pub differs: Vec<Difference>,
@@ -88,7 +88,7 @@ pub fn progress(step: &Step<'_>) -> String {
 }
 
 /// What came of it.
-pub fn render(told: &Told) -> String {
+pub fn render(told: &SweepSummary) -> String {
     let label = if told.simulated { "SIMULATED " } else { "" };
     let others = told.arms.len().saturating_sub(1) as u64;
     let mut lines = vec![format!(
@@ -131,7 +131,7 @@ fn short(name: &str, chars_max: usize) -> String {
 }
 
 /// All arms, a line each. Where it gets too wide, the names give way.
-fn overview(arms: &[Arm]) -> Vec<String> {
+fn overview(arms: &[ArmResult]) -> Vec<String> {
     let head = ["arm", "started", "failed", "pass", "fail", "open", "against the base"];
     let rows = |chars_max: usize| -> Vec<Vec<String>> {
         let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -143,7 +143,7 @@ fn overview(arms: &[Arm]) -> Vec<String> {
     tables.find(fits).unwrap_or_else(|| table(&rows(NAME_CHARS_MIN), 1))
 }
 
-fn overview_row(arm: &Arm, chars_max: usize) -> Vec<String> {
+fn overview_row(arm: &ArmResult, chars_max: usize) -> Vec<String> {
     let number = |n: usize| if n == 0 { "-".to_owned() } else { n.to_string() };
     let count = |word: verdict::Word| number(arm.ran.iter().filter(|it| **it == word).count());
     vec![
@@ -158,14 +158,14 @@ fn overview_row(arm: &Arm, chars_max: usize) -> Vec<String> {
 }
 
 /// How an arm stands, in a word or two.
-fn against(arm: &Arm) -> String {
+fn against(arm: &ArmResult) -> String {
     match &arm.compared {
         None => String::new(),
         Some(Ok(comparison)) => {
             let better = comparison.rows.iter().filter(|row| row.primary && is_better(row));
             match (better.count(), comparison.decision.word) {
                 // One row that is open makes it so, whatever the others show.
-                (1.., Word::Inconclusive) if !comparison.decision.incomplete => {
+                (1.., CompareWord::Inconclusive) if !comparison.decision.incomplete => {
                     "better, and open".to_owned()
                 }
                 _ => decision(comparison).replacen("SIMULATED ", "", 1).replacen(
@@ -182,7 +182,7 @@ fn against(arm: &Arm) -> String {
 }
 
 /// What an arm changes, what became of its starts, and how it compares.
-fn under(arm: &Arm) -> Vec<String> {
+fn under(arm: &ArmResult) -> Vec<String> {
     let failed = failure(arm);
     if arm.differs.is_empty() && failed.is_none() {
         return Vec::new();
@@ -211,7 +211,7 @@ fn indented(text: &str, columns: usize, lines_max: usize) -> Vec<String> {
 }
 
 /// What an arm changes; its name too, where that is another thing.
-fn heading(arm: &Arm) -> String {
+fn heading(arm: &ArmResult) -> String {
     let changes = arm.differs.iter().map(changed).collect::<Vec<_>>().join(", ");
     let is_named = arm
         .differs
@@ -233,7 +233,7 @@ fn changed(difference: &Difference) -> String {
 }
 
 /// How many starts failed, and why the last of them did, in the words of whoever said it.
-fn failure(arm: &Arm) -> Option<String> {
+fn failure(arm: &ArmResult) -> Option<String> {
     let (folder, why) = arm.failed.last()?;
     let all = arm.ran.len() + arm.failed.len();
     let over = if arm.given_up { format!("; given up after {FAILED_MAX}") } else { String::new() };
@@ -263,7 +263,7 @@ fn measured(comparison: &Comparison) -> Vec<String> {
     table_within(rows, 1, WIDTH, &GIVE_WAY)
 }
 
-fn measured_row(row: &Row, among: &[Row]) -> Vec<String> {
+fn measured_row(row: &ComparedRow, among: &[ComparedRow]) -> Vec<String> {
     let measure = row.key.measure;
     let number = |ratio: f64| percent(ratio).trim_end_matches(" %").to_owned();
     let interval = row.interval.map_or_else(
@@ -320,7 +320,7 @@ fn told_broken(policy: &Policy) -> String {
 }
 
 /// What the intervals rest on.
-fn method(arms: &[Arm]) -> String {
+fn method(arms: &[ArmResult]) -> String {
     let compared = arms.iter().filter_map(|arm| arm.compared.as_ref()?.as_ref().ok());
     let bases = compared.flat_map(|it| &it.rows).filter(|row| row.primary).map(|row| row.basis);
     let least = bases.filter_map(|basis| match basis {
@@ -338,9 +338,9 @@ fn method(arms: &[Arm]) -> String {
 }
 
 /// The arms that were held against the base, as advice needs them.
-fn held(arms: &[Arm]) -> Vec<Held<'_>> {
-    fn of(arm: &Arm) -> Option<Held<'_>> {
-        let Arm { name, ran, failed, compared, .. } = arm;
+fn held(arms: &[ArmResult]) -> Vec<Held<'_>> {
+    fn of(arm: &ArmResult) -> Option<Held<'_>> {
+        let ArmResult { name, ran, failed, compared, .. } = arm;
         let comparison = compared.as_ref()?.as_ref().ok()?;
         let (starts, failed) = (ran.len() + failed.len(), failed.len());
         Some(Held { name: short(name, NAME_CHARS_MAX), starts, failed, comparison })

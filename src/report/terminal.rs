@@ -17,7 +17,7 @@ const NAME_CHARS_MAX: usize = 32;
 
 /// How to write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct TerminalOptions {
     /// With all tables.
     pub wide: bool,
     /// With colours, which only repeat what the words say.
@@ -26,9 +26,9 @@ pub struct Options {
     pub width: usize,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options { wide: false, colour: false, width: 80 }
+impl Default for TerminalOptions {
+    fn default() -> TerminalOptions {
+        TerminalOptions { wide: false, colour: false, width: 80 }
     }
 }
 
@@ -46,7 +46,7 @@ const ROOMY: Room = Room { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
 const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
 
 /// Writes the report.
-pub fn render(page: &Page<'_>, options: Options) -> String {
+pub fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
     let mut lines = laid.lines(ROOMY, &table);

@@ -22,7 +22,7 @@ const CHANGES_MAX: u32 = 32;
 const ALARMS_MAX: u32 = 128;
 
 /// What the server was last known to be.
-pub struct Known {
+pub struct KnownServer {
     /// What it said last.
     pub identity: Identity,
     contained: Option<Contained>,
@@ -30,10 +30,10 @@ pub struct Known {
     changes: u32,
 }
 
-impl Known {
+impl KnownServer {
     /// From before the load.
-    pub fn new(identity: Identity) -> Known {
-        Known { identity, contained: None, looking: false, changes: 0 }
+    pub fn new(identity: Identity) -> KnownServer {
+        KnownServer { identity, contained: None, looking: false, changes: 0 }
     }
 }
 

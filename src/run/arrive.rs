@@ -19,7 +19,7 @@ use crate::world::{Call, Wire};
 
 /// What a server said of itself before the load.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Server {
+pub struct ArrivedServer {
     /// The models it lists, in its order.
     pub models: Vec<Model>,
     /// The one that will be asked.
@@ -81,7 +81,7 @@ pub async fn arrive<W: Wire>(
     model: Option<&str>,
     served: &[String],
     waiting: &mut dyn FnMut(At, &str),
-) -> Result<Server, NoServer> {
+) -> Result<ArrivedServer, NoServer> {
     let deadline = timeline.now().after(ready);
     let (port, models) = listed(wire, timeline, deadline, waiting).await?;
     let listed_at = timeline.now();
@@ -99,7 +99,7 @@ pub async fn arrive<W: Wire>(
     )
     .await?;
     let prefill_per_s = abilities::prefill_per_s(wire, timeline, &model.id, &abilities).await;
-    Ok(Server {
+    Ok(ArrivedServer {
         models,
         model,
         version,

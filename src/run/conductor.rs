@@ -33,7 +33,7 @@ use crate::fact::{
     Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Reading, Request, Segment,
     TargetFact, TargetWord,
 };
-use crate::incident::liveness::Change;
+use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
 use crate::series::UP;
 use crate::spec::Extent;
@@ -223,12 +223,12 @@ impl Conductor {
     }
 
     /// Takes in what happened.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         if entry.segment > self.segment {
             self.opened(entry);
         }
         self.clock.seen(entry.at);
-        let shown = self.care.take(entry);
+        let shown = self.care.fold(entry);
         if shown.came {
             self.policy.free(entry.at);
             if self.clock.has_begun() {
@@ -290,19 +290,19 @@ impl Conductor {
     }
 
     /// What is believed of the server changed.
-    fn changed(&mut self, change: Option<Change>, at: At) {
+    fn changed(&mut self, change: Option<LivenessChange>, at: At) {
         let (word, since, evidence) = match change {
             None => return,
-            Some(Change::WentAway { since, evidence }) => {
+            Some(LivenessChange::WentAway { since, evidence }) => {
                 self.clock.stand(since);
                 self.policy.break_off(&mut self.lanes, since);
                 (TargetWord::Away, since, evidence)
             }
-            Some(Change::CameBack { since, evidence }) => {
+            Some(LivenessChange::CameBack { since, evidence }) => {
                 self.clock.go(at);
                 (TargetWord::Back, since, evidence)
             }
-            Some(Change::Restarted { since, evidence }) => {
+            Some(LivenessChange::Restarted { since, evidence }) => {
                 if self.care.is_up() {
                     self.policy.broke_in(since);
                 }

@@ -38,13 +38,13 @@ struct Book {
 impl GapBooks {
     /// Takes in the gaps of an answer and its tokens as they came. Returns the rows of the book
     /// before it, where that has been open for long and has no rounds to end it.
-    pub fn take(&mut self, answer: &Answer) -> Vec<Gaps> {
+    pub fn add(&mut self, answer: &Answer) -> Vec<Gaps> {
         let Answer { request, .. } = answer;
         let alike = (request.phase, request.group());
         let is_long = |book: &Book| request.done.since(book.from) >= OPEN_US_MAX;
         let is_over = alike.1.cell.is_none() && self.0.get(&alike).is_some_and(is_long);
         let before = if is_over { self.end(&alike).0 } else { Vec::new() };
-        self.0.entry(alike).or_insert_with(|| Book::new(request.sent)).take(answer);
+        self.0.entry(alike).or_insert_with(|| Book::new(request.sent)).add(answer);
         before
     }
 
@@ -69,7 +69,7 @@ impl Book {
         Book { itl: None, gap: None, from, stamps: Vec::new() }
     }
 
-    fn take(&mut self, answer: &Answer) {
+    fn add(&mut self, answer: &Answer) {
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
         let arrivals = answer.arrivals.iter().take(room);
         self.stamps.extend(arrivals.map(|arrival| (arrival.at, u64::from(arrival.tokens))));
@@ -163,7 +163,7 @@ mod tests {
     fn lanes_at_two_groups_at_once_have_their_gaps_apart() {
         let mut books = GapBooks::default();
         for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
-            books.take(&answer(Story::new().request(1.0, depth), gap_us));
+            books.add(&answer(Story::new().request(1.0, depth), gap_us));
         }
         let closed = |books: &mut GapBooks, depth| books.close(&batch(Phase::Soak, group(depth)));
         assert_eq!(closed(&mut books, 0).0[0].n, 2);
@@ -177,7 +177,7 @@ mod tests {
         let phases = [Phase::Reference, Phase::Soak, Phase::Return];
         for phase in phases {
             for lane in 0..1000 {
-                assert_eq!(books.take(&turn(f64::from(lane) / 10.0, lane, phase)), []);
+                assert_eq!(books.add(&turn(f64::from(lane) / 10.0, lane, phase)), []);
             }
             assert_eq!(books.0.len(), 1);
             let rows = books.close_all();
@@ -194,7 +194,7 @@ mod tests {
             for lane in 0..16 {
                 let mut request = Story::new().request(1.0, depth);
                 request.lane = lane;
-                books.take(&answer(request, 5));
+                books.add(&answer(request, 5));
             }
             assert_eq!(books.0.len(), 1);
             assert_eq!(books.close(&batch(Phase::Soak, group(depth))).0[0].n, 16);
@@ -208,12 +208,12 @@ mod tests {
         let mut books = GapBooks::default();
         let day = (0..8640).map(|nth| f64::from(nth) * 10.0);
         let rows: Vec<Gaps> =
-            day.clone().flat_map(|seconds| books.take(&turn(seconds, 0, Phase::Soak))).collect();
+            day.clone().flat_map(|seconds| books.add(&turn(seconds, 0, Phase::Soak))).collect();
         assert_eq!(rows.len(), 143, "the last ten minutes are open");
         assert!(rows.iter().all(|row| row.n == 60), "{rows:?}");
         assert!(rows.windows(2).all(|pair| pair[1].from.since(pair[0].from) == OPEN_US_MAX));
         for seconds in day {
-            assert_eq!(books.take(&answer(Story::new().request(seconds, 0), 5)), []);
+            assert_eq!(books.add(&answer(Story::new().request(seconds, 0), 5)), []);
         }
         assert_eq!(books.close(&batch(Phase::Soak, group(0))).0[0].n, 8640);
     }

@@ -8,7 +8,7 @@ pub use container::{container_changed, of_container};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arrive::{Model, Server};
+use super::arrive::{ArrivedServer, Model};
 use crate::engine::vllm;
 use crate::escape::one_line;
 use crate::fact::Seen;
@@ -62,7 +62,7 @@ impl Identity {
     }
 
     /// From everything that it said before the load.
-    pub fn of_server(server: &Server) -> Identity {
+    pub fn of_server(server: &ArrivedServer) -> Identity {
         let (version, metrics) = (server.version.as_deref(), server.metrics.as_deref());
         let mut identity = Identity::of(&server.models, &server.model.id, version, metrics);
         identity.answered(server.system.as_deref().unwrap_or_default());
@@ -118,7 +118,7 @@ impl Identity {
 }
 
 /// Everything that the server said before the load, and where it differs from recipe and plan.
-pub fn compare(recipe: &Recipe, plan: &Plan, server: &Server) -> Vec<Seen> {
+pub fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen> {
     let identity = Identity::of_server(server);
     let mut seen: Vec<Seen> =
         identity.0.iter().map(|(subject, words)| held(recipe, subject, words)).collect();
@@ -218,7 +218,7 @@ fn is_value(declared: &str, seen: &str) -> bool {
 }
 
 /// The abilities that are there, as one list of names.
-fn abilities(server: &Server) -> String {
+fn abilities(server: &ArrivedServer) -> String {
     let page = serde_json::to_value(server.abilities).unwrap_or_default();
     let names: Vec<&str> = page
         .as_object()

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::answer::{Answer, Over, Watch};
+use crate::answer::{Answer, AnswerReader, Over};
 use crate::fact::{Abilities, BrokenHow, Stage};
 use crate::plan::Ask;
 use crate::protocol::openai;
@@ -95,7 +95,7 @@ pub async fn send<W: Wire>(
     let body = openai::body(ask, terms.abilities, terms.model, terms.salt);
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
-    let mut watch = Watch::new(ask, terms.abilities, timeline.now());
+    let mut watch = AnswerReader::new(ask, terms.abilities, timeline.now());
     let over = tokio::select! { biased;
         why = cut => Over::Cut(why),
         () = abandon(timeline, ask.abandon_us) => Over::Abandoned,
@@ -120,7 +120,7 @@ async fn follow<W: Wire>(
     call: Call,
     asked: u64,
     limits: &Limits,
-    watch: &mut Watch,
+    watch: &mut AnswerReader,
     flight: &mut Flight,
 ) -> Over {
     let deadline = watch.deadline(limits.first_token, limits.stall);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::arrive::{Gathered, gather};
 use crate::fact::{Abilities, Fitted};
-use crate::plan::fitter::{Fitter, Method, Question};
+use crate::plan::fitter::{FitQuestion, Fitter, Method};
 use crate::plan::{Fit, Plan};
 use crate::timeline::Timeline;
 use crate::world::{Call, Wire};
@@ -36,20 +36,20 @@ pub async fn measure_up<W: Wire>(
         let tokens = match method {
             Method::Tokenize => tokenize(wire, timeline, model, &question).await?,
             Method::Usage | Method::Guess => {
-                if let (Question::Text(text), true) = (&question, abilities.tokenize_content) {
+                if let (FitQuestion::Text(text), true) = (&question, abilities.tokenize_content) {
                     let tokens = tokenize_content(wire, timeline, text).await?;
                     fitter.answer(tokens);
                     continue;
                 }
                 let counted = usage(wire, timeline, model, &question).await?;
                 match question {
-                    Question::Chat(_) => {
+                    FitQuestion::Chat(_) => {
                         template.get_or_insert(counted.saturating_sub(1));
                         counted
                     }
                     // A text can only be asked about as a message; the first question
                     // told what the template adds.
-                    Question::Text(_) => counted.saturating_sub(template.unwrap_or(0)),
+                    FitQuestion::Text(_) => counted.saturating_sub(template.unwrap_or(0)),
                 }
             }
         };
@@ -64,13 +64,13 @@ async fn tokenize<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     model: &str,
-    question: &Question,
+    question: &FitQuestion,
 ) -> Result<u64, String> {
     let body = match question {
-        Question::Text(text) => {
+        FitQuestion::Text(text) => {
             json!({"model": model, "prompt": text, "add_special_tokens": false})
         }
-        Question::Chat(messages) => json!({"model": model, "messages": said(messages)}),
+        FitQuestion::Chat(messages) => json!({"model": model, "messages": said(messages)}),
     };
     let gathered =
         gather(wire, timeline, Call::post("/tokenize", body.to_string()), QUESTION).await?;
@@ -94,11 +94,11 @@ async fn usage<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     model: &str,
-    question: &Question,
+    question: &FitQuestion,
 ) -> Result<u64, String> {
     let messages = match question {
-        Question::Text(text) => json!([{"role": "user", "content": text}]),
-        Question::Chat(messages) => said(messages),
+        FitQuestion::Text(text) => json!([{"role": "user", "content": text}]),
+        FitQuestion::Chat(messages) => said(messages),
     };
     let body = json!({"model": model, "messages": messages, "max_tokens": 1, "temperature": 0});
     let call = Call::post("/v1/chat/completions", body.to_string());

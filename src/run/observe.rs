@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use fold::Fold;
+use fold::IntervalFold;
 use ring::{AROUND_US, Ring, SECOND_US};
 
 use super::Heard;
@@ -49,7 +49,7 @@ pub async fn watch(
     let due = timeline.now();
     let ring = Ring::new(sensor.source());
     let mut watching = Watching {
-        fold: Fold::new(sensor.source()),
+        fold: IntervalFold::new(sensor.source()),
         sensor,
         timeline,
         facts,
@@ -68,7 +68,7 @@ struct Watching {
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
-    fold: Fold,
+    fold: IntervalFold,
     ring: Ring,
     missed: Option<Missed>,
     due: At,
@@ -102,7 +102,7 @@ impl Watching {
             let due = self.due;
             self.due = next(due, now, self.sensor.cadence_us());
             let urgent = match looked {
-                Some(Ok(look)) => self.take(look, due, now).await?,
+                Some(Ok(look)) => self.handle(look, due, now).await?,
                 Some(Err(why)) => self.miss(MissedReason::Unreadable, why),
                 None => self.miss(MissedReason::NoAnswer, "no answer in time".to_owned()),
             };
@@ -116,7 +116,7 @@ impl Watching {
     }
 
     /// Takes what was seen; true if something of it may be a sign of death.
-    async fn take(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
+    async fn handle(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
@@ -125,9 +125,9 @@ impl Watching {
         if self.is_fine(now) {
             self.ring.clear();
         } else if self.sensor.cadence_us() <= SECOND_US {
-            self.ring.take(self.seen, &look.samples, (due, self.due));
+            self.ring.push(self.seen, &look.samples, (due, self.due));
         }
-        Ok(self.fold.take(look.samples))
+        Ok(self.fold.fold(look.samples))
     }
 
     /// Adds to the misses of this interval; never urgent.

@@ -13,7 +13,7 @@ pub struct Pace {
 
 impl Pace {
     /// Takes a request that ended; a fault for the first of a batch that was sent too late.
-    pub fn take(&mut self, request: &Request) -> Option<Fault> {
+    pub fn check(&mut self, request: &Request) -> Option<Fault> {
         let late_us = request.late_us();
         let open = matches!(request.cell.load, Load::PerSecond(_));
         if !open || late_us <= LATE_US {
@@ -56,17 +56,17 @@ mod tests {
     fn an_arrival_that_is_a_second_late_is_a_fault_once_a_batch() {
         let mut pace = Pace::default();
         let open = Load::PerSecond(2.0);
-        assert_eq!(pace.take(&late(open, 1_000_000)), None);
-        let fault = pace.take(&late(open, 1_234_000)).unwrap();
+        assert_eq!(pace.check(&late(open, 1_000_000)), None);
+        let fault = pace.check(&late(open, 1_234_000)).unwrap();
         assert_eq!((fault.kind, fault.fatal), (FaultKind::Pace, false));
         assert!(fault.why.contains("1234 ms"), "{}", fault.why);
-        assert_eq!(pace.take(&late(open, 2_000_000)), None);
+        assert_eq!(pace.check(&late(open, 2_000_000)), None);
         let other = late(Load::PerSecond(3.0), 2_000_000);
-        assert!(pace.take(&other).is_some(), "groups may be under way side by side");
+        assert!(pace.check(&other).is_some(), "groups may be under way side by side");
         let ended = late(open, 2_000_000);
         pace.close(ended.phase, &ended.group());
-        assert!(pace.take(&ended).is_some());
-        assert!(pace.take(&other).is_none());
+        assert!(pace.check(&ended).is_some());
+        assert!(pace.check(&other).is_none());
         assert_eq!(pace.told.len(), 2);
         pace.close_all();
         assert_eq!(pace.told.len(), 0, "what goes in no batches is over with its phase");
@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn a_closed_loop_has_no_pace_to_keep() {
-        assert_eq!(Pace::default().take(&late(Load::Streams(1), 9_000_000)), None);
+        assert_eq!(Pace::default().check(&late(Load::Streams(1), 9_000_000)), None);
     }
 }

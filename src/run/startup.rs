@@ -77,14 +77,14 @@ impl Startup {
         loop {
             let (timeline, failed) = (self.timeline, self.failed.as_ref().map(|(at, _)| *at));
             tokio::select! { biased;
-                news = self.target.news() => self.take(news),
+                news = self.target.news() => self.handle(news),
                 done = &mut work => return Ok(done),
                 () = due(&timeline, failed) => return Err(self.why()),
             }
         }
     }
 
-    fn take(&mut self, news: News) {
+    fn handle(&mut self, news: News) {
         match news {
             News::Fact(at, fact) => {
                 match &fact {

@@ -7,17 +7,17 @@ use std::ops::Range;
 use aho_corasick::AhoCorasick;
 
 use super::PIECE_CHARS;
-use super::reading::{self, Reading, Sign};
+use super::reading::{self, DecodedByte, DecodedText};
 
 /// Marks where a text was cut.
 const CUT: &[u8] = "…".as_bytes();
 
 /// A value, and whether it is a key.
-pub type Value = (String, bool);
+pub type SecretValue = (String, bool);
 
 /// Finds the secrets of a list.
 pub struct Finder {
-    values: Vec<Value>,
+    values: Vec<SecretValue>,
     /// Of the text as it stands.
     plain: Patterns,
     /// Of the text as it is read: keys alone.
@@ -28,7 +28,7 @@ pub struct Finder {
 
 /// What was found in a text that goes on.
 #[derive(Debug)]
-pub struct Found {
+pub struct SecretMatch {
     /// In order, apart from each other.
     pub ranges: Vec<Range<usize>>,
     /// From here on, what comes next may make a secret of it.
@@ -46,18 +46,18 @@ pub struct Before {
 
 impl Finder {
     /// For these values.
-    pub fn new(values: Vec<Value>) -> Finder {
+    pub fn new(values: Vec<SecretValue>) -> Finder {
         let keys: Vec<&str> =
             values.iter().filter(|(_, is_key)| *is_key).map(|(key, _)| key.as_str()).collect();
         // White space within a key is left out as that of the text is.
         let solid = keys.iter().map(|key| (key.split_whitespace().collect(), true));
-        let solid: Vec<Value> = solid.collect();
+        let solid: Vec<SecretValue> = solid.collect();
         let read = (!solid.is_empty()).then(|| Patterns::of(&solid));
         let words = keys.iter().flat_map(|key| words(key)).collect();
         Finder { plain: Patterns::of(&values), read, words, values }
     }
 
-    pub fn values(&self) -> &[Value] {
+    pub fn values(&self) -> &[SecretValue] {
         &self.values
     }
 
@@ -67,7 +67,7 @@ impl Finder {
     }
 
     /// The same in a text that may go on.
-    pub fn find_open(&self, text: &[u8], before: Before) -> Found {
+    pub fn find_open(&self, text: &[u8], before: Before) -> SecretMatch {
         self.search(text, before, true)
     }
 
@@ -75,11 +75,11 @@ impl Finder {
     pub fn find_pieces(&self, text: &[u8]) -> Vec<Range<usize>> {
         let is_long = |key: &str| key.chars().count() >= PIECE_CHARS;
         let keys = self.values.iter().filter(|(key, is_key)| *is_key && is_long(key));
-        let keys: Vec<Value> = keys.cloned().collect();
+        let keys: Vec<SecretValue> = keys.cloned().collect();
         if keys.is_empty() { Vec::new() } else { Finder::new(keys).find(text, Before::default()) }
     }
 
-    fn search(&self, text: &[u8], before: Before, goes_on: bool) -> Found {
+    fn search(&self, text: &[u8], before: Before, goes_on: bool) -> SecretMatch {
         let (words, open) = (&self.words, text.len());
         let mut search = Search { words, before, goes_on, found: self.beginnings(text), open };
         search.look(&self.plain, text, &Place::Same);
@@ -87,7 +87,7 @@ impl Finder {
             search.before.plain = before.read;
             search.look(read, text, &Place::Same);
         } else if let Some(read) = &self.read {
-            let reading = Reading::of(text);
+            let reading = DecodedText::of(text);
             search.look_into(read, &reading);
             if let Some(reading) = reading.without_tags() {
                 search.look_into(read, &reading);
@@ -96,7 +96,7 @@ impl Finder {
         }
         let ranges = merged(search.found);
         let cut = ranges.iter().filter(|range| range.end > search.open).map(|range| range.start);
-        Found { open: cut.fold(search.open, usize::min), ranges }
+        SecretMatch { open: cut.fold(search.open, usize::min), ranges }
     }
 
     /// The beginnings of headers' values where a text was cut: it was cut within them.
@@ -161,7 +161,7 @@ struct Patterns {
 }
 
 impl Patterns {
-    fn of(values: &[Value]) -> Patterns {
+    fn of(values: &[SecretValue]) -> Patterns {
         let mut texts = BTreeMap::new();
         for (value, is_key) in values {
             let starts: Vec<usize> =
@@ -198,7 +198,7 @@ enum Place<'a> {
     /// They are the text itself.
     Same,
     /// As the reading says.
-    Read(&'a [Sign]),
+    Read(&'a [DecodedByte]),
 }
 
 impl Place<'_> {
@@ -228,7 +228,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn look_into(&mut self, patterns: &Patterns, reading: &Reading) {
+    fn look_into(&mut self, patterns: &Patterns, reading: &DecodedText) {
         self.open = self.open.min(reading.open);
         self.look(patterns, &reading.bytes, &Place::Read(&reading.signs));
     }
@@ -245,7 +245,7 @@ impl Search<'_> {
                     self.take_run(before, bytes, place);
                 }
                 (Kind::Word, _) if !self.is_word(&range, bytes, place) => {}
-                _ => self.take(&range, bytes, place),
+                _ => self.consume(&range, bytes, place),
             }
         }
         self.take_run(run, bytes, place);
@@ -268,11 +268,11 @@ impl Search<'_> {
             && self.is_word(&(from..to), bytes, place)
             && !(self.goes_on && run.end == bytes.len());
         if !is_ordinary {
-            self.take(&run, bytes, place);
+            self.consume(&run, bytes, place);
         }
     }
 
-    fn take(&mut self, range: &Range<usize>, bytes: &[u8], place: &Place) {
+    fn consume(&mut self, range: &Range<usize>, bytes: &[u8], place: &Place) {
         let span = place.span(range);
         if range.end == bytes.len() {
             // What comes next may make more of it, or less.

@@ -13,7 +13,7 @@ const BREAK: u8 = b' ';
 
 /// A byte of the reading, and where it comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Sign {
+pub struct DecodedByte {
     pub byte: u8,
     /// The first byte of the text that it stands for.
     pub from: usize,
@@ -25,20 +25,20 @@ pub struct Sign {
 
 /// What was read.
 #[derive(Debug)]
-pub struct Reading {
+pub struct DecodedText {
     pub bytes: Vec<u8>,
-    pub signs: Vec<Sign>,
+    pub signs: Vec<DecodedByte>,
     /// Where an escape begins that the end of the text cut; else the end.
     pub open: usize,
     length: usize,
 }
 
-impl Reading {
+impl DecodedText {
     /// Of a text that may go on behind its end.
-    pub fn of(text: &[u8]) -> Reading {
+    pub fn of(text: &[u8]) -> DecodedText {
         let (units, open) = unescaped(text);
         let (signs, cut) = solid(&units);
-        Reading::with(signs, open.min(cut.unwrap_or(text.len())), text.len())
+        DecodedText::with(signs, open.min(cut.unwrap_or(text.len())), text.len())
     }
 
     /// The last byte, where nothing was left out after it.
@@ -62,7 +62,7 @@ impl Reading {
     }
 
     /// The same without tags, where there may be some.
-    pub fn without_tags(&self) -> Option<Reading> {
+    pub fn without_tags(&self) -> Option<DecodedText> {
         let first = self.bytes.iter().position(|byte| *byte == b'<')?;
         let (mut signs, mut at, mut open) = (self.signs[..first].to_vec(), first, self.open);
         let mut broken = false;
@@ -77,14 +77,14 @@ impl Reading {
             if is_tag(within) && within.len() < BREAK_CHARS_MAX {
                 open = open.min(sign.from);
             }
-            signs.push(Sign { broken: sign.broken || broken, ..sign });
+            signs.push(DecodedByte { broken: sign.broken || broken, ..sign });
             (at, broken) = (at + 1, false);
         }
-        Some(Reading::with(signs, open, self.length))
+        Some(DecodedText::with(signs, open, self.length))
     }
 
-    fn with(signs: Vec<Sign>, open: usize, length: usize) -> Reading {
-        Reading { bytes: signs.iter().map(|sign| sign.byte).collect(), signs, open, length }
+    fn with(signs: Vec<DecodedByte>, open: usize, length: usize) -> DecodedText {
+        DecodedText { bytes: signs.iter().map(|sign| sign.byte).collect(), signs, open, length }
     }
 }
 
@@ -100,10 +100,10 @@ fn is_tag(text: &[u8]) -> bool {
 }
 
 /// The text's characters, and where an escape that its end cut begins.
-fn unescaped(text: &[u8]) -> (Vec<Sign>, usize) {
+fn unescaped(text: &[u8]) -> (Vec<DecodedByte>, usize) {
     let (mut signs, mut at) = (Vec::with_capacity(text.len()), 0);
     let mut put = |byte: u8, from: usize, to: usize| {
-        signs.push(Sign { byte, from, to, broken: false });
+        signs.push(DecodedByte { byte, from, to, broken: false });
     };
     while at < text.len() {
         let rest = &text[at..];
@@ -291,7 +291,7 @@ fn braced(text: &[u8], close: u8, radix: u32) -> Braced {
 
 /// The characters without what breaks them, and where an escape sequence begins that the end
 /// of the text cut.
-fn solid(units: &[Sign]) -> (Vec<Sign>, Option<usize>) {
+fn solid(units: &[DecodedByte]) -> (Vec<DecodedByte>, Option<usize>) {
     let (mut signs, mut at, mut broken) = (Vec::with_capacity(units.len()), 0, false);
     while at < units.len() {
         match units[at].byte {
@@ -301,7 +301,7 @@ fn solid(units: &[Sign]) -> (Vec<Sign>, Option<usize>) {
                 None => return (signs, Some(units[at].from)),
             },
             _ => {
-                signs.push(Sign { broken, ..units[at] });
+                signs.push(DecodedByte { broken, ..units[at] });
                 (at, broken) = (at + 1, false);
             }
         }
@@ -310,9 +310,9 @@ fn solid(units: &[Sign]) -> (Vec<Sign>, Option<usize>) {
 }
 
 /// The length of the escape sequence that begins here; `None` where the text ends within it.
-fn sequence(units: &[Sign]) -> Option<usize> {
+fn sequence(units: &[DecodedByte]) -> Option<usize> {
     let within = &units[..units.len().min(BREAK_CHARS_MAX)];
-    let ends: fn(&Sign) -> bool = match within.get(1)?.byte {
+    let ends: fn(&DecodedByte) -> bool = match within.get(1)?.byte {
         b'[' => |sign| matches!(sign.byte, 0x40..=0x7e),
         b']' => |sign| matches!(sign.byte, BELL | b'\\'),
         _ => return Some(2),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::find::Before;
-use super::reading::Reading;
+use super::reading::DecodedText;
 use super::{MASK, Secrets, without};
 
 /// Bounds what is held back, bytes; beyond, it is looked at as if it were all.
@@ -16,7 +16,7 @@ const LAST_BYTES: usize = 64;
 
 /// Bytes without secrets, however they are cut.
 #[derive(Debug, Default)]
-pub struct Stream {
+pub struct SecretFilter {
     secrets: Secrets,
     held: Vec<u8>,
     before: Before,
@@ -24,10 +24,10 @@ pub struct Stream {
     masked: bool,
 }
 
-impl Stream {
+impl SecretFilter {
     /// Before the first byte.
-    pub fn new(secrets: Secrets) -> Stream {
-        Stream { secrets, ..Stream::default() }
+    pub fn new(secrets: Secrets) -> SecretFilter {
+        SecretFilter { secrets, ..SecretFilter::default() }
     }
 
     /// Takes bytes, and gives those that may be written by now.
@@ -58,7 +58,8 @@ impl Stream {
         if end > 0 {
             self.masked = known.last().is_some_and(|last| last.end == end);
             let last = &self.held[end.saturating_sub(LAST_BYTES)..end];
-            self.before = Before { plain: last.last().copied(), read: Reading::of(last).last() };
+            self.before =
+                Before { plain: last.last().copied(), read: DecodedText::of(last).last() };
         }
         self.held.drain(..end);
         clean

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Secrets, Stream};
+use super::{SecretFilter, Secrets};
 
 const KEY: &str = "sk-9fQ7xLm2ZpT4vR8bYc1dWe6hUa3gNjK5";
 
@@ -206,7 +206,7 @@ fn a_file_that_is_read_back_loses_long_keys_alone() {
 fn a_log_is_clean_at_the_border_of_two_reads_and_whole_when_it_ends() {
     let secrets = key(KEY);
     let text = format!("{}{KEY}\nmore\u{e9}", "x".repeat(32_768 - 20));
-    let mut stream = Stream::new(secrets);
+    let mut stream = SecretFilter::new(secrets);
     let mut clean = stream.push(&text.as_bytes()[..32_768]).into_owned();
     clean.extend_from_slice(&stream.push(&text.as_bytes()[32_768..]));
     clean.extend(stream.finish());
@@ -216,7 +216,7 @@ fn a_log_is_clean_at_the_border_of_two_reads_and_whole_when_it_ends() {
 
 #[test]
 fn without_secrets_bytes_pass_as_they_are() {
-    let (bytes, mut stream) = ([b'a', 0xff, 0xc3], Stream::default());
+    let (bytes, mut stream) = ([b'a', 0xff, 0xc3], SecretFilter::default());
     assert!(matches!(stream.push(&bytes), std::borrow::Cow::Borrowed(_)));
     assert!(stream.finish().is_empty());
     let text = Secrets::default();
@@ -242,7 +242,7 @@ proptest! {
         let text = parts.concat();
         let whole = secrets.remove_from_bytes(text.as_bytes()).into_owned();
         prop_assert!(!leaks(&whole));
-        let (mut stream, mut clean, mut rest) = (Stream::new(secrets), Vec::new(), text.as_bytes());
+        let (mut stream, mut clean, mut rest) = (SecretFilter::new(secrets), Vec::new(), text.as_bytes());
         for cut in cuts.iter().cycle() {
             if rest.is_empty() { break; }
             let (part, after) = rest.split_at((*cut).min(rest.len()));

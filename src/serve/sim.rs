@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::error::Mistake;
-use crate::sim::world::{Desk, Sign};
-use crate::sim::{Ailment, BoxView, Engine, Setup};
+use crate::sim::world::{Desk, SimEvent};
+use crate::sim::{Ailment, BoxView, Setup, SimEngine};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
@@ -30,7 +30,7 @@ const VIEW_EVERY: Duration = Duration::from_millis(500);
 
 /// What a simulated server is told to be.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct SimConfig {
     /// What is simulated.
     pub setup: Setup,
     /// Where its noise comes from.
@@ -40,7 +40,7 @@ pub struct Order {
 }
 
 /// A simulated server with its port taken, not yet running.
-pub struct Server {
+pub struct BoundSimServer {
     desk: Rc<Desk>,
     port: Port,
     address: SocketAddr,
@@ -65,7 +65,7 @@ impl Port {
     }
 }
 
-impl Server {
+impl BoundSimServer {
     /// Takes the port, and opens it unless the server is still to start. To be
     /// called within a tokio runtime. `tell` hears what becomes of it, its log among that.
     ///
@@ -73,16 +73,16 @@ impl Server {
     /// The port is in use or may not be used.
     pub fn bind(
         bind: SocketAddr,
-        order: Order,
-        tell: impl FnMut(At, Sign) + 'static,
-    ) -> Result<Server, Mistake> {
+        order: SimConfig,
+        tell: impl FnMut(At, SimEvent) + 'static,
+    ) -> Result<BoundSimServer, Mistake> {
         let socket = socket(bind)?;
         let address = socket.local_addr().map_err(|error| unusable(bind, &error))?;
-        let engine = Engine::new(order.setup, order.seed, order.ailments, At::ZERO);
+        let engine = SimEngine::new(order.setup, order.seed, order.ailments, At::ZERO);
         let port = Port::Bound(socket);
         let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
         let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(tell)));
-        Ok(Server { desk, port, address })
+        Ok(BoundSimServer { desk, port, address })
     }
 
     /// Where it listens, or will.
@@ -101,7 +101,7 @@ impl Server {
     }
 
     async fn serve(self) -> Result<(), Mistake> {
-        let Server { desk, port, address } = self;
+        let BoundSimServer { desk, port, address } = self;
         let local = LocalSet::new();
         let listen = local.run_until(listen(desk.clone(), port, address));
         tokio::select! { biased;
@@ -185,7 +185,7 @@ enum Word {
 }
 
 /// A simulated server on a thread of its own. Dropping it ends the server.
-pub struct Handle {
+pub struct SimHandle {
     address: SocketAddr,
     timeline: Timeline,
     words: Option<mpsc::UnboundedSender<Word>>,
@@ -193,7 +193,7 @@ pub struct Handle {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Handle {
+impl SimHandle {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -232,7 +232,7 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for SimHandle {
     fn drop(&mut self) {
         self.words = None;
         if let Some(thread) = self.thread.take() {
@@ -251,15 +251,15 @@ impl Drop for Handle {
 #[allow(clippy::disallowed_methods)]
 pub fn spawn(
     bind: SocketAddr,
-    order: Order,
-    tell: impl FnMut(At, Sign) + Send + 'static,
-) -> Result<Handle, Mistake> {
+    order: SimConfig,
+    tell: impl FnMut(At, SimEvent) + Send + 'static,
+) -> Result<SimHandle, Mistake> {
     let (started, awaited) = std::sync::mpsc::channel();
     let (words, inbox) = mpsc::unbounded_channel();
     let thread = std::thread::spawn(move || {
         let server = runtime().and_then(|runtime| {
             let within = runtime.enter();
-            let server = Server::bind(bind, order, tell)?;
+            let server = BoundSimServer::bind(bind, order, tell)?;
             drop(within);
             Ok((server, runtime))
         });
@@ -277,7 +277,7 @@ pub fn spawn(
     });
     let gone = || Err(Mistake::new("the simulated server's thread ended before it listened"));
     let (address, timeline, view) = awaited.recv().unwrap_or_else(|_| gone())?;
-    Ok(Handle { address, timeline, words: Some(words), view, thread: Some(thread) })
+    Ok(SimHandle { address, timeline, words: Some(words), view, thread: Some(thread) })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
@@ -289,7 +289,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
 
 /// Serves until the handle is dropped, and publishes the view of the box.
 async fn until_dropped(
-    server: Server,
+    server: BoundSimServer,
     mut inbox: mpsc::UnboundedReceiver<Word>,
     view: &Mutex<BoxView>,
 ) {

@@ -14,14 +14,14 @@ pub use read::{NAMES, example};
 /// Something that is, or will be, wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ailment {
-    pub kind: Kind,
+    pub kind: AilmentKind,
     /// When; `None` is the default of the kind.
-    pub when: Option<When>,
+    pub when: Option<AilmentTime>,
 }
 
 /// When something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum When {
+pub enum AilmentTime {
     /// So many microseconds after the start of load.
     After(u64),
     /// So many times, evenly spread over the load.
@@ -41,7 +41,7 @@ pub enum Hits {
 
 /// What is wrong. Spans are microseconds; where one is `None`, it never ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum AilmentKind {
     /// The server's process is killed; it is back after `away_us`, or never.
     Crash {
         /// How long it stays away.
@@ -155,7 +155,7 @@ impl Ailment {
     pub fn due(&self, began: At, planned_us: Option<u64>) -> At {
         let fallback_us = if self.kind.is_event() { EVENT_US } else { 0 };
         let asked_us = match self.when {
-            Some(When::After(us)) => Some(us),
+            Some(AilmentTime::After(us)) => Some(us),
             _ => None,
         };
         let after_us = asked_us.or(planned_us.map(|us| us / 2)).unwrap_or(fallback_us);
@@ -167,12 +167,12 @@ impl Ailment {
     pub fn moments(&self, began: At, planned_us: Option<u64>, seed: u64, place: usize) -> Vec<At> {
         let span_us = planned_us.unwrap_or(SPREAD_US);
         match self.when {
-            None | Some(When::After(_)) => vec![self.due(began, planned_us)],
-            Some(When::Times(times)) => {
+            None | Some(AilmentTime::After(_)) => vec![self.due(began, planned_us)],
+            Some(AilmentTime::Times(times)) => {
                 let spread = |k: u64| u128::from(span_us) * u128::from(k) / u128::from(times + 1);
                 (1..=times).map(|k| At(began.0.saturating_add(spread(k) as u64))).collect()
             }
-            Some(When::PerHour(rate)) => {
+            Some(AilmentTime::PerHour(rate)) => {
                 let mut rng = Rng::at(seed, &[AT_RANDOM, place as u64]);
                 let mut after_us = 0.0;
                 // A Poisson process: the gaps are exponential.
@@ -186,19 +186,21 @@ impl Ailment {
     }
 }
 
-impl Kind {
+impl AilmentKind {
     /// Whether it happens at moments, rather than going on from a moment.
     pub fn is_event(&self) -> bool {
         match self {
-            Kind::MetricsGoAway { lasts_us } | Kind::SlowDisk { lasts_us } => lasts_us.is_some(),
-            Kind::Crash { .. }
-            | Kind::CudaOom { .. }
-            | Kind::HostOomKill { .. }
-            | Kind::HostReboot { .. }
-            | Kind::Restart { .. }
-            | Kind::Hang { .. }
-            | Kind::PreemptionStorm { .. }
-            | Kind::WallClockStep { .. } => true,
+            AilmentKind::MetricsGoAway { lasts_us } | AilmentKind::SlowDisk { lasts_us } => {
+                lasts_us.is_some()
+            }
+            AilmentKind::Crash { .. }
+            | AilmentKind::CudaOom { .. }
+            | AilmentKind::HostOomKill { .. }
+            | AilmentKind::HostReboot { .. }
+            | AilmentKind::Restart { .. }
+            | AilmentKind::Hang { .. }
+            | AilmentKind::PreemptionStorm { .. }
+            | AilmentKind::WallClockStep { .. } => true,
             _ => false,
         }
     }
@@ -206,30 +208,30 @@ impl Kind {
     /// Whether it can happen only once because nothing comes after it.
     pub fn is_for_good(&self) -> bool {
         match self {
-            Kind::Crash { away_us }
-            | Kind::CudaOom { away_us }
-            | Kind::HostOomKill { away_us }
-            | Kind::HostReboot { away_us } => away_us.is_none(),
-            Kind::Hang { lasts_us }
-            | Kind::MetricsGoAway { lasts_us }
-            | Kind::SlowDisk { lasts_us } => lasts_us.is_none(),
+            AilmentKind::Crash { away_us }
+            | AilmentKind::CudaOom { away_us }
+            | AilmentKind::HostOomKill { away_us }
+            | AilmentKind::HostReboot { away_us } => away_us.is_none(),
+            AilmentKind::Hang { lasts_us }
+            | AilmentKind::MetricsGoAway { lasts_us }
+            | AilmentKind::SlowDisk { lasts_us } => lasts_us.is_none(),
             _ => false,
         }
     }
 
     /// Whether it befalls the harness, and not the server, which then ignores it.
     pub fn is_of_the_harness(&self) -> bool {
-        matches!(self, Kind::WallClockStep { .. } | Kind::SlowDisk { .. })
+        matches!(self, AilmentKind::WallClockStep { .. } | AilmentKind::SlowDisk { .. })
     }
 
     /// Which requests it befalls, where it befalls single ones.
     pub fn hits(&self) -> Option<Hits> {
         match self {
-            Kind::Stall { hits, .. }
-            | Kind::ErrorFrame { hits }
-            | Kind::TruncatedStream { hits }
-            | Kind::EmptyAnswer { hits }
-            | Kind::ShortAnswer { hits } => Some(*hits),
+            AilmentKind::Stall { hits, .. }
+            | AilmentKind::ErrorFrame { hits }
+            | AilmentKind::TruncatedStream { hits }
+            | AilmentKind::EmptyAnswer { hits }
+            | AilmentKind::ShortAnswer { hits } => Some(*hits),
             _ => None,
         }
     }
@@ -237,10 +239,10 @@ impl Kind {
     /// Why it has no effect on a server with these settings, where it has none.
     pub fn pointless(&self, setup: &Setup) -> Option<&'static str> {
         match self {
-            Kind::CacheStopsHitting if !setup.prefix_caching => {
+            AilmentKind::CacheStopsHitting if !setup.prefix_caching => {
                 Some("this server has no prefix cache that could be hit")
             }
-            Kind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
+            AilmentKind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
                 Some("this server drafts no tokens that could be accepted")
             }
             _ if self.is_nothing() => Some("its value changes nothing"),
@@ -251,16 +253,16 @@ impl Kind {
     /// Whether its value is that of a server that is well.
     fn is_nothing(&self) -> bool {
         match self {
-            Kind::SlowDown { factor } | Kind::Step { factor } => *factor <= 1.0,
-            Kind::CreepingLatency { gain_per_h: rate }
-            | Kind::AcceptanceDecay { lost_per_h: rate }
-            | Kind::SlowLeak { bytes_per_s: rate }
-            | Kind::LeakThatPlateaus { bytes: rate } => *rate <= 0.0,
-            Kind::Hang { lasts_us }
-            | Kind::MetricsGoAway { lasts_us }
-            | Kind::SlowDisk { lasts_us } => *lasts_us == Some(0),
-            Kind::PreemptionStorm { lasts_us } => *lasts_us == 0,
-            Kind::WallClockStep { by_us } => *by_us == 0,
+            AilmentKind::SlowDown { factor } | AilmentKind::Step { factor } => *factor <= 1.0,
+            AilmentKind::CreepingLatency { gain_per_h: rate }
+            | AilmentKind::AcceptanceDecay { lost_per_h: rate }
+            | AilmentKind::SlowLeak { bytes_per_s: rate }
+            | AilmentKind::LeakThatPlateaus { bytes: rate } => *rate <= 0.0,
+            AilmentKind::Hang { lasts_us }
+            | AilmentKind::MetricsGoAway { lasts_us }
+            | AilmentKind::SlowDisk { lasts_us } => *lasts_us == Some(0),
+            AilmentKind::PreemptionStorm { lasts_us } => *lasts_us == 0,
+            AilmentKind::WallClockStep { by_us } => *by_us == 0,
             _ => self.hits() == Some(Hits::Share(0.0)),
         }
     }

@@ -2,7 +2,7 @@
 //! Driven from outside: `submit` and `cancel` put things in, `advance` brings
 //! it up to an instant and tells what happened, `next_event` says when to come back.
 
-mod ills;
+mod faults;
 mod life;
 mod orders;
 mod outcome;
@@ -13,17 +13,17 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use super::ailment::{Ailment, Kind};
+use super::ailment::{Ailment, AilmentKind};
 use super::answer;
-use super::job::{Happening, Job, JobId};
+use super::job::{Happening, JobId, SimJob};
 use super::machine::{BoxView, MEMORY_LEFT_BYTES, Machine};
 use super::metrics::{ABORT, Metrics};
-use super::pace::Pace;
-use super::scheduler::{Part, Scheduler, Sequence};
+use super::pace::SimSpeed;
+use super::scheduler::{Scheduler, Sequence, StepPart};
 use super::setup::Setup;
 use crate::rng::mix;
 use crate::unit::At;
-use ills::Ills;
+use faults::Ills;
 use words::Rung;
 
 /// Whether the server's process is there.
@@ -45,7 +45,7 @@ enum Life {
 #[derive(Clone, Debug)]
 struct Step {
     ends: At,
-    parts: Vec<Part>,
+    parts: Vec<StepPart>,
 }
 
 /// A hang: what the metrics said when it began, and when it ends.
@@ -80,7 +80,7 @@ enum Next {
 
 /// A simulated engine and its box.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct SimEngine {
     setup: Setup,
     seed: u64,
     now: At,
@@ -88,7 +88,7 @@ pub struct Engine {
     starts: u64,
     machine: Machine,
     scheduler: Scheduler,
-    pace: Pace,
+    pace: SimSpeed,
     metrics: Metrics,
     step: Option<Step>,
     frozen: Option<Frozen>,
@@ -101,20 +101,20 @@ pub struct Engine {
     told: Vec<(At, Happening)>,
 }
 
-impl Engine {
+impl SimEngine {
     /// An engine that is up at `start`, or that begins to start there where
     /// [`Setup::first_start_s`] says so.
-    pub fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> Engine {
+    pub fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
         let scheduler = Scheduler::new(&setup);
         // vLLM refuses to start with a max_model_len that the cache cannot hold; one that nobody
         // asked for is cut.
         if !setup.refuses {
             setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
         }
-        let mut engine = Engine {
+        let mut engine = SimEngine {
             life: Life::Up,
             scheduler,
-            pace: Pace::new(&setup, seed, 0, start),
+            pace: SimSpeed::new(&setup, seed, 0, start),
             machine: Machine::new(&setup, seed),
             setup,
             seed,
@@ -160,7 +160,7 @@ impl Engine {
 
     /// Takes a request that comes at `at`; the queue has no limit. `None` if
     /// the port is not open or the prompt leaves no room for an answer.
-    pub fn submit(&mut self, at: At, job: Job) -> Option<JobId> {
+    pub fn submit(&mut self, at: At, job: SimJob) -> Option<JobId> {
         self.run_to(at);
         let room = self.setup.max_model_len.saturating_sub(job.prompt.len() as u64);
         if !self.listening() || job.prompt.is_empty() || room == 0 {
@@ -183,7 +183,7 @@ impl Engine {
         sequence.salt =
             job.salt.iter().flat_map(|salt| salt.bytes()).fold(1, |h, b| mix(h, u64::from(b)));
         match self.ills.strike(self.now, id, sequence.limit) {
-            Some((Kind::ShortAnswer { .. }, after)) => {
+            Some((AilmentKind::ShortAnswer { .. }, after)) => {
                 sequence.limit = after;
                 sequence.stops = true;
             }

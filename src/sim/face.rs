@@ -9,22 +9,22 @@ mod voice;
 
 use serde_json::json;
 
-pub use ask::Ask;
+pub use ask::SimRequest;
 pub use refusal::{Refusal, phrase};
 
 use crate::unit::At;
 
 use super::answer::Token;
-use super::engine::Engine;
+use super::engine::SimEngine;
 use super::job::{ENGINE_DEAD, Finish};
-use voice::{VERSION, Voice};
+use voice::{AnswerScript, VERSION};
 
 const JSON: &str = "application/json";
 const PROMETHEUS: &str = "text/plain; version=1.0.0; charset=utf-8";
 
 /// A question as it came.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct SimQuestion<'a> {
     /// `GET`, `POST` …
     pub method: &'a str,
     /// Without the query.
@@ -36,7 +36,7 @@ pub struct Question<'a> {
     pub wall_us: u64,
 }
 
-impl Question<'_> {
+impl SimQuestion<'_> {
     /// Seconds since 1970 when it came.
     pub fn created(&self) -> u64 {
         (self.wall_us + self.at.0) / 1_000_000
@@ -45,7 +45,7 @@ impl Question<'_> {
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Page {
+pub struct SimPage {
     /// The HTTP status.
     pub status: u16,
     /// Its content type.
@@ -53,43 +53,43 @@ pub struct Page {
     pub body: String,
 }
 
-impl From<Refusal> for Page {
-    fn from(refusal: Refusal) -> Page {
-        Page { status: refusal.status, kind: JSON, body: refusal.body() }
+impl From<Refusal> for SimPage {
+    fn from(refusal: Refusal) -> SimPage {
+        SimPage { status: refusal.status, kind: JSON, body: refusal.body() }
     }
 }
 
-impl Page {
+impl SimPage {
     /// The answer of a server whose engine takes no request.
-    pub fn engine_dead() -> Page {
+    pub fn engine_dead() -> SimPage {
         Refusal::internal(ENGINE_DEAD).into()
     }
 }
 
 /// What a question comes to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum SimAnswer {
     /// An answer at once.
-    Page(Page),
+    Page(SimPage),
     /// Work for the engine.
-    Ask(Box<Ask>),
+    Ask(Box<SimRequest>),
 }
 
 /// What a question comes to, at an engine as it is now.
-pub fn answer(engine: &Engine, question: &Question<'_>) -> Answer {
+pub fn answer(engine: &SimEngine, question: &SimQuestion<'_>) -> SimAnswer {
     let chat = match (question.method, question.path) {
         ("POST", "/v1/chat/completions") => true,
         ("POST", "/v1/completions") => false,
-        _ => return Answer::Page(page(engine, question).unwrap_or_else(Page::from)),
+        _ => return SimAnswer::Page(page(engine, question).unwrap_or_else(SimPage::from)),
     };
     match ask::read(question.body, chat, engine.setup()) {
-        Ok(ask) => Answer::Ask(Box::new(ask)),
-        Err(refusal) => Answer::Page(refusal.into()),
+        Ok(ask) => SimAnswer::Ask(Box::new(ask)),
+        Err(refusal) => SimAnswer::Page(refusal.into()),
     }
 }
 
 /// Everything that is answered at once.
-fn page(engine: &Engine, question: &Question<'_>) -> Result<Page, Refusal> {
+fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refusal> {
     let setup = engine.setup();
     let (kind, body) = match (question.method, question.path) {
         ("GET", "/health") | ("GET" | "POST", "/ping") => (JSON, String::new()),
@@ -122,7 +122,7 @@ fn page(engine: &Engine, question: &Question<'_>) -> Result<Page, Refusal> {
         ) => return Err(Refusal::http(405)),
         _ => return Err(Refusal::http(404)),
     };
-    Ok(Page { status: 200, kind, body })
+    Ok(SimPage { status: 200, kind, body })
 }
 
 /// What the engine has for one request.
@@ -145,13 +145,13 @@ pub enum Item {
 
 /// What an item makes the client hear.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum ClientEvent {
     /// Events of a stream that goes on; none where the tokens are withheld.
     Events(Vec<String>),
     /// The last events of a stream.
     Last(Vec<String>),
     /// The whole answer at once.
-    Whole(Page),
+    Whole(SimPage),
     /// Nothing more, and no reason: a stream ends, an answer in one piece never comes.
     Nothing,
 }
@@ -161,7 +161,7 @@ const DONE: &str = "[DONE]";
 
 /// Turns what the engine has for a request into what its client hears.
 pub struct Teller {
-    voice: Voice,
+    voice: AnswerScript,
     stream: bool,
     began: bool,
     /// Tokens so far, of an answer that is told when it is whole.
@@ -170,8 +170,8 @@ pub struct Teller {
 
 impl Teller {
     /// For an ask under the name `id`, which came at `created`, seconds since 1970.
-    pub fn new(ask: &Ask, id: &str, created: u64) -> Teller {
-        let voice = Voice::new(ask, id, created);
+    pub fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
+        let voice = AnswerScript::new(ask, id, created);
         Teller { voice, stream: ask.stream, began: false, tokens: Vec::new() }
     }
 
@@ -181,7 +181,7 @@ impl Teller {
     }
 
     /// What the client hears of an item.
-    pub fn tell(&mut self, item: Item) -> Told {
+    pub fn tell(&mut self, item: Item) -> ClientEvent {
         match item {
             Item::Output { tokens, cached, finish } if self.stream => {
                 self.events(&tokens, cached, finish)
@@ -189,30 +189,30 @@ impl Teller {
             Item::Output { tokens, cached, finish } => {
                 self.tokens.extend(tokens);
                 if finish.is_none() {
-                    return Told::Events(Vec::new());
+                    return ClientEvent::Events(Vec::new());
                 }
                 let body = self.voice.whole(&self.tokens, cached, finish);
-                Told::Whole(Page { status: 200, kind: JSON, body })
+                ClientEvent::Whole(SimPage { status: 200, kind: JSON, body })
             }
             Item::Failed(message) if self.stream => {
-                Told::Last(vec![Refusal::internal(message).body(), DONE.to_owned()])
+                ClientEvent::Last(vec![Refusal::internal(message).body(), DONE.to_owned()])
             }
-            Item::Failed(message) => Told::Whole(Refusal::internal(message).into()),
-            Item::Cut => Told::Nothing,
+            Item::Failed(message) => ClientEvent::Whole(Refusal::internal(message).into()),
+            Item::Cut => ClientEvent::Nothing,
         }
     }
 
     /// The role leaves with the first output, not before.
-    fn events(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> Told {
+    fn events(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> ClientEvent {
         let first = !std::mem::replace(&mut self.began, true);
         let role = if first { self.voice.role() } else { None };
         let mut events: Vec<String> = role.into_iter().collect();
         events.extend(self.voice.tokens(tokens, cached, finish));
         if finish.is_none() {
-            return Told::Events(events);
+            return ClientEvent::Events(events);
         }
         events.extend(self.voice.end());
         events.push(DONE.to_owned());
-        Told::Last(events)
+        ClientEvent::Last(events)
     }
 }

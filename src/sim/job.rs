@@ -10,7 +10,7 @@ pub struct JobId(pub u64);
 
 /// A request as the engine sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Job {
+pub struct SimJob {
     /// The prompt's tokens, template included.
     pub prompt: Vec<u32>,
     /// Keeps its prefix apart from others' in the cache.
@@ -37,7 +37,7 @@ words!(Finish { Stop: "stop", Length: "length" });
 
 /// How the server's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ProcessExit {
     /// Killed from outside: connections end in the middle of a message. Exit code 137.
     Killed,
     /// The engine died below it: every stream gets an error frame first. vLLM then exits with code 0.
@@ -50,15 +50,15 @@ pub enum Exit {
     PowerCut,
 }
 
-impl Exit {
+impl ProcessExit {
     /// The exit code of the process, as a shell shows it.
     pub fn code(self) -> i32 {
         match self {
-            Exit::Killed => 137,
-            Exit::EngineDied | Exit::Terminated => 0,
-            Exit::StartFailed => 1,
+            ProcessExit::Killed => 137,
+            ProcessExit::EngineDied | ProcessExit::Terminated => 0,
+            ProcessExit::StartFailed => 1,
             // What Docker writes after the next boot, since nobody saw the end.
-            Exit::PowerCut => 255,
+            ProcessExit::PowerCut => 255,
         }
     }
 }
@@ -88,7 +88,7 @@ pub enum Happening {
     Said(String),
     /// The server's process is gone, and the port refuses; nothing at all
     /// answers after [`Exit::PowerCut`], until [`Happening::Booted`].
-    Exited(Exit),
+    Exited(ProcessExit),
     /// The box is back from a power cut, and its port refuses.
     Booted,
     /// A process was started; the port still refuses.

@@ -1,7 +1,7 @@
 //! The box the engine stands in: its memory, its kernel's OOM killer, and the
 //! server's process. What a sensor on the box would see, and nothing of HTTP.
 
-use super::job::Exit;
+use super::job::ProcessExit;
 use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
@@ -31,7 +31,7 @@ pub struct BoxView {
     /// Times that the server's process ended, however it did.
     pub exits: u64,
     /// How it ended last.
-    pub last_exit: Option<Exit>,
+    pub last_exit: Option<ProcessExit>,
     /// Changes when the box is booted.
     pub boot_id: String,
 }
@@ -80,7 +80,7 @@ pub struct Machine {
     /// When they will have used up the memory.
     exhausted: Option<At>,
     exits: u64,
-    last_exit: Option<Exit>,
+    last_exit: Option<ProcessExit>,
     boots: u64,
     reachable: bool,
 }
@@ -117,12 +117,12 @@ impl Machine {
     }
 
     /// The server's process ended.
-    pub fn exit(&mut self, exit: Exit) {
+    pub fn exit(&mut self, exit: ProcessExit) {
         self.process = None;
         self.exhausted = None;
         self.exits += 1;
         self.last_exit = Some(exit);
-        self.reachable = exit != Exit::PowerCut;
+        self.reachable = exit != ProcessExit::PowerCut;
     }
 
     /// The box is there again: another boot, whose kernel has counted nothing.
@@ -274,7 +274,7 @@ mod tests {
     fn memory_comes_back_when_the_process_is_gone() {
         let mut machine = growing(&[(0, LEAK)]);
         let before = machine.view(At(1_000_000), true);
-        machine.exit(Exit::Killed);
+        machine.exit(ProcessExit::Killed);
         let after = machine.view(At(2_000_000), false);
         assert!(after.memory_available_bytes > before.memory_available_bytes + (50 << 30));
         assert_eq!((before.exits, after.exits, after.pid), (0, 1, None));
@@ -286,7 +286,7 @@ mod tests {
         let mut machine = growing(&[]);
         machine.count_oom_kill();
         let before = machine.view(At(0), true);
-        machine.exit(Exit::PowerCut);
+        machine.exit(ProcessExit::PowerCut);
         assert!(!machine.view(At(1), false).reachable);
         machine.boot();
         let after = machine.view(At(2), false);

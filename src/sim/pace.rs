@@ -1,7 +1,7 @@
 //! How long a step takes, and how many drafted tokens it keeps: the profile's
 //! rates, and noise that belongs to the seed, the start and the step.
 
-use super::scheduler::Part;
+use super::scheduler::StepPart;
 use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
@@ -16,7 +16,7 @@ const STORM_ONE_IN: u64 = 20;
 
 /// The speed of one start of the server.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct SimSpeed {
     seed: u64,
     start: u64,
     step: u64,
@@ -27,17 +27,23 @@ pub struct Pace {
     drift: f64,
 }
 
-impl Pace {
+impl SimSpeed {
     /// The speed of the `start`-th start, from 0.
-    pub fn new(setup: &Setup, seed: u64, start: u64, at: At) -> Pace {
+    pub fn new(setup: &Setup, seed: u64, start: u64, at: At) -> SimSpeed {
         let mut rng = Rng::at(seed, &[0xA0, start]);
         let level = 1.0 + setup.profile.noise_between_starts * rng.normal();
-        Pace { seed, start, step: 0, last: at, level, drift: rng.normal() }
+        SimSpeed { seed, start, step: 0, last: at, level, drift: rng.normal() }
     }
 
     /// Microseconds that a step of these parts takes, at least 1. Decoding takes
     /// `decode_factor` times as long as the profile says.
-    pub fn step_us(&mut self, setup: &Setup, parts: &[Part], at: At, decode_factor: f64) -> u64 {
+    pub fn step_us(
+        &mut self,
+        setup: &Setup,
+        parts: &[StepPart],
+        at: At,
+        decode_factor: f64,
+    ) -> u64 {
         let seconds = work_seconds(setup, parts, decode_factor);
         // AR(1) in time: exp(-dt/tau) of the last deviate stays.
         let kept = (-(at.since(self.last) as f64) / 1e6 / NOISE_MEMORY_S).exp();
@@ -57,7 +63,7 @@ impl Pace {
 
 /// Seconds of a step without noise: the marginal cost of the positions it
 /// prefills, and one decode step of all that decode, at their mean depth.
-fn work_seconds(setup: &Setup, parts: &[Part], decode_factor: f64) -> f64 {
+fn work_seconds(setup: &Setup, parts: &[StepPart], decode_factor: f64) -> f64 {
     let profile = &setup.profile;
     let mut seconds = 0.0;
     let (mut streams, mut depths) = (0u32, 0u64);
@@ -93,8 +99,8 @@ mod tests {
     use crate::sim::job::JobId;
     use crate::sim::setup::tests::record;
 
-    fn part(from: u64, to: u64, decodes: bool) -> Part {
-        Part { id: JobId(0), from, to, decodes, first: from == 0 }
+    fn part(from: u64, to: u64, decodes: bool) -> StepPart {
+        StepPart { id: JobId(0), from, to, decodes, first: from == 0 }
     }
 
     #[test]
@@ -126,7 +132,12 @@ mod tests {
     fn starts_differ_and_the_same_start_does_not() {
         let setup = record(1.0);
         let pace = |start| {
-            Pace::new(&setup, 7, start, At(0)).step_us(&setup, &[part(0, 2048, false)], At(0), 1.0)
+            SimSpeed::new(&setup, 7, start, At(0)).step_us(
+                &setup,
+                &[part(0, 2048, false)],
+                At(0),
+                1.0,
+            )
         };
         assert_eq!(pace(0), pace(0));
         assert_ne!(pace(0), pace(1));

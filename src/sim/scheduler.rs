@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::ailment::Kind;
+use super::ailment::AilmentKind;
 use super::cache::{BLOCK, Cache};
 use super::job::JobId;
 use super::setup::Setup;
@@ -30,7 +30,7 @@ pub struct Sequence {
     /// Whether that begins with reasoning.
     pub reasoning: bool,
     /// What goes wrong with it, after so many tokens.
-    pub fate: Option<(Kind, u64)>,
+    pub fate: Option<(AilmentKind, u64)>,
     /// When it came.
     pub arrived: At,
     /// When its last tokens came.
@@ -96,7 +96,7 @@ impl Sequence {
 
 /// What a step does for one request: positions `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct StepPart {
     pub id: JobId,
     /// The first position.
     pub from: u64,
@@ -208,7 +208,7 @@ impl Scheduler {
 
     /// Decides the next step. Empty only if there is no request. Without
     /// `cache_hits` no prefix is found again.
-    pub fn plan(&mut self, cache_hits: bool) -> Vec<Part> {
+    pub fn plan(&mut self, cache_hits: bool) -> Vec<StepPart> {
         let mut budget = self.budget;
         let mut parts = Vec::new();
         let preemptions = self.preemptions;
@@ -224,7 +224,7 @@ impl Scheduler {
                 break;
             }
             budget -= to - from;
-            parts.push(Part { id: self.running[place].id, from, to, decodes, first: false });
+            parts.push(StepPart { id: self.running[place].id, from, to, decodes, first: false });
             place += 1;
         }
         // Who was just put back must not push out others in the same step.
@@ -250,7 +250,7 @@ impl Scheduler {
     }
 
     /// Lets the queue in while there is room.
-    fn admit(&mut self, mut budget: u64, cache_hits: bool, parts: &mut Vec<Part>) {
+    fn admit(&mut self, mut budget: u64, cache_hits: bool, parts: &mut Vec<StepPart>) {
         while self.running.len() < self.max_num_seqs && budget > 0 {
             let Some(mut sequence) = self.waiting.pop_front() else { break };
             if self.caching && cache_hits {
@@ -277,7 +277,7 @@ impl Scheduler {
                 }
             }
             budget -= to - from;
-            parts.push(Part { id: sequence.id, from, to, decodes: false, first: true });
+            parts.push(StepPart { id: sequence.id, from, to, decodes: false, first: true });
             self.running.push(sequence);
         }
     }
@@ -328,8 +328,8 @@ mod tests {
         assert_eq!((scheduler.preemptions, scheduler.load()), (1, (2, 1)));
         let parts = scheduler.plan(true);
         let struck = parts.iter().find(|part| part.id == JobId(1)).copied();
-        let again = Part { id: JobId(1), from: 0, to: 1, decodes: false, first: true };
-        assert_eq!(struck.map(|part| Part { to: 1, ..part }), Some(again));
+        let again = StepPart { id: JobId(1), from: 0, to: 1, decodes: false, first: true };
+        assert_eq!(struck.map(|part| StepPart { to: 1, ..part }), Some(again));
         assert!(parts.iter().any(|part| part.id == JobId(2) && part.from == 60));
     }
 

@@ -86,11 +86,11 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::spec::Source;
+    use crate::spec::SpecFile;
 
     /// The record's machine, `times` as fast.
     pub(crate) fn record(times: f64) -> Setup {
-        let source = Source { name: "spark".into(), origin: "test".into(), text: String::new() };
+        let source = SpecFile { name: "spark".into(), origin: "test".into(), text: String::new() };
         let profile = Profile {
             source,
             about: String::new(),
@@ -126,7 +126,7 @@ pub(crate) mod tests {
 
     fn recipe(settings: &[(&str, &str)]) -> Recipe {
         Recipe {
-            source: Source { name: "r".into(), origin: "test".into(), text: String::new() },
+            source: SpecFile { name: "r".into(), origin: "test".into(), text: String::new() },
             about: String::new(),
             model: Some("org/model".into()),
             served: Vec::new(),

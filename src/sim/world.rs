@@ -4,14 +4,14 @@
 //! the clock; under a paused one, hours pass unseen.
 
 pub mod boxes;
-pub mod desk;
+pub mod connections;
 pub mod host;
 pub mod sign;
 pub mod target;
 pub mod wire;
 
-pub use desk::{Desk, Served, Ticket};
-pub use host::{Disk, Host};
-pub use sign::{Sign, Signs, signs};
+pub use connections::{Desk, Served, Ticket};
+pub use host::{Disk, SimHost};
+pub use sign::{SimEvent, SimEvents, signs};
 pub use target::SimTarget;
 pub use wire::SimWire;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Source;
+use super::SpecFile;
 use super::node::{self, Document, Flaw, Node};
 use crate::error::{Mistake, nearest};
 use crate::escape::one_line;
@@ -17,7 +17,7 @@ const WORD_CHARS_MAX: usize = 60;
 /// A value in a file of longhaul's own: its node, and the dotted path to it.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
-    pub source: &'a Source,
+    pub source: &'a SpecFile,
     pub node: &'a Node,
     /// `workloads[0].ladder.depths`; empty at the root.
     pub path: String,
@@ -27,7 +27,7 @@ pub struct Field<'a> {
 ///
 /// # Errors
 /// What is wrong with it, and on which line.
-pub fn document(source: &Source) -> Result<Document, Mistake> {
+pub fn document(source: &SpecFile) -> Result<Document, Mistake> {
     node::parse(&source.text).map_err(|flaw| {
         let message = match flaw.hints.as_slice() {
             [] => format!("{} is no YAML file: {}", source.origin, flaw.message),
@@ -38,7 +38,7 @@ pub fn document(source: &Source) -> Result<Document, Mistake> {
 }
 
 /// What is wrong with a file, as the mistake that it is.
-pub fn flawed(source: &Source, flaw: Flaw) -> Mistake {
+pub fn flawed(source: &SpecFile, flaw: Flaw) -> Mistake {
     let mistake = Mistake::new(flaw.message).at(format!("{}:{}", source.origin, flaw.line));
     flaw.hints.into_iter().fold(mistake, Mistake::hint)
 }
@@ -47,7 +47,7 @@ pub fn flawed(source: &Source, flaw: Flaw) -> Mistake {
 ///
 /// # Errors
 /// As [`document`], and a key that stands twice.
-pub fn strict_document(source: &Source) -> Result<Document, Mistake> {
+pub fn strict_document(source: &SpecFile) -> Result<Document, Mistake> {
     let document = document(source)?;
     no_duplicate(source, &document)?;
     Ok(document)
@@ -57,7 +57,7 @@ pub fn strict_document(source: &Source) -> Result<Document, Mistake> {
 ///
 /// # Errors
 /// The first that does, with both lines.
-pub fn no_duplicate(source: &Source, document: &Document) -> Result<(), Mistake> {
+pub fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(), Mistake> {
     if let Some(duplicate) = document.duplicates.first() {
         let key = shown(&duplicate.key);
         return Err(Mistake::new(format!("{key} stands twice"))
@@ -74,7 +74,7 @@ pub fn shown(word: &str) -> String {
 
 impl<'a> Field<'a> {
     /// The whole file.
-    pub fn root(source: &'a Source, document: &'a Document) -> Field<'a> {
+    pub fn root(source: &'a SpecFile, document: &'a Document) -> Field<'a> {
         Field { source, node: &document.root, path: String::new() }
     }
 

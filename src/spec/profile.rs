@@ -5,13 +5,13 @@ mod read;
 
 pub use read::read;
 
-use super::Source;
+use super::SpecFile;
 
 /// How fast a machine serves a recipe. `docs/formats/profile.md` says what each key means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The file it was read from.
-    pub source: Source,
+    pub source: SpecFile,
     /// One sentence: which machine, which model, from what source.
     pub about: String,
     /// Prefill time of n tokens: `prefill_s + prefill_s_per_token · n + prefill_s_per_token2 · n²`. Seconds.

@@ -21,12 +21,12 @@ pub use render::How;
 
 use std::collections::BTreeMap;
 
-use super::Source;
+use super::SpecFile;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipe {
     /// The file it was read from; of an attached server, made from what the server said.
-    pub source: Source,
+    pub source: SpecFile,
     pub about: String,
     pub model: Option<String>,
     /// The names under which it is served, in the recipe's order; the first is the API's.

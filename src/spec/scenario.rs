@@ -7,7 +7,7 @@ mod overrides;
 mod read;
 mod workload;
 
-pub use care::{Drill, DrillKind, Restart, When};
+pub use care::{Drill, DrillKind, Restart, RestartWhen};
 pub use ladder::{Api, Arrivals, Ladder, NAME as LADDER, Prefix};
 pub use overrides::Overrides;
 pub use read::read;
@@ -15,13 +15,13 @@ pub use workload::{Cap, Workload};
 
 use std::time::Duration;
 
-use super::{Contract, Source};
+use super::{Contract, SpecFile};
 
 /// What is asked of the server, for how long, and what must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// The file it was read from.
-    pub source: Source,
+    pub source: SpecFile,
     /// One sentence: what it is for and what it does not show.
     pub about: String,
     /// How much of it there is.

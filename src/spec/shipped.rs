@@ -4,14 +4,14 @@
 
 use std::io;
 
-use super::Source;
+use super::SpecFile;
 use crate::error::{Mistake, nearest};
 use crate::spec::field::shown;
 use crate::words::words;
 
 /// What kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// What is served.
     Recipe,
     /// What is asked of it.
@@ -46,35 +46,35 @@ const PROFILES: [(&str, &str); 1] = [(
     include_str!("../../recipes/profiles/dgx-spark-nemotron-3-super.yaml"),
 )];
 
-words!(Kind { Recipe: "recipe", Scenario: "scenario", Profile: "profile" });
+words!(FileKind { Recipe: "recipe", Scenario: "scenario", Profile: "profile" });
 
-impl Kind {
+impl FileKind {
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Kind::Recipe => &RECIPES,
-            Kind::Scenario => &SCENARIOS,
-            Kind::Profile => &PROFILES,
+            FileKind::Recipe => &RECIPES,
+            FileKind::Scenario => &SCENARIOS,
+            FileKind::Profile => &PROFILES,
         }
     }
 }
 
 /// The names of what is shipped, in their order.
-pub fn names(kind: Kind) -> impl Iterator<Item = &'static str> {
+pub fn names(kind: FileKind) -> impl Iterator<Item = &'static str> {
     kind.files().iter().map(|(name, _)| *name)
 }
 
 /// A shipped recipe.
-pub fn recipe(name: &str) -> Option<Source> {
-    shipped(Kind::Recipe, name)
+pub fn recipe(name: &str) -> Option<SpecFile> {
+    shipped(FileKind::Recipe, name)
 }
 
 /// A shipped machine profile.
-pub fn profile(name: &str) -> Option<Source> {
-    shipped(Kind::Profile, name)
+pub fn profile(name: &str) -> Option<SpecFile> {
+    shipped(FileKind::Profile, name)
 }
 
 /// A shipped file: by its name, else by the only name that begins so.
-pub fn shipped(kind: Kind, name: &str) -> Option<Source> {
+pub fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
     let plain = |name: &str| name.replace('_', "-").to_ascii_lowercase();
     let wanted = plain(name);
     let files = kind.files();
@@ -84,7 +84,7 @@ pub fn shipped(kind: Kind, name: &str) -> Option<Source> {
         let first = begins.next()?;
         begins.next().is_none().then_some(first)
     });
-    found.map(|(name, text)| Source {
+    found.map(|(name, text)| SpecFile {
         name: (*name).to_owned(),
         origin: format!("shipped:{name}"),
         text: (*text).to_owned(),
@@ -97,17 +97,17 @@ pub fn shipped(kind: Kind, name: &str) -> Option<Source> {
 /// # Errors
 /// It cannot be read, or nothing is shipped under that name.
 pub fn find(
-    kind: Kind,
+    kind: FileKind,
     name: &str,
     read: &dyn Fn(&str) -> io::Result<String>,
-) -> Result<Source, Mistake> {
+) -> Result<SpecFile, Mistake> {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     if stem.is_none() && !name.contains('/') {
         return shipped(kind, name).ok_or_else(|| missing(kind, name, "is shipped or"));
     }
     let stem = stem.unwrap_or(name).rsplit('/').next().unwrap_or(name);
     match read(name) {
-        Ok(text) => Ok(Source { name: stem.to_owned(), origin: name.to_owned(), text }),
+        Ok(text) => Ok(SpecFile { name: stem.to_owned(), origin: name.to_owned(), text }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let by_name = if name.contains('/') { None } else { shipped(kind, stem) };
             by_name.ok_or_else(|| missing(kind, name, "is"))
@@ -119,7 +119,7 @@ pub fn find(
     }
 }
 
-fn missing(kind: Kind, name: &str, verb: &str) -> Mistake {
+fn missing(kind: FileKind, name: &str, verb: &str) -> Mistake {
     let word = kind.word();
     let mistake = Mistake::new(format!("no {word} {verb} there under {}", shown(name)));
     let stem = name.rsplit('/').next().unwrap_or(name);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_shipped_file_is_found_by_either_spelling_and_by_its_beginning() {
-        let scenario = |name| shipped(Kind::Scenario, name);
+        let scenario = |name| shipped(FileKind::Scenario, name);
         assert_eq!(scenario("three-days").map(|s| s.name).as_deref(), Some("three_days"));
         assert_eq!(scenario("spark_arena").map(|s| s.name).as_deref(), Some("spark_arena_v2"));
         assert_eq!(scenario("s"), None);
@@ -155,21 +155,21 @@ mod tests {
             "smoke.yaml" | "my/night.yml" => Ok("mine".to_owned()),
             _ => nothing(path),
         };
-        let found = find(Kind::Scenario, "smoke.yaml", &mine).unwrap();
+        let found = find(FileKind::Scenario, "smoke.yaml", &mine).unwrap();
         assert_eq!((found.text.as_str(), found.name.as_str()), ("mine", "smoke"));
-        assert_eq!(find(Kind::Scenario, "my/night.yml", &mine).unwrap().name, "night");
-        let found = find(Kind::Scenario, "quick.yaml", &mine).unwrap();
+        assert_eq!(find(FileKind::Scenario, "my/night.yml", &mine).unwrap().name, "night");
+        let found = find(FileKind::Scenario, "quick.yaml", &mine).unwrap();
         assert_eq!(found.origin, "shipped:quick");
-        assert!(find(Kind::Scenario, "my/smoke", &mine).is_err());
+        assert!(find(FileKind::Scenario, "my/smoke", &mine).is_err());
     }
 
     #[test]
     fn a_miss_says_what_is_shipped_and_what_is_near() {
-        let miss = find(Kind::Scenario, "overnigth", &nothing).unwrap_err().to_string();
+        let miss = find(FileKind::Scenario, "overnigth", &nothing).unwrap_err().to_string();
         assert!(miss.contains("try: overnight") && miss.contains("three_days"), "{miss}");
         let denied = |_: &str| Err(io::ErrorKind::PermissionDenied.into());
         assert!(
-            find(Kind::Recipe, "a/b.yaml", &denied)
+            find(FileKind::Recipe, "a/b.yaml", &denied)
                 .unwrap_err()
                 .to_string()
                 .contains("cannot be read")

@@ -1,14 +1,14 @@
 //! A server that somebody else started and of which nothing but its endpoint
 //! is seen: it is driven, and never touched.
 
-use super::handle::{self, Orders, Started, Voice};
+use super::handle::{self, NewsSender, Orders, StartedTarget};
 use crate::fact::{Fact, TargetFact, TargetWord};
 use crate::timeline::Timeline;
 use crate::world::TargetOrder;
 
 /// Follows a server that somebody else started, of which nothing is seen but its endpoint.
-pub fn attached(timeline: Timeline) -> Started {
-    handle::spawn(timeline, |mut orders: Orders, voice: Voice| async move {
+pub fn attached(timeline: Timeline) -> StartedTarget {
+    handle::spawn(timeline, |mut orders: Orders, voice: NewsSender| async move {
         while let Some((order, action)) = orders.recv().await {
             voice.say(refusal(order, action)).await;
         }

@@ -15,14 +15,14 @@ pub mod watch;
 use super::program::{NoAnswer, Program};
 use crate::error::Mistake;
 use crate::timeline::Timeline;
-use inspect::Look;
+use inspect::ContainerState;
 
 /// Bounds a question to a daemon that hangs.
 const QUESTION_US: u64 = 20_000_000;
 
 /// A container engine.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct ContainerEngine {
     /// `docker`, `podman`, or a path.
     pub program: Program,
     pub timeline: Timeline,
@@ -37,13 +37,13 @@ pub enum Unknown {
     Dark(String),
 }
 
-impl Engine {
-    pub fn new(program: &str, timeline: Timeline) -> Engine {
-        Engine { program: Program(program.to_owned()), timeline }
+impl ContainerEngine {
+    pub fn new(program: &str, timeline: Timeline) -> ContainerEngine {
+        ContainerEngine { program: Program(program.to_owned()), timeline }
     }
 
     /// Looks at a container.
-    pub async fn look(&self, name: &str) -> Result<Look, Unknown> {
+    pub async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
         let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
         let asked = ["inspect", "--type", "container", name];
         let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
@@ -73,7 +73,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is none, or the engine cannot be asked.
-    pub async fn find(&self, name: &str) -> Result<Look, Mistake> {
+    pub async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
         if !is_plain(name) {
             return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
         }

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::container::follow::{From, follow};
 use super::container::watch::{Watched, watch};
-use super::container::{Engine, Unknown, refusal};
-use super::handle::{self, Left, Orders, Started, Voice};
+use super::container::{ContainerEngine, Unknown, refusal};
+use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
 use super::log::Ear;
 use super::memory;
 use crate::error::Mistake;
@@ -36,7 +36,7 @@ pub const LABEL: &str = "longhaul.run";
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub struct Container {
-    pub engine: Engine,
+    pub engine: ContainerEngine,
     /// Behind `run`: options, image, command.
     pub words: Vec<String>,
     /// The value of its label, this run's alone.
@@ -52,7 +52,7 @@ impl Container {
     ///
     /// # Errors
     /// Why the engine would not, and what to try.
-    pub async fn start(self, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+    pub async fn start(self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let program = self.engine.program.0.clone();
         let mut ours = Ours { container: self, id: None };
@@ -162,7 +162,7 @@ struct Tasks {
 
 struct Life {
     ours: Ours,
-    voice: Voice,
+    voice: NewsSender,
     ear: Ear,
     whereabouts: Whereabouts,
     /// Memory that could be had before the first start.

@@ -20,16 +20,16 @@ pub type Orders = mpsc::UnboundedReceiver<(TargetOrder, u64)>;
 
 /// The run's end of a target.
 #[derive(Debug)]
-pub struct Handle {
+pub struct TargetHandle {
     news: mpsc::Receiver<News>,
     orders: mpsc::UnboundedSender<(TargetOrder, u64)>,
 }
 
 /// A target whose task runs.
 #[derive(Debug)]
-pub struct Started {
+pub struct StartedTarget {
     /// The run's end. Letting it go ends what longhaul started.
-    pub handle: Handle,
+    pub handle: TargetHandle,
     /// The task; done when everything that longhaul started is gone.
     pub task: JoinHandle<Left>,
 }
@@ -37,7 +37,7 @@ pub struct Started {
 /// What longhaul started and could not end, and why.
 pub type Left = Option<String>;
 
-impl Target for Handle {
+impl Target for TargetHandle {
     fn news(&mut self) -> LocalFuture<'_, News> {
         Box::pin(async {
             match self.news.recv().await {
@@ -56,12 +56,12 @@ impl Target for Handle {
 
 /// The task's way to say something.
 #[derive(Clone, Debug)]
-pub struct Voice {
+pub struct NewsSender {
     timeline: Timeline,
     news: mpsc::Sender<News>,
 }
 
-impl Voice {
+impl NewsSender {
     pub fn timeline(&self) -> Timeline {
         self.timeline
     }
@@ -107,10 +107,10 @@ impl Voice {
 /// Runs a target's life as a task.
 pub fn spawn<F: Future<Output = Left> + 'static>(
     timeline: Timeline,
-    life: impl FnOnce(Orders, Voice) -> F,
-) -> Started {
+    life: impl FnOnce(Orders, NewsSender) -> F,
+) -> StartedTarget {
     let (news, heard) = mpsc::channel(NEWS_MAX);
     let (orders, taken) = mpsc::unbounded_channel();
-    let task = tokio::task::spawn_local(life(taken, Voice { timeline, news }));
-    Started { handle: Handle { news: heard, orders }, task }
+    let task = tokio::task::spawn_local(life(taken, NewsSender { timeline, news }));
+    StartedTarget { handle: TargetHandle { news: heard, orders }, task }
 }

@@ -5,14 +5,14 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::container::Engine;
+use super::container::ContainerEngine;
 use super::docker::image::resolved;
 use super::docker::line::{Additions, RunLine, of_command, of_line};
 use super::docker::{Container, LABEL};
-use super::options::{Start, TargetOptions};
+use super::options::{StartMethod, TargetOptions};
 use super::process::Process;
 use super::sparkrun::Sparkrun;
-use super::{Program, Started, attached, watched};
+use super::{Program, StartedTarget, attached, watched};
 use crate::error::Mistake;
 use crate::escape::command_line;
 use crate::spec::Recipe;
@@ -48,22 +48,24 @@ impl Launch<'_> {
     pub async fn launched(
         &self,
         whereabouts: &Whereabouts,
-    ) -> Result<(Started, Vec<String>), Mistake> {
+    ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let whereabouts = whereabouts.clone();
         let Some((start, reading)) = self.options.start.zip(self.options.reading.as_ref()) else {
             return self.watched(whereabouts).await.map(|started| (started, Vec::new()));
         };
         self.is_free()?;
         match start {
-            Start::Process => self.process(&reading.recipe, whereabouts),
-            Start::Docker | Start::Podman => self.container(start, reading, whereabouts).await,
-            Start::Sparkrun => self.sparkrun(&reading.recipe),
+            StartMethod::Process => self.process(&reading.recipe, whereabouts),
+            StartMethod::Docker | StartMethod::Podman => {
+                self.container(start, reading, whereabouts).await
+            }
+            StartMethod::Sparkrun => self.sparkrun(&reading.recipe),
         }
     }
 
-    async fn watched(&self, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+    async fn watched(&self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
         if let Some(name) = &self.options.container {
-            let engine = Engine::new(self.program(Start::Docker), self.timeline);
+            let engine = ContainerEngine::new(self.program(StartMethod::Docker), self.timeline);
             let look = engine.find(name).await?;
             (self.tell)(&format!(
                 "watching container {name}: {}, started {}",
@@ -106,7 +108,7 @@ impl Launch<'_> {
         &self,
         recipe: &Recipe,
         whereabouts: Whereabouts,
-    ) -> Result<(Started, Vec<String>), Mistake> {
+    ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let command = recipe.command.clone().unwrap_or_default();
         (self.tell)(&format!("starting, as a process of this machine:\n{}", indented(&command)));
         for (name, _) in &recipe.env {
@@ -119,11 +121,11 @@ impl Launch<'_> {
 
     async fn container(
         &self,
-        start: Start,
+        start: StartMethod,
         reading: &Reading,
         whereabouts: Whereabouts,
-    ) -> Result<(Started, Vec<String>), Mistake> {
-        let engine = Engine::new(self.program(start), self.timeline);
+    ) -> Result<(StartedTarget, Vec<String>), Mistake> {
+        let engine = ContainerEngine::new(self.program(start), self.timeline);
         let Some(image) = reading.recipe.container.as_deref() else {
             return Err(Mistake::new("the recipe names no image")
                 .at(&reading.recipe.source.origin)
@@ -179,9 +181,9 @@ impl Launch<'_> {
         Ok(of_command(image, &recipe.env, command, &additions))
     }
 
-    fn sparkrun(&self, recipe: &Recipe) -> Result<(Started, Vec<String>), Mistake> {
+    fn sparkrun(&self, recipe: &Recipe) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let sparkrun = Sparkrun {
-            program: Program(self.program(Start::Sparkrun).to_owned()),
+            program: Program(self.program(StartMethod::Sparkrun).to_owned()),
             recipe: self.for_sparkrun(recipe)?,
             label: self.label(),
             more: self.options.more.clone(),
@@ -211,7 +213,7 @@ impl Launch<'_> {
         Ok(file.display().to_string())
     }
 
-    fn program(&self, start: Start) -> &str {
+    fn program(&self, start: StartMethod) -> &str {
         self.options.engine.as_deref().unwrap_or(start.word())
     }
 

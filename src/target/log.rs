@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 
-use super::handle::Voice;
+use super::handle::NewsSender;
 use crate::engine::lines::{Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
-use crate::engine::signature::Log;
+use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
 use crate::series::LOG_LINES;
 use crate::unit::At;
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 32 << 10;
 /// Whoever listens to a log. A clone listens to the same.
 #[derive(Clone, Debug)]
 pub struct Ear {
-    voice: Voice,
+    voice: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
     /// Why nothing can be read, where that is so.
@@ -32,8 +32,8 @@ pub struct Ear {
 
 impl Ear {
     /// Listens for a source.
-    pub fn new(voice: Voice, source: Source) -> Ear {
-        let listener = Rc::new(RefCell::new(Listener::new(Log::Server, source)));
+    pub fn new(voice: NewsSender, source: Source) -> Ear {
+        let listener = Rc::new(RefCell::new(Listener::new(LogSource::Server, source)));
         Ear { voice, source, listener, blind: Rc::default() }
     }
 
@@ -49,7 +49,7 @@ impl Ear {
     pub async fn whole_line(&self, at: At, line: &str) {
         let line = format!("{line}\n");
         let mut reader = LogLines::default();
-        for line in reader.take(line.as_bytes()) {
+        for line in reader.feed(line.as_bytes()) {
             self.line(at, &line).await;
         }
         self.listener.borrow_mut().dropped(reader.dropped_bytes());
@@ -67,7 +67,7 @@ impl Ear {
         // A pipe that breaks has ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
             let at = self.voice.timeline().now();
-            for line in reader.take(&buffer[..read]) {
+            for line in reader.feed(&buffer[..read]) {
                 self.line(at, &line).await;
             }
             self.listener.borrow_mut().dropped(reader.dropped_bytes());
@@ -102,7 +102,7 @@ impl Ear {
 pub async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; READ_BYTES]);
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-        for line in lines.take(&buffer[..read]) {
+        for line in lines.feed(&buffer[..read]) {
             if out.send(line).await.is_err() {
                 return;
             }

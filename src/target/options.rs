@@ -10,7 +10,7 @@ use crate::words::words;
 
 /// By what a recipe is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartMethod {
     /// As a process of this machine.
     Process,
     Docker,
@@ -18,12 +18,17 @@ pub enum Start {
     Sparkrun,
 }
 
-words!(Start { Process: "process", Docker: "docker", Podman: "podman", Sparkrun: "sparkrun" });
+words!(StartMethod {
+    Process: "process",
+    Docker: "docker",
+    Podman: "podman",
+    Sparkrun: "sparkrun"
+});
 
-impl Start {
+impl StartMethod {
     /// Whether it makes a container that longhaul owns.
     pub fn is_container(self) -> bool {
-        matches!(self, Start::Docker | Start::Podman)
+        matches!(self, StartMethod::Docker | StartMethod::Podman)
     }
 }
 
@@ -31,7 +36,7 @@ impl Start {
 #[derive(Clone, Debug, Default)]
 pub struct TargetOptions {
     /// Start the recipe.
-    pub start: Option<Start>,
+    pub start: Option<StartMethod>,
     /// Watch this container.
     pub container: Option<String>,
     /// Watch this process.
@@ -78,7 +83,7 @@ impl TargetOptions {
                 let what = format!("{flag} starts a recipe, and none is named");
                 return Err(Mistake::new(what).hint("--recipe FILE"));
             }
-            if start == Start::Process && self.keep {
+            if start == StartMethod::Process && self.keep {
                 let what = "a process writes its log to longhaul, and would break without it";
                 return Err(Mistake::new(what).at("--keep").hint("--start docker --keep"));
             }
@@ -105,16 +110,17 @@ impl TargetOptions {
     }
 
     fn check_engine(&self) -> Result<(), Mistake> {
-        let of_container = self.start.is_some_and(Start::is_container);
+        let of_container = self.start.is_some_and(StartMethod::is_container);
         let flags = [
             ("--pull", self.pull, of_container),
             ("--env", !self.env.is_empty(), of_container),
             ("--gpus", self.gpus.is_some(), of_container),
-            ("--start-arg", !self.more.is_empty(), self.start != Some(Start::Process)),
+            ("--start-arg", !self.more.is_empty(), self.start != Some(StartMethod::Process)),
             (
                 "--engine",
                 self.engine.is_some(),
-                self.container.is_some() || !matches!(self.start, None | Some(Start::Process)),
+                self.container.is_some()
+                    || !matches!(self.start, None | Some(StartMethod::Process)),
             ),
         ];
         match flags.into_iter().find(|(_, is_given, fits)| *is_given && !fits) {
@@ -128,8 +134,8 @@ impl TargetOptions {
     ///
     /// # Errors
     /// This start cannot carry it out, and which could.
-    pub fn take(&mut self, reading: Reading) -> Result<String, Mistake> {
-        if let Some(start) = self.start.filter(|start| *start != Start::Sparkrun) {
+    pub fn accept_recipe(&mut self, reading: Reading) -> Result<String, Mistake> {
+        if let Some(start) = self.start.filter(|start| *start != StartMethod::Sparkrun) {
             only_what_it_can(start, &reading)?;
         }
         let address = address(self.start, &reading);
@@ -163,7 +169,7 @@ impl TargetOptions {
     }
 }
 
-fn only_what_it_can(start: Start, reading: &Reading) -> Result<(), Mistake> {
+fn only_what_it_can(start: StartMethod, reading: &Reading) -> Result<(), Mistake> {
     let flag = format!("--start {}", start.word());
     let to_sparkrun = |what: String| {
         Err(Mistake::new(what).at(&reading.recipe.source.origin).hint("--start sparkrun"))
@@ -184,7 +190,7 @@ fn only_what_it_can(start: Start, reading: &Reading) -> Result<(), Mistake> {
         return to_sparkrun("the recipe needs several machines".to_owned());
     }
     match (start, reading.how, &reading.recipe.command) {
-        (Start::Process, How::AsItStands, _) => {
+        (StartMethod::Process, How::AsItStands, _) => {
             Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
                 .hint("--start docker"))
         }
@@ -196,7 +202,7 @@ fn only_what_it_can(start: Start, reading: &Reading) -> Result<(), Mistake> {
 }
 
 /// Where the recipe's server will answer.
-fn address(start: Option<Start>, reading: &Reading) -> String {
+fn address(start: Option<StartMethod>, reading: &Reading) -> String {
     let recipe = &reading.recipe;
     let usual = match engine_of(&recipe.runtime) {
         Engine::Sglang => 30_000,
@@ -209,7 +215,7 @@ fn address(start: Option<Start>, reading: &Reading) -> String {
         .map(|start| docker::parse(&recipe.source.text, start));
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {
-        Some(Start::Docker | Start::Podman) => engine_host(),
+        Some(StartMethod::Docker | StartMethod::Podman) => engine_host(),
         _ => None,
     };
     let named = recipe.settings.get("host").map(String::as_str);
@@ -252,16 +258,16 @@ fn host_of(engine: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Source;
+    use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
 
     fn reading(text: &str) -> Reading {
         let source =
-            Source { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() };
+            SpecFile { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() };
         read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")
     }
 
-    fn options(start: Start) -> TargetOptions {
+    fn options(start: StartMethod) -> TargetOptions {
         TargetOptions { start: Some(start), ..TargetOptions::default() }
     }
 
@@ -278,12 +284,18 @@ mod tests {
             ("min_nodes: 2\n", "several machines"),
             ("build_args: [--x]\n", "build_args"),
         ] {
-            let found = told(options(Start::Docker).take(reading(&format!("{plain}{more}"))));
+            let found = told(
+                options(StartMethod::Docker).accept_recipe(reading(&format!("{plain}{more}"))),
+            );
             assert!(found.contains(word) && found.contains("--start sparkrun"), "{found}");
-            assert!(options(Start::Sparkrun).take(reading(&format!("{plain}{more}"))).is_ok());
+            assert!(
+                options(StartMethod::Sparkrun)
+                    .accept_recipe(reading(&format!("{plain}{more}")))
+                    .is_ok()
+            );
         }
         assert_eq!(
-            options(Start::Docker).take(reading(plain)),
+            options(StartMethod::Docker).accept_recipe(reading(plain)),
             Ok("http://127.0.0.1:9000".to_owned())
         );
     }
@@ -292,14 +304,14 @@ mod tests {
     fn the_address_is_where_the_recipe_will_answer() {
         let line = "docker run -d -p 127.0.0.1:18000:8000 a/b:1 org/m --host 0.0.0.0\n";
         assert_eq!(
-            options(Start::Docker).take(reading(line)),
+            options(StartMethod::Docker).accept_recipe(reading(line)),
             Ok("http://127.0.0.1:18000".to_owned())
         );
-        let found = told(options(Start::Process).take(reading(line)));
+        let found = told(options(StartMethod::Process).accept_recipe(reading(line)));
         assert!(found.contains("--start docker"), "{found}");
         let llama = "model: m\ncommand: llama-server -m x.gguf\n";
         assert_eq!(
-            options(Start::Process).take(reading(llama)),
+            options(StartMethod::Process).accept_recipe(reading(llama)),
             Ok("http://127.0.0.1:8080".to_owned())
         );
         assert_eq!(host_of("ssh://me@spark:22"), Some("spark".to_owned()));
@@ -312,23 +324,24 @@ mod tests {
         let wrong = |options: TargetOptions, has_endpoint: bool| {
             options.check(has_endpoint, false, true).expect_err("wrong").to_string()
         };
-        let keep = TargetOptions { keep: true, ..options(Start::Process) };
+        let keep = TargetOptions { keep: true, ..options(StartMethod::Process) };
         assert!(wrong(keep, false).contains("--start docker --keep"));
         let watching =
             TargetOptions { container: Some("x".to_owned()), ..TargetOptions::default() };
         assert!(wrong(watching.clone(), false).contains("--endpoint"));
         assert!(
-            wrong(TargetOptions { start: Some(Start::Docker), ..watching }, true)
+            wrong(TargetOptions { start: Some(StartMethod::Docker), ..watching }, true)
                 .contains("one of them")
         );
         assert!(
             wrong(TargetOptions { pull: true, ..TargetOptions::default() }, true)
                 .contains("--pull")
         );
-        let engine = TargetOptions { engine: Some("podman".to_owned()), ..options(Start::Process) };
+        let engine =
+            TargetOptions { engine: Some("podman".to_owned()), ..options(StartMethod::Process) };
         assert!(wrong(engine, false).contains("--engine"));
-        let nothing = options(Start::Docker).check(false, false, false);
+        let nothing = options(StartMethod::Docker).check(false, false, false);
         assert!(nothing.expect_err("no recipe").to_string().contains("--recipe"));
-        assert_eq!(options(Start::Docker).check(false, false, true), Ok(()));
+        assert_eq!(options(StartMethod::Docker).check(false, false, true), Ok(()));
     }
 }

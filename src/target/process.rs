@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use child::Child;
 
-use super::handle::{self, Orders, Started, Voice};
+use super::handle::{self, NewsSender, Orders, StartedTarget};
 use super::log::Ear;
 use super::memory;
 use super::tree;
@@ -48,7 +48,11 @@ impl Process {
     ///
     /// # Errors
     /// There is no `bash`, or no such folder.
-    pub fn start(self, timeline: Timeline, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+    pub fn start(
+        self,
+        timeline: Timeline,
+        whereabouts: Whereabouts,
+    ) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let child = Child::spawn(&self).map_err(|why| {
             Mistake::new(format!("the recipe's command cannot be started: {why}"))
@@ -77,7 +81,7 @@ impl Process {
 /// The life of a process and of those after it.
 struct Life {
     process: Process,
-    voice: Voice,
+    voice: NewsSender,
     ear: Ear,
     whereabouts: Whereabouts,
     /// Memory that could be had before the first start.

@@ -21,7 +21,7 @@ pub struct Program(pub String);
 
 /// What a program said at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ProgramOutput {
     /// Its exit code; nothing where a signal ended it.
     pub code: Option<i32>,
     pub out: String,
@@ -53,7 +53,7 @@ impl NoAnswer {
     }
 }
 
-impl Answer {
+impl ProgramOutput {
     /// Whether it was content.
     pub fn is_good(&self) -> bool {
         self.code == Some(0)
@@ -77,7 +77,7 @@ impl Program {
         timeline: &Timeline,
         arguments: &[impl AsRef<std::ffi::OsStr>],
         limit_us: u64,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<ProgramOutput, NoAnswer> {
         let mut child = self.follow(arguments).map_err(|why| match why.kind() {
             io::ErrorKind::NotFound => NoAnswer::NoProgram,
             _ => NoAnswer::Broke(why.to_string()),
@@ -90,7 +90,7 @@ impl Program {
             return Err(NoAnswer::TooLate(limit_us));
         };
         let status = status.map_err(|why| NoAnswer::Broke(why.to_string()))?;
-        Ok(Answer { code: status.code(), out, err })
+        Ok(ProgramOutput { code: status.code(), out, err })
     }
 
     /// Starts it with its output in pipes. Dropped, it is killed. In a process group of its

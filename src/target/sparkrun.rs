@@ -10,7 +10,7 @@ use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::handle::{self, Left, Orders, Started, Voice};
+use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
 use super::log::{Ear, lines_of};
 use super::program::Program;
 use crate::error::Mistake;
@@ -82,7 +82,7 @@ impl Sparkrun {
     ///
     /// # Errors
     /// There is no such program.
-    pub fn start(self, timeline: Timeline) -> Result<Started, Mistake> {
+    pub fn start(self, timeline: Timeline) -> Result<StartedTarget, Mistake> {
         let child = self.program.follow(&self.run_words()).map_err(|why| {
             Mistake::new(format!("`{}` cannot be started: {why}", self.program.0))
                 .hint("pip install sparkrun, or --engine PATH")
@@ -119,7 +119,7 @@ enum State {
 
 struct Life {
     sparkrun: Sparkrun,
-    voice: Voice,
+    voice: NewsSender,
     ear: Ear,
     id: Option<String>,
     state: State,
@@ -276,7 +276,7 @@ impl Life {
 /// Looks whether the server is there, by its port: sparkrun ends, and says nothing of what
 /// becomes of the workload. Returns when one that was there is gone; what is refused so often
 /// has nobody who listens, which a network that is away is not.
-async fn guard(place: String, voice: Voice) {
+async fn guard(place: String, voice: NewsSender) {
     let timeline = voice.timeline();
     let (mut was_there, mut refused) = (false, Vec::new());
     loop {
@@ -300,7 +300,7 @@ async fn guard(place: String, voice: Voice) {
 }
 
 /// Follows the log through sparkrun's own verb, again when it ends. For ever.
-async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: Voice) {
+async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: NewsSender) {
     words.extend(["-f", "-a"].map(str::to_owned));
     let timeline = voice.timeline();
     loop {

@@ -28,7 +28,7 @@ pub fn seen(pid: u32) -> Option<Stat> {
 
 /// The tree below a process.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct ProcessTree {
     root: u32,
     /// Whether the root leads a process group of its own, which then is the tree's.
     owns_group: bool,
@@ -36,20 +36,20 @@ pub struct Tree {
     known: BTreeMap<u32, u64>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// The tree of a process that leads a group of its own.
-    pub fn of_group(root: u32) -> Tree {
-        Tree::new(root, true)
+    pub fn of_group(root: u32) -> ProcessTree {
+        ProcessTree::new(root, true)
     }
 
     /// The tree of somebody else's process.
-    pub fn below(root: u32) -> Tree {
-        Tree::new(root, false)
+    pub fn below(root: u32) -> ProcessTree {
+        ProcessTree::new(root, false)
     }
 
-    fn new(root: u32, owns_group: bool) -> Tree {
+    fn new(root: u32, owns_group: bool) -> ProcessTree {
         let known = seen(root).map(|seen| (root, seen.began)).into_iter().collect();
-        Tree { root, owns_group, known }
+        ProcessTree { root, owns_group, known }
     }
 
     /// Looks who is there now, and remembers them.
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn who_was_seen_once_is_known_when_the_root_is_gone_and_he_is_in_no_group_of_ours() {
-        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5)].into() };
+        let mut tree = ProcessTree { root: 10, owns_group: true, known: [(10, 5)].into() };
         let all = vec![
             process(10, 1, 10, 5),
             process(11, 10, 10, 6),
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn a_stranger_with_the_old_roots_number_is_left_alone_with_his_group() {
-        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5)].into() };
+        let mut tree = ProcessTree { root: 10, owns_group: true, known: [(10, 5)].into() };
         let all = vec![process(10, 1, 10, 900), process(20, 10, 10, 901)];
         assert!(tree.look_among(all).is_empty());
     }
 
     #[test]
     fn an_orphan_that_was_never_seen_before_is_found_by_its_group() {
-        let mut tree = Tree { root: 10, owns_group: true, known: [(10, 5), (11, 6)].into() };
+        let mut tree = ProcessTree { root: 10, owns_group: true, known: [(10, 5), (11, 6)].into() };
         let all = vec![process(11, 1, 10, 6), process(12, 1, 10, 7)];
         assert_eq!(pids(&tree.look_among(all)), [11, 12]);
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::attached::refusal;
-use super::container::Engine;
+use super::container::ContainerEngine;
 use super::container::follow::{From, follow};
-use super::container::inspect::Look;
+use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
-use super::handle::{self, Orders, Started, Voice};
+use super::handle::{self, NewsSender, Orders, StartedTarget};
 use super::log::Ear;
-use super::tree::{self, Tree};
+use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
 use crate::process::Stat;
@@ -28,9 +28,14 @@ const LOOK: Duration = Duration::from_secs(1);
 const COVERAGE_US: u64 = 10_000_000;
 
 /// Watches a container that runs already, `first` as it was found.
-pub fn container(engine: &Engine, name: &str, first: Look, whereabouts: Whereabouts) -> Started {
+pub fn container(
+    engine: &ContainerEngine,
+    name: &str,
+    first: ContainerState,
+    whereabouts: Whereabouts,
+) -> StartedTarget {
     let (engine, name) = (engine.clone(), name.to_owned());
-    handle::spawn(engine.timeline, |orders: Orders, voice: Voice| async move {
+    handle::spawn(engine.timeline, |orders: Orders, voice: NewsSender| async move {
         let ear = Ear::new(voice.clone(), Source::Container);
         let watched = watch::Watched {
             engine: engine.clone(),
@@ -52,14 +57,18 @@ pub fn container(engine: &Engine, name: &str, first: Look, whereabouts: Whereabo
 ///
 /// # Errors
 /// There is none of that number.
-pub fn process(pid: u32, timeline: Timeline, whereabouts: Whereabouts) -> Result<Started, Mistake> {
+pub fn process(
+    pid: u32,
+    timeline: Timeline,
+    whereabouts: Whereabouts,
+) -> Result<StartedTarget, Mistake> {
     let Some(first) = tree::seen(pid).filter(|seen| !seen.is_zombie) else {
         return Err(Mistake::new(format!("there is no process {pid} on this machine"))
             .at("--pid")
             .hint("pgrep -af vllm"));
     };
     whereabouts.moved(Some(pid));
-    Ok(handle::spawn(timeline, |orders: Orders, voice: Voice| async move {
+    Ok(handle::spawn(timeline, |orders: Orders, voice: NewsSender| async move {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch_process(first, whereabouts, voice.clone()));
         refuse(orders, voice).await;
@@ -68,16 +77,16 @@ pub fn process(pid: u32, timeline: Timeline, whereabouts: Whereabouts) -> Result
 }
 
 /// Refuses orders until the run lets go.
-async fn refuse(mut orders: Orders, voice: Voice) {
+async fn refuse(mut orders: Orders, voice: NewsSender) {
     while let Some((order, action)) = orders.recv().await {
         voice.say(refusal(order, action)).await;
     }
 }
 
 /// Watches a process until it is gone. How it ended only its parent is told.
-async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: Voice) {
+async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender) {
     let timeline = voice.timeline();
-    let mut tree = Tree::below(first.pid);
+    let mut tree = ProcessTree::below(first.pid);
     let (mut due, mut covered) = (timeline.now(), timeline.now());
     let mut lost = Vec::new();
     loop {
@@ -104,7 +113,7 @@ async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: Voice) {
 }
 
 /// A worker's end is worth a note: the process that answers may live on without it.
-async fn say_who_went(voice: &Voice, before: &mut Vec<Stat>, now: &[Stat]) {
+async fn say_who_went(voice: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
     let is_worker = |seen: &Stat| seen.name.contains("EngineCor") || seen.name.contains("Worker");
     let is_gone = |seen: &Stat| !now.iter().any(|other| other.pid == seen.pid);
     let gone: Vec<Stat> =

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::analysis::Analysis;
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
-use crate::incident::{Confidence, Incident, Kind};
+use crate::incident::{Confidence, Incident, IncidentKind};
 use crate::spec::{Contract, Select};
 use crate::unit::{At, span};
 
@@ -109,8 +109,9 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
     for (seq, seen) in &analysis.notes.differs {
         tell(one_line(&seen.words(), 2 * WORDS_CHARS_MAX), vec![*seq]);
     }
-    let guessed =
-        |incident: &&Incident| incident.is(Kind::Crash) && incident.confidence == Confidence::Guess;
+    let guessed = |incident: &&Incident| {
+        incident.is(IncidentKind::Crash) && incident.confidence == Confidence::Guess
+    };
     if let Some(first) = analysis.calendar.incidents.iter().find(guessed) {
         let words = "a crash is what HTTP shows of one: an operator's stop looks the same";
         tell(words.to_owned(), first.evidence.clone());

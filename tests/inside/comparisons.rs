@@ -7,14 +7,14 @@
 mod house;
 
 use house::{House, compared};
-use longhaul::compare::{PolicyWord, Wish, Word};
+use longhaul::compare::{CompareTerms, CompareWord, PolicyWord};
 use longhaul::exit::Exit;
 
 #[test]
 fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
     let house = House::new();
     let comparison = compared(&house.side("a", 1, 6, 1.0), &house.side("b", 100, 6, 1.0));
-    assert_eq!(comparison.decision.word, Word::Equivalent, "{:#?}", comparison.decision);
+    assert_eq!(comparison.decision.word, CompareWord::Equivalent, "{:#?}", comparison.decision);
     assert_eq!(comparison.decision.exit, Exit::Pass);
     assert!(comparison.simulated && comparison.differs.variables.is_empty());
     assert!(comparison.policies.iter().all(|policy| policy.word == PolicyWord::Held));
@@ -25,12 +25,12 @@ fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_d
     let house = House::new();
     let base = house.side("a", 1, 6, 1.0);
     let slower = compared(&base, &house.side("b", 100, 6, 1.10));
-    assert_eq!((slower.decision.word, slower.decision.exit), (Word::Regression, Exit::Fail));
+    assert_eq!((slower.decision.word, slower.decision.exit), (CompareWord::Regression, Exit::Fail));
     let row = slower.rows.iter().find(|row| row.primary).unwrap();
     assert!((row.ratio - 1.10).abs() < 0.02, "{}", row.ratio);
     assert!(slower.differs.surroundings.iter().any(|it| it.what == "machine profile"));
     let dies = compared(&base, &house.ailing("c", 200, &["crash=20s@30s"]));
-    assert_eq!((dies.decision.word, dies.decision.exit), (Word::Regression, Exit::Fail));
+    assert_eq!((dies.decision.word, dies.decision.exit), (CompareWord::Regression, Exit::Fail));
     assert!(dies.decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", dies.decision);
 }
 
@@ -39,10 +39,10 @@ fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_wit
     let house = House::new();
     let floor = house::floor(&house.side("floor", 300, 6, 1.0));
     let (base, slower) = (house.side("a", 1, 1, 1.0), house.side("b", 100, 1, 1.15));
-    assert_eq!(compared(&base, &slower).decision.word, Word::Inconclusive);
-    let wish = Wish { floor: Some(floor), ..Wish::default() };
+    assert_eq!(compared(&base, &slower).decision.word, CompareWord::Inconclusive);
+    let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
     let decision = house::sides(&base, &slower, &wish).unwrap().decision;
-    assert_eq!((decision.word, decision.suggestive), (Word::Regression, true));
+    assert_eq!((decision.word, decision.suggestive), (CompareWord::Regression, true));
     assert_eq!(decision.exit, Exit::Pass, "a suggestion fails nothing");
 }
 
@@ -55,10 +55,14 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     let later = compared(&base, &again).decision;
     assert!(later.because[0].starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
     let decision = compared(&base, &other).decision;
-    assert_eq!((decision.word, decision.exit), (Word::Regression, Exit::Fail), "{decision:?}");
+    assert_eq!(
+        (decision.word, decision.exit),
+        (CompareWord::Regression, Exit::Fail),
+        "{decision:?}"
+    );
     assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
     let refused = |one: &[std::path::PathBuf], other: &[std::path::PathBuf]| {
-        house::sides(one, other, &Wish::default()).unwrap_err().to_string()
+        house::sides(one, other, &CompareTerms::default()).unwrap_err().to_string()
     };
     let twice = [base[0].clone(), base[0].join(".")];
     assert!(refused(&twice, &other).contains("the same run is given twice"));
@@ -76,9 +80,9 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
 fn runs_of_another_seed_are_refused() {
     let house = House::new();
     let (base, other) = (house.side("a", 1, 1, 1.0), house.seeded("b", 9));
-    let wrong = house::sides(&base, &other, &Wish::default()).unwrap_err();
+    let wrong = house::sides(&base, &other, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
-    let wish = Wish { force: true, ..Wish::default() };
+    let wish = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = house::sides(&base, &other, &wish).unwrap();
     assert!(forced.differs.forced.contains(&"seed"));
 }
@@ -116,7 +120,7 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
     assert!(comparison.policies.iter().all(|policy| policy.base.is_none()), "unknown, not zero");
     assert_eq!(
         (comparison.decision.word, comparison.decision.exit),
-        (Word::Inconclusive, Exit::Pass)
+        (CompareWord::Inconclusive, Exit::Pass)
     );
     let told = longhaul::report::compare::terminal::render(&comparison, false);
     assert!(
@@ -130,7 +134,7 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
 
 /// How often each word was decided in so many comparisons of a server against one `factor`
 /// times as slow, six starts a side.
-fn decided(times: u64, factor: f64) -> Vec<(Word, usize)> {
+fn decided(times: u64, factor: f64) -> Vec<(CompareWord, usize)> {
     let mut words = Vec::new();
     for n in 0..times {
         let house = House::new();
@@ -138,8 +142,13 @@ fn decided(times: u64, factor: f64) -> Vec<(Word, usize)> {
         let other = house.side("b", 1_000 * n + 500, 6, factor);
         words.push(compared(&base, &other).decision.word);
     }
-    let all =
-        [Word::Regression, Word::Improved, Word::Equivalent, Word::Changed, Word::Inconclusive];
+    let all = [
+        CompareWord::Regression,
+        CompareWord::Improved,
+        CompareWord::Equivalent,
+        CompareWord::Changed,
+        CompareWord::Inconclusive,
+    ];
     all.map(|word| (word, words.iter().filter(|seen| **seen == word).count())).to_vec()
 }
 
@@ -153,15 +162,16 @@ fn a_table_of_decisions_over_known_effects() {
     for (percent, times) in [(0.0, same), (2.0, same / 4), (5.0, same / 4), (10.0, same / 4)] {
         let words = decided(times, 1.0 + percent / 100.0);
         eprintln!("{percent:>4} % slower, {times} comparisons: {words:?}");
-        let of = |word: Word| words.iter().find(|(known, _)| *known == word).unwrap().1 as u64;
+        let of =
+            |word: CompareWord| words.iter().find(|(known, _)| *known == word).unwrap().1 as u64;
         match percent as u64 {
             0 => {
-                let alarms = of(Word::Regression) + of(Word::Improved);
+                let alarms = of(CompareWord::Regression) + of(CompareWord::Improved);
                 eprintln!("  false alarms: {alarms} of {times}");
                 assert!(alarms * 20 <= times, "more than one in twenty");
             }
-            2 | 5 => assert!(of(Word::Regression) * 20 <= times, "within the margin"),
-            _ => assert!(of(Word::Regression) * 10 >= times * 9, "beyond the margin"),
+            2 | 5 => assert!(of(CompareWord::Regression) * 20 <= times, "within the margin"),
+            _ => assert!(of(CompareWord::Regression) * 10 >= times * 9, "beyond the margin"),
         }
     }
 }

@@ -15,7 +15,7 @@ use longhaul::fact::{
     PhaseBegan, Reading, Request, Said, Severity, Source, Stage,
 };
 use longhaul::journal::manifest::Anchor;
-use longhaul::journal::{Journal, Manifest, Told, reader};
+use longhaul::journal::{Journal, Manifest, ReadSummary, reader};
 use longhaul::secret::Secrets;
 use longhaul::unit::At;
 use longhaul::world::Sink;
@@ -152,7 +152,7 @@ async fn written(dir: &Path) {
     journal.close().await.unwrap();
 }
 
-fn read(dir: &Path) -> (Vec<Entry>, Told) {
+fn read(dir: &Path) -> (Vec<Entry>, ReadSummary) {
     let mut reader = reader::open(dir).unwrap();
     let entries = reader.by_ref().collect();
     (entries, reader.told())
@@ -165,7 +165,7 @@ async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
     written(&dir).await;
     let mut reader = reader::open(&dir).unwrap();
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
-    assert_eq!(reader.told(), Told::default());
+    assert_eq!(reader.told(), ReadSummary::default());
     assert_eq!(reader.manifest(), &manifest());
     assert_eq!(reader.again().unwrap().collect::<Vec<_>>(), entries());
 }
@@ -221,7 +221,10 @@ async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
                 assert_eq!(entries, left, "{} cut at {cut}", file.name());
                 let torn = (damaged.len() - ended) as u64;
                 let torn = if torn > 0 { vec![(file.name(), torn)] } else { Vec::new() };
-                assert_eq!(told, Told { torn, missing_seqs: missing, ..Told::default() });
+                assert_eq!(
+                    told,
+                    ReadSummary { torn, missing_seqs: missing, ..ReadSummary::default() }
+                );
             }
         }
         fs::write(&path, &whole).unwrap();
@@ -278,7 +281,7 @@ async fn a_folder_can_be_read_while_it_is_written() {
         journal.append(entries[count - 1].clone()).unwrap();
         let (so_far, told) = read(&dir);
         assert_eq!(so_far, &entries[..count]);
-        assert_eq!(told, Told::default());
+        assert_eq!(told, ReadSummary::default());
     }
     let opened_before = reader::open(&dir).unwrap();
     let later = Entry { seq: 12, ..entries[2].clone() };

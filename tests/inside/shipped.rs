@@ -11,8 +11,8 @@ use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot};
 use longhaul::spec::recipe::ReadOptions;
 use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::scenario::Ladder;
-use longhaul::spec::shipped::{self, Kind};
-use longhaul::spec::{Extent, Profile, Recipe, Scenario, Source, Workload};
+use longhaul::spec::shipped::{self, FileKind};
+use longhaul::spec::{Extent, Profile, Recipe, Scenario, SpecFile, Workload};
 use longhaul::spec::{profile, recipe, scenario};
 use longhaul::unit::At;
 
@@ -20,20 +20,20 @@ fn no_file(name: &str) -> Result<String, Mistake> {
     Err(Mistake::new(format!("{name} is not shipped")))
 }
 
-fn source(kind: Kind, name: &str) -> Source {
+fn source(kind: FileKind, name: &str) -> SpecFile {
     shipped::shipped(kind, name).expect("shipped")
 }
 
 fn read_scenario(name: &str) -> Scenario {
-    scenario::read(source(Kind::Scenario, name), &no_file).unwrap_or_else(|e| panic!("{e}"))
+    scenario::read(source(FileKind::Scenario, name), &no_file).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn read_recipe(name: &str) -> Recipe {
-    recipe::read(source(Kind::Recipe, name)).unwrap_or_else(|e| panic!("{e}"))
+    recipe::read(source(FileKind::Recipe, name)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn spark() -> Profile {
-    let source = source(Kind::Profile, "dgx-spark-nemotron-3-super");
+    let source = source(FileKind::Profile, "dgx-spark-nemotron-3-super");
     profile::read(source).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -69,8 +69,8 @@ fn hours(scenario: &Scenario) -> f64 {
 #[test]
 fn every_shipped_file_says_in_one_sentence_what_it_is_for() {
     let mut abouts = Vec::new();
-    abouts.extend(shipped::names(Kind::Recipe).map(|name| read_recipe(name).about));
-    abouts.extend(shipped::names(Kind::Scenario).map(|name| read_scenario(name).about));
+    abouts.extend(shipped::names(FileKind::Recipe).map(|name| read_recipe(name).about));
+    abouts.extend(shipped::names(FileKind::Scenario).map(|name| read_scenario(name).about));
     abouts.push(spark().about);
     assert!(abouts.len() >= 9);
     for about in abouts {
@@ -81,10 +81,10 @@ fn every_shipped_file_says_in_one_sentence_what_it_is_for() {
 
 #[test]
 fn shipped_files_give_no_warnings_and_the_recipe_names_a_shipped_profile() {
-    for name in shipped::names(Kind::Scenario) {
+    for name in shipped::names(FileKind::Scenario) {
         assert_eq!(read_scenario(name).warnings, Vec::<String>::new(), "{name}");
     }
-    for name in shipped::names(Kind::Recipe) {
+    for name in shipped::names(FileKind::Recipe) {
         let recipe = read_recipe(name);
         assert_eq!((recipe.warnings, recipe.unknown), (Vec::new(), Vec::new()), "{name}");
         assert!(
@@ -210,9 +210,9 @@ const RECIPES: [Shipped; 5] = [
 
 #[test]
 fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
-    assert!(shipped::names(Kind::Recipe).eq(RECIPES.iter().map(|(name, ..)| *name)));
+    assert!(shipped::names(FileKind::Recipe).eq(RECIPES.iter().map(|(name, ..)| *name)));
     for (name, runtime, grade, floating, settings) in RECIPES {
-        let source = source(Kind::Recipe, name);
+        let source = source(FileKind::Recipe, name);
         let reading = recipe::read_as(&source, &ReadOptions::default(), &|_| Ok(None))
             .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(reading.recipe.runtime, runtime, "{name}");
@@ -248,12 +248,13 @@ fn the_version_that_a_shipped_recipe_notes_is_what_runs_compare() {
 
 #[test]
 fn the_record_keeps_what_its_format_has_no_key_for() {
-    let text = source(Kind::Recipe, shipped::RECIPE).text;
-    let reading =
-        recipe::read_as(&source(Kind::Recipe, shipped::RECIPE), &ReadOptions::default(), &|_| {
-            Ok(None)
-        })
-        .unwrap_or_else(|e| panic!("{e}"));
+    let text = source(FileKind::Recipe, shipped::RECIPE).text;
+    let reading = recipe::read_as(
+        &source(FileKind::Recipe, shipped::RECIPE),
+        &ReadOptions::default(),
+        &|_| Ok(None),
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
     let other = |key: &str| {
         let found = reading.others.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.clone()).unwrap_or_default()
@@ -515,7 +516,7 @@ fn said(ask: &Ask) -> String {
 
 #[test]
 fn the_first_thousand_asks_of_every_shipped_scenario_are_what_they_were() {
-    let mut names: Vec<&str> = shipped::names(Kind::Scenario).collect();
+    let mut names: Vec<&str> = shipped::names(FileKind::Scenario).collect();
     names.sort_unstable();
     assert!(GOLDEN.iter().map(|(name, _)| *name).eq(names), "every scenario has its fingerprint");
     for (name, golden) in GOLDEN {

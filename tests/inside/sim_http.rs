@@ -8,16 +8,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use longhaul::serve::sim::{Handle, Order, spawn};
+use longhaul::serve::sim::{SimConfig, SimHandle, spawn};
 use longhaul::sim::{Ailment, BoxView, Setup};
-use longhaul::spec::{Profile, Source};
+use longhaul::spec::{Profile, SpecFile};
 use serde_json::{Value, json};
 
 /// Bounds every wait for bytes: a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn setup() -> Setup {
-    let source = Source { name: "fast".into(), origin: "test".into(), text: String::new() };
+    let source = SpecFile { name: "fast".into(), origin: "test".into(), text: String::new() };
     let profile = Profile {
         source,
         about: String::new(),
@@ -51,27 +51,27 @@ fn setup() -> Setup {
     }
 }
 
-fn serve_as(setup: Setup, ailments: &[&str]) -> Handle {
+fn serve_as(setup: Setup, ailments: &[&str]) -> SimHandle {
     let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    spawn(any, Order { setup, seed: 7, ailments }, |_, _| {}).expect("a free port")
+    spawn(any, SimConfig { setup, seed: 7, ailments }, |_, _| {}).expect("a free port")
 }
 
-fn serve(ailments: &[&str]) -> Handle {
+fn serve(ailments: &[&str]) -> SimHandle {
     let server = serve_as(setup(), ailments);
     server.load_began(None);
     server
 }
 
 /// Slow enough that a stream is still under way when something happens to it; nothing ails yet.
-fn serve_slowly(ailments: &[&str]) -> Handle {
+fn serve_slowly(ailments: &[&str]) -> SimHandle {
     let mut setup = setup();
     setup.profile.decode_per_s = 200.0;
     serve_as(setup, ailments)
 }
 
 /// Asks for a long answer, and lets the ailments begin when it has.
-fn begin_stream(server: &Handle) -> TcpStream {
+fn begin_stream(server: &SimHandle) -> TcpStream {
     let mut streaming = connect(server);
     send(&mut streaming, "POST", "/v1/chat/completions", &chat(10_000).to_string());
     let mut byte = [0];
@@ -85,13 +85,13 @@ fn begin_stream(server: &Handle) -> TcpStream {
 }
 
 /// The events of a stream to which something happens; the first is lost in waiting for it.
-fn stream_through(server: &Handle) -> (Vec<String>, bool) {
+fn stream_through(server: &SimHandle) -> (Vec<String>, bool) {
     let rest = drain(&mut begin_stream(server));
     let (_, rest) = rest.split_once("\r\n").expect("the end of the first chunk");
     events(rest)
 }
 
-fn connect(server: &Handle) -> TcpStream {
+fn connect(server: &SimHandle) -> TcpStream {
     let stream = TcpStream::connect(server.address()).expect("the port is open");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
     stream
@@ -117,7 +117,7 @@ fn drain(stream: &mut TcpStream) -> String {
 }
 
 /// Status and body of one exchange.
-fn exchange(server: &Handle, method: &str, path: &str, body: &str) -> (u16, String) {
+fn exchange(server: &SimHandle, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = connect(server);
     send(&mut stream, method, path, body);
     split(&drain(&mut stream))
@@ -129,11 +129,11 @@ fn split(answer: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn get(server: &Handle, path: &str) -> (u16, String) {
+fn get(server: &SimHandle, path: &str) -> (u16, String) {
     exchange(server, "GET", path, "")
 }
 
-fn post(server: &Handle, path: &str, body: &Value) -> (u16, Value) {
+fn post(server: &SimHandle, path: &str, body: &Value) -> (u16, Value) {
     let (status, text) = exchange(server, "POST", path, &body.to_string());
     (status, serde_json::from_str(&text).expect("a JSON answer"))
 }
@@ -158,7 +158,7 @@ fn events(mut body: &str) -> (Vec<String>, bool) {
     (text.split_terminator("\n\n").map(data).collect(), ended)
 }
 
-fn stream(server: &Handle, path: &str, body: &Value) -> (Vec<String>, bool) {
+fn stream(server: &SimHandle, path: &str, body: &Value) -> (Vec<String>, bool) {
     let (status, body) = exchange(server, "POST", path, &body.to_string());
     assert_eq!(status, 200, "{body}");
     events(&body)
@@ -187,13 +187,13 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
     assert!(tries, "{what} was never seen");
 }
 
-fn refuses(server: &Handle) -> bool {
+fn refuses(server: &SimHandle) -> bool {
     let tried = TcpStream::connect(server.address());
     tried.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Whether it can be asked and answers: false also for a connection that breaks.
-fn answers(server: &Handle) -> bool {
+fn answers(server: &SimHandle) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(server.address())?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -318,7 +318,7 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
 }
 
 /// The box as a sensor on it would see it.
-fn view(server: &Handle) -> BoxView {
+fn view(server: &SimHandle) -> BoxView {
     server.shared_view().lock().expect("nobody panicked").clone()
 }
 
@@ -436,7 +436,7 @@ fn a_client_that_hangs_up_frees_its_place() {
 fn a_port_in_use_is_a_mistake_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address");
-    let order = Order { setup: setup(), seed: 1, ailments: Vec::new() };
+    let order = SimConfig { setup: setup(), seed: 1, ailments: Vec::new() };
     let mistake = spawn(address, order, |_, _| {}).err().expect("refused").to_string();
     assert!(
         mistake.contains(&address.port().to_string()) && mistake.contains("in use"),

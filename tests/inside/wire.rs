@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use longhaul::answer::Answer;
 use longhaul::fact::{Abilities, Class, Ended, Phase, Request, Stage};
-use longhaul::http::{Address, Http, Options};
+use longhaul::http::{Address, Http, HttpOptions};
 use longhaul::plan::{Ask, Input, Message};
 use longhaul::run::load::{Progress, Terms, send};
 use longhaul::spec::Limits;
@@ -57,7 +57,7 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let timeline = Timeline::start();
-        let http = Http::new(Options {
+        let http = Http::new(HttpOptions {
             address: Address::parse(&address).unwrap(),
             api_key: Some("sk-geheim".to_owned()),
             headers: Vec::new(),

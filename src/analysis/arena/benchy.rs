@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Kind, Origin, Row, Spread, Table};
+use super::{ArenaRow, Column, Origin, Spread, Table, TestKind};
 
 /// The document, with the keys of llama-benchy 0.4.0. What it does not say is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Document {
+pub struct BenchyJson {
     /// Version of what measured.
     #[serde(default)]
     version: Option<String>,
@@ -75,24 +75,24 @@ struct Run {
     requests_throughput_over_time: (),
 }
 
-impl Document {
+impl BenchyJson {
     /// A table in this form.
-    pub fn of(table: &Table) -> Document {
-        let mut benchmarks: Vec<(Run, Option<Kind>)> = Vec::new();
+    pub fn of(table: &Table) -> BenchyJson {
+        let mut benchmarks: Vec<(Run, Option<TestKind>)> = Vec::new();
         for row in &table.rows {
             let follows = benchmarks.last_mut().filter(|(run, only)| {
                 // The row of an answer belongs to that of its prompt, right before it.
-                only.is_some_and(Kind::is_prefill) && !row.kind.is_prefill() && run.is_of(row)
+                only.is_some_and(TestKind::is_prefill) && !row.kind.is_prefill() && run.is_of(row)
             });
             if let Some((run, only)) = follows {
-                run.take(row);
+                run.add(row);
                 *only = None;
             } else {
                 benchmarks.push((Run::of(row), Some(row.kind)));
             }
         }
         let origin = table.origin.clone();
-        Document {
+        BenchyJson {
             version: origin.version,
             timestamp: origin.timestamp,
             latency_mode: origin.latency_ms.map(|_| "api".to_owned()),
@@ -139,19 +139,19 @@ impl Document {
 }
 
 impl Run {
-    fn of(row: &Row) -> Run {
+    fn of(row: &ArenaRow) -> Run {
         let mut run = Run {
             concurrency: row.streams,
             context_size: row.depth,
             is_context_prefill_phase: row.kind.is_context(),
             ..Run::default()
         };
-        run.take(row);
+        run.add(row);
         run
     }
 
     /// Whether a row tells of the same requests.
-    fn is_of(&self, row: &Row) -> bool {
+    fn is_of(&self, row: &ArenaRow) -> bool {
         let same = |one: Option<u64>, other: Option<u64>| {
             one.zip(other).is_none_or(|(one, other)| one == other)
         };
@@ -161,7 +161,7 @@ impl Run {
             && same(self.response_size, row.output)
     }
 
-    fn take(&mut self, row: &Row) {
+    fn add(&mut self, row: &ArenaRow) {
         self.prompt_size = self.prompt_size.or(row.prompt);
         self.response_size = self.response_size.or(row.output);
         for (column, spread) in &row.columns {
@@ -171,7 +171,7 @@ impl Run {
     }
 
     /// Where a column of a row stands.
-    fn place(&mut self, kind: Kind, column: Column) -> &mut Option<Metric> {
+    fn place(&mut self, kind: TestKind, column: Column) -> &mut Option<Metric> {
         match (column, kind.is_prefill()) {
             (Column::Ts, true) => &mut self.pp_throughput,
             (Column::Ts, false) => &mut self.tg_throughput,
@@ -186,20 +186,20 @@ impl Run {
     }
 
     /// A row without columns, of what it says of itself.
-    fn head(&self) -> Row {
+    fn head(&self) -> ArenaRow {
         let (prompt, output) = (self.prompt_size, self.response_size);
-        let kind = if self.is_context_prefill_phase { Kind::CtxPp } else { Kind::Pp };
-        Row { prompt, output, ..Row::new(kind, self.context_size, self.concurrency) }
+        let kind = if self.is_context_prefill_phase { TestKind::CtxPp } else { TestKind::Pp };
+        ArenaRow { prompt, output, ..ArenaRow::new(kind, self.context_size, self.concurrency) }
     }
 
     /// Its rows, those that say nothing left out.
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self) -> Vec<ArenaRow> {
         let kinds = if self.is_context_prefill_phase {
-            [Kind::CtxPp, Kind::CtxTg]
+            [TestKind::CtxPp, TestKind::CtxTg]
         } else {
-            [Kind::Pp, Kind::Tg]
+            [TestKind::Pp, TestKind::Tg]
         };
-        let row = |kind: Kind| {
+        let row = |kind: TestKind| {
             let mut run = self.clone();
             let mut spread = |column: &Column| {
                 let Metric { mean, std, values } = run.place(kind, *column).take()?;
@@ -207,7 +207,7 @@ impl Run {
                 Some((*column, Spread { mean, std, n, values }))
             };
             let columns = kind.columns().iter().filter_map(&mut spread).collect();
-            Row { kind, columns, ..self.head() }
+            ArenaRow { kind, columns, ..self.head() }
         };
         kinds.map(row).into_iter().filter(|row| !row.columns.is_empty()).collect()
     }

@@ -6,15 +6,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::fact::{Batch, Cell, Class, Entry, Fact, Group, Load, Opened, Request};
 
-use super::round::{Columns, Pair};
-use super::{Kind, Origin, Row, Table};
+use super::round::{Pair, RowColumns};
+use super::{ArenaRow, Origin, Table, TestKind};
 
 /// Requests of the round under way that are kept; a round has at most as many streams.
 const REQUESTS_MAX: usize = 1_024;
 
 /// The fold over the entries of a run; memory grows with cells.
 #[derive(Clone, Debug, Default)]
-pub struct Fold {
+pub struct ArenaFold {
     /// Requests of the round under way.
     round: Vec<Request>,
     /// Cells in the order in which they were first visited.
@@ -31,14 +31,14 @@ struct Visited {
     pair: Pair,
 }
 
-impl Fold {
+impl ArenaFold {
     /// A fold that has seen nothing.
-    pub fn new() -> Fold {
-        Fold::default()
+    pub fn new() -> ArenaFold {
+        ArenaFold::default()
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Opened(opened) => self.opened(opened),
             Fact::Request(request) => self.keep(request),
@@ -89,7 +89,7 @@ impl Fold {
         if let Some(models_us) = batch.models_us {
             self.origin.latency_ms.get_or_insert(models_us as f64 / 1e3);
         }
-        self.cells[index].pair.take(&requests, batch, expected(class, &cell));
+        self.cells[index].pair.add(&requests, batch, expected(class, &cell));
     }
 
     /// The table of what was taken so far. A simulated run says so where the model stands.
@@ -104,15 +104,15 @@ impl Fold {
         }
     }
 
-    fn rows(&self, Visited { cell, pair, .. }: &Visited) -> Vec<Row> {
+    fn rows(&self, Visited { cell, pair, .. }: &Visited) -> Vec<ArenaRow> {
         let (kinds, prompt) = match cell.prompt {
-            0 => ([Kind::CtxPp, Kind::CtxTg], self.prompt_behind(cell)),
-            prompt => ([Kind::Pp, Kind::Tg], Some(prompt)),
+            0 => ([TestKind::CtxPp, TestKind::CtxTg], self.prompt_behind(cell)),
+            prompt => ([TestKind::Pp, TestKind::Tg], Some(prompt)),
         };
-        let row = |kind, columns: &Columns| {
+        let row = |kind, columns: &RowColumns| {
             let spreads = columns.iter().filter_map(|(it, gather)| Some((*it, gather.spread()?)));
             let (columns, output) = (spreads.collect(), Some(cell.output));
-            Row { prompt, output, columns, ..Row::new(kind, cell.depth, cell.streams()) }
+            ArenaRow { prompt, output, columns, ..ArenaRow::new(kind, cell.depth, cell.streams()) }
         };
         let rows = [row(kinds[0], &pair.prefill), row(kinds[1], &pair.decode)];
         rows.into_iter().filter(|row| !row.columns.is_empty()).collect()

@@ -2,16 +2,16 @@
 
 use crate::escape::one_line;
 
-use super::{Kind, Row};
+use super::{ArenaRow, TestKind};
 
 /// The name of a row's test.
-pub(super) fn written(row: &Row, with_streams: bool) -> String {
+pub(super) fn written(row: &ArenaRow, with_streams: bool) -> String {
     let size = |tokens: Option<u64>| tokens.map(|tokens| tokens.to_string()).unwrap_or_default();
     let head = match row.kind {
-        Kind::CtxPp => "ctx_pp".to_owned(),
-        Kind::CtxTg => "ctx_tg".to_owned(),
-        Kind::Pp => format!("pp{}", size(row.prompt)),
-        Kind::Tg => format!("tg{}", size(row.output)),
+        TestKind::CtxPp => "ctx_pp".to_owned(),
+        TestKind::CtxTg => "ctx_tg".to_owned(),
+        TestKind::Pp => format!("pp{}", size(row.prompt)),
+        TestKind::Tg => format!("tg{}", size(row.output)),
     };
     let depth = if row.depth > 0 { format!(" @ d{}", row.depth) } else { String::new() };
     let streams = if with_streams { format!(" (c{})", row.streams) } else { String::new() };
@@ -19,7 +19,7 @@ pub(super) fn written(row: &Row, with_streams: bool) -> String {
 }
 
 /// Reads the name of a test; without `(cN)` it is of one stream.
-pub(super) fn read(text: &str) -> Result<Row, String> {
+pub(super) fn read(text: &str) -> Result<ArenaRow, String> {
     let shown = || one_line(text, 60);
     let row = parts(text.trim())
         .ok_or_else(|| format!("`{}` is no test such as pp2048 @ d4096 (c2)", shown()))?;
@@ -33,7 +33,7 @@ fn number(text: &str) -> Option<u64> {
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-fn parts(text: &str) -> Option<Row> {
+fn parts(text: &str) -> Option<ArenaRow> {
     let (text, streams) = match text.split_once(" (c") {
         Some((text, streams)) => (text, number(streams.strip_suffix(')')?)?),
         None => (text, 1),
@@ -44,19 +44,19 @@ fn parts(text: &str) -> Option<Row> {
         None => (text, 0),
     };
     let (kind, size) = match head {
-        "ctx_pp" => (Kind::CtxPp, None),
-        "ctx_tg" => (Kind::CtxTg, None),
-        _ if head.starts_with("pp") => (Kind::Pp, Some(number(&head[2..])?)),
-        _ => (Kind::Tg, Some(number(head.strip_prefix("tg")?)?)),
+        "ctx_pp" => (TestKind::CtxPp, None),
+        "ctx_tg" => (TestKind::CtxTg, None),
+        _ if head.starts_with("pp") => (TestKind::Pp, Some(number(&head[2..])?)),
+        _ => (TestKind::Tg, Some(number(head.strip_prefix("tg")?)?)),
     };
     if kind.is_context() && depth == 0 {
         return None;
     }
-    let mut row = Row::new(kind, depth, streams);
+    let mut row = ArenaRow::new(kind, depth, streams);
     match kind {
-        Kind::Pp => row.prompt = size,
-        Kind::Tg => row.output = size,
-        Kind::CtxPp | Kind::CtxTg => {}
+        TestKind::Pp => row.prompt = size,
+        TestKind::Tg => row.output = size,
+        TestKind::CtxPp | TestKind::CtxTg => {}
     }
     Some(row)
 }

@@ -16,19 +16,19 @@ const BELIEVED: f64 = 0.2;
 const WINDOW_US: u64 = 1_000_000;
 
 /// The columns of a row in the making.
-pub(super) type Columns = BTreeMap<Column, Gather>;
+pub(super) type RowColumns = BTreeMap<Column, Gather>;
 
 /// What one visited cell gives: the row of its prompt and that of its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pair {
-    pub(super) prefill: Columns,
-    pub(super) decode: Columns,
+    pub(super) prefill: RowColumns,
+    pub(super) decode: RowColumns,
 }
 
 impl Pair {
     /// Takes a round. `expected` is how many prompt tokens are counted where the server's own
     /// count is far from it.
-    pub(super) fn take(&mut self, requests: &[&Request], batch: &Batch, expected: u64) {
+    pub(super) fn add(&mut self, requests: &[&Request], batch: &Batch, expected: u64) {
         for request in requests {
             self.take_prefill(request, batch.models_us, expected);
             self.take_decode(request);
@@ -75,9 +75,9 @@ impl Pair {
     }
 }
 
-fn put(columns: &mut Columns, column: Column, value: Option<f64>) {
+fn put(columns: &mut RowColumns, column: Column, value: Option<f64>) {
     if let Some(value) = value {
-        columns.entry(column).or_default().take(value);
+        columns.entry(column).or_default().push(value);
     }
 }
 

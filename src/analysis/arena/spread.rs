@@ -36,7 +36,7 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    pub(super) fn take(&mut self, value: f64) {
+    pub(super) fn push(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -65,12 +65,12 @@ mod tests {
         let mut gather = Gather::default();
         assert_eq!(gather.spread(), None);
         for value in [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
-            gather.take(value);
+            gather.push(value);
         }
-        gather.take(f64::NAN);
+        gather.push(f64::NAN);
         let spread = gather.spread().unwrap();
         assert_eq!((spread.mean, spread.std, spread.n), (5.0, Some(2.0), Some(8)));
-        (0..2 * VALUES_MAX).for_each(|_| gather.take(1.0));
+        (0..2 * VALUES_MAX).for_each(|_| gather.push(1.0));
         assert_eq!(gather.spread().unwrap().values.len(), VALUES_MAX);
     }
 }

@@ -6,7 +6,7 @@ use crate::unit::At;
 
 /// What a stream of a round did, in milliseconds since the round began.
 #[derive(Clone, Copy)]
-pub struct Stream {
+pub struct StreamTimes {
     /// The first data frame.
     pub byte: u64,
     /// The first token.
@@ -16,7 +16,12 @@ pub struct Stream {
 }
 
 /// A round: all streams are sent at `seconds`, each has 101 tokens, one in its first chunk.
-pub fn round(story: &mut Story, seconds: f64, (cell, class): (Cell, Class), streams: &[Stream]) {
+pub fn round(
+    story: &mut Story,
+    seconds: f64,
+    (cell, class): (Cell, Class),
+    streams: &[StreamTimes],
+) {
     let began = Story::at(seconds);
     let mut requests: Vec<Request> = Vec::new();
     for stream in streams {
@@ -60,7 +65,7 @@ pub fn replay() -> Story {
         |depth, prompt, streams| Cell { depth, load: Load::Streams(streams), prompt, output: 128 };
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Warmup);
-    let stream = |byte, first, last| Stream { byte, first, last };
+    let stream = |byte, first, last| StreamTimes { byte, first, last };
     round(&mut story, 1.0, (cell(0, 2048, 1), Class::Cold), &[stream(9_000, 9_000, 90_000)]);
     story.phase(99.0, Phase::Soak);
     round(&mut story, 100.0, (cell(0, 2048, 1), Class::Cold), &[stream(1_004, 1_010, 5_010)]);

@@ -5,9 +5,9 @@ use crate::series::{LOG_LINES, MEM_AVAILABLE};
 
 fn over_time(story: &Story) -> OverTime {
     let mut pass = Pass1::new();
-    story.entries.iter().for_each(|entry| pass.take(entry));
+    story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
-    story.entries.iter().for_each(|entry| blocks.take(entry));
+    story.entries.iter().for_each(|entry| blocks.fold(entry));
     blocks.finish()
 }
 
@@ -156,7 +156,7 @@ fn a_long_block_keeps_every_second_mean() {
     let mut means = Means::new();
     for index in 0..10_000u32 {
         let at = At(u64::from(index) * MEAN_US);
-        means.take(at, &Reading::single(Source::Host, "x", f64::from(index)));
+        means.fold(at, &Reading::single(Source::Host, "x", f64::from(index)));
     }
     assert!(means.kept.len() <= MEANS_MAX);
     let median = means.median();
@@ -195,7 +195,7 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
         story.round(f64::from(lap + 2) * 600.0, lap.into());
     });
     let mut pass = Pass1::new();
-    story.entries.iter().for_each(|entry| pass.take(entry));
+    story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
     let mut entry = story.entries[0].clone();
     for minute in 1..=72 * 60u32 {
@@ -204,7 +204,7 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
             let mut reading = Reading::single(Source::Process, "rss_bytes", f64::from(minute));
             reading.instance = format!("worker {index:03}");
             entry.fact = Fact::Reading(reading);
-            blocks.take(&entry);
+            blocks.fold(&entry);
         }
     }
     let (held, told) = (bytes(&blocks), blocks.finish());
@@ -228,7 +228,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
             story.up(60.0, true);
         }
         let mut pass = Pass1::new();
-        story.entries.iter().for_each(|entry| pass.take(entry));
+        story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar = pass.finish();
         assert_eq!(calendar.lifetimes().len(), LIVES as usize);
         let mut blocks = Blocks::new(&calendar);
@@ -240,7 +240,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
                 let mut reading = Reading::single(Source::Process, "rss_bytes", 1.0);
                 reading.instance = format!("worker {index:03}");
                 entry.fact = Fact::Reading(reading);
-                blocks.take(&entry);
+                blocks.fold(&entry);
             }
         }
         let (held, told) = (bytes(&blocks), blocks.finish());
@@ -258,14 +258,14 @@ fn ever_new_names_beyond_the_bound_leave_nothing_behind() {
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Soak).up(20.0, true);
     let mut pass = Pass1::new();
-    story.entries.iter().for_each(|entry| pass.take(entry));
+    story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
     let mut entry = story.entries[0].clone();
     entry.at = Story::at(10.0);
     for index in 0..SERIES_MAX + 1_000 {
         let name = format!("made_up_{index:04}");
         entry.fact = Fact::Reading(Reading::single(Source::Engine, &name, 1.0));
-        blocks.take(&entry);
+        blocks.fold(&entry);
     }
     assert_eq!((blocks.series.len(), blocks.finish().left_out), (SERIES_MAX, 1_000));
 }

@@ -1,7 +1,7 @@
 //! `cached`: a context that should be new was served from cache, so its
 //! prefill was not measured.
 
-use super::Signs;
+use super::CheckInput;
 use crate::fact::Class;
 
 /// All prompts begin with the same chat template: so much may be shared.
@@ -9,7 +9,7 @@ const SHARED_TOKENS: u64 = 64;
 
 /// Class cold, and the server says that it served more than 64 tokens and more than
 /// 1 % of the prompt from cache.
-pub fn fires(signs: &Signs) -> bool {
+pub fn fires(signs: &CheckInput) -> bool {
     let planned = signs.request.cell.input();
     signs.request.class == Class::Cold
         && signs

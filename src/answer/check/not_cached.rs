@@ -1,6 +1,6 @@
 //! `not_cached`: a context that was there before was computed again.
 
-use super::Signs;
+use super::CheckInput;
 use crate::fact::Class;
 
 /// Caches keep whole blocks; the last one is never full. The largest block in the
@@ -8,7 +8,7 @@ use crate::fact::Class;
 const BLOCK_TOKENS: u64 = 128;
 
 /// Class warm, and the server says that it served less than 90 % of the depth from cache.
-pub fn fires(signs: &Signs) -> bool {
+pub fn fires(signs: &CheckInput) -> bool {
     let depth = signs.request.cell.depth;
     signs.request.class == Class::Warm
         && signs

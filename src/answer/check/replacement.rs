@@ -1,8 +1,8 @@
 //! `replacement`: a character in the output was already broken in the server.
 
-use super::Signs;
+use super::CheckInput;
 
 /// U+FFFD stood in the text.
-pub fn fires(signs: &Signs) -> bool {
+pub fn fires(signs: &CheckInput) -> bool {
     signs.replaced
 }

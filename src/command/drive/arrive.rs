@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::{NoRun, Specs, unless_stopped};
 use crate::command::tell;
-use crate::run::arrive::{NoServer, Server, arrive as wait};
+use crate::run::arrive::{ArrivedServer, NoServer, arrive as wait};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::unit::{At, span};
@@ -21,7 +21,7 @@ pub struct Arrived<W: Wire> {
     /// The target, and what it said of its start.
     pub startup: Startup,
     /// What the server says it is and can do, or why there is none to drive.
-    pub server: Result<Server, String>,
+    pub server: Result<ArrivedServer, String>,
 }
 
 /// Waits for the server.
@@ -48,7 +48,10 @@ pub async fn arrive<W: Wire>(
 }
 
 /// Asks until the server answers, and tells who waits how long it has been.
-async fn server<W: Wire>(specs: &Specs, environment: &Environment<W>) -> Result<Server, NoServer> {
+async fn server<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+) -> Result<ArrivedServer, NoServer> {
     let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
     let ready = specs.scenario.limits.ready;
     let most = span(ready.as_secs_f64());

@@ -1,7 +1,7 @@
 //! What was planned is carried out and written down.
 
 use super::Driven;
-use super::planned::{Load, Planned};
+use super::planned::{Planned, PlannedLoad};
 use crate::command::tell;
 use crate::fact::{Closed, Entry, Fact};
 use crate::run::conductor::Order;
@@ -32,13 +32,13 @@ pub async fn drive<W: Wire, S: Sink>(
 }
 
 async fn loaded<W: Wire, S: Sink>(
-    load: Load<W>,
+    load: PlannedLoad<W>,
     before: Vec<(At, Fact)>,
     sink: S,
     stop: Stop,
     watcher: &mut dyn Watcher,
 ) -> Result<Closed, String> {
-    let Load { script, wire, target, sensors, began, broke } = load;
+    let PlannedLoad { script, wire, target, sensors, began, broke } = load;
     let script = Script { before, ..script };
     let mut watcher = Beginning { began, told: false, watcher };
     let target = Box::new(target);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::fact::{Fact, Opened};
-use crate::journal::manifest::{Anchor, Node};
+use crate::journal::manifest::{Anchor, RunNode};
 use crate::plan::forecast::Sight;
 use crate::run::WallClock;
 use crate::secret::Secrets;
@@ -32,7 +32,7 @@ pub struct Environment<W: Wire> {
     /// Whether time is virtual: nobody waits, and all rehearsals begin at the same instant.
     pub rehearsed: bool,
     /// The machine that drives.
-    pub node: Node,
+    pub node: RunNode,
     /// What ties the offsets of the first segment to the wall clock.
     pub anchor: Anchor,
     /// Makes what looks at the server's box, once the server answers.

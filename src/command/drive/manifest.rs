@@ -5,10 +5,10 @@ use super::environment::Environment;
 use crate::engine::Engine;
 use crate::escape::quoted;
 use crate::journal::Manifest;
-use crate::journal::manifest::{self, Text};
+use crate::journal::manifest::{self, SpecText};
 use crate::plan::{Fit, Plan};
-use crate::run::arrive::Server;
-use crate::spec::{Recipe, Source};
+use crate::run::arrive::ArrivedServer;
+use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
 /// What the run is, as far as the user said it.
@@ -16,10 +16,10 @@ pub fn of<W: Wire>(specs: &Specs, recipe: &Recipe, environment: &Environment<W>)
     let options = &specs.options;
     Manifest {
         simulated: specs.simulated,
-        recipe: Text::of(&recipe.source),
-        scenario: Text::of(&specs.scenario.source),
+        recipe: SpecText::of(&recipe.source),
+        scenario: SpecText::of(&specs.scenario.source),
         overrides: serde_json::to_value(&options.inputs.overrides).unwrap_or_default(),
-        profile: specs.profile.as_ref().map(|profile| Text::of(&profile.source)),
+        profile: specs.profile.as_ref().map(|profile| SpecText::of(&profile.source)),
         ailments: options.ailments.clone(),
         container: recipe.container.clone(),
         command: recipe.command.clone(),
@@ -35,9 +35,15 @@ pub fn of<W: Wire>(specs: &Specs, recipe: &Recipe, environment: &Environment<W>)
 }
 
 /// What the run is, as far as the server and the plan say it.
-pub fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &Plan, fit: &Fit) {
+pub fn describe(
+    manifest: &mut Manifest,
+    address: &str,
+    server: &ArrivedServer,
+    plan: &Plan,
+    fit: &Fit,
+) {
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
-    manifest.server = manifest::Server {
+    manifest.server = manifest::ServerIdentity {
         endpoint: address.to_owned(),
         engine: server.metrics.as_deref().map(|page| Engine::of_metrics(page).word().to_owned()),
         version: server.version.clone(),
@@ -60,7 +66,7 @@ pub fn describe(manifest: &mut Manifest, address: &str, server: &Server, plan: &
 fn again(specs: &Specs, recipe: &Recipe) -> String {
     let options = &specs.options;
     let (inputs, overrides) = (&options.inputs, &options.inputs.overrides);
-    let of = |source: &Source| {
+    let of = |source: &SpecFile| {
         source.origin.strip_prefix("shipped:").unwrap_or(&source.origin).to_owned()
     };
     let mut flags: Vec<(&str, Option<String>)> = Vec::new();

@@ -19,7 +19,7 @@ use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, Sight};
 use crate::plan::{Bounds, Fit};
 use crate::run::Script;
-use crate::run::arrive::Server;
+use crate::run::arrive::ArrivedServer;
 use crate::run::identity::{self, Identity};
 use crate::run::measure_up::measure_up;
 use crate::run::startup::Startup;
@@ -41,19 +41,19 @@ pub struct Planned<W: Wire> {
     /// What must never be written.
     pub secrets: Secrets,
     /// What was asked, for the live view and for the verdict.
-    pub asked: analysis::Asked,
+    pub asked: analysis::RunQuestion,
     /// Facts from before the load, in the order of time.
     pub before: Vec<(At, Fact)>,
     /// The server's log from before the load.
     pub log: Bytes,
     /// What is to be carried out; why the run is closed, where there is no server to drive.
-    pub load: Result<Load<W>, Closed>,
+    pub load: Result<PlannedLoad<W>, Closed>,
     /// Nothing is told of the run folder before the load.
     pub quiet: bool,
 }
 
 /// What is to be carried out.
-pub struct Load<W: Wire> {
+pub struct PlannedLoad<W: Wire> {
     /// The plan, and what is known of the server.
     pub script: Script,
     /// How requests travel.
@@ -105,7 +105,7 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
 
 /// Narrows the plan to what the server takes; the recipe, made of what the server says where the
 /// user named none.
-fn fitted(specs: &mut Specs, server: &Server) -> Result<Recipe, Mistake> {
+fn fitted(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> {
     let model = &server.model;
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
@@ -130,7 +130,7 @@ fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
 fn tell_beforehand<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
-    server: &Server,
+    server: &ArrivedServer,
     warnings: &[String],
     seen: &[Seen],
 ) {
@@ -166,7 +166,7 @@ fn undecidable(specs: &Specs, sight: Sight) {
 async fn counted<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
-    server: &Server,
+    server: &ArrivedServer,
 ) -> (Fit, Vec<Fitted>) {
     let (wire, timeline) = (&environment.wire, &environment.timeline);
     let mut told = timeline.now();
@@ -197,7 +197,7 @@ fn folder<W: Wire>(specs: &Specs, environment: &Environment<W>, recipe: &Recipe)
 fn before<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
-    server: &Server,
+    server: &ArrivedServer,
     heard: Vec<(At, Fact)>,
     seen: Vec<Seen>,
     fitted: Vec<Fitted>,
@@ -225,10 +225,10 @@ fn load<W: Wire>(
     specs: Specs,
     environment: Environment<W>,
     recipe: Recipe,
-    server: Server,
+    server: ArrivedServer,
     fit: Fit,
     target: Startup,
-) -> Load<W> {
+) -> PlannedLoad<W> {
     let Environment { wire, timeline, wall, load_began, broke, .. } = environment;
     let (metrics, health) = (server.metrics.as_deref(), server.abilities.health);
     let engine = EngineSensor::new(wire.clone(), metrics, health);
@@ -249,7 +249,7 @@ fn load<W: Wire>(
         models_us: server.models_us,
         wall,
     };
-    Load { script, wire, target, sensors, began: load_began, broke }
+    PlannedLoad { script, wire, target, sensors, began: load_began, broke }
 }
 
 /// A run that says that there was nobody: a server that never answered, or one of longhaul's own

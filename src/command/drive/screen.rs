@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 use std::rc::Rc;
 
-use crate::analysis::{Asked, Fold, Pass1};
+use crate::analysis::{Fold, Pass1, RunQuestion};
 use crate::command::{tell, tell_over};
 use crate::fact::{Entry, Fact, TargetWord};
 use crate::measure::Measure;
@@ -27,7 +27,7 @@ const JUDGE_US: u64 = 5_000_000;
 
 /// The live view.
 pub struct Screen {
-    status: report::Progress,
+    status: report::StatusLine,
     terminal: bool,
     /// How often the line is written; never, where nobody would see it pass.
     every_us: Option<u64>,
@@ -39,7 +39,7 @@ pub struct Screen {
 /// The contract, looked at while the run goes on.
 struct OnFail {
     stopper: Rc<Stopper>,
-    asked: Asked,
+    asked: RunQuestion,
     first: Pass1,
     fold: Fold,
     judged: At,
@@ -48,26 +48,26 @@ struct OnFail {
 
 impl Screen {
     /// For a run in real time; with a stopper, the run ends at the first broken gate.
-    pub fn live(asked: Asked, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub fn live(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
         Screen::new(asked, stopper, terminal, every_us)
     }
 
     /// For a rehearsal: it is over before plain lines would be read.
-    pub fn rehearsed(asked: Asked, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub fn rehearsed(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
     }
 
     fn new(
-        asked: Asked,
+        asked: RunQuestion,
         stopper: Option<Rc<Stopper>>,
         terminal: bool,
         every_us: Option<u64>,
     ) -> Screen {
         Screen {
-            status: report::Progress::new(asked.extent),
+            status: report::StatusLine::new(asked.extent),
             terminal,
             every_us,
             shown: None,
@@ -103,9 +103,9 @@ impl Watcher for Screen {
     fn entry(&mut self, entry: &Entry) {
         self.now = self.now.max(entry.at);
         tracing::debug!("{} {:?}", entry.seq, entry.fact);
-        self.status.take(entry);
+        self.status.fold(entry);
         if let Some(on_fail) = &mut self.on_fail {
-            on_fail.take(entry);
+            on_fail.fold(entry);
         }
         let loud = match &entry.fact {
             Fact::Phase(_) | Fact::Fault(_) => true,
@@ -127,15 +127,15 @@ impl Watcher for Screen {
 }
 
 impl OnFail {
-    fn new(stopper: Rc<Stopper>, asked: Asked) -> OnFail {
+    fn new(stopper: Rc<Stopper>, asked: RunQuestion) -> OnFail {
         let first = Pass1::new();
         let fold = Fold::new(&asked, first.finish());
         OnFail { stopper, asked, first, fold, judged: At::ZERO, told: false }
     }
 
-    fn take(&mut self, entry: &Entry) {
-        self.first.take(entry);
-        self.fold.take(entry);
+    fn fold(&mut self, entry: &Entry) {
+        self.first.fold(entry);
+        self.fold.fold(entry);
         if self.told || entry.at.since(self.judged) < JUDGE_US {
             return;
         }

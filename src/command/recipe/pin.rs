@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use super::{RecipeOptions, found};
-use crate::command::inputs::Found;
+use crate::command::inputs::FoundRecipe;
 use crate::command::{finish, runtime, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::spec::field::shown;
 use crate::spec::recipe::{ReadOptions, pin, read_as};
-use crate::target::container::digest::{self, Known};
+use crate::target::container::digest::{self, KnownDigest};
 use crate::timeline::Timeline;
 
 pub fn pin(
@@ -30,7 +30,7 @@ pub fn pin(
 }
 
 fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mistake> {
-    let Found { source, folder, .. } = found(options)?;
+    let FoundRecipe { source, folder, .. } = found(options)?;
     let load = |name: &str| folder.load(name);
     let reading = read_as(&source, &ReadOptions::default(), &load)?;
     let Some(image) = reading.recipe.container.as_deref().filter(|image| !image.is_empty()) else {
@@ -47,14 +47,14 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mista
     }
     let timeline = Timeline::start();
     match runtime()?.block_on(digest::digest(&timeline, engine, image)) {
-        Known::Digest { digest, program } => {
+        KnownDigest::Digest { digest, program } => {
             let name = pin::by_digest(image, &digest);
             let text = pin::written(&source, &reading, image, &name, &load)?;
             let name = one_line(&name, 200);
             tell(&format!("pinned: {word} -> {name}, by {program} image inspect"));
             Ok(text)
         }
-        Known::Nothing { why, hint } => {
+        KnownDigest::Nothing { why, hint } => {
             let what = format!("the digest of {} is not known: {why}", shown(image));
             Err(Mistake::new(what).at(pin::OWN).hint(hint))
         }

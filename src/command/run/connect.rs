@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ServerOptions;
 use super::simulated::Simulated;
 use crate::error::Mistake;
-use crate::http::{Address, Http, Options};
+use crate::http::{Address, Http, HttpOptions};
 use crate::secret::Secrets;
 use crate::timeline::Timeline;
 
@@ -40,7 +40,7 @@ pub fn connect(
     let ca_cert = options.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
     let root = address.root().to_owned();
-    let http = Http::new(Options { address, api_key, headers, ca_cert, timeline })?;
+    let http = Http::new(HttpOptions { address, api_key, headers, ca_cert, timeline })?;
     Ok((http, root))
 }
 

@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use crate::command::drive::{Again, DriveOptions, Specs, vacant};
+use crate::command::drive::{DriveOptions, RepeatCommand, Specs, vacant};
 use crate::command::inputs::FLAGSHIP;
 use crate::command::sim::{no_profile, of_the_server};
 use crate::error::Mistake;
 use crate::spec::Scenario;
 use crate::spec::recipe::Reading;
-use crate::target::options::{Start, TargetOptions};
+use crate::target::options::{StartMethod, TargetOptions};
 
 /// Options of `longhaul run`.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub fn check(options: RunOptions, reading: Reading, scenario: Scenario) -> Resul
     let recipe = Some(reading.recipe.clone());
     Specs::new(options.drive, recipe, scenario, None, simulated)?;
     if !simulated {
-        target.take(reading)?;
+        target.accept_recipe(reading)?;
     }
     Ok(())
 }
@@ -82,12 +82,12 @@ impl RunOptions {
             self.no_simulation()?;
         }
         let reading = match server.target.start {
-            Some(Start::Sparkrun) => inputs.handed_on()?,
+            Some(StartMethod::Sparkrun) => inputs.handed_on()?,
             _ => inputs.reading(simulated.then_some(FLAGSHIP))?,
         };
         let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
         if let Some(reading) = reading.filter(|_| server.target.start.is_some()) {
-            let derived = server.target.take(reading)?;
+            let derived = server.target.accept_recipe(reading)?;
             server.endpoint.get_or_insert(derived);
         }
         let scenario = inputs.scenario(if simulated { "smoke" } else { "quick" })?;
@@ -125,7 +125,7 @@ impl RunOptions {
     }
 
     /// What only this verb has on its command line.
-    fn again(&self) -> Again {
+    fn again(&self) -> RepeatCommand {
         let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
         let ca_cert = self.server.ca_cert.as_ref().map(|path| path.display().to_string());
         let mut flags: Vec<_> = self.server.target.again();
@@ -136,7 +136,7 @@ impl RunOptions {
             self.server.endpoint.is_none().then_some(("simulate", None)),
         ];
         flags.extend(others.into_iter().flatten());
-        Again { verb: "run", flags }
+        RepeatCommand { verb: "run", flags }
     }
 }
 

@@ -8,18 +8,18 @@ use std::sync::PoisonError;
 use crate::command::drive::Specs;
 use crate::command::sim::no_profile;
 use crate::error::Mistake;
-use crate::serve::sim::{self, Handle, Order};
-use crate::sim::world::{Signs, SimTarget, boxes, signs};
+use crate::serve::sim::{self, SimConfig, SimHandle};
+use crate::sim::world::{SimEvents, SimTarget, boxes, signs};
 use crate::timeline::Timeline;
 use crate::world::Sensor;
 
 /// A simulated server on a thread of its own.
 pub struct Simulated {
-    handle: Handle,
+    handle: SimHandle,
     load_us: Option<u64>,
     refuses: bool,
     /// What becomes of it, until somebody follows it.
-    signs: RefCell<Option<Signs>>,
+    signs: RefCell<Option<SimEvents>>,
 }
 
 impl Simulated {
@@ -31,7 +31,7 @@ impl Simulated {
         let setup = specs.setup().ok_or_else(no_profile)?;
         let refuses = setup.refuses;
         let seed = specs.options.server_seed();
-        let order = Order { setup, seed, ailments: specs.ailments.clone() };
+        let order = SimConfig { setup, seed, ailments: specs.ailments.clone() };
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (tell, signs) = signs();
         let handle = sim::spawn(bind, order, tell)?;

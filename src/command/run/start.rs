@@ -12,7 +12,7 @@ use crate::command::drive::environment::Environment;
 use crate::command::drive::{NoRun, Specs, unless_stopped};
 use crate::command::{hide, tell};
 use crate::http::{Address, Http};
-use crate::journal::manifest::{Anchor, Node};
+use crate::journal::manifest::{Anchor, RunNode};
 use crate::observe::{here, nearby, place};
 use crate::plan::forecast::Sight;
 use crate::run::stop::Stop;
@@ -135,8 +135,8 @@ impl Leftover {
 }
 
 /// The machine that drives.
-fn node() -> Node {
-    Node {
+fn node() -> RunNode {
+    RunNode {
         host: here::host().unwrap_or_default(),
         role: "load".to_owned(),
         kernel: here::kernel(),

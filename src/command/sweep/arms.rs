@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{ARMS_MAX, NAME_CHARS_MAX, Wish};
+use super::{ARMS_MAX, NAME_CHARS_MAX, SweepOptions};
 use crate::command::{inputs, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
 use crate::spec::recipe::vary::{Change, varied};
@@ -51,7 +51,7 @@ impl Arm {
 ///
 /// # Errors
 /// A change that has no effect, more than one in an arm, a name that stands twice.
-pub fn read(wish: &Wish, base: Reading) -> Result<Vec<Arm>, Mistake> {
+pub fn read(wish: &SweepOptions, base: Reading) -> Result<Vec<Arm>, Mistake> {
     let mut wanted = Vec::new();
     for text in &wish.vary {
         let several = asked::of_flag(text)?;
@@ -81,7 +81,7 @@ pub fn read(wish: &Wish, base: Reading) -> Result<Vec<Arm>, Mistake> {
 }
 
 fn made(
-    wish: &Wish,
+    wish: &SweepOptions,
     arms: &[Arm],
     asked: asked::Arm,
     may_be_base: bool,
@@ -153,14 +153,14 @@ fn slug(name: &str, arms: &[Arm]) -> String {
     std::iter::once(short.clone()).chain(numbered).find(is_free).unwrap_or(short)
 }
 
-fn source(path: &Path) -> Result<Source, Mistake> {
+fn source(path: &Path) -> Result<SpecFile, Mistake> {
     let origin = path.display().to_string();
     let text = inputs::text_of(path).map_err(|why| {
         Mistake::new(format!("the arms cannot be read: {why}"))
             .at(&origin)
             .hint("a list of arms: - { name: eager, changes: { enforce_eager: true } }")
     })?;
-    Ok(Source { name: origin.clone(), origin, text })
+    Ok(SpecFile { name: origin.clone(), origin, text })
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
 
     fn arm(slug: &str) -> Arm {
         let source =
-            Source { name: "r".into(), origin: "r.yaml".into(), text: "model: m\n".into() };
+            SpecFile { name: "r".into(), origin: "r.yaml".into(), text: "model: m\n".into() };
         let options = crate::spec::recipe::ReadOptions::default();
         let reading = crate::spec::recipe::read_as(&source, &options, &|_| Ok(None)).unwrap();
         let (name, slug) = (slug.to_owned(), slug.to_owned());

@@ -32,7 +32,7 @@ pub struct Run {
 }
 
 /// How a turn ended.
-pub enum Ended {
+pub enum TurnEnd {
     /// It is done.
     Run(Box<Run>),
     /// The user asked to stop.
@@ -45,25 +45,25 @@ pub enum Ended {
 ///
 /// # Errors
 /// The user's mistake: it could not even be tried.
-pub fn play(sweep: &Sweep, turn: Turn) -> Result<Ended, Mistake> {
+pub fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     let options = options(sweep, turn);
     let driven =
         if sweep.wish.rehearse { rehearse::driven(options.drive) } else { run::driven(options) };
     let Driven { folder, asked, closed } = match driven {
         Ok(driven) => driven,
-        Err(NoRun::Interrupted) => return Ok(Ended::Interrupted),
+        Err(NoRun::Interrupted) => return Ok(TurnEnd::Interrupted),
         Err(NoRun::Mistake(wrong)) => {
             return Err(wrong.of(&format!("the arm `{}`", sweep.arms[turn.arm].shown())));
         }
     };
     if let Err(why) = closed {
-        return Ok(Ended::Fault(why));
+        return Ok(TurnEnd::Fault(why));
     }
     let judged = report::judge_as(asked, &folder)?;
     report::keep(&judged.page(), &folder);
     Ok(match found(turn, folder, &judged) {
-        Some(run) => Ended::Run(Box::new(run)),
-        None => Ended::Interrupted,
+        Some(run) => TurnEnd::Run(Box::new(run)),
+        None => TurnEnd::Interrupted,
     })
 }
 
@@ -75,7 +75,7 @@ fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     drive.inputs.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
     drive.output = Some(sweep.run_folder(turn));
     drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
-    drive.sweep = Some(manifest::Sweep { arm: arm.name.clone(), start: turn.start });
+    drive.sweep = Some(manifest::SweepPosition { arm: arm.name.clone(), start: turn.start });
     // Every start is another server, under the same load.
     let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
     let seed = Rng::at(drive.inputs.seed, &address).below(1 << 32);
@@ -107,7 +107,7 @@ pub fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
 fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
     let inputs = &sweep.wish.run.drive.inputs;
-    let own = manifest::Sweep { arm: arm.name.clone(), start: turn.start };
+    let own = manifest::SweepPosition { arm: arm.name.clone(), start: turn.start };
     let overrides = serde_json::to_value(&inputs.overrides).unwrap_or_default();
     let parts = [
         ("another arm or start", manifest.sweep.as_ref() == Some(&own)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::arms::Arm;
 use super::play::Run;
-use super::{Sweep, outcomes, paper};
+use super::{Sweep, manifest, outcomes};
 use crate::command::compare::sides;
 use crate::compare::{self, Comparison};
 use crate::error::Mistake;
@@ -26,9 +26,9 @@ pub fn line(sweep: &Sweep, run: &Run) -> String {
 }
 
 /// What came of it.
-pub fn told(sweep: &Sweep) -> report::Told {
+pub fn told(sweep: &Sweep) -> report::SweepSummary {
     let arms = sweep.arms.iter().enumerate().map(|(place, arm)| told_arm(sweep, place, arm));
-    report::Told {
+    report::SweepSummary {
         simulated: sweep.wish.simulates(),
         recipe: sweep.arms[0].reading.recipe.source.name.clone(),
         starts: sweep.wish.starts,
@@ -36,12 +36,12 @@ pub fn told(sweep: &Sweep) -> report::Told {
         written: ["arms", "runs/ARM", "sweep.json"]
             .map(|name| sweep.folder.join(name).display().to_string())
             .to_vec(),
-        again: paper::again(sweep),
+        again: manifest::again(sweep),
     }
 }
 
-fn told_arm(sweep: &Sweep, place: usize, arm: &Arm) -> report::Arm {
-    report::Arm {
+fn told_arm(sweep: &Sweep, place: usize, arm: &Arm) -> report::ArmResult {
+    report::ArmResult {
         name: arm.name.clone(),
         differs: arm.differs.clone(),
         ran: of(sweep, place, Outcome::Ran).map(|run| run.word).collect(),
@@ -69,7 +69,8 @@ fn compared(sweep: &Sweep, place: usize) -> Result<Comparison, String> {
         let all = of(sweep, side, Outcome::Ran).chain(of(sweep, side, Outcome::NeverUp));
         all.map(|run| run.folder.clone()).collect()
     };
-    sides(&folders(0), &folders(place), &compare::Wish::default()).map_err(|wrong| reason(&wrong))
+    sides(&folders(0), &folders(place), &compare::CompareTerms::default())
+        .map_err(|wrong| reason(&wrong))
 }
 
 /// The whole of a mistake in one line, but for what to try: the flags are another command's.

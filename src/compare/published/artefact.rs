@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::arena::{Column, Kind, Row};
+use crate::analysis::arena::{ArenaRow, Column, TestKind};
 use crate::unit::{figures, grouped, span};
 
 use super::index::{Index, Nth};
@@ -39,7 +39,7 @@ impl Artefact {
     }
 
     /// The measure of a row that has no such artefact, where it is a column of its own.
-    pub(super) fn of(self, row: &Row) -> Option<f64> {
+    pub(super) fn of(self, row: &ArenaRow) -> Option<f64> {
         match self {
             Artefact::Staggered => row.mean(Column::PeakTs),
             Artefact::ReadAgain | Artefact::RoleFirst => None,
@@ -49,7 +49,7 @@ impl Artefact {
 
 /// An artefact in a column of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct FoundArtefact {
     pub(super) what: Artefact,
     /// The honest measure, in the column's unit.
     pub(super) honest: f64,
@@ -58,21 +58,25 @@ pub(super) struct Found {
 }
 
 /// The columns of a row that are artefacts.
-pub(super) fn artefacts(index: &Index, row: &Row, nth: Nth) -> BTreeMap<Column, Found> {
+pub(super) fn artefacts(
+    index: &Index,
+    row: &ArenaRow,
+    nth: Nth,
+) -> BTreeMap<Column, FoundArtefact> {
     let found = match row.kind {
-        Kind::Pp => read_again(index, row, nth).or_else(|| role_first(row)),
-        Kind::CtxPp => role_first(row),
-        Kind::CtxTg | Kind::Tg => staggered(row),
+        TestKind::Pp => read_again(index, row, nth).or_else(|| role_first(row)),
+        TestKind::CtxPp => role_first(row),
+        TestKind::CtxTg | TestKind::Tg => staggered(row),
     };
     found.unwrap_or_default()
 }
 
 /// A prompt behind a loaded context whose time was that of both: both rates count the prompt
 /// alone, so that they fall with the depth at the same speed of the server.
-fn read_again(index: &Index, row: &Row, nth: Nth) -> Option<BTreeMap<Column, Found>> {
+fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column, FoundArtefact>> {
     let prompt = row.prompt.filter(|prompt| *prompt > 0 && row.depth >= *prompt)?;
     // Where a table has the prompt several times it has the context as often.
-    let key = (Kind::CtxPp, row.depth, None, row.streams);
+    let key = (TestKind::CtxPp, row.depth, None, row.streams);
     let context = index.row(key, nth).or_else(|| index.row(key, 0))?.mean(Column::Ts)?;
     let both = row.depth as f64 + prompt as f64;
     let factor = both / prompt as f64;
@@ -93,14 +97,14 @@ fn read_again(index: &Index, row: &Row, nth: Nth) -> Option<BTreeMap<Column, Fou
     let columns = [Column::Ts, Column::TsReq].into_iter();
     let found = columns.filter_map(|column| {
         let (what, honest) = (Artefact::ReadAgain, row.mean(column)? * factor);
-        Some((column, Found { what, honest, why: why.clone() }))
+        Some((column, FoundArtefact { what, honest, why: why.clone() }))
     });
     Some(found.collect())
 }
 
 /// The total of an answer runs from the first token of any stream to the last of any: while
 /// some streams' prompts are read, others are done.
-fn staggered(row: &Row) -> Option<BTreeMap<Column, Found>> {
+fn staggered(row: &ArenaRow) -> Option<BTreeMap<Column, FoundArtefact>> {
     let (total, peak) = (row.mean(Column::Ts)?, row.mean(Column::PeakTs)?);
     let together = row.mean(Column::TsReq)? * f64::from(row.streams);
     if row.streams == 1 || total >= FAR_UNDER * peak || total >= FAR_UNDER * together {
@@ -113,13 +117,13 @@ fn staggered(row: &Row) -> Option<BTreeMap<Column, Found>> {
         figures(peak),
         figures(together),
     );
-    let found = Found { what: Artefact::Staggered, honest: peak, why };
+    let found = FoundArtefact { what: Artefact::Staggered, honest: peak, why };
     Some([(Column::Ts, found)].into())
 }
 
 /// A server whose first frame has only a role: the rate counts until that one. The total of
 /// many streams counts until first tokens, and is not touched.
-fn role_first(row: &Row) -> Option<BTreeMap<Column, Found>> {
+fn role_first(row: &ArenaRow) -> Option<BTreeMap<Column, FoundArtefact>> {
     let (ttfr, ttft) = (row.mean(Column::Ttfr)?, row.mean(Column::E2eTtft)?);
     let spent = row.mean(Column::EstPpt).unwrap_or(ttfr);
     if ttft < 2.0 * ttfr || ttft - ttfr < 100.0 {
@@ -134,7 +138,7 @@ fn role_first(row: &Row) -> Option<BTreeMap<Column, Found>> {
         [Column::TsReq, Column::Ts].into_iter().take(if row.streams == 1 { 2 } else { 1 });
     let found = columns.filter_map(|column| {
         let (what, honest) = (Artefact::RoleFirst, row.mean(column)? * spent / ttft);
-        Some((column, Found { what, honest, why: why.clone() }))
+        Some((column, FoundArtefact { what, honest, why: why.clone() }))
     });
     Some(found.collect())
 }

@@ -1,9 +1,9 @@
 //! Reads `benchmark.csv`. Columns are found by their names: later ones may come.
 
-use crate::analysis::arena::{Column, Row, Spread, Table};
+use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::{Mistake, nearest};
 
-use super::{figure, put, shown, take, without_commas, wrong};
+use super::{figure, put, set_spread, shown, without_commas, wrong};
 
 /// Where the columns of the file stand.
 struct Places {
@@ -79,11 +79,13 @@ fn row(
     fields: &[String],
 ) -> Result<(), (String, Option<String>)> {
     let plain = |why: String| (why, None);
-    let mut row = Row::named(&fields[places.test]).map_err(plain)?;
+    let mut row = ArenaRow::named(&fields[places.test]).map_err(plain)?;
     for (column, mean, std) in &places.columns {
         let (mean, std) = (number(&fields[*mean])?, number(&fields[*std])?);
         match (mean, std) {
-            (Some(mean), std) => take(&mut row, *column, Spread::told(mean, std)).map_err(plain)?,
+            (Some(mean), std) => {
+                set_spread(&mut row, *column, Spread::told(mean, std)).map_err(plain)?;
+            }
             (None, Some(_)) => {
                 let name = column.word();
                 return Err(plain(format!("`{name}_std` has a figure and `{name}_mean` has none")));

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::arena::{Key, Row, Table};
+use crate::analysis::arena::{ArenaRow, Table, TestKey};
 
 /// Which of the rows of one test, in the order of the table: 0 is the first.
 pub(super) type Nth = usize;
 
 /// The rows of a table by their tests.
-pub(super) struct Index<'a>(BTreeMap<Key, Vec<&'a Row>>);
+pub(super) struct Index<'a>(BTreeMap<TestKey, Vec<&'a ArenaRow>>);
 
 impl<'a> Index<'a> {
     /// Of a table.
     pub(super) fn of(table: &'a Table) -> Index<'a> {
-        let mut rows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
+        let mut rows: BTreeMap<TestKey, Vec<&ArenaRow>> = BTreeMap::new();
         for row in &table.rows {
             rows.entry(row.key()).or_default().push(row);
         }
@@ -22,16 +22,16 @@ impl<'a> Index<'a> {
     }
 
     /// A row of a test.
-    pub(super) fn row(&self, key: Key, nth: Nth) -> Option<&'a Row> {
+    pub(super) fn row(&self, key: TestKey, nth: Nth) -> Option<&'a ArenaRow> {
         self.0.get(&key)?.get(nth).copied()
     }
 }
 
 /// A table's rows in its order, each with which of its test it is.
-pub(super) fn counted(table: &Table) -> Vec<(&Row, Nth)> {
-    let mut counts: BTreeMap<Key, Nth> = BTreeMap::new();
+pub(super) fn counted(table: &Table) -> Vec<(&ArenaRow, Nth)> {
+    let mut counts: BTreeMap<TestKey, Nth> = BTreeMap::new();
     let count = |row| {
-        let next = counts.entry(Row::key(row)).or_default();
+        let next = counts.entry(ArenaRow::key(row)).or_default();
         let nth = *next;
         *next += 1;
         (row, nth)

@@ -2,10 +2,10 @@
 //! `mean ± deviation` in every cell, to two digits. All tables of a text that
 //! name tests and figures are one; other tables, and prose, are passed over.
 
-use crate::analysis::arena::{Column, Row, Spread, Table};
+use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::Mistake;
 
-use super::{figure, put, shown, take, without_commas, wrong};
+use super::{figure, put, set_spread, shown, without_commas, wrong};
 
 /// What a column of the table is.
 #[derive(Clone, Copy, PartialEq)]
@@ -75,7 +75,7 @@ fn under(cells: &[&str]) -> Result<Place, String> {
     if fields.contains(&Field::Test) && has_figures {
         return Ok(Place::Under(fields));
     }
-    match cells.iter().find(|cell| Row::named(cell).is_ok()) {
+    match cells.iter().find(|cell| ArenaRow::named(cell).is_ok()) {
         Some(test) => Err(format!("{} begins a table that has no heads", shown(test))),
         None => Ok(Place::Foreign),
     }
@@ -111,7 +111,7 @@ fn row(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), String
         let index = fields.iter().position(|field| *field == wanted);
         index.and_then(|index| cells.get(index)).copied().unwrap_or_default()
     };
-    let mut row = Row::named(with(Field::Test))?;
+    let mut row = ArenaRow::named(with(Field::Test))?;
     for (field, cell) in fields.iter().zip(cells) {
         let columns: &[Column] = match field {
             Field::Figure(column) => &[*column],
@@ -120,7 +120,7 @@ fn row(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), String
         };
         let Some(spread) = spread(cell)? else { continue };
         for column in columns {
-            take(&mut row, *column, spread.clone())?;
+            set_spread(&mut row, *column, spread.clone())?;
         }
     }
     put(table, row, with(Field::Model))

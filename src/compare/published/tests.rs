@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::arena::Kind;
+use crate::analysis::arena::TestKind;
 
 /// Rows of the record's re-run of July 2026, as they were published.
 const JULY: &str = include_str!("july.md");
@@ -88,7 +88,7 @@ fn a_total_that_is_ruled_by_waiting_is_told_with_the_best_second() {
 #[test]
 fn a_cache_that_held_the_context_is_no_artefact_and_has_no_measure_of_the_other_side() {
     let mut hit = july();
-    for row in hit.rows.iter_mut().filter(|row| row.kind == Kind::Pp && row.depth > 0) {
+    for row in hit.rows.iter_mut().filter(|row| row.kind == TestKind::Pp && row.depth > 0) {
         row.columns.insert(Column::Ts, Spread::told(1_500.0, 1.0));
     }
     let row = of(&against(&july(), &hit), "pp2048 @ d100000 (c1)", Column::Ts);
@@ -114,7 +114,7 @@ fn a_first_frame_without_a_token_inflates_the_rate() {
 fn what_one_side_does_not_have_is_unknown_and_stands_all_the_same() {
     let mut other = july();
     other.rows.remove(0);
-    other.rows.push(Row::named("tg128 @ d8192 (c1)").unwrap());
+    other.rows.push(ArenaRow::named("tg128 @ d8192 (c1)").unwrap());
     other.rows.last_mut().unwrap().columns.insert(Column::Ts, Spread::told(22.0, 1.0));
     let rows = against(&july(), &other);
     let gone = of(&rows, "pp2048 (c1)", Column::Ts);

@@ -1,6 +1,6 @@
 //! What is gated by policy.
 
-use super::{A, Policy, SAME, Start, Word, compared, side, times};
+use super::{A, CompareWord, Policy, SAME, Start, compared, side, times};
 use crate::compare::policy::{self, PolicyWord};
 use crate::exit::Exit;
 
@@ -9,7 +9,7 @@ fn a_faster_candidate_that_died_once_is_no_improvement() {
     let mut faster = side("b", &times(0.8));
     faster[3].events[0].seen = 1;
     let decision = compared(&side("a", &A), &faster).decision;
-    assert_eq!((decision.word, decision.exit), (Word::Regression, Exit::Fail));
+    assert_eq!((decision.word, decision.exit), (CompareWord::Regression, Exit::Fail));
     assert!(decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
 }
 
@@ -38,7 +38,7 @@ fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
         compared(&side("a", &A), &starts)
     };
     assert_eq!(dark(true).decision.exit, Exit::Inconclusive);
-    assert_eq!(dark(true).decision.word, Word::Inconclusive);
+    assert_eq!(dark(true).decision.word, CompareWord::Inconclusive);
     assert_eq!(dark(false).decision.exit, Exit::Pass);
     assert_eq!(dark(false).policies[1].candidate, None);
 }
@@ -133,11 +133,11 @@ fn three_in_ten_that_fail_are_no_equivalent_candidate_and_a_few_by_chance_are() 
         compared(&side("a", &A), &starts)
     };
     let worse = with(29);
-    assert_eq!((worse.decision.word, worse.decision.exit), (Word::Regression, Exit::Fail));
+    assert_eq!((worse.decision.word, worse.decision.exit), (CompareWord::Regression, Exit::Fail));
     let why = "failed_requests 0 → 174: 29.0 % of all requests ended badly, 0.0 % in the base";
     assert_eq!(worse.decision.because[0], why);
     assert_eq!(with(1).decision.exit, Exit::Pass);
-    assert_eq!(with(1).decision.word, Word::Equivalent);
+    assert_eq!(with(1).decision.word, CompareWord::Equivalent);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_gate_that_the_base_showed_and_the_candidate_does_not_is_not_observed() {
     assert_eq!(last(&[Inconclusive], &[Fail]), None, "the base never held it");
     assert_eq!(last(&[Pass, Fail], &[Fail]), None, "nor did it hold this one");
     let decision = compared(&gated("a", &[Pass]), &gated("b", &[Inconclusive])).decision;
-    assert_eq!((decision.word, decision.exit), (Word::Inconclusive, Exit::Inconclusive));
+    assert_eq!((decision.word, decision.exit), (CompareWord::Inconclusive, Exit::Inconclusive));
 }
 
 #[test]

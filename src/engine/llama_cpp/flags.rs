@@ -2,7 +2,7 @@
 //! Its context is shared by all slots unless the KV cache is one whole, so
 //! that `max_model_len` is the most that a request may ever have.
 
-use crate::engine::flags::Kind::{Switch, Value};
+use crate::engine::flags::FlagKind::{Switch, Value};
 use crate::engine::flags::{Flag, flag, other};
 
 pub const FLAGS: [Flag; 74] = [

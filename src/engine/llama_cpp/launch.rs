@@ -1,10 +1,10 @@
 //! llama.cpp's flags by recipe key. Flash attention, the web page and memory
 //! mapping stand behind them: their values are written in ways of their own.
 
-use crate::engine::launch::{Key, spelled, switch, value};
+use crate::engine::launch::{FlagKey, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [Key; 19] = [
+pub const KEYS: [FlagKey; 19] = [
     value("port"),
     value("host"),
     value("ctx_size"),

@@ -2,7 +2,7 @@
 //! `chunked_prefill_size` is the most tokens of a step, as vLLM's
 //! `max_num_batched_tokens`.
 
-use crate::engine::flags::Kind::{Off, Switch, Value, Values};
+use crate::engine::flags::FlagKind::{Off, Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
 pub const FLAGS: [Flag; 83] = [

@@ -1,10 +1,10 @@
 //! SGLang's flags by recipe key. `tensor_parallel` stands before them,
 //! `data_parallel` behind: it is no flag of every launch.
 
-use crate::engine::launch::{Key, spelled, switch, value};
+use crate::engine::launch::{FlagKey, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [FlagKey; 46] = [
     value("port"),
     value("host"),
     spelled("pipeline_parallel", "--pp-size"),

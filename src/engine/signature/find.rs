@@ -2,7 +2,7 @@
 //! line of a log of days, so a row is thrown out by the pairs of letters that it needs and
 //! the line lacks, before anything is searched.
 
-use super::{Log, Signature, rows};
+use super::{LogSource, Signature, rows};
 
 /// Only so much of a line is looked at: an engine says what became of it at a line's
 /// beginning. Bounds the work on a line of a megabyte.
@@ -31,13 +31,13 @@ const ECHOES: [&[&str]; 8] = [
 /// A line that its own logger calls `INFO` or `DEBUG` is never bad, and one that repeats
 /// what a client wrote is nothing at all. What a client wrote and the server repeats in any
 /// other way cannot be told from the server's own words.
-pub fn classify(log: Log, line: &str) -> Option<&'static Signature> {
+pub fn classify(log: LogSource, line: &str) -> Option<&'static Signature> {
     let text = beginning(line, LOOKED_AT_BYTES_MAX).to_ascii_lowercase();
     let pairs = Pairs::of(&text);
     let has = |words: &[&str]| {
         words.iter().all(|word| pairs.may_have(word)) && has_in_order(&text, words)
     };
-    let server = log == Log::Server;
+    let server = log == LogSource::Server;
     if server && ECHOES.iter().any(|words| has(words)) {
         return None;
     }

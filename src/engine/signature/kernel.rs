@@ -1,7 +1,7 @@
 //! What the kernel's log says, and what programs say that stand beside it in the box's
 //! journal and kill to save memory.
 
-use super::{Log, Meaning, Signature};
+use super::{LogSource, Meaning, Signature};
 use crate::fact::Severity;
 
 const fn kernel(
@@ -11,7 +11,7 @@ const fn kernel(
     meaning: Meaning,
     line: &'static str,
 ) -> Signature {
-    Signature { name, words, severity, log: Log::Kernel, meaning, line }
+    Signature { name, words, severity, log: LogSource::Kernel, meaning, line }
 }
 
 /// A row of an Xid by its number. The line that it is tested with is the driver's, as short as it gets.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Log, Meaning, all, classify, named};
+use super::{LogSource, Meaning, all, classify, named};
 
 /// The name under which a line of a server's log stands.
 fn name(line: &str) -> Option<&'static str> {
-    classify(Log::Server, line).map(|signature| signature.name)
+    classify(LogSource::Server, line).map(|signature| signature.name)
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn ordinary_lines_of_healthy_servers_are_nothing_bad() {
     let healthy = include_str!("tests/healthy.log");
     assert!(healthy.lines().count() > 60);
     for line in healthy.lines() {
-        let found = classify(Log::Server, line);
+        let found = classify(LogSource::Server, line);
         assert!(found.is_none_or(|found| !found.meaning.is_bad()), "{found:?}: {line}");
     }
     let kernel = include_str!("tests/kernel.log");
     for line in kernel.lines() {
-        assert_eq!(classify(Log::Kernel, line), None, "{line}");
+        assert_eq!(classify(LogSource::Kernel, line), None, "{line}");
     }
 }
 
@@ -94,7 +94,7 @@ fn a_client_who_writes_about_memory_has_not_used_it_up() {
 
 #[test]
 fn words_that_only_look_alike_are_told_apart() {
-    let kernel = |line| classify(Log::Kernel, line).map(|found| found.name);
+    let kernel = |line| classify(LogSource::Kernel, line).map(|found| found.name);
     // A retraction is a preemption, whatever it calls itself.
     let retracted = "[2026-11-22 06:36:43 TP0] Decode out of memory happened. #retracted_reqs: 1";
     assert_eq!(name(retracted), Some("sglang_retracted"));

@@ -1,7 +1,7 @@
 //! vLLM's flags that decide how it behaves, its short ones too. Their names
 //! are the names of the settings.
 
-use crate::engine::flags::Kind::{Switch, Value, Values};
+use crate::engine::flags::FlagKind::{Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
 pub const FLAGS: [Flag; 88] = [

@@ -1,10 +1,10 @@
 //! vLLM's flags by recipe key. `tensor_parallel` stands before them and the
 //! distributed backend, which only a cluster has, nowhere.
 
-use crate::engine::launch::{Key, negatable, spelled, switch, value};
+use crate::engine::launch::{FlagKey, negatable, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [Key; 74] = [
+pub const KEYS: [FlagKey; 74] = [
     value("port"),
     value("host"),
     value("gpu_memory_utilization"),

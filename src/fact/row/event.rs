@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::field::{Fields, Row};
+use super::field::{FieldReader, Fields};
 use crate::fact::Fact;
 use crate::timeline::wall_text;
 use crate::unit::At;
@@ -107,7 +107,7 @@ pub(super) fn write(fact: &Fact, at: At, wall_anchor_us: u64, fields: &mut Field
     fields.put_json(&detail);
 }
 
-pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
+pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let at = At(row.value()?);
     row.skip(1);
     let kind = row.text()?;

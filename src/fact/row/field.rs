@@ -66,21 +66,21 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads the fields of a row, one column after the other.
-pub(super) struct Row<'a> {
+pub(super) struct FieldReader<'a> {
     columns: &'static [&'static str],
     record: &'a ByteRecord,
     next: usize,
 }
 
-impl<'a> Row<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn new(
         columns: &'static [&'static str],
         record: &'a ByteRecord,
-    ) -> Result<Row<'a>, String> {
+    ) -> Result<FieldReader<'a>, String> {
         if record.len() < columns.len() {
             return Err(format!("{} columns instead of {}", record.len(), columns.len()));
         }
-        Ok(Row { columns, record, next: 0 })
+        Ok(FieldReader { columns, record, next: 0 })
     }
 
     fn name(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! A reading as the fields of its row.
 
-use super::field::{Fields, Row};
+use super::field::{FieldReader, Fields};
 use crate::fact::{Fact, Reading, Source};
 use crate::unit::At;
 
@@ -17,7 +17,7 @@ pub(super) fn write(reading: &Reading, at: At, fields: &mut Fields<'_>) {
     fields.put_float(reading.last);
 }
 
-pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
+pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let at = At(row.value()?);
     let reading = Reading {
         source: row.word(Source::parse)?,

@@ -1,7 +1,7 @@
 //! A request as the fields of its row. The parts of its cell stand in columns
 //! of their own as well, for people who group by them; reading takes the cell.
 
-use super::field::{Fields, Row};
+use super::field::{FieldReader, Fields};
 use crate::escape::ERROR_CHARS_MAX;
 use crate::fact::{Class, Ended, Fact, Load, Phase, Request, Stage};
 use crate::unit::At;
@@ -58,7 +58,7 @@ fn write_address(request: &Request, fields: &mut Fields<'_>) {
     fields.put(cell.output);
 }
 
-pub(super) fn read(row: &mut Row<'_>) -> Result<(At, Fact), String> {
+pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let phase = row.word(Phase::parse)?;
     let workload = row.text()?.to_owned();
     let class = row.word(Class::parse)?;

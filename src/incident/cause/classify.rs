@@ -1,8 +1,8 @@
 //! What marks mean together: the first cause whose evidence is there, and what
 //! the incident was.
 
-use super::mark::{Mark, Shown};
-use crate::incident::{Cause, Confidence, Kind};
+use super::mark::{Mark, ShownMark};
+use crate::incident::{Cause, Confidence, IncidentKind};
 use crate::unit::At;
 
 /// How much later than the first bad sign a stamp may be that came before it, microseconds:
@@ -11,17 +11,17 @@ const SKEW_US: u64 = 2_000_000;
 
 /// The cause that the marks show, and how sure it is. An exit code is no evidence of
 /// anything, and neither is signal 9: kernels, engines, operators and guards all send it.
-pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
+pub fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
     use Confidence::{Certain, Guess, Likely};
     let first_bad = marks.iter().filter(|shown| shown.mark.is_bad()).map(|shown| shown.at.0).min();
     // Who restarts what has died is its cure and not its cause.
-    let in_time = |shown: &Shown| {
+    let in_time = |shown: &ShownMark| {
         !shown.mark.is_asked()
             || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
     };
     // Nor did longhaul order what befell the process that it had started.
     let drilled = !died_anew(marks);
-    let counts = |shown: &Shown| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
+    let counts = |shown: &ShownMark| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
     let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && counts(shown));
     let dies = has(Mark::Exited) || has(Mark::Restarted);
     // In this order: who acted from outside, then memory, then the GPU, then the engine.
@@ -55,7 +55,7 @@ pub fn classify(marks: &[Shown]) -> (Cause, Confidence) {
 }
 
 /// What the incident was, the gravest first.
-pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
+pub fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<IncidentKind> {
     let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
     let away = has(&[Mark::Away, Mark::Exited, Mark::Ordered, Mark::Rebooted]);
     let died = has(&[Mark::Exited, Mark::Rebooted, Mark::Restarted, Mark::EngineDead])
@@ -71,14 +71,14 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
     let asked = matches!(cause, Cause::Own | Cause::Operator | Cause::Network);
     let anew = has(&[Mark::Restarted]) || came_back && (died || has(&[Mark::Started]));
     let mut kinds = Vec::new();
-    let mut add = |kind: Kind, is: bool| kinds.extend(is.then_some(kind));
-    add(Kind::OutOfMemory, has(&oom));
-    add(Kind::Crash, died && !asked);
-    add(Kind::Hang, has(&[Mark::Hung]) && cause != Cause::Operator);
-    add(Kind::Restart, anew && cause != Cause::Network);
-    add(Kind::Outage, away);
+    let mut add = |kind: IncidentKind, is: bool| kinds.extend(is.then_some(kind));
+    add(IncidentKind::OutOfMemory, has(&oom));
+    add(IncidentKind::Crash, died && !asked);
+    add(IncidentKind::Hang, has(&[Mark::Hung]) && cause != Cause::Operator);
+    add(IncidentKind::Restart, anew && cause != Cause::Network);
+    add(IncidentKind::Outage, away);
     if kinds.is_empty() {
-        kinds.push(Kind::Outage);
+        kinds.push(IncidentKind::Outage);
     }
     kinds
 }
@@ -86,12 +86,12 @@ pub fn kinds(marks: &[Shown], cause: Cause, came_back: bool) -> Vec<Kind> {
 /// Marks without the end that longhaul itself put to a server that was not well: it is the cure
 /// of what was wrong, and no death of its own. Who dies after the start that followed does so by
 /// itself.
-pub fn before_the_cure(marks: &[Shown]) -> Vec<Shown> {
+pub fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
     let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
     let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);
     let begun = starts.map(|shown| shown.at).min();
     let ends = [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::Asked];
-    let is_of_it = |shown: &&Shown| {
+    let is_of_it = |shown: &&ShownMark| {
         shown.at < cured
             || !ends.contains(&shown.mark)
             || begun.is_some_and(|begun| shown.at > begun)
@@ -100,13 +100,13 @@ pub fn before_the_cure(marks: &[Shown]) -> Vec<Shown> {
 }
 
 /// Whether a process that longhaul's order had started ended by itself.
-fn died_anew(marks: &[Shown]) -> bool {
+fn died_anew(marks: &[ShownMark]) -> bool {
     let begun = first(marks, Mark::Started);
     begun.is_some_and(|begun| {
         marks.iter().any(|shown| shown.mark == Mark::Exited && shown.at > begun)
     })
 }
 
-fn first(marks: &[Shown], mark: Mark) -> Option<At> {
+fn first(marks: &[ShownMark], mark: Mark) -> Option<At> {
     marks.iter().filter(|shown| shown.mark == mark).map(|shown| shown.at).min()
 }

@@ -115,7 +115,7 @@ impl Mark {
 
 /// A mark, and the entry that shows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
+pub struct ShownMark {
     pub mark: Mark,
     pub seq: Seq,
     pub at: At,
@@ -123,16 +123,16 @@ pub struct Shown {
     pub words: Option<String>,
 }
 
-impl Shown {
+impl ShownMark {
     /// What an entry shows without words.
-    pub fn plain(mark: Mark, entry: &Entry) -> Shown {
-        Shown { mark, seq: entry.seq, at: entry.at, words: None }
+    pub fn plain(mark: Mark, entry: &Entry) -> ShownMark {
+        ShownMark { mark, seq: entry.seq, at: entry.at, words: None }
     }
 
     /// What an entry shows, in words.
-    pub fn told(mark: Mark, entry: &Entry, words: &str) -> Shown {
+    pub fn told(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
         let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
-        Shown { words, ..Shown::plain(mark, entry) }
+        ShownMark { words, ..ShownMark::plain(mark, entry) }
     }
 }
 
@@ -156,11 +156,11 @@ impl Counters {
 }
 
 /// What an entry shows by itself.
-pub fn of(entry: &Entry, counters: &mut Counters) -> Option<Shown> {
+pub fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Said(said) => of_line(entry, said),
         Fact::Request(request) if request.ended.is_bad() && says_oom(&request.error) => {
-            Some(Shown::told(Mark::AnsweredOom, entry, &request.error))
+            Some(ShownMark::told(Mark::AnsweredOom, entry, &request.error))
         }
         Fact::Reading(reading) => {
             let (mark, words) = if OOM_KILLS.is_of(reading) {
@@ -170,14 +170,14 @@ pub fn of(entry: &Entry, counters: &mut Counters) -> Option<Shown> {
             } else {
                 return None;
             };
-            counters.rose(entry.at, reading).then(|| Shown::told(mark, entry, words))
+            counters.rose(entry.at, reading).then(|| ShownMark::told(mark, entry, words))
         }
         Fact::Target(target) => of_target(entry, target),
         _ => None,
     }
 }
 
-fn of_line(entry: &Entry, said: &Said) -> Option<Shown> {
+fn of_line(entry: &Entry, said: &Said) -> Option<ShownMark> {
     let meaning = signature::named(&said.signature).map(|signature| signature.meaning);
     let mark = match meaning {
         Some(Meaning::KernelOom) => Mark::KernelOomLine,
@@ -191,10 +191,10 @@ fn of_line(entry: &Entry, said: &Said) -> Option<Shown> {
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
     };
-    Some(Shown::told(mark, entry, signature::message(&said.line)))
+    Some(ShownMark::told(mark, entry, signature::message(&said.line)))
 }
 
-fn of_target(entry: &Entry, target: &TargetFact) -> Option<Shown> {
+fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {
     let oom_killed = target.exit.is_some_and(|exit| exit.oom_killed == Some(true));
     let mark = match target.word {
         TargetWord::OutOfMemory => Mark::CgroupOom,
@@ -205,7 +205,7 @@ fn of_target(entry: &Entry, target: &TargetFact) -> Option<Shown> {
         TargetWord::Paused if target.action.is_none() => Mark::Operated,
         _ => return None,
     };
-    Some(Shown::told(mark, entry, &target.evidence))
+    Some(ShownMark::told(mark, entry, &target.evidence))
 }
 
 /// Whether a signal ends a process or freezes it: SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGSTOP,
@@ -216,13 +216,13 @@ fn ends_or_freezes(target: &TargetFact) -> bool {
 }
 
 /// What a bad sign shows, where an entry is one.
-pub fn doubt(entry: &Entry) -> Option<Shown> {
+pub fn doubt(entry: &Entry) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Request(request) if sign(request) == Sign::Bad => {
-            Some(Shown::told(of_request(request), entry, &ended(request)))
+            Some(ShownMark::told(of_request(request), entry, &ended(request)))
         }
         Fact::Reading(reading) if UP.is_of(reading) && reading.last < 0.5 => {
-            Some(Shown::plain(Mark::Silent, entry))
+            Some(ShownMark::plain(Mark::Silent, entry))
         }
         Fact::Missed(missed) if missed.source == Source::Engine => {
             let mark = match missed.reason() {
@@ -231,7 +231,7 @@ pub fn doubt(entry: &Entry) -> Option<Shown> {
                     Mark::Silent
                 }
             };
-            Some(Shown::plain(mark, entry))
+            Some(ShownMark::plain(mark, entry))
         }
         _ => None,
     }

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fact::{Ended, Exited, Missed, MissedReason, Said, Seen, Severity, Source, Stage};
-use crate::incident::Kind;
+use crate::incident::IncidentKind;
 use crate::incident::story::Story;
 use crate::measure::Count;
 use crate::series::OOM_KILLS;
 
 fn incidents(story: &Story) -> Vec<Incident> {
     let mut causes = Causes::default();
-    story.entries.iter().for_each(|entry| causes.take(entry));
+    story.entries.iter().for_each(|entry| causes.fold(entry));
     causes.incidents()
 }
 
@@ -31,7 +31,7 @@ fn a_crash_counts_once_however_many_tell_of_it() {
     let incidents = incidents(&story);
     assert_eq!(incidents.len(), 1, "{incidents:#?}");
     let incident = &incidents[0];
-    assert_eq!(incident.kinds, [Kind::Crash, Kind::Restart, Kind::Outage]);
+    assert_eq!(incident.kinds, [IncidentKind::Crash, IncidentKind::Restart, IncidentKind::Outage]);
     assert_eq!((incident.from, incident.until), (At(10_000_000), Some(At(70_000_000))));
     assert!(incident.words.contains("reset"), "{}", incident.words);
     assert!(incident.evidence.len() >= 4);
@@ -62,7 +62,7 @@ fn a_death_that_is_told_when_the_server_is_back_is_the_one_that_it_had() {
 fn a_server_that_only_times_out_had_an_outage_not_a_crash() {
     let mut story = Story::new();
     story.up(0.0, true).bad(5.0, 0, Ended::TimedOut, "").up(6.0, false).up(30.0, true);
-    assert_eq!(incidents(&story)[0].kinds, [Kind::Outage]);
+    assert_eq!(incidents(&story)[0].kinds, [IncidentKind::Outage]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_changed_start_time_without_an_outage_is_a_restart_and_a_crash() {
     story.up(0.0, true).started(1.0, 1000.0).started(11.0, 1005.0).started(21.0, 1005.0);
     let incidents = incidents(&story);
     assert_eq!(incidents.len(), 1);
-    assert_eq!(incidents[0].kinds, [Kind::Crash, Kind::Restart]);
+    assert_eq!(incidents[0].kinds, [IncidentKind::Crash, IncidentKind::Restart]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
     story.up(6.0, false).up(90.0, true);
     let incidents = incidents(&story);
     assert_eq!(incidents.len(), 1, "{incidents:#?}");
-    assert!(incidents[0].is(Kind::OutOfMemory) && incidents[0].is(Kind::Crash));
+    assert!(incidents[0].is(IncidentKind::OutOfMemory) && incidents[0].is(IncidentKind::Crash));
     assert_eq!(incidents[0].until, Some(At(90_000_000)));
 }
 
@@ -100,7 +100,7 @@ fn a_kernel_counter_that_rises_is_an_oom_and_its_base_is_not() {
     story.reading(1.0, Source::Kernel, OOM_KILLS.name, 3.0);
     assert!(incidents(&story).is_empty());
     story.reading(11.0, Source::Kernel, OOM_KILLS.name, 4.0);
-    assert_eq!(incidents(&story)[0].kinds, [Kind::OutOfMemory]);
+    assert_eq!(incidents(&story)[0].kinds, [IncidentKind::OutOfMemory]);
 }
 
 fn fact(word: TargetWord, evidence: &str) -> Fact {
@@ -294,14 +294,17 @@ fn a_hang_that_moves_again_is_a_hang_and_one_that_dies_of_it_is_one_incident() {
     let mut story = Story::soaking();
     story.push(80.0, Fact::Target(hung.clone())).push(120.0, fact(TargetWord::Moving, ""));
     let (only, rest) = (incidents(&story)[0].clone(), incidents(&story).len());
-    assert_eq!((only.cause, only.kinds.as_slice(), rest), (Cause::Hang, &[Kind::Hang][..], 1));
+    assert_eq!(
+        (only.cause, only.kinds.as_slice(), rest),
+        (Cause::Hang, &[IncidentKind::Hang][..], 1)
+    );
     assert_eq!((only.from, only.until), (At(20_000_000), Some(At(120_000_000))));
     let mut story = Story::soaking();
     story.push(80.0, Fact::Target(hung)).push(100.0, exited(137, false));
     story.bad(100.0, 0, Ended::Truncated, "EOF").up(101.0, false).up(160.0, true);
     let incidents = incidents(&story);
     assert_eq!(incidents.len(), 1, "{incidents:#?}");
-    assert!(incidents[0].is(Kind::Hang) && incidents[0].is(Kind::Crash));
+    assert!(incidents[0].is(IncidentKind::Hang) && incidents[0].is(IncidentKind::Crash));
 }
 
 #[test]
@@ -331,7 +334,7 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
     }
     told.push((75.0, fact(TargetWord::Started, "")));
     let incident = death(&told);
-    assert!(incident.is(Kind::Crash) && incident.is(Kind::Restart));
+    assert!(incident.is(IncidentKind::Crash) && incident.is(IncidentKind::Restart));
     assert_eq!(incident.until, Some(At(80_000_000)));
 }
 

@@ -11,7 +11,7 @@ pub enum Version {
 
 /// A memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MemoryCgroup {
     pub version: Version,
     /// Its name, as its process has it.
     pub group: String,
@@ -23,7 +23,7 @@ pub struct Place {
 ///
 /// # Errors
 /// In words: why there is none to be seen.
-pub fn place(groups: &str, mounts: &str) -> Result<Place, String> {
+pub fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> {
     let (version, group) = group(groups).ok_or("the process is in no memory cgroup")?;
     let mount = mounts
         .lines()
@@ -35,7 +35,7 @@ pub fn place(groups: &str, mounts: &str) -> Result<Place, String> {
     let Some((_, folder)) = mount else {
         return Err(format!("the cgroup {group} is not mounted here"));
     };
-    Ok(Place { version, group: group.to_owned(), folder })
+    Ok(MemoryCgroup { version, group: group.to_owned(), folder })
 }
 
 /// `4:memory:/docker/0a`, else `0::/system.slice/vllm.service`.

@@ -38,7 +38,7 @@ fn counts(look: &Look) -> (Option<f64>, Option<f64>) {
 fn a_tree_is_counted_and_its_memory_is_told_by_title() {
     let (scratch, whereabouts) = machine("counted");
     vllm(&scratch);
-    let mut tree = Tree::new(scratch.root(), whereabouts.clone());
+    let mut tree = ServerProcesses::new(scratch.root(), whereabouts.clone());
     assert_eq!(tree.read(At(0)), Err("nobody knows the server's process".to_owned()));
     whereabouts.moved(Some(100));
     let look = tree.read(At(1)).unwrap();
@@ -54,7 +54,7 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
     let (scratch, whereabouts) = machine("orphans");
     vllm(&scratch);
     whereabouts.moved(Some(100));
-    let mut tree = Tree::new(scratch.root(), whereabouts.clone());
+    let mut tree = ServerProcesses::new(scratch.root(), whereabouts.clone());
     tree.read(At(0)).unwrap();
     scratch.remove("/proc/100");
     process(&scratch, 101, 1, 510, "VLLM::EngineCore");
@@ -77,7 +77,7 @@ fn a_number_that_is_used_anew_is_another_process() {
     let (scratch, whereabouts) = machine("anew");
     vllm(&scratch);
     whereabouts.moved(Some(100));
-    let mut tree = Tree::new(scratch.root(), whereabouts);
+    let mut tree = ServerProcesses::new(scratch.root(), whereabouts);
     tree.read(At(0)).unwrap();
     process(&scratch, 102, 1, 999, "bash");
     assert_eq!(counts(&tree.read(At(1)).unwrap()), (Some(3.0), Some(0.0)));
@@ -95,7 +95,7 @@ fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
     let (scratch, whereabouts) = machine("search");
     vllm(&scratch);
     whereabouts.moved(Some(100));
-    let mut tree = Tree::new(scratch.root(), whereabouts);
+    let mut tree = ServerProcesses::new(scratch.root(), whereabouts);
     tree.read(At(0)).unwrap();
     process(&scratch, 104, 100, 700, "VLLM::Worker_TP1");
     scratch.remove("/proc/103");
@@ -107,7 +107,7 @@ fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
 fn this_process_can_be_read() {
     let whereabouts = Whereabouts::default();
     whereabouts.moved(Some(std::process::id()));
-    let mut tree = Tree::new(Root::here(), whereabouts);
+    let mut tree = ServerProcesses::new(Root::here(), whereabouts);
     let look = tree.read(At(0)).unwrap();
     assert!(counts(&look).0.unwrap() >= 1.0);
     let started_s = value(&look, "", PROCESS_STARTED.name).unwrap();

@@ -120,7 +120,7 @@ impl Chunk {
         };
         // One answer is asked for, so there is one choice.
         if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()) {
-            chunk.take(choice);
+            chunk.merge(choice);
         }
         Ok(chunk)
     }
@@ -135,7 +135,7 @@ impl Chunk {
         (self.content.len() + self.reasoning.len() + self.tool.len()) as u64
     }
 
-    fn take(&mut self, choice: Choice) {
+    fn merge(&mut self, choice: Choice) {
         self.of_answer = true;
         self.finish = choice.finish_reason.filter(|reason| !reason.is_empty());
         self.ids = choice.token_ids.map(|ids| ids.len() as u64);

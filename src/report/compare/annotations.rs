@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Word};
+use crate::compare::{CompareWord, Comparison};
 use crate::escape::one_line;
 use crate::exit::Exit;
 
@@ -22,8 +22,10 @@ pub fn render(comparison: &Comparison) -> String {
         let _ = writeln!(out, "::{level} title={}::{}", property("longhaul"), escaped(text));
     };
     let decision = &comparison.decision;
-    let is_calm = matches!(decision.word, Word::Improved | Word::Equivalent | Word::Changed)
-        && comparison.differs.forced.is_empty();
+    let is_calm = matches!(
+        decision.word,
+        CompareWord::Improved | CompareWord::Equivalent | CompareWord::Changed
+    ) && comparison.differs.forced.is_empty();
     let (level, reason) = match (decision.exit, is_calm) {
         (Exit::Pass, true) => ("notice", "warning"),
         (Exit::Pass, false) => ("warning", "warning"),

@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-use crate::compare::{Basis, Comparison, Noted, PolicyWord, Published, Row, Side, Variable};
+use crate::compare::{
+    Basis, ComparedRow, Comparison, Noted, PolicyWord, Published, Side, Variable,
+};
 
 use super::unit;
 
@@ -234,7 +236,7 @@ fn both(noted: &Noted) -> Both<'_> {
     Both { name: &noted.name, base: noted.base, candidate: noted.candidate }
 }
 
-fn row(row: &Row) -> Cells {
+fn row(row: &ComparedRow) -> Cells {
     let numbers = |side: Side| Numbers { value: side.value, starts: side.starts, n: side.n };
     let (basis, confidence) = match row.basis {
         Basis::Exact(confidence) => ("exact", Some(confidence)),

@@ -3,7 +3,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::compare::{Comparison, Policy, PolicyWord, Published, Row, Word};
+use crate::compare::{CompareWord, ComparedRow, Comparison, Policy, PolicyWord, Published};
 use crate::exit::Exit;
 
 use super::{columns, group, headline, measure, policy, variables};
@@ -40,7 +40,7 @@ fn of_decision(comparison: &Comparison) -> TestCase {
     let words = format!("{} · {}", headline(comparison), variables(comparison));
     let because = comparison.decision.because.join("\n");
     let status = match (comparison.decision.exit, comparison.decision.word) {
-        (Exit::Pass, Word::Inconclusive) => skipped(&words),
+        (Exit::Pass, CompareWord::Inconclusive) => skipped(&words),
         (Exit::Pass, _) if comparison.decision.suggestive => skipped(&words),
         (Exit::Pass, _) => TestCaseStatus::success(),
         _ => failed(&words),
@@ -88,14 +88,16 @@ fn of_policy(it: &Policy) -> TestCase {
     case(&it.name, status)
 }
 
-fn of_row(row: &Row, rows: &[Row]) -> TestCase {
+fn of_row(row: &ComparedRow, rows: &[ComparedRow]) -> TestCase {
     let words = columns(row, rows).join(" · ");
     let words = if row.why.is_empty() { words } else { format!("{words}: {}", row.why) };
     let status = match row.word {
-        Word::Equivalent | Word::Improved | Word::Changed => TestCaseStatus::success(),
+        CompareWord::Equivalent | CompareWord::Improved | CompareWord::Changed => {
+            TestCaseStatus::success()
+        }
         // Only what decides fails a pipeline; the others are to be looked into.
-        Word::Regression if row.primary && !row.is_suggestive() => failed(&words),
-        Word::Regression | Word::Inconclusive => skipped(&words),
+        CompareWord::Regression if row.primary && !row.is_suggestive() => failed(&words),
+        CompareWord::Regression | CompareWord::Inconclusive => skipped(&words),
     };
     case(&format!("{} {}", group(row, rows), measure(row)), status)
 }

@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Row};
+use crate::compare::{ComparedRow, Comparison};
 
-use crate::report::published::{self, Columns};
+use crate::report::published::{self, ColumnSet};
 
 use super::{
     beside, columns, headline, is_published, is_told, method, noted, policies, seen, starts, tally,
@@ -39,7 +39,8 @@ pub fn render(comparison: &Comparison) -> String {
     }
     list(&mut out, "Beside it", &beside(comparison));
     let rows = &comparison.rows;
-    let (told, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_told(row));
+    let (told, others): (Vec<&ComparedRow>, Vec<&ComparedRow>) =
+        rows.iter().partition(|row| is_told(row));
     let mut left_out = 0;
     if !told.is_empty() {
         out.push('\n');
@@ -49,7 +50,7 @@ pub fn render(comparison: &Comparison) -> String {
         out.push('\n');
         out.push_str(&published::markdown(
             &comparison.published,
-            Columns::Primary,
+            ColumnSet::Primary,
             BYTES_MAX.saturating_sub(2 * FOOT_BYTES + out.len()),
         ));
     }
@@ -116,7 +117,7 @@ fn list(out: &mut String, title: &str, items: &[String]) {
 }
 
 /// Rows as a table; gives back how many found no place.
-fn table(out: &mut String, told: &[&Row], rows: &[Row]) -> usize {
+fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
     out.push_str("| where | measure | base | candidate | change | 95 % | n | |\n");
     out.push_str("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
     for (index, row) in told.iter().enumerate() {

@@ -3,7 +3,7 @@
 use crate::compare::Comparison;
 use crate::measure::Unit;
 use crate::report::layout::{LABEL, cut, finish, labelled, packed, table_within};
-use crate::report::published::{self, Columns};
+use crate::report::published::{self, ColumnSet};
 use crate::report::words::counted;
 
 use super::{
@@ -53,7 +53,7 @@ pub fn render(comparison: &Comparison, wide: bool) -> String {
     lines.extend(under("because", &comparison.decision.because, 2));
     if is_published(comparison) {
         lines.push(String::new());
-        let columns = if wide { Columns::All } else { Columns::Primary };
+        let columns = if wide { ColumnSet::All } else { ColumnSet::Primary };
         lines.extend(published::lines(&comparison.published, columns, WIDTH));
     } else {
         lines.extend(rows(comparison, wide));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::compare::story::{key, side, start, under};
-use crate::compare::{Start, Wish, compare, floor};
+use crate::compare::{CompareTerms, Start, compare, floor};
 use crate::exit::Exit;
 
 const A: [f64; 6] = [812.0, 805.0, 820.0, 798.0, 815.0, 809.0];
@@ -10,7 +10,7 @@ fn slower() -> Vec<Start> {
 }
 
 fn of(base: &[Start], candidate: &[Start]) -> Comparison {
-    compare(base, candidate, &Wish::default()).unwrap()
+    compare(base, candidate, &CompareTerms::default()).unwrap()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn without_a_floor_one_run_a_side_shows_margins_and_no_interval() {
 #[test]
 fn a_suggestion_is_marked_wherever_it_stands() {
     let floor = Some(floor::of(&side("floor", &A)).unwrap());
-    let wish = Wish { floor, ..Wish::default() };
+    let wish = CompareTerms { floor, ..CompareTerms::default() };
     let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
     let text = terminal::render(&suggested, false);
     assert!(text.starts_with("REGRESSION (suggestive)"), "{text}");
@@ -58,7 +58,7 @@ fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
     let with = |name: &str, tokens: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            let value = crate::compare::Value { value: tokens, n: 8 };
+            let value = crate::compare::StartValue { value: tokens, n: 8 };
             start.values.insert(under(crate::fact::Load::Streams(4), 0, "throughput"), value);
         }
         starts
@@ -134,7 +134,7 @@ fn what_does_not_decide_and_is_worse_stands_in_the_first_line() {
     let with = |name: &str, tail: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            let value = crate::compare::Value { value: tail, n: 80 };
+            let value = crate::compare::StartValue { value: tail, n: 80 };
             start.values.insert(key(0, "ttft_p95"), value);
         }
         starts
@@ -179,7 +179,7 @@ fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
     for start in &mut other {
         start.alike.seed = 9;
     }
-    let wish = Wish { force: true, ..Wish::default() };
+    let wish = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = compare(&side("a", &A), &other, &wish).unwrap();
     assert!(terminal::render(&forced, false).starts_with("NOT THE SAME LOAD: EQUIVALENT"));
     assert!(markdown::render(&forced).starts_with("**NOT THE SAME LOAD: EQUIVALENT**"));
@@ -190,7 +190,7 @@ fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
 #[test]
 fn a_suggestion_is_an_error_nowhere() {
     let floor = Some(floor::of(&side("floor", &A)).unwrap());
-    let wish = Wish { floor, ..Wish::default() };
+    let wish = CompareTerms { floor, ..CompareTerms::default() };
     let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
     assert!(!annotations::render(&suggested).contains("::error"));
     let junit = junit::render(&suggested).unwrap();
@@ -250,7 +250,7 @@ fn a_table_that_is_too_wide_loses_the_values_and_never_the_word() {
         for (index, start) in starts.iter_mut().enumerate() {
             let key = under(crate::fact::Load::PerSecond(0.125), 100_000, "ttft_p95");
             let value = tokens * (1.0 + index as f64);
-            let value = crate::compare::Value { value, n: 8 };
+            let value = crate::compare::StartValue { value, n: 8 };
             start.values.insert(key, value);
         }
         starts

@@ -8,7 +8,7 @@ use crate::unit::At;
 
 /// A series for scripts: its values are in base units.
 #[derive(Serialize)]
-pub struct Document<'a> {
+pub struct SeriesJson<'a> {
     source: &'static str,
     name: &'a str,
     instance: &'a str,
@@ -40,11 +40,11 @@ struct Row {
     median: f64,
 }
 
-pub fn documents(over_time: &OverTime) -> Vec<Document<'_>> {
+pub fn documents(over_time: &OverTime) -> Vec<SeriesJson<'_>> {
     over_time.series.iter().map(document).collect()
 }
 
-fn document(series: &SeriesBlocks) -> Document<'_> {
+fn document(series: &SeriesBlocks) -> SeriesJson<'_> {
     let lifetime = |lifetime: &LifetimeBlocks| Lifetime {
         segment: lifetime.segment,
         from_us: lifetime.from,
@@ -55,7 +55,7 @@ fn document(series: &SeriesBlocks) -> Document<'_> {
         max: lifetime.max(),
         blocks: lifetime.blocks.iter().map(row).collect(),
     };
-    Document {
+    SeriesJson {
         source: series.source.word(),
         name: &series.name,
         instance: &series.instance,

@@ -1,7 +1,7 @@
 //! An incident in words, part by part: a layout joins what there is room for.
 
 use crate::analysis::Calendar;
-use crate::incident::{Cause, Confidence, Incident, Kind};
+use crate::incident::{Cause, Confidence, Incident, IncidentKind};
 use crate::timeline::wall_text;
 use crate::unit::span;
 
@@ -45,7 +45,7 @@ fn told<'a>(calendar: &Calendar, incident: &'a Incident) -> IncidentWords<'a> {
 fn label(incident: &Incident) -> &'static str {
     match (incident.cause, incident.kind()) {
         (Cause::Own, _) => "drill",
-        (_, Kind::OutOfMemory) => "OOM",
+        (_, IncidentKind::OutOfMemory) => "OOM",
         (_, kind) => kind.word(),
     }
 }

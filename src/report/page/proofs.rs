@@ -1,6 +1,6 @@
 //! What was seen, what that proves, and what it does not.
 
-use crate::analysis::{Analysis, Asked};
+use crate::analysis::{Analysis, RunQuestion};
 use crate::fact::{Cell, Load};
 use crate::report::words::counted;
 use crate::unit::grouped;
@@ -21,7 +21,7 @@ pub struct Proofs {
 
 impl Proofs {
     /// What a run proves.
-    pub fn of(asked: &Asked, analysis: &Analysis, verdict: &Verdict) -> Proofs {
+    pub fn of(asked: &RunQuestion, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
     }
 }
@@ -55,7 +55,7 @@ fn mtbf(verdict: &Verdict) -> Option<String> {
     Some(format!("{proof}; not observed: {}", dark.join(", ")))
 }
 
-fn not(asked: &Asked) -> String {
+fn not(asked: &RunQuestion) -> String {
     let cells = &asked.cells;
     let streams = cells.iter().map(Cell::streams).max().unwrap_or(0);
     let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);

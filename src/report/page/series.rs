@@ -83,10 +83,10 @@ pub mod tests {
             story.reading(second, Source::Engine, KV_USAGE.name, 0.25);
         }
         let mut pass = Pass1::new();
-        story.entries.iter().for_each(|entry| pass.take(entry));
+        story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar: Calendar = pass.finish();
         let mut fold = Fold::over_time(&crate::analysis::story::asked(&[0]), calendar);
-        story.entries.iter().for_each(|entry| fold.take(entry));
+        story.entries.iter().for_each(|entry| fold.fold(entry));
         fold.finish().over_time
     }
 

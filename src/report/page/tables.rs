@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Asked, Coverage, Notes};
+use crate::analysis::{Analysis, Coverage, Notes, RunQuestion};
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
 use crate::report::words::amount;
@@ -37,7 +37,7 @@ pub struct Tables {
 impl Tables {
     /// The tables of a run.
     pub fn of(
-        asked: &Asked,
+        asked: &RunQuestion,
         analysis: &Analysis,
         verdict: &Verdict,
         cells: &[CellNumbers<'_>],
@@ -55,7 +55,7 @@ impl Tables {
     }
 }
 
-fn run(asked: &Asked, analysis: &Analysis) -> Grid {
+fn run(asked: &RunQuestion, analysis: &Analysis) -> Grid {
     let lifetimes = analysis.calendar.lifetimes();
     let longest = lifetimes.iter().map(|life| life.until.since(life.from)).max();
     let lifetimes = longest.map_or(String::new(), |longest_us| {
@@ -172,7 +172,7 @@ pub fn seqs(evidence: &[Seq]) -> String {
     if seqs.is_empty() { String::new() } else { format!(" [{}]", seqs.join(" ")) }
 }
 
-fn findings(asked: &Asked, verdict: &Verdict) -> Grid {
+fn findings(asked: &RunQuestion, verdict: &Verdict) -> Grid {
     let findings = verdict.findings.iter();
     let findings = findings.map(|it| format!("{}{}", it.words, seqs(&it.evidence)));
     let sentences = verdict.reasons.iter().cloned().chain(findings);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::compare::story::{key, side, start};
-use crate::compare::{Start, Wish, compare};
+use crate::compare::{CompareTerms, Start, compare};
 use crate::measure::Measure;
 
 const BASE: [f64; 6] = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0];
@@ -10,16 +10,16 @@ fn values(factor: f64) -> Vec<Start> {
 }
 
 fn against_base(arm: &[Start]) -> Comparison {
-    compare(&side("base", &BASE), arm, &Wish::default()).unwrap()
+    compare(&side("base", &BASE), arm, &CompareTerms::default()).unwrap()
 }
 
-fn arm(name: &str, comparison: Comparison) -> Arm {
+fn arm(name: &str, comparison: Comparison) -> ArmResult {
     let differs = vec![Difference {
         what: "max_num_seqs".to_owned(),
         one: Some("4".to_owned()),
         other: Some("8".to_owned()),
     }];
-    Arm {
+    ArmResult {
         name: name.to_owned(),
         differs,
         ran: vec![verdict::Word::Pass; 6],
@@ -29,12 +29,12 @@ fn arm(name: &str, comparison: Comparison) -> Arm {
     }
 }
 
-fn base() -> Arm {
-    Arm { differs: Vec::new(), compared: None, ..arm("base", against_base(&values(1.0))) }
+fn base() -> ArmResult {
+    ArmResult { differs: Vec::new(), compared: None, ..arm("base", against_base(&values(1.0))) }
 }
 
-fn told(arms: Vec<Arm>) -> String {
-    render(&Told {
+fn told(arms: Vec<ArmResult>) -> String {
+    render(&SweepSummary {
         simulated: true,
         recipe: "nemotron".to_owned(),
         starts: 6,
@@ -114,7 +114,7 @@ fn broken_policies_and_rows_to_be_looked_into_stand_under_the_arm() {
     for (measure, ratio) in [("ttft_p95", 1.18), ("tpot_p95", 1.12)] {
         let mut row = comparison.rows[0].clone();
         row.key.measure = Measure::parse(measure).unwrap();
-        (row.primary, row.word, row.ratio) = (false, Word::Regression, ratio);
+        (row.primary, row.word, row.ratio) = (false, CompareWord::Regression, ratio);
         comparison.rows.push(row);
     }
     let text = told(vec![base(), arm("a", comparison)]);
@@ -139,7 +139,7 @@ fn of_many_reasons_some_are_told_and_the_others_counted() {
 }
 
 /// An arm with the longest of everything.
-fn wide(name: &str, factor: f64, word: Word) -> Arm {
+fn wide(name: &str, factor: f64, word: CompareWord) -> ArmResult {
     let long = |factor: f64| -> Vec<Start> {
         let of = |(index, value): (usize, &f64)| {
             let row = |(depth, measure, scale): (u64, &str, f64)| {
@@ -155,7 +155,7 @@ fn wide(name: &str, factor: f64, word: Word) -> Arm {
         };
         BASE.iter().enumerate().map(of).collect()
     };
-    let mut comparison = compare(&long(1.0), &long(factor), &Wish::default()).unwrap();
+    let mut comparison = compare(&long(1.0), &long(factor), &CompareTerms::default()).unwrap();
     comparison.decision.word = word;
     comparison.decision.suggestive = true;
     for row in &mut comparison.rows {
@@ -170,11 +170,17 @@ fn wide(name: &str, factor: f64, word: Word) -> Arm {
 #[test]
 fn no_line_is_longer_than_eighty_columns_whatever_the_names_and_numbers() {
     let name = "container=ghcr.io/some/very/long/name@sha256:".to_owned() + &"0123".repeat(16);
-    for word in [Word::Changed, Word::Improved, Word::Regression, Word::Inconclusive] {
+    for word in [
+        CompareWord::Changed,
+        CompareWord::Improved,
+        CompareWord::Regression,
+        CompareWord::Inconclusive,
+    ] {
         for factor in [0.000_123, 1.03, 123_456.0] {
             let names = [name.as_str(), "\u{1b}[31m\n\u{202e}".repeat(9).leak(), "é😀"];
-            let mut arms: Vec<Arm> = names.iter().map(|name| wide(name, factor, word)).collect();
-            arms.insert(0, Arm { name: name.clone(), ..base() });
+            let mut arms: Vec<ArmResult> =
+                names.iter().map(|name| wide(name, factor, word)).collect();
+            arms.insert(0, ArmResult { name: name.clone(), ..base() });
             let text = told(arms);
             for line in text.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}\n{text}");
@@ -187,7 +193,7 @@ fn no_line_is_longer_than_eighty_columns_whatever_the_names_and_numbers() {
 
 #[test]
 fn a_table_that_is_too_wide_loses_values_before_its_interval_and_keeps_its_words() {
-    let text = told(vec![base(), wide("a", 123_456.0, Word::Regression)]);
+    let text = told(vec![base(), wide("a", 123_456.0, CompareWord::Regression)]);
     let rows: Vec<&str> = text.lines().filter(|line| line.contains("d100000000/c1")).collect();
     assert!(rows.len() >= 2 && rows.iter().all(|row| row.contains(" %")), "{text}");
     assert!(rows[0].trim_end().ends_with("regression"), "{text}");

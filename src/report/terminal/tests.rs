@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::analysis::story::{asked, gate};
-use crate::analysis::{Asked, analyse};
+use crate::analysis::{RunQuestion, analyse};
 use crate::fact::{ClosedBecause, Ended, Fact, Load, Seen};
 use crate::incident::story::Story;
 use crate::report::json;
 use crate::spec::{Contract, Limit};
 use crate::verdict::judge;
 
-fn written(asked: &Asked, story: &Story, options: Options) -> String {
+fn written(asked: &RunQuestion, story: &Story, options: TerminalOptions) -> String {
     let analysis = analyse(asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
     render(&Page::new(asked, &analysis, &verdict), options)
@@ -49,7 +49,7 @@ fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
         }
     }
     story.closed(170.0, ClosedBecause::Done);
-    let text = written(&asked, &story, Options::default());
+    let text = written(&asked, &story, TerminalOptions::default());
     fits(&text);
     let rows = text.lines().skip_while(|line| !line.contains("TTFT p50"));
     let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
@@ -57,7 +57,8 @@ fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
     assert_eq!(rows.len(), names.len(), "{text}");
     assert!(rows.iter().zip(names).all(|(row, name)| row.trim().starts_with(name)), "{text}");
     assert!(text.contains("over 2 requests/s"), "{text}");
-    let wide = written(&asked, &story, Options { wide: true, ..Options::default() });
+    let wide =
+        written(&asked, &story, TerminalOptions { wide: true, ..TerminalOptions::default() });
     let late = |cell: &str| -> Vec<&str> {
         let row = wide.lines().find(|line| line.contains(cell)).unwrap();
         let columns = row.rsplit("  ").map(str::trim).filter(|column| !column.is_empty());
@@ -71,7 +72,7 @@ fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
 fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
     let mut story = Story::soaking();
     story.goods(10.0, 3, 0).turns(20.0, 5).closed(40.0, ClosedBecause::Done);
-    let (asked, wide) = (asked(&[0]), Options { wide: true, ..Options::default() });
+    let (asked, wide) = (asked(&[0]), TerminalOptions { wide: true, ..TerminalOptions::default() });
     let text = written(&asked, &story, wide);
     let rows = |start: &str| text.lines().filter(|line| line.trim().starts_with(start)).count();
     assert_eq!((rows("chat follow "), rows("soak    chat ")), (1, 2), "{text}");
@@ -89,7 +90,7 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
 }
 
 /// Nine depths, five incidents, twelve gates that do not hold or cannot be judged, long names.
-fn worst() -> (Asked, Story) {
+fn worst() -> (RunQuestion, Story) {
     let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
     let mut asked = asked(&depths);
     asked.recipe = "a-recipe-with-a-rather-long-name-\u{1b}[31mand-colour".to_owned();
@@ -138,7 +139,7 @@ fn worst() -> (Asked, Story) {
 #[test]
 fn the_worst_run_fits_a_screen_and_obeys_no_foreign_character() {
     let (asked, story) = worst();
-    let text = written(&asked, &story, Options::default());
+    let text = written(&asked, &story, TerminalOptions::default());
     fits(&text);
     assert!(text.starts_with("SIMULATED FAIL  "));
     assert!(text.contains("FAIL crashes: 0 (5)"), "{text}");
@@ -148,7 +149,8 @@ fn the_worst_run_fits_a_screen_and_obeys_no_foreign_character() {
     {
         assert!(text.contains(&format!("\n  {label} ")), "{label} is missing:\n{text}");
     }
-    let wide = written(&asked, &story, Options { wide: true, ..Options::default() });
+    let wide =
+        written(&asked, &story, TerminalOptions { wide: true, ..TerminalOptions::default() });
     assert!(wide.chars().all(|character| character == '\n' || !character.is_control()));
 }
 
@@ -162,10 +164,10 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
         }
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
-        let wide = Options { wide: true, ..Options::default() };
+        let wide = TerminalOptions { wide: true, ..TerminalOptions::default() };
         let json = json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap();
-        let mut progress = crate::report::Progress::new(asked.extent);
-        story.entries.iter().for_each(|entry| progress.take(entry));
+        let mut progress = crate::report::StatusLine::new(asked.extent);
+        story.entries.iter().for_each(|entry| progress.fold(entry));
         assert_eq!(written(&asked, &story, wide).contains("SIMULATED"), simulated);
         assert_eq!(json.contains("\"simulated\": true"), simulated);
         assert_eq!(progress.line(Story::at(2000.0), 80).contains("SIMULATED"), simulated);
@@ -175,8 +177,9 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
 #[test]
 fn colour_only_repeats_the_words() {
     let (asked, story) = worst();
-    let plain = written(&asked, &story, Options::default());
-    let coloured = written(&asked, &story, Options { colour: true, ..Options::default() });
+    let plain = written(&asked, &story, TerminalOptions::default());
+    let coloured =
+        written(&asked, &story, TerminalOptions { colour: true, ..TerminalOptions::default() });
     assert!(coloured.contains("\u{1b}[1;31mFAIL\u{1b}[0m"));
     let stripped = ["\u{1b}[1;31m", "\u{1b}[1;32m", "\u{1b}[1;33m", "\u{1b}[0m"]
         .iter()
@@ -188,7 +191,7 @@ fn colour_only_repeats_the_words() {
 fn a_run_in_which_nothing_happened_is_told_too() {
     let mut story = Story::new();
     story.opened().closed(3.0, ClosedBecause::NeverAnswered);
-    let text = written(&asked(&[0]), &story, Options::default());
+    let text = written(&asked(&[0]), &story, TerminalOptions::default());
     fits(&text);
     assert!(text.contains("the server never answered"), "{text}");
     assert!(text.contains("\n  seen       the start only\n"), "{text}");
@@ -222,7 +225,7 @@ fn an_incident_names_its_cause_whole_before_what_shows_it() {
     story.goods(10.0, 5, 4096).push(20.0, exited("killed by signal 9, seen by its parent"));
     story.bad(20.0, 4096, Ended::Truncated, "unexpected EOF").up(21.0, false).up(31.0, false);
     story.up(80.0, true).goods(82.0, 5, 4096).closed(250.0, ClosedBecause::Done);
-    let text = written(&asked, &story, Options::default());
+    let text = written(&asked, &story, TerminalOptions::default());
     fits(&text);
     let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("crash ")).collect();
     assert!(lines[0].contains("likely the engine died; back in 1 m "), "{text}");

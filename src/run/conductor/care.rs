@@ -6,9 +6,9 @@
 use super::{Conductor, Doing, Order};
 use crate::fact::{Action, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
 use crate::incident::hang::Hangs;
-use crate::incident::liveness::{Change, Liveness, State};
+use crate::incident::liveness::{Liveness, LivenessChange, State};
 use crate::spec::Limits;
-use crate::spec::scenario::{Restart, When};
+use crate::spec::scenario::{Restart, RestartWhen};
 use crate::unit::{At, micros, span};
 use crate::world::TargetOrder;
 
@@ -71,8 +71,8 @@ impl Default for Probe {
 }
 
 /// What an entry showed of the server being there.
-pub struct Shown {
-    pub change: Option<Change>,
+pub struct CareChange {
+    pub change: Option<LivenessChange>,
     /// It was believed to be there, and is not any more.
     pub doubted: bool,
     /// It was not believed to be there, and is now.
@@ -81,19 +81,19 @@ pub struct Shown {
 
 impl Care {
     /// Takes an entry.
-    pub fn take(&mut self, entry: &Entry) -> Shown {
+    pub fn fold(&mut self, entry: &Entry) -> CareChange {
         let was_up = self.is_up();
-        let change = self.liveness.take(entry);
-        self.hangs.take(entry);
+        let change = self.liveness.fold(entry);
+        self.hangs.fold(entry);
         let doubted = was_up && !self.is_up();
         if doubted {
             // All sending waits for the answer, so it is asked at once.
             self.probe = Probe { at: entry.at, ..Probe::default() };
         }
-        if matches!(change, Some(Change::WentAway { .. })) {
+        if matches!(change, Some(LivenessChange::WentAway { .. })) {
             self.probe.wait_us = PROBE_US.0;
         }
-        Shown { change, doubted, came: !was_up && self.is_up() }
+        CareChange { change, doubted, came: !was_up && self.is_up() }
     }
 
     /// Another segment begins: nobody looked in between, and the server is arrived at anew.
@@ -206,7 +206,8 @@ impl Conductor {
                 if let Doing::Drill(drilling) = &mut self.doing {
                     drilling.died();
                 }
-                let restart = self.owe(at, &format!("it ended: {}", fact.evidence), When::OnExit);
+                let restart =
+                    self.owe(at, &format!("it ended: {}", fact.evidence), RestartWhen::OnExit);
                 self.care.standing = Standing::Gone { restart };
             }
             TargetWord::Hung => {
@@ -214,7 +215,8 @@ impl Conductor {
                 self.policy.break_off(&mut self.lanes, since);
                 self.clock.stand(since);
                 let started = self.care.started;
-                let restart = started.then(|| self.owe(at, "it hangs", When::OnHang)).flatten();
+                let restart =
+                    started.then(|| self.owe(at, "it hangs", RestartWhen::OnHang)).flatten();
                 self.care.standing = Standing::Hung { since, restart };
             }
             TargetWord::Moving if self.care.is_hung() => {
@@ -239,7 +241,7 @@ impl Conductor {
     }
 
     /// The start that is owed to a server that is gone, as far as policy and budget go.
-    fn owe(&mut self, at: At, why: &str, needs: When) -> Option<Owed> {
+    fn owe(&mut self, at: At, why: &str, needs: RestartWhen) -> Option<Owed> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
         if let Some(owed) = self.care.owed() {
             return Some(owed.clone());
@@ -248,7 +250,7 @@ impl Conductor {
             return None;
         }
         if when < needs {
-            if needs == When::OnExit {
+            if needs == RestartWhen::OnExit {
                 self.stop(ClosedBecause::Gone, format!("{why}; it is not to be started again"));
             }
             return None;
@@ -267,7 +269,7 @@ impl Conductor {
             self.stop(ClosedBecause::Gone, format!("a drill failed: {}", fact.evidence));
             return None;
         }
-        self.owe(at, &fact.evidence, When::OnExit)
+        self.owe(at, &fact.evidence, RestartWhen::OnExit)
     }
 
     /// The restart that is owed, when its time has come.

@@ -35,7 +35,7 @@ impl Conductor {
                 }
             }
         }
-        self.take(entry);
+        self.fold(entry);
         self.obeys(entry.at);
     }
 

@@ -1,12 +1,12 @@
 use super::*;
-use crate::spec::{Source, recipe};
+use crate::spec::{SpecFile, recipe};
 
 const PAGE: &str = "vllm:cache_config_info{block_size=\"16\",cache_dtype=\"fp8\",\
                     enable_prefix_caching=\"False\",engine=\"0\",gpu_memory_utilization=\"0.75\",\
                     mamba_cache_dtype=\"auto\",num_gpu_blocks=\"37500\",sliding_window=\"None\"} 1.0\n";
 
 fn recipe(text: &str) -> Recipe {
-    recipe::read(Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() }).unwrap()
+    recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() }).unwrap()
 }
 
 fn served(length: u64) -> Vec<Model> {

@@ -7,7 +7,7 @@ use crate::series;
 use crate::world::Sample;
 
 /// Samples of an interval.
-pub struct Fold {
+pub struct IntervalFold {
     source: Source,
     series: BTreeMap<(String, String), Folded>,
     last: BTreeMap<(String, String), f64>,
@@ -21,14 +21,14 @@ struct Folded {
     last: f64,
 }
 
-impl Fold {
+impl IntervalFold {
     /// Of a sensor.
-    pub fn new(source: Source) -> Fold {
-        Fold { source, series: BTreeMap::new(), last: BTreeMap::new() }
+    pub fn new(source: Source) -> IntervalFold {
+        IntervalFold { source, series: BTreeMap::new(), last: BTreeMap::new() }
     }
 
     /// Takes samples in; true if one of them may be a sign of death.
-    pub fn take(&mut self, samples: Vec<Sample>) -> bool {
+    pub fn fold(&mut self, samples: Vec<Sample>) -> bool {
         let mut urgent = false;
         for sample in samples {
             let key = (sample.instance, sample.name);
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn samples_are_folded_into_one_row() {
-        let mut fold = Fold::new(Source::Engine);
+        let mut fold = IntervalFold::new(Source::Engine);
         for value in [3.0, 1.0, 2.0] {
-            assert!(!fold.take(sample(&RUNNING_REQUESTS, value)));
+            assert!(!fold.fold(sample(&RUNNING_REQUESTS, value)));
         }
         let readings = fold.close();
         assert_eq!(readings.len(), 1);
@@ -98,19 +98,19 @@ mod tests {
 
     #[test]
     fn what_may_be_a_sign_of_death_is_told_at_once() {
-        let mut fold = Fold::new(Source::Engine);
-        assert!(fold.take(sample(&UP, 0.0)));
-        assert!(fold.take(sample(&UP, 1.0)), "and so is the return");
-        assert!(!fold.take(sample(&UP, 1.0)));
-        assert!(!fold.take(sample(&ENGINE_STARTED, 5.0)));
-        assert!(fold.take(sample(&ENGINE_STARTED, 9.0)));
-        assert!(!fold.take(sample(&PROMPT_TOKENS, 100.0)));
-        assert!(fold.take(sample(&PROMPT_TOKENS, 3.0)), "a counter went back");
-        let mut fold = Fold::new(Source::Process);
-        assert!(!fold.take(sample(&PROCESSES, 3.0)) && !fold.take(sample(&PROCESSES, 2.0)));
-        assert!(fold.take(sample(&PROCESSES, 0.0)) && !fold.take(sample(&PROCESSES, 0.0)));
-        let mut fold = Fold::new(Source::Container);
-        assert!(!fold.take(sample(&CGROUP_OOM_KILLS, 1.0)), "the first is the base");
-        assert!(fold.take(sample(&CGROUP_OOM_KILLS, 2.0)));
+        let mut fold = IntervalFold::new(Source::Engine);
+        assert!(fold.fold(sample(&UP, 0.0)));
+        assert!(fold.fold(sample(&UP, 1.0)), "and so is the return");
+        assert!(!fold.fold(sample(&UP, 1.0)));
+        assert!(!fold.fold(sample(&ENGINE_STARTED, 5.0)));
+        assert!(fold.fold(sample(&ENGINE_STARTED, 9.0)));
+        assert!(!fold.fold(sample(&PROMPT_TOKENS, 100.0)));
+        assert!(fold.fold(sample(&PROMPT_TOKENS, 3.0)), "a counter went back");
+        let mut fold = IntervalFold::new(Source::Process);
+        assert!(!fold.fold(sample(&PROCESSES, 3.0)) && !fold.fold(sample(&PROCESSES, 2.0)));
+        assert!(fold.fold(sample(&PROCESSES, 0.0)) && !fold.fold(sample(&PROCESSES, 0.0)));
+        let mut fold = IntervalFold::new(Source::Container);
+        assert!(!fold.fold(sample(&CGROUP_OOM_KILLS, 1.0)), "the first is the base");
+        assert!(fold.fold(sample(&CGROUP_OOM_KILLS, 2.0)));
     }
 }

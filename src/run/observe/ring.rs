@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::fold::Fold;
+use super::fold::IntervalFold;
 use crate::fact::{Reading, Source};
 use crate::series::{self, SeriesKind};
 use crate::unit::At;
@@ -20,7 +20,7 @@ const SECONDS_MAX: usize = 60;
 /// Seconds that have not been told one by one.
 pub struct Ring {
     source: Source,
-    fold: Fold,
+    fold: IntervalFold,
     began: Option<At>,
     seconds: VecDeque<(At, Vec<Reading>)>,
 }
@@ -28,18 +28,18 @@ pub struct Ring {
 impl Ring {
     /// Of a sensor.
     pub fn new(source: Source) -> Ring {
-        Ring { source, fold: Fold::new(source), began: None, seconds: VecDeque::new() }
+        Ring { source, fold: IntervalFold::new(source), began: None, seconds: VecDeque::new() }
     }
 
     /// Keeps what was seen at an instant by the look that was due then, before the next one.
-    pub fn take(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
+    pub fn push(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
         // What counts since the last look would be added twice, were it told twice.
         let is_level = |sample: &&Sample| {
             series::of(self.source, &sample.name)
                 .is_none_or(|series| series.kind != SeriesKind::Increment)
         };
         let kept = samples.iter().filter(is_level);
-        self.fold.take(kept.cloned().collect());
+        self.fold.fold(kept.cloned().collect());
         // By when looks are due, and not by when they came: those are late by a little.
         let began = *self.began.get_or_insert(due);
         if next.since(began) < SECOND_US {
@@ -81,7 +81,7 @@ mod tests {
         for half in 0..400u64 {
             let at = At(half * SECOND_US / 2);
             let samples = [Sample::one(&OOM_KILLS, half as f64), Sample::one(&LOG_LOST, 1.0)];
-            ring.take(at, &samples, (at, At(at.0 + SECOND_US / 2)));
+            ring.push(at, &samples, (at, At(at.0 + SECOND_US / 2)));
         }
         let told = ring.hand_over();
         assert_eq!(told.len(), SECONDS_MAX);

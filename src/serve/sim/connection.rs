@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::sim::face::{Page, phrase};
+use crate::sim::face::{SimPage, phrase};
 
 /// A request's head above this is refused: bounds what a client can make us keep.
 const HEAD_MAX: usize = 64 << 10;
@@ -15,7 +15,7 @@ const HEADERS_MAX: usize = 100;
 
 /// A request as it came.
 #[derive(Debug, PartialEq)]
-pub struct Request {
+pub struct HttpRequest {
     /// `GET`, `POST` …
     pub method: String,
     /// Without the query.
@@ -33,7 +33,7 @@ enum Body {
 }
 
 struct Head {
-    request: Request,
+    request: HttpRequest,
     bytes: usize,
     body: Body,
     wants_continue: bool,
@@ -42,7 +42,7 @@ struct Head {
 /// What reading came to.
 #[derive(Debug, PartialEq)]
 pub enum Got {
-    Request(Request),
+    Request(HttpRequest),
     /// The client is gone.
     Closed,
     /// What came is not a request that we take; the status to say so.
@@ -96,7 +96,7 @@ impl Connection {
                 Err(got) => return got,
             },
         };
-        Got::Request(Request { body, ..head.request })
+        Got::Request(HttpRequest { body, ..head.request })
     }
 
     async fn chunks(&mut self) -> Result<Vec<u8>, Got> {
@@ -141,7 +141,7 @@ impl Connection {
     }
 
     /// Writes a whole response.
-    pub async fn respond(&mut self, page: &Page, keep: bool) -> io::Result<()> {
+    pub async fn respond(&mut self, page: &SimPage, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
         let kind = if page.body.is_empty() {
             String::new()
@@ -207,7 +207,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, u16> {
         _ => said("connection", "keep-alive"),
     };
     let path = target.split('?').next().unwrap_or(target).to_owned();
-    let request = Request { method: method.to_owned(), path, body: Vec::new(), keep };
+    let request = HttpRequest { method: method.to_owned(), path, body: Vec::new(), keep };
     let wants_continue = said("expect", "100-continue");
     Ok(Some(Head { request, bytes: used, body, wants_continue }))
 }

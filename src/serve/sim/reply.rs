@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use tokio::net::TcpStream;
 
-use super::connection::{Connection, Got, Request};
-use crate::sim::face::{Item, Page, Refusal, Teller, Told};
+use super::connection::{Connection, Got, HttpRequest};
+use crate::sim::face::{ClientEvent, Item, Refusal, SimPage, Teller};
 use crate::sim::world::{Desk, Served, Ticket};
 
 /// What comes after an answer.
@@ -46,7 +46,7 @@ pub async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
 async fn answer(
     desk: &Rc<Desk>,
     connection: &mut Connection,
-    request: Request,
+    request: HttpRequest,
 ) -> io::Result<Then> {
     let served = desk.ask(&request.method, &request.path, &request.body);
     let then = if request.keep { Then::Next } else { Then::Close };
@@ -62,7 +62,7 @@ async fn answer(
     }
 }
 
-async fn whole(connection: &mut Connection, page: &Page, then: Then) -> io::Result<Then> {
+async fn whole(connection: &mut Connection, page: &SimPage, then: Then) -> io::Result<Then> {
     connection.respond(page, then == Then::Next).await?;
     Ok(then)
 }
@@ -84,19 +84,19 @@ async fn tell(
 ) -> io::Result<Then> {
     while let Some(item) = next(connection, &mut ticket).await {
         match teller.tell(item) {
-            Told::Events(events) => send(connection, &events).await?,
-            Told::Last(events) => {
+            ClientEvent::Events(events) => send(connection, &events).await?,
+            ClientEvent::Last(events) => {
                 send(connection, &events).await?;
                 connection.end_stream().await?;
                 return Ok(then);
             }
-            Told::Whole(page) => return whole(connection, &page, then).await,
-            Told::Nothing if teller.streams() => {
+            ClientEvent::Whole(page) => return whole(connection, &page, then).await,
+            ClientEvent::Nothing if teller.streams() => {
                 connection.end_stream().await?;
                 return Ok(then);
             }
             // The nearest thing that can be done to an answer in one piece: none at all.
-            Told::Nothing => return Ok(Then::Close),
+            ClientEvent::Nothing => return Ok(Then::Close),
         }
     }
     Ok(Then::Close)

@@ -2,7 +2,7 @@
 //! that will not be seen is better told then than taken for a contract that
 //! noticed nothing.
 
-use super::{Ailment, Kind, When};
+use super::{Ailment, AilmentKind, AilmentTime};
 use crate::sim::Setup;
 use crate::unit::{At, span};
 
@@ -44,8 +44,8 @@ impl Outlook<'_> {
     /// Why an ailment may not be seen, as far as that is known beforehand.
     fn why_unseen(&self, place: usize) -> Option<String> {
         let Ailment { kind, when } = self.ailments[place];
-        if let Kind::StartFails { .. } = kind {
-            let waits = matches!(when, Some(When::After(_)));
+        if let AilmentKind::StartFails { .. } = kind {
+            let waits = matches!(when, Some(AilmentTime::After(_)));
             let anew = self.ailments.iter().any(|other| starts_anew(other.kind));
             let why = "does not happen: nothing makes the server start again";
             return (waits && !anew).then(|| why.to_owned());
@@ -66,7 +66,9 @@ impl Outlook<'_> {
         let warm = self.warmup_us.is_some_and(|warmup_us| last.0 < warmup_us);
         let answers_only = matches!(
             kind,
-            Kind::Hang { .. } | Kind::PreemptionStorm { .. } | Kind::MetricsGoAway { .. }
+            AilmentKind::Hang { .. }
+                | AilmentKind::PreemptionStorm { .. }
+                | AilmentKind::MetricsGoAway { .. }
         );
         let why = "falls into the warm-up, whose answers are not judged";
         (warm && answers_only && kind.is_event()).then(|| why.to_owned())
@@ -74,25 +76,25 @@ impl Outlook<'_> {
 }
 
 /// Whether the server is gone after it and comes up again.
-fn starts_anew(kind: Kind) -> bool {
+fn starts_anew(kind: AilmentKind) -> bool {
     match kind {
-        Kind::Restart { .. } => true,
-        Kind::Crash { away_us }
-        | Kind::CudaOom { away_us }
-        | Kind::HostOomKill { away_us }
-        | Kind::HostReboot { away_us } => away_us.is_some(),
+        AilmentKind::Restart { .. } => true,
+        AilmentKind::Crash { away_us }
+        | AilmentKind::CudaOom { away_us }
+        | AilmentKind::HostOomKill { away_us }
+        | AilmentKind::HostReboot { away_us } => away_us.is_some(),
         _ => false,
     }
 }
 
 /// Whether the server is gone after it for good.
-fn ends(kind: Kind) -> bool {
+fn ends(kind: AilmentKind) -> bool {
     kind.is_for_good()
         && matches!(
             kind,
-            Kind::Crash { .. }
-                | Kind::CudaOom { .. }
-                | Kind::HostOomKill { .. }
-                | Kind::HostReboot { .. }
+            AilmentKind::Crash { .. }
+                | AilmentKind::CudaOom { .. }
+                | AilmentKind::HostOomKill { .. }
+                | AilmentKind::HostReboot { .. }
         )
 }

@@ -4,7 +4,7 @@
 use super::value::{
     bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, signed_span_us, span_us, times, when,
 };
-use super::{Ailment, Hits, Kind, When};
+use super::{Ailment, AilmentKind, AilmentTime, Hits};
 use crate::error::{Mistake, nearest};
 use crate::unit;
 
@@ -71,7 +71,7 @@ impl Ailment {
             None => (rest, None),
         };
         let wrong = |why: String| Mistake::new(why).at(place.clone());
-        let Some(kind) = Kind::read(name, value) else {
+        let Some(kind) = AilmentKind::read(name, value) else {
             let mistake = wrong(format!("there is no ailment `{name}`"));
             return Err(match nearest(name, NAMES) {
                 Some(near) => mistake.hint(near),
@@ -92,76 +92,86 @@ impl Ailment {
     }
 }
 
-impl Kind {
+impl AilmentKind {
     /// The kind of a name, or what is wrong with the value; `None` for an unknown name.
-    fn read(name: &str, value: Option<&str>) -> Option<Result<Kind, String>> {
+    fn read(name: &str, value: Option<&str>) -> Option<Result<AilmentKind, String>> {
         let lasting = || value.map(span_us).transpose();
         let of_requests = || value.map_or(Ok(HITS), hits);
         Some(match name {
-            "crash" => lasting().map(|away_us| Kind::Crash { away_us }),
-            "cuda_oom" => lasting().map(|away_us| Kind::CudaOom { away_us }),
-            "host_oom_kill" => lasting().map(|away_us| Kind::HostOomKill { away_us }),
-            "host_reboot" => lasting().map(|away_us| Kind::HostReboot { away_us }),
-            "restart" => {
-                lasting().map(|away_us| Kind::Restart { away_us: away_us.unwrap_or(RESTART_US) })
+            "crash" => lasting().map(|away_us| AilmentKind::Crash { away_us }),
+            "cuda_oom" => lasting().map(|away_us| AilmentKind::CudaOom { away_us }),
+            "host_oom_kill" => lasting().map(|away_us| AilmentKind::HostOomKill { away_us }),
+            "host_reboot" => lasting().map(|away_us| AilmentKind::HostReboot { away_us }),
+            "restart" => lasting()
+                .map(|away_us| AilmentKind::Restart { away_us: away_us.unwrap_or(RESTART_US) }),
+            "start_fails" => {
+                value.map(times).transpose().map(|times| AilmentKind::StartFails { times })
             }
-            "start_fails" => value.map(times).transpose().map(|times| Kind::StartFails { times }),
-            "hang" => lasting().map(|lasts_us| Kind::Hang { lasts_us }),
+            "hang" => lasting().map(|lasts_us| AilmentKind::Hang { lasts_us }),
             "stall" => {
-                of_requests().map(|hits| Kind::Stall { hits, pause_us: None }).or_else(|why| {
-                    // `200%` is a wrong share, not a wrong pause.
-                    let text = value.filter(|text| !text.ends_with('%')).ok_or(why)?;
-                    span_us(text)
-                        .map(|us| Kind::Stall { hits: HITS, pause_us: Some(us) })
-                        .map_err(|_| format!("`{text}` is neither a share, a count nor a duration"))
-                })
+                of_requests().map(|hits| AilmentKind::Stall { hits, pause_us: None }).or_else(
+                    |why| {
+                        // `200%` is a wrong share, not a wrong pause.
+                        let text = value.filter(|text| !text.ends_with('%')).ok_or(why)?;
+                        span_us(text)
+                            .map(|us| AilmentKind::Stall { hits: HITS, pause_us: Some(us) })
+                            .map_err(|_| {
+                                format!("`{text}` is neither a share, a count nor a duration")
+                            })
+                    },
+                )
             }
-            "error_frame" => of_requests().map(|hits| Kind::ErrorFrame { hits }),
-            "truncated_stream" => of_requests().map(|hits| Kind::TruncatedStream { hits }),
-            "empty_answer" => of_requests().map(|hits| Kind::EmptyAnswer { hits }),
-            "short_answer" => of_requests().map(|hits| Kind::ShortAnswer { hits }),
-            _ => return Kind::read_lasting(name, value),
+            "error_frame" => of_requests().map(|hits| AilmentKind::ErrorFrame { hits }),
+            "truncated_stream" => of_requests().map(|hits| AilmentKind::TruncatedStream { hits }),
+            "empty_answer" => of_requests().map(|hits| AilmentKind::EmptyAnswer { hits }),
+            "short_answer" => of_requests().map(|hits| AilmentKind::ShortAnswer { hits }),
+            _ => return AilmentKind::read_lasting(name, value),
         })
     }
 
     /// The same for what is neither an end nor a single request's.
-    fn read_lasting(name: &str, value: Option<&str>) -> Option<Result<Kind, String>> {
+    fn read_lasting(name: &str, value: Option<&str>) -> Option<Result<AilmentKind, String>> {
         let lasting = || value.map(span_us).transpose();
         Some(match name {
-            "slow_down" => value.map_or(Ok(2.0), factor).map(|factor| Kind::SlowDown { factor }),
+            "slow_down" => {
+                value.map_or(Ok(2.0), factor).map(|factor| AilmentKind::SlowDown { factor })
+            }
             "creeping_latency" => value
                 .map_or(Ok(GAIN_PER_H), gain_per_h)
-                .map(|gain_per_h| Kind::CreepingLatency { gain_per_h }),
-            "step" => value.map_or(Ok(1.0 + STEP), longer).map(|factor| Kind::Step { factor }),
+                .map(|gain_per_h| AilmentKind::CreepingLatency { gain_per_h }),
+            "step" => {
+                value.map_or(Ok(1.0 + STEP), longer).map(|factor| AilmentKind::Step { factor })
+            }
             "cache_stops_hitting" => match value {
                 Some(text) => Err(format!("`{text}` is a value, and it has none")),
-                None => Ok(Kind::CacheStopsHitting),
+                None => Ok(AilmentKind::CacheStopsHitting),
             },
-            "preemption_storm" => lasting()
-                .map(|lasts_us| Kind::PreemptionStorm { lasts_us: lasts_us.unwrap_or(STORM_US) }),
+            "preemption_storm" => lasting().map(|lasts_us| AilmentKind::PreemptionStorm {
+                lasts_us: lasts_us.unwrap_or(STORM_US),
+            }),
             "acceptance_decay" => value
                 .map_or(Ok(LOSS_PER_H), loss_per_h)
-                .map(|lost_per_h| Kind::AcceptanceDecay { lost_per_h }),
+                .map(|lost_per_h| AilmentKind::AcceptanceDecay { lost_per_h }),
             "slow_leak" => value
                 .map_or(Ok(LEAK_BYTES_PER_S), bytes_per_s)
-                .map(|bytes_per_s| Kind::SlowLeak { bytes_per_s }),
+                .map(|bytes_per_s| AilmentKind::SlowLeak { bytes_per_s }),
             "leak_that_plateaus" => value
                 .map_or(Ok(PLATEAU_BYTES), |text| unit::bytes(text).map(|size| size.0 as f64))
-                .map(|bytes| Kind::LeakThatPlateaus { bytes }),
-            "metrics_go_away" => lasting().map(|lasts_us| Kind::MetricsGoAway { lasts_us }),
+                .map(|bytes| AilmentKind::LeakThatPlateaus { bytes }),
+            "metrics_go_away" => lasting().map(|lasts_us| AilmentKind::MetricsGoAway { lasts_us }),
             "wall_clock_step" => value
                 .map_or(Ok(CLOCK_US), signed_span_us)
-                .map(|by_us| Kind::WallClockStep { by_us }),
-            "slow_disk" => lasting().map(|lasts_us| Kind::SlowDisk { lasts_us }),
+                .map(|by_us| AilmentKind::WallClockStep { by_us }),
+            "slow_disk" => lasting().map(|lasts_us| AilmentKind::SlowDisk { lasts_us }),
             _ => return None,
         })
     }
 
     /// Why it cannot happen like this, if it cannot.
-    fn cannot_be(&self, when: When) -> Option<&'static str> {
+    fn cannot_be(&self, when: AilmentTime) -> Option<&'static str> {
         match when {
-            When::After(_) => None,
-            When::Times(times) if times > 1 && self.is_for_good() => {
+            AilmentTime::After(_) => None,
+            AilmentTime::Times(times) if times > 1 && self.is_for_good() => {
                 Some("without a value it is for good, and cannot happen again")
             }
             _ if self.is_event() => None,
@@ -217,7 +227,7 @@ fn again(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn kind(text: &str) -> Kind {
+    fn kind(text: &str) -> AilmentKind {
         Ailment::parse(text).expect(text).kind
     }
 
@@ -227,19 +237,22 @@ mod tests {
 
     #[test]
     fn each_name_reads_its_own_kind_of_value() {
-        assert_eq!(kind("crash"), Kind::Crash { away_us: None });
-        assert_eq!(kind("cuda_oom=12m"), Kind::CudaOom { away_us: Some(720_000_000) });
-        assert_eq!(kind("restart"), Kind::Restart { away_us: RESTART_US });
-        assert_eq!(kind("stall=20s"), Kind::Stall { hits: HITS, pause_us: Some(20_000_000) });
+        assert_eq!(kind("crash"), AilmentKind::Crash { away_us: None });
+        assert_eq!(kind("cuda_oom=12m"), AilmentKind::CudaOom { away_us: Some(720_000_000) });
+        assert_eq!(kind("restart"), AilmentKind::Restart { away_us: RESTART_US });
+        assert_eq!(
+            kind("stall=20s"),
+            AilmentKind::Stall { hits: HITS, pause_us: Some(20_000_000) }
+        );
         let half = Hits::Share(0.5);
-        assert_eq!(kind("stall=50%"), Kind::Stall { hits: half, pause_us: None });
-        assert_eq!(kind("slow_down=50%"), Kind::SlowDown { factor: 2.0 });
-        assert_eq!(kind("slow_leak=36MiB/h"), Kind::SlowLeak { bytes_per_s: 10_485.76 });
-        assert_eq!(kind("short_answer=3"), Kind::ShortAnswer { hits: Hits::Next(3) });
-        assert_eq!(kind("step=50%"), Kind::Step { factor: 1.5 });
-        assert_eq!(kind("start_fails=2"), Kind::StartFails { times: Some(2) });
-        assert_eq!(kind("wall_clock_step=-5m"), Kind::WallClockStep { by_us: -300_000_000 });
-        assert_eq!(kind("slow_disk"), Kind::SlowDisk { lasts_us: None });
+        assert_eq!(kind("stall=50%"), AilmentKind::Stall { hits: half, pause_us: None });
+        assert_eq!(kind("slow_down=50%"), AilmentKind::SlowDown { factor: 2.0 });
+        assert_eq!(kind("slow_leak=36MiB/h"), AilmentKind::SlowLeak { bytes_per_s: 10_485.76 });
+        assert_eq!(kind("short_answer=3"), AilmentKind::ShortAnswer { hits: Hits::Next(3) });
+        assert_eq!(kind("step=50%"), AilmentKind::Step { factor: 1.5 });
+        assert_eq!(kind("start_fails=2"), AilmentKind::StartFails { times: Some(2) });
+        assert_eq!(kind("wall_clock_step=-5m"), AilmentKind::WallClockStep { by_us: -300_000_000 });
+        assert_eq!(kind("slow_disk"), AilmentKind::SlowDisk { lasts_us: None });
         for name in NAMES {
             assert!(Ailment::parse(name).is_ok(), "{name} needs no value");
             let harness = ["wall_clock_step", "slow_disk"].contains(&name);

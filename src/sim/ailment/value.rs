@@ -1,6 +1,6 @@
 //! The values of ailments: spans, shares, counts, factors and rates as people write them.
 
-use super::{Hits, When};
+use super::{AilmentTime, Hits};
 use crate::unit::{self, micros};
 
 /// The most times that something may be asked for: bounds a typing error.
@@ -32,9 +32,9 @@ pub fn signed_span_us(text: &str) -> Result<i64, String> {
 }
 
 /// `2h`, `3x`, `2/h`.
-pub fn when(text: &str) -> Result<When, String> {
+pub fn when(text: &str) -> Result<AilmentTime, String> {
     if let Some(number) = text.strip_suffix('x') {
-        return times(number).map(When::Times);
+        return times(number).map(AilmentTime::Times);
     }
     if let Some((number, per)) = text.split_once('/') {
         let wrong = || format!("`{text}` is not a rate; write it as 2/h, 1/m or 3/d");
@@ -46,9 +46,9 @@ pub fn when(text: &str) -> Result<When, String> {
         if rate > PER_HOUR_MAX {
             return Err(format!("`{text}` is more often than once a second"));
         }
-        return Ok(When::PerHour(rate));
+        return Ok(AilmentTime::PerHour(rate));
     }
-    span_us(text).map(When::After)
+    span_us(text).map(AilmentTime::After)
 }
 
 /// `3`.
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_time_a_count_or_a_rate() {
-        assert_eq!(when("2h"), Ok(When::After(7_200_000_000)));
-        assert_eq!(when("3x"), Ok(When::Times(3)));
-        assert_eq!(when("0.5/h"), Ok(When::PerHour(0.5)));
-        assert_eq!(when("1/m"), Ok(When::PerHour(60.0)));
+        assert_eq!(when("2h"), Ok(AilmentTime::After(7_200_000_000)));
+        assert_eq!(when("3x"), Ok(AilmentTime::Times(3)));
+        assert_eq!(when("0.5/h"), Ok(AilmentTime::PerHour(0.5)));
+        assert_eq!(when("1/m"), Ok(AilmentTime::PerHour(60.0)));
         for wrong in ["0x", "x", "-1x", "2/y", "0/h", "-1/h", "inf/h", "2/s", "3"] {
             assert!(when(wrong).is_err(), "{wrong}");
         }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::ills::Again;
-use super::words::{self, Writer};
-use super::{Engine, Frozen, Life};
-use crate::sim::ailment::Kind;
-use crate::sim::job::{ENGINE_DEAD, Exit, Happening, JobId};
+use super::faults::AfterFailedStart;
+use super::words::{self, LogWriter};
+use super::{Frozen, Life, SimEngine};
+use crate::sim::ailment::AilmentKind;
+use crate::sim::job::{ENGINE_DEAD, Happening, JobId, ProcessExit};
 use crate::sim::metrics::Metrics;
-use crate::sim::pace::Pace;
+use crate::sim::pace::SimSpeed;
 use crate::sim::scheduler::Scheduler;
 use crate::unit::At;
 
@@ -17,7 +17,7 @@ const BOOT_US: u64 = 90_000_000;
 /// What a start that fails takes at least.
 const START_US_MIN: u64 = 1_000_000;
 
-impl Engine {
+impl SimEngine {
     /// The start that comes before everything: over already, unless
     /// [`Setup::first_start_s`](crate::sim::Setup::first_start_s) says how long it takes.
     /// One that fails takes as long as any.
@@ -32,8 +32,8 @@ impl Engine {
     }
 
     /// Who writes to the log.
-    fn writer(&self) -> Writer {
-        Writer(self.machine.process().map_or(0, |(pid, _)| pid))
+    fn writer(&self) -> LogWriter {
+        LogWriter(self.machine.process().map_or(0, |(pid, _)| pid))
     }
 
     fn say(&mut self, lines: Vec<String>) {
@@ -75,7 +75,7 @@ impl Engine {
                 // A server that may be away for no time must not fail for ever in none.
                 let start_us = ready.since(self.now).max(START_US_MIN);
                 let back = (self.later(start_us), self.later(start_us.saturating_mul(2)));
-                let back = (again == Again::Tried).then_some(back);
+                let back = (again == AfterFailedStart::Tried).then_some(back);
                 Life::Failing { ends: self.later(start_us / 2), back }
             }
         };
@@ -90,9 +90,9 @@ impl Engine {
             writer.start_failed()
         });
         self.rungs.clear();
-        self.machine.exit(Exit::StartFailed);
+        self.machine.exit(ProcessExit::StartFailed);
         self.life = Life::Down { back };
-        self.tell(Happening::Exited(Exit::StartFailed));
+        self.tell(Happening::Exited(ProcessExit::StartFailed));
     }
 
     pub(super) fn boot(&mut self) {
@@ -109,7 +109,7 @@ impl Engine {
 
     pub(super) fn ready(&mut self) {
         self.life = Life::Up;
-        self.pace = Pace::new(&self.setup, self.seed, self.starts, self.now);
+        self.pace = SimSpeed::new(&self.setup, self.seed, self.starts, self.now);
         self.say(vec![words::READY.to_owned()]);
         self.tell(Happening::Ready);
     }
@@ -122,21 +122,23 @@ impl Engine {
             return;
         }
         match kind {
-            Kind::Crash { away_us } => self.exit(Exit::Killed, away_us),
-            Kind::CudaOom { away_us } => {
+            AilmentKind::Crash { away_us } => self.exit(ProcessExit::Killed, away_us),
+            AilmentKind::CudaOom { away_us } => {
                 self.say(self.writer().cuda_oom());
-                self.exit(Exit::EngineDied, away_us);
+                self.exit(ProcessExit::EngineDied, away_us);
             }
-            Kind::HostOomKill { away_us } => {
+            AilmentKind::HostOomKill { away_us } => {
                 self.machine.count_oom_kill();
                 self.say(self.writer().core_killed());
-                self.exit(Exit::EngineDied, away_us);
+                self.exit(ProcessExit::EngineDied, away_us);
             }
-            Kind::HostReboot { away_us } => self.exit(Exit::PowerCut, away_us),
-            Kind::Restart { away_us } => self.exit(Exit::Terminated, Some(away_us)),
-            Kind::Hang { lasts_us } => self.hang(lasts_us),
-            Kind::PreemptionStorm { lasts_us } => self.ills.storm_until(self.later(lasts_us)),
-            Kind::MetricsGoAway { lasts_us: Some(us) } => {
+            AilmentKind::HostReboot { away_us } => self.exit(ProcessExit::PowerCut, away_us),
+            AilmentKind::Restart { away_us } => self.exit(ProcessExit::Terminated, Some(away_us)),
+            AilmentKind::Hang { lasts_us } => self.hang(lasts_us),
+            AilmentKind::PreemptionStorm { lasts_us } => {
+                self.ills.storm_until(self.later(lasts_us));
+            }
+            AilmentKind::MetricsGoAway { lasts_us: Some(us) } => {
                 self.ills.metrics_away_until(self.later(us));
             }
             _ => {}
@@ -164,23 +166,23 @@ impl Engine {
         self.machine.count_oom_kill();
         if self.listening() {
             self.say(self.writer().core_killed());
-            self.exit(Exit::EngineDied, None);
+            self.exit(ProcessExit::EngineDied, None);
         } else {
             self.say(vec![words::KILLED_AT_START.to_owned()]);
             self.rungs.clear();
-            self.machine.exit(Exit::EngineDied);
+            self.machine.exit(ProcessExit::EngineDied);
             self.life = Life::Down { back: None };
-            self.tell(Happening::Exited(Exit::EngineDied));
+            self.tell(Happening::Exited(ProcessExit::EngineDied));
         }
     }
 
     /// The server is gone, and with it all it knew. It is ready again `away_us`
     /// later: its start takes as long as the machine's starts do, at most half of that.
-    pub(super) fn exit(&mut self, exit: Exit, away_us: Option<u64>) {
+    pub(super) fn exit(&mut self, exit: ProcessExit, away_us: Option<u64>) {
         let lines = match exit {
-            Exit::Killed | Exit::PowerCut | Exit::StartFailed => Vec::new(),
-            Exit::EngineDied => self.writer().engine_died(),
-            Exit::Terminated => self.writer().terminated(),
+            ProcessExit::Killed | ProcessExit::PowerCut | ProcessExit::StartFailed => Vec::new(),
+            ProcessExit::EngineDied => self.writer().engine_died(),
+            ProcessExit::Terminated => self.writer().terminated(),
         };
         if !lines.is_empty() {
             self.say(lines);
@@ -202,7 +204,7 @@ impl Engine {
         let back =
             away_us.map(|us| (self.later(us - self.start_us().min(half_us)), self.later(us)));
         self.life = match exit {
-            Exit::PowerCut => Life::Away { boots: self.later(BOOT_US.min(half_us)), back },
+            ProcessExit::PowerCut => Life::Away { boots: self.later(BOOT_US.min(half_us)), back },
             _ => Life::Down { back },
         };
         self.tell(Happening::Exited(exit));

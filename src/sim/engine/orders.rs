@@ -1,14 +1,14 @@
 //! What somebody who may starts and ends of the server's process, whatever ails it.
 
-use super::{Engine, Life};
-use crate::sim::job::Exit;
+use super::{Life, SimEngine};
+use crate::sim::job::ProcessExit;
 use crate::unit::At;
 
 /// From the end of a process to the start of the next, when one is to follow the other:
 /// what it held must be back first.
 const BETWEEN_US: u64 = 2_000_000;
 
-impl Engine {
+impl SimEngine {
     /// Somebody starts the server at `at`; it takes as long as the machine's starts do.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Engine {
             }
             Life::Starting { .. } | Life::Failing { .. } | Life::Up => {
                 let hangs = self.frozen.is_some();
-                self.exit(if hangs { Exit::Killed } else { Exit::Terminated }, None);
+                self.exit(if hangs { ProcessExit::Killed } else { ProcessExit::Terminated }, None);
                 Ok(true)
             }
         }

@@ -1,13 +1,13 @@
 //! What becomes of one request: its tokens, its end, and what went wrong with it.
 
-use super::{Engine, Held};
-use crate::sim::ailment::Kind;
+use super::{Held, SimEngine};
+use crate::sim::ailment::AilmentKind;
 use crate::sim::answer::Token;
 use crate::sim::job::{Finish, Happening, JobId, REQUEST_FAILED};
 use crate::sim::metrics::{ABORT, ERROR};
 use crate::unit::At;
 
-impl Engine {
+impl SimEngine {
     /// Hands a request its tokens, as far as its fate lets it have them.
     pub(super) fn give(&mut self, id: JobId, mut tokens: Vec<Token>) {
         let Some(sequence) = self.scheduler.running(id) else { return };
@@ -18,18 +18,19 @@ impl Engine {
         let fate = sequence.fate.filter(|(_, after)| sequence.output() > *after);
         let mut finish = ended.then_some(if stops { Finish::Stop } else { Finish::Length });
         match fate {
-            Some((Kind::ErrorFrame { .. } | Kind::TruncatedStream { .. }, after)) => {
+            Some((AilmentKind::ErrorFrame { .. } | AilmentKind::TruncatedStream { .. }, after)) => {
                 tokens.truncate(after.saturating_sub(before) as usize);
                 finish = None;
             }
-            Some((Kind::Stall { pause_us, .. }, _)) => {
+            Some((AilmentKind::Stall { pause_us, .. }, _)) => {
                 sequence.fate = None;
                 let until = pause_us.map(|us| At(self.now.0.saturating_add(us)));
                 self.held.insert(id, Held { until, kept: Vec::new() });
             }
             _ => {}
         }
-        if let Some((Kind::EmptyAnswer { .. }, _)) = self.scheduler.running(id).and_then(|s| s.fate)
+        if let Some((AilmentKind::EmptyAnswer { .. }, _)) =
+            self.scheduler.running(id).and_then(|s| s.fate)
         {
             tokens.clear();
             finish = Some(Finish::Stop);
@@ -43,11 +44,11 @@ impl Engine {
             }
         }
         match fate {
-            Some((Kind::ErrorFrame { .. }, _)) => {
+            Some((AilmentKind::ErrorFrame { .. }, _)) => {
                 self.end(id, ERROR);
                 self.tell(Happening::Failed { job: id, message: REQUEST_FAILED });
             }
-            Some((Kind::TruncatedStream { .. }, _)) => {
+            Some((AilmentKind::TruncatedStream { .. }, _)) => {
                 self.end(id, ABORT);
                 self.tell(Happening::Cut { job: id });
             }

@@ -1,12 +1,12 @@
 //! One step: who runs in it, how long it takes, and the tokens that it gives.
 
-use super::{Engine, Step};
+use super::{SimEngine, Step};
 use crate::sim::answer;
 use crate::sim::pace;
-use crate::sim::scheduler::Part;
+use crate::sim::scheduler::StepPart;
 use crate::unit::At;
 
-impl Engine {
+impl SimEngine {
     pub(super) fn begin_step(&mut self) {
         if self.step.is_some() || self.frozen.is_some() || !self.listening() {
             return;
@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// A request's part of a step is done: its tokens come, and perhaps its end.
-    fn end_part(&mut self, part: Part) {
+    fn end_part(&mut self, part: StepPart) {
         let (now, seed) = (self.now, self.seed);
         let drafted = self.setup.speculative_tokens;
         // Gone where the client hung up in the meantime.

@@ -5,14 +5,14 @@ mod requests;
 mod speed;
 
 use super::*;
-use crate::sim::job::{Exit, Finish};
+use crate::sim::job::{Finish, ProcessExit};
 use crate::sim::setup::tests::record;
 
 const SECOND: u64 = 1_000_000;
 
-fn engine(setup: Setup, seed: u64, ailments: &[&str]) -> Engine {
+fn engine(setup: Setup, seed: u64, ailments: &[&str]) -> SimEngine {
     let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
-    Engine::new(setup, seed, ailments, At::ZERO)
+    SimEngine::new(setup, seed, ailments, At::ZERO)
 }
 
 /// The record's machine, quiet: what is measured is what the profile says.
@@ -25,13 +25,13 @@ fn quiet() -> Setup {
 }
 
 /// A prompt of its own for each `tag`.
-fn job(tag: u32, prompt: u32, max_tokens: u64) -> Job {
+fn job(tag: u32, prompt: u32, max_tokens: u64) -> SimJob {
     let prompt = (0..prompt).map(|index| 100 + (tag * 7919 + index) % 100_000).collect();
-    Job { prompt, max_tokens, ignore_eos: true, ..Job::default() }
+    SimJob { prompt, max_tokens, ignore_eos: true, ..SimJob::default() }
 }
 
 /// Everything that happens until nothing more does, or until `limit`.
-fn play(engine: &mut Engine, limit: At) -> Vec<(At, Happening)> {
+fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, Happening)> {
     let mut all = Vec::new();
     while let Some(at) = engine.next_event().filter(|at| *at <= limit) {
         all.extend(engine.advance(at));
@@ -55,7 +55,7 @@ fn tokens(story: &[(At, Happening)], id: JobId) -> u64 {
     outputs(story, id).iter().map(|(_, tokens, _)| tokens).sum()
 }
 
-fn exits(story: &[(At, Happening)]) -> Vec<(At, Exit)> {
+fn exits(story: &[(At, Happening)]) -> Vec<(At, ProcessExit)> {
     let exit = |(at, happening): &(At, Happening)| match happening {
         Happening::Exited(exit) => Some((*at, *exit)),
         _ => None,

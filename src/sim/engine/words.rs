@@ -16,9 +16,9 @@ const BYTES_PER_TOKEN: f64 = 8192.0;
 
 /// Who writes, by the number of the server's process.
 #[derive(Clone, Copy, Debug)]
-pub struct Writer(pub u32);
+pub struct LogWriter(pub u32);
 
-impl Writer {
+impl LogWriter {
     fn core(self, rest: &str) -> String {
         format!("(EngineCore pid={}) {rest}", self.0 + 1)
     }
@@ -129,7 +129,7 @@ pub fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
 
 impl Rung {
     /// The line that says that it was reached.
-    pub fn words(self, writer: Writer) -> String {
+    pub fn words(self, writer: LogWriter) -> String {
         match self {
             Rung::Weights(quarters) => {
                 let percent = u32::from(quarters) * 25;
@@ -148,17 +148,17 @@ impl Rung {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::signature::{Log, Meaning, classify};
+    use crate::engine::signature::{LogSource, Meaning, classify};
 
     /// What the first lines of a story mean, ordinary ones left out.
     fn meanings(lines: &[String]) -> Vec<Meaning> {
-        let found = lines.iter().filter_map(|line| classify(Log::Server, line));
+        let found = lines.iter().filter_map(|line| classify(LogSource::Server, line));
         found.map(|signature| signature.meaning).collect()
     }
 
     #[test]
     fn what_the_simulator_says_means_what_befell_it() {
-        let writer = Writer(1042);
+        let writer = LogWriter(1042);
         let (dead, note) = (Meaning::EngineDead, Meaning::Note);
         assert_eq!(meanings(&writer.cuda_oom()), [Meaning::DriverOom, dead]);
         assert_eq!(meanings(&writer.core_killed()), [dead]);

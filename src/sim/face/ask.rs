@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::sim::tokenizer::{self, VOCABULARY};
-use crate::sim::{Job, Setup};
+use crate::sim::{Setup, SimJob};
 
 /// vLLM's default of `max_tokens` for plain completions.
 const COMPLETION_TOKENS: u64 = 16;
@@ -14,7 +14,7 @@ const SALT_CHARS_MAX: usize = 128;
 
 /// Where a stream carries usage records.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Usage {
+pub enum UsagePlacement {
     Never,
     /// In a chunk of its own at the end.
     AtEnd,
@@ -24,15 +24,15 @@ pub enum Usage {
 
 /// A request that can be served.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
+pub struct SimRequest {
     /// What the engine gets.
-    pub job: Job,
+    pub job: SimJob,
     /// The name it was asked under.
     pub model: String,
     /// Whether the answer is a stream.
     pub stream: bool,
     /// Where a stream carries usage records.
-    pub usage: Usage,
+    pub usage: UsagePlacement,
     /// Whether token ids are shown.
     pub ids: bool,
     /// Whether it is a chat.
@@ -56,7 +56,7 @@ pub fn json(body: &[u8]) -> Result<Value, Refusal> {
 ///
 /// # Errors
 /// As vLLM refuses it.
-pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
+pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest, Refusal> {
     let body = json(body)?;
     let model = model(&body, setup)?;
     let stream = switch(&body, "stream")?;
@@ -76,7 +76,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
         return Err(Refusal::too_long(shown, setup.max_model_len, at_least));
     }
     let (max_tokens, min_tokens) = lengths(&body, chat, setup, tokens)?;
-    let job = Job {
+    let job = SimJob {
         prompt,
         salt: salt(&body)?,
         max_tokens,
@@ -84,7 +84,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<Ask, Refusal> {
         ignore_eos: switch(&body, "ignore_eos")?,
         reasoning,
     };
-    Ok(Ask { job, model, stream, usage, ids: switch(&body, "return_token_ids")?, chat })
+    Ok(SimRequest { job, model, stream, usage, ids: switch(&body, "return_token_ids")?, chat })
 }
 
 /// The tokens of a body of `/tokenize`.
@@ -138,10 +138,10 @@ fn whole(body: &Value, field: &str) -> Result<Option<u64>, Refusal> {
     }
 }
 
-fn stream_options(body: &Value, stream: bool) -> Result<Usage, Refusal> {
+fn stream_options(body: &Value, stream: bool) -> Result<UsagePlacement, Refusal> {
     let options = &body["stream_options"];
     if options.is_null() {
-        return Ok(Usage::Never);
+        return Ok(UsagePlacement::Never);
     }
     if !stream {
         let text = "Stream options can only be defined when `stream=True`.";
@@ -149,9 +149,9 @@ fn stream_options(body: &Value, stream: bool) -> Result<Usage, Refusal> {
     }
     // Usage with every chunk comes only together with usage at the end.
     Ok(match (switch(options, "include_usage")?, switch(options, "continuous_usage_stats")?) {
-        (false, _) => Usage::Never,
-        (true, false) => Usage::AtEnd,
-        (true, true) => Usage::Always,
+        (false, _) => UsagePlacement::Never,
+        (true, false) => UsagePlacement::AtEnd,
+        (true, true) => UsagePlacement::Always,
     })
 }
 
@@ -293,7 +293,7 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
 
-    fn chat(body: &str) -> Result<Ask, Refusal> {
+    fn chat(body: &str) -> Result<SimRequest, Refusal> {
         read(body.as_bytes(), true, &record(1.0))
     }
 
@@ -305,7 +305,7 @@ mod tests {
     fn a_plain_chat_asks_for_all_the_room_there_is() {
         let ask = chat(r#"{"messages":[{"role":"user","content":"Hi"}]}"#).expect("fine");
         assert_eq!((ask.job.prompt.len(), ask.job.max_tokens), (9, 131_072 - 9));
-        assert!(!ask.stream && ask.usage == Usage::Never);
+        assert!(!ask.stream && ask.usage == UsagePlacement::Never);
     }
 
     #[test]
@@ -336,10 +336,10 @@ mod tests {
             let body = format!(r#"{{"messages":[],"stream":true,"stream_options":{options}}}"#);
             chat(&body).map(|ask| ask.usage)
         };
-        assert_eq!(options(r#"{"continuous_usage_stats":true}"#), Ok(Usage::Never));
+        assert_eq!(options(r#"{"continuous_usage_stats":true}"#), Ok(UsagePlacement::Never));
         assert_eq!(
             options(r#"{"include_usage":true,"continuous_usage_stats":true}"#),
-            Ok(Usage::Always)
+            Ok(UsagePlacement::Always)
         );
     }
 }

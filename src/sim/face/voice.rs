@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Usage};
+use super::ask::{SimRequest, UsagePlacement};
 use crate::sim::answer::{Channel, Token};
 use crate::sim::{Finish, Setup};
 
@@ -11,10 +11,10 @@ use crate::sim::{Finish, Setup};
 pub const VERSION: &str = "0.32.0+longhaul.sim";
 
 /// One answer as it is told.
-pub struct Voice {
+pub struct AnswerScript {
     chat: bool,
     reasoning: bool,
-    usage: Usage,
+    usage: UsagePlacement,
     ids: bool,
     prompt: Vec<u32>,
     id: String,
@@ -26,11 +26,11 @@ pub struct Voice {
     chunks: u64,
 }
 
-impl Voice {
+impl AnswerScript {
     /// The voice of an ask under the name `id`.
-    pub fn new(ask: &Ask, id: &str, created: u64) -> Voice {
+    pub fn new(ask: &SimRequest, id: &str, created: u64) -> AnswerScript {
         let prefix = if ask.chat { "chatcmpl" } else { "cmpl" };
-        Voice {
+        AnswerScript {
             chat: ask.chat,
             reasoning: ask.job.reasoning,
             usage: ask.usage,
@@ -100,7 +100,7 @@ impl Voice {
             )
         };
         self.chunks += 1;
-        let last = finish.is_some() && self.usage == Usage::Never;
+        let last = finish.is_some() && self.usage == UsagePlacement::Never;
         let rest =
             format!("{}{}", self.running_usage(), if last { fingerprint() } else { String::new() });
         Some(self.chunk(&choice, &rest))
@@ -109,7 +109,7 @@ impl Voice {
     /// The chunk that ends a stream with the count of everything, where it was asked for.
     pub fn end(&self) -> Option<String> {
         let usage = || format!(r#","usage":{}{}"#, self.record(true), fingerprint());
-        (self.usage != Usage::Never).then(|| self.chunk("", &usage()))
+        (self.usage != UsagePlacement::Never).then(|| self.chunk("", &usage()))
     }
 
     fn count(&mut self, tokens: &[Token], cached: u64) {
@@ -120,7 +120,7 @@ impl Voice {
     }
 
     fn running_usage(&self) -> String {
-        if self.usage == Usage::Always {
+        if self.usage == UsagePlacement::Always {
             format!(r#","usage":{}"#, self.record(false))
         } else {
             String::new()
@@ -237,12 +237,12 @@ fn delta(tokens: &[Token]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::{Job, answer};
+    use crate::sim::{SimJob, answer};
 
-    fn voice(chat: bool, reasoning: bool) -> Voice {
-        let job = Job { prompt: vec![17, 18], reasoning, ..Job::default() };
-        let (usage, model) = (Usage::Always, "m".into());
-        Voice::new(&Ask { job, model, stream: true, usage, ids: true, chat }, "0", 1)
+    fn voice(chat: bool, reasoning: bool) -> AnswerScript {
+        let job = SimJob { prompt: vec![17, 18], reasoning, ..SimJob::default() };
+        let (usage, model) = (UsagePlacement::Always, "m".into());
+        AnswerScript::new(&SimRequest { job, model, stream: true, usage, ids: true, chat }, "0", 1)
     }
 
     fn parsed(text: Option<String>) -> Value {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crate::fact::text::bound;
 use crate::fact::{Entry, Seq};
 use crate::sim::Ailment;
-use crate::sim::ailment::Kind;
+use crate::sim::ailment::AilmentKind;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::Sink;
 
-pub struct Host {
+pub struct SimHost {
     timeline: Timeline,
     seed: u64,
     ailments: Vec<Ailment>,
@@ -33,11 +33,11 @@ struct Troubles {
     steps: Vec<(At, i64)>,
 }
 
-impl Host {
+impl SimHost {
     /// A machine that is well until the load begins. Only what befalls the machine is
     /// taken from the ailments.
-    pub fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> Host {
-        Host { timeline, seed, ailments, troubles: RefCell::default() }
+    pub fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> SimHost {
+        SimHost { timeline, seed, ailments, troubles: RefCell::default() }
     }
 
     /// Load begins now, and is planned to last so many microseconds.
@@ -47,12 +47,12 @@ impl Host {
         for (place, ailment) in self.ailments.iter().enumerate() {
             let moments = ailment.moments(began, planned_us, self.seed, place);
             match ailment.kind {
-                Kind::SlowDisk { lasts_us } => {
+                AilmentKind::SlowDisk { lasts_us } => {
                     let end =
                         |from: At| lasts_us.map_or(FOR_EVER, |us| At(from.0.saturating_add(us)));
                     troubles.stalls.extend(moments.into_iter().map(|from| (from, end(from))));
                 }
-                Kind::WallClockStep { by_us } => {
+                AilmentKind::WallClockStep { by_us } => {
                     troubles.steps.extend(moments.into_iter().map(|at| (at, by_us)));
                 }
                 _ => {}
@@ -88,7 +88,7 @@ enum Job {
 /// A journal on the machine's disk: what it does not take waits, as long as there is room.
 pub struct Disk<S: Sink> {
     sink: S,
-    host: Rc<Host>,
+    host: Rc<SimHost>,
     waiting: VecDeque<Job>,
     waiting_max: usize,
     failed: Option<String>,
@@ -96,7 +96,7 @@ pub struct Disk<S: Sink> {
 
 impl<S: Sink> Disk<S> {
     /// `waiting_max` jobs may wait for the disk.
-    pub fn new(sink: S, host: Rc<Host>, waiting_max: usize) -> Disk<S> {
+    pub fn new(sink: S, host: Rc<SimHost>, waiting_max: usize) -> Disk<S> {
         Disk { sink, host, waiting: VecDeque::new(), waiting_max, failed: None }
     }
 
@@ -229,10 +229,10 @@ mod tests {
         }
     }
 
-    fn host(ailments: &[&str]) -> (Timeline, Rc<Host>) {
+    fn host(ailments: &[&str]) -> (Timeline, Rc<SimHost>) {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
-        let host = Rc::new(Host::new(timeline, 1, ailments));
+        let host = Rc::new(SimHost::new(timeline, 1, ailments));
         host.load_began(None);
         (timeline, host)
     }

@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::sim::Exit;
+use crate::sim::ProcessExit;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
@@ -12,11 +12,11 @@ const SIGNS_MAX: usize = 4096;
 
 /// Something that became of the server.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Sign {
+pub enum SimEvent {
     /// It wrote a line to its log.
     Said(String),
     /// Its process is gone.
-    Exited(Exit),
+    Exited(ProcessExit),
     /// The box is back from a power cut.
     Booted,
     /// A process was started, of this number.
@@ -34,17 +34,17 @@ pub enum Sign {
 }
 
 /// Who is told of signs.
-pub type Tell = Box<dyn FnMut(At, Sign)>;
+pub type Tell = Box<dyn FnMut(At, SimEvent)>;
 
 /// Signs as they come.
-pub type Signs = mpsc::Receiver<(At, Sign)>;
+pub type SimEvents = mpsc::Receiver<(At, SimEvent)>;
 
 /// A way for signs, from one task or thread to another.
-pub fn signs() -> (impl FnMut(At, Sign) + Send + 'static, Signs) {
+pub fn signs() -> (impl FnMut(At, SimEvent) + Send + 'static, SimEvents) {
     let (sender, signs) = mpsc::channel(SIGNS_MAX);
     let mut lost = 0;
     let tell = move |at, sign| {
-        let gap_told = lost == 0 || sender.try_send((at, Sign::Lost(lost))).is_ok();
+        let gap_told = lost == 0 || sender.try_send((at, SimEvent::Lost(lost))).is_ok();
         if gap_told {
             lost = 0;
         }
@@ -64,11 +64,11 @@ mod tests {
     fn what_nobody_reads_is_bounded_and_the_gap_is_told() {
         let (mut tell, mut signs) = signs();
         for number in 0..SIGNS_MAX + 3 {
-            tell(At(number as u64), Sign::Booted);
+            tell(At(number as u64), SimEvent::Booted);
         }
-        assert_eq!(signs.try_recv(), Ok((At(0), Sign::Booted)));
-        assert_eq!(signs.try_recv(), Ok((At(1), Sign::Booted)));
-        tell(At(9000), Sign::Started(7));
+        assert_eq!(signs.try_recv(), Ok((At(0), SimEvent::Booted)));
+        assert_eq!(signs.try_recv(), Ok((At(1), SimEvent::Booted)));
+        tell(At(9000), SimEvent::Started(7));
         let mut rest = Vec::new();
         while let Ok(sign) = signs.try_recv() {
             rest.push(sign);
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(rest.len(), SIGNS_MAX);
         assert_eq!(
             rest[SIGNS_MAX - 2..],
-            [(At(9000), Sign::Lost(3)), (At(9000), Sign::Started(7))]
+            [(At(9000), SimEvent::Lost(3)), (At(9000), SimEvent::Started(7))]
         );
     }
 }

@@ -4,12 +4,12 @@
 
 use std::collections::VecDeque;
 
-use super::sign::{Sign, Signs};
+use super::sign::{SimEvent, SimEvents};
 use crate::engine::listener::Listener;
-use crate::engine::signature::Log;
+use crate::engine::signature::LogSource;
 use crate::fact::{Exited, Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
 use crate::series::SERVER_LOG;
-use crate::sim::Exit;
+use crate::sim::ProcessExit;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
@@ -19,7 +19,7 @@ pub type Give = Box<dyn Fn(TargetOrder, u64)>;
 
 /// A simulated server that is followed and takes orders.
 pub struct SimTarget {
-    signs: Signs,
+    signs: SimEvents,
     give: Give,
     timeline: Timeline,
     /// The clock of the stamps.
@@ -36,13 +36,13 @@ pub struct SimTarget {
 
 impl SimTarget {
     /// Follows signs, on a clock by which they are stamped; orders go to `give`.
-    pub fn new(signs: Signs, timeline: Timeline, give: Give) -> SimTarget {
+    pub fn new(signs: SimEvents, timeline: Timeline, give: Give) -> SimTarget {
         SimTarget {
             signs,
             give,
             timeline,
             theirs: timeline,
-            listener: Listener::new(Log::Server, Source::Process),
+            listener: Listener::new(LogSource::Server, Source::Process),
             news: VecDeque::new(),
             ended: false,
             cut: None,
@@ -57,41 +57,42 @@ impl SimTarget {
         SimTarget { theirs, ..self }
     }
 
-    fn take(&mut self, at: At, sign: Sign) {
+    fn handle(&mut self, at: At, sign: SimEvent) {
         match sign {
-            Sign::Said(line) => {
+            SimEvent::Said(line) => {
                 let said = self.listener.line(at, &line);
                 self.news.push_back(News::Log((line + "\n").into()));
                 self.news.extend(said.map(|said| News::Fact(at, Fact::Said(said))));
             }
-            Sign::Exited(Exit::PowerCut) => {
+            SimEvent::Exited(ProcessExit::PowerCut) => {
                 self.cut = Some(at);
                 (self.ends, self.starts) = (None, None);
             }
-            Sign::Exited(exit) => {
+            SimEvent::Exited(exit) => {
                 let action = self.ends.take();
                 self.became(at, TargetFact { action, ..exited(exit) });
             }
-            Sign::Booted => {
-                let fact = TargetFact { word: TargetWord::Rebooted, ..exited(Exit::PowerCut) };
+            SimEvent::Booted => {
+                let fact =
+                    TargetFact { word: TargetWord::Rebooted, ..exited(ProcessExit::PowerCut) };
                 let since = self.cut.take().unwrap_or(at);
                 self.became(at, fact.since(since));
             }
-            Sign::Started(pid) => {
+            SimEvent::Started(pid) => {
                 let action = self.starts.take();
                 let word = action.map_or(TargetWord::Started, |_| TargetWord::Launched);
                 let fact = TargetFact::new(word, format!("process {pid}"));
                 self.became(at, TargetFact { action, ..fact });
             }
-            Sign::Ordered { order, action, outcome: Ok(ended) } => {
+            SimEvent::Ordered { order, action, outcome: Ok(ended) } => {
                 self.ends = ended.then_some(action);
                 self.starts = (order != TargetOrder::Stop).then_some(action);
             }
-            Sign::Ordered { order, action, outcome: Err(why) } => {
+            SimEvent::Ordered { order, action, outcome: Err(why) } => {
                 let fact = TargetFact::new(TargetWord::Failed, format!("{}: {why}", order.word()));
                 self.became(at, TargetFact { action: Some(action), ..fact });
             }
-            Sign::Lost(times) => {
+            SimEvent::Lost(times) => {
                 let (reason, why) = (MissedReason::TooFast, "it came too fast".to_owned());
                 let once = Missed::once(Source::Process, SERVER_LOG, reason, why);
                 let missed = Missed { times, ..once };
@@ -106,13 +107,13 @@ impl SimTarget {
 }
 
 /// How an end shows to who waits for the process.
-fn exited(exit: Exit) -> TargetFact {
+fn exited(exit: ProcessExit) -> TargetFact {
     let code = Some(i64::from(exit.code()));
     let (how, words) = match exit {
-        Exit::Killed => {
+        ProcessExit::Killed => {
             (Exited { signal: Some(9), ..Exited::default() }, "killed by signal 9".to_owned())
         }
-        Exit::PowerCut => (
+        ProcessExit::PowerCut => (
             Exited { code, ..Exited::default() },
             "its box was booted anew, and nobody saw its end".to_owned(),
         ),
@@ -140,7 +141,7 @@ impl SimTarget {
             let timeline = self.timeline;
             tokio::select! { biased;
                 sign = self.signs.recv(), if !self.ended => match sign {
-                    Some((at, sign)) => self.take(timeline.here(&self.theirs, at), sign),
+                    Some((at, sign)) => self.handle(timeline.here(&self.theirs, at), sign),
                     None => self.ended = true,
                 },
                 // Nobody reads the log of a box that is away, or of a server that is no more.
@@ -164,7 +165,7 @@ mod tests {
     use crate::series::LOG_LINES;
     use crate::sim::setup::tests::record;
     use crate::sim::world::{Desk, signs};
-    use crate::sim::{Ailment, Engine};
+    use crate::sim::{Ailment, SimEngine};
 
     const SECOND: u64 = 1_000_000;
 
@@ -172,7 +173,7 @@ mod tests {
     async fn news_until(ailment: &[&str], second: u64, orders: &[(u64, TargetOrder)]) -> Told {
         let ailments = ailment.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
-        let engine = Engine::new(record(10.0), 1, ailments, At::ZERO);
+        let engine = SimEngine::new(record(10.0), 1, ailments, At::ZERO);
         let (tell, signs) = signs();
         let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(tell)));
         desk.load_began(None);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::desk::{Desk, Served, Ticket};
+use super::connections::{Desk, Served, Ticket};
 use crate::fact::{BrokenHow, Stage};
-use crate::sim::Exit;
-use crate::sim::face::{Page, Teller, Told};
+use crate::sim::ProcessExit;
+use crate::sim::face::{ClientEvent, SimPage, Teller};
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
@@ -71,7 +71,7 @@ impl Wire for SimWire {
     }
 }
 
-fn reply(desk: &Rc<Desk>, page: Page) -> SimReply {
+fn reply(desk: &Rc<Desk>, page: SimPage) -> SimReply {
     let rest = Rest::Body(Bytes::from(page.body));
     SimReply { status: page.status, desk: desk.clone(), rest }
 }
@@ -84,9 +84,9 @@ async fn whole(
 ) -> Result<SimReply, Broken> {
     while let Some((_, item)) = ticket.next().await {
         match teller.tell(item) {
-            Told::Whole(page) => return Ok(reply(desk, page)),
-            Told::Nothing => break,
-            Told::Events(_) | Told::Last(_) => {}
+            ClientEvent::Whole(page) => return Ok(reply(desk, page)),
+            ClientEvent::Nothing => break,
+            ClientEvent::Events(_) | ClientEvent::Last(_) => {}
         }
     }
     Err(broken(desk, gone(desk), Stage::Headers))
@@ -95,7 +95,7 @@ async fn whole(
 /// How a connection ends whose server is gone: a box that was away knows nothing of it.
 fn gone(desk: &Desk) -> BrokenHow {
     match desk.view().last_exit {
-        Some(Exit::PowerCut) => BrokenHow::Reset,
+        Some(ProcessExit::PowerCut) => BrokenHow::Reset,
         _ => BrokenHow::CutOff,
     }
 }
@@ -132,13 +132,13 @@ impl Reply for SimReply {
                 return Err(broken(&self.desk, gone(&self.desk), Stage::Streaming));
             };
             let events = match teller.tell(item) {
-                Told::Events(events) if events.is_empty() => continue,
-                Told::Events(events) => events,
-                Told::Last(events) => {
+                ClientEvent::Events(events) if events.is_empty() => continue,
+                ClientEvent::Events(events) => events,
+                ClientEvent::Last(events) => {
                     self.rest = Rest::Over;
                     events
                 }
-                Told::Nothing | Told::Whole(_) => {
+                ClientEvent::Nothing | ClientEvent::Whole(_) => {
                     self.rest = Rest::Over;
                     continue;
                 }
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::sim::setup::tests::record;
-    use crate::sim::{Ailment, Engine};
+    use crate::sim::{Ailment, SimEngine};
     use crate::timeline::Timeline;
 
     const CHAT: &str = "/v1/chat/completions";
@@ -167,7 +167,7 @@ mod tests {
     async fn wire<T>(ailments: &[&str], told: impl AsyncFn(SimWire, Timeline) -> T) -> T {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
-        let engine = Engine::new(record(1.0), 1, ailments, At::ZERO);
+        let engine = SimEngine::new(record(1.0), 1, ailments, At::ZERO);
         let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);
         let wire = SimWire::new(desk.clone());
@@ -242,10 +242,10 @@ mod tests {
         wire(&[], async |wire, timeline| {
             let reply = wire.call(stream(5_000)).await.unwrap();
             timeline.until(At(2_000_000)).await;
-            assert_eq!(wire.desk.look(Engine::metrics).running, 1);
+            assert_eq!(wire.desk.look(SimEngine::metrics).running, 1);
             drop(reply);
             timeline.until(At(3_000_000)).await;
-            assert_eq!(wire.desk.look(Engine::metrics).running, 0);
+            assert_eq!(wire.desk.look(SimEngine::metrics).running, 0);
         })
         .await;
     }

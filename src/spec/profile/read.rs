@@ -3,7 +3,7 @@
 
 use super::Profile;
 use crate::error::{Mistake, nearest};
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::field::{Field, shown, strict_document};
 use crate::unit;
 
@@ -27,7 +27,7 @@ const FIGURES: [&str; 13] = [
 ///
 /// # Errors
 /// It is no YAML, a key is missing or unknown, or a value is out of range.
-pub fn read(source: Source) -> Result<Profile, Mistake> {
+pub fn read(source: SpecFile) -> Result<Profile, Mistake> {
     let document = strict_document(&source)?;
     let root = Field::root(&source, &document);
     let known: Vec<&str> = FIGURES.into_iter().chain(["about", "assumed"]).collect();
@@ -105,7 +105,7 @@ mod tests {
     const PLAIN: &str = "about: A.\nprefill_s: 0.2\nprefill_s_per_token: 482.8e-6\nprefill_s_per_token2: 0\ndecode_per_s: 22.8\ndecode_loss_at_100k: 0.02\ndecode_step_growth: 0.2\nkv_tokens: 1000\nacceptance: 0.7\nnoise_between_starts: 0.01\nnoise_within: 0.03\nmemory: 119GiB\nmemory_ready: 96GiB\nstart_s: 600\nassumed: [kv_tokens]\n";
 
     fn profile(text: &str) -> Result<Profile, Mistake> {
-        read(Source { name: "p".into(), origin: "p.yaml".into(), text: text.into() })
+        read(SpecFile { name: "p".into(), origin: "p.yaml".into(), text: text.into() })
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Recipes of which no file tells anything: of a server that already runs, what it said of itself.
 
-use super::{How, Reading, Recipe, Source};
+use super::{How, Reading, Recipe, SpecFile};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::node::quoted;
@@ -31,12 +31,12 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
         runtime_version: version.map(str::to_owned),
         settings: tokens.into_iter().collect(),
         runtime: "unknown".to_owned(),
-        source: Source { name: file_name(model), origin: "attached server".to_owned(), text },
+        source: SpecFile { name: file_name(model), origin: "attached server".to_owned(), text },
         ..Recipe::default()
     }
 }
 
-pub fn unread(source: Source, why: &Mistake) -> Reading {
+pub fn unread(source: SpecFile, why: &Mistake) -> Reading {
     let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
     let port = source.text.lines().find_map(port);
     let settings = port.map(|port| ("port".to_owned(), port.to_string())).into_iter().collect();

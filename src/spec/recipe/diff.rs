@@ -156,11 +156,11 @@ fn plain(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Source;
+    use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
 
     fn reading(text: &str) -> Reading {
-        let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+        let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
     }
 

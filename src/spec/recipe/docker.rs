@@ -1,6 +1,6 @@
 //! A server that was started by a plain `docker run …`: the line, saved in a file, is its recipe.
 
-use crate::engine::flags::{self, Word};
+use crate::engine::flags::{self, FlagWord};
 
 /// Options that take no value; all others do.
 const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --read-only \
@@ -79,7 +79,7 @@ pub fn parse(text: &str, start: usize) -> Line {
             _ => line.options.push((name, value)),
         }
     }
-    let rest: Vec<&Word> = words.collect();
+    let rest: Vec<&FlagWord> = words.collect();
     let command = match (rest.first(), rest.last()) {
         (Some(first), Some(last)) => text[first.start..last.end].to_owned(),
         _ => String::new(),

@@ -1,7 +1,7 @@
 //! `include`: a recipe over another one beside it, merged as sparkrun 0.4 merges them.
 
 use crate::error::Mistake;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::field::{Field, document, flawed, shown};
 use crate::spec::node::{Document, Node, Value, python};
 
@@ -16,7 +16,7 @@ pub struct Whole {
     pub parts: Vec<(String, Document)>,
 }
 
-pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
+pub fn whole(source: &SpecFile, load: Load<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     loop {
@@ -46,7 +46,7 @@ pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
         }
         let (file, text) = found(name, load)?
             .ok_or_else(|| wrong("is included and not there", "put it beside the recipe"))?;
-        let next = Source { name: file_stem(&file).to_owned(), origin: file.clone(), text };
+        let next = SpecFile { name: file_stem(&file).to_owned(), origin: file.clone(), text };
         let inner = plain(&next)?;
         if !inner.root.is_map() || is_version_1(&inner) {
             let hint = "a recipe of version 2 beside this one";
@@ -62,7 +62,7 @@ pub fn whole(source: &Source, load: Load<'_>) -> Result<Whole, Mistake> {
     Ok(Whole { root, parts })
 }
 
-fn plain(source: &Source) -> Result<Document, Mistake> {
+fn plain(source: &SpecFile) -> Result<Document, Mistake> {
     let document = document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
     Ok(document)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pins::{Grade, Image, is_digest};
-use super::{Load, ReadOptions, Reading, Source, docker, read_as};
+use super::{Load, ReadOptions, Reading, SpecFile, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
@@ -48,7 +48,7 @@ pub fn images(reading: &Reading) -> Vec<(String, String)> {
 
 /// The recipe's text with its own image by another name where that stands.
 pub fn written(
-    source: &Source,
+    source: &SpecFile,
     before: &Reading,
     image: &str,
     name: &str,
@@ -59,7 +59,7 @@ pub fn written(
         .ok_or_else(|| wrong(format!("{} does not stand there letter by letter", shown(image))))?;
     let mut text = source.text.clone();
     text.replace_range(at, name);
-    let pinned = Source { text, ..source.clone() };
+    let pinned = SpecFile { text, ..source.clone() };
     let after = read_as(&pinned, &ReadOptions::default(), load)?.recipe;
     if after.container.as_deref() == Some(name) && after.command == before.recipe.command {
         return Ok(pinned.text);
@@ -67,7 +67,7 @@ pub fn written(
     Err(wrong("with its image by digest the recipe would be another one".to_owned()))
 }
 
-fn place_of(source: &Source, image: &str) -> Result<Option<Range<usize>>, Mistake> {
+fn place_of(source: &SpecFile, image: &str) -> Result<Option<Range<usize>>, Mistake> {
     if let Some(start) = docker::begins(&source.text) {
         return Ok(docker::parse(&source.text, start).image_at);
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn pinned(text: &str) -> Result<String, Mistake> {
-        let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+        let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         let before = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable");
         let image = before.recipe.container.clone().expect("an image");
         written(&source, &before, &image, &by_digest(&image, "sha256:D"), &|_| Ok(None))

@@ -11,7 +11,7 @@ use super::include::{Load, whole};
 use super::layers;
 use super::render;
 use super::values::{Values, set_of};
-use super::{ReadOptions, Reading, Recipe, Source, docker};
+use super::{ReadOptions, Reading, Recipe, SpecFile, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::field::{Field, flawed};
@@ -23,12 +23,16 @@ const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "bui
 
 /// Reads a recipe as it stands. One that includes another needs [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
-pub fn read(source: Source) -> Result<Recipe, Mistake> {
+pub fn read(source: SpecFile) -> Result<Recipe, Mistake> {
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).map(|reading| reading.recipe)
 }
 
 /// Reads a recipe with what flags change of it; `load` hands in the files beside it.
-pub fn read_as(source: &Source, options: &ReadOptions, load: Load<'_>) -> Result<Reading, Mistake> {
+pub fn read_as(
+    source: &SpecFile,
+    options: &ReadOptions,
+    load: Load<'_>,
+) -> Result<Reading, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);

@@ -5,7 +5,7 @@ mod edit;
 
 use super::diff::{Difference, between};
 use super::render::engine_of;
-use super::{How, ReadOptions, Reading, Source, docker, read_as};
+use super::{How, ReadOptions, Reading, SpecFile, docker, read_as};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::escape::{one_line, quoted};
@@ -57,7 +57,7 @@ pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<R
         _ => edit::changed(base, changes)?,
     };
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };
-    let source = Source { text, ..base.recipe.source.clone() };
+    let source = SpecFile { text, ..base.recipe.source.clone() };
     let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None))?;
     let wrong = |what: String| Err(Mistake::new(what).at(&base.recipe.source.origin));
     let serving = between(base, &reading).serving;

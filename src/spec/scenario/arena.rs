@@ -47,11 +47,11 @@ pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
             "args" if field.node.is_null() => {}
             "args" => {
                 for (key, field) in field.any_map()? {
-                    args.take(key, &field, &mut warnings)?;
+                    args.read_key(key, &field, &mut warnings)?;
                 }
             }
             // sparkrun sweeps keys that it does not know into `args`.
-            _ => args.take(key, &field, &mut warnings)?,
+            _ => args.read_key(key, &field, &mut warnings)?,
         }
     }
     let steps = match &steps {
@@ -84,7 +84,7 @@ fn check_framework(field: &Field<'_>) -> Result<(), Mistake> {
 }
 
 impl Args {
-    fn take(
+    fn read_key(
         &mut self,
         key: &str,
         field: &Field<'_>,

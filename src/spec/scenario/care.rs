@@ -51,7 +51,7 @@ impl DrillKind {
 /// When a server that longhaul started is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum When {
+pub enum RestartWhen {
     /// Never: the run ends when it does.
     Never,
     /// When its process has ended.
@@ -61,13 +61,13 @@ pub enum When {
     OnHang,
 }
 
-words!(When { Never: "never", OnExit: "on_exit", OnHang: "on_hang" });
+words!(RestartWhen { Never: "never", OnExit: "on_exit", OnHang: "on_hang" });
 
 /// What is done when a server that longhaul started dies or hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restart {
     /// When it is started again.
-    pub when: When,
+    pub when: RestartWhen,
     /// How often, in all. Every failed start of a driver that leaks takes memory from the box.
     pub at_most: u32,
     /// How long after its end, at the least.
@@ -76,7 +76,7 @@ pub struct Restart {
 
 impl Default for Restart {
     fn default() -> Restart {
-        Restart { when: When::default(), at_most: 3, cool_down: Duration::from_secs(30) }
+        Restart { when: RestartWhen::default(), at_most: 3, cool_down: Duration::from_secs(30) }
     }
 }
 
@@ -137,12 +137,14 @@ fn read_drill(word: &str, field: &Field<'_>, longest: Duration) -> Result<Drill,
 pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
     let mut restart = Restart::default();
     if !field.node.is_map() {
-        restart.when = field.word(&When::ALL.map(|when| (when.word(), when)))?;
+        restart.when = field.word(&RestartWhen::ALL.map(|when| (when.word(), when)))?;
         return Ok(restart);
     }
     for (key, value) in field.map(&["when", "at_most", "cool_down"])? {
         match key {
-            "when" => restart.when = value.word(&When::ALL.map(|when| (when.word(), when)))?,
+            "when" => {
+                restart.when = value.word(&RestartWhen::ALL.map(|when| (when.word(), when)))?;
+            }
             "at_most" => restart.at_most = value.whole(0, RESTARTS_MAX)? as u32,
             _ => restart.cool_down = value.duration(longest)?,
         }
@@ -154,13 +156,13 @@ pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake>
 mod tests {
     use super::super::read;
     use super::*;
-    use crate::spec::{Scenario, Source};
+    use crate::spec::{Scenario, SpecFile};
 
     fn scenario(more: &str) -> Result<Scenario, String> {
         let text = format!(
             "laps: 4\nworkloads:\n  - ladder: {{ depths: [0], prompt: 8, output: 8, concurrency: [1] }}\n{more}"
         );
-        let source = Source { name: "s".into(), origin: "s.yaml".into(), text };
+        let source = SpecFile { name: "s".into(), origin: "s.yaml".into(), text };
         read(source, &|name| Err(Mistake::new(name))).map_err(|mistake| mistake.to_string())
     }
 
@@ -185,11 +187,11 @@ mod tests {
     fn a_policy_is_a_word_or_a_map() {
         assert_eq!(scenario("").unwrap().restart, None);
         let asked = scenario("restart: on_hang").unwrap().restart.unwrap();
-        assert_eq!(asked, Restart { when: When::OnHang, ..Restart::default() });
+        assert_eq!(asked, Restart { when: RestartWhen::OnHang, ..Restart::default() });
         let text = "restart: { when: never, at_most: 7, cool_down: 2m }";
         let asked = scenario(text).unwrap().restart.unwrap();
         let cool_down = Duration::from_secs(120);
-        assert_eq!(asked, Restart { when: When::Never, at_most: 7, cool_down });
+        assert_eq!(asked, Restart { when: RestartWhen::Never, at_most: 7, cool_down });
     }
 
     #[test]

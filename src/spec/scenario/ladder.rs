@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::fact::Load;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::words::words;
 
 /// The name in scenarios and rows.
@@ -47,7 +47,7 @@ pub struct Ladder {
     /// Whether the server is asked to go on to `output` tokens whatever it wants to say.
     pub exact_output: bool,
     /// Files to cut text from instead of making it; loaded texts, in order.
-    pub texts: Vec<Source>,
+    pub texts: Vec<SpecFile>,
     /// The endpoint: chat completions, or plain completions.
     pub api: Api,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ladder::RATES;
-use super::{Extent, Restart, Scenario, When, Workload};
+use super::{Extent, Restart, RestartWhen, Scenario, Workload};
 use crate::error::Mistake;
 
 /// What is asked for instead of what the file says. Written into the manifest, so that a
@@ -27,7 +27,7 @@ pub struct Overrides {
     pub rate: Option<Vec<f64>>,
     /// When a server that longhaul started is started again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restart: Option<When>,
+    pub restart: Option<RestartWhen>,
 }
 
 mod micros {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Extent, Limits, Scenario, Workload, arena, care};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, no_duplicate};
-use crate::spec::{Contract, Source, contract};
+use crate::spec::{Contract, SpecFile, contract};
 
 const KEYS: [&str; 10] = [
     "about",
@@ -25,7 +25,7 @@ const KEYS: [&str; 10] = [
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// Fetches a user's text file that a scenario names.
-pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
+pub type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 
 /// Reads a scenario, or a Spark Arena benchmark profile as one. `load` fetches the text
 /// files that its ladders name, by the name as written.
@@ -33,7 +33,7 @@ pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 /// # Errors
 /// The first thing that is wrong: where it stands, and what to write instead.
 #[allow(clippy::needless_pass_by_value)] // every spec is read from a file that it then owns
-pub fn read(source: Source, load: Load<'_>) -> Result<Scenario, Mistake> {
+pub fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     let document = document(&source)?;
     let root = Field::root(&source, &document);
     if !root.node.is_map() {
@@ -52,7 +52,7 @@ pub fn read(source: Source, load: Load<'_>) -> Result<Scenario, Mistake> {
     own(&root, load)
 }
 
-fn own(root: &Field<'_>, load: Load<'_>) -> Result<Scenario, Mistake> {
+fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     let name = &root.source.name;
     let mut about = String::new();
     let mut extents = Vec::new();
@@ -128,7 +128,7 @@ fn extent(
     }
 }
 
-fn read_workloads(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Workload>, Mistake> {
+fn read_workloads(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Vec<Workload>, Mistake> {
     let mut workloads = Vec::new();
     for item in field.list()? {
         for (kind, workload) in item.map(&Workload::NAMES)? {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::read::Load as LoadText;
+use super::read::ReadTextFile as LoadText;
 use super::{Ladder, Overrides, ladder};
 use crate::error::Mistake;
 use crate::fact::Load;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::field::Field;
 
 /// A kind of asking.
@@ -72,7 +72,7 @@ impl Workload {
     }
 
     /// Texts of the user that its asks are made of; none where texts are made from the seed.
-    pub fn texts(&self) -> &[Source] {
+    pub fn texts(&self) -> &[SpecFile] {
         match self {
             Workload::Ladder(ladder) => &ladder.texts,
         }

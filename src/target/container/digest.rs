@@ -5,7 +5,7 @@
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::recipe::pin::own_digest;
-use crate::target::program::{Answer, NoAnswer, Program};
+use crate::target::program::{NoAnswer, Program, ProgramOutput};
 use crate::timeline::Timeline;
 
 /// Looked for in this order.
@@ -15,7 +15,7 @@ const PROGRAMS: [&str; 2] = ["docker", "podman"];
 const LIMIT_US: u64 = 10_000_000;
 
 /// What is known.
-pub enum Known {
+pub enum KnownDigest {
     /// The digest, and the program that said it.
     Digest {
         /// `sha256:…`.
@@ -30,12 +30,12 @@ pub enum Known {
     },
 }
 
-fn nothing(why: impl Into<String>, hint: impl Into<String>) -> Known {
-    Known::Nothing { why: why.into(), hint: hint.into() }
+fn nothing(why: impl Into<String>, hint: impl Into<String>) -> KnownDigest {
+    KnownDigest::Nothing { why: why.into(), hint: hint.into() }
 }
 
 /// Asks for an image's digest.
-pub async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> Known {
+pub async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> KnownDigest {
     if program.is_some_and(|program| program.trim().is_empty()) {
         return nothing("--engine names no program", "--engine docker, or without --engine");
     }
@@ -64,7 +64,7 @@ fn is_plain(image: &str) -> bool {
         && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
 }
 
-fn understood(program: &str, image: &str, answer: &Answer) -> Known {
+fn understood(program: &str, image: &str, answer: &ProgramOutput) -> KnownDigest {
     let said = answer.err.to_ascii_lowercase();
     if !answer.is_good() {
         let why = one_line(&answer.complaint(), 200);
@@ -88,7 +88,7 @@ fn understood(program: &str, image: &str, answer: &Answer) -> Known {
     };
     let names = names.unwrap_or_default();
     if let Some(digest) = own_digest(image, &names) {
-        return Known::Digest { digest: digest.to_owned(), program: program.to_owned() };
+        return KnownDigest::Digest { digest: digest.to_owned(), program: program.to_owned() };
     }
     let why = match names.first() {
         None => format!("{program} has {}, but from no registry: it was built here", shown(image)),
@@ -103,10 +103,10 @@ mod tests {
 
     fn words(is_good: bool, out: &str, err: &str) -> String {
         let code = Some(i32::from(!is_good));
-        let answer = Answer { code, out: out.to_owned(), err: err.to_owned() };
+        let answer = ProgramOutput { code, out: out.to_owned(), err: err.to_owned() };
         match understood("docker", "a/b:c", &answer) {
-            Known::Digest { digest, .. } => digest,
-            Known::Nothing { why, hint } => format!("{why} | {hint}"),
+            KnownDigest::Digest { digest, .. } => digest,
+            KnownDigest::Nothing { why, hint } => format!("{why} | {hint}"),
         }
     }
 

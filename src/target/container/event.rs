@@ -28,7 +28,7 @@ pub enum What {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct ContainerEvent {
     pub what: What,
     /// The container's id.
     pub id: String,
@@ -37,7 +37,7 @@ pub struct Event {
 }
 
 /// Reads a line; nothing where it is of no concern.
-pub fn parse(line: &str) -> Option<Event> {
+pub fn parse(line: &str) -> Option<ContainerEvent> {
     let event: Value = serde_json::from_str(line).ok()?;
     let kind = event["Type"].as_str().or(event["type"].as_str()).unwrap_or("container");
     if kind != "container" {
@@ -68,7 +68,7 @@ pub fn parse(line: &str) -> Option<Event> {
         seconds.checked_mul(1_000_000_000)
     });
     let at_ns = nanoseconds.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0);
-    Some(Event { what, id: id.to_owned(), at_ns })
+    Some(ContainerEvent { what, id: id.to_owned(), at_ns })
 }
 
 /// A number, as one or as text; signals come by name too.

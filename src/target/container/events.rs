@@ -7,8 +7,8 @@ use std::rc::Rc;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{Notify, mpsc};
 
-use super::Engine;
-use super::event::{self, Event, What};
+use super::ContainerEngine;
+use super::event::{self, ContainerEvent, What};
 use super::late::Unheard;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -19,12 +19,12 @@ const WAIT_US: (u64, u64) = (500_000, 10_000_000);
 const KNOWN_MAX: usize = 64;
 
 /// An event and when it was, or why none can be heard.
-pub type Heard = Result<(At, Event), String>;
+pub type Heard = Result<(At, ContainerEvent), String>;
 
 /// The events of a container, for ever: asked for again from the last one on when their
 /// stream ends.
 pub struct Events {
-    engine: Engine,
+    engine: ContainerEngine,
     name: String,
     /// From where they are asked for, by the engine's clock.
     since: Option<u64>,
@@ -37,7 +37,7 @@ pub struct Events {
 impl Events {
     /// Of a container, from an instant on, by the engine's clock.
     pub fn new(
-        engine: Engine,
+        engine: ContainerEngine,
         name: String,
         since: Option<u64>,
         out: mpsc::Sender<Heard>,

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::late::Unheard;
-use super::{Engine, Unknown, nanoseconds};
+use super::{ContainerEngine, Unknown, nanoseconds};
 use crate::target::log::{Ear, lines_of};
 use crate::timeline::Timeline;
 use crate::timeline::wall_text;
@@ -32,14 +32,14 @@ const LINES_MAX: usize = 256;
 
 /// What was seen before.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct SeenLines {
     /// The latest stamp.
     last: Option<String>,
     order: VecDeque<u64>,
     hashes: BTreeSet<u64>,
 }
 
-impl Known {
+impl SeenLines {
     /// Whether a line was not seen before.
     pub fn is_fresh(&mut self, stamp: &str, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
@@ -84,10 +84,16 @@ pub enum From {
 }
 
 /// Follows a container's log for ever.
-pub async fn follow(engine: Engine, name: String, inside: Option<&str>, from: From, ear: Ear) {
+pub async fn follow(
+    engine: ContainerEngine,
+    name: String,
+    inside: Option<&str>,
+    from: From,
+    ear: Ear,
+) {
     let timeline = engine.timeline;
     let now = wall_text(Timeline::wall_now_us());
-    let mut known = Known::default();
+    let mut known = SeenLines::default();
     let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
         // What was before the watch is nobody's business, however far back it is opened again.
@@ -131,7 +137,7 @@ fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
 
 /// A log that is opened.
 struct Opened<'a> {
-    engine: &'a Engine,
+    engine: &'a ContainerEngine,
     name: &'a str,
     arguments: &'a [String],
     unheard: Unheard,
@@ -142,7 +148,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// Why nothing can be read.
-    async fn read(&self, known: &mut Known, ear: &Ear) -> Result<u64, String> {
+    async fn read(&self, known: &mut SeenLines, ear: &Ear) -> Result<u64, String> {
         let timeline = self.engine.timeline;
         let program = &self.engine.program.0;
         let child = self.engine.program.follow(self.arguments);
@@ -211,14 +217,14 @@ impl Opened<'_> {
 mod tests {
     use super::*;
 
-    fn is_fresh(known: &mut Known, line: &str) -> bool {
+    fn is_fresh(known: &mut SeenLines, line: &str) -> bool {
         let (stamp, text) = stamped(line).unwrap();
         known.is_fresh(stamp, text)
     }
 
     #[test]
     fn what_comes_twice_with_one_stamp_is_left_out_and_equal_texts_are_not() {
-        let mut known = Known::default();
+        let mut known = SeenLines::default();
         let first = "2026-11-23T05:31:39.273034974Z step";
         let second = "2026-11-23T05:31:39.273034975Z step";
         assert!(is_fresh(&mut known, first));
@@ -230,14 +236,14 @@ mod tests {
 
     #[test]
     fn an_empty_line_has_a_stamp_too() {
-        let mut known = Known::default();
+        let mut known = SeenLines::default();
         assert!(is_fresh(&mut known, "2026-11-23T05:31:39.273034974Z "));
         assert!(!is_fresh(&mut known, "2026-11-23T05:31:39.273034974Z "));
     }
 
     #[test]
     fn what_is_remembered_has_an_end() {
-        let mut known = Known::default();
+        let mut known = SeenLines::default();
         for n in 0..KNOWN_MAX + 10 {
             let line = format!("2026-11-23T05:31:39.273034974Z {n}");
             assert!(is_fresh(&mut known, &line));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A container as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct ContainerState {
     /// Its id, whole.
     pub id: String,
     /// Its name, without the slash.
@@ -44,7 +44,7 @@ pub struct Look {
 }
 
 /// Reads the page of one container.
-pub fn parse(page: &str) -> Option<Look> {
+pub fn parse(page: &str) -> Option<ContainerState> {
     let page: Value = serde_json::from_str(page).ok()?;
     let page = page.as_array().and_then(|all| all.first()).unwrap_or(&page);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -60,7 +60,7 @@ pub fn parse(page: &str) -> Option<Look> {
     let (state, config) = (&page["State"], &page["Config"]);
     let words = [texts(&config["Entrypoint"]), texts(&config["Cmd"])].concat();
     let labels = config["Labels"].as_object().into_iter().flatten();
-    Some(Look {
+    Some(ContainerState {
         id: page["Id"].as_str().filter(|id| !id.is_empty())?.to_owned(),
         name: text(&page["Name"]).trim_start_matches('/').to_owned(),
         image: text(&page["Image"]),
@@ -91,7 +91,7 @@ pub fn is_gone(complaint: &str) -> bool {
 
 /// What became of a container between two looks, where events did not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ContainerChange {
     /// It is another container by the same name.
     Recreated(String),
     /// It began another life, or several; and what shows it.
@@ -103,13 +103,13 @@ pub enum Change {
     Unpaused,
 }
 
-impl Look {
+impl ContainerState {
     /// What changed since an earlier look.
-    pub fn since(&self, before: &Look) -> Option<Change> {
+    pub fn since(&self, before: &ContainerState) -> Option<ContainerChange> {
         if self.id != before.id {
             let short = |id: &str| id.chars().take(12).collect::<String>();
             let words = format!("container {} in place of {}", short(&self.id), short(&before.id));
-            return Some(Change::Recreated(words));
+            return Some(ContainerChange::Recreated(words));
         }
         let again = self.restarts.saturating_sub(before.restarts);
         let is_other_life = self.started != before.started
@@ -119,12 +119,12 @@ impl Look {
             if again > 0 {
                 let _ = write!(words, "; its restart policy began it {again} times more");
             }
-            return Some(Change::Restarted(words));
+            return Some(ContainerChange::Restarted(words));
         }
         match (before.status.as_str(), self.status.as_str()) {
-            (_, _) if before.running && !self.running => Some(Change::Ended),
-            ("paused", "running") => Some(Change::Unpaused),
-            (before, "paused") if before != "paused" => Some(Change::Paused),
+            (_, _) if before.running && !self.running => Some(ContainerChange::Ended),
+            ("paused", "running") => Some(ContainerChange::Unpaused),
+            (before, "paused") if before != "paused" => Some(ContainerChange::Paused),
             _ => None,
         }
     }
@@ -161,36 +161,40 @@ mod tests {
     #[test]
     fn another_life_is_seen_even_when_it_runs_at_both_looks() {
         let before = parse(PAGE).expect("a page");
-        let with = |change: &dyn Fn(&mut Look)| {
+        let with = |change: &dyn Fn(&mut ContainerState)| {
             let mut look = before.clone();
             change(&mut look);
             look.since(&before)
         };
-        let started = |look: &mut Look| look.started = "2026-11-23T06".to_owned();
-        let crashed = |look: &mut Look| look.restarts = 6;
-        assert!(matches!(with(&started), Some(Change::Restarted(_))));
-        let Some(Change::Restarted(words)) = with(&crashed) else { panic!("not seen") };
+        let started = |look: &mut ContainerState| look.started = "2026-11-23T06".to_owned();
+        let crashed = |look: &mut ContainerState| look.restarts = 6;
+        assert!(matches!(with(&started), Some(ContainerChange::Restarted(_))));
+        let Some(ContainerChange::Restarted(words)) = with(&crashed) else { panic!("not seen") };
         assert!(words.contains("5 times more"), "{words}");
-        let other = with(&|look: &mut Look| look.id = "77".to_owned());
-        assert_eq!(other, Some(Change::Recreated("container 77 in place of 56726ef0".to_owned())));
-        let ended = with(&|look: &mut Look| {
+        let other = with(&|look: &mut ContainerState| look.id = "77".to_owned());
+        assert_eq!(
+            other,
+            Some(ContainerChange::Recreated("container 77 in place of 56726ef0".to_owned()))
+        );
+        let ended = with(&|look: &mut ContainerState| {
             look.running = false;
             look.pid = 0;
             look.status = "exited".to_owned();
         });
-        assert_eq!(ended, Some(Change::Ended));
+        assert_eq!(ended, Some(ContainerChange::Ended));
         assert_eq!(
-            with(&|look: &mut Look| look.status = "paused".to_owned()),
-            Some(Change::Paused)
+            with(&|look: &mut ContainerState| look.status = "paused".to_owned()),
+            Some(ContainerChange::Paused)
         );
         assert_eq!(with(&|_| ()), None);
     }
 
     #[test]
     fn a_container_that_only_sleeps_keeps_its_log_inside() {
-        let sleeps = Look { command: "sleep infinity".to_owned(), ..Look::default() };
+        let sleeps =
+            ContainerState { command: "sleep infinity".to_owned(), ..ContainerState::default() };
         assert_eq!(sleeps.log_inside(), Some("/tmp/sparkrun_serve.log"));
-        assert_eq!(Look::default().log_inside(), None);
+        assert_eq!(ContainerState::default().log_inside(), None);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::event::{Event, What};
+use super::event::{ContainerEvent, What};
 use super::events::{Events, Heard};
-use super::inspect::{Change, Look};
-use super::{Engine, Unknown, nanoseconds};
+use super::inspect::{ContainerChange, ContainerState};
+use super::{ContainerEngine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
 use crate::series::{CONTAINER_RUNNING, EVENTS, STATE};
-use crate::target::handle::Voice;
+use crate::target::handle::NewsSender;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Contained, Whereabouts};
@@ -31,7 +31,7 @@ const EVENTS_MAX: usize = 256;
 /// What is to be watched.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    pub engine: Engine,
+    pub engine: ContainerEngine,
     /// By which name: an id, or a name that a later container may have too.
     pub name: String,
     /// Where its process is, for sensors of this box.
@@ -42,7 +42,7 @@ pub struct Watched {
 }
 
 /// Watches for ever.
-pub async fn watch(watched: Watched, first: Look, voice: Voice) {
+pub async fn watch(watched: Watched, first: ContainerState, voice: NewsSender) {
     let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
     let wall_ns = Timeline::wall_now_us().saturating_mul(1_000);
@@ -85,9 +85,9 @@ struct Told {
 
 struct Watch {
     watched: Watched,
-    voice: Voice,
+    voice: NewsSender,
     /// The last look.
-    base: Look,
+    base: ContainerState,
     told: Told,
     looks: u64,
     /// Whether events could not be heard, since the last look that succeeded.
@@ -106,7 +106,7 @@ impl Watch {
         }
     }
 
-    async fn event(&mut self, at: At, event: Event) {
+    async fn event(&mut self, at: At, event: ContainerEvent) {
         let engine = self.watched.engine.program.0.clone();
         let said = |word, what: &str| TargetFact::new(word, format!("{engine} says: {what}"));
         let fact = match event.what {
@@ -216,19 +216,19 @@ impl Watch {
     }
 
     /// What no event told.
-    async fn changed(&self, change: Change, look: &Look) {
+    async fn changed(&self, change: ContainerChange, look: &ContainerState) {
         let fact = match change {
-            Change::Recreated(words) if self.told.starts == 0 => {
+            ContainerChange::Recreated(words) if self.told.starts == 0 => {
                 TargetFact::new(TargetWord::Restarted, words)
             }
-            Change::Restarted(words) => {
+            ContainerChange::Restarted(words) => {
                 let again = look.restarts.saturating_sub(self.base.restarts).max(1);
                 if self.told.starts >= again {
                     return;
                 }
                 TargetFact::new(TargetWord::Restarted, words)
             }
-            Change::Ended if self.told.ends == 0 => {
+            ContainerChange::Ended if self.told.ends == 0 => {
                 let (code, oom_killed) = (look.exit_code, look.oom_killed);
                 let words = format!("it does not run any more, since {}", look.finished);
                 TargetFact {
@@ -236,10 +236,10 @@ impl Watch {
                     ..TargetFact::new(TargetWord::Exited, words)
                 }
             }
-            Change::Paused if self.told.pauses == 0 => {
+            ContainerChange::Paused if self.told.pauses == 0 => {
                 TargetFact::new(TargetWord::Paused, "its state is paused")
             }
-            Change::Unpaused if self.told.pauses == 0 => {
+            ContainerChange::Unpaused if self.told.pauses == 0 => {
                 TargetFact::new(TargetWord::Unpaused, "its state is running again")
             }
             _ => return,

@@ -5,7 +5,7 @@ use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::recipe::pin::{by_digest, is_pinned, own_digest};
 use crate::spec::recipe::pins::Image;
-use crate::target::container::{Engine, Unknown, refusal};
+use crate::target::container::{ContainerEngine, Unknown, refusal};
 
 /// Bounds a pull: fifty gigabytes on a slow line.
 const PULL_US: u64 = 4 * 3_600 * 1_000_000;
@@ -19,7 +19,11 @@ pub fn sparkrun_hint(mistake: Mistake) -> Mistake {
 ///
 /// # Errors
 /// It was built somewhere, it is not here and may not be fetched, or it cannot be.
-pub async fn resolved(engine: &Engine, image: &str, may_pull: bool) -> Result<String, Mistake> {
+pub async fn resolved(
+    engine: &ContainerEngine,
+    image: &str,
+    may_pull: bool,
+) -> Result<String, Mistake> {
     let parts = Image::of(image);
     let is_name = image.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !is_name || image.contains(char::is_whitespace) {
@@ -61,7 +65,7 @@ fn not_here(program: &str, image: &str) -> Mistake {
         .hint(format!("{program} pull {image}"))
 }
 
-async fn pull(engine: &Engine, image: &str) -> Result<(), Mistake> {
+async fn pull(engine: &ContainerEngine, image: &str) -> Result<(), Mistake> {
     let program = &engine.program;
     let answer = program.ask(&engine.timeline, &["pull", image], PULL_US).await;
     match answer {

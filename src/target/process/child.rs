@@ -12,7 +12,7 @@ use super::Process;
 use crate::fact::Exited;
 use crate::process::Stat;
 use crate::target::log::Ear;
-use crate::target::tree::Tree;
+use crate::target::tree::ProcessTree;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 
@@ -27,14 +27,14 @@ const LOOK_US: u64 = 50_000;
 pub struct Child {
     pub pid: u32,
     /// It and all that came of it.
-    pub tree: Tree,
+    pub tree: ProcessTree,
     handle: tokio::process::Child,
     /// Who reads its output.
     readers: JoinSet<()>,
 }
 
 /// How an end went.
-pub struct Ended {
+pub struct ProcessEnd {
     /// How the process itself ended.
     pub status: io::Result<ExitStatus>,
     /// Who is still there.
@@ -58,7 +58,7 @@ impl Child {
         }
         let handle = command.spawn()?;
         let pid = handle.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        Ok(Child { pid, tree: Tree::of_group(pid), handle, readers: JoinSet::new() })
+        Ok(Child { pid, tree: ProcessTree::of_group(pid), handle, readers: JoinSet::new() })
     }
 
     /// Listens to its output.
@@ -85,7 +85,7 @@ impl Child {
     }
 
     /// Asks all of it to end, and kills what does not.
-    pub async fn end(&mut self, timeline: &Timeline, patience: Duration) -> Ended {
+    pub async fn end(&mut self, timeline: &Timeline, patience: Duration) -> ProcessEnd {
         self.tree.look();
         self.tree.ask_to_end();
         if !self.gone(timeline, micros(patience)).await {
@@ -98,7 +98,7 @@ impl Child {
             Ok(None) => Err(io::Error::other("it does not end")),
             Err(why) => Err(why),
         };
-        Ended { status, left }
+        ProcessEnd { status, left }
     }
 
     /// Whether all of it is gone in time.

@@ -1,7 +1,7 @@
 //! What must hold of any text that is read as a recipe. The fuzz target and the
 //! property in the default tier share it: it is a module of the library in those builds only.
 
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::recipe::diff::between;
 use crate::spec::recipe::{ReadOptions, read_as};
 
@@ -12,7 +12,7 @@ const COMMAND_BYTES_MAX: usize = 1 << 20;
 /// panic, always an end, and no more than the bounds that the docs promise. The text is its
 /// own include too, so that circles are tried.
 pub fn recipe(text: &str) {
-    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.to_owned() };
+    let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.to_owned() };
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let options = [Vec::new(), vec![("a.b".to_owned(), first.chars().take(200).collect())]];
     for set in options {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use longhaul::command::compare::{floor_of, sides as compare_sides};
 use longhaul::command::drive::{DriveOptions, NoRun};
 use longhaul::command::{Inputs, rehearse};
-use longhaul::compare::{Comparison, Floor, Wish};
+use longhaul::compare::{CompareTerms, Comparison, Floor};
 use longhaul::error::Mistake;
 use longhaul::fact::Entry;
 use longhaul::run::Watcher;
@@ -142,7 +142,11 @@ impl Watcher for Nobody {
 }
 
 /// Two sides of run folders, compared.
-pub fn sides(base: &[PathBuf], candidate: &[PathBuf], wish: &Wish) -> Result<Comparison, Mistake> {
+pub fn sides(
+    base: &[PathBuf],
+    candidate: &[PathBuf],
+    wish: &CompareTerms,
+) -> Result<Comparison, Mistake> {
     compare_sides(base, candidate, wish)
 }
 
@@ -153,11 +157,11 @@ pub fn floor(runs: &[PathBuf]) -> Floor {
 
 /// A run, held against a published table.
 pub fn against(table: &Path, run: &Path) -> Comparison {
-    longhaul::command::compare::against(table, run, &Wish::default())
+    longhaul::command::compare::against(table, run, &CompareTerms::default())
         .unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// The same by default.
 pub fn compared(base: &[PathBuf], candidate: &[PathBuf]) -> Comparison {
-    sides(base, candidate, &Wish::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
+    sides(base, candidate, &CompareTerms::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
 }

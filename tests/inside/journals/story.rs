@@ -9,7 +9,7 @@ use longhaul::fact::{
     Missed, Opened, Phase, PhaseBegan, Reading, Request, Seen, Source, Stage, TargetFact,
     TargetWord,
 };
-use longhaul::journal::manifest::{Anchor, Node, Server, Text};
+use longhaul::journal::manifest::{Anchor, RunNode, ServerIdentity, SpecText};
 use longhaul::journal::{Journal, Manifest};
 use longhaul::secret::Secrets;
 use longhaul::unit::At;
@@ -312,7 +312,7 @@ impl Story {
         let Scenario { depths, load, .. } = *self.scenario;
         let text = |name: &str, text: &str| {
             let (name, text) = (name.to_owned(), text.to_owned());
-            Text::of(&longhaul::spec::Source { origin: format!("{name}.yaml"), name, text })
+            SpecText::of(&longhaul::spec::SpecFile { origin: format!("{name}.yaml"), name, text })
         };
         let cell = |depth: &u64| Cell { depth: *depth, load, prompt: PROMPT, output: OUTPUT };
         let cells: Vec<Cell> = depths.iter().map(cell).collect();
@@ -324,7 +324,7 @@ impl Story {
             container: Some("vllm/vllm-openai@sha256:3dbe092e".to_owned()),
             seed: 7,
             plan: serde_json::json!({ "cells": cells, "lap": cells, "notes": [] }),
-            server: Server {
+            server: ServerIdentity {
                 endpoint: "http://spark:8000".to_owned(),
                 engine: Some("vllm".to_owned()),
                 version: Some("0.19.2rc1".to_owned()),
@@ -332,10 +332,10 @@ impl Story {
                 model,
                 max_model_len: Some(131_072),
             },
-            nodes: vec![Node {
+            nodes: vec![RunNode {
                 host: "spark".to_owned(),
                 role: "load".to_owned(),
-                ..Node::default()
+                ..RunNode::default()
             }],
             segments: vec![Anchor { wall_us: WALL_US, ..Anchor::default() }],
             again: format!(

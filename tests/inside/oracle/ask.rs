@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use longhaul::spec::Source;
+use longhaul::spec::SpecFile;
 use longhaul::spec::recipe::{Deployment, How, ReadOptions, Reading, read_as};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ impl Ask {
     fn ours(&self) -> Result<Reading, String> {
         let text = std::fs::read_to_string(&self.path).expect("a recipe");
         let name = self.path.file_stem().expect("a stem").to_string_lossy().into_owned();
-        let source = Source { name, origin: self.path.display().to_string(), text };
+        let source = SpecFile { name, origin: self.path.display().to_string(), text };
         let options = ReadOptions { set: self.set.clone(), deployment: self.place.clone() };
         let folder = self.path.parent().expect("a folder");
         let beside = |name: &str| Ok(std::fs::read_to_string(folder.join(name)).ok());

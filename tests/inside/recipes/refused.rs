@@ -1,7 +1,7 @@
 //! What no public recipe holds is refused, wherever it stands, with its line
 //! and the ways to write it.
 
-use longhaul::spec::{Source, recipe};
+use longhaul::spec::{SpecFile, recipe};
 
 /// Values that PyYAML makes something rare of, or that YAML has more than one notion of.
 const VALUES: [&str; 40] = [
@@ -61,7 +61,7 @@ const PLACEHOLDERS: [&str; 9] = [
 ];
 
 fn refusal(text: &str) -> String {
-    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+    let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
     recipe::read(source).expect_err(text).to_string() + "\n"
 }
 

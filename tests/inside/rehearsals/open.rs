@@ -2,7 +2,7 @@
 
 use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, Load, Request};
-use longhaul::incident::Kind;
+use longhaul::incident::IncidentKind;
 use longhaul::measure::Quantity;
 use longhaul::spec::Select;
 
@@ -84,7 +84,7 @@ fn a_server_that_cannot_keep_up_has_a_queue_that_grows_and_arrivals_do_not_wait_
 fn an_outage_sends_no_burst_of_what_was_due_in_the_dark() {
     let play = open("poisson", "0.2", &["crash=3m@10m"]);
     assert_eq!(play.exit(), Exit::Fail);
-    assert!(play.incident().is(Kind::Crash), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::Crash), "{}", play.told());
     assert!((179.0..206.0).contains(&away(play.incident())));
     in_time(&play);
     let (gone, back) = (play.incident().from, play.incident().until.unwrap());

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use longhaul::analysis::{Fold, Pass1};
 use longhaul::command::drive::DriveOptions;
-use longhaul::command::{Format, Inputs, rehearse, report};
+use longhaul::command::{Inputs, ReportFormat, rehearse, report};
 use longhaul::exit::Exit;
 use longhaul::fact::row::{File, file_of};
 use longhaul::fact::{Entry, Fact};
@@ -18,7 +18,7 @@ use longhaul::run::Watcher;
 use longhaul::run::conductor::{Conductor, Order, replay};
 use longhaul::run::load::Progress;
 use longhaul::run::stop::channel;
-use longhaul::spec::{Source, scenario};
+use longhaul::spec::{SpecFile, scenario};
 use longhaul::unit::At;
 
 use super::stage::{HALF_AN_HOUR, Played, Scratch, Script, ailing};
@@ -83,7 +83,7 @@ fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() 
         let (script, scratch) = (Script::new(scenario, &ailments), Rc::new(Scratch::new()));
         let folder = |seed, name: &str| {
             let play = Script { seed, ..script.clone() }.play_in(scratch.clone(), name);
-            let json = report::text(&play.judged.page(), Format::Json);
+            let json = report::text(&play.judged.page(), ReportFormat::Json);
             fs::write(play.folder.join("verdict.json"), json).unwrap();
             files(&play.folder)
         };
@@ -112,9 +112,9 @@ fn what_is_read_again_is_what_happened_and_means_the_same() {
     let reread: Vec<Entry> = reader::open(&play.folder).unwrap().collect();
     assert!(reread == play.entries, "{} against {}", reread.len(), play.entries.len());
     let mut first = Pass1::new();
-    play.entries.iter().for_each(|entry| first.take(entry));
+    play.entries.iter().for_each(|entry| first.fold(entry));
     let mut fold = Fold::new(&play.judged.asked, first.finish());
-    play.entries.iter().for_each(|entry| fold.take(entry));
+    play.entries.iter().for_each(|entry| fold.fold(entry));
     assert_eq!(&fold.finish(), play.analysis());
 }
 
@@ -131,9 +131,11 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
         let at_the_end = report::judge_as(play.asked.clone(), &play.folder).unwrap();
         let later = report::judge_over_time(&play.folder).unwrap();
         assert_eq!(at_the_end.asked, later.asked);
-        for format in
-            [Format::Json, Format::Terminal { wide: false }, Format::Terminal { wide: true }]
-        {
+        for format in [
+            ReportFormat::Json,
+            ReportFormat::Terminal { wide: false },
+            ReportFormat::Terminal { wide: true },
+        ] {
             assert_eq!(
                 report::text(&at_the_end.page(), format),
                 report::text(&later.page(), format)
@@ -222,7 +224,7 @@ fn an_interrupt_after_any_entry_leads_to_an_end() {
 }
 
 fn plan_of(play: &Played, script: &Script) -> Rc<Plan> {
-    let source = Source {
+    let source = SpecFile {
         name: "scenario".into(),
         origin: "scenario.yaml".into(),
         text: script.scenario.clone(),
@@ -299,7 +301,7 @@ fn the_conductor_replayed_up_to_any_entry_gives_the_orders_that_were_to_come() {
             });
             let mut taken = cut;
             for (before, now, order) in rest.take(60) {
-                play.entries[taken..*before].iter().for_each(|entry| conductor.take(entry));
+                play.entries[taken..*before].iter().for_each(|entry| conductor.fold(entry));
                 taken = *before;
                 let given = next(&mut conductor, *now);
                 assert_eq!(given.as_ref(), Some(order), "at {now:?}, replayed up to {last:?}");

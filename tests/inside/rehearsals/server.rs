@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use longhaul::command::Format;
+use longhaul::command::ReportFormat;
 use longhaul::command::report::{self, judge_over_time};
 use longhaul::exit::Exit;
 use longhaul::fact::{ClosedBecause, Ended, Exited, Fact, Phase, Seen, Source, TargetWord};
-use longhaul::incident::Kind;
+use longhaul::incident::IncidentKind;
 use longhaul::measure::{Count, Quantity};
 use longhaul::series::{self, LOG_LINES};
 use longhaul::spec::Select;
@@ -60,7 +60,7 @@ fn twenty_healthy_nights_with_different_seeds_raise_no_alarm() {
 fn a_crash_is_one_incident_and_its_outage_is_as_long_as_it_was() {
     let play = ailing(&["crash=2m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::Crash) && play.incident().is(Kind::Restart));
+    assert!(play.incident().is(IncidentKind::Crash) && play.incident().is(IncidentKind::Restart));
     lasted(&play, 120.0);
     let from = play.incident().from.seconds() - play.began();
     assert!((600.0 - LOOK..601.0).contains(&from), "{from}");
@@ -90,7 +90,9 @@ fn a_server_that_stays_down_longer_than_the_scenario_allows_ends_the_run_as_fail
 fn cuda_out_of_memory_ends_streams_in_error_frames_and_is_one_crash() {
     let play = ailing(&["cuda_oom=3m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::Crash) && play.incident().is(Kind::OutOfMemory));
+    assert!(
+        play.incident().is(IncidentKind::Crash) && play.incident().is(IncidentKind::OutOfMemory)
+    );
     assert!(play.ended(Ended::ErrorFrame) >= 1);
     lasted(&play, 180.0);
 }
@@ -161,7 +163,9 @@ fn every_way_to_die_shows_the_exit_that_a_parent_process_sees() {
 fn a_kill_by_the_kernel_is_out_of_memory_because_the_kernel_counted_it() {
     let play = ailing(&["host_oom_kill=3m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::OutOfMemory) && play.incident().is(Kind::Crash));
+    assert!(
+        play.incident().is(IncidentKind::OutOfMemory) && play.incident().is(IncidentKind::Crash)
+    );
     lasted(&play, 180.0);
 }
 
@@ -169,7 +173,7 @@ fn a_kill_by_the_kernel_is_out_of_memory_because_the_kernel_counted_it() {
 fn a_box_that_reboots_is_one_outage_of_a_server_that_was_silent() {
     let play = ailing(&["host_reboot=4m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::Restart), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::Restart), "{}", play.told());
     lasted(&play, 240.0);
     assert_eq!(play.ended(Ended::ErrorFrame), 0, "nobody said good-bye");
 }
@@ -179,7 +183,11 @@ fn a_hang_stalls_what_is_in_flight_while_health_says_that_all_is_well() {
     let play = ailing(&["hang=5m@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
     assert!(play.ended(Ended::Stalled) + play.ended(Ended::TimedOut) >= 1);
-    assert!(play.incidents().iter().all(|incident| !incident.is(Kind::Crash)), "{}", play.told());
+    assert!(
+        play.incidents().iter().all(|incident| !incident.is(IncidentKind::Crash)),
+        "{}",
+        play.told()
+    );
     assert!(play.readings(Source::Engine, "up").iter().all(|(_, up)| *up >= 0.5));
 }
 
@@ -195,7 +203,7 @@ fn a_hang_that_does_not_end_does_not_hang_longhaul() {
 fn a_restart_is_seen_by_the_counters_that_began_anew() {
     let play = ailing(&["restart=30s@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(Kind::Restart));
+    assert!(play.incident().is(IncidentKind::Restart));
     assert_eq!(play.gate("restarts"), Word::Fail);
     lasted(&play, 30.0);
 }
@@ -216,7 +224,7 @@ fn a_leak_is_seen_on_the_box_and_kills_in_the_end() {
     let (first, later) = (at(180.0), at(300.0));
     let per_hour = (first.1 - later.1) / (later.0 - first.0) * 3600.0 / f64::from(1 << 30);
     assert!((190.0..210.0).contains(&per_hour), "{per_hour} GiB/h");
-    assert!(play.incident().is(Kind::OutOfMemory), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::OutOfMemory), "{}", play.told());
     assert_eq!(play.exit(), Exit::Fail);
 }
 
@@ -252,7 +260,7 @@ fn a_start_that_fails_once_after_a_crash_makes_the_outage_longer() {
 #[test]
 fn a_crash_and_bad_answers_together_are_both_told() {
     let play = ailing(&["crash=2m@10m", "error_frame=3@20m", "slow_down=30%@25m"]);
-    assert!(play.incident().is(Kind::Crash), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::Crash), "{}", play.told());
     assert_eq!(play.ended(Ended::ErrorFrame), 3);
     assert!(play.change(Quantity::Tpot) > 1.2);
 }
@@ -310,7 +318,7 @@ fn every_series_that_a_run_reads_has_a_row_of_its_own_in_the_table_of_series() {
 fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h@1s"]);
     let judged = judge_over_time(&play.folder).unwrap();
-    let json = report::text(&judged.page(), Format::Json);
+    let json = report::text(&judged.page(), ReportFormat::Json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let series = json["series"].as_array().unwrap();
     let memory = series.iter().find(|of| of["name"] == "mem_available_bytes").unwrap();
@@ -331,6 +339,6 @@ fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     let verdict: serde_json::Value =
         serde_json::from_str(&report::verdict_json(&judged.page())).unwrap();
     assert_eq!(verdict.get("series"), None);
-    let wide = report::text(&judged.page(), Format::Terminal { wide: true });
+    let wide = report::text(&judged.page(), ReportFormat::Terminal { wide: true });
     assert!(wide.contains("host mem_available_bytes"), "{wide}");
 }

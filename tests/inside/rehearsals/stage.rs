@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longhaul::analysis::{Analysis, Asked};
+use longhaul::analysis::{Analysis, RunQuestion};
 use longhaul::command::drive::{DriveOptions, Driven, NoRun};
 use longhaul::command::report::{Judged, judge};
 use longhaul::command::{Inputs, rehearse};
 use longhaul::exit::Exit;
 use longhaul::fact::{Closed, Ended, Entry, Fact, Load, Phase, Reading, Request, Source};
-use longhaul::incident::{Incident, Kind};
+use longhaul::incident::{Incident, IncidentKind};
 use longhaul::measure::Quantity;
 use longhaul::run::Watcher;
 use longhaul::run::conductor::Order;
@@ -171,7 +171,7 @@ pub struct Played {
     /// With the number of entries that there were before each.
     pub orders: Vec<(usize, At, Order)>,
     /// What was asked, as the run knew it.
-    pub asked: Asked,
+    pub asked: RunQuestion,
     pub closed: Result<Closed, String>,
     pub folder: PathBuf,
     _scratch: Rc<Scratch>,
@@ -188,7 +188,7 @@ impl Played {
 
     /// The report, for the words of a failed assertion.
     pub fn told(&self) -> String {
-        let wide = longhaul::command::Format::Terminal { wide: true };
+        let wide = longhaul::command::ReportFormat::Terminal { wide: true };
         longhaul::command::report::text(&self.judged.page(), wide)
     }
 
@@ -266,6 +266,6 @@ impl Played {
 
 /// How long the server was away, seconds.
 pub fn away(incident: &Incident) -> f64 {
-    assert!(incident.is(Kind::Outage), "{incident:?}");
+    assert!(incident.is(IncidentKind::Outage), "{incident:?}");
     incident.until.expect("it came back").since(incident.from) as f64 / 1e6
 }

@@ -186,7 +186,7 @@ async fn a_connection_that_died_in_the_pool_is_no_reset() {
 async fn a_server_that_does_not_speak_tls_is_unreachable_over_https() {
     let mut scene = Scene::new(1).await;
     let port = scene.listener.local_addr().unwrap().port();
-    scene.http = Http::new(Options {
+    scene.http = Http::new(HttpOptions {
         address: Address::parse(&format!("https://localhost:{port}")).unwrap(),
         api_key: None,
         headers: vec![("X-Note".to_owned(), "1".to_owned())],

@@ -1,12 +1,12 @@
 use super::*;
-use crate::analysis::arena::story::{Stream, replay, round};
+use crate::analysis::arena::story::{StreamTimes, replay, round};
 use crate::analysis::arena::{Column, Spread};
 use crate::fact::{Ended, Phase};
 use crate::incident::story::{Story, cell};
 
 fn table(story: &Story) -> Table {
-    let mut fold = Fold::new();
-    story.entries.iter().for_each(|entry| fold.take(entry));
+    let mut fold = ArenaFold::new();
+    story.entries.iter().for_each(|entry| fold.fold(entry));
     fold.finish("nemotron")
 }
 
@@ -58,7 +58,7 @@ fn of_many_streams_the_total_is_that_of_the_round_and_a_context_counts_for_its_l
 #[test]
 fn a_cold_prompt_behind_a_context_counts_both() {
     let mut story = Story::soaking();
-    let stream = Stream { byte: 3_076, first: 3_076, last: 3_576 };
+    let stream = StreamTimes { byte: 3_076, first: 3_076, last: 3_576 };
     round(&mut story, 20.0, (cell(4096), Class::Cold), &[stream]);
     let table = table(&story);
     assert_eq!(mean(&table, "pp2048 @ d4096 (c1)", Column::Ts), Some(2002.6));

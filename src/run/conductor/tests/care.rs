@@ -8,7 +8,7 @@ use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
 use crate::plan::tests::scenario;
 use crate::run::conductor::Order;
 use crate::spec::Extent;
-use crate::spec::scenario::{Drill, DrillKind, Restart, When};
+use crate::spec::scenario::{Drill, DrillKind, Restart, RestartWhen};
 use crate::unit::At;
 
 /// Depths 0 and 4096 for so long against a server that longhaul started.
@@ -21,7 +21,7 @@ fn started(seconds: u64, restart: Restart, drills: &[Drill]) -> Toy {
     toy
 }
 
-fn on(when: When) -> Restart {
+fn on(when: RestartWhen) -> Restart {
     Restart { when, ..Restart::default() }
 }
 
@@ -56,7 +56,7 @@ fn closed_note(toy: &Toy) -> &str {
 
 #[test]
 fn a_server_that_died_is_started_again_after_its_cool_down_and_the_plan_goes_on() {
-    let mut toy = started(400, on(When::OnExit), &[]);
+    let mut toy = started(400, on(RestartWhen::OnExit), &[]);
     runs_until(&mut toy, 100.0);
     toy.dies();
     let died = toy.now;
@@ -74,7 +74,7 @@ fn a_server_that_died_is_started_again_after_its_cool_down_and_the_plan_goes_on(
 
 #[test]
 fn where_it_is_not_to_be_started_again_the_run_ends_with_it() {
-    let mut toy = started(400, on(When::Never), &[]);
+    let mut toy = started(400, on(RestartWhen::Never), &[]);
     runs_until(&mut toy, 100.0);
     toy.dies();
     assert_eq!(toy.run(), ClosedBecause::Gone);
@@ -84,7 +84,7 @@ fn where_it_is_not_to_be_started_again_the_run_ends_with_it() {
 
 #[test]
 fn a_budget_of_restarts_comes_to_its_end() {
-    let restart = Restart { at_most: 2, ..on(When::OnExit) };
+    let restart = Restart { at_most: 2, ..on(RestartWhen::OnExit) };
     let mut toy = started(3600, restart, &[]);
     for death in 1..=3 {
         runs_until(&mut toy, 100.0 * f64::from(death));
@@ -97,7 +97,7 @@ fn a_budget_of_restarts_comes_to_its_end() {
 
 #[test]
 fn a_hang_is_told_after_a_minute_without_anything_moving_and_again_when_it_moves() {
-    let mut toy = started(600, on(When::OnExit), &[]);
+    let mut toy = started(600, on(RestartWhen::OnExit), &[]);
     toy.frozen = Some((At(100_000_000), At(220_000_000)));
     assert_eq!(toy.run(), ClosedBecause::Done);
     let hung = toy.entries.iter().find_map(|entry| match &entry.fact {
@@ -120,7 +120,7 @@ fn a_hang_is_told_after_a_minute_without_anything_moving_and_again_when_it_moves
 
 #[test]
 fn a_hang_without_end_ends_the_run_when_an_outage_would() {
-    let mut toy = started(4 * 3600, on(When::OnExit), &[]);
+    let mut toy = started(4 * 3600, on(RestartWhen::OnExit), &[]);
     toy.frozen = Some((At(100_000_000), At(u64::MAX)));
     assert_eq!(toy.run(), ClosedBecause::Away);
     let limit = toy.plan.limits.away.as_secs_f64();
@@ -130,7 +130,7 @@ fn a_hang_without_end_ends_the_run_when_an_outage_would() {
 
 #[test]
 fn who_hangs_is_restarted_where_that_is_asked() {
-    let mut toy = started(600, on(When::OnHang), &[]);
+    let mut toy = started(600, on(RestartWhen::OnHang), &[]);
     toy.frozen = Some((At(100_000_000), At(u64::MAX)));
     assert_eq!(toy.run(), ClosedBecause::Done);
     assert_eq!(actions(&toy).len(), 1);
@@ -139,7 +139,7 @@ fn who_hangs_is_restarted_where_that_is_asked() {
 
 #[test]
 fn a_server_whose_counters_move_never_hangs_however_long_its_prefill() {
-    let mut toy = started(2_000, on(When::OnHang), &[]);
+    let mut toy = started(2_000, on(RestartWhen::OnHang), &[]);
     toy.answer_us = 500_000_000;
     toy.run();
     assert!(!words(&toy).contains(&TargetWord::Hung));
@@ -188,7 +188,7 @@ fn drills_come_at_their_time_in_the_soak_which_goes_on_where_it_was() {
 #[test]
 fn a_journal_of_deaths_hangs_and_drills_replayed_gives_the_same_orders() {
     let drills = [Drill { kind: DrillKind::Restart, at: Duration::from_secs(250) }];
-    let mut toy = started(500, on(When::OnExit), &drills);
+    let mut toy = started(500, on(RestartWhen::OnExit), &drills);
     toy.frozen = Some((At(60_000_000), At(150_000_000)));
     runs_until(&mut toy, 340.0);
     toy.dies();

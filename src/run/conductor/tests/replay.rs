@@ -9,7 +9,7 @@ use crate::fact::{ClosedBecause, Fact, Phase, TargetFact, TargetWord};
 use crate::plan::Slot;
 use crate::plan::tests::{ladder, open, scenario};
 use crate::run::conductor::{Conductor, INTERRUPT, INTERRUPT_AGAIN, Order, STOP_ON_FAIL};
-use crate::spec::scenario::{Arrivals, Drill, DrillKind, Restart, When};
+use crate::spec::scenario::{Arrivals, Drill, DrillKind, Restart, RestartWhen};
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
 
@@ -32,7 +32,7 @@ pub fn goes_on_alike_at_every_cut(toy: &Toy) {
         });
         let mut taken = cut;
         for (before, now, order) in rest.take(ORDERS) {
-            toy.entries[taken..*before].iter().for_each(|entry| again.take(entry));
+            toy.entries[taken..*before].iter().for_each(|entry| again.fold(entry));
             taken = *before;
             let given = again.due(*now);
             assert_eq!(given.as_ref(), Some(order), "at {now:?}, cut after {cut} at {last:?}");
@@ -59,7 +59,7 @@ fn arrivals(arrivals: Arrivals) -> Scenario {
 fn troubled() -> Toy {
     let mut scenario = short();
     let at = Duration::from_secs;
-    scenario.restart = Some(Restart { when: When::OnHang, ..Restart::default() });
+    scenario.restart = Some(Restart { when: RestartWhen::OnHang, ..Restart::default() });
     scenario.drills = vec![
         Drill { kind: DrillKind::Idle(at(20)), at: at(80) },
         Drill { kind: DrillKind::Restart, at: at(110) },

@@ -143,7 +143,7 @@ impl Toy {
     pub fn record(&mut self, at: At, fact: Fact) {
         let entry = Entry { segment: self.segment, seq: self.seq, at, fact };
         self.seq += 1;
-        self.conductor.take(&entry);
+        self.conductor.fold(&entry);
         self.entries.push(entry);
     }
 

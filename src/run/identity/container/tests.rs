@@ -1,12 +1,12 @@
 use super::*;
-use crate::spec::{Source, recipe};
+use crate::spec::{SpecFile, recipe};
 
 const DIGEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 const OTHER: &str = "sha256:3333333333333333333333333333333333333333333333333333333333333333";
 
 fn recipe(image: &str, env: &str) -> Recipe {
     let text = format!("model: org/Model\ncontainer: {image}\nenv: {{{env}}}\n");
-    recipe::read(Source { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
+    recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
 }
 
 fn contained(image: &str, digests: &[&str], env: &[(&str, &str)]) -> Contained {

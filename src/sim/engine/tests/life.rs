@@ -1,8 +1,8 @@
 //! How the server and its box live, hang, die and come back.
 
 use super::{
-    At, Exit, Happening, LATER, Metrics, SECOND, engine, exits, job, outputs, play, quiet, record,
-    tokens,
+    At, Happening, LATER, Metrics, ProcessExit, SECOND, engine, exits, job, outputs, play, quiet,
+    record, tokens,
 };
 
 #[test]
@@ -13,7 +13,7 @@ fn a_leak_ends_in_an_oom_kill_that_the_box_shows() {
     let story = play(&mut engine, At(10 * 3600 * SECOND));
     let late = engine.view(At(10 * 3600 * SECOND));
     // 128 GiB less 100 GiB in use, at 4 GiB an hour: a little under seven hours.
-    assert!(matches!(exits(&story)[..], [(at, Exit::EngineDied)]
+    assert!(matches!(exits(&story)[..], [(at, ProcessExit::EngineDied)]
         if at.seconds() > 6.9 * 3600.0 && at.seconds() < 7.0 * 3600.0));
     assert_eq!((early.memory_available_bytes, early.oom_kills), (24 << 30, 0));
     assert_eq!((late.oom_kills, late.pid, late.exits), (1, None, 1));
@@ -26,7 +26,7 @@ fn a_crashed_server_stays_down_unless_told_to_return() {
         engine.load_began(At::ZERO, None);
         engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
         let story = play(&mut engine, LATER);
-        assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Killed)]);
+        assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Killed)]);
         assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { .. })));
         let ready = story.iter().find(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at);
         assert_eq!(ready, returns);
@@ -43,7 +43,7 @@ fn a_restart_comes_back_as_another_process_that_has_counted_nothing() {
     let before = engine.view(At::ZERO);
     let story = play(&mut engine, LATER);
     assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
-    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Terminated)]);
+    assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Terminated)]);
     let after = engine.view(LATER);
     assert!(after.listening && after.pid != before.pid);
     assert!(after.process_started > before.process_started);
@@ -63,7 +63,7 @@ fn out_of_gpu_memory_every_stream_is_told_and_the_log_says_why() {
     assert!(story.iter().any(|(_, is)| {
         matches!(is, Happening::Said(line) if line.contains("CUDA out of memory"))
     }));
-    assert_eq!(Exit::EngineDied.code(), 0, "vLLM exits with 0 when its engine has died");
+    assert_eq!(ProcessExit::EngineDied.code(), 0, "vLLM exits with 0 when its engine has died");
     assert_eq!(engine.view(LATER).oom_kills, 0, "the kernel had no part in it");
 }
 
@@ -121,7 +121,7 @@ fn a_count_of_restarts_is_spread_over_the_load() {
     let mut engine = engine(quiet(), 1, &["restart=10s@3x"]);
     engine.load_began(At::ZERO, Some(400 * SECOND));
     let story = play(&mut engine, LATER);
-    let times = [100, 200, 300].map(|second| (At(second * SECOND), Exit::Terminated));
+    let times = [100, 200, 300].map(|second| (At(second * SECOND), ProcessExit::Terminated));
     assert_eq!(exits(&story), times);
     assert_eq!(readies(&story), [110, 210, 310].map(|second| At(second * SECOND)));
 }
@@ -132,7 +132,7 @@ fn what_is_to_happen_while_the_server_is_down_does_not_happen() {
     let mut engine = engine(quiet(), 1, &[&["crash=1m@30s"], &down[..]].concat());
     engine.load_began(At::ZERO, None);
     let story = play(&mut engine, LATER);
-    assert_eq!(exits(&story), [(At(30 * SECOND), Exit::Killed)]);
+    assert_eq!(exits(&story), [(At(30 * SECOND), ProcessExit::Killed)]);
     assert!(engine.listening() && !engine.metrics_away(At(100 * SECOND)));
 }
 
@@ -157,7 +157,7 @@ fn an_oom_kill_of_the_host_is_seen_on_the_box_and_not_in_the_engines_log() {
     assert!(
         !story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains("emory")))
     );
-    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::EngineDied)]);
+    assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::EngineDied)]);
     assert_eq!((engine.view(LATER).oom_kills, readies(&story)), (1, vec![At(65 * SECOND)]));
 }
 
@@ -199,7 +199,7 @@ fn an_order_to_restart_ends_the_process_and_another_is_ready_a_start_later() {
     let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
     assert_eq!(engine.restart(At(5 * SECOND)), Ok(true));
     let story = play(&mut engine, LATER);
-    assert_eq!(exits(&story), [(At(5 * SECOND), Exit::Terminated)]);
+    assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Terminated)]);
     assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
     assert!(says(&story, "shutdown triggered"));
     assert_eq!(readies(&story), [At((5 + 2 + 549) * SECOND)]);
@@ -213,7 +213,10 @@ fn an_order_to_stop_outlives_every_plan_to_come_back_and_kills_what_hangs() {
     assert_eq!(engine.stop(At(10 * SECOND)), Ok(true));
     assert_eq!(engine.stop(At(20 * SECOND)), Ok(false));
     let story = play(&mut engine, At(1000 * SECOND));
-    assert_eq!((exits(&story), readies(&story)), (vec![(At(10 * SECOND), Exit::Killed)], vec![]));
+    assert_eq!(
+        (exits(&story), readies(&story)),
+        (vec![(At(10 * SECOND), ProcessExit::Killed)], vec![])
+    );
     assert_eq!(engine.launch(At(1000 * SECOND)), Ok(()));
     assert_eq!(readies(&play(&mut engine, LATER)), [At(1549 * SECOND)]);
 }
@@ -239,7 +242,7 @@ fn a_power_cut_is_silent_and_another_boot_follows() {
     story.extend(play(&mut engine, LATER));
     let after = engine.view(LATER);
     assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
-    assert_eq!(exits(&story)[1..], [(At(60 * SECOND), Exit::PowerCut)]);
+    assert_eq!(exits(&story)[1..], [(At(60 * SECOND), ProcessExit::PowerCut)]);
     assert!(story.contains(&(At(150 * SECOND), Happening::Booted)), "90 s after it went away");
     assert_eq!(readies(&story), [20, 660].map(|second| At(second * SECOND)));
     assert_eq!([&before, &silent, &after].map(|view| view.reachable), [true, false, true]);
@@ -263,8 +266,8 @@ fn a_server_whose_starts_fail_is_ready_on_the_next_or_never() {
     assert!(!twice.listening(), "it is not up when it is made");
     let story = play(&mut twice, LATER);
     assert_eq!(readies(&story), [At(3 * 549 * SECOND)]);
-    assert_eq!(exits(&story)[0], (At(549 * SECOND / 2), Exit::StartFailed));
-    assert_eq!((exits(&story).len(), Exit::StartFailed.code()), (2, 1));
+    assert_eq!(exits(&story)[0], (At(549 * SECOND / 2), ProcessExit::StartFailed));
+    assert_eq!((exits(&story).len(), ProcessExit::StartFailed.code()), (2, 1));
     assert!(story.iter().any(|(_, is)| {
         matches!(is, Happening::Said(line) if line.contains("Engine core initialization failed"))
     }));
@@ -280,7 +283,7 @@ fn a_length_that_the_cache_cannot_hold_is_refused_at_every_start_in_words() {
     let mut engine = engine(setup, 1, &[]);
     assert!(!engine.listening());
     let story = play(&mut engine, LATER);
-    assert_eq!(exits(&story), [(At(SECOND), Exit::StartFailed)]);
+    assert_eq!(exits(&story), [(At(SECOND), ProcessExit::StartFailed)]);
     assert!(story.iter().any(|(_, is)| {
         matches!(is, Happening::Said(line) if line.contains("max seq len (131072)") && line.ends_with("is 4096."))
     }));

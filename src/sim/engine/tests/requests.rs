@@ -1,15 +1,15 @@
 //! What becomes of single requests.
 
 use super::{
-    At, Finish, Happening, Job, JobId, LATER, SECOND, engine, job, outputs, play, quiet, record,
+    At, Finish, Happening, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record,
     tokens,
 };
 
 #[test]
 fn an_answer_ends_by_itself_unless_it_must_go_on() {
     let mut engine = engine(record(1000.0), 1, &[]);
-    let free = Job { ignore_eos: false, ..job(1, 50, 50_000) };
-    let held = Job { min_tokens: 20_000, ..free.clone() };
+    let free = SimJob { ignore_eos: false, ..job(1, 50, 50_000) };
+    let held = SimJob { min_tokens: 20_000, ..free.clone() };
     let ids = [free, held].map(|job| engine.submit(At::ZERO, job).expect("up"));
     let story = play(&mut engine, LATER);
     let ends = ids.map(|id| outputs(&story, id).last().and_then(|(.., finish)| *finish));
@@ -80,7 +80,7 @@ fn shares_hit_about_as_many_requests_as_they_say_and_none_before_their_time() {
 fn a_short_answer_ends_by_itself_though_it_must_go_on() {
     let mut engine = engine(quiet(), 1, &["short_answer=100%@0s"]);
     engine.load_began(At::ZERO, None);
-    let asked = Job { min_tokens: 200, ..job(1, 100, 200) };
+    let asked = SimJob { min_tokens: 200, ..job(1, 100, 200) };
     let id = engine.submit(At::ZERO, asked).expect("up");
     let one = engine.submit(At::ZERO, job(2, 100, 1)).expect("up");
     let story = play(&mut engine, LATER);

@@ -1,6 +1,6 @@
 //! How fast it is, and what makes it slower: steps, the queue, the cache, drafts.
 
-use super::{At, Job, JobId, LATER, SECOND, engine, job, outputs, play, quiet, record, tokens};
+use super::{At, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record, tokens};
 
 /// One session on an engine of its own: seconds to the first token, and tokens per second after it.
 fn single(prompt: u32, seed: u64) -> (f64, f64) {
@@ -80,7 +80,7 @@ fn a_known_prefix_is_not_computed_again_unless_the_salt_differs() {
     setup.prefix_caching = true;
     let mut engine = engine(setup, 1, &[]);
     let mut ask = |at: At, salt: Option<&str>| {
-        let job = Job { salt: salt.map(str::to_owned), ..job(1, 10_000, 2) };
+        let job = SimJob { salt: salt.map(str::to_owned), ..job(1, 10_000, 2) };
         let id = engine.submit(at, job).expect("up");
         let story = play(&mut engine, At(at.0 + 60 * SECOND));
         outputs(&story, id)[0].0.since(at)

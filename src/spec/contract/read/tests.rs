@@ -1,6 +1,6 @@
 use super::*;
 use crate::measure::{Quantity, Statistic};
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::scenario;
 
 fn read_contract(contract: &str, reference: &str) -> Result<Contract, Mistake> {
@@ -9,7 +9,7 @@ fn read_contract(contract: &str, reference: &str) -> Result<Contract, Mistake> {
         "laps: 9\nreference: {reference}\nworkloads:\n  - ladder: {{ depths: [0, 100000], prompt: 2, output: 2, concurrency: [1, 4], rate: [0.5, 2] }}\ncontract:\n  {indented}\n"
     );
     let source =
-        Source { name: "overnight".into(), origin: "scenarios/overnight.yaml".into(), text };
+        SpecFile { name: "overnight".into(), origin: "scenarios/overnight.yaml".into(), text };
     scenario::read(source, &|name| Err(Mistake::new(name))).map(|scenario| scenario.contract)
 }
 

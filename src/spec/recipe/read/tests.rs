@@ -1,7 +1,7 @@
 use super::*;
 
-fn source(text: &str) -> Source {
-    Source { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() }
+fn source(text: &str) -> SpecFile {
+    SpecFile { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() }
 }
 
 fn recipe(text: &str) -> Recipe {

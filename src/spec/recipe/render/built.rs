@@ -3,7 +3,7 @@
 
 use super::COMMAND_BYTES_MAX;
 use super::sparkrun::filled;
-use crate::engine::launch::{Key, Shape};
+use crate::engine::launch::{FlagKey, Shape};
 use crate::engine::{Engine, llama_cpp, sglang, vllm};
 use crate::spec::node::python::{Python, is_blank, json, strip};
 use crate::spec::recipe::draft::Draft;
@@ -121,7 +121,7 @@ fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
         .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
 }
 
-pub fn keys(engine: Engine) -> &'static [Key] {
+pub fn keys(engine: Engine) -> &'static [FlagKey] {
     match engine {
         Engine::Sglang => &sglang::launch::KEYS,
         Engine::LlamaCpp => &llama_cpp::launch::KEYS,

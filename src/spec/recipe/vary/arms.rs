@@ -2,7 +2,7 @@
 
 use super::Change;
 use crate::error::Mistake;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::field::{Field, flawed, shown, strict_document};
 use crate::spec::node::python::{self, Python};
 
@@ -61,7 +61,7 @@ fn values_of(text: &str) -> Vec<&str> {
     values
 }
 
-pub fn read(source: &Source) -> Result<Vec<Arm>, Mistake> {
+pub fn read(source: &SpecFile) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
     let root = Field::root(source, &document);
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_file_names_its_arms_or_their_changes_do() {
         let read = |text: &str| {
-            let source = Source { name: "a".into(), origin: "a.yaml".into(), text: text.into() };
+            let source = SpecFile { name: "a".into(), origin: "a.yaml".into(), text: text.into() };
             super::read(&source)
         };
         let arms = read(

@@ -3,8 +3,8 @@
 
 use super::{Change, split};
 use crate::engine::Engine;
-use crate::engine::flags::{self, Kind};
-use crate::engine::launch::{Key, Shape};
+use crate::engine::flags::{self, FlagKind};
+use crate::engine::launch::{FlagKey, Shape};
 use crate::error::Mistake;
 use crate::escape::quoted;
 use crate::spec::field::document;
@@ -13,7 +13,7 @@ use crate::spec::node::{Node, Value, write};
 use crate::spec::recipe::read::read;
 use crate::spec::recipe::render::{built, engine_of};
 use crate::spec::recipe::values::{Values, set_of};
-use crate::spec::recipe::{Reading, Source, docker};
+use crate::spec::recipe::{Reading, SpecFile, docker};
 
 pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
     let mut root = document(&base.recipe.source)?.root;
@@ -28,7 +28,7 @@ pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
         put(&mut env, name, value);
         put(&mut root, "env", Some(env));
     }
-    let source = Source { text: write(&root), ..base.recipe.source.clone() };
+    let source = SpecFile { text: write(&root), ..base.recipe.source.clone() };
     let flags: Vec<&Change> = changes.iter().filter(|change| !change.is_of_file()).collect();
     if flags.is_empty() {
         return Ok(source.text);
@@ -103,15 +103,15 @@ fn edited(json: &str, key: &str, value: &str) -> Result<String, String> {
 fn written(engine: Engine, name: &str, value: &str) -> String {
     let (stem, field) = split(name);
     let key = built::keys(engine).iter().find(|key| flags::canonical(engine, key.name) == stem);
-    let flag = key.map_or(format!("--{}", stem.replace('_', "-")), Key::flag);
+    let flag = key.map_or(format!("--{}", stem.replace('_', "-")), FlagKey::flag);
     let flag = field.map_or(flag.clone(), |field| format!("{flag}.{field}"));
     let kind = flags::found(engine, stem).map(|(_, kind)| kind);
-    let is_switch = kind.is_none_or(|kind| kind == Kind::Switch)
+    let is_switch = kind.is_none_or(|kind| kind == FlagKind::Switch)
         && key.is_none_or(|key| key.shape != Shape::Value);
     match coerce(strip(value)) {
         Some(Python::Bool(true)) if is_switch => flag,
         Some(Python::Bool(false)) if is_switch => flag.replacen("--", "--no-", 1),
-        _ if kind == Some(Kind::Values) => {
+        _ if kind == Some(FlagKind::Values) => {
             let values: Vec<String> = value.split_whitespace().map(quoted).collect();
             format!("{flag} {}", values.join(" "))
         }

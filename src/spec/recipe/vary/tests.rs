@@ -15,7 +15,7 @@ metadata: {profile: p}
 ";
 
 fn reading(text: &str) -> Reading {
-    let source = Source { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+    let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{Api, Arrivals, Ladder, Prefix, RATES, REQUESTS};
 use crate::error::Mistake;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::field::{Field, shown};
-use crate::spec::scenario::read::Load;
+use crate::spec::scenario::read::ReadTextFile;
 
 const KEYS: [&str; 14] = [
     "depths",
@@ -39,7 +39,7 @@ const RUNS_MAX: u64 = 10_000;
 const CAP_MAX: Duration = Duration::from_secs(86_400);
 
 /// Reads the value of `ladder:`.
-pub fn read(field: &Field<'_>, load: Load<'_>) -> Result<Ladder, Mistake> {
+pub fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, Mistake> {
     let values = field.map(&KEYS)?;
     let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let need = |name: &str, example: &str| {
@@ -192,7 +192,7 @@ fn unlisted<T: Display>(field: &Field<'_>, axis: &str, value: u64, known: &[T]) 
     field.mistake(format!("{value} is not in `{axis}`")).hint(known.join(", "))
 }
 
-fn texts(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Source>, Mistake> {
+fn texts(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Vec<SpecFile>, Mistake> {
     let mut texts = Vec::new();
     for item in field.list()? {
         let name = item.text()?;
@@ -200,7 +200,7 @@ fn texts(field: &Field<'_>, load: Load<'_>) -> Result<Vec<Source>, Mistake> {
         if text.trim().is_empty() {
             return Err(item.mistake(format!("{} holds no text", shown(name))));
         }
-        texts.push(Source { name: name.to_owned(), origin: name.to_owned(), text });
+        texts.push(SpecFile { name: name.to_owned(), origin: name.to_owned(), text });
     }
     Ok(texts)
 }

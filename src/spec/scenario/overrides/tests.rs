@@ -1,5 +1,5 @@
 use super::*;
-use crate::spec::Source;
+use crate::spec::SpecFile;
 use crate::spec::scenario::read;
 
 const TWO: &str = "laps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1], runs: 3 }\n  \
@@ -7,7 +7,7 @@ const TWO: &str = "laps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt:
     contract:\n  ttft_p95: { d0: 2s, d4096: 5s }\n  tpot: [{ load: 4, at_most: 60ms }]\n";
 
 fn scenario(text: &str) -> Scenario {
-    let source = Source { name: "s".into(), origin: "s.yaml".into(), text: text.into() };
+    let source = SpecFile { name: "s".into(), origin: "s.yaml".into(), text: text.into() };
     read(source, &|name| Err(Mistake::new(name))).unwrap_or_else(|mistake| panic!("{mistake}"))
 }
 
@@ -117,7 +117,7 @@ fn overrides_are_written_and_read_back() {
         depths: Some(vec![0, 8]),
         concurrency: None,
         rate: Some(vec![0.05, 2.0]),
-        restart: Some(When::Never),
+        restart: Some(RestartWhen::Never),
     };
     let text = serde_json::to_string(&asked).unwrap();
     let expected = r#"{"duration_us":1500000,"depths":[0,8],"rate":[0.05,2.0],"restart":"never"}"#;

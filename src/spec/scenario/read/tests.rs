@@ -3,8 +3,8 @@ use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 
 const PLAIN: &str = "about: A.\nlaps: 4\nworkloads:\n  - ladder: { depths: [0, 4096], prompt: 256, output: 24, concurrency: [1, 2] }\ncontract: { crashes: 0 }\n";
 
-fn source(text: &str) -> Source {
-    Source { name: "s".to_owned(), origin: "s.yaml".to_owned(), text: text.to_owned() }
+fn source(text: &str) -> SpecFile {
+    SpecFile { name: "s".to_owned(), origin: "s.yaml".to_owned(), text: text.to_owned() }
 }
 
 fn no_file(name: &str) -> Result<String, Mistake> {

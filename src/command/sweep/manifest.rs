@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::arms::Arm;
-use super::{Sweep, Wish};
+use super::{Sweep, SweepOptions};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::command_line;
@@ -63,7 +63,7 @@ struct PaperRun {
 ///
 /// # Errors
 /// It is another's, or cannot be written.
-pub fn claim(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<(), Mistake> {
+pub fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
     let paper = paper(folder, wish, arms)?;
     let place = folder.display().to_string();
     if let Ok(text) = fs::read_to_string(folder.join(NAME)) {
@@ -130,7 +130,7 @@ fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
         .hint("a new folder with -o"))
 }
 
-fn paper(folder: &Path, wish: &Wish, arms: &[Arm]) -> Result<Paper, Mistake> {
+fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mistake> {
     let drive = &wish.run.drive;
     let scenario = drive.inputs.scenario(super::SCENARIO)?;
     let profile =
@@ -188,7 +188,7 @@ pub fn again(sweep: &Sweep) -> String {
     again_in(&sweep.folder, &sweep.wish)
 }
 
-fn again_in(folder: &Path, wish: &Wish) -> String {
+fn again_in(folder: &Path, wish: &SweepOptions) -> String {
     let mut words = vec!["longhaul".to_owned()];
     words.extend(std::env::args().skip(1));
     if wish.run.drive.output.is_none() {

@@ -2,7 +2,7 @@
 //! ailing to ask. Knows neither requests nor the process.
 
 use crate::rng::Rng;
-use crate::sim::ailment::{Ailment, Hits, Kind};
+use crate::sim::ailment::{Ailment, AilmentKind, Hits};
 use crate::sim::job::JobId;
 use crate::sim::machine::{By, Growth};
 use crate::unit::At;
@@ -19,7 +19,7 @@ pub struct Ills {
     seed: u64,
     ailments: Vec<Ailment>,
     /// What happens at moments, the next one last.
-    events: Vec<(At, Kind)>,
+    events: Vec<(At, AilmentKind)>,
     lasting: Vec<Lasting>,
     /// Until when there is a storm of preemptions.
     storm_until: At,
@@ -40,7 +40,7 @@ struct Lasting {
 impl Lasting {
     /// Starts fail from the very first on, which comes before any load.
     fn precedes_load(&self) -> bool {
-        matches!(self.ailment.kind, Kind::StartFails { .. }) && self.ailment.when.is_none()
+        matches!(self.ailment.kind, AilmentKind::StartFails { .. }) && self.ailment.when.is_none()
     }
 
     fn is_on(&self, now: At) -> bool {
@@ -94,12 +94,12 @@ impl Ills {
     pub fn squeezed(&self, now: At) -> f64 {
         // The next one is last; one that is farther away than the first few takes nothing yet.
         let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
-        let kill = near.find(|(_, kind)| matches!(kind, Kind::HostOomKill { .. }));
+        let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
         kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / SQUEEZE_US as f64)
     }
 
     /// Takes the next event out.
-    pub fn pop(&mut self) -> Option<Kind> {
+    pub fn pop(&mut self) -> Option<AilmentKind> {
         self.events.pop().map(|(_, kind)| kind)
     }
 
@@ -121,19 +121,19 @@ impl Ills {
     /// Whether `/metrics` is gone.
     pub fn metrics_away(&self, now: At) -> bool {
         now < self.metrics_until
-            || self.on(now).any(|(_, kind)| matches!(kind, Kind::MetricsGoAway { .. }))
+            || self.on(now).any(|(_, kind)| matches!(kind, AilmentKind::MetricsGoAway { .. }))
     }
 
     /// Whether the prefix cache can be hit.
     pub fn cache_hits(&self, now: At) -> bool {
-        !self.on(now).any(|(_, kind)| kind == Kind::CacheStopsHitting)
+        !self.on(now).any(|(_, kind)| kind == AilmentKind::CacheStopsHitting)
     }
 
     /// How many times as long every step takes.
     pub fn slowness(&self, now: At) -> f64 {
-        let factor = |(from, kind): (At, Kind)| match kind {
-            Kind::SlowDown { factor } => factor,
-            Kind::CreepingLatency { gain_per_h } => 1.0 + gain_per_h * hours(now, from),
+        let factor = |(from, kind): (At, AilmentKind)| match kind {
+            AilmentKind::SlowDown { factor } => factor,
+            AilmentKind::CreepingLatency { gain_per_h } => 1.0 + gain_per_h * hours(now, from),
             _ => 1.0,
         };
         self.on(now).map(factor).product()
@@ -141,8 +141,8 @@ impl Ills {
 
     /// How many times as long decoding takes, on top of that.
     pub fn decode_slowness(&self, now: At) -> f64 {
-        let factor = |(_, kind): (At, Kind)| match kind {
-            Kind::Step { factor } => factor,
+        let factor = |(_, kind): (At, AilmentKind)| match kind {
+            AilmentKind::Step { factor } => factor,
             _ => 1.0,
         };
         self.on(now).map(factor).product()
@@ -150,8 +150,10 @@ impl Ills {
 
     /// What is left of the share of drafted tokens that is accepted.
     pub fn acceptance_left(&self, now: At) -> f64 {
-        let left = |(from, kind): (At, Kind)| match kind {
-            Kind::AcceptanceDecay { lost_per_h } => (1.0 - lost_per_h).powf(hours(now, from)),
+        let left = |(from, kind): (At, AilmentKind)| match kind {
+            AilmentKind::AcceptanceDecay { lost_per_h } => {
+                (1.0 - lost_per_h).powf(hours(now, from))
+            }
             _ => 1.0,
         };
         self.on(now).map(left).product()
@@ -161,8 +163,8 @@ impl Ills {
     pub fn growths(&self) -> Vec<Growth> {
         let growth = |lasting: &Lasting| {
             let by = match lasting.ailment.kind {
-                Kind::SlowLeak { bytes_per_s } => By::Rate(bytes_per_s),
-                Kind::LeakThatPlateaus { bytes } => By::Towards(bytes),
+                AilmentKind::SlowLeak { bytes_per_s } => By::Rate(bytes_per_s),
+                AilmentKind::LeakThatPlateaus { bytes } => By::Towards(bytes),
                 _ => return None,
             };
             Some(Growth { from: lasting.from?, by })
@@ -173,7 +175,7 @@ impl Ills {
     /// What befalls a request that comes now and may have `limit` tokens, and
     /// after how many: somewhere between a quarter and three quarters of them.
     /// Only one thing befalls a request: of several, the first that was asked for.
-    pub fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(Kind, u64)> {
+    pub fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(AilmentKind, u64)> {
         let seed = self.seed;
         self.lasting.iter_mut().enumerate().find_map(|(index, lasting)| {
             let kind = lasting.ailment.kind;
@@ -185,7 +187,7 @@ impl Ills {
                 Hits::Next(times) => lasting.strikes < times,
             };
             // No answer is shorter than one token; none at all is an ailment of its own.
-            if !hit || limit == 1 && matches!(kind, Kind::ShortAnswer { .. }) {
+            if !hit || limit == 1 && matches!(kind, AilmentKind::ShortAnswer { .. }) {
                 return None;
             }
             lasting.strikes += 1;
@@ -195,19 +197,19 @@ impl Ills {
 
     /// Whether a start of the server at this moment fails, and then whether
     /// another is tried after it. Counts it.
-    pub fn start_fails(&mut self, now: At) -> Option<Again> {
+    pub fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
         self.lasting.iter_mut().filter(|lasting| lasting.is_on(now)).find_map(|lasting| {
-            let Kind::StartFails { times } = lasting.ailment.kind else { return None };
+            let AilmentKind::StartFails { times } = lasting.ailment.kind else { return None };
             if times.is_some_and(|times| lasting.strikes >= times) {
                 return None;
             }
             lasting.strikes += 1;
-            Some(if times.is_some() { Again::Tried } else { Again::Never })
+            Some(if times.is_some() { AfterFailedStart::Tried } else { AfterFailedStart::Never })
         })
     }
 
     /// What goes on now, and since when.
-    fn on(&self, now: At) -> impl Iterator<Item = (At, Kind)> {
+    fn on(&self, now: At) -> impl Iterator<Item = (At, AilmentKind)> {
         let on = move |lasting: &Lasting| {
             let from = lasting.from.filter(|from| *from <= now)?;
             Some((from, lasting.ailment.kind))
@@ -218,7 +220,7 @@ impl Ills {
 
 /// What comes after a start that failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Again {
+pub enum AfterFailedStart {
     Tried,
     Never,
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::target::options::{Start, TargetOptions};
+use crate::target::options::{StartMethod, TargetOptions};
 
 /// What the starting and the watching of a server take.
 #[derive(Args)]
@@ -67,10 +67,10 @@ impl From<BoxArgs> for TargetOptions {
 impl From<StartArgs> for TargetOptions {
     fn from(args: StartArgs) -> TargetOptions {
         let start = args.start.map(|start| match start {
-            StartArg::Process => Start::Process,
-            StartArg::Docker => Start::Docker,
-            StartArg::Podman => Start::Podman,
-            StartArg::Sparkrun => Start::Sparkrun,
+            StartArg::Process => StartMethod::Process,
+            StartArg::Docker => StartMethod::Docker,
+            StartArg::Podman => StartMethod::Podman,
+            StartArg::Sparkrun => StartMethod::Sparkrun,
         });
         TargetOptions {
             start,

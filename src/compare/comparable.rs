@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Mistake;
 use crate::spec::recipe::{Reading, diff};
 
-use super::{Start, Wish};
+use super::{CompareTerms, Start};
 
 /// What must be the same: the load, by its parts, each a fingerprint or a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,11 @@ const IMAGE_NAME: &str = "container";
 /// # Errors
 /// No run on a side, a run or a start that counts twice, the loads are not the same and nobody
 /// forces it, or a side is of several recipes.
-pub fn differs(base: &[Start], candidate: &[Start], wish: &Wish) -> Result<Differs, Mistake> {
+pub fn differs(
+    base: &[Start],
+    candidate: &[Start],
+    wish: &CompareTerms,
+) -> Result<Differs, Mistake> {
     let (Some(one), Some(other)) = (spokesman(base), spokesman(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
             .hint("longhaul compare BASE CANDIDATE"));

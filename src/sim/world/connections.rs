@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::sign::{Sign, Tell};
+use super::sign::{SimEvent, Tell};
 use crate::bell::Bell;
 use crate::rng::Rng;
-use crate::sim::face::{self, Answer, Item, Page, Question, Teller};
-use crate::sim::{BoxView, Engine, Exit, Happening, Job, JobId};
+use crate::sim::face::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
+use crate::sim::{BoxView, Happening, JobId, ProcessExit, SimEngine, SimJob};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
@@ -34,7 +34,7 @@ pub struct Door {
 
 /// The engine, and who waits for what of it.
 pub struct Desk {
-    engine: RefCell<Engine>,
+    engine: RefCell<SimEngine>,
     timeline: Timeline,
     seed: u64,
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
@@ -47,7 +47,7 @@ pub struct Desk {
 
 impl Desk {
     /// A desk before an engine. `tell` hears of what goes over no port.
-    pub fn new(engine: Engine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
+    pub fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
         let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
             engine: RefCell::new(engine),
@@ -87,7 +87,7 @@ impl Desk {
     }
 
     /// Looks at the engine.
-    pub fn look<T>(&self, at: impl FnOnce(&Engine) -> T) -> T {
+    pub fn look<T>(&self, at: impl FnOnce(&SimEngine) -> T) -> T {
         at(&self.engine.borrow())
     }
 
@@ -95,21 +95,21 @@ impl Desk {
     /// a connection to an open [`Door`].
     pub fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
-        let question = Question { method, path, body, at, wall_us };
+        let question = SimQuestion { method, path, body, at, wall_us };
         let answer = self.look(|engine| face::answer(engine, &question));
         let ask = match answer {
-            Answer::Page(page) => return Served::Page(page),
-            Answer::Ask(ask) => ask,
+            SimAnswer::Page(page) => return Served::Page(page),
+            SimAnswer::Ask(ask) => ask,
         };
         let Some(ticket) = self.submit(ask.job.clone()) else {
-            return Served::Page(Page::engine_dead());
+            return Served::Page(SimPage::engine_dead());
         };
         let teller = Teller::new(&ask, &ticket.name(), question.created());
         Served::Work(ticket, Box::new(teller))
     }
 
     /// Hands a job in; `None` if the engine does not take it.
-    fn submit(self: &Rc<Desk>, job: Job) -> Option<Ticket> {
+    fn submit(self: &Rc<Desk>, job: SimJob) -> Option<Ticket> {
         let now = self.timeline.now();
         let mut engine = self.engine.borrow_mut();
         if self.loads_by_itself.get() && !engine.loaded() {
@@ -133,11 +133,11 @@ impl Desk {
             TargetOrder::Stop => engine.stop(now),
         };
         drop(engine);
-        self.tell(now, Sign::Ordered { order, action, outcome });
+        self.tell(now, SimEvent::Ordered { order, action, outcome });
         self.put_in.notify_one();
     }
 
-    fn tell(&self, at: At, sign: Sign) {
+    fn tell(&self, at: At, sign: SimEvent) {
         (self.tell.borrow_mut())(at, sign);
     }
 
@@ -177,26 +177,26 @@ impl Desk {
             }
             Happening::Failed { job, message } => self.send(job, (at, Item::Failed(message)), true),
             Happening::Cut { job } => self.send(job, (at, Item::Cut), true),
-            Happening::Said(line) => self.tell(at, Sign::Said(line)),
+            Happening::Said(line) => self.tell(at, SimEvent::Said(line)),
             Happening::Started => {
                 let pid = self.view().pid.unwrap_or_default();
-                self.tell(at, Sign::Started(pid));
+                self.tell(at, SimEvent::Started(pid));
             }
             Happening::Exited(exit) => {
-                let silent = exit == Exit::PowerCut;
+                let silent = exit == ProcessExit::PowerCut;
                 if !silent {
                     self.waiting.borrow_mut().clear();
                 }
-                let abrupt = silent || exit == Exit::Killed;
+                let abrupt = silent || exit == ProcessExit::Killed;
                 let life = self.door.get().life + 1;
                 self.door.ring(Door { open: false, silent, life, abrupt });
-                self.tell(at, Sign::Exited(exit));
+                self.tell(at, SimEvent::Exited(exit));
             }
             Happening::Booted => {
                 // Only now do they hear that nobody is there.
                 self.waiting.borrow_mut().clear();
                 self.door.ring(Door { silent: false, ..self.door.get() });
-                self.tell(at, Sign::Booted);
+                self.tell(at, SimEvent::Booted);
             }
             Happening::Ready => self.door.ring(Door { open: true, ..self.door.get() }),
         }
@@ -217,7 +217,7 @@ impl Desk {
 /// What a question came to.
 pub enum Served {
     /// An answer at once.
-    Page(Page),
+    Page(SimPage),
     /// A job in the engine, and what turns its items into what the client hears.
     Work(Ticket, Box<Teller>),
 }
@@ -264,7 +264,7 @@ mod tests {
     /// A desk whose server is hit by something 5 s into the load, and a long answer under way.
     async fn hit_by(ailment: &str, told: impl AsyncFn(&Desk, Timeline, Ticket)) {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
-        let engine = Engine::new(record(1.0), 1, vec![ailment], At::ZERO);
+        let engine = SimEngine::new(record(1.0), 1, vec![ailment], At::ZERO);
         let timeline = Timeline::start();
         let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);

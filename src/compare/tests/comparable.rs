@@ -1,6 +1,6 @@
 //! What must be the same, and what was changed.
 
-use super::{A, Floor, Mistake, SAME, Start, Wish, compare, compared, floor, side};
+use super::{A, CompareTerms, Floor, Mistake, SAME, Start, compare, compared, floor, side};
 use crate::exit::Exit;
 use crate::spec::recipe::{ReadOptions, read_as};
 
@@ -10,9 +10,9 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     for start in &mut other {
         start.alike.seed = 9;
     }
-    let wrong = compare(&side("a", &A), &other, &Wish::default()).unwrap_err();
+    let wrong = compare(&side("a", &A), &other, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
-    let wish = Wish { force: true, ..Wish::default() };
+    let wish = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = compare(&side("a", &A), &other, &wish).unwrap();
     assert_eq!(forced.differs.forced, ["seed"]);
     let mut gated = side("a", &A);
@@ -25,7 +25,7 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
 
 fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
     let text = format!("model: m\ncontainer: i\ncommand: vllm serve m {settings}\n");
-    let source = crate::spec::Source { name: "r".into(), origin: "r.yaml".into(), text };
+    let source = crate::spec::SpecFile { name: "r".into(), origin: "r.yaml".into(), text };
     let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap();
     let with = |start| Start { recipe: Some(reading.clone()), ..start };
     starts.into_iter().map(with).collect()
@@ -42,7 +42,7 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
     };
     assert_eq!(names(&one), ["max_num_seqs"]);
     assert_eq!(names(&two), ["kv_cache_dtype", "max_num_seqs"]);
-    let wish = Wish { one_variable: true, ..Wish::default() };
+    let wish = CompareTerms { one_variable: true, ..CompareTerms::default() };
     assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit, Exit::Fail);
     assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit, Exit::Pass);
     let mut mixed = one;
@@ -86,7 +86,7 @@ fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_i
     let comparison = compared(&side("a", &A), &starts);
     assert_eq!(comparison.decision.exit, Exit::Fail, "{:?}", comparison.decision);
     starts[0].alike.seed = 7;
-    let wrong = compare(&side("a", &A), &starts, &Wish::default()).unwrap_err();
+    let wrong = compare(&side("a", &A), &starts, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
 }
 
@@ -95,11 +95,11 @@ fn a_run_counts_once_on_whichever_side_and_in_a_floor() {
     let base = side("a", &A);
     let mut again = side("b", &SAME);
     again[3] = Start { name: "a/copy".to_owned(), ..base[1].clone() };
-    let wrong = compare(&base, &again, &Wish::default()).unwrap_err().to_string();
+    let wrong = compare(&base, &again, &CompareTerms::default()).unwrap_err().to_string();
     assert!(wrong.contains("stands on both sides") && wrong.contains("a-1 · a/copy"), "{wrong}");
     let twice = [base[0].clone(), base[1].clone(), base[0].clone()];
     let told = |wrong: Mistake| wrong.to_string();
-    let wrong = told(compare(&twice, &side("b", &SAME), &Wish::default()).unwrap_err());
+    let wrong = told(compare(&twice, &side("b", &SAME), &CompareTerms::default()).unwrap_err());
     assert!(wrong.contains("the same run is given twice"), "{wrong}");
     assert!(told(floor::of(&twice).unwrap_err()).contains("given twice"));
 }
@@ -112,7 +112,8 @@ fn runs_against_one_living_server_are_one_start() {
         }
         starts
     };
-    let wrong = compare(&born(side("a", &A), "process start 17"), &side("b", &A), &Wish::default());
+    let wrong =
+        compare(&born(side("a", &A), "process start 17"), &side("b", &A), &CompareTerms::default());
     let wrong = wrong.unwrap_err().to_string();
     assert!(wrong.contains("two runs are of one server start: process start 17"), "{wrong}");
     let one = |name| born(side(name, &A[..1]), "process start 17");
@@ -199,7 +200,11 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     assert!(floor::of(&idle).unwrap_err().to_string().contains("no cell has a value"));
     let made = floor::of(&side("f", &A)).unwrap();
     let with = |floor: Floor, base: &[Start]| {
-        compare(base, &side("b", &SAME), &Wish { floor: Some(floor), ..Wish::default() })
+        compare(
+            base,
+            &side("b", &SAME),
+            &CompareTerms { floor: Some(floor), ..CompareTerms::default() },
+        )
     };
     let simulated = Floor { simulated: true, ..made.clone() };
     let wrong = with(simulated, &side("a", &A)).unwrap_err().to_string();
@@ -225,7 +230,7 @@ fn a_run_that_is_not_whole_is_named() {
     let comparison = compared(&side("a", &A), &cut);
     let told = &comparison.differs.starts;
     assert_eq!(told, &["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
-    assert_eq!(comparison.decision.word, crate::compare::Word::Inconclusive);
+    assert_eq!(comparison.decision.word, crate::compare::CompareWord::Inconclusive);
     assert_eq!(comparison.decision.because[0], "not whole: 1 of the runs");
 }
 

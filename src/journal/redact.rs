@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::manifest::{Anchor, Manifest, Node, Server, Text};
+use super::manifest::{Anchor, Manifest, RunNode, ServerIdentity, SpecText};
 use crate::fact::{self, Entry};
-use crate::secret::{Secrets, Stream};
+use crate::secret::{SecretFilter, Secrets};
 
 /// Takes secrets out of the texts of an entry, and bounds those that have a bound.
 pub(super) fn entry(secrets: &Secrets, entry: &mut Entry) {
@@ -23,8 +23,8 @@ pub(super) fn evidence<'a>(secrets: &Secrets, frames: &'a [u8]) -> Cow<'a, [u8]>
 }
 
 /// The bytes of a log without secrets, however they come.
-pub(super) fn log(secrets: &Secrets) -> Stream {
-    Stream::new(secrets.clone())
+pub(super) fn log(secrets: &Secrets) -> SecretFilter {
+    SecretFilter::new(secrets.clone())
 }
 
 /// A manifest without secrets. Every field is named, so that a new one is sorted in.
@@ -61,20 +61,20 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         again,
     } = &mut clean;
     for file in [recipe, scenario].into_iter().chain(profile) {
-        let Text { name, origin, text, sha256: _ } = file;
+        let SpecText { name, origin, text, sha256: _ } = file;
         text_of(secrets, name);
         text_of(secrets, origin);
         if let Cow::Owned(clean) = secrets.remove_from_file(text) {
             *text = clean;
         }
     }
-    let Server { endpoint, engine: _, version, model, models, max_model_len: _ } = server;
+    let ServerIdentity { endpoint, engine: _, version, model, models, max_model_len: _ } = server;
     let texts = [endpoint, model, again].into_iter().chain(container).chain(command).chain(version);
     let lists = [ailments, added, warnings, models].into_iter().flatten();
     for text in texts.chain(lists) {
         text_of(secrets, text);
     }
-    for Node { host, role: _, kernel, driver, clocks } in nodes {
+    for RunNode { host, role: _, kernel, driver, clocks } in nodes {
         for text in [host].into_iter().chain(kernel).chain(driver).chain(clocks) {
             text_of(secrets, text);
         }
