@@ -6,27 +6,27 @@
 //! Pure and synchronous. Memory grows with cells and hours, never with
 //! requests. Knows no journal, no run, and nothing of how it will be told.
 
-pub mod arena;
-pub mod asked;
-pub mod atom;
-pub mod calendar;
-pub mod coverage;
-pub mod fold;
-pub mod laps;
-pub mod notes;
-pub mod query;
-pub mod series;
+pub(crate) mod arena;
+pub(crate) mod asked;
+pub(crate) mod atom;
+pub(crate) mod calendar;
+pub(crate) mod coverage;
+pub(crate) mod fold;
+pub(crate) mod laps;
+pub(crate) mod notes;
+pub(crate) mod query;
+pub(crate) mod series;
 #[cfg(test)]
-pub mod story;
+pub(crate) mod story;
 
-pub use asked::{JournalGaps, RunQuestion};
-pub use atom::Atom;
-pub use calendar::{Calendar, Pass1};
-pub use coverage::{Coverage, Half};
-pub use fold::Fold;
-pub use notes::Notes;
-pub use query::{Share, statistic};
-pub use series::OverTime;
+pub(crate) use asked::{JournalGaps, RunQuestion};
+pub(crate) use atom::Atom;
+pub(crate) use calendar::{Calendar, Pass1};
+pub(crate) use coverage::{Coverage, Half};
+pub(crate) use fold::Fold;
+pub(crate) use notes::Notes;
+pub(crate) use query::{Share, statistic};
+pub(crate) use series::OverTime;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ use crate::stats::Dist;
 
 /// Everything that was understood of a run, or of a run so far.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Analysis {
+pub(crate) struct Analysis {
     /// When was what.
     pub calendar: Calendar,
     /// Cells that were planned, in the plan's order.
@@ -58,7 +58,7 @@ pub struct Analysis {
 
 /// Times between tokens or chunks, of one part of the run. Seconds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GapAtom {
+pub(crate) struct GapAtom {
     pub kind: GapKind,
     pub phase: Phase,
     /// What was asked.
@@ -68,7 +68,7 @@ pub struct GapAtom {
 
 /// Both passes at once, over entries that can be walked twice.
 #[cfg(test)]
-pub fn analyse<'a>(
+pub(crate) fn analyse<'a>(
     asked: &RunQuestion,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,
 ) -> Analysis {
@@ -80,4 +80,4 @@ pub fn analyse<'a>(
 }
 
 /// A count of things by name, in the order of the names.
-pub type Tally<K> = BTreeMap<K, u64>;
+pub(crate) type Tally<K> = BTreeMap<K, u64>;

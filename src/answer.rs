@@ -4,21 +4,21 @@
 //! Pure. Takes stamps as they were made at the read, knows no clock and no
 //! wire, and judges one answer only: never a run.
 
-pub mod arrivals;
-pub mod check;
+pub(crate) mod arrivals;
+pub(crate) mod check;
 mod ending;
 mod evidence;
 mod text;
-pub mod watch;
+pub(crate) mod watch;
 
-pub use arrivals::Arrival;
-pub use watch::AnswerReader;
+pub(crate) use arrivals::Arrival;
+pub(crate) use watch::AnswerReader;
 
 use crate::fact::{BrokenHow, Request, Stage};
 
 /// How the transport ended, as far as one answer is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Over {
+pub(crate) enum Over {
     /// The body came to its own end.
     End,
     /// The exchange broke below HTTP.
@@ -39,7 +39,7 @@ pub enum Over {
 
 /// An answer that is over.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its row. `idle_us` is left to who knows the session.
     pub request: Request,
     /// Times between tokens: microseconds, and how many tokens had them. Empty where

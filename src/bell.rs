@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// The value, and who waits for it to change. A clone is another handle to the same.
 #[derive(Clone, Debug, Default)]
-pub struct Bell<T>(Rc<Inner<T>>);
+pub(crate) struct Bell<T>(Rc<Inner<T>>);
 
 #[derive(Debug, Default)]
 struct Inner<T> {
@@ -19,23 +19,23 @@ struct Inner<T> {
 
 impl<T: Clone> Bell<T> {
     /// With a first value.
-    pub fn new(value: T) -> Bell<T> {
+    pub(crate) fn new(value: T) -> Bell<T> {
         Bell(Rc::new(Inner { value: RefCell::new(value), rung: Notify::new() }))
     }
 
     /// The value now.
-    pub fn get(&self) -> T {
+    pub(crate) fn get(&self) -> T {
         self.0.value.borrow().clone()
     }
 
     /// Changes the value and wakes everybody who waits.
-    pub fn ring(&self, value: T) {
+    pub(crate) fn ring(&self, value: T) {
         *self.0.value.borrow_mut() = value;
         self.0.rung.notify_waiters();
     }
 
     /// The value, as soon as it is as wanted; at once if it is already.
-    pub async fn until(&self, wanted: impl Fn(&T) -> bool) -> T {
+    pub(crate) async fn until(&self, wanted: impl Fn(&T) -> bool) -> T {
         loop {
             // On one thread nobody rings between the look and the wait.
             let rung = self.0.rung.notified();

@@ -277,7 +277,7 @@ struct SimArgs {
 }
 
 /// The whole program.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     command::hide(&secrets(&arguments));
     let cli = match Cli::try_parse_from(arguments) {

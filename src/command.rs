@@ -1,22 +1,22 @@
 //! The verbs, one file each: plumbing between the two halves of the house,
 //! which meet only here.
 
-pub mod compare;
-pub mod drive;
-pub mod inputs;
-pub mod list;
-pub mod plan;
-pub mod recipe;
-pub mod rehearse;
-pub mod report;
-pub mod run;
-pub mod sim;
-pub mod sweep;
+pub(crate) mod compare;
+pub(crate) mod drive;
+pub(crate) mod inputs;
+pub(crate) mod list;
+pub(crate) mod plan;
+pub(crate) mod recipe;
+pub(crate) mod rehearse;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod sim;
+pub(crate) mod sweep;
 
 use std::io::{IsTerminal, Write};
 use std::sync::{PoisonError, RwLock};
 
-pub use inputs::Inputs;
+pub(crate) use inputs::Inputs;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,7 +29,7 @@ use crate::secret::Secrets;
 static HIDDEN: RwLock<Option<Secrets>> = RwLock::new(None);
 
 /// Keeps secrets from being told, from now on.
-pub fn hide(secrets: &Secrets) {
+pub(crate) fn hide(secrets: &Secrets) {
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     hidden.get_or_insert_default().add_all(secrets);
 }
@@ -44,7 +44,7 @@ fn clean(text: &str) -> String {
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// For people, on a terminal or in a forum.
     Terminal { wide: bool },
     /// For programs: what `verdict.json` holds.
@@ -52,7 +52,7 @@ pub enum ReportFormat {
 }
 
 /// Results go to stdout. A reader that went away is no failure of ours; a full disk is told.
-pub fn say(text: &str) -> bool {
+pub(crate) fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     if let Err(why) = out.write_all(clean(text).as_bytes()).and_then(|()| out.flush())
         && why.kind() != std::io::ErrorKind::BrokenPipe
@@ -64,17 +64,17 @@ pub fn say(text: &str) -> bool {
 }
 
 /// Says a result; one that could not be written is our failure, whatever it was.
-pub fn finish(text: &str, exit: Exit) -> Exit {
+pub(crate) fn finish(text: &str, exit: Exit) -> Exit {
     if say(text) { exit } else { Exit::Fault }
 }
 
 /// Progress, warnings and mistakes go to stderr.
-pub fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(&clean(text)));
 }
 
 /// One line in place of the last, on a terminal. One that went away is no reason to end a soak.
-pub fn tell_over(line: &str) {
+pub(crate) fn tell_over(line: &str) {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "\r\u{1b}[2K{}", plain(&clean(line)));
     let _ = err.flush();
@@ -96,7 +96,7 @@ impl Write for Verbose {
 }
 
 /// Help and version, or a mistake on the command line.
-pub fn told(text: &str, mistake: bool) -> Exit {
+pub(crate) fn told(text: &str, mistake: bool) -> Exit {
     if mistake {
         let _ = std::io::stderr().lock().write_all(clean(text).as_bytes());
         Exit::Mistake
@@ -109,25 +109,25 @@ pub fn told(text: &str, mistake: bool) -> Exit {
 ///
 /// # Errors
 /// The system gives none.
-pub fn runtime() -> Result<Runtime, Mistake> {
+pub(crate) fn runtime() -> Result<Runtime, Mistake> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|why| Mistake::new(format!("no runtime: {why}")))
 }
 
 /// Tells a mistake.
-pub fn mistake(mistake: &Mistake) -> Exit {
+pub(crate) fn mistake(mistake: &Mistake) -> Exit {
     tell(&mistake.to_string());
     Exit::Mistake
 }
 
 /// Whether colour is wanted on stdout.
-pub fn colour() -> bool {
+pub(crate) fn colour() -> bool {
     std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Sets up what `--verbose` shows.
-pub fn talk(verbose: bool) {
+pub(crate) fn talk(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
     tracing_subscriber::fmt()
         .with_writer(|| Verbose)

@@ -6,28 +6,28 @@
 //! Pure. Reads what `analysis` understood and `verdict` judged; knows no file,
 //! no run, and nothing of how it will be told. `docs/compare.md` has the method.
 
-pub mod advice;
-pub mod comparable;
-pub mod decide;
-pub mod decision;
-pub mod floor;
-pub mod noted;
-pub mod policy;
-pub mod published;
-pub mod start;
+pub(crate) mod advice;
+pub(crate) mod comparable;
+pub(crate) mod decide;
+pub(crate) mod decision;
+pub(crate) mod floor;
+pub(crate) mod noted;
+pub(crate) mod policy;
+pub(crate) mod published;
+pub(crate) mod start;
 #[cfg(test)]
-pub mod story;
+pub(crate) mod story;
 
-pub use comparable::{Alike, Differs, Variable};
-pub use decide::{Alone, Basis, CompareWord, ComparedRow, Margins, Side};
-pub use decision::{Decision, DecisionInput};
-pub use floor::Floor;
-pub use noted::Noted;
-pub use policy::{Policy, PolicyWord};
-pub use published::Published;
+pub(crate) use comparable::{Alike, Differs, Variable};
+pub(crate) use decide::{Alone, Basis, CompareWord, ComparedRow, Margins, Side};
+pub(crate) use decision::{Decision, DecisionInput};
+pub(crate) use floor::Floor;
+pub(crate) use noted::Noted;
+pub(crate) use policy::{Policy, PolicyWord};
+pub(crate) use published::Published;
 #[cfg(test)]
-pub use start::StartValue;
-pub use start::{MeasureKey, Start};
+pub(crate) use start::StartValue;
+pub(crate) use start::{MeasureKey, Start};
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;
@@ -35,7 +35,7 @@ use crate::spec::recipe::Reading;
 
 /// How two sides are to be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CompareTerms {
+pub(crate) struct CompareTerms {
     /// What is too small to matter.
     pub margins: Margins,
     /// What starts of one recipe differ by on this machine, where it was measured.
@@ -50,7 +50,7 @@ pub struct CompareTerms {
 
 /// Two sides, compared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The names of the starts of each side: base, candidate.
     pub names: [Vec<String>; 2],
     /// What differs between the sides beside the load.
@@ -83,7 +83,7 @@ pub struct Comparison {
 
 /// A published table, as the base of a comparison.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Foreign {
+pub(crate) struct Foreign {
     /// Where it is from.
     pub name: String,
     /// What it says.
@@ -94,7 +94,7 @@ pub struct Foreign {
 
 /// Holds a run against a published table. Its numbers are those of no start, so that they decide
 /// nothing; what befell the candidate does.
-pub fn against(
+pub(crate) fn against(
     base: &Foreign,
     candidate: &Start,
     table: &Table,
@@ -145,7 +145,7 @@ const PUBLISHED: &str =
 /// # Errors
 /// The runs cannot be compared: different loads without `force`, a side of different recipes,
 /// a floor of another load.
-pub fn compare(
+pub(crate) fn compare(
     base: &[Start],
     candidate: &[Start],
     wish: &CompareTerms,

@@ -1,14 +1,14 @@
 //! What is particular to an engine, one file each: flags, metric names,
 //! what lines of logs mean. Pure tables and text; knows no file, no clock, no network.
 
-pub mod flags;
-pub mod launch;
-pub mod lines;
-pub mod listener;
-pub mod llama_cpp;
-pub mod sglang;
-pub mod signature;
-pub mod vllm;
+pub(crate) mod flags;
+pub(crate) mod launch;
+pub(crate) mod lines;
+pub(crate) mod listener;
+pub(crate) mod llama_cpp;
+pub(crate) mod sglang;
+pub(crate) mod signature;
+pub(crate) mod vllm;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::words::words;
 /// The engine behind an endpoint, as far as its metrics tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Engine {
+pub(crate) enum Engine {
     /// vLLM.
     Vllm,
     Sglang,
@@ -30,13 +30,13 @@ pub enum Engine {
 }
 
 /// A series, and the names under which a page of metrics may have it, newest first.
-pub type PageMetric = (Series, &'static [&'static str]);
+pub(crate) type PageMetric = (Series, &'static [&'static str]);
 
 words!(Engine { Vllm: "vllm", Sglang: "sglang", LlamaCpp: "llama-cpp", Unknown: "unknown" });
 
 impl Engine {
     /// Which engine wrote a page of metrics: the one whose prefix begins a line.
-    pub fn of_metrics(text: &str) -> Engine {
+    pub(crate) fn of_metrics(text: &str) -> Engine {
         let prefixes = [
             (vllm::PREFIX, Engine::Vllm),
             (sglang::PREFIX, Engine::Sglang),
@@ -50,7 +50,7 @@ impl Engine {
     }
 
     /// The series that its metrics tell, with their names there.
-    pub fn metrics(self) -> &'static [PageMetric] {
+    pub(crate) fn metrics(self) -> &'static [PageMetric] {
         match self {
             Engine::Vllm => &vllm::METRICS,
             Engine::Sglang => &sglang::METRICS,
@@ -61,10 +61,10 @@ impl Engine {
 }
 
 /// Prometheus clients' own name for when the process started, seconds since 1970.
-pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
+pub(crate) const PROCESS_START_TIME: &str = "process_start_time_seconds";
 
 /// Prometheus clients' own name for resident memory, bytes.
-pub const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
+pub(crate) const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
 /// What any Prometheus client tells.
 const UNKNOWN: [PageMetric; 2] =

@@ -13,7 +13,7 @@ const LINE_CHARS_MAX: usize = 4_000;
 /// A mistake that a user can mend. Ends the program with exit code 2, before
 /// anything was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     what: String,
     at: Option<String>,
     tries: Vec<String>,
@@ -21,37 +21,37 @@ pub struct Mistake {
 
 impl Mistake {
     /// What is wrong, in one sentence without a full stop.
-    pub fn new(what: impl Into<String>) -> Mistake {
+    pub(crate) fn new(what: impl Into<String>) -> Mistake {
         Mistake { what: what.into(), at: None, tries: Vec::new() }
     }
 
     /// What is wrong, alone.
-    pub fn what(&self) -> &str {
+    pub(crate) fn what(&self) -> &str {
         &self.what
     }
 
     /// Where it stands, alone.
-    pub fn place(&self) -> Option<&str> {
+    pub(crate) fn place(&self) -> Option<&str> {
         self.at.as_deref()
     }
 
     /// Whose it is, where there are several who could have made it.
     #[must_use]
-    pub fn of(mut self, whose: &str) -> Mistake {
+    pub(crate) fn of(mut self, whose: &str) -> Mistake {
         self.what = format!("{whose}: {}", self.what);
         self
     }
 
     /// Where: `scenarios/overnight.yaml:31 contract.tfft_p99`.
     #[must_use]
-    pub fn at(mut self, place: impl Into<String>) -> Mistake {
+    pub(crate) fn at(mut self, place: impl Into<String>) -> Mistake {
         self.at = Some(place.into());
         self
     }
 
     /// What to try; may be said more than once.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Mistake {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Mistake {
         self.tries.push(hint.into());
         self
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Mistake {
 impl std::error::Error for Mistake {}
 
 /// The known word nearest to a mistyped one, if one is near enough to be meant.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = &word.trim().to_lowercase();
     known
         .into_iter()

@@ -2,11 +2,11 @@
 //! characters, bounded; and words made fit for a shell.
 
 /// Bounds an error text in a row (`docs/formats/run-folder.md`, column `error`).
-pub const ERROR_CHARS_MAX: usize = 200;
+pub(crate) const ERROR_CHARS_MAX: usize = 200;
 
 /// Text on one line: control characters as `\n`, `\t` or `\u{1b}`, cut to
 /// `chars_max` characters with `…` at the end of what was cut.
-pub fn one_line(text: &str, chars_max: usize) -> String {
+pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
     for (count, character) in text.chars().enumerate() {
         if count >= chars_max {
@@ -24,7 +24,7 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
 }
 
 /// Text as it is, its lines too, but for what would steer a terminal: that is shown.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -46,7 +46,7 @@ fn is_unseen(character: char) -> bool {
 }
 
 /// A word as a shell reads it back. One with a NUL cannot be quoted and stays as it is.
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -55,7 +55,7 @@ pub fn quoted(word: &str) -> String {
 }
 
 /// Words as the line that a shell splits into them again.
-pub fn command_line(words: &[String]) -> String {
+pub(crate) fn command_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 

@@ -4,28 +4,28 @@
 //! Knows no file, no clock, no network. `fact/row.rs` turns an entry into a
 //! row and back; the columns are documented in `docs/formats/run-folder.md`.
 
-pub mod ability;
-pub mod batch;
-pub mod cell;
-pub mod course;
-pub mod group;
-pub mod observed;
-pub mod request;
-pub mod row;
-pub mod target;
-pub mod text;
+pub(crate) mod ability;
+pub(crate) mod batch;
+pub(crate) mod cell;
+pub(crate) mod course;
+pub(crate) mod group;
+pub(crate) mod observed;
+pub(crate) mod request;
+pub(crate) mod row;
+pub(crate) mod target;
+pub(crate) mod text;
 
-pub use ability::Abilities;
-pub use batch::{Batch, GapKind, Gaps};
-pub use cell::{Cell, Load};
-pub use course::{
+pub(crate) use ability::Abilities;
+pub(crate) use batch::{Batch, GapKind, Gaps};
+pub(crate) use cell::{Cell, Load};
+pub(crate) use course::{
     Action, Clock, Closed, ClosedBecause, Fault, FaultKind, Issued, LAUNCH, Opened, PhaseBegan,
     RESTART, STOP,
 };
-pub use group::Group;
-pub use observed::{Missed, MissedReason, Reading, Said, Severity, Source};
-pub use request::{BrokenHow, Class, Ended, Request, Stage};
-pub use target::{Exited, Fitted, Seen, TargetFact, TargetWord};
+pub(crate) use group::Group;
+pub(crate) use observed::{Missed, MissedReason, Reading, Said, Severity, Source};
+pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage};
+pub(crate) use target::{Exited, Fitted, Seen, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,14 +33,14 @@ use crate::unit::At;
 use crate::words::words;
 
 /// A stretch of a run between its start (or a resume) and its end; 0, then one more each.
-pub type Segment = u32;
+pub(crate) type Segment = u32;
 
 /// The order of the run, over all files and all segments, from 0.
-pub type Seq = u64;
+pub(crate) type Seq = u64;
 
 /// One line of the journal: something that happened, and when.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The segment it belongs to.
     pub segment: Segment,
     /// Its place in the order of the run.
@@ -52,7 +52,7 @@ pub struct Entry {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// What this segment is: everything needed to do it again stands in the manifest.
     Opened(Opened),
     /// A phase began.
@@ -90,7 +90,7 @@ pub enum Fact {
 /// What part of the run it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Not judged: caches, graphs and compilers settle.
     Warmup,
     /// The first laps that count; what later ones are held against.
@@ -119,7 +119,7 @@ words!(Phase {
 
 impl Phase {
     /// Whether what happens in it counts towards the steady state.
-    pub fn is_steady(self) -> bool {
+    pub(crate) fn is_steady(self) -> bool {
         matches!(self, Phase::Reference | Phase::Soak | Phase::Return)
     }
 }

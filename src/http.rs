@@ -15,10 +15,10 @@
 //! within two seconds, and exactly while a request is being written; and a server
 //! that died in that time, which should be told.
 
-pub mod address;
+pub(crate) mod address;
 mod broken;
-pub mod reference;
-pub mod remote;
+pub(crate) mod reference;
+pub(crate) mod remote;
 mod tls;
 
 use std::time::Duration;
@@ -29,7 +29,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use rustls::ClientConfig;
 
-pub use address::Address;
+pub(crate) use address::Address;
 
 use crate::error::Mistake;
 use crate::fact::Stage;
@@ -49,7 +49,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 127;
 
 /// What a wire is made from.
-pub struct HttpOptions {
+pub(crate) struct HttpOptions {
     pub address: Address,
     /// Sent as a bearer token.
     pub api_key: Option<String>,
@@ -63,14 +63,14 @@ pub struct HttpOptions {
 
 /// A way to one server.
 #[derive(Clone)]
-pub struct Http {
+pub(crate) struct Http {
     client: Client,
     address: Address,
     timeline: Timeline,
 }
 
 /// A response whose head has come.
-pub struct HttpReply {
+pub(crate) struct HttpReply {
     response: Response,
     timeline: Timeline,
 }
@@ -81,7 +81,7 @@ impl Http {
     /// # Errors
     /// A key, header or certificate that cannot be used, or an https address on a
     /// machine without certificates.
-    pub fn new(options: HttpOptions) -> Result<Http, Mistake> {
+    pub(crate) fn new(options: HttpOptions) -> Result<Http, Mistake> {
         let tls = tls::config(options.address.is_https(), options.ca_cert.as_deref())?;
         let builder = client(tls, options.address.is_local()).default_headers(headers(&options)?);
         let client = builder.build().map_err(|error| {

@@ -4,15 +4,15 @@
 //!
 //! Knows no clock and no journal: everything comes in as entries.
 
-pub mod cause;
-pub mod hang;
-pub mod liveness;
+pub(crate) mod cause;
+pub(crate) mod hang;
+pub(crate) mod liveness;
 mod segments;
 #[cfg(test)]
 #[allow(missing_docs)]
-pub mod story;
-pub mod what;
+pub(crate) mod story;
+pub(crate) mod what;
 
-pub use cause::Causes;
-pub use liveness::{Liveness, LivenessChange, State};
-pub use what::{Cause, Confidence, Incident, IncidentKind, Recovery};
+pub(crate) use cause::Causes;
+pub(crate) use liveness::{Liveness, LivenessChange, State};
+pub(crate) use what::{Cause, Confidence, Incident, IncidentKind, Recovery};

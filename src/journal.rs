@@ -8,12 +8,12 @@
 
 mod evidence;
 mod folder;
-pub mod hlog;
+pub(crate) mod hlog;
 mod lines;
-pub mod manifest;
-pub mod reader;
+pub(crate) mod manifest;
+pub(crate) mod reader;
 mod redact;
-pub mod runs;
+pub(crate) mod runs;
 mod writer;
 
 use std::fs::File;
@@ -31,13 +31,13 @@ use crate::fact::{Entry, Seq};
 use crate::secret::Secrets;
 use crate::world::Sink;
 use evidence::{EVIDENCE_BYTES_MAX, EvidenceQuota, Kept};
-pub use manifest::Manifest;
-pub use reader::{ReadSummary, Reader};
+pub(crate) use manifest::Manifest;
+pub(crate) use reader::{ReadSummary, Reader};
 use writer::{WriteJob, Writer};
 
 /// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
 /// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
-pub const QUEUE_JOBS_MAX: usize = 8192;
+pub(crate) const QUEUE_JOBS_MAX: usize = 8192;
 
 /// How long the last rows may take: a disk that hangs must not hang the end of a run.
 const CLOSE_MAX: Duration = Duration::from_secs(60);
@@ -46,12 +46,12 @@ const CLOSE_MAX: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// It is in use, is not empty, or cannot be written.
-pub fn vacant(dir: &Path) -> Result<(), Mistake> {
+pub(crate) fn vacant(dir: &Path) -> Result<(), Mistake> {
     folder::vacant(dir)
 }
 
 /// A run folder that is being written; the sink of a run.
-pub struct Journal {
+pub(crate) struct Journal {
     dir: PathBuf,
     secrets: Secrets,
     hand: Hand,
@@ -84,7 +84,11 @@ impl Journal {
     ///
     /// # Errors
     /// The folder is in use, is not empty, or cannot be written.
-    pub fn create(dir: &Path, manifest: &Manifest, secrets: &Secrets) -> Result<Journal, Mistake> {
+    pub(crate) fn create(
+        dir: &Path,
+        manifest: &Manifest,
+        secrets: &Secrets,
+    ) -> Result<Journal, Mistake> {
         let (lock, writer) = folder::create(dir, manifest, secrets, true)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
@@ -112,7 +116,11 @@ impl Journal {
     ///
     /// # Errors
     /// As for [`Journal::create`].
-    pub fn inline(dir: &Path, manifest: &Manifest, secrets: &Secrets) -> Result<Journal, Mistake> {
+    pub(crate) fn inline(
+        dir: &Path,
+        manifest: &Manifest,
+        secrets: &Secrets,
+    ) -> Result<Journal, Mistake> {
         let (lock, writer) = folder::create(dir, manifest, secrets, false)?;
         Ok(Journal::with(dir, secrets, Hand::Inline(Box::new(writer)), lock))
     }

@@ -11,7 +11,7 @@ use crate::words::words;
 /// The unit of a measure's values. Values are kept in the base unit given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub(crate) enum Unit {
     Seconds,
     /// Tokens per second.
     TokensPerSecond,
@@ -23,7 +23,7 @@ pub enum Unit {
 
 /// Which way a measure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
+pub(crate) enum Better {
     /// Less is better; a plain limit is an upper bound.
     Lower,
     /// More is better; a plain limit is a lower bound.
@@ -33,7 +33,7 @@ pub enum Better {
 /// A quantity that each request, gap or round has a value of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// From sending to the first token of any kind (reasoning and tool calls count). Seconds.
     Ttft,
     /// From sending to the first token of visible content. Seconds.
@@ -65,7 +65,7 @@ pub enum Quantity {
 /// A share of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Portion {
+pub(crate) enum Portion {
     /// Requests that ended badly, of all that ended by themselves.
     Errors,
     /// Requests with fewer tokens than asked, of all that ended well.
@@ -77,7 +77,7 @@ pub enum Portion {
 /// Something that happened a whole number of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Count {
+pub(crate) enum Count {
     /// The server died, whatever its exit code.
     Crashes,
     /// The engine, the driver or the kernel ran out of memory.
@@ -93,7 +93,7 @@ pub enum Count {
 /// A statistic of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Statistic {
+pub(crate) enum Statistic {
     /// The median; what a quantity's bare name means.
     P50,
     /// The 95th percentile; needs 60 samples.
@@ -109,7 +109,7 @@ pub enum Statistic {
 /// Anything a gate can be set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
+pub(crate) enum Measure {
     /// A statistic of a quantity.
     Of(Quantity, Statistic),
     /// A share of requests.
@@ -121,7 +121,7 @@ pub enum Measure {
 }
 
 /// How sure the interval of the mean time between failures is, a fraction.
-pub const MTBF_CONFIDENCE: f64 = 0.95;
+pub(crate) const MTBF_CONFIDENCE: f64 = 0.95;
 
 /// The name of the mean time between failures.
 const MTBF: &str = "mtbf";
@@ -156,7 +156,7 @@ words!(Count {
 
 impl Quantity {
     /// The unit of its values.
-    pub fn unit(self) -> Unit {
+    pub(crate) fn unit(self) -> Unit {
         match self {
             Quantity::TokensPerS | Quantity::PrefillPerS | Quantity::Throughput => {
                 Unit::TokensPerSecond
@@ -169,13 +169,14 @@ impl Quantity {
 impl Count {
     /// Events that are failures of the service. A restart is none by itself: what broke before
     /// it is.
-    pub const FAILURES: [Count; 4] = [Count::Crashes, Count::Ooms, Count::Hangs, Count::Outages];
+    pub(crate) const FAILURES: [Count; 4] =
+        [Count::Crashes, Count::Ooms, Count::Hangs, Count::Outages];
 }
 
 impl Statistic {
     /// Samples below which the statistic is `n/a (n=…)`: 59 and 299 give a one-sided
     /// 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
-    pub fn samples_min(self) -> u64 {
+    pub(crate) fn samples_min(self) -> u64 {
         match self {
             Statistic::P95 => 60,
             Statistic::P99 => 300,
@@ -186,7 +187,7 @@ impl Statistic {
 
 impl Measure {
     /// Reads a name: `ttft_p95`, `tpot` (the median), `errors`, `crashes`.
-    pub fn parse(name: &str) -> Option<Measure> {
+    pub(crate) fn parse(name: &str) -> Option<Measure> {
         let median = || Some(Measure::Of(Quantity::parse(name)?, Statistic::P50));
         let of = || {
             let (quantity, statistic) = name.rsplit_once('_')?;
@@ -201,7 +202,7 @@ impl Measure {
     }
 
     /// Every name that [`Measure::parse`] reads.
-    pub fn names() -> Vec<String> {
+    pub(crate) fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         names.extend(Count::ALL.map(|count| count.word().to_owned()));
         names.push(MTBF.to_owned());
@@ -214,7 +215,7 @@ impl Measure {
     }
 
     /// The unit of its values.
-    pub fn unit(self) -> Unit {
+    pub(crate) fn unit(self) -> Unit {
         match self {
             Measure::Of(quantity, _) => quantity.unit(),
             Measure::Portion(_) => Unit::Share,
@@ -224,7 +225,7 @@ impl Measure {
     }
 
     /// Which way is better, and so what a plain limit means.
-    pub fn better(self) -> Better {
+    pub(crate) fn better(self) -> Better {
         match (self, self.unit()) {
             (Measure::Mtbf, _) | (_, Unit::TokensPerSecond) => Better::Higher,
             _ => Better::Lower,
@@ -232,7 +233,7 @@ impl Measure {
     }
 
     /// Whether it is about the run as a whole, not about depths.
-    pub fn is_of_the_run(self) -> bool {
+    pub(crate) fn is_of_the_run(self) -> bool {
         !matches!(self, Measure::Of(..))
     }
 }

@@ -2,13 +2,13 @@
 //! Those of the server's own box are [`nearby`].
 
 mod cgroup;
-pub mod engine;
-pub mod here;
+pub(crate) mod engine;
+pub(crate) mod here;
 mod host;
 mod kernel;
 mod kmsg;
-pub mod nearby;
-pub mod place;
+pub(crate) mod nearby;
+pub(crate) mod place;
 mod root;
 #[cfg(test)]
 mod scratch;

@@ -2,24 +2,24 @@
 //! No I/O, no clock: an ask is a function of its address, and nothing that ran
 //! before can change it.
 
-pub mod ask;
-pub mod corpus;
-pub mod fitter;
-pub mod forecast;
-pub mod misfit;
-pub mod pace;
-pub mod rates;
+pub(crate) mod ask;
+pub(crate) mod corpus;
+pub(crate) mod fitter;
+pub(crate) mod forecast;
+pub(crate) mod misfit;
+pub(crate) mod pace;
+pub(crate) mod rates;
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod workload;
+pub(crate) mod workload;
 
-pub use ask::{Ask, Input, Message};
-pub use corpus::Corpus;
-pub use fitter::Fit;
-pub use rates::Rates;
+pub(crate) use ask::{Ask, Input, Message};
+pub(crate) use corpus::Corpus;
+pub(crate) use fitter::Fit;
+pub(crate) use rates::Rates;
 #[cfg(test)]
-pub use workload::Part;
-pub use workload::{Laid, Open, Round};
+pub(crate) use workload::Part;
+pub(crate) use workload::{Laid, Open, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -31,7 +31,7 @@ use crate::unit::{At, span};
 
 /// Everything that will be sent, and in which order.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The seed of all texts.
     pub seed: u64,
     /// How much of it there is.
@@ -56,7 +56,7 @@ pub struct Plan {
 
 /// What is known of the server that a plan depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The longest prompt and output together, tokens, by the server and by its recipe: the
     /// lesser of the two.
     pub max_model_len: Option<u64>,
@@ -66,7 +66,7 @@ pub struct Bounds {
 
 /// The address of an ask: a lane's n-th ask of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Slot {
+pub(crate) struct Slot {
     pub phase: Phase,
     /// One of the sequential senders, from 0.
     pub lane: u32,
@@ -78,7 +78,7 @@ pub struct Slot {
 
 /// Where in a phase a round stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct Place {
     /// Which pass over all rounds, from 0.
     pub lap: u64,
     /// Which round of the lap, from 0.
@@ -89,13 +89,13 @@ pub struct Place {
 
 impl Place {
     /// The round at an index of a lap.
-    pub fn new(lap: u64, index: usize) -> Place {
+    pub(crate) fn new(lap: u64, index: usize) -> Place {
         Place { lap, index, repeat: 0 }
     }
 
     /// The same round once more.
     #[must_use]
-    pub fn again(self) -> Place {
+    pub(crate) fn again(self) -> Place {
         Place { repeat: self.repeat + 1, ..self }
     }
 }
@@ -106,7 +106,7 @@ impl Plan {
     /// # Errors
     /// A depth that the server cannot take, where the scenario does not allow to drop it;
     /// laps too few for the windows that are to be compared.
-    pub fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
+    pub(crate) fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
         let texts: Vec<SpecFile> =
             scenario.workloads.iter().flat_map(Workload::texts).cloned().collect();
         let mut drill_notes = Vec::new();
@@ -145,7 +145,7 @@ impl Plan {
     /// # Errors
     /// A depth that the server cannot take, where the scenario does not allow to drop it, or
     /// nothing that is left to send.
-    pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
+    pub(crate) fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
         let mut notes = self.workload.narrow(scenario, bounds)?;
         if self.lap().is_empty() {
             return Err(Mistake::new(format!(
@@ -162,17 +162,17 @@ impl Plan {
     }
 
     /// The rounds of a lap, in order.
-    pub fn lap(&self) -> &[Round] {
+    pub(crate) fn lap(&self) -> &[Round] {
         self.workload.lap()
     }
 
     /// The texts that asks are made of.
-    pub fn corpus(&self) -> &Corpus {
+    pub(crate) fn corpus(&self) -> &Corpus {
         &self.corpus
     }
 
     /// All cells, each once, in the order in which a lap visits them.
-    pub fn cells(&self) -> Vec<Cell> {
+    pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for round in self.lap() {
             if !cells.contains(&round.cell) {
@@ -183,46 +183,46 @@ impl Plan {
     }
 
     /// Sequential senders.
-    pub fn lanes(&self) -> u32 {
+    pub(crate) fn lanes(&self) -> u32 {
         self.workload.lanes()
     }
 
     /// The most streams at once of the closed loop; how many an open loop makes is up to
     /// the server.
-    pub fn streams(&self) -> u32 {
+    pub(crate) fn streams(&self) -> u32 {
         self.lap().iter().map(|round| round.cell.streams()).max().unwrap_or(0)
     }
 
     /// The longest prompt and output together, tokens.
-    pub fn tokens_max(&self) -> u64 {
+    pub(crate) fn tokens_max(&self) -> u64 {
         self.lap().iter().map(|round| round.cell.input() + round.cell.output).max().unwrap_or(0)
     }
 
     /// The round at a place and the place after it.
-    pub fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         self.workload.at(place)
     }
 
     /// The slot of a lane in the round at a place.
-    pub fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         self.workload.slot(place, lane)
     }
 
     /// The place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
-    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         self.workload.place(lane, nth)
     }
 
     /// When each lane of the round at a place is due, in microseconds since the round's
     /// start; `None` in a closed round, whose lanes are due at once.
-    pub fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
         self.workload.due_us(self.seed, phase, place)
     }
 
     /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
     /// asks the same.
-    pub fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
+    pub(crate) fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
         let ask = self.workload.ask(self, slot, due, fit);
         let hangs_up = slot.phase == Phase::Drill;
         let abandon_us = hangs_up.then(|| self.patience_us(ask.cell, slot.lane, slot.nth));
@@ -230,19 +230,19 @@ impl Plan {
     }
 
     /// Depth × load × shape of the ask at an address.
-    pub fn cell(&self, slot: Slot) -> Cell {
+    pub(crate) fn cell(&self, slot: Slot) -> Cell {
         self.workload.cell(slot)
     }
 
     /// An address of an ask for each length that a chat template is added to, and its cell.
-    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         self.workload.samples()
     }
 
     /// When the first token of a round's last request is due, microseconds since it was sent:
     /// prefills come one after the other. `None` where the speed is not known, or where it is
     /// up to the arrivals of an open loop how long the queue is.
-    pub fn first_token_us(&self, cell: Cell) -> Option<u64> {
+    pub(crate) fn first_token_us(&self, cell: Cell) -> Option<u64> {
         let Load::Streams(streams) = cell.load else { return None };
         let seconds = cell.input() as f64 * f64::from(streams) / self.prefill_per_s?;
         Some((seconds * 1e6) as u64)
@@ -259,7 +259,7 @@ impl Plan {
     }
 
     /// What identifies the load: the order of all cells, the windows, the seed and the texts.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let drills: Vec<String> = self.drills.iter().map(|drill| format!("|{drill:?}")).collect();
         let drills = drills.concat();
         sha256(

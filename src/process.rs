@@ -8,7 +8,7 @@ use crate::escape::one_line;
 const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     pub pid: u32,
     /// Fit to be shown.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct Stat {
 impl Stat {
     /// Parses a line. The name stands in brackets and may hold anything, brackets and blanks
     /// among it.
-    pub fn parse(line: &str) -> Option<Stat> {
+    pub(crate) fn parse(line: &str) -> Option<Stat> {
         let (open, close) = (line.find('(')?, line.rfind(')')?);
         let fields: Vec<&str> = line.get(close + 1..)?.split_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
@@ -45,7 +45,7 @@ impl Stat {
 }
 
 /// Processes that are a root, and all their descendants, by number.
-pub fn families(mut all: Vec<Stat>, is_root: impl Fn(&Stat) -> bool) -> BTreeMap<u32, Stat> {
+pub(crate) fn families(mut all: Vec<Stat>, is_root: impl Fn(&Stat) -> bool) -> BTreeMap<u32, Stat> {
     let mut members = BTreeMap::new();
     let mut new: Vec<Stat> = all.extract_if(.., |process| is_root(process)).collect();
     while !new.is_empty() {

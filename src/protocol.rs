@@ -5,7 +5,7 @@
 //! simulator writes its own bytes and shares nothing with this room, so that
 //! one error cannot hide the other.
 
-pub mod error;
-pub mod openai;
-pub mod prometheus;
-pub mod sse;
+pub(crate) mod error;
+pub(crate) mod openai;
+pub(crate) mod prometheus;
+pub(crate) mod sse;

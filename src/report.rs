@@ -5,20 +5,20 @@
 //! Foreign text (errors, names, log lines) reaches a terminal only through
 //! `layout`, which lets no control character pass.
 
-pub mod arena;
-pub mod benchy;
-pub mod compare;
-pub mod json;
-pub mod layout;
-pub mod page;
-pub mod progress;
-pub mod published;
-pub mod recipe;
-pub mod sweep;
-pub mod terminal;
-pub mod wide;
-pub mod words;
+pub(crate) mod arena;
+pub(crate) mod benchy;
+pub(crate) mod compare;
+pub(crate) mod json;
+pub(crate) mod layout;
+pub(crate) mod page;
+pub(crate) mod progress;
+pub(crate) mod published;
+pub(crate) mod recipe;
+pub(crate) mod sweep;
+pub(crate) mod terminal;
+pub(crate) mod wide;
+pub(crate) mod words;
 
-pub use page::Page;
-pub use progress::StatusLine;
-pub use terminal::{TerminalOptions, render};
+pub(crate) use page::Page;
+pub(crate) use progress::StatusLine;
+pub(crate) use terminal::{TerminalOptions, render};

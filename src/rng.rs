@@ -7,12 +7,12 @@
 
 /// A stream of numbers that belongs to one address.
 #[derive(Clone, Debug)]
-pub struct Rng {
+pub(crate) struct Rng {
     state: u64,
 }
 
 /// Mixes one more part of an address into a seed.
-pub fn mix(seed: u64, part: u64) -> u64 {
+pub(crate) fn mix(seed: u64, part: u64) -> u64 {
     scramble(seed ^ scramble(part.wrapping_add(0x9E37_79B9_7F4A_7C15)))
 }
 
@@ -24,28 +24,28 @@ fn scramble(value: u64) -> u64 {
 
 impl Rng {
     /// The stream at an address below a seed.
-    pub fn at(seed: u64, address: &[u64]) -> Rng {
+    pub(crate) fn at(seed: u64, address: &[u64]) -> Rng {
         Rng { state: address.iter().fold(scramble(seed), |state, part| mix(state, *part)) }
     }
 
     /// 64 random bits.
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         scramble(self.state)
     }
 
     /// A whole number from 0 up to, not including, `end`; 0 if `end` is 0.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }
 
     /// A number from 0 up to, not including, 1.
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// A normal deviate, mean 0 and standard deviation 1 (Box–Muller).
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }

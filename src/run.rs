@@ -3,16 +3,16 @@
 //! seams of `world`; it sees neither life nor the simulator.
 
 mod again;
-pub mod arrive;
-pub mod conductor;
+pub(crate) mod arrive;
+pub(crate) mod conductor;
 mod gaps;
-pub mod identity;
-pub mod load;
-pub mod measure_up;
+pub(crate) mod identity;
+pub(crate) mod load;
+pub(crate) mod measure_up;
 mod observe;
 mod pace;
-pub mod startup;
-pub mod stop;
+pub(crate) mod startup;
+pub(crate) mod stop;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ const CLOCK_JUMP_US: i64 = 5_000_000;
 const LATE_US: u64 = 1_000_000;
 
 /// Everything that a run needs beside what it drives, looks through and writes to.
-pub struct Script {
+pub(crate) struct Script {
     pub timeline: Timeline,
     /// What will be sent.
     pub plan: Rc<Plan>,
@@ -85,7 +85,7 @@ pub struct Script {
 
 /// What the wall clock says at an instant, microseconds since 1970: of the run's own
 /// machine in life, as scripted in a rehearsal.
-pub type WallClock = Box<dyn Fn(At) -> u64>;
+pub(crate) type WallClock = Box<dyn Fn(At) -> u64>;
 
 /// What a task of the run has to say.
 enum Heard {
@@ -108,7 +108,7 @@ enum Input {
 ///
 /// # Errors
 /// The journal could not be written; what was written before stands.
-pub async fn carry_out<W: Wire, S: Sink>(
+pub(crate) async fn carry_out<W: Wire, S: Sink>(
     wire: W,
     target: Box<dyn Target>,
     sensors: Vec<Box<dyn Sensor>>,
@@ -206,7 +206,7 @@ struct Own {
 }
 
 /// Who looks on while a run goes on, and changes nothing.
-pub trait Watcher {
+pub(crate) trait Watcher {
     /// An entry was written.
     fn entry(&mut self, entry: &Entry);
     fn tick(&mut self, now: At, progress: &Progress);

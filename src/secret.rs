@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use find::{Before, Finder};
-pub use stream::SecretFilter;
+pub(crate) use stream::SecretFilter;
 
 /// The text that stands for a secret.
 const MASK: &str = "[secret]";
@@ -43,16 +43,16 @@ const HEADERS: [&str; 6] = ["authorization", "key", "token", "secret", "password
 
 /// The values that must never be written. None costs nothing.
 #[derive(Clone, Default)]
-pub struct Secrets(Option<Arc<Finder>>);
+pub(crate) struct Secrets(Option<Arc<Finder>>);
 
 impl Secrets {
     /// Adds a key, as it is sent: without white space around it.
-    pub fn add_key(&mut self, value: &str) {
+    pub(crate) fn add_key(&mut self, value: &str) {
         self.add(value, true);
     }
 
     /// Adds the value of a header as it was given: `Name: value`. A text without a colon is one too.
-    pub fn add_header(&mut self, text: &str) {
+    pub(crate) fn add_header(&mut self, text: &str) {
         let (name, value) = text.split_once(':').unwrap_or(("key", text));
         let last = name.trim().rsplit(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         let is_key = HEADERS.contains(&last.as_str());
@@ -66,7 +66,7 @@ impl Secrets {
     }
 
     /// Adds user and password of an address, and the values behind its `?`.
-    pub fn add_address(&mut self, text: &str) {
+    pub(crate) fn add_address(&mut self, text: &str) {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         // A password with a slash in it ends what else would be a host and its port.
@@ -85,7 +85,7 @@ impl Secrets {
     }
 
     /// Adds the value of a recipe's variable, where the variable's name says that it is a key.
-    pub fn add_variable(&mut self, name: &str, value: &str) {
+    pub(crate) fn add_variable(&mut self, name: &str, value: &str) {
         let (name, value) = (name.to_ascii_uppercase(), value.trim());
         let is_plain = value.parse::<f64>().is_ok()
             || ["true", "false", "yes", "no"].contains(&value.to_ascii_lowercase().as_str());
@@ -96,7 +96,7 @@ impl Secrets {
     }
 
     /// Adds what another list has.
-    pub fn add_all(&mut self, other: &Secrets) {
+    pub(crate) fn add_all(&mut self, other: &Secrets) {
         for (value, is_key) in other.0.iter().flat_map(|finder| finder.values()) {
             self.add(value, *is_key);
         }
@@ -113,25 +113,25 @@ impl Secrets {
     }
 
     /// Whether there is nothing to remove.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// The text with every secret replaced by `[secret]`.
-    pub fn remove_from<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn remove_from<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
         masked(text, &finder.find(text.as_bytes(), Before::default()), MASK)
     }
 
     /// The text of a file that a user handed in, its keys of 8 characters and more replaced by
     /// `(secret)`. Shorter ones, and values of headers, may be words by which it is read back.
-    pub fn remove_from_file<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn remove_from_file<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
         masked(text, &finder.find_pieces(text.as_bytes()), FILE_MASK)
     }
 
     /// The bytes with every secret replaced by `[secret]`.
-    pub fn remove_from_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn remove_from_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(bytes) };
         match finder.find(bytes, Before::default()).as_slice() {
             [] => Cow::Borrowed(bytes),

@@ -10,8 +10,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use row::{Series, SeriesKind, SeriesUnit, Urgency};
-pub use table::{
+pub(crate) use row::{Series, SeriesKind, SeriesUnit, Urgency};
+pub(crate) use table::{
     ALL, CACHED_BYTES, CGROUP_HIGH_HITS, CGROUP_LIMIT_HITS, CGROUP_MEMORY, CGROUP_MEMORY_MAX,
     CGROUP_OOM_KILLS, CGROUP_OOMS, CONTAINER_RUNNING, ENGINE_STARTED, ENGINE_STEPS,
     GENERATION_TOKENS, IN_FLIGHT, JOURNAL_WAITING, KV_USAGE, LATE_MAX, LOG_LOST, MEM_AVAILABLE,
@@ -27,7 +27,7 @@ use crate::words::words;
 /// A part of what looks at the server, as reports name it: an event is covered while those
 /// that can see it look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Observer {
+pub(crate) enum Observer {
     /// The load's own requests.
     Requests,
     /// Any look at the engine's endpoint.
@@ -56,7 +56,7 @@ words!(Observer {
 
 impl Observer {
     /// The observer that is dark when something was missed.
-    pub fn missed(missed: &Missed) -> Option<Observer> {
+    pub(crate) fn missed(missed: &Missed) -> Option<Observer> {
         match (missed.source, missed.what.as_str()) {
             (Source::Engine, _) => Some(Observer::Probes),
             (Source::Kernel, _) => Some(Observer::Kernel),
@@ -71,22 +71,22 @@ impl Observer {
 
 /// The name of the series of lines that a log gave. A server's log that could not be read is
 /// missed under it too.
-pub const LOG_LINES: &str = "log_lines";
+pub(crate) const LOG_LINES: &str = "log_lines";
 /// The name of the series of lines that came too often to be written each.
-pub const LOG_REPEATS: &str = "log_repeats";
+pub(crate) const LOG_REPEATS: &str = "log_repeats";
 /// The name of the series of bytes of a log beyond what a line may have.
-pub const LOG_DROPPED: &str = "log_dropped_bytes";
+pub(crate) const LOG_DROPPED: &str = "log_dropped_bytes";
 
 /// `what` of lines of a server's log that came too fast to be read.
-pub const SERVER_LOG: &str = "server log";
+pub(crate) const SERVER_LOG: &str = "server log";
 /// `what` of a container engine whose events could not be heard.
-pub const EVENTS: &str = "events";
+pub(crate) const EVENTS: &str = "events";
 /// `what` of a container engine that did not say how its container is.
-pub const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 
 /// A half of what is needed to see an event: any one of its observers will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
+pub(crate) struct Need {
     pub count: Count,
     /// The name of this half in reports.
     pub name: &'static str,
@@ -95,7 +95,7 @@ pub struct Need {
 }
 
 /// What is needed to see each kind of event; all halves of an event are.
-pub const NEEDS: [Need; 6] = [
+pub(crate) const NEEDS: [Need; 6] = [
     need(Count::Crashes, "probes or requests", &[Observer::Requests, Observer::Probes]),
     need(Count::Ooms, "server log", &[Observer::ServerLog]),
     need(Count::Ooms, "kernel", &[Observer::Kernel]),
@@ -110,11 +110,11 @@ const fn need(count: Count, name: &'static str, any: &'static [Observer]) -> Nee
 
 /// The row of a series: its own, or the one of the engine's metrics that end alike. Series of
 /// other sources that are not in the table have none.
-pub fn of(source: Source, name: &str) -> Option<&'static Series> {
+pub(crate) fn of(source: Source, name: &str) -> Option<&'static Series> {
     ALL.iter().copied().find(|series| series.has(source, name))
 }
 
 /// The row of a reading's series.
-pub fn of_reading(reading: &Reading) -> Option<&'static Series> {
+pub(crate) fn of_reading(reading: &Reading) -> Option<&'static Series> {
     of(reading.source, &reading.name)
 }

@@ -1,4 +1,4 @@
 //! Listeners. What they say they write byte by byte themselves, without
 //! `protocol`, so that one error cannot hide the other.
 
-pub mod sim;
+pub(crate) mod sim;

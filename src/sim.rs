@@ -7,22 +7,22 @@
 //! `world` in virtual time.
 //! `docs/simulator.md` says what is modelled after what, and what is assumed.
 
-pub mod ailment;
-pub mod answer;
-pub mod cache;
-pub mod engine;
-pub mod face;
-pub mod job;
-pub mod machine;
-pub mod metrics;
-pub mod pace;
-pub mod scheduler;
-pub mod setup;
-pub mod tokenizer;
-pub mod world;
+pub(crate) mod ailment;
+pub(crate) mod answer;
+pub(crate) mod cache;
+pub(crate) mod engine;
+pub(crate) mod face;
+pub(crate) mod job;
+pub(crate) mod machine;
+pub(crate) mod metrics;
+pub(crate) mod pace;
+pub(crate) mod scheduler;
+pub(crate) mod setup;
+pub(crate) mod tokenizer;
+pub(crate) mod world;
 
-pub use ailment::Ailment;
-pub use engine::SimEngine;
-pub use job::{Finish, Happening, JobId, ProcessExit, SimJob};
-pub use machine::BoxView;
-pub use setup::Setup;
+pub(crate) use ailment::Ailment;
+pub(crate) use engine::SimEngine;
+pub(crate) use job::{Finish, Happening, JobId, ProcessExit, SimJob};
+pub(crate) use machine::BoxView;
+pub(crate) use setup::Setup;

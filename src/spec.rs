@@ -3,22 +3,22 @@
 //!
 //! Pure: files that a spec needs are handed in by a loader. Knows no run.
 
-pub mod contract;
-pub mod field;
-pub mod node;
-pub mod profile;
-pub mod recipe;
-pub mod scenario;
-pub mod shipped;
+pub(crate) mod contract;
+pub(crate) mod field;
+pub(crate) mod node;
+pub(crate) mod profile;
+pub(crate) mod recipe;
+pub(crate) mod scenario;
+pub(crate) mod shipped;
 
-pub use contract::{Contract, Gate, Limit, Select};
-pub use profile::Profile;
-pub use recipe::Recipe;
-pub use scenario::{Extent, Limits, Scenario, Workload};
+pub(crate) use contract::{Contract, Gate, Limit, Select};
+pub(crate) use profile::Profile;
+pub(crate) use recipe::Recipe;
+pub(crate) use scenario::{Extent, Limits, Scenario, Workload};
 
 /// A file as it was handed in: where it came from, and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpecFile {
+pub(crate) struct SpecFile {
     /// The name people use for it: the file's stem, or a shipped file's name.
     pub name: String,
     /// Where it stands: a path, or `shipped:smoke`.

@@ -5,26 +5,26 @@
 //! the asked share of values does not exceed (rank `ceil(p · n)`). It is always
 //! a value that occurred, never one in between that nobody waited for.
 
-pub mod binomial;
-pub mod dist;
-pub mod hdr;
-pub mod many;
+pub(crate) mod binomial;
+pub(crate) mod dist;
+pub(crate) mod hdr;
+pub(crate) mod many;
 mod peak;
-pub mod poisson;
-pub mod shift;
-pub mod student;
+pub(crate) mod poisson;
+pub(crate) mod shift;
+pub(crate) mod student;
 
-pub use dist::Dist;
-pub use peak::peak_per_second;
+pub(crate) use dist::Dist;
+pub(crate) use peak::peak_per_second;
 
 /// The nearest-rank percentile of sorted values; `share` is a fraction, 0.95
 /// for p95. `None` without values.
-pub fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank(sorted.len() as u64, share)?.checked_sub(1)? as usize).copied()
 }
 
 /// The rank, from 1, that the percentile of `n` values has. `None` for `n` = 0.
-pub fn rank(n: u64, share: f64) -> Option<u64> {
+pub(crate) fn rank(n: u64, share: f64) -> Option<u64> {
     // 0.95 · 20 is 19.000000000000004 in binary; the rank is 19.
     let exact = share * n as f64;
     (n > 0).then(|| ((exact - 1e-9).ceil() as u64).clamp(1, n))

@@ -10,16 +10,16 @@
 //! follows from what is done.
 
 /// How many starts of an arm may fail, none between them that came up, before it is given up.
-pub const FAILED_MAX: u32 = 2;
+pub(crate) const FAILED_MAX: u32 = 2;
 
 /// Below so many starts of each arm, no exact test reaches a confidence of 95 % in one
 /// comparison: of the ways to deal 3 + 3 runs to two arms, 1 in 20 is the most extreme, and as
 /// many at the other end.
-pub const STARTS_MIN: u32 = 4;
+pub(crate) const STARTS_MIN: u32 = 4;
 
 /// One start of one arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// The arm, from 0; 0 is the base.
     pub arm: usize,
     /// Which start of it, from 0.
@@ -28,7 +28,7 @@ pub struct Turn {
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The server came up and was driven.
     Ran,
     /// It never came up.
@@ -36,7 +36,7 @@ pub enum Outcome {
 }
 
 /// All turns of so many arms, in their order.
-pub fn order(arms: usize, starts: u32) -> Vec<Turn> {
+pub(crate) fn order(arms: usize, starts: u32) -> Vec<Turn> {
     let round = |start: u32| {
         let backward = start.count_ones() % 2 == 1;
         (0..arms).map(move |place| {
@@ -48,13 +48,13 @@ pub fn order(arms: usize, starts: u32) -> Vec<Turn> {
 }
 
 /// The first turn that is not done and whose arm is not given up.
-pub fn next(order: &[Turn], done: &[(Turn, Outcome)]) -> Option<Turn> {
+pub(crate) fn next(order: &[Turn], done: &[(Turn, Outcome)]) -> Option<Turn> {
     let is_done = |turn: &Turn| done.iter().any(|(known, _)| known == turn);
     order.iter().find(|turn| !is_done(turn) && !given_up(turn.arm, done)).copied()
 }
 
 /// Whether an arm is tried no more: its last starts, as many as may fail, all failed.
-pub fn given_up(arm: usize, done: &[(Turn, Outcome)]) -> bool {
+pub(crate) fn given_up(arm: usize, done: &[(Turn, Outcome)]) -> bool {
     let mut own: Vec<_> = done.iter().filter(|(turn, _)| turn.arm == arm).collect();
     own.sort_by_key(|(turn, _)| turn.start);
     let failed = own.iter().rev().take_while(|(_, outcome)| *outcome == Outcome::NeverUp);

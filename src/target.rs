@@ -7,19 +7,19 @@
 //! says what became of the thing, and does what it is told to what it started.
 
 mod attached;
-pub mod container;
-pub mod docker;
+pub(crate) mod container;
+pub(crate) mod docker;
 mod handle;
-pub mod launch;
+pub(crate) mod launch;
 mod log;
 mod memory;
-pub mod options;
-pub mod process;
+pub(crate) mod options;
+pub(crate) mod process;
 mod program;
-pub mod sparkrun;
+pub(crate) mod sparkrun;
 mod tree;
-pub mod watched;
+pub(crate) mod watched;
 
-pub use attached::attached;
-pub use handle::{Left, StartedTarget};
-pub use program::Program;
+pub(crate) use attached::attached;
+pub(crate) use handle::{Left, StartedTarget};
+pub(crate) use program::Program;

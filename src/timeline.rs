@@ -12,57 +12,57 @@ use crate::unit::{At, micros};
 
 /// The clock of one segment: monotonic offsets from an anchor whose wall time is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     anchor: Instant,
     wall: SystemTime,
 }
 
 impl Timeline {
     /// Anchors a timeline now, on the real wall clock.
-    pub fn start() -> Timeline {
+    pub(crate) fn start() -> Timeline {
         Timeline { anchor: Instant::now(), wall: SystemTime::now() }
     }
 
     /// Anchors a timeline now and calls that moment `wall`: for runs in virtual time.
-    pub fn start_at(wall: SystemTime) -> Timeline {
+    pub(crate) fn start_at(wall: SystemTime) -> Timeline {
         Timeline { anchor: Instant::now(), wall }
     }
 
     /// The present instant.
-    pub fn now(&self) -> At {
+    pub(crate) fn now(&self) -> At {
         At(micros(self.anchor.elapsed()))
     }
 
     /// An instant of another timeline on this one; one before the anchor is the anchor.
-    pub fn here(&self, theirs: &Timeline, at: At) -> At {
+    pub(crate) fn here(&self, theirs: &Timeline, at: At) -> At {
         let later = theirs.anchor.saturating_duration_since(self.anchor);
         let earlier = self.anchor.saturating_duration_since(theirs.anchor);
         At((at.0 + micros(later)).saturating_sub(micros(earlier)))
     }
 
     /// Wall time of the anchor, in microseconds since 1970.
-    pub fn wall_us(&self) -> u64 {
+    pub(crate) fn wall_us(&self) -> u64 {
         micros(self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 
     /// What the wall clock says now, in microseconds since 1970, read anew.
-    pub fn wall_now_us() -> u64 {
+    pub(crate) fn wall_now_us() -> u64 {
         micros(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 
     /// Returns at an instant, at once if it has passed.
-    pub async fn until(&self, at: At) {
+    pub(crate) async fn until(&self, at: At) {
         tokio::time::sleep_until(self.anchor + Duration::from_micros(at.0)).await;
     }
 
     /// The result of `work`, or `None` if it is not there by `deadline`.
-    pub async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout_at(self.anchor + Duration::from_micros(deadline.0), work).await.ok()
     }
 }
 
 /// An instant of the wall clock as `2026-05-13T03:47:42.125Z`.
-pub fn wall_text(wall_us: u64) -> String {
+pub(crate) fn wall_text(wall_us: u64) -> String {
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_micros(wall_us))
         .to_string()
 }

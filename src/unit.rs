@@ -13,31 +13,31 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct At(pub u64);
+pub(crate) struct At(pub u64);
 
 impl At {
     /// The anchor itself.
-    pub const ZERO: At = At(0);
+    pub(crate) const ZERO: At = At(0);
 
     /// Microseconds from `earlier` to `self`, 0 if `earlier` is later.
-    pub fn since(self, earlier: At) -> u64 {
+    pub(crate) fn since(self, earlier: At) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// The instant `span` later.
     #[must_use]
-    pub fn after(self, span: Duration) -> At {
+    pub(crate) fn after(self, span: Duration) -> At {
         At(self.0.saturating_add(micros(span)))
     }
 
     /// Seconds since the anchor.
-    pub fn seconds(self) -> f64 {
+    pub(crate) fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }
 
 /// Whole microseconds of a duration, saturating.
-pub fn micros(span: Duration) -> u64 {
+pub(crate) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -46,7 +46,7 @@ pub fn micros(span: Duration) -> u64 {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct Bytes(pub u64);
+pub(crate) struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +64,7 @@ impl fmt::Display for Bytes {
 ///
 /// # Errors
 /// Says what a duration looks like.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     humantime::parse_duration(text).map_err(|_| {
         format!("`{text}` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms")
@@ -75,7 +75,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// Says what a size looks like.
-pub fn bytes(text: &str) -> Result<Bytes, String> {
+pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -107,7 +107,7 @@ pub fn bytes(text: &str) -> Result<Bytes, String> {
 ///
 /// # Errors
 /// Says what a share looks like.
-pub fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a share; write it in percent, as 0.1%");
     let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;
     match number.trim().parse::<f64>() {
@@ -117,7 +117,7 @@ pub fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Three significant figures, without an exponent: `0.411`, `42.1`, `592`, `1,884`.
-pub fn figures(value: f64) -> String {
+pub(crate) fn figures(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() {
         return "n/a".to_owned();
@@ -139,7 +139,7 @@ pub fn figures(value: f64) -> String {
 }
 
 /// A whole number with commas between thousands: `1,884`.
-pub fn grouped(value: f64) -> String {
+pub(crate) fn grouped(value: f64) -> String {
     let plain = format!("{:.0}", value.abs());
     let mut out = String::new();
     for (index, digit) in plain.chars().enumerate() {
@@ -155,7 +155,7 @@ pub fn grouped(value: f64) -> String {
 }
 
 /// A span for people, two units at the most: `12 h 04 m`, `9 m 52 s`, `4.20 s`, `42.1 ms`.
-pub fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     if seconds >= 3600.0 {
         format!("{} h {:02} m", whole / 3600, whole % 3600 / 60)

@@ -6,11 +6,11 @@
 //! few samples, is INCONCLUSIVE and never passed; PASS is what is left. Knows
 //! nothing of terminals and files.
 
-pub mod gate;
-pub mod proof;
-pub mod whole;
+pub(crate) mod gate;
+pub(crate) mod proof;
+pub(crate) mod whole;
 
-pub use proof::Proof;
+pub(crate) use proof::Proof;
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use crate::words::words;
 
 /// The word of a gate or a run. The worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Word {
+pub(crate) enum Word {
     /// It held, and whoever could have seen otherwise was looking.
     #[serde(rename = "PASS")]
     Pass,
@@ -39,7 +39,7 @@ words!(Word { Pass: "PASS", Inconclusive: "INCONCLUSIVE", Fail: "FAIL" });
 
 /// One gate, judged at one depth.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GateResult {
+pub(crate) struct GateResult {
     /// As written in the scenario.
     pub text: String,
     /// What was measured.
@@ -68,7 +68,7 @@ pub struct GateResult {
 
 impl GateResult {
     /// Whether greater values are better for it.
-    pub fn wants_more(&self) -> bool {
+    pub(crate) fn wants_more(&self) -> bool {
         match self.limit {
             Limit::AtMost(_) | Limit::AtMostOfReference(_) => false,
             Limit::AtLeast(_) | Limit::AtLeastOfReference(_) => true,
@@ -78,14 +78,14 @@ impl GateResult {
 
 /// Something that a reader should know, and the entries that show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub words: String,
     pub evidence: Vec<Seq>,
 }
 
 /// A run, judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// The run's word.
     pub word: Word,
     /// Why it is not PASS, the gravest first; gates aside, which have their own.
@@ -104,7 +104,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// How the program ends. A broken gate is a FAIL, whatever failed afterwards.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match (self.word, self.closed) {
             (Word::Pass, _) => Exit::Pass,
             (Word::Fail, _) => Exit::Fail,
@@ -118,13 +118,13 @@ impl Verdict {
     }
 
     /// The worst word of some gates.
-    pub fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> Word {
+    pub(crate) fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> Word {
         gates.into_iter().map(|gate| gate.word).max().unwrap_or(Word::Pass)
     }
 }
 
 /// Judges a run.
-pub fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
+pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
     let proof = Proof::of(analysis);
     let judged = |gate| gate::judge(gate, analysis, proof.as_ref());
     let gates: Vec<GateResult> = contract.gates.iter().flat_map(judged).collect();

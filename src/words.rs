@@ -6,17 +6,17 @@ macro_rules! words {
         #[allow(dead_code)] // Not every word is read back.
         impl $name {
             /// All variants, in order.
-            pub const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
+            pub(crate) const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
 
             /// The word of this variant.
-            pub fn word(self) -> &'static str {
+            pub(crate) fn word(self) -> &'static str {
                 match self {
                     $($name::$variant => $word),+
                 }
             }
 
             /// Reads a word.
-            pub fn parse(word: &str) -> Option<$name> {
+            pub(crate) fn parse(word: &str) -> Option<$name> {
                 $name::ALL.into_iter().find(|known| known.word() == word)
             }
         }

@@ -5,8 +5,8 @@
 mod contained;
 mod look;
 
-pub use contained::Contained;
-pub use look::{Look, Sample};
+pub(crate) use contained::Contained;
+pub(crate) use look::{Look, Sample};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::words::words;
 
 /// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Call {
+pub(crate) struct Call {
     /// Path and query.
     pub path: String,
     /// A JSON body makes it a POST; without one it is a GET.
@@ -29,19 +29,19 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn get(path: &str) -> Call {
+    pub(crate) fn get(path: &str) -> Call {
         Call { path: path.to_owned(), body: None }
     }
 
     /// A POST of JSON.
-    pub fn post(path: &str, body: impl Into<Bytes>) -> Call {
+    pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
         Call { path: path.to_owned(), body: Some(body.into()) }
     }
 }
 
 /// An exchange broke below HTTP.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Broken {
+pub(crate) struct Broken {
     pub how: BrokenHow,
     /// Where: `Connect`, `Headers`, or `Streaming` for anything after the head.
     pub stage: Stage,
@@ -53,7 +53,7 @@ pub struct Broken {
 
 /// Any HTTP exchange: load, health, metrics, tokenize. Sets no time limits of
 /// its own: who asks, waits as long as it wants, and hangs up by dropping.
-pub trait Wire: Clone + 'static {
+pub(crate) trait Wire: Clone + 'static {
     /// A response whose head has come.
     type Reply: Reply;
 
@@ -62,7 +62,7 @@ pub trait Wire: Clone + 'static {
 }
 
 /// A response whose head has come. Dropping it hangs up.
-pub trait Reply {
+pub(crate) trait Reply {
     /// The HTTP status.
     fn status(&self) -> u16;
 
@@ -73,7 +73,7 @@ pub trait Reply {
 /// What longhaul may do to a target. Each order carries an action id, so that
 /// what longhaul did itself is never called a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetOrder {
+pub(crate) enum TargetOrder {
     Launch,
     /// End all of it, wait until the memory that it held is back, and start it.
     Restart,
@@ -85,7 +85,7 @@ words!(TargetOrder { Launch: LAUNCH, Restart: RESTART, Stop: STOP });
 
 /// What comes from a target.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub(crate) enum News {
     /// Something became of it, or its log said something, stamped at the source.
     Fact(At, Fact),
     /// Bytes of its log.
@@ -96,10 +96,10 @@ pub enum News {
 }
 
 /// A boxed future of this thread, for traits that are used behind a `Box`.
-pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The thing under test, where longhaul can see more of it than its endpoint.
-pub trait Target {
+pub(crate) trait Target {
     /// The next thing that became of it, its log among it. Pends for ever where nothing can
     /// be seen. Dropping the future loses nothing.
     fn news(&mut self) -> LocalFuture<'_, News>;
@@ -115,22 +115,22 @@ const NO_PROCESS: u32 = 0;
 /// Where the server's main process is, as far as somebody on this machine knows: written by
 /// who starts or watches it, read by sensors that look at processes and cgroups.
 #[derive(Clone, Debug, Default)]
-pub struct Whereabouts(Arc<AtomicU32>);
+pub(crate) struct Whereabouts(Arc<AtomicU32>);
 
 impl Whereabouts {
     /// Its process id now.
-    pub fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != NO_PROCESS)
     }
 
     /// It is there now, or nowhere.
-    pub fn moved(&self, pid: Option<u32>) {
+    pub(crate) fn moved(&self, pid: Option<u32>) {
         self.0.store(pid.unwrap_or(NO_PROCESS), Ordering::Relaxed);
     }
 }
 
 /// Something that is looked at again and again.
-pub trait Sensor {
+pub(crate) trait Sensor {
     /// Whose readings these are.
     fn source(&self) -> Source;
 
@@ -149,7 +149,7 @@ pub trait Sensor {
 }
 
 /// Where entries go. Every error of a sink ends the run: the journal is the product.
-pub trait Sink {
+pub(crate) trait Sink {
     /// Takes an entry, and gives it back as it is written: its texts without secrets and within
     /// their bounds. Nobody should be shown another. Never waits.
     ///

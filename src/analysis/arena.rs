@@ -3,16 +3,16 @@
 //! becomes one by llama-benchy's definitions ([`Fold`]), so that the two can be
 //! laid side by side; `docs/arena.md` says where we think them wrong.
 
-pub mod benchy;
+pub(crate) mod benchy;
 mod fold;
 mod name;
 mod round;
 mod spread;
 #[cfg(test)]
-pub mod story;
+pub(crate) mod story;
 
-pub use fold::ArenaFold;
-pub use spread::Spread;
+pub(crate) use fold::ArenaFold;
+pub(crate) use spread::Spread;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::words::words;
 
 /// A published table, or a run of ours in that form.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// The model, as whoever measured it calls it.
     pub model: String,
     /// Its rows, in the order in which they were measured or published.
@@ -34,7 +34,7 @@ pub struct Table {
 
 /// How a table came to be, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The program that measured, and its version.
     pub version: Option<String>,
     /// When, in UTC.
@@ -47,7 +47,7 @@ pub struct Origin {
 
 /// A test with what was measured in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ArenaRow {
+pub(crate) struct ArenaRow {
     /// What of the exchange it tells of.
     pub kind: TestKind,
     /// Context before the prompt, tokens.
@@ -64,7 +64,7 @@ pub struct ArenaRow {
 
 /// What of the exchange a row tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TestKind {
+pub(crate) enum TestKind {
     /// Reading the context, while it is loaded.
     CtxPp,
     /// The answer to a context that was only loaded.
@@ -76,17 +76,17 @@ pub enum TestKind {
 
 impl TestKind {
     /// Whether it tells of the prompt; else of the answer.
-    pub fn is_prefill(self) -> bool {
+    pub(crate) fn is_prefill(self) -> bool {
         matches!(self, TestKind::CtxPp | TestKind::Pp)
     }
 
     /// Whether it belongs to the loading of a context.
-    pub fn is_context(self) -> bool {
+    pub(crate) fn is_context(self) -> bool {
         matches!(self, TestKind::CtxPp | TestKind::CtxTg)
     }
 
     /// The columns that a row of it has.
-    pub fn columns(self) -> &'static [Column] {
+    pub(crate) fn columns(self) -> &'static [Column] {
         if self.is_prefill() {
             &[Column::Ts, Column::TsReq, Column::Ttfr, Column::EstPpt, Column::E2eTtft]
         } else {
@@ -97,7 +97,7 @@ impl TestKind {
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Column {
+pub(crate) enum Column {
     /// All streams together, tokens per second.
     Ts,
     /// One stream, tokens per second.
@@ -126,7 +126,7 @@ words!(Column {
 
 impl Column {
     /// The unit of its values.
-    pub fn unit(self) -> &'static str {
+    pub(crate) fn unit(self) -> &'static str {
         match self {
             Column::Ttfr | Column::EstPpt | Column::E2eTtft => "ms",
             _ => "t/s",
@@ -136,7 +136,7 @@ impl Column {
     /// Why a mean and a deviation are no figures of it; `None` where they are. A time to
     /// something that came is above 0; a rate may be too small for its digits, and `est_ppt` is
     /// 0 where `/v1/models` takes longer than the first frame.
-    pub fn refuses(self, mean: f64, std: Option<f64>) -> Option<&'static str> {
+    pub(crate) fn refuses(self, mean: f64, std: Option<f64>) -> Option<&'static str> {
         let is_figure = |value: f64| value.is_finite() && value <= FIGURE_MAX;
         let is_arrival = matches!(self, Column::Ttfr | Column::E2eTtft);
         if !is_figure(mean) || !std.is_none_or(is_figure) {
@@ -159,16 +159,16 @@ const FIGURE_MAX: f64 = 1e12;
 
 /// What makes two rows of different tables the same test: kind, depth, tokens of the prompt
 /// or the answer, streams.
-pub type TestKey = (TestKind, u64, Option<u64>, u32);
+pub(crate) type TestKey = (TestKind, u64, Option<u64>, u32);
 
 impl ArenaRow {
     /// A row without columns.
-    pub fn new(kind: TestKind, depth: u64, streams: u32) -> ArenaRow {
+    pub(crate) fn new(kind: TestKind, depth: u64, streams: u32) -> ArenaRow {
         ArenaRow { kind, depth, prompt: None, output: None, streams, columns: BTreeMap::new() }
     }
 
     /// What makes it the same test as a row of another table.
-    pub fn key(&self) -> TestKey {
+    pub(crate) fn key(&self) -> TestKey {
         let size = match self.kind {
             TestKind::CtxPp | TestKind::CtxTg => None,
             TestKind::Pp => self.prompt,
@@ -179,7 +179,7 @@ impl ArenaRow {
 
     /// The test's name as llama-benchy writes it: `pp2048 @ d4096 (c2)`; the streams only
     /// where the table has rows of several.
-    pub fn name(&self, with_streams: bool) -> String {
+    pub(crate) fn name(&self, with_streams: bool) -> String {
         name::written(self, with_streams)
     }
 
@@ -187,7 +187,7 @@ impl ArenaRow {
     ///
     /// # Errors
     /// Says what a name looks like.
-    pub fn named(text: &str) -> Result<ArenaRow, String> {
+    pub(crate) fn named(text: &str) -> Result<ArenaRow, String> {
         name::read(text)
     }
 
@@ -195,7 +195,7 @@ impl ArenaRow {
     ///
     /// # Errors
     /// What is wrong, and between what it has to be.
-    pub fn bounded(&self) -> Result<(), (&'static str, String)> {
+    pub(crate) fn bounded(&self) -> Result<(), (&'static str, String)> {
         let tokens = [
             ("the depth", Some(self.depth)),
             ("the prompt", self.prompt),
@@ -213,21 +213,21 @@ impl ArenaRow {
     }
 
     /// The mean of a column, in its unit.
-    pub fn mean(&self, column: Column) -> Option<f64> {
+    pub(crate) fn mean(&self, column: Column) -> Option<f64> {
         self.columns.get(&column).map(|spread| spread.mean)
     }
 }
 
 impl Table {
     /// How many rounds are in no row, where there are some.
-    pub fn left_out_told(&self, side: &str) -> Option<String> {
+    pub(crate) fn left_out_told(&self, side: &str) -> Option<String> {
         let rounds = self.left_out;
         (rounds > 0)
             .then(|| format!("rounds of the {side} with a failed request, in no row: {rounds}"))
     }
 
     /// The most streams at once of any row; 0 where there is none.
-    pub fn streams_max(&self) -> u32 {
+    pub(crate) fn streams_max(&self) -> u32 {
         self.rows.iter().map(|row| row.streams).max().unwrap_or(0)
     }
 }

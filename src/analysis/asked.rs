@@ -6,7 +6,7 @@ use crate::spec::{Contract, Extent};
 
 /// What had been asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunQuestion {
+pub(crate) struct RunQuestion {
     /// The recipe's name.
     pub recipe: String,
     /// The scenario's name.
@@ -44,7 +44,7 @@ pub struct RunQuestion {
 
 /// What the journal's reader had to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JournalGaps {
+pub(crate) struct JournalGaps {
     /// Numbers of the run's order that no file has a row for.
     pub missing_seqs: u64,
     /// Files whose tail was torn and cut, a sentence each.

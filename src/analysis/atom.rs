@@ -14,7 +14,7 @@ const EVIDENCE_MAX: usize = 8;
 
 /// What the requests of one part of a run did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Atom {
+pub(crate) struct Atom {
     pub phase: Phase,
     /// The workload, class and cell of its asks.
     pub group: Group,
@@ -42,7 +42,7 @@ pub struct Atom {
 
 impl Atom {
     /// One without requests.
-    pub fn new(phase: Phase, group: Group) -> Atom {
+    pub(crate) fn new(phase: Phase, group: Group) -> Atom {
         Atom {
             phase,
             group,
@@ -60,7 +60,7 @@ impl Atom {
     }
 
     /// Takes a request; `met_outage` says whether the server was away while it ran.
-    pub fn add(&mut self, seq: Seq, request: &Request, met_outage: bool) {
+    pub(crate) fn add(&mut self, seq: Seq, request: &Request, met_outage: bool) {
         *self.ended.entry(request.ended).or_default() += 1;
         if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(seq);
@@ -112,7 +112,7 @@ impl Atom {
     /// Takes a round in which every request was answered whole: the tokens after
     /// every stream's first chunk, over the time from the first token of any stream
     /// to the last token of any. For one stream that is 1 / TPOT.
-    pub fn take_batch(&mut self, batch: &Batch) {
+    pub(crate) fn take_batch(&mut self, batch: &Batch) {
         let throughput = || {
             let tokens = batch.tokens?.checked_sub(batch.first_tokens?)?;
             let span_us = batch.last?.since(batch.first?);
@@ -124,17 +124,17 @@ impl Atom {
     }
 
     /// Requests that ended, in any way.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.ended.values().sum()
     }
 
     /// Requests that ended in ways that `counts`.
-    pub fn count(&self, counts: impl Fn(Ended) -> bool) -> u64 {
+    pub(crate) fn count(&self, counts: impl Fn(Ended) -> bool) -> u64 {
         self.ended.iter().filter(|(ended, _)| counts(**ended)).map(|(_, n)| n).sum()
     }
 
     /// The share of prompt tokens that came from the cache; `None` where the server never told.
-    pub fn cached_share(&self) -> Option<f64> {
+    pub(crate) fn cached_share(&self) -> Option<f64> {
         let cached = self.cached_tokens?;
         (self.prompt_tokens > 0).then(|| cached as f64 / self.prompt_tokens as f64)
     }

@@ -9,7 +9,7 @@ use super::laps::LapEnds;
 
 /// A phase, as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhaseSpan {
+pub(crate) struct PhaseSpan {
     /// The segment; instants are on its anchor.
     pub segment: Segment,
     pub phase: Phase,
@@ -21,7 +21,7 @@ pub struct PhaseSpan {
 
 /// A segment, as it was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SegmentSpan {
+pub(crate) struct SegmentSpan {
     pub segment: Segment,
     /// What it is.
     pub opened: Option<Opened>,
@@ -33,7 +33,7 @@ pub struct SegmentSpan {
 
 /// A stretch in which the server was the same process, as far as could be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetime {
+pub(crate) struct Lifetime {
     /// The segment; instants are on its anchor.
     pub segment: Segment,
     pub from: At,
@@ -42,7 +42,7 @@ pub struct Lifetime {
 
 /// When was what.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Calendar {
+pub(crate) struct Calendar {
     /// Segments, in order.
     pub segments: Vec<SegmentSpan>,
     /// Phases, in order.
@@ -55,7 +55,7 @@ pub struct Calendar {
 
 /// The fold that makes the calendar.
 #[derive(Clone, Debug, Default)]
-pub struct Pass1 {
+pub(crate) struct Pass1 {
     segments: Vec<SegmentSpan>,
     phases: Vec<PhaseSpan>,
     causes: Causes,
@@ -64,12 +64,12 @@ pub struct Pass1 {
 
 impl Pass1 {
     /// Before the first entry.
-    pub fn new() -> Pass1 {
+    pub(crate) fn new() -> Pass1 {
         Pass1::default()
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         self.causes.fold(entry);
         self.laps.fold(entry);
         if self.segments.last().is_none_or(|last| last.segment != entry.segment) {
@@ -103,12 +103,12 @@ impl Pass1 {
     }
 
     /// What is believed of the server after the last entry.
-    pub fn liveness(&self) -> &Liveness {
+    pub(crate) fn liveness(&self) -> &Liveness {
         self.causes.liveness()
     }
 
     /// The calendar so far.
-    pub fn finish(&self) -> Calendar {
+    pub(crate) fn finish(&self) -> Calendar {
         let incidents = self.causes.incidents().into_iter().filter(|incident| {
             // What was over before the load began is the wait for the server, not an outage.
             self.phases
@@ -127,39 +127,39 @@ impl Pass1 {
 
 impl Calendar {
     /// Why the run ended, and the entry that says so; `None` where it was killed, or still runs.
-    pub fn closed(&self) -> Option<&(Seq, Closed)> {
+    pub(crate) fn closed(&self) -> Option<&(Seq, Closed)> {
         self.segments.last()?.closed.as_ref()
     }
 
     /// The end of a segment.
-    pub fn end(&self, segment: Segment) -> At {
+    pub(crate) fn end(&self, segment: Segment) -> At {
         self.segments.iter().find(|span| span.segment == segment).map_or(At::ZERO, |span| span.end)
     }
 
     /// When the load of a segment began.
-    pub fn load_began(&self, segment: Segment) -> Option<At> {
+    pub(crate) fn load_began(&self, segment: Segment) -> Option<At> {
         self.phases.iter().find(|span| span.segment == segment).map(|span| span.from)
     }
 
     /// Whether a load began in any segment.
-    pub fn load_began_at_all(&self) -> bool {
+    pub(crate) fn load_began_at_all(&self) -> bool {
         !self.phases.is_empty()
     }
 
     /// When the first phase that is judged began.
-    pub fn first_steady(&self) -> Option<(Segment, At)> {
+    pub(crate) fn first_steady(&self) -> Option<(Segment, At)> {
         let span = self.phases.iter().find(|span| span.phase.is_steady())?;
         Some((span.segment, span.from))
     }
 
     /// The phase at an instant.
-    pub fn phase_at(&self, segment: Segment, at: At) -> Option<Phase> {
+    pub(crate) fn phase_at(&self, segment: Segment, at: At) -> Option<Phase> {
         let spans = self.phases.iter().rev();
         spans.filter(|span| span.segment == segment).find(|span| span.from <= at).map(|s| s.phase)
     }
 
     /// Times in which the server was not there: segment, from, until.
-    pub fn outages(&self) -> impl Iterator<Item = (Segment, At, At)> {
+    pub(crate) fn outages(&self) -> impl Iterator<Item = (Segment, At, At)> {
         self.incidents.iter().filter(|incident| incident.is_away()).map(|incident| {
             let until = incident.until.unwrap_or_else(|| self.end(incident.segment));
             (incident.segment, incident.from, until)
@@ -167,20 +167,20 @@ impl Calendar {
     }
 
     /// Whether something that lasted from here to there met an outage.
-    pub fn meets_outage(&self, segment: Segment, from: At, until: At) -> bool {
+    pub(crate) fn meets_outage(&self, segment: Segment, from: At, until: At) -> bool {
         self.outages().any(|(of, gone, back)| of == segment && from < back && gone < until)
     }
 
     /// Whether a request met a server that was not yet what it had been before an outage: it
     /// was sent before the first token that its depth saw afterwards.
-    pub fn is_recovering(&self, segment: Segment, sent: At, depth: Option<u64>) -> bool {
+    pub(crate) fn is_recovering(&self, segment: Segment, sent: At, depth: Option<u64>) -> bool {
         let before = |incident: &&Incident| incident.segment == segment && incident.from < sent;
         let last = self.incidents.iter().rev().find(before);
         last.is_some_and(|incident| incident.is_recovering(sent, depth))
     }
 
     /// The outage that had not ended when its segment, the last one, did.
-    pub fn still_away(&self) -> Option<&Incident> {
+    pub(crate) fn still_away(&self) -> Option<&Incident> {
         let last = self.segments.last()?.segment;
         self.incidents.iter().rev().find(|incident| {
             incident.segment == last && incident.is_away() && incident.until.is_none()
@@ -189,12 +189,12 @@ impl Calendar {
 
     /// Microseconds of the phases that are judged, without outages: the exposure. Warm-up,
     /// idle time, drills and downtime are not in it.
-    pub fn load_us(&self) -> u64 {
+    pub(crate) fn load_us(&self) -> u64 {
         self.spent_us(Phase::is_steady)
     }
 
     /// Microseconds of some phases, without outages.
-    pub fn spent_us(&self, counts: impl Fn(Phase) -> bool) -> u64 {
+    pub(crate) fn spent_us(&self, counts: impl Fn(Phase) -> bool) -> u64 {
         let spans = self.phases.iter().filter(|span| counts(span.phase));
         spans.map(|span| span.until.since(span.from) - self.away_us(span)).sum()
     }
@@ -208,7 +208,7 @@ impl Calendar {
     }
 
     /// Stretches in which the server was one process, as far as could be seen.
-    pub fn lifetimes(&self) -> Vec<Lifetime> {
+    pub(crate) fn lifetimes(&self) -> Vec<Lifetime> {
         let mut lifetimes = Vec::new();
         for span in &self.segments {
             let segment = span.segment;

@@ -24,11 +24,11 @@ const READING_SECONDS: u64 = 10;
 const NO_LOAD: &str = "no load began";
 
 /// The share of the run that every needed half must have covered for a gate on events to pass.
-pub const COVERED_MIN: f64 = 0.95;
+pub(crate) const COVERED_MIN: f64 = 0.95;
 
 /// One source, and for how much of the run it was looking.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Half {
+pub(crate) struct Half {
     /// Its name in reports.
     pub name: &'static str,
     /// The share of the run, 0 to 1.
@@ -39,7 +39,7 @@ pub struct Half {
 
 impl Half {
     /// Its name, and how dark it was: `server log not read`, `kernel 12 %`.
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let percent = (self.share * 100.0).floor();
         match (self.share > 0.0, self.why.is_empty()) {
             (true, _) => format!("{} {percent} %", self.name),
@@ -51,7 +51,7 @@ impl Half {
 
 /// What could have seen one kind of event. All halves are needed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Covered {
+pub(crate) struct Covered {
     pub count: Count,
     /// What is needed to see them.
     pub halves: Vec<Half>,
@@ -59,19 +59,19 @@ pub struct Covered {
 
 impl Covered {
     /// The share that every half covered at least.
-    pub fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         self.halves.iter().map(|half| half.share).fold(1.0, f64::min)
     }
 
     /// Halves that were not looking for long enough.
-    pub fn dark(&self) -> impl Iterator<Item = &Half> {
+    pub(crate) fn dark(&self) -> impl Iterator<Item = &Half> {
         self.halves.iter().filter(|half| half.share < COVERED_MIN)
     }
 }
 
 /// What could have been seen.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Coverage {
+pub(crate) struct Coverage {
     pub sources: Vec<Half>,
     /// By kind of event.
     pub counts: Vec<Covered>,
@@ -79,7 +79,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// What could have seen these events.
-    pub fn of(&self, count: Count) -> Option<&Covered> {
+    pub(crate) fn of(&self, count: Count) -> Option<&Covered> {
         self.counts.iter().find(|covered| covered.count == count)
     }
 }
@@ -123,7 +123,7 @@ impl Seconds {
 
 /// The fold that sees who was looking when.
 #[derive(Clone, Debug, Default)]
-pub struct CoverageFold {
+pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
     /// Why an observer was dark at last.
     why: BTreeMap<Observer, String>,
@@ -133,7 +133,7 @@ pub struct CoverageFold {
 
 impl CoverageFold {
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => {
                 self.set(Observer::Requests, entry.segment, request.sent, request.done);
@@ -179,7 +179,7 @@ impl CoverageFold {
     }
 
     /// What could have been seen, of the time that the calendar gives.
-    pub fn finish(&self, calendar: &Calendar) -> Coverage {
+    pub(crate) fn finish(&self, calendar: &Calendar) -> Coverage {
         let mut names = vec![
             Observer::Requests,
             Observer::Probes,

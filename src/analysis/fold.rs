@@ -11,7 +11,7 @@ use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunQuestion};
 
 /// The fold; may be finished at any time, and goes on afterwards.
 #[derive(Clone, Debug)]
-pub struct Fold {
+pub(crate) struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
     told: JournalGaps,
@@ -26,7 +26,7 @@ pub struct Fold {
 
 impl Fold {
     /// A fold of a run whose calendar is known.
-    pub fn new(asked: &RunQuestion, calendar: Calendar) -> Fold {
+    pub(crate) fn new(asked: &RunQuestion, calendar: Calendar) -> Fold {
         Fold {
             calendar,
             planned: asked.cells.clone(),
@@ -41,20 +41,20 @@ impl Fold {
     }
 
     /// The same, with what was read over time.
-    pub fn over_time(asked: &RunQuestion, calendar: Calendar) -> Fold {
+    pub(crate) fn over_time(asked: &RunQuestion, calendar: Calendar) -> Fold {
         let series = Some(Blocks::new(&calendar));
         Fold { series, ..Fold::new(asked, calendar) }
     }
 
     /// What is understood so far, with a calendar that has become better known since.
-    pub fn finish_with(&self, calendar: Calendar) -> Analysis {
+    pub(crate) fn finish_with(&self, calendar: Calendar) -> Analysis {
         let mut fold = self.clone();
         fold.calendar = calendar;
         fold.finish()
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         self.watch.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
@@ -106,7 +106,7 @@ impl Fold {
     }
 
     /// What is understood so far.
-    pub fn finish(self) -> Analysis {
+    pub(crate) fn finish(self) -> Analysis {
         Analysis {
             coverage: self.watch.finish(&self.calendar),
             calendar: self.calendar,

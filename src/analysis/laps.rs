@@ -5,11 +5,11 @@ use crate::unit::At;
 
 /// The least length of a block, microseconds: ends of laps that follow a kept one sooner are
 /// not kept.
-pub const BLOCK_US: u64 = 600_000_000;
+pub(crate) const BLOCK_US: u64 = 600_000_000;
 
 /// The ends of laps, in order, at least [`BLOCK_US`] apart.
 #[derive(Clone, Debug, Default)]
-pub struct LapEnds {
+pub(crate) struct LapEnds {
     ends: Vec<(Segment, At)>,
     /// The lap under way, and when its last round ended.
     lap: Option<(Segment, Phase, u64, At)>,
@@ -19,7 +19,7 @@ pub struct LapEnds {
 
 impl LapEnds {
     /// Takes an entry; entries come in the order of seq.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Phase(_) => {
                 // What a phase left unfinished is no lap of the next one.
@@ -45,7 +45,7 @@ impl LapEnds {
     }
 
     /// The ends so far. The last lap has none: whether it was whole shows only in the next.
-    pub fn ends(&self) -> &[(Segment, At)] {
+    pub(crate) fn ends(&self) -> &[(Segment, At)] {
         &self.ends
     }
 }

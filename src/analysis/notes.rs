@@ -16,7 +16,7 @@ const STEP_US: u64 = 1_000_000;
 
 /// The same words of the same ending, numbers aside.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ErrorWords {
+pub(crate) struct ErrorWords {
     /// How the requests ended.
     pub ended: Ended,
     /// The words, as the first of them had them.
@@ -27,7 +27,7 @@ pub struct ErrorWords {
 
 /// The wall clock moved against the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockStep {
+pub(crate) struct ClockStep {
     pub segment: Segment,
     /// When it was seen.
     pub at: At,
@@ -39,7 +39,7 @@ pub struct ClockStep {
 
 /// What else was noted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// What server and box said they are, by subject; the last word counts.
     pub identity: BTreeMap<String, String>,
     /// What differs from recipe or plan.
@@ -69,7 +69,7 @@ pub struct Notes {
 
 impl Notes {
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Seen(seen) = &entry.fact {
             self.take_identity(seen);
         }

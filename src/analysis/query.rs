@@ -11,7 +11,7 @@ use super::{Analysis, Atom, Tally};
 
 /// A part of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     pub part: u64,
     /// Of so many.
     pub of: u64,
@@ -19,13 +19,13 @@ pub struct Share {
 
 impl Share {
     /// The fraction; `None` of nothing.
-    pub fn value(self) -> Option<f64> {
+    pub(crate) fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.part as f64 / self.of as f64)
     }
 }
 
 /// A statistic of some values; `None` with fewer than it needs.
-pub fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
+pub(crate) fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
     if dist.n() < statistic.samples_min() {
         return None;
     }
@@ -43,13 +43,13 @@ const EVIDENCE_MAX: usize = 8;
 
 impl Analysis {
     /// The atoms of a selection. A phase that is left open means every steady phase.
-    pub fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
+    pub(crate) fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
         let fits = |atom: &&Atom| phase_fits(select, atom.phase) && select.takes(&atom.group);
         self.atoms.iter().filter(fits)
     }
 
     /// Groups of a selection that have no cell, each once, in order.
-    pub fn without_cell<'a>(&'a self, select: &'a Select) -> Vec<&'a Group> {
+    pub(crate) fn without_cell<'a>(&'a self, select: &'a Select) -> Vec<&'a Group> {
         let groups = self.atoms_of(select).map(|atom| &atom.group);
         let mut without: Vec<&Group> = groups.filter(|group| group.cell.is_none()).collect();
         without.sort_unstable();
@@ -59,7 +59,7 @@ impl Analysis {
 
     /// The values of a quantity in a selection: whole answers outside of outages. Requests
     /// that only load a context (`p0`) have cells of their own and are not in it.
-    pub fn dist(&self, quantity: Quantity, select: &Select) -> Dist {
+    pub(crate) fn dist(&self, quantity: Quantity, select: &Select) -> Dist {
         let mut dist = Dist::new();
         match quantity {
             Quantity::Itl => self.gaps_of(GapKind::Itl, select, &mut dist),
@@ -84,7 +84,7 @@ impl Analysis {
     }
 
     /// How many requests of a selection ended how.
-    pub fn endings(&self, select: &Select) -> Tally<Ended> {
+    pub(crate) fn endings(&self, select: &Select) -> Tally<Ended> {
         let mut tally = Tally::new();
         for atom in self.atoms_of(select) {
             for (ended, n) in &atom.ended {
@@ -95,12 +95,16 @@ impl Analysis {
     }
 
     /// Requests of a selection that ended in ways that `counts`.
-    pub fn count_ended(&self, select: &Select, counts: impl Fn(Ended) -> bool + Copy) -> u64 {
+    pub(crate) fn count_ended(
+        &self,
+        select: &Select,
+        counts: impl Fn(Ended) -> bool + Copy,
+    ) -> u64 {
         self.atoms_of(select).map(|atom| atom.count(counts)).sum()
     }
 
     /// A share of the requests of a selection. What longhaul itself ended is in no whole.
-    pub fn portion(&self, portion: Portion, select: &Select) -> Share {
+    pub(crate) fn portion(&self, portion: Portion, select: &Select) -> Share {
         let mut share = Share::default();
         for atom in self.atoms_of(select) {
             let (part, of) = match portion {
@@ -119,7 +123,7 @@ impl Analysis {
     }
 
     /// The incidents that a gate on these events counts; with a phase, those that began in it.
-    pub fn incidents_of(&self, count: Count, phase: Option<Phase>) -> Vec<&Incident> {
+    pub(crate) fn incidents_of(&self, count: Count, phase: Option<Phase>) -> Vec<&Incident> {
         let incidents = self.calendar.incidents.iter();
         incidents
             .filter(|incident| incident.counts(count))
@@ -131,7 +135,7 @@ impl Analysis {
     }
 
     /// The first bad endings of a selection.
-    pub fn bad_seqs(&self, select: &Select) -> Vec<Seq> {
+    pub(crate) fn bad_seqs(&self, select: &Select) -> Vec<Seq> {
         let mut seqs: Vec<Seq> =
             self.atoms_of(select).flat_map(|atom| atom.evidence.iter().copied()).collect();
         seqs.sort_unstable();
@@ -140,7 +144,7 @@ impl Analysis {
     }
 
     /// The depths of the plan, in rising order, each once.
-    pub fn planned_depths(&self) -> Vec<u64> {
+    pub(crate) fn planned_depths(&self) -> Vec<u64> {
         let mut depths: Vec<u64> = self.planned.iter().map(|cell| cell.depth).collect();
         depths.sort_unstable();
         depths.dedup();

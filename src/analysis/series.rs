@@ -18,10 +18,10 @@ use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
 use crate::unit::At;
 
 /// Bounds the series of a run: two hundred are a large box, and the rest is counted.
-pub const SERIES_MAX: usize = 256;
+pub(crate) const SERIES_MAX: usize = 256;
 /// Bounds the blocks and lifetimes of all series together, 64 bytes each: 72 hours of two
 /// hundred series are 86,400 blocks in 200 lifetimes.
-pub const BLOCKS_MAX: usize = 87_000;
+pub(crate) const BLOCKS_MAX: usize = 87_000;
 /// Bounds the means that a block keeps for its median: beyond it every second one is kept.
 const MEANS_MAX: usize = 1_024;
 /// Means are of so many microseconds each, the interval of a row.
@@ -29,7 +29,7 @@ const MEAN_US: u64 = 10_000_000;
 
 /// Readings over time, by series.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct OverTime {
+pub(crate) struct OverTime {
     /// By source, name and instance.
     pub series: Vec<SeriesBlocks>,
     /// Readings that found no place: more series or more blocks than are kept.
@@ -38,7 +38,7 @@ pub struct OverTime {
 
 /// A series over time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SeriesBlocks {
+pub(crate) struct SeriesBlocks {
     pub source: Source,
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
@@ -50,7 +50,7 @@ pub struct SeriesBlocks {
 
 /// A series in one lifetime of the server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LifetimeBlocks {
+pub(crate) struct LifetimeBlocks {
     /// The segment; instants are on its anchor.
     pub segment: Segment,
     /// When the lifetime began.
@@ -67,19 +67,19 @@ pub struct LifetimeBlocks {
 
 impl LifetimeBlocks {
     /// The least value.
-    pub fn min(&self) -> f64 {
+    pub(crate) fn min(&self) -> f64 {
         self.blocks.iter().map(|block| block.min).fold(f64::INFINITY, f64::min)
     }
 
     /// The largest value.
-    pub fn max(&self) -> f64 {
+    pub(crate) fn max(&self) -> f64 {
         self.blocks.iter().map(|block| block.max).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
 /// The readings of some whole laps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Block {
+pub(crate) struct Block {
     /// Where it begins.
     pub from: At,
     /// Where it ends.
@@ -97,7 +97,7 @@ pub struct Block {
 
 /// The fold that makes the blocks, of a run whose calendar is known.
 #[derive(Clone, Debug)]
-pub struct Blocks {
+pub(crate) struct Blocks {
     spans: Vec<Span>,
     /// By source and name, then instance.
     series: BTreeMap<(Source, String), BTreeMap<String, OneSeries>>,
@@ -139,13 +139,13 @@ struct Means {
 
 impl Blocks {
     /// Before the first entry.
-    pub fn new(calendar: &Calendar) -> Blocks {
+    pub(crate) fn new(calendar: &Calendar) -> Blocks {
         let (spans, series) = (spans(calendar), BTreeMap::new());
         Blocks { spans, series, places: 0, kept: 0, left_out: 0 }
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         let Fact::Reading(reading) = &entry.fact else { return };
         let values = [reading.min, reading.mean, reading.max, reading.last];
         if reading.n == 0 || !values.iter().all(|value| value.is_finite()) {
@@ -223,7 +223,7 @@ impl Blocks {
     }
 
     /// Readings so far, by series.
-    pub fn finish(&self) -> OverTime {
+    pub(crate) fn finish(&self) -> OverTime {
         let mut series = Vec::with_capacity(self.places);
         for ((source, name), instances) in &self.series {
             for (instance, known) in instances {

@@ -8,7 +8,7 @@ use crate::measure::Measure;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 
 /// A minute at some depths, with nothing that must hold.
-pub fn asked(depths: &[u64]) -> RunQuestion {
+pub(crate) fn asked(depths: &[u64]) -> RunQuestion {
     RunQuestion {
         recipe: "nemotron-3-super".to_owned(),
         scenario: "smoke".to_owned(),
@@ -34,7 +34,7 @@ pub fn asked(depths: &[u64]) -> RunQuestion {
 ///
 /// # Panics
 /// On a name that is no measure.
-pub fn gate(name: &str, limit: Limit) -> Gate {
+pub(crate) fn gate(name: &str, limit: Limit) -> Gate {
     Gate {
         measure: Measure::parse(name).expect("a known name"),
         select: Select::default(),

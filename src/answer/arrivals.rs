@@ -13,7 +13,7 @@ const ARRIVALS_MAX: usize = 1 << 18;
 
 /// A chunk that carried text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// When it was read.
     pub at: At,
     /// Tokens in it; 0 for text whose tokens were counted before.
@@ -22,7 +22,7 @@ pub struct Arrival {
 
 /// The chunks with text of one answer.
 #[derive(Clone, Debug, Default)]
-pub struct ChunkTimes {
+pub(crate) struct ChunkTimes {
     list: Vec<Arrival>,
     chunks: u64,
     uncounted: bool,
@@ -32,7 +32,7 @@ pub struct ChunkTimes {
 
 impl ChunkTimes {
     /// A chunk with text came, with so many tokens where the server says how many.
-    pub fn push(&mut self, at: At, tokens: Option<u64>) {
+    pub(crate) fn push(&mut self, at: At, tokens: Option<u64>) {
         if let Some(last) = self.last {
             self.gap_us_max = self.gap_us_max.max(Some(at.since(last)));
         }
@@ -46,33 +46,33 @@ impl ChunkTimes {
     }
 
     /// Whether the server has said of every chunk so far how many tokens it has.
-    pub fn are_counted(&self) -> bool {
+    pub(crate) fn are_counted(&self) -> bool {
         !self.uncounted
     }
 
     /// Chunks with text.
-    pub fn chunks(&self) -> u64 {
+    pub(crate) fn chunks(&self) -> u64 {
         self.chunks
     }
 
     /// When the last came.
-    pub fn last(&self) -> Option<At> {
+    pub(crate) fn last(&self) -> Option<At> {
         self.last
     }
 
     /// The largest time between two, microseconds.
-    pub fn gap_us_max(&self) -> Option<u64> {
+    pub(crate) fn gap_us_max(&self) -> Option<u64> {
         self.gap_us_max
     }
 
     /// Times between chunks, microseconds.
-    pub fn gap_us(&self) -> Vec<u64> {
+    pub(crate) fn gap_us(&self) -> Vec<u64> {
         self.list.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect()
     }
 
     /// The chunks with their tokens, where these are known. `total` is the server's count
     /// of the whole answer; `stopped` says that it counts a stop token, which has no text.
-    pub fn counted(&self, total: Option<u64>, stopped: bool) -> Option<&[Arrival]> {
+    pub(crate) fn counted(&self, total: Option<u64>, stopped: bool) -> Option<&[Arrival]> {
         let whole = self.list.len() as u64 == self.chunks;
         // As many chunks as tokens: then each of them is one.
         let one_each = total == Some(self.chunks) || stopped && total == Some(self.chunks + 1);
@@ -81,7 +81,7 @@ impl ChunkTimes {
 }
 
 /// Times between tokens: the time since the chunk before, shared out over the tokens of a chunk.
-pub fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
+pub(crate) fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
     let mut times = Vec::new();
     let mut before: Option<At> = None;
     for arrival in arrivals.iter().filter(|arrival| arrival.tokens > 0) {
@@ -95,7 +95,7 @@ pub fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
 }
 
 /// The most tokens in any one second.
-pub fn peak_tokens(arrivals: &[Arrival]) -> u64 {
+pub(crate) fn peak_tokens(arrivals: &[Arrival]) -> u64 {
     peak_per_second(arrivals.iter().map(|arrival| (arrival.at, u64::from(arrival.tokens))))
 }
 

@@ -11,7 +11,7 @@ use crate::fact::Request;
 
 /// What checks may look at.
 #[derive(Clone, Copy, Debug)]
-pub struct CheckInput<'a> {
+pub(crate) struct CheckInput<'a> {
     /// The row, all but its checks.
     pub request: &'a Request,
     /// Tokens by the server's count that cannot have been seen on any channel.
@@ -35,6 +35,6 @@ const CHECKS: [Check; 5] = [
 ];
 
 /// The names of the checks that fire.
-pub fn fired(signs: &CheckInput) -> Vec<String> {
+pub(crate) fn fired(signs: &CheckInput) -> Vec<String> {
     CHECKS.iter().filter(|(_, fires)| fires(signs)).map(|(name, _)| (*name).to_owned()).collect()
 }

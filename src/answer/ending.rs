@@ -9,7 +9,7 @@ use crate::unit;
 const GIVEN_UP: [&str; 3] = ["abort", "error", "repetition"];
 
 /// What was seen of an answer by the time it was over.
-pub struct AnswerState<'a> {
+pub(super) struct AnswerState<'a> {
     /// The status, where a head came.
     pub status: Option<u16>,
     /// The words of an error page (a status of 400 or more).
@@ -35,7 +35,7 @@ pub struct AnswerState<'a> {
 }
 
 /// The word, the stage, and what there is to say.
-pub fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
+pub(super) fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
     let stage = stage(seen, over);
     let (ended, words) = if let Some(words) = &seen.error_frame {
         (Ended::ErrorFrame, words.clone())

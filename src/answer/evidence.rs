@@ -14,7 +14,7 @@ const LINE_BYTES: usize = 1 << 10;
 
 /// The first and the last bytes of an answer.
 #[derive(Clone, Debug, Default)]
-pub struct AnswerBytes {
+pub(super) struct AnswerBytes {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     left_out: u64,
@@ -22,7 +22,7 @@ pub struct AnswerBytes {
 
 impl AnswerBytes {
     /// More bytes came.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
         let (head, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
         self.head.extend_from_slice(head);
         let keep = &rest[rest.len().saturating_sub(TAIL_BYTES)..];
@@ -33,7 +33,7 @@ impl AnswerBytes {
     }
 
     /// All that was kept: whole lines around what was left out, where they are not long.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         let (mut bytes, tail) = (self.head, Vec::from(self.tail));
         if self.left_out == 0 {
             bytes.extend(tail);

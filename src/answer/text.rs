@@ -9,7 +9,7 @@ const SEPARATOR: u8 = 0xff;
 
 /// The text of one answer so far.
 #[derive(Clone, Debug, Default)]
-pub struct AnswerText {
+pub(super) struct AnswerText {
     hasher: crc32fast::Hasher,
     kind: Option<u8>,
     bytes: u64,
@@ -19,7 +19,7 @@ pub struct AnswerText {
 
 impl AnswerText {
     /// More of it came.
-    pub fn push(&mut self, chunk: &Chunk) {
+    pub(super) fn push(&mut self, chunk: &Chunk) {
         for (kind, text) in [(b'r', &chunk.reasoning), (b'c', &chunk.content), (b't', &chunk.tool)]
         {
             if text.is_empty() {
@@ -36,22 +36,22 @@ impl AnswerText {
     }
 
     /// Bytes of text on all channels.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub fn tools(&self) -> u64 {
+    pub(super) fn tools(&self) -> u64 {
         self.tools
     }
 
     /// Whether a replacement character stood in it.
-    pub fn replaced(&self) -> bool {
+    pub(super) fn replaced(&self) -> bool {
         self.replaced
     }
 
     /// CRC-32 of all text, its kinds kept apart, in hex; the same however it was cut
     /// into chunks. `None` without text.
-    pub fn fingerprint(&self) -> Option<String> {
+    pub(super) fn fingerprint(&self) -> Option<String> {
         (self.bytes > 0).then(|| format!("{:08x}", self.hasher.clone().finalize()))
     }
 }

@@ -21,7 +21,7 @@ const WORDS_CHARS_MAX: usize = 4_000;
 
 /// An answer that is being read.
 #[derive(Debug)]
-pub struct AnswerReader {
+pub(crate) struct AnswerReader {
     request: Request,
     abilities: Abilities,
     asked_output: u64,
@@ -50,7 +50,7 @@ pub struct AnswerReader {
 
 impl AnswerReader {
     /// Begins to watch the answer to an ask that was sent at `sent`.
-    pub fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
+    pub(crate) fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
         AnswerReader {
             request: row(ask, sent),
             abilities: *abilities,
@@ -74,7 +74,7 @@ impl AnswerReader {
     }
 
     /// The head of the response came.
-    pub fn head(&mut self, at: At, status: u16) {
+    pub(crate) fn head(&mut self, at: At, status: u16) {
         self.head_at = Some(at);
         self.request.http_status = Some(status);
         if status != 200 && status < 400 {
@@ -83,7 +83,7 @@ impl AnswerReader {
     }
 
     /// Bytes of the body came, and were read at `at`.
-    pub fn bytes(&mut self, at: At, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, at: At, bytes: &[u8]) {
         self.evidence.feed(bytes);
         if self.is_refused() {
             let room = error::BODY_BYTES_MAX.saturating_sub(self.page.len());
@@ -100,7 +100,7 @@ impl AnswerReader {
 
     /// When to give up, unless something comes: `first_token` after sending, and once
     /// tokens come, `stall` after the last.
-    pub fn deadline(&self, first_token: Duration, stall: Duration) -> At {
+    pub(crate) fn deadline(&self, first_token: Duration, stall: Duration) -> At {
         match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
             (Some(at), _) | (None, Some(at)) => at.after(stall),
             (None, None) => self.request.sent.after(first_token),
@@ -108,18 +108,18 @@ impl AnswerReader {
     }
 
     /// Whether nothing that could still come would change how it ends: who reads should hang up.
-    pub fn is_decided(&self) -> bool {
+    pub(crate) fn is_decided(&self) -> bool {
         self.malformed.is_some() || self.page.len() >= error::BODY_BYTES_MAX
     }
 
     /// Output tokens so far, as well as they are known; a chunk counts as one where
     /// nothing better is.
-    pub fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         self.attributed.max(self.arrivals.chunks())
     }
 
     /// It is over.
-    pub fn over(mut self, at: At, over: &Over) -> Answer {
+    pub(crate) fn over(mut self, at: At, over: &Over) -> Answer {
         if *over == Over::End {
             self.close(at);
         }

@@ -20,7 +20,7 @@ Examples:
 
 Exit codes: 0 no gate broken, 1 a regression or a policy gate, 2 your mistake, or runs that cannot
 be compared, 3 what the contract asks for was not observed; with --strict anything undecided.")]
-pub struct CompareArgs {
+pub(super) struct CompareArgs {
     /// The run folder that is held against, or a folder that holds several; or a published table:
     /// Spark Arena's benchmark.csv, a submission's folder, llama-benchy's JSON or Markdown
     #[arg(value_name = "BASE")]
@@ -96,7 +96,7 @@ enum FormatArg {
 Examples:
   longhaul floor runs/a runs/b runs/c runs/d -o floor.json
   longhaul floor nightly-runs -o floor.json")]
-pub struct FloorArgs {
+pub(super) struct FloorArgs {
     /// Runs of one recipe and scenario on one machine, each of a server start of its own; or
     /// folders that hold some
     #[arg(value_name = "RUN", required = true)]
@@ -108,7 +108,7 @@ pub struct FloorArgs {
 
 impl CompareArgs {
     /// Does it.
-    pub fn done(self) -> Exit {
+    pub(super) fn done(self) -> Exit {
         let format = match self.format {
             FormatArg::Terminal => CompareFormat::Terminal { wide: self.wide },
             FormatArg::Markdown => CompareFormat::Markdown,
@@ -136,7 +136,7 @@ impl CompareArgs {
 
 impl FloorArgs {
     /// Does it.
-    pub fn done(&self) -> Exit {
+    pub(super) fn done(&self) -> Exit {
         compare::make_floor(&self.runs, self.output.as_deref())
     }
 }

@@ -17,7 +17,7 @@ Examples:
   longhaul recipe diff nemotron-3-super my.yaml
   longhaul recipe check my.yaml --strict
   longhaul recipe pin my.yaml -o pinned.yaml")]
-pub struct RecipeArgs {
+pub(super) struct RecipeArgs {
     #[command(subcommand)]
     verb: RecipeVerb,
 }
@@ -95,7 +95,7 @@ struct SetArgs {
 
 impl RecipeArgs {
     /// Exit code of the verb.
-    pub fn done(self) -> Exit {
+    pub(super) fn done(self) -> Exit {
         recipe::done(match self.verb {
             RecipeVerb::Show(args) => recipe::show(&args.into()),
             RecipeVerb::Render(args) => recipe::render(&args.into()),

@@ -25,7 +25,7 @@ The same command with the same -o goes on where it was broken off.
 
 Exit codes: 0 told, 2 your mistake, 3 no arm could be held against the base, 4 longhaul failed,
 130 interrupted.")]
-pub struct SweepArgs {
+pub(crate) struct SweepArgs {
     #[command(flatten)]
     inputs: InputArgs,
     /// What is otherwise: a setting, a field of one, env.NAME, container or model, and its values,

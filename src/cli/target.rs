@@ -7,7 +7,7 @@ use crate::target::options::{StartMethod, TargetOptions};
 /// What the starting and the watching of a server take.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
-pub struct BoxArgs {
+pub(crate) struct BoxArgs {
     #[command(flatten)]
     starting: StartArgs,
     /// Watch the container in which a server runs already: its events, state and log
@@ -24,7 +24,7 @@ pub struct BoxArgs {
 /// What the starting of a server takes.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     /// Start the recipe, and end it when the run is over
     #[arg(long, value_enum)]
     start: Option<StartArg>,

@@ -19,7 +19,7 @@ use crate::stats::shift::SIDE_MAX;
 
 /// How a comparison is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CompareFormat {
+pub(crate) enum CompareFormat {
     Terminal {
         wide: bool,
     },
@@ -33,7 +33,7 @@ pub enum CompareFormat {
 
 /// What the user wants compared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CompareOptions {
+pub(crate) struct CompareOptions {
     /// Run folders of the base, or folders that hold some.
     pub base: Vec<PathBuf>,
     /// The same of the candidate.
@@ -46,7 +46,7 @@ pub struct CompareOptions {
 }
 
 /// Compares two sides, and says what it comes to.
-pub fn compare(wish: &CompareOptions) -> Exit {
+pub(crate) fn compare(wish: &CompareOptions) -> Exit {
     let compared = compared(wish).and_then(|comparison| {
         let text = text(&comparison, wish.format)?;
         Ok((text, comparison.decision.exit))
@@ -110,7 +110,7 @@ fn published(
 ///
 /// # Errors
 /// A table that cannot be read, or a folder that is no run.
-pub fn against(
+pub(crate) fn against(
     path: &Path,
     run: &Path,
     how: &crate::compare::CompareTerms,
@@ -132,7 +132,7 @@ fn submitted(folder: &Path) -> Option<Reading> {
 ///
 /// # Errors
 /// A folder that is no run, or runs that cannot be compared.
-pub fn sides(
+pub(crate) fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],
     how: &crate::compare::CompareTerms,
@@ -154,7 +154,7 @@ fn text(comparison: &Comparison, format: CompareFormat) -> Result<String, Mistak
 }
 
 /// Writes the noise floor of several starts of one recipe.
-pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
+pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
     let made = match floor_of(runs) {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
@@ -174,7 +174,7 @@ pub fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
 ///
 /// # Errors
 /// Too few, of several recipes, or not asked the same.
-pub fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
+pub(crate) fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
     floor::of(&starts(runs)?)
 }
 

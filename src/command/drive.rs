@@ -4,10 +4,10 @@
 
 mod arrive;
 mod driven;
-pub mod environment;
+pub(crate) mod environment;
 mod manifest;
 mod planned;
-pub mod screen;
+pub(crate) mod screen;
 mod signals;
 mod specs;
 
@@ -20,15 +20,15 @@ use crate::exit::Exit;
 use crate::fact::Closed;
 use crate::journal::manifest::SweepPosition;
 use crate::run::stop::Stop;
-pub use arrive::arrive;
-pub use driven::drive;
-pub use planned::{Planned, plan};
-pub use signals::stopping;
-pub use specs::{Specs, ailments, vacant};
+pub(crate) use arrive::arrive;
+pub(crate) use driven::drive;
+pub(crate) use planned::{Planned, plan};
+pub(crate) use signals::stopping;
+pub(crate) use specs::{Specs, ailments, vacant};
 
 /// Options that `run` and `rehearse` have alike.
 #[derive(Clone, Debug, Default)]
-pub struct DriveOptions {
+pub(crate) struct DriveOptions {
     /// Recipe, scenario, overrides, seed, profile.
     pub inputs: Inputs,
     /// Faults of the simulated server.
@@ -54,14 +54,14 @@ pub struct DriveOptions {
 
 impl DriveOptions {
     /// What the simulated server's noise, and the moments of its ailments, are made from.
-    pub fn server_seed(&self) -> u64 {
+    pub(crate) fn server_seed(&self) -> u64 {
         self.server_seed.unwrap_or(self.inputs.seed)
     }
 }
 
 /// What the line that does it again has of its verb.
 #[derive(Clone, Debug, Default)]
-pub struct RepeatCommand {
+pub(crate) struct RepeatCommand {
     /// `run` or `rehearse`.
     pub verb: &'static str,
     /// Flags with their values, and switches.
@@ -69,7 +69,7 @@ pub struct RepeatCommand {
 }
 
 /// A run that is over, before anything is judged.
-pub struct Driven {
+pub(crate) struct Driven {
     /// The run folder.
     pub folder: PathBuf,
     /// The recipe, scenario and contract that were asked for.
@@ -80,7 +80,7 @@ pub struct Driven {
 
 /// Why there is no run to tell of.
 #[derive(Debug)]
-pub enum NoRun {
+pub(crate) enum NoRun {
     /// The user's mistake.
     Mistake(Mistake),
     /// The user asked to stop before the load.
@@ -97,7 +97,7 @@ impl From<Mistake> for NoRun {
 ///
 /// # Errors
 /// Those of the work, or the wish to stop.
-pub async fn unless_stopped<T, E: Into<NoRun>>(
+pub(crate) async fn unless_stopped<T, E: Into<NoRun>>(
     stop: &mut Stop,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, NoRun> {
@@ -108,7 +108,7 @@ pub async fn unless_stopped<T, E: Into<NoRun>>(
 }
 
 /// Judges a run and tells the report, or says why there is none.
-pub fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
+pub(crate) fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
     match driven {
         Err(NoRun::Mistake(wrong)) => mistake(&wrong),
         Err(NoRun::Interrupted) => Exit::Interrupted,

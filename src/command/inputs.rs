@@ -12,17 +12,17 @@ use crate::plan::Rates;
 use crate::spec::recipe::{ReadOptions, Reading};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
-pub use published::published;
+pub(crate) use published::published;
 
 /// The recipe that stands for none, on the simulator.
-pub const FLAGSHIP: &str = shipped::RECIPE;
+pub(crate) const FLAGSHIP: &str = shipped::RECIPE;
 
 /// A file that never ends must not fill the memory.
 const FILE_BYTES_MAX: u64 = 5 << 20;
 
 /// Options that name recipe, scenario and profile, which several verbs have alike.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// A recipe's file, name or reference.
     pub recipe: Option<String>,
     /// How far a reference may reach.
@@ -40,18 +40,18 @@ pub struct Inputs {
 impl Inputs {
     /// The recipe, or the one that stands for none. Not to be asked for inside a runtime: one
     /// that lies elsewhere is fetched on a runtime of its own.
-    pub fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
+    pub(crate) fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
         Ok(self.reading(default)?.map(|reading| reading.recipe))
     }
 
     /// The same, with what only those ask for who start it.
-    pub fn reading(&self, default: Option<&str>) -> Result<Option<Reading>, Mistake> {
+    pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<Reading>, Mistake> {
         self.found(default, Err)
     }
 
     /// The recipe for a launcher that reads it by itself: what is not understood here is handed
     /// on unread.
-    pub fn handed_on(&self) -> Result<Option<Reading>, Mistake> {
+    pub(crate) fn handed_on(&self) -> Result<Option<Reading>, Mistake> {
         self.found(None, Ok)
     }
 
@@ -72,13 +72,13 @@ impl Inputs {
     }
 
     /// The scenario with what flags change of it.
-    pub fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
+    pub(crate) fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
         let wanted = self.scenario.as_deref().unwrap_or(default);
         read_scenario(&find(shipped::FileKind::Scenario, wanted)?, &self.overrides)
     }
 
     /// The machine's profile: the user's, else the recipe's.
-    pub fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
+    pub(crate) fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
         if let Some(wanted) = &self.profile {
             return profile::read(find(shipped::FileKind::Profile, wanted)?).map(Some);
         }
@@ -99,13 +99,13 @@ impl Inputs {
     }
 
     /// The rates of the machine's profile.
-    pub fn rates(&self, recipe: Option<&Recipe>) -> Result<Rates, Mistake> {
+    pub(crate) fn rates(&self, recipe: Option<&Recipe>) -> Result<Rates, Mistake> {
         Ok(self.profile(recipe)?.map_or(Rates::Unknown, Rates::Profile))
     }
 }
 
 /// A recipe as it was found.
-pub struct FoundRecipe {
+pub(crate) struct FoundRecipe {
     pub source: SpecFile,
     /// Where its includes are.
     pub folder: Folder,
@@ -115,11 +115,11 @@ pub struct FoundRecipe {
 
 /// The folder in which a recipe's includes stand. One that was fetched stands alone: an include
 /// would make a stranger's text choose what is read here.
-pub struct Folder(Option<PathBuf>);
+pub(crate) struct Folder(Option<PathBuf>);
 
 impl Folder {
     /// A file of the folder, `None` where there is none. A link that leads out of it is refused.
-    pub fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
+    pub(crate) fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
         let Some(folder) = &self.0 else {
             return Err(Mistake::new(
                 "a recipe that was fetched stands alone: it includes nothing",
@@ -144,7 +144,7 @@ impl Folder {
 }
 
 /// A recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
-pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake> {
+pub(crate) fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake> {
     if let Some(fetched) = reference::fetched(wanted, reach)? {
         let (source, warning) = (fetched.source, fetched.warning);
         return Ok(FoundRecipe { source, folder: Folder(None), warning });
@@ -185,7 +185,7 @@ pub fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake
 ///
 /// # Errors
 /// It cannot be read.
-pub fn text_of(path: &Path) -> std::io::Result<String> {
+pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
     read_bounded(path)
 }
 
@@ -212,7 +212,7 @@ fn is_within(path: &Path, folder: &Path) -> bool {
 ///
 /// # Errors
 /// It is none, or cannot be read.
-pub fn plain_text(path: &Path) -> std::io::Result<String> {
+pub(crate) fn plain_text(path: &Path) -> std::io::Result<String> {
     read_plain(path)
 }
 
@@ -226,7 +226,7 @@ fn read_plain(path: &Path) -> std::io::Result<String> {
 }
 
 /// What a recipe has to warn of, keys that longhaul does not know among it.
-pub fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
+pub(crate) fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
     let unknown = recipe.unknown.iter().map(|key| {
         format!("{}: key `{key}` is not known; it is kept and has no effect", recipe.source.origin)
     });
@@ -234,7 +234,7 @@ pub fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
 }
 
 /// A scenario's text read, with what flags change of it. Texts that it names stand beside it.
-pub fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
+pub(crate) fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
     let beside = Path::new(&source.origin).parent().map(Path::to_path_buf).unwrap_or_default();
     let load = |name: &str| {
         let path = beside.join(name);
@@ -248,7 +248,10 @@ pub fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<Scenari
 }
 
 /// A scenario as it is needed to judge a run: its texts are not, and may be gone.
-pub fn judged_scenario(source: SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
+pub(crate) fn judged_scenario(
+    source: SpecFile,
+    overrides: &Overrides,
+) -> Result<Scenario, Mistake> {
     scenario::read(source, &|_| Ok("not read again\n".to_owned()))?.with(overrides)
 }
 

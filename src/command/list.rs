@@ -12,7 +12,7 @@ use crate::spec::shipped::{self, FileKind};
 use crate::spec::{profile, recipe};
 
 /// Lists what is built in, with what each is for.
-pub fn list() -> Exit {
+pub(crate) fn list() -> Exit {
     let mut out = String::new();
     for (title, kind) in [
         ("recipes", FileKind::Recipe),

@@ -19,7 +19,7 @@ use crate::unit::{Bytes, grouped, span};
 
 /// What the user wants to know a plan of.
 #[derive(Clone, Debug)]
-pub struct PlanOptions {
+pub(crate) struct PlanOptions {
     /// Recipe, scenario, overrides, seed, profile.
     pub inputs: Inputs,
     /// An earlier run to take the rates from.
@@ -29,7 +29,7 @@ pub struct PlanOptions {
 }
 
 /// Says what a scenario amounts to.
-pub fn plan(wish: &PlanOptions) -> Exit {
+pub(crate) fn plan(wish: &PlanOptions) -> Exit {
     match planned(wish) {
         Ok(text) => finish(&text, Exit::Pass),
         Err(wrong) => mistake(&wrong),

@@ -1,7 +1,7 @@
 //! `longhaul recipe`: what a recipe says, its command, what differs between two, how reproducible
 //! one is, and its pins.
 
-pub mod pin;
+pub(crate) mod pin;
 
 use std::io::IsTerminal;
 
@@ -17,7 +17,7 @@ use crate::spec::recipe::pins::pins;
 use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RecipeOptions {
+pub(crate) struct RecipeOptions {
     pub recipe: String,
     pub reach: Reach,
     /// `key=value`, in the order given.
@@ -26,11 +26,11 @@ pub struct RecipeOptions {
     pub when: Vec<String>,
 }
 
-pub fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
+pub(crate) fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::show(&reading(options)?), Exit::Pass))
 }
 
-pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
+pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     let recipe = reading(options)?.recipe;
     for note in &recipe.warnings {
         tell(&format!("note: {}", one_line(note, 400)));
@@ -46,12 +46,12 @@ pub fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&(command + "\n"), Exit::Pass))
 }
 
-pub fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
+pub(crate) fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
     Ok(finish(&text::diff(&reading(one)?, &reading(other)?), Exit::Pass))
 }
 
 /// Says how reproducible a recipe is; `strict` fails where anything floats.
-pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
+pub(crate) fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
     let reading = reading(options)?;
     let pins = pins(&reading);
     let text = if json { text::check_json } else { text::check };
@@ -59,7 +59,7 @@ pub fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, 
     Ok(finish(&text(&reading, &pins), exit))
 }
 
-pub fn done(exit: Result<Exit, Mistake>) -> Exit {
+pub(crate) fn done(exit: Result<Exit, Mistake>) -> Exit {
     exit.unwrap_or_else(|wrong| mistake(&wrong))
 }
 

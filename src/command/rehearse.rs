@@ -36,7 +36,7 @@ const EPOCH: Duration = Duration::from_secs(946_684_800);
 const SCENARIO: &str = "short";
 
 /// Rehearses and judges.
-pub fn rehearse(options: DriveOptions) -> Exit {
+pub(crate) fn rehearse(options: DriveOptions) -> Exit {
     let wide = options.wide;
     conclude(driven(options), wide)
 }
@@ -45,7 +45,7 @@ pub fn rehearse(options: DriveOptions) -> Exit {
 ///
 /// # Errors
 /// The user's mistake, or the wish to stop before the load.
-pub fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
+pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
     let specs = specs(options)?;
     in_virtual_time(async {
         let (stopper, mut stop) = stopping();
@@ -63,7 +63,7 @@ pub fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
 /// # Errors
 /// As for [`driven`].
 #[cfg(test)]
-pub fn play(
+pub(crate) fn play(
     options: DriveOptions,
     mut stop: Stop,
     watcher: &mut dyn crate::run::Watcher,

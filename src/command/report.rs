@@ -15,7 +15,7 @@ use crate::spec::{Contract, Scenario, SpecFile};
 use crate::verdict::{self, Verdict};
 
 /// A run, understood and judged.
-pub struct Judged {
+pub(crate) struct Judged {
     /// What was asked.
     pub asked: RunQuestion,
     /// What was understood.
@@ -26,7 +26,7 @@ pub struct Judged {
 
 /// A run in the form of another tool, for comparing and handing in. Nothing in it is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Export {
+pub(crate) enum Export {
     /// Spark Arena's `benchmark.csv`.
     Arena,
     /// llama-benchy's JSON.
@@ -38,18 +38,18 @@ const WIDTH: usize = 80;
 
 impl Judged {
     /// How the program ends.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         self.verdict.exit()
     }
 
     /// What is to be told of it.
-    pub fn page(&self) -> report::Page<'_> {
+    pub(crate) fn page(&self) -> report::Page<'_> {
         report::Page::new(&self.asked, &self.analysis, &self.verdict)
     }
 }
 
 /// Tells a run again.
-pub fn report(run: &Path, format: ReportFormat) -> Exit {
+pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
     match judge_over_time(run) {
         Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
         Err(wrong) => mistake(&wrong),
@@ -57,7 +57,7 @@ pub fn report(run: &Path, format: ReportFormat) -> Exit {
 }
 
 /// Tells a run in the form of another tool. Ends well when it was told.
-pub fn export(run: &Path, form: Export) -> Exit {
+pub(crate) fn export(run: &Path, form: Export) -> Exit {
     let table = match table(run).and_then(|table| exportable(table, run)) {
         Ok(table) => table,
         Err(wrong) => return mistake(&wrong),
@@ -90,7 +90,7 @@ fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
 }
 
 /// A run folder as a table of Spark Arena's.
-pub fn table(run: &Path) -> Result<Table, Mistake> {
+pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
     let mut reader = journal::reader::open(run)?;
     let model = reader.manifest().server.model.clone();
     let mut fold = arena::ArenaFold::new();
@@ -101,20 +101,20 @@ pub fn table(run: &Path) -> Result<Table, Mistake> {
 }
 
 /// Reads, understands and judges a run folder, from the folder alone.
-pub fn judge(run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge(run: &Path) -> Result<Judged, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::new)
 }
 
 /// The same, with what was read over time.
-pub fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::over_time)
 }
 
 /// Judges a run whose questions are known, one that was just driven, with what was read over time.
 /// Its texts are those of the folder, which are without secrets.
-pub fn judge_as(asked: RunQuestion, run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge_as(asked: RunQuestion, run: &Path) -> Result<Judged, Mistake> {
     let reader = journal::reader::open(run)?;
     let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
     understood(reader, asked, Fold::over_time)
@@ -154,7 +154,7 @@ fn understood(
 }
 
 /// What was asked of a run.
-pub fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunQuestion {
+pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunQuestion {
     let contract = scenario.contract.clone();
     told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
 }
@@ -207,7 +207,7 @@ fn told(told: &journal::ReadSummary) -> JournalGaps {
 }
 
 /// The text in a format.
-pub fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
+pub(crate) fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
     match format {
         ReportFormat::Terminal { wide } => {
             let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
@@ -219,14 +219,14 @@ pub fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
 }
 
 /// Keeps a verdict in the run folder. One that cannot be kept is told, and is no failure.
-pub fn keep(page: &report::Page<'_>, run: &Path) {
+pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
     if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(page)) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 
 /// `verdict.json`: what stands in the run folder for scripts, without the hours.
-pub fn verdict_json(page: &report::Page<'_>) -> String {
+pub(crate) fn verdict_json(page: &report::Page<'_>) -> String {
     report::json::render(page, false).unwrap_or_default()
 }
 

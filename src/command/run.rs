@@ -12,11 +12,11 @@ use super::drive::{Driven, NoRun, arrive, conclude, drive, plan, stopping};
 use super::runtime;
 use crate::exit::Exit;
 use crate::journal::Journal;
-pub use options::{RunOptions, ServerOptions, check};
+pub(crate) use options::{RunOptions, ServerOptions, check};
 use start::{Started, start};
 
 /// Drives a server and judges it.
-pub fn run(options: RunOptions) -> Exit {
+pub(crate) fn run(options: RunOptions) -> Exit {
     let wide = options.drive.wide;
     conclude(driven(options), wide)
 }
@@ -25,7 +25,7 @@ pub fn run(options: RunOptions) -> Exit {
 ///
 /// # Errors
 /// The user's mistake, or the wish to stop before the load.
-pub fn driven(options: RunOptions) -> Result<Driven, NoRun> {
+pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
     // Before the runtime, since a recipe may have to be fetched.
     let (specs, server) = options.read()?;
     runtime()?.block_on(LocalSet::new().run_until(async {

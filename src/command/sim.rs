@@ -14,7 +14,7 @@ use crate::sim::{Ailment, Setup};
 
 /// What the user wants of the simulated server.
 #[derive(Clone, Debug)]
-pub struct SimOptions {
+pub(crate) struct SimOptions {
     /// The port on the loopback address.
     pub port: u16,
     /// The recipe that it pretends to serve.
@@ -29,7 +29,7 @@ pub struct SimOptions {
 }
 
 /// Serves until it is interrupted.
-pub fn sim(wish: &SimOptions) -> Exit {
+pub(crate) fn sim(wish: &SimOptions) -> Exit {
     let served = order(wish).and_then(|order| runtime()?.block_on(serve(wish.port, order)));
     match served {
         Ok(()) => Exit::Pass,
@@ -79,7 +79,7 @@ async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {
 ///
 /// # Errors
 /// A fault of longhaul's own machine.
-pub fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mistake> {
+pub(crate) fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mistake> {
     match texts.iter().zip(ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
         Some((text, _)) => {
             Err(Mistake::new("this is a fault of longhaul's own machine, not of the server")
@@ -91,7 +91,7 @@ pub fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mista
 }
 
 /// There is nothing to simulate.
-pub fn no_profile() -> Mistake {
+pub(crate) fn no_profile() -> Mistake {
     Mistake::new("the recipe names no machine profile, so there is nothing to simulate")
         .hint("--profile dgx-spark-nemotron-3-super")
 }

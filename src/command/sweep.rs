@@ -42,7 +42,7 @@ const SCENARIO: &str = "smoke";
 
 /// What the user wants of a sweep.
 #[derive(Clone, Debug, Default)]
-pub struct SweepOptions {
+pub(crate) struct SweepOptions {
     /// What every start is asked, and how it is started.
     pub run: RunOptions,
     /// In virtual time.
@@ -73,7 +73,7 @@ impl SweepOptions {
 }
 
 /// A sweep under way.
-pub struct Sweep {
+pub(crate) struct Sweep {
     wish: SweepOptions,
     folder: PathBuf,
     /// The base first.
@@ -86,7 +86,7 @@ pub struct Sweep {
 }
 
 /// Sweeps, and tells what came of it.
-pub fn sweep(wish: SweepOptions) -> Exit {
+pub(crate) fn sweep(wish: SweepOptions) -> Exit {
     // Held for as long as it goes on; a second longhaul in one folder would repeat what runs.
     let (mut sweep, _lock) = match begun(wish) {
         Ok(begun) => begun,

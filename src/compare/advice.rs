@@ -12,13 +12,13 @@ use super::{Comparison, PolicyWord};
 use crate::escape::one_line;
 
 /// Bounds the rows to be looked into that are named.
-pub const NAMED_MAX: usize = 3;
+pub(crate) const NAMED_MAX: usize = 3;
 
 /// Bounds why a candidate is worse.
 const WHY_CHARS_MAX: usize = 80;
 
 /// A candidate that was held against the base.
-pub struct Held<'a> {
+pub(crate) struct Held<'a> {
     pub name: String,
     /// Starts of it that were tried.
     pub starts: usize,
@@ -29,23 +29,23 @@ pub struct Held<'a> {
 }
 
 /// Whether a row shows that the candidate is better.
-pub fn is_better(row: &ComparedRow) -> bool {
+pub(crate) fn is_better(row: &ComparedRow) -> bool {
     row.word == CompareWord::Improved && matches!(row.basis, Basis::Exact(_))
 }
 
 /// A ratio as a change.
-pub fn percent(ratio: f64) -> String {
+pub(crate) fn percent(ratio: f64) -> String {
     let text = format!("{:+.1} %", (ratio - 1.0) * 100.0);
     if text == "-0.0 %" { "+0.0 %".to_owned() } else { text }
 }
 
 /// What a row is of: `ttft d0/c1`, as short as it is clear among the others.
-pub fn measured_in(row: &ComparedRow, among: &[ComparedRow]) -> String {
+pub(crate) fn measured_in(row: &ComparedRow, among: &[ComparedRow]) -> String {
     measured(&row.key, among).replacen(" at ", " ", 1)
 }
 
 /// Rows that decide nothing and got worse all the same, the worst first.
-pub fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
+pub(crate) fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
     let others = comparison.rows.iter().filter(|row| !row.primary);
     let mut worse: Vec<&ComparedRow> =
         others.filter(|row| row.word == CompareWord::Regression).collect();
@@ -54,7 +54,7 @@ pub fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
 }
 
 /// The worst of these rows by name, and how many more there are.
-pub fn worst(rows: &[&ComparedRow], among: &[ComparedRow]) -> String {
+pub(crate) fn worst(rows: &[&ComparedRow], among: &[ComparedRow]) -> String {
     let named = rows.iter().take(NAMED_MAX);
     let named = named.map(|row| format!("{} {}", measured_in(row, among), percent(row.ratio)));
     let named = named.collect::<Vec<_>>().join(", ");
@@ -149,7 +149,7 @@ fn open_row(row: &ComparedRow, among: &[ComparedRow]) -> String {
 }
 
 /// The advice. `dead` never started, and of the base `base_failed` starts failed.
-pub fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String {
+pub(crate) fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String {
     let (frail, sound): (Vec<_>, Vec<_>) =
         held.iter().partition(|it| it.failed > 0 && base_failed == 0);
     let (mut better, others): (Vec<_>, Vec<_>) = sound.into_iter().partition(|it| it.is_better());

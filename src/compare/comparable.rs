@@ -11,7 +11,7 @@ use super::{CompareTerms, Start};
 
 /// What must be the same: the load, by its parts, each a fingerprint or a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Alike {
+pub(crate) struct Alike {
     /// The scenario's name, for people.
     pub scenario: String,
     /// The scenario's text and what flags changed of it.
@@ -43,7 +43,7 @@ impl Alike {
 
 /// A setting of the server that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
+pub(crate) struct Variable {
     pub what: String,
     /// In the base, where it is there.
     pub base: Option<String>,
@@ -53,7 +53,7 @@ pub struct Variable {
 
 /// What differs between two sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differs {
+pub(crate) struct Differs {
     /// What the servers were told to be, and what they say they are.
     pub variables: Vec<Variable>,
     /// The sides of which nobody says what they were served with: base, candidate.
@@ -85,7 +85,7 @@ const IMAGE_NAME: &str = "container";
 /// # Errors
 /// No run on a side, a run or a start that counts twice, the loads are not the same and nobody
 /// forces it, or a side is of several recipes.
-pub fn differs(
+pub(crate) fn differs(
     base: &[Start],
     candidate: &[Start],
     wish: &CompareTerms,
@@ -123,7 +123,7 @@ pub fn differs(
 ///
 /// # Errors
 /// They may not.
-pub fn alike(side: &[Start]) -> Result<(), Mistake> {
+pub(crate) fn alike(side: &[Start]) -> Result<(), Mistake> {
     no_start_twice(side)?;
     one_recipe(side, "noise floor")?;
     let Some(first) = spokesman(side) else { return Ok(()) };
@@ -141,12 +141,12 @@ fn is_ready(start: &Start) -> bool {
 }
 
 /// How many starts of a side came up.
-pub fn ready(side: &[Start]) -> usize {
+pub(crate) fn ready(side: &[Start]) -> usize {
     side.iter().filter(|start| is_ready(start)).count()
 }
 
 /// The start of a side that says most of itself: one that came up, where any did.
-pub fn spokesman(side: &[Start]) -> Option<&Start> {
+pub(crate) fn spokesman(side: &[Start]) -> Option<&Start> {
     side.iter().find(|start| is_ready(start)).or(side.first())
 }
 
@@ -215,7 +215,7 @@ fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
 }
 
 /// What differs between what a published table was measured with and a run.
-pub fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
+pub(crate) fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
     let variables = match (recipe, &candidate.recipe) {
         (Some(one), Some(other)) => changed(one, other),
         _ => Vec::new(),

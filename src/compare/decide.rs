@@ -22,11 +22,11 @@ const LEVEL: f64 = 0.05;
 const LEVEL_OTHERS: f64 = 0.10;
 
 /// Starts of a side below which nothing is decided exactly: one that is odd would be most of it.
-pub const STARTS_MIN: usize = 4;
+pub(crate) const STARTS_MIN: usize = 4;
 
 /// What is too small to matter, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Margins {
+pub(crate) struct Margins {
     pub middle: f64,
     /// Of tails: p95 and beyond.
     pub tail: f64,
@@ -40,7 +40,7 @@ impl Default for Margins {
 
 impl Margins {
     /// The margin of a measure.
-    pub fn of(self, measure: Measure) -> f64 {
+    pub(crate) fn of(self, measure: Measure) -> f64 {
         match measure {
             Measure::Of(_, Statistic::P95 | Statistic::P99 | Statistic::Max) => self.tail,
             _ => self.middle,
@@ -50,7 +50,7 @@ impl Margins {
 
 /// What a row comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CompareWord {
+pub(crate) enum CompareWord {
     /// The interval shows no difference that matters.
     Equivalent,
     /// There is a difference, and it is smaller than what matters.
@@ -73,7 +73,7 @@ words!(CompareWord {
 
 /// What the interval rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Basis {
+pub(crate) enum Basis {
     /// The exact test over server starts, at this confidence.
     Exact(f64),
     /// What starts of one recipe differ by here: at most a suggestion.
@@ -84,7 +84,7 @@ pub enum Basis {
 
 /// A side of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Side {
+pub(crate) struct Side {
     /// The median of the starts' values, in the measure's base unit.
     pub value: f64,
     /// Starts that have a value.
@@ -95,7 +95,7 @@ pub struct Side {
 
 /// A measure at a place, compared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ComparedRow {
+pub(crate) struct ComparedRow {
     pub key: MeasureKey,
     /// One of the few that decide.
     pub primary: bool,
@@ -120,12 +120,12 @@ pub struct ComparedRow {
 
 impl ComparedRow {
     /// Whether it is no more than a suggestion.
-    pub fn is_suggestive(&self) -> bool {
+    pub(crate) fn is_suggestive(&self) -> bool {
         self.basis == Basis::Floor
     }
 
     /// How much worse the candidate is, as a factor: above 1 is worse, whichever way is better.
-    pub fn cost(&self) -> f64 {
+    pub(crate) fn cost(&self) -> f64 {
         match self.key.measure.better() {
             Better::Lower => self.ratio,
             Better::Higher => self.ratio.recip(),
@@ -135,7 +135,7 @@ impl ComparedRow {
 
 /// A measure at a place that one side has a value of, and the other has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alone {
+pub(crate) struct Alone {
     pub key: MeasureKey,
     /// One of the few that decide.
     pub primary: bool,
@@ -146,7 +146,7 @@ pub struct Alone {
 /// All rows of two sides, primary ones first, and what only one side has. What decides is chosen
 /// by the base: a value that is gone must not take its row with it. Where loads are not the same,
 /// `overlap`, only what both have can decide.
-pub fn rows(
+pub(crate) fn rows(
     base: &[Start],
     candidate: &[Start],
     margins: Margins,
@@ -355,7 +355,7 @@ fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (CompareWord, S
 
 /// Takes back what the number of rows makes likely by chance: Holm among the primary ones,
 /// Benjamini–Hochberg among the others.
-pub fn adjust(rows: &mut [ComparedRow]) {
+pub(crate) fn adjust(rows: &mut [ComparedRow]) {
     type Adjusting = fn(&[f64]) -> Vec<f64>;
     let families: [(bool, f64, Adjusting); 2] =
         [(true, LEVEL, many::holm), (false, LEVEL_OTHERS, many::benjamini_hochberg)];

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 
 /// What a comparison comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The word of it all.
     pub word: CompareWord,
     /// Whether the word rests on a noise floor alone, and is no more than a suggestion.
@@ -23,7 +23,7 @@ pub struct Decision {
 }
 
 /// What is decided of.
-pub struct DecisionInput<'a> {
+pub(crate) struct DecisionInput<'a> {
     /// Cell by cell and measure by measure.
     pub rows: &'a [ComparedRow],
     /// What only one side has.
@@ -40,7 +40,7 @@ pub struct DecisionInput<'a> {
     pub nothing: &'a str,
 }
 
-pub fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decision {
+pub(crate) fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decision {
     let DecisionInput { rows, policies, differs, nothing, .. } = *evidence;
     let mut because = Vec::new();
     let several = wish.one_variable && differs.variables.len() > 1;
@@ -141,14 +141,14 @@ fn told(policy: &Policy) -> String {
 }
 
 /// What a row is of: `ttft at d100000/c1`, as short as it is clear among the others.
-pub fn measured(key: &MeasureKey, among: &[ComparedRow]) -> String {
+pub(crate) fn measured(key: &MeasureKey, among: &[ComparedRow]) -> String {
     let name = key.measure.to_string();
     let name = name.strip_suffix("_p50").unwrap_or(&name);
     format!("{name} at {}", key.group.among(among.iter().map(|row| &row.key.group)))
 }
 
 /// A row in words: `ttft at d100000/c1 +8.2 %`.
-pub fn changed(row: &ComparedRow, among: &[ComparedRow]) -> String {
+pub(crate) fn changed(row: &ComparedRow, among: &[ComparedRow]) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
     format!("{} {percent:+.1} %{surely}", measured(&row.key, among))

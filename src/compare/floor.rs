@@ -17,7 +17,7 @@ use super::{Alike, Variable, comparable};
 const SCHEMA: u32 = 1;
 
 /// Starts below which a spread is not worth writing down.
-pub const STARTS_MIN: usize = 3;
+pub(crate) const STARTS_MIN: usize = 3;
 
 /// Bounds a deviation of logarithms: beyond it, two starts in three differ by more than a factor
 /// of seven, and nothing is held against that.
@@ -25,7 +25,7 @@ const DEVIATION_MAX: f64 = 2.0;
 
 /// The spread of one measure at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CellSpread {
+pub(crate) struct CellSpread {
     /// Where: a cell and the kind of ask.
     pub place: String,
     pub measure: String,
@@ -39,7 +39,7 @@ pub struct CellSpread {
 
 /// What starts of one recipe differ by. Keys may be added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Floor {
+pub(crate) struct Floor {
     /// The version of the file.
     pub schema: u32,
     /// Version of longhaul.
@@ -63,7 +63,7 @@ pub struct Floor {
 
 /// A spread, as a comparison needs it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FloorSpread {
+pub(crate) struct FloorSpread {
     /// Standard deviation of the logarithms.
     pub deviation: f64,
     /// Degrees of freedom: one less than there were starts.
@@ -72,7 +72,7 @@ pub struct FloorSpread {
 
 /// A floor that was found to be of the load that is compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Fitting<'a> {
+pub(crate) struct Fitting<'a> {
     floor: &'a Floor,
     /// How many starts it is made of.
     pub starts: u32,
@@ -80,7 +80,7 @@ pub struct Fitting<'a> {
 
 impl Fitting<'_> {
     /// The spread of a row.
-    pub fn spread(&self, key: &MeasureKey) -> Option<FloorSpread> {
+    pub(crate) fn spread(&self, key: &MeasureKey) -> Option<FloorSpread> {
         let (place, measure) = (key.group.to_string(), key.measure.to_string());
         let mut cells = self.floor.cells.iter();
         let cell = cells.find(|cell| cell.place == place && cell.measure == measure)?;
@@ -89,7 +89,7 @@ impl Fitting<'_> {
     }
 
     /// What is around the base and was otherwise around the starts of the floor.
-    pub fn beside(&self, base: &[Start]) -> Vec<Variable> {
+    pub(crate) fn beside(&self, base: &[Start]) -> Vec<Variable> {
         let Some(start) = comparable::spokesman(base) else { return Vec::new() };
         let (there, here) = (&self.floor.surroundings, around(start));
         let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
@@ -112,7 +112,7 @@ impl Fitting<'_> {
 ///
 /// # Errors
 /// Too few, of several recipes, not asked the same, one of them twice, or one that is not whole.
-pub fn of(starts: &[Start]) -> Result<Floor, Mistake> {
+pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     if starts.len() < STARTS_MIN {
         let what =
             format!("a noise floor needs {STARTS_MIN} starts, and these are {}", starts.len());
@@ -187,7 +187,7 @@ fn cell(key: &MeasureKey, mut values: Vec<f64>) -> Option<CellSpread> {
 ///
 /// # Errors
 /// It is none, or of a newer longhaul.
-pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
+pub(crate) fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
     let floor: Floor = serde_json::from_str(text).map_err(|why| {
         Mistake::new(format!("this is no noise floor: {why}"))
             .at(place)
@@ -216,7 +216,7 @@ pub fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
 ///
 /// # Errors
 /// It is of another one: its spread says nothing here.
-pub fn fitting<'a>(
+pub(crate) fn fitting<'a>(
     floor: Option<&'a Floor>,
     starts: &[Start],
 ) -> Result<Option<Fitting<'a>>, Mistake> {

@@ -7,7 +7,7 @@ use super::Start;
 
 /// Something of both sides, for people to read side by side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Noted {
+pub(crate) struct Noted {
     pub name: String,
     /// In the base: a number, or a share; `None` where it cannot be known.
     pub base: Option<f64>,
@@ -21,7 +21,7 @@ pub struct Noted {
 const EVENTS: [Count; 2] = [Count::Restarts, Count::Outages];
 
 /// What befell the sides beside what is gated.
-pub fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
+pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
     let mut noted: Vec<Noted> = EVENTS
         .iter()
         .map(|count| Noted {
@@ -41,7 +41,7 @@ pub fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
 }
 
 /// For how much of the time each source was looking, in the start of a side that saw least.
-pub fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
+pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
     let least = |side: &[Start], name: &str| {
         let of = side.iter().flat_map(|start| &start.sources).filter(|(known, _)| *known == name);
         of.map(|(_, share)| *share).reduce(f64::min)

@@ -17,7 +17,7 @@ use super::Start;
 /// What a policy comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PolicyWord {
+pub(crate) enum PolicyWord {
     Held,
     /// It could not be seen for long enough, and nobody asked for it.
     Dark,
@@ -36,7 +36,7 @@ words!(PolicyWord {
 
 /// One policy, judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Its name: `crashes`, `parser faults`, a gate's text.
     pub name: String,
     /// How often in the base; `None` where it cannot be known.
@@ -60,7 +60,7 @@ const GATED: [Count; 3] = [Count::Crashes, Count::Ooms, Count::Hangs];
 
 /// All policies of two sides. What befell a server, and what it held, is judged of the starts
 /// that came up, where any did: of the others it is known that they did not.
-pub fn policies(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
+pub(crate) fn policies(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
     let (all_base, all_candidate): (Vec<&Start>, Vec<&Start>) =
         (base.iter().collect(), candidate.iter().collect());
     let (base, candidate) = (came_up(&all_base), came_up(&all_candidate));

@@ -10,7 +10,7 @@ mod index;
 mod json;
 mod markdown;
 
-pub use artefact::Artefact;
+pub(crate) use artefact::Artefact;
 
 use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::Mistake;
@@ -19,7 +19,7 @@ use crate::escape::one_line;
 use index::{Index, Nth};
 
 /// What neither Spark Arena nor llama-benchy publishes of a server.
-pub const UNSAID: [&str; 6] =
+pub(crate) const UNSAID: [&str; 6] =
     ["errors", "crashes and restarts", "OOMs", "percentiles", "cached tokens", "memory"];
 
 /// Bounds the rows that are read.
@@ -27,7 +27,7 @@ const ROWS_MAX: usize = 20_000;
 
 /// A column of a test, on both sides.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Published {
+pub(crate) struct Published {
     /// The test's name: `pp2048 @ d100000 (c1)`; ` #2` behind it is the second row of that name
     /// on each side.
     pub test: String,
@@ -46,7 +46,7 @@ pub struct Published {
 
 /// What to read in place of a number that is an artefact of how it was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Honest {
+pub(crate) struct Honest {
     /// What it measures.
     pub what: Artefact,
     /// Of the base, in the column's unit; `None` where it is unknown.
@@ -60,7 +60,7 @@ pub struct Honest {
 
 impl Honest {
     /// Candidate / base.
-    pub fn ratio(&self) -> Option<f64> {
+    pub(crate) fn ratio(&self) -> Option<f64> {
         ratio(self.base, self.candidate)
     }
 }
@@ -70,7 +70,7 @@ impl Honest {
 ///
 /// # Errors
 /// It is none of these, a row is broken, or there is no row in it.
-pub fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
+pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     let text = text.trim_start_matches('\u{feff}');
     let header = |line: &str| line.starts_with("model,test_name");
     let table = if text.trim_start().starts_with('{') {
@@ -98,7 +98,7 @@ pub fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
 /// Lays two tables side by side: the base's tests in its order, then those that only the
 /// candidate has; of each the columns that either side has. Rows of one name are held against
 /// each other in their order.
-pub fn against(base: &Table, candidate: &Table) -> Vec<Published> {
+pub(crate) fn against(base: &Table, candidate: &Table) -> Vec<Published> {
     let with_streams = base.streams_max().max(candidate.streams_max()) > 1;
     let sides = [base, candidate].map(Index::of);
     let only = index::counted(candidate).into_iter();

@@ -14,7 +14,7 @@ use crate::verdict::{Verdict, Word};
 use super::comparable::Alike;
 
 /// What is compared in every cell: medians, and tails where there are values enough.
-pub const MEASURES: [(Quantity, Statistic); 5] = [
+pub(crate) const MEASURES: [(Quantity, Statistic); 5] = [
     (Quantity::Ttft, Statistic::P50),
     (Quantity::Ttft, Statistic::P95),
     (Quantity::Tpot, Statistic::P50),
@@ -23,7 +23,7 @@ pub const MEASURES: [(Quantity, Statistic); 5] = [
 ];
 
 /// The events that policy looks at, in the order in which they are told.
-pub const EVENTS: [Count; 5] =
+pub(crate) const EVENTS: [Count; 5] =
     [Count::Crashes, Count::Ooms, Count::Hangs, Count::Restarts, Count::Outages];
 
 /// Checks that fire on what a parser did to an answer.
@@ -31,7 +31,7 @@ const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 
 /// What is compared: a measure of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MeasureKey {
+pub(crate) struct MeasureKey {
     /// What was asked.
     pub group: Group,
     pub measure: Measure,
@@ -39,7 +39,7 @@ pub struct MeasureKey {
 
 /// A start's value of something.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StartValue {
+pub(crate) struct StartValue {
     /// In the measure's base unit.
     pub value: f64,
     /// Samples behind it.
@@ -48,7 +48,7 @@ pub struct StartValue {
 
 /// How often something befell a start, and whether it would have been seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EventCount {
+pub(crate) struct EventCount {
     pub count: Count,
     pub seen: u64,
     /// Why it could not be seen for long enough, a word for each dark half; empty where it could.
@@ -59,7 +59,7 @@ pub struct EventCount {
 
 /// One server start.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Start {
+pub(crate) struct Start {
     /// Its name: the run folder.
     pub name: String,
     /// Fingerprint of the run itself: a copy has the same.
@@ -105,7 +105,7 @@ pub struct Start {
 
 /// What a start is beside what was understood of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct About {
+pub(crate) struct About {
     /// The run folder.
     pub name: String,
     /// Fingerprint of the run itself.
@@ -126,7 +126,7 @@ pub struct About {
 
 impl Start {
     /// A run, as a start.
-    pub fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
+    pub(crate) fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
         let never_ready = never_ready(verdict);
         Start {
@@ -155,7 +155,7 @@ impl Start {
     }
 
     /// What befell it of a kind.
-    pub fn event(&self, count: Count) -> Option<&EventCount> {
+    pub(crate) fn event(&self, count: Count) -> Option<&EventCount> {
         self.events.iter().find(|event| event.count == count)
     }
 }

@@ -8,7 +8,7 @@ use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
 
 /// What a ladder asks at this depth, under this load.
-pub fn group(depth: u64, load: Load, output: u64) -> Group {
+pub(crate) fn group(depth: u64, load: Load, output: u64) -> Group {
     let cell = Some(Cell { depth, load, prompt: 512, output });
     Group { workload: "ladder".to_owned(), class: Class::Cold, cell }
 }
@@ -17,7 +17,7 @@ pub fn group(depth: u64, load: Load, output: u64) -> Group {
 ///
 /// # Panics
 /// On a name that is no measure.
-pub fn key(depth: u64, measure: &str) -> MeasureKey {
+pub(crate) fn key(depth: u64, measure: &str) -> MeasureKey {
     under(Load::Streams(1), depth, measure)
 }
 
@@ -25,13 +25,13 @@ pub fn key(depth: u64, measure: &str) -> MeasureKey {
 ///
 /// # Panics
 /// On a name that is no measure.
-pub fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
+pub(crate) fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
     let measure = Measure::parse(measure).expect("a known name");
     MeasureKey { group: group(depth, load, 64), measure }
 }
 
 /// A start with these values, in which nothing befell a server that was watched by all.
-pub fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
+pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
     let event =
         |count: &Count| EventCount { count: *count, seen: 0, dark: Vec::new(), asked: true };
     Start {
@@ -63,7 +63,7 @@ pub fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
 }
 
 /// Starts whose TTFT and TPOT at two depths are these values, in milliseconds.
-pub fn side(name: &str, values: &[f64]) -> Vec<Start> {
+pub(crate) fn side(name: &str, values: &[f64]) -> Vec<Start> {
     let all = [(0, "ttft"), (0, "tpot"), (4096, "ttft"), (4096, "tpot")];
     let of = |(index, ms): (usize, &f64)| {
         let values: Vec<(MeasureKey, f64)> =

@@ -9,7 +9,7 @@ use super::{Engine, llama_cpp, sglang, vllm};
 
 /// What stands behind a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlagKind {
+pub(crate) enum FlagKind {
     Value,
     /// Values up to the next flag.
     Values,
@@ -21,7 +21,7 @@ pub enum FlagKind {
 
 /// A flag that decides how a server behaves.
 #[derive(Clone, Copy, Debug)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// Its name on the command line, with underscores and without dashes.
     pub name: &'static str,
     /// The setting; vLLM's word where there are several.
@@ -31,12 +31,12 @@ pub struct Flag {
 }
 
 /// A flag of which the setting is called the same.
-pub const fn flag(name: &'static str, kind: FlagKind) -> Flag {
+pub(crate) const fn flag(name: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting: name, kind }
 }
 
 /// A flag by another name.
-pub const fn other(name: &'static str, setting: &'static str, kind: FlagKind) -> Flag {
+pub(crate) const fn other(name: &'static str, setting: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting, kind }
 }
 
@@ -58,7 +58,7 @@ const KEYS: [(&str, &str); 5] = [
 ];
 
 /// What a key of `defaults` is called among settings.
-pub fn canonical(engine: Engine, name: &str) -> String {
+pub(crate) fn canonical(engine: Engine, name: &str) -> String {
     let name = name.replace('-', "_");
     if let Some((_, setting)) = KEYS.iter().find(|(key, _)| *key == name) {
         return (*setting).to_owned();
@@ -70,20 +70,20 @@ pub fn canonical(engine: Engine, name: &str) -> String {
 /// The settings of a command line: `--flag value`, `--flag=value`, dashes or
 /// underscores, `--no-flag`, and `--config.field value` as `config.field`. Flags that are
 /// in no table are left out: whether they take a value is not known.
-pub fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
+pub(crate) fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
     let known = arguments(engine, command).into_iter().filter(|argument| argument.is_known);
     known.map(|argument| (argument.setting, argument.value)).collect()
 }
 
 /// The same with flags that are in no table: good enough to compare two command lines, not to
 /// decide by.
-pub fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
+pub(crate) fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
     let all = arguments(engine, command).into_iter();
     all.map(|argument| (argument.setting, argument.value)).collect()
 }
 
 /// A flag where it stands in a command line.
-pub struct Argument {
+pub(crate) struct Argument {
     /// The setting behind it, with its field: `speculative_config.method`.
     pub setting: String,
     /// Its value; `true` or `false` of a switch.
@@ -95,7 +95,7 @@ pub struct Argument {
 }
 
 /// All flags of a command line; what follows one that is in no table is taken for its value.
-pub fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
+pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
     let words = words(command);
     let starts: Vec<usize> = (0..words.len()).filter(|at| is_flag(&words[*at].text)).collect();
     let argument = |(index, at): (usize, &usize)| {
@@ -128,7 +128,7 @@ pub fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
 
 /// The setting behind a flag's name, with its field where it has one, and what follows the flag.
 /// The name is without dashes in front, and with underscores.
-pub fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
+pub(crate) fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
     let table = table(engine);
     let (stem, field) =
         name.split_once('.').map_or((name, None), |(stem, field)| (stem, Some(field)));
@@ -145,13 +145,13 @@ pub fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
 }
 
 /// Whether a word is a flag; a negative number is none.
-pub fn is_flag(word: &str) -> bool {
+pub(crate) fn is_flag(word: &str) -> bool {
     word.starts_with("--") || word.starts_with('-') && word[1..].starts_with(char::is_alphabetic)
 }
 
 /// A word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlagWord {
+pub(crate) struct FlagWord {
     /// Its text after the shell's quotes.
     pub text: String,
     /// Where it begins, in bytes.
@@ -162,7 +162,7 @@ pub struct FlagWord {
 
 /// Splits a command line as a shell does: quotes, backslashes, lines that go on after a
 /// backslash, comments. Variables and operators are left as they stand.
-pub fn words(command: &str) -> Vec<FlagWord> {
+pub(crate) fn words(command: &str) -> Vec<FlagWord> {
     let mut words = Vec::new();
     let mut word: Option<FlagWord> = None;
     let mut quote: Option<char> = None;

@@ -3,7 +3,7 @@
 
 /// How a key becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// The flag and its value.
     Value,
     /// The flag where it is on, nothing where it is off.
@@ -14,7 +14,7 @@ pub enum Shape {
 
 /// A key of `defaults` that becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlagKey {
+pub(crate) struct FlagKey {
     pub name: &'static str,
     /// The flag, where it is not the key with dashes.
     pub spelled: Option<&'static str>,
@@ -23,7 +23,7 @@ pub struct FlagKey {
 
 impl FlagKey {
     /// The flag: `max_num_seqs` is `--max-num-seqs`.
-    pub fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         match self.spelled {
             Some(flag) => flag.to_owned(),
             None => format!("--{}", self.name.replace('_', "-")),
@@ -32,20 +32,20 @@ impl FlagKey {
 }
 
 /// A key whose value follows its flag.
-pub const fn value(name: &'static str) -> FlagKey {
+pub(crate) const fn value(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Value }
 }
 
 /// The same under a flag of another name.
-pub const fn spelled(name: &'static str, flag: &'static str) -> FlagKey {
+pub(crate) const fn spelled(name: &'static str, flag: &'static str) -> FlagKey {
     FlagKey { name, spelled: Some(flag), shape: Shape::Value }
 }
 
-pub const fn switch(name: &'static str) -> FlagKey {
+pub(crate) const fn switch(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Switch }
 }
 
 /// A switch that off is written for, too.
-pub const fn negatable(name: &'static str) -> FlagKey {
+pub(crate) const fn negatable(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Negatable }
 }

@@ -3,14 +3,14 @@
 //! beginning of its line is a line for each time that it is drawn.
 
 /// Bounds a line that never ends. What is beyond is dropped and counted.
-pub const LINE_BYTES_MAX: usize = 16 << 10;
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 10;
 
 const ESCAPE: char = '\u{1b}';
 
 /// Lines as they stand: an engine's stamp belongs to a whole line, whatever carriage returns
 /// are in it.
 #[derive(Clone, Debug, Default)]
-pub struct Lines {
+pub(crate) struct Lines {
     /// The line that has not ended.
     open: Vec<u8>,
     dropped_bytes: u64,
@@ -20,7 +20,7 @@ pub struct Lines {
 
 impl Lines {
     /// Takes bytes, and gives the lines that end in them.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         let at_return = self.ends_at_return;
         let is_end = |byte: &u8| *byte == b'\n' || at_return && *byte == b'\r';
@@ -38,7 +38,7 @@ impl Lines {
     }
 
     /// The line that no end came for, at the end of everything.
-    pub fn end(&mut self) -> Option<String> {
+    pub(crate) fn end(&mut self) -> Option<String> {
         (!self.open.is_empty()).then(|| self.line())
     }
 
@@ -51,7 +51,7 @@ impl Lines {
 
 /// Lines of a log, without the terminal's escape sequences. Empty ones are none.
 #[derive(Clone, Debug)]
-pub struct LogLines(Lines);
+pub(crate) struct LogLines(Lines);
 
 impl Default for LogLines {
     fn default() -> LogLines {
@@ -61,17 +61,17 @@ impl Default for LogLines {
 
 impl LogLines {
     /// Takes bytes, and gives the lines that end in them.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         self.0.feed(bytes).iter().filter_map(|line| shown(line)).collect()
     }
 
     /// The log ends, or goes on elsewhere: what has not ended is a line as well.
-    pub fn end(&mut self) -> Option<String> {
+    pub(crate) fn end(&mut self) -> Option<String> {
         self.0.end().and_then(|line| shown(&line))
     }
 
     /// Bytes that were dropped since this was asked last.
-    pub fn dropped_bytes(&mut self) -> u64 {
+    pub(crate) fn dropped_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.0.dropped_bytes)
     }
 }

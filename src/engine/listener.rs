@@ -12,14 +12,14 @@ use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
 
 /// How often the lines are counted, microseconds.
-pub const COUNT_US: u64 = 10_000_000;
+pub(crate) const COUNT_US: u64 = 10_000_000;
 /// Lines of one signature within one [`WINDOW_US`] that are written.
 const WRITTEN_MAX: u64 = 5;
 const WINDOW_US: u64 = 60_000_000;
 
 /// Listens to one log.
 #[derive(Clone, Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     log: LogSource,
     source: Source,
     lines: u64,
@@ -40,7 +40,7 @@ struct Window {
 
 impl Listener {
     /// To a log, of this source.
-    pub fn new(log: LogSource, source: Source) -> Listener {
+    pub(crate) fn new(log: LogSource, source: Source) -> Listener {
         Listener {
             log,
             source,
@@ -53,14 +53,14 @@ impl Listener {
 
     /// Takes a line that came at `at`, and gives what is to be written of it; what it means
     /// does not wait for the count.
-    pub fn line(&mut self, at: At, line: &str) -> Option<Said> {
+    pub(crate) fn line(&mut self, at: At, line: &str) -> Option<Said> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
         self.is_written(at, signature.name).then(|| self.said(signature, line))
     }
 
     /// Bytes of lines were dropped, since they were too long.
-    pub fn dropped(&mut self, bytes: u64) {
+    pub(crate) fn dropped(&mut self, bytes: u64) {
         self.dropped_bytes += bytes;
     }
 
@@ -90,12 +90,12 @@ impl Listener {
     }
 
     /// When the lines are to be counted next; before the first count, now.
-    pub fn due(&self) -> At {
+    pub(crate) fn due(&self) -> At {
         self.counted.map_or(At::ZERO, |counted| At(counted.0.saturating_add(COUNT_US)))
     }
 
     /// Counts: the lines since the last count, none among them, and what was kept back.
-    pub fn count(&mut self, at: At) -> Vec<Fact> {
+    pub(crate) fn count(&mut self, at: At) -> Vec<Fact> {
         self.counted = Some(at);
         let lines = std::mem::take(&mut self.lines);
         let mut told = vec![self.reading("", LOG_LINES, lines)];

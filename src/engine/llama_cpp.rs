@@ -1,30 +1,30 @@
 //! llama.cpp's metric names (`--metrics`). It tells no start time and no KV usage.
 
-pub mod flags;
-pub mod launch;
-pub mod signatures;
+pub(crate) mod flags;
+pub(crate) mod launch;
+pub(crate) mod signatures;
 
 use super::PageMetric;
 use crate::series::{self, ENGINE_STEPS, PREFIX_HITS, RUNNING_REQUESTS, WAITING_REQUESTS};
 
 /// What its own metrics begin with.
-pub const PREFIX: &str = "llamacpp:";
+pub(crate) const PREFIX: &str = "llamacpp:";
 /// Slots at work.
-pub const RUNNING: &str = "llamacpp:requests_processing";
+pub(crate) const RUNNING: &str = "llamacpp:requests_processing";
 /// Requests waiting for a slot.
-pub const WAITING: &str = "llamacpp:requests_deferred";
+pub(crate) const WAITING: &str = "llamacpp:requests_deferred";
 /// Prompt tokens worked through so far.
-pub const PROMPT_TOKENS: &str = "llamacpp:prompt_tokens_total";
+pub(crate) const PROMPT_TOKENS: &str = "llamacpp:prompt_tokens_total";
 /// Prompt tokens served from cache so far.
-pub const CACHED_TOKENS: &str = "llamacpp:prompt_tokens_cached_total";
+pub(crate) const CACHED_TOKENS: &str = "llamacpp:prompt_tokens_cached_total";
 /// Output tokens so far.
-pub const GENERATION_TOKENS: &str = "llamacpp:tokens_predicted_total";
+pub(crate) const GENERATION_TOKENS: &str = "llamacpp:tokens_predicted_total";
 
 /// Calls of the model so far.
-pub const STEPS: &str = "llamacpp:n_decode_total";
+pub(crate) const STEPS: &str = "llamacpp:n_decode_total";
 
 /// What its metrics tell.
-pub const METRICS: [PageMetric; 6] = [
+pub(crate) const METRICS: [PageMetric; 6] = [
     (RUNNING_REQUESTS, &[RUNNING]),
     (WAITING_REQUESTS, &[WAITING]),
     (series::PROMPT_TOKENS, &[PROMPT_TOKENS]),

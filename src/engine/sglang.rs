@@ -1,8 +1,8 @@
 //! SGLang's metric names (`--enable-metrics`).
 
-pub mod flags;
-pub mod launch;
-pub mod signatures;
+pub(crate) mod flags;
+pub(crate) mod launch;
+pub(crate) mod signatures;
 
 use super::{PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME, PageMetric};
 use crate::series::{
@@ -11,24 +11,24 @@ use crate::series::{
 };
 
 /// What its own metrics begin with.
-pub const PREFIX: &str = "sglang:";
+pub(crate) const PREFIX: &str = "sglang:";
 /// Requests in the batch.
-pub const RUNNING: &str = "sglang:num_running_reqs";
-pub const WAITING: &str = "sglang:num_queue_reqs";
+pub(crate) const RUNNING: &str = "sglang:num_running_reqs";
+pub(crate) const WAITING: &str = "sglang:num_queue_reqs";
 /// The KV pool's share in use, 0 to 1.
-pub const KV_USAGE: &str = "sglang:token_usage";
+pub(crate) const KV_USAGE: &str = "sglang:token_usage";
 /// Prompt tokens so far.
-pub const PROMPT_TOKENS: &str = "sglang:prompt_tokens_total";
+pub(crate) const PROMPT_TOKENS: &str = "sglang:prompt_tokens_total";
 /// Output tokens so far.
-pub const GENERATION_TOKENS: &str = "sglang:generation_tokens_total";
+pub(crate) const GENERATION_TOKENS: &str = "sglang:generation_tokens_total";
 /// Requests retracted from the batch so far: SGLang's preemption.
-pub const RETRACTED: &str = "sglang:num_retracted_requests_total";
+pub(crate) const RETRACTED: &str = "sglang:num_retracted_requests_total";
 /// Prompt tokens served from cache so far.
-pub const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
+pub(crate) const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
 
 /// What its metrics tell. It counts no steps: its pool's share moves during a prefill. Every
 /// prompt token is looked up in its cache.
-pub const METRICS: [PageMetric; 10] = [
+pub(crate) const METRICS: [PageMetric; 10] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
     (RUNNING_REQUESTS, &[RUNNING]),

@@ -19,12 +19,12 @@ mod tests;
 
 use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;
-pub use find::classify;
-pub use message::message;
+pub(crate) use find::classify;
+pub(crate) use message::message;
 
 /// Whose log a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogSource {
+pub(crate) enum LogSource {
     /// The server's own output.
     Server,
     /// The kernel's log of the server's box.
@@ -33,7 +33,7 @@ pub enum LogSource {
 
 /// What a line means for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// A rung of the way up: `weights`, `compilation`, `graphs`, `ready`.
     Progress(&'static str),
     /// It will not come up, and why, in a few words.
@@ -58,7 +58,7 @@ pub enum Meaning {
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// Its name in `events.csv`, snake_case.
     pub name: &'static str,
     /// Words that a line must have, in this order; compared without regard to case.
@@ -75,7 +75,7 @@ pub struct Signature {
 
 impl Meaning {
     /// Whether something broke, or would not come up.
-    pub fn is_bad(self) -> bool {
+    pub(crate) fn is_bad(self) -> bool {
         !matches!(self, Meaning::Progress(_) | Meaning::Asked | Meaning::Note)
     }
 }
@@ -117,12 +117,12 @@ fn rows(log: LogSource) -> impl Iterator<Item = &'static Signature> {
 }
 
 /// The whole table, in the order in which it is tried.
-pub fn all() -> impl Iterator<Item = &'static Signature> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Signature> {
     rows(LogSource::Server).chain(rows(LogSource::Kernel))
 }
 
 /// Whether a row only says what came of it: why stands in another line, perhaps a later one.
-pub fn is_consequence(name: &str) -> bool {
+pub(crate) fn is_consequence(name: &str) -> bool {
     let groups = [
         vllm::signatures::CONSEQUENCES,
         sglang::signatures::CONSEQUENCES,
@@ -132,6 +132,6 @@ pub fn is_consequence(name: &str) -> bool {
 }
 
 /// The row of a name.
-pub fn named(name: &str) -> Option<&'static Signature> {
+pub(crate) fn named(name: &str) -> Option<&'static Signature> {
     all().find(|signature| signature.name == name)
 }

@@ -1,8 +1,8 @@
 //! vLLM: its metric names over the versions, and its flags.
 
-pub mod flags;
-pub mod launch;
-pub mod signatures;
+pub(crate) mod flags;
+pub(crate) mod launch;
+pub(crate) mod signatures;
 
 use super::{PROCESS_RESIDENT_MEMORY, PROCESS_START_TIME, PageMetric};
 use crate::series::{
@@ -11,38 +11,38 @@ use crate::series::{
 
 /// How the version ends of a server that only has vLLM's face, longhaul's own simulator: it
 /// stands in for any version, so it is none that a recipe's could be compared with.
-pub const SIMULATED: &str = "+longhaul.sim";
+pub(crate) const SIMULATED: &str = "+longhaul.sim";
 
 /// What its own metrics begin with.
-pub const PREFIX: &str = "vllm:";
+pub(crate) const PREFIX: &str = "vllm:";
 /// Requests in the batch.
-pub const RUNNING: &str = "vllm:num_requests_running";
-pub const WAITING: &str = "vllm:num_requests_waiting";
+pub(crate) const RUNNING: &str = "vllm:num_requests_running";
+pub(crate) const WAITING: &str = "vllm:num_requests_waiting";
 /// The KV cache's share in use, 0 to 1.
-pub const KV_USAGE: &str = "vllm:kv_cache_usage_perc";
+pub(crate) const KV_USAGE: &str = "vllm:kv_cache_usage_perc";
 /// The same up to 0.11.
-pub const KV_USAGE_OLD: &str = "vllm:gpu_cache_usage_perc";
+pub(crate) const KV_USAGE_OLD: &str = "vllm:gpu_cache_usage_perc";
 /// Prompt tokens so far.
-pub const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
+pub(crate) const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
 /// Output tokens so far.
-pub const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
+pub(crate) const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
 /// Steps of the engine so far: the count of a histogram of their tokens.
-pub const STEPS: &str = "vllm:iteration_tokens_total_count";
+pub(crate) const STEPS: &str = "vllm:iteration_tokens_total_count";
 /// Preemptions so far.
-pub const PREEMPTIONS: &str = "vllm:num_preemptions_total";
+pub(crate) const PREEMPTIONS: &str = "vllm:num_preemptions_total";
 /// Tokens looked up in the prefix cache.
-pub const PREFIX_QUERIES: &str = "vllm:prefix_cache_queries_total";
+pub(crate) const PREFIX_QUERIES: &str = "vllm:prefix_cache_queries_total";
 /// The same up to 0.11.
-pub const PREFIX_QUERIES_OLD: &str = "vllm:gpu_prefix_cache_queries_total";
+pub(crate) const PREFIX_QUERIES_OLD: &str = "vllm:gpu_prefix_cache_queries_total";
 /// Tokens found in the prefix cache.
-pub const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
+pub(crate) const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
 /// The same up to 0.11.
-pub const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
+pub(crate) const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
 /// Always 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
-pub const CACHE_CONFIG: &str = "vllm:cache_config_info";
+pub(crate) const CACHE_CONFIG: &str = "vllm:cache_config_info";
 
 /// Labels of [`CACHE_CONFIG`] that say how it was started, and the settings that they are.
-pub const CACHE_LABELS: [(&str, &str); 7] = [
+pub(crate) const CACHE_LABELS: [(&str, &str); 7] = [
     ("block_size", "block_size"),
     ("cache_dtype", "kv_cache_dtype"),
     ("enable_prefix_caching", "enable_prefix_caching"),
@@ -53,7 +53,7 @@ pub const CACHE_LABELS: [(&str, &str); 7] = [
 ];
 
 /// What its metrics tell.
-pub const METRICS: [PageMetric; 11] = [
+pub(crate) const METRICS: [PageMetric; 11] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
     (RUNNING_REQUESTS, &[RUNNING]),

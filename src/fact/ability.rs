@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // A list of yes and no is what it is.
-pub struct Abilities {
+pub(crate) struct Abilities {
     /// `/v1/chat/completions` answers.
     pub chat: bool,
     /// `/v1/completions` answers.

@@ -9,7 +9,7 @@ use crate::unit::At;
 
 /// A round that ended: numbers of many streams together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Batch {
+pub(crate) struct Batch {
     pub phase: Phase,
     /// The group of its asks.
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub struct Batch {
 /// The two ends of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum GapKind {
+pub(crate) enum GapKind {
     /// Time between tokens: a chunk's gap shared out over its tokens.
     Itl,
     /// Time between chunks.
@@ -49,7 +49,7 @@ pub enum GapKind {
 
 /// Histograms that request rows cannot carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gaps {
+pub(crate) struct Gaps {
     /// The ends of its gaps.
     pub kind: GapKind,
     pub phase: Phase,

@@ -8,7 +8,7 @@ use super::Phase;
 
 /// What a segment is. Everything needed to do it again stands in `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Version of longhaul.
     pub version: String,
     /// Whether the server is longhaul's own model of one.
@@ -23,7 +23,7 @@ pub struct Opened {
 
 /// A phase began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PhaseBegan {
+pub(crate) struct PhaseBegan {
     pub phase: Phase,
     /// Why the one before it ended.
     pub because: String,
@@ -31,7 +31,7 @@ pub struct PhaseBegan {
 
 /// How far every lane of a phase has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Issued {
+pub(crate) struct Issued {
     /// The phase whose slots these are.
     pub phase: Phase,
     /// One more than the last slot that was sent, by lane: what lies between a lane's last row
@@ -41,7 +41,7 @@ pub struct Issued {
 
 /// What longhaul was told or did itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Action {
+pub(crate) struct Action {
     /// Marks what the action caused.
     pub id: u64,
     /// `interrupt`, `stop_on_fail` …
@@ -52,21 +52,21 @@ pub struct Action {
 
 impl Action {
     /// Whether it is an order to the target.
-    pub fn is_order(&self) -> bool {
+    pub(crate) fn is_order(&self) -> bool {
         matches!(self.what.as_str(), LAUNCH | RESTART | STOP)
     }
 }
 
 /// The order to start the target, as an action.
-pub const LAUNCH: &str = "launch";
+pub(crate) const LAUNCH: &str = "launch";
 /// The order to end it and start it again.
-pub const RESTART: &str = "restart";
+pub(crate) const RESTART: &str = "restart";
 /// The order to end it.
-pub const STOP: &str = "stop";
+pub(crate) const STOP: &str = "stop";
 
 /// The wall clock as seen from the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Clock {
+pub(crate) struct Clock {
     /// What the wall clock says, microseconds since 1970.
     pub wall_us: u64,
     /// How far it has moved against the timeline since the anchor, microseconds.
@@ -76,7 +76,7 @@ pub struct Clock {
 /// What of longhaul failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// The journal could not be written.
     Journal,
     /// It could not keep its own pace.
@@ -89,7 +89,7 @@ pub enum FaultKind {
 
 /// longhaul's own failure: the run, or the part it touches, is INCONCLUSIVE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
+pub(crate) struct Fault {
     pub kind: FaultKind,
     pub why: String,
     /// Whether the run ends with it.
@@ -99,7 +99,7 @@ pub struct Fault {
 /// Why a segment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ClosedBecause {
+pub(crate) enum ClosedBecause {
     /// The plan was carried out.
     Done,
     /// The user asked; what was in flight was allowed to end.
@@ -124,7 +124,7 @@ pub enum ClosedBecause {
 
 /// The segment ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Closed {
+pub(crate) struct Closed {
     pub because: ClosedBecause,
     pub note: String,
 }

@@ -10,7 +10,7 @@ use super::{Cell, Class, Load};
 
 /// Requests that are counted together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub(crate) struct Group {
     /// The workload's name.
     pub workload: String,
     /// The kind of ask.
@@ -21,32 +21,32 @@ pub struct Group {
 
 impl Group {
     /// Planned context before the prompt, tokens.
-    pub fn depth(&self) -> Option<u64> {
+    pub(crate) fn depth(&self) -> Option<u64> {
         self.cell.map(|cell| cell.depth)
     }
 
     /// How hard it presses.
-    pub fn load(&self) -> Option<Load> {
+    pub(crate) fn load(&self) -> Option<Load> {
         self.cell.map(|cell| cell.load)
     }
 
     /// Concurrent streams of a closed loop; 0 of an open loop, and without a cell.
-    pub fn streams(&self) -> u32 {
+    pub(crate) fn streams(&self) -> u32 {
         self.cell.map_or(0, |cell| cell.streams())
     }
 
     /// Whether something is asked: `p0` only loads a context.
-    pub fn asks(&self) -> bool {
+    pub(crate) fn asks(&self) -> bool {
         self.cell.is_none_or(|cell| cell.prompt > 0)
     }
 
     /// The name in a column of cells: `d4096/c2/p2048/o128`, or the workload's.
-    pub fn cell_word(&self) -> String {
+    pub(crate) fn cell_word(&self) -> String {
         self.cell.map_or_else(|| self.workload.clone(), |cell| cell.to_string())
     }
 
     /// The name, as short as it is clear among others: `d0/c1`, `d0/c1/p512/o64 warm`.
-    pub fn among<'a>(&self, others: impl Iterator<Item = &'a Group> + Clone) -> String {
+    pub(crate) fn among<'a>(&self, others: impl Iterator<Item = &'a Group> + Clone) -> String {
         let Some(cell) = self.cell else { return self.to_string() };
         let mut text = format!("d{}/{}", cell.depth, cell.load);
         let cells = others.filter_map(|other| Some((other.cell?, other)));

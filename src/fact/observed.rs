@@ -7,7 +7,7 @@ use crate::words::words;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub(crate) enum Source {
     /// longhaul itself.
     Own,
     /// The engine's metrics and health.
@@ -34,7 +34,7 @@ words!(Source {
 
 /// An observer read: a folded interval of one series.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     pub source: Source,
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
@@ -50,7 +50,7 @@ pub struct Reading {
 
 impl Reading {
     /// A reading of one value.
-    pub fn single(source: Source, name: &str, value: f64) -> Reading {
+    pub(crate) fn single(source: Source, name: &str, value: f64) -> Reading {
         Reading {
             source,
             instance: String::new(),
@@ -66,7 +66,7 @@ impl Reading {
 
 /// An observer was due and could not read: blindness is data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Missed {
+pub(crate) struct Missed {
     pub source: Source,
     /// What it would have read.
     pub what: String,
@@ -82,7 +82,7 @@ pub struct Missed {
 /// Why an observer could not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum MissedReason {
+pub(crate) enum MissedReason {
     /// It gave no answer in time.
     NoAnswer,
     /// Nobody took the connection.
@@ -95,12 +95,12 @@ pub enum MissedReason {
 
 impl Missed {
     /// Something that was missed once.
-    pub fn once(source: Source, what: &str, reason: MissedReason, why: String) -> Missed {
+    pub(crate) fn once(source: Source, what: &str, reason: MissedReason, why: String) -> Missed {
         Missed { source, what: what.to_owned(), why, times: 1, reason: Some(reason) }
     }
 
     /// Why; of a row of an earlier version as far as its words tell.
-    pub fn reason(&self) -> MissedReason {
+    pub(crate) fn reason(&self) -> MissedReason {
         let told = self.why.to_lowercase();
         self.reason.unwrap_or(if told.contains("refused") {
             MissedReason::Refused
@@ -115,7 +115,7 @@ impl Missed {
 /// How bad a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub(crate) enum Severity {
     Info,
     /// Worth a look.
     Warning,
@@ -126,7 +126,7 @@ pub enum Severity {
 
 /// A log line that means something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub(crate) struct Said {
     /// Whose log: the server's own (`process`, `container`) or the kernel's.
     #[serde(default = "Said::server")]
     pub source: Source,

@@ -9,7 +9,7 @@ use crate::words::words;
 /// How a request ended. Never a bool: the word says which way it went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub(crate) enum Ended {
     /// HTTP 200, no error frame, a finish reason, a clean end, usage where the server can give it.
     Completed,
     /// As completed, with fewer tokens than asked; its own class, not a failure.
@@ -65,17 +65,17 @@ words!(Ended {
 
 impl Ended {
     /// Whether the answer came whole, so that its times may be counted.
-    pub fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         matches!(self, Ended::Completed | Ended::Short)
     }
 
     /// Whether it says nothing of the server: longhaul itself ended it.
-    pub fn is_ours(self) -> bool {
+    pub(crate) fn is_ours(self) -> bool {
         matches!(self, Ended::Abandoned | Ended::Cut)
     }
 
     /// Whether it counts as a failure of the server.
-    pub fn is_bad(self) -> bool {
+    pub(crate) fn is_bad(self) -> bool {
         !self.is_good() && !self.is_ours()
     }
 }
@@ -83,7 +83,7 @@ impl Ended {
 /// Where a request was when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Before the connection stood.
     Connect,
     /// Before the response's head.
@@ -105,7 +105,7 @@ words!(Stage {
 
 /// How an exchange broke below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokenHow {
+pub(crate) enum BrokenHow {
     /// No such name, no route, TLS refused.
     Unreachable,
     /// The connection was refused.
@@ -121,7 +121,7 @@ pub enum BrokenHow {
 /// The kind of ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Class {
+pub(crate) enum Class {
     /// Nothing of it should be cached.
     Cold,
     /// Its prefix should be cached.
@@ -150,7 +150,7 @@ words!(Class {
 
 /// A request that ended. Offsets in microseconds; what is not there is `None`, never 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Request {
+pub(crate) struct Request {
     /// The phase it was due in.
     pub phase: Phase,
     /// The workload's name.
@@ -221,7 +221,7 @@ pub struct Request {
 
 impl Request {
     /// What it is counted with. The depth of a session's turns grows: they have no cell.
-    pub fn group(&self) -> Group {
+    pub(crate) fn group(&self) -> Group {
         Group {
             workload: self.workload.clone(),
             class: self.class,
@@ -231,7 +231,7 @@ impl Request {
 
     /// Time per output token in seconds: (last − first) / (tokens − tokens of the first chunk).
     /// `None` where the tokens of the first chunk are unknown or nothing came after it.
-    pub fn tpot(&self) -> Option<f64> {
+    pub(crate) fn tpot(&self) -> Option<f64> {
         let after =
             self.output_tokens?.checked_sub(self.first_tokens?).filter(|after| *after > 0)?;
         let span_us = self.last_us?.checked_sub(self.ttft_us?)?;
@@ -240,19 +240,19 @@ impl Request {
 
     /// Prompt tokens that were computed, not served from cache, per second until the first
     /// token. `None` where the server does not say how many it computed.
-    pub fn prefill_per_s(&self) -> Option<f64> {
+    pub(crate) fn prefill_per_s(&self) -> Option<f64> {
         let computed = self.prompt_tokens?.saturating_sub(self.cached_tokens?);
         let ttft_us = self.ttft_us.filter(|ttft_us| *ttft_us > 0)?;
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
     }
 
     /// From when it was due to its sending, microseconds.
-    pub fn late_us(&self) -> u64 {
+    pub(crate) fn late_us(&self) -> u64 {
         self.sent.since(self.due)
     }
 
     /// From sending to the end, seconds.
-    pub fn e2e(&self) -> f64 {
+    pub(crate) fn e2e(&self) -> f64 {
         self.done.since(self.sent) as f64 / 1e6
     }
 }

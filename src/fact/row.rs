@@ -21,10 +21,10 @@ use super::{Entry, Fact};
 
 /// Bytes of a line, its end included. Bounds what a reader keeps in memory when a
 /// file holds no line ends, and what a writer lets into the journal.
-pub const LINE_BYTES_MAX: usize = 1 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Columns of `requests.csv`.
-pub const REQUEST_COLUMNS: [&str; 40] = [
+pub(crate) const REQUEST_COLUMNS: [&str; 40] = [
     "seq",
     "segment",
     "phase",
@@ -68,18 +68,18 @@ pub const REQUEST_COLUMNS: [&str; 40] = [
 ];
 
 /// Columns of `events.csv`.
-pub const EVENT_COLUMNS: [&str; 9] =
+pub(crate) const EVENT_COLUMNS: [&str; 9] =
     ["seq", "segment", "at_us", "wall", "kind", "subject", "cause", "detail", "crc"];
 
 /// Columns of `readings.csv`.
-pub const READING_COLUMNS: [&str; 12] = [
+pub(crate) const READING_COLUMNS: [&str; 12] = [
     "seq", "segment", "at_us", "source", "instance", "name", "n", "min", "mean", "max", "last",
     "crc",
 ];
 
 /// The three files that hold rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum File {
+pub(crate) enum File {
     /// A row per request.
     Requests,
     /// A row per other fact.
@@ -89,10 +89,10 @@ pub enum File {
 }
 
 impl File {
-    pub const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
+    pub(crate) const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
 
     /// Its name in the run folder.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             File::Requests => "requests.csv",
             File::Events => "events.csv",
@@ -101,7 +101,7 @@ impl File {
     }
 
     /// Its columns, in order; the last is always the checksum.
-    pub fn columns(self) -> &'static [&'static str] {
+    pub(crate) fn columns(self) -> &'static [&'static str] {
         match self {
             File::Requests => &REQUEST_COLUMNS,
             File::Events => &EVENT_COLUMNS,
@@ -110,7 +110,7 @@ impl File {
     }
 
     /// Its first line, which alone has no checksum.
-    pub fn header(self) -> String {
+    pub(crate) fn header(self) -> String {
         let mut line = self.columns().join(",");
         line.push('\n');
         line
@@ -118,7 +118,7 @@ impl File {
 }
 
 /// The file that a fact's row belongs to.
-pub fn file_of(fact: &Fact) -> File {
+pub(crate) fn file_of(fact: &Fact) -> File {
     match fact {
         Fact::Request(_) => File::Requests,
         Fact::Reading(_) => File::Readings,
@@ -133,7 +133,7 @@ pub fn file_of(fact: &Fact) -> File {
 /// What comes back from [`decode`] equals the entry, provided that a request's
 /// and a reading's texts are on one line (others are escaped), its `done` is the
 /// entry's stamp, and none of its optional texts is empty.
-pub fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
+pub(crate) fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
     let start = out.len();
     let mut fields = Fields::new(out);
     fields.put(entry.seq);
@@ -153,7 +153,7 @@ pub fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
 }
 
 /// Whether a line (with or without its line end) carries the checksum of itself.
-pub fn is_whole(line: &[u8]) -> bool {
+pub(crate) fn is_whole(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {
         return false;
@@ -165,7 +165,7 @@ pub fn is_whole(line: &[u8]) -> bool {
 ///
 /// # Errors
 /// In words: the column that is wrong or missing.
-pub fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
+pub(crate) fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
     let mut row = FieldReader::new(file.columns(), record)?;
     let seq = row.value()?;
     let segment = row.value()?;

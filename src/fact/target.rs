@@ -7,7 +7,7 @@ use crate::unit::At;
 
 /// How a prompt length was fitted to the server's own token count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fitted {
+pub(crate) struct Fitted {
     /// `tokenize`, `usage` or `token_ids`.
     pub method: String,
     /// Context before the prompt, tokens.
@@ -19,7 +19,7 @@ pub struct Fitted {
 
 /// What the server or the box says it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// What it is about: `model`, `max_model_len`, `version`, `abilities`, `plan` …
     pub subject: String,
     /// What the recipe or plan declares, where it does.
@@ -34,18 +34,18 @@ pub struct Seen {
 
 impl Seen {
     /// What was seen, with nothing to compare it with.
-    pub fn plain(subject: &str, seen: String) -> Seen {
+    pub(crate) fn plain(subject: &str, seen: String) -> Seen {
         let subject = subject.to_owned();
         Seen { subject, declared: None, seen, differs: false, note: String::new() }
     }
 
     /// Something that a reader must know, in a sentence of its own.
-    pub fn note(subject: &str, note: String) -> Seen {
+    pub(crate) fn note(subject: &str, note: String) -> Seen {
         Seen { differs: true, note, ..Seen::plain(subject, String::new()) }
     }
 
     /// What is to be said of it.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         if self.note.is_empty() {
             let declared = self.declared.as_deref().unwrap_or("nothing");
             format!("{}: declared {declared}, seen {}", self.subject, self.seen)
@@ -58,7 +58,7 @@ impl Seen {
 /// What became of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TargetWord {
+pub(crate) enum TargetWord {
     /// longhaul started it.
     Launched,
     /// A rung of readiness was reached (`rung` says which).
@@ -95,7 +95,7 @@ pub enum TargetWord {
 
 /// Something became of the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetFact {
+pub(crate) struct TargetFact {
     pub word: TargetWord,
     /// Which rung of readiness: `process`, `port`, `model`, `first_token`.
     pub rung: Option<String>,
@@ -113,26 +113,26 @@ pub struct TargetFact {
 
 impl TargetFact {
     /// What became of it, and how that is known.
-    pub fn new(word: TargetWord, evidence: impl Into<String>) -> TargetFact {
+    pub(crate) fn new(word: TargetWord, evidence: impl Into<String>) -> TargetFact {
         let evidence = evidence.into();
         TargetFact { word, rung: None, since: None, evidence, exit: None, action: None }
     }
 
     /// A rung of readiness was reached.
-    pub fn ready(rung: &str) -> TargetFact {
+    pub(crate) fn ready(rung: &str) -> TargetFact {
         TargetFact { rung: Some(rung.to_owned()), ..TargetFact::new(TargetWord::Ready, "") }
     }
 
     /// The same, begun earlier than it was known.
     #[must_use]
-    pub fn since(self, since: At) -> TargetFact {
+    pub(crate) fn since(self, since: At) -> TargetFact {
         TargetFact { since: Some(since), ..self }
     }
 }
 
 /// How a process ended, as far as its parent or its container engine tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exited {
+pub(crate) struct Exited {
     /// Its exit code. 0 means nothing: vLLM exits with it when its engine dies.
     pub code: Option<i64>,
     /// The signal that ended it, or that was sent to it.

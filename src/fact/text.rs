@@ -15,7 +15,7 @@ const LINE_CHARS_MAX: usize = 300;
 const NOTE_CHARS_MAX: usize = 400;
 
 /// Calls `change` with each of them.
-pub fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
+pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     match fact {
         Fact::Seen(Seen { subject, declared, seen, differs: _, note }) => {
             [subject, seen, note].into_iter().chain(declared).for_each(change);
@@ -61,7 +61,7 @@ pub fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
 }
 
 /// Brings those that have a bound of their own onto one line within it.
-pub fn bound(fact: &mut Fact) {
+pub(crate) fn bound(fact: &mut Fact) {
     let (text, chars_max) = match fact {
         Fact::Said(said) => (&mut said.line, LINE_CHARS_MAX),
         Fact::Closed(closed) => (&mut closed.note, NOTE_CHARS_MAX),

@@ -10,7 +10,7 @@ use crate::error::Mistake;
 
 /// A server's address: `http://host:8000`, without `/v1` and without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     root: String,
     https: bool,
     local: bool,
@@ -21,7 +21,7 @@ impl Address {
     ///
     /// # Errors
     /// It is no address of a server.
-    pub fn parse(text: &str) -> Result<Address, Mistake> {
+    pub(crate) fn parse(text: &str) -> Result<Address, Mistake> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&whole).map_err(|error| wrong(text, &error.to_string()))?;
@@ -52,12 +52,12 @@ impl Address {
     }
 
     /// What paths are put behind: `http://host:8000`.
-    pub fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         &self.root
     }
 
     /// The host, an IPv6 address in its brackets.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or(rest);
         match authority.rsplit_once(':') {
@@ -67,14 +67,14 @@ impl Address {
     }
 
     /// Whether it is spoken to over TLS.
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.https
     }
 
     /// Whether it is on this machine or in its own network (loopback, private and
     /// link-local addresses, `localhost`, names under `.local`), where no proxy belongs.
     /// Names are judged as they stand; they are not looked up.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.local
     }
 }

@@ -10,7 +10,7 @@ use crate::unit::At;
 use crate::world::Broken;
 
 /// An error of the client, as what broke, seen at `at`.
-pub fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
+pub(super) fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
     let how = causes(error).find_map(|cause| how(cause, stage)).unwrap_or(match stage {
         // Names that are not found and certificates that are not trusted end here.
         Stage::Connect => BrokenHow::Unreachable,
@@ -20,7 +20,7 @@ pub fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
 }
 
 /// The innermost cause's words.
-pub fn words(error: &(dyn Error + 'static)) -> String {
+pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 

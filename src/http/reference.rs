@@ -23,14 +23,14 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// How far the user lets a reference reach.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// Hosts that the user trusts beside those that are known.
     pub hosts: Vec<String>,
     /// Nothing is fetched; what was fetched before is used.
     pub offline: bool,
 }
 
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Its text. Its origin is the reference, so that the same line finds it again.
     pub source: SpecFile,
     /// What the user must hear, where it is not what is there now.
@@ -38,7 +38,7 @@ pub struct Fetched {
 }
 
 /// The recipe behind a reference; `None` where what the user wrote is a path or a name.
-pub fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
+pub(crate) fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
     let Some(address) = address(wanted)? else { return Ok(None) };
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
     let (text, warning) = text(wanted, &remote, reach.offline)?;
@@ -48,7 +48,7 @@ pub fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> 
 }
 
 /// Whether what the user wrote is a reference, and no path and no name.
-pub fn is_one(wanted: &str) -> bool {
+pub(crate) fn is_one(wanted: &str) -> bool {
     wanted.starts_with('@') || wanted.contains("://") || wanted.starts_with("file:")
 }
 

@@ -12,7 +12,7 @@ use crate::error::Mistake;
 use crate::escape::one_line;
 
 /// Bounds a recipe's text: the largest known is a hundredth of it.
-pub const BYTES_MAX: usize = 1 << 20;
+pub(crate) const BYTES_MAX: usize = 1 << 20;
 
 /// Redirects within one host that are followed: bounds a circle.
 const REDIRECTS_MAX: usize = 3;
@@ -21,7 +21,7 @@ const REDIRECTS_MAX: usize = 3;
 const WORDS_CHARS_MAX: usize = 160;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unfetched {
+pub(crate) enum Unfetched {
     /// The host could not be spoken to, or failed; another time it might be.
     Away(String),
     /// What is there is not what was asked for.
@@ -30,14 +30,14 @@ pub enum Unfetched {
 
 /// An address from which a text may be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     url: Url,
     host: String,
 }
 
 impl Remote {
     /// An address: https, of a host that is `known`; http only of this machine itself.
-    pub fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
+    pub(crate) fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
         let by_hand = "fetch it yourself, and give the path of the file";
         let refused = |why: &str, hint: &str| {
             let what = format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX));
@@ -72,12 +72,12 @@ impl Remote {
         }
     }
 
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.as_str()
     }
 
     /// Name of its text: the last part of the path that says something.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let mut parts = self.url.path_segments().into_iter().flatten();
         let last = parts.rfind(|part| !matches!(*part, "" | "raw")).unwrap_or(&self.host);
         let stem = last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml"));
@@ -85,7 +85,7 @@ impl Remote {
     }
 
     /// Fetches the text within a time.
-    pub async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
+    pub(crate) async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
         let unfetched = |error: reqwest::Error| match error.source() {
             _ if error.is_timeout() => Unfetched::Away(format!("not there within {time:?}")),
             Some(why) if error.is_redirect() => Unfetched::Refused(why.to_string()),
@@ -133,7 +133,7 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 }
 
 /// The text of bytes, without control characters.
-pub fn text(bytes: Vec<u8>) -> Result<String, String> {
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
         _ => Err("it is no text".to_owned()),

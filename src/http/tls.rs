@@ -17,7 +17,7 @@ use crate::error::Mistake;
 ///
 /// # Errors
 /// `ca_cert` has no usable certificate, or there is none on the machine at all.
-pub fn config(https: bool, ca_cert: Option<&[u8]>) -> Result<ClientConfig, Mistake> {
+pub(super) fn config(https: bool, ca_cert: Option<&[u8]>) -> Result<ClientConfig, Mistake> {
     let extra = ca_cert.map(certificates).transpose()?.unwrap_or_default();
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

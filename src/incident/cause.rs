@@ -77,7 +77,7 @@ impl Case {
 /// The fold with hindsight. Incidents are few: telling two apart takes two
 /// readings or probes at least.
 #[derive(Clone, Debug, Default)]
-pub struct Causes {
+pub(crate) struct Causes {
     liveness: Liveness,
     cases: Vec<Case>,
     /// Signs of what may follow, newest last.
@@ -96,17 +96,17 @@ struct Doubt {
 
 impl Causes {
     /// The live fold inside.
-    pub fn liveness(&self) -> &Liveness {
+    pub(crate) fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 
     /// What befell the server so far, in order.
-    pub fn incidents(&self) -> Vec<Incident> {
+    pub(crate) fn incidents(&self) -> Vec<Incident> {
         self.cases.iter().map(Case::explained).collect()
     }
 
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Opened(_) = entry.fact {
             self.doubts.clear();
             self.loose.clear();

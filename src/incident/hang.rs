@@ -26,7 +26,7 @@ const SERIES_MAX: usize = 1_024;
 
 /// The live fold: when something last moved, on the clock of each segment.
 #[derive(Clone, Debug, Default)]
-pub struct Hangs(BySegment<Motion>);
+pub(crate) struct Hangs(BySegment<Motion>);
 
 /// What moved in one segment.
 #[derive(Clone, Debug, Default)]
@@ -42,31 +42,31 @@ struct Motion {
 
 impl Hangs {
     /// Whether it hangs, by what was decided.
-    pub fn hung(&self) -> bool {
+    pub(crate) fn hung(&self) -> bool {
         self.0.last().hung
     }
 
     /// When something last moved.
-    pub fn moved(&self) -> At {
+    pub(crate) fn moved(&self) -> At {
         self.0.last().moved
     }
 
     /// Whether a hang could be told from a long prefill: the engine's numbers were read.
-    pub fn watched(&self) -> bool {
+    pub(crate) fn watched(&self) -> bool {
         self.0.last().watched
     }
 
     /// How long nothing may move with this depth in flight, microseconds. `planned_us` is when
     /// its first token is due, queue included, and `own_us` the request's own limit, which
     /// stands where no plan knows better.
-    pub fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
+    pub(crate) fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
         let usual = self.0.last().waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
         let expected_us = usual.map(|(_, longest_us)| *longest_us).or(planned_us);
         expected_us.map_or(own_us, |us| us.saturating_mul(TIMES)).max(LEAST_US)
     }
 
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         self.0.of(entry.segment).fold(entry);
     }
 }

@@ -27,7 +27,7 @@ const SERIES_MAX: usize = 1_024;
 
 /// What is believed of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Up,
     /// It may not: one bad sign, or no sign at all yet.
     #[default]
@@ -40,7 +40,7 @@ words!(State { Up: "up", Suspect: "suspect", Down: "down" });
 
 /// What an entry changed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum LivenessChange {
+pub(crate) enum LivenessChange {
     /// It is down.
     WentAway {
         /// The last good sign, or the first bad one where there was none.
@@ -66,7 +66,7 @@ pub enum LivenessChange {
 
 /// What a request says of the server being there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub(crate) enum Sign {
     /// It answered, if only to refuse.
     Good,
     /// It broke, or did not answer.
@@ -77,7 +77,7 @@ pub enum Sign {
 
 /// The live fold. Every segment has a clock, and a belief, of its own.
 #[derive(Clone, Debug, Default)]
-pub struct Liveness(BySegment<Belief>);
+pub(crate) struct Liveness(BySegment<Belief>);
 
 /// What is believed in one segment.
 #[derive(Clone, Debug, Default)]
@@ -96,13 +96,13 @@ struct Belief {
 
 impl Liveness {
     /// What is believed now.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.0.last().state
     }
 
     /// While it is suspect or down: the last good sign before that, or the first bad one
     /// where there was none. `None` while it is up or nothing was seen.
-    pub fn since(&self) -> Option<At> {
+    pub(crate) fn since(&self) -> Option<At> {
         let belief = self.0.last();
         match belief.state {
             State::Up => None,
@@ -112,7 +112,7 @@ impl Liveness {
     }
 
     /// Takes an entry, and says what it changed.
-    pub fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
+    pub(crate) fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         self.0.of(entry.segment).fold(entry)
     }
 }
@@ -230,7 +230,7 @@ impl Belief {
 }
 
 /// What the ending of a request says of the server being there.
-pub fn sign(request: &Request) -> Sign {
+pub(crate) fn sign(request: &Request) -> Sign {
     match request.ended {
         Ended::Completed | Ended::Short | Ended::NoUsage | Ended::Empty => Sign::Good,
         Ended::HttpError if request.http_status.is_some_and(|status| status < 500) => Sign::Good,

@@ -7,19 +7,19 @@ use crate::fact::Segment;
 
 /// One of each segment. The last one is what is known now.
 #[derive(Clone, Debug, Default)]
-pub struct BySegment<T> {
+pub(super) struct BySegment<T> {
     of: BTreeMap<Segment, T>,
     unseen: T,
 }
 
 impl<T: Default> BySegment<T> {
     /// That of a segment, new where nothing of it was seen.
-    pub fn of(&mut self, segment: Segment) -> &mut T {
+    pub(super) fn of(&mut self, segment: Segment) -> &mut T {
         self.of.entry(segment).or_default()
     }
 
     /// That of the latest segment.
-    pub fn last(&self) -> &T {
+    pub(super) fn last(&self) -> &T {
         self.of.last_key_value().map_or(&self.unseen, |(_, last)| last)
     }
 }

@@ -8,29 +8,29 @@ use crate::unit::At;
 
 /// Entries in the making. Instants in seconds.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
+pub(crate) struct Story {
     pub entries: Vec<Entry>,
     pub segment: u32,
     phase: Option<Phase>,
     slot: u64,
 }
 
-pub fn cell(depth: u64) -> Cell {
+pub(crate) fn cell(depth: u64) -> Cell {
     Cell { depth, load: Load::Streams(1), prompt: 2048, output: 128 }
 }
 
 /// The group of a ladder's cold asks at a depth.
-pub fn group(depth: u64) -> Group {
+pub(crate) fn group(depth: u64) -> Group {
     Group { workload: "ladder".to_owned(), class: Class::Cold, cell: Some(cell(depth)) }
 }
 
 impl Story {
-    pub fn new() -> Story {
+    pub(crate) fn new() -> Story {
         Story::default()
     }
 
     /// A story whose server was opened and warmed up, and whose soak began at second 10.
-    pub fn soaking() -> Story {
+    pub(crate) fn soaking() -> Story {
         let mut story = Story::new();
         story
             .opened()
@@ -41,18 +41,18 @@ impl Story {
         story
     }
 
-    pub fn at(seconds: f64) -> At {
+    pub(crate) fn at(seconds: f64) -> At {
         At((seconds * 1e6).round() as u64)
     }
 
-    pub fn push(&mut self, seconds: f64, fact: Fact) -> &mut Story {
+    pub(crate) fn push(&mut self, seconds: f64, fact: Fact) -> &mut Story {
         let seq = self.entries.last().map_or(0, |last| last.seq + 1);
         let at = Story::at(seconds);
         self.entries.push(Entry { segment: self.segment, seq, at, fact });
         self
     }
 
-    pub fn opened(&mut self) -> &mut Story {
+    pub(crate) fn opened(&mut self) -> &mut Story {
         let opened = Opened {
             version: "0.1.0".to_owned(),
             simulated: true,
@@ -63,19 +63,19 @@ impl Story {
         self.push(0.0, Fact::Opened(opened))
     }
 
-    pub fn phase(&mut self, seconds: f64, phase: Phase) -> &mut Story {
+    pub(crate) fn phase(&mut self, seconds: f64, phase: Phase) -> &mut Story {
         self.phase = Some(phase);
         self.push(seconds, Fact::Phase(PhaseBegan { phase, because: "test".to_owned() }))
     }
 
     /// A whole answer that ended one second after `seconds`: TTFT 0.4 s, 128 tokens at 4 ms.
-    pub fn good(&mut self, seconds: f64, depth: u64) -> &mut Story {
+    pub(crate) fn good(&mut self, seconds: f64, depth: u64) -> &mut Story {
         let request = self.request(seconds, depth);
         self.push(seconds + 1.0, Fact::Request(Box::new(request)))
     }
 
     /// Turns of a made-up conversation: each is deeper than the one before.
-    pub fn turns(&mut self, from: f64, n: u32) -> &mut Story {
+    pub(crate) fn turns(&mut self, from: f64, n: u32) -> &mut Story {
         for turn in 0..n {
             let seconds = from + f64::from(turn) * 2.0;
             let mut request = self.request(seconds, u64::from(turn) * 700);
@@ -88,7 +88,13 @@ impl Story {
     }
 
     /// A request that was sent a tenth of a second before it ended badly.
-    pub fn bad(&mut self, seconds: f64, depth: u64, ended: Ended, error: &str) -> &mut Story {
+    pub(crate) fn bad(
+        &mut self,
+        seconds: f64,
+        depth: u64,
+        ended: Ended,
+        error: &str,
+    ) -> &mut Story {
         let mut request = self.request(seconds - 0.1, depth);
         request.done = Story::at(seconds);
         request.ended = ended;
@@ -106,7 +112,7 @@ impl Story {
     }
 
     /// A request that went well, for tests to change before they push it.
-    pub fn request(&mut self, seconds: f64, depth: u64) -> Request {
+    pub(crate) fn request(&mut self, seconds: f64, depth: u64) -> Request {
         self.slot += 1;
         Request {
             phase: self.phase.unwrap_or(Phase::Soak),
@@ -145,21 +151,27 @@ impl Story {
         }
     }
 
-    pub fn reading(&mut self, seconds: f64, source: Source, name: &str, value: f64) -> &mut Story {
+    pub(crate) fn reading(
+        &mut self,
+        seconds: f64,
+        source: Source,
+        name: &str,
+        value: f64,
+    ) -> &mut Story {
         let reading = Reading::single(source, name, value);
         self.push(seconds, Fact::Reading(reading))
     }
 
-    pub fn up(&mut self, seconds: f64, up: bool) -> &mut Story {
+    pub(crate) fn up(&mut self, seconds: f64, up: bool) -> &mut Story {
         self.reading(seconds, Source::Engine, "up", f64::from(u8::from(up)))
     }
 
-    pub fn started(&mut self, seconds: f64, value: f64) -> &mut Story {
+    pub(crate) fn started(&mut self, seconds: f64, value: f64) -> &mut Story {
         self.reading(seconds, Source::Engine, "process_start_time_seconds", value)
     }
 
     /// Whole answers at a depth, one every two seconds, with a health probe every ten.
-    pub fn goods(&mut self, from: f64, n: u32, depth: u64) -> &mut Story {
+    pub(crate) fn goods(&mut self, from: f64, n: u32, depth: u64) -> &mut Story {
         for index in 0..n {
             let seconds = from + f64::from(index) * 2.0;
             if index % 5 == 0 {
@@ -171,7 +183,7 @@ impl Story {
     }
 
     /// A round of a lap that ended then.
-    pub fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
+    pub(crate) fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
         let batch = Batch {
             phase: self.phase.unwrap_or(Phase::Soak),
             group: group(0),
@@ -190,7 +202,7 @@ impl Story {
         self.push(seconds, Fact::Batch(batch))
     }
 
-    pub fn closed(&mut self, seconds: f64, because: ClosedBecause) -> &mut Story {
+    pub(crate) fn closed(&mut self, seconds: f64, because: ClosedBecause) -> &mut Story {
         self.push(seconds, Fact::Closed(Closed { because, note: String::new() }))
     }
 }

@@ -10,7 +10,7 @@ use crate::words::words;
 
 /// What an incident was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IncidentKind {
+pub(crate) enum IncidentKind {
     /// The engine, the driver or the kernel ran out of memory.
     OutOfMemory,
     /// The server died and nobody had asked it to, whatever its exit code.
@@ -33,7 +33,7 @@ words!(IncidentKind {
 
 impl IncidentKind {
     /// The measure that counts it.
-    pub fn count(self) -> Count {
+    pub(crate) fn count(self) -> Count {
         match self {
             IncidentKind::OutOfMemory => Count::Ooms,
             IncidentKind::Crash => Count::Crashes,
@@ -46,7 +46,7 @@ impl IncidentKind {
 
 /// Why it happened: the first of these whose evidence is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The box booted anew.
     HostReboot,
     /// Nothing of the box answered, and it went on without a boot.
@@ -92,7 +92,7 @@ words!(Cause {
 
 impl Cause {
     /// In plain words, for reports.
-    pub fn plain(self) -> &'static str {
+    pub(crate) fn plain(self) -> &'static str {
         match self {
             Cause::HostReboot => "its box rebooted",
             Cause::HostWedge => "its box froze: nothing of it answered",
@@ -113,7 +113,7 @@ impl Cause {
 
 /// How sure a cause is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Confidence {
+pub(crate) enum Confidence {
     /// Whoever did it, or saw it done, says so.
     Certain,
     /// The signs fit, and fit something else hardly.
@@ -127,7 +127,7 @@ words!(Confidence { Certain: "certain", Likely: "likely", Guess: "guess" });
 /// How the server came back, rung by rung; what was not seen is `None`. The way begins at
 /// the incident's `from`, the last good sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     /// longhaul knew that something was wrong.
     pub detected: Option<At>,
     /// A process was there again.
@@ -145,7 +145,7 @@ pub struct Recovery {
 /// Something that befell the server. One incident may be several things at
 /// once, a crash and an outage for instance, and counts once in each.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Incident {
+pub(crate) struct Incident {
     /// What it was, the gravest first.
     pub kinds: Vec<IncidentKind>,
     pub cause: Cause,
@@ -175,34 +175,34 @@ pub struct Incident {
 
 impl Incident {
     /// Whether it was this, among other things.
-    pub fn is(&self, kind: IncidentKind) -> bool {
+    pub(crate) fn is(&self, kind: IncidentKind) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// The gravest thing that it was.
-    pub fn kind(&self) -> IncidentKind {
+    pub(crate) fn kind(&self) -> IncidentKind {
         self.kinds.first().copied().unwrap_or(IncidentKind::Outage)
     }
 
     /// Whether nothing could be had of the server for a while.
-    pub fn is_away(&self) -> bool {
+    pub(crate) fn is_away(&self) -> bool {
         self.is(IncidentKind::Outage) || self.is(IncidentKind::Hang)
     }
 
     /// Whether longhaul did it itself, so that it is measured and no failure.
-    pub fn is_expected(&self) -> bool {
+    pub(crate) fn is_expected(&self) -> bool {
         self.cause == Cause::Own
     }
 
     /// Whether it is a failure, for the time between failures: a crash, an OOM, a hang or an
     /// outage that a gate on these would count, so that nobody ordered it.
-    pub fn is_failure(&self) -> bool {
+    pub(crate) fn is_failure(&self) -> bool {
         Count::FAILURES.into_iter().any(|count| self.counts(count))
     }
 
     /// Whether a gate counts it. What longhaul did itself counts nowhere, an operator's doing
     /// is a restart and nothing else; memory that ran out in either was asked for by nobody.
-    pub fn counts(&self, count: Count) -> bool {
+    pub(crate) fn counts(&self, count: Count) -> bool {
         let allowed = match self.cause {
             Cause::Own => count == Count::Ooms,
             Cause::Operator => matches!(count, Count::Restarts | Count::Ooms),
@@ -213,7 +213,7 @@ impl Incident {
 
     /// Whether a request of a group of this depth, sent then, met a server that was not yet
     /// what it had been. Holds for the last incident before that instant.
-    pub fn is_recovering(&self, sent: At, depth: Option<u64>) -> bool {
+    pub(crate) fn is_recovering(&self, sent: At, depth: Option<u64>) -> bool {
         (self.is_away() || self.is(IncidentKind::Restart))
             && sent > self.from
             && self.again.get(&depth).is_none_or(|first| sent < *first)

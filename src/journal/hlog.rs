@@ -29,7 +29,7 @@ const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
 /// The log as it grows; keeps one interval in memory.
-pub struct HdrLog {
+pub(crate) struct HdrLog {
     /// Start of the run, microseconds since 1970.
     start_us: u64,
     /// From the start of the run to the anchor of the segment.
@@ -52,7 +52,7 @@ impl HdrLog {
     ///
     /// # Errors
     /// In words, if the head could not be written.
-    pub fn new(start_us: u64, out: &mut Vec<u8>) -> Result<HdrLog, String> {
+    pub(crate) fn new(start_us: u64, out: &mut Vec<u8>) -> Result<HdrLog, String> {
         let start = SystemTime::UNIX_EPOCH + Duration::from_micros(start_us);
         IntervalLogWriterBuilder::new()
             .add_comment("[Histogram log format version 1.3]")
@@ -76,7 +76,7 @@ impl HdrLog {
     ///
     /// # Errors
     /// In words, if a histogram could not be written.
-    pub fn fold(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn fold(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
         if let Fact::Opened(opened) = &entry.fact {
             self.finish(out)?;
             self.segment_us = opened.wall_us.saturating_sub(self.start_us);
@@ -98,7 +98,7 @@ impl HdrLog {
     ///
     /// # Errors
     /// In words, if a histogram could not be written.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
         // The log counts milliseconds; an interval of none would have no rate.
         self.flush(self.latest.since(self.from).max(1_000), out)
     }

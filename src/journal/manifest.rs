@@ -11,12 +11,12 @@ use crate::fact::{Abilities, Segment};
 use crate::spec::SpecFile;
 
 /// The version of the run folder that this longhaul writes, and the newest that it reads.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// What a run is. Keys may be added, never renamed; what is not known is `null` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The version of the run folder's formats.
     pub schema: u32,
     /// Version of longhaul.
@@ -103,12 +103,12 @@ impl Default for Manifest {
 
 impl Manifest {
     /// Wall time of the first segment's anchor, microseconds since 1970: the start of the run.
-    pub fn start_us(&self) -> u64 {
+    pub(crate) fn start_us(&self) -> u64 {
         self.segments.first().map_or(0, |anchor| anchor.wall_us)
     }
 
     /// Wall time of a segment's anchor, microseconds since 1970.
-    pub fn anchor_us(&self, segment: Segment) -> u64 {
+    pub(crate) fn anchor_us(&self, segment: Segment) -> u64 {
         let anchor = self.segments.iter().rfind(|anchor| anchor.segment == segment);
         anchor.map_or_else(|| self.start_us(), |anchor| anchor.wall_us)
     }
@@ -124,7 +124,7 @@ impl Manifest {
 /// A file that was handed in, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SpecText {
+pub(crate) struct SpecText {
     /// The name that people use for it.
     pub name: String,
     /// Where it stood.
@@ -136,7 +136,7 @@ pub struct SpecText {
 
 impl SpecText {
     /// Of a file as it was handed in.
-    pub fn of(source: &SpecFile) -> SpecText {
+    pub(crate) fn of(source: &SpecFile) -> SpecText {
         SpecText {
             name: source.name.clone(),
             origin: source.origin.clone(),
@@ -149,7 +149,7 @@ impl SpecText {
 /// What the server says it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ServerIdentity {
+pub(crate) struct ServerIdentity {
     /// The address that is driven.
     pub endpoint: String,
     /// The engine, as far as it can be told: `vllm`, `sglang` …
@@ -167,7 +167,7 @@ pub struct ServerIdentity {
 /// A box that takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct RunNode {
+pub(crate) struct RunNode {
     pub host: String,
     /// What it does here: `load`, `server`.
     pub role: String,
@@ -182,7 +182,7 @@ pub struct RunNode {
 /// A stretch of a run: what ties its offsets to the wall clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Anchor {
+pub(crate) struct Anchor {
     /// 0, then one more after each resume.
     pub segment: Segment,
     /// Wall time of the anchor, microseconds since 1970. All offsets of the segment count from it.
@@ -196,7 +196,7 @@ pub struct Anchor {
 /// Where a run stands in a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SweepPosition {
+pub(crate) struct SweepPosition {
     /// The candidate's name.
     pub arm: String,
     /// Which start of it, from 0.

@@ -22,7 +22,7 @@ const LOOKS_MAX: usize = 32;
 
 /// What is missing of a run folder. Complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadSummary {
+pub(crate) struct ReadSummary {
     /// Files with a torn end, and how many bytes of it were left out.
     pub torn: Vec<(&'static str, u64)>,
     /// Rows in the middle of a file that are not whole, or say what this longhaul does not know.
@@ -36,7 +36,7 @@ pub struct ReadSummary {
 }
 
 /// A run folder: its manifest, and its entries by iteration.
-pub struct Reader {
+pub(crate) struct Reader {
     dir: PathBuf,
     manifest: Manifest,
     lengths: [u64; 3],
@@ -49,7 +49,7 @@ pub struct Reader {
 ///
 /// # Errors
 /// It is none, cannot be read, or is of a newer longhaul.
-pub fn open(dir: &Path) -> Result<Reader, Mistake> {
+pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
     let manifest = read_manifest(dir)?;
     let lengths = lengths(dir);
     Reader::new(dir.to_owned(), manifest, lengths)
@@ -59,7 +59,7 @@ pub fn open(dir: &Path) -> Result<Reader, Mistake> {
 ///
 /// # Errors
 /// As for [`open`].
-pub fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
+pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
     let path = dir.join(MANIFEST);
     let place = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| {
@@ -108,7 +108,7 @@ impl Reader {
     }
 
     /// What the run is.
-    pub fn manifest(&self) -> &Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
@@ -117,12 +117,12 @@ impl Reader {
     ///
     /// # Errors
     /// The folder cannot be read any more.
-    pub fn again(self) -> Result<Reader, Mistake> {
+    pub(crate) fn again(self) -> Result<Reader, Mistake> {
         Reader::new(self.dir, self.manifest, self.lengths)
     }
 
     /// What is missing, as far as has been read.
-    pub fn told(&self) -> ReadSummary {
+    pub(crate) fn told(&self) -> ReadSummary {
         let mut told = ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
         for rows in &self.rows {
             let tally = rows.csv.get_ref().tally();

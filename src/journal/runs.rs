@@ -8,7 +8,7 @@ use crate::error::Mistake;
 ///
 /// # Errors
 /// A path that is no run and holds none, or more runs than `most`.
-pub fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> {
+pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
         if is_run(path) {
@@ -31,7 +31,7 @@ pub fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> 
 }
 
 /// Whether a folder is a run's.
-pub fn is_run(path: &Path) -> bool {
+pub(crate) fn is_run(path: &Path) -> bool {
     path.join("run.json").is_file()
 }
 
@@ -40,7 +40,7 @@ pub fn is_run(path: &Path) -> bool {
 ///
 /// # Errors
 /// A folder that cannot be read, or a run without its manifest.
-pub fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+pub(crate) fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     let refused = |path: &Path, why: std::io::Error| {
         Mistake::new(format!("the folder cannot be read: {why}")).at(path.display().to_string())
     };

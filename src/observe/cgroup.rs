@@ -35,7 +35,7 @@ const EVENTS: [(&str, Series); 4] = [
 ];
 
 /// Reads the cgroup of a server.
-pub struct Cgroup {
+pub(super) struct Cgroup {
     root: Root,
     whereabouts: Whereabouts,
     /// The process whose cgroup this is, and where the cgroup is.
@@ -44,7 +44,7 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Of the server that is where somebody says.
-    pub fn new(root: Root, whereabouts: Whereabouts) -> Cgroup {
+    pub(super) fn new(root: Root, whereabouts: Whereabouts) -> Cgroup {
         Cgroup { root, whereabouts, found: None }
     }
 

@@ -13,7 +13,7 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 const CADENCE_US: u64 = 5_000_000;
 
 /// Looks at an engine's metrics, or only at whether it is there.
-pub struct EngineSensor<W: Wire> {
+pub(crate) struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
     path: &'static str,
@@ -21,7 +21,7 @@ pub struct EngineSensor<W: Wire> {
 
 impl<W: Wire> EngineSensor<W> {
     /// For an engine whose `/metrics` was read before, or that has none.
-    pub fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
+    pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
         let path = match (metrics, health) {
             (Some(_), _) => "/metrics",

@@ -3,39 +3,39 @@
 use std::fs;
 
 /// The kernel's boot id, where it can be read.
-pub fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     first_line("/proc/sys/kernel/random/boot_id")
 }
 
 /// The machine's name.
-pub fn host() -> Option<String> {
+pub(crate) fn host() -> Option<String> {
     first_line("/proc/sys/kernel/hostname")
 }
 
 /// The kernel's release.
-pub fn kernel() -> Option<String> {
+pub(crate) fn kernel() -> Option<String> {
     first_line("/proc/sys/kernel/osrelease")
 }
 
 /// Version of the NVIDIA driver, where there is one.
-pub fn driver() -> Option<String> {
+pub(crate) fn driver() -> Option<String> {
     first_line("/sys/module/nvidia/version")
 }
 
 /// By what rule the clocks of the first CPU are set, where the kernel says it.
-pub fn clocks() -> Option<String> {
+pub(crate) fn clocks() -> Option<String> {
     let governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")?;
     Some(format!("cpu governor {governor}"))
 }
 
 /// Microseconds since boot, where they can be read.
-pub fn uptime_us() -> Option<u64> {
+pub(crate) fn uptime_us() -> Option<u64> {
     let seconds: f64 = first_line("/proc/uptime")?.split(' ').next()?.parse().ok()?;
     Some((seconds * 1e6) as u64)
 }
 
 /// Whether this process was started with hang-ups ignored, as `nohup` does.
-pub fn ignores_hang_up() -> bool {
+pub(crate) fn ignores_hang_up() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     // Bit n - 1 stands for signal n, and a hang-up is signal 1.

@@ -26,13 +26,13 @@ const NAMES: [(Series, &str); 4] = [
 ];
 
 /// Reads the memory of the box.
-pub struct HostMemory {
+pub(super) struct HostMemory {
     root: Root,
 }
 
 impl HostMemory {
     /// Of this machine.
-    pub fn new(root: Root) -> HostMemory {
+    pub(super) fn new(root: Root) -> HostMemory {
         HostMemory { root }
     }
 }

@@ -16,13 +16,13 @@ const KEY: &str = "oom_kill";
 const CADENCE_US: u64 = 1_000_000;
 
 /// Reads the count.
-pub struct OomKills {
+pub(super) struct OomKills {
     root: Root,
 }
 
 impl OomKills {
     /// Of this machine.
-    pub fn new(root: Root) -> OomKills {
+    pub(super) fn new(root: Root) -> OomKills {
         OomKills { root }
     }
 }

@@ -38,7 +38,7 @@ const RECORD_BYTES_MAX: usize = 16 << 10;
 const NONBLOCK: i32 = 0o4000;
 
 /// Follows the kernel's log.
-pub struct KernelLog {
+pub(super) struct KernelLog {
     root: Root,
     follower: Follower,
     device: Option<File>,
@@ -47,7 +47,7 @@ pub struct KernelLog {
 
 impl KernelLog {
     /// Of this machine.
-    pub fn new(root: Root) -> KernelLog {
+    pub(super) fn new(root: Root) -> KernelLog {
         KernelLog { root, follower: Follower::new(), device: None, is_dark: false }
     }
 

@@ -18,7 +18,7 @@ use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
 const ELSEWHERE_US: u64 = 60_000_000;
 
 /// Reads something of this machine, on a thread of its own.
-pub trait HostReader: Send {
+pub(crate) trait HostReader: Send {
     /// Whose readings these are.
     fn source(&self) -> Source;
 
@@ -36,7 +36,7 @@ pub trait HostReader: Send {
 }
 
 /// Sensors of this machine, and of the server's processes on it where they are known.
-pub fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
+pub(crate) fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
     let root = Root::here;
     let mut readers: Vec<Box<dyn HostReader>> = vec![
         Box::new(HostMemory::new(root())),
@@ -52,7 +52,7 @@ pub fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dy
 }
 
 /// A sensor that says why there is nothing to look at: the server is at `host`, not here.
-pub fn elsewhere(host: &str) -> Vec<Box<dyn Sensor>> {
+pub(crate) fn elsewhere(host: &str) -> Vec<Box<dyn Sensor>> {
     vec![Box::new(Elsewhere { host: host.to_owned() })]
 }
 

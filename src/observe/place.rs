@@ -12,7 +12,7 @@ const ADDRESSES_MAX: usize = 16;
 
 /// Whether a host, as it stands in an address, is this machine: a loopback address or its
 /// name, or one of the machine's own addresses. Looks names up.
-pub fn is_here(host: &str) -> bool {
+pub(crate) fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     let is_named = |name: &str| host.eq_ignore_ascii_case(name);
     if is_named("localhost") || here::host().is_some_and(|name| is_named(&name)) {

@@ -10,21 +10,21 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The root of a machine's files.
 #[derive(Clone, Debug)]
-pub struct Root(PathBuf);
+pub(super) struct Root(PathBuf);
 
 impl Root {
-    pub fn here() -> Root {
+    pub(super) fn here() -> Root {
         Root(PathBuf::from("/"))
     }
 
     /// A folder that stands for it.
     #[cfg(test)]
-    pub fn at(folder: &std::path::Path) -> Root {
+    pub(super) fn at(folder: &std::path::Path) -> Root {
         Root(folder.to_owned())
     }
 
     /// A file by its path on the machine.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.0.join(path.trim_start_matches('/'))
     }
 
@@ -32,7 +32,7 @@ impl Root {
     ///
     /// # Errors
     /// Its path, and why it cannot be read.
-    pub fn read(&self, path: &str) -> Result<String, String> {
+    pub(super) fn read(&self, path: &str) -> Result<String, String> {
         let mut bytes = Vec::new();
         let read = fs::File::open(self.path(path))
             .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
@@ -44,7 +44,7 @@ impl Root {
 }
 
 /// Why something could not be read, without the system's numbers.
-pub fn plainly(why: &std::io::Error) -> String {
+pub(super) fn plainly(why: &std::io::Error) -> String {
     match why.kind() {
         ErrorKind::NotFound => "no such file".to_owned(),
         ErrorKind::PermissionDenied => "no permission".to_owned(),

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use super::root::Root;
 
-pub struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     /// An empty one, named for its test.
-    pub fn new(name: &str) -> Scratch {
+    pub(super) fn new(name: &str) -> Scratch {
         let name = format!("longhaul-observe-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
@@ -18,14 +18,14 @@ impl Scratch {
     }
 
     /// Writes a file.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         let path = self.root().path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Removes a file or a folder.
-    pub fn remove(&self, path: &str) {
+    pub(super) fn remove(&self, path: &str) {
         let path = self.root().path(path);
         if path.is_dir() {
             fs::remove_dir_all(path).unwrap();
@@ -35,7 +35,7 @@ impl Scratch {
     }
 
     /// As a machine's root.
-    pub fn root(&self) -> Root {
+    pub(super) fn root(&self) -> Root {
         Root::at(&self.0)
     }
 }

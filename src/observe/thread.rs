@@ -13,7 +13,7 @@ use crate::unit::At;
 use crate::world::{LocalFuture, Look, Sensor};
 
 /// A reader that is asked over a channel. There is never more than one question, and one answer.
-pub struct Threaded {
+pub(super) struct Threaded {
     source: Source,
     what: &'static str,
     cadence_us: u64,
@@ -33,7 +33,7 @@ struct Answered {
 
 impl Threaded {
     /// Starts the thread. It ends with this, or when the read that it is in does.
-    pub fn start(reader: Box<dyn HostReader>, timeline: Timeline) -> Threaded {
+    pub(super) fn start(reader: Box<dyn HostReader>, timeline: Timeline) -> Threaded {
         let (source, what, cadence_us) = (reader.source(), reader.what(), reader.cadence_us());
         let (asks, asked) = sync_channel(1);
         let (answer, answers) = mpsc::channel(1);

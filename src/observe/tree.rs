@@ -29,7 +29,7 @@ const FILES_MAX: usize = 65_536;
 const PAGE_BYTES: u64 = 4_096;
 
 /// Reads the processes of a server.
-pub struct ServerProcesses {
+pub(super) struct ServerProcesses {
     root: Root,
     whereabouts: Whereabouts,
     /// Wall time of the boot, seconds since 1970. Read once: it moves with the wall clock,
@@ -44,7 +44,7 @@ pub struct ServerProcesses {
 
 impl ServerProcesses {
     /// Of the server that is where somebody says.
-    pub fn new(root: Root, whereabouts: Whereabouts) -> ServerProcesses {
+    pub(super) fn new(root: Root, whereabouts: Whereabouts) -> ServerProcesses {
         let booted_s = root.read("/proc/stat").ok().and_then(|text| booted(&text));
         let page_bytes = root.read("/proc/self/smaps").ok().and_then(|text| page_bytes(&text));
         ServerProcesses {

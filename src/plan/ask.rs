@@ -6,7 +6,7 @@ use crate::unit::At;
 
 /// One request to be made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// The phase it is due in.
     pub phase: Phase,
     /// The workload's name.
@@ -40,7 +40,7 @@ pub struct Ask {
 
 /// What an ask says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
+pub(crate) enum Input {
     /// Messages of a chat.
     Messages(Vec<Message>),
     /// A plain text.
@@ -49,7 +49,7 @@ pub enum Input {
 
 /// A message of a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     /// `system`, `user`, `assistant`.
     pub role: &'static str,
     pub content: String,

@@ -17,17 +17,17 @@ use crate::spec::SpecFile;
 const CUT_CHARS: usize = 280;
 
 /// One more token, give or take, where no passage fits any more.
-pub const FILLER: &str = " more";
+pub(crate) const FILLER: &str = " more";
 
 /// The texts that asks are made of.
 #[derive(Clone, Debug)]
-pub struct Corpus {
+pub(crate) struct Corpus {
     passages: Vec<String>,
 }
 
 impl Corpus {
     /// Made from the seed, or from `texts` where there are any.
-    pub fn new(seed: u64, texts: &[SpecFile]) -> Corpus {
+    pub(crate) fn new(seed: u64, texts: &[SpecFile]) -> Corpus {
         if texts.is_empty() {
             return Corpus { passages: passages::made(seed) };
         }
@@ -35,18 +35,18 @@ impl Corpus {
     }
 
     /// The passages, each ending in a newline.
-    pub fn passages(&self) -> &[String] {
+    pub(crate) fn passages(&self) -> &[String] {
         &self.passages
     }
 
     /// A fingerprint of all passages.
-    pub fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         sha256(self.passages.concat().as_bytes())
     }
 
     /// A text of `tokens` tokens as far as the fit knows. It begins with a number
     /// of its own, so that no two texts share a prefix longer than a few tokens.
-    pub fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit) -> String {
+    pub(crate) fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit) -> String {
         let mut left = tokens as f64 - fit.number;
         let mut text = String::with_capacity(tokens as usize * 5);
         text.push_str(&number_line(&mut rng));
@@ -71,7 +71,7 @@ impl Corpus {
 
 /// A line that makes a text unlike any other. Always as many digits, so that it always
 /// has as many tokens.
-pub fn number_line(rng: &mut Rng) -> String {
+pub(crate) fn number_line(rng: &mut Rng) -> String {
     let mut group = || 1000 + rng.below(9000);
     format!("Ticket {}-{}-{}-{}.\n", group(), group(), group(), group())
 }

@@ -17,7 +17,7 @@ use crate::words::words;
 
 /// What is known of the server's count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// How it was found out.
     pub method: Method,
     /// Tokens of each passage of the corpus.
@@ -48,7 +48,7 @@ impl Default for Fit {
 /// How the server's count is found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
+pub(crate) enum Method {
     /// `/tokenize`: costs the server next to nothing.
     Tokenize,
     /// The usage record of requests that ask for one token.
@@ -61,7 +61,7 @@ words!(Method { Tokenize: "tokenize", Usage: "usage", Guess: "guess" });
 
 impl Fit {
     /// What is left where the server counts nothing: four characters to a token.
-    pub fn guess(corpus: &Corpus) -> Fit {
+    pub(crate) fn guess(corpus: &Corpus) -> Fit {
         let tokens = |text: &str| text.len() as f64 / 4.0;
         Fit {
             method: Method::Guess,
@@ -76,7 +76,7 @@ impl Fit {
 
 /// What the fitter wants to know: how many tokens is this?
 #[derive(Clone, Debug, PartialEq)]
-pub enum FitQuestion {
+pub(crate) enum FitQuestion {
     /// A text by itself, without a template.
     Text(String),
     /// Messages with the template.
@@ -94,7 +94,7 @@ const SAMPLE_MAX: u64 = 9_000;
 const CLOSE_ENOUGH: f64 = 0.001;
 
 /// Finds out a [`Fit`] by asking.
-pub struct Fitter<'a> {
+pub(crate) struct Fitter<'a> {
     plan: &'a Plan,
     fit: Fit,
     counts: Vec<u64>,
@@ -105,7 +105,7 @@ pub struct Fitter<'a> {
 
 impl<'a> Fitter<'a> {
     /// For a plan.
-    pub fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
+    pub(crate) fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
         let mut samples = plan.samples();
         samples.retain(|(cell, _)| method == Method::Tokenize || cell.input() <= SAMPLE_MAX);
         Fitter {
@@ -119,13 +119,13 @@ impl<'a> Fitter<'a> {
     }
 
     /// How many questions there are at the most, and how many of them are answered.
-    pub fn progress(&self) -> (usize, usize) {
+    pub(crate) fn progress(&self) -> (usize, usize) {
         let all = BEFORE_PASSAGES + self.plan.corpus().passages().len() + self.samples.len();
         ((self.counts.len() + self.counted.len()).min(all), all)
     }
 
     /// What it wants to know next; `None` when it knows enough.
-    pub fn question(&self) -> Option<FitQuestion> {
+    pub(crate) fn question(&self) -> Option<FitQuestion> {
         let user = |content: String| Message { role: "user", content };
         let passages = self.plan.corpus().passages();
         match self.counts.len() {
@@ -150,7 +150,7 @@ impl<'a> Fitter<'a> {
     }
 
     /// Takes the answer to the last question.
-    pub fn answer(&mut self, tokens: u64) {
+    pub(crate) fn answer(&mut self, tokens: u64) {
         let all = BEFORE_PASSAGES + self.plan.corpus().passages().len();
         if self.counts.len() < all {
             self.counts.push(tokens);
@@ -194,7 +194,7 @@ impl<'a> Fitter<'a> {
     }
 
     /// What was found out, and the sample of each length for the journal.
-    pub fn finish(self) -> (Fit, Vec<Fitted>) {
+    pub(crate) fn finish(self) -> (Fit, Vec<Fitted>) {
         let method = self.fit.method.word();
         let mut fitted: Vec<Fitted> = Vec::new();
         for cell in self.plan.cells() {

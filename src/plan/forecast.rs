@@ -11,7 +11,7 @@ use crate::unit::{figures, span};
 
 /// What a plan amounts to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// Seconds that a lap takes; `None` where a rate is unknown.
     pub lap_seconds: Option<f64>,
     /// Seconds under load in all; `None` where it depends on an unknown rate.
@@ -38,7 +38,7 @@ pub struct Forecast {
 
 /// The part of a forecast that is about one group.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GroupForecast {
+pub(crate) struct GroupForecast {
     pub group: Group,
     /// Requests per lap.
     pub per_lap: u64,
@@ -59,7 +59,7 @@ const HOUR_BYTES: u64 = 400_000;
 const FOLDER_BYTES: u64 = 120_000;
 
 /// Works out what a plan amounts to.
-pub fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
+pub(crate) fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
     let lap_seconds: Option<f64> =
         plan.lap().iter().map(|round| round_seconds(round, rates, slots)).sum();
     let laps = match plan.extent {
@@ -175,7 +175,7 @@ fn groups(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> 
 
 /// What of a server a run can see, beside its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub(crate) struct Sight {
     /// Somebody follows its log.
     pub log: bool,
     /// The kernel of its box can be asked.
@@ -219,7 +219,7 @@ fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
 
 /// Whether a plan is long enough for a gate.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Decidable {
+pub(crate) enum Decidable {
     Yes,
     /// It is, in a run that sees this.
     Needs(String),
@@ -231,7 +231,7 @@ pub enum Decidable {
 
 impl Forecast {
     /// Samples after warm-up that a selection will have; windows count their own laps.
-    pub fn samples(&self, select: &Select, reference_laps: u64) -> Option<u64> {
+    pub(crate) fn samples(&self, select: &Select, reference_laps: u64) -> Option<u64> {
         let matching = self.groups.iter().filter(|known| select.takes(&known.group));
         match select.phase {
             Some(Phase::Reference | Phase::Return) => {
@@ -243,7 +243,7 @@ impl Forecast {
 
     /// Whether the plan is long enough for a gate, depth by depth, and whether what it is about
     /// can be seen; without a sight that depends on the run.
-    pub fn decidable(&self, gate: &Gate, plan: &Plan, sight: Option<Sight>) -> Decidable {
+    pub(crate) fn decidable(&self, gate: &Gate, plan: &Plan, sight: Option<Sight>) -> Decidable {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
             Measure::Portion(_) => Decidable::Yes,
@@ -309,7 +309,7 @@ impl Forecast {
     }
 
     /// All gates of a contract with whether the plan is long enough for them.
-    pub fn gates<'a>(
+    pub(crate) fn gates<'a>(
         &self,
         contract: &'a Contract,
         plan: &Plan,

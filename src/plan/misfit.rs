@@ -8,12 +8,12 @@ use crate::spec::Recipe;
 
 /// Where the plan asks for more than the recipe serves. `caching` is what the server itself
 /// says of its prefix cache, where it was asked.
-pub fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Vec<Seen> {
+pub(crate) fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Vec<Seen> {
     concurrency(plan, recipe).into_iter().chain(prefix(plan, recipe, caching)).collect()
 }
 
 /// Whether some of the plan counts on a cached prefix.
-pub fn wants_warmth(plan: &Plan) -> bool {
+pub(crate) fn wants_warmth(plan: &Plan) -> bool {
     plan.lap().iter().any(|round| round.class == Class::Warm)
 }
 

@@ -15,7 +15,13 @@ const PACE: u64 = 3;
 ///
 /// Constant arrivals begin at once. Poisson arrivals begin after the first gap: gaps are
 /// −ln(1 − u) / rate, u evenly from 0 up to 1.
-pub fn offsets_us(seed: u64, phase: Phase, place: Place, per_s: f64, open: Open) -> Vec<u64> {
+pub(crate) fn offsets_us(
+    seed: u64,
+    phase: Phase,
+    place: Place,
+    per_s: f64,
+    open: Open,
+) -> Vec<u64> {
     let lanes = 0..open.requests;
     match open.arrivals {
         Arrivals::Constant => lanes.map(|lane| micros(f64::from(lane) / per_s)).collect(),

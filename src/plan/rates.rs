@@ -8,7 +8,7 @@ use crate::spec::Profile;
 
 /// How fast a server is.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Rates {
+pub(crate) enum Rates {
     #[default]
     Unknown,
     /// A profile of the machine.
@@ -34,7 +34,7 @@ const SLOTS_MAX: u64 = 1 << 20;
 
 impl Rates {
     /// Where the rates come from, in words.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         match self {
             Rates::Unknown => "unknown".to_owned(),
             Rates::Profile(profile) => format!("profile {}", profile.source.name),
@@ -48,7 +48,7 @@ impl Rates {
     /// Seconds that a closed round of a cell takes: its cold prefills one after the other, its
     /// decoding side by side; of an open cell, seconds that a request takes when it is alone.
     /// `slots` is how many the server runs at once, where known.
-    pub fn round_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
+    pub(crate) fn round_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
         let streams = cell.streams().max(1);
         let together = slots.map_or(streams, |slots| streams.min(slots.max(1) as u32));
         let waves = f64::from(streams.div_ceil(together));
@@ -69,7 +69,7 @@ impl Rates {
     /// Seconds of the server that a cold request of a cell costs when all slots are taken:
     /// its share of a closed round. Where nobody knows the slots it is the prefill alone,
     /// which no server does side by side; it is never less than what this says.
-    pub fn cost_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
+    pub(crate) fn cost_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
         let streams = slots.map_or(1, |slots| slots.clamp(1, SLOTS_MAX) as u32);
         let output = if slots.is_some() { cell.output } else { 0 };
         let full = Cell { load: Load::Streams(streams), output, ..*cell };

@@ -7,7 +7,7 @@ use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 use crate::spec::{Contract, SpecFile};
 
 /// A ladder of prompt 512 and output 16.
-pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
+pub(crate) fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
     Scenario {
         source: SpecFile {
             name: "test".to_owned(),
@@ -43,7 +43,7 @@ pub fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
 }
 
 /// A ladder with rates, its arrivals evenly.
-pub fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
+pub(crate) fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
     let mut scenario = scenario(depths, &[]);
     let ladder = ladder(&mut scenario);
     (ladder.rate, ladder.requests) = (rate.to_vec(), requests);
@@ -51,7 +51,7 @@ pub fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
     scenario
 }
 
-pub fn ladder(scenario: &mut Scenario) -> &mut Ladder {
+pub(crate) fn ladder(scenario: &mut Scenario) -> &mut Ladder {
     let Workload::Ladder(ladder) = &mut scenario.workloads[0];
     ladder
 }

@@ -14,14 +14,14 @@ use ladder::Ladders;
 
 /// The workloads of a scenario, laid out for a server.
 #[derive(Clone, Debug)]
-pub enum Laid {
+pub(crate) enum Laid {
     /// Ladders, one after the other in each lap, on the same lanes.
     Ladders(Ladders),
 }
 
 impl Laid {
     /// Lays the workloads of a scenario out, for a server that takes all of it.
-    pub fn new(workloads: &[Workload]) -> Laid {
+    pub(crate) fn new(workloads: &[Workload]) -> Laid {
         let mut ladders = Ladders::default();
         for (origin, workload) in workloads.iter().enumerate() {
             match workload {
@@ -35,7 +35,11 @@ impl Laid {
     ///
     /// # Errors
     /// A depth that the server cannot take, where the scenario does not allow to drop it.
-    pub fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<Vec<String>, Mistake> {
+    pub(crate) fn narrow(
+        &mut self,
+        scenario: &Scenario,
+        bounds: Bounds,
+    ) -> Result<Vec<String>, Mistake> {
         let mut notes = Vec::new();
         let depths: Result<Vec<Vec<u64>>, Mistake> = scenario
             .workloads
@@ -51,28 +55,28 @@ impl Laid {
     }
 
     /// The rounds of a lap, in order.
-    pub fn lap(&self) -> &[Round] {
+    pub(crate) fn lap(&self) -> &[Round] {
         match self {
             Laid::Ladders(ladders) => ladders.lap(),
         }
     }
 
     /// Sequential senders.
-    pub fn lanes(&self) -> u32 {
+    pub(crate) fn lanes(&self) -> u32 {
         match self {
             Laid::Ladders(ladders) => ladders.lanes(),
         }
     }
 
     /// The round at a place and the place after it.
-    pub fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         match self {
             Laid::Ladders(ladders) => ladders.at(place),
         }
     }
 
     /// The slot of a lane in the round at a place.
-    pub fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         match self {
             Laid::Ladders(ladders) => ladders.slot(place, lane),
         }
@@ -80,7 +84,7 @@ impl Laid {
 
     /// The place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
-    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         match self {
             Laid::Ladders(ladders) => ladders.place(lane, nth),
         }
@@ -88,35 +92,35 @@ impl Laid {
 
     /// When each lane of the round at a place is due, in microseconds since the round's
     /// start; `None` where all are due at once.
-    pub fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
         match self {
             Laid::Ladders(ladders) => ladders.due_us(seed, phase, place),
         }
     }
 
     /// The ask of a slot, due at an instant.
-    pub fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
+    pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         match self {
             Laid::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
         }
     }
 
     /// Depth × load × shape of the ask of a slot.
-    pub fn cell(&self, slot: Slot) -> Cell {
+    pub(crate) fn cell(&self, slot: Slot) -> Cell {
         match self {
             Laid::Ladders(ladders) => ladders.cell(slot),
         }
     }
 
     /// A slot for each length that a chat template is added to, and its cell.
-    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         match self {
             Laid::Ladders(ladders) => ladders.samples(),
         }
     }
 
     /// What of it makes the load another one.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         match self {
             Laid::Ladders(ladders) => ladders.fingerprint(),
         }
@@ -126,7 +130,7 @@ impl Laid {
 /// In a closed loop as many requests at once as its cell has streams, in an open one so many
 /// requests when they are due; the next round begins when the last of them has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Round {
+pub(crate) struct Round {
     /// The workload's name.
     pub workload: &'static str,
     /// Depth × load × shape.
@@ -144,7 +148,7 @@ pub struct Round {
 
 /// A round of the open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Open {
+pub(crate) struct Open {
     /// How its requests are spread over time.
     pub arrivals: Arrivals,
     /// How many there are.
@@ -153,21 +157,21 @@ pub struct Open {
 
 impl Round {
     /// The group of its asks.
-    pub fn group(&self) -> Group {
+    pub(crate) fn group(&self) -> Group {
         let cell = Some(self.cell);
         Group { workload: self.workload.to_owned(), class: self.class, cell }
     }
 
     /// Requests of the round, each on a lane of its own: one lane to a stream, or to an
     /// arrival, since an arrival does not wait for the one before it.
-    pub fn lanes(&self) -> u32 {
+    pub(crate) fn lanes(&self) -> u32 {
         self.open.map_or(self.cell.streams(), |open| open.requests)
     }
 }
 
 /// What a round does with its contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// Contexts of its own, never seen before.
     Fresh,
     /// The contexts that its lanes have at this depth throughout; arrivals share one.

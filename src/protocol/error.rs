@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 /// Bounds what is read of an error page: the words stand at its beginning.
-pub const BODY_BYTES_MAX: usize = 64 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// Words of an error body: a JSON object in any of the shapes in the field
 /// (`{"error":{"message":…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`),
 /// a JSON string, an HTML page, plain text, or nothing.
-pub fn words(body: &[u8]) -> String {
+pub(crate) fn words(body: &[u8]) -> String {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return of_value(&value);
     }
@@ -18,7 +18,7 @@ pub fn words(body: &[u8]) -> String {
 }
 
 /// Words of an error that is JSON already.
-pub fn of_value(value: &Value) -> String {
+pub(crate) fn of_value(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => joined(text),

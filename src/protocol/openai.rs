@@ -1,8 +1,8 @@
 //! The OpenAI-compatible API as this client speaks it: streaming chat
 //! completions and completions.
 
-pub mod body;
-pub mod chunk;
+pub(crate) mod body;
+pub(crate) mod chunk;
 
-pub use body::{body, path};
-pub use chunk::{Chunk, Usage};
+pub(crate) use body::{body, path};
+pub(crate) use chunk::{Chunk, Usage};

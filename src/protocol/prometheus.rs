@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// One series with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PageSeries<'a> {
+pub(crate) struct PageSeries<'a> {
     /// The name of the metric.
     pub name: &'a str,
     /// Its labels as written, without the braces.
@@ -14,7 +14,7 @@ pub struct PageSeries<'a> {
 }
 
 /// The series of a metrics page, in its order.
-pub fn series(page: &str) -> impl Iterator<Item = PageSeries<'_>> {
+pub(crate) fn series(page: &str) -> impl Iterator<Item = PageSeries<'_>> {
     page.lines().filter_map(line)
 }
 
@@ -50,7 +50,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// The labels of a series by name, quotes and escapes undone. What is no label is passed over.
-pub fn labels(written: &str) -> BTreeMap<String, String> {
+pub(crate) fn labels(written: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut rest = written;
     while let Some((name, value)) = rest.split_once("=\"") {
@@ -75,7 +75,7 @@ pub fn labels(written: &str) -> BTreeMap<String, String> {
 }
 
 /// The sum of a metric over all its series: several engines behind one page count together.
-pub fn sum(page: &str, name: &str) -> Option<f64> {
+pub(crate) fn sum(page: &str, name: &str) -> Option<f64> {
     let mut found = series(page).filter(|series| series.name == name).peekable();
     found.peek()?;
     Some(found.map(|series| series.value).sum())

@@ -9,14 +9,14 @@ use std::fmt;
 /// Bounds one line and one event: a server that sends a line without an end may
 /// cost so much memory and no more. Real first frames reach several MiB, where
 /// token ids of a deep prompt are echoed.
-pub const LINE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// Bounds what is kept of the first line that is no event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
 /// Bytes that are no event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub(crate) enum Wrong {
     /// A line or an event longer than [`LINE_BYTES_MAX`].
     TooLong,
     /// Data that is not UTF-8.
@@ -34,7 +34,7 @@ impl fmt::Display for Wrong {
 
 /// What has been read of a stream so far.
 #[derive(Debug, Default)]
-pub struct Parser {
+pub(crate) struct Parser {
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
     /// The data of an event whose end has not come; its room is used again.
@@ -51,7 +51,7 @@ impl Parser {
     /// # Errors
     /// The stream is none. Frames before the error have been given; what comes
     /// after it must not be fed.
-    pub fn feed(&mut self, bytes: &[u8], mut frame: impl FnMut(&str)) -> Result<(), Wrong> {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut frame: impl FnMut(&str)) -> Result<(), Wrong> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if std::mem::take(&mut self.after_cr) && rest[0] == b'\n' {
@@ -79,7 +79,7 @@ impl Parser {
     /// The data of an event that the end of the stream left open. The format says to
     /// drop it; servers that forget the last blank line are in the field, so who
     /// asks decides.
-    pub fn left_over(&mut self) -> Option<String> {
+    pub(crate) fn left_over(&mut self) -> Option<String> {
         // A field name that was itself cut off is nothing.
         if self.line.starts_with(b"data:") {
             let line = std::mem::take(&mut self.line);
@@ -91,7 +91,7 @@ impl Parser {
 
     /// The beginning of the first line that is no field of an event stream: an HTML
     /// page or a plain JSON object shows up here.
-    pub fn foreign(&self) -> Option<&[u8]> {
+    pub(crate) fn foreign(&self) -> Option<&[u8]> {
         let open = Some(self.line.as_slice())
             .filter(|line| !self.past_first_line && !line.is_empty() && !line.starts_with(b"data"));
         self.foreign.as_deref().or(open)

@@ -4,7 +4,7 @@
 use crate::analysis::arena::{Column, Table};
 
 /// The table as `benchmark.csv`. Figures have every digit that they have.
-pub fn csv(table: &Table) -> String {
+pub(crate) fn csv(table: &Table) -> String {
     let terminator = csv::Terminator::CRLF;
     let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
     let names = Column::ALL.map(Column::word);

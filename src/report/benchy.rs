@@ -4,7 +4,7 @@ use crate::analysis::arena::Table;
 use crate::analysis::arena::benchy::BenchyJson;
 
 /// The table as JSON with the keys of llama-benchy 0.4.0; what is not known is null.
-pub fn json(table: &Table) -> String {
+pub(crate) fn json(table: &Table) -> String {
     // Texts, numbers and lists: nothing in it can fail to be written.
     serde_json::to_string_pretty(&BenchyJson::of(table)).unwrap_or_default() + "\n"
 }

@@ -1,11 +1,11 @@
 //! A comparison told: the decision first, then why, then row by row. The words
 //! that all formats share are made here, once.
 
-pub mod annotations;
-pub mod json;
-pub mod junit;
-pub mod markdown;
-pub mod terminal;
+pub(crate) mod annotations;
+pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod markdown;
+pub(crate) mod terminal;
 
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::decision::measured;
@@ -26,7 +26,7 @@ const NAMED_MAX: usize = 8;
 const POLICIES_MAX: usize = 16;
 
 /// The decision in a word or two: `REGRESSION`, `IMPROVED (suggestive)`.
-pub fn decision(comparison: &Comparison) -> String {
+pub(crate) fn decision(comparison: &Comparison) -> String {
     let word = comparison.decision.word.word().to_uppercase();
     let label = if comparison.simulated { "SIMULATED " } else { "" };
     let surely = if comparison.decision.suggestive { " (suggestive)" } else { "" };
@@ -34,7 +34,7 @@ pub fn decision(comparison: &Comparison) -> String {
 }
 
 /// The same with what it does not speak of: `EQUIVALENT where it decides, 2 rows to be looked into`.
-pub fn headline(comparison: &Comparison) -> String {
+pub(crate) fn headline(comparison: &Comparison) -> String {
     let others =
         comparison.rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
     let others = counted(others.count() as u64, "row", "rows");
@@ -49,7 +49,7 @@ pub fn headline(comparison: &Comparison) -> String {
 }
 
 /// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
-pub fn variables(comparison: &Comparison) -> String {
+pub(crate) fn variables(comparison: &Comparison) -> String {
     let unknown = match comparison.differs.unknown {
         [false, false] => None,
         [true, false] => Some("the base was"),
@@ -72,7 +72,7 @@ pub fn variables(comparison: &Comparison) -> String {
 }
 
 /// A change: `max_num_seqs 4 → 8`.
-pub fn variable(variable: &Variable) -> String {
+pub(crate) fn variable(variable: &Variable) -> String {
     let side = |value: &Option<String>| {
         let value = value.as_deref().unwrap_or("-");
         if value.chars().count() <= VALUE_CHARS_MAX {
@@ -85,7 +85,7 @@ pub fn variable(variable: &Variable) -> String {
 }
 
 /// How many starts each side has: `6 and 6 starts`, `one start a side`.
-pub fn starts(comparison: &Comparison) -> String {
+pub(crate) fn starts(comparison: &Comparison) -> String {
     if is_published(comparison) {
         return "a published table and one run".to_owned();
     }
@@ -96,12 +96,12 @@ pub fn starts(comparison: &Comparison) -> String {
 }
 
 /// Whether the base is a published table.
-pub fn is_published(comparison: &Comparison) -> bool {
+pub(crate) fn is_published(comparison: &Comparison) -> bool {
     !comparison.published.is_empty()
 }
 
 /// What the words rest on.
-pub fn method(comparison: &Comparison) -> String {
+pub(crate) fn method(comparison: &Comparison) -> String {
     if is_published(comparison) {
         return "the run's requests as llama-benchy counts them, beside what was published; \
                 policies on what befell the run"
@@ -127,18 +127,18 @@ pub fn method(comparison: &Comparison) -> String {
 }
 
 /// What a row's values are of, as short as it is clear among the others.
-pub fn group(row: &ComparedRow, rows: &[ComparedRow]) -> String {
+pub(crate) fn group(row: &ComparedRow, rows: &[ComparedRow]) -> String {
     row.key.group.among(rows.iter().map(|row| &row.key.group))
 }
 
 /// The name of a row's measure: `ttft`, `tpot_p95`.
-pub fn measure(row: &ComparedRow) -> String {
+pub(crate) fn measure(row: &ComparedRow) -> String {
     let name = row.key.measure.to_string();
     name.strip_suffix("_p50").map_or(name.clone(), str::to_owned)
 }
 
 /// A row in columns: where, measure, base, candidate, change, its interval, word.
-pub fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
+pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     let interval = row.interval.map_or_else(
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {} %", signed(low), signed(high)),
@@ -171,7 +171,7 @@ fn signed(ratio: f64) -> String {
 }
 
 /// Policies, told in a few words each: `crashes 0 → 1 BROKEN`, `ooms not observed`.
-pub fn policy(policy: &Policy) -> String {
+pub(crate) fn policy(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let counts = format!("{} → {}", number(policy.base), number(policy.candidate));
     match policy.word {
@@ -182,7 +182,7 @@ pub fn policy(policy: &Policy) -> String {
 
 /// All policies in a few words each, those of which something is to be said first; with `few`,
 /// no more than a line of a report should have.
-pub fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
+pub(crate) fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
     let is_quiet = |it: &&Policy| it.word == crate::compare::PolicyWord::Held;
     let (quiet, told): (Vec<&Policy>, Vec<&Policy>) =
         comparison.policies.iter().partition(is_quiet);
@@ -201,7 +201,7 @@ pub fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
 }
 
 /// What is not gated: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
-pub fn noted(noted: &Noted) -> String {
+pub(crate) fn noted(noted: &Noted) -> String {
     let side = |value: Option<f64>| match value {
         None => "unknown".to_owned(),
         Some(share) if noted.is_share => percent_short(share),
@@ -211,7 +211,7 @@ pub fn noted(noted: &Noted) -> String {
 }
 
 /// Who was looking: `the same sources on both sides`, or those that were not.
-pub fn seen(comparison: &Comparison) -> Vec<String> {
+pub(crate) fn seen(comparison: &Comparison) -> Vec<String> {
     let is_light = |noted: &Noted| {
         [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
     };
@@ -221,7 +221,7 @@ pub fn seen(comparison: &Comparison) -> Vec<String> {
 }
 
 /// How many rows there are of each word, those that are told by themselves aside.
-pub fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
+pub(crate) fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
     let mut all: Vec<(CompareWord, u64)> = Vec::new();
     for row in rows {
         match all.iter_mut().find(|(word, _)| *word == row.word) {
@@ -238,7 +238,7 @@ pub fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
 }
 
 /// Whether a row is told without being asked for: it decides, or it says something.
-pub fn is_told(row: &ComparedRow) -> bool {
+pub(crate) fn is_told(row: &ComparedRow) -> bool {
     row.primary
         || matches!(
             row.word,
@@ -247,7 +247,7 @@ pub fn is_told(row: &ComparedRow) -> bool {
 }
 
 /// What stands around the two sides and is not the same.
-pub fn beside(comparison: &Comparison) -> Vec<String> {
+pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
     let rows = &comparison.rows;
     let mut items = comparison.differs.starts.clone();
     items.extend(comparison.differs.surroundings.iter().map(variable));
@@ -272,7 +272,7 @@ pub fn beside(comparison: &Comparison) -> Vec<String> {
 }
 
 /// What each side's runs came to by themselves: `verdicts 6 PASS → 4 PASS, 2 FAIL`.
-pub fn verdicts(comparison: &Comparison) -> String {
+pub(crate) fn verdicts(comparison: &Comparison) -> String {
     let side = |words: &Vec<(crate::verdict::Word, u64)>| match words.as_slice() {
         [] => "unknown".to_owned(),
         words => {
@@ -285,7 +285,7 @@ pub fn verdicts(comparison: &Comparison) -> String {
 }
 
 /// What the values of a row are measured in, for programs.
-pub fn unit(measure: Measure) -> &'static str {
+pub(crate) fn unit(measure: Measure) -> &'static str {
     match measure.unit() {
         crate::measure::Unit::Seconds => "s",
         crate::measure::Unit::TokensPerSecond => "tok/s",

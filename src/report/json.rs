@@ -154,7 +154,7 @@ struct Row<'a> {
 ///
 /// # Errors
 /// Only if a number cannot be written as JSON, which finite ones can.
-pub fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
+pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
     let Page { asked, verdict, coverage, .. } = page;
     let events = coverage.counts.iter();
     let document = Document {

@@ -7,14 +7,14 @@ use super::page::{Align, Datum, Grid, Heading};
 use super::words::{amount, percent, time};
 
 /// Columns of the label at the start of a labelled line.
-pub const LABEL: usize = 13;
+pub(crate) const LABEL: usize = 13;
 
 /// What stands where there is no value.
-pub const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 /// Breaks a text at spaces into lines of at most `width` characters; what has no
 /// space is broken where it must be.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -38,7 +38,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Items joined by ` · ` in at most `lines_max` lines; what finds no place is counted.
-pub fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
+pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
     for shown in (0..=items.len()).rev() {
         let mut parts: Vec<String> = items[..shown].to_vec();
         if shown < items.len() {
@@ -57,7 +57,7 @@ pub fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
 }
 
 /// Items joined by ` · `, none of them broken where a line of its own holds it.
-pub fn packed(items: &[String], width: usize) -> Vec<String> {
+pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
         match lines.last_mut() {
@@ -72,7 +72,7 @@ pub fn packed(items: &[String], width: usize) -> Vec<String> {
 }
 
 /// A text in at most `lines_max` lines, with `…` where it was cut.
-pub fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+pub(crate) fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines = wrap(text, width);
     if lines.len() > lines_max {
         lines.truncate(lines_max);
@@ -87,7 +87,7 @@ pub fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
 }
 
 /// Lines under a label: the first has it, the others are indented as far.
-pub fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
+pub(crate) fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
     let mut label = format!("  {label:<width$}", width = LABEL - 2);
     let mut out = Vec::new();
     for line in lines.into_iter().filter(|line| !line.is_empty()) {
@@ -98,7 +98,7 @@ pub fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
 }
 
 /// Rows as aligned lines: the first `left` columns to the left, the others to the right.
-pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
+pub(crate) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
@@ -123,7 +123,7 @@ pub fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
 }
 
 /// A table as lines, its head first where it has one; none where it has no rows.
-pub fn grid(grid: &Grid) -> Vec<String> {
+pub(crate) fn grid(grid: &Grid) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     if grid.rows.is_empty() {
         return Vec::new();
@@ -171,7 +171,7 @@ fn written(datum: &Datum, largest: f64) -> String {
 
 /// A table no wider than `width`: where it is, columns give way, group after group, each column
 /// counted in what is left by then. All rows have as many columns.
-pub fn table_within(
+pub(crate) fn table_within(
     mut rows: Vec<Vec<String>>,
     left: usize,
     width: usize,
@@ -193,7 +193,7 @@ pub fn table_within(
 }
 
 /// Lines joined, each made fit to be shown: no control character, at most `width` characters.
-pub fn finish(lines: &[String], width: usize) -> String {
+pub(crate) fn finish(lines: &[String], width: usize) -> String {
     let mut text = String::new();
     for line in lines {
         // Escapes are longer than what they stand for, so the line is cut after them.
@@ -204,7 +204,7 @@ pub fn finish(lines: &[String], width: usize) -> String {
 }
 
 /// A text wrapped at 80 columns, every line indented, with a newline at the end.
-pub fn indented(text: &str, columns: usize) -> String {
+pub(crate) fn indented(text: &str, columns: usize) -> String {
     let margin = " ".repeat(columns);
     let lines = wrap(text, 80 - columns);
     lines.into_iter().map(|line| margin.clone() + &line + "\n").collect()

@@ -14,14 +14,14 @@ mod tables;
 mod tests;
 
 #[cfg(test)]
-pub use series::tests::over_time;
+pub(crate) use series::tests::over_time;
 
-pub use cells::{CellNumbers, Numbers};
-pub use gates::GateWords;
-pub use grid::{Align, Datum, Grid, Heading};
-pub use incident::IncidentWords;
-pub use proofs::Proofs;
-pub use tables::{Tables, seqs};
+pub(crate) use cells::{CellNumbers, Numbers};
+pub(crate) use gates::GateWords;
+pub(crate) use grid::{Align, Datum, Grid, Heading};
+pub(crate) use incident::IncidentWords;
+pub(crate) use proofs::Proofs;
+pub(crate) use tables::{Tables, seqs};
 
 use crate::analysis::{Analysis, Coverage, OverTime, RunQuestion, Tally};
 use crate::fact::Ended;
@@ -33,7 +33,7 @@ use super::words::{counted, percent, percent_short};
 
 /// Everything that a report tells, in the order of its sections.
 #[derive(Clone, Debug)]
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// The name of the run, and how it is done again.
     pub asked: &'a RunQuestion,
     /// The word, its reasons, gates and findings, as they were judged.
@@ -72,7 +72,11 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// What is to be told of a run.
-    pub fn new(asked: &'a RunQuestion, analysis: &'a Analysis, verdict: &'a Verdict) -> Page<'a> {
+    pub(crate) fn new(
+        asked: &'a RunQuestion,
+        analysis: &'a Analysis,
+        verdict: &'a Verdict,
+    ) -> Page<'a> {
         let cells: Vec<CellNumbers<'a>> = analysis.atoms.iter().map(CellNumbers::of).collect();
         Page {
             asked,

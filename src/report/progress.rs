@@ -19,7 +19,7 @@ const RECENT_MAX: usize = 32;
 const RECENT_US: u64 = 300_000_000;
 
 #[derive(Clone, Debug)]
-pub struct StatusLine {
+pub(crate) struct StatusLine {
     extent: Extent,
     simulated: bool,
     pass: Pass1,
@@ -35,7 +35,7 @@ pub struct StatusLine {
 
 impl StatusLine {
     /// Before the first entry of a run of this extent.
-    pub fn new(extent: Extent) -> StatusLine {
+    pub(crate) fn new(extent: Extent) -> StatusLine {
         StatusLine {
             extent,
             simulated: false,
@@ -51,7 +51,7 @@ impl StatusLine {
     }
 
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         self.pass.fold(entry);
         if entry.segment != self.segment {
             self.segment = entry.segment;
@@ -76,7 +76,7 @@ impl StatusLine {
     }
 
     /// The line, at most `width` characters.
-    pub fn line(&self, now: At, width: usize) -> String {
+    pub(crate) fn line(&self, now: At, width: usize) -> String {
         let mut parts = vec![self.place()];
         // What matters most comes first: a narrow terminal cuts the end.
         let bad = match self.bad {

@@ -20,14 +20,14 @@ const LEFT_OUT_BYTES: usize = 80;
 
 /// Which columns are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnSet {
+pub(crate) enum ColumnSet {
     /// The total, the time to the first frame, and the peak of an answer.
     Primary,
     All,
 }
 
 /// The rows for a terminal, at most `width` columns.
-pub fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
+pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
     if body.len() > 1 {
@@ -46,7 +46,7 @@ pub fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String
 }
 
 /// The same as Markdown, as many rows as fit into so many bytes.
-pub fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> String {
+pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> String {
     let body = body(rows, columns);
     let plain = |text: &str| text.replace('|', "\\|");
     let line = |row: &Vec<String>| {
@@ -73,7 +73,7 @@ pub fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> Str
 }
 
 /// What no published table says.
-pub fn unsaid() -> String {
+pub(crate) fn unsaid() -> String {
     let (last, others) = (UNSAID[UNSAID.len() - 1], &UNSAID[..UNSAID.len() - 1]);
     format!("{UNKNOWN} in a published table: {} and {last}.", others.join(", "))
 }

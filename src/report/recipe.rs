@@ -25,7 +25,7 @@ const WHY_CHARS_MAX: usize = 120;
 /// Bounds the findings: a stranger's recipe may name as many mods as its size lets it.
 const FINDINGS_MAX: usize = 60;
 
-pub fn show(reading: &Reading) -> String {
+pub(crate) fn show(reading: &Reading) -> String {
     let recipe = &reading.recipe;
     let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
     let mut out = format!("{}\n{about}", one_line(&recipe.source.origin, VALUE_CHARS_MAX));
@@ -74,7 +74,7 @@ pub fn show(reading: &Reading) -> String {
     out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
 }
 
-pub fn check(reading: &Reading, pins: &Pins) -> String {
+pub(crate) fn check(reading: &Reading, pins: &Pins) -> String {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
@@ -107,7 +107,7 @@ pub fn check(reading: &Reading, pins: &Pins) -> String {
     out + &lined("notes", reading.recipe.warnings.iter().cloned())
 }
 
-pub fn check_json(reading: &Reading, pins: &Pins) -> String {
+pub(crate) fn check_json(reading: &Reading, pins: &Pins) -> String {
     let recipe = &reading.recipe;
     let whole = json!({
         "schema": SCHEMA,
@@ -122,7 +122,7 @@ pub fn check_json(reading: &Reading, pins: &Pins) -> String {
     format!("{whole:#}\n")
 }
 
-pub fn diff(one: &Reading, other: &Reading) -> String {
+pub(crate) fn diff(one: &Reading, other: &Reading) -> String {
     let found = between(one, other);
     let mut out = String::new();
     let cell = |text: &str| one_line(text, CELL_CHARS_MAX);
@@ -157,7 +157,7 @@ fn heading(origin: &str) -> String {
     }
 }
 
-pub fn lines(text: &str) -> Vec<String> {
+pub(crate) fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
 }
 

@@ -34,7 +34,7 @@ const REASON_LINES_MAX: usize = 8;
 const PROGRESS_CHARS_MAX: usize = 120;
 
 /// What a sweep came to.
-pub struct SweepSummary {
+pub(crate) struct SweepSummary {
     /// Whether its servers were longhaul's own model of one.
     pub simulated: bool,
     /// The recipe that was varied.
@@ -50,7 +50,7 @@ pub struct SweepSummary {
 }
 
 /// An arm, and how it stands against the base.
-pub struct ArmResult {
+pub(crate) struct ArmResult {
     pub name: String,
     /// In what it differs from the base.
     pub differs: Vec<Difference>,
@@ -65,7 +65,7 @@ pub struct ArmResult {
 }
 
 /// A start that is done, on a line of progress.
-pub struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// Which start this is, of how many.
     pub done: usize,
     /// All of them.
@@ -78,7 +78,7 @@ pub struct Step<'a> {
 }
 
 /// One line of progress.
-pub fn progress(step: &Step<'_>) -> String {
+pub(crate) fn progress(step: &Step<'_>) -> String {
     let Step { done, all, start, .. } = step;
     let came = match step.came {
         Ok(word) => word.word().to_owned(),
@@ -88,7 +88,7 @@ pub fn progress(step: &Step<'_>) -> String {
 }
 
 /// What came of it.
-pub fn render(told: &SweepSummary) -> String {
+pub(crate) fn render(told: &SweepSummary) -> String {
     let label = if told.simulated { "SIMULATED " } else { "" };
     let others = told.arms.len().saturating_sub(1) as u64;
     let mut lines = vec![format!(

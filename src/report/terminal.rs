@@ -10,14 +10,14 @@ use super::wide;
 use super::words::counted;
 
 /// Lines of the report without `--wide`.
-pub const LINES_MAX: usize = 24;
+pub(crate) const LINES_MAX: usize = 24;
 
 /// Bounds a name in the first line, so that the time under load is always on it.
 const NAME_CHARS_MAX: usize = 32;
 
 /// How to write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalOptions {
+pub(crate) struct TerminalOptions {
     /// With all tables.
     pub wide: bool,
     /// With colours, which only repeat what the words say.
@@ -46,7 +46,7 @@ const ROOMY: Room = Room { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
 const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
 
 /// Writes the report.
-pub fn render(page: &Page<'_>, options: TerminalOptions) -> String {
+pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
     let mut lines = laid.lines(ROOMY, &table);
@@ -173,7 +173,11 @@ fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
 
 /// An incident in lines of `width` characters: when, why, and how long. Where there is one line
 /// only, what it met and how it shows are left out before the cause is cut.
-pub fn incident_lines(incident: &IncidentWords<'_>, width: usize, lines_max: usize) -> Vec<String> {
+pub(crate) fn incident_lines(
+    incident: &IncidentWords<'_>,
+    width: usize,
+    lines_max: usize,
+) -> Vec<String> {
     let IncidentWords { when, cause, shown, met, back, .. } = incident;
     let [colon, comma] = [(": ", *shown), (", ", &**met)]
         .map(|(mark, text)| if text.is_empty() { String::new() } else { format!("{mark}{text}") });

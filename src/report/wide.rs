@@ -8,7 +8,7 @@ use super::terminal::incident_lines;
 const INCIDENT_CHARS_MAX: usize = 240;
 
 /// All tables, a blank line before each.
-pub fn lines(page: &Page<'_>) -> Vec<String> {
+pub(crate) fn lines(page: &Page<'_>) -> Vec<String> {
     let tables = &page.tables;
     let sections = [
         ("run", grid(&tables.run)),

@@ -22,7 +22,7 @@ const CHANGES_MAX: u32 = 32;
 const ALARMS_MAX: u32 = 128;
 
 /// What the server was last known to be.
-pub struct KnownServer {
+pub(super) struct KnownServer {
     /// What it said last.
     pub identity: Identity,
     contained: Option<Contained>,
@@ -32,7 +32,7 @@ pub struct KnownServer {
 
 impl KnownServer {
     /// From before the load.
-    pub fn new(identity: Identity) -> KnownServer {
+    pub(super) fn new(identity: Identity) -> KnownServer {
         KnownServer { identity, contained: None, looking: false, changes: 0 }
     }
 }

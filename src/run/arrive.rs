@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use gather::{Gathered, gather};
+pub(crate) use gather::{Gathered, gather};
 
 use super::identity::Identity;
 use crate::error::Mistake;
@@ -19,7 +19,7 @@ use crate::world::{Call, Wire};
 
 /// What a server said of itself before the load.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ArrivedServer {
+pub(crate) struct ArrivedServer {
     /// The models it lists, in its order.
     pub models: Vec<Model>,
     /// The one that will be asked.
@@ -48,7 +48,7 @@ pub struct ArrivedServer {
 
 /// A model that a server lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
+pub(crate) struct Model {
     /// The name under which it is asked.
     pub id: String,
     /// Where its weights come from, where the server says.
@@ -59,7 +59,7 @@ pub struct Model {
 
 /// Why there is no server to drive.
 #[derive(Clone, Debug, PartialEq)]
-pub enum NoServer {
+pub(crate) enum NoServer {
     /// It never answered; the last thing that was heard of it.
     NeverAnswered(String),
     /// It answered, but not as the user thinks.
@@ -74,7 +74,7 @@ const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 /// Waits for a server, at most until `ready` has passed, and finds out what it can do.
 /// `model` is the one that the user wants, `served` the names that the recipe knows.
 /// `waiting` hears how long it has been and why.
-pub async fn arrive<W: Wire>(
+pub(crate) async fn arrive<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     ready: Duration,
@@ -225,7 +225,7 @@ fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<M
 ///
 /// # Errors
 /// In words: it did not list its models.
-pub async fn again<W: Wire>(
+pub(crate) async fn again<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     abilities: Abilities,

@@ -18,9 +18,9 @@ mod tests;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub use care::PROBE_LIMIT_US;
+pub(crate) use care::PROBE_LIMIT_US;
 #[cfg_attr(not(test), expect(unused_imports))]
-pub use replay::replay;
+pub(crate) use replay::replay;
 
 use care::Care;
 use clock::ServiceClock;
@@ -42,7 +42,7 @@ use crate::world::TargetOrder;
 
 /// An order to the shell.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Write a fact down.
     Record(Fact),
     /// Send the ask of a slot, which is due at this instant.
@@ -56,11 +56,11 @@ pub enum Order {
 }
 
 /// The interrupt as an action: what is in flight may end.
-pub const INTERRUPT: &str = "interrupt";
+pub(crate) const INTERRUPT: &str = "interrupt";
 /// The second interrupt as an action: nothing is waited for.
-pub const INTERRUPT_AGAIN: &str = "interrupt_again";
+pub(crate) const INTERRUPT_AGAIN: &str = "interrupt_again";
 /// The user's wish to stop at the first broken gate, as an action.
-pub const STOP_ON_FAIL: &str = "stop_on_fail";
+pub(crate) const STOP_ON_FAIL: &str = "stop_on_fail";
 
 /// What the run is doing. Whether a round is under way belongs to the policy of the lanes, and
 /// whether the server is there, is started or hangs to the care for it: both go on in all of
@@ -80,7 +80,7 @@ enum Doing {
 }
 
 /// Decides what is sent, when phases end, and when the run is over.
-pub struct Conductor {
+pub(crate) struct Conductor {
     plan: Rc<Plan>,
     segment: Segment,
     doing: Doing,
@@ -100,7 +100,7 @@ pub struct Conductor {
 
 impl Conductor {
     /// At the beginning of a run.
-    pub fn new(plan: Rc<Plan>) -> Conductor {
+    pub(crate) fn new(plan: Rc<Plan>) -> Conductor {
         Conductor::of(plan, Box::new(Rounds::new()))
     }
 
@@ -122,18 +122,18 @@ impl Conductor {
     }
 
     /// Whether the run is over.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         matches!(self.doing, Doing::Closed)
     }
 
     /// The number of the next action, whoever gives it.
-    pub fn next_action(&self) -> u64 {
+    pub(crate) fn next_action(&self) -> u64 {
         self.actions + 1
     }
 
     /// One more than the last slot that was sent, for every lane of the present phase; `None`
     /// before the load and in the drain, whose slots are those of the phase before.
-    pub fn issued(&self) -> Option<Issued> {
+    pub(crate) fn issued(&self) -> Option<Issued> {
         let phase = match &self.doing {
             Doing::Load(phase) => *phase,
             Doing::Drill(drilling) => drilling.phase(),
@@ -144,7 +144,7 @@ impl Conductor {
 
     /// When [`Conductor::due`] wants to be asked, whatever else happens: the next slot that has
     /// a time of its own. `None` where only what happens decides.
-    pub fn wake(&self) -> Option<At> {
+    pub(crate) fn wake(&self) -> Option<At> {
         self.timed().map(|(_, due)| due)
     }
 
@@ -176,7 +176,7 @@ impl Conductor {
 
     /// What is to be done at this instant, if anything. Obey it, say so with
     /// [`Conductor::obeyed`], and ask again until it is `None`.
-    pub fn due(&self, now: At) -> Option<Order> {
+    pub(crate) fn due(&self, now: At) -> Option<Order> {
         if self.is_closed() {
             return None;
         }
@@ -212,7 +212,7 @@ impl Conductor {
     }
 
     /// An order was obeyed at this instant. What was recorded is an entry, and says so itself.
-    pub fn obeyed(&mut self, order: &Order, at: At) {
+    pub(crate) fn obeyed(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
             Order::Send(slot, _) => self.lanes.sent(*slot),
@@ -223,7 +223,7 @@ impl Conductor {
     }
 
     /// Takes in what happened.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         if entry.segment > self.segment {
             self.opened(entry);
         }

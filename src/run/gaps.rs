@@ -24,7 +24,7 @@ const OPEN_US_MAX: u64 = 600_000_000;
 /// The gaps of everything that has ended and is not written yet, by phase and group: lanes may
 /// be at different groups at once.
 #[derive(Default)]
-pub struct GapBooks(BTreeMap<(Phase, Group), Book>);
+pub(super) struct GapBooks(BTreeMap<(Phase, Group), Book>);
 
 /// The gaps of one group in one phase.
 struct Book {
@@ -38,7 +38,7 @@ struct Book {
 impl GapBooks {
     /// Takes in the gaps of an answer and its tokens as they came. Returns the rows of the book
     /// before it, where that has been open for long and has no rounds to end it.
-    pub fn add(&mut self, answer: &Answer) -> Vec<Gaps> {
+    pub(super) fn add(&mut self, answer: &Answer) -> Vec<Gaps> {
         let Answer { request, .. } = answer;
         let alike = (request.phase, request.group());
         let is_long = |book: &Book| request.done.since(book.from) >= OPEN_US_MAX;
@@ -49,12 +49,12 @@ impl GapBooks {
     }
 
     /// Ends the book of a round: its rows, and the most tokens in any one second over all streams.
-    pub fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
+    pub(super) fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
         self.end(&(batch.phase, batch.group.clone()))
     }
 
     /// Ends every book that no round has ended: the rows of a phase that is over.
-    pub fn close_all(&mut self) -> Vec<Gaps> {
+    pub(super) fn close_all(&mut self) -> Vec<Gaps> {
         let open = std::mem::take(&mut self.0);
         open.into_iter().flat_map(|(alike, book)| book.close(&alike).0).collect()
     }

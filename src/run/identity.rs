@@ -4,7 +4,7 @@
 
 mod container;
 
-pub use container::{container_changed, of_container};
+pub(crate) use container::{container_changed, of_container};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,11 +37,11 @@ const WORDS_CHARS_MAX: usize = 160;
 
 /// What a server says of itself, by subject; settings under their common names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity(BTreeMap<&'static str, String>);
+pub(crate) struct Identity(BTreeMap<&'static str, String>);
 
 impl Identity {
     /// From the models that it lists, of which one is asked, its version and its metrics page.
-    pub fn of(
+    pub(crate) fn of(
         models: &[Model],
         asked: &str,
         version: Option<&str>,
@@ -62,7 +62,7 @@ impl Identity {
     }
 
     /// From everything that it said before the load.
-    pub fn of_server(server: &ArrivedServer) -> Identity {
+    pub(crate) fn of_server(server: &ArrivedServer) -> Identity {
         let (version, metrics) = (server.version.as_deref(), server.metrics.as_deref());
         let mut identity = Identity::of(&server.models, &server.model.id, version, metrics);
         identity.answered(server.system.as_deref().unwrap_or_default());
@@ -70,7 +70,7 @@ impl Identity {
     }
 
     /// What it called its build and configuration in an answer; says whether that is news.
-    pub fn answered(&mut self, system: &str) -> bool {
+    pub(crate) fn answered(&mut self, system: &str) -> bool {
         let before = self.0.get(SYSTEM).cloned();
         self.say(SYSTEM, system);
         self.0.get(SYSTEM) != before.as_ref()
@@ -78,7 +78,7 @@ impl Identity {
 
     /// The same with what is only told in answers, which nobody asked for again.
     #[must_use]
-    pub fn with_answered(mut self, before: &Identity) -> Identity {
+    pub(crate) fn with_answered(mut self, before: &Identity) -> Identity {
         if let Some(system) = before.0.get(SYSTEM) {
             self.0.entry(SYSTEM).or_insert_with(|| system.clone());
         }
@@ -86,7 +86,7 @@ impl Identity {
     }
 
     /// Whether it caches prefixes, where it says.
-    pub fn prefix_caching(&self) -> Option<bool> {
+    pub(crate) fn prefix_caching(&self) -> Option<bool> {
         match self.0.get(CACHING)?.to_ascii_lowercase().as_str() {
             "true" => Some(true),
             "false" => Some(false),
@@ -118,7 +118,7 @@ impl Identity {
 }
 
 /// Everything that the server said before the load, and where it differs from recipe and plan.
-pub fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen> {
+pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen> {
     let identity = Identity::of_server(server);
     let mut seen: Vec<Seen> =
         identity.0.iter().map(|(subject, words)| held(recipe, subject, words)).collect();
@@ -140,7 +140,7 @@ pub fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen
 }
 
 /// What a server says otherwise than it did before it went away or began anew.
-pub fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> {
+pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> {
     let changed = now.0.iter().filter_map(|(subject, words)| {
         let was = before.0.get(subject).filter(|was| *was != words)?;
         let seen = held(recipe, subject, words);

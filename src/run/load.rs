@@ -16,7 +16,7 @@ use crate::world::{Broken, Call, Reply, Wire};
 
 /// What all asks of a run have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// The name under which the model is asked for.
     pub model: &'a str,
     /// Sets this run's prefixes apart in the server's cache.
@@ -32,7 +32,7 @@ pub struct Terms<'a> {
 /// How far the load is, for the live view and for the sensor that looks at
 /// longhaul itself. One is shared by all senders; they live on one thread.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Rc<Counters>);
+pub(crate) struct Progress(Rc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -42,12 +42,12 @@ struct Counters {
 
 impl Progress {
     /// Requests that were sent and have not ended.
-    pub fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         self.0.in_flight.get()
     }
 
     /// Output tokens so far, of all requests; never falls.
-    pub fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         self.0.tokens.get()
     }
 }
@@ -85,7 +85,7 @@ const ENDLESS_TOKENS: u64 = 256;
 
 /// Sends an ask and follows its answer until it ends, a limit passes, or `cut`
 /// gives a reason to hang up.
-pub async fn send<W: Wire>(
+pub(crate) async fn send<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     ask: &Ask,

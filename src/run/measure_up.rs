@@ -18,7 +18,7 @@ const QUESTION: Duration = Duration::from_secs(120);
 ///
 /// # Errors
 /// In words: why the server's count could not be learned.
-pub async fn measure_up<W: Wire>(
+pub(crate) async fn measure_up<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     plan: &Plan,

@@ -29,7 +29,7 @@ const LAST_LOOK: Duration = Duration::from_millis(800);
 
 /// What the run rings for all who look.
 #[derive(Clone)]
-pub struct Bells {
+pub(super) struct Bells {
     /// It drains: a last look.
     pub draining: Bell<bool>,
     /// Something befell the server, at this instant.
@@ -40,7 +40,7 @@ pub struct Bells {
 struct Gone;
 
 /// Looks until the run drains; then once more, so that nothing up to its end is missing.
-pub async fn watch(
+pub(super) async fn watch(
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,

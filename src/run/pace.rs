@@ -6,14 +6,14 @@ use crate::fact::{Fault, FaultKind, Group, Load, Phase, Request};
 
 /// The pace of the groups under way.
 #[derive(Default)]
-pub struct Pace {
+pub(super) struct Pace {
     /// Groups with a late arrival that was told since their last batch.
     told: Vec<(Phase, Group)>,
 }
 
 impl Pace {
     /// Takes a request that ended; a fault for the first of a batch that was sent too late.
-    pub fn check(&mut self, request: &Request) -> Option<Fault> {
+    pub(super) fn check(&mut self, request: &Request) -> Option<Fault> {
         let late_us = request.late_us();
         let open = matches!(request.cell.load, Load::PerSecond(_));
         if !open || late_us <= LATE_US {
@@ -29,12 +29,12 @@ impl Pace {
     }
 
     /// A batch of a group ended.
-    pub fn close(&mut self, phase: Phase, group: &Group) {
+    pub(super) fn close(&mut self, phase: Phase, group: &Group) {
         self.told.retain(|told| (told.0, &told.1) != (phase, group));
     }
 
     /// A phase ended, and with it what goes in no batches.
-    pub fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self) {
         self.told.clear();
     }
 }

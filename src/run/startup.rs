@@ -28,7 +28,7 @@ const EXIT_GRACE_US: u64 = 2_000_000;
 const SAID_GRACE_US: u64 = 20_000_000;
 
 /// A target, and what it said before the run took it over.
-pub struct Startup {
+pub(crate) struct Startup {
     target: Box<dyn Target>,
     timeline: Timeline,
     /// Whether longhaul starts it: then its failure ends the waiting.
@@ -48,7 +48,7 @@ pub struct Startup {
 
 impl Startup {
     /// Before anything was heard.
-    pub fn new(
+    pub(crate) fn new(
         target: Box<dyn Target>,
         timeline: Timeline,
         is_ours: bool,
@@ -72,7 +72,7 @@ impl Startup {
     ///
     /// # Errors
     /// Why the server will not come up.
-    pub async fn through<R>(&mut self, work: impl Future<Output = R>) -> Result<R, String> {
+    pub(crate) async fn through<R>(&mut self, work: impl Future<Output = R>) -> Result<R, String> {
         let mut work = std::pin::pin!(work);
         loop {
             let (timeline, failed) = (self.timeline, self.failed.as_ref().map(|(at, _)| *at));
@@ -146,7 +146,7 @@ impl Startup {
     }
 
     /// Why it did not come up, in the words of whoever said it first.
-    pub fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
         match (ended, self.said.as_ref().map(|(_, said)| said)) {
             // The words that say why stand first: there may be room for no more.
@@ -158,7 +158,7 @@ impl Startup {
     }
 
     /// What an address said last, and what the log said of it: a port refuses for a reason.
-    pub fn also(&self, words: String) -> String {
+    pub(crate) fn also(&self, words: String) -> String {
         match &self.said {
             Some((_, said)) => format!("{words}; {said}"),
             None => words,
@@ -166,7 +166,7 @@ impl Startup {
     }
 
     /// The last of its log, for a person.
-    pub fn last_lines(&self) -> Vec<String> {
+    pub(crate) fn last_lines(&self) -> Vec<String> {
         let bytes: Vec<u8> = self.last.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -175,7 +175,7 @@ impl Startup {
     }
 
     /// What was heard so far: facts in the order of their stamps, and bytes of its log.
-    pub fn heard_so_far(&mut self) -> (Vec<(At, Fact)>, Bytes) {
+    pub(crate) fn heard_so_far(&mut self) -> (Vec<(At, Fact)>, Bytes) {
         let mut facts = std::mem::take(&mut self.facts);
         facts.sort_by_key(|(at, _)| *at);
         (facts, Bytes::from(std::mem::take(&mut self.log)))

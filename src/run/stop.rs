@@ -6,7 +6,7 @@ use super::conductor::{INTERRUPT, INTERRUPT_AGAIN, STOP_ON_FAIL};
 
 /// What was asked for, so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StopWord {
+pub(crate) enum StopWord {
     #[default]
     Go,
     /// A gate is broken and the user had asked to stop then; which gate.
@@ -19,7 +19,7 @@ pub enum StopWord {
 
 impl StopWord {
     /// The action that stands in the journal, and its note.
-    pub fn action(&self) -> (&'static str, String) {
+    pub(crate) fn action(&self) -> (&'static str, String) {
         match self {
             StopWord::Go => ("go", String::new()),
             StopWord::OnFail(gate) => (STOP_ON_FAIL, gate.clone()),
@@ -30,19 +30,19 @@ impl StopWord {
 }
 
 /// The receiving end.
-pub struct Stop(watch::Receiver<StopWord>);
+pub(crate) struct Stop(watch::Receiver<StopWord>);
 
 /// The end that asks.
-pub type Stopper = watch::Sender<StopWord>;
+pub(crate) type Stopper = watch::Sender<StopWord>;
 
-pub fn channel() -> (Stopper, Stop) {
+pub(crate) fn channel() -> (Stopper, Stop) {
     let (stopper, stop) = watch::channel(StopWord::Go);
     (stopper, Stop(stop))
 }
 
 impl Stop {
     /// Returns when something new was asked for; never, if nobody can ask any more.
-    pub async fn requested(&mut self) -> StopWord {
+    pub(crate) async fn requested(&mut self) -> StopWord {
         if self.0.changed().await.is_err() {
             return std::future::pending().await;
         }

@@ -13,10 +13,10 @@ use super::reading::{self, DecodedByte, DecodedText};
 const CUT: &[u8] = "…".as_bytes();
 
 /// A value, and whether it is a key.
-pub type SecretValue = (String, bool);
+pub(super) type SecretValue = (String, bool);
 
 /// Finds the secrets of a list.
-pub struct Finder {
+pub(super) struct Finder {
     values: Vec<SecretValue>,
     /// Of the text as it stands.
     plain: Patterns,
@@ -28,7 +28,7 @@ pub struct Finder {
 
 /// What was found in a text that goes on.
 #[derive(Debug)]
-pub struct SecretMatch {
+pub(super) struct SecretMatch {
     /// In order, apart from each other.
     pub ranges: Vec<Range<usize>>,
     /// From here on, what comes next may make a secret of it.
@@ -37,7 +37,7 @@ pub struct SecretMatch {
 
 /// The byte before a text, if any: as it stands, and as it is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Before {
+pub(super) struct Before {
     /// As it stands.
     pub plain: Option<u8>,
     /// As it is read; none behind a break.
@@ -46,7 +46,7 @@ pub struct Before {
 
 impl Finder {
     /// For these values.
-    pub fn new(values: Vec<SecretValue>) -> Finder {
+    pub(super) fn new(values: Vec<SecretValue>) -> Finder {
         let keys: Vec<&str> =
             values.iter().filter(|(_, is_key)| *is_key).map(|(key, _)| key.as_str()).collect();
         // White space within a key is left out as that of the text is.
@@ -57,22 +57,22 @@ impl Finder {
         Finder { plain: Patterns::of(&values), read, words, values }
     }
 
-    pub fn values(&self) -> &[SecretValue] {
+    pub(super) fn values(&self) -> &[SecretValue] {
         &self.values
     }
 
     /// All that stands in a text that ends where it ends.
-    pub fn find(&self, text: &[u8], before: Before) -> Vec<Range<usize>> {
+    pub(super) fn find(&self, text: &[u8], before: Before) -> Vec<Range<usize>> {
         self.search(text, before, false).ranges
     }
 
     /// The same in a text that may go on.
-    pub fn find_open(&self, text: &[u8], before: Before) -> SecretMatch {
+    pub(super) fn find_open(&self, text: &[u8], before: Before) -> SecretMatch {
         self.search(text, before, true)
     }
 
     /// Pieces of keys alone.
-    pub fn find_pieces(&self, text: &[u8]) -> Vec<Range<usize>> {
+    pub(super) fn find_pieces(&self, text: &[u8]) -> Vec<Range<usize>> {
         let is_long = |key: &str| key.chars().count() >= PIECE_CHARS;
         let keys = self.values.iter().filter(|(key, is_key)| *is_key && is_long(key));
         let keys: Vec<SecretValue> = keys.cloned().collect();

@@ -13,7 +13,7 @@ const BREAK: u8 = b' ';
 
 /// A byte of the reading, and where it comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct DecodedByte {
+pub(super) struct DecodedByte {
     pub byte: u8,
     /// The first byte of the text that it stands for.
     pub from: usize,
@@ -25,7 +25,7 @@ pub struct DecodedByte {
 
 /// What was read.
 #[derive(Debug)]
-pub struct DecodedText {
+pub(super) struct DecodedText {
     pub bytes: Vec<u8>,
     pub signs: Vec<DecodedByte>,
     /// Where an escape begins that the end of the text cut; else the end.
@@ -35,19 +35,19 @@ pub struct DecodedText {
 
 impl DecodedText {
     /// Of a text that may go on behind its end.
-    pub fn of(text: &[u8]) -> DecodedText {
+    pub(super) fn of(text: &[u8]) -> DecodedText {
         let (units, open) = unescaped(text);
         let (signs, cut) = solid(&units);
         DecodedText::with(signs, open.min(cut.unwrap_or(text.len())), text.len())
     }
 
     /// The last byte, where nothing was left out after it.
-    pub fn last(&self) -> Option<u8> {
+    pub(super) fn last(&self) -> Option<u8> {
         self.signs.last().filter(|sign| sign.to == self.length).map(|sign| sign.byte)
     }
 
     /// The nearest place at or before this one that lies in no escape and in nothing left out.
-    pub fn apart(&self, place: usize) -> usize {
+    pub(super) fn apart(&self, place: usize) -> usize {
         let next = self.signs.partition_point(|sign| sign.from < place);
         let Some(last) = next.checked_sub(1).map(|last| self.signs[last]) else { return place };
         let is_begin =
@@ -62,7 +62,7 @@ impl DecodedText {
     }
 
     /// The same without tags, where there may be some.
-    pub fn without_tags(&self) -> Option<DecodedText> {
+    pub(super) fn without_tags(&self) -> Option<DecodedText> {
         let first = self.bytes.iter().position(|byte| *byte == b'<')?;
         let (mut signs, mut at, mut open) = (self.signs[..first].to_vec(), first, self.open);
         let mut broken = false;
@@ -89,7 +89,7 @@ impl DecodedText {
 }
 
 /// Whether a text is read as it stands: no escape, tag or break is in it.
-pub fn is_plain(text: &[u8]) -> bool {
+pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'%' | b'&' | b'<'))
 }
 

@@ -16,7 +16,7 @@ const LAST_BYTES: usize = 64;
 
 /// Bytes without secrets, however they are cut.
 #[derive(Debug, Default)]
-pub struct SecretFilter {
+pub(crate) struct SecretFilter {
     secrets: Secrets,
     held: Vec<u8>,
     before: Before,
@@ -26,12 +26,12 @@ pub struct SecretFilter {
 
 impl SecretFilter {
     /// Before the first byte.
-    pub fn new(secrets: Secrets) -> SecretFilter {
+    pub(crate) fn new(secrets: Secrets) -> SecretFilter {
         SecretFilter { secrets, ..SecretFilter::default() }
     }
 
     /// Takes bytes, and gives those that may be written by now.
-    pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(finder) = &self.secrets.0 else { return Cow::Borrowed(bytes) };
         self.held.extend_from_slice(bytes);
         let found = finder.find_open(&self.held, self.before);
@@ -42,7 +42,7 @@ impl SecretFilter {
     }
 
     /// The rest, where nothing comes any more.
-    pub fn finish(&mut self) -> Vec<u8> {
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
         let Some(finder) = &self.secrets.0 else { return Vec::new() };
         let known = finder.find(&self.held, self.before);
         self.give(self.held.len(), &known)

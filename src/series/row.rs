@@ -5,7 +5,7 @@ use crate::fact::{Reading, Source};
 
 /// A series: everything that is known of it beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Series {
+pub(crate) struct Series {
     /// Whose readings these are.
     pub source: Source,
     /// The name in readings, the unit last. One that begins with `*` stands for every name
@@ -25,7 +25,7 @@ pub struct Series {
 
 /// The unit of the values of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeriesUnit {
+pub(crate) enum SeriesUnit {
     Bytes,
     /// A share, 0 to 1.
     Share,
@@ -42,7 +42,7 @@ pub enum SeriesUnit {
 
 /// How the values of a series go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeriesKind {
+pub(crate) enum SeriesKind {
     /// A level, up and down.
     Gauge,
     /// A count that only grows while its process lives.
@@ -55,7 +55,7 @@ pub enum SeriesKind {
 
 /// When a value is told at once, whatever the interval: it may be a sign of death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
+pub(crate) enum Urgency {
     Never,
     /// A zero, and the first value after one.
     Zero,
@@ -69,7 +69,7 @@ pub enum Urgency {
 
 impl Urgency {
     /// Whether a value is told at once, after the one before it.
-    pub fn is_urgent(self, before: Option<f64>, value: f64) -> bool {
+    pub(crate) fn is_urgent(self, before: Option<f64>, value: f64) -> bool {
         let Some(before) = before else { return self == Urgency::Zero && value == 0.0 };
         match self {
             Urgency::Never => false,
@@ -83,7 +83,7 @@ impl Urgency {
 
 impl Series {
     /// Whether a reading of this source and name is one of it.
-    pub fn has(&self, source: Source, name: &str) -> bool {
+    pub(crate) fn has(&self, source: Source, name: &str) -> bool {
         let is_named = match self.name.strip_prefix('*') {
             Some(end) => name.ends_with(end),
             None => name == self.name,
@@ -92,17 +92,17 @@ impl Series {
     }
 
     /// Whether a reading is one of it.
-    pub fn is_of(&self, reading: &Reading) -> bool {
+    pub(crate) fn is_of(&self, reading: &Reading) -> bool {
         self.has(reading.source, &reading.name)
     }
 
     /// Whether its values say when a process started: a moment that is a sign of life.
-    pub fn is_start_time(&self) -> bool {
+    pub(crate) fn is_start_time(&self) -> bool {
         self.unit == SeriesUnit::Epoch && self.kind == SeriesKind::Life
     }
 
     /// A reading of one value.
-    pub fn reading(&self, value: f64) -> Reading {
+    pub(crate) fn reading(&self, value: f64) -> Reading {
         Reading::single(self.source, self.name, value)
     }
 }

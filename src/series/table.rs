@@ -12,7 +12,7 @@ macro_rules! table {
     ($( $(#[doc = $about:literal])+ $row:ident: $source:ident $name:expr, $unit:expr, $kind:ident, $urgency:ident, [$($shows:ident)*]; )+) => {
         $(
             $(#[doc = $about])+
-            pub const $row: Series = Series {
+            pub(crate) const $row: Series = Series {
                 source: Source::$source,
                 name: $name,
                 unit: $unit,
@@ -24,7 +24,7 @@ macro_rules! table {
         )+
 
         /// All rows. The first that fits a reading is its row.
-        pub const ALL: &[&Series] = &[$(&$row),+];
+        pub(crate) const ALL: &[&Series] = &[$(&$row),+];
     };
 }
 

@@ -30,7 +30,7 @@ const VIEW_EVERY: Duration = Duration::from_millis(500);
 
 /// What a simulated server is told to be.
 #[derive(Clone, Debug)]
-pub struct SimConfig {
+pub(crate) struct SimConfig {
     /// What is simulated.
     pub setup: Setup,
     /// Where its noise comes from.
@@ -40,7 +40,7 @@ pub struct SimConfig {
 }
 
 /// A simulated server with its port taken, not yet running.
-pub struct BoundSimServer {
+pub(crate) struct BoundSimServer {
     desk: Rc<Desk>,
     port: Port,
     address: SocketAddr,
@@ -71,7 +71,7 @@ impl BoundSimServer {
     ///
     /// # Errors
     /// The port is in use or may not be used.
-    pub fn bind(
+    pub(crate) fn bind(
         bind: SocketAddr,
         order: SimConfig,
         tell: impl FnMut(At, SimEvent) + 'static,
@@ -86,7 +86,7 @@ impl BoundSimServer {
     }
 
     /// Where it listens, or will.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -95,7 +95,7 @@ impl BoundSimServer {
     ///
     /// # Errors
     /// Another program took the port while the server was down.
-    pub async fn run(self) -> Result<(), Mistake> {
+    pub(crate) async fn run(self) -> Result<(), Mistake> {
         self.desk.load_begins_by_itself();
         self.serve().await
     }
@@ -185,7 +185,7 @@ enum Word {
 }
 
 /// A simulated server on a thread of its own. Dropping it ends the server.
-pub struct SimHandle {
+pub(crate) struct SimHandle {
     address: SocketAddr,
     timeline: Timeline,
     words: Option<mpsc::UnboundedSender<Word>>,
@@ -195,12 +195,12 @@ pub struct SimHandle {
 
 impl SimHandle {
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Load begins now, and is planned to last so many microseconds: ailments get their times.
-    pub fn load_began(&self, planned_us: Option<u64>) {
+    pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         self.tell(Word::LoadBegan(planned_us));
     }
 
@@ -212,7 +212,7 @@ impl SimHandle {
     }
 
     /// What hands it orders, for as long as it is there.
-    pub fn orders(&self) -> impl Fn(TargetOrder, u64) + 'static {
+    pub(crate) fn orders(&self) -> impl Fn(TargetOrder, u64) + 'static {
         let words = self.words.as_ref().map(mpsc::UnboundedSender::downgrade);
         move |order, action| {
             if let Some(words) = words.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
@@ -222,12 +222,12 @@ impl SimHandle {
     }
 
     /// The clock by which it stamps what becomes of it.
-    pub fn timeline(&self) -> Timeline {
+    pub(crate) fn timeline(&self) -> Timeline {
         self.timeline
     }
 
     /// The same, to be kept by a sensor.
-    pub fn shared_view(&self) -> Arc<Mutex<BoxView>> {
+    pub(crate) fn shared_view(&self) -> Arc<Mutex<BoxView>> {
         self.view.clone()
     }
 }
@@ -249,7 +249,7 @@ impl Drop for SimHandle {
 /// The port is in use or may not be used, or no thread can be had.
 // The simulator must not share the run's thread: its work would be measured as lateness of the load.
 #[allow(clippy::disallowed_methods)]
-pub fn spawn(
+pub(crate) fn spawn(
     bind: SocketAddr,
     order: SimConfig,
     tell: impl FnMut(At, SimEvent) + Send + 'static,

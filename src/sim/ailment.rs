@@ -1,7 +1,7 @@
 //! What can be wrong with the simulated server, in words that people write:
 //! `NAME[=VALUE][@WHEN]`. WHEN counts from the start of load.
 
-pub mod outlook;
+pub(crate) mod outlook;
 mod read;
 mod value;
 
@@ -9,11 +9,11 @@ use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
 
-pub use read::{NAMES, example};
+pub(crate) use read::{NAMES, example};
 
 /// Something that is, or will be, wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ailment {
+pub(crate) struct Ailment {
     pub kind: AilmentKind,
     /// When; `None` is the default of the kind.
     pub when: Option<AilmentTime>,
@@ -21,7 +21,7 @@ pub struct Ailment {
 
 /// When something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum AilmentTime {
+pub(crate) enum AilmentTime {
     /// So many microseconds after the start of load.
     After(u64),
     /// So many times, evenly spread over the load.
@@ -32,7 +32,7 @@ pub enum AilmentTime {
 
 /// Which requests something befalls.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Hits {
+pub(crate) enum Hits {
     /// Of all, 0 to 1.
     Share(f64),
     /// The next so many.
@@ -41,7 +41,7 @@ pub enum Hits {
 
 /// What is wrong. Spans are microseconds; where one is `None`, it never ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum AilmentKind {
+pub(crate) enum AilmentKind {
     /// The server's process is killed; it is back after `away_us`, or never.
     Crash {
         /// How long it stays away.
@@ -152,7 +152,7 @@ impl Ailment {
     /// When it begins, for a load that began at `began` and is planned to last
     /// `planned_us`: WHEN where that is a time, else the middle, else at once
     /// for what goes on and 30 s later for what happens at a moment.
-    pub fn due(&self, began: At, planned_us: Option<u64>) -> At {
+    pub(crate) fn due(&self, began: At, planned_us: Option<u64>) -> At {
         let fallback_us = if self.kind.is_event() { EVENT_US } else { 0 };
         let asked_us = match self.when {
             Some(AilmentTime::After(us)) => Some(us),
@@ -164,7 +164,13 @@ impl Ailment {
 
     /// Every moment at which it happens, in order. Where WHEN is a rate, they
     /// belong to the seed and to `place`, its place among all that is asked for.
-    pub fn moments(&self, began: At, planned_us: Option<u64>, seed: u64, place: usize) -> Vec<At> {
+    pub(crate) fn moments(
+        &self,
+        began: At,
+        planned_us: Option<u64>,
+        seed: u64,
+        place: usize,
+    ) -> Vec<At> {
         let span_us = planned_us.unwrap_or(SPREAD_US);
         match self.when {
             None | Some(AilmentTime::After(_)) => vec![self.due(began, planned_us)],
@@ -188,7 +194,7 @@ impl Ailment {
 
 impl AilmentKind {
     /// Whether it happens at moments, rather than going on from a moment.
-    pub fn is_event(&self) -> bool {
+    pub(crate) fn is_event(&self) -> bool {
         match self {
             AilmentKind::MetricsGoAway { lasts_us } | AilmentKind::SlowDisk { lasts_us } => {
                 lasts_us.is_some()
@@ -206,7 +212,7 @@ impl AilmentKind {
     }
 
     /// Whether it can happen only once because nothing comes after it.
-    pub fn is_for_good(&self) -> bool {
+    pub(crate) fn is_for_good(&self) -> bool {
         match self {
             AilmentKind::Crash { away_us }
             | AilmentKind::CudaOom { away_us }
@@ -220,12 +226,12 @@ impl AilmentKind {
     }
 
     /// Whether it befalls the harness, and not the server, which then ignores it.
-    pub fn is_of_the_harness(&self) -> bool {
+    pub(crate) fn is_of_the_harness(&self) -> bool {
         matches!(self, AilmentKind::WallClockStep { .. } | AilmentKind::SlowDisk { .. })
     }
 
     /// Which requests it befalls, where it befalls single ones.
-    pub fn hits(&self) -> Option<Hits> {
+    pub(crate) fn hits(&self) -> Option<Hits> {
         match self {
             AilmentKind::Stall { hits, .. }
             | AilmentKind::ErrorFrame { hits }
@@ -237,7 +243,7 @@ impl AilmentKind {
     }
 
     /// Why it has no effect on a server with these settings, where it has none.
-    pub fn pointless(&self, setup: &Setup) -> Option<&'static str> {
+    pub(crate) fn pointless(&self, setup: &Setup) -> Option<&'static str> {
         match self {
             AilmentKind::CacheStopsHitting if !setup.prefix_caching => {
                 Some("this server has no prefix cache that could be hit")

@@ -7,7 +7,7 @@ use crate::rng::{Rng, mix};
 
 /// Where a token is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
+pub(crate) enum Channel {
     /// Shown as reasoning.
     Reasoning,
     /// Counted, and shown nowhere: the mark that ends reasoning.
@@ -18,7 +18,7 @@ pub enum Channel {
 
 /// One token of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     pub id: u32,
     /// Its text; empty where it is hidden.
     pub text: String,
@@ -27,7 +27,7 @@ pub struct Token {
 }
 
 /// Reasoning tokens before the visible answer.
-pub const REASONING: u64 = 24;
+pub(crate) const REASONING: u64 = 24;
 /// The shortest answer that the model ends by itself. Longer than what
 /// benchmarks ask for, so that answers are cut by `max_tokens` as theirs are.
 const LENGTH_MIN: u64 = 192;
@@ -46,18 +46,18 @@ const COLUMNS: [&[&str]; 7] = [
 ];
 
 /// The key of a prompt's answer.
-pub fn key(prompt: &[u32]) -> u64 {
+pub(crate) fn key(prompt: &[u32]) -> u64 {
     prompt.iter().fold(0, |key, id| mix(key, u64::from(*id)))
 }
 
 /// Tokens after which the answer ends by itself.
-pub fn natural_length(key: u64) -> u64 {
+pub(crate) fn natural_length(key: u64) -> u64 {
     let more = -LENGTH_MORE * (1.0 - Rng::at(key, &[1]).unit()).ln();
     LENGTH_MIN + more as u64
 }
 
 /// The token of an answer at `index`, from 0.
-pub fn token(key: u64, index: u64, reasoning: bool) -> Token {
+pub(crate) fn token(key: u64, index: u64, reasoning: bool) -> Token {
     if reasoning && index == REASONING {
         return Token { id: THINK_END, text: String::new(), channel: Channel::Hidden };
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 /// Tokens of a block, vLLM's default on GPUs.
-pub const BLOCK: u64 = 16;
+pub(crate) const BLOCK: u64 = 16;
 
 #[derive(Clone, Debug, Default)]
 struct Block {
@@ -18,7 +18,7 @@ struct Block {
 
 /// All blocks, held and free. A free block keeps its content until it is needed.
 #[derive(Clone, Debug)]
-pub struct Cache {
+pub(crate) struct Cache {
     blocks: Vec<Block>,
     /// Free blocks, the longest unused first.
     free: BTreeMap<u64, usize>,
@@ -29,7 +29,7 @@ pub struct Cache {
 
 impl Cache {
     /// A cache that holds so many tokens, all of it free.
-    pub fn new(tokens: u64) -> Cache {
+    pub(crate) fn new(tokens: u64) -> Cache {
         let count = (tokens / BLOCK).max(1) as usize;
         Cache {
             blocks: vec![Block::default(); count],
@@ -40,17 +40,17 @@ impl Cache {
     }
 
     /// Number of blocks.
-    pub fn blocks(&self) -> u64 {
+    pub(crate) fn blocks(&self) -> u64 {
         self.blocks.len() as u64
     }
 
     /// The fraction of blocks that requests hold.
-    pub fn usage(&self) -> f64 {
+    pub(crate) fn usage(&self) -> f64 {
         1.0 - self.free.len() as f64 / self.blocks.len() as f64
     }
 
     /// Takes the blocks of the longest known prefix for one more holder.
-    pub fn reuse(&mut self, hashes: &[u64]) -> Vec<usize> {
+    pub(crate) fn reuse(&mut self, hashes: &[u64]) -> Vec<usize> {
         let found: Vec<usize> =
             hashes.iter().map_while(|hash| self.by_hash.get(hash).copied()).collect();
         for index in &found {
@@ -65,7 +65,7 @@ impl Cache {
 
     /// Makes `held` long enough for so many tokens; false, and unchanged, if
     /// there is no room.
-    pub fn grow(&mut self, held: &mut Vec<usize>, tokens: u64) -> bool {
+    pub(crate) fn grow(&mut self, held: &mut Vec<usize>, tokens: u64) -> bool {
         let more = (tokens.div_ceil(BLOCK) as usize).saturating_sub(held.len());
         if more > self.free.len() {
             return false;
@@ -84,7 +84,7 @@ impl Cache {
     }
 
     /// Makes a full block findable, unless another with the same content is.
-    pub fn publish(&mut self, index: usize, hash: u64) {
+    pub(crate) fn publish(&mut self, index: usize, hash: u64) {
         if self.blocks[index].hash.is_none() && !self.by_hash.contains_key(&hash) {
             self.blocks[index].hash = Some(hash);
             self.by_hash.insert(hash, index);
@@ -92,7 +92,7 @@ impl Cache {
     }
 
     /// Lets go of blocks, the last first, so that the ends of prefixes are evicted before their beginnings.
-    pub fn release(&mut self, held: &mut Vec<usize>) {
+    pub(crate) fn release(&mut self, held: &mut Vec<usize>) {
         while let Some(index) = held.pop() {
             let block = &mut self.blocks[index];
             block.holders = block.holders.saturating_sub(1);

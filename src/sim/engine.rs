@@ -80,7 +80,7 @@ enum Next {
 
 /// A simulated engine and its box.
 #[derive(Clone, Debug)]
-pub struct SimEngine {
+pub(crate) struct SimEngine {
     setup: Setup,
     seed: u64,
     now: At,
@@ -104,7 +104,7 @@ pub struct SimEngine {
 impl SimEngine {
     /// An engine that is up at `start`, or that begins to start there where
     /// [`Setup::first_start_s`] says so.
-    pub fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
+    pub(crate) fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
         let scheduler = Scheduler::new(&setup);
         // vLLM refuses to start with a max_model_len that the cache cannot hold; one that nobody
         // asked for is cut.
@@ -135,23 +135,23 @@ impl SimEngine {
     }
 
     /// What is simulated, a `max_model_len` that nobody asked for cut to what the cache holds.
-    pub fn setup(&self) -> &Setup {
+    pub(crate) fn setup(&self) -> &Setup {
         &self.setup
     }
 
     /// Whether the port is open.
-    pub fn listening(&self) -> bool {
+    pub(crate) fn listening(&self) -> bool {
         self.life == Life::Up
     }
 
     /// Whether the load has begun: until then nothing ails.
-    pub fn loaded(&self) -> bool {
+    pub(crate) fn loaded(&self) -> bool {
         self.loaded
     }
 
     /// Load begins at `at` and is planned to last `planned_us`, where that is
     /// known: every ailment gets its time. The last call counts.
-    pub fn load_began(&mut self, at: At, planned_us: Option<u64>) {
+    pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
         self.ills.load_began(at, planned_us);
         self.machine.grow(self.ills.growths());
@@ -160,7 +160,7 @@ impl SimEngine {
 
     /// Takes a request that comes at `at`; the queue has no limit. `None` if
     /// the port is not open or the prompt leaves no room for an answer.
-    pub fn submit(&mut self, at: At, job: SimJob) -> Option<JobId> {
+    pub(crate) fn submit(&mut self, at: At, job: SimJob) -> Option<JobId> {
         self.run_to(at);
         let room = self.setup.max_model_len.saturating_sub(job.prompt.len() as u64);
         if !self.listening() || job.prompt.is_empty() || room == 0 {
@@ -195,7 +195,7 @@ impl SimEngine {
     }
 
     /// The client hung up.
-    pub fn cancel(&mut self, at: At, id: JobId) {
+    pub(crate) fn cancel(&mut self, at: At, id: JobId) {
         self.run_to(at);
         self.held.remove(&id);
         if self.scheduler.remove(id).is_some() {
@@ -204,18 +204,18 @@ impl SimEngine {
     }
 
     /// When something will happen by itself; `None` for never.
-    pub fn next_event(&self) -> Option<At> {
+    pub(crate) fn next_event(&self) -> Option<At> {
         if self.told.is_empty() { self.next().map(|(at, _)| at) } else { Some(self.now) }
     }
 
     /// Brings the engine up to `at` and tells what happened, in order.
-    pub fn advance(&mut self, at: At) -> Vec<(At, Happening)> {
+    pub(crate) fn advance(&mut self, at: At) -> Vec<(At, Happening)> {
         self.run_to(at);
         std::mem::take(&mut self.told)
     }
 
     /// What `/metrics` says; in a hang, what it said when that began.
-    pub fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         if let Some(frozen) = &self.frozen {
             return frozen.metrics.clone();
         }
@@ -232,7 +232,7 @@ impl SimEngine {
     }
 
     /// What a sensor on the box sees at `at`, which is not before the last instant it was brought to.
-    pub fn view(&self, at: At) -> BoxView {
+    pub(crate) fn view(&self, at: At) -> BoxView {
         let mut view = self.machine.view(at, self.listening());
         // What kills the engine has taken the memory before: something else on the box grew.
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
@@ -242,12 +242,12 @@ impl SimEngine {
     }
 
     /// Whether `/metrics` is not found at `at`.
-    pub fn metrics_away(&self, at: At) -> bool {
+    pub(crate) fn metrics_away(&self, at: At) -> bool {
         self.ills.metrics_away(at)
     }
 
     /// When the server's process was started, while there is one.
-    pub fn process_started(&self) -> Option<At> {
+    pub(crate) fn process_started(&self) -> Option<At> {
         self.machine.process().map(|(_, started)| started)
     }
 

@@ -9,8 +9,8 @@ mod voice;
 
 use serde_json::json;
 
-pub use ask::SimRequest;
-pub use refusal::{Refusal, phrase};
+pub(crate) use ask::SimRequest;
+pub(crate) use refusal::{Refusal, phrase};
 
 use crate::unit::At;
 
@@ -24,7 +24,7 @@ const PROMETHEUS: &str = "text/plain; version=1.0.0; charset=utf-8";
 
 /// A question as it came.
 #[derive(Clone, Copy, Debug)]
-pub struct SimQuestion<'a> {
+pub(crate) struct SimQuestion<'a> {
     /// `GET`, `POST` …
     pub method: &'a str,
     /// Without the query.
@@ -38,14 +38,14 @@ pub struct SimQuestion<'a> {
 
 impl SimQuestion<'_> {
     /// Seconds since 1970 when it came.
-    pub fn created(&self) -> u64 {
+    pub(crate) fn created(&self) -> u64 {
         (self.wall_us + self.at.0) / 1_000_000
     }
 }
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SimPage {
+pub(crate) struct SimPage {
     /// The HTTP status.
     pub status: u16,
     /// Its content type.
@@ -61,14 +61,14 @@ impl From<Refusal> for SimPage {
 
 impl SimPage {
     /// The answer of a server whose engine takes no request.
-    pub fn engine_dead() -> SimPage {
+    pub(crate) fn engine_dead() -> SimPage {
         Refusal::internal(ENGINE_DEAD).into()
     }
 }
 
 /// What a question comes to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SimAnswer {
+pub(crate) enum SimAnswer {
     /// An answer at once.
     Page(SimPage),
     /// Work for the engine.
@@ -76,7 +76,7 @@ pub enum SimAnswer {
 }
 
 /// What a question comes to, at an engine as it is now.
-pub fn answer(engine: &SimEngine, question: &SimQuestion<'_>) -> SimAnswer {
+pub(crate) fn answer(engine: &SimEngine, question: &SimQuestion<'_>) -> SimAnswer {
     let chat = match (question.method, question.path) {
         ("POST", "/v1/chat/completions") => true,
         ("POST", "/v1/completions") => false,
@@ -127,7 +127,7 @@ fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refus
 
 /// What the engine has for one request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Item {
+pub(crate) enum Item {
     /// Tokens, or the end, or both.
     Output {
         /// The step's tokens.
@@ -145,7 +145,7 @@ pub enum Item {
 
 /// What an item makes the client hear.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ClientEvent {
+pub(crate) enum ClientEvent {
     /// Events of a stream that goes on; none where the tokens are withheld.
     Events(Vec<String>),
     /// The last events of a stream.
@@ -160,7 +160,7 @@ pub enum ClientEvent {
 const DONE: &str = "[DONE]";
 
 /// Turns what the engine has for a request into what its client hears.
-pub struct Teller {
+pub(crate) struct Teller {
     voice: AnswerScript,
     stream: bool,
     began: bool,
@@ -170,18 +170,18 @@ pub struct Teller {
 
 impl Teller {
     /// For an ask under the name `id`, which came at `created`, seconds since 1970.
-    pub fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
+    pub(crate) fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
         let voice = AnswerScript::new(ask, id, created);
         Teller { voice, stream: ask.stream, began: false, tokens: Vec::new() }
     }
 
     /// Whether the answer is a stream.
-    pub fn streams(&self) -> bool {
+    pub(crate) fn streams(&self) -> bool {
         self.stream
     }
 
     /// What the client hears of an item.
-    pub fn tell(&mut self, item: Item) -> ClientEvent {
+    pub(crate) fn tell(&mut self, item: Item) -> ClientEvent {
         match item {
             Item::Output { tokens, cached, finish } if self.stream => {
                 self.events(&tokens, cached, finish)

@@ -6,11 +6,11 @@ use crate::words::words;
 
 /// A request that the engine has taken, numbered in the order of arrival over all its starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u64);
+pub(crate) struct JobId(pub u64);
 
 /// A request as the engine sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SimJob {
+pub(crate) struct SimJob {
     /// The prompt's tokens, template included.
     pub prompt: Vec<u32>,
     /// Keeps its prefix apart from others' in the cache.
@@ -27,7 +27,7 @@ pub struct SimJob {
 
 /// Why an answer ended, in the server's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
+pub(crate) enum Finish {
     Stop,
     /// At `max_tokens`.
     Length,
@@ -37,7 +37,7 @@ words!(Finish { Stop: "stop", Length: "length" });
 
 /// How the server's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProcessExit {
+pub(crate) enum ProcessExit {
     /// Killed from outside: connections end in the middle of a message. Exit code 137.
     Killed,
     /// The engine died below it: every stream gets an error frame first. vLLM then exits with code 0.
@@ -52,7 +52,7 @@ pub enum ProcessExit {
 
 impl ProcessExit {
     /// The exit code of the process, as a shell shows it.
-    pub fn code(self) -> i32 {
+    pub(crate) fn code(self) -> i32 {
         match self {
             ProcessExit::Killed => 137,
             ProcessExit::EngineDied | ProcessExit::Terminated => 0,
@@ -65,7 +65,7 @@ impl ProcessExit {
 
 /// Something that became of a request or of the server.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// A step gave a request tokens, or ended it, or both.
     Output {
         job: JobId,
@@ -98,7 +98,7 @@ pub enum Happening {
 }
 
 /// What streams are told when the engine dies (vLLM up to 0.32).
-pub const ENGINE_DEAD: &str =
+pub(crate) const ENGINE_DEAD: &str =
     "EngineCore encountered an issue. See stack trace (above) for the root cause.";
 /// What a request is told when the engine's finish reason is `error`.
-pub const REQUEST_FAILED: &str = "Internal server error";
+pub(crate) const REQUEST_FAILED: &str = "Internal server error";

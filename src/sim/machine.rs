@@ -7,13 +7,13 @@ use crate::rng::Rng;
 use crate::unit::At;
 
 /// Left when the kernel kills: an OOM killer does not wait for the last page.
-pub const MEMORY_LEFT_BYTES: u64 = 256 << 20;
+pub(crate) const MEMORY_LEFT_BYTES: u64 = 256 << 20;
 /// Of the memory in use with the server ready, what is the system's own: 1 in so many.
 const SYSTEM_PART: u64 = 16;
 
 /// What a sensor on the box sees at a moment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BoxView {
+pub(crate) struct BoxView {
     /// Memory of the box.
     pub memory_total_bytes: u64,
     /// Memory that could still be had (`MemAvailable`).
@@ -38,7 +38,7 @@ pub struct BoxView {
 
 /// Memory that a process takes on top of what it needs, from a moment on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Growth {
+pub(crate) struct Growth {
     /// From when on, or from the start of the process if that is later.
     pub from: At,
     pub by: By,
@@ -46,7 +46,7 @@ pub struct Growth {
 
 /// How memory grows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum By {
+pub(crate) enum By {
     /// So many bytes per second, without end.
     Rate(f64),
     /// Towards so many bytes, as `1 - exp(-t / 20 min)`.
@@ -70,7 +70,7 @@ impl Growth {
 }
 
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     seed: u64,
     total_bytes: u64,
     ready_bytes: u64,
@@ -87,7 +87,7 @@ pub struct Machine {
 
 impl Machine {
     /// A box with no server on it.
-    pub fn new(setup: &Setup, seed: u64) -> Machine {
+    pub(crate) fn new(setup: &Setup, seed: u64) -> Machine {
         Machine {
             seed,
             total_bytes: setup.profile.memory_bytes,
@@ -104,20 +104,20 @@ impl Machine {
     }
 
     /// From now on the process grows like this.
-    pub fn grow(&mut self, growths: Vec<Growth>) {
+    pub(crate) fn grow(&mut self, growths: Vec<Growth>) {
         self.growths = growths;
         self.exhausted = self.foresee();
     }
 
     /// The server's process was started.
-    pub fn start(&mut self, at: At, start: u64) {
+    pub(crate) fn start(&mut self, at: At, start: u64) {
         let pid = 1000 + 100 * start + Rng::at(self.seed, &[0xB1, start]).below(100);
         self.process = Some((pid as u32, at));
         self.exhausted = self.foresee();
     }
 
     /// The server's process ended.
-    pub fn exit(&mut self, exit: ProcessExit) {
+    pub(crate) fn exit(&mut self, exit: ProcessExit) {
         self.process = None;
         self.exhausted = None;
         self.exits += 1;
@@ -126,7 +126,7 @@ impl Machine {
     }
 
     /// The box is there again: another boot, whose kernel has counted nothing.
-    pub fn boot(&mut self) {
+    pub(crate) fn boot(&mut self) {
         self.reachable = true;
         self.boots += 1;
         self.oom_kills = 0;
@@ -149,17 +149,17 @@ impl Machine {
     }
 
     /// The kernel killed the engine.
-    pub fn count_oom_kill(&mut self) {
+    pub(crate) fn count_oom_kill(&mut self) {
         self.oom_kills += 1;
     }
 
     /// The server's process: its number and when it was started.
-    pub fn process(&self) -> Option<(u32, At)> {
+    pub(crate) fn process(&self) -> Option<(u32, At)> {
         self.process
     }
 
     /// When the process will have used up the memory; `None` for never.
-    pub fn exhausted(&self) -> Option<At> {
+    pub(crate) fn exhausted(&self) -> Option<At> {
         self.exhausted
     }
 
@@ -208,7 +208,7 @@ impl Machine {
     }
 
     /// What a sensor sees.
-    pub fn view(&self, at: At, listening: bool) -> BoxView {
+    pub(crate) fn view(&self, at: At, listening: bool) -> BoxView {
         let used = match self.process {
             Some(_) => self.ready_bytes.saturating_add(self.grown(at) as u64),
             None => self.ready_bytes / SYSTEM_PART,

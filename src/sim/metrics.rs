@@ -3,7 +3,7 @@
 
 /// A histogram, with vLLM's buckets where they are of seconds; the last count is of what lies beyond them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// Upper bounds, seconds or tokens, ascending.
     pub bounds: &'static [f64],
     /// Values within each bound, not cumulated; one more than there are bounds.
@@ -32,7 +32,7 @@ impl Histogram {
     }
 
     /// Counts a value.
-    pub fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] += 1;
         self.sum += value;
@@ -41,7 +41,7 @@ impl Histogram {
 
 /// Counters and gauges of one life of the engine.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Requests in the batch.
     pub running: u64,
     /// Requests in the queue.
@@ -79,11 +79,11 @@ pub struct Metrics {
 }
 
 /// Labels of [`Metrics::finished`].
-pub const FINISHED: [&str; 5] = ["stop", "length", "abort", "error", "repetition"];
+pub(crate) const FINISHED: [&str; 5] = ["stop", "length", "abort", "error", "repetition"];
 /// Index of `abort` in [`FINISHED`].
-pub const ABORT: usize = 2;
+pub(crate) const ABORT: usize = 2;
 /// Index of `error` in [`FINISHED`].
-pub const ERROR: usize = 3;
+pub(crate) const ERROR: usize = 3;
 
 impl Default for Metrics {
     fn default() -> Metrics {

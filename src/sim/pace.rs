@@ -16,7 +16,7 @@ const STORM_ONE_IN: u64 = 20;
 
 /// The speed of one start of the server.
 #[derive(Clone, Debug)]
-pub struct SimSpeed {
+pub(crate) struct SimSpeed {
     seed: u64,
     start: u64,
     step: u64,
@@ -29,7 +29,7 @@ pub struct SimSpeed {
 
 impl SimSpeed {
     /// The speed of the `start`-th start, from 0.
-    pub fn new(setup: &Setup, seed: u64, start: u64, at: At) -> SimSpeed {
+    pub(crate) fn new(setup: &Setup, seed: u64, start: u64, at: At) -> SimSpeed {
         let mut rng = Rng::at(seed, &[0xA0, start]);
         let level = 1.0 + setup.profile.noise_between_starts * rng.normal();
         SimSpeed { seed, start, step: 0, last: at, level, drift: rng.normal() }
@@ -37,7 +37,7 @@ impl SimSpeed {
 
     /// Microseconds that a step of these parts takes, at least 1. Decoding takes
     /// `decode_factor` times as long as the profile says.
-    pub fn step_us(
+    pub(crate) fn step_us(
         &mut self,
         setup: &Setup,
         parts: &[StepPart],
@@ -56,7 +56,7 @@ impl SimSpeed {
     }
 
     /// Whether a storm of preemptions strikes in the step that comes.
-    pub fn storm_strikes(&self) -> bool {
+    pub(crate) fn storm_strikes(&self) -> bool {
         Rng::at(self.seed, &[0xA3, self.start, self.step]).below(STORM_ONE_IN) == 0
     }
 }
@@ -88,7 +88,7 @@ fn work_seconds(setup: &Setup, parts: &[StepPart], decode_factor: f64) -> f64 {
 
 /// Of `drafted` tokens, those kept: up to the first that is not accepted.
 /// A function of the request and of the place in its answer, not of the batch.
-pub fn accepted(seed: u64, job: u64, index: u64, drafted: u32, acceptance: f64) -> u64 {
+pub(crate) fn accepted(seed: u64, job: u64, index: u64, drafted: u32, acceptance: f64) -> u64 {
     let mut rng = Rng::at(seed, &[0xA2, job, index]);
     (0..drafted).take_while(|_| rng.unit() < acceptance).count() as u64
 }

@@ -13,7 +13,7 @@ use crate::unit::At;
 
 /// A request in the engine.
 #[derive(Clone, Debug)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     pub id: JobId,
     /// Prompt and answer so far.
     pub ids: Vec<u32>,
@@ -47,7 +47,7 @@ pub struct Sequence {
 
 impl Sequence {
     /// A request that has just come.
-    pub fn new(id: JobId, ids: Vec<u32>, arrived: At) -> Sequence {
+    pub(crate) fn new(id: JobId, ids: Vec<u32>, arrived: At) -> Sequence {
         Sequence {
             id,
             prompt: ids.len() as u64,
@@ -69,12 +69,12 @@ impl Sequence {
     }
 
     /// Tokens in all.
-    pub fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         self.ids.len() as u64
     }
 
     /// Tokens of the answer so far.
-    pub fn output(&self) -> u64 {
+    pub(crate) fn output(&self) -> u64 {
         self.tokens() - self.prompt
     }
 
@@ -96,7 +96,7 @@ impl Sequence {
 
 /// What a step does for one request: positions `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepPart {
+pub(crate) struct StepPart {
     pub id: JobId,
     /// The first position.
     pub from: u64,
@@ -110,7 +110,7 @@ pub struct StepPart {
 
 /// The queue, the batch and the blocks.
 #[derive(Clone, Debug)]
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     cache: Cache,
     running: Vec<Sequence>,
     waiting: VecDeque<Sequence>,
@@ -129,7 +129,7 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// Nothing to do yet.
-    pub fn new(setup: &Setup) -> Scheduler {
+    pub(crate) fn new(setup: &Setup) -> Scheduler {
         Scheduler {
             cache: Cache::new(setup.profile.kv_tokens),
             running: Vec::new(),
@@ -146,37 +146,37 @@ impl Scheduler {
     }
 
     /// Tokens that fit into the cache.
-    pub fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.cache.blocks() * BLOCK
     }
 
     /// Fraction of the blocks that requests hold.
-    pub fn usage(&self) -> f64 {
+    pub(crate) fn usage(&self) -> f64 {
         self.cache.usage()
     }
 
     /// Requests in the batch, and in the queue.
-    pub fn load(&self) -> (u64, u64) {
+    pub(crate) fn load(&self) -> (u64, u64) {
         (self.running.len() as u64, self.waiting.len() as u64)
     }
 
     /// Every request, the batch first.
-    pub fn everyone(&self) -> Vec<JobId> {
+    pub(crate) fn everyone(&self) -> Vec<JobId> {
         self.running.iter().chain(&self.waiting).map(|sequence| sequence.id).collect()
     }
 
     /// Puts a request at the end of the queue, which has no limit, as in vLLM by default.
-    pub fn push(&mut self, sequence: Sequence) {
+    pub(crate) fn push(&mut self, sequence: Sequence) {
         self.waiting.push_back(sequence);
     }
 
     /// A request of the batch.
-    pub fn running(&mut self, id: JobId) -> Option<&mut Sequence> {
+    pub(crate) fn running(&mut self, id: JobId) -> Option<&mut Sequence> {
         self.running.iter_mut().find(|sequence| sequence.id == id)
     }
 
     /// Takes a request out and frees its blocks.
-    pub fn remove(&mut self, id: JobId) -> Option<Sequence> {
+    pub(crate) fn remove(&mut self, id: JobId) -> Option<Sequence> {
         let in_batch = self.running.iter().position(|sequence| sequence.id == id);
         let mut sequence = if let Some(place) = in_batch {
             self.running.remove(place)
@@ -191,7 +191,7 @@ impl Scheduler {
     /// The youngest of those who decode loses its blocks and begins again at the
     /// head of the queue. Its prefill is left alone, at whose end a token comes:
     /// however often it strikes, every request gets on.
-    pub fn preempt_youngest(&mut self) {
+    pub(crate) fn preempt_youngest(&mut self) {
         if let Some(place) = self.running.iter().rposition(Sequence::decodes) {
             let youngest = self.running.remove(place);
             self.put_back(youngest);
@@ -208,7 +208,7 @@ impl Scheduler {
 
     /// Decides the next step. Empty only if there is no request. Without
     /// `cache_hits` no prefix is found again.
-    pub fn plan(&mut self, cache_hits: bool) -> Vec<StepPart> {
+    pub(crate) fn plan(&mut self, cache_hits: bool) -> Vec<StepPart> {
         let mut budget = self.budget;
         let mut parts = Vec::new();
         let preemptions = self.preemptions;
@@ -283,7 +283,7 @@ impl Scheduler {
     }
 
     /// A request's positions up to `computed` are in its blocks now.
-    pub fn computed(&mut self, id: JobId, computed: u64) {
+    pub(crate) fn computed(&mut self, id: JobId, computed: u64) {
         let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.id == id) else {
             return;
         };

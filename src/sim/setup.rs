@@ -4,7 +4,7 @@ use crate::spec::{Profile, Recipe};
 
 /// An engine's settings and the speed of the machine under it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// The machine's rates.
     pub profile: Profile,
     /// The model's name at its hub: `root` in `/v1/models`.
@@ -40,7 +40,7 @@ const MAX_MODEL_LEN: u64 = 131_072;
 impl Setup {
     /// The settings of a recipe where it has them, vLLM's defaults where not,
     /// on the machine of a profile.
-    pub fn of(recipe: &Recipe, profile: &Profile) -> Setup {
+    pub(crate) fn of(recipe: &Recipe, profile: &Profile) -> Setup {
         let model = recipe.model.clone().unwrap_or_else(|| recipe.source.name.clone());
         let mut served = recipe.served.clone();
         if served.is_empty() {
@@ -65,7 +65,7 @@ impl Setup {
 
     /// Tokens that a decode step yields on average: each drafted token counts
     /// only if all before it were accepted, so the sum of acceptance^i, i = 0..k.
-    pub fn tokens_per_step(&self) -> f64 {
+    pub(crate) fn tokens_per_step(&self) -> f64 {
         (0..=self.speculative_tokens).map(|i| self.profile.acceptance.powi(i.cast_signed())).sum()
     }
 }

@@ -4,17 +4,17 @@
 //! piece, so equal pieces have equal ids, and nothing more is claimed.
 
 /// Ids are below this; those below [`SPECIAL`] are the template's.
-pub const VOCABULARY: u32 = 131_072;
+pub(crate) const VOCABULARY: u32 = 131_072;
 /// Ids below this are never made from text.
-pub const SPECIAL: u32 = 16;
+pub(crate) const SPECIAL: u32 = 16;
 /// Opens a message of a chat.
-pub const START: u32 = 1;
+pub(crate) const START: u32 = 1;
 /// Ends a message of a chat.
-pub const END: u32 = 2;
+pub(crate) const END: u32 = 2;
 /// Opens reasoning; stands at the end of a reasoning model's template.
-pub const THINK: u32 = 3;
+pub(crate) const THINK: u32 = 3;
 /// Ends reasoning; a token of the answer that no channel shows.
-pub const THINK_END: u32 = 4;
+pub(crate) const THINK_END: u32 = 4;
 
 /// Letters of a piece; longer words are several tokens.
 const WORD_MAX: usize = 7;
@@ -23,7 +23,7 @@ const PUNCTUATION_MAX: usize = 3;
 const BLANKS_MAX: usize = 16;
 
 /// The id of one piece (FNV-1a, folded into the vocabulary).
-pub fn id(piece: &str) -> u32 {
+pub(crate) fn id(piece: &str) -> u32 {
     let hash = piece.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     });
@@ -32,7 +32,7 @@ pub fn id(piece: &str) -> u32 {
 }
 
 /// The ids of a text.
-pub fn encode(text: &str) -> Vec<u32> {
+pub(crate) fn encode(text: &str) -> Vec<u32> {
     let mut ids = Vec::with_capacity(text.len() / 4 + 1);
     let mut rest = text;
     while !rest.is_empty() {
@@ -45,7 +45,7 @@ pub fn encode(text: &str) -> Vec<u32> {
 
 /// The ids of a chat as the template puts it: five tokens around each message
 /// and three or four that ask for the answer.
-pub fn chat<'a>(
+pub(crate) fn chat<'a>(
     messages: impl IntoIterator<Item = (&'a str, &'a str)>,
     generation_prompt: bool,
     reasoning: bool,

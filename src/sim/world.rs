@@ -3,15 +3,15 @@
 //! under the journal, and a wall clock. The one part of this room that knows
 //! the clock; under a paused one, hours pass unseen.
 
-pub mod boxes;
-pub mod connections;
-pub mod host;
-pub mod sign;
-pub mod target;
-pub mod wire;
+pub(crate) mod boxes;
+pub(crate) mod connections;
+pub(crate) mod host;
+pub(crate) mod sign;
+pub(crate) mod target;
+pub(crate) mod wire;
 
-pub use connections::{Desk, Served, Ticket};
-pub use host::{Disk, SimHost};
-pub use sign::{SimEvent, SimEvents, signs};
-pub use target::SimTarget;
-pub use wire::SimWire;
+pub(crate) use connections::{Desk, Served, Ticket};
+pub(crate) use host::{Disk, SimHost};
+pub(crate) use sign::{SimEvent, SimEvents, signs};
+pub(crate) use target::SimTarget;
+pub(crate) use wire::SimWire;

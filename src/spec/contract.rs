@@ -10,14 +10,14 @@ use crate::measure::Measure;
 
 /// Everything that must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Contract {
+pub(crate) struct Contract {
     /// In the order of the file.
     pub gates: Vec<Gate>,
 }
 
 /// One thing that must hold.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// What is measured.
     pub measure: Measure,
     /// On which part of the run. A depth that the contract leaves open means every depth, each by itself.
@@ -35,7 +35,7 @@ pub struct Gate {
 
 /// The part of a run that a gate is about. What is `None` is left open.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Select {
+pub(crate) struct Select {
     /// Planned context before the prompt, tokens.
     pub depth: Option<u64>,
     /// The kind of ask.
@@ -51,7 +51,7 @@ pub struct Select {
 impl Select {
     /// Whether the requests of a group are in it, the phase aside. What has no cell has no
     /// depth and no load that could be asked for.
-    pub fn takes(&self, group: &Group) -> bool {
+    pub(crate) fn takes(&self, group: &Group) -> bool {
         self.depth.is_none_or(|depth| group.depth() == Some(depth))
             && self.load.is_none_or(|load| group.load() == Some(load))
             && self.class.is_none_or(|class| group.class == class)
@@ -60,7 +60,7 @@ impl Select {
 
     /// The part of it that a group without a cell is.
     #[must_use]
-    pub fn within(&self, group: &Group) -> Select {
+    pub(crate) fn within(&self, group: &Group) -> Select {
         let (class, workload) = (Some(group.class), Some(group.workload.clone()));
         Select { class, workload, ..self.clone() }
     }
@@ -68,7 +68,7 @@ impl Select {
 
 /// Where a gate's limit lies, in the base unit of its measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// At most this.
     AtMost(f64),
     /// At least this.

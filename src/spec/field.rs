@@ -16,7 +16,7 @@ const WORD_CHARS_MAX: usize = 60;
 
 /// A value in a file of longhaul's own: its node, and the dotted path to it.
 #[derive(Clone, Debug)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     pub source: &'a SpecFile,
     pub node: &'a Node,
     /// `workloads[0].ladder.depths`; empty at the root.
@@ -27,7 +27,7 @@ pub struct Field<'a> {
 ///
 /// # Errors
 /// What is wrong with it, and on which line.
-pub fn document(source: &SpecFile) -> Result<Document, Mistake> {
+pub(crate) fn document(source: &SpecFile) -> Result<Document, Mistake> {
     node::parse(&source.text).map_err(|flaw| {
         let message = match flaw.hints.as_slice() {
             [] => format!("{} is no YAML file: {}", source.origin, flaw.message),
@@ -38,7 +38,7 @@ pub fn document(source: &SpecFile) -> Result<Document, Mistake> {
 }
 
 /// What is wrong with a file, as the mistake that it is.
-pub fn flawed(source: &SpecFile, flaw: Flaw) -> Mistake {
+pub(crate) fn flawed(source: &SpecFile, flaw: Flaw) -> Mistake {
     let mistake = Mistake::new(flaw.message).at(format!("{}:{}", source.origin, flaw.line));
     flaw.hints.into_iter().fold(mistake, Mistake::hint)
 }
@@ -47,7 +47,7 @@ pub fn flawed(source: &SpecFile, flaw: Flaw) -> Mistake {
 ///
 /// # Errors
 /// As [`document`], and a key that stands twice.
-pub fn strict_document(source: &SpecFile) -> Result<Document, Mistake> {
+pub(crate) fn strict_document(source: &SpecFile) -> Result<Document, Mistake> {
     let document = document(source)?;
     no_duplicate(source, &document)?;
     Ok(document)
@@ -57,7 +57,7 @@ pub fn strict_document(source: &SpecFile) -> Result<Document, Mistake> {
 ///
 /// # Errors
 /// The first that does, with both lines.
-pub fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(), Mistake> {
+pub(crate) fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(), Mistake> {
     if let Some(duplicate) = document.duplicates.first() {
         let key = shown(&duplicate.key);
         return Err(Mistake::new(format!("{key} stands twice"))
@@ -68,32 +68,32 @@ pub fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(), Mistak
 }
 
 /// A foreign word as it may stand in a message: on one line, in backticks.
-pub fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     format!("`{}`", one_line(word, WORD_CHARS_MAX))
 }
 
 impl<'a> Field<'a> {
     /// The whole file.
-    pub fn root(source: &'a SpecFile, document: &'a Document) -> Field<'a> {
+    pub(crate) fn root(source: &'a SpecFile, document: &'a Document) -> Field<'a> {
         Field { source, node: &document.root, path: String::new() }
     }
 
     /// A value below this one, under a key.
     #[must_use]
-    pub fn below(&self, key: &str, node: &'a Node) -> Field<'a> {
+    pub(crate) fn below(&self, key: &str, node: &'a Node) -> Field<'a> {
         let path =
             if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         Field { source: self.source, node, path }
     }
 
     /// A mistake at this place.
-    pub fn mistake(&self, what: impl Into<String>) -> Mistake {
+    pub(crate) fn mistake(&self, what: impl Into<String>) -> Mistake {
         let place = format!("{}:{} {}", self.source.origin, self.node.line, self.path);
         Mistake::new(what).at(place.trim_end())
     }
 
     /// The last part of the path, for messages.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or(&self.path)
     }
 
@@ -101,7 +101,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is no map, or has a key that is not known.
-    pub fn map(&self, known: &[&str]) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
+    pub(crate) fn map(&self, known: &[&str]) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         let values = self.any_map()?;
         for (key, field) in &values {
             if known.contains(key) {
@@ -124,7 +124,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is no map, or has a key that is no plain word.
-    pub fn any_map(&self) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
+    pub(crate) fn any_map(&self) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         if !self.node.is_map() {
             return Err(self.unfit("a map of keys and values"));
         }
@@ -147,7 +147,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is no list, or empty.
-    pub fn list(&self) -> Result<Vec<Field<'a>>, Mistake> {
+    pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Mistake> {
         let items = self.node.items().ok_or_else(|| self.unfit("a list"))?;
         if items.is_empty() {
             return Err(self.mistake(format!("`{}` is an empty list", self.name())));
@@ -167,7 +167,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is no single value, or nothing.
-    pub fn text(&self) -> Result<&'a str, Mistake> {
+    pub(crate) fn text(&self) -> Result<&'a str, Mistake> {
         self.node.said().ok_or_else(|| self.unfit("a single value"))
     }
 
@@ -175,7 +175,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is none, or out of range.
-    pub fn whole(&self, least: u64, most: u64) -> Result<u64, Mistake> {
+    pub(crate) fn whole(&self, least: u64, most: u64) -> Result<u64, Mistake> {
         let text = self.text()?;
         let is_plain = text == "0" || !text.starts_with(['0', '+']);
         match text.parse::<u64>() {
@@ -193,7 +193,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is none, or too small.
-    pub fn number(&self, least: f64) -> Result<f64, Mistake> {
+    pub(crate) fn number(&self, least: f64) -> Result<f64, Mistake> {
         let text = self.text()?;
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() && value >= least => Ok(value),
@@ -210,7 +210,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It has no unit, is 0, or too long.
-    pub fn duration(&self, most: Duration) -> Result<Duration, Mistake> {
+    pub(crate) fn duration(&self, most: Duration) -> Result<Duration, Mistake> {
         let text = self.text()?;
         let value = unit::duration(text).map_err(|message| {
             let mistake = self.mistake(one_line(&message, 4 * WORD_CHARS_MAX));
@@ -230,7 +230,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is written otherwise.
-    pub fn laps(&self) -> Result<u64, Mistake> {
+    pub(crate) fn laps(&self) -> Result<u64, Mistake> {
         let text = self.text()?;
         let number = text.strip_suffix("laps").or_else(|| text.strip_suffix("lap"));
         let value = number.and_then(|number| number.trim().parse::<u64>().ok());
@@ -248,7 +248,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is written otherwise.
-    pub fn switch(&self) -> Result<bool, Mistake> {
+    pub(crate) fn switch(&self) -> Result<bool, Mistake> {
         match self.text()? {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -262,7 +262,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is none of them.
-    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Mistake> {
+    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Mistake> {
         let text = self.text()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(*value);
@@ -285,4 +285,4 @@ impl<'a> Field<'a> {
 }
 
 /// Bounds arithmetic on laps: more would never end.
-pub const LAPS_MAX: u64 = 1_000_000;
+pub(crate) const LAPS_MAX: u64 = 1_000_000;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 mod build;
-pub mod python;
+pub(crate) mod python;
 mod write;
 
-pub use build::{check_size, parse};
-pub use write::{quoted, write};
+pub(crate) use build::{check_size, parse};
+pub(crate) use write::{quoted, write};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     pub value: Value,
     pub line: usize,
     /// The bytes of a scalar in its text, quotes among them.
@@ -19,7 +19,7 @@ pub struct Node {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A text, a number, a switch: whatever its reader makes of it.
     Scalar {
         /// The text after YAML's own escapes.
@@ -33,7 +33,7 @@ pub enum Value {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     pub root: Node,
     /// Keys that stand twice in one map, in the order of the file.
     pub duplicates: Vec<Duplicate>,
@@ -41,7 +41,7 @@ pub struct Document {
 
 /// A key that stands twice in one map. The later one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Duplicate {
+pub(crate) struct Duplicate {
     pub key: String,
     pub first: usize,
     pub again: usize,
@@ -49,20 +49,20 @@ pub struct Duplicate {
 
 /// Why a text is no YAML file that longhaul reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
+pub(crate) struct Flaw {
     pub line: usize,
     pub message: String,
     pub hints: Vec<String>,
 }
 
 impl Flaw {
-    pub fn new(line: usize, message: impl Into<String>) -> Flaw {
+    pub(crate) fn new(line: usize, message: impl Into<String>) -> Flaw {
         Flaw { line, message: message.into(), hints: Vec::new() }
     }
 
     /// The same with something to write instead.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Flaw {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Flaw {
         self.hints.push(hint.into());
         self
     }
@@ -70,15 +70,15 @@ impl Flaw {
 
 impl Node {
     /// A scalar that stands in no file.
-    pub fn scalar(raw: impl Into<String>, quoted: bool) -> Node {
+    pub(crate) fn scalar(raw: impl Into<String>, quoted: bool) -> Node {
         Node { value: Value::Scalar { raw: raw.into(), quoted }, line: 0, span: 0..0 }
     }
 
-    pub fn map(pairs: Vec<(Node, Node)>) -> Node {
+    pub(crate) fn map(pairs: Vec<(Node, Node)>) -> Node {
         Node { value: Value::Map(pairs), line: 0, span: 0..0 }
     }
 
-    pub fn pairs(&self) -> &[(Node, Node)] {
+    pub(crate) fn pairs(&self) -> &[(Node, Node)] {
         match &self.value {
             Value::Map(pairs) => pairs,
             _ => &[],
@@ -87,7 +87,7 @@ impl Node {
 
     /// The pairs of a map with scalar keys, the last of each key, in the order in which the keys
     /// first stand.
-    pub fn entries(&self) -> Vec<(&str, &Node)> {
+    pub(crate) fn entries(&self) -> Vec<(&str, &Node)> {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (key, value) in self.pairs().iter().filter_map(|(key, it)| Some((key.text()?, it))) {
@@ -101,23 +101,23 @@ impl Node {
     }
 
     /// The value of a key: the last one, where it stands twice.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         let pairs = self.pairs();
         pairs.iter().rev().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
     }
 
-    pub fn items(&self) -> Option<&[Node]> {
+    pub(crate) fn items(&self) -> Option<&[Node]> {
         match &self.value {
             Value::Seq(items) => Some(items),
             _ => None,
         }
     }
 
-    pub fn is_map(&self) -> bool {
+    pub(crate) fn is_map(&self) -> bool {
         matches!(self.value, Value::Map(_))
     }
 
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { raw, .. } => Some(raw),
             _ => None,
@@ -125,17 +125,17 @@ impl Node {
     }
 
     /// The text of a scalar that is not empty and not `null`.
-    pub fn said(&self) -> Option<&str> {
+    pub(crate) fn said(&self) -> Option<&str> {
         if self.is_null() { None } else { self.text() }
     }
 
     /// Whether nothing stands there, or an unquoted `null`.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         let Value::Scalar { raw, quoted: false } = &self.value else { return false };
         matches!(raw.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Map(_) => "a map",
             Value::Seq(_) => "a list",

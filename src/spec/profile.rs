@@ -3,13 +3,13 @@
 
 mod read;
 
-pub use read::read;
+pub(crate) use read::read;
 
 use super::SpecFile;
 
 /// How fast a machine serves a recipe. `docs/formats/profile.md` says what each key means.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// The file it was read from.
     pub source: SpecFile,
     /// One sentence: which machine, which model, from what source.
@@ -46,13 +46,13 @@ pub struct Profile {
 
 impl Profile {
     /// Seconds to prefill `n` tokens, cold, alone.
-    pub fn prefill_seconds(&self, n: u64) -> f64 {
+    pub(crate) fn prefill_seconds(&self, n: u64) -> f64 {
         let n = n as f64;
         self.prefill_s + self.prefill_s_per_token * n + self.prefill_s_per_token2 * n * n
     }
 
     /// Seconds per output token of one of `streams` streams, each `depth` tokens deep.
-    pub fn decode_seconds(&self, depth: u64, streams: u32) -> f64 {
+    pub(crate) fn decode_seconds(&self, depth: u64, streams: u32) -> f64 {
         let speed = self.decode_per_s
             * (1.0 - self.decode_loss_at_100k * depth as f64 / 100_000.0).max(0.05);
         (1.0 + self.decode_step_growth * f64::from(streams.saturating_sub(1))) / speed

@@ -1,30 +1,30 @@
 //! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
 
 mod attach;
-pub mod diff;
-pub mod docker;
+pub(crate) mod diff;
+pub(crate) mod docker;
 mod draft;
 mod include;
-pub mod layers;
-pub mod pin;
-pub mod pins;
+pub(crate) mod layers;
+pub(crate) mod pin;
+pub(crate) mod pins;
 mod read;
-pub mod render;
+pub(crate) mod render;
 mod values;
-pub mod vary;
+pub(crate) mod vary;
 
-pub use attach::{attach, unread};
-pub use include::Load;
-pub use layers::{Deployment, Layer};
-pub use read::{read, read_as};
-pub use render::How;
+pub(crate) use attach::{attach, unread};
+pub(crate) use include::Load;
+pub(crate) use layers::{Deployment, Layer};
+pub(crate) use read::{read, read_as};
+pub(crate) use render::How;
 
 use std::collections::BTreeMap;
 
 use super::SpecFile;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// The file it was read from; of an attached server, made from what the server said.
     pub source: SpecFile,
     pub about: String,
@@ -49,7 +49,7 @@ pub struct Recipe {
 
 /// What flags change of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadOptions {
+pub(crate) struct ReadOptions {
     /// `--set key=value`, in the order given: over the recipe's defaults.
     pub set: Vec<(String, String)>,
     /// `--when`: decides its conditional layers.
@@ -57,7 +57,7 @@ pub struct ReadOptions {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     pub recipe: Recipe,
     pub how: How,
     pub layers: Vec<Layer>,
@@ -71,7 +71,7 @@ pub struct Reading {
 
 impl Recipe {
     /// Whether prefixes are cached, as far as the recipe decides it.
-    pub fn prefix_caching(&self) -> Option<bool> {
+    pub(crate) fn prefix_caching(&self) -> Option<bool> {
         if self.switch("no_enable_prefix_caching") == Some(true) {
             return Some(false);
         }
@@ -80,11 +80,11 @@ impl Recipe {
         self.switch("enable_prefix_caching").or(is_hybrid.then_some(false))
     }
 
-    pub fn whole(&self, name: &str) -> Option<u64> {
+    pub(crate) fn whole(&self, name: &str) -> Option<u64> {
         self.settings.get(name)?.parse().ok()
     }
 
-    pub fn switch(&self, name: &str) -> Option<bool> {
+    pub(crate) fn switch(&self, name: &str) -> Option<bool> {
         match self.settings.get(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" | "on" | "yes" => Some(true),
             "false" | "0" | "off" | "no" => Some(false),

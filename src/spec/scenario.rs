@@ -7,11 +7,11 @@ mod overrides;
 mod read;
 mod workload;
 
-pub use care::{Drill, DrillKind, Restart, RestartWhen};
-pub use ladder::{Api, Arrivals, Ladder, NAME as LADDER, Prefix};
-pub use overrides::Overrides;
-pub use read::read;
-pub use workload::{Cap, Workload};
+pub(crate) use care::{Drill, DrillKind, Restart, RestartWhen};
+pub(crate) use ladder::{Api, Arrivals, Ladder, NAME as LADDER, Prefix};
+pub(crate) use overrides::Overrides;
+pub(crate) use read::read;
+pub(crate) use workload::{Cap, Workload};
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::{Contract, SpecFile};
 
 /// What is asked of the server, for how long, and what must hold.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// The file it was read from.
     pub source: SpecFile,
     /// One sentence: what it is for and what it does not show.
@@ -46,7 +46,7 @@ pub struct Scenario {
 
 /// How much of a scenario there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     /// So long under load, warm-up included; time without a server does not count.
     Duration(Duration),
     /// So many laps after the warm-up, however long they take.
@@ -55,7 +55,7 @@ pub enum Extent {
 
 /// When a request or a server is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// No first token for so long: `timed_out`.
     pub first_token: Duration,
     /// No further token for so long: `stalled`.
@@ -79,7 +79,7 @@ impl Default for Limits {
 
 impl Scenario {
     /// Whether it takes a server that longhaul started.
-    pub fn gives_orders(&self) -> bool {
+    pub(crate) fn gives_orders(&self) -> bool {
         self.restart.is_some() || self.drills.iter().any(|drill| drill.kind.gives_orders())
     }
 }

@@ -11,7 +11,7 @@ use crate::words::words;
 
 /// What kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     /// What is served.
     Recipe,
     /// What is asked of it.
@@ -21,7 +21,7 @@ pub enum FileKind {
 }
 
 /// The recipe that is taken where none is named.
-pub const RECIPE: &str = "nemotron-3-super";
+pub(crate) const RECIPE: &str = "nemotron-3-super";
 
 const RECIPES: [(&str, &str); 5] = [
     (RECIPE, include_str!("../../recipes/nemotron-3-super.yaml")),
@@ -59,22 +59,22 @@ impl FileKind {
 }
 
 /// The names of what is shipped, in their order.
-pub fn names(kind: FileKind) -> impl Iterator<Item = &'static str> {
+pub(crate) fn names(kind: FileKind) -> impl Iterator<Item = &'static str> {
     kind.files().iter().map(|(name, _)| *name)
 }
 
 /// A shipped recipe.
-pub fn recipe(name: &str) -> Option<SpecFile> {
+pub(crate) fn recipe(name: &str) -> Option<SpecFile> {
     shipped(FileKind::Recipe, name)
 }
 
 /// A shipped machine profile.
-pub fn profile(name: &str) -> Option<SpecFile> {
+pub(crate) fn profile(name: &str) -> Option<SpecFile> {
     shipped(FileKind::Profile, name)
 }
 
 /// A shipped file: by its name, else by the only name that begins so.
-pub fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
+pub(crate) fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
     let plain = |name: &str| name.replace('_', "-").to_ascii_lowercase();
     let wanted = plain(name);
     let files = kind.files();
@@ -96,7 +96,7 @@ pub fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
 ///
 /// # Errors
 /// It cannot be read, or nothing is shipped under that name.
-pub fn find(
+pub(crate) fn find(
     kind: FileKind,
     name: &str,
     read: &dyn Fn(&str) -> io::Result<String>,

@@ -4,7 +4,7 @@ use statrs::distribution::{Beta, ContinuousCDF};
 
 /// The interval of the share behind `seen` of `of`, two-sided, fractions. Without any, all is
 /// possible.
-pub fn clopper_pearson(seen: u64, of: u64, confidence: f64) -> (f64, f64) {
+pub(crate) fn clopper_pearson(seen: u64, of: u64, confidence: f64) -> (f64, f64) {
     let tail = (1.0 - confidence) / 2.0;
     let (hits, misses) = (seen.min(of) as f64, of.saturating_sub(seen) as f64);
     let at = |one: f64, other: f64, p: f64| Beta::new(one, other).ok().map(|it| it.inverse_cdf(p));

@@ -7,7 +7,7 @@ use super::{nearest_rank, rank};
 
 /// Values kept exactly; bounds a distribution to 32 KiB until it turns into a
 /// histogram of about 260 KiB.
-pub const EXACT_MAX: usize = 4_096;
+pub(crate) const EXACT_MAX: usize = 4_096;
 
 /// Steps per unit in the histogram: microseconds, or millionths of a token per second.
 const STEPS: f64 = 1e6;
@@ -20,7 +20,7 @@ const STEPS_MAX: u64 = 1_000_000_000_000;
 /// (those of merged histograms to three figures); percentiles are exact up to
 /// [`EXACT_MAX`] values and to three significant figures beyond.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Dist {
+pub(crate) struct Dist {
     n: u64,
     sum: f64,
     min: f64,
@@ -50,17 +50,17 @@ impl Default for Dist {
 
 impl Dist {
     /// One without values.
-    pub fn new() -> Dist {
+    pub(crate) fn new() -> Dist {
         Dist::default()
     }
 
     /// Takes a value. What is no finite number, or is below zero, is not one.
-    pub fn record(&mut self, value: f64) {
+    pub(crate) fn record(&mut self, value: f64) {
         self.record_n(value, 1);
     }
 
     /// Takes a value that occurred `times` times.
-    pub fn record_n(&mut self, value: f64, times: u64) {
+    pub(crate) fn record_n(&mut self, value: f64, times: u64) {
         if !value.is_finite() || value < 0.0 || times == 0 {
             return;
         }
@@ -89,7 +89,7 @@ impl Dist {
     }
 
     /// Takes all values of another one.
-    pub fn merge(&mut self, other: &Dist) {
+    pub(crate) fn merge(&mut self, other: &Dist) {
         match &other.store {
             Store::Exact(values) => values.iter().for_each(|value| self.record(*value)),
             Store::Hdr(histogram) => {
@@ -108,39 +108,39 @@ impl Dist {
     }
 
     /// Takes the values of a histogram of microseconds, as seconds.
-    pub fn merge_micros(&mut self, histogram: &Histogram<u64>) {
+    pub(crate) fn merge_micros(&mut self, histogram: &Histogram<u64>) {
         for step in histogram.iter_recorded() {
             let middle = histogram.median_equivalent(step.value_iterated_to());
             self.record_n(middle as f64 / STEPS, step.count_at_value());
         }
     }
 
-    pub fn n(&self) -> u64 {
+    pub(crate) fn n(&self) -> u64 {
         self.n
     }
 
     /// The least value.
-    pub fn min(&self) -> Option<f64> {
+    pub(crate) fn min(&self) -> Option<f64> {
         (self.n > 0).then_some(self.min)
     }
 
     /// The largest value.
-    pub fn max(&self) -> Option<f64> {
+    pub(crate) fn max(&self) -> Option<f64> {
         (self.n > 0).then_some(self.max)
     }
 
     /// The arithmetic mean.
-    pub fn mean(&self) -> Option<f64> {
+    pub(crate) fn mean(&self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
 
     /// Values beyond the histogram's end: there, percentiles are too low.
-    pub fn saturated(&self) -> u64 {
+    pub(crate) fn saturated(&self) -> u64 {
         self.saturated
     }
 
     /// The nearest-rank percentile; `share` is a fraction, 0.95 for p95.
-    pub fn percentile(&self, share: f64) -> Option<f64> {
+    pub(crate) fn percentile(&self, share: f64) -> Option<f64> {
         match &self.store {
             Store::Exact(values) => {
                 let mut sorted = values.clone();
@@ -156,7 +156,7 @@ impl Dist {
     }
 
     /// How many values are at most `limit`; beyond [`EXACT_MAX`] values, to three figures of it.
-    pub fn count_at_most(&self, limit: f64) -> u64 {
+    pub(crate) fn count_at_most(&self, limit: f64) -> u64 {
         match &self.store {
             Store::Exact(values) => values.iter().filter(|value| **value <= limit).count() as u64,
             Store::Hdr(histogram) => histogram.count_between(0, steps(limit)),
@@ -164,7 +164,7 @@ impl Dist {
     }
 
     /// How many values are at least `limit`; beyond [`EXACT_MAX`] values, to three figures of it.
-    pub fn count_at_least(&self, limit: f64) -> u64 {
+    pub(crate) fn count_at_least(&self, limit: f64) -> u64 {
         match &self.store {
             Store::Exact(values) => values.iter().filter(|value| **value >= limit).count() as u64,
             Store::Hdr(histogram) => histogram.count_between(steps(limit), u64::MAX),

@@ -7,14 +7,14 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer}
 
 /// Writes a histogram as base64 of V2 deflate. `None` only if the serializer
 /// fails, which memory alone can make it do.
-pub fn encode(histogram: &Histogram<u64>) -> Option<String> {
+pub(crate) fn encode(histogram: &Histogram<u64>) -> Option<String> {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
     Some(STANDARD.encode(bytes))
 }
 
 /// Reads what [`encode`] or another tool wrote; `None` where it is no histogram.
-pub fn decode(text: &str) -> Option<Histogram<u64>> {
+pub(crate) fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }

@@ -2,7 +2,7 @@
 
 /// Holm's adjusted p-values, in the order given: the chance of even one false alarm among all
 /// of them stays below the level (Holm 1979).
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
     let mut least: f64 = 0.0;
@@ -16,7 +16,7 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
 
 /// Benjamini–Hochberg's adjusted p-values, in the order given: of what is called a difference,
 /// the share of false ones stays below the level (Benjamini & Hochberg 1995).
-pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
     let mut most: f64 = 1.0;

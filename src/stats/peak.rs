@@ -5,7 +5,7 @@ use crate::unit::At;
 const WINDOW_US: u64 = 1_000_000;
 
 /// The largest sum of counts in a window that slides, [t, t + 1 s). `stamps` in order of time.
-pub fn peak_per_second(stamps: impl Iterator<Item = (At, u64)> + Clone) -> u64 {
+pub(crate) fn peak_per_second(stamps: impl Iterator<Item = (At, u64)> + Clone) -> u64 {
     let (mut peak, mut inside) = (0, 0);
     let mut oldest = stamps.clone().peekable();
     for (at, count) in stamps {

@@ -8,7 +8,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 /// `2T / χ²(1 − a/2; 2k + 2)` to `2T / χ²(a/2; 2k)` (Garwood 1936; 2k + 2 degrees of freedom
 /// since time and not the last event ends it: NIST handbook 8.4.5.1). Without an event there is
 /// a lower bound alone, one-sided: `2T / χ²(1 − a; 2)`, which is `T / −ln a`.
-pub fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, Option<f64>) {
+pub(crate) fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, Option<f64>) {
     let doubt = 1.0 - confidence;
     if seen == 0 {
         return (time / -doubt.ln(), None);
@@ -20,7 +20,7 @@ pub fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, Option<
 
 /// The time without an event after which the lower bound of the mean time between events is
 /// `mean`, in the unit of `mean`: `−ln(1 − confidence)` times as long.
-pub fn time_to_show(mean: f64, confidence: f64) -> f64 {
+pub(crate) fn time_to_show(mean: f64, confidence: f64) -> f64 {
     mean * -(1.0 - confidence).ln()
 }
 

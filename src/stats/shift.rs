@@ -6,11 +6,11 @@
 //! side of saying nothing.
 
 /// Values of a side beyond which the exact counts would no longer be cheap.
-pub const SIDE_MAX: usize = 64;
+pub(crate) const SIDE_MAX: usize = 64;
 
 /// The interval of a shift.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Its lower end.
     pub low: f64,
     /// Its upper end.
@@ -20,14 +20,14 @@ pub struct Interval {
 }
 
 /// The median of all differences `other − one`. `None` where a side is empty.
-pub fn hodges_lehmann(one: &[f64], other: &[f64]) -> Option<f64> {
+pub(crate) fn hodges_lehmann(one: &[f64], other: &[f64]) -> Option<f64> {
     median(&differences(one, other))
 }
 
 /// The interval of the shift from `one` to `other`: the `qu`-th difference from below and from
 /// above, `qu` the smallest u with P(U ≤ u) ≥ (1 − confidence) / 2. `None` where the sides are
 /// too small for any interval of that confidence, are empty, or hold more than [`SIDE_MAX`].
-pub fn interval(one: &[f64], other: &[f64], confidence: f64) -> Option<Interval> {
+pub(crate) fn interval(one: &[f64], other: &[f64], confidence: f64) -> Option<Interval> {
     let cumulated = cumulated(one.len(), other.len())?;
     let tail = (1.0 - confidence) / 2.0;
     // A hair of tolerance: 1 / C(6, 3) is 0.05 only almost.
@@ -44,7 +44,7 @@ pub fn interval(one: &[f64], other: &[f64], confidence: f64) -> Option<Interval>
 
 /// The exact two-sided p-value of the hypothesis that `other` is `one` shifted by `shift`.
 /// `None` where a side is empty or holds more than [`SIDE_MAX`].
-pub fn p_value(one: &[f64], other: &[f64], shift: f64) -> Option<f64> {
+pub(crate) fn p_value(one: &[f64], other: &[f64], shift: f64) -> Option<f64> {
     let cumulated = cumulated(one.len(), other.len())?;
     let (mut above, mut ties) = (0usize, 0usize);
     for difference in differences(one, other) {
@@ -71,7 +71,7 @@ fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
 }
 
 /// The median of sorted values, the mean of the two middle ones where there are two.
-pub fn median(sorted: &[f64]) -> Option<f64> {
+pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = if sorted.len().is_multiple_of(2) { sorted[sorted.len() / 2 - 1] } else { upper };
     Some(f64::midpoint(lower, upper))

@@ -7,7 +7,7 @@ use crate::timeline::Timeline;
 use crate::world::TargetOrder;
 
 /// Follows a server that somebody else started, of which nothing is seen but its endpoint.
-pub fn attached(timeline: Timeline) -> StartedTarget {
+pub(crate) fn attached(timeline: Timeline) -> StartedTarget {
     handle::spawn(timeline, |mut orders: Orders, voice: NewsSender| async move {
         while let Some((order, action)) = orders.recv().await {
             voice.say(refusal(order, action)).await;
@@ -17,7 +17,7 @@ pub fn attached(timeline: Timeline) -> StartedTarget {
 }
 
 /// What whoever only watches answers to an order.
-pub fn refusal(order: TargetOrder, action: u64) -> Fact {
+pub(super) fn refusal(order: TargetOrder, action: u64) -> Fact {
     let why = format!("{}: longhaul did not start this server and does not touch it", order.word());
     let fact = TargetFact::new(TargetWord::Failed, why);
     Fact::Target(TargetFact { action: Some(action), ..fact })

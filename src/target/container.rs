@@ -3,14 +3,14 @@
 //! ways, since each alone is blind: events (who did it), `inspect` (what was
 //! missed), and its log.
 
-pub mod digest;
-pub mod event;
+pub(crate) mod digest;
+pub(crate) mod event;
 mod events;
-pub mod follow;
-pub mod inspect;
+pub(crate) mod follow;
+pub(crate) mod inspect;
 mod late;
-pub mod refusal;
-pub mod watch;
+pub(crate) mod refusal;
+pub(crate) mod watch;
 
 use super::program::{NoAnswer, Program};
 use crate::error::Mistake;
@@ -22,7 +22,7 @@ const QUESTION_US: u64 = 20_000_000;
 
 /// A container engine.
 #[derive(Clone, Debug)]
-pub struct ContainerEngine {
+pub(crate) struct ContainerEngine {
     /// `docker`, `podman`, or a path.
     pub program: Program,
     pub timeline: Timeline,
@@ -30,7 +30,7 @@ pub struct ContainerEngine {
 
 /// Why nothing is known of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unknown {
+pub(crate) enum Unknown {
     /// The engine knows no such container.
     Gone,
     /// The engine does not answer, or not to us.
@@ -38,12 +38,12 @@ pub enum Unknown {
 }
 
 impl ContainerEngine {
-    pub fn new(program: &str, timeline: Timeline) -> ContainerEngine {
+    pub(crate) fn new(program: &str, timeline: Timeline) -> ContainerEngine {
         ContainerEngine { program: Program(program.to_owned()), timeline }
     }
 
     /// Looks at a container.
-    pub async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
+    pub(crate) async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
         let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
         let asked = ["inspect", "--type", "container", name];
         let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
@@ -57,7 +57,7 @@ impl ContainerEngine {
     }
 
     /// The names with digests under which the engine has an image.
-    pub async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
+    pub(crate) async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
         let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
         let asked = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
         let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
@@ -73,7 +73,7 @@ impl ContainerEngine {
     ///
     /// # Errors
     /// There is none, or the engine cannot be asked.
-    pub async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
+    pub(crate) async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
         if !is_plain(name) {
             return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
         }
@@ -96,7 +96,7 @@ fn nanoseconds(stamp: &str) -> Option<u64> {
 }
 
 /// Whether a word may stand where an option could.
-pub fn is_plain(word: &str) -> bool {
+pub(crate) fn is_plain(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric())
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }

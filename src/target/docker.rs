@@ -2,8 +2,8 @@
 //! command line. It is found again by the id that the engine gave it; nothing
 //! else is ever stopped or removed.
 
-pub mod image;
-pub mod line;
+pub(crate) mod image;
+pub(crate) mod line;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -31,11 +31,11 @@ const TRY_US: u64 = 2_000_000;
 const LAST_WORDS_US: u64 = 1_000_000;
 
 /// The label by which what longhaul started is known.
-pub const LABEL: &str = "longhaul.run";
+pub(crate) const LABEL: &str = "longhaul.run";
 
 /// What is to be started.
 #[derive(Clone, Debug)]
-pub struct Container {
+pub(crate) struct Container {
     pub engine: ContainerEngine,
     /// Behind `run`: options, image, command.
     pub words: Vec<String>,
@@ -52,7 +52,7 @@ impl Container {
     ///
     /// # Errors
     /// Why the engine would not, and what to try.
-    pub async fn start(self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
+    pub(crate) async fn start(self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let program = self.engine.program.0.clone();
         let mut ours = Ours { container: self, id: None };

@@ -16,18 +16,18 @@ use crate::world::{Contained, LocalFuture, News, Target, TargetOrder};
 const NEWS_MAX: usize = 1_024;
 
 /// Orders, each with the number of its action.
-pub type Orders = mpsc::UnboundedReceiver<(TargetOrder, u64)>;
+pub(super) type Orders = mpsc::UnboundedReceiver<(TargetOrder, u64)>;
 
 /// The run's end of a target.
 #[derive(Debug)]
-pub struct TargetHandle {
+pub(crate) struct TargetHandle {
     news: mpsc::Receiver<News>,
     orders: mpsc::UnboundedSender<(TargetOrder, u64)>,
 }
 
 /// A target whose task runs.
 #[derive(Debug)]
-pub struct StartedTarget {
+pub(crate) struct StartedTarget {
     /// The run's end. Letting it go ends what longhaul started.
     pub handle: TargetHandle,
     /// The task; done when everything that longhaul started is gone.
@@ -35,7 +35,7 @@ pub struct StartedTarget {
 }
 
 /// What longhaul started and could not end, and why.
-pub type Left = Option<String>;
+pub(crate) type Left = Option<String>;
 
 impl Target for TargetHandle {
     fn news(&mut self) -> LocalFuture<'_, News> {
@@ -56,56 +56,56 @@ impl Target for TargetHandle {
 
 /// The task's way to say something.
 #[derive(Clone, Debug)]
-pub struct NewsSender {
+pub(crate) struct NewsSender {
     timeline: Timeline,
     news: mpsc::Sender<News>,
 }
 
 impl NewsSender {
-    pub fn timeline(&self) -> Timeline {
+    pub(crate) fn timeline(&self) -> Timeline {
         self.timeline
     }
 
     /// Says a fact, stamped now.
-    pub async fn say(&self, fact: Fact) {
+    pub(crate) async fn say(&self, fact: Fact) {
         self.say_at(self.timeline.now(), fact).await;
     }
 
     /// Says a fact of an instant that has passed.
-    pub async fn say_at(&self, at: At, fact: Fact) {
+    pub(crate) async fn say_at(&self, at: At, fact: Fact) {
         // Nobody listens any more when the run is over.
         let _ = self.news.send(News::Fact(at, fact)).await;
     }
 
     /// Something became of the target.
-    pub async fn target(&self, fact: TargetFact) {
+    pub(crate) async fn target(&self, fact: TargetFact) {
         self.say(Fact::Target(fact)).await;
     }
 
     /// A value was read.
-    pub async fn reading(&self, series: &Series, value: f64) {
+    pub(crate) async fn reading(&self, series: &Series, value: f64) {
         self.say(Fact::Reading(series.reading(value))).await;
     }
 
     /// Something could not be read.
-    pub async fn missed(&self, source: Source, what: &str, why: &str) {
+    pub(crate) async fn missed(&self, source: Source, what: &str, why: &str) {
         let missed = Missed::once(source, what, MissedReason::Unreadable, why.to_owned());
         self.say(Fact::Missed(missed)).await;
     }
 
     /// What its container is.
-    pub async fn contained(&self, contained: Contained) {
+    pub(crate) async fn contained(&self, contained: Contained) {
         let _ = self.news.send(News::Contained(Box::new(contained))).await;
     }
 
     /// Bytes of its log.
-    pub async fn log(&self, bytes: Bytes) {
+    pub(crate) async fn log(&self, bytes: Bytes) {
         let _ = self.news.send(News::Log(bytes)).await;
     }
 }
 
 /// Runs a target's life as a task.
-pub fn spawn<F: Future<Output = Left> + 'static>(
+pub(super) fn spawn<F: Future<Output = Left> + 'static>(
     timeline: Timeline,
     life: impl FnOnce(Orders, NewsSender) -> F,
 ) -> StartedTarget {

@@ -30,7 +30,7 @@ const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
 const CACHE: &str = "/root/.cache/huggingface";
 
 /// What is needed to begin.
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// How it is started, or what of it is watched.
     pub options: &'a TargetOptions,
     pub timeline: Timeline,
@@ -45,7 +45,7 @@ impl Launch<'_> {
     ///
     /// # Errors
     /// It cannot be started or found, and what to try.
-    pub async fn launched(
+    pub(crate) async fn launched(
         &self,
         whereabouts: &Whereabouts,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {

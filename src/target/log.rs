@@ -22,7 +22,7 @@ const READ_BYTES: usize = 32 << 10;
 
 /// Whoever listens to a log. A clone listens to the same.
 #[derive(Clone, Debug)]
-pub struct Ear {
+pub(crate) struct Ear {
     voice: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
@@ -32,7 +32,7 @@ pub struct Ear {
 
 impl Ear {
     /// Listens for a source.
-    pub fn new(voice: NewsSender, source: Source) -> Ear {
+    pub(crate) fn new(voice: NewsSender, source: Source) -> Ear {
         let listener = Rc::new(RefCell::new(Listener::new(LogSource::Server, source)));
         Ear { voice, source, listener, blind: Rc::default() }
     }
@@ -46,7 +46,7 @@ impl Ear {
     }
 
     /// Takes a line and hands it on as it is.
-    pub async fn whole_line(&self, at: At, line: &str) {
+    pub(crate) async fn whole_line(&self, at: At, line: &str) {
         let line = format!("{line}\n");
         let mut reader = LogLines::default();
         for line in reader.feed(line.as_bytes()) {
@@ -57,12 +57,12 @@ impl Ear {
     }
 
     /// It reads, or it cannot and this is why.
-    pub fn sees(&self, blind: Option<String>) {
+    pub(crate) fn sees(&self, blind: Option<String>) {
         *self.blind.borrow_mut() = blind;
     }
 
     /// Reads a pipe to its end.
-    pub async fn read(self, mut pipe: impl AsyncRead + Unpin) {
+    pub(crate) async fn read(self, mut pipe: impl AsyncRead + Unpin) {
         let (mut reader, mut buffer) = (LogLines::default(), vec![0; READ_BYTES]);
         // A pipe that breaks has ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
@@ -79,7 +79,7 @@ impl Ear {
     }
 
     /// Says every few seconds how many lines came, or why none could be read. For ever.
-    pub async fn cover(self) {
+    pub(crate) async fn cover(self) {
         let timeline = self.voice.timeline();
         let mut due = timeline.now();
         loop {
@@ -99,7 +99,7 @@ impl Ear {
 }
 
 /// Hands on the lines of a pipe.
-pub async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
+pub(super) async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; READ_BYTES]);
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
         for line in lines.feed(&buffer[..read]) {

@@ -17,7 +17,7 @@ const LOOK_US: u64 = 1_000_000;
 const NAMED_MAX: usize = 3;
 
 /// Memory that can be had, in bytes; nothing where this box does not say.
-pub fn available() -> Option<u64> {
+pub(super) fn available() -> Option<u64> {
     parse(&fs::read_to_string("/proc/meminfo").ok()?)
 }
 
@@ -27,7 +27,7 @@ fn parse(page: &str) -> Option<u64> {
 }
 
 /// How much memory is missing, in words; nothing where as much can be had as there was before.
-pub fn short(before: Option<u64>) -> Option<String> {
+pub(super) fn short(before: Option<u64>) -> Option<String> {
     let wanted = before?.saturating_sub(TOLERANCE_BYTES);
     let now = available().filter(|now| *now < wanted)?;
     Some(format!(
@@ -43,7 +43,7 @@ pub fn short(before: Option<u64>) -> Option<String> {
 ///
 /// # Errors
 /// In words: how much is missing, and who holds the most.
-pub async fn back(
+pub(super) async fn back(
     timeline: &Timeline,
     before: Option<u64>,
     mut is_over: impl FnMut() -> bool,

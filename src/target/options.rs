@@ -10,7 +10,7 @@ use crate::words::words;
 
 /// By what a recipe is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartMethod {
+pub(crate) enum StartMethod {
     /// As a process of this machine.
     Process,
     Docker,
@@ -27,14 +27,14 @@ words!(StartMethod {
 
 impl StartMethod {
     /// Whether it makes a container that longhaul owns.
-    pub fn is_container(self) -> bool {
+    pub(crate) fn is_container(self) -> bool {
         matches!(self, StartMethod::Docker | StartMethod::Podman)
     }
 }
 
 /// Options of how the server is started, or what of it is watched.
 #[derive(Clone, Debug, Default)]
-pub struct TargetOptions {
+pub(crate) struct TargetOptions {
     /// Start the recipe.
     pub start: Option<StartMethod>,
     /// Watch this container.
@@ -65,7 +65,7 @@ impl TargetOptions {
     ///
     /// # Errors
     /// They do not, and which would.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         has_endpoint: bool,
         simulate: bool,
@@ -134,7 +134,7 @@ impl TargetOptions {
     ///
     /// # Errors
     /// This start cannot carry it out, and which could.
-    pub fn accept_recipe(&mut self, reading: Reading) -> Result<String, Mistake> {
+    pub(crate) fn accept_recipe(&mut self, reading: Reading) -> Result<String, Mistake> {
         if let Some(start) = self.start.filter(|start| *start != StartMethod::Sparkrun) {
             only_what_it_can(start, &reading)?;
         }
@@ -144,7 +144,7 @@ impl TargetOptions {
     }
 
     /// Its flags, for the line that does it again.
-    pub fn again(&self) -> Vec<(&'static str, Option<String>)> {
+    pub(crate) fn again(&self) -> Vec<(&'static str, Option<String>)> {
         let mut flags: Vec<(&'static str, Option<String>)> = Vec::new();
         let mut value = |name, value: Option<String>| {
             flags.extend(value.map(|value| (name, Some(value))));

@@ -32,7 +32,7 @@ const COVERAGE_US: u64 = 10_000_000;
 
 /// What is to be started.
 #[derive(Clone, Debug)]
-pub struct Process {
+pub(crate) struct Process {
     /// A command for `bash -c`.
     pub command: String,
     /// Put over longhaul's own environment.
@@ -48,7 +48,7 @@ impl Process {
     ///
     /// # Errors
     /// There is no `bash`, or no such folder.
-    pub fn start(
+    pub(crate) fn start(
         self,
         timeline: Timeline,
         whereabouts: Whereabouts,

@@ -17,11 +17,11 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
 /// A program by its name or path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program(pub String);
+pub(crate) struct Program(pub String);
 
 /// What a program said at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProgramOutput {
+pub(crate) struct ProgramOutput {
     /// Its exit code; nothing where a signal ended it.
     pub code: Option<i32>,
     pub out: String,
@@ -31,7 +31,7 @@ pub struct ProgramOutput {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// There is no such program.
     NoProgram,
     /// It did not end in time.
@@ -41,7 +41,7 @@ pub enum NoAnswer {
 }
 
 impl NoAnswer {
-    pub fn words(&self, program: &Program) -> String {
+    pub(crate) fn words(&self, program: &Program) -> String {
         let name = &program.0;
         match self {
             NoAnswer::NoProgram => format!("there is no program `{name}` here"),
@@ -55,12 +55,12 @@ impl NoAnswer {
 
 impl ProgramOutput {
     /// Whether it was content.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.code == Some(0)
     }
 
     /// What it complained of, or how it ended where it did not say.
-    pub fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let err = self.err.trim();
         match (err.is_empty(), self.code) {
             (false, _) => err.to_owned(),
@@ -72,7 +72,7 @@ impl ProgramOutput {
 
 impl Program {
     /// Runs it to its end, at most so long; then it is killed with all that it started.
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         timeline: &Timeline,
         arguments: &[impl AsRef<std::ffi::OsStr>],
@@ -95,7 +95,7 @@ impl Program {
 
     /// Starts it with its output in pipes. Dropped, it is killed. In a process group of its
     /// own: a Ctrl-C at the terminal is longhaul's to hear.
-    pub fn follow(&self, arguments: &[impl AsRef<std::ffi::OsStr>]) -> io::Result<Child> {
+    pub(crate) fn follow(&self, arguments: &[impl AsRef<std::ffi::OsStr>]) -> io::Result<Child> {
         Command::new(&self.0)
             .args(arguments)
             .stdin(Stdio::null())

@@ -37,7 +37,7 @@ const PLACES: [&str; 6] =
 
 /// What is to be started.
 #[derive(Clone, Debug)]
-pub struct Sparkrun {
+pub(crate) struct Sparkrun {
     /// `sparkrun`, or a path.
     pub program: Program,
     /// A recipe as sparkrun finds it.
@@ -54,7 +54,7 @@ pub struct Sparkrun {
 
 impl Sparkrun {
     /// What stands behind `sparkrun` to start it.
-    pub fn run_words(&self) -> Vec<String> {
+    pub(crate) fn run_words(&self) -> Vec<String> {
         let label = format!("{}={}", super::docker::LABEL, self.label);
         let mut words =
             ["run", &self.recipe, "--no-follow", "--label", &label].map(str::to_owned).to_vec();
@@ -82,7 +82,7 @@ impl Sparkrun {
     ///
     /// # Errors
     /// There is no such program.
-    pub fn start(self, timeline: Timeline) -> Result<StartedTarget, Mistake> {
+    pub(crate) fn start(self, timeline: Timeline) -> Result<StartedTarget, Mistake> {
         let child = self.program.follow(&self.run_words()).map_err(|why| {
             Mistake::new(format!("`{}` cannot be started: {why}", self.program.0))
                 .hint("pip install sparkrun, or --engine PATH")

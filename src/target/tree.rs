@@ -15,20 +15,20 @@ const KNOWN_MAX: usize = 4_096;
 const NAMED_MAX: usize = 8;
 
 /// All processes that can be seen.
-pub fn all() -> Vec<Stat> {
+pub(super) fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(seen).collect()
 }
 
 /// One process, where it is there.
-pub fn seen(pid: u32) -> Option<Stat> {
+pub(super) fn seen(pid: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
 /// The tree below a process.
 #[derive(Clone, Debug)]
-pub struct ProcessTree {
+pub(super) struct ProcessTree {
     root: u32,
     /// Whether the root leads a process group of its own, which then is the tree's.
     owns_group: bool,
@@ -38,12 +38,12 @@ pub struct ProcessTree {
 
 impl ProcessTree {
     /// The tree of a process that leads a group of its own.
-    pub fn of_group(root: u32) -> ProcessTree {
+    pub(super) fn of_group(root: u32) -> ProcessTree {
         ProcessTree::new(root, true)
     }
 
     /// The tree of somebody else's process.
-    pub fn below(root: u32) -> ProcessTree {
+    pub(super) fn below(root: u32) -> ProcessTree {
         ProcessTree::new(root, false)
     }
 
@@ -53,7 +53,7 @@ impl ProcessTree {
     }
 
     /// Looks who is there now, and remembers them.
-    pub fn look(&mut self) -> Vec<Stat> {
+    pub(super) fn look(&mut self) -> Vec<Stat> {
         self.look_among(all())
     }
 
@@ -70,14 +70,14 @@ impl ProcessTree {
     }
 
     /// Asks all of it to end.
-    pub fn ask_to_end(&mut self) {
+    pub(super) fn ask_to_end(&mut self) {
         if self.owns_group && !self.look().is_empty() {
             signal_group(self.root, Signal::TERM);
         }
     }
 
     /// Ends all of it, whoever left the group among it.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let members = self.look();
         if self.owns_group && members.iter().any(|seen| seen.group == self.root) {
             signal_group(self.root, Signal::KILL);
@@ -103,7 +103,7 @@ fn number(pid: u32) -> Option<Pid> {
 }
 
 /// Processes by name, for people.
-pub fn names(processes: &[Stat]) -> String {
+pub(super) fn names(processes: &[Stat]) -> String {
     let mut names: Vec<String> = processes
         .iter()
         .take(NAMED_MAX)

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const COVERAGE_US: u64 = 10_000_000;
 
 /// Watches a container that runs already, `first` as it was found.
-pub fn container(
+pub(crate) fn container(
     engine: &ContainerEngine,
     name: &str,
     first: ContainerState,
@@ -57,7 +57,7 @@ pub fn container(
 ///
 /// # Errors
 /// There is none of that number.
-pub fn process(
+pub(crate) fn process(
     pid: u32,
     timeline: Timeline,
     whereabouts: Whereabouts,

@@ -12,7 +12,7 @@ use crate::stats::Dist;
 use super::{GateResult, Proof, Word};
 
 /// Requests below which an attainment is not judged, unless it is out of reach by then.
-pub const ATTAIN_SAMPLES_MIN: u64 = 20;
+pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
 
 /// Why nothing about events can be said of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
@@ -22,7 +22,7 @@ const EVIDENCE_MAX: usize = 8;
 
 /// Judges a gate; one that leaves the depth open, at every planned depth, and where the depth
 /// grows from ask to ask, for every class.
-pub fn judge(gate: &Gate, analysis: &Analysis, proof: Option<&Proof>) -> Vec<GateResult> {
+pub(crate) fn judge(gate: &Gate, analysis: &Analysis, proof: Option<&Proof>) -> Vec<GateResult> {
     let parts = if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
         Vec::new()
     } else {
@@ -177,7 +177,7 @@ fn in_words(covered: &Covered) -> String {
 }
 
 /// The name of an event where one was not observed.
-pub fn event_name(count: Count) -> &'static str {
+pub(crate) fn event_name(count: Count) -> &'static str {
     match count {
         Count::Crashes => "crash",
         Count::Ooms => "OOM",

@@ -14,7 +14,7 @@ const EVIDENCE_MAX: usize = 8;
 /// failures, the lower bound alone without. It takes failures to come at a constant rate,
 /// independently of each other, which a leak does not do.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// Incidents that were a crash, an OOM, a hang or an outage that nobody ordered, each once.
     pub failures: u64,
     /// Time under load, seconds: judged phases without outages.
@@ -32,7 +32,7 @@ pub struct Proof {
 
 impl Proof {
     /// What a run proves; `None` without time under load.
-    pub fn of(analysis: &Analysis) -> Option<Proof> {
+    pub(crate) fn of(analysis: &Analysis) -> Option<Proof> {
         let load_s = analysis.calendar.load_us() as f64 / 1e6;
         if load_s <= 0.0 {
             return None;
@@ -58,7 +58,7 @@ impl Proof {
     }
 
     /// Whether a crash could have come unseen: then the time without one proves nothing.
-    pub fn is_blind(&self) -> bool {
+    pub(crate) fn is_blind(&self) -> bool {
         self.dark.contains(&Count::Crashes)
     }
 }

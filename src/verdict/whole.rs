@@ -19,14 +19,14 @@ const WORDS_CHARS_MAX: usize = 160;
 const NOTE_CHARS_MAX: usize = 400;
 
 /// Whether longhaul itself failed so that the run ended.
-pub fn is_fatal(analysis: &Analysis) -> bool {
+pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
     let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
     closed == Some(ClosedBecause::Fault)
         || analysis.notes.faults.iter().any(|(_, fault)| fault.fatal)
 }
 
 /// Why the run as a whole is not PASS, the gravest first.
-pub fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> {
+pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> {
     let mut reasons: Vec<(Word, String)> = Vec::new();
     reasons.extend(closed(analysis));
     for (_, fault) in &analysis.notes.faults {
@@ -103,7 +103,7 @@ fn closed(analysis: &Analysis) -> Option<(Word, String)> {
 }
 
 /// What a reader should know beside the gates.
-pub fn findings(analysis: &Analysis) -> Vec<Finding> {
+pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |words: String, evidence: Vec<u64>| findings.push(Finding { words, evidence });
     for (seq, seen) in &analysis.notes.differs {

@@ -4,7 +4,7 @@
 
 /// What a container engine says of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contained {
+pub(crate) struct Contained {
     /// The engine's program: `docker`, `podman`.
     pub engine: String,
     pub name: String,

@@ -7,7 +7,7 @@ use crate::unit::At;
 
 /// One value that a sensor took.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Node, pid, GPU or labels; empty where there is one only.
     pub instance: String,
     /// The series, its unit last in the name.
@@ -17,19 +17,19 @@ pub struct Sample {
 
 impl Sample {
     /// A value of a series that there is one of.
-    pub fn one(series: &Series, value: f64) -> Sample {
+    pub(crate) fn one(series: &Series, value: f64) -> Sample {
         Sample::of("", series, value)
     }
 
     /// A value of one of several.
-    pub fn of(instance: &str, series: &Series, value: f64) -> Sample {
+    pub(crate) fn of(instance: &str, series: &Series, value: f64) -> Sample {
         Sample { instance: instance.to_owned(), name: series.name.to_owned(), value }
     }
 }
 
 /// What a look gave.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
+pub(crate) struct Look {
     pub samples: Vec<Sample>,
     /// Lines of a log that mean something.
     pub said: Vec<(At, Said)>,

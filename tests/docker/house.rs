@@ -15,7 +15,7 @@ use super::bench::{Bench, wait_for};
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// An image in a registry of this machine.
-pub struct House {
+pub(crate) struct House {
     /// By digest.
     pub pinned: String,
     /// By a tag that moves.
@@ -28,7 +28,7 @@ static HOUSE: OnceLock<Option<House>> = OnceLock::new();
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// The house, or nothing and a word why.
-pub fn house() -> Option<&'static House> {
+pub(crate) fn house() -> Option<&'static House> {
     let house = HOUSE.get_or_init(|| match House::new() {
         Ok(house) => Some(house),
         Err(why) => {
@@ -43,7 +43,7 @@ pub fn house() -> Option<&'static House> {
 }
 
 /// Asks docker; its output, whatever it says.
-pub fn docker(words: &[&str]) -> String {
+pub(crate) fn docker(words: &[&str]) -> String {
     let answer = Command::new("docker").args(words).output().expect("docker runs");
     String::from_utf8_lossy(&answer.stdout).into_owned()
 }
@@ -90,25 +90,31 @@ impl House {
     }
 
     /// The tag, moved to another image.
-    pub fn moved_tag(&self) -> String {
+    pub(crate) fn moved_tag(&self) -> String {
         self.built("second").expect("another edition");
         self.tagged.clone()
     }
 
     /// The first edition, which is here in any case; by digest.
-    pub fn tagged_again(&self) -> String {
+    pub(crate) fn tagged_again(&self) -> String {
         must(&["pull", "-q", &self.pinned]).expect("pulled");
         self.pinned.clone()
     }
 
     /// A recipe that is a saved `docker run`, on the host's network: the server listens on the
     /// loopback address only.
-    pub fn recipe(&self, bench: &Bench, image: &str, options: &str, before: &str) -> PathBuf {
+    pub(crate) fn recipe(
+        &self,
+        bench: &Bench,
+        image: &str,
+        options: &str,
+        before: &str,
+    ) -> PathBuf {
         self.recipe_on(bench, image, options, before, true)
     }
 
     /// The same, on a network of its own where that is wanted.
-    pub fn recipe_on(
+    pub(crate) fn recipe_on(
         &self,
         bench: &Bench,
         image: &str,
@@ -125,13 +131,24 @@ impl House {
     }
 
     /// Somebody else's container, which serves.
-    pub fn somebody_elses(&self, bench: &Bench, options: &[&str], before: &[&str]) -> String {
+    pub(crate) fn somebody_elses(
+        &self,
+        bench: &Bench,
+        options: &[&str],
+        before: &[&str],
+    ) -> String {
         let image = self.tagged_again();
         self.run(bench, &image, options, before)
     }
 
     /// The same, of an image.
-    pub fn run(&self, bench: &Bench, image: &str, options: &[&str], before: &[&str]) -> String {
+    pub(crate) fn run(
+        &self,
+        bench: &Bench,
+        image: &str,
+        options: &[&str],
+        before: &[&str],
+    ) -> String {
         let n = NAMES.fetch_add(1, Ordering::Relaxed);
         let name = format!("somebodys-{}-{n}", std::process::id());
         let mut words = vec!["run", "-d", "--name", &name, "--network", "host"];

@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 type Streams = Arc<Mutex<Vec<UnixStream>>>;
 
 /// The way. Dropped, it is gone.
-pub struct Proxy {
+pub(crate) struct Proxy {
     path: PathBuf,
     is_open: Arc<AtomicBool>,
     streams: Streams,
@@ -31,7 +31,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Opens it.
-    pub fn open(path: PathBuf) -> Proxy {
+    pub(crate) fn open(path: PathBuf) -> Proxy {
         let is_open = Arc::new(AtomicBool::new(false));
         let mut proxy = Proxy { path, is_open, streams: Streams::default(), accepting: None };
         proxy.open_again();
@@ -39,12 +39,12 @@ impl Proxy {
     }
 
     /// What `DOCKER_HOST` is to be.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.path.display())
     }
 
     /// Gives it back, on the same path.
-    pub fn open_again(&mut self) {
+    pub(crate) fn open_again(&mut self) {
         let listener = UnixListener::bind(&self.path).expect("a socket");
         listener.set_nonblocking(true).expect("it does not wait");
         self.is_open.store(true, Ordering::SeqCst);
@@ -53,7 +53,7 @@ impl Proxy {
     }
 
     /// Takes it away: nobody listens, and what went through breaks off.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.is_open.store(false, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {
             accepting.join().expect("it ends");

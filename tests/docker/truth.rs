@@ -18,14 +18,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 type Seen = Arc<Mutex<(Option<Instant>, Option<Instant>)>>;
 
 /// Looks until it is dropped.
-pub struct Truth {
+pub(crate) struct Truth {
     seen: Seen,
     is_over: Arc<AtomicBool>,
 }
 
 impl Truth {
     /// Looks at a server that is there.
-    pub fn watch(bench: &Bench) -> Truth {
+    pub(crate) fn watch(bench: &Bench) -> Truth {
         let address = bench.address().trim_start_matches("http://").to_owned();
         let truth = Truth { seen: Seen::default(), is_over: Arc::default() };
         let (seen, is_over) = (truth.seen.clone(), truth.is_over.clone());
@@ -48,7 +48,7 @@ impl Truth {
     }
 
     /// How long nobody listened, all in all; nothing where nobody came back.
-    pub fn away_s(&self) -> Option<f64> {
+    pub(crate) fn away_s(&self) -> Option<f64> {
         let (gone, back) = *self.seen.lock().expect("what was seen");
         Some(back?.duration_since(gone?).as_secs_f64())
     }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of the run folders.
-pub fn journals() -> PathBuf {
+pub(super) fn journals() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals")
 }
 
 /// Holds a file that is checked in to its bytes, or writes it anew where that is asked for.
-pub fn hold(path: &Path, bytes: &[u8], wrong: &mut Vec<String>) {
+pub(super) fn hold(path: &Path, bytes: &[u8], wrong: &mut Vec<String>) {
     if std::env::var_os("LONGHAUL_MAKE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();

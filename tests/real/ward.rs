@@ -28,7 +28,7 @@ const TRIES_MAX: u32 = 9_000;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// The launcher, or nothing and a word why.
-pub fn launcher() -> Option<PathBuf> {
+pub(crate) fn launcher() -> Option<PathBuf> {
     let named = std::env::var_os(LAUNCHER).map(PathBuf::from);
     match &named {
         None => eprintln!("the real vLLM tier is SKIPPED: {LAUNCHER} names no launcher"),
@@ -41,7 +41,7 @@ pub fn launcher() -> Option<PathBuf> {
 }
 
 /// A recipe that starts it, with another length and memory than it could have.
-pub fn recipe(bench: &Bench, launcher: &Path, length: u64, kv_gib: u64) -> PathBuf {
+pub(crate) fn recipe(bench: &Bench, launcher: &Path, length: u64, kv_gib: u64) -> PathBuf {
     let launcher = fs::canonicalize(launcher).expect("a launcher");
     let port = bench.address().rsplit(':').next().expect("a port").to_owned();
     let text = format!(
@@ -55,7 +55,7 @@ pub fn recipe(bench: &Bench, launcher: &Path, length: u64, kv_gib: u64) -> PathB
 }
 
 /// A minute or so under load, answers long enough to be killed in, and a way back.
-pub fn scenario(bench: &Bench) {
+pub(crate) fn scenario(bench: &Bench) {
     let text = "about: For tests with a real server.\nlaps: 16\nwarmup: 1 lap\nreference: 0 laps\n\
          workloads:\n  - ladder: {depths: [0], prompt: 64, output: 400, concurrency: [1, 2], prefix: cold}\n\
          limits: {first_token: 60s, stall: 30s, away: 10m, ready: 10m}\n\
@@ -65,14 +65,14 @@ pub fn scenario(bench: &Bench) {
 }
 
 /// Microseconds of the wall clock.
-pub fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     u64::try_from(since.as_micros()).expect("a time")
 }
 
 /// The server's processes, by a part of their command lines: those of the group that the
 /// launched one leads.
-pub fn members(leader: u32, part: &str) -> Vec<u32> {
+pub(crate) fn members(leader: u32, part: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
@@ -87,7 +87,7 @@ pub fn members(leader: u32, part: &str) -> Vec<u32> {
 }
 
 /// When the last of some processes had gone, as a clock beside longhaul saw it.
-pub fn watch_end(pids: Vec<u32>) -> JoinHandle<Option<u64>> {
+pub(crate) fn watch_end(pids: Vec<u32>) -> JoinHandle<Option<u64>> {
     std::thread::spawn(move || {
         (0..TRIES_MAX).find_map(|_| {
             sleep(BETWEEN_TRIES);
@@ -97,7 +97,7 @@ pub fn watch_end(pids: Vec<u32>) -> JoinHandle<Option<u64>> {
 }
 
 /// When a token can be had again, as a clock beside longhaul sees it.
-pub fn watch_token(bench: &Bench) -> JoinHandle<Option<u64>> {
+pub(crate) fn watch_token(bench: &Bench) -> JoinHandle<Option<u64>> {
     let address = bench.address().trim_start_matches("http://").to_owned();
     std::thread::spawn(move || {
         // The dead one's last answers are no tokens of the next one.
@@ -129,7 +129,7 @@ fn gives_token(address: &str) -> bool {
 }
 
 /// Begins a run and waits until load has been on the server for a while.
-pub fn under_load(bench: &Bench, launcher: &Path) -> Going {
+pub(crate) fn under_load(bench: &Bench, launcher: &Path) -> Going {
     scenario(bench);
     let recipe = recipe(bench, launcher, 4_096, 1);
     let mut longhaul = bench.begin(&["--start", "process"], recipe);
@@ -141,7 +141,7 @@ pub fn under_load(bench: &Bench, launcher: &Path) -> Going {
 }
 
 /// A run that is over, as its folder tells it.
-pub struct Tale {
+pub(crate) struct Tale {
     pub told: Told,
     pub verdict: Value,
     wall_us: u64,
@@ -149,7 +149,7 @@ pub struct Tale {
 
 impl Tale {
     /// Reads it, and shows the report.
-    pub fn of(bench: &Bench, told: Told) -> Tale {
+    pub(crate) fn of(bench: &Bench, told: Told) -> Tale {
         let answer = std::process::Command::new(LONGHAUL)
             .args(["report", "--format", "json"])
             .arg(bench.path("run"))
@@ -163,20 +163,20 @@ impl Tale {
     }
 
     /// The only incident that there may be.
-    pub fn incident(&self) -> &Value {
+    pub(crate) fn incident(&self) -> &Value {
         let incidents = self.verdict["incidents"].as_array().expect("incidents");
         assert_eq!(incidents.len(), 1, "one death counts once: {incidents:#?}");
         &incidents[0]
     }
 
     /// An instant of the run on the wall clock.
-    pub fn wall(&self, of: &Value) -> u64 {
+    pub(crate) fn wall(&self, of: &Value) -> u64 {
         self.wall_us + of.as_u64().unwrap_or_else(|| panic!("no instant: {of}"))
     }
 }
 
 /// No number of the order is missing over all files, and nothing that was sent has no row.
-pub fn nothing_is_lost(bench: &Bench, tale: &Tale) {
+pub(crate) fn nothing_is_lost(bench: &Bench, tale: &Tale) {
     let mut seqs = BTreeSet::new();
     for file in ["requests.csv", "events.csv", "readings.csv"] {
         let text = bench.file(&format!("run/{file}"));

@@ -11,14 +11,14 @@ use std::time::Duration;
 type Play = dyn Fn(&str, &mut TcpStream) + Send + Sync;
 
 /// The host. It goes on until the test's process ends.
-pub struct Host {
+pub(super) struct Host {
     address: SocketAddr,
     asked: Arc<AtomicU64>,
 }
 
 impl Host {
     /// Listens, and plays for everybody who asks.
-    pub fn new(play: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Host {
+    pub(super) fn new(play: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Host {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicU64::new(0));
@@ -35,7 +35,7 @@ impl Host {
     }
 
     /// Says the same whatever is asked.
-    pub fn saying(answer: impl Into<Vec<u8>>) -> Host {
+    pub(super) fn saying(answer: impl Into<Vec<u8>>) -> Host {
         let answer = answer.into();
         Host::new(move |_, stream| {
             let _ = stream.write_all(&answer);
@@ -43,18 +43,18 @@ impl Host {
     }
 
     /// The address of a file on it.
-    pub fn at(&self, path: &str) -> String {
+    pub(super) fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// How many connections there were.
-    pub fn asked(&self) -> u64 {
+    pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
 }
 
 /// An answer with a body.
-pub fn page(status: &str, kind: &str, body: &str) -> Vec<u8> {
+pub(super) fn page(status: &str, kind: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
         .into_bytes()

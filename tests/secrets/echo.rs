@@ -11,11 +11,11 @@ use std::thread;
 use serde_json::{Value, json};
 
 /// Tokens of a request of the load, by which it is known from one that asks what the server can.
-pub const OUTPUT: u64 = 5;
+pub(crate) const OUTPUT: u64 = 5;
 
 /// The places before the load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Door {
+pub(crate) enum Door {
     /// It says what a server says.
     #[default]
     Quiet,
@@ -32,7 +32,7 @@ pub enum Door {
 }
 
 /// Serves until the test ends, and gives its address.
-pub fn serve(secret: &str, door: Door) -> String {
+pub(crate) fn serve(secret: &str, door: Door) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     let echo = Arc::new(Echo {

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The binary under test, which is the server too.
-pub const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
+pub(crate) const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 
 /// How often a condition is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -24,7 +24,7 @@ const LONG_LOOKS_MAX: u32 = 45_000;
 const PROFILE: &str = include_str!("../machine.yaml");
 
 /// How a run ended and what it said.
-pub struct Told {
+pub(crate) struct Told {
     /// Its exit code.
     pub code: Option<i32>,
     /// Both outputs.
@@ -38,29 +38,29 @@ impl fmt::Display for Told {
 }
 
 /// A run that goes on. Dropped, it is killed.
-pub struct Going {
+pub(crate) struct Going {
     child: Child,
     out: PathBuf,
 }
 
 impl Going {
     /// Its number.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for its end.
-    pub fn end(&mut self) -> Told {
+    pub(crate) fn end(&mut self) -> Told {
         self.ends_within(LOOKS_MAX)
     }
 
     /// Waits for the end of one whose server takes minutes to come up.
-    pub fn end_at_last(&mut self) -> Told {
+    pub(crate) fn end_at_last(&mut self) -> Told {
         self.ends_within(LONG_LOOKS_MAX)
     }
 
     /// Whether it has not ended yet.
-    pub fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
@@ -83,14 +83,14 @@ impl Drop for Going {
 }
 
 /// A folder of a test's own, and a port.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: PathBuf,
     port: u16,
 }
 
 impl Bench {
     /// Makes both.
-    pub fn new(name: &str) -> Bench {
+    pub(crate) fn new(name: &str) -> Bench {
         let name = format!("longhaul-targets-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
@@ -104,12 +104,12 @@ impl Bench {
     }
 
     /// Another length, and how long an outage may last.
-    pub fn scenario(&self, duration: &str, away: &str) {
+    pub(crate) fn scenario(&self, duration: &str, away: &str) {
         self.scenario_with(duration, away, "");
     }
 
     /// The same, with more lines.
-    pub fn scenario_with(&self, duration: &str, away: &str, more: &str) {
+    pub(crate) fn scenario_with(&self, duration: &str, away: &str, more: &str) {
         let text = format!(
             "about: For tests.\nduration: {duration}\nwarmup: 1 lap\nreference: 0 laps\n\
              workloads:\n  - ladder: {{depths: [0], prompt: 64, output: 16, concurrency: [1], prefix: cold}}\n\
@@ -120,17 +120,17 @@ impl Bench {
     }
 
     /// A path in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// A file's text; empty where there is none yet.
-    pub fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     /// The events of its run, without those of the load.
-    pub fn events(&self) -> String {
+    pub(crate) fn events(&self) -> String {
         let text = self.file("run/events.csv");
         let is_load = |line: &&str| {
             ["gaps", "batch", "issued"].contains(&line.split(',').nth(4).unwrap_or_default())
@@ -139,29 +139,29 @@ impl Bench {
     }
 
     /// Where the server answers.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Whether somebody listens there.
-    pub fn answers(&self) -> bool {
+    pub(crate) fn answers(&self) -> bool {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
     /// Listens there.
-    pub fn listen(&self) -> TcpListener {
+    pub(crate) fn listen(&self) -> TcpListener {
         TcpListener::bind(("127.0.0.1", self.port)).expect("the port is free")
     }
 
     /// What starts the simulated server.
-    pub fn serving(&self) -> String {
+    pub(crate) fn serving(&self) -> String {
         let (recipe, profile) = (self.path("recipe.yaml"), self.path("fast.yaml"));
         let (recipe, profile) = (recipe.display(), profile.display());
         format!("{LONGHAUL} sim --recipe {recipe} --profile {profile} --port {}", self.port)
     }
 
     /// The simulated server, by somebody else.
-    pub fn serve(&self) -> Child {
+    pub(crate) fn serve(&self) -> Child {
         self.recipe("");
         let child = Command::new("bash")
             .args(["-c", &format!("exec {}", self.serving())])
@@ -174,12 +174,12 @@ impl Bench {
     }
 
     /// A recipe that starts the simulated server, after something else.
-    pub fn recipe(&self, before: &str) -> PathBuf {
+    pub(crate) fn recipe(&self, before: &str) -> PathBuf {
         self.recipe_of(&format!("{before}exec {}", self.serving()))
     }
 
     /// A recipe of a command.
-    pub fn recipe_of(&self, command: &str) -> PathBuf {
+    pub(crate) fn recipe_of(&self, command: &str) -> PathBuf {
         let text = format!(
             "model: org/m\nruntime: vllm\ncontainer: reg.example/m@sha256:{}\ncommand: |\n  {command}\n\
              defaults:\n  port: {}\n  max_model_len: 32768\n",
@@ -191,24 +191,29 @@ impl Bench {
     }
 
     /// Runs longhaul to its end; short.
-    pub fn run(&self, flags: &[&str], recipe: PathBuf) -> Told {
+    pub(crate) fn run(&self, flags: &[&str], recipe: PathBuf) -> Told {
         self.scenario("3s", "2s");
         self.begin(flags, recipe).end()
     }
 
     /// The same, with variables.
-    pub fn run_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Told {
+    pub(crate) fn run_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Told {
         self.scenario("3s", "2s");
         self.begin_with(flags, recipe, env).end()
     }
 
     /// Begins a run.
-    pub fn begin(&self, flags: &[&str], recipe: PathBuf) -> Going {
+    pub(crate) fn begin(&self, flags: &[&str], recipe: PathBuf) -> Going {
         self.begin_with(flags, recipe, &[])
     }
 
     /// The same, with variables.
-    pub fn begin_with(&self, flags: &[&str], recipe: PathBuf, env: &[(&str, &str)]) -> Going {
+    pub(crate) fn begin_with(
+        &self,
+        flags: &[&str],
+        recipe: PathBuf,
+        env: &[(&str, &str)],
+    ) -> Going {
         let out = self.path("told");
         let file = fs::File::create(&out).expect("a file");
         let child = Command::new(LONGHAUL)
@@ -231,7 +236,7 @@ impl Bench {
     }
 
     /// A program that stands in for another.
-    pub fn standin(&self, name: &str, script: &str) -> String {
+    pub(crate) fn standin(&self, name: &str, script: &str) -> String {
         let path = self.path(name);
         let text = format!(
             "#!/bin/bash\nprintf '%s\\n' \"$*\" >> {}\n{script}\n",
@@ -243,7 +248,7 @@ impl Bench {
     }
 
     /// The process that longhaul says it launched.
-    pub fn launched_pid(&self) -> u32 {
+    pub(crate) fn launched_pid(&self) -> u32 {
         let events = self.file("run/events.csv");
         let at = events.find("launched,\"pid ").expect("it was launched") + 14;
         let digits: String = events[at..].chars().take_while(char::is_ascii_digit).collect();
@@ -258,18 +263,18 @@ impl Drop for Bench {
 }
 
 /// Whether a process is there and no zombie.
-pub fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }
 
 /// Waits for a condition.
-pub fn wait_for(what: &str, is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, is_so: impl FnMut() -> bool) {
     wait_within(LOOKS_MAX, what, is_so);
 }
 
 /// Waits for a condition that may take minutes.
-pub fn wait_long(what: &str, is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_long(what: &str, is_so: impl FnMut() -> bool) {
     wait_within(LONG_LOOKS_MAX, what, is_so);
 }
 
@@ -284,12 +289,12 @@ fn wait_within(looks_max: u32, what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A path as text.
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
 /// A process that is there, by a part of its command line.
-pub fn find(part: &str) -> Option<u32> {
+pub(crate) fn find(part: &str) -> Option<u32> {
     let entries = fs::read_dir("/proc").ok()?;
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -300,12 +305,12 @@ pub fn find(part: &str) -> Option<u32> {
 }
 
 /// Sends a signal.
-pub fn kill(pid: u32, signal: &str) {
+pub(crate) fn kill(pid: u32, signal: &str) {
     let status = Command::new("kill").args([signal, &pid.to_string()]).status();
     assert!(status.expect("kill runs").success());
 }
 
 /// The same, which must be there.
-pub fn process(part: &str) -> u32 {
+pub(crate) fn process(part: &str) -> u32 {
     find(part).unwrap_or_else(|| panic!("no process `{part}`"))
 }

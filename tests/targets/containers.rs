@@ -2,7 +2,7 @@
 
 use super::bench::{self, Bench, LONGHAUL, is_alive, text, wait_for};
 
-pub const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
+pub(crate) const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
 
 /// Answers about one container whose state stands in the file `state`, whose events are the
 /// lines of `events`, and whose log is `log`, with stamps as docker writes them.
@@ -22,7 +22,14 @@ case "$1" in
 esac
 "#;
 
-pub fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i32, oom: bool) {
+pub(crate) fn state(
+    bench: &Bench,
+    started: &str,
+    restarts: u32,
+    running: bool,
+    code: i32,
+    oom: bool,
+) {
     let status = if running { "running" } else { "exited" };
     let text = format!(
         "ID={ID}\nRESTARTS={restarts}\nSTATUS={status}\nRUNNING={running}\nOOM={oom}\nCODE={code}\nSTARTED={started}\n"
@@ -31,7 +38,7 @@ pub fn state(bench: &Bench, started: &str, restarts: u32, running: bool, code: i
     std::fs::rename(bench.path("state.new"), bench.path("state")).expect("a state");
 }
 
-pub fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
+pub(crate) fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
     use std::io::Write;
     let line = format!(
         r#"{{"status":"{action}","id":"{ID}","Type":"container","Action":"{action}","Actor":{{"ID":"{ID}","Attributes":{{{attributes}}}}},"time":1795411900,"timeNano":{ns}}}"#
@@ -96,7 +103,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
 }
 
 /// Starts the simulated server where docker would start a container.
-pub fn engine_that_runs(bench: &Bench) -> String {
+pub(crate) fn engine_that_runs(bench: &Bench) -> String {
     let run = format!(
         r#"
 case "$1" in

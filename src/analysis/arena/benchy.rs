@@ -7,7 +7,7 @@ use super::{ArenaRow, Column, Origin, Spread, Table, TestKind};
 
 /// The document, with the keys of llama-benchy 0.4.0. What it does not say is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct BenchyJson {
+pub(crate) struct BenchyJson {
     /// Version of what measured.
     #[serde(default)]
     version: Option<String>,
@@ -77,7 +77,7 @@ struct Run {
 
 impl BenchyJson {
     /// A table in this form.
-    pub fn of(table: &Table) -> BenchyJson {
+    pub(crate) fn of(table: &Table) -> BenchyJson {
         let mut benchmarks: Vec<(Run, Option<TestKind>)> = Vec::new();
         for row in &table.rows {
             let follows = benchmarks.last_mut().filter(|(run, only)| {
@@ -108,7 +108,7 @@ impl BenchyJson {
     ///
     /// # Errors
     /// Which of its runs no server can have been asked, or has a figure that is none, and why.
-    pub fn table(self) -> Result<Table, (String, String)> {
+    pub(crate) fn table(self) -> Result<Table, (String, String)> {
         let mut rows = Vec::new();
         for (index, run) in self.benchmarks.iter().enumerate() {
             let refused = |why: String| (format!("benchmarks[{index}]"), why);

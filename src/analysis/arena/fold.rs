@@ -14,7 +14,7 @@ const REQUESTS_MAX: usize = 1_024;
 
 /// The fold over the entries of a run; memory grows with cells.
 #[derive(Clone, Debug, Default)]
-pub struct ArenaFold {
+pub(crate) struct ArenaFold {
     /// Requests of the round under way.
     round: Vec<Request>,
     /// Cells in the order in which they were first visited.
@@ -33,12 +33,12 @@ struct Visited {
 
 impl ArenaFold {
     /// A fold that has seen nothing.
-    pub fn new() -> ArenaFold {
+    pub(crate) fn new() -> ArenaFold {
         ArenaFold::default()
     }
 
     /// Takes an entry; entries come in the order of seq.
-    pub fn fold(&mut self, entry: &Entry) {
+    pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Opened(opened) => self.opened(opened),
             Fact::Request(request) => self.keep(request),
@@ -93,7 +93,7 @@ impl ArenaFold {
     }
 
     /// The table of what was taken so far. A simulated run says so where the model stands.
-    pub fn finish(&self, model: &str) -> Table {
+    pub(crate) fn finish(&self, model: &str) -> Table {
         let label = if self.simulated { " (SIMULATED)" } else { "" };
         let loads = self.cells.iter().any(|it| it.cell.prompt == 0);
         Table {

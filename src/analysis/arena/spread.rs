@@ -2,11 +2,11 @@
 
 /// Values that a spread keeps by themselves; bounds its memory. Its mean and deviation are of
 /// all of them.
-pub const VALUES_MAX: usize = 4_096;
+pub(super) const VALUES_MAX: usize = 4_096;
 
 /// What a column says of its values.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     pub mean: f64,
     /// Their standard deviation, as of a whole population: divided by n, not by n − 1. `None`
     /// where the table does not give it, which is not 0.
@@ -20,7 +20,7 @@ pub struct Spread {
 
 impl Spread {
     /// Of a table that gives nothing else.
-    pub fn told(mean: f64, std: impl Into<Option<f64>>) -> Spread {
+    pub(crate) fn told(mean: f64, std: impl Into<Option<f64>>) -> Spread {
         Spread { mean, std: std.into(), n: None, values: Vec::new() }
     }
 }

@@ -6,7 +6,7 @@ use crate::unit::At;
 
 /// What a stream of a round did, in milliseconds since the round began.
 #[derive(Clone, Copy)]
-pub struct StreamTimes {
+pub(crate) struct StreamTimes {
     /// The first data frame.
     pub byte: u64,
     /// The first token.
@@ -16,7 +16,7 @@ pub struct StreamTimes {
 }
 
 /// A round: all streams are sent at `seconds`, each has 101 tokens, one in its first chunk.
-pub fn round(
+pub(crate) fn round(
     story: &mut Story,
     seconds: f64,
     (cell, class): (Cell, Class),
@@ -60,7 +60,7 @@ pub fn round(
 
 /// A replay of three cells: d0 with one stream twice, and d4096 with two streams, whose
 /// context is loaded first. A round of warm-up before it.
-pub fn replay() -> Story {
+pub(crate) fn replay() -> Story {
     let cell =
         |depth, prompt, streams| Cell { depth, load: Load::Streams(streams), prompt, output: 128 };
     let mut story = Story::new();

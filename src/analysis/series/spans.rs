@@ -11,7 +11,7 @@ const BLOCKS_OF_A_RUN: u64 = 500;
 
 /// Where a block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub(super) struct Span {
     /// The lifetime that it is a part of.
     pub lifetime: Lifetime,
     /// The phase that it is a part of.
@@ -23,7 +23,7 @@ pub struct Span {
 }
 
 /// All spans, in order.
-pub fn spans(calendar: &Calendar) -> Vec<Span> {
+pub(super) fn spans(calendar: &Calendar) -> Vec<Span> {
     let all_us: u64 = calendar.phases.iter().map(|phase| phase.until.since(phase.from)).sum();
     let least_us = BLOCK_US.max(all_us / BLOCKS_OF_A_RUN);
     let mut spans = Vec::new();

@@ -9,7 +9,7 @@ const SHARED_TOKENS: u64 = 64;
 
 /// Class cold, and the server says that it served more than 64 tokens and more than
 /// 1 % of the prompt from cache.
-pub fn fires(signs: &CheckInput) -> bool {
+pub(super) fn fires(signs: &CheckInput) -> bool {
     let planned = signs.request.cell.input();
     signs.request.class == Class::Cold
         && signs

@@ -8,7 +8,7 @@ use crate::fact::Class;
 const BLOCK_TOKENS: u64 = 128;
 
 /// Class warm, and the server says that it served less than 90 % of the depth from cache.
-pub fn fires(signs: &CheckInput) -> bool {
+pub(super) fn fires(signs: &CheckInput) -> bool {
     let depth = signs.request.cell.depth;
     signs.request.class == Class::Warm
         && signs

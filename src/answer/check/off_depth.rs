@@ -2,7 +2,7 @@
 
 use super::CheckInput;
 
-pub fn fires(signs: &CheckInput) -> bool {
+pub(super) fn fires(signs: &CheckInput) -> bool {
     let counted = signs.request.prompt_tokens;
     counted.is_some_and(|counted| signs.request.cell.is_off_depth(counted))
 }

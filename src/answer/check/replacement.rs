@@ -3,6 +3,6 @@
 use super::CheckInput;
 
 /// U+FFFD stood in the text.
-pub fn fires(signs: &CheckInput) -> bool {
+pub(super) fn fires(signs: &CheckInput) -> bool {
     signs.replaced
 }

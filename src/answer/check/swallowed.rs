@@ -11,7 +11,7 @@ const SLACK_TOKENS_PER_TOOL: u64 = 24;
 /// Tokens but no text at all, or more unseen tokens than 5 %, than 8, and than what
 /// tool calls need. A token that was seen has at least one byte of text; so this
 /// sees only what is far off, and never a speculative chunk.
-pub fn fires(signs: &CheckInput) -> bool {
+pub(super) fn fires(signs: &CheckInput) -> bool {
     let Some(output) = signs.request.output_tokens.filter(|output| *output > 0) else {
         return false;
     };

@@ -13,7 +13,7 @@ use crate::world::{Target, Wire};
 const TELL_US: u64 = 15_000_000;
 
 /// A server that was waited for.
-pub struct Arrived<W: Wire> {
+pub(crate) struct Arrived<W: Wire> {
     /// What is asked of it.
     pub specs: Specs,
     /// What is around the load.
@@ -28,7 +28,7 @@ pub struct Arrived<W: Wire> {
 ///
 /// # Errors
 /// A server that is not what the user thinks, or the wish to stop.
-pub async fn arrive<W: Wire>(
+pub(crate) async fn arrive<W: Wire>(
     specs: Specs,
     environment: Environment<W>,
     target: Box<dyn Target>,

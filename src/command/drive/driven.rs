@@ -12,7 +12,7 @@ use crate::unit::At;
 use crate::world::{Sink, Wire};
 
 /// Carries a run out; where there is no server to drive, writes down that there was none.
-pub async fn drive<W: Wire, S: Sink>(
+pub(crate) async fn drive<W: Wire, S: Sink>(
     planned: Planned<W>,
     mut sink: S,
     stop: Stop,

@@ -12,7 +12,7 @@ use crate::timeline::{Timeline, wall_text};
 use crate::world::{LocalFuture, Sensor, Wire};
 
 /// What is around a load.
-pub struct Environment<W: Wire> {
+pub(crate) struct Environment<W: Wire> {
     /// How requests travel.
     pub wire: W,
     /// The server's address, as people should read it.
@@ -45,7 +45,7 @@ pub struct Environment<W: Wire> {
 
 impl<W: Wire> Environment<W> {
     /// The first fact of a run.
-    pub fn opened(&self, simulated: bool) -> Fact {
+    pub(crate) fn opened(&self, simulated: bool) -> Fact {
         Fact::Opened(Opened {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             simulated,
@@ -57,7 +57,7 @@ impl<W: Wire> Environment<W> {
 
     /// The run folder where the user names none: a run's says when it began. A number tells
     /// rehearsals apart; it stands nowhere inside, so that two of one seed are the same.
-    pub fn folder(&self, recipe: &str, scenario: &str) -> PathBuf {
+    pub(crate) fn folder(&self, recipe: &str, scenario: &str) -> PathBuf {
         let runs = Path::new("runs");
         if self.rehearsed {
             let name = |n: u32| runs.join(format!("rehearsed-{recipe}-{scenario}-{n}"));

@@ -12,7 +12,11 @@ use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
 /// What the run is, as far as the user said it.
-pub fn of<W: Wire>(specs: &Specs, recipe: &Recipe, environment: &Environment<W>) -> Manifest {
+pub(super) fn of<W: Wire>(
+    specs: &Specs,
+    recipe: &Recipe,
+    environment: &Environment<W>,
+) -> Manifest {
     let options = &specs.options;
     Manifest {
         simulated: specs.simulated,
@@ -35,7 +39,7 @@ pub fn of<W: Wire>(specs: &Specs, recipe: &Recipe, environment: &Environment<W>)
 }
 
 /// What the run is, as far as the server and the plan say it.
-pub fn describe(
+pub(super) fn describe(
     manifest: &mut Manifest,
     address: &str,
     server: &ArrivedServer,

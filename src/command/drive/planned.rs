@@ -33,7 +33,7 @@ use crate::world::{LocalFuture, Sensor, Wire};
 const COUNTING_US: u64 = 3_000_000;
 
 /// A run that is ready to go.
-pub struct Planned<W: Wire> {
+pub(crate) struct Planned<W: Wire> {
     /// The run folder, not yet made.
     pub folder: PathBuf,
     /// What the run is.
@@ -53,7 +53,7 @@ pub struct Planned<W: Wire> {
 }
 
 /// What is to be carried out.
-pub struct PlannedLoad<W: Wire> {
+pub(crate) struct PlannedLoad<W: Wire> {
     /// The plan, and what is known of the server.
     pub script: Script,
     /// How requests travel.
@@ -72,7 +72,10 @@ pub struct PlannedLoad<W: Wire> {
 ///
 /// # Errors
 /// A depth that the server does not hold, a manifest that cannot be made, or the wish to stop.
-pub async fn plan<W: Wire>(arrived: Arrived<W>, stop: &mut Stop) -> Result<Planned<W>, NoRun> {
+pub(crate) async fn plan<W: Wire>(
+    arrived: Arrived<W>,
+    stop: &mut Stop,
+) -> Result<Planned<W>, NoRun> {
     unless_stopped(stop, Box::pin(planned(arrived))).await
 }
 

@@ -26,7 +26,7 @@ const REHEARSED_US: u64 = 600_000_000;
 const JUDGE_US: u64 = 5_000_000;
 
 /// The live view.
-pub struct Screen {
+pub(crate) struct Screen {
     status: report::StatusLine,
     terminal: bool,
     /// How often the line is written; never, where nobody would see it pass.
@@ -48,14 +48,14 @@ struct OnFail {
 
 impl Screen {
     /// For a run in real time; with a stopper, the run ends at the first broken gate.
-    pub fn live(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub(crate) fn live(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
         Screen::new(asked, stopper, terminal, every_us)
     }
 
     /// For a rehearsal: it is over before plain lines would be read.
-    pub fn rehearsed(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub(crate) fn rehearsed(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
     }
@@ -92,7 +92,7 @@ impl Screen {
     }
 
     /// The run is over.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if self.terminal {
             tell_over("");
         }

@@ -7,7 +7,7 @@ use crate::observe::here;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 
 /// Both ends of the user's wish to stop; signals are listened to from now on.
-pub fn stopping() -> (Rc<Stopper>, Stop) {
+pub(crate) fn stopping() -> (Rc<Stopper>, Stop) {
     let (stopper, stop) = stop::channel();
     let stopper = Rc::new(stopper);
     tokio::task::spawn_local(listen(stopper.clone()));

@@ -14,7 +14,7 @@ use crate::sim::{Ailment, Setup};
 use crate::spec::{Profile, Recipe, Scenario};
 
 /// What is asked of a run.
-pub struct Specs {
+pub(crate) struct Specs {
     /// The options that later stations need.
     pub options: DriveOptions,
     /// What is served, where the user said so.
@@ -40,7 +40,7 @@ impl Specs {
     ///
     /// # Errors
     /// A depth that the recipe's length does not hold, or an ailment that there is not.
-    pub fn new(
+    pub(crate) fn new(
         options: DriveOptions,
         recipe: Option<Recipe>,
         scenario: Scenario,
@@ -67,12 +67,12 @@ impl Specs {
     }
 
     /// What the plan amounts to on the machine of the profile, as far as it is fitted by now.
-    pub fn forecast(&self) -> Forecast {
+    pub(crate) fn forecast(&self) -> Forecast {
         forecast_of(&self.plan, self.profile.as_ref(), self.recipe.as_ref())
     }
 
     /// Keys among the recipe's variables.
-    pub fn secrets(&self) -> Secrets {
+    pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
         for (name, value) in self.recipe.iter().flat_map(|recipe| &recipe.env) {
             secrets.add_variable(name, value);
@@ -81,13 +81,13 @@ impl Specs {
     }
 
     /// What the simulated server is made of, where there is one.
-    pub fn setup(&self) -> Option<Setup> {
+    pub(crate) fn setup(&self) -> Option<Setup> {
         let (recipe, profile) = self.recipe.as_ref().zip(self.profile.as_ref())?;
         Some(Setup::of(recipe, profile))
     }
 
     /// Ailments that will not be seen, each with the reason.
-    pub fn unseen_ailments(&self) -> Vec<String> {
+    pub(crate) fn unseen_ailments(&self) -> Vec<String> {
         let outlook = Outlook {
             texts: &self.options.ailments,
             ailments: &self.ailments,
@@ -104,7 +104,7 @@ impl Specs {
 ///
 /// # Errors
 /// It is in use, is not empty, or cannot be written.
-pub fn vacant(options: &DriveOptions) -> Result<(), Mistake> {
+pub(crate) fn vacant(options: &DriveOptions) -> Result<(), Mistake> {
     let output = options.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
     journal::vacant(&output)
 }
@@ -125,6 +125,6 @@ fn lengths_us(forecast: &Forecast, plan: &Plan) -> (Option<u64>, Option<u64>) {
 ///
 /// # Errors
 /// One that there is not, or whose value or moment is not of its kind.
-pub fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
+pub(crate) fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
     texts.iter().map(|text| Ailment::parse(text)).collect()
 }

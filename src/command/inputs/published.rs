@@ -21,7 +21,7 @@ const NAMED_MAX: usize = 3;
 ///
 /// # Errors
 /// There is none, it cannot be read, or it is broken.
-pub fn published(path: &Path) -> Result<Table, Mistake> {
+pub(crate) fn published(path: &Path) -> Result<Table, Mistake> {
     let file = if path.is_dir() { within(path)? } else { path.to_owned() };
     let origin = file.display().to_string();
     let text = read_plain(&file).map_err(|why| {

@@ -14,7 +14,7 @@ use crate::spec::recipe::{ReadOptions, pin, read_as};
 use crate::target::container::digest::{self, KnownDigest};
 use crate::timeline::Timeline;
 
-pub fn pin(
+pub(crate) fn pin(
     options: &RecipeOptions,
     output: Option<&Path>,
     engine: Option<&str>,

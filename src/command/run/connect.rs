@@ -10,7 +10,7 @@ use crate::secret::Secrets;
 use crate::timeline::Timeline;
 
 /// Keys, headers, and what an address holds of them.
-pub fn secrets(options: &ServerOptions) -> Secrets {
+pub(super) fn secrets(options: &ServerOptions) -> Secrets {
     let mut secrets = Secrets::default();
     if let Some(Ok(api_key)) = options.api_key_env.as_deref().map(std::env::var) {
         secrets.add_key(&api_key);
@@ -25,7 +25,7 @@ pub fn secrets(options: &ServerOptions) -> Secrets {
 }
 
 /// The wire to the address that was asked for, and that address.
-pub fn connect(
+pub(super) fn connect(
     options: &ServerOptions,
     sim: Option<&Simulated>,
     timeline: Timeline,

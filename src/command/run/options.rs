@@ -13,7 +13,7 @@ use crate::target::options::{StartMethod, TargetOptions};
 
 /// Options of `longhaul run`.
 #[derive(Clone, Debug, Default)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Those that rehearsals have too.
     pub drive: DriveOptions,
     /// Drive the simulated server.
@@ -23,7 +23,7 @@ pub struct RunOptions {
 
 /// The address of the server, and how it is started, watched and connected to.
 #[derive(Clone, Debug, Default)]
-pub struct ServerOptions {
+pub(crate) struct ServerOptions {
     /// Its address; derived from the recipe where longhaul starts it.
     pub endpoint: Option<String>,
     /// The variable that holds the API key.
@@ -40,7 +40,11 @@ pub struct ServerOptions {
 ///
 /// # Errors
 /// The user's mistake.
-pub fn check(options: RunOptions, reading: Reading, scenario: Scenario) -> Result<(), Mistake> {
+pub(crate) fn check(
+    options: RunOptions,
+    reading: Reading,
+    scenario: Scenario,
+) -> Result<(), Mistake> {
     let mut target = options.server.target.clone();
     let simulated = target.start.is_none();
     target.check(false, options.simulate, options.drive.inputs.recipe.is_some())?;
@@ -61,7 +65,7 @@ impl RunOptions {
     ///
     /// # Errors
     /// The user's mistake.
-    pub fn read(self) -> Result<(Specs, ServerOptions), Mistake> {
+    pub(crate) fn read(self) -> Result<(Specs, ServerOptions), Mistake> {
         let again = self.again();
         let mut server = self.server.clone();
         let inputs = &self.drive.inputs;

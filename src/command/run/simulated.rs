@@ -14,7 +14,7 @@ use crate::timeline::Timeline;
 use crate::world::Sensor;
 
 /// A simulated server on a thread of its own.
-pub struct Simulated {
+pub(super) struct Simulated {
     handle: SimHandle,
     load_us: Option<u64>,
     refuses: bool,
@@ -27,7 +27,7 @@ impl Simulated {
     ///
     /// # Errors
     /// No machine to simulate.
-    pub fn start(specs: &Specs) -> Result<Simulated, Mistake> {
+    pub(super) fn start(specs: &Specs) -> Result<Simulated, Mistake> {
         let setup = specs.setup().ok_or_else(no_profile)?;
         let refuses = setup.refuses;
         let seed = specs.options.server_seed();
@@ -40,17 +40,17 @@ impl Simulated {
     }
 
     /// Whether it never comes up, by what the recipe asks of it.
-    pub fn refuses(&self) -> bool {
+    pub(super) fn refuses(&self) -> bool {
         self.refuses
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.handle.address()
     }
 
     /// The server as a target, its signs on the run's own clock.
-    pub fn target(&self, ours: Timeline) -> SimTarget {
+    pub(super) fn target(&self, ours: Timeline) -> SimTarget {
         // The second to ask finds the way closed, and a server of which nothing is heard.
         let signs = self.signs.take().unwrap_or_else(|| signs().1);
         let give = Box::new(self.handle.orders());
@@ -58,14 +58,14 @@ impl Simulated {
     }
 
     /// What looks at the box that it stands in.
-    pub fn sensors(&self) -> Vec<Box<dyn Sensor>> {
+    pub(super) fn sensors(&self) -> Vec<Box<dyn Sensor>> {
         let shared = self.handle.shared_view();
         let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         boxes::sensors(&(Rc::new(look) as Rc<_>))
     }
 
     /// Tells it that the load began.
-    pub fn load_began(&self) {
+    pub(super) fn load_began(&self) {
         self.handle.load_began(self.load_us);
     }
 }

@@ -26,7 +26,7 @@ use crate::world::{Sensor, Target, Whereabouts};
 const PUT_AWAY_US: u64 = 300_000_000;
 
 /// A server that is there, or on its way up.
-pub struct Started {
+pub(super) struct Started {
     /// What is around the load.
     pub environment: Environment<Http>,
     /// The server as far as more of it is seen than its endpoint.
@@ -36,7 +36,7 @@ pub struct Started {
 }
 
 /// The task of a target, which outlives the run's end of it.
-pub struct Leftover {
+pub(super) struct Leftover {
     /// Done when everything that longhaul started is gone.
     task: JoinHandle<Left>,
     timeline: Timeline,
@@ -49,7 +49,7 @@ pub struct Leftover {
 /// # Errors
 /// An address, a key or a certificate that cannot be used, a server that cannot be started or
 /// found, or the wish to stop.
-pub async fn start(
+pub(super) async fn start(
     specs: &Specs,
     options: &ServerOptions,
     stop: &mut Stop,
@@ -121,7 +121,7 @@ fn sensors(
 
 impl Leftover {
     /// Waits until everything that longhaul started is gone, within a bound.
-    pub async fn put_away(self) {
+    pub(super) async fn put_away(self) {
         if self.starts && !self.task.is_finished() {
             tell("the server that longhaul started is being ended");
         }

@@ -16,7 +16,7 @@ use crate::spec::recipe::{How, Reading};
 const FILE_CHARS_MAX: usize = 48;
 
 /// What is served in turns.
-pub struct Arm {
+pub(super) struct Arm {
     /// As people call it.
     pub name: String,
     /// As folders and files are called.
@@ -31,17 +31,17 @@ pub struct Arm {
 
 impl Arm {
     /// Its name, as it may stand in a message.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         one_line(&self.name, NAME_CHARS_MAX)
     }
 
     /// The recipe's text.
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.reading.recipe.source.text
     }
 
     /// The name of its file.
-    pub fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         let end = if self.reading.how == How::AsItStands { "sh" } else { "yaml" };
         format!("arms/{}.{end}", self.slug)
     }
@@ -51,7 +51,7 @@ impl Arm {
 ///
 /// # Errors
 /// A change that has no effect, more than one in an arm, a name that stands twice.
-pub fn read(wish: &SweepOptions, base: Reading) -> Result<Vec<Arm>, Mistake> {
+pub(super) fn read(wish: &SweepOptions, base: Reading) -> Result<Vec<Arm>, Mistake> {
     let mut wanted = Vec::new();
     for text in &wish.vary {
         let several = asked::of_flag(text)?;

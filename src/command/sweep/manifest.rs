@@ -63,7 +63,7 @@ struct PaperRun {
 ///
 /// # Errors
 /// It is another's, or cannot be written.
-pub fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
+pub(super) fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
     let paper = paper(folder, wish, arms)?;
     let place = folder.display().to_string();
     if let Ok(text) = fs::read_to_string(folder.join(NAME)) {
@@ -169,7 +169,7 @@ fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mist
 ///
 /// # Errors
 /// It cannot be written.
-pub fn update(sweep: &Sweep) -> Result<(), Mistake> {
+pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
     let mut paper = paper(&sweep.folder, &sweep.wish, &sweep.arms)?;
     let run = |run: &super::Run| PaperRun {
         arm: sweep.arms[run.turn.arm].name.clone(),
@@ -184,7 +184,7 @@ pub fn update(sweep: &Sweep) -> Result<(), Mistake> {
 }
 
 /// The command line that goes on.
-pub fn again(sweep: &Sweep) -> String {
+pub(super) fn again(sweep: &Sweep) -> String {
     again_in(&sweep.folder, &sweep.wish)
 }
 
@@ -200,13 +200,13 @@ fn again_in(folder: &Path, wish: &SweepOptions) -> String {
 impl Sweep {
     /// The folder of a run within the sweep's: those of an arm stand together, so that
     /// `longhaul compare` takes the arm's folder.
-    pub fn run_name(&self, turn: Turn) -> String {
+    pub(crate) fn run_name(&self, turn: Turn) -> String {
         let place = self.order.iter().position(|it| *it == turn).unwrap_or_default();
         format!("runs/{}/{place:03}", self.arms[turn.arm].slug)
     }
 
     /// The same as a path.
-    pub fn run_folder(&self, turn: Turn) -> PathBuf {
+    pub(crate) fn run_folder(&self, turn: Turn) -> PathBuf {
         self.folder.join(self.run_name(turn))
     }
 }
@@ -215,7 +215,7 @@ impl Sweep {
 ///
 /// # Errors
 /// It cannot be moved.
-pub fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
+pub(super) fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
     let folder = sweep.run_folder(turn);
     if !folder.exists() {
         return Ok(());
@@ -234,7 +234,7 @@ pub fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
 ///
 /// # Errors
 /// Another longhaul sweeps here, it is no sweep's folder, or cannot be written.
-pub fn lock(folder: &Path) -> Result<File, Mistake> {
+pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
     if is_filled(folder) && !folder.join(NAME).is_file() {
         return Err(filled(folder));
     }

@@ -20,7 +20,7 @@ use crate::verdict::Word;
 const SERVER: u64 = 0x5E;
 
 /// A run that is done.
-pub struct Run {
+pub(super) struct Run {
     pub turn: Turn,
     /// Where it stands.
     pub folder: PathBuf,
@@ -32,7 +32,7 @@ pub struct Run {
 }
 
 /// How a turn ended.
-pub enum TurnEnd {
+pub(super) enum TurnEnd {
     /// It is done.
     Run(Box<Run>),
     /// The user asked to stop.
@@ -45,7 +45,7 @@ pub enum TurnEnd {
 ///
 /// # Errors
 /// The user's mistake: it could not even be tried.
-pub fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
+pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     let options = options(sweep, turn);
     let driven =
         if sweep.wish.rehearse { rehearse::driven(options.drive) } else { run::driven(options) };
@@ -87,7 +87,7 @@ fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
 ///
 /// # Errors
 /// The folder holds a run of something else: nobody knows whose it is, so it stays where it is.
-pub fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
+pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     let folder = sweep.run_folder(turn);
     // Without a manifest that can be read it is no run, whatever it holds.
     let Ok(manifest) = journal::reader::read_manifest(&folder) else { return Ok(None) };

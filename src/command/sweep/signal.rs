@@ -13,7 +13,7 @@ use crate::observe::here;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Hears signals from when it was made.
-pub struct Signals {
+pub(super) struct Signals {
     runtime: Runtime,
     heard: Vec<Signal>,
 }
@@ -23,7 +23,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system gives no runtime, or no signals.
-    pub fn listen() -> Result<Signals, Mistake> {
+    pub(super) fn listen() -> Result<Signals, Mistake> {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         if !here::ignores_hang_up() {
             kinds.push(SignalKind::hangup());
@@ -41,7 +41,7 @@ impl Signals {
     }
 
     /// Whether one has come since the last time.
-    pub fn came(&mut self) -> bool {
+    pub(super) fn came(&mut self) -> bool {
         let Signals { runtime, heard } = self;
         runtime.block_on(async {
             tokio::time::sleep(LOOK).await;

@@ -12,7 +12,7 @@ use crate::report::sweep as report;
 use crate::sweep::{Outcome, given_up};
 
 /// One line of progress.
-pub fn line(sweep: &Sweep, run: &Run) -> String {
+pub(super) fn line(sweep: &Sweep, run: &Run) -> String {
     report::progress(&report::Step {
         done: sweep.done.len() + 1,
         all: sweep.order.len(),
@@ -26,7 +26,7 @@ pub fn line(sweep: &Sweep, run: &Run) -> String {
 }
 
 /// What came of it.
-pub fn told(sweep: &Sweep) -> report::SweepSummary {
+pub(super) fn told(sweep: &Sweep) -> report::SweepSummary {
     let arms = sweep.arms.iter().enumerate().map(|(place, arm)| told_arm(sweep, place, arm));
     report::SweepSummary {
         simulated: sweep.wish.simulates(),

@@ -19,7 +19,7 @@ const FAR_UNDER: f64 = 0.7;
 
 /// What an honest measure measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Artefact {
+pub(crate) enum Artefact {
     /// The cache missed: tokens of context and prompt over the time until they were read.
     ReadAgain,
     /// Streams wait for each other's prompts: the most tokens of all streams in one second.
@@ -30,7 +30,7 @@ pub enum Artefact {
 
 impl Artefact {
     /// What the honest measure is.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Artefact::ReadAgain => "context and prompt per second: the cache missed",
             Artefact::Staggered => "the best second of all streams: the total is ruled by waiting",

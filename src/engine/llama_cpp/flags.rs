@@ -5,7 +5,7 @@
 use crate::engine::flags::FlagKind::{Switch, Value};
 use crate::engine::flags::{Flag, flag, other};
 
-pub const FLAGS: [Flag; 74] = [
+pub(crate) const FLAGS: [Flag; 74] = [
     other("hf", "model", Value),
     other("hf_repo", "model", Value),
     other("m", "model", Value),

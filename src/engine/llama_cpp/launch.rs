@@ -4,7 +4,7 @@
 use crate::engine::launch::{FlagKey, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [FlagKey; 19] = [
+pub(crate) const KEYS: [FlagKey; 19] = [
     value("port"),
     value("host"),
     value("ctx_size"),

@@ -4,7 +4,7 @@ use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
 /// What went wrong, named.
-pub const CAUSES: &[Signature] = &[
+pub(crate) const CAUSES: &[Signature] = &[
     server(
         "llama_port_in_use",
         &["couldn't bind http server socket"],
@@ -43,7 +43,7 @@ pub const CAUSES: &[Signature] = &[
 ];
 
 /// What follows from something else.
-pub const CONSEQUENCES: &[Signature] = &[
+pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "llama_start_failed",
         &["exiting due to model loading error"],
@@ -82,7 +82,7 @@ pub const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// The rungs of the way up.
-pub const WAY_UP: &[Signature] = &[
+pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "llama_weights_begin",
         &["load_model: loading model '"],

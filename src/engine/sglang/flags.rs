@@ -5,7 +5,7 @@
 use crate::engine::flags::FlagKind::{Off, Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
-pub const FLAGS: [Flag; 83] = [
+pub(crate) const FLAGS: [Flag; 83] = [
     other("model_path", "model", Value),
     other("model", "model", Value),
     other("context_length", "max_model_len", Value),

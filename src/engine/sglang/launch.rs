@@ -4,7 +4,7 @@
 use crate::engine::launch::{FlagKey, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [FlagKey; 46] = [
+pub(crate) const KEYS: [FlagKey; 46] = [
     value("port"),
     value("host"),
     spelled("pipeline_parallel", "--pp-size"),

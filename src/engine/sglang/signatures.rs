@@ -4,7 +4,7 @@ use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
 /// What went wrong, named.
-pub const CAUSES: &[Signature] = &[
+pub(crate) const CAUSES: &[Signature] = &[
     server(
         "sglang_memory_short",
         &["not enough memory. please try to increase --mem-fraction-static"],
@@ -50,7 +50,7 @@ pub const CAUSES: &[Signature] = &[
 ];
 
 /// What follows from something else.
-pub const CONSEQUENCES: &[Signature] = &[
+pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "sglang_scheduler_exception",
         &["scheduler hit an exception"],
@@ -103,7 +103,7 @@ pub const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// The rungs of the way up.
-pub const WAY_UP: &[Signature] = &[
+pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "sglang_weights_begin",
         &["load weight begin."],

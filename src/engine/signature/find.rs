@@ -31,7 +31,7 @@ const ECHOES: [&[&str]; 8] = [
 /// A line that its own logger calls `INFO` or `DEBUG` is never bad, and one that repeats
 /// what a client wrote is nothing at all. What a client wrote and the server repeats in any
 /// other way cannot be told from the server's own words.
-pub fn classify(log: LogSource, line: &str) -> Option<&'static Signature> {
+pub(crate) fn classify(log: LogSource, line: &str) -> Option<&'static Signature> {
     let text = beginning(line, LOOKED_AT_BYTES_MAX).to_ascii_lowercase();
     let pairs = Pairs::of(&text);
     let has = |words: &[&str]| {

@@ -4,7 +4,7 @@ use super::{Meaning, Signature, server};
 use crate::fact::Severity;
 
 /// What went wrong, named.
-pub const CAUSES: &[Signature] = &[
+pub(super) const CAUSES: &[Signature] = &[
     server(
         "cuda_oom",
         &["cuda out of memory. tried to allocate"],

@@ -34,7 +34,7 @@ macro_rules! xid {
 /// All rows. Xids 43 and 45 are what is left of a process that was killed, and 63, 92 and
 /// 154 are notices, so these are no fault by themselves; neither is `NV_ERR_NO_MEMORY`,
 /// which boxes that are well write by the dozen and which also comes before a box wedges.
-pub const ROWS: &[Signature] = &[
+pub(super) const ROWS: &[Signature] = &[
     kernel(
         "oom_kill_cgroup",
         &["oom-kill:constraint=constraint_memcg"],

@@ -5,7 +5,7 @@
 ///
 /// `(APIServer pid=1) ERROR 04-19 12:21:04 [core.py:9] It is dead` is `It is dead`. A line
 /// that has only that is left as it is.
-pub fn message(line: &str) -> &str {
+pub(crate) fn message(line: &str) -> &str {
     let whole = line.trim_start();
     let mut rest = whole;
     if rest.starts_with('(')

@@ -5,7 +5,7 @@ use super::{Meaning, Signature, server};
 use crate::fact::Severity;
 
 /// What went wrong, named.
-pub const CAUSES: &[Signature] = &[
+pub(super) const CAUSES: &[Signature] = &[
     server(
         "port_in_use",
         &["address already in use"],

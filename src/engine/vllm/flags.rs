@@ -4,7 +4,7 @@
 use crate::engine::flags::FlagKind::{Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};
 
-pub const FLAGS: [Flag; 88] = [
+pub(crate) const FLAGS: [Flag; 88] = [
     flag("max_model_len", Value),
     flag("max_num_seqs", Value),
     flag("max_num_batched_tokens", Value),

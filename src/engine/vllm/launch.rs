@@ -4,7 +4,7 @@
 use crate::engine::launch::{FlagKey, negatable, spelled, switch, value};
 
 /// The keys, in the order in which they are written.
-pub const KEYS: [FlagKey; 74] = [
+pub(crate) const KEYS: [FlagKey; 74] = [
     value("port"),
     value("host"),
     value("gpu_memory_utilization"),

@@ -4,7 +4,7 @@ use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
 /// What went wrong, named.
-pub const CAUSES: &[Signature] = &[
+pub(crate) const CAUSES: &[Signature] = &[
     server(
         "kv_cache_no_memory",
         &["no available memory for the cache blocks"],
@@ -176,7 +176,7 @@ pub const CAUSES: &[Signature] = &[
 ];
 
 /// What follows from something else.
-pub const CONSEQUENCES: &[Signature] = &[
+pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "start_failed",
         &["enginecore failed to start."],
@@ -369,7 +369,7 @@ pub const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// The rungs of the way up, and what is found out on it.
-pub const WAY_UP: &[Signature] = &[
+pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "engine_begins",
         &["initializing a v1 llm engine"],

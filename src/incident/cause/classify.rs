@@ -11,7 +11,7 @@ const SKEW_US: u64 = 2_000_000;
 
 /// The cause that the marks show, and how sure it is. An exit code is no evidence of
 /// anything, and neither is signal 9: kernels, engines, operators and guards all send it.
-pub fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
+pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
     use Confidence::{Certain, Guess, Likely};
     let first_bad = marks.iter().filter(|shown| shown.mark.is_bad()).map(|shown| shown.at.0).min();
     // Who restarts what has died is its cure and not its cause.
@@ -55,7 +55,7 @@ pub fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
 }
 
 /// What the incident was, the gravest first.
-pub fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<IncidentKind> {
+pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<IncidentKind> {
     let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
     let away = has(&[Mark::Away, Mark::Exited, Mark::Ordered, Mark::Rebooted]);
     let died = has(&[Mark::Exited, Mark::Rebooted, Mark::Restarted, Mark::EngineDead])
@@ -86,7 +86,7 @@ pub fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<Incident
 /// Marks without the end that longhaul itself put to a server that was not well: it is the cure
 /// of what was wrong, and no death of its own. Who dies after the start that followed does so by
 /// itself.
-pub fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
+pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
     let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
     let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);
     let begun = starts.map(|shown| shown.at).min();

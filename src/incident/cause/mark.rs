@@ -33,7 +33,7 @@ fn says_oom(text: &str) -> bool {
 
 /// What was shown. In the order in which words and evidence are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mark {
+pub(super) enum Mark {
     /// Its box booted anew.
     Rebooted,
     /// longhaul ordered it while the server was well.
@@ -85,7 +85,7 @@ pub enum Mark {
 
 impl Mark {
     /// Whether it is an incident by itself.
-    pub fn is_alone(self) -> bool {
+    pub(super) fn is_alone(self) -> bool {
         matches!(
             self,
             Mark::KernelOomLine
@@ -98,24 +98,24 @@ impl Mark {
     }
 
     /// Whether somebody asked for what follows.
-    pub fn is_asked(self) -> bool {
+    pub(super) fn is_asked(self) -> bool {
         matches!(self, Mark::Ordered | Mark::Operated | Mark::Asked)
     }
 
     /// Whether it shows that something is wrong already.
-    pub fn is_bad(self) -> bool {
+    pub(super) fn is_bad(self) -> bool {
         !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Cured)
     }
 
     /// Whether a process ended with it.
-    pub fn is_death(self) -> bool {
+    pub(super) fn is_death(self) -> bool {
         matches!(self, Mark::Exited | Mark::Rebooted | Mark::Restarted | Mark::Ordered)
     }
 }
 
 /// A mark, and the entry that shows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ShownMark {
+pub(super) struct ShownMark {
     pub mark: Mark,
     pub seq: Seq,
     pub at: At,
@@ -125,12 +125,12 @@ pub struct ShownMark {
 
 impl ShownMark {
     /// What an entry shows without words.
-    pub fn plain(mark: Mark, entry: &Entry) -> ShownMark {
+    pub(super) fn plain(mark: Mark, entry: &Entry) -> ShownMark {
         ShownMark { mark, seq: entry.seq, at: entry.at, words: None }
     }
 
     /// What an entry shows, in words.
-    pub fn told(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
+    pub(super) fn told(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
         let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
         ShownMark { words, ..ShownMark::plain(mark, entry) }
     }
@@ -138,7 +138,7 @@ impl ShownMark {
 
 /// Counters of kills, by name and instance: when they were read, and what they said.
 #[derive(Clone, Debug, Default)]
-pub struct Counters(BTreeMap<(String, String), (At, f64)>);
+pub(super) struct Counters(BTreeMap<(String, String), (At, f64)>);
 
 impl Counters {
     /// Whether the counter rose.
@@ -156,7 +156,7 @@ impl Counters {
 }
 
 /// What an entry shows by itself.
-pub fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
+pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Said(said) => of_line(entry, said),
         Fact::Request(request) if request.ended.is_bad() && says_oom(&request.error) => {
@@ -216,7 +216,7 @@ fn ends_or_freezes(target: &TargetFact) -> bool {
 }
 
 /// What a bad sign shows, where an entry is one.
-pub fn doubt(entry: &Entry) -> Option<ShownMark> {
+pub(super) fn doubt(entry: &Entry) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Request(request) if sign(request) == Sign::Bad => {
             Some(ShownMark::told(of_request(request), entry, &ended(request)))

@@ -3,7 +3,7 @@
 
 /// Which version of cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(super) enum Version {
     /// A hierarchy for each controller.
     One,
     Two,
@@ -11,7 +11,7 @@ pub enum Version {
 
 /// A memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemoryCgroup {
+pub(super) struct MemoryCgroup {
     pub version: Version,
     /// Its name, as its process has it.
     pub group: String,
@@ -23,7 +23,7 @@ pub struct MemoryCgroup {
 ///
 /// # Errors
 /// In words: why there is none to be seen.
-pub fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> {
+pub(super) fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> {
     let (version, group) = group(groups).ok_or("the process is in no memory cgroup")?;
     let mount = mounts
         .lines()

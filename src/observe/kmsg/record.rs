@@ -2,7 +2,7 @@
 //! lines of a dictionary that begin with a blank.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
+pub(super) struct Record<'a> {
     pub seq: u64,
     /// When it was written by the kernel's own clock, microseconds since boot.
     pub since_boot_us: u64,
@@ -12,7 +12,7 @@ pub struct Record<'a> {
 
 impl Record<'_> {
     /// Takes a record apart.
-    pub fn parse(record: &str) -> Option<Record<'_>> {
+    pub(super) fn parse(record: &str) -> Option<Record<'_>> {
         let (head, text) = record.split_once(';')?;
         let mut head = head.split(',').skip(1);
         let (seq, since_boot_us) = (head.next()?.parse().ok()?, head.next()?.parse().ok()?);
@@ -21,7 +21,7 @@ impl Record<'_> {
     }
 
     /// As `dmesg` shows it, which is what people search for.
-    pub fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let (seconds, micros) = (self.since_boot_us / 1_000_000, self.since_boot_us % 1_000_000);
         format!("[{seconds:5}.{micros:06}] {}", unescaped(self.text))
     }

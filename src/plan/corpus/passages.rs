@@ -7,7 +7,7 @@ use crate::rng::Rng;
 
 /// How many passages a corpus has; each is counted once by the server's tokenizer, so
 /// this bounds how many counts are asked for before the load.
-pub const COUNT: u64 = 120;
+pub(super) const COUNT: u64 = 120;
 
 const NOUNS: [&str; 24] = [
     "buffer", "session", "packet", "worker", "record", "window", "queue", "signal", "cursor",
@@ -44,7 +44,7 @@ const PLACES: [&str; 8] = [
 ];
 
 /// All passages of a seed: a third each of source code, logs and prose, and some short lines.
-pub fn made(seed: u64) -> Vec<String> {
+pub(super) fn made(seed: u64) -> Vec<String> {
     (0..COUNT)
         .map(|index| {
             let mut words = Words { rng: Rng::at(seed, &[2, index]) };

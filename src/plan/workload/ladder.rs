@@ -14,7 +14,7 @@ const NO_PROMPT: &str = ".";
 
 /// Ladders, one after the other in each lap.
 #[derive(Clone, Debug, Default)]
-pub struct Ladders {
+pub(crate) struct Ladders {
     rounds: Vec<Round>,
     /// The ladder of each round, by its place in the scenario.
     origins: Vec<usize>,
@@ -22,13 +22,13 @@ pub struct Ladders {
 
 impl Ladders {
     /// Adds the lap of a ladder, for a server that takes all of it.
-    pub fn add(&mut self, ladder: &Ladder, origin: usize) {
+    pub(crate) fn add(&mut self, ladder: &Ladder, origin: usize) {
         self.rounds.extend(rounds(ladder));
         self.origins.resize(self.rounds.len(), origin);
     }
 
     /// Keeps the rounds at these depths, by the place of their ladder in the scenario.
-    pub fn keep(&mut self, depths: &[Vec<u64>]) {
+    pub(crate) fn keep(&mut self, depths: &[Vec<u64>]) {
         let all = std::mem::take(&mut self.rounds).into_iter();
         let all = all.zip(std::mem::take(&mut self.origins));
         let left = all.filter(|(round, origin)| depths[*origin].contains(&round.cell.depth));
@@ -36,17 +36,17 @@ impl Ladders {
     }
 
     /// The rounds of a lap, in order.
-    pub fn lap(&self) -> &[Round] {
+    pub(crate) fn lap(&self) -> &[Round] {
         &self.rounds
     }
 
     /// The most requests of any round, each on a lane of its own.
-    pub fn lanes(&self) -> u32 {
+    pub(crate) fn lanes(&self) -> u32 {
         self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
     }
 
     /// The round at a place and the place after it.
-    pub fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         let index = place.index.min(self.rounds.len() - 1);
         let next = if index + 1 < self.rounds.len() {
             Place::new(place.lap, index + 1)
@@ -58,7 +58,7 @@ impl Ladders {
 
     /// The slot of a lane in the round at a place: how many rounds of the phase
     /// before it had a request for the lane.
-    pub fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         let has = |round: &&Round| round.lanes() > lane;
         let per_lap = self.rounds.iter().filter(has).count() as u64;
         let before = self.rounds[..place.index].iter().filter(has).count() as u64;
@@ -66,7 +66,7 @@ impl Ladders {
     }
 
     /// The place of a lane's slot; `None` if the lane never sends.
-    pub fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         let indices: Vec<usize> =
             (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
@@ -75,7 +75,7 @@ impl Ladders {
     }
 
     /// When each lane of an open round is due, in microseconds since its start.
-    pub fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
         let (round, _) = self.at(place);
         match (round.cell.load, round.open) {
             (Load::PerSecond(per_s), Some(open)) => {
@@ -86,7 +86,7 @@ impl Ladders {
     }
 
     /// The ask of a slot, due at an instant.
-    pub fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
+    pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         let (round, lap) = self.of(slot);
         Ask {
             phase: slot.phase,
@@ -108,7 +108,7 @@ impl Ladders {
     }
 
     /// The cell of a slot.
-    pub fn cell(&self, slot: Slot) -> Cell {
+    pub(crate) fn cell(&self, slot: Slot) -> Cell {
         self.of(slot).0.cell
     }
 
@@ -119,7 +119,7 @@ impl Ladders {
     }
 
     /// A slot for each length that is asked in a chat: the first of its rounds in the second lap.
-    pub fn samples(&self) -> Vec<(Cell, Slot)> {
+    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         let mut samples: Vec<(Cell, Slot)> = Vec::new();
         for (index, round) in self.rounds.iter().enumerate() {
             let known = samples.iter().any(|(cell, _)| cell.is_as_long(&round.cell));
@@ -133,7 +133,7 @@ impl Ladders {
     }
 
     /// The order of all cells, and how each is asked.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let round = |round: &Round| {
             let open = round.open.map_or(String::new(), |open| {
                 format!(":{}:{}", open.arrivals.word(), open.requests)
@@ -193,7 +193,7 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
 ///
 /// # Errors
 /// A depth beyond the server, in a ladder without a cap.
-pub fn depths(
+pub(super) fn depths(
     ladder: &Ladder,
     bounds: Bounds,
     scenario: &Scenario,

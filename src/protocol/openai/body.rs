@@ -47,7 +47,7 @@ struct StreamOptions {
 }
 
 /// Where an ask is sent.
-pub fn path(ask: &Ask) -> &'static str {
+pub(crate) fn path(ask: &Ask) -> &'static str {
     match ask.api {
         Api::Chat => "/v1/chat/completions",
         Api::Completions => "/v1/completions",
@@ -65,7 +65,7 @@ fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
 
 /// The body of an ask, as JSON. `salt` keeps what an earlier run has left in the server's
 /// prefix cache out of this one: the same seed sends the same texts.
-pub fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
+pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
     let salt = salted(ask, salt);
     let (messages, prompt) = said(ask);
     // No server makes an answer of nothing; a context is loaded by asking for one token.

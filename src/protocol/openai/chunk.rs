@@ -10,7 +10,7 @@ use crate::protocol::error;
 
 /// What a frame says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     /// Whether it belongs to the answer itself; the usage record that follows an answer does not.
     pub of_answer: bool,
     /// Visible text; of a completion, all of it.
@@ -35,7 +35,7 @@ pub struct Chunk {
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Tokens of the prompt, chat template included.
     pub prompt: Option<u64>,
     /// Of these, served from cache.
@@ -106,7 +106,7 @@ impl Chunk {
     ///
     /// # Errors
     /// It is no JSON object, or one whose fields have other types than the API's.
-    pub fn parse(data: &str) -> Result<Chunk, String> {
+    pub(crate) fn parse(data: &str) -> Result<Chunk, String> {
         // A derived structure would also take an array of its fields.
         if !data.trim_start().starts_with('{') {
             return Err("a frame that is no JSON object".to_owned());
@@ -126,12 +126,12 @@ impl Chunk {
     }
 
     /// Whether it carries text of any kind.
-    pub fn has_text(&self) -> bool {
+    pub(crate) fn has_text(&self) -> bool {
         self.text_bytes() > 0 || self.tools_begun > 0
     }
 
     /// Bytes of text of any kind.
-    pub fn text_bytes(&self) -> u64 {
+    pub(crate) fn text_bytes(&self) -> u64 {
         (self.content.len() + self.reasoning.len() + self.tool.len()) as u64
     }
 

@@ -16,7 +16,7 @@ const REASONS_MAX: usize = 9;
 const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Writes them: the decision, then why, the gravest first.
-pub fn render(comparison: &Comparison) -> String {
+pub(crate) fn render(comparison: &Comparison) -> String {
     let mut out = String::new();
     let mut say = |level: &str, text: &str| {
         let _ = writeln!(out, "::{level} title={}::{}", property("longhaul"), escaped(text));

@@ -147,7 +147,7 @@ struct Numbers {
 ///
 /// # Errors
 /// Only if a number cannot be written as JSON, which finite ones can.
-pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
+pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
     let document = Document {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION"),

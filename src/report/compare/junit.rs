@@ -12,7 +12,7 @@ use super::{columns, group, headline, measure, policy, variables};
 ///
 /// # Errors
 /// Only if XML cannot be written to memory.
-pub fn render(comparison: &Comparison) -> Result<String, String> {
+pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     let mut report = Report::new("longhaul compare");
     let mut whole = TestSuite::new("decision");
     whole.add_test_case(of_decision(comparison));

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Bytes of a comment; forges take 65,536 characters.
-pub const BYTES_MAX: usize = 60_000;
+pub(crate) const BYTES_MAX: usize = 60_000;
 
 /// What is kept free for what stands below the rows.
 const FOOT_BYTES: usize = 6_000;
@@ -22,7 +22,7 @@ const FOOT_BYTES: usize = 6_000;
 const LIST_BYTES_MAX: usize = 5_000;
 const LINE_BYTES_MAX: usize = 3_000;
 
-pub fn render(comparison: &Comparison) -> String {
+pub(crate) fn render(comparison: &Comparison) -> String {
     let mut out = format!(
         "**{}** · {} · {}\n",
         headline(comparison),
@@ -138,7 +138,7 @@ fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize
 
 /// What others wrote must not become markup, nor a link, a mention or a picture: a forge looks for
 /// these in what is shown, so that an empty comment must stand between.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let shown = crate::escape::one_line(text, usize::MAX);
     let mut characters = shown.chars().peekable();

@@ -28,7 +28,7 @@ const LINES_MAX_WIDE: usize = 40;
 const GIVE_WAY: [&[usize]; 2] = [&[3, 2], &[3]];
 
 /// Writes it; `wide` has every row.
-pub fn render(comparison: &Comparison, wide: bool) -> String {
+pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
     let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
     let under = |label: &str, items: &[String], lines_max: usize| {

@@ -8,7 +8,7 @@ use crate::unit::At;
 
 /// A series for scripts: its values are in base units.
 #[derive(Serialize)]
-pub struct SeriesJson<'a> {
+pub(super) struct SeriesJson<'a> {
     source: &'static str,
     name: &'a str,
     instance: &'a str,
@@ -40,7 +40,7 @@ struct Row {
     median: f64,
 }
 
-pub fn documents(over_time: &OverTime) -> Vec<SeriesJson<'_>> {
+pub(super) fn documents(over_time: &OverTime) -> Vec<SeriesJson<'_>> {
     over_time.series.iter().map(document).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::stats::Dist;
 
 /// What the requests of one phase and group did.
 #[derive(Clone, Debug)]
-pub struct CellNumbers<'a> {
+pub(crate) struct CellNumbers<'a> {
     pub phase: Phase,
     /// The workload, the class and the cell.
     pub group: &'a Group,
@@ -34,7 +34,7 @@ pub struct CellNumbers<'a> {
 
 /// The statistics of a quantity; `None` with fewer samples than one needs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     pub n: u64,
     /// The arithmetic mean.
     pub mean: Option<f64>,
@@ -53,7 +53,7 @@ pub struct Numbers {
 
 impl<'a> CellNumbers<'a> {
     /// The numbers of an atom.
-    pub fn of(atom: &'a Atom) -> CellNumbers<'a> {
+    pub(crate) fn of(atom: &'a Atom) -> CellNumbers<'a> {
         let measures = atom.dists.iter();
         CellNumbers {
             phase: atom.phase,
@@ -69,19 +69,19 @@ impl<'a> CellNumbers<'a> {
     }
 
     /// Whether requests were sent on time however slow the answers.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.group.load(), Some(Load::PerSecond(_)))
     }
 
     /// A statistic of a quantity.
-    pub fn value(&self, quantity: Quantity, of: fn(&Numbers) -> Option<f64>) -> Option<f64> {
+    pub(crate) fn value(&self, quantity: Quantity, of: fn(&Numbers) -> Option<f64>) -> Option<f64> {
         self.measures.get(&quantity).and_then(of)
     }
 }
 
 impl Numbers {
     /// The statistics of some values.
-    pub fn of(dist: &Dist) -> Numbers {
+    pub(crate) fn of(dist: &Dist) -> Numbers {
         Numbers {
             n: dist.n(),
             mean: statistic(dist, Statistic::Mean),

@@ -41,7 +41,7 @@ fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
 }
 
 /// The table of depths.
-pub fn depths(analysis: &Analysis) -> Grid {
+pub(super) fn depths(analysis: &Analysis) -> Grid {
     let parts = parts(analysis);
     let apart = parts.iter().any(|(_, select)| select.load.is_some() || select.depth.is_none());
     let headings = vec![

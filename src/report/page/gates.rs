@@ -7,14 +7,14 @@ use crate::verdict::{GateResult, Verdict, Word};
 
 /// The gates that have one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateWords {
+pub(crate) struct GateWords {
     pub word: Word,
     /// A line of the contract each, with the word before it and why it did not pass after it.
     pub items: Vec<String>,
 }
 
 /// Gates by word, the gravest first; a word that no gate has is left out.
-pub fn gates(verdict: &Verdict) -> Vec<GateWords> {
+pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
     let words = [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
     let gates = words
         .into_iter()

@@ -5,7 +5,7 @@ use crate::measure::{Measure, Quantity};
 use crate::verdict::Word;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// Its columns; without any words in them the table has no head.
     pub headings: Vec<Heading>,
     /// Its rows, each as long as the headings.
@@ -14,7 +14,7 @@ pub struct Grid {
 
 /// The head of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heading {
+pub(crate) struct Heading {
     pub words: &'static str,
     /// To which side its values stand.
     pub align: Align,
@@ -23,7 +23,7 @@ pub struct Heading {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Align {
+pub(crate) enum Align {
     /// As words stand.
     #[default]
     Left,
@@ -33,7 +33,7 @@ pub enum Align {
 
 /// A value, its unit in its type.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Datum {
+pub(crate) enum Datum {
     /// Not known, or of too few samples.
     Nothing,
     Text(String),
@@ -59,36 +59,36 @@ pub enum Datum {
 
 impl Datum {
     /// Words as a value.
-    pub fn text(words: impl Into<String>) -> Datum {
+    pub(crate) fn text(words: impl Into<String>) -> Datum {
         Datum::Text(words.into())
     }
 
     /// A value, where there is one.
-    pub fn maybe(value: Option<f64>, kind: fn(f64) -> Datum) -> Datum {
+    pub(crate) fn maybe(value: Option<f64>, kind: fn(f64) -> Datum) -> Datum {
         value.map_or(Datum::Nothing, kind)
     }
 }
 
 impl Grid {
     /// A table of words without a head.
-    pub fn plain(columns: usize, rows: Vec<Vec<Datum>>) -> Grid {
+    pub(crate) fn plain(columns: usize, rows: Vec<Vec<Datum>>) -> Grid {
         Grid { headings: vec![Heading::default(); columns], rows }
     }
 }
 
 impl Heading {
     /// The head of a column of words.
-    pub fn left(words: &'static str) -> Heading {
+    pub(crate) fn left(words: &'static str) -> Heading {
         Heading { words, ..Heading::default() }
     }
 
     /// The head of a column of numbers.
-    pub fn right(words: &'static str) -> Heading {
+    pub(crate) fn right(words: &'static str) -> Heading {
         Heading { words, align: Align::Right, scale: None }
     }
 
     /// The head of a column of times of a quantity.
-    pub fn time(words: &'static str, quantity: Quantity) -> Heading {
+    pub(crate) fn time(words: &'static str, quantity: Quantity) -> Heading {
         Heading { words, align: Align::Right, scale: Some(quantity) }
     }
 }

@@ -7,7 +7,7 @@ use crate::unit::span;
 
 /// An incident, told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct IncidentWords<'a> {
+pub(crate) struct IncidentWords<'a> {
     /// The incident itself.
     pub incident: &'a Incident,
     /// In one word: `OOM`, `crash`, `drill`.
@@ -25,7 +25,7 @@ pub struct IncidentWords<'a> {
 }
 
 /// The incidents of a run, told.
-pub fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
+pub(super) fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
     calendar.incidents.iter().map(|incident| told(calendar, incident)).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::verdict::gate::event_name;
 
 /// What a run proves, and what not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proofs {
+pub(crate) struct Proofs {
     /// Sources by how much of the run they saw: `100 %: requests, probes`.
     pub seen: Vec<String>,
     /// The mean time between failures; `None` where nothing is proved, or a crash could have come
@@ -21,7 +21,7 @@ pub struct Proofs {
 
 impl Proofs {
     /// What a run proves.
-    pub fn of(asked: &RunQuestion, analysis: &Analysis, verdict: &Verdict) -> Proofs {
+    pub(crate) fn of(asked: &RunQuestion, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
     }
 }

@@ -12,7 +12,7 @@ use super::{Datum, Grid, Heading};
 const ROWS_MAX: usize = 400;
 
 /// The table of series: the first and last value of every lifetime, its least and largest.
-pub fn grid(over_time: &OverTime) -> Grid {
+pub(super) fn grid(over_time: &OverTime) -> Grid {
     let mut headings = ["series", "instance", "lifetime"].map(Heading::left).to_vec();
     headings.extend(["first", "last", "min", "max"].map(Heading::right));
     let lifetimes = over_time.series.iter().flat_map(lifetimes);
@@ -21,7 +21,7 @@ pub fn grid(over_time: &OverTime) -> Grid {
 }
 
 /// What of it found no place, a sentence each.
-pub fn left_out(over_time: &OverTime) -> Vec<String> {
+pub(super) fn left_out(over_time: &OverTime) -> Vec<String> {
     let mut words = Vec::new();
     let more = over_time.series.iter().flat_map(lifetimes).count().saturating_sub(ROWS_MAX);
     if more > 0 {
@@ -65,7 +65,7 @@ fn datum(unit: SeriesUnit, value: f64) -> Datum {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::analysis::{Calendar, Fold, Pass1};
     use crate::fact::{Phase, Source};
@@ -74,7 +74,7 @@ pub mod tests {
     use crate::series::{KV_USAGE, MEM_AVAILABLE};
 
     /// Twenty minutes of memory that falls, and of a cache that is a quarter full.
-    pub fn over_time() -> OverTime {
+    pub(crate) fn over_time() -> OverTime {
         let mut story = Story::new();
         story.opened().phase(0.0, Phase::Soak);
         for minute in 1..=20u32 {

@@ -15,7 +15,7 @@ use super::{CellNumbers, Datum, Grid, Heading, Numbers, series};
 
 /// The tables of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tables {
+pub(crate) struct Tables {
     /// Names, addresses and the command.
     pub run: Grid,
     /// Times and rates of every cell.
@@ -36,7 +36,7 @@ pub struct Tables {
 
 impl Tables {
     /// The tables of a run.
-    pub fn of(
+    pub(crate) fn of(
         asked: &RunQuestion,
         analysis: &Analysis,
         verdict: &Verdict,
@@ -167,7 +167,7 @@ fn gate(gate: &GateResult) -> Vec<Datum> {
 }
 
 /// Entries as evidence: ` [#4 #7]`; empty without any.
-pub fn seqs(evidence: &[Seq]) -> String {
+pub(crate) fn seqs(evidence: &[Seq]) -> String {
     let seqs: Vec<String> = evidence.iter().map(|seq| format!("#{seq}")).collect();
     if seqs.is_empty() { String::new() } else { format!(" [{}]", seqs.join(" ")) }
 }

@@ -24,7 +24,7 @@ const TOKENS: u64 = 12;
 
 /// Waits for the first token, then finds out which knobs work. Returns when the first came, and
 /// what the server called its build and configuration with it.
-pub async fn of_requests<W: Wire>(
+pub(super) async fn of_requests<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     deadline: At,
@@ -150,7 +150,7 @@ async fn knobs<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilitie
 
 /// Prompt tokens per second of a prompt of some two thousand tokens; `None` where the
 /// server does not count.
-pub async fn prefill_per_s<W: Wire>(
+pub(super) async fn prefill_per_s<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     model: &str,

@@ -12,7 +12,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     pub status: u16,
     pub body: Vec<u8>,
     /// When the question was sent.
@@ -23,7 +23,7 @@ pub struct Gathered {
 
 impl Gathered {
     /// What an error body says, on one line.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         protocol::error::words(&self.body)
     }
 }
@@ -36,7 +36,7 @@ const STREAM_BYTES_MAX: usize = 64 << 10;
 ///
 /// # Errors
 /// As for [`gather`].
-pub async fn gather_stream<W: Wire>(
+pub(super) async fn gather_stream<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
@@ -49,7 +49,7 @@ pub async fn gather_stream<W: Wire>(
 ///
 /// # Errors
 /// In words: how the exchange broke, or that no whole answer came within `limit`.
-pub async fn gather<W: Wire>(
+pub(crate) async fn gather<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,

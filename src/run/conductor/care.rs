@@ -18,11 +18,11 @@ const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
 /// Probes that fit into the longest outage that a scenario allows, at the least.
 const PROBES_MIN: u64 = 20;
 /// A probe that no answer came of counts as lost after this.
-pub const PROBE_LIMIT_US: u64 = 10_000_000;
+pub(crate) const PROBE_LIMIT_US: u64 = 10_000_000;
 
 /// The server as the run sees it.
 #[derive(Clone, Debug, Default)]
-pub struct Care {
+pub(super) struct Care {
     liveness: Liveness,
     hangs: Hangs,
     standing: Standing,
@@ -71,7 +71,7 @@ impl Default for Probe {
 }
 
 /// What an entry showed of the server being there.
-pub struct CareChange {
+pub(super) struct CareChange {
     pub change: Option<LivenessChange>,
     /// It was believed to be there, and is not any more.
     pub doubted: bool,
@@ -81,7 +81,7 @@ pub struct CareChange {
 
 impl Care {
     /// Takes an entry.
-    pub fn fold(&mut self, entry: &Entry) -> CareChange {
+    pub(super) fn fold(&mut self, entry: &Entry) -> CareChange {
         let was_up = self.is_up();
         let change = self.liveness.fold(entry);
         self.hangs.fold(entry);
@@ -97,27 +97,27 @@ impl Care {
     }
 
     /// Another segment begins: nobody looked in between, and the server is arrived at anew.
-    pub fn opened(&mut self) {
+    pub(super) fn opened(&mut self) {
         (self.standing, self.probe) = (Standing::There, Probe::default());
     }
 
     /// Whether it answers, by what was seen.
-    pub fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.liveness.state() == State::Up
     }
 
     /// Whether it is known to be away, or being started. One bad sign does not make it so.
-    pub fn is_away(&self) -> bool {
+    pub(super) fn is_away(&self) -> bool {
         self.liveness.state() == State::Down || self.awaits()
     }
 
     /// Whether it is believed to be there, and is not being started.
-    pub fn is_there(&self) -> bool {
+    pub(super) fn is_there(&self) -> bool {
         self.is_up() && !self.awaits()
     }
 
     /// Whether it was found to hang.
-    pub fn is_hung(&self) -> bool {
+    pub(super) fn is_hung(&self) -> bool {
         matches!(self.standing, Standing::Hung { .. })
     }
 
@@ -127,18 +127,18 @@ impl Care {
     }
 
     /// Whether it is to be asked if it is there.
-    pub fn is_probe_due(&self, now: At) -> bool {
+    pub(super) fn is_probe_due(&self, now: At) -> bool {
         !self.is_there() && now >= self.probe.at
     }
 
     /// It was asked. Its answer sets the time of the next; this one bounds an answer that never
     /// comes.
-    pub fn probed(&mut self, now: At) {
+    pub(super) fn probed(&mut self, now: At) {
         self.probe.at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
     }
 
     /// Whether it is there was answered: the next probe waits longer, as long as it is not.
-    pub fn answered(&mut self, at: At, limits: &Limits) {
+    pub(super) fn answered(&mut self, at: At, limits: &Limits) {
         self.probe.at = at;
         if self.is_there() {
             return;
@@ -149,7 +149,7 @@ impl Care {
     }
 
     /// A probe was answered well: whether a start that was waited for is done with it.
-    pub fn greeted(&mut self, answered: At) -> bool {
+    pub(super) fn greeted(&mut self, answered: At) -> bool {
         let Standing::Ordered { at, launched: Some(launched) } = self.standing else {
             return false;
         };
@@ -161,7 +161,7 @@ impl Care {
     }
 
     /// An order to it was given.
-    pub fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
+    pub(super) fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
         self.standing = Standing::Ordered { at, launched: None };
         self.restarts += u32::from(order == TargetOrder::Restart && !in_drill);
         self.probe.wait_us = PROBE_US.0;

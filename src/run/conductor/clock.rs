@@ -6,7 +6,7 @@ use crate::unit::At;
 /// Time under load, without the time in which there was no server. Segments that are over are
 /// carried as durations; instants are of the present one.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ServiceClock {
+pub(super) struct ServiceClock {
     /// Microseconds of load in earlier segments, with or without a server.
     carried_us: u64,
     /// Microseconds of outages that are over, in all segments.
@@ -21,24 +21,24 @@ pub struct ServiceClock {
 
 impl ServiceClock {
     /// The load began, or goes on in another segment; only the first call of a segment counts.
-    pub fn start(&mut self, at: At) {
+    pub(super) fn start(&mut self, at: At) {
         self.begun = true;
         self.began.get_or_insert(at);
     }
 
     /// Whether the load has begun, in any segment.
-    pub fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
 
     /// Something happened at this instant.
-    pub fn seen(&mut self, at: At) {
+    pub(super) fn seen(&mut self, at: At) {
         self.last = self.last.max(at);
     }
 
     /// Another segment begins: what the one before had is carried, and the clock stands still
     /// until it is started again.
-    pub fn carry(&mut self) {
+    pub(super) fn carry(&mut self) {
         *self = ServiceClock {
             carried_us: self.spent_us(self.last),
             away_us: self.away_all_us(self.last),
@@ -48,34 +48,34 @@ impl ServiceClock {
     }
 
     /// The server went away.
-    pub fn stand(&mut self, since: At) {
+    pub(super) fn stand(&mut self, since: At) {
         self.away_since.get_or_insert(since);
     }
 
     /// The server is back.
-    pub fn go(&mut self, at: At) {
+    pub(super) fn go(&mut self, at: At) {
         if let Some(since) = self.away_since.take() {
             self.away_us += at.since(since);
         }
     }
 
     /// How long the present outage has lasted, microseconds; 0 while the server is there.
-    pub fn away_us(&self, now: At) -> u64 {
+    pub(super) fn away_us(&self, now: At) -> u64 {
         self.away_since.map_or(0, |since| now.since(since))
     }
 
     /// How long all outages have lasted, microseconds.
-    pub fn away_all_us(&self, now: At) -> u64 {
+    pub(super) fn away_all_us(&self, now: At) -> u64 {
         self.away_us + self.away_us(now)
     }
 
     /// Microseconds under load, with or without a server.
-    pub fn spent_us(&self, now: At) -> u64 {
+    pub(super) fn spent_us(&self, now: At) -> u64 {
         self.carried_us + self.began.map_or(0, |began| now.since(began))
     }
 
     /// Microseconds under load with a server; 0 before the load began.
-    pub fn now_us(&self, now: At) -> u64 {
+    pub(super) fn now_us(&self, now: At) -> u64 {
         if !self.begun {
             return 0;
         }

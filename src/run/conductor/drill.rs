@@ -8,7 +8,7 @@ use crate::world::TargetOrder;
 
 /// The drill under way.
 #[derive(Clone, Copy, Debug)]
-pub struct Drilling {
+pub(super) struct Drilling {
     drill: Drill,
     began: At,
     step: Step,
@@ -27,28 +27,28 @@ enum Step {
 
 impl Drilling {
     /// A drill that begins at this instant.
-    pub fn new(drill: Drill, began: At) -> Drilling {
+    pub(super) fn new(drill: Drill, began: At) -> Drilling {
         Drilling { drill, began, step: Step::Begun }
     }
 
     /// The same drill, begun anew.
     #[must_use]
-    pub fn anew(self, at: At) -> Drilling {
+    pub(super) fn anew(self, at: At) -> Drilling {
         Drilling::new(self.drill, at)
     }
 
     /// The phase that its asks belong to.
-    pub fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         phase_of(self.drill)
     }
 
     /// Whether it keeps all load away.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         !matches!(self.drill.kind, DrillKind::Aborts(_))
     }
 
     /// An order to the target was given.
-    pub fn ordered(&mut self, at: At) {
+    pub(super) fn ordered(&mut self, at: At) {
         self.step = match self.step {
             Step::Begun => Step::Ordered(at),
             _ => Step::Launching,
@@ -56,12 +56,12 @@ impl Drilling {
     }
 
     /// The server's process was launched.
-    pub fn launched(&mut self) {
+    pub(super) fn launched(&mut self) {
         self.step = Step::Launched;
     }
 
     /// The server's process ended, and nobody had asked for it.
-    pub fn died(&mut self) {
+    pub(super) fn died(&mut self) {
         if self.step == Step::Launched {
             self.step = Step::Launching;
         }

@@ -13,7 +13,7 @@ const SETTLE_US: u64 = 1_000_000;
 
 /// Why a run ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub(super) struct Ending {
     pub because: ClosedBecause,
     pub note: String,
     /// Whether what is in flight is hung up on.
@@ -22,7 +22,7 @@ pub struct Ending {
 
 /// Nothing new is sent; what is in flight may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draining {
+pub(super) struct Draining {
     from: At,
     /// Whether what is in flight was hung up on.
     cut: bool,
@@ -32,14 +32,14 @@ pub struct Draining {
 
 impl Draining {
     /// From this instant on.
-    pub fn new(from: At) -> Draining {
+    pub(super) fn new(from: At) -> Draining {
         Draining { from, cut: false, looked: None }
     }
 }
 
 impl Ending {
     /// An ending that waits for what is in flight.
-    pub fn new(because: ClosedBecause, note: impl Into<String>) -> Ending {
+    pub(super) fn new(because: ClosedBecause, note: impl Into<String>) -> Ending {
         Ending { because, note: note.into(), at_once: false }
     }
 }

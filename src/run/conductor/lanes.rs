@@ -10,7 +10,7 @@ use crate::unit::At;
 
 /// All lanes of a run, in the present phase.
 #[derive(Clone, Debug)]
-pub struct Lanes {
+pub(super) struct Lanes {
     phase: Option<Phase>,
     all: Vec<Lane>,
     /// The next slots of phases that another one broke off.
@@ -37,7 +37,7 @@ enum Has {
 
 /// Progress of a phase in laps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Laps {
+pub(super) struct Laps {
     /// Laps that are done.
     pub done: u64,
     /// Whether none is under way.
@@ -47,7 +47,7 @@ pub struct Laps {
 }
 
 /// How lanes go on: gives idle lanes their next slots, and says what they did together.
-pub trait LanePolicy {
+pub(super) trait LanePolicy {
     /// A phase begins, or goes on where another one broke it off. `service_us` is the clock of
     /// the service.
     fn began(&mut self, phase: Phase, at: At, service_us: u64);
@@ -79,18 +79,18 @@ pub trait LanePolicy {
 
 impl Lanes {
     /// So many lanes, before the first phase.
-    pub fn new(count: u32) -> Lanes {
+    pub(super) fn new(count: u32) -> Lanes {
         Lanes { phase: None, all: vec![Lane::default(); count as usize], left: BTreeMap::new() }
     }
 
     /// The phase whose slots are sent.
-    pub fn phase(&self) -> Option<Phase> {
+    pub(super) fn phase(&self) -> Option<Phase> {
         self.phase
     }
 
     /// A phase begins, or goes on where another one broke it off. What waits in the one before
     /// is left to it.
-    pub fn began(&mut self, phase: Phase) {
+    pub(super) fn began(&mut self, phase: Phase) {
         if let Some(before) = self.phase.replace(phase) {
             self.left.insert(before, self.next());
         }
@@ -101,19 +101,19 @@ impl Lanes {
     }
 
     /// One more than the last slot that was sent, by lane.
-    pub fn next(&self) -> Vec<u64> {
+    pub(super) fn next(&self) -> Vec<u64> {
         self.all.iter().map(|lane| lane.next).collect()
     }
 
     /// Gives a lane its slot. `due` is `None` where it is due as soon as the server serves.
-    pub fn give(&mut self, slot: Slot, due: Option<At>) {
+    pub(super) fn give(&mut self, slot: Slot, due: Option<At>) {
         if let Some(lane) = self.all.get_mut(slot.lane as usize) {
             lane.has = Has::Waiting(slot, due);
         }
     }
 
     /// The waiting slot that is due first at a time of its own, and that time.
-    pub fn timed(&self) -> Option<(Slot, At)> {
+    pub(super) fn timed(&self) -> Option<(Slot, At)> {
         let waiting = self.all.iter().filter_map(|lane| match lane.has {
             Has::Waiting(slot, Some(due)) => Some((slot, due)),
             _ => None,
@@ -122,7 +122,7 @@ impl Lanes {
     }
 
     /// The first waiting slot that is due as soon as the server serves.
-    pub fn ready(&self) -> Option<Slot> {
+    pub(super) fn ready(&self) -> Option<Slot> {
         self.all.iter().find_map(|lane| match lane.has {
             Has::Waiting(slot, None) => Some(slot),
             _ => None,
@@ -130,7 +130,7 @@ impl Lanes {
     }
 
     /// Slots under way.
-    pub fn out(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(super) fn out(&self) -> impl Iterator<Item = Slot> + '_ {
         self.all.iter().filter_map(|lane| match lane.has {
             Has::Out(slot, _) => Some(slot),
             _ => None,
@@ -138,22 +138,22 @@ impl Lanes {
     }
 
     /// Whether any ask is under way.
-    pub fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.out().next().is_some()
     }
 
     /// Whether no lane has a slot, waiting or under way.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         (0..self.all.len()).all(|lane| !self.has(lane as u32))
     }
 
     /// Whether a lane has a slot, waiting or under way.
-    pub fn has(&self, lane: u32) -> bool {
+    pub(super) fn has(&self, lane: u32) -> bool {
         self.all.get(lane as usize).is_some_and(|lane| !matches!(lane.has, Has::Nothing))
     }
 
     /// The ask of a slot was sent.
-    pub fn sent(&mut self, slot: Slot) {
+    pub(super) fn sent(&mut self, slot: Slot) {
         let Some(lane) = self.all.get_mut(slot.lane as usize) else { return };
         lane.next = lane.next.max(slot.nth.saturating_add(1));
         if let Has::Waiting(waiting, due) = lane.has
@@ -165,7 +165,7 @@ impl Lanes {
 
     /// The ask of a row ended: its slot, where its lane had it. A row says that its ask was
     /// sent, whether or not somebody told so before.
-    pub fn ended(&mut self, request: &Request) -> Option<Slot> {
+    pub(super) fn ended(&mut self, request: &Request) -> Option<Slot> {
         let Request { phase, lane, slot: nth, repeat, .. } = *request;
         let known = self.all.get_mut(lane as usize).filter(|_| self.phase == Some(phase))?;
         known.next = known.next.max(nth.saturating_add(1));
@@ -180,7 +180,7 @@ impl Lanes {
     }
 
     /// What waits is not sent.
-    pub fn drop_waiting(&mut self) {
+    pub(super) fn drop_waiting(&mut self) {
         for lane in &mut self.all {
             if matches!(lane.has, Has::Waiting(..)) {
                 lane.has = Has::Nothing;
@@ -189,7 +189,7 @@ impl Lanes {
     }
 
     /// What is under way has no end.
-    pub fn drop_out(&mut self) {
+    pub(super) fn drop_out(&mut self) {
         for lane in &mut self.all {
             if matches!(lane.has, Has::Out(..)) {
                 lane.has = Has::Nothing;
@@ -198,7 +198,7 @@ impl Lanes {
     }
 
     /// What was under way waits again, and is not yet sent.
-    pub fn take_back(&mut self) {
+    pub(super) fn take_back(&mut self) {
         for lane in &mut self.all {
             if let Has::Out(slot, due) = lane.has {
                 lane.has = Has::Waiting(slot, due);

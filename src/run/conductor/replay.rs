@@ -16,7 +16,10 @@ use crate::unit::At;
 /// The conductor of a run that broke off after these entries, in the order in which they were
 /// written. Its next orders are those that were given and not finished, and then those that
 /// would have come.
-pub fn replay<'a>(plan: Rc<Plan>, entries: impl IntoIterator<Item = &'a Entry>) -> Conductor {
+pub(crate) fn replay<'a>(
+    plan: Rc<Plan>,
+    entries: impl IntoIterator<Item = &'a Entry>,
+) -> Conductor {
     let mut conductor = Conductor::new(plan);
     for entry in entries {
         conductor.follow(entry);

@@ -16,7 +16,7 @@ pub(super) const REPEATS_MAX: u32 = 3;
 
 /// Rounds, one after the other.
 #[derive(Clone, Debug)]
-pub struct Rounds {
+pub(super) struct Rounds {
     /// The round under way, if one is.
     round: Option<Round>,
     /// The last round that ended, which may turn out to have met an outage.
@@ -73,7 +73,7 @@ struct Round {
 
 impl Rounds {
     /// Before the first phase.
-    pub fn new() -> Rounds {
+    pub(super) fn new() -> Rounds {
         Rounds {
             round: None,
             last: None,

@@ -88,12 +88,12 @@ impl Part {
 }
 
 /// Everything that is known of the container, and where it differs from the recipe.
-pub fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Seen> {
+pub(crate) fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Seen> {
     parts(recipe, contained).iter().map(Part::seen).collect()
 }
 
 /// What of a container is otherwise than it was before.
-pub fn container_changed(recipe: &Recipe, before: &Contained, now: &Contained) -> Vec<Seen> {
+pub(crate) fn container_changed(recipe: &Recipe, before: &Contained, now: &Contained) -> Vec<Seen> {
     let (before, mut now) = (parts(recipe, before), parts(recipe, now));
     let gone = before.iter().filter(|was| now.iter().all(|part| part.subject != was.subject));
     let gone = gone.map(|was| Part { words: None, declared: None, ..was.clone() });

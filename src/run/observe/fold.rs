@@ -7,7 +7,7 @@ use crate::series;
 use crate::world::Sample;
 
 /// Samples of an interval.
-pub struct IntervalFold {
+pub(super) struct IntervalFold {
     source: Source,
     series: BTreeMap<(String, String), Folded>,
     last: BTreeMap<(String, String), f64>,
@@ -23,12 +23,12 @@ struct Folded {
 
 impl IntervalFold {
     /// Of a sensor.
-    pub fn new(source: Source) -> IntervalFold {
+    pub(super) fn new(source: Source) -> IntervalFold {
         IntervalFold { source, series: BTreeMap::new(), last: BTreeMap::new() }
     }
 
     /// Takes samples in; true if one of them may be a sign of death.
-    pub fn fold(&mut self, samples: Vec<Sample>) -> bool {
+    pub(super) fn fold(&mut self, samples: Vec<Sample>) -> bool {
         let mut urgent = false;
         for sample in samples {
             let key = (sample.instance, sample.name);
@@ -53,7 +53,7 @@ impl IntervalFold {
     }
 
     /// Ends the interval.
-    pub fn close(&mut self) -> Vec<Reading> {
+    pub(super) fn close(&mut self) -> Vec<Reading> {
         let source = self.source;
         std::mem::take(&mut self.series)
             .into_iter()

@@ -11,14 +11,14 @@ use crate::unit::At;
 use crate::world::Sample;
 
 /// A row of a series per second, at the most.
-pub const SECOND_US: u64 = 1_000_000;
+pub(super) const SECOND_US: u64 = 1_000_000;
 /// How long before an incident is kept, and how long after it is written so.
-pub const AROUND_US: u64 = 60_000_000;
+pub(super) const AROUND_US: u64 = 60_000_000;
 /// Bounds what is kept, at the cadence of the fastest sensor.
 const SECONDS_MAX: usize = 60;
 
 /// Seconds that have not been told one by one.
-pub struct Ring {
+pub(super) struct Ring {
     source: Source,
     fold: IntervalFold,
     began: Option<At>,
@@ -27,12 +27,12 @@ pub struct Ring {
 
 impl Ring {
     /// Of a sensor.
-    pub fn new(source: Source) -> Ring {
+    pub(super) fn new(source: Source) -> Ring {
         Ring { source, fold: IntervalFold::new(source), began: None, seconds: VecDeque::new() }
     }
 
     /// Keeps what was seen at an instant by the look that was due then, before the next one.
-    pub fn push(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
+    pub(super) fn push(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
         // What counts since the last look would be added twice, were it told twice.
         let is_level = |sample: &&Sample| {
             series::of(self.source, &sample.name)
@@ -58,12 +58,12 @@ impl Ring {
     }
 
     /// Forgets what is told elsewhere.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Ring::new(self.source);
     }
 
     /// Hands over everything that is kept, with the stamps that it had.
-    pub fn hand_over(&mut self) -> Vec<(At, Reading)> {
+    pub(super) fn hand_over(&mut self) -> Vec<(At, Reading)> {
         let seconds = std::mem::take(&mut self.seconds);
         let told = seconds.into_iter();
         told.flat_map(|(at, readings)| readings.into_iter().map(move |it| (at, it))).collect()

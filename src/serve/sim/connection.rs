@@ -15,7 +15,7 @@ const HEADERS_MAX: usize = 100;
 
 /// A request as it came.
 #[derive(Debug, PartialEq)]
-pub struct HttpRequest {
+pub(super) struct HttpRequest {
     /// `GET`, `POST` …
     pub method: String,
     /// Without the query.
@@ -41,7 +41,7 @@ struct Head {
 
 /// What reading came to.
 #[derive(Debug, PartialEq)]
-pub enum Got {
+pub(super) enum Got {
     Request(HttpRequest),
     /// The client is gone.
     Closed,
@@ -50,7 +50,7 @@ pub enum Got {
 }
 
 /// A client's connection.
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     /// Read and not yet used.
     buffer: Vec<u8>,
@@ -58,14 +58,14 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(stream: TcpStream) -> Connection {
+    pub(super) fn new(stream: TcpStream) -> Connection {
         // Tokens leave as they come; a failure costs only that.
         let _ = stream.set_nodelay(true);
         Connection { stream, buffer: Vec::new() }
     }
 
     /// Reads the next request.
-    pub async fn request(&mut self) -> Got {
+    pub(super) async fn request(&mut self) -> Got {
         let head = loop {
             match parse_head(&self.buffer) {
                 Ok(Some(head)) => break head,
@@ -132,16 +132,16 @@ impl Connection {
     }
 
     /// Returns when the client hangs up; keeps what it sends until then.
-    pub async fn gone(&mut self) {
+    pub(super) async fn gone(&mut self) {
         while self.buffer.len() < HEAD_MAX + BODY_MAX && self.fill().await {}
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Writes a whole response.
-    pub async fn respond(&mut self, page: &SimPage, keep: bool) -> io::Result<()> {
+    pub(super) async fn respond(&mut self, page: &SimPage, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
         let kind = if page.body.is_empty() {
             String::new()
@@ -159,7 +159,7 @@ impl Connection {
     }
 
     /// Begins an event stream.
-    pub async fn begin_stream(&mut self, keep: bool) -> io::Result<()> {
+    pub(super) async fn begin_stream(&mut self, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
         let head = format!(
             "HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
@@ -169,13 +169,13 @@ impl Connection {
     }
 
     /// Writes one event, as one chunk.
-    pub async fn event(&mut self, data: &str) -> io::Result<()> {
+    pub(super) async fn event(&mut self, data: &str) -> io::Result<()> {
         let frame = format!("data: {data}\n\n");
         self.write(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes()).await
     }
 
     /// Ends an event stream in good order.
-    pub async fn end_stream(&mut self) -> io::Result<()> {
+    pub(super) async fn end_stream(&mut self) -> io::Result<()> {
         self.write(b"0\r\n\r\n").await
     }
 }

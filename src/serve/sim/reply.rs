@@ -17,7 +17,7 @@ enum Then {
 }
 
 /// Talks to a client until it, or this life of the server, is gone.
-pub async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
+pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
     let mut connection = Connection::new(stream);
     let door = desk.door();
     loop {

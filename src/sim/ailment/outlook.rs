@@ -7,7 +7,7 @@ use crate::sim::Setup;
 use crate::unit::{At, span};
 
 /// What is to come, of all ailments together.
-pub struct Outlook<'a> {
+pub(crate) struct Outlook<'a> {
     /// As the user wrote them.
     pub texts: &'a [String],
     /// As they were read.
@@ -24,7 +24,7 @@ pub struct Outlook<'a> {
 
 impl Outlook<'_> {
     /// Ailments that will not be seen, each with the reason.
-    pub fn unseen(&self) -> Vec<String> {
+    pub(crate) fn unseen(&self) -> Vec<String> {
         let ailments = self.texts.iter().zip(self.ailments).enumerate();
         let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
             let pointless = self.setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));

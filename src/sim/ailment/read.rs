@@ -9,7 +9,7 @@ use crate::error::{Mistake, nearest};
 use crate::unit;
 
 /// Every name, in the order of the documentation.
-pub const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 23] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -60,7 +60,7 @@ impl Ailment {
     /// # Errors
     /// An unknown name, with the nearest known one, a value that is not of its
     /// kind, or a time that it cannot have.
-    pub fn parse(text: &str) -> Result<Ailment, Mistake> {
+    pub(crate) fn parse(text: &str) -> Result<Ailment, Mistake> {
         let place = format!("--ailment {text}");
         let (rest, moment) = match text.split_once('@') {
             Some((rest, moment)) => (rest, Some(moment)),
@@ -182,7 +182,7 @@ impl AilmentKind {
 }
 
 /// How an ailment is written; also what a wrong value might have been meant to be.
-pub fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     let value = match name {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => {
             return format!("{name}=12m@2h, or without a value to stay down");

@@ -14,7 +14,7 @@ const SPAN_US_MAX: u64 = 366 * 86_400_000_000;
 const FACTOR_MAX: f64 = 1_000.0;
 
 /// `10m`.
-pub fn span_us(text: &str) -> Result<u64, String> {
+pub(super) fn span_us(text: &str) -> Result<u64, String> {
     match unit::duration(text).map(micros)? {
         us if us <= SPAN_US_MAX => Ok(us),
         _ => Err(format!("`{text}` is longer than a year")),
@@ -22,7 +22,7 @@ pub fn span_us(text: &str) -> Result<u64, String> {
 }
 
 /// `1h`, `-5m`.
-pub fn signed_span_us(text: &str) -> Result<i64, String> {
+pub(super) fn signed_span_us(text: &str) -> Result<i64, String> {
     let (negative, span) = match text.strip_prefix('-') {
         Some(span) => (true, span),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -32,7 +32,7 @@ pub fn signed_span_us(text: &str) -> Result<i64, String> {
 }
 
 /// `2h`, `3x`, `2/h`.
-pub fn when(text: &str) -> Result<AilmentTime, String> {
+pub(super) fn when(text: &str) -> Result<AilmentTime, String> {
     if let Some(number) = text.strip_suffix('x') {
         return times(number).map(AilmentTime::Times);
     }
@@ -52,7 +52,7 @@ pub fn when(text: &str) -> Result<AilmentTime, String> {
 }
 
 /// `3`.
-pub fn times(text: &str) -> Result<u64, String> {
+pub(super) fn times(text: &str) -> Result<u64, String> {
     match text.parse::<u64>() {
         Ok(times) if (1..=TIMES_MAX).contains(&times) => Ok(times),
         _ => Err(format!("`{text}` is not a number of times from 1 to {TIMES_MAX}")),
@@ -60,7 +60,7 @@ pub fn times(text: &str) -> Result<u64, String> {
 }
 
 /// `0.5%` of all requests, or `3` for the next three.
-pub fn hits(text: &str) -> Result<Hits, String> {
+pub(super) fn hits(text: &str) -> Result<Hits, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
         return times(text).map(Hits::Next);
     }
@@ -72,7 +72,7 @@ pub fn hits(text: &str) -> Result<Hits, String> {
 }
 
 /// `2x`: steps take twice as long; `30%`: speed falls by 30 %.
-pub fn factor(text: &str) -> Result<f64, String> {
+pub(super) fn factor(text: &str) -> Result<f64, String> {
     let wrong =
         || format!("`{text}` is neither a factor from 1x to {FACTOR_MAX}x nor a share below 100%");
     if let Some(number) = text.strip_suffix('x') {
@@ -90,19 +90,19 @@ fn slower(factor: f64) -> Option<f64> {
 }
 
 /// `20%`: by so much longer, as a factor.
-pub fn longer(text: &str) -> Result<f64, String> {
+pub(super) fn longer(text: &str) -> Result<f64, String> {
     slower(1.0 + unit::share(text)?).ok_or_else(|| format!("`{text}` is more than {FACTOR_MAX} x"))
 }
 
 /// `50MiB/h`, as bytes per second.
-pub fn bytes_per_s(text: &str) -> Result<f64, String> {
+pub(super) fn bytes_per_s(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a rate; write it as 50MiB/h or 1GiB/m");
     let (size, per) = text.split_once('/').ok_or_else(wrong)?;
     Ok(unit::bytes(size)?.0 as f64 / seconds(per).ok_or_else(wrong)?)
 }
 
 /// `10%/h`, as the share gained per hour where each hour gains as much.
-pub fn gain_per_h(text: &str) -> Result<f64, String> {
+pub(super) fn gain_per_h(text: &str) -> Result<f64, String> {
     let (share, seconds) = share_per(text)?;
     let per_h = share * 3600.0 / seconds;
     if per_h > FACTOR_MAX {
@@ -112,7 +112,7 @@ pub fn gain_per_h(text: &str) -> Result<f64, String> {
 }
 
 /// `30%/h`, as the share lost per hour where what is left loses as much of itself.
-pub fn loss_per_h(text: &str) -> Result<f64, String> {
+pub(super) fn loss_per_h(text: &str) -> Result<f64, String> {
     let (share, seconds) = share_per(text)?;
     if share > 1.0 {
         return Err(format!("`{text}` is more than there is to lose"));

@@ -15,7 +15,7 @@ const SQUEEZE_US: u64 = 10_000_000;
 
 /// Everything that is asked for, with its times once the load has begun.
 #[derive(Clone, Debug)]
-pub struct Ills {
+pub(super) struct Ills {
     seed: u64,
     ailments: Vec<Ailment>,
     /// What happens at moments, the next one last.
@@ -50,7 +50,7 @@ impl Lasting {
 
 impl Ills {
     /// What is asked for, on an engine that is made at `start`. The harness's own is left out.
-    pub fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Ills {
+    pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Ills {
         let goes_on =
             |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.is_of_the_harness();
         let lasting = |ailment: &Ailment| {
@@ -69,7 +69,7 @@ impl Ills {
     }
 
     /// Load begins: everything gets its time.
-    pub fn load_began(&mut self, at: At, planned_us: Option<u64>) {
+    pub(super) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         let moments = |(place, ailment): (usize, &Ailment)| {
             let kind = ailment.kind;
             let happens = kind.is_event() && !kind.is_of_the_harness();
@@ -85,13 +85,13 @@ impl Ills {
     }
 
     /// When the next event is due.
-    pub fn next(&self) -> Option<At> {
+    pub(super) fn next(&self) -> Option<At> {
         self.events.last().map(|(due, _)| *due)
     }
 
     /// How much of the memory that could still be had something else on the box has taken,
     /// 0 to 1, on the way to a kill by the kernel.
-    pub fn squeezed(&self, now: At) -> f64 {
+    pub(super) fn squeezed(&self, now: At) -> f64 {
         // The next one is last; one that is farther away than the first few takes nothing yet.
         let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
         let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
@@ -99,38 +99,38 @@ impl Ills {
     }
 
     /// Takes the next event out.
-    pub fn pop(&mut self) -> Option<AilmentKind> {
+    pub(super) fn pop(&mut self) -> Option<AilmentKind> {
         self.events.pop().map(|(_, kind)| kind)
     }
 
     /// A storm of preemptions begins.
-    pub fn storm_until(&mut self, until: At) {
+    pub(super) fn storm_until(&mut self, until: At) {
         self.storm_until = self.storm_until.max(until);
     }
 
     /// `/metrics` goes away.
-    pub fn metrics_away_until(&mut self, until: At) {
+    pub(super) fn metrics_away_until(&mut self, until: At) {
         self.metrics_until = self.metrics_until.max(until);
     }
 
     /// Whether there is a storm of preemptions.
-    pub fn storms(&self, now: At) -> bool {
+    pub(super) fn storms(&self, now: At) -> bool {
         now < self.storm_until
     }
 
     /// Whether `/metrics` is gone.
-    pub fn metrics_away(&self, now: At) -> bool {
+    pub(super) fn metrics_away(&self, now: At) -> bool {
         now < self.metrics_until
             || self.on(now).any(|(_, kind)| matches!(kind, AilmentKind::MetricsGoAway { .. }))
     }
 
     /// Whether the prefix cache can be hit.
-    pub fn cache_hits(&self, now: At) -> bool {
+    pub(super) fn cache_hits(&self, now: At) -> bool {
         !self.on(now).any(|(_, kind)| kind == AilmentKind::CacheStopsHitting)
     }
 
     /// How many times as long every step takes.
-    pub fn slowness(&self, now: At) -> f64 {
+    pub(super) fn slowness(&self, now: At) -> f64 {
         let factor = |(from, kind): (At, AilmentKind)| match kind {
             AilmentKind::SlowDown { factor } => factor,
             AilmentKind::CreepingLatency { gain_per_h } => 1.0 + gain_per_h * hours(now, from),
@@ -140,7 +140,7 @@ impl Ills {
     }
 
     /// How many times as long decoding takes, on top of that.
-    pub fn decode_slowness(&self, now: At) -> f64 {
+    pub(super) fn decode_slowness(&self, now: At) -> f64 {
         let factor = |(_, kind): (At, AilmentKind)| match kind {
             AilmentKind::Step { factor } => factor,
             _ => 1.0,
@@ -149,7 +149,7 @@ impl Ills {
     }
 
     /// What is left of the share of drafted tokens that is accepted.
-    pub fn acceptance_left(&self, now: At) -> f64 {
+    pub(super) fn acceptance_left(&self, now: At) -> f64 {
         let left = |(from, kind): (At, AilmentKind)| match kind {
             AilmentKind::AcceptanceDecay { lost_per_h } => {
                 (1.0 - lost_per_h).powf(hours(now, from))
@@ -160,7 +160,7 @@ impl Ills {
     }
 
     /// How the engine's memory grows, also later.
-    pub fn growths(&self) -> Vec<Growth> {
+    pub(super) fn growths(&self) -> Vec<Growth> {
         let growth = |lasting: &Lasting| {
             let by = match lasting.ailment.kind {
                 AilmentKind::SlowLeak { bytes_per_s } => By::Rate(bytes_per_s),
@@ -175,7 +175,7 @@ impl Ills {
     /// What befalls a request that comes now and may have `limit` tokens, and
     /// after how many: somewhere between a quarter and three quarters of them.
     /// Only one thing befalls a request: of several, the first that was asked for.
-    pub fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(AilmentKind, u64)> {
+    pub(super) fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(AilmentKind, u64)> {
         let seed = self.seed;
         self.lasting.iter_mut().enumerate().find_map(|(index, lasting)| {
             let kind = lasting.ailment.kind;
@@ -197,7 +197,7 @@ impl Ills {
 
     /// Whether a start of the server at this moment fails, and then whether
     /// another is tried after it. Counts it.
-    pub fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
+    pub(super) fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
         self.lasting.iter_mut().filter(|lasting| lasting.is_on(now)).find_map(|lasting| {
             let AilmentKind::StartFails { times } = lasting.ailment.kind else { return None };
             if times.is_some_and(|times| lasting.strikes >= times) {
@@ -220,7 +220,7 @@ impl Ills {
 
 /// What comes after a start that failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum AfterFailedStart {
+pub(super) enum AfterFailedStart {
     Tried,
     Never,
 }

@@ -13,7 +13,7 @@ impl SimEngine {
     ///
     /// # Errors
     /// In words: its process is there, or its box is not.
-    pub fn launch(&mut self, at: At) -> Result<(), &'static str> {
+    pub(crate) fn launch(&mut self, at: At) -> Result<(), &'static str> {
         self.run_to(at);
         match self.life {
             Life::Down { .. } => {
@@ -30,7 +30,7 @@ impl SimEngine {
     ///
     /// # Errors
     /// In words: its box is not there.
-    pub fn stop(&mut self, at: At) -> Result<bool, &'static str> {
+    pub(crate) fn stop(&mut self, at: At) -> Result<bool, &'static str> {
         self.run_to(at);
         match self.life {
             Life::Away { .. } => Err(AWAY),
@@ -51,7 +51,7 @@ impl SimEngine {
     ///
     /// # Errors
     /// In words: its box is not there.
-    pub fn restart(&mut self, at: At) -> Result<bool, &'static str> {
+    pub(crate) fn restart(&mut self, at: At) -> Result<bool, &'static str> {
         let ended = self.stop(at)?;
         let begins = self.later(if ended { BETWEEN_US } else { 0 });
         let ready = At(begins.0.saturating_add(self.start_us()));

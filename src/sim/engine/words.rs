@@ -5,10 +5,10 @@
 use crate::unit::At;
 
 /// The port opens.
-pub const READY: &str = "INFO:     Application startup complete.";
+pub(super) const READY: &str = "INFO:     Application startup complete.";
 
 /// It does not come up, because the kernel killed it on its way.
-pub const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
+pub(super) const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
      See root cause above. Failed core proc(s): {'EngineCore': -9}";
 
 /// Bytes of the cache that a token takes, for words only: profiles count in tokens.
@@ -16,7 +16,7 @@ const BYTES_PER_TOKEN: f64 = 8192.0;
 
 /// Who writes, by the number of the server's process.
 #[derive(Clone, Copy, Debug)]
-pub struct LogWriter(pub u32);
+pub(super) struct LogWriter(pub u32);
 
 impl LogWriter {
     fn core(self, rest: &str) -> String {
@@ -28,12 +28,12 @@ impl LogWriter {
     }
 
     /// A process begins to load.
-    pub fn begins(self) -> String {
+    pub(super) fn begins(self) -> String {
         self.core("INFO [core.py:133] Initializing a V1 LLM engine (simulated)")
     }
 
     /// It does not come up.
-    pub fn start_failed(self) -> Vec<String> {
+    pub(super) fn start_failed(self) -> Vec<String> {
         vec![
             self.core("ERROR [core.py:1510] EngineCore failed to start."),
             self.core("ERROR [core.py:1510] ValueError: No available memory for the cache blocks."),
@@ -45,7 +45,7 @@ impl LogWriter {
 
     /// The cache cannot hold one request as long as was asked for: `asked` tokens, where it
     /// holds `capacity`.
-    pub fn cache_too_small(self, asked: u64, capacity: u64) -> Vec<String> {
+    pub(super) fn cache_too_small(self, asked: u64, capacity: u64) -> Vec<String> {
         let gib = |tokens: u64| tokens as f64 * BYTES_PER_TOKEN / (1u64 << 30) as f64;
         let (needed, there) = (gib(asked), gib(capacity));
         vec![
@@ -63,7 +63,7 @@ impl LogWriter {
     }
 
     /// The GPU's memory is used up.
-    pub fn cuda_oom(self) -> Vec<String> {
+    pub(super) fn cuda_oom(self) -> Vec<String> {
         let oom = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.";
         vec![
             self.core(&format!("ERROR [core.py:1586] {oom}")),
@@ -72,13 +72,13 @@ impl LogWriter {
     }
 
     /// The engine was killed below the server that answers.
-    pub fn core_killed(self) -> Vec<String> {
+    pub(super) fn core_killed(self) -> Vec<String> {
         let words = "[shutdown] MPClient: engine core exited unexpectedly; starting cleanup";
         vec![self.server(&format!("WARNING [core_client.py:817] {words}"))]
     }
 
     /// The engine is gone, and the server follows it.
-    pub fn engine_died(self) -> Vec<String> {
+    pub(super) fn engine_died(self) -> Vec<String> {
         let dead = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. \
                     See stack trace (above) for the root cause.";
         vec![
@@ -89,7 +89,7 @@ impl LogWriter {
     }
 
     /// It was asked to end.
-    pub fn terminated(self) -> Vec<String> {
+    pub(super) fn terminated(self) -> Vec<String> {
         let words = "[shutdown] API server: shutdown triggered signal=SIGTERM";
         vec![
             self.server(&format!("INFO [launcher.py:140] {words}")),
@@ -100,7 +100,7 @@ impl LogWriter {
 
 /// A rung of the way up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
+pub(super) enum Rung {
     /// So many quarters of the weights are loaded.
     Weights(u8),
     /// Kernels are compiled.
@@ -121,7 +121,7 @@ const RUNGS: [(Rung, u64); 7] = [
 ];
 
 /// The rungs of a start from `now` to `ready`, the next one last.
-pub fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
+pub(super) fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
     let takes_us = ready.since(now);
     let at = |percent: u64| At(now.0.saturating_add(takes_us / 100 * percent));
     RUNGS.iter().rev().map(|(rung, percent)| (at(*percent), *rung)).collect()
@@ -129,7 +129,7 @@ pub fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
 
 impl Rung {
     /// The line that says that it was reached.
-    pub fn words(self, writer: LogWriter) -> String {
+    pub(super) fn words(self, writer: LogWriter) -> String {
         match self {
             Rung::Weights(quarters) => {
                 let percent = u32::from(quarters) * 25;

@@ -14,7 +14,7 @@ const SALT_CHARS_MAX: usize = 128;
 
 /// Where a stream carries usage records.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum UsagePlacement {
+pub(crate) enum UsagePlacement {
     Never,
     /// In a chunk of its own at the end.
     AtEnd,
@@ -24,7 +24,7 @@ pub enum UsagePlacement {
 
 /// A request that can be served.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SimRequest {
+pub(crate) struct SimRequest {
     /// What the engine gets.
     pub job: SimJob,
     /// The name it was asked under.
@@ -43,7 +43,7 @@ pub struct SimRequest {
 ///
 /// # Errors
 /// As vLLM refuses it.
-pub fn json(body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn json(body: &[u8]) -> Result<Value, Refusal> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         let lines_before = body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1);
         let before: usize = lines_before.map(<[u8]>::len).sum();
@@ -56,7 +56,7 @@ pub fn json(body: &[u8]) -> Result<Value, Refusal> {
 ///
 /// # Errors
 /// As vLLM refuses it.
-pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest, Refusal> {
+pub(super) fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest, Refusal> {
     let body = json(body)?;
     let model = model(&body, setup)?;
     let stream = switch(&body, "stream")?;
@@ -91,7 +91,7 @@ pub fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest, Refusa
 ///
 /// # Errors
 /// As vLLM refuses it.
-pub fn tokenize(body: &[u8], setup: &Setup) -> Result<Vec<u32>, Refusal> {
+pub(super) fn tokenize(body: &[u8], setup: &Setup) -> Result<Vec<u32>, Refusal> {
     let body = json(body)?;
     model(&body, setup)?;
     if body["messages"].is_null() {

@@ -10,7 +10,7 @@ use crate::sim::metrics::{FINISHED, Histogram, Metrics};
 /// leaks in practice is the engine's process, and this page does not show that one.
 const API_SERVER_BYTES: f64 = 1.15e9;
 
-pub fn metrics(setup: &Setup, metrics: &Metrics, process_start: f64) -> String {
+pub(super) fn metrics(setup: &Setup, metrics: &Metrics, process_start: f64) -> String {
     let mut page = Page { text: String::new(), labels: labels(setup) };
     page.process("process_resident_memory_bytes", API_SERVER_BYTES);
     page.process("process_start_time_seconds", process_start);

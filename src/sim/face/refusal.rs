@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A request that is not served, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The HTTP status.
     pub status: u16,
     message: String,
@@ -14,7 +14,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// The JSON body; also what an error frame in a stream holds.
-    pub fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         format!(
             r#"{{"error":{{"message":{},"type":{},"param":{},"code":{}}}}}"#,
@@ -26,17 +26,17 @@ impl Refusal {
     }
 
     /// A value that a request may not have.
-    pub fn parameter(param: &str, message: String) -> Refusal {
+    pub(crate) fn parameter(param: &str, message: String) -> Refusal {
         Refusal { status: 400, message, kind: "BadRequestError", param: Some(param.to_owned()) }
     }
 
     /// The same, with the value repeated at the end as vLLM does.
-    pub fn value(param: &str, value: impl std::fmt::Display, message: &str) -> Refusal {
+    pub(crate) fn value(param: &str, value: impl std::fmt::Display, message: &str) -> Refusal {
         Refusal::parameter(param, format!("{message} (parameter={param}, value={value})"))
     }
 
     /// A body that does not have the shape of a request.
-    pub fn schema(kind: &str, place: &str, message: &str) -> Refusal {
+    pub(crate) fn schema(kind: &str, place: &str, message: &str) -> Refusal {
         Refusal {
             status: 400,
             message: format!(
@@ -48,12 +48,12 @@ impl Refusal {
     }
 
     /// A body that is not JSON, from the byte at `offset` on.
-    pub fn not_json(offset: usize) -> Refusal {
+    pub(crate) fn not_json(offset: usize) -> Refusal {
         Refusal::schema("json_invalid", &format!("body.{offset}"), "JSON decode error")
     }
 
     /// A model that is not served.
-    pub fn no_model(asked: &str, served: &[String]) -> Refusal {
+    pub(crate) fn no_model(asked: &str, served: &[String]) -> Refusal {
         Refusal {
             status: 404,
             message: format!(
@@ -66,7 +66,7 @@ impl Refusal {
     }
 
     /// A prompt that leaves no room for an answer.
-    pub fn too_long(tokens: u64, max: u64, at_least: &str) -> Refusal {
+    pub(crate) fn too_long(tokens: u64, max: u64, at_least: &str) -> Refusal {
         let message = format!(
             "This model's maximum context length is {max} tokens. However, your prompt contains \
              {at_least}{tokens} input tokens, which exceeds this limit even without any output \
@@ -76,7 +76,7 @@ impl Refusal {
     }
 
     /// The server's own failure.
-    pub fn internal(message: &str) -> Refusal {
+    pub(crate) fn internal(message: &str) -> Refusal {
         Refusal {
             status: 500,
             message: message.to_owned(),
@@ -86,14 +86,14 @@ impl Refusal {
     }
 
     /// A path or a method that is not there, or a request that is not HTTP.
-    pub fn http(status: u16) -> Refusal {
+    pub(crate) fn http(status: u16) -> Refusal {
         let phrase = phrase(status);
         Refusal { status, message: phrase.to_owned(), kind: phrase, param: None }
     }
 }
 
 /// The reason phrase of a status.
-pub fn phrase(status: u16) -> &'static str {
+pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",

@@ -8,10 +8,10 @@ use crate::sim::answer::{Channel, Token};
 use crate::sim::{Finish, Setup};
 
 /// Version in `/version` and in fingerprints: whose face this is, and that it is not it.
-pub const VERSION: &str = "0.32.0+longhaul.sim";
+pub(super) const VERSION: &str = "0.32.0+longhaul.sim";
 
 /// One answer as it is told.
-pub struct AnswerScript {
+pub(super) struct AnswerScript {
     chat: bool,
     reasoning: bool,
     usage: UsagePlacement,
@@ -28,7 +28,7 @@ pub struct AnswerScript {
 
 impl AnswerScript {
     /// The voice of an ask under the name `id`.
-    pub fn new(ask: &SimRequest, id: &str, created: u64) -> AnswerScript {
+    pub(super) fn new(ask: &SimRequest, id: &str, created: u64) -> AnswerScript {
         let prefix = if ask.chat { "chatcmpl" } else { "cmpl" };
         AnswerScript {
             chat: ask.chat,
@@ -57,7 +57,7 @@ impl AnswerScript {
     }
 
     /// The chunk before the first: the role, with no token in it.
-    pub fn role(&self) -> Option<String> {
+    pub(super) fn role(&self) -> Option<String> {
         self.chat.then(|| {
             let choice = r#"{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}"#;
             let ids = if self.ids { list(&self.prompt) } else { "null".to_owned() };
@@ -68,7 +68,7 @@ impl AnswerScript {
     }
 
     /// The chunk of a step's tokens; none if they are all withheld.
-    pub fn tokens(
+    pub(super) fn tokens(
         &mut self,
         tokens: &[Token],
         cached: u64,
@@ -107,7 +107,7 @@ impl AnswerScript {
     }
 
     /// The chunk that ends a stream with the count of everything, where it was asked for.
-    pub fn end(&self) -> Option<String> {
+    pub(super) fn end(&self) -> Option<String> {
         let usage = || format!(r#","usage":{}{}"#, self.record(true), fingerprint());
         (self.usage != UsagePlacement::Never).then(|| self.chunk("", &usage()))
     }
@@ -151,7 +151,12 @@ impl AnswerScript {
     }
 
     /// The whole answer at once.
-    pub fn whole(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> String {
+    pub(super) fn whole(
+        &mut self,
+        tokens: &[Token],
+        cached: u64,
+        finish: Option<Finish>,
+    ) -> String {
         self.count(tokens, cached);
         let reason = finish.map(Finish::word);
         let ids: Option<Vec<u32>> = self.ids.then(|| tokens.iter().map(|token| token.id).collect());
@@ -193,7 +198,7 @@ impl AnswerScript {
 }
 
 /// The list of models. `created` is the time of the call, as in vLLM.
-pub fn models(setup: &Setup, created: u64) -> String {
+pub(super) fn models(setup: &Setup, created: u64) -> String {
     let data: Vec<Value> = setup
         .served
         .iter()

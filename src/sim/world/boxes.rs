@@ -11,7 +11,7 @@ use crate::world::{self, LocalFuture, Sample, Sensor};
 const CADENCE_US: u64 = 1_000_000;
 
 /// A look at the box as it is now.
-pub type LookAtBox = Rc<dyn Fn() -> BoxView>;
+pub(crate) type LookAtBox = Rc<dyn Fn() -> BoxView>;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ struct BoxSensor {
 }
 
 /// Sensors of everything that there is to look at.
-pub fn sensors(look: &LookAtBox) -> Vec<Box<dyn Sensor>> {
+pub(crate) fn sensors(look: &LookAtBox) -> Vec<Box<dyn Sensor>> {
     let sensor = |what| Box::new(BoxSensor { what, look: look.clone() }) as Box<dyn Sensor>;
     [What::OomKills, What::MemAvailable].map(sensor).into()
 }

@@ -19,7 +19,7 @@ use crate::world::TargetOrder;
 /// What the port does: open, it takes connections; silent, nothing answers;
 /// neither, it refuses.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Door {
+pub(crate) struct Door {
     /// Whether it is open.
     pub open: bool,
     /// Whether the box is away: no connection is made or refused, none ends,
@@ -33,7 +33,7 @@ pub struct Door {
 }
 
 /// The engine, and who waits for what of it.
-pub struct Desk {
+pub(crate) struct Desk {
     engine: RefCell<SimEngine>,
     timeline: Timeline,
     seed: u64,
@@ -47,7 +47,7 @@ pub struct Desk {
 
 impl Desk {
     /// A desk before an engine. `tell` hears of what goes over no port.
-    pub fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
+    pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
         let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
             engine: RefCell::new(engine),
@@ -62,38 +62,38 @@ impl Desk {
     }
 
     /// The first request begins the load.
-    pub fn load_begins_by_itself(&self) {
+    pub(crate) fn load_begins_by_itself(&self) {
         self.loads_by_itself.set(true);
     }
 
     /// Load begins now.
-    pub fn load_began(&self, planned_us: Option<u64>) {
+    pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         self.engine.borrow_mut().load_began(self.timeline.now(), planned_us);
         self.put_in.notify_one();
     }
 
     /// Follows the port.
-    pub fn door(&self) -> &Bell<Door> {
+    pub(crate) fn door(&self) -> &Bell<Door> {
         &self.door
     }
 
     /// The box as it is now.
-    pub fn view(&self) -> BoxView {
+    pub(crate) fn view(&self) -> BoxView {
         self.look(|engine| engine.view(self.timeline.now()))
     }
 
-    pub fn timeline(&self) -> Timeline {
+    pub(crate) fn timeline(&self) -> Timeline {
         self.timeline
     }
 
     /// Looks at the engine.
-    pub fn look<T>(&self, at: impl FnOnce(&SimEngine) -> T) -> T {
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&SimEngine) -> T) -> T {
         at(&self.engine.borrow())
     }
 
     /// What a question comes to; work is handed to the engine. Only for who has
     /// a connection to an open [`Door`].
-    pub fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
+    pub(crate) fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = SimQuestion { method, path, body, at, wall_us };
         let answer = self.look(|engine| face::answer(engine, &question));
@@ -123,7 +123,7 @@ impl Desk {
     }
 
     /// Carries an order out; what comes of it follows by itself.
-    pub fn order(&self, order: TargetOrder, action: u64) {
+    pub(crate) fn order(&self, order: TargetOrder, action: u64) {
         // What happened before it is told before it.
         let now = self.catch_up();
         let mut engine = self.engine.borrow_mut();
@@ -152,7 +152,7 @@ impl Desk {
     }
 
     /// Keeps the engine up to now, for ever.
-    pub async fn drive(&self) {
+    pub(crate) async fn drive(&self) {
         loop {
             self.catch_up();
             let next = self.engine.borrow().next_event();
@@ -215,7 +215,7 @@ impl Desk {
 }
 
 /// What a question came to.
-pub enum Served {
+pub(crate) enum Served {
     /// An answer at once.
     Page(SimPage),
     /// A job in the engine, and what turns its items into what the client hears.
@@ -223,7 +223,7 @@ pub enum Served {
 }
 
 /// A job in the engine, as its connection holds it. Dropping it hangs up.
-pub struct Ticket {
+pub(crate) struct Ticket {
     id: JobId,
     inbox: mpsc::UnboundedReceiver<(At, Item)>,
     desk: Rc<Desk>,
@@ -233,7 +233,7 @@ impl Ticket {
     /// The next item, and when the engine had it; `None` when the server is gone.
     /// Pending for as long as the box is away: that is silence, and the `None` after
     /// it a reset. [`Door::abrupt`] tells a reset from a connection that was closed.
-    pub async fn next(&mut self) -> Option<(At, Item)> {
+    pub(crate) async fn next(&mut self) -> Option<(At, Item)> {
         self.inbox.recv().await
     }
 

@@ -14,7 +14,7 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::Sink;
 
-pub struct SimHost {
+pub(crate) struct SimHost {
     timeline: Timeline,
     seed: u64,
     ailments: Vec<Ailment>,
@@ -36,12 +36,12 @@ struct Troubles {
 impl SimHost {
     /// A machine that is well until the load begins. Only what befalls the machine is
     /// taken from the ailments.
-    pub fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> SimHost {
+    pub(crate) fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> SimHost {
         SimHost { timeline, seed, ailments, troubles: RefCell::default() }
     }
 
     /// Load begins now, and is planned to last so many microseconds.
-    pub fn load_began(&self, planned_us: Option<u64>) {
+    pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         let began = self.timeline.now();
         let mut troubles = Troubles::default();
         for (place, ailment) in self.ailments.iter().enumerate() {
@@ -62,7 +62,7 @@ impl SimHost {
     }
 
     /// What the wall clock says, microseconds since 1970.
-    pub fn wall_us(&self, now: At) -> u64 {
+    pub(crate) fn wall_us(&self, now: At) -> u64 {
         let troubles = self.troubles.borrow();
         let steps = troubles.steps.iter().filter(|(due, _)| *due <= now).map(|(_, by_us)| by_us);
         let stepped = steps.fold(0i64, |sum, by_us| sum.saturating_add(*by_us));
@@ -86,7 +86,7 @@ enum Job {
 }
 
 /// A journal on the machine's disk: what it does not take waits, as long as there is room.
-pub struct Disk<S: Sink> {
+pub(crate) struct Disk<S: Sink> {
     sink: S,
     host: Rc<SimHost>,
     waiting: VecDeque<Job>,
@@ -96,7 +96,7 @@ pub struct Disk<S: Sink> {
 
 impl<S: Sink> Disk<S> {
     /// `waiting_max` jobs may wait for the disk.
-    pub fn new(sink: S, host: Rc<SimHost>, waiting_max: usize) -> Disk<S> {
+    pub(crate) fn new(sink: S, host: Rc<SimHost>, waiting_max: usize) -> Disk<S> {
         Disk { sink, host, waiting: VecDeque::new(), waiting_max, failed: None }
     }
 

@@ -12,7 +12,7 @@ const SIGNS_MAX: usize = 4096;
 
 /// Something that became of the server.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SimEvent {
+pub(crate) enum SimEvent {
     /// It wrote a line to its log.
     Said(String),
     /// Its process is gone.
@@ -34,13 +34,13 @@ pub enum SimEvent {
 }
 
 /// Who is told of signs.
-pub type Tell = Box<dyn FnMut(At, SimEvent)>;
+pub(crate) type Tell = Box<dyn FnMut(At, SimEvent)>;
 
 /// Signs as they come.
-pub type SimEvents = mpsc::Receiver<(At, SimEvent)>;
+pub(crate) type SimEvents = mpsc::Receiver<(At, SimEvent)>;
 
 /// A way for signs, from one task or thread to another.
-pub fn signs() -> (impl FnMut(At, SimEvent) + Send + 'static, SimEvents) {
+pub(crate) fn signs() -> (impl FnMut(At, SimEvent) + Send + 'static, SimEvents) {
     let (sender, signs) = mpsc::channel(SIGNS_MAX);
     let mut lost = 0;
     let tell = move |at, sign| {

@@ -15,10 +15,10 @@ use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
 
 /// Hands an order, and the number of its action, to the server.
-pub type Give = Box<dyn Fn(TargetOrder, u64)>;
+pub(crate) type Give = Box<dyn Fn(TargetOrder, u64)>;
 
 /// A simulated server that is followed and takes orders.
-pub struct SimTarget {
+pub(crate) struct SimTarget {
     signs: SimEvents,
     give: Give,
     timeline: Timeline,
@@ -36,7 +36,7 @@ pub struct SimTarget {
 
 impl SimTarget {
     /// Follows signs, on a clock by which they are stamped; orders go to `give`.
-    pub fn new(signs: SimEvents, timeline: Timeline, give: Give) -> SimTarget {
+    pub(crate) fn new(signs: SimEvents, timeline: Timeline, give: Give) -> SimTarget {
         SimTarget {
             signs,
             give,
@@ -53,7 +53,7 @@ impl SimTarget {
 
     /// The same, where signs are stamped by another clock.
     #[must_use]
-    pub fn stamped_by(self, theirs: Timeline) -> SimTarget {
+    pub(crate) fn stamped_by(self, theirs: Timeline) -> SimTarget {
         SimTarget { theirs, ..self }
     }
 

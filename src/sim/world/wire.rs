@@ -19,19 +19,19 @@ const ROUND_TRIP: Duration = Duration::from_millis(1);
 
 /// The way to a simulated server.
 #[derive(Clone)]
-pub struct SimWire {
+pub(crate) struct SimWire {
     desk: Rc<Desk>,
 }
 
 impl SimWire {
     /// The way to the server behind a desk.
-    pub fn new(desk: Rc<Desk>) -> SimWire {
+    pub(crate) fn new(desk: Rc<Desk>) -> SimWire {
         SimWire { desk }
     }
 }
 
 /// A response whose head has come.
-pub struct SimReply {
+pub(crate) struct SimReply {
     status: u16,
     desk: Rc<Desk>,
     rest: Rest,

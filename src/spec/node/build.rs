@@ -22,7 +22,7 @@ const KEYS_MAX: usize = 4096;
 /// Bounds the tree, which takes far more memory than its text.
 const NODES_MAX: usize = 500_000;
 
-pub fn parse(text: &str) -> Result<Document, Flaw> {
+pub(crate) fn parse(text: &str) -> Result<Document, Flaw> {
     check_size(text)?;
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Document, Flaw> {
 }
 
 /// Refuses a text that is larger than any file that is read: what reads it may have cut it.
-pub fn check_size(text: &str) -> Result<(), Flaw> {
+pub(crate) fn check_size(text: &str) -> Result<(), Flaw> {
     if text.len() <= TEXT_BYTES_MAX {
         return Ok(());
     }

@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-pub mod json;
+pub(crate) mod json;
 
 use super::{Flaw, Node, Value};
 use crate::escape::one_line;
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Python {
+pub(crate) enum Python {
     None,
     Bool(bool),
     /// A whole number of 64 bits, with a sign or without.
@@ -23,7 +23,7 @@ pub enum Python {
 
 impl Python {
     /// The value of a node that [`check`] has nothing against.
-    pub fn of(node: &Node) -> Python {
+    pub(crate) fn of(node: &Node) -> Python {
         match &node.value {
             Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
             Value::Scalar { raw, quoted: false } => plain(raw),
@@ -38,7 +38,7 @@ impl Python {
     }
 
     /// Whether Python takes it for true.
-    pub fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         match self {
             Python::None => false,
             Python::Bool(value) => *value,
@@ -49,20 +49,20 @@ impl Python {
         }
     }
 
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Python::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn get(&self, key: &str) -> Option<&Python> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Python> {
         let Python::Map(pairs) = self else { return None };
         pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     /// As `int()` takes it: `None` where Python would raise.
-    pub fn whole(&self) -> Option<i128> {
+    pub(crate) fn whole(&self) -> Option<i128> {
         match self {
             Python::Bool(value) => Some(i128::from(*value)),
             Python::Int(value) => Some(*value),
@@ -73,7 +73,7 @@ impl Python {
     }
 
     /// As `str()` writes it.
-    pub fn str(&self) -> String {
+    pub(crate) fn str(&self) -> String {
         match self {
             Python::Text(text) => text.clone(),
             other => other.repr(),
@@ -81,7 +81,7 @@ impl Python {
     }
 
     /// As a flag takes it: structure as JSON, a switch in small letters.
-    pub fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         match self {
             Python::Bool(_) | Python::List(_) | Python::Map(_) => json::dumps(self),
             other => other.str(),
@@ -89,7 +89,7 @@ impl Python {
     }
 
     /// As `repr()` writes it.
-    pub fn repr(&self) -> String {
+    pub(crate) fn repr(&self) -> String {
         let joined = |items: Vec<String>| items.join(", ");
         match self {
             Python::None => "None".to_owned(),
@@ -112,7 +112,7 @@ impl Python {
 
 /// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of YAML
 /// do not agree upon.
-pub fn check(node: &Node) -> Result<(), Flaw> {
+pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
         Value::Seq(items) => items.iter().try_for_each(check),
         Value::Map(pairs) => {
@@ -146,7 +146,7 @@ fn plain(raw: &str) -> Python {
 }
 
 /// Whether a plain scalar is a text to everybody.
-pub fn is_text(raw: &str) -> bool {
+pub(crate) fn is_text(raw: &str) -> bool {
     rare(raw).is_none() && matches!(plain(raw), Python::Text(_))
 }
 
@@ -224,18 +224,18 @@ fn is_float(raw: &str) -> bool {
 }
 
 /// `str.strip()`: Python takes four control characters for blanks that Rust does not.
-pub fn strip(text: &str) -> &str {
+pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
 /// `str.isspace()` of one character.
-pub fn is_blank(character: char) -> bool {
+pub(crate) fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
 /// What a word of a command line is: sparkrun makes numbers and switches of `-o key=value`;
 /// `None` of a number that only Python reads.
-pub fn coerce(word: &str) -> Option<Python> {
+pub(crate) fn coerce(word: &str) -> Option<Python> {
     match word.to_lowercase().as_str() {
         "true" | "yes" => return Some(Python::Bool(true)),
         "false" | "no" => return Some(Python::Bool(false)),
@@ -252,14 +252,14 @@ pub fn coerce(word: &str) -> Option<Python> {
 }
 
 /// Sets a key, which keeps its place where it is there already.
-pub fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
+pub(crate) fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
     match pairs.iter_mut().find(|(known, _)| *known == key) {
         Some(pair) => pair.1 = value,
         None => pairs.push((key, value)),
     }
 }
 
-pub fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Option<f64> {
     strip(text).parse().ok().filter(|value: &f64| value.is_finite())
 }
 

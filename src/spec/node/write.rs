@@ -7,7 +7,7 @@ use super::python::{Python, is_text};
 use super::{Node, Value};
 
 /// Writes a map, each of its keys on a line of its own.
-pub fn write(root: &Node) -> String {
+pub(crate) fn write(root: &Node) -> String {
     let mut out = String::new();
     for (key, node) in root.entries() {
         let key = named(key);
@@ -28,7 +28,7 @@ pub fn write(root: &Node) -> String {
 }
 
 /// A text in YAML's double quotes, whatever is in it.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for character in text.chars() {
         match character {

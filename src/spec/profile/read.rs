@@ -27,7 +27,7 @@ const FIGURES: [&str; 13] = [
 ///
 /// # Errors
 /// It is no YAML, a key is missing or unknown, or a value is out of range.
-pub fn read(source: SpecFile) -> Result<Profile, Mistake> {
+pub(crate) fn read(source: SpecFile) -> Result<Profile, Mistake> {
     let document = strict_document(&source)?;
     let root = Field::root(&source, &document);
     let known: Vec<&str> = FIGURES.into_iter().chain(["about", "assumed"]).collect();

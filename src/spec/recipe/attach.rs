@@ -10,7 +10,7 @@ const NAME_CHARS_MAX: usize = 48;
 
 /// A recipe made from what a server said: the model's name, and where it told them its longest
 /// context in tokens and its version.
-pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
+pub(crate) fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
     let name = one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ");
     let about = format!("A server that already ran and calls its model {name}.");
     let version_line = |it: &str| format!("runtime_version: {}\n", quoted(it));
@@ -36,7 +36,7 @@ pub fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) ->
     }
 }
 
-pub fn unread(source: SpecFile, why: &Mistake) -> Reading {
+pub(crate) fn unread(source: SpecFile, why: &Mistake) -> Reading {
     let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
     let port = source.text.lines().find_map(port);
     let settings = port.map(|port| ("port".to_owned(), port.to_string())).into_iter().collect();

@@ -16,7 +16,7 @@ const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revi
     capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// What differs: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.
     pub what: String,
     /// In the first recipe; nothing where it is not there.
@@ -25,12 +25,12 @@ pub struct Difference {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differences {
+pub(crate) struct Differences {
     pub serving: Vec<Difference>,
     pub address: Vec<Difference>,
 }
 
-pub fn between(one: &Reading, other: &Reading) -> Differences {
+pub(crate) fn between(one: &Reading, other: &Reading) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
     let is_between_kinds = has_line && one.how != other.how;
     let (one, other) = (facts(one), facts(other));

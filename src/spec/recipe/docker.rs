@@ -11,7 +11,7 @@ const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --
 const OPERATORS: &str = ";|&<>";
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     pub image: Option<String>,
     /// Where its word stands in the whole text, in bytes.
     pub image_at: Option<std::ops::Range<usize>>,
@@ -25,7 +25,7 @@ pub struct Line {
 }
 
 /// Where a text's `docker run` begins, if it is one: after comments, or anywhere in a script.
-pub fn begins(text: &str) -> Option<usize> {
+pub(crate) fn begins(text: &str) -> Option<usize> {
     let mut is_first = true;
     for line in text.lines() {
         let code = line.trim_start();
@@ -48,7 +48,7 @@ fn is_run(code: &str) -> bool {
     is_engine && verb == Some("run")
 }
 
-pub fn parse(text: &str, start: usize) -> Line {
+pub(crate) fn parse(text: &str, start: usize) -> Line {
     // A line's end that does not go on ends the command too.
     let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];
     let words = flags::words(text);
@@ -92,7 +92,7 @@ pub fn parse(text: &str, start: usize) -> Line {
 
 /// The command of the server alone: of several that a shell would run, the one that serves, else
 /// the first, and what stands behind `bash -c '…'`.
-pub fn inner(command: &str) -> String {
+pub(crate) fn inner(command: &str) -> String {
     let command = serving(command);
     let words = flags::words(command);
     match words.as_slice() {
@@ -143,7 +143,7 @@ fn split(word: &str) -> (String, Option<String>) {
 }
 
 /// `-d`, `-it`.
-pub fn is_short_switches(word: &str) -> bool {
+pub(crate) fn is_short_switches(word: &str) -> bool {
     word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'd' | 'i' | 't' | 'P' | 'q'))
 }
 

@@ -5,7 +5,7 @@ use crate::spec::field::Field;
 use crate::spec::node::python::{Python, strip};
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// `model`: an empty text where there is none.
     pub model: Python,
     pub revision: Python,
@@ -22,7 +22,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn of(root: &Field<'_>) -> Result<Draft, Mistake> {
+    pub(crate) fn of(root: &Field<'_>) -> Result<Draft, Mistake> {
         let command = text(root, "command")?;
         let by_command = || runtime_of_command(command.as_deref().unwrap_or_default()).to_owned();
         let cluster = root.node.get("cluster_config");
@@ -40,7 +40,7 @@ impl Draft {
         })
     }
 
-    pub fn model_name(&self) -> Option<String> {
+    pub(crate) fn model_name(&self) -> Option<String> {
         Some(self.model.str()).filter(|name| self.model.is_true() && !name.is_empty())
     }
 }
@@ -59,7 +59,7 @@ fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
     Ok(value.map(|value| value.str()))
 }
 
-pub fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
+pub(super) fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
     let Some(node) = root.node.get(key).filter(|node| !node.is_null()) else {
         return Ok(Vec::new());
     };
@@ -68,7 +68,7 @@ pub fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake
 }
 
 /// By sparkrun's own expressions, in its order; most must end at a word's end.
-pub fn runtime_of_command(command: &str) -> &'static str {
+pub(super) fn runtime_of_command(command: &str) -> &'static str {
     let first = command.trim().lines().next().unwrap_or_default();
     let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
     let begins = |words: &&str| command.strip_prefix(words).is_some_and(is_end_of_word);
@@ -85,7 +85,7 @@ pub fn runtime_of_command(command: &str) -> &'static str {
     }
 }
 
-pub fn is_end_of_word(rest: &str) -> bool {
+pub(super) fn is_end_of_word(rest: &str) -> bool {
     !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 

@@ -6,17 +6,17 @@ use crate::spec::field::{Field, document, flawed, shown};
 use crate::spec::node::{Document, Node, Value, python};
 
 /// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
-pub type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
+pub(crate) type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
 const DEPTH_MAX: usize = 8;
 
-pub struct Whole {
+pub(super) struct Whole {
     pub root: Node,
     /// The documents it was merged from, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,
 }
 
-pub fn whole(source: &SpecFile, load: Load<'_>) -> Result<Whole, Mistake> {
+pub(super) fn whole(source: &SpecFile, load: Load<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     loop {

@@ -12,10 +12,10 @@ use crate::spec::node::Node;
 use crate::spec::node::python::{Python, is_blank, number, put};
 
 /// What the user says of the place where it runs.
-pub type Deployment = BTreeMap<String, Vec<String>>;
+pub(crate) type Deployment = BTreeMap<String, Vec<String>>;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Its condition, as Python writes it.
     pub when: String,
     /// Whether it was applied; `None` where nothing was said of the place.
@@ -23,11 +23,11 @@ pub struct Layer {
     pub container: Option<String>,
 }
 
-pub const SELECTORS: &str =
+pub(crate) const SELECTORS: &str =
     "nodes, gpus_per_node, platform, vendor, accelerator, arch, capability, memory_gb";
 
 /// Judges a recipe's layers and applies those that match, in their order.
-pub fn applied(
+pub(crate) fn applied(
     root: &Field<'_>,
     draft: &mut Draft,
     values: &Values,

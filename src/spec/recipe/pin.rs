@@ -9,18 +9,18 @@ use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
 
 /// The recipe's own image, which runs wherever nothing else is said, among [`images`].
-pub const OWN: &str = "container";
+pub(crate) const OWN: &str = "container";
 
-pub fn is_pinned(image: &str) -> bool {
+pub(crate) fn is_pinned(image: &str) -> bool {
     Image::of(image).grade().0 == Grade::Pinned
 }
 
-pub fn by_digest(image: &str, digest: &str) -> String {
+pub(crate) fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
 }
 
 /// Of the names with digests that an engine has for an image, the digest under the image's own.
-pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
+pub(crate) fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = Image::of(image).plain_name();
     let names = names.iter().map(|name| Image::of(name));
     let own = names.filter(|name| name.plain_name() == wanted).filter_map(|name| name.digest);
@@ -28,7 +28,7 @@ pub fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
 }
 
 /// Every image that a recipe names, by where.
-pub fn images(reading: &Reading) -> Vec<(String, String)> {
+pub(crate) fn images(reading: &Reading) -> Vec<(String, String)> {
     let own = reading.recipe.container.clone().map(|image| (OWN.to_owned(), image));
     let mut images: Vec<_> = own.into_iter().filter(|(_, image)| !image.is_empty()).collect();
     let hosts = reading.others.iter().find(|(key, _)| key == "containers");
@@ -47,7 +47,7 @@ pub fn images(reading: &Reading) -> Vec<(String, String)> {
 }
 
 /// The recipe's text with its own image by another name where that stands.
-pub fn written(
+pub(crate) fn written(
     source: &SpecFile,
     before: &Reading,
     image: &str,

@@ -3,7 +3,7 @@
 
 mod image;
 
-pub use image::{Image, is_digest};
+pub(crate) use image::{Image, is_digest};
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ const IN_IMAGE: &str = "an image in which it is done, by digest";
 /// How sure it is that something is the same tomorrow; of an image's grades, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Grade {
+pub(crate) enum Grade {
     /// By a digest, a commit, or because the recipe itself holds it.
     Pinned,
     /// By a tag with a date or a version: nobody moves it, and nothing keeps them from it.
@@ -51,13 +51,13 @@ words!(Grade {
 
 impl Grade {
     /// Whether something else may be served tomorrow, or elsewhere.
-    pub fn floats(self) -> bool {
+    pub(crate) fn floats(self) -> bool {
         matches!(self, Grade::Floating | Grade::Local)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Subject: `container`, `model`, `mods[0]`, a setting.
     pub what: String,
     pub grade: Grade,
@@ -69,7 +69,7 @@ pub struct Finding {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pins {
+pub(crate) struct Pins {
     /// Grade of the container, or of the least sure one of those of its hosts.
     pub grade: Grade,
     /// Container first, then model, version, what comes from outside, what varies.
@@ -77,16 +77,16 @@ pub struct Pins {
 }
 
 impl Pins {
-    pub fn floating(&self) -> usize {
+    pub(crate) fn floating(&self) -> usize {
         self.count(Grade::floats)
     }
 
-    pub fn count(&self, is: impl Fn(Grade) -> bool) -> usize {
+    pub(crate) fn count(&self, is: impl Fn(Grade) -> bool) -> usize {
         self.findings.iter().filter(|finding| is(finding.grade)).count()
     }
 }
 
-pub fn pins(reading: &Reading) -> Pins {
+pub(crate) fn pins(reading: &Reading) -> Pins {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
     let settings = recipe.command.as_ref().map_or_else(

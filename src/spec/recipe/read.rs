@@ -23,12 +23,12 @@ const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "bui
 
 /// Reads a recipe as it stands. One that includes another needs [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
-pub fn read(source: SpecFile) -> Result<Recipe, Mistake> {
+pub(crate) fn read(source: SpecFile) -> Result<Recipe, Mistake> {
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).map(|reading| reading.recipe)
 }
 
 /// Reads a recipe with what flags change of it; `load` hands in the files beside it.
-pub fn read_as(
+pub(crate) fn read_as(
     source: &SpecFile,
     options: &ReadOptions,
     load: Load<'_>,

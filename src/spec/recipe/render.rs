@@ -1,6 +1,6 @@
 //! From a recipe to the command that sparkrun 0.4 would run, byte for byte.
 
-pub mod built;
+pub(crate) mod built;
 mod sparkrun;
 
 use super::draft::Draft;
@@ -14,7 +14,7 @@ use crate::spec::node::python::Python;
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     Template,
     /// The recipe's defaults, since it has no template.
     Built(Engine),
@@ -28,14 +28,14 @@ pub enum How {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     pub command: Option<String>,
     pub how: How,
     pub warnings: Vec<String>,
 }
 
 /// Renders a recipe's command, `set` being the keys that the user set.
-pub fn rendered(
+pub(crate) fn rendered(
     draft: &Draft,
     values: &Values,
     set: &[(String, Python)],
@@ -106,7 +106,7 @@ fn left_over(command: &str) -> Vec<&str> {
 }
 
 /// The runtime that sparkrun makes of `vllm`, which is only another name for one of two.
-pub fn runtime_name(runtime: &str, is_ray: bool) -> &str {
+pub(crate) fn runtime_name(runtime: &str, is_ray: bool) -> &str {
     match runtime {
         "vllm" if is_ray => "vllm-ray",
         "vllm" => "vllm-distributed",
@@ -114,7 +114,7 @@ pub fn runtime_name(runtime: &str, is_ray: bool) -> &str {
     }
 }
 
-pub fn engine_of(runtime: &str) -> Engine {
+pub(crate) fn engine_of(runtime: &str) -> Engine {
     match runtime {
         "vllm" | "vllm-distributed" | "vllm-ray" | "eugr-vllm" => Engine::Vllm,
         "sglang" => Engine::Sglang,

@@ -12,32 +12,32 @@ const PARTS_MAX: usize = 64;
 
 /// Values by key. A key may be there with nothing (`null`): then nothing below it counts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Values(BTreeMap<String, Python>);
+pub(crate) struct Values(BTreeMap<String, Python>);
 
 impl Values {
-    pub fn get(&self, key: &str) -> Option<&Python> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Python> {
         self.0.get(key).filter(|value| **value != Python::None)
     }
 
-    pub fn text(&self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.get(key).map(Python::str)
     }
 
-    pub fn set(&mut self, key: &str, value: Python) {
+    pub(crate) fn set(&mut self, key: &str, value: Python) {
         self.0.insert(key.to_owned(), value);
     }
 
-    pub fn fill(&mut self, key: &str, value: Python) {
+    pub(crate) fn fill(&mut self, key: &str, value: Python) {
         self.0.entry(key.to_owned()).or_insert(value);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Python)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Python)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// Values of a recipe: its defaults, with single braces for doubled ones, what layers put over
     /// them as it stands, and what is there by itself.
-    pub fn of(draft: &Draft) -> Values {
+    pub(crate) fn of(draft: &Draft) -> Values {
         let single = |(key, value): &(String, Python)| match value.text() {
             Some(text) if text.contains("{{") => {
                 (key.clone(), Python::Text(text.replace("{{", "{").replace("}}", "}")))
@@ -56,7 +56,7 @@ impl Values {
     }
 
     /// The same under what the user set: whole values replace, dotted keys edit inside.
-    pub fn with(mut self, set: &[(String, Python)]) -> Result<Values, String> {
+    pub(crate) fn with(mut self, set: &[(String, Python)]) -> Result<Values, String> {
         let (mut dotted, whole): (Vec<_>, Vec<_>) = set.iter().partition(|(key, _)| is_dotted(key));
         self.0.extend(whole.into_iter().cloned());
         // `a.b={…}` and then `a.b.c=1` refines, in whatever order they were given.
@@ -76,7 +76,7 @@ impl Values {
 }
 
 /// What the user set, as sparkrun's `-o key=value` takes it; the last of a key counts.
-pub fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
+pub(super) fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
         let value = strip(value);

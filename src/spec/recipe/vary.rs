@@ -1,6 +1,6 @@
 //! A recipe with a key of its file or a flag of its command changed, as a recipe of its own.
 
-pub mod arms;
+pub(crate) mod arms;
 mod edit;
 
 use super::diff::{Difference, between};
@@ -13,7 +13,7 @@ use crate::escape::{one_line, quoted};
 const VALUE_CHARS_MAX: usize = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// `container`, `model`, `env.NAME`, a setting, or a field of one: `speculative_config.method`.
     pub key: String,
     /// What it is to be; nothing takes it away.
@@ -46,7 +46,11 @@ impl Change {
 }
 
 /// The recipe with changes, `note` at the head of its file; nothing where the base says it all.
-pub fn varied(base: &Reading, changes: &[Change], note: &str) -> Result<Option<Reading>, Mistake> {
+pub(crate) fn varied(
+    base: &Reading,
+    changes: &[Change],
+    note: &str,
+) -> Result<Option<Reading>, Mistake> {
     let is_needed = |it: &&Change| matches!(it.key.as_str(), "container" | "model");
     if let Some(change) = changes.iter().filter(is_needed).find(|it| it.value.is_none()) {
         return Err(Mistake::new(format!("`{}` cannot be taken away", change.key))

@@ -12,7 +12,7 @@ use crate::words::words;
 /// Something that is done to the server on purpose, in the middle of the soak. What follows
 /// from it is measured, and is no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drill {
+pub(crate) struct Drill {
     pub kind: DrillKind,
     /// When, of service under load; it begins with the next round.
     pub at: Duration,
@@ -20,7 +20,7 @@ pub struct Drill {
 
 /// What is done to the server on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DrillKind {
+pub(crate) enum DrillKind {
     /// It is ended and started again.
     Restart,
     /// It is ended, and started again after this.
@@ -33,7 +33,7 @@ pub enum DrillKind {
 
 impl DrillKind {
     /// The word in scenarios and reports.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             DrillKind::Restart => "restart",
             DrillKind::Stop(_) => "stop",
@@ -43,7 +43,7 @@ impl DrillKind {
     }
 
     /// Whether it takes a server that longhaul started.
-    pub fn gives_orders(self) -> bool {
+    pub(crate) fn gives_orders(self) -> bool {
         matches!(self, DrillKind::Restart | DrillKind::Stop(_))
     }
 }
@@ -51,7 +51,7 @@ impl DrillKind {
 /// When a server that longhaul started is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RestartWhen {
+pub(crate) enum RestartWhen {
     /// Never: the run ends when it does.
     Never,
     /// When its process has ended.
@@ -65,7 +65,7 @@ words!(RestartWhen { Never: "never", OnExit: "on_exit", OnHang: "on_hang" });
 
 /// What is done when a server that longhaul started dies or hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restart {
+pub(crate) struct Restart {
     /// When it is started again.
     pub when: RestartWhen,
     /// How often, in all. Every failed start of a driver that leaks takes memory from the box.
@@ -89,7 +89,7 @@ const DRILLS_MAX: usize = 100;
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn drills(field: &Field<'_>, longest: Duration) -> Result<Vec<Drill>, Mistake> {
+pub(super) fn drills(field: &Field<'_>, longest: Duration) -> Result<Vec<Drill>, Mistake> {
     let mut drills = Vec::new();
     for item in field.list()? {
         for (word, drill) in item.map(&["restart", "stop", "idle", "aborts"])? {
@@ -134,7 +134,7 @@ fn read_drill(word: &str, field: &Field<'_>, longest: Duration) -> Result<Drill,
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
+pub(super) fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
     let mut restart = Restart::default();
     if !field.node.is_map() {
         restart.when = field.word(&RestartWhen::ALL.map(|when| (when.word(), when)))?;

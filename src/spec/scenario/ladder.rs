@@ -14,13 +14,13 @@ use crate::spec::SpecFile;
 use crate::words::words;
 
 /// The name in scenarios and rows.
-pub const NAME: &str = "ladder";
+pub(crate) const NAME: &str = "ladder";
 
 /// Every depth × every load × one shape, in rounds. In a closed loop a round is as many
 /// requests at once as there are streams; in an open loop each request is sent when it is
 /// due, however slow the answers. The next round begins when the last of them has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     /// Context before the prompt, tokens.
     pub depths: Vec<u64>,
     /// Prompt after the context, tokens.
@@ -54,7 +54,7 @@ pub struct Ladder {
 
 impl Ladder {
     /// All loads, in the order in which a lap visits them at each depth.
-    pub fn loads(&self) -> impl Iterator<Item = Load> {
+    pub(crate) fn loads(&self) -> impl Iterator<Item = Load> {
         let streams = self.concurrency.iter().copied().map(Load::Streams);
         streams.chain(self.rate.iter().copied().map(Load::PerSecond))
     }
@@ -62,7 +62,7 @@ impl Ladder {
 
 /// How the requests of an open loop are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arrivals {
+pub(crate) enum Arrivals {
     /// As those of many users who know nothing of each other: gaps of exponential length.
     #[default]
     Poisson,
@@ -72,15 +72,15 @@ pub enum Arrivals {
 words!(Arrivals { Poisson: "poisson", Constant: "constant" });
 
 /// Requests per visit to an open cell where the scenario does not say: enough for a p95.
-pub const REQUESTS: u32 = 60;
+pub(super) const REQUESTS: u32 = 60;
 
 /// Requests per second that can be asked for: bounds an arrival that would never come, and
 /// one that no single machine could send in time.
-pub const RATES: RangeInclusive<f64> = 0.0001..=1000.0;
+pub(super) const RATES: RangeInclusive<f64> = 0.0001..=1000.0;
 
 /// Which endpoint is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Api {
+pub(crate) enum Api {
     /// `/v1/chat/completions`: context as the system message, prompt as the user's.
     Chat,
     /// `/v1/completions`.
@@ -89,7 +89,7 @@ pub enum Api {
 
 /// Whether contexts come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prefix {
+pub(crate) enum Prefix {
     /// Every context is new.
     Cold,
     /// A lane's context at a depth is the same throughout.

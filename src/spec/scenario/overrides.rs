@@ -12,7 +12,7 @@ use crate::error::Mistake;
 /// run folder says what was really asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Overrides {
+pub(crate) struct Overrides {
     /// How long, instead of the file's duration or laps. Microseconds in the manifest.
     #[serde(with = "micros", rename = "duration_us", skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
@@ -38,11 +38,16 @@ mod micros {
     use crate::unit;
 
     #[allow(clippy::ref_option)] // serde gives the field as it is
-    pub fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         span.map(unit::micros).serialize(to)
     }
 
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(from)?.map(Duration::from_micros))
     }
 }
@@ -57,7 +62,7 @@ impl Scenario {
     /// # Errors
     /// An override that asks nothing, twice, or the impossible; rates for a ladder in two
     /// phases.
-    pub fn with(mut self, overrides: &Overrides) -> Result<Scenario, Mistake> {
+    pub(crate) fn with(mut self, overrides: &Overrides) -> Result<Scenario, Mistake> {
         check(overrides)?;
         if let Some(duration) = overrides.duration {
             self.extent = Extent::Duration(duration);

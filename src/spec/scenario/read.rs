@@ -25,7 +25,7 @@ const KEYS: [&str; 10] = [
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// Fetches a user's text file that a scenario names.
-pub type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
+pub(super) type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 
 /// Reads a scenario, or a Spark Arena benchmark profile as one. `load` fetches the text
 /// files that its ladders name, by the name as written.
@@ -33,7 +33,7 @@ pub type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 /// # Errors
 /// The first thing that is wrong: where it stands, and what to write instead.
 #[allow(clippy::needless_pass_by_value)] // every spec is read from a file that it then owns
-pub fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
+pub(crate) fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     let document = document(&source)?;
     let root = Field::root(&source, &document);
     if !root.node.is_map() {

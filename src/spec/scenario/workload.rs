@@ -12,14 +12,14 @@ use crate::spec::field::Field;
 
 /// A kind of asking.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Workload {
+pub(crate) enum Workload {
     /// Every depth × every load, in rounds.
     Ladder(Ladder),
 }
 
 /// A bound by which a workload leaves depths out, at the speed that is measured at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cap {
+pub(crate) struct Cap {
     /// The longest cold prefill.
     pub prefill: Duration,
     /// The least depth above 0, tokens.
@@ -33,7 +33,7 @@ impl Workload {
     pub(super) const NAMES: [&str; 1] = [ladder::NAME];
 
     /// Its name in rows and contracts.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Workload::Ladder(_) => ladder::NAME,
         }
@@ -58,28 +58,28 @@ impl Workload {
     }
 
     /// Context depths that it asks at, tokens.
-    pub fn depths(&self) -> &[u64] {
+    pub(crate) fn depths(&self) -> &[u64] {
         match self {
             Workload::Ladder(ladder) => &ladder.depths,
         }
     }
 
     /// Loads that it asks with, in the order in which a lap visits them.
-    pub fn loads(&self) -> Vec<Load> {
+    pub(crate) fn loads(&self) -> Vec<Load> {
         match self {
             Workload::Ladder(ladder) => ladder.loads().collect(),
         }
     }
 
     /// Texts of the user that its asks are made of; none where texts are made from the seed.
-    pub fn texts(&self) -> &[SpecFile] {
+    pub(crate) fn texts(&self) -> &[SpecFile] {
         match self {
             Workload::Ladder(ladder) => &ladder.texts,
         }
     }
 
     /// The bound by which it leaves depths out, if it has one.
-    pub fn cap(&self) -> Option<Cap> {
+    pub(crate) fn cap(&self) -> Option<Cap> {
         match self {
             Workload::Ladder(ladder) => Some(Cap {
                 prefill: ladder.cap?,

@@ -15,7 +15,7 @@ const PROGRAMS: [&str; 2] = ["docker", "podman"];
 const LIMIT_US: u64 = 10_000_000;
 
 /// What is known.
-pub enum KnownDigest {
+pub(crate) enum KnownDigest {
     /// The digest, and the program that said it.
     Digest {
         /// `sha256:…`.
@@ -35,7 +35,7 @@ fn nothing(why: impl Into<String>, hint: impl Into<String>) -> KnownDigest {
 }
 
 /// Asks for an image's digest.
-pub async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> KnownDigest {
+pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> KnownDigest {
     if program.is_some_and(|program| program.trim().is_empty()) {
         return nothing("--engine names no program", "--engine docker, or without --engine");
     }

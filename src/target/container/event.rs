@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What became of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// A signal was sent through the engine.
     Kill(Option<i64>),
     /// Its process ended.
@@ -28,7 +28,7 @@ pub enum What {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerEvent {
+pub(crate) struct ContainerEvent {
     pub what: What,
     /// The container's id.
     pub id: String,
@@ -37,7 +37,7 @@ pub struct ContainerEvent {
 }
 
 /// Reads a line; nothing where it is of no concern.
-pub fn parse(line: &str) -> Option<ContainerEvent> {
+pub(crate) fn parse(line: &str) -> Option<ContainerEvent> {
     let event: Value = serde_json::from_str(line).ok()?;
     let kind = event["Type"].as_str().or(event["type"].as_str()).unwrap_or("container");
     if kind != "container" {
@@ -88,7 +88,7 @@ fn signal(name: &str) -> Option<i64> {
 }
 
 /// From where `events` are to be given again.
-pub fn since(at_ns: u64) -> String {
+pub(crate) fn since(at_ns: u64) -> String {
     format!("{}.{:09}", at_ns / 1_000_000_000, at_ns % 1_000_000_000)
 }
 

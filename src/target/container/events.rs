@@ -19,11 +19,11 @@ const WAIT_US: (u64, u64) = (500_000, 10_000_000);
 const KNOWN_MAX: usize = 64;
 
 /// An event and when it was, or why none can be heard.
-pub type Heard = Result<(At, ContainerEvent), String>;
+pub(super) type Heard = Result<(At, ContainerEvent), String>;
 
 /// The events of a container, for ever: asked for again from the last one on when their
 /// stream ends.
-pub struct Events {
+pub(super) struct Events {
     engine: ContainerEngine,
     name: String,
     /// From where they are asked for, by the engine's clock.
@@ -36,7 +36,7 @@ pub struct Events {
 
 impl Events {
     /// Of a container, from an instant on, by the engine's clock.
-    pub fn new(
+    pub(super) fn new(
         engine: ContainerEngine,
         name: String,
         since: Option<u64>,
@@ -47,7 +47,7 @@ impl Events {
     }
 
     /// Hands them on, for ever; asks sooner when it is told to.
-    pub async fn follow(mut self, again: Rc<Notify>) {
+    pub(super) async fn follow(mut self, again: Rc<Notify>) {
         let timeline = self.engine.timeline;
         let mut wait_us = WAIT_US.0;
         loop {

@@ -32,7 +32,7 @@ const LINES_MAX: usize = 256;
 
 /// What was seen before.
 #[derive(Debug, Default)]
-pub struct SeenLines {
+pub(crate) struct SeenLines {
     /// The latest stamp.
     last: Option<String>,
     order: VecDeque<u64>,
@@ -41,7 +41,7 @@ pub struct SeenLines {
 
 impl SeenLines {
     /// Whether a line was not seen before.
-    pub fn is_fresh(&mut self, stamp: &str, text: &str) -> bool {
+    pub(crate) fn is_fresh(&mut self, stamp: &str, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         (stamp, text).hash(&mut hasher);
         let hash = hasher.finish();
@@ -61,7 +61,7 @@ impl SeenLines {
     }
 
     /// From where it is to be opened again.
-    pub fn since(&self) -> Option<String> {
+    pub(crate) fn since(&self) -> Option<String> {
         let last = humantime::parse_rfc3339(self.last.as_deref()?).ok()?;
         let since = last.checked_sub(OVERLAP).unwrap_or(SystemTime::UNIX_EPOCH);
         Some(humantime::format_rfc3339_nanos(since).to_string())
@@ -77,14 +77,14 @@ fn stamped(line: &str) -> Option<(&str, &str)> {
 
 /// From where a log is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub(crate) enum From {
     /// Its first line.
     Start,
     Now,
 }
 
 /// Follows a container's log for ever.
-pub async fn follow(
+pub(crate) async fn follow(
     engine: ContainerEngine,
     name: String,
     inside: Option<&str>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A container as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerState {
+pub(crate) struct ContainerState {
     /// Its id, whole.
     pub id: String,
     /// Its name, without the slash.
@@ -44,7 +44,7 @@ pub struct ContainerState {
 }
 
 /// Reads the page of one container.
-pub fn parse(page: &str) -> Option<ContainerState> {
+pub(crate) fn parse(page: &str) -> Option<ContainerState> {
     let page: Value = serde_json::from_str(page).ok()?;
     let page = page.as_array().and_then(|all| all.first()).unwrap_or(&page);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -82,7 +82,7 @@ pub fn parse(page: &str) -> Option<ContainerState> {
 }
 
 /// Whether a complaint says that there is no such thing.
-pub fn is_gone(complaint: &str) -> bool {
+pub(crate) fn is_gone(complaint: &str) -> bool {
     let said = complaint.to_ascii_lowercase();
     ["no such container", "no such object", "no such image", "image not known", "no container with"]
         .iter()
@@ -91,7 +91,7 @@ pub fn is_gone(complaint: &str) -> bool {
 
 /// What became of a container between two looks, where events did not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ContainerChange {
+pub(crate) enum ContainerChange {
     /// It is another container by the same name.
     Recreated(String),
     /// It began another life, or several; and what shows it.
@@ -105,7 +105,7 @@ pub enum ContainerChange {
 
 impl ContainerState {
     /// What changed since an earlier look.
-    pub fn since(&self, before: &ContainerState) -> Option<ContainerChange> {
+    pub(crate) fn since(&self, before: &ContainerState) -> Option<ContainerChange> {
         if self.id != before.id {
             let short = |id: &str| id.chars().take(12).collect::<String>();
             let words = format!("container {} in place of {}", short(&self.id), short(&before.id));
@@ -131,7 +131,7 @@ impl ContainerState {
 
     /// Where the server keeps its log when its container's first process is not the server:
     /// sparkrun's containers sleep, and run the server beside it.
-    pub fn log_inside(&self) -> Option<&'static str> {
+    pub(crate) fn log_inside(&self) -> Option<&'static str> {
         self.command.contains("sleep infinity").then_some("/tmp/sparkrun_serve.log")
     }
 }

@@ -9,7 +9,7 @@ const CATCH_UP_US: u64 = 10_000_000;
 
 /// A time in which nobody heard, told of now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unheard {
+pub(super) struct Unheard {
     /// From then on nothing was heard.
     pub since: At,
     /// Then it was opened again.
@@ -20,7 +20,7 @@ impl Unheard {
     /// The instant of something that is heard `now`, when the wall clock says `wall_us`, and
     /// that is stamped `stamp_us` on it. An engine's clock may be another machine's: never
     /// before the last that was heard, and never in the future.
-    pub fn at(self, now: At, wall_us: u64, stamp_us: u64) -> At {
+    pub(super) fn at(self, now: At, wall_us: u64, stamp_us: u64) -> At {
         if stamp_us == 0 || now.since(self.opened) > CATCH_UP_US {
             return now;
         }

@@ -59,7 +59,7 @@ const REASONS: [(&[&str], &str, &str); 11] = [
 ];
 
 /// Explains why an engine would not.
-pub fn explained(program: &str, words: &str) -> Mistake {
+pub(crate) fn explained(program: &str, words: &str) -> Mistake {
     let said = words.to_ascii_lowercase();
     let reason = REASONS.iter().find(|(signs, _, _)| signs.iter().all(|sign| said.contains(sign)));
     // The first line says it; what follows is how to ask for help.

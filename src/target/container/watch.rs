@@ -30,7 +30,7 @@ const EVENTS_MAX: usize = 256;
 
 /// What is to be watched.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub(crate) struct Watched {
     pub engine: ContainerEngine,
     /// By which name: an id, or a name that a later container may have too.
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Watched {
 }
 
 /// Watches for ever.
-pub async fn watch(watched: Watched, first: ContainerState, voice: NewsSender) {
+pub(crate) async fn watch(watched: Watched, first: ContainerState, voice: NewsSender) {
     let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
     let wall_ns = Timeline::wall_now_us().saturating_mul(1_000);

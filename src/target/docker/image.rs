@@ -11,7 +11,7 @@ use crate::target::container::{ContainerEngine, Unknown, refusal};
 const PULL_US: u64 = 4 * 3_600 * 1_000_000;
 
 /// What no container engine can start, and what can.
-pub fn sparkrun_hint(mistake: Mistake) -> Mistake {
+pub(crate) fn sparkrun_hint(mistake: Mistake) -> Mistake {
     mistake.hint("--start sparkrun, which builds images, applies mods and starts several machines")
 }
 
@@ -19,7 +19,7 @@ pub fn sparkrun_hint(mistake: Mistake) -> Mistake {
 ///
 /// # Errors
 /// It was built somewhere, it is not here and may not be fetched, or it cannot be.
-pub async fn resolved(
+pub(crate) async fn resolved(
     engine: &ContainerEngine,
     image: &str,
     may_pull: bool,

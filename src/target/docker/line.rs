@@ -16,7 +16,7 @@ const DROPPED: [&str; 6] = ["-d", "--detach", "-i", "--interactive", "-t", "--tt
 
 /// What is added to a recipe.
 #[derive(Clone, Debug, Default)]
-pub struct Additions {
+pub(crate) struct Additions {
     /// Its name, where the recipe gives none.
     pub name: String,
     /// Its label, `name=value`.
@@ -35,7 +35,7 @@ pub struct Additions {
 
 /// What stands behind `docker run -d`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunLine {
+pub(crate) struct RunLine {
     /// All of it.
     pub words: Vec<String>,
     /// What longhaul added, option by option.
@@ -54,7 +54,7 @@ impl RunLine {
 }
 
 /// Of a recipe with a command.
-pub fn of_command(
+pub(crate) fn of_command(
     image: &str,
     env: &[(String, String)],
     command: &str,
@@ -87,7 +87,11 @@ pub fn of_command(
 ///
 /// # Errors
 /// A shell would put something in that longhaul does not.
-pub fn of_line(image: &str, saved: &Line, additions: &Additions) -> Result<RunLine, Mistake> {
+pub(crate) fn of_line(
+    image: &str,
+    saved: &Line,
+    additions: &Additions,
+) -> Result<RunLine, Mistake> {
     let mut line = RunLine::default();
     line.add(&["--pull", "never"]);
     line.add(&["--label", &additions.label]);

@@ -24,7 +24,7 @@ const KILLED_US: u64 = 10_000_000;
 const LOOK_US: u64 = 50_000;
 
 /// A process that longhaul started. Dropped, all of it is killed.
-pub struct Child {
+pub(super) struct Child {
     pub pid: u32,
     /// It and all that came of it.
     pub tree: ProcessTree,
@@ -34,7 +34,7 @@ pub struct Child {
 }
 
 /// How an end went.
-pub struct ProcessEnd {
+pub(super) struct ProcessEnd {
     /// How the process itself ended.
     pub status: io::Result<ExitStatus>,
     /// Who is still there.
@@ -43,7 +43,7 @@ pub struct ProcessEnd {
 
 impl Child {
     /// Starts a command in a process group of its own.
-    pub fn spawn(process: &Process) -> io::Result<Child> {
+    pub(super) fn spawn(process: &Process) -> io::Result<Child> {
         let mut command = Command::new("bash");
         command
             .arg("-c")
@@ -62,7 +62,7 @@ impl Child {
     }
 
     /// Listens to its output.
-    pub fn listen(&mut self, ear: &Ear) {
+    pub(super) fn listen(&mut self, ear: &Ear) {
         if let Some(pipe) = self.handle.stdout.take() {
             self.readers.spawn_local(ear.clone().read(pipe));
         }
@@ -72,12 +72,12 @@ impl Child {
     }
 
     /// Waits for its end.
-    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.handle.wait().await
     }
 
     /// Waits until its output is read, a moment at the most.
-    pub async fn heard(&mut self, timeline: &Timeline) {
+    pub(super) async fn heard(&mut self, timeline: &Timeline) {
         let deadline = At(timeline.now().0 + LAST_WORDS_US);
         let all = async { while self.readers.join_next().await.is_some() {} };
         // Whoever holds the pipe beyond that is not waited for.
@@ -85,7 +85,7 @@ impl Child {
     }
 
     /// Asks all of it to end, and kills what does not.
-    pub async fn end(&mut self, timeline: &Timeline, patience: Duration) -> ProcessEnd {
+    pub(super) async fn end(&mut self, timeline: &Timeline, patience: Duration) -> ProcessEnd {
         self.tree.look();
         self.tree.ask_to_end();
         if !self.gone(timeline, micros(patience)).await {
@@ -126,7 +126,7 @@ impl Drop for Child {
 }
 
 /// How a process ended, as a fact.
-pub fn exit(status: &io::Result<ExitStatus>) -> Exited {
+pub(super) fn exit(status: &io::Result<ExitStatus>) -> Exited {
     let status = status.as_ref().ok();
     Exited {
         code: status.and_then(ExitStatus::code).map(i64::from),
@@ -136,7 +136,7 @@ pub fn exit(status: &io::Result<ExitStatus>) -> Exited {
 }
 
 /// How a process ended, in words.
-pub fn how(status: &io::Result<ExitStatus>) -> String {
+pub(super) fn how(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),

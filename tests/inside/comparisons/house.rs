@@ -42,10 +42,10 @@ fn profile(factor: f64) -> String {
 }
 
 /// A folder of a test's own, removed when it is dropped.
-pub struct House(PathBuf);
+pub(super) struct House(PathBuf);
 
 impl House {
-    pub fn new() -> House {
+    pub(super) fn new() -> House {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let path =
@@ -55,27 +55,27 @@ impl House {
     }
 
     /// So many starts of a machine that is `factor` times as slow.
-    pub fn side(&self, name: &str, first: u64, starts: u64, factor: f64) -> Vec<PathBuf> {
+    pub(super) fn side(&self, name: &str, first: u64, starts: u64, factor: f64) -> Vec<PathBuf> {
         (0..starts).map(|n| self.play(name, (first + n, 1), factor, &[])).collect()
     }
 
     /// A start of the usual machine to which something happens.
-    pub fn ailing(&self, name: &str, server_seed: u64, ailments: &[&str]) -> Vec<PathBuf> {
+    pub(super) fn ailing(&self, name: &str, server_seed: u64, ailments: &[&str]) -> Vec<PathBuf> {
         vec![self.play(name, (server_seed, 1), 1.0, ailments)]
     }
 
     /// A run of a start of that seed, of which something else is known too.
-    pub fn elsewhere(&self, name: &str, server_seed: u64) -> PathBuf {
+    pub(super) fn elsewhere(&self, name: &str, server_seed: u64) -> PathBuf {
         self.play(name, (server_seed, 1), 1.0, &["crash=20s@30s"])
     }
 
     /// A start that was asked something else.
-    pub fn seeded(&self, name: &str, seed: u64) -> Vec<PathBuf> {
+    pub(super) fn seeded(&self, name: &str, seed: u64) -> Vec<PathBuf> {
         vec![self.play(name, (1, seed), 1.0, &[])]
     }
 
     /// The record's recipe under Spark Arena's profile, on the simulator.
-    pub fn replay(&self, name: &str) -> PathBuf {
+    pub(super) fn replay(&self, name: &str) -> PathBuf {
         let folder = self.0.join(name);
         let scenario = Some("spark_arena_v2".to_owned());
         let inputs = Inputs { scenario, seed: 1, ..Inputs::default() };
@@ -84,7 +84,7 @@ impl House {
     }
 
     /// A published table.
-    pub fn table(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn table(&self, name: &str, text: &str) -> PathBuf {
         PathBuf::from(self.file(name, text))
     }
 
@@ -142,7 +142,7 @@ impl Watcher for Nobody {
 }
 
 /// Two sides of run folders, compared.
-pub fn sides(
+pub(super) fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],
     wish: &CompareTerms,
@@ -151,17 +151,17 @@ pub fn sides(
 }
 
 /// The noise floor of some runs.
-pub fn floor(runs: &[PathBuf]) -> Floor {
+pub(super) fn floor(runs: &[PathBuf]) -> Floor {
     floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// A run, held against a published table.
-pub fn against(table: &Path, run: &Path) -> Comparison {
+pub(super) fn against(table: &Path, run: &Path) -> Comparison {
     longhaul::command::compare::against(table, run, &CompareTerms::default())
         .unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// The same by default.
-pub fn compared(base: &[PathBuf], candidate: &[PathBuf]) -> Comparison {
+pub(super) fn compared(base: &[PathBuf], candidate: &[PathBuf]) -> Comparison {
     sides(base, candidate, &CompareTerms::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
 }

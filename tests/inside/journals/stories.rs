@@ -14,7 +14,7 @@ use super::story::{Scenario, Story, at, broken, slower, timed};
 type Made = (&'static str, fn() -> Story);
 
 /// Every run.
-pub const STORIES: [Made; 13] = [
+pub(super) const STORIES: [Made; 13] = [
     ("healthy", healthy),
     ("slow_leak", slow_leak),
     ("hump", hump),
@@ -201,7 +201,7 @@ fn torn_tail() -> Story {
 }
 
 /// What the power cut took of a folder: the ends of its files, torn or filled with NULs.
-pub fn tear(dir: &Path) {
+pub(super) fn tear(dir: &Path) {
     for (file, lost, nuls) in
         [("requests.csv", 90, 0), ("events.csv", 40, 0), ("readings.csv", 150, 110)]
     {

@@ -31,7 +31,7 @@ const PROMPT: u64 = 2048;
 const OUTPUT: u64 = 128;
 
 /// The scenario's text, its name, and what it asks.
-pub struct Scenario {
+pub(super) struct Scenario {
     pub name: &'static str,
     pub text: &'static str,
     pub depths: &'static [u64],
@@ -47,7 +47,7 @@ fn speed(depth: u64) -> (f64, f64) {
     }
 }
 
-pub struct Story {
+pub(super) struct Story {
     scenario: &'static Scenario,
     facts: Vec<(At, Fact)>,
     /// Where the load has come to, seconds.
@@ -61,13 +61,13 @@ pub struct Story {
     counted: Vec<(f64, u64)>,
 }
 
-pub fn at(seconds: f64) -> At {
+pub(super) fn at(seconds: f64) -> At {
     At((seconds * 1e6).round() as u64)
 }
 
 impl Story {
     /// A run whose server answers from the start on, before its load.
-    pub fn new(scenario: &'static Scenario) -> Story {
+    pub(super) fn new(scenario: &'static Scenario) -> Story {
         let mut story = Story {
             scenario,
             facts: Vec::new(),
@@ -101,12 +101,12 @@ impl Story {
         story
     }
 
-    pub fn push(&mut self, seconds: f64, fact: Fact) {
+    pub(super) fn push(&mut self, seconds: f64, fact: Fact) {
         self.facts.push((at(seconds), fact));
     }
 
     /// The phase begins where the load has come to.
-    pub fn phase(&mut self, phase: Phase, because: &str) {
+    pub(super) fn phase(&mut self, phase: Phase, because: &str) {
         self.issued();
         self.phase = phase;
         self.slot = 0;
@@ -114,7 +114,7 @@ impl Story {
     }
 
     /// How far every lane of the phase has come.
-    pub fn issued(&mut self) {
+    pub(super) fn issued(&mut self) {
         let mut next: Vec<u64> = Vec::new();
         for (_, fact) in &self.facts {
             let Fact::Request(request) = fact else { continue };
@@ -129,24 +129,30 @@ impl Story {
         }
     }
 
-    pub fn closed(&mut self, because: ClosedBecause, note: &str) {
+    pub(super) fn closed(&mut self, because: ClosedBecause, note: &str) {
         self.phase(Phase::Drain, "the plan is carried out");
         let (seconds, note) = (self.now + 0.001, note.to_owned());
         self.push(seconds, Fact::Closed(Closed { because, note }));
     }
 
-    pub fn target(&mut self, seconds: f64, word: TargetWord, evidence: &str, since: Option<f64>) {
+    pub(super) fn target(
+        &mut self,
+        seconds: f64,
+        word: TargetWord,
+        evidence: &str,
+        since: Option<f64>,
+    ) {
         let fact = TargetFact { since: since.map(at), ..TargetFact::new(word, evidence) };
         self.push(seconds, Fact::Target(fact));
     }
 
-    pub fn missed(&mut self, seconds: f64, source: Source, what: &str, why: &str) {
+    pub(super) fn missed(&mut self, seconds: f64, source: Source, what: &str, why: &str) {
         let (what, why) = (what.to_owned(), why.to_owned());
         self.push(seconds, Fact::Missed(Missed { source, what, why, times: 1, reason: None }));
     }
 
     /// A request that is answered whole at the speed of its depth, sent now.
-    pub fn request(&mut self, depth: u64) -> Request {
+    pub(super) fn request(&mut self, depth: u64) -> Request {
         self.asked += 1;
         self.slot += 1;
         let (ttft, tpot) = speed(depth);
@@ -192,7 +198,7 @@ impl Story {
     }
 
     /// The request ended, and its round with it; the load goes on from there.
-    pub fn ended(&mut self, request: Request) {
+    pub(super) fn ended(&mut self, request: Request) {
         let done = request.done.seconds();
         let good = request.ended.is_good();
         let on = |us: u64| At(request.sent.0 + us);
@@ -220,13 +226,13 @@ impl Story {
     }
 
     /// An arrival that ended: one of a round, and nobody waits for it.
-    pub fn arrived(&mut self, request: Request) {
+    pub(super) fn arrived(&mut self, request: Request) {
         self.counted.push((request.done.seconds(), OUTPUT));
         self.push(request.done.seconds(), Fact::Request(Box::new(request)));
     }
 
     /// Whole laps until a time has come; `change` is told of every answer before it ends.
-    pub fn laps(&mut self, until: f64, change: impl Fn(&mut Request, f64)) {
+    pub(super) fn laps(&mut self, until: f64, change: impl Fn(&mut Request, f64)) {
         while self.now < until {
             for depth in self.scenario.depths {
                 let mut request = self.request(*depth);
@@ -238,7 +244,7 @@ impl Story {
     }
 
     /// A series, read every so many seconds from here to there.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         (every, from, until): (f64, f64, f64),
         source: Source,
@@ -257,7 +263,7 @@ impl Story {
     }
 
     /// What the engine's metrics say of one process of it, its tokens counted from `from` on.
-    pub fn engine(&mut self, every: f64, from: f64, until: f64, started: f64) {
+    pub(super) fn engine(&mut self, every: f64, from: f64, until: f64, started: f64) {
         let counted: Vec<(f64, u64)> =
             self.counted.iter().copied().filter(|(done, _)| *done >= from).collect();
         let tokens = move |seconds: f64| {
@@ -271,20 +277,20 @@ impl Story {
     }
 
     /// Both halves of who sees an OOM: the server's log and the kernel of its box.
-    pub fn ooms_watched(&mut self, from: f64, until: f64) {
+    pub(super) fn ooms_watched(&mut self, from: f64, until: f64) {
         self.read((20.0, from, until), Source::Process, ("", "log_lines"), |_| 0.0);
         self.read((10.0, from, until), Source::Kernel, ("", "oom_kills"), |_| 3.0);
     }
 
     /// What longhaul reads of itself.
-    pub fn own(&mut self, until: f64, late_us_max: impl Fn(f64) -> f64) {
+    pub(super) fn own(&mut self, until: f64, late_us_max: impl Fn(f64) -> f64) {
         let slow = (60.0, 8.0, until);
         self.read(slow, Source::Own, ("", "in_flight"), |_| 1.0);
         self.read(slow, Source::Own, ("", "late_us_max"), late_us_max);
     }
 
     /// The wall clock against the timeline, microseconds, every five minutes.
-    pub fn clock(&mut self, until: f64, drift_us: impl Fn(f64) -> i64) {
+    pub(super) fn clock(&mut self, until: f64, drift_us: impl Fn(f64) -> i64) {
         for index in 1..=(until / 300.0) as u64 {
             let seconds = index as f64 * 300.0;
             let drift_us = drift_us(seconds);
@@ -294,7 +300,7 @@ impl Story {
     }
 
     /// Writes the run folder.
-    pub async fn write(mut self, name: &str, dir: &Path) {
+    pub(super) async fn write(mut self, name: &str, dir: &Path) {
         self.facts.sort_by_key(|(at, _)| *at);
         let mut journal = Journal::inline(dir, &self.manifest(name), &Secrets::default()).unwrap();
         for (seq, (at, fact)) in (0..).zip(self.facts) {
@@ -348,7 +354,7 @@ impl Story {
 }
 
 /// Gives an answer its times: to the first token, and per further token, seconds.
-pub fn timed(request: &mut Request, ttft: f64, tpot: f64) {
+pub(super) fn timed(request: &mut Request, ttft: f64, tpot: f64) {
     let micros = |seconds: f64| at(seconds).0;
     request.ttft_us = Some(micros(ttft));
     request.ttft_content_us = request.ttft_us;
@@ -358,14 +364,14 @@ pub fn timed(request: &mut Request, ttft: f64, tpot: f64) {
 }
 
 /// Makes an answer slower: its first token by one factor, its further ones by another.
-pub fn slower(request: &mut Request, first: f64, further: f64) {
+pub(super) fn slower(request: &mut Request, first: f64, further: f64) {
     let ttft_us = request.ttft_us.unwrap() as f64;
     let tpot_us = (request.last_us.unwrap() as f64 - ttft_us) / (OUTPUT - 1) as f64;
     timed(request, ttft_us / 1e6 * first, tpot_us / 1e6 * further);
 }
 
 /// Ends an answer in the middle of its tokens, `done` seconds after the start of the run.
-pub fn broken(request: &mut Request, done: f64, ended: Ended, error: &str) {
+pub(super) fn broken(request: &mut Request, done: f64, ended: Ended, error: &str) {
     request.done = at(done);
     request.ended = ended;
     request.stage = Stage::Streaming;

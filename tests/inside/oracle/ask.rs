@@ -14,7 +14,7 @@ const SPARKRUN: &str = "sparkrun";
 
 /// A recipe, and how it is to be rendered.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub(super) struct Ask {
     pub path: PathBuf,
     pub set: Vec<(String, String)>,
     pub tool: &'static str,
@@ -23,7 +23,7 @@ pub struct Ask {
 
 /// How both sides' answers compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Found {
+pub(super) enum Found {
     Equal,
     BothRefuse,
     /// longhaul shows what the tool would not start.
@@ -35,13 +35,17 @@ pub enum Found {
 
 impl Ask {
     /// By sparkrun.
-    pub fn sparkrun(path: &Path, set: &[(String, String)], place: Option<Deployment>) -> Ask {
+    pub(super) fn sparkrun(
+        path: &Path,
+        set: &[(String, String)],
+        place: Option<Deployment>,
+    ) -> Ask {
         let (path, set) = (path.to_path_buf(), set.to_vec());
         Ask { path, set, tool: SPARKRUN, place }
     }
 
     /// By `str.format`.
-    pub fn eugr(path: &Path, set: &[(String, String)]) -> Ask {
+    pub(super) fn eugr(path: &Path, set: &[(String, String)]) -> Ask {
         let (path, set) = (path.to_path_buf(), set.to_vec());
         Ask { path, set, tool: "eugr", place: None }
     }
@@ -93,12 +97,12 @@ impl Ask {
 }
 
 /// All answers.
-pub struct Tally {
+pub(super) struct Tally {
     rows: Vec<(Ask, Found, String)>,
 }
 
 impl Tally {
-    pub fn of(python: &str, asks: &[Ask]) -> Tally {
+    pub(super) fn of(python: &str, asks: &[Ask]) -> Tally {
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inside/oracle/driver.py");
         let lines: Vec<String> = asks.iter().map(|ask| ask.line() + "\n").collect();
         // Both tests ask at the same time.
@@ -124,14 +128,14 @@ impl Tally {
     }
 
     /// Why the tools refuse what longhaul shows, each reason once.
-    pub fn refusals(&self) -> String {
+    pub(super) fn refusals(&self) -> String {
         let rows = self.rows.iter().filter(|(_, found, _)| *found == Found::OnlyOurs);
         let reasons: std::collections::BTreeSet<&str> =
             rows.map(|(_, _, why)| why.get(..70).unwrap_or(why)).collect();
         reasons.into_iter().fold(String::new(), |out, why| out + "  refused: " + why + "\n")
     }
 
-    pub fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let mut counts: BTreeMap<(&str, Found), usize> = BTreeMap::new();
         for (ask, found, _) in &self.rows {
             *counts.entry((ask.tool, *found)).or_default() += 1;
@@ -145,7 +149,7 @@ impl Tally {
 
     /// A row for each recipe: what came out as it stands, and how many of the ways to set it
     /// came out equal.
-    pub fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut paths: Vec<&PathBuf> = self.rows.iter().map(|(ask, ..)| &ask.path).collect();
         paths.dedup();
         let mut out = self.summary();
@@ -167,7 +171,7 @@ impl Tally {
     }
 
     /// Fails with the first few that differ.
-    pub fn check(&self) {
+    pub(super) fn check(&self) {
         let wrong = |found: Found| matches!(found, Found::Different | Found::OnlyTheirs);
         let wrong: Vec<_> = self.rows.iter().filter(|(_, found, _)| wrong(*found)).collect();
         let mut out = String::new();

@@ -26,7 +26,7 @@ impl Dice {
 }
 
 /// Writes recipes into a folder, and asks for each of them in several ways.
-pub fn asks(folder: &Path, seed: u64, count: usize) -> Vec<Ask> {
+pub(super) fn asks(folder: &Path, seed: u64, count: usize) -> Vec<Ask> {
     let mut dice = Dice(seed);
     let mut asks = Vec::new();
     for number in 0..count {

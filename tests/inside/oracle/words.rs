@@ -1,7 +1,7 @@
 //! What made-up recipes are made of.
 
 /// Keys of `defaults`.
-pub const KEYS: [&str; 30] = [
+pub(super) const KEYS: [&str; 30] = [
     "port",
     "host",
     "tensor_parallel",
@@ -35,7 +35,7 @@ pub const KEYS: [&str; 30] = [
 ];
 
 /// Their values, as YAML.
-pub const VALUES: &[&str] = &[
+pub(super) const VALUES: &[&str] = &[
     "8000",
     "0.80",
     "0.9",
@@ -102,7 +102,7 @@ pub const VALUES: &[&str] = &[
 ];
 
 /// Pieces of a template.
-pub const PIECES: &[&str] = &[
+pub(super) const PIECES: &[&str] = &[
     "{port}",
     "{host}",
     "{model}",
@@ -160,7 +160,7 @@ pub const PIECES: &[&str] = &[
 ];
 
 /// What is set, and to what.
-pub const SETS: [(&str, &[&str]); 12] = [
+pub(super) const SETS: [(&str, &[&str]); 12] = [
     ("port", &["9000", "true", "no", "", " 8 ", "1e3", "{host}"]),
     ("a", &["x", "{b}", "{{y}}", "0.10", "[1, 2]", "{\"k\": 1}", "1.5"]),
     ("b", &["{a}", "None", "null", "-1", "{c}"]),

@@ -21,7 +21,7 @@ use longhaul::spec::Select;
 use longhaul::unit::At;
 
 /// Half an hour on the record's machine: short and deep, alone and two at once.
-pub const HALF_AN_HOUR: &str = "\
+pub(super) const HALF_AN_HOUR: &str = "\
 about: Half an hour, for tests.
 duration: 30m
 warmup: 1 lap
@@ -48,10 +48,10 @@ contract:
 ";
 
 /// A folder of a test's own, removed when it is dropped.
-pub struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub fn new() -> Scratch {
+    pub(super) fn new() -> Scratch {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!(
             "longhaul-rehearsal-{}-{}",
@@ -63,12 +63,12 @@ impl Scratch {
         Scratch(path)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Writes a file, and names it.
-    pub fn file(&self, name: &str, text: &str) -> String {
+    pub(super) fn file(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
@@ -83,7 +83,7 @@ impl Drop for Scratch {
 
 /// What is to be rehearsed.
 #[derive(Clone)]
-pub struct Script {
+pub(super) struct Script {
     pub scenario: String,
     pub recipe: Option<String>,
     pub ailments: Vec<String>,
@@ -93,7 +93,7 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn new(scenario: &str, ailments: &[&str]) -> Script {
+    pub(super) fn new(scenario: &str, ailments: &[&str]) -> Script {
         Script {
             scenario: scenario.to_owned(),
             recipe: None,
@@ -104,12 +104,12 @@ impl Script {
     }
 
     /// Plays it in a folder of its own.
-    pub fn play(&self) -> Played {
+    pub(super) fn play(&self) -> Played {
         self.play_in(Rc::new(Scratch::new()), "run")
     }
 
     /// Plays it in a run folder of a name.
-    pub fn play_in(&self, scratch: Rc<Scratch>, name: &str) -> Played {
+    pub(super) fn play_in(&self, scratch: Rc<Scratch>, name: &str) -> Played {
         let scenario = scratch.file("scenario.yaml", &self.scenario);
         let recipe = self.recipe.as_ref().map(|text| scratch.file("recipe.yaml", text));
         let folder = scratch.path(name);
@@ -136,7 +136,7 @@ impl Script {
 }
 
 /// Rehearses half an hour with something wrong.
-pub fn ailing(ailments: &[&str]) -> Played {
+pub(super) fn ailing(ailments: &[&str]) -> Played {
     Script::new(HALF_AN_HOUR, ailments).play()
 }
 
@@ -164,7 +164,7 @@ impl Watcher for Seen {
 }
 
 /// A rehearsal that was played.
-pub struct Played {
+pub(super) struct Played {
     pub judged: Judged,
     /// As they were written.
     pub entries: Vec<Entry>,
@@ -178,37 +178,37 @@ pub struct Played {
 }
 
 impl Played {
-    pub fn analysis(&self) -> &Analysis {
+    pub(super) fn analysis(&self) -> &Analysis {
         &self.judged.analysis
     }
 
-    pub fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         self.judged.exit()
     }
 
     /// The report, for the words of a failed assertion.
-    pub fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         let wide = longhaul::command::ReportFormat::Terminal { wide: true };
         longhaul::command::report::text(&self.judged.page(), wide)
     }
 
-    pub fn incidents(&self) -> &[Incident] {
+    pub(super) fn incidents(&self) -> &[Incident] {
         &self.analysis().calendar.incidents
     }
 
     /// The only incident.
-    pub fn incident(&self) -> &Incident {
+    pub(super) fn incident(&self) -> &Incident {
         assert_eq!(self.incidents().len(), 1, "{}", self.told());
         &self.incidents()[0]
     }
 
     /// When the load began, seconds.
-    pub fn began(&self) -> f64 {
+    pub(super) fn began(&self) -> f64 {
         let phase = self.entries.iter().find(|entry| matches!(entry.fact, Fact::Phase(_)));
         phase.map_or(0.0, |entry| entry.at.seconds())
     }
 
-    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
         self.entries.iter().filter_map(|entry| match &entry.fact {
             Fact::Request(request) => Some(&**request),
             _ => None,
@@ -216,29 +216,29 @@ impl Played {
     }
 
     /// Requests, all phases, that ended so.
-    pub fn ended(&self, ended: Ended) -> usize {
+    pub(super) fn ended(&self, ended: Ended) -> usize {
         self.requests().filter(|request| request.ended == ended).count()
     }
 
     /// Requests that count as failures of the server.
-    pub fn bad(&self) -> usize {
+    pub(super) fn bad(&self) -> usize {
         self.requests().filter(|request| request.ended.is_bad()).count()
     }
 
     /// The median of a quantity, one stream, in a phase.
-    pub fn median(&self, quantity: Quantity, phase: Phase) -> f64 {
+    pub(super) fn median(&self, quantity: Quantity, phase: Phase) -> f64 {
         let select =
             Select { phase: Some(phase), load: Some(Load::Streams(1)), ..Select::default() };
         self.analysis().dist(quantity, &select).percentile(0.5).expect("samples")
     }
 
     /// The return window's median over the reference window's.
-    pub fn change(&self, quantity: Quantity) -> f64 {
+    pub(super) fn change(&self, quantity: Quantity) -> f64 {
         self.median(quantity, Phase::Return) / self.median(quantity, Phase::Reference)
     }
 
     /// The readings of a series, with their time since the load began, seconds.
-    pub fn readings(&self, source: Source, name: &str) -> Vec<(f64, f64)> {
+    pub(super) fn readings(&self, source: Source, name: &str) -> Vec<(f64, f64)> {
         let of = |entry: &Entry| match &entry.fact {
             Fact::Reading(Reading { source: of, name: named, last, .. })
                 if *of == source && named == name =>
@@ -251,21 +251,21 @@ impl Played {
     }
 
     /// The gravest word of the gates whose text starts so.
-    pub fn gate(&self, text: &str) -> longhaul::verdict::Word {
+    pub(super) fn gate(&self, text: &str) -> longhaul::verdict::Word {
         let gates = self.judged.verdict.gates.iter().filter(|gate| gate.text.starts_with(text));
         let word = gates.map(|gate| gate.word).max();
         word.unwrap_or_else(|| panic!("no gate {text}: {}", self.told()))
     }
 
     /// Whether the report has words in it.
-    pub fn says(&self, words: &str) -> bool {
+    pub(super) fn says(&self, words: &str) -> bool {
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         flat(&self.told()).contains(&flat(words))
     }
 }
 
 /// How long the server was away, seconds.
-pub fn away(incident: &Incident) -> f64 {
+pub(super) fn away(incident: &Incident) -> f64 {
     assert!(incident.is(IncidentKind::Outage), "{incident:?}");
     incident.until.expect("it came back").since(incident.from) as f64 / 1e6
 }

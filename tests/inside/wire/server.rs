@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What it does next. When the list is over, it closes the connection.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(super) enum Step {
     /// Sends these bytes as they are.
     Raw(Vec<u8>),
     /// Sends these bytes as one chunk of a chunked body.
@@ -24,7 +24,7 @@ pub enum Step {
 }
 
 /// The head of a streamed answer.
-pub fn head() -> Step {
+pub(super) fn head() -> Step {
     Step::Raw(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
             .to_vec(),
@@ -32,17 +32,17 @@ pub fn head() -> Step {
 }
 
 /// A data frame in a chunk of its own.
-pub fn data(json: &str) -> Step {
+pub(super) fn data(json: &str) -> Step {
     Step::Chunk(format!("data: {json}\n\n").into_bytes())
 }
 
 /// The frame that proves nothing.
-pub fn done() -> Step {
+pub(super) fn done() -> Step {
     data("[DONE]")
 }
 
 /// A whole answer with a length.
-pub fn page(status: &str, content_type: &str, body: &str) -> Vec<Step> {
+pub(super) fn page(status: &str, content_type: &str, body: &str) -> Vec<Step> {
     let length = body.len();
     vec![Step::Raw(
         format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{body}")
@@ -51,7 +51,7 @@ pub fn page(status: &str, content_type: &str, body: &str) -> Vec<Step> {
 }
 
 /// Takes a connection and plays the list; gives the body of the request.
-pub async fn play(listener: &TcpListener, steps: &[Step]) -> String {
+pub(super) async fn play(listener: &TcpListener, steps: &[Step]) -> String {
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.set_nodelay(true).unwrap();
     let body = request(&mut stream).await;

@@ -20,7 +20,7 @@ const CUTS: usize = 600;
 
 /// The replayed conductor and the one that lived give the same orders after every entry after
 /// which the latter was asked.
-pub fn goes_on_alike_at_every_cut(toy: &Toy) {
+pub(super) fn goes_on_alike_at_every_cut(toy: &Toy) {
     let every = toy.asked.len().div_ceil(CUTS);
     for cut in toy.asked.iter().copied().filter(|cut| *cut > 0).step_by(every) {
         let mut again = Conductor::new(toy.plan.clone());

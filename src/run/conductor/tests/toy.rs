@@ -19,7 +19,7 @@ use crate::world::TargetOrder;
 
 /// A world in which every request takes as long, a second mostly, and a server may be away for a while.
 #[allow(clippy::struct_excessive_bools)] // a world has many switches
-pub struct Toy {
+pub(super) struct Toy {
     pub plan: Rc<Plan>,
     pub conductor: Conductor,
     pub now: At,
@@ -55,19 +55,19 @@ pub struct Toy {
 }
 
 impl Toy {
-    pub fn new(extent: Extent, reference_laps: u64) -> Toy {
+    pub(super) fn new(extent: Extent, reference_laps: u64) -> Toy {
         Toy::of(scenario(&[0, 4096], &[1, 2]), extent, reference_laps)
     }
 
     /// Two depths with an arrival every second and a half, ten to a round.
-    pub fn open(seconds: u64, arrivals: Arrivals) -> Toy {
+    pub(super) fn open(seconds: u64, arrivals: Arrivals) -> Toy {
         let extent = Extent::Duration(Duration::from_secs(seconds));
         let mut scenario = open(&[0, 4096], &[1.0 / 1.5], 10);
         ladder(&mut scenario).arrivals = arrivals;
         Toy::of(scenario, extent, 0)
     }
 
-    pub fn of(mut scenario: Scenario, extent: Extent, reference_laps: u64) -> Toy {
+    pub(super) fn of(mut scenario: Scenario, extent: Extent, reference_laps: u64) -> Toy {
         scenario.extent = extent;
         scenario.reference_laps = reference_laps;
         let plan = Rc::new(Plan::new(&scenario, 7, Bounds::default()).unwrap());
@@ -97,7 +97,7 @@ impl Toy {
 
     /// What the power is cut of after so many entries: the conductor is replayed, and what was in
     /// flight is gone. A server that longhaul started is there again.
-    pub fn cut(&self, entries: usize) -> Toy {
+    pub(super) fn cut(&self, entries: usize) -> Toy {
         let entries = self.entries[..entries].to_vec();
         Toy {
             plan: self.plan.clone(),
@@ -117,7 +117,7 @@ impl Toy {
     }
 
     /// Another segment begins, on a clock of its own, of a server that is there.
-    pub fn reopens(&mut self) {
+    pub(super) fn reopens(&mut self) {
         self.segment += 1;
         self.now = At::ZERO;
         let opened = Opened {
@@ -136,22 +136,22 @@ impl Toy {
         self.up(1.0);
     }
 
-    pub fn seconds(seconds: u64) -> Toy {
+    pub(super) fn seconds(seconds: u64) -> Toy {
         Toy::new(Extent::Duration(Duration::from_secs(seconds)), 2)
     }
 
-    pub fn record(&mut self, at: At, fact: Fact) {
+    pub(super) fn record(&mut self, at: At, fact: Fact) {
         let entry = Entry { segment: self.segment, seq: self.seq, at, fact };
         self.seq += 1;
         self.conductor.fold(&entry);
         self.entries.push(entry);
     }
 
-    pub fn is_away(&self) -> bool {
+    pub(super) fn is_away(&self) -> bool {
         self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
 
-    pub fn request(&self, (sent, slot, due): (At, Slot, At), ended: Ended) -> Request {
+    pub(super) fn request(&self, (sent, slot, due): (At, Slot, At), ended: Ended) -> Request {
         let ask = self.plan.ask(slot, due, &Fit::guess(self.plan.corpus()));
         Request {
             phase: ask.phase,
@@ -190,12 +190,12 @@ impl Toy {
         }
     }
 
-    pub fn up(&mut self, value: f64) {
+    pub(super) fn up(&mut self, value: f64) {
         let reading = Reading::single(Source::Engine, "up", value);
         self.record(self.now, Fact::Reading(reading));
     }
 
-    pub fn obey(&mut self) {
+    pub(super) fn obey(&mut self) {
         self.asked.insert(self.entries.len());
         while let Some(order) = self.conductor.due(self.now) {
             self.orders.push((self.entries.len(), self.now, order.clone()));
@@ -221,7 +221,7 @@ impl Toy {
 
     /// A server that longhaul started takes orders: it is gone at once, and launched two
     /// seconds later where it is to be, and there ten seconds after that.
-    pub fn heed(&mut self, fact: &Fact) {
+    pub(super) fn heed(&mut self, fact: &Fact) {
         let Fact::Action(action) = fact else { return };
         let Some(order) = TargetOrder::parse(&action.what) else { return };
         if order != TargetOrder::Launch {
@@ -236,14 +236,14 @@ impl Toy {
     }
 
     /// The process of a server that longhaul started ends by itself.
-    pub fn dies(&mut self) {
+    pub(super) fn dies(&mut self) {
         self.away = Some((self.now, At(u64::MAX)));
         self.end_all(Ended::Truncated);
         let exited = TargetFact::new(TargetWord::Exited, "signal 9");
         self.record(self.now, Fact::Target(exited));
     }
 
-    pub fn launched(&mut self) {
+    pub(super) fn launched(&mut self) {
         let Some((_, action)) = self.launch.take_if(|(at, _)| *at <= self.now) else { return };
         self.away = Some((self.now, At(self.now.0 + 10_000_000)));
         self.frozen = None;
@@ -251,12 +251,12 @@ impl Toy {
         self.record(self.now, Fact::Target(TargetFact { action: Some(action), ..launched }));
     }
 
-    pub fn is_frozen(&self) -> bool {
+    pub(super) fn is_frozen(&self) -> bool {
         self.frozen.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
 
     /// What the sensors tell every ten seconds: that it is there, and how far it is.
-    pub fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let up = !self.is_away();
         self.up(f64::from(u8::from(up)));
         if up {
@@ -270,7 +270,7 @@ impl Toy {
         self.record(self.now, Fact::Reading(reading));
     }
 
-    pub fn end_all(&mut self, ended: Ended) {
+    pub(super) fn end_all(&mut self, ended: Ended) {
         while let Some(flight) = self.in_flight.pop_front() {
             let request = self.request(flight, ended);
             self.record(self.now, Fact::Request(Box::new(request)));
@@ -278,7 +278,7 @@ impl Toy {
     }
 
     /// A tenth of a second passes, or less if the conductor wants to be woken.
-    pub fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.obey();
         if self.conductor.is_closed() {
             return;
@@ -310,7 +310,7 @@ impl Toy {
         }
     }
 
-    pub fn run(&mut self) -> ClosedBecause {
+    pub(super) fn run(&mut self) -> ClosedBecause {
         for _ in 0..1_000_000 {
             self.step();
             if self.conductor.is_closed() {
@@ -323,7 +323,7 @@ impl Toy {
         }
     }
 
-    pub fn phases(&self) -> Vec<Phase> {
+    pub(super) fn phases(&self) -> Vec<Phase> {
         self.entries
             .iter()
             .filter_map(|entry| match &entry.fact {
@@ -333,7 +333,7 @@ impl Toy {
             .collect()
     }
 
-    pub fn batches(&self) -> Vec<Batch> {
+    pub(super) fn batches(&self) -> Vec<Batch> {
         let batch = |entry: &Entry| match &entry.fact {
             Fact::Batch(batch) => Some(batch.clone()),
             _ => None,
@@ -341,7 +341,7 @@ impl Toy {
         self.entries.iter().filter_map(batch).collect()
     }
 
-    pub fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Vec<&Request> {
+    pub(super) fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Vec<&Request> {
         let requests = self.entries.iter().filter_map(|entry| match &entry.fact {
             Fact::Request(request) => Some(&**request),
             _ => None,
@@ -350,7 +350,7 @@ impl Toy {
     }
 
     /// Slots that were sent, and when each was due.
-    pub fn sends(&self) -> Vec<(Slot, At)> {
+    pub(super) fn sends(&self) -> Vec<(Slot, At)> {
         let send = |order: &(usize, At, Order)| match order.2 {
             Order::Send(slot, due) => Some((slot, due)),
             _ => None,
@@ -358,7 +358,7 @@ impl Toy {
         self.orders.iter().filter_map(send).collect()
     }
 
-    pub fn act(&mut self, what: &str) {
+    pub(super) fn act(&mut self, what: &str) {
         let action = Action { id: 1, what: what.to_owned(), note: String::new() };
         self.record(self.now, Fact::Action(action));
     }

@@ -27,7 +27,7 @@ const BEGINS: [&str; 12] = [
 ];
 
 /// Whether a variable's value must not be written.
-pub fn may_be_secret(name: &str, value: &str) -> bool {
+pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let named = name
         .split(|c: char| !c.is_ascii_alphanumeric())

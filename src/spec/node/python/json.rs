@@ -9,7 +9,7 @@ use crate::spec::node::{Node, Value, parse};
 
 /// `json.loads`; `None` where it would raise. (Its `NaN` and surrogates by their numbers aside.)
 /// JSON on one line is YAML, whose reader keeps the order of keys and has bounds.
-pub fn loads(text: &str) -> Option<Python> {
+pub(crate) fn loads(text: &str) -> Option<Python> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let text = text.replace(['\t', '\n', '\r'], " ");
     Some(value(&parse(text.trim()).ok()?.root))
@@ -31,7 +31,7 @@ fn value(node: &Node) -> Python {
 }
 
 /// `json.dumps` without blanks, anything unknown as its text.
-pub fn dumps(value: &Python) -> String {
+pub(crate) fn dumps(value: &Python) -> String {
     let joined = |items: Vec<String>| items.join(",");
     match value {
         Python::None => "null".to_owned(),

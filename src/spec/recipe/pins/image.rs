@@ -17,7 +17,7 @@ const BUILT: &str = "vllm-node-";
 
 /// An image's name, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Image<'a> {
+pub(crate) struct Image<'a> {
     pub name: &'a str,
     pub tag: Option<&'a str>,
     /// Behind the `@`: `sha256:…`.
@@ -25,7 +25,7 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    pub fn of(text: &'a str) -> Image<'a> {
+    pub(crate) fn of(text: &'a str) -> Image<'a> {
         let (text, digest) = match text.split_once('@') {
             Some((text, digest)) => (text, Some(digest)),
             None => (text, None),
@@ -37,13 +37,13 @@ impl<'a> Image<'a> {
     }
 
     /// The name without what docker takes for granted, so that two spellings are equal.
-    pub fn plain_name(&self) -> &'a str {
+    pub(crate) fn plain_name(&self) -> &'a str {
         let hubs = ["index.docker.io/", "docker.io/", "library/"];
         hubs.iter().fold(self.name, |name, hub| name.strip_prefix(hub).unwrap_or(name))
     }
 
     /// Grade of what stands behind the name, and why.
-    pub fn grade(&self) -> (Grade, String) {
+    pub(crate) fn grade(&self) -> (Grade, String) {
         let (grade, why) = match (self.digest, self.tag) {
             (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest"),
             (Some(_), _) => (Grade::Floating, "its digest is not sha256 and 64 hex digits"),
@@ -63,7 +63,7 @@ impl<'a> Image<'a> {
     }
 
     /// Without a registry's folder, by the builder's own name, or by an image's id.
-    pub fn is_built_here(&self) -> bool {
+    pub(crate) fn is_built_here(&self) -> bool {
         let last = self.name.rsplit('/').next().unwrap_or(self.name);
         !self.plain_name().contains('/')
             || self.name.starts_with("localhost/")
@@ -71,19 +71,19 @@ impl<'a> Image<'a> {
     }
 
     /// The version that a tag names: `v0.20.0`, `b8076`, `26.05`.
-    pub fn version(&self) -> Option<&'a str> {
+    pub(crate) fn version(&self) -> Option<&'a str> {
         own_parts(self.tag?).into_iter().find(|part| is_version(part))
     }
 }
 
 /// `sha256:` and 64 hex digits.
-pub fn is_digest(text: &str) -> bool {
+pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:")
         .is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Whether a tag names one build: by a date, a commit, or a version that is no nightly.
-pub fn is_fixed(tag: &str) -> bool {
+pub(super) fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
     // `2026-08-22` is a date in three parts.

@@ -28,14 +28,14 @@ fn is_among(words: &str, key: &str) -> bool {
 }
 
 /// The runtime's version: by sparkrun's own key, else what stands first under `metadata`.
-pub fn version(root: &Node) -> Option<&str> {
+pub(super) fn version(root: &Node) -> Option<&str> {
     let metadata = root.get("metadata");
     let mut of_metadata = VERSIONS.split_whitespace().filter_map(|key| metadata?.get(key)?.said());
     let own = root.get("runtime_version").and_then(Node::said);
     own.or_else(|| of_metadata.next()).filter(|version| !version.is_empty())
 }
 
-pub fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
+pub(super) fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
     let name = &root.source.name;
     if !root.node.is_map() {
         let kind = root.node.kind();
@@ -51,12 +51,12 @@ pub fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
     ))
 }
 
-pub fn unknown(root: &Node) -> Vec<String> {
+pub(super) fn unknown(root: &Node) -> Vec<String> {
     let keys = root.entries().into_iter().map(|(key, _)| key);
     keys.filter(|key| !is_among(KNOWN, key)).map(str::to_owned).collect()
 }
 
-pub fn others(root: &Node) -> Vec<(String, String)> {
+pub(super) fn others(root: &Node) -> Vec<(String, String)> {
     let others = root.entries().into_iter();
     let others = others.filter(|(key, node)| !is_among(FIELDS, key) && !node.is_null());
     let text = |value: Python| match value {
@@ -67,7 +67,7 @@ pub fn others(root: &Node) -> Vec<(String, String)> {
 }
 
 /// Keys that stand twice, layers that nobody applied, and a command that sparkrun refuses.
-pub fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
+pub(super) fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
     let mut warnings = Vec::new();
     for (file, document) in &whole.parts {
         let place = if whole.parts.len() > 1 { format!("{file} ") } else { String::new() };
@@ -93,7 +93,7 @@ pub fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
     warnings
 }
 
-pub fn about(root: &Node, model: Option<&str>, runtime: &str) -> String {
+pub(super) fn about(root: &Node, model: Option<&str>, runtime: &str) -> String {
     let text = |node: &Node| node.get("description")?.said().map(str::to_owned);
     let Some(description) = text(root).or_else(|| text(root.get("metadata")?)) else {
         return format!("{} on {runtime}.", model.unwrap_or("An unnamed model"));

@@ -6,7 +6,7 @@ use crate::spec::SpecFile;
 use crate::spec::recipe::render::{How, engine_of};
 use crate::spec::recipe::{ReadOptions, Reading, Recipe, docker, draft};
 
-pub fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> Reading {
+pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> Reading {
     let image = line.image.as_deref().unwrap_or_default();
     let inner = docker::inner(line.command.as_deref().unwrap_or_default());
     let runtime = runtime_of_line(image, &inner);

@@ -9,7 +9,7 @@ use crate::spec::node::python::{Python, is_blank, json, strip};
 use crate::spec::recipe::draft::Draft;
 use crate::spec::recipe::values::Values;
 
-pub fn command(
+pub(crate) fn command(
     engine: Engine,
     draft: &Draft,
     values: &Values,
@@ -121,7 +121,7 @@ fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
         .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
 }
 
-pub fn keys(engine: Engine) -> &'static [FlagKey] {
+pub(crate) fn keys(engine: Engine) -> &'static [FlagKey] {
     match engine {
         Engine::Sglang => &sglang::launch::KEYS,
         Engine::LlamaCpp => &llama_cpp::launch::KEYS,
@@ -162,7 +162,7 @@ fn is_on(value: &Python) -> bool {
 }
 
 /// A text as one word of a shell (`shlex.quote`).
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();

@@ -4,7 +4,7 @@ use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
 
 /// A placeholder's value as text; what has none is left as it stands.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Placeholders may hold placeholders; anything deeper than this is a cycle.
 const PASSES_MAX: usize = 10;
@@ -14,12 +14,12 @@ const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
 
 /// Renders a command by sparkrun 0.3's rules.
-pub fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
+pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
     let template = strip(template);
     Some(repair_continuations(&filled(template, template.contains("{{"), value)?))
 }
 
-pub fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
+pub(super) fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
     let mut text = mask(template, escapes);
     for _ in 0..PASSES_MAX {
         let next = substitute(&text, value)?;

@@ -7,19 +7,19 @@ use crate::spec::field::{Field, flawed, shown, strict_document};
 use crate::spec::node::python::{self, Python};
 
 /// What an arm is called that nothing is changed in.
-pub const BASE: &str = "base";
+pub(crate) const BASE: &str = "base";
 
 /// What a file of arms holds.
 const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arm {
+pub(crate) struct Arm {
     pub name: String,
     pub changes: Vec<Change>,
 }
 
 /// The arms of `key=value,value`: one for each value.
-pub fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
+pub(crate) fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
     let wrong = |what: String| {
         Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1")
     };
@@ -61,7 +61,7 @@ fn values_of(text: &str) -> Vec<&str> {
     values
 }
 
-pub fn read(source: &SpecFile) -> Result<Vec<Arm>, Mistake> {
+pub(crate) fn read(source: &SpecFile) -> Result<Vec<Arm>, Mistake> {
     let document = strict_document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
     let root = Field::root(source, &document);

@@ -15,7 +15,7 @@ use crate::spec::recipe::render::{built, engine_of};
 use crate::spec::recipe::values::{Values, set_of};
 use crate::spec::recipe::{Reading, SpecFile, docker};
 
-pub fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
+pub(super) fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
     let mut root = document(&base.recipe.source)?.root;
     for change in changes.iter().filter(|change| change.is_of_file()) {
         let value = change.value.as_deref().map(|value| Node::scalar(value, true));
@@ -59,7 +59,7 @@ fn put(map: &mut Node, key: &str, value: Option<Node>) {
 }
 
 /// A command with a flag that has another value.
-pub fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
+pub(super) fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
     let inner = docker::inner(command);
     let at = command
         .find(&inner)

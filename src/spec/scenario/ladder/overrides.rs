@@ -5,7 +5,7 @@ use crate::error::Mistake;
 use crate::spec::scenario::Overrides;
 
 /// Ladders with their axes overridden, and what is to be told of it.
-pub fn with(
+pub(crate) fn with(
     mut ladders: Vec<Ladder>,
     overrides: &Overrides,
 ) -> Result<(Vec<Ladder>, Option<String>), Mistake> {

@@ -39,7 +39,7 @@ const RUNS_MAX: u64 = 10_000;
 const CAP_MAX: Duration = Duration::from_secs(86_400);
 
 /// Reads the value of `ladder:`.
-pub fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, Mistake> {
+pub(crate) fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, Mistake> {
     let values = field.map(&KEYS)?;
     let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let need = |name: &str, example: &str| {
@@ -160,7 +160,7 @@ fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
 }
 
 /// The order of cells within a lap: `- { depth: 8192, concurrency: 5 }`.
-pub fn schedule(
+pub(crate) fn schedule(
     field: &Field<'_>,
     depths: &[u64],
     concurrency: &[u32],
