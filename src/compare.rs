@@ -31,7 +31,7 @@ pub(crate) use start::{MeasureKey, Start};
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;
-use crate::spec::recipe::Reading;
+use crate::spec::recipe::ReadRecipe;
 
 /// How two sides are to be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,7 +89,7 @@ pub(crate) struct Foreign {
     /// What it says.
     pub table: Table,
     /// What was served, where a recipe came with it.
-    pub recipe: Option<Reading>,
+    pub recipe: Option<ReadRecipe>,
 }
 
 /// Holds a run against a published table. Its numbers are those of no start, so that they decide

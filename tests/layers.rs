@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -230,11 +230,44 @@ fn nobody_climbs_two_floors_at_once_or_uses_a_glob() {
 #[test]
 fn no_room_hands_on_what_is_another_rooms() {
     for (room, path, code) in all() {
-        for line in code.lines().filter(|line| line.trim_start().starts_with("pub use ")) {
+        let hands_on = |line: &&str| line.starts_with("pub") && line.contains(" use ");
+        for line in code.lines().map(str::trim_start).filter(hands_on) {
             let foreign = named(line, "crate::").into_iter().any(|used| used != room);
             assert!(!foreign, "{}: {line}", path.display());
         }
     }
+}
+
+/// The type that a line defines for other files, if it does.
+fn type_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let (visible, rest) = line.split_once(' ')?;
+    let (kind, rest) = rest.split_once(' ')?;
+    let is_type = ["struct", "enum", "trait", "type"].contains(&kind);
+    let end = |c: char| !(c.is_alphanumeric() || c == '_');
+    (visible.starts_with("pub") && is_type).then(|| rest.split(end).next())?
+}
+
+#[test]
+fn no_two_types_that_another_file_can_name_share_a_name() {
+    let mut found: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for (_, path, code) in all() {
+        for name in code.lines().filter_map(type_of) {
+            found.entry(name.to_owned()).or_default().insert(path.clone());
+        }
+    }
+    assert!(found.len() > 300, "{} types", found.len());
+    found.retain(|_, paths| paths.len() > 1);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_check_sees_a_type_however_far_it_is_visible() {
+    assert_eq!(type_of("    pub(crate) struct Cell<'a> {"), Some("Cell"));
+    assert_eq!(type_of("pub enum Load {"), Some("Load"));
+    assert_eq!(type_of("pub(super) type Line = u8;"), Some("Line"));
+    assert_eq!(type_of("struct Private;"), None);
+    assert_eq!(type_of("pub(crate) fn struct_of() {"), None);
 }
 
 /// Whether code names a crate, or a module of the standard library, in a path or a `use`.

@@ -14,7 +14,7 @@ use crate::http::reference::Reach;
 use crate::journal::{self, Manifest, runs};
 use crate::report::compare as told;
 use crate::spec::SpecFile;
-use crate::spec::recipe::{ReadOptions, Reading, read_as};
+use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 use crate::stats::shift::SIDE_MAX;
 
 /// How a comparison is told.
@@ -123,7 +123,7 @@ pub(crate) fn against(
 }
 
 /// The recipe of a submission, where one lies in its folder and can be read.
-fn submitted(folder: &Path) -> Option<Reading> {
+fn submitted(folder: &Path) -> Option<ReadRecipe> {
     let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
     read_as(&found.source, &ReadOptions::default(), &|name| found.folder.load(name)).ok()
 }
@@ -229,7 +229,7 @@ fn run(manifest: &Manifest) -> String {
 }
 
 /// The recipe as the manifest has it; files that it includes are not there any more.
-fn recipe(manifest: &Manifest) -> Option<Reading> {
+fn recipe(manifest: &Manifest) -> Option<ReadRecipe> {
     let text = &manifest.recipe;
     let source =
         SpecFile { name: text.name.clone(), origin: text.origin.clone(), text: text.text.clone() };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Mistake;
 use crate::http::reference::{self, Reach};
 use crate::plan::Rates;
-use crate::spec::recipe::{ReadOptions, Reading};
+use crate::spec::recipe::{ReadOptions, ReadRecipe};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
 pub(crate) use published::published;
@@ -45,13 +45,13 @@ impl Inputs {
     }
 
     /// The same, with what only those ask for who start it.
-    pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<Reading>, Mistake> {
+    pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(default, Err)
     }
 
     /// The recipe for a launcher that reads it by itself: what is not understood here is handed
     /// on unread.
-    pub(crate) fn handed_on(&self) -> Result<Option<Reading>, Mistake> {
+    pub(crate) fn handed_on(&self) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(None, Ok)
     }
 
@@ -59,7 +59,7 @@ impl Inputs {
         &self,
         default: Option<&str>,
         not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
-    ) -> Result<Option<Reading>, Mistake> {
+    ) -> Result<Option<ReadRecipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
         let FoundRecipe { source, folder, warning } = recipe_source(wanted, &self.reach)?;
         let read = recipe::read_as(&source, &ReadOptions::default(), &|name| folder.load(name));

@@ -14,7 +14,7 @@ use crate::http::reference::Reach;
 use crate::report::recipe as text;
 use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
-use crate::spec::recipe::{Deployment, ReadOptions, Reading, read_as};
+use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe, read_as};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RecipeOptions {
@@ -63,7 +63,7 @@ pub(crate) fn done(exit: Result<Exit, Mistake>) -> Exit {
     exit.unwrap_or_else(|wrong| mistake(&wrong))
 }
 
-fn reading(options: &RecipeOptions) -> Result<Reading, Mistake> {
+fn reading(options: &RecipeOptions) -> Result<ReadRecipe, Mistake> {
     let mut read = ReadOptions { set: pairs("--set", &options.set)?, deployment: None };
     for (selector, value) in pairs("--when", &options.when)? {
         if !SELECTORS.split(", ").any(|known| known == selector) {

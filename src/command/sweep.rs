@@ -22,7 +22,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::report::sweep as report;
 use crate::report::words::counted;
-use crate::spec::recipe::Reading;
+use crate::spec::recipe::ReadRecipe;
 use crate::spec::scenario::Cap;
 use crate::spec::{Scenario, Workload};
 use crate::sweep::{self as schedule, Outcome, STARTS_MIN, Turn};
@@ -182,7 +182,7 @@ fn check(wish: &SweepOptions) -> Result<(), Mistake> {
 }
 
 /// The recipe that is varied.
-fn base(wish: &SweepOptions) -> Result<Reading, Mistake> {
+fn base(wish: &SweepOptions) -> Result<ReadRecipe, Mistake> {
     let inputs = &wish.run.drive.inputs;
     let reading = inputs.reading(wish.simulates().then_some(FLAGSHIP))?;
     let reading =

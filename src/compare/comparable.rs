@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Mistake;
-use crate::spec::recipe::{Reading, diff};
+use crate::spec::recipe::{ReadRecipe, diff};
 
 use super::{CompareTerms, Start};
 
@@ -215,7 +215,7 @@ fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
 }
 
 /// What differs between what a published table was measured with and a run.
-pub(crate) fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Differs {
+pub(crate) fn from_published(recipe: Option<&ReadRecipe>, candidate: &Start) -> Differs {
     let variables = match (recipe, &candidate.recipe) {
         (Some(one), Some(other)) => changed(one, other),
         _ => Vec::new(),
@@ -228,7 +228,7 @@ pub(crate) fn from_published(recipe: Option<&Reading>, candidate: &Start) -> Dif
     }
 }
 
-fn changed(one: &Reading, other: &Reading) -> Vec<Variable> {
+fn changed(one: &ReadRecipe, other: &ReadRecipe) -> Vec<Variable> {
     let found = diff::between(one, other).serving.into_iter();
     found
         .map(|found| Variable { what: found.what, base: found.one, candidate: found.other })

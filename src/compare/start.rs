@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{ClosedBecause, Ended, Group};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
-use crate::spec::recipe::Reading;
+use crate::spec::recipe::ReadRecipe;
 use crate::spec::{Limit, Select};
 use crate::stats::Dist;
 use crate::verdict::{Verdict, Word};
@@ -93,7 +93,7 @@ pub(crate) struct Start {
     /// What must be the same for two runs to be comparable.
     pub alike: Alike,
     /// What was served, where the manifest's recipe can be read by itself.
-    pub recipe: Option<Reading>,
+    pub recipe: Option<ReadRecipe>,
     /// The container image and the command that the recipe came to.
     pub container: Option<String>,
     pub command: Option<String>,
@@ -115,7 +115,7 @@ pub(crate) struct About {
     /// What must be the same.
     pub alike: Alike,
     /// What was served.
-    pub recipe: Option<Reading>,
+    pub recipe: Option<ReadRecipe>,
     /// The container image.
     pub container: Option<String>,
     /// The rendered command.

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::layout::{self, indented};
 use crate::escape::one_line;
 use crate::spec::recipe::diff::{Difference, between};
-use crate::spec::recipe::pins::{Finding, Grade, Pins};
-use crate::spec::recipe::{How, Reading};
+use crate::spec::recipe::pins::{Grade, PinFinding, Pins};
+use crate::spec::recipe::{How, ReadRecipe};
 
 /// Version of the JSON: keys may be added, never renamed.
 const SCHEMA: u32 = 2;
@@ -25,7 +25,7 @@ const WHY_CHARS_MAX: usize = 120;
 /// Bounds the findings: a stranger's recipe may name as many mods as its size lets it.
 const FINDINGS_MAX: usize = 60;
 
-pub(crate) fn show(reading: &Reading) -> String {
+pub(crate) fn show(reading: &ReadRecipe) -> String {
     let recipe = &reading.recipe;
     let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
     let mut out = format!("{}\n{about}", one_line(&recipe.source.origin, VALUE_CHARS_MAX));
@@ -74,7 +74,7 @@ pub(crate) fn show(reading: &Reading) -> String {
     out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
 }
 
-pub(crate) fn check(reading: &Reading, pins: &Pins) -> String {
+pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> String {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
@@ -88,7 +88,7 @@ pub(crate) fn check(reading: &Reading, pins: &Pins) -> String {
     let name = one_line(&reading.recipe.source.name, 80);
     let mut out = format!("{} image · {name} · {counts}\n", pins.grade.word().to_uppercase());
     let shown = &pins.findings[..pins.findings.len().min(FINDINGS_MAX)];
-    let row = |finding: &Finding| {
+    let row = |finding: &PinFinding| {
         vec![
             finding.grade.word().to_owned(),
             one_line(&finding.what, 40),
@@ -107,7 +107,7 @@ pub(crate) fn check(reading: &Reading, pins: &Pins) -> String {
     out + &lined("notes", reading.recipe.warnings.iter().cloned())
 }
 
-pub(crate) fn check_json(reading: &Reading, pins: &Pins) -> String {
+pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {
     let recipe = &reading.recipe;
     let whole = json!({
         "schema": SCHEMA,
@@ -122,7 +122,7 @@ pub(crate) fn check_json(reading: &Reading, pins: &Pins) -> String {
     format!("{whole:#}\n")
 }
 
-pub(crate) fn diff(one: &Reading, other: &Reading) -> String {
+pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
     let found = between(one, other);
     let mut out = String::new();
     let cell = |text: &str| one_line(text, CELL_CHARS_MAX);

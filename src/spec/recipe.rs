@@ -14,7 +14,7 @@ mod values;
 pub(crate) mod vary;
 
 pub(crate) use attach::{attach, unread};
-pub(crate) use include::Load;
+pub(crate) use include::ReadInclude;
 pub(crate) use layers::{Deployment, Layer};
 pub(crate) use read::{read, read_as};
 pub(crate) use render::How;
@@ -57,7 +57,7 @@ pub(crate) struct ReadOptions {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reading {
+pub(crate) struct ReadRecipe {
     pub recipe: Recipe,
     pub how: How,
     pub layers: Vec<Layer>,

@@ -16,7 +16,7 @@ use super::{Program, StartedTarget, attached, watched};
 use crate::error::Mistake;
 use crate::escape::command_line;
 use crate::spec::Recipe;
-use crate::spec::recipe::{How, Reading, docker};
+use crate::spec::recipe::{How, ReadRecipe, docker};
 use crate::timeline::Timeline;
 use crate::world::Whereabouts;
 
@@ -122,7 +122,7 @@ impl Launch<'_> {
     async fn container(
         &self,
         start: StartMethod,
-        reading: &Reading,
+        reading: &ReadRecipe,
         whereabouts: Whereabouts,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let engine = ContainerEngine::new(self.program(start), self.timeline);
@@ -153,7 +153,7 @@ impl Launch<'_> {
         Ok((container.start(whereabouts).await?, line.added))
     }
 
-    fn line(&self, reading: &Reading, image: &str, label: &str) -> Result<RunLine, Mistake> {
+    fn line(&self, reading: &ReadRecipe, image: &str, label: &str) -> Result<RunLine, Mistake> {
         let recipe = &reading.recipe;
         let home = std::env::var("HOME").unwrap_or_default();
         let is_set = |name: &&str| std::env::var_os(name).is_some();

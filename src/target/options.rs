@@ -5,7 +5,7 @@
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
-use crate::spec::recipe::{How, Reading, docker};
+use crate::spec::recipe::{How, ReadRecipe, docker};
 use crate::words::words;
 
 /// By what a recipe is started.
@@ -54,7 +54,7 @@ pub(crate) struct TargetOptions {
     /// More words for whatever starts it.
     pub more: Vec<String>,
     /// The recipe, where it is to be started.
-    pub reading: Option<Reading>,
+    pub reading: Option<ReadRecipe>,
 }
 
 /// Keys of a recipe that only its own tools carry out.
@@ -134,7 +134,7 @@ impl TargetOptions {
     ///
     /// # Errors
     /// This start cannot carry it out, and which could.
-    pub(crate) fn accept_recipe(&mut self, reading: Reading) -> Result<String, Mistake> {
+    pub(crate) fn accept_recipe(&mut self, reading: ReadRecipe) -> Result<String, Mistake> {
         if let Some(start) = self.start.filter(|start| *start != StartMethod::Sparkrun) {
             only_what_it_can(start, &reading)?;
         }
@@ -169,7 +169,7 @@ impl TargetOptions {
     }
 }
 
-fn only_what_it_can(start: StartMethod, reading: &Reading) -> Result<(), Mistake> {
+fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mistake> {
     let flag = format!("--start {}", start.word());
     let to_sparkrun = |what: String| {
         Err(Mistake::new(what).at(&reading.recipe.source.origin).hint("--start sparkrun"))
@@ -202,7 +202,7 @@ fn only_what_it_can(start: StartMethod, reading: &Reading) -> Result<(), Mistake
 }
 
 /// Where the recipe's server will answer.
-fn address(start: Option<StartMethod>, reading: &Reading) -> String {
+fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     let recipe = &reading.recipe;
     let usual = match engine_of(&recipe.runtime) {
         Engine::Sglang => 30_000,
@@ -261,7 +261,7 @@ mod tests {
     use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
 
-    fn reading(text: &str) -> Reading {
+    fn reading(text: &str) -> ReadRecipe {
         let source =
             SpecFile { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() };
         read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")

@@ -8,7 +8,7 @@ use crate::command::inputs::FLAGSHIP;
 use crate::command::sim::{no_profile, of_the_server};
 use crate::error::Mistake;
 use crate::spec::Scenario;
-use crate::spec::recipe::Reading;
+use crate::spec::recipe::ReadRecipe;
 use crate::target::options::{StartMethod, TargetOptions};
 
 /// Options of `longhaul run`.
@@ -42,7 +42,7 @@ pub(crate) struct ServerOptions {
 /// The user's mistake.
 pub(crate) fn check(
     options: RunOptions,
-    reading: Reading,
+    reading: ReadRecipe,
     scenario: Scenario,
 ) -> Result<(), Mistake> {
     let mut target = options.server.target.clone();

@@ -10,7 +10,7 @@ use crate::spec::SpecFile;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
 use crate::spec::recipe::vary::{Change, varied};
-use crate::spec::recipe::{How, Reading};
+use crate::spec::recipe::{How, ReadRecipe};
 
 /// Bounds a name of a file.
 const FILE_CHARS_MAX: usize = 48;
@@ -24,7 +24,7 @@ pub(super) struct Arm {
     /// What was asked to be otherwise.
     pub changes: Vec<Change>,
     /// The recipe; its source is the file's text.
-    pub reading: Reading,
+    pub reading: ReadRecipe,
     /// In what it differs from the base.
     pub differs: Vec<Difference>,
 }
@@ -51,7 +51,7 @@ impl Arm {
 ///
 /// # Errors
 /// A change that has no effect, more than one in an arm, a name that stands twice.
-pub(super) fn read(wish: &SweepOptions, base: Reading) -> Result<Vec<Arm>, Mistake> {
+pub(super) fn read(wish: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mistake> {
     let mut wanted = Vec::new();
     for text in &wish.vary {
         let several = asked::of_flag(text)?;
@@ -83,10 +83,10 @@ pub(super) fn read(wish: &SweepOptions, base: Reading) -> Result<Vec<Arm>, Mista
 fn made(
     wish: &SweepOptions,
     arms: &[Arm],
-    asked: asked::Arm,
+    asked: asked::ArmSpec,
     may_be_base: bool,
 ) -> Result<Option<Arm>, Mistake> {
-    let asked::Arm { name, changes } = asked;
+    let asked::ArmSpec { name, changes } = asked;
     let base = &arms[0].reading;
     let shown = one_line(&name, NAME_CHARS_MAX);
     if arms.iter().any(|arm| arm.name == name) {

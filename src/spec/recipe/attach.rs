@@ -1,6 +1,6 @@
 //! Recipes of which no file tells anything: of a server that already runs, what it said of itself.
 
-use super::{How, Reading, Recipe, SpecFile};
+use super::{How, ReadRecipe, Recipe, SpecFile};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::node::quoted;
@@ -36,7 +36,7 @@ pub(crate) fn attach(model: &str, max_model_len: Option<u64>, version: Option<&s
     }
 }
 
-pub(crate) fn unread(source: SpecFile, why: &Mistake) -> Reading {
+pub(crate) fn unread(source: SpecFile, why: &Mistake) -> ReadRecipe {
     let port = |line: &str| line.trim().strip_prefix("port:")?.trim().parse::<u16>().ok();
     let port = source.text.lines().find_map(port);
     let settings = port.map(|port| ("port".to_owned(), port.to_string())).into_iter().collect();
@@ -48,7 +48,7 @@ pub(crate) fn unread(source: SpecFile, why: &Mistake) -> Reading {
     let about = format!("{}, unread.", source.name);
     let (runtime, warnings) = ("unknown".to_owned(), vec![warning]);
     let recipe = Recipe { source, about, runtime, settings, warnings, ..Recipe::default() };
-    Reading { recipe, how: How::Unread, ..Reading::default() }
+    ReadRecipe { recipe, how: How::Unread, ..ReadRecipe::default() }
 }
 
 fn file_name(model: &str) -> String {

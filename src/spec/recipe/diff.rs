@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::{How, engine_of, runtime_name};
-use super::{Reading, docker};
+use super::{ReadRecipe, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
 
@@ -30,7 +30,7 @@ pub(crate) struct Differences {
     pub address: Vec<Difference>,
 }
 
-pub(crate) fn between(one: &Reading, other: &Reading) -> Differences {
+pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
     let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
     let is_between_kinds = has_line && one.how != other.how;
     let (one, other) = (facts(one), facts(other));
@@ -58,7 +58,7 @@ pub(crate) fn between(one: &Reading, other: &Reading) -> Differences {
 }
 
 /// Everything that a recipe says, by name; what is structured, field by field.
-fn facts(reading: &Reading) -> BTreeMap<String, String> {
+fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
     let mut facts = BTreeMap::new();
@@ -159,7 +159,7 @@ mod tests {
     use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
 
-    fn reading(text: &str) -> Reading {
+    fn reading(text: &str) -> ReadRecipe {
         let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
     }
@@ -238,7 +238,7 @@ mod tests {
                 "model: m\nenv: {{X: '{variable}'}}\ncommand: vllm serve m --seed {seed}\n"
             ))
         };
-        let what = |one: &Reading, other: &Reading| -> Vec<String> {
+        let what = |one: &ReadRecipe, other: &ReadRecipe| -> Vec<String> {
             between(one, other).serving.into_iter().map(|d| d.what).collect()
         };
         assert_eq!(what(&of("010", "010"), &of("10", "10")), ["env.X"]);

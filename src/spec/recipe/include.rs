@@ -6,7 +6,7 @@ use crate::spec::field::{Field, document, flawed, shown};
 use crate::spec::node::{Document, Node, Value, python};
 
 /// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
-pub(crate) type Load<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
+pub(crate) type ReadInclude<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
 const DEPTH_MAX: usize = 8;
 
@@ -16,7 +16,7 @@ pub(super) struct Whole {
     pub parts: Vec<(String, Document)>,
 }
 
-pub(super) fn whole(source: &SpecFile, load: Load<'_>) -> Result<Whole, Mistake> {
+pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<Whole, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     loop {
@@ -72,7 +72,7 @@ fn is_version_1(document: &Document) -> bool {
     document.root.get("recipe_version").and_then(Node::text) == Some("1")
 }
 
-fn found(name: &str, load: Load<'_>) -> Result<Option<(String, String)>, Mistake> {
+fn found(name: &str, load: ReadInclude<'_>) -> Result<Option<(String, String)>, Mistake> {
     let ends: &[&str] = if file_stem(name) == name { &[".yaml", ".yml"] } else { &[""] };
     for file in ends.iter().map(|end| format!("{name}{end}")) {
         if let Some(text) = load(&file)? {

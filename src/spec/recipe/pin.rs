@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pins::{Grade, Image, is_digest};
-use super::{Load, ReadOptions, Reading, SpecFile, docker, read_as};
+use super::{ReadInclude, ReadOptions, ReadRecipe, SpecFile, docker, read_as};
 use crate::error::Mistake;
 use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
@@ -28,7 +28,7 @@ pub(crate) fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str
 }
 
 /// Every image that a recipe names, by where.
-pub(crate) fn images(reading: &Reading) -> Vec<(String, String)> {
+pub(crate) fn images(reading: &ReadRecipe) -> Vec<(String, String)> {
     let own = reading.recipe.container.clone().map(|image| (OWN.to_owned(), image));
     let mut images: Vec<_> = own.into_iter().filter(|(_, image)| !image.is_empty()).collect();
     let hosts = reading.others.iter().find(|(key, _)| key == "containers");
@@ -49,10 +49,10 @@ pub(crate) fn images(reading: &Reading) -> Vec<(String, String)> {
 /// The recipe's text with its own image by another name where that stands.
 pub(crate) fn written(
     source: &SpecFile,
-    before: &Reading,
+    before: &ReadRecipe,
     image: &str,
     name: &str,
-    load: Load<'_>,
+    load: ReadInclude<'_>,
 ) -> Result<String, Mistake> {
     let wrong = |what: String| Mistake::new(what).at(&source.origin).hint("edit it by hand");
     let at = place_of(source, image)?

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::render::engine_of;
-use super::{Reading, docker, pin};
+use super::{ReadRecipe, docker, pin};
 use crate::engine::{Engine, flags};
 use crate::escape::one_line;
 use crate::spec::field::shown;
@@ -57,7 +57,7 @@ impl Grade {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct PinFinding {
     /// Subject: `container`, `model`, `mods[0]`, a setting.
     pub what: String,
     pub grade: Grade,
@@ -73,7 +73,7 @@ pub(crate) struct Pins {
     /// Grade of the container, or of the least sure one of those of its hosts.
     pub grade: Grade,
     /// Container first, then model, version, what comes from outside, what varies.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PinFinding>,
 }
 
 impl Pins {
@@ -86,7 +86,7 @@ impl Pins {
     }
 }
 
-pub(crate) fn pins(reading: &Reading) -> Pins {
+pub(crate) fn pins(reading: &ReadRecipe) -> Pins {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
     let settings = recipe.command.as_ref().map_or_else(
@@ -105,10 +105,10 @@ pub(crate) fn pins(reading: &Reading) -> Pins {
 }
 
 struct Check<'a> {
-    reading: &'a Reading,
+    reading: &'a ReadRecipe,
     /// Settings of the command; of the defaults, where there is no command.
     settings: BTreeMap<String, String>,
-    findings: Vec<Finding>,
+    findings: Vec<PinFinding>,
 }
 
 impl Check<'_> {
@@ -121,7 +121,13 @@ impl Check<'_> {
         let exact = text.lines().position(is_near).filter(|_| !near.is_empty());
         let line = exact.or_else(|| line_of(text, what)).map(|at| at + 1);
         let hint = (grade != Grade::Pinned && !hint.is_empty()).then(|| hint.to_owned());
-        self.findings.push(Finding { what: what.to_owned(), grade, line, why: why.into(), hint });
+        self.findings.push(PinFinding {
+            what: what.to_owned(),
+            grade,
+            line,
+            why: why.into(),
+            hint,
+        });
     }
 
     fn setting(&self, name: &str) -> Option<String> {

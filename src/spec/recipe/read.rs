@@ -7,11 +7,11 @@ mod line;
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::include::{Load, whole};
+use super::include::{ReadInclude, whole};
 use super::layers;
 use super::render;
 use super::values::{Values, set_of};
-use super::{ReadOptions, Reading, Recipe, SpecFile, docker};
+use super::{ReadOptions, ReadRecipe, Recipe, SpecFile, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::field::{Field, flawed};
@@ -31,8 +31,8 @@ pub(crate) fn read(source: SpecFile) -> Result<Recipe, Mistake> {
 pub(crate) fn read_as(
     source: &SpecFile,
     options: &ReadOptions,
-    load: Load<'_>,
-) -> Result<Reading, Mistake> {
+    load: ReadInclude<'_>,
+) -> Result<ReadRecipe, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
     if let Some(start) = docker::begins(&source.text) {
         let line = docker::parse(&source.text, start);
@@ -91,7 +91,7 @@ pub(crate) fn read_as(
     };
     let (hooks, others) =
         keys::others(root.node).into_iter().partition(|(key, _)| HOOKS.contains(&key.as_str()));
-    Ok(Reading { recipe, how: rendered.how, layers, hooks, others, included })
+    Ok(ReadRecipe { recipe, how: rendered.how, layers, hooks, others, included })
 }
 
 /// Settings: the recipe's own values, and over them the command's flags.

@@ -5,7 +5,7 @@ mod edit;
 
 use super::diff::{Difference, between};
 use super::render::engine_of;
-use super::{How, ReadOptions, Reading, SpecFile, docker, read_as};
+use super::{How, ReadOptions, ReadRecipe, SpecFile, docker, read_as};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::escape::{one_line, quoted};
@@ -22,7 +22,7 @@ pub(crate) struct Change {
 
 impl Change {
     /// Its name among what differs between two recipes.
-    fn what(&self, base: &Reading) -> String {
+    fn what(&self, base: &ReadRecipe) -> String {
         if self.is_of_file() {
             return self.key.clone();
         }
@@ -47,10 +47,10 @@ impl Change {
 
 /// The recipe with changes, `note` at the head of its file; nothing where the base says it all.
 pub(crate) fn varied(
-    base: &Reading,
+    base: &ReadRecipe,
     changes: &[Change],
     note: &str,
-) -> Result<Option<Reading>, Mistake> {
+) -> Result<Option<ReadRecipe>, Mistake> {
     let is_needed = |it: &&Change| matches!(it.key.as_str(), "container" | "model");
     if let Some(change) = changes.iter().filter(is_needed).find(|it| it.value.is_none()) {
         return Err(Mistake::new(format!("`{}` cannot be taken away", change.key))
@@ -87,7 +87,7 @@ pub(crate) fn varied(
 }
 
 /// A saved `docker run` line, changed where it stands.
-fn of_line(base: &Reading, changes: &[Change], start: usize) -> Result<String, Mistake> {
+fn of_line(base: &ReadRecipe, changes: &[Change], start: usize) -> Result<String, Mistake> {
     let wrong = |what: String| Mistake::new(what).at(&base.recipe.source.origin);
     let mut text = base.recipe.source.text.clone();
     for change in changes {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use longhaul::spec::SpecFile;
-use longhaul::spec::recipe::{Deployment, How, ReadOptions, Reading, read_as};
+use longhaul::spec::recipe::{Deployment, How, ReadOptions, ReadRecipe, read_as};
 use serde_json::{Value, json};
 
 /// The tool that every recipe is held against.
@@ -60,7 +60,7 @@ impl Ask {
         .to_string()
     }
 
-    fn ours(&self) -> Result<Reading, String> {
+    fn ours(&self) -> Result<ReadRecipe, String> {
         let text = std::fs::read_to_string(&self.path).expect("a recipe");
         let name = self.path.file_stem().expect("a stem").to_string_lossy().into_owned();
         let source = SpecFile { name, origin: self.path.display().to_string(), text };

@@ -2,14 +2,14 @@ use super::*;
 use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, read_as};
 
-fn reading(text: &str) -> Reading {
+fn reading(text: &str) -> ReadRecipe {
     let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 
 /// Every finding as `what grade line`.
 fn found(text: &str) -> Vec<String> {
-    let line = |finding: &Finding| finding.line.unwrap_or(0);
+    let line = |finding: &PinFinding| finding.line.unwrap_or(0);
     let pins = pins(&reading(text));
     pins.findings
         .iter()

@@ -4,9 +4,9 @@ use super::{model_of_command, served};
 use crate::engine::flags;
 use crate::spec::SpecFile;
 use crate::spec::recipe::render::{How, engine_of};
-use crate::spec::recipe::{ReadOptions, Reading, Recipe, docker, draft};
+use crate::spec::recipe::{ReadOptions, ReadRecipe, Recipe, docker, draft};
 
-pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> Reading {
+pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> ReadRecipe {
     let image = line.image.as_deref().unwrap_or_default();
     let inner = docker::inner(line.command.as_deref().unwrap_or_default());
     let runtime = runtime_of_line(image, &inner);
@@ -36,7 +36,12 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
         source,
         ..Recipe::default()
     };
-    Reading { recipe, how: How::AsItStands, others: line.options.clone(), ..Reading::default() }
+    ReadRecipe {
+        recipe,
+        how: How::AsItStands,
+        others: line.options.clone(),
+        ..ReadRecipe::default()
+    }
 }
 
 /// By the command, else by the image that brings its own.

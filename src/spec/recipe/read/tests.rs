@@ -108,7 +108,11 @@ proptest::proptest! {
     }
 }
 
-fn reading(text: &str, options: &ReadOptions, files: &[(&str, &str)]) -> Result<Reading, Mistake> {
+fn reading(
+    text: &str,
+    options: &ReadOptions,
+    files: &[(&str, &str)],
+) -> Result<ReadRecipe, Mistake> {
     let beside = |name: &str| {
         Ok(files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned()))
     };

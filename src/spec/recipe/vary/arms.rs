@@ -13,13 +13,13 @@ pub(crate) const BASE: &str = "base";
 const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Arm {
+pub(crate) struct ArmSpec {
     pub name: String,
     pub changes: Vec<Change>,
 }
 
 /// The arms of `key=value,value`: one for each value.
-pub(crate) fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
+pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
     let wrong = |what: String| {
         Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1")
     };
@@ -36,7 +36,7 @@ pub(crate) fn of_flag(text: &str) -> Result<Vec<Arm>, Mistake> {
             key: key.to_owned(),
             value: Some(value.to_owned()).filter(|value| !value.is_empty()),
         };
-        Arm { name: format!("{key}={value}"), changes: vec![change] }
+        ArmSpec { name: format!("{key}={value}"), changes: vec![change] }
     };
     Ok(values_of(values).into_iter().map(arm).collect())
 }
@@ -61,7 +61,7 @@ fn values_of(text: &str) -> Vec<&str> {
     values
 }
 
-pub(crate) fn read(source: &SpecFile) -> Result<Vec<Arm>, Mistake> {
+pub(crate) fn read(source: &SpecFile) -> Result<Vec<ArmSpec>, Mistake> {
     let document = strict_document(source)?;
     python::check(&document.root).map_err(|flaw| flawed(source, flaw))?;
     let root = Field::root(source, &document);
@@ -71,7 +71,7 @@ pub(crate) fn read(source: &SpecFile) -> Result<Vec<Arm>, Mistake> {
     root.list()?.iter().map(arm).collect()
 }
 
-fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
+fn arm(field: &Field<'_>) -> Result<ArmSpec, Mistake> {
     let keys = field.map(&["name", "changes"])?;
     let get = |name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let Some(changes) = get("changes") else {
@@ -88,7 +88,7 @@ fn arm(field: &Field<'_>) -> Result<Arm, Mistake> {
     if name.trim().is_empty() {
         return Err(field.mistake("an arm's name is empty").hint(EXAMPLE));
     }
-    Ok(Arm { name, changes })
+    Ok(ArmSpec { name, changes })
 }
 
 /// A value as its flag would take it; `null` takes the key away.

@@ -13,9 +13,9 @@ use crate::spec::node::{Node, Value, write};
 use crate::spec::recipe::read::read;
 use crate::spec::recipe::render::{built, engine_of};
 use crate::spec::recipe::values::{Values, set_of};
-use crate::spec::recipe::{Reading, SpecFile, docker};
+use crate::spec::recipe::{ReadRecipe, SpecFile, docker};
 
-pub(super) fn changed(base: &Reading, changes: &[Change]) -> Result<String, Mistake> {
+pub(super) fn changed(base: &ReadRecipe, changes: &[Change]) -> Result<String, Mistake> {
     let mut root = document(&base.recipe.source)?.root;
     for change in changes.iter().filter(|change| change.is_of_file()) {
         let value = change.value.as_deref().map(|value| Node::scalar(value, true));

@@ -14,12 +14,12 @@ command: |
 metadata: {profile: p}
 ";
 
-fn reading(text: &str) -> Reading {
+fn reading(text: &str) -> ReadRecipe {
     let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 
-fn of(text: &str, pairs: &[(&str, &str)]) -> Result<Option<Reading>, Mistake> {
+fn of(text: &str, pairs: &[(&str, &str)]) -> Result<Option<ReadRecipe>, Mistake> {
     let change = |(key, value): &(&str, &str)| Change {
         key: (*key).to_owned(),
         value: Some((*value).to_owned()).filter(|value| !value.is_empty()),
