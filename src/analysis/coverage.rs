@@ -127,7 +127,8 @@ pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
     /// Why an observer was dark at last.
     why: BTreeMap<Observer, String>,
-    /// Nothing where no container is watched, else until when its engine was dark, if it was.
+    /// The end of the last time in which the container engine could not be read, zero where it
+    /// always could; `None` where no container is watched.
     contained: Option<At>,
 }
 

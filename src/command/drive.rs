@@ -33,8 +33,8 @@ pub(crate) struct DriveOptions {
     pub inputs: Inputs,
     /// Faults of the simulated server.
     pub ailments: Vec<String>,
-    /// What the simulated server's noise is made from, where it is not what the load is: another
-    /// start of the same server.
+    /// The seed of the simulated server's noise, where it differs from the seed of the load: the
+    /// same server, started again.
     pub server_seed: Option<u64>,
     /// Where the run stands in a sweep.
     pub sweep: Option<SweepPosition>,

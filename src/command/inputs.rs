@@ -44,7 +44,7 @@ impl Inputs {
         Ok(self.reading(default)?.map(|reading| reading.recipe))
     }
 
-    /// The same, with what only those ask for who start it.
+    /// The recipe with its source and warnings, which starting it needs.
     pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(default, Err)
     }

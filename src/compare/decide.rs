@@ -109,8 +109,8 @@ pub(crate) struct ComparedRow {
     pub basis: Basis,
     /// What is too small to matter, as a fraction.
     pub margin: f64,
-    /// The two-sided p-value of what may be claimed (beyond the margin: more than that; within:
-    /// any difference), adjusted for the other rows of its family.
+    /// The two-sided p-value, adjusted for the other rows of its family. Its null hypothesis is a
+    /// difference of at most the margin where the estimate lies beyond it, else no difference.
     pub p: Option<f64>,
     /// What it comes to.
     pub word: CompareWord,

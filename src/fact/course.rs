@@ -34,8 +34,8 @@ pub(crate) struct PhaseBegan {
 pub(crate) struct Issued {
     /// The phase whose slots these are.
     pub phase: Phase,
-    /// One more than the last slot that was sent, by lane: what lies between a lane's last row
-    /// and it was sent and never ended. Further down, what has no row was never sent.
+    /// The next slot of each lane, one more than the last that was sent. Slots below it without a
+    /// row were sent and did not end; slots from it on were never sent.
     pub next: Vec<u64>,
 }
 

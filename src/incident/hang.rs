@@ -109,8 +109,8 @@ impl Motion {
         }
         match request.last_us.or(request.ttft_us) {
             Some(us) => self.at(At(request.sent.0.saturating_add(us)).min(request.done)),
-            // It was answered, if only to be refused; whoever gave up on silence saw nothing move.
-            // Nor does what hangs move because it is ended, and its connections with it.
+            // A refusal is an answer and shows that the server moves. A request that timed out
+            // shows nothing, and neither do connections that end because a hung server is ended.
             None if !matches!(request.ended, Ended::TimedOut | Ended::Stalled)
                 && (!self.hung || !is_broken_off(request.ended))
                 && sign(request) != Sign::None =>

@@ -126,8 +126,8 @@ fn round_seconds(round: &Round, rates: &Rates, slots: Option<u64>) -> Option<f64
     Some(f64::from(open.requests) / per_s * longest + alone)
 }
 
-/// The share of the server that an open round asks for: from 1 on its queue has no end.
-/// `None` in a closed round, and in a warm one, of which nobody knows what a request costs.
+/// Utilisation (offered load over capacity, ρ) of an open round; from 1 on its queue grows without
+/// bound. `None` in a closed round, and in a warm one, whose requests have no known cost.
 fn utilisation(round: &Round, rates: &Rates, slots: Option<u64>) -> Option<f64> {
     let Load::PerSecond(per_s) = round.cell.load else { return None };
     if round.class == Class::Warm {

@@ -131,8 +131,8 @@ impl Conductor {
         self.actions + 1
     }
 
-    /// One more than the last slot that was sent, for every lane of the present phase; `None`
-    /// before the load and in the drain, whose slots are those of the phase before.
+    /// The next slot of each lane in the present phase, one more than the last that was sent.
+    /// `None` before the load and in the drain, which has no slots of its own.
     pub(crate) fn issued(&self) -> Option<Issued> {
         let phase = match &self.doing {
             Doing::Load(phase) => *phase,

@@ -76,7 +76,8 @@ impl Identity {
         self.0.get(SYSTEM) != before.as_ref()
     }
 
-    /// The same with what is only told in answers, which nobody asked for again.
+    /// The identity with the fields that only answers hold (the system fingerprint), taken from
+    /// an earlier one: a restart does not ask for them again.
     #[must_use]
     pub(crate) fn with_answered(mut self, before: &Identity) -> Identity {
         if let Some(system) = before.0.get(SYSTEM) {

@@ -121,7 +121,7 @@ impl Watching {
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
         }
-        // Slower sensors have no seconds to hand over: their rows say all that they saw.
+        // Only sensors that read every second keep single seconds; rows of slower ones hold all.
         if self.is_fine(now) {
             self.ring.clear();
         } else if self.sensor.cadence_us() <= SECOND_US {

@@ -51,7 +51,7 @@ impl Simulated {
 
     /// The server as a target, its signs on the run's own clock.
     pub(super) fn target(&self, ours: Timeline) -> SimTarget {
-        // The second to ask finds the way closed, and a server of which nothing is heard.
+        // The signs have one receiver: a second target gets a channel that is closed.
         let signs = self.signs.take().unwrap_or_else(|| signs().1);
         let give = Box::new(self.handle.orders());
         SimTarget::new(signs, ours, give).stamped_by(self.handle.timeline())

@@ -83,9 +83,8 @@ pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<I
     kinds
 }
 
-/// Marks without the end that longhaul itself put to a server that was not well: it is the cure
-/// of what was wrong, and no death of its own. Who dies after the start that followed does so by
-/// itself.
+/// Marks without the end that longhaul itself put to a faulty server: a restart that repairs an
+/// incident is no crash. A death after the following start is a crash again.
 pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
     let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
     let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);

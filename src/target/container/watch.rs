@@ -36,8 +36,8 @@ pub(crate) struct Watched {
     pub name: String,
     /// Where its process is, for sensors of this box.
     pub whereabouts: Whereabouts,
-    /// From which life on its past events are wanted: longhaul's own containers have no past
-    /// that is not of the run.
+    /// Whether longhaul started the container. All past events of such a container belong to the
+    /// run; of any other, only those since the run began.
     pub is_own: bool,
 }
 
