@@ -1,10 +1,9 @@
-//! UNDERSTOOD: what the entries of a run mean, in two passes. The first makes
-//! the calendar (phases, outages, what counts); the second folds requests and
-//! readings with the calendar in hand, because an outage is often recognised
-//! a minute after it began.
+//! Analyses the entries of a run in two passes. The first builds the calendar (phases, outages,
+//! what counts). The second folds requests and readings with that calendar, because an outage is
+//! often recognised only a minute after it began.
 //!
-//! Pure and synchronous. Memory grows with cells and hours, never with
-//! requests. Knows no journal, no run, and nothing of how it will be told.
+//! Pure and synchronous. Memory grows with cells and hours, never with requests. Knows neither the
+//! journal, nor how a run is driven, nor how results are reported.
 
 pub(crate) mod arena;
 pub(crate) mod asked;
@@ -33,40 +32,40 @@ use std::collections::BTreeMap;
 use crate::fact::{Cell, GapKind, Group, Phase};
 use crate::stats::Dist;
 
-/// Everything that was understood of a run, or of a run so far.
+/// Analysis of a finished run, or of a run so far.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Analysis {
-    /// When was what.
+    /// Phases, segments, incidents and laps with their times.
     pub calendar: Calendar,
-    /// Cells that were planned, in the plan's order.
+    /// Planned cells, in the plan's order.
     pub planned: Vec<Cell>,
-    /// What the journal's reader had to tell.
+    /// Gaps that the journal's reader reported.
     pub told: JournalGaps,
-    /// Requests by phase and group, in that order.
+    /// Request statistics by phase and group, in that order.
     pub atoms: Vec<Atom>,
     /// Times between tokens and chunks.
     pub gaps: Vec<GapAtom>,
-    /// What could have been seen, for how much of the run.
+    /// Coverage: the share of the run in which each kind of event could be observed.
     pub coverage: Coverage,
-    /// What else was noted: identity, faults, words of errors.
+    /// Other notes: identity, faults, error messages.
     pub notes: Notes,
-    /// Requests that were sent and of whose end nothing is known.
+    /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
-    /// Readings over time; empty where the fold was not asked for them.
+    /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }
 
-/// Times between tokens or chunks, of one part of the run. Seconds.
+/// Times between tokens or chunks in one part of the run, in seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GapAtom {
     pub kind: GapKind,
     pub phase: Phase,
-    /// What was asked.
+    /// Workload, class and cell of the requests.
     pub group: Group,
     pub dist: Dist,
 }
 
-/// Both passes at once, over entries that can be walked twice.
+/// Runs both passes over entries that can be iterated twice.
 #[cfg(test)]
 pub(crate) fn analyse<'a>(
     asked: &RunQuestion,
@@ -79,5 +78,5 @@ pub(crate) fn analyse<'a>(
     fold.finish()
 }
 
-/// A count of things by name, in the order of the names.
+/// Count by name, in the order of the names.
 pub(crate) type Tally<K> = BTreeMap<K, u64>;

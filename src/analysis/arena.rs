@@ -1,7 +1,7 @@
-//! The table that Spark Arena publishes of a server, as a noun: tests by depth
-//! and streams, each with seven columns of mean and spread. A run of ours
-//! becomes one by llama-benchy's definitions ([`Fold`]), so that the two can be
-//! laid side by side; `docs/arena.md` says where we think them wrong.
+//! Models the table that Spark Arena publishes of a server: tests by depth and streams, each with
+//! seven columns of mean and spread. A run becomes such a table by llama-benchy's definitions
+//! ([`Fold`]), so that the two can be compared; `docs/arena.md` says where those definitions seem
+//! wrong.
 
 pub(crate) mod benchy;
 mod fold;
@@ -19,36 +19,36 @@ use std::collections::BTreeMap;
 use crate::unit::grouped;
 use crate::words::words;
 
-/// A published table, or a run of ours in that form.
+/// Table that was published, or a run in that form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
-    /// The model, as whoever measured it calls it.
+    /// Model name, as the source of the table writes it.
     pub model: String,
-    /// Its rows, in the order in which they were measured or published.
+    /// Rows, in the order in which they were measured or published.
     pub rows: Vec<ArenaRow>,
-    /// What only llama-benchy's JSON says beside them.
+    /// Origin, which only llama-benchy's JSON states.
     pub origin: Origin,
-    /// Rounds of a run of ours that are in no row: a request of theirs failed.
+    /// Rounds of a run that are in no row because one of their requests failed.
     pub left_out: u64,
 }
 
-/// How a table came to be, as far as it is known.
+/// Origin of a table, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Origin {
-    /// The program that measured, and its version.
+    /// Name and version of the program that measured.
     pub version: Option<String>,
-    /// When, in UTC.
+    /// Time of the measurement, in UTC.
     pub timestamp: Option<String>,
-    /// How long `/v1/models` took, milliseconds: `est_ppt` is `ttfr` without it.
+    /// Duration of a `/v1/models` request, milliseconds: `est_ppt` is `ttfr` without it.
     pub latency_ms: Option<f64>,
-    /// Whether contexts were loaded beforehand, for a prefix cache to keep.
+    /// Whether contexts were loaded beforehand, so that a prefix cache could keep them.
     pub prefix_caching: Option<bool>,
 }
 
-/// A test with what was measured in it.
+/// Test with its measured columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ArenaRow {
-    /// What of the exchange it tells of.
+    /// Part of the exchange that the row measures.
     pub kind: TestKind,
     /// Context before the prompt, tokens.
     pub depth: u64,
@@ -56,36 +56,36 @@ pub(crate) struct ArenaRow {
     pub prompt: Option<u64>,
     /// Output, tokens, where the table says it.
     pub output: Option<u64>,
-    /// Streams at once.
+    /// Concurrent streams.
     pub streams: u32,
-    /// What was measured. A column that is not there is unknown, never 0.
+    /// Measured columns. A missing column is unknown, never 0.
     pub columns: BTreeMap<Column, Spread>,
 }
 
-/// What of the exchange a row tells of.
+/// Part of the exchange that a row measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum TestKind {
-    /// Reading the context, while it is loaded.
+    /// Prefill of the context, while it is loaded.
     CtxPp,
-    /// The answer to a context that was only loaded.
+    /// Decode of the answer to a request that only loads a context.
     CtxTg,
-    /// Reading the prompt.
+    /// Prefill of the prompt.
     Pp,
     Tg,
 }
 
 impl TestKind {
-    /// Whether it tells of the prompt; else of the answer.
+    /// Whether the test measures prefill; otherwise it measures decode.
     pub(crate) fn is_prefill(self) -> bool {
         matches!(self, TestKind::CtxPp | TestKind::Pp)
     }
 
-    /// Whether it belongs to the loading of a context.
+    /// Whether the test measures the loading of a context.
     pub(crate) fn is_context(self) -> bool {
         matches!(self, TestKind::CtxPp | TestKind::CtxTg)
     }
 
-    /// The columns that a row of it has.
+    /// Returns the columns that a row of this kind has.
     pub(crate) fn columns(self) -> &'static [Column] {
         if self.is_prefill() {
             &[Column::Ts, Column::TsReq, Column::Ttfr, Column::EstPpt, Column::E2eTtft]
@@ -95,22 +95,22 @@ impl TestKind {
     }
 }
 
-/// A column of the table.
+/// Column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Column {
-    /// All streams together, tokens per second.
+    /// Throughput of all streams together, tokens per second.
     Ts,
-    /// One stream, tokens per second.
+    /// Throughput of one stream, tokens per second.
     TsReq,
-    /// The most in one second of all streams together, tokens per second.
+    /// Peak of all streams together in one second, tokens per second.
     PeakTs,
-    /// The most in one second of one stream, tokens per second.
+    /// Peak of one stream in one second, tokens per second.
     PeakTsReq,
-    /// From sending to the first data frame, milliseconds.
+    /// Time from sending to the first data frame, milliseconds.
     Ttfr,
-    /// The same without the time that `/v1/models` takes, milliseconds.
+    /// Time to the first data frame without the time of a `/v1/models` request, milliseconds.
     EstPpt,
-    /// From sending to the first token, milliseconds.
+    /// Time from sending to the first token, milliseconds.
     E2eTtft,
 }
 
@@ -125,7 +125,7 @@ words!(Column {
 });
 
 impl Column {
-    /// The unit of its values.
+    /// Returns the unit of the column.
     pub(crate) fn unit(self) -> &'static str {
         match self {
             Column::Ttfr | Column::EstPpt | Column::E2eTtft => "ms",
@@ -133,9 +133,9 @@ impl Column {
         }
     }
 
-    /// Why a mean and a deviation are no figures of it; `None` where they are. A time to
-    /// something that came is above 0; a rate may be too small for its digits, and `est_ppt` is
-    /// 0 where `/v1/models` takes longer than the first frame.
+    /// Returns the reason why a mean and a deviation cannot belong to this column; `None` where
+    /// they can. A time to an arrival is above 0. A rate may round to 0 in its digits, and
+    /// `est_ppt` is 0 where `/v1/models` takes longer than the first frame.
     pub(crate) fn refuses(self, mean: f64, std: Option<f64>) -> Option<&'static str> {
         let is_figure = |value: f64| value.is_finite() && value <= FIGURE_MAX;
         let is_arrival = matches!(self, Column::Ttfr | Column::E2eTtft);
@@ -149,25 +149,25 @@ impl Column {
     }
 }
 
-/// The most tokens that a context, a prompt or an answer may have, and the most streams: what
-/// strangers write must not overflow.
+/// Bounds on the tokens of a context, a prompt or an answer, and on the streams, so that figures of
+/// foreign tables cannot overflow.
 const TOKENS_MAX: u64 = 100_000_000;
 const STREAMS_MAX: u32 = 100_000;
 
-/// Beyond it no figure is one of a benchmark.
+/// Bound on a figure; no benchmark measures a larger one.
 const FIGURE_MAX: f64 = 1e12;
 
-/// What makes two rows of different tables the same test: kind, depth, tokens of the prompt
-/// or the answer, streams.
+/// Key that identifies the same test in different tables: kind, depth, tokens of the prompt or the
+/// answer, streams.
 pub(crate) type TestKey = (TestKind, u64, Option<u64>, u32);
 
 impl ArenaRow {
-    /// A row without columns.
+    /// Returns a row without columns.
     pub(crate) fn new(kind: TestKind, depth: u64, streams: u32) -> ArenaRow {
         ArenaRow { kind, depth, prompt: None, output: None, streams, columns: BTreeMap::new() }
     }
 
-    /// What makes it the same test as a row of another table.
+    /// Returns the key that identifies the same test in another table.
     pub(crate) fn key(&self) -> TestKey {
         let size = match self.kind {
             TestKind::CtxPp | TestKind::CtxTg => None,
@@ -177,8 +177,8 @@ impl ArenaRow {
         (self.kind, self.depth, size, self.streams)
     }
 
-    /// The test's name as llama-benchy writes it: `pp2048 @ d4096 (c2)`; the streams only
-    /// where the table has rows of several.
+    /// Formats the test's name as llama-benchy does: `pp2048 @ d4096 (c2)`; the streams only where
+    /// the table has rows with several.
     pub(crate) fn name(&self, with_streams: bool) -> String {
         name::written(self, with_streams)
     }
@@ -186,15 +186,15 @@ impl ArenaRow {
     /// Reads a test's name into a row without columns.
     ///
     /// # Errors
-    /// Says what a name looks like.
+    /// Describes the form of a name.
     pub(crate) fn named(text: &str) -> Result<ArenaRow, String> {
         name::read(text)
     }
 
-    /// Whether it is of a test that a server can be asked.
+    /// Whether the test is one that a server can be sent.
     ///
     /// # Errors
-    /// What is wrong, and between what it has to be.
+    /// Names the part that is out of range, and its range.
     pub(crate) fn bounded(&self) -> Result<(), (&'static str, String)> {
         let tokens = [
             ("the depth", Some(self.depth)),
@@ -212,21 +212,21 @@ impl ArenaRow {
         Ok(())
     }
 
-    /// The mean of a column, in its unit.
+    /// Returns the mean of a column, in its unit.
     pub(crate) fn mean(&self, column: Column) -> Option<f64> {
         self.columns.get(&column).map(|spread| spread.mean)
     }
 }
 
 impl Table {
-    /// How many rounds are in no row, where there are some.
+    /// Returns a sentence with the count of rounds that are in no row, where there are some.
     pub(crate) fn left_out_told(&self, side: &str) -> Option<String> {
         let rounds = self.left_out;
         (rounds > 0)
             .then(|| format!("rounds of the {side} with a failed request, in no row: {rounds}"))
     }
 
-    /// The most streams at once of any row; 0 where there is none.
+    /// Returns the largest number of concurrent streams of any row; 0 without rows.
     pub(crate) fn streams_max(&self) -> u32 {
         self.rows.iter().map(|row| row.streams).max().unwrap_or(0)
     }

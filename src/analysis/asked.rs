@@ -1,52 +1,52 @@
-//! What had been asked, as the reader of a run folder knows it: the command
-//! layer fills this from the manifest.
+//! Describes what a run was to do, as the reader of a run folder knows it: the command layer fills
+//! this from the manifest.
 
 use crate::fact::Cell;
 use crate::spec::{Contract, Extent};
 
-/// What had been asked for.
+/// Description of what a run was to do.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunQuestion {
     /// The recipe's name.
     pub recipe: String,
     /// The scenario's name.
     pub scenario: String,
-    /// The model, as the server calls it.
+    /// Model name, as the server reports it.
     pub model: String,
-    /// The container image with its digest, where the recipe pins one.
+    /// Container image with its digest, where the recipe pins one.
     pub container: Option<String>,
-    /// The address that was driven.
+    /// Address of the server under load.
     pub endpoint: String,
-    /// Whether the server was longhaul's own model of one.
+    /// Whether the server was simulated.
     pub simulated: bool,
-    /// What was made to go wrong with it, as written.
+    /// Ailments of the simulated server, as written.
     pub ailments: Vec<String>,
     pub seed: u64,
     /// Version of longhaul that made the run.
     pub version: String,
-    /// The run folder, as people should write it.
+    /// Run folder, as a reader should write it.
     pub folder: String,
-    /// The command that does it again.
+    /// Command that repeats the run.
     pub again: String,
-    /// How much was asked for.
+    /// Extent of the run, in time or laps.
     pub extent: Extent,
-    /// Laps that are compared; 0 for none.
+    /// Laps of the reference phase that are compared; 0 for none.
     pub reference_laps: u64,
     /// Cells of a lap, in the plan's order.
     pub cells: Vec<Cell>,
-    /// What must hold.
+    /// Contract of the run.
     pub contract: Contract,
-    /// What recipe, scenario and plan had to warn of.
+    /// Warnings of recipe, scenario and plan.
     pub warnings: Vec<String>,
-    /// What the journal's reader had to tell.
+    /// Gaps that the journal's reader reported.
     pub told: JournalGaps,
 }
 
-/// What the journal's reader had to tell.
+/// Gaps that the journal's reader reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JournalGaps {
-    /// Numbers of the run's order that no file has a row for.
+    /// Sequence numbers for which no file has a row.
     pub missing_seqs: u64,
-    /// Files whose tail was torn and cut, a sentence each.
+    /// Files with a torn tail that was cut, a sentence each.
     pub torn: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! The smallest part of a run that is told apart: one phase of one group.
-//! Everything else is a sum of these.
+//! Gathers the smallest part of a run that has its own statistics: one phase of one group. All
+//! other statistics are sums of these.
 
 use std::collections::BTreeMap;
 
@@ -9,39 +9,39 @@ use crate::stats::Dist;
 
 use super::Tally;
 
-/// Bounds the entries that an atom names for its bad endings.
+/// Bound on the entries that an atom names for its bad endings.
 const EVIDENCE_MAX: usize = 8;
 
-/// What the requests of one part of a run did.
+/// Statistics of the requests in one part of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Atom {
     pub phase: Phase,
-    /// The workload, class and cell of its asks.
+    /// Workload, class and cell of its asks.
     pub group: Group,
-    /// How many ended how.
+    /// Count of requests by ending.
     pub ended: Tally<Ended>,
-    /// Of these, how many met an outage; whatever their end, their times are in no distribution.
+    /// Count of these that met an outage; their times are in no distribution, however they ended.
     pub in_outage: u64,
     /// Times and rates of whole answers outside of outages, in base units.
     pub dists: BTreeMap<Quantity, Dist>,
-    /// Requests whose prompt the server counted.
+    /// Requests whose prompt tokens the server reported.
     pub counted: u64,
-    /// Of these, off the planned length by more than 1 % and 16 tokens.
+    /// Count of these that differ from the planned length by more than 1 % and 16 tokens.
     pub off_depth: u64,
-    /// Prompt tokens of requests whose cached share the server told.
+    /// Prompt tokens of requests whose cached share the server reported.
     pub prompt_tokens: u64,
-    /// Of these tokens, served from cache; `None` where the server never told.
+    /// Cached tokens among these; `None` where the server never reported them.
     pub cached_tokens: Option<u64>,
     /// Output tokens by the server's count.
     pub output_tokens: u64,
-    /// Checks that fired.
+    /// Checks that failed.
     pub checks: Tally<String>,
-    /// The first bad endings.
+    /// First bad endings.
     pub evidence: Vec<Seq>,
 }
 
 impl Atom {
-    /// One without requests.
+    /// Returns an atom without requests.
     pub(crate) fn new(phase: Phase, group: Group) -> Atom {
         Atom {
             phase,
@@ -59,7 +59,7 @@ impl Atom {
         }
     }
 
-    /// Takes a request; `met_outage` says whether the server was away while it ran.
+    /// Adds a request; `met_outage` says whether the server was down while it ran.
     pub(crate) fn add(&mut self, seq: Seq, request: &Request, met_outage: bool) {
         *self.ended.entry(request.ended).or_default() += 1;
         if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
@@ -109,9 +109,9 @@ impl Atom {
         }
     }
 
-    /// Takes a round in which every request was answered whole: the tokens after
-    /// every stream's first chunk, over the time from the first token of any stream
-    /// to the last token of any. For one stream that is 1 / TPOT.
+    /// Adds a round in which every request was answered whole. Its throughput is the tokens after
+    /// every stream's first chunk, over the time from the first token of any stream to the last
+    /// token of any. For one stream that is 1 / TPOT.
     pub(crate) fn take_batch(&mut self, batch: &Batch) {
         let throughput = || {
             let tokens = batch.tokens?.checked_sub(batch.first_tokens?)?;
@@ -123,17 +123,18 @@ impl Atom {
         }
     }
 
-    /// Requests that ended, in any way.
+    /// Returns the number of requests that ended, in any way.
     pub(crate) fn requests(&self) -> u64 {
         self.ended.values().sum()
     }
 
-    /// Requests that ended in ways that `counts`.
+    /// Returns the number of requests whose ending `counts` accepts.
     pub(crate) fn count(&self, counts: impl Fn(Ended) -> bool) -> u64 {
         self.ended.iter().filter(|(ended, _)| counts(**ended)).map(|(_, n)| n).sum()
     }
 
-    /// The share of prompt tokens that came from the cache; `None` where the server never told.
+    /// Returns the share of prompt tokens that came from the cache; `None` where the server never
+    /// reported it.
     pub(crate) fn cached_share(&self) -> Option<f64> {
         let cached = self.cached_tokens?;
         (self.prompt_tokens > 0).then(|| cached as f64 / self.prompt_tokens as f64)

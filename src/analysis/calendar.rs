@@ -1,5 +1,5 @@
-//! The first pass: when was what. Phases, segments, incidents, the lifetimes of
-//! the server, and how long it really served under load.
+//! Builds the calendar of a run, the first pass: phases, segments, incidents, process lifetimes of
+//! the server, and the time that it served under load.
 
 use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
 use crate::incident::{Causes, Incident, IncidentKind, Liveness};
@@ -7,53 +7,54 @@ use crate::unit::At;
 
 use super::laps::LapEnds;
 
-/// A phase, as it was.
+/// Phase with its start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PhaseSpan {
-    /// The segment; instants are on its anchor.
+    /// Segment whose anchor the instants refer to.
     pub segment: Segment,
     pub phase: Phase,
-    /// When it began.
+    /// Start of the phase.
     pub from: At,
-    /// When the next one began, or the segment ended.
+    /// End of the phase: the start of the next one, or the end of the segment.
     pub until: At,
 }
 
-/// A segment, as it was.
+/// Segment with its start and end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentSpan {
     pub segment: Segment,
-    /// What it is.
+    /// Description that opened the segment.
     pub opened: Option<Opened>,
-    /// Why it ended, and the entry that says so; `None` where it was killed, or still runs.
+    /// Reason why the segment ended, and its entry; `None` where longhaul was killed, or still
+    /// runs.
     pub closed: Option<(Seq, Closed)>,
-    /// The last stamp in it.
+    /// Last stamp in the segment.
     pub end: At,
 }
 
-/// A stretch in which the server was the same process, as far as could be seen.
+/// Period in which the server was the same process, as far as could be observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime {
-    /// The segment; instants are on its anchor.
+    /// Segment whose anchor the instants refer to.
     pub segment: Segment,
     pub from: At,
     pub until: At,
 }
 
-/// When was what.
+/// Calendar of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Calendar {
     /// Segments, in order.
     pub segments: Vec<SegmentSpan>,
     /// Phases, in order.
     pub phases: Vec<PhaseSpan>,
-    /// What befell the server since the load began, in order.
+    /// Incidents since the load began, in order.
     pub incidents: Vec<Incident>,
-    /// When laps ended, in order; of short ones, not all.
+    /// Ends of laps, in order; only some of the ends where laps are short.
     pub lap_ends: Vec<(Segment, At)>,
 }
 
-/// The fold that makes the calendar.
+/// Fold that builds the calendar.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pass1 {
     segments: Vec<SegmentSpan>,
@@ -63,12 +64,12 @@ pub(crate) struct Pass1 {
 }
 
 impl Pass1 {
-    /// Before the first entry.
+    /// Returns the state before the first entry.
     pub(crate) fn new() -> Pass1 {
         Pass1::default()
     }
 
-    /// Takes an entry; entries come in the order of seq.
+    /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.causes.fold(entry);
         self.laps.fold(entry);
@@ -102,15 +103,15 @@ impl Pass1 {
         }
     }
 
-    /// What is believed of the server after the last entry.
+    /// Returns the inferred state of the server after the last entry.
     pub(crate) fn liveness(&self) -> &Liveness {
         self.causes.liveness()
     }
 
-    /// The calendar so far.
+    /// Returns the calendar so far.
     pub(crate) fn finish(&self) -> Calendar {
         let incidents = self.causes.incidents().into_iter().filter(|incident| {
-            // What was over before the load began is the wait for the server, not an outage.
+            // An outage that ended before the load began is the wait for the server.
             self.phases
                 .iter()
                 .find(|span| span.segment == incident.segment)
@@ -126,17 +127,17 @@ impl Pass1 {
 }
 
 impl Calendar {
-    /// Why the run ended, and the entry that says so; `None` where it was killed, or still runs.
+    /// Returns why the run ended, and the entry; `None` where longhaul was killed, or still runs.
     pub(crate) fn closed(&self) -> Option<&(Seq, Closed)> {
         self.segments.last()?.closed.as_ref()
     }
 
-    /// The end of a segment.
+    /// Returns the end of a segment.
     pub(crate) fn end(&self, segment: Segment) -> At {
         self.segments.iter().find(|span| span.segment == segment).map_or(At::ZERO, |span| span.end)
     }
 
-    /// When the load of a segment began.
+    /// Returns when the load of a segment began.
     pub(crate) fn load_began(&self, segment: Segment) -> Option<At> {
         self.phases.iter().find(|span| span.segment == segment).map(|span| span.from)
     }
@@ -146,19 +147,19 @@ impl Calendar {
         !self.phases.is_empty()
     }
 
-    /// When the first phase that is judged began.
+    /// Returns when the first steady phase began.
     pub(crate) fn first_steady(&self) -> Option<(Segment, At)> {
         let span = self.phases.iter().find(|span| span.phase.is_steady())?;
         Some((span.segment, span.from))
     }
 
-    /// The phase at an instant.
+    /// Returns the phase at an instant.
     pub(crate) fn phase_at(&self, segment: Segment, at: At) -> Option<Phase> {
         let spans = self.phases.iter().rev();
         spans.filter(|span| span.segment == segment).find(|span| span.from <= at).map(|s| s.phase)
     }
 
-    /// Times in which the server was not there: segment, from, until.
+    /// Returns the periods in which the server was down: segment, from, until.
     pub(crate) fn outages(&self) -> impl Iterator<Item = (Segment, At, At)> {
         self.incidents.iter().filter(|incident| incident.is_away()).map(|incident| {
             let until = incident.until.unwrap_or_else(|| self.end(incident.segment));
@@ -166,20 +167,20 @@ impl Calendar {
         })
     }
 
-    /// Whether something that lasted from here to there met an outage.
+    /// Whether a period overlaps an outage.
     pub(crate) fn meets_outage(&self, segment: Segment, from: At, until: At) -> bool {
         self.outages().any(|(of, gone, back)| of == segment && from < back && gone < until)
     }
 
-    /// Whether a request met a server that was not yet what it had been before an outage: it
-    /// was sent before the first token that its depth saw afterwards.
+    /// Whether a request was sent while the server recovered from an outage: before the first token
+    /// that its depth received afterwards.
     pub(crate) fn is_recovering(&self, segment: Segment, sent: At, depth: Option<u64>) -> bool {
         let before = |incident: &&Incident| incident.segment == segment && incident.from < sent;
         let last = self.incidents.iter().rev().find(before);
         last.is_some_and(|incident| incident.is_recovering(sent, depth))
     }
 
-    /// The outage that had not ended when its segment, the last one, did.
+    /// Returns the outage that had not ended when its segment, the last one, did.
     pub(crate) fn still_away(&self) -> Option<&Incident> {
         let last = self.segments.last()?.segment;
         self.incidents.iter().rev().find(|incident| {
@@ -187,19 +188,19 @@ impl Calendar {
         })
     }
 
-    /// Microseconds of the phases that are judged, without outages: the exposure. Warm-up,
-    /// idle time, drills and downtime are not in it.
+    /// Returns the exposure: microseconds of the steady phases, without outages. Warm-up, idle
+    /// time, drills and downtime are not in it.
     pub(crate) fn load_us(&self) -> u64 {
         self.spent_us(Phase::is_steady)
     }
 
-    /// Microseconds of some phases, without outages.
+    /// Returns the microseconds of some phases, without outages.
     pub(crate) fn spent_us(&self, counts: impl Fn(Phase) -> bool) -> u64 {
         let spans = self.phases.iter().filter(|span| counts(span.phase));
         spans.map(|span| span.until.since(span.from) - self.away_us(span)).sum()
     }
 
-    /// Microseconds of a span without the server. Outages do not overlap each other.
+    /// Returns the microseconds of outages in a span. Outages do not overlap each other.
     fn away_us(&self, span: &PhaseSpan) -> u64 {
         let outages = self.outages().filter(|(segment, ..)| *segment == span.segment);
         let away: u64 =
@@ -207,7 +208,7 @@ impl Calendar {
         away.min(span.until.since(span.from))
     }
 
-    /// Stretches in which the server was one process, as far as could be seen.
+    /// Returns the periods in which the server was one process, as far as could be observed.
     pub(crate) fn lifetimes(&self) -> Vec<Lifetime> {
         let mut lifetimes = Vec::new();
         for span in &self.segments {

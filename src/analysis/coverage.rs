@@ -1,6 +1,5 @@
-//! What could have been seen: for how much of the run a source that would have
-//! seen an event was looking. An event that nobody could see was not observed,
-//! which is something else than zero.
+//! Computes coverage: the share of the run in which a source that can observe an event was reading.
+//! An event that no source could observe is "not observed", which is different from zero.
 //!
 //! Time is counted in whole seconds.
 
@@ -14,31 +13,31 @@ use crate::unit::At;
 use super::Calendar;
 use super::calendar::SegmentSpan;
 
-/// A second, microseconds.
+/// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
 
-/// A reading speaks for so many seconds before it: its cadence.
+/// Seconds before a reading that it covers: its cadence.
 const READING_SECONDS: u64 = 10;
 
-/// Why nothing was looked at where the server was not driven at all.
+/// Reason given where the server received no load at all.
 const NO_LOAD: &str = "no load began";
 
-/// The share of the run that every needed half must have covered for a gate on events to pass.
+/// Share of the run that every needed source must cover for a gate on events to pass.
 pub(crate) const COVERED_MIN: f64 = 0.95;
 
-/// One source, and for how much of the run it was looking.
+/// Source, with the share of the run in which it was reading.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Half {
-    /// Its name in reports.
+    /// Name in reports.
     pub name: &'static str,
-    /// The share of the run, 0 to 1.
+    /// Share of the run, 0 to 1.
     pub share: f64,
-    /// Why it was dark, where that is known.
+    /// Reason why the source was not reading, where that is known.
     pub why: String,
 }
 
 impl Half {
-    /// Its name, and how dark it was: `server log not read`, `kernel 12 %`.
+    /// Formats the name and the gap: `server log not read`, `kernel 12 %`.
     pub(crate) fn in_words(&self) -> String {
         let percent = (self.share * 100.0).floor();
         match (self.share > 0.0, self.why.is_empty()) {
@@ -49,47 +48,47 @@ impl Half {
     }
 }
 
-/// What could have seen one kind of event. All halves are needed.
+/// Coverage of one kind of event. All of its sources are needed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Covered {
     pub count: Count,
-    /// What is needed to see them.
+    /// Sources that are needed to observe the events.
     pub halves: Vec<Half>,
 }
 
 impl Covered {
-    /// The share that every half covered at least.
+    /// Returns the share that every source covered at least.
     pub(crate) fn share(&self) -> f64 {
         self.halves.iter().map(|half| half.share).fold(1.0, f64::min)
     }
 
-    /// Halves that were not looking for long enough.
+    /// Returns the sources that covered less than [`COVERED_MIN`].
     pub(crate) fn dark(&self) -> impl Iterator<Item = &Half> {
         self.halves.iter().filter(|half| half.share < COVERED_MIN)
     }
 }
 
-/// What could have been seen.
+/// Coverage of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Coverage {
     pub sources: Vec<Half>,
-    /// By kind of event.
+    /// Coverage by kind of event.
     pub counts: Vec<Covered>,
 }
 
 impl Coverage {
-    /// What could have seen these events.
+    /// Returns the coverage of a kind of event.
     pub(crate) fn of(&self, count: Count) -> Option<&Covered> {
         self.counts.iter().find(|covered| covered.count == count)
     }
 }
 
-/// Seconds of a segment's clock: half-open ranges, apart from each other.
+/// Seconds of a segment's clock, as half-open ranges that do not touch.
 #[derive(Clone, Debug, Default)]
 struct Seconds(BTreeMap<u64, u64>);
 
 impl Seconds {
-    /// Adds the seconds from the one to the other.
+    /// Adds a range of seconds.
     fn add(&mut self, mut from: u64, mut until: u64) {
         while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
             self.0.remove(&start);
@@ -108,7 +107,7 @@ impl Seconds {
         before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
     }
 
-    /// The rest of a range.
+    /// Returns the parts of a range that these seconds leave free.
     fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();
         for (start, end) in self.0.range(..until) {
@@ -121,19 +120,19 @@ impl Seconds {
     }
 }
 
-/// The fold that sees who was looking when.
+/// Fold that records which observer was reading at what time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
-    /// Why an observer was dark at last.
+    /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
-    /// The end of the last time in which the container engine could not be read, zero where it
-    /// always could; `None` where no container is watched.
+    /// End of the last period in which the container engine could not be read, zero where it always
+    /// could; `None` where no container is watched.
     contained: Option<At>,
 }
 
 impl CoverageFold {
-    /// Takes an entry.
+    /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => {
@@ -151,13 +150,13 @@ impl CoverageFold {
     }
 
     fn take_reading(&mut self, entry: &Entry, reading: &Reading) {
-        // A reading speaks for its interval, and for the second in which the run is closed.
+        // A reading covers its interval, and the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
         let after = At(entry.at.0.saturating_add(SECOND_US));
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
-                // Whoever follows a log goes on following it until it says otherwise.
+                // The server log counts as followed until an entry says otherwise.
                 Observer::ServerLog => {
                     (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
                 }
@@ -179,7 +178,7 @@ impl CoverageFold {
         }
     }
 
-    /// What could have been seen, of the time that the calendar gives.
+    /// Returns the coverage of the time that the calendar gives.
     pub(crate) fn finish(&self, calendar: &Calendar) -> Coverage {
         let mut names = vec![
             Observer::Requests,
@@ -211,8 +210,9 @@ impl CoverageFold {
         Half { name, share, why }
     }
 
-    /// The share of the time since the load began in which any of these was looking. Outages
-    /// are left out: they are seen, and nothing further can befall a server that is not there.
+    /// Returns the share of the time since the load began in which any of these was reading.
+    /// Outages are left out: they are observed themselves, and no other event can happen to a
+    /// server that is down.
     fn share(&self, calendar: &Calendar, any: &[Observer]) -> f64 {
         let (mut seen, mut all) = (0u64, 0u64);
         for SegmentSpan { segment, end, .. } in &calendar.segments {
@@ -223,7 +223,7 @@ impl CoverageFold {
             }
             let of = any.iter().filter_map(|observer| self.looked.get(&(*observer, *segment)));
             of.flat_map(|seconds| &seconds.0).for_each(|(from, until)| looked.add(*from, *until));
-            // The last second is not whole, so nothing has to be seen in it.
+            // The last second is incomplete, so no observation is required in it.
             for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
                 all += until - from;
                 seen += looked.count(from, until);
@@ -232,7 +232,8 @@ impl CoverageFold {
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
     }
 
-    /// Why these were dark; those that see by the engine's endpoint are dark when it is.
+    /// Returns why these were not reading. Observers that use the engine's endpoint share its
+    /// reason.
     fn why(&self, any: &[Observer]) -> String {
         let Some(last) = any.last() else { return String::new() };
         let (told, else_told) = match last {

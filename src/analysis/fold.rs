@@ -1,4 +1,4 @@
-//! The second pass: requests, rounds, gaps and readings, with the calendar in hand.
+//! Folds requests, rounds, gaps and readings with a known calendar: the second pass.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::coverage::CoverageFold;
 use super::series::Blocks;
 use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunQuestion};
 
-/// The fold; may be finished at any time, and goes on afterwards.
+/// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
 #[derive(Clone, Debug)]
 pub(crate) struct Fold {
     calendar: Calendar,
@@ -20,12 +20,12 @@ pub(crate) struct Fold {
     watch: CoverageFold,
     notes: Notes,
     fates: Fates,
-    /// Only where somebody will tell of it: a live view folds every entry, and shows no hours.
+    /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
 
 impl Fold {
-    /// A fold of a run whose calendar is known.
+    /// Returns a fold of a run whose calendar is known.
     pub(crate) fn new(asked: &RunQuestion, calendar: Calendar) -> Fold {
         Fold {
             calendar,
@@ -40,20 +40,20 @@ impl Fold {
         }
     }
 
-    /// The same, with what was read over time.
+    /// Returns a fold that also keeps readings over time.
     pub(crate) fn over_time(asked: &RunQuestion, calendar: Calendar) -> Fold {
         let series = Some(Blocks::new(&calendar));
         Fold { series, ..Fold::new(asked, calendar) }
     }
 
-    /// What is understood so far, with a calendar that has become better known since.
+    /// Returns the analysis so far, with a newer version of the calendar.
     pub(crate) fn finish_with(&self, calendar: Calendar) -> Analysis {
         let mut fold = self.clone();
         fold.calendar = calendar;
         fold.finish()
     }
 
-    /// Takes an entry; entries come in the order of seq.
+    /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.watch.fold(entry);
         self.notes.fold(entry);
@@ -82,7 +82,7 @@ impl Fold {
     }
 
     fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
-        // A round that was broken says nothing of what many streams do together.
+        // A round with a failed request does not measure the combined throughput of its streams.
         let whole = batch.good == batch.requests && batch.requests > 0;
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
@@ -105,7 +105,7 @@ impl Fold {
         atom.dist.merge_micros(&histogram);
     }
 
-    /// What is understood so far.
+    /// Returns the analysis so far.
     pub(crate) fn finish(self) -> Analysis {
         Analysis {
             coverage: self.watch.finish(&self.calendar),
@@ -121,8 +121,8 @@ impl Fold {
     }
 }
 
-/// Requests that were sent and never ended: what `Issued` says was sent, less the rows. A
-/// lane sends one after the other, so what lies beyond its last row has no row.
+/// Requests that were sent and never ended: the sent count of `Issued` less the rows. A lane is
+/// sequential, so requests beyond its last row have no row.
 #[derive(Clone, Debug, Default)]
 struct Fates {
     segment: Segment,
@@ -134,7 +134,7 @@ struct Fates {
 impl Fates {
     fn fold(&mut self, entry: &Entry) {
         if entry.segment != self.segment {
-            // A resume sends them again; what became of the first ones stays unknown.
+            // A resume sends them again; how the first ones ended stays unknown.
             self.before = self.unknown();
             self.issued.clear();
             self.segment = entry.segment;

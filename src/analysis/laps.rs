@@ -1,28 +1,27 @@
-//! When laps ended: where blocks of readings are cut, so that each holds whole laps.
+//! Finds the ends of laps, at which blocks of readings are cut so that each holds whole laps.
 
 use crate::fact::{Batch, Entry, Fact, Phase, Segment};
 use crate::unit::At;
 
-/// The least length of a block, microseconds: ends of laps that follow a kept one sooner are
-/// not kept.
+/// Least length of a block, microseconds. A lap end that follows a kept one sooner is not kept.
 pub(crate) const BLOCK_US: u64 = 600_000_000;
 
-/// The ends of laps, in order, at least [`BLOCK_US`] apart.
+/// Ends of laps, in order, at least [`BLOCK_US`] apart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LapEnds {
     ends: Vec<(Segment, At)>,
-    /// The lap under way, and when its last round ended.
+    /// Lap under way, and the end of its last round.
     lap: Option<(Segment, Phase, u64, At)>,
-    /// Where the present block began.
+    /// Start of the present block.
     from: (Segment, At),
 }
 
 impl LapEnds {
-    /// Takes an entry; entries come in the order of seq.
+    /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Phase(_) => {
-                // What a phase left unfinished is no lap of the next one.
+                // An unfinished lap of a phase does not continue in the next one.
                 self.lap = None;
                 self.from = (entry.segment, entry.at);
             }
@@ -44,7 +43,8 @@ impl LapEnds {
         }
     }
 
-    /// The ends so far. The last lap has none: whether it was whole shows only in the next.
+    /// Returns the ends so far. The last lap has none, since only the next lap shows that it was
+    /// whole.
     pub(crate) fn ends(&self) -> &[(Segment, At)] {
         &self.ends
     }

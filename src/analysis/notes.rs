@@ -1,6 +1,5 @@
-//! What else is worth telling: how the server differs from its recipe, what it
-//! said when it failed, which observers were blind, what longhaul itself did
-//! wrong, and what the clocks did. All of it bounded.
+//! Collects notes for the report: how the server differs from its recipe, error messages, observers
+//! that could not read, longhaul's own failures, and steps of the clocks. All of it is bounded.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +7,24 @@ use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source
 use crate::series::{self, Series};
 use crate::unit::At;
 
-/// Bounds each list here.
+/// Bound on each list of notes.
 const NOTES_MAX: usize = 64;
 
-/// A step of the wall clock that is told, microseconds.
+/// Least step of the wall clock that is reported, microseconds.
 const STEP_US: u64 = 1_000_000;
 
-/// The same words of the same ending, numbers aside.
+/// Error message of one kind of ending; messages that differ only in digits are the same.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ErrorWords {
-    /// How the requests ended.
+    /// Kind of ending of the requests.
     pub ended: Ended,
-    /// The words, as the first of them had them.
+    /// Message of the first request.
     pub words: String,
     pub n: u64,
     pub first: Seq,
 }
 
-/// The wall clock moved against the timeline.
+/// Step of the wall clock against the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClockStep {
     pub segment: Segment,
@@ -37,38 +36,38 @@ pub(crate) struct ClockStep {
     pub seq: Seq,
 }
 
-/// What else was noted.
+/// Notes on a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Notes {
-    /// What server and box said they are, by subject; the last word counts.
+    /// Identity that server and machine reported, by subject; the last report counts.
     pub identity: BTreeMap<String, String>,
-    /// What differs from recipe or plan.
+    /// Differences from recipe or plan.
     pub differs: Vec<(Seq, Seen)>,
-    /// longhaul's own failures.
+    /// Failures of longhaul itself.
     pub faults: Vec<(Seq, Fault)>,
-    /// What failed requests said.
+    /// Error messages of failed requests.
     pub words: Vec<ErrorWords>,
-    /// Bad endings whose words found no place in the list.
+    /// Bad endings whose messages exceed the bound of the list.
     pub words_left_out: u64,
-    /// Observers that could not read: how often, and why at last.
+    /// Observers that could not read: how often, and the last reason.
     pub missed: BTreeMap<(Source, String), (u64, String)>,
     /// Steps of the wall clock.
     pub steps: Vec<ClockStep>,
-    /// Histograms that could not be read.
+    /// Count of histograms that could not be read.
     pub unreadable: u64,
-    /// When the engine's process was started, by its own metrics, seconds since 1970; the last
-    /// word counts.
+    /// Start of the engine's process by its own metrics, seconds since 1970; the last report
+    /// counts.
     pub server_start_s: Option<f64>,
     /// Whether longhaul itself started the server.
     pub launched: bool,
-    /// How often the server ended before the load began.
+    /// Count of server exits before the load began.
     pub failed_starts: u64,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
 
 impl Notes {
-    /// Takes an entry.
+    /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Seen(seen) = &entry.fact {
             self.take_identity(seen);
@@ -144,7 +143,7 @@ impl Notes {
     }
 }
 
-/// A text without its digits, so that ids and sizes do not tell two errors apart.
+/// Returns a text without its digits, so that errors that differ in ids and sizes are the same.
 fn shape(text: &str) -> String {
     text.chars().filter(|character| !character.is_ascii_digit()).collect()
 }

@@ -1,5 +1,5 @@
-//! Questions to an analysis: a distribution, a share, a number of events, of the
-//! part of the run that a selector names.
+//! Queries an analysis for a distribution, a share or a number of events in the part of the run
+//! that a selector names.
 
 use crate::fact::{Ended, GapKind, Group, Phase, Seq};
 use crate::incident::Incident;
@@ -9,22 +9,22 @@ use crate::stats::Dist;
 
 use super::{Analysis, Atom, Tally};
 
-/// A part of a whole number of requests.
+/// Share of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Share {
     pub part: u64,
-    /// Of so many.
+    /// Number of requests in the whole.
     pub of: u64,
 }
 
 impl Share {
-    /// The fraction; `None` of nothing.
+    /// Returns the fraction; `None` where the whole is 0.
     pub(crate) fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.part as f64 / self.of as f64)
     }
 }
 
-/// A statistic of some values; `None` with fewer than it needs.
+/// Returns a statistic of some values; `None` with fewer than it needs.
 pub(crate) fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
     if dist.n() < statistic.samples_min() {
         return None;
@@ -38,17 +38,17 @@ pub(crate) fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
     }
 }
 
-/// Bounds the evidence of an answer.
+/// Bound on the evidence of an answer.
 const EVIDENCE_MAX: usize = 8;
 
 impl Analysis {
-    /// The atoms of a selection. A phase that is left open means every steady phase.
+    /// Returns the atoms of a selection. Without a phase it selects every steady phase.
     pub(crate) fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
         let fits = |atom: &&Atom| phase_fits(select, atom.phase) && select.takes(&atom.group);
         self.atoms.iter().filter(fits)
     }
 
-    /// Groups of a selection that have no cell, each once, in order.
+    /// Returns the groups of a selection that have no cell, each once, in order.
     pub(crate) fn without_cell<'a>(&'a self, select: &'a Select) -> Vec<&'a Group> {
         let groups = self.atoms_of(select).map(|atom| &atom.group);
         let mut without: Vec<&Group> = groups.filter(|group| group.cell.is_none()).collect();
@@ -57,8 +57,8 @@ impl Analysis {
         without
     }
 
-    /// The values of a quantity in a selection: whole answers outside of outages. Requests
-    /// that only load a context (`p0`) have cells of their own and are not in it.
+    /// Returns the values of a quantity in a selection: whole answers outside of outages. Requests
+    /// that only load a context (`p0`) have cells of their own and are not included.
     pub(crate) fn dist(&self, quantity: Quantity, select: &Select) -> Dist {
         let mut dist = Dist::new();
         match quantity {
@@ -83,7 +83,7 @@ impl Analysis {
         parts.for_each(|part| dist.merge(&part.dist));
     }
 
-    /// How many requests of a selection ended how.
+    /// Returns how many requests of a selection ended in each way.
     pub(crate) fn endings(&self, select: &Select) -> Tally<Ended> {
         let mut tally = Tally::new();
         for atom in self.atoms_of(select) {
@@ -94,7 +94,7 @@ impl Analysis {
         tally
     }
 
-    /// Requests of a selection that ended in ways that `counts`.
+    /// Returns the number of requests of a selection whose ending `counts` accepts.
     pub(crate) fn count_ended(
         &self,
         select: &Select,
@@ -103,7 +103,8 @@ impl Analysis {
         self.atoms_of(select).map(|atom| atom.count(counts)).sum()
     }
 
-    /// A share of the requests of a selection. What longhaul itself ended is in no whole.
+    /// Returns a share of the requests of a selection. Requests that longhaul itself ended are
+    /// excluded.
     pub(crate) fn portion(&self, portion: Portion, select: &Select) -> Share {
         let mut share = Share::default();
         for atom in self.atoms_of(select) {
@@ -122,7 +123,8 @@ impl Analysis {
         share
     }
 
-    /// The incidents that a gate on these events counts; with a phase, those that began in it.
+    /// Returns the incidents that a gate on these events counts; with a phase, those that began in
+    /// it.
     pub(crate) fn incidents_of(&self, count: Count, phase: Option<Phase>) -> Vec<&Incident> {
         let incidents = self.calendar.incidents.iter();
         incidents
@@ -134,7 +136,7 @@ impl Analysis {
             .collect()
     }
 
-    /// The first bad endings of a selection.
+    /// Returns the first bad endings of a selection.
     pub(crate) fn bad_seqs(&self, select: &Select) -> Vec<Seq> {
         let mut seqs: Vec<Seq> =
             self.atoms_of(select).flat_map(|atom| atom.evidence.iter().copied()).collect();
@@ -143,7 +145,7 @@ impl Analysis {
         seqs
     }
 
-    /// The depths of the plan, in rising order, each once.
+    /// Returns the depths of the plan, in rising order, each once.
     pub(crate) fn planned_depths(&self) -> Vec<u64> {
         let mut depths: Vec<u64> = self.planned.iter().map(|cell| cell.depth).collect();
         depths.sort_unstable();

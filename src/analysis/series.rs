@@ -1,8 +1,8 @@
-//! Readings over time: for every series and every lifetime of the server a block per whole
-//! laps, at least ten minutes long. What drifts is looked for in these and nowhere else: a lap
-//! goes through all loads, so that two blocks differ by time and not by load.
+//! Folds readings over time: one block per whole laps, at least ten minutes long, for every series
+//! and every process lifetime of the server. Drift is computed from these blocks only. A lap goes
+//! through all loads, so two blocks differ by time and not by load.
 //!
-//! Memory grows with series and hours and is bounded; what found no place is counted.
+//! Memory grows with series and hours and is bounded. Readings beyond the bounds are counted.
 
 mod spans;
 #[cfg(test)]
@@ -17,96 +17,96 @@ use super::calendar::Lifetime;
 use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
 use crate::unit::At;
 
-/// Bounds the series of a run: two hundred are a large box, and the rest is counted.
+/// Bound on the series of a run. A large machine has two hundred; the rest is counted.
 pub(crate) const SERIES_MAX: usize = 256;
-/// Bounds the blocks and lifetimes of all series together, 64 bytes each: 72 hours of two
-/// hundred series are 86,400 blocks in 200 lifetimes.
+/// Bound on the blocks and lifetimes of all series together, 64 bytes each: 72 hours of two hundred
+/// series are 86,400 blocks in 200 lifetimes.
 pub(crate) const BLOCKS_MAX: usize = 87_000;
-/// Bounds the means that a block keeps for its median: beyond it every second one is kept.
+/// Bound on the means that a block keeps for its median. Beyond it every second mean is kept.
 const MEANS_MAX: usize = 1_024;
-/// Means are of so many microseconds each, the interval of a row.
+/// Interval of a mean in microseconds, the interval of a row.
 const MEAN_US: u64 = 10_000_000;
 
 /// Readings over time, by series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct OverTime {
-    /// By source, name and instance.
+    /// Series by source, name and instance.
     pub series: Vec<SeriesBlocks>,
-    /// Readings that found no place: more series or more blocks than are kept.
+    /// Readings left out, because of more series or more blocks than are kept.
     pub left_out: u64,
 }
 
-/// A series over time.
+/// Series over time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeriesBlocks {
     pub source: Source,
-    /// Node, pid, GPU or labels; empty where there is one only.
+    /// Node, pid, GPU or labels; empty where there is only one instance.
     pub instance: String,
-    /// The name, the unit last.
+    /// Name, ending in the unit.
     pub name: String,
-    /// By lifetime of the server, in order.
+    /// Blocks by process lifetime of the server, in order.
     pub lifetimes: Vec<LifetimeBlocks>,
 }
 
-/// A series in one lifetime of the server.
+/// Series in one process lifetime of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LifetimeBlocks {
-    /// The segment; instants are on its anchor.
+    /// Segment whose anchor the instants refer to.
     pub segment: Segment,
-    /// When the lifetime began.
+    /// Start of the lifetime.
     pub from: At,
-    /// When it ended.
+    /// End of the lifetime.
     pub until: At,
-    /// The first mean of an interval.
+    /// First mean of an interval.
     pub first: f64,
-    /// The last value.
+    /// Last value.
     pub last: f64,
-    /// Its blocks, in order.
+    /// Blocks of the lifetime, in order.
     pub blocks: Vec<Block>,
 }
 
 impl LifetimeBlocks {
-    /// The least value.
+    /// Returns the least value.
     pub(crate) fn min(&self) -> f64 {
         self.blocks.iter().map(|block| block.min).fold(f64::INFINITY, f64::min)
     }
 
-    /// The largest value.
+    /// Returns the largest value.
     pub(crate) fn max(&self) -> f64 {
         self.blocks.iter().map(|block| block.max).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
-/// The readings of some whole laps.
+/// Readings of some whole laps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Block {
-    /// Where it begins.
+    /// Start of the block.
     pub from: At,
-    /// Where it ends.
+    /// End of the block.
     pub until: At,
-    /// The phase that it lies in.
+    /// Phase that contains the block.
     pub phase: Phase,
     pub n: u64,
-    /// The least of them.
+    /// Least value.
     pub min: f64,
     pub mean: f64,
     pub max: f64,
-    /// The median of the means of ten seconds.
+    /// Median of the ten-second means.
     pub median: f64,
 }
 
-/// The fold that makes the blocks, of a run whose calendar is known.
+/// Fold that builds the blocks of a run whose calendar is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks {
     spans: Vec<Span>,
-    /// By source and name, then instance.
+    /// Series by source and name, then instance.
     series: BTreeMap<(Source, String), BTreeMap<String, OneSeries>>,
     places: usize,
     kept: usize,
     left_out: u64,
 }
 
-/// One series so far.
+/// Series so far.
 #[derive(Clone, Debug, Default)]
 struct OneSeries {
     newest: Option<(Segment, At)>,
@@ -114,10 +114,10 @@ struct OneSeries {
     open: Option<Open>,
 }
 
-/// The block under way.
+/// Block under way.
 #[derive(Clone, Debug)]
 struct Open {
-    /// Its place among the spans.
+    /// Index of its span.
     span: usize,
     n: u64,
     sum: f64,
@@ -126,25 +126,25 @@ struct Open {
     means: Means,
 }
 
-/// Means of ten seconds, thinned out where they are many.
+/// Ten-second means, thinned out where there are many.
 #[derive(Clone, Debug)]
 struct Means {
     kept: Vec<f64>,
-    /// One of so many is kept.
+    /// Stride: one of so many means is kept.
     every: usize,
     seen: usize,
-    /// The ten seconds under way: which, samples and sum.
+    /// Ten-second interval under way: its number, samples and sum.
     slot: (u64, u64, f64),
 }
 
 impl Blocks {
-    /// Before the first entry.
+    /// Returns the state before the first entry.
     pub(crate) fn new(calendar: &Calendar) -> Blocks {
         let (spans, series) = (spans(calendar), BTreeMap::new());
         Blocks { spans, series, places: 0, kept: 0, left_out: 0 }
     }
 
-    /// Takes an entry; entries come in the order of seq.
+    /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         let Fact::Reading(reading) = &entry.fact else { return };
         let values = [reading.min, reading.mean, reading.max, reading.last];
@@ -157,22 +157,22 @@ impl Blocks {
             return;
         };
         let before = known.newest.filter(|(segment, _)| *segment == entry.segment);
-        // Seconds around an incident are handed over late, and are in a row of ten seconds too.
+        // One-second rows around an incident arrive late, and a ten-second row contains them too.
         if before.is_some_and(|(_, newest)| entry.at < newest) {
             return;
         }
         known.newest = Some((entry.segment, entry.at));
         let span = self.spans[index];
-        // A row that began before the server did is not of this lifetime.
+        // A row whose interval began before the server started is not of this lifetime.
         if reading.n > 1 && before.is_some_and(|(_, newest)| newest < span.lifetime.from) {
             return;
         }
         self.add(index, entry.at, reading);
     }
 
-    /// The span that an instant lies in.
+    /// Returns the index of the span that contains an instant.
     fn span(&self, segment: Segment, at: At) -> Option<usize> {
-        // A row tells of the time before its stamp: at a border it is of the block that ends.
+        // A row covers the time before its stamp: at a border it belongs to the block that ends.
         let next =
             self.spans.partition_point(|span| (span.lifetime.segment, span.from) < (segment, at));
         let holds = |index: &usize| {
@@ -183,12 +183,12 @@ impl Blocks {
         next.checked_sub(1).filter(holds).or(Some(next).filter(holds))
     }
 
-    /// A series by its reading, where it has a place.
+    /// Returns the series of a reading, unless the bound on series is reached.
     fn known(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
         let key = (reading.source, reading.name.clone());
         let has = |of: &BTreeMap<_, _>| of.contains_key(&reading.instance);
         if !self.series.get(&key).is_some_and(has) {
-            // Names without a place must leave nothing behind.
+            // A name beyond the bound must not leave an empty map.
             if self.places == SERIES_MAX {
                 return None;
             }
@@ -222,7 +222,7 @@ impl Blocks {
         }
     }
 
-    /// Readings so far, by series.
+    /// Returns the readings so far, by series.
     pub(crate) fn finish(&self) -> OverTime {
         let mut series = Vec::with_capacity(self.places);
         for ((source, name), instances) in &self.series {
@@ -244,14 +244,14 @@ impl Blocks {
 }
 
 impl OneSeries {
-    /// Whether its newest lifetime is this one.
+    /// Whether the newest lifetime of the series is this one.
     fn is_in(&self, lifetime: Lifetime) -> bool {
         let is_it =
             |last: &LifetimeBlocks| (last.segment, last.from) == (lifetime.segment, lifetime.from);
         self.lifetimes.last().is_some_and(is_it)
     }
 
-    /// Begins a lifetime, if this is another one.
+    /// Begins a lifetime, unless it is already the newest.
     fn begin(&mut self, span: &Span, reading: &Reading) {
         let lifetime = span.lifetime;
         if !self.is_in(lifetime) {
@@ -261,7 +261,7 @@ impl OneSeries {
                 until: lifetime.until,
                 first: reading.mean,
                 last: reading.last,
-                // A server that dies every minute has one in each.
+                // A server that crashes every minute has a lifetime with one block in each.
                 blocks: Vec::with_capacity(1),
             });
         }

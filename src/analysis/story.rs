@@ -1,4 +1,4 @@
-//! What tests ask for.
+//! Builds run descriptions and gates for tests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::incident::story::cell;
 use crate::measure::Measure;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 
-/// A minute at some depths, with nothing that must hold.
+/// Returns a run of one minute at some depths, with an empty contract.
 pub(crate) fn asked(depths: &[u64]) -> RunQuestion {
     RunQuestion {
         recipe: "nemotron-3-super".to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunQuestion {
     }
 }
 
-/// A gate on a measure by its name.
+/// Returns a gate on a measure by its name.
 ///
 /// # Panics
 /// On a name that is no measure.

@@ -1,36 +1,36 @@
-//! The form of llama-benchy's JSON, both ways: a run of its is a row of the
-//! prompt and one of the answer in the table.
+//! Converts tables from and to llama-benchy's JSON: each of its runs is a prefill row and a decode
+//! row of the table.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ArenaRow, Column, Origin, Spread, Table, TestKind};
 
-/// The document, with the keys of llama-benchy 0.4.0. What it does not say is null.
+/// Document with the keys of llama-benchy 0.4.0. Unknown values are null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BenchyJson {
-    /// Version of what measured.
+    /// Version of the measuring program.
     #[serde(default)]
     version: Option<String>,
-    /// When, in UTC.
+    /// Time of the measurement, in UTC.
     #[serde(default)]
     timestamp: Option<String>,
-    /// How the latency was measured.
+    /// Method by which the latency was measured.
     #[serde(default)]
     latency_mode: Option<String>,
-    /// What `est_ppt` subtracts, milliseconds.
+    /// Latency that `est_ppt` subtracts, milliseconds.
     #[serde(default)]
     latency_ms: Option<f64>,
     model: String,
     /// Whether contexts were loaded beforehand.
     #[serde(default)]
     prefix_caching_enabled: Option<bool>,
-    /// The most streams at once.
+    /// Largest number of concurrent streams.
     #[serde(default)]
     max_concurrency: Option<u32>,
     benchmarks: Vec<Run>,
 }
 
-/// A mean with its values.
+/// Mean with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Metric {
     mean: f64,
@@ -40,7 +40,7 @@ struct Metric {
     values: Vec<f64>,
 }
 
-/// What one visited cell gave.
+/// Results of one visited cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Run {
     concurrency: u32,
@@ -68,7 +68,7 @@ struct Run {
     est_ppt: Option<Metric>,
     #[serde(default)]
     e2e_ttft: Option<Metric>,
-    // Series of tokens per second over time are in no table.
+    // Tokens per second over time are in no table.
     #[serde(default, skip_deserializing)]
     throughput_over_time: (),
     #[serde(default, skip_deserializing)]
@@ -76,12 +76,12 @@ struct Run {
 }
 
 impl BenchyJson {
-    /// A table in this form.
+    /// Converts a table to this form.
     pub(crate) fn of(table: &Table) -> BenchyJson {
         let mut benchmarks: Vec<(Run, Option<TestKind>)> = Vec::new();
         for row in &table.rows {
             let follows = benchmarks.last_mut().filter(|(run, only)| {
-                // The row of an answer belongs to that of its prompt, right before it.
+                // The decode row belongs to the prefill row right before it.
                 only.is_some_and(TestKind::is_prefill) && !row.kind.is_prefill() && run.is_of(row)
             });
             if let Some((run, only)) = follows {
@@ -104,10 +104,10 @@ impl BenchyJson {
         }
     }
 
-    /// The table that it holds.
+    /// Converts the document to a table.
     ///
     /// # Errors
-    /// Which of its runs no server can have been asked, or has a figure that is none, and why.
+    /// Names the run with a size out of range or a figure that cannot be one, and the reason.
     pub(crate) fn table(self) -> Result<Table, (String, String)> {
         let mut rows = Vec::new();
         for (index, run) in self.benchmarks.iter().enumerate() {
@@ -150,7 +150,7 @@ impl Run {
         run
     }
 
-    /// Whether a row tells of the same requests.
+    /// Whether a row measures the same requests.
     fn is_of(&self, row: &ArenaRow) -> bool {
         let same = |one: Option<u64>, other: Option<u64>| {
             one.zip(other).is_none_or(|(one, other)| one == other)
@@ -170,7 +170,7 @@ impl Run {
         }
     }
 
-    /// Where a column of a row stands.
+    /// Returns the field of a column.
     fn place(&mut self, kind: TestKind, column: Column) -> &mut Option<Metric> {
         match (column, kind.is_prefill()) {
             (Column::Ts, true) => &mut self.pp_throughput,
@@ -185,14 +185,14 @@ impl Run {
         }
     }
 
-    /// A row without columns, of what it says of itself.
+    /// Returns a row without columns, with the run's own description.
     fn head(&self) -> ArenaRow {
         let (prompt, output) = (self.prompt_size, self.response_size);
         let kind = if self.is_context_prefill_phase { TestKind::CtxPp } else { TestKind::Pp };
         ArenaRow { prompt, output, ..ArenaRow::new(kind, self.context_size, self.concurrency) }
     }
 
-    /// Its rows, those that say nothing left out.
+    /// Returns the rows of the run, without empty ones.
     fn rows(&self) -> Vec<ArenaRow> {
         let kinds = if self.is_context_prefill_phase {
             [TestKind::CtxPp, TestKind::CtxTg]

@@ -1,6 +1,6 @@
-//! A run of ours as a table of Spark Arena's: closed rounds of the ladder that
-//! were answered whole, outside of warm-up. A round with a failed request is in
-//! no row, since Spark Arena takes no benchmark that has one; it is counted.
+//! Folds a run into a table of Spark Arena's form: closed rounds of the ladder in which every
+//! request was answered whole, outside of warm-up. A round with a failed request is in no row,
+//! since Spark Arena accepts no benchmark with one; such rounds are counted.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,10 +9,10 @@ use crate::fact::{Batch, Cell, Class, Entry, Fact, Group, Load, Opened, Request}
 use super::round::{Pair, RowColumns};
 use super::{ArenaRow, Origin, Table, TestKind};
 
-/// Requests of the round under way that are kept; a round has at most as many streams.
+/// Bound on the requests kept of the round under way; a round has at most as many streams.
 const REQUESTS_MAX: usize = 1_024;
 
-/// The fold over the entries of a run; memory grows with cells.
+/// Fold over the entries of a run; memory grows with cells.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ArenaFold {
     /// Requests of the round under way.
@@ -32,12 +32,12 @@ struct Visited {
 }
 
 impl ArenaFold {
-    /// A fold that has seen nothing.
+    /// Returns a fold without entries.
     pub(crate) fn new() -> ArenaFold {
         ArenaFold::default()
     }
 
-    /// Takes an entry; entries come in the order of seq.
+    /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Opened(opened) => self.opened(opened),
@@ -58,7 +58,7 @@ impl ArenaFold {
     }
 
     fn opened(&mut self, opened: &Opened) {
-        // What a resume finds under way is sent again.
+        // A resume sends the unfinished round again.
         self.round.clear();
         self.simulated |= opened.simulated;
         let when = UNIX_EPOCH + Duration::from_micros(opened.wall_us);
@@ -92,7 +92,7 @@ impl ArenaFold {
         self.cells[index].pair.add(&requests, batch, expected(class, &cell));
     }
 
-    /// The table of what was taken so far. A simulated run says so where the model stands.
+    /// Returns the table so far. A simulated run is marked in the model name.
     pub(crate) fn finish(&self, model: &str) -> Table {
         let label = if self.simulated { " (SIMULATED)" } else { "" };
         let loads = self.cells.iter().any(|it| it.cell.prompt == 0);
@@ -118,7 +118,7 @@ impl ArenaFold {
         rows.into_iter().filter(|row| !row.columns.is_empty()).collect()
     }
 
-    /// The prompt that follows where only a context was loaded.
+    /// Returns the prompt length of the cell that follows a context-only cell.
     fn prompt_behind(&self, load: &Cell) -> Option<u64> {
         let mut cells = self.cells.iter().map(|it| &it.cell);
         let follows = cells.find(|cell| cell.prompt > 0 && Cell { prompt: 0, ..**cell } == *load);
@@ -126,15 +126,15 @@ impl ArenaFold {
     }
 }
 
-/// The cell of a ladder's closed loop. The open loop has no place in the table, nor has any other
-/// workload.
+/// Returns the cell of a ladder's closed loop. The open loop and the other workloads have no rows
+/// in the table.
 fn closed_cell(group: &Group) -> Option<Cell> {
     let is_closed = |cell: &Cell| matches!(cell.load, Load::Streams(_));
     group.cell.filter(is_closed).filter(|_| matches!(group.class, Class::Cold | Class::Warm))
 }
 
-/// The prompt tokens that llama-benchy expects: of a context that is loaded those of the
-/// context, behind a loaded one those of the prompt alone, else both.
+/// Returns the prompt tokens that llama-benchy expects: those of the context while it is loaded,
+/// those of the prompt alone behind a loaded context, otherwise both.
 fn expected(class: Class, cell: &Cell) -> u64 {
     if class == Class::Warm { cell.prompt } else { cell.input() }
 }

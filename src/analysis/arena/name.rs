@@ -1,10 +1,10 @@
-//! The name of a test, both ways: `ctx_pp @ d4096 (c2)`, `tg128 (c1)`, `pp2048`.
+//! Formats and parses the name of a test: `ctx_pp @ d4096 (c2)`, `tg128 (c1)`, `pp2048`.
 
 use crate::escape::one_line;
 
 use super::{ArenaRow, TestKind};
 
-/// The name of a row's test.
+/// Formats the name of a row's test.
 pub(super) fn written(row: &ArenaRow, with_streams: bool) -> String {
     let size = |tokens: Option<u64>| tokens.map(|tokens| tokens.to_string()).unwrap_or_default();
     let head = match row.kind {
@@ -18,7 +18,7 @@ pub(super) fn written(row: &ArenaRow, with_streams: bool) -> String {
     head + &depth + &streams
 }
 
-/// Reads the name of a test; without `(cN)` it is of one stream.
+/// Parses the name of a test; without `(cN)` it has one stream.
 pub(super) fn read(text: &str) -> Result<ArenaRow, String> {
     let shown = || one_line(text, 60);
     let row = parts(text.trim())
@@ -27,7 +27,7 @@ pub(super) fn read(text: &str) -> Result<ArenaRow, String> {
     Ok(row)
 }
 
-/// A number of digits alone. One that is too large for any test stays too large.
+/// Parses a number of digits only. An overflowing number stays larger than any bound.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

@@ -1,5 +1,5 @@
-//! One round by the definitions of llama-benchy 0.4.0, taken as they are: a
-//! round is what it calls a run, a request what it calls a result.
+//! Computes the figures of one round by the definitions of llama-benchy 0.4.0, unchanged: a round
+//! is its "run", a request is its "result".
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use crate::unit::At;
 use super::Column;
 use super::spread::Gather;
 
-/// A count of prompt tokens that is further off the plan than this is not believed.
+/// Largest relative deviation from the plan at which a count of prompt tokens is accepted.
 const BELIEVED: f64 = 0.2;
 
-/// A second, in which the most tokens are counted, microseconds.
+/// Microseconds of the window in which peak tokens are counted.
 const WINDOW_US: u64 = 1_000_000;
 
-/// The columns of a row in the making.
+/// Columns of a row that is being gathered.
 pub(super) type RowColumns = BTreeMap<Column, Gather>;
 
-/// What one visited cell gives: the row of its prompt and that of its answer.
+/// Rows of one visited cell: prefill and decode.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pair {
     pub(super) prefill: RowColumns,
@@ -26,14 +26,13 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Takes a round. `expected` is how many prompt tokens are counted where the server's own
-    /// count is far from it.
+    /// Adds a round. `expected` replaces the server's count of prompt tokens where that is far off.
     pub(super) fn add(&mut self, requests: &[&Request], batch: &Batch, expected: u64) {
         for request in requests {
             self.take_prefill(request, batch.models_us, expected);
             self.take_decode(request);
         }
-        // With one stream the tool gives the mean of requests in both columns.
+        // With one stream, llama-benchy gives the mean of requests in both columns.
         if batch.group.streams() > 1 {
             put(&mut self.prefill, Column::Ts, together_prefill(requests, expected));
             put(&mut self.decode, Column::Ts, together_decode(requests));
@@ -81,26 +80,27 @@ fn put(columns: &mut RowColumns, column: Column, value: Option<f64>) {
     }
 }
 
-/// Tokens per second; none where nothing took no time.
+/// Returns tokens per second; `None` without tokens or without time.
 fn rate(tokens: u64, us: u64) -> Option<f64> {
     (tokens > 0 && us > 0).then(|| tokens as f64 / (us as f64 / 1e6))
 }
 
-/// The server's count of a prompt where it is near what was expected, else that. So a prompt
-/// behind a loaded context counts without the context, cached or not.
+/// Returns the server's count of a prompt where it is near the expected one, otherwise the expected
+/// one. So a prompt behind a loaded context counts without the context, cached or not.
 fn prompt_tokens(request: &Request, expected: u64) -> u64 {
     let near = |tokens: &u64| (tokens.abs_diff(expected) as f64) < expected as f64 * BELIEVED;
     request.prompt_tokens.filter(near).unwrap_or(expected)
 }
 
-/// Tokens after those of the first chunk. Where nobody counted these, the tool spreads all
-/// tokens evenly from the first chunk to the last, so that one is at its beginning.
+/// Returns the tokens after those of the first chunk. Without a count of the first chunk's tokens,
+/// llama-benchy spreads all tokens evenly from the first chunk to the last, so that one token lies
+/// at the start.
 fn after_first(request: &Request) -> Option<u64> {
     let output = request.output_tokens?;
     output.checked_sub(request.first_tokens.unwrap_or(1))
 }
 
-/// Prompt tokens of all streams, from the first sending to the last first token.
+/// Returns the prefill rate of all streams, from the first sending to the last first token.
 fn together_prefill(requests: &[&Request], expected: u64) -> Option<f64> {
     let tokens = requests.iter().map(|request| prompt_tokens(request, expected)).sum();
     let began = requests.iter().map(|request| request.sent).min()?;
@@ -108,9 +108,10 @@ fn together_prefill(requests: &[&Request], expected: u64) -> Option<f64> {
     rate(tokens, until.since(began))
 }
 
-/// Tokens of all streams after the first of each, from the first token of any to the last.
+/// Returns the decode rate of all streams after the first chunk of each, from the first token of
+/// any to the last.
 fn together_decode(requests: &[&Request]) -> Option<f64> {
-    // A stream whose tokens nobody counted: the sum would be a wrong number.
+    // One stream without a token count makes the sum wrong, so there is no sum.
     let tokens = requests.iter().map(|request| after_first(request)).sum::<Option<u64>>()?;
     let lasts = requests.iter().filter_map(|it| it.last_us.map(|us| At(it.sent.0 + us)));
     rate(tokens, lasts.max()?.since(firsts(requests).min()?))
@@ -120,7 +121,7 @@ fn firsts(requests: &[&Request]) -> impl Iterator<Item = At> {
     requests.iter().filter_map(|request| request.ttft_us.map(|us| At(request.sent.0 + us)))
 }
 
-/// The most tokens in any one second; of what took less, tokens by the time that it took.
+/// Returns the peak tokens in any one second; for a shorter answer, its tokens over its time.
 fn peak(tokens: Option<u64>, span_us: Option<u64>) -> Option<f64> {
     let (tokens, span_us) = (tokens?, span_us?);
     if span_us < WINDOW_US && span_us > 0 { rate(tokens, span_us) } else { Some(tokens as f64) }

@@ -1,31 +1,29 @@
-//! A mean with its spread, as benchmark tables give it.
+//! Computes a mean with its spread, as benchmark tables give it.
 
-/// Values that a spread keeps by themselves; bounds its memory. Its mean and deviation are of
-/// all of them.
+/// Bound on the single values that a spread keeps. Mean and deviation cover all values.
 pub(super) const VALUES_MAX: usize = 4_096;
 
-/// What a column says of its values.
+/// Mean and spread of a column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     pub mean: f64,
-    /// Their standard deviation, as of a whole population: divided by n, not by n − 1. `None`
-    /// where the table does not give it, which is not 0.
+    /// Population standard deviation: divided by n, not by n − 1. `None` where the table does not
+    /// give it, which is not 0.
     pub std: Option<f64>,
-    /// How many there were, where the table says it.
+    /// Number of values, where the table gives it.
     pub n: Option<u64>,
-    /// The values themselves, the first of them where there are very many; empty where the
-    /// table does not give them.
+    /// Single values, only the first [`VALUES_MAX`]; empty where the table does not give them.
     pub values: Vec<f64>,
 }
 
 impl Spread {
-    /// Of a table that gives nothing else.
+    /// Returns a spread from a table that gives only mean and deviation.
     pub(crate) fn told(mean: f64, std: impl Into<Option<f64>>) -> Spread {
         Spread { mean, std: std.into(), n: None, values: Vec::new() }
     }
 }
 
-/// A spread in the making.
+/// Spread that is being gathered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gather {
     n: u64,

@@ -1,21 +1,21 @@
-//! A small replay of a benchmark profile, for tests of everything that reads tables.
+//! Builds a small replay of a benchmark profile, for tests of all readers of tables.
 
 use crate::fact::{Batch, Cell, Class, Fact, Load, Phase, Request};
 use crate::incident::story::Story;
 use crate::unit::At;
 
-/// What a stream of a round did, in milliseconds since the round began.
+/// Times of a stream in a round, in milliseconds since the round began.
 #[derive(Clone, Copy)]
 pub(crate) struct StreamTimes {
-    /// The first data frame.
+    /// First data frame.
     pub byte: u64,
-    /// The first token.
+    /// First token.
     pub first: u64,
-    /// The last token.
+    /// Last token.
     pub last: u64,
 }
 
-/// A round: all streams are sent at `seconds`, each has 101 tokens, one in its first chunk.
+/// Adds a round: all streams are sent at `seconds`, each has 101 tokens, one in its first chunk.
 pub(crate) fn round(
     story: &mut Story,
     seconds: f64,
@@ -58,8 +58,8 @@ pub(crate) fn round(
     story.push(seconds + 90.0, Fact::Batch(batch));
 }
 
-/// A replay of three cells: d0 with one stream twice, and d4096 with two streams, whose
-/// context is loaded first. A round of warm-up before it.
+/// Returns a replay of three cells: d0 with one stream twice, and d4096 with two streams, whose
+/// context is loaded first. A round of warm-up precedes them.
 pub(crate) fn replay() -> Story {
     let cell =
         |depth, prompt, streams| Cell { depth, load: Load::Streams(streams), prompt, output: 128 };

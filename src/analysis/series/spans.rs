@@ -1,4 +1,4 @@
-//! Where the blocks lie: each in one lifetime of the server and one phase.
+//! Cuts a run into the spans of its blocks: each lies in one process lifetime and one phase.
 
 use crate::analysis::calendar::Lifetime;
 use crate::analysis::laps::BLOCK_US;
@@ -6,23 +6,23 @@ use crate::analysis::{Calendar, calendar::PhaseSpan};
 use crate::fact::Phase;
 use crate::unit::At;
 
-/// Blocks of ten minutes of a run, at the most: 83 hours. Those of a longer run are longer.
+/// Number of ten-minute blocks in a run, at most: 83 hours. A longer run has longer blocks.
 const BLOCKS_OF_A_RUN: u64 = 500;
 
-/// Where a block lies.
+/// Span of time of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
-    /// The lifetime that it is a part of.
+    /// Lifetime that contains the span.
     pub lifetime: Lifetime,
-    /// The phase that it is a part of.
+    /// Phase that contains the span.
     pub phase: Phase,
-    /// Where it begins.
+    /// Start of the span.
     pub from: At,
-    /// Where it ends, and the next begins.
+    /// End of the span, and start of the next.
     pub until: At,
 }
 
-/// All spans, in order.
+/// Returns all spans, in order.
 pub(super) fn spans(calendar: &Calendar) -> Vec<Span> {
     let all_us: u64 = calendar.phases.iter().map(|phase| phase.until.since(phase.from)).sum();
     let least_us = BLOCK_US.max(all_us / BLOCKS_OF_A_RUN);
@@ -36,8 +36,8 @@ pub(super) fn spans(calendar: &Calendar) -> Vec<Span> {
     spans
 }
 
-/// Cuts the part of a phase that lies in a lifetime: at ends of laps, or every so often where
-/// no lap ended in it. What is left at its end is a block too.
+/// Cuts the part of a phase that lies in a lifetime: at ends of laps, or at a fixed length where no
+/// lap ended in it. The remainder is a block too.
 fn cut(
     calendar: &Calendar,
     lifetime: Lifetime,

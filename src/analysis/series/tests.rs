@@ -11,7 +11,7 @@ fn over_time(story: &Story) -> OverTime {
     blocks.finish()
 }
 
-/// A value of the box's memory every ten seconds, from one second to another.
+/// Adds a reading of available memory every ten seconds, from one second to another.
 fn memory(story: &mut Story, (from, until): (u32, u32), value: impl Fn(u32) -> f64) {
     for second in (from..=until).step_by(10) {
         story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, value(second));
@@ -163,14 +163,14 @@ fn a_long_block_keeps_every_second_mean() {
     assert!((median - 5_000.0).abs() < 20.0, "{median}");
 }
 
-/// Bytes that the fold and what it gives hold on to, which is a copy.
+/// Returns the bytes that the fold and its result hold. The result is a copy.
 fn bytes(blocks: &Blocks) -> usize {
     fn of_lifetimes(lifetimes: &Vec<LifetimeBlocks>) -> usize {
         let blocks = lifetimes.iter().map(|lifetime| lifetime.blocks.capacity());
         lifetimes.capacity() * size_of::<LifetimeBlocks>()
             + blocks.sum::<usize>() * size_of::<Block>()
     }
-    // What names and the nodes of the maps take, about.
+    // Approximate bytes for names and the nodes of the maps.
     const NAMES: usize = 200;
     let means =
         |known: &OneSeries| known.open.as_ref().map_or(0, |open| open.means.kept.capacity());
@@ -247,7 +247,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
         assert!(told.left_out > 0 && blocks.kept + 1 >= BLOCKS_MAX, "{} kept", blocks.kept);
         let lives: usize = told.series.iter().map(|series| series.lifetimes.len()).sum();
         assert!(lives >= BLOCKS_MAX / (blocks_of_a_life + 1) - 1, "{lives} lifetimes");
-        // Means of the largest size would come on top, in each series that has a place.
+        // Each series also needs room for means of the largest size.
         let means = SERIES_MAX * MEANS_MAX * size_of::<f64>();
         assert!(held + means < 20_000_000, "{held} bytes");
     }

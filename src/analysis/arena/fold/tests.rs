@@ -31,7 +31,7 @@ fn rows_stand_in_the_order_of_the_visits_and_warm_up_is_not_among_them() {
 #[test]
 fn of_one_stream_both_rates_are_the_mean_of_its_requests() {
     let table = table(&replay());
-    // 2,056 tokens by the server's count, in 1.000 and 2.000 s without what /v1/models takes.
+    // 2,056 tokens by the server's count, in 1.000 and 2.000 s without the time of /v1/models.
     let rate = Spread { n: Some(2), values: vec![2056.0, 1028.0], ..Spread::told(1542.0, 514.0) };
     assert_eq!(table.rows[0].columns[&Column::Ts], rate);
     assert_eq!(table.rows[0].columns[&Column::TsReq], rate);
@@ -50,7 +50,7 @@ fn of_many_streams_the_total_is_that_of_the_round_and_a_context_counts_for_its_l
     // 200 tokens from the first token at 2.048 s to the last at 9.096 s.
     assert_eq!(mean(&table, "ctx_tg @ d4096 (c2)", Column::Ts), Some(28.38));
     assert_eq!(mean(&table, "ctx_tg @ d4096 (c2)", Column::TsReq), Some(20.0));
-    // The prompts behind count 2,048 each, whatever the server had to read.
+    // The prompts behind a loaded context count 2,048 each, however much the server read.
     assert_eq!(mean(&table, "pp2048 @ d4096 (c2)", Column::Ts), Some(666.67));
     assert_eq!(mean(&table, "pp2048 @ d4096 (c2)", Column::TsReq), Some(512.57));
 }
@@ -62,7 +62,7 @@ fn a_cold_prompt_behind_a_context_counts_both() {
     round(&mut story, 20.0, (cell(4096), Class::Cold), &[stream]);
     let table = table(&story);
     assert_eq!(mean(&table, "pp2048 @ d4096 (c1)", Column::Ts), Some(2002.6));
-    // What took half a second is counted per second.
+    // Tokens of half a second are scaled to one second.
     assert_eq!(mean(&table, "tg128 @ d4096 (c1)", Column::PeakTs), Some(100.0));
 }
 
