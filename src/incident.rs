@@ -1,8 +1,8 @@
-//! What befell the server. `liveness` decides while the run goes on, from what
-//! has been seen so far; `cause` explains with hindsight. Two folds, one room,
-//! used by the run and by the analysis, so that both speak of the same outage.
+//! Detects and explains incidents of the server. `liveness` decides during the run, from the
+//! entries so far; `cause` explains with later entries too. The run and the analysis use the same
+//! two folds, so that both report the same outages.
 //!
-//! Knows no clock and no journal: everything comes in as entries.
+//! Knows neither clock nor journal: all input comes as entries.
 
 pub(crate) mod cause;
 pub(crate) mod hang;

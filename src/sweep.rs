@@ -1,41 +1,41 @@
-//! A sweep's order: arms and starts in, the next start out. Arms are told
-//! apart by their place, the base is the first.
+//! Orders the turns of a sweep: takes arms and starts, and returns the next start. Arms are
+//! identified by index; the base is the first.
 //!
-//! A machine warms up, a disk fills, a night gets cooler: what drifts must
-//! befall all arms alike. So the arms take turns, one start each a round, and
-//! every round runs forward or backward by the Thue–Morse sequence: ABBA BAAB
-//! for two arms. Two rounds cancel a drift that is straight, four one that bends.
+//! A machine warms up, a disk fills, a room gets cooler: such drift must affect all arms alike. So
+//! the arms alternate, one start each per round, and every round runs forward or backward by the
+//! Thue–Morse sequence: ABBA BAAB for two arms. Two rounds cancel a linear drift, four a quadratic
+//! one.
 //!
-//! Pure: knows neither recipes nor folders, and keeps nothing: what comes next
-//! follows from what is done.
+//! Pure: knows neither recipes nor folders, and keeps no state. The next turn follows from the
+//! turns that are done.
 
-/// How many starts of an arm may fail, none between them that came up, before it is given up.
+/// Consecutive failed starts of an arm before it is given up.
 pub(crate) const FAILED_MAX: u32 = 2;
 
-/// Below so many starts of each arm, no exact test reaches a confidence of 95 % in one
-/// comparison: of the ways to deal 3 + 3 runs to two arms, 1 in 20 is the most extreme, and as
+/// Least number of starts of each arm. With fewer, no exact test reaches a confidence of 95 % in
+/// one comparison: of the ways to deal 3 + 3 runs to two arms, 1 in 20 is the most extreme, and as
 /// many at the other end.
 pub(crate) const STARTS_MIN: u32 = 4;
 
-/// One start of one arm.
+/// Turn of a sweep: one start of one arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn {
-    /// The arm, from 0; 0 is the base.
+    /// Arm, from 0; 0 is the base.
     pub arm: usize,
-    /// Which start of it, from 0.
+    /// Number of the start, from 0.
     pub start: u32,
 }
 
-/// How a turn ended.
+/// Outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The server came up and was driven.
+    /// The server came up and received load.
     Ran,
-    /// It never came up.
+    /// The server never came up.
     NeverUp,
 }
 
-/// All turns of so many arms, in their order.
+/// Returns all turns of these arms, in order.
 pub(crate) fn order(arms: usize, starts: u32) -> Vec<Turn> {
     let round = |start: u32| {
         let backward = start.count_ones() % 2 == 1;
@@ -47,13 +47,13 @@ pub(crate) fn order(arms: usize, starts: u32) -> Vec<Turn> {
     (0..starts).flat_map(round).collect()
 }
 
-/// The first turn that is not done and whose arm is not given up.
+/// Returns the first turn that is not done and whose arm is not given up.
 pub(crate) fn next(order: &[Turn], done: &[(Turn, Outcome)]) -> Option<Turn> {
     let is_done = |turn: &Turn| done.iter().any(|(known, _)| known == turn);
     order.iter().find(|turn| !is_done(turn) && !given_up(turn.arm, done)).copied()
 }
 
-/// Whether an arm is tried no more: its last starts, as many as may fail, all failed.
+/// Whether an arm is given up: its last [`FAILED_MAX`] starts all failed.
 pub(crate) fn given_up(arm: usize, done: &[(Turn, Outcome)]) -> bool {
     let mut own: Vec<_> = done.iter().filter(|(turn, _)| turn.arm == arm).collect();
     own.sort_by_key(|(turn, _)| turn.start);
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(turns.len(), 15);
     }
 
-    /// Plays a sweep to its end; `fails` says which starts never come up.
+    /// Runs a sweep to its end; `fails` decides which starts never come up.
     fn played(arms: usize, starts: u32, fails: impl Fn(Turn) -> bool) -> Vec<(Turn, Outcome)> {
         let order = order(arms, starts);
         let mut done = Vec::new();

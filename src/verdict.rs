@@ -1,10 +1,9 @@
-//! JUDGED: the contract held against what was understood. PASS, FAIL or
-//! INCONCLUSIVE, for each gate and for the run, each with its reason.
+//! Judges the contract against the analysis: PASS, FAIL or INCONCLUSIVE for each gate and for the
+//! run, each with its reason.
 //!
-//! The rules, in order (`docs/verdict.md` tells them to users): a violation that
-//! was seen is FAIL whatever else happened; what could not be seen, or has too
-//! few samples, is INCONCLUSIVE and never passed; PASS is what is left. Knows
-//! nothing of terminals and files.
+//! The rules, in order (`docs/verdict.md` explains them to users): an observed violation is FAIL,
+//! whatever else happened. A measure that was not observed, or has too few samples, is INCONCLUSIVE
+//! and never passed. All else is PASS. Knows neither terminals nor files.
 
 pub(crate) mod gate;
 pub(crate) mod proof;
@@ -21,53 +20,52 @@ use crate::measure::Measure;
 use crate::spec::{Contract, Limit, Select};
 use crate::words::words;
 
-/// The word of a gate or a run. The worst of several is the greatest.
+/// Verdict word of a gate or a run. The worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) enum Word {
-    /// It held, and whoever could have seen otherwise was looking.
+    /// The contract held, and the coverage was sufficient to observe a violation.
     #[serde(rename = "PASS")]
     Pass,
-    /// It cannot be said.
+    /// Coverage or samples do not suffice.
     #[serde(rename = "INCONCLUSIVE")]
     Inconclusive,
-    /// It did not hold.
+    /// The contract was violated.
     #[serde(rename = "FAIL")]
     Fail,
 }
 
 words!(Word { Pass: "PASS", Inconclusive: "INCONCLUSIVE", Fail: "FAIL" });
 
-/// One gate, judged at one depth.
+/// Result of one gate at one depth.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GateResult {
-    /// As written in the scenario.
+    /// Text of the gate in the scenario.
     pub text: String,
-    /// What was measured.
+    /// Measure of the gate.
     pub measure: Measure,
-    /// On which part of the run, the depth filled in.
+    /// Part of the run, with the depth filled in.
     pub select: Select,
-    /// Whether the contract left the depth open, so that this is one of several results.
+    /// Whether the contract leaves the depth open, so that this is one of several results.
     pub expanded: bool,
-    /// The limit as written.
+    /// Limit as written.
     pub limit: Limit,
-    /// The share that must meet the limit, where it is an attainment.
+    /// Share that must meet the limit, for an attainment.
     pub attain: Option<f64>,
-    /// The limit in the measure's base unit, relative ones worked out.
+    /// Limit in the measure's base unit, with relative limits resolved.
     pub bound: Option<f64>,
-    /// What was measured, in the measure's base unit, or the share attained; `None` where
-    /// nothing can be said.
+    /// Measured value in the measure's base unit, or the share attained; `None` without a value.
     pub value: Option<f64>,
-    /// Samples behind it.
+    /// Number of samples.
     pub n: u64,
     pub word: Word,
-    /// Why, where it is not PASS.
+    /// Reason, where the word is not PASS.
     pub why: String,
     /// Entries that show it.
     pub evidence: Vec<Seq>,
 }
 
 impl GateResult {
-    /// Whether greater values are better for it.
+    /// Whether greater values are better.
     pub(crate) fn wants_more(&self) -> bool {
         match self.limit {
             Limit::AtMost(_) | Limit::AtMostOfReference(_) => false,
@@ -76,34 +74,34 @@ impl GateResult {
     }
 }
 
-/// Something that a reader should know, and the entries that show it.
+/// Finding that a reader of the report should know, with the entries that show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Finding {
     pub words: String,
     pub evidence: Vec<Seq>,
 }
 
-/// A run, judged.
+/// Verdict of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
-    /// The run's word.
+    /// Verdict word of the run.
     pub word: Word,
-    /// Why it is not PASS, the gravest first; gates aside, which have their own.
+    /// Reasons why it is not PASS, the gravest first, without those of gates.
     pub reasons: Vec<String>,
-    /// Every gate, in the contract's order.
+    /// Results of all gates, in the contract's order.
     pub gates: Vec<GateResult>,
-    /// What else a reader should know.
+    /// Findings beside the gates.
     pub findings: Vec<Finding>,
-    /// The mean time between failures that the run proves; `None` without time under load.
+    /// Proven mean time between failures; `None` without time under load.
     pub proof: Option<Proof>,
-    /// Why the run ended; `None` where it was killed, or still runs.
+    /// Reason why the run ended; `None` where longhaul was killed, or still runs.
     pub closed: Option<ClosedBecause>,
-    /// Whether longhaul itself failed so that the run ended.
+    /// Whether a failure of longhaul itself ended the run.
     pub fatal: bool,
 }
 
 impl Verdict {
-    /// How the program ends. A broken gate is a FAIL, whatever failed afterwards.
+    /// Returns the program's exit status. A violated gate is FAIL, whatever failed afterwards.
     pub(crate) fn exit(&self) -> Exit {
         match (self.word, self.closed) {
             (Word::Pass, _) => Exit::Pass,
@@ -117,7 +115,7 @@ impl Verdict {
         }
     }
 
-    /// The worst word of some gates.
+    /// Returns the worst word of some gates.
     pub(crate) fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> Word {
         gates.into_iter().map(|gate| gate.word).max().unwrap_or(Word::Pass)
     }
@@ -162,7 +160,7 @@ mod tests {
         gate(name, Limit::AtMost(bound))
     }
 
-    /// Whole answers at depth 0 from second 10 on, then the plan's end.
+    /// Returns whole answers at depth 0 from second 10 on, then the plan's end.
     fn healthy(n: u32) -> Story {
         let mut story = Story::soaking();
         story.goods(10.0, n, 0).closed(11.0 + f64::from(n) * 2.0, ClosedBecause::Done);

@@ -101,7 +101,7 @@ impl Seconds {
         self.0.range(..=until).next_back().map(|(start, end)| (*start, *end))
     }
 
-    /// How many of these seconds lie in a range.
+    /// Returns how many of these seconds lie in a range.
     fn count(&self, from: u64, until: u64) -> u64 {
         let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
         before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()

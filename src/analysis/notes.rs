@@ -28,11 +28,11 @@ pub(crate) struct ErrorWords {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClockStep {
     pub segment: Segment,
-    /// When it was seen.
+    /// Time at which it was observed.
     pub at: At,
-    /// By how much, microseconds.
+    /// Size of the step, microseconds.
     pub step_us: i64,
-    /// The entry that shows it.
+    /// Entry that shows the step.
     pub seq: Seq,
 }
 

@@ -1,9 +1,9 @@
-//! What an incident was, with hindsight: joins signs that belong together, so
-//! that one death counts once however many requests, probes, counters, exits and
-//! log lines tell of it, and says why it happened.
+//! Explains incidents with later entries: joins signs that belong together, so that one process
+//! exit counts once, however many requests, probes, counters, exits and log lines show it, and
+//! finds its cause.
 //!
-//! Here incidents begin and end; `mark` reads what an entry shows, and
-//! `classify` says what marks mean together.
+//! Incidents begin and end here; `mark` reads the sign in an entry, and `classify` finds the cause
+//! that several marks show.
 
 mod classify;
 mod mark;
@@ -21,34 +21,34 @@ use crate::unit::At;
 use classify::classify;
 use mark::{Counters, Mark, ShownMark};
 
-/// Signs that belong together come within this time of each other: a kernel line is late,
-/// and a server takes longer than this to come up again.
+/// Largest distance between signs that belong together: a kernel line arrives late, and a server
+/// needs longer than this to restart.
 const NEAR_US: u64 = 60_000_000;
 
-/// A server whose engine is dead goes on answering probes for no longer than this.
+/// Longest time for which a server with a dead engine still answers probes.
 const DYING_US: u64 = 5_000_000;
 
-/// Bounds an incident's evidence; what is beyond shows the same.
+/// Bound on an incident's evidence; further entries show the same.
 const EVIDENCE_MAX: usize = 8;
 
-/// Bounds an incident's words.
+/// Bound on the characters of an incident's description.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// Bounds signs that are kept in case that something follows them.
+/// Bound on the signs that are kept for an incident that may follow them.
 const LOOSE_MAX: usize = 32;
 
-/// An incident in the making.
+/// Incident that is being gathered.
 #[derive(Clone, Debug)]
 struct Case {
     incident: Incident,
     marks: Vec<ShownMark>,
-    /// Whether health probes find nobody.
+    /// Whether health probes fail.
     away: bool,
-    /// Whether nothing moves.
+    /// Whether the server hangs.
     hung: bool,
-    /// Whether its process has ended and is not there again.
+    /// Whether its process has ended and no new one has answered yet.
     dead: bool,
-    /// The last sign that it did not serve: what came before it was no recovery.
+    /// Last sign that the server did not serve; earlier tokens are no recovery.
     broke: At,
 }
 
@@ -57,7 +57,7 @@ impl Case {
         self.away || self.hung || self.dead
     }
 
-    /// What it is by everything that was shown so far.
+    /// Returns the incident with the kinds and the cause that its marks show so far.
     fn explained(&self) -> Incident {
         let mut incident = self.incident.clone();
         let caused = classify::before_the_cure(&self.marks);
@@ -74,20 +74,20 @@ impl Case {
     }
 }
 
-/// The fold with hindsight. Incidents are few: telling two apart takes two
-/// readings or probes at least.
+/// Fold that explains incidents. They are few, since two separate ones need at least two readings
+/// or probes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Causes {
     liveness: Liveness,
     cases: Vec<Case>,
-    /// Signs of what may follow, newest last.
+    /// Signs without an incident yet, newest last.
     loose: VecDeque<(Segment, ShownMark)>,
     /// Bad signs since the last good one.
     doubts: Vec<Doubt>,
     counters: Counters,
 }
 
-/// A bad sign, with the request that gave it.
+/// Bad sign, with the request that gave it.
 #[derive(Clone, Debug)]
 struct Doubt {
     shown: ShownMark,
@@ -95,23 +95,24 @@ struct Doubt {
 }
 
 impl Causes {
-    /// The live fold inside.
+    /// Returns the liveness fold inside.
     pub(crate) fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 
-    /// What befell the server so far, in order.
+    /// Returns the incidents so far, in order.
     pub(crate) fn incidents(&self) -> Vec<Incident> {
         self.cases.iter().map(Case::explained).collect()
     }
 
-    /// Takes an entry.
+    /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Opened(_) = entry.fact {
             self.doubts.clear();
             self.loose.clear();
             self.counters = Counters::default();
-            // Nobody looked in between: whatever was open ended unseen.
+            // Nothing was observed between two segments: every open incident ends without an
+            // observed end.
             for case in &mut self.cases {
                 (case.away, case.hung, case.dead) = (false, false, false);
             }
@@ -147,7 +148,7 @@ impl Causes {
         self.cases.last_mut().filter(|case| case.incident.segment == segment && case.is_open())
     }
 
-    /// The last incident, where something between these instants may belong to it.
+    /// Returns the last incident, if a sign between these instants may belong to it.
     fn near(&mut self, segment: Segment, from: At, until: At) -> Option<&mut Case> {
         self.cases.last_mut().filter(|case| {
             let last = &case.incident;
@@ -177,7 +178,7 @@ impl Causes {
         };
         let (away, hung, dead) = (false, false, false);
         let mut case = Case { incident, marks: Vec::new(), away, hung, dead, broke: from };
-        // What was said shortly before may be why.
+        // A sign shortly before the incident may be its cause.
         let before = from.0.saturating_sub(NEAR_US);
         for (of, shown) in self.loose.drain(..) {
             if of == segment && shown.at.0 >= before {
@@ -189,8 +190,8 @@ impl Causes {
         &mut self.cases[last]
     }
 
-    /// The case that something at an instant belongs to, or a new one. One that has been
-    /// explained by a death of its own takes no second one.
+    /// Returns the case that a sign at an instant belongs to, or a new one. A closed case with a
+    /// process exit accepts no second exit.
     fn case(&mut self, entry: &Entry, from: At, words: &str, death: bool) -> &mut Case {
         let joins = self.near(entry.segment, from, entry.at).is_some_and(|case| {
             case.is_open() || !death || !case.marks.iter().any(|shown| shown.mark.is_death())
@@ -202,7 +203,7 @@ impl Causes {
         &mut self.cases[last]
     }
 
-    /// A bad sign: while something is open it goes straight there.
+    /// Adds a bad sign to the open case, or keeps it until a case begins.
     fn take_doubt(&mut self, entry: &Entry) {
         let Some(shown) = mark::doubt(entry) else { return };
         let request = match &entry.fact {
@@ -251,7 +252,7 @@ impl Causes {
     }
 
     fn restarted(&mut self, entry: &Entry, since: At, words: &str) {
-        // The process before was last read before that outage ended: it is the same death.
+        // The previous process was last read before that outage ended: this is the same exit.
         let same = self.cases.last().is_some_and(|case| {
             let last = &case.incident;
             last.segment == entry.segment
@@ -316,8 +317,8 @@ impl Causes {
         }
     }
 
-    /// The last outage, where a death of this instant is one that it had: who saw it was away
-    /// himself, and tells it when the server is back.
+    /// Returns the last outage, if a process exit at this instant happened during it. An observer
+    /// that was unreachable too reports the exit only when the server is back.
     fn told_late(&mut self, segment: Segment, at: At) -> Option<&mut Case> {
         self.cases.last_mut().filter(|case| {
             let (from, until) = (case.incident.from, case.incident.until);
@@ -339,8 +340,8 @@ impl Causes {
         };
     }
 
-    /// What longhaul does to a server that was well is its own doing; a start of one that was
-    /// gone is not what made it go.
+    /// Folds an order of longhaul. An order to a healthy server causes an incident; an order during
+    /// an incident does not cause it.
     fn take_action(&mut self, entry: &Entry, action: &Action) {
         if !action.is_order() {
             return;
@@ -355,7 +356,7 @@ impl Causes {
 
     fn take_mark(&mut self, entry: &Entry, shown: ShownMark) {
         if !shown.mark.is_alone() {
-            // It says why, and not that anything happened.
+            // Such a mark explains an incident and does not begin one.
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
                 show(case, shown);
             } else {
@@ -374,7 +375,7 @@ impl Causes {
         show(case, shown);
     }
 
-    /// A whole answer shows how far the server has come back.
+    /// Folds a whole answer, which shows how far the server has recovered.
     fn take_request(&mut self, entry: &Entry, request: &Request) {
         let Some(ttft_us) = request.ttft_us.filter(|_| request.ended.is_good()) else { return };
         let first = At(request.sent.0.saturating_add(ttft_us));
@@ -383,7 +384,7 @@ impl Causes {
         let hung = case.marks.iter().any(|shown| shown.mark == Mark::Hung);
         let incident = &mut case.incident;
         let detected = incident.recovery.detected.filter(|_| incident.segment == entry.segment);
-        // What a hang held and let go was in flight too, though it ended well.
+        // A request that a hang delayed was in flight too, though it ended well.
         if detected.is_some_and(|at| hung && request.sent <= at && at < request.done) {
             incident.in_flight += 1;
             incident.depth = incident.depth.max(Some(request.cell.depth));
@@ -400,14 +401,15 @@ impl Causes {
         incident.again.insert(group_depth, earliest(again));
         let recovery = &mut incident.recovery;
         recovery.first_token = Some(earliest(recovery.first_token));
-        // Asked what it is some seconds later, it only says again what the answer has shown.
+        // The identity query comes some seconds later, so the answer counts as earlier proof of the
+        // model.
         recovery.model.get_or_insert(first);
         if incident.depth.is_none_or(|broke| broke == depth) {
             recovery.same_depth = Some(earliest(recovery.same_depth));
         }
     }
 
-    /// Whose process ended is there again with the first good sign after its start.
+    /// Marks an exited server as back, with the first good sign after its process started.
     fn recover(&mut self, entry: &Entry) {
         let state = self.liveness.state();
         let good = match &entry.fact {
@@ -415,7 +417,7 @@ impl Causes {
             Fact::Reading(reading) => UP.is_of(reading) && reading.last >= 0.5,
             Fact::Seen(seen) if seen.subject == "identity" => {
                 let last = self.cases.last_mut().map(|case| &mut case.incident);
-                // Asked again because of it, and not because of something else much later.
+                // The identity query belongs to this incident only if it comes soon after its end.
                 let asked = |incident: &&mut Incident| {
                     incident.until.is_some_and(|until| entry.at.since(until) <= NEAR_US)
                 };
@@ -439,7 +441,7 @@ impl Causes {
 }
 
 impl Case {
-    /// It did not serve at this instant: tokens that came before are no recovery from it.
+    /// Records that the server did not serve at this instant: earlier tokens are no recovery.
     fn broke_at(&mut self, at: At) {
         self.broke = self.broke.max(at);
         let after = |token: &At| *token > self.broke;
@@ -449,13 +451,13 @@ impl Case {
         incident.again.retain(|_, token| after(token));
     }
 
-    /// Whatever answered before is gone: that was no way back.
+    /// Discards the recovery so far, because the server went away again.
     fn closed_again(&mut self) {
         (self.incident.recovery.port, self.incident.recovery.model) = (None, None);
     }
 
-    /// Whether it answered probes again for a moment and nothing else, with nobody having started
-    /// it: a server that is dying does, and what it does next is the rest of its death.
+    /// Whether the server only answered probes for a moment, and nothing started it. A server with
+    /// a dead engine does so, and what follows is the rest of the same exit.
     fn is_dying(&self, at: At) -> bool {
         let begun = |mark: Mark| mark.is_death() || mark == Mark::Started;
         self.incident.until.is_some_and(|until| at.since(until) <= DYING_US)
@@ -477,7 +479,7 @@ fn show(case: &mut Case, shown: ShownMark) {
 
 fn doubted(case: &mut Case, doubt: Doubt) {
     if let Some((sent, depth)) = doubt.request {
-        // Sent before anybody knew: it was in flight.
+        // A request sent before the detection was in flight.
         if case.incident.recovery.detected.is_none_or(|detected| sent <= detected) {
             case.incident.in_flight += 1;
             case.incident.depth = case.incident.depth.max(Some(depth));

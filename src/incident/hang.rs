@@ -1,10 +1,9 @@
-//! Does anything move? A server that hangs answers its health probe within a
-//! millisecond and serves nobody, so liveness does not see it. What tells it is
-//! the lack of progress: requests of ours are in flight, no token comes, and
-//! none of the engine's own numbers changes.
+//! Detects hangs. A server that hangs still answers its health probe within a millisecond, so
+//! liveness does not detect it. A hang is a lack of progress: requests of longhaul are in flight,
+//! no token arrives, and no metric of the engine changes.
 //!
-//! Without the engine's numbers a hang looks like a long prefill; there nothing
-//! is decided, and the request's own limit stands.
+//! Without the engine's metrics a hang looks like a long prefill. Then nothing is decided, and only
+//! the request's own limit applies.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +13,21 @@ use crate::fact::{Ended, Entry, Fact, Reading, Request, Source, TargetWord};
 use crate::series::{IN_FLIGHT, OUTPUT_TOKENS, RESIDENT_MEMORY, UP};
 use crate::unit::At;
 
-/// Nothing that lasts less is a hang: the least patience.
+/// Least time without progress that counts as a hang.
 const LEAST_US: u64 = 60_000_000;
-/// So many times the time to the first token that is usual, or planned, is no longer usual.
+/// Factor on the usual, or planned, time to the first token.
 const TIMES: u64 = 3;
-/// Answers at a depth before the longest wait among them is what is usual there.
+/// Answers at a depth before the longest wait among them counts as usual.
 const USUAL_MIN: u64 = 20;
 
-/// Bounds the remembered series; an engine has a few dozen.
+/// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
-/// The live fold: when something last moved, on the clock of each segment.
+/// Live fold of the last progress, on the clock of each segment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hangs(BySegment<Motion>);
 
-/// What moved in one segment.
+/// Progress in one segment.
 #[derive(Clone, Debug, Default)]
 struct Motion {
     moved: At,
@@ -36,36 +35,36 @@ struct Motion {
     hung: bool,
     values: BTreeMap<(String, String), f64>,
     tokens: Option<f64>,
-    /// By depth: answers with a first token, and the longest wait for it.
+    /// Count of answers with a first token, and the longest wait for it, by depth.
     waits: BTreeMap<u64, (u64, u64)>,
 }
 
 impl Hangs {
-    /// Whether it hangs, by what was decided.
+    /// Whether the server hangs, by the recorded decision.
     pub(crate) fn hung(&self) -> bool {
         self.0.last().hung
     }
 
-    /// When something last moved.
+    /// Returns the time of the last progress.
     pub(crate) fn moved(&self) -> At {
         self.0.last().moved
     }
 
-    /// Whether a hang could be told from a long prefill: the engine's numbers were read.
+    /// Whether hang and long prefill can be distinguished: the engine's metrics were read.
     pub(crate) fn watched(&self) -> bool {
         self.0.last().watched
     }
 
-    /// How long nothing may move with this depth in flight, microseconds. `planned_us` is when
-    /// its first token is due, queue included, and `own_us` the request's own limit, which
-    /// stands where no plan knows better.
+    /// Returns how long progress may be absent with this depth in flight, microseconds.
+    /// `planned_us` is when its first token is due, queue included. `own_us` is the request's own
+    /// limit, which applies without a usual or planned time.
     pub(crate) fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
         let usual = self.0.last().waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
         let expected_us = usual.map(|(_, longest_us)| *longest_us).or(planned_us);
         expected_us.map_or(own_us, |us| us.saturating_mul(TIMES)).max(LEAST_US)
     }
 
-    /// Takes an entry.
+    /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.0.of(entry.segment).fold(entry);
     }
@@ -80,7 +79,7 @@ impl Motion {
             Fact::Target(target) => match target.word {
                 TargetWord::Hung => self.hung = true,
                 TargetWord::Moving => self.hung = false,
-                // It died of it, or another process has begun, whose numbers begin anew.
+                // The hang ended with the process, or another process began with new metrics.
                 TargetWord::Away
                 | TargetWord::Back
                 | TargetWord::Exited
@@ -109,8 +108,8 @@ impl Motion {
         }
         match request.last_us.or(request.ttft_us) {
             Some(us) => self.at(At(request.sent.0.saturating_add(us)).min(request.done)),
-            // A refusal is an answer and shows that the server moves. A request that timed out
-            // shows nothing, and neither do connections that end because a hung server is ended.
+            // A refusal is an answer and shows progress. A request that timed out shows none, and
+            // neither do connections that end because a hung server is killed.
             None if !matches!(request.ended, Ended::TimedOut | Ended::Stalled)
                 && (!self.hung || !is_broken_off(request.ended))
                 && sign(request) != Sign::None =>
@@ -123,7 +122,7 @@ impl Motion {
 
     fn take_reading(&mut self, at: At, reading: &Reading) {
         let moved = if IN_FLIGHT.is_of(reading) {
-            // That nothing is asked any more does not thaw what hangs.
+            // An empty queue does not show that a hung server makes progress again.
             !self.hung && reading.max == 0.0
         } else if OUTPUT_TOKENS.is_of(reading) {
             self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
@@ -146,7 +145,7 @@ impl Motion {
         }
         match self.values.insert(key, reading.last) {
             Some(before) => differs(before, reading),
-            // The first look at a process sees nothing move.
+            // The first reading of a process has no predecessor that it could differ from.
             None => false,
         }
     }
@@ -176,7 +175,7 @@ mod tests {
         hangs
     }
 
-    /// A request is in flight from second 10 on; nothing of ours moves afterwards.
+    /// Returns a request in flight from second 10 on, without progress afterwards.
     fn waiting() -> Story {
         let mut story = Story::soaking();
         story.reading(5.0, Source::Engine, GENERATED, 100.0);
@@ -187,7 +186,7 @@ mod tests {
         story
     }
 
-    /// Whether something moved since it was found to hang.
+    /// Whether there was progress since the hang was detected.
     fn moves(hangs: &Hangs) -> bool {
         hangs.hung() && hangs.moved() > At(80_000_000)
     }

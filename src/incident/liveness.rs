@@ -1,5 +1,5 @@
-//! Is the server there? Decided live, only from what has been seen, and decided
-//! again in the same way by whoever reads the journal.
+//! Decides whether the server is up: live, only from the entries so far, so that a reader of the
+//! journal gets the same result.
 //!
 //! - A request that broke (refused, reset, error frame, 5xx, cut short, out of
 //!   time) or a failed `up` reading makes the server *suspect*.
@@ -19,89 +19,89 @@ use crate::series::{self, SeriesKind, UP};
 use crate::unit::At;
 use crate::words::words;
 
-/// Bounds a change's evidence in words.
+/// Bound on the characters of a change's evidence.
 const EVIDENCE_CHARS_MAX: usize = 160;
 
-/// Bounds the remembered series; an engine has a few dozen.
+/// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
-/// What is believed of the server.
+/// State of the server as inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
     Up,
-    /// It may not: one bad sign, or no sign at all yet.
+    /// Possibly not serving: one bad sign, or no sign yet.
     #[default]
     Suspect,
-    /// It does not.
+    /// Not serving.
     Down,
 }
 
 words!(State { Up: "up", Suspect: "suspect", Down: "down" });
 
-/// What an entry changed.
+/// Change of the state by an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LivenessChange {
-    /// It is down.
+    /// The server went down.
     WentAway {
-        /// The last good sign, or the first bad one where there was none.
+        /// Last good sign, or the first bad one where there was none.
         since: At,
-        /// What was seen.
+        /// Description of the sign.
         evidence: String,
     },
-    /// It is up again.
+    /// The server is up again.
     CameBack {
-        /// When it had gone away.
+        /// Time at which it had gone down.
         since: At,
-        /// What was seen.
+        /// Description of the sign.
         evidence: String,
     },
-    /// It began anew. Its state stays what it was.
+    /// The server restarted. Its state is unchanged.
     Restarted {
-        /// The last reading of the process before.
+        /// Last reading of the previous process.
         since: At,
-        /// What was seen.
+        /// Description of the sign.
         evidence: String,
     },
 }
 
-/// What a request says of the server being there.
+/// Sign of liveness that a request gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
-    /// It answered, if only to refuse.
+    /// The server answered, even with a refusal.
     Good,
-    /// It broke, or did not answer.
+    /// The request broke, or got no answer.
     Bad,
-    /// Nothing: longhaul ended it.
+    /// No sign: longhaul ended the request.
     None,
 }
 
-/// The live fold. Every segment has a clock, and a belief, of its own.
+/// Live fold. Every segment has a clock and a state of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Liveness(BySegment<Belief>);
 
-/// What is believed in one segment.
+/// State of one segment.
 #[derive(Clone, Debug, Default)]
 struct Belief {
     state: State,
-    /// The newest good sign.
+    /// Newest good sign.
     good: Option<At>,
-    /// The newest bad sign.
+    /// Newest bad sign.
     bad: Option<At>,
-    /// The first bad sign after the newest good one.
+    /// First bad sign after the newest good one.
     doubt: Option<(At, String)>,
-    /// When it went away, while it is down.
+    /// Time at which the server went down, while it is down.
     away: Option<At>,
     series: BTreeMap<(String, String), (At, f64)>,
 }
 
 impl Liveness {
-    /// What is believed now.
+    /// Returns the present state.
     pub(crate) fn state(&self) -> State {
         self.0.last().state
     }
 
-    /// While it is suspect or down: the last good sign before that, or the first bad one
-    /// where there was none. `None` while it is up or nothing was seen.
+    /// Returns the last good sign before the server became suspect or down, or the first bad one
+    /// where there was none. `None` while it is up or without any sign.
     pub(crate) fn since(&self) -> Option<At> {
         let belief = self.0.last();
         match belief.state {
@@ -111,7 +111,7 @@ impl Liveness {
         }
     }
 
-    /// Takes an entry, and says what it changed.
+    /// Folds an entry and returns the change it makes.
     pub(crate) fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         self.0.of(entry.segment).fold(entry)
     }
@@ -140,7 +140,7 @@ impl Belief {
     fn take_request(&mut self, request: &Request) -> Option<LivenessChange> {
         let last_token = request.last_us.or(request.ttft_us);
         if let Some(offset_us) = last_token {
-            // It was alive when it sent its last token, however the request ended.
+            // The server was up when it sent its last token, however the request ended.
             let at = At(request.sent.0.saturating_add(offset_us)).min(request.done);
             self.good = self.good.max(Some(at));
         }
@@ -172,7 +172,7 @@ impl Belief {
         Some(LivenessChange::WentAway { since, evidence })
     }
 
-    /// A bad sign. Says whether it counts.
+    /// Records a bad sign. Returns whether it counts.
     fn doubted(&mut self, at: At, words: &str) -> bool {
         self.bad = self.bad.max(Some(at));
         if self.good.is_some_and(|good| at < good) {
@@ -187,7 +187,7 @@ impl Belief {
         true
     }
 
-    /// A good sign.
+    /// Records a good sign.
     fn came(&mut self, at: At, words: &str) -> Option<LivenessChange> {
         self.good = self.good.max(Some(at));
         if self.bad.is_some_and(|bad| at < bad) {
@@ -202,7 +202,7 @@ impl Belief {
     fn take_series(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
         let started = match series::of_reading(reading)?.kind {
             SeriesKind::Life => true,
-            // One that goes back began anew.
+            // A decrease of a counter shows a restart.
             SeriesKind::Counter => false,
             SeriesKind::Gauge | SeriesKind::Increment => return None,
         };
@@ -222,14 +222,14 @@ impl Belief {
         } else {
             return None;
         };
-        // One restart, however many series tell of it.
+        // Clearing all series counts one restart, however many series show it.
         self.series.clear();
         self.series.insert(key, (at, reading.last));
         Some(LivenessChange::Restarted { since, evidence: one_line(&evidence, EVIDENCE_CHARS_MAX) })
     }
 }
 
-/// What the ending of a request says of the server being there.
+/// Returns the sign of liveness that the ending of a request gives.
 pub(crate) fn sign(request: &Request) -> Sign {
     match request.ended {
         Ended::Completed | Ended::Short | Ended::NoUsage | Ended::Empty => Sign::Good,

@@ -1,11 +1,11 @@
-//! What is known by segment: each has a clock of its own, so that nothing of
-//! one may be held against anything of another, in whatever order they come.
+//! Keeps a state per segment: each segment has its own clock, so that no stamp is compared with one
+//! of another segment, in whatever order they come.
 
 use std::collections::BTreeMap;
 
 use crate::fact::Segment;
 
-/// One of each segment. The last one is what is known now.
+/// State by segment. The last one is the present state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BySegment<T> {
     of: BTreeMap<Segment, T>,
@@ -13,12 +13,12 @@ pub(super) struct BySegment<T> {
 }
 
 impl<T: Default> BySegment<T> {
-    /// That of a segment, new where nothing of it was seen.
+    /// Returns the state of a segment, a new one where it has no entry yet.
     pub(super) fn of(&mut self, segment: Segment) -> &mut T {
         self.of.entry(segment).or_default()
     }
 
-    /// That of the latest segment.
+    /// Returns the state of the latest segment.
     pub(super) fn last(&self) -> &T {
         self.of.last_key_value().map_or(&self.unseen, |(_, last)| last)
     }

@@ -1,4 +1,4 @@
-//! Hand-built entries for tests of everything that reads them.
+//! Builds entries by hand for tests of everything that reads them.
 
 use crate::fact::{
     Batch, Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Group, Load, Opened, Phase,
@@ -6,7 +6,7 @@ use crate::fact::{
 };
 use crate::unit::At;
 
-/// Entries in the making. Instants in seconds.
+/// Entries under construction. Instants in seconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Story {
     pub entries: Vec<Entry>,
@@ -19,7 +19,7 @@ pub(crate) fn cell(depth: u64) -> Cell {
     Cell { depth, load: Load::Streams(1), prompt: 2048, output: 128 }
 }
 
-/// The group of a ladder's cold asks at a depth.
+/// Returns the group of a ladder's cold asks at a depth.
 pub(crate) fn group(depth: u64) -> Group {
     Group { workload: "ladder".to_owned(), class: Class::Cold, cell: Some(cell(depth)) }
 }
@@ -29,7 +29,7 @@ impl Story {
         Story::default()
     }
 
-    /// A story whose server was opened and warmed up, and whose soak began at second 10.
+    /// Returns a story with an opened run, a warm-up, and a soak that began at second 10.
     pub(crate) fn soaking() -> Story {
         let mut story = Story::new();
         story
@@ -68,13 +68,13 @@ impl Story {
         self.push(seconds, Fact::Phase(PhaseBegan { phase, because: "test".to_owned() }))
     }
 
-    /// A whole answer that ended one second after `seconds`: TTFT 0.4 s, 128 tokens at 4 ms.
+    /// Adds a whole answer that ended one second after `seconds`: TTFT 0.4 s, 128 tokens at 4 ms.
     pub(crate) fn good(&mut self, seconds: f64, depth: u64) -> &mut Story {
         let request = self.request(seconds, depth);
         self.push(seconds + 1.0, Fact::Request(Box::new(request)))
     }
 
-    /// Turns of a made-up conversation: each is deeper than the one before.
+    /// Adds turns of a made-up conversation, each deeper than the one before.
     pub(crate) fn turns(&mut self, from: f64, n: u32) -> &mut Story {
         for turn in 0..n {
             let seconds = from + f64::from(turn) * 2.0;
@@ -87,7 +87,7 @@ impl Story {
         self
     }
 
-    /// A request that was sent a tenth of a second before it ended badly.
+    /// Adds a request that was sent a tenth of a second before it ended badly.
     pub(crate) fn bad(
         &mut self,
         seconds: f64,
@@ -111,7 +111,7 @@ impl Story {
         self.push(seconds, Fact::Request(Box::new(request)))
     }
 
-    /// A request that went well, for tests to change before they push it.
+    /// Returns a request that went well, for tests to change before they push it.
     pub(crate) fn request(&mut self, seconds: f64, depth: u64) -> Request {
         self.slot += 1;
         Request {
@@ -170,7 +170,7 @@ impl Story {
         self.reading(seconds, Source::Engine, "process_start_time_seconds", value)
     }
 
-    /// Whole answers at a depth, one every two seconds, with a health probe every ten.
+    /// Adds whole answers at a depth, one every two seconds, with a health probe every ten.
     pub(crate) fn goods(&mut self, from: f64, n: u32, depth: u64) -> &mut Story {
         for index in 0..n {
             let seconds = from + f64::from(index) * 2.0;
@@ -182,7 +182,7 @@ impl Story {
         self
     }
 
-    /// A round of a lap that ended then.
+    /// Adds a round of a lap with its end.
     pub(crate) fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
         let batch = Batch {
             phase: self.phase.unwrap_or(Phase::Soak),

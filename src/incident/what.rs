@@ -1,5 +1,5 @@
-//! What an incident is, once it is explained: its kinds, its cause and how sure
-//! that is, and how the server came back. Nouns only; `cause` finds them.
+//! Describes an explained incident: its kinds, its cause with confidence, and the server's
+//! recovery. Types only; `cause` fills them.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use crate::measure::Count;
 use crate::unit::At;
 use crate::words::words;
 
-/// What an incident was.
+/// Kind of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum IncidentKind {
-    /// The engine, the driver or the kernel ran out of memory.
+    /// Memory ran out in the engine, the driver or the kernel.
     OutOfMemory,
-    /// The server died and nobody had asked it to, whatever its exit code.
+    /// The server exited without being asked to, whatever its exit code.
     Crash,
-    /// It answered, and nothing that was asked of it moved.
+    /// The server answered probes, and its requests made no progress.
     Hang,
-    /// It was another process, or the same from the start, than before.
+    /// The server's process was replaced, or was restarted.
     Restart,
-    /// It was not there for a while.
+    /// The server was down for some time.
     Outage,
 }
 
@@ -32,7 +32,7 @@ words!(IncidentKind {
 });
 
 impl IncidentKind {
-    /// The measure that counts it.
+    /// Returns the measure that counts this kind.
     pub(crate) fn count(self) -> Count {
         match self {
             IncidentKind::OutOfMemory => Count::Ooms,
@@ -44,18 +44,18 @@ impl IncidentKind {
     }
 }
 
-/// Why it happened: the first of these whose evidence is there.
+/// Cause of an incident: the first of these with evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Cause {
-    /// The box booted anew.
+    /// The machine rebooted.
     HostReboot,
-    /// Nothing of the box answered, and it went on without a boot.
+    /// The machine stopped answering, and continued without a reboot.
     HostWedge,
-    /// Somebody stopped, restarted or froze the server.
+    /// An operator stopped, restarted or froze the server.
     Operator,
-    /// longhaul did it itself: a drill, or an order of its own.
+    /// longhaul itself: a drill, or another order.
     Own,
-    /// The kernel's OOM killer, for want of the box's memory.
+    /// The kernel's OOM killer, because the machine's memory ran out.
     KernelOom,
     /// The kernel's OOM killer, at the limit of the server's cgroup or container.
     CgroupOom,
@@ -65,11 +65,11 @@ pub(crate) enum Cause {
     DriverOom,
     /// The GPU or its driver failed.
     GpuFault,
-    /// The engine died of itself.
+    /// The engine exited by itself.
     EngineCrash,
-    /// It was there, and nothing moved.
+    /// The process was there, and made no progress.
     Hang,
-    /// The way to it was broken; the server was well.
+    /// The network path failed; the server was healthy.
     Network,
     Unknown,
 }
@@ -91,7 +91,7 @@ words!(Cause {
 });
 
 impl Cause {
-    /// In plain words, for reports.
+    /// Returns the cause in plain words, for reports.
     pub(crate) fn plain(self) -> &'static str {
         match self {
             Cause::HostReboot => "its box rebooted",
@@ -111,97 +111,97 @@ impl Cause {
     }
 }
 
-/// How sure a cause is.
+/// Confidence in a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Confidence {
-    /// Whoever did it, or saw it done, says so.
+    /// The source of the action, or a witness of it, reports it.
     Certain,
-    /// The signs fit, and fit something else hardly.
+    /// The signs fit this cause, and hardly any other.
     Likely,
-    /// The signs fit, and fit other things too; or there are none.
+    /// The signs fit other causes too, or there are none.
     Guess,
 }
 
 words!(Confidence { Certain: "certain", Likely: "likely", Guess: "guess" });
 
-/// How the server came back, rung by rung; what was not seen is `None`. The way begins at
-/// the incident's `from`, the last good sign.
+/// Recovery of the server, step by step; a step that was not observed is `None`. It begins at the
+/// incident's `from`, the last good sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recovery {
-    /// longhaul knew that something was wrong.
+    /// Detection of the incident by longhaul.
     pub detected: Option<At>,
-    /// A process was there again.
+    /// Start of a new process.
     pub process: Option<At>,
-    /// Something answered at its address.
+    /// First answer at the server's address.
     pub port: Option<At>,
-    /// It listed its model, or said again what it is.
+    /// First model list, or repeated identity.
     pub model: Option<At>,
-    /// The first token of a whole answer: the end of the time to recovery.
+    /// First token of a whole answer: the end of the time to recovery.
     pub first_token: Option<At>,
-    /// The same at the depth of what was in flight when it broke.
+    /// First token at the depth of the requests that were in flight at the failure.
     pub same_depth: Option<At>,
 }
 
-/// Something that befell the server. One incident may be several things at
-/// once, a crash and an outage for instance, and counts once in each.
+/// Incident of the server. It may be of several kinds, a crash and an outage for instance, and
+/// counts once in each.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Incident {
-    /// What it was, the gravest first.
+    /// Kinds, the gravest first.
     pub kinds: Vec<IncidentKind>,
     pub cause: Cause,
-    /// How sure that is.
+    /// Confidence in the cause.
     pub confidence: Confidence,
-    /// The segment it happened in; instants are on its anchor.
+    /// Segment of the incident, whose anchor the instants refer to.
     pub segment: Segment,
-    /// The last good sign before it.
+    /// Last good sign before it.
     pub from: At,
-    /// The first good sign after it; `None` where none came.
+    /// First good sign after it; `None` without one.
     pub until: Option<At>,
     /// Entries that show it, the gravest first, the first few.
     pub evidence: Vec<Seq>,
-    /// What was seen, in words, on one line.
+    /// Description on one line.
     pub words: String,
-    /// Requests that it met in flight.
+    /// Requests in flight that it affected.
     pub in_flight: u64,
-    /// The deepest of these, tokens of context.
+    /// Largest depth of these, tokens of context.
     pub depth: Option<u64>,
-    /// How it came back.
+    /// Recovery of the server.
     pub recovery: Recovery,
-    /// The first token of a whole answer afterwards, by the depth of its group; asks whose depth
-    /// grows are together under `None`. What was sent before that is recovery and not steady
-    /// state.
+    /// First token of a whole answer afterwards, by the depth of its group; asks whose depth grows
+    /// are together under `None`. A request sent before it belongs to the recovery and not to the
+    /// steady state.
     pub again: BTreeMap<Option<u64>, At>,
 }
 
 impl Incident {
-    /// Whether it was this, among other things.
+    /// Whether the incident is of this kind, among others.
     pub(crate) fn is(&self, kind: IncidentKind) -> bool {
         self.kinds.contains(&kind)
     }
 
-    /// The gravest thing that it was.
+    /// Returns the gravest kind.
     pub(crate) fn kind(&self) -> IncidentKind {
         self.kinds.first().copied().unwrap_or(IncidentKind::Outage)
     }
 
-    /// Whether nothing could be had of the server for a while.
+    /// Whether the server did not serve for some time.
     pub(crate) fn is_away(&self) -> bool {
         self.is(IncidentKind::Outage) || self.is(IncidentKind::Hang)
     }
 
-    /// Whether longhaul did it itself, so that it is measured and no failure.
+    /// Whether longhaul caused it, so that it is measured but is no failure.
     pub(crate) fn is_expected(&self) -> bool {
         self.cause == Cause::Own
     }
 
-    /// Whether it is a failure, for the time between failures: a crash, an OOM, a hang or an
-    /// outage that a gate on these would count, so that nobody ordered it.
+    /// Whether it is a failure for the time between failures: an unordered crash, OOM, hang or
+    /// outage, as a gate on these counts it.
     pub(crate) fn is_failure(&self) -> bool {
         Count::FAILURES.into_iter().any(|count| self.counts(count))
     }
 
-    /// Whether a gate counts it. What longhaul did itself counts nowhere, an operator's doing
-    /// is a restart and nothing else; memory that ran out in either was asked for by nobody.
+    /// Whether a gate counts it. Of longhaul's own actions only an OOM counts, of an operator's
+    /// only a restart and an OOM, because nobody orders that memory runs out.
     pub(crate) fn counts(&self, count: Count) -> bool {
         let allowed = match self.cause {
             Cause::Own => count == Count::Ooms,
@@ -211,8 +211,8 @@ impl Incident {
         allowed && self.kinds.iter().any(|kind| kind.count() == count)
     }
 
-    /// Whether a request of a group of this depth, sent then, met a server that was not yet
-    /// what it had been. Holds for the last incident before that instant.
+    /// Whether a request of a group of this depth, sent then, met a server that had not recovered.
+    /// Holds for the last incident before that instant.
     pub(crate) fn is_recovering(&self, sent: At, depth: Option<u64>) -> bool {
         (self.is_away() || self.is(IncidentKind::Restart))
             && sent > self.from

@@ -1,6 +1,5 @@
-//! One gate: counts of events against coverage, shares against what was
-//! observed, statistics against samples, attainments with bad endings in the
-//! denominator.
+//! Judges one gate: counts of events against coverage, shares against the observed requests,
+//! statistics against the number of samples, attainments with bad endings in the denominator.
 
 use crate::analysis::coverage::{COVERED_MIN, Covered};
 use crate::analysis::{Analysis, Half, Share, statistic};
@@ -11,17 +10,17 @@ use crate::stats::Dist;
 
 use super::{GateResult, Proof, Word};
 
-/// Requests below which an attainment is not judged, unless it is out of reach by then.
+/// Least number of requests for an attainment, unless it is out of reach before.
 pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
 
-/// Why nothing about events can be said of a run that was never under load.
+/// Reason given for events of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
 
-/// Bounds the evidence of a gate on events.
+/// Bound on the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
 
-/// Judges a gate; one that leaves the depth open, at every planned depth, and where the depth
-/// grows from ask to ask, for every class.
+/// Judges a gate. A gate without a depth is judged at every planned depth, and for every class
+/// whose depth grows from ask to ask.
 pub(crate) fn judge(gate: &Gate, analysis: &Analysis, proof: Option<&Proof>) -> Vec<GateResult> {
     let parts = if gate.select.depth.is_some() || gate.measure.is_of_the_run() {
         Vec::new()
@@ -35,7 +34,7 @@ pub(crate) fn judge(gate: &Gate, analysis: &Analysis, proof: Option<&Proof>) -> 
     each.map(|select| GateResult { expanded: true, ..at(gate, select, analysis, proof) }).collect()
 }
 
-/// The parts of a selection without a depth that are judged each by itself.
+/// Returns the parts of a selection without a depth, each of which is judged separately.
 fn parts(select: &Select, analysis: &Analysis) -> Vec<Select> {
     let depths = analysis.planned_depths().into_iter();
     let mut parts: Vec<Select> =
@@ -79,12 +78,12 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
     result
 }
 
-/// Whether a value is within the bound; at it is within.
+/// Whether a value is within the bound, or at it.
 fn holds(result: &GateResult, value: f64, bound: f64) -> bool {
     if result.wants_more() { value >= bound } else { value <= bound }
 }
 
-/// Pass or fail, once value and bound are known.
+/// Decides pass or fail from value and bound.
 fn decide(result: &mut GateResult, value: f64, bound: f64) {
     result.value = Some(value);
     result.bound = Some(bound);
@@ -92,7 +91,7 @@ fn decide(result: &mut GateResult, value: f64, bound: f64) {
     result.word = if held { Word::Pass } else { Word::Fail };
 }
 
-/// The bound, worked out by `reference` where the limit is relative to it.
+/// Returns the bound, computed by `reference` where the limit is relative to it.
 fn bound(limit: Limit, reference: impl FnOnce() -> Result<f64, String>) -> Result<f64, String> {
     match limit {
         Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound),
@@ -106,7 +105,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let incidents = analysis.incidents_of(count, result.select.phase);
     let value = incidents.len() as f64;
     result.n = incidents.len() as u64;
-    // The first sign of each; the incident itself has them all.
+    // One entry of each incident suffices; the incident has all of them.
     let firsts = incidents.iter().filter_map(|incident| incident.evidence.first().copied());
     result.evidence = firsts.take(EVIDENCE_MAX).collect();
     let bound = match bound(result.limit, || Err("a number of events has no reference".to_owned()))
@@ -124,7 +123,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         result.why = format!("{} seen", result.n);
         return;
     }
-    // What nobody could see did not happen zero times.
+    // An event that no source could observe does not count as zero.
     let Some(covered) = analysis.coverage.of(count) else { return };
     let dark = in_words(covered);
     if dark.is_empty() {
@@ -143,8 +142,9 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     }
 }
 
-/// The time between failures against its interval: it passes where the lower bound reaches the
-/// limit and every kind of failure would have been seen, and fails where the upper one does not.
+/// Judges the time between failures by its interval. It passes where the lower bound reaches the
+/// limit and the coverage of every kind of failure suffices, and fails where the upper bound does
+/// not reach it.
 fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof>) {
     let Some(proof) = proof else { return result.why.push_str(NO_LOAD) };
     let bound = match bound(result.limit, || Err("no reference for failures".to_owned())) {
@@ -171,12 +171,12 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
     }
 }
 
-/// Sources that were not looking for long enough, with how dark they were.
+/// Formats the sources that covered too little, with their gaps.
 fn in_words(covered: &Covered) -> String {
     covered.dark().map(Half::in_words).collect::<Vec<_>>().join(", ")
 }
 
-/// The name of an event where one was not observed.
+/// Returns the name of an event for the sentence that it was not observed.
 pub(crate) fn event_name(count: Count) -> &'static str {
     match count {
         Count::Crashes => "crash",
@@ -218,8 +218,8 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
     }
 }
 
-/// A pass that rows which are missing could turn into a failure is none: each of them may
-/// have been a request that ended badly.
+/// Withdraws a pass that missing rows could turn into a failure: each of them may have been a
+/// request that ended badly.
 fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
     let lost = analysis.fate_unknown + analysis.told.missing_seqs;
     if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
@@ -228,7 +228,7 @@ fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) 
     }
 }
 
-/// A statistic's value, or why there is none.
+/// Returns a statistic's value, or the reason why there is none.
 fn statistic_of(dist: &Dist, wanted: Statistic) -> Result<f64, String> {
     let (n, needed) = (dist.n(), wanted.samples_min());
     statistic(dist, wanted).ok_or_else(|| {
@@ -270,7 +270,7 @@ fn judge_statistic(
     }
 }
 
-/// What is held against the reference window: the selection without that window.
+/// Returns the values to compare with the reference window: the selection without that window.
 fn later(quantity: Quantity, select: &Select, analysis: &Analysis) -> Dist {
     if select.phase.is_some() {
         return analysis.dist(quantity, select);
@@ -283,7 +283,7 @@ fn later(quantity: Quantity, select: &Select, analysis: &Analysis) -> Dist {
     dist
 }
 
-/// Why a quantity has too few values, said in the most useful way.
+/// Returns the most useful reason why a quantity has too few values.
 fn no_value(
     why: String,
     dist: &Dist,
@@ -301,7 +301,7 @@ fn no_value(
     }
 }
 
-/// What a server must tell for a quantity to have values.
+/// Returns what a server must report for a quantity to have values.
 fn needs(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::Tpot | Quantity::TokensPerS | Quantity::Throughput => {
@@ -314,7 +314,7 @@ fn needs(quantity: Quantity) -> &'static str {
     }
 }
 
-/// An attainment: the share of all requests that met the limit. Bad endings met nothing.
+/// Judges an attainment: the share of all requests that met the limit. Bad endings never meet it.
 fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysis: &Analysis) {
     let limit = match bound(result.limit, || {
         Err("an attainment needs a limit of its own, not one of the reference".to_owned())
@@ -335,7 +335,7 @@ fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysi
     }
     let value = met as f64 / result.n as f64;
     result.value = Some(value);
-    // With fewer requests than needed, even if all those to come met it.
+    // The best share possible, if all the missing requests met the limit.
     let missing = ATTAIN_SAMPLES_MIN.saturating_sub(result.n);
     let best = (met + missing) as f64 / (result.n + missing) as f64;
     if best < share {

@@ -1,4 +1,4 @@
-//! The mean time between failures: what the time under load proves about it.
+//! Computes which mean time between failures the time under load proves.
 
 use crate::analysis::Analysis;
 use crate::fact::Seq;
@@ -6,32 +6,31 @@ use crate::measure::{Count, MTBF_CONFIDENCE};
 use crate::stats::poisson::mean_time_between;
 use crate::unit::{grouped, span};
 
-/// Bounds the evidence of the failures.
+/// Bound on the evidence of the failures.
 const EVIDENCE_MAX: usize = 8;
 
-/// The failures of a run, and the interval of the mean time between them at 95 % confidence.
-/// The formula is that of [`mean_time_between`] (Garwood 1936, chi-square): two-sided with
-/// failures, the lower bound alone without. It takes failures to come at a constant rate,
-/// independently of each other, which a leak does not do.
+/// Failures of a run, and the interval of the mean time between them at 95 % confidence. The
+/// formula is that of [`mean_time_between`] (Garwood 1936, chi-square): two-sided with failures,
+/// only the lower bound without. It assumes failures at a constant rate, independent of each other;
+/// a leak violates that.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Proof {
-    /// Incidents that were a crash, an OOM, a hang or an outage that nobody ordered, each once.
+    /// Incidents that are an unordered crash, OOM, hang or outage, each counted once.
     pub failures: u64,
-    /// Time under load, seconds: judged phases without outages.
+    /// Time under load, seconds: steady phases without outages.
     pub load_s: f64,
-    /// The lower bound, seconds. It holds for failures of kinds that are not in `dark`.
+    /// Lower bound, seconds. It holds for kinds of failures that are not in `dark`.
     pub low_s: f64,
-    /// The upper bound, seconds; `None` without a failure.
+    /// Upper bound, seconds; `None` without a failure.
     pub high_s: Option<f64>,
-    /// Kinds of failures that could have come unseen: their sources were not looking for long
-    /// enough.
+    /// Kinds of failures with insufficient coverage, which may have happened unobserved.
     pub dark: Vec<Count>,
-    /// The first sign of the first failures.
+    /// First evidence of the first failures.
     pub evidence: Vec<Seq>,
 }
 
 impl Proof {
-    /// What a run proves; `None` without time under load.
+    /// Returns the proof of a run; `None` without time under load.
     pub(crate) fn of(analysis: &Analysis) -> Option<Proof> {
         let load_s = analysis.calendar.load_us() as f64 / 1e6;
         if load_s <= 0.0 {
@@ -40,7 +39,7 @@ impl Proof {
         let incidents = analysis.calendar.incidents.iter();
         let failures: Vec<_> = incidents.filter(|incident| incident.is_failure()).collect();
         let (low_s, high_s) = mean_time_between(failures.len() as u64, load_s, MTBF_CONFIDENCE);
-        // The last digits of a quantile are the machine's own.
+        // Rounded, because the last digits of a quantile differ between machines.
         let micros = |seconds: f64| (seconds * 1e6).round() / 1e6;
         let is_dark = |count: &Count| {
             let covered = analysis.coverage.of(*count);
@@ -57,7 +56,7 @@ impl Proof {
         })
     }
 
-    /// Whether a crash could have come unseen: then the time without one proves nothing.
+    /// Whether a crash may have happened unobserved: then the time without one proves nothing.
     pub(crate) fn is_blind(&self) -> bool {
         self.dark.contains(&Count::Crashes)
     }
@@ -100,7 +99,7 @@ mod tests {
         judged(story, mtbf_s).gates.remove(0)
     }
 
-    /// Whole answers from second 10 to 310, and everybody who could see a failure looking.
+    /// Returns whole answers from second 10 to 310, with full coverage of every kind of failure.
     fn watched() -> Story {
         let mut story = Story::soaking();
         for second in (0..=310).step_by(10) {

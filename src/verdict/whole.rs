@@ -1,5 +1,5 @@
-//! The run as a whole: how it ended, whether it ran at all, whether longhaul kept
-//! its own promises; and what a reader should know beside the gates.
+//! Judges the run as a whole: how it ended, whether any load ran, whether longhaul itself worked;
+//! and collects the findings beside the gates.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use crate::unit::{At, span};
 
 use super::{Finding, Word};
 
-/// Bounds a foreign text within a reason or finding.
+/// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// Bounds why a run ended: how its server ended, and the line of its log that says why.
+/// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
 
-/// Whether longhaul itself failed so that the run ended.
+/// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
     let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
     closed == Some(ClosedBecause::Fault)
         || analysis.notes.faults.iter().any(|(_, fault)| fault.fatal)
 }
 
-/// Why the run as a whole is not PASS, the gravest first.
+/// Returns the reasons why the run as a whole is not PASS, the gravest first.
 pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> {
     let mut reasons: Vec<(Word, String)> = Vec::new();
     reasons.extend(closed(analysis));
@@ -64,7 +64,7 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, St
     reasons
 }
 
-/// What the way in which the run ended means.
+/// Returns the word and the reason for the way in which the run ended.
 fn closed(analysis: &Analysis) -> Option<(Word, String)> {
     let Some((_, closed)) = analysis.calendar.closed() else {
         return Some((
@@ -102,7 +102,7 @@ fn closed(analysis: &Analysis) -> Option<(Word, String)> {
     }
 }
 
-/// What a reader should know beside the gates.
+/// Returns the findings beside the gates.
 pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |words: String, evidence: Vec<u64>| findings.push(Finding { words, evidence });
@@ -143,7 +143,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     findings
 }
 
-/// Cells whose prefix cache was not what they ask for.
+/// Reports cells whose prefix cache did not match their class.
 fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     for (check, words) in
         [("cached", "cold, but served from cache"), ("not_cached", "warm, but prefilled anew")]
@@ -161,7 +161,7 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
-/// Where a finding lies: a depth with all its loads, or a group without one.
+/// Returns the place of a finding: a depth with all its loads, or a group without one.
 fn place(group: &Group) -> (Option<u64>, String) {
     let depth = group.depth();
     (depth, depth.map_or_else(|| group.to_string(), |depth| format!("d{depth}")))

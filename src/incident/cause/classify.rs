@@ -1,38 +1,37 @@
-//! What marks mean together: the first cause whose evidence is there, and what
-//! the incident was.
+//! Finds the cause of an incident, the first with evidence among its marks, and its kinds.
 
 use super::mark::{Mark, ShownMark};
 use crate::incident::{Cause, Confidence, IncidentKind};
 use crate::unit::At;
 
-/// How much later than the first bad sign a stamp may be that came before it, microseconds:
-/// a container engine stamps its events, longhaul its answers.
+/// Largest delay of a stamp after the first bad sign that still counts as earlier, microseconds:
+/// the container engine stamps its events, longhaul its answers.
 const SKEW_US: u64 = 2_000_000;
 
-/// The cause that the marks show, and how sure it is. An exit code is no evidence of
-/// anything, and neither is signal 9: kernels, engines, operators and guards all send it.
+/// Returns the cause that the marks show, and its confidence. An exit code is no evidence, and
+/// neither is signal 9: kernels, engines, operators and memory guards all send it.
 pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
     use Confidence::{Certain, Guess, Likely};
     let first_bad = marks.iter().filter(|shown| shown.mark.is_bad()).map(|shown| shown.at.0).min();
-    // Who restarts what has died is its cure and not its cause.
+    // A restart after the exit repairs the server and is not the cause.
     let in_time = |shown: &ShownMark| {
         !shown.mark.is_asked()
             || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
     };
-    // Nor did longhaul order what befell the process that it had started.
+    // An exit of a process that longhaul had started is not longhaul's order either.
     let drilled = !died_anew(marks);
     let counts = |shown: &ShownMark| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
     let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && counts(shown));
     let dies = has(Mark::Exited) || has(Mark::Restarted);
-    // In this order: who acted from outside, then memory, then the GPU, then the engine.
+    // The order is: actions from outside, then memory, then the GPU, then the engine.
     let rules = [
         (Mark::Rebooted, Cause::HostReboot, Certain),
         (Mark::Ordered, Cause::Own, Certain),
-        // The kernel's count of the whole box rises with it.
+        // The kernel's count for the whole machine rises too, so this rule comes first.
         (Mark::CgroupOom, Cause::CgroupOom, Certain),
         (Mark::KernelOomLine, Cause::KernelOom, Certain),
         (Mark::Operated, Cause::Operator, Certain),
-        // It may have been another process's, where nothing of the server ended.
+        // The kill may be that of another process, where no process of the server ended.
         (Mark::KernelKill, Cause::KernelOom, if dies { Likely } else { Guess }),
         (Mark::UserspaceKill, Cause::UserspaceKiller, Certain),
         (Mark::DriverOom, Cause::DriverOom, Certain),
@@ -41,11 +40,11 @@ pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
         (Mark::Asked, Cause::Operator, Likely),
         (Mark::EngineDead, Cause::EngineCrash, Certain),
         (Mark::Exited, Cause::EngineCrash, Likely),
-        // An operator's stop looks the same over HTTP.
+        // A stop by an operator looks the same over HTTP.
         (Mark::AnsweredDead, Cause::EngineCrash, Guess),
         (Mark::Restarted, Cause::EngineCrash, Guess),
         (Mark::Hung, Cause::Hang, Likely),
-        // A cable that was pulled looks the same.
+        // A pulled network cable looks the same.
         (Mark::NoHost, Cause::HostWedge, Guess),
         (Mark::Unreachable, Cause::Network, Likely),
         (Mark::Broke, Cause::EngineCrash, Guess),
@@ -54,7 +53,7 @@ pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
     first.map_or((Cause::Unknown, Guess), |(_, cause, confidence)| (cause, confidence))
 }
 
-/// What the incident was, the gravest first.
+/// Returns the kinds of the incident, the gravest first.
 pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<IncidentKind> {
     let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
     let away = has(&[Mark::Away, Mark::Exited, Mark::Ordered, Mark::Rebooted]);
@@ -83,8 +82,8 @@ pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<I
     kinds
 }
 
-/// Marks without the end that longhaul itself put to a faulty server: a restart that repairs an
-/// incident is no crash. A death after the following start is a crash again.
+/// Returns the marks without the exit that longhaul's repair caused: a restart that repairs an
+/// incident is no crash. An exit after the following start is a crash again.
 pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
     let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
     let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);
@@ -98,7 +97,7 @@ pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
     marks.iter().filter(is_of_it).cloned().collect()
 }
 
-/// Whether a process that longhaul's order had started ended by itself.
+/// Whether a process that longhaul had started ended by itself.
 fn died_anew(marks: &[ShownMark]) -> bool {
     let begun = first(marks, Mark::Started);
     begun.is_some_and(|begun| {

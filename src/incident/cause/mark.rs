@@ -1,4 +1,4 @@
-//! What an entry shows of an incident: marks, the gravest first.
+//! Reads the marks of an incident from entries, the gravest first.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::incident::liveness::{Sign, sign};
 use crate::series::{CGROUP_OOM_KILLS, OOM_KILLS, UP};
 use crate::unit::At;
 
-/// What engines and drivers say in an answer when memory is out, in lower case.
+/// Messages of engines and drivers in an answer when memory is out, in lower case.
 const OOM_WORDS: [&str; 5] = [
     "cuda out of memory",
     "cuda error: out of memory",
@@ -22,69 +22,69 @@ const OOM_WORDS: [&str; 5] = [
     "cublas_status_alloc_failed",
 ];
 
-/// What engines say in an answer when they are dead, in lower case.
+/// Messages of engines in an answer when the engine is dead, in lower case.
 const DEAD_WORDS: [&str; 2] = ["enginecore encountered an issue", "enginedeaderror"];
 
-/// Whether a text says that memory ran out.
+/// Whether a text reports that memory ran out.
 fn says_oom(text: &str) -> bool {
     let text = text.to_lowercase();
     OOM_WORDS.iter().any(|words| text.contains(words))
 }
 
-/// What was shown. In the order in which words and evidence are told.
+/// Mark of an incident, in the order in which descriptions and evidence are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Mark {
-    /// Its box booted anew.
+    /// The machine rebooted.
     Rebooted,
-    /// longhaul ordered it while the server was well.
+    /// longhaul ordered it while the server was healthy.
     Ordered,
-    /// Somebody sent it a signal, froze it, or asked it to end, through its container engine.
+    /// An operator signalled, froze or stopped it through the container engine.
     Operated,
-    /// A line of the kernel: the box ran out of memory and it killed.
+    /// A kernel line: the machine ran out of memory and the kernel killed a process.
     KernelOomLine,
-    /// At its cgroup's limit the kernel killed: a line, a counter, or its container engine.
+    /// The kernel killed at the cgroup's limit: a line, a counter, or the container engine.
     CgroupOom,
-    /// The kernel's count of kills rose.
+    /// The kernel's count of OOM kills rose.
     KernelKill,
-    /// A program that guards memory killed.
+    /// A program that guards memory killed a process.
     UserspaceKill,
-    /// Its log says that memory ran out in driver or engine.
+    /// The server log reports that memory ran out in driver or engine.
     DriverOom,
-    /// An answer says so.
+    /// An answer reports that memory ran out.
     AnsweredOom,
     /// The GPU failed.
     GpuFault,
-    /// Its log says that the engine is dead.
+    /// The server log reports that the engine is dead.
     EngineDead,
-    /// Its log says that it was asked to end.
+    /// The server log reports a request to shut down.
     Asked,
     Hung,
-    /// An answer says that the engine is dead.
+    /// An answer reports that the engine is dead.
     AnsweredDead,
-    /// Its process ended.
+    /// The server's process ended.
     Exited,
     /// A connection broke, or was refused.
     Broke,
-    /// Nobody took the connection: not even its box answered.
+    /// No host answered the connection attempt.
     NoHost,
-    /// There was no way to it.
+    /// The network had no route to the server.
     Unreachable,
-    /// It gave no answer.
+    /// A request got no answer.
     Silent,
-    /// It was another process than before.
+    /// The server's process is another one than before.
     Restarted,
-    /// Its health probes found nobody.
+    /// Health probes failed.
     Away,
-    /// A process was there again.
+    /// A new process started.
     Started,
-    /// It answered again.
+    /// The server answered again.
     Back,
-    /// longhaul ordered it while something was wrong with it already.
+    /// longhaul ordered it during an incident, to repair the server.
     Cured,
 }
 
 impl Mark {
-    /// Whether it is an incident by itself.
+    /// Whether the mark begins an incident by itself.
     pub(super) fn is_alone(self) -> bool {
         matches!(
             self,
@@ -97,46 +97,46 @@ impl Mark {
         )
     }
 
-    /// Whether somebody asked for what follows.
+    /// Whether the mark is an order or a request to end the server.
     pub(super) fn is_asked(self) -> bool {
         matches!(self, Mark::Ordered | Mark::Operated | Mark::Asked)
     }
 
-    /// Whether it shows that something is wrong already.
+    /// Whether the mark shows that something is wrong already.
     pub(super) fn is_bad(self) -> bool {
         !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Cured)
     }
 
-    /// Whether a process ended with it.
+    /// Whether a process ended with the mark.
     pub(super) fn is_death(self) -> bool {
         matches!(self, Mark::Exited | Mark::Rebooted | Mark::Restarted | Mark::Ordered)
     }
 }
 
-/// A mark, and the entry that shows it.
+/// Mark with the entry that shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ShownMark {
     pub mark: Mark,
     pub seq: Seq,
     pub at: At,
-    /// In whose words, where there are some.
+    /// Text of the source, where there is one.
     pub words: Option<String>,
 }
 
 impl ShownMark {
-    /// What an entry shows without words.
+    /// Returns a mark without a text.
     pub(super) fn plain(mark: Mark, entry: &Entry) -> ShownMark {
         ShownMark { mark, seq: entry.seq, at: entry.at, words: None }
     }
 
-    /// What an entry shows, in words.
+    /// Returns a mark with a text.
     pub(super) fn told(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
         let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
         ShownMark { words, ..ShownMark::plain(mark, entry) }
     }
 }
 
-/// Counters of kills, by name and instance: when they were read, and what they said.
+/// Counters of kills by name and instance: time and value of the last reading.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters(BTreeMap<(String, String), (At, f64)>);
 
@@ -155,7 +155,7 @@ impl Counters {
     }
 }
 
-/// What an entry shows by itself.
+/// Returns the mark that an entry shows by itself.
 pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Said(said) => of_line(entry, said),
@@ -187,7 +187,7 @@ fn of_line(entry: &Entry, said: &Said) -> Option<ShownMark> {
         Some(Meaning::GpuFault) => Mark::GpuFault,
         Some(Meaning::EngineDead) => Mark::EngineDead,
         Some(Meaning::Asked) => Mark::Asked,
-        // A journal of another version, whose names this one does not know.
+        // A journal of another version may have labels that this one does not know.
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
     };
@@ -208,14 +208,14 @@ fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {
     Some(ShownMark::told(mark, entry, &target.evidence))
 }
 
-/// Whether a signal ends a process or freezes it: SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGSTOP,
-/// SIGTSTP. Others ask for a log to be opened anew, or for nothing.
+/// Whether a signal ends or freezes a process: SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGSTOP, SIGTSTP.
+/// Other signals reopen a log, for example, or have no effect.
 fn ends_or_freezes(target: &TargetFact) -> bool {
     let signal = target.exit.and_then(|exit| exit.signal);
     signal.is_none_or(|signal| matches!(signal, 2 | 3 | 9 | 15 | 19 | 20))
 }
 
-/// What a bad sign shows, where an entry is one.
+/// Returns the mark of a bad sign, where an entry is one.
 pub(super) fn doubt(entry: &Entry) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Request(request) if sign(request) == Sign::Bad => {

@@ -1,4 +1,4 @@
-//! Deaths, and what they are taken for.
+//! Tests which cause and kinds an incident gets from its entries.
 
 use proptest::prelude::*;
 
@@ -119,8 +119,8 @@ fn said(signature: &str, source: Source) -> Fact {
     Fact::Said(Said { source, signature: signature.to_owned(), severity, line })
 }
 
-/// A server dies at second 20 with a request in flight, and is back at second 80; what is told
-/// of it beside that comes when it comes.
+/// Returns the incident of a server that exits at second 20 with a request in flight and is back at
+/// second 80, with further facts at their own times.
 fn death(told: &[(f64, Fact)]) -> Incident {
     let mut facts: Vec<(f64, Fact)> = told.to_vec();
     let mut base = Story::soaking();
@@ -340,7 +340,7 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
 
 #[test]
 fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
-    // What it is is asked ten seconds after it was back, and nothing waited for that.
+    // The identity query comes ten seconds after the server was back, and no request waited for it.
     let identity = Fact::Seen(Seen::plain("identity", "asked again: nothing changed".to_owned()));
     let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9")), (92.0, identity)]);
     assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
