@@ -1,9 +1,9 @@
-//! TOLD: what was understood and judged, for people and for scripts. Pure text:
-//! a report formats what `analysis` and `verdict` know, and concludes nothing. What
-//! is to be told of a run is gathered once, in `page`; its layouts ask nothing else.
+//! Formats reports for people and for scripts. Pure text: a report formats the results of
+//! `analysis` and `verdict`, and concludes nothing itself. The content of a run's report is
+//! gathered once, in `page`; its layouts read nothing else.
 //!
-//! Foreign text (errors, names, log lines) reaches a terminal only through
-//! `layout`, which lets no control character pass.
+//! Foreign text (errors, names, log lines) reaches a terminal only through `layout`, which escapes
+//! control characters.
 
 pub(crate) mod arena;
 pub(crate) mod benchy;

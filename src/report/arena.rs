@@ -1,9 +1,9 @@
-//! Spark Arena's `benchmark.csv`: the table as sparkrun writes it, sixteen
-//! columns, lines that end in CR LF, an empty field for what is not known.
+//! Writes Spark Arena's `benchmark.csv`: the table in sparkrun's form, sixteen columns, lines that
+//! end in CR LF, an empty field for an unknown value.
 
 use crate::analysis::arena::{Column, Table};
 
-/// The table as `benchmark.csv`. Figures have every digit that they have.
+/// Returns the table as `benchmark.csv`. Figures are not rounded.
 pub(crate) fn csv(table: &Table) -> String {
     let terminator = csv::Terminator::CRLF;
     let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
@@ -17,7 +17,7 @@ pub(crate) fn csv(table: &Table) -> String {
         let mut record = vec![table.model.clone(), row.name(with_streams)];
         for column in Column::ALL {
             let spread = row.columns.get(&column);
-            // As Python writes floats: `4.0` is not `4`.
+            // Python writes floats as `4.0`, not `4`.
             let figure = |value: Option<f64>| value.map(|it| format!("{it:?}")).unwrap_or_default();
             record.extend([figure(spread.map(|it| it.mean)), figure(spread.and_then(|it| it.std))]);
         }

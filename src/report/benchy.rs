@@ -1,11 +1,11 @@
-//! The table as llama-benchy's JSON, so that a run can be laid beside one of its.
+//! Writes the table as llama-benchy's JSON, so that a run can be compared with a llama-benchy run.
 
 use crate::analysis::arena::Table;
 use crate::analysis::arena::benchy::BenchyJson;
 
-/// The table as JSON with the keys of llama-benchy 0.4.0; what is not known is null.
+/// Returns the table as JSON with the keys of llama-benchy 0.4.0; an unknown value is null.
 pub(crate) fn json(table: &Table) -> String {
-    // Texts, numbers and lists: nothing in it can fail to be written.
+    // Texts, numbers and lists can always be written.
     serde_json::to_string_pretty(&BenchyJson::of(table)).unwrap_or_default() + "\n"
 }
 
@@ -36,7 +36,7 @@ mod tests {
             assert_eq!((read.key(), read.prompt, read.output), (row.key(), row.prompt, row.output));
             assert_eq!(read.columns.len(), row.columns.len());
             for (column, spread) in &read.columns {
-                // The last digit of a float may be lost on its way through JSON.
+                // The last digit of a float may change in JSON.
                 let other = &row.columns[column];
                 assert!((spread.mean - other.mean).abs() < 1e-9, "{column:?}");
                 let off = spread.std.zip(other.std).map(|(std, other)| (std - other).abs());

@@ -1,5 +1,5 @@
-//! A comparison told: the decision first, then why, then row by row. The words
-//! that all formats share are made here, once.
+//! Formats a comparison: the decision first, then the reasons, then the rows. The texts that all
+//! formats share are made here.
 
 pub(crate) mod annotations;
 pub(crate) mod json;
@@ -17,15 +17,15 @@ use crate::measure::Measure;
 use super::words::{amount, counted, percent_short};
 use crate::escape::one_line;
 
-/// Bounds the value of a setting in a line, its name, and how many of them are named.
+/// Bounds on the value and the name of a setting in a line, and on the number of settings.
 const VALUE_CHARS_MAX: usize = 40;
 const NAME_CHARS_MAX: usize = 60;
 const NAMED_MAX: usize = 8;
 
-/// Bounds the policies of a report that is read as a whole.
+/// Bound on the policies of a report that is read as a whole.
 const POLICIES_MAX: usize = 16;
 
-/// The decision in a word or two: `REGRESSION`, `IMPROVED (suggestive)`.
+/// Formats the decision: `REGRESSION`, `IMPROVED (suggestive)`.
 pub(crate) fn decision(comparison: &Comparison) -> String {
     let word = comparison.decision.word.word().to_uppercase();
     let label = if comparison.simulated { "SIMULATED " } else { "" };
@@ -33,7 +33,8 @@ pub(crate) fn decision(comparison: &Comparison) -> String {
     format!("{label}{word}{surely}")
 }
 
-/// The same with what it does not speak of: `EQUIVALENT where it decides, 2 rows to be looked into`.
+/// Formats the decision with the rows it leaves open: `EQUIVALENT where it decides, 2 rows to be
+/// looked into`.
 pub(crate) fn headline(comparison: &Comparison) -> String {
     let others =
         comparison.rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
@@ -48,7 +49,7 @@ pub(crate) fn headline(comparison: &Comparison) -> String {
     format!("{forced}{decision}{more}")
 }
 
-/// What was changed: `2 variables changed: kv_cache_dtype, max_num_seqs`.
+/// Formats the changed variables: `2 variables changed: kv_cache_dtype, max_num_seqs`.
 pub(crate) fn variables(comparison: &Comparison) -> String {
     let unknown = match comparison.differs.unknown {
         [false, false] => None,
@@ -71,7 +72,7 @@ pub(crate) fn variables(comparison: &Comparison) -> String {
     }
 }
 
-/// A change: `max_num_seqs 4 → 8`.
+/// Formats a change: `max_num_seqs 4 → 8`.
 pub(crate) fn variable(variable: &Variable) -> String {
     let side = |value: &Option<String>| {
         let value = value.as_deref().unwrap_or("-");
@@ -84,7 +85,7 @@ pub(crate) fn variable(variable: &Variable) -> String {
     format!("{what} {} → {}", side(&variable.base), side(&variable.candidate))
 }
 
-/// How many starts each side has: `6 and 6 starts`, `one start a side`.
+/// Formats the number of starts of each side: `6 and 6 starts`, `one start a side`.
 pub(crate) fn starts(comparison: &Comparison) -> String {
     if is_published(comparison) {
         return "a published table and one run".to_owned();
@@ -100,7 +101,7 @@ pub(crate) fn is_published(comparison: &Comparison) -> bool {
     !comparison.published.is_empty()
 }
 
-/// What the words rest on.
+/// Returns the method behind the words.
 pub(crate) fn method(comparison: &Comparison) -> String {
     if is_published(comparison) {
         return "the run's requests as llama-benchy counts them, beside what was published; \
@@ -126,24 +127,24 @@ pub(crate) fn method(comparison: &Comparison) -> String {
     }
 }
 
-/// What a row's values are of, as short as it is clear among the others.
+/// Formats a row's group, as short as it is unique among the rows.
 pub(crate) fn group(row: &ComparedRow, rows: &[ComparedRow]) -> String {
     row.key.group.among(rows.iter().map(|row| &row.key.group))
 }
 
-/// The name of a row's measure: `ttft`, `tpot_p95`.
+/// Formats a row's measure: `ttft`, `tpot_p95`.
 pub(crate) fn measure(row: &ComparedRow) -> String {
     let name = row.key.measure.to_string();
     name.strip_suffix("_p50").map_or(name.clone(), str::to_owned)
 }
 
-/// A row in columns: where, measure, base, candidate, change, its interval, word.
+/// Formats a row in columns: where, measure, base, candidate, change, its interval, word.
 pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     let interval = row.interval.map_or_else(
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {} %", signed(low), signed(high)),
     );
-    // Where nothing decides, it is at least said that the margin was passed.
+    // A row that decides nothing is still marked where the margin was exceeded.
     let note = match row.basis {
         Basis::Floor if row.word != CompareWord::Inconclusive => "?".to_owned(),
         Basis::Nothing
@@ -164,13 +165,13 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     ]
 }
 
-/// A ratio as a change in percent, with its sign.
+/// Formats a ratio as a change in percent, with its sign.
 fn signed(ratio: f64) -> String {
     let text = format!("{:+.1}", (ratio - 1.0) * 100.0);
     if text == "-0.0" { "+0.0".to_owned() } else { text }
 }
 
-/// Policies, told in a few words each: `crashes 0 → 1 BROKEN`, `ooms not observed`.
+/// Formats a policy in a few words: `crashes 0 → 1 BROKEN`, `ooms not observed`.
 pub(crate) fn policy(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let counts = format!("{} → {}", number(policy.base), number(policy.candidate));
@@ -180,13 +181,13 @@ pub(crate) fn policy(policy: &Policy) -> String {
     }
 }
 
-/// All policies in a few words each, those of which something is to be said first; with `few`,
-/// no more than a line of a report should have.
+/// Formats all policies in a few words each, those that did not hold first; with `few`, no more
+/// than fit into a line of a report.
 pub(crate) fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
     let is_quiet = |it: &&Policy| it.word == crate::compare::PolicyWord::Held;
     let (quiet, told): (Vec<&Policy>, Vec<&Policy>) =
         comparison.policies.iter().partition(is_quiet);
-    // The usual ones keep their order as long as there are not too many.
+    // Policies keep their usual order as long as there are not too many.
     let all: Vec<&Policy> = if comparison.policies.len() <= POLICIES_MAX {
         comparison.policies.iter().collect()
     } else {
@@ -200,7 +201,7 @@ pub(crate) fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
     words
 }
 
-/// What is not gated: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
+/// Formats a measure that has no gate: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
 pub(crate) fn noted(noted: &Noted) -> String {
     let side = |value: Option<f64>| match value {
         None => "unknown".to_owned(),
@@ -210,7 +211,7 @@ pub(crate) fn noted(noted: &Noted) -> String {
     format!("{} {} → {}", noted.name, side(noted.base), side(noted.candidate))
 }
 
-/// Who was looking: `the same sources on both sides`, or those that were not.
+/// Formats the coverage: `the same sources on both sides`, or the sources that covered too little.
 pub(crate) fn seen(comparison: &Comparison) -> Vec<String> {
     let is_light = |noted: &Noted| {
         [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
@@ -220,7 +221,7 @@ pub(crate) fn seen(comparison: &Comparison) -> Vec<String> {
     if dark.is_empty() { vec!["every source on both sides".to_owned()] } else { dark }
 }
 
-/// How many rows there are of each word, those that are told by themselves aside.
+/// Counts the rows by word, except those that are shown themselves.
 pub(crate) fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
     let mut all: Vec<(CompareWord, u64)> = Vec::new();
     for row in rows {
@@ -237,7 +238,7 @@ pub(crate) fn tally<'a>(rows: impl Iterator<Item = &'a ComparedRow>) -> String {
     format!("{}: {}", counted(total, "more row", "more rows"), words.join(", "))
 }
 
-/// Whether a row is told without being asked for: it decides, or it says something.
+/// Whether a row is shown by default: it decides, or its word matters.
 pub(crate) fn is_told(row: &ComparedRow) -> bool {
     row.primary
         || matches!(
@@ -246,7 +247,7 @@ pub(crate) fn is_told(row: &ComparedRow) -> bool {
         )
 }
 
-/// What stands around the two sides and is not the same.
+/// Returns the differences around the two sides.
 pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
     let rows = &comparison.rows;
     let mut items = comparison.differs.starts.clone();
@@ -271,7 +272,7 @@ pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
     items
 }
 
-/// What each side's runs came to by themselves: `verdicts 6 PASS → 4 PASS, 2 FAIL`.
+/// Formats the verdicts of each side's runs: `verdicts 6 PASS → 4 PASS, 2 FAIL`.
 pub(crate) fn verdicts(comparison: &Comparison) -> String {
     let side = |words: &Vec<(crate::verdict::Word, u64)>| match words.as_slice() {
         [] => "unknown".to_owned(),
@@ -284,7 +285,7 @@ pub(crate) fn verdicts(comparison: &Comparison) -> String {
     format!("verdicts {} → {}", side(&comparison.verdicts[0]), side(&comparison.verdicts[1]))
 }
 
-/// What the values of a row are measured in, for programs.
+/// Returns the unit of a row's values, for programs.
 pub(crate) fn unit(measure: Measure) -> &'static str {
     match measure.unit() {
         crate::measure::Unit::Seconds => "s",

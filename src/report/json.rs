@@ -1,7 +1,6 @@
-//! `verdict.json`: the verdict for scripts, derived from the run folder and safe
-//! to delete. Schema 1; keys may be added later, never renamed. What is not
-//! there is null, never 0. Values are in base units: seconds, tokens per second,
-//! fractions, counts.
+//! Writes `verdict.json`: the verdict for scripts, derived from the run folder and safe to delete.
+//! Schema 1; keys may be added later, never renamed. A missing value is null, never 0. Values are
+//! in base units: seconds, tokens per second, fractions, counts.
 
 mod series;
 
@@ -45,14 +44,14 @@ struct Document<'a> {
     fate_unknown: u64,
     incidents: Vec<Event<'a>>,
     cells: Vec<Row<'a>>,
-    /// What was read over time: told to who asks for it, and not part of `verdict.json`.
+    /// Readings over time, only on request and not in `verdict.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<series::SeriesJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     readings_left_out: Option<u64>,
 }
 
-/// The interval of the mean time between failures, seconds.
+/// Interval of the mean time between failures, seconds.
 #[derive(Serialize)]
 struct Mtbf<'a> {
     failures: u64,
@@ -60,7 +59,7 @@ struct Mtbf<'a> {
     confidence: f64,
     low_s: f64,
     high_s: Option<f64>,
-    /// Kinds of failures that could have come unseen.
+    /// Kinds of failures that may have happened unobserved.
     not_observed: Vec<String>,
     evidence: &'a [Seq],
 }
@@ -105,16 +104,16 @@ struct Light {
 #[derive(Serialize)]
 struct Event<'a> {
     kinds: Vec<&'static str>,
-    /// Why, as far as it shows.
+    /// Cause, as far as it was found.
     cause: &'a str,
-    /// How sure that is.
+    /// Confidence in the cause.
     confidence: &'a str,
-    /// Whether longhaul did it itself: measured, and no failure.
+    /// Whether longhaul caused it: measured, and no failure.
     expected: bool,
-    /// Requests that it met in flight, and the deepest of them.
+    /// Requests in flight that it affected; `depth` is the largest of theirs.
     in_flight: u64,
     depth: Option<u64>,
-    /// How it came back.
+    /// Recovery of the server.
     recovery: Rungs,
     segment: u32,
     from_us: At,
@@ -123,7 +122,7 @@ struct Event<'a> {
     evidence: &'a [Seq],
 }
 
-/// The way back, rung by rung, on the segment's anchor.
+/// Recovery, step by step, on the segment's anchor.
 #[derive(Serialize)]
 #[allow(clippy::struct_field_names)] // every key says its unit
 struct Rungs {
@@ -150,10 +149,10 @@ struct Row<'a> {
     measures: BTreeMap<&'static str, &'a Numbers>,
 }
 
-/// Writes the document, a line feed at its end; `whole`, with every block of every series.
+/// Writes the document with a final line feed; with `whole`, every block of every series too.
 ///
 /// # Errors
-/// Only if a number cannot be written as JSON, which finite ones can.
+/// A number that cannot be written as JSON. Finite numbers can.
 pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
     let Page { asked, verdict, coverage, .. } = page;
     let events = coverage.counts.iter();

@@ -1,4 +1,4 @@
-//! Text in columns: wrapping, folding, tables, and the same unit down a column.
+//! Lays out text in columns: wrapping, folding, tables, and one unit per column.
 
 use crate::escape::one_line;
 use crate::unit::{Bytes, figures, grouped, span};
@@ -6,14 +6,13 @@ use crate::unit::{Bytes, figures, grouped, span};
 use super::page::{Align, Datum, Grid, Heading};
 use super::words::{amount, percent, time};
 
-/// Columns of the label at the start of a labelled line.
+/// Width of the label at the start of a labelled line, in columns.
 pub(crate) const LABEL: usize = 13;
 
-/// What stands where there is no value.
+/// Text for a missing value.
 pub(crate) const NONE: &str = "-";
 
-/// Breaks a text at spaces into lines of at most `width` characters; what has no
-/// space is broken where it must be.
+/// Breaks a text at spaces into lines of at most `width` characters; a longer word is broken.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
@@ -37,7 +36,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Items joined by ` · ` in at most `lines_max` lines; what finds no place is counted.
+/// Joins items by ` · ` in at most `lines_max` lines, and counts the items left out.
 pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<String> {
     for shown in (0..=items.len()).rev() {
         let mut parts: Vec<String> = items[..shown].to_vec();
@@ -46,7 +45,7 @@ pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<Stri
         }
         let lines = wrap(&parts.join(" · "), width);
         if lines.len() <= lines_max {
-            // A single item that is too long is better cut than left out.
+            // A single long item is cut rather than left out.
             if shown == 0 && !items.is_empty() {
                 return cut(&items[0], width, lines_max);
             }
@@ -56,7 +55,7 @@ pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<Stri
     Vec::new()
 }
 
-/// Items joined by ` · `, none of them broken where a line of its own holds it.
+/// Joins items by ` · `, and breaks only those that are longer than a line.
 pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
@@ -71,7 +70,7 @@ pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// A text in at most `lines_max` lines, with `…` where it was cut.
+/// Wraps a text to at most `lines_max` lines, with `…` where it was cut.
 pub(crate) fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines = wrap(text, width);
     if lines.len() > lines_max {
@@ -86,7 +85,7 @@ pub(crate) fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     lines
 }
 
-/// Lines under a label: the first has it, the others are indented as far.
+/// Puts lines under a label: the first has it, the others are indented as far.
 pub(crate) fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
     let mut label = format!("  {label:<width$}", width = LABEL - 2);
     let mut out = Vec::new();
@@ -97,7 +96,7 @@ pub(crate) fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
     out
 }
 
-/// Rows as aligned lines: the first `left` columns to the left, the others to the right.
+/// Aligns rows as lines: the first `left` columns to the left, the others to the right.
 pub(crate) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -122,7 +121,7 @@ pub(crate) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A table as lines, its head first where it has one; none where it has no rows.
+/// Formats a table as lines, its head first where it has one; none without rows.
 pub(crate) fn grid(grid: &Grid) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     if grid.rows.is_empty() {
@@ -139,7 +138,7 @@ pub(crate) fn grid(grid: &Grid) -> Vec<String> {
     table(&rows, left.count())
 }
 
-/// The largest time in the columns that share a scale with this one, seconds.
+/// Returns the largest time in the columns that share a scale with this one, seconds.
 fn largest(grid: &Grid, heading: &Heading) -> f64 {
     let shares = |row: &Vec<Datum>| -> f64 {
         let columns = grid.headings.iter().zip(row);
@@ -169,8 +168,8 @@ fn written(datum: &Datum, largest: f64) -> String {
     }
 }
 
-/// A table no wider than `width`: where it is, columns give way, group after group, each column
-/// counted in what is left by then. All rows have as many columns.
+/// Formats a table of at most `width` columns. A wider one loses columns, group after group; each
+/// index counts the columns that are left by then. All rows have as many columns.
 pub(crate) fn table_within(
     mut rows: Vec<Vec<String>>,
     left: usize,
@@ -192,18 +191,18 @@ pub(crate) fn table_within(
     lines
 }
 
-/// Lines joined, each made fit to be shown: no control character, at most `width` characters.
+/// Joins lines, each made safe to show: no control character, at most `width` characters.
 pub(crate) fn finish(lines: &[String], width: usize) -> String {
     let mut text = String::new();
     for line in lines {
-        // Escapes are longer than what they stand for, so the line is cut after them.
+        // Escapes are longer than their characters, so the line is cut after escaping.
         text.push_str(&one_line(&one_line(line.trim_end(), usize::MAX), width));
         text.push('\n');
     }
     text
 }
 
-/// A text wrapped at 80 columns, every line indented, with a newline at the end.
+/// Wraps a text at 80 columns, every line indented, with a newline at the end.
 pub(crate) fn indented(text: &str, columns: usize) -> String {
     let margin = " ".repeat(columns);
     let lines = wrap(text, 80 - columns);

@@ -1,6 +1,6 @@
-//! The model of a report: what is to be told of a run, built once from analysis
-//! and verdict, as plain data. A layout (terminal, wide, JSON) decides widths,
-//! folds and units, and asks neither of them anything.
+//! Models a report: the content of a run's report, built once from analysis and verdict, as plain
+//! data. A layout (terminal, wide, JSON) chooses widths, folds and units, and reads neither of
+//! them.
 
 mod cells;
 mod depths;
@@ -31,20 +31,20 @@ use crate::verdict::{Verdict, Word};
 
 use super::words::{counted, percent, percent_short};
 
-/// Everything that a report tells, in the order of its sections.
+/// Content of a report, in the order of its sections.
 #[derive(Clone, Debug)]
 pub(crate) struct Page<'a> {
-    /// The name of the run, and how it is done again.
+    /// Description of the run, and the command that repeats it.
     pub asked: &'a RunQuestion,
-    /// The word, its reasons, gates and findings, as they were judged.
+    /// Verdict with reasons, gates and findings.
     pub verdict: &'a Verdict,
     /// Time under load, seconds.
     pub load_s: f64,
-    /// Of a run with ailments: whether the contract noticed.
+    /// For a run with ailments: whether the contract detected them.
     pub ailing: Option<String>,
     /// Incidents, in order.
     pub incidents: Vec<IncidentWords<'a>>,
-    /// The share of requests that ended badly, and how; `None` where none ended by itself.
+    /// Share of requests that ended badly, and their endings; `None` where none ended by itself.
     pub errors: Option<String>,
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
@@ -54,24 +54,24 @@ pub(crate) struct Page<'a> {
     pub gates: Vec<GateWords>,
     /// What the run proves, and what not.
     pub proofs: Proofs,
-    /// Numbers of every cell, phases and classes apart.
+    /// Numbers of every cell, with phases and classes separate.
     pub cells: Vec<CellNumbers<'a>>,
-    /// How many of the judged requests ended how.
+    /// Count of the judged requests by ending.
     pub endings: Tally<Ended>,
-    /// Requests that were sent and of whose end nothing is known.
+    /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
-    /// The share of the run that each source was looking, and by kind of event.
+    /// Coverage by source and by kind of event.
     pub coverage: &'a Coverage,
-    /// What was read over time, by lifetime in blocks.
+    /// Readings over time, by lifetime in blocks.
     pub over_time: &'a OverTime,
-    /// What of it found no place in the table of series, a sentence each.
+    /// Series that the table leaves out, a sentence each.
     pub series_left_out: Vec<String>,
-    /// The tables behind all this.
+    /// Tables behind the report.
     pub tables: Tables,
 }
 
 impl<'a> Page<'a> {
-    /// What is to be told of a run.
+    /// Builds the page of a run.
     pub(crate) fn new(
         asked: &'a RunQuestion,
         analysis: &'a Analysis,
@@ -100,7 +100,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Whether the contract noticed what was made to go wrong.
+/// Returns whether the contract detected the ailments of the run.
 fn ailing(asked: &RunQuestion, verdict: &Verdict) -> Option<String> {
     if asked.ailments.is_empty() {
         return None;
@@ -113,7 +113,7 @@ fn ailing(asked: &RunQuestion, verdict: &Verdict) -> Option<String> {
     Some(format!("{broken} under {}", asked.ailments.join(", ")))
 }
 
-/// The share of bad endings, the limit that it had, and how they ended, the most frequent first.
+/// Returns the share of bad endings, its limit, and the endings, the most frequent first.
 fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let all = Select::default();
     let share = analysis.portion(Portion::Errors, &all);
@@ -135,7 +135,7 @@ fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     Some(format!("{}{limit}: {}, of {requests}", percent(value), words.join(", ")))
 }
 
-/// A number of endings in words: `3 error frames`, `1 truncated`.
+/// Formats a number of endings: `3 error frames`, `1 truncated`.
 fn ending_words(ended: Ended, n: u64) -> String {
     let word = ended.word().replace('_', " ");
     match ended {

@@ -1,5 +1,5 @@
-//! One line that says where a run is: a fold of the same entries that the journal
-//! gets, so that what is shown is what is written.
+//! Formats the progress of a run in one line: a fold of the entries that the journal gets, so that
+//! both show the same.
 
 use std::collections::VecDeque;
 
@@ -12,10 +12,10 @@ use crate::unit::{At, figures, grouped, micros, span};
 
 use super::words::counted;
 
-/// Answers whose tokens make the shown rate; bounds its memory.
+/// Bound on the answers whose tokens make the shown rate.
 const RECENT_MAX: usize = 32;
 
-/// Answers older than this make no rate, microseconds.
+/// Age beyond which answers are not in the rate, microseconds.
 const RECENT_US: u64 = 300_000_000;
 
 #[derive(Clone, Debug)]
@@ -27,14 +27,14 @@ pub(crate) struct StatusLine {
     phase: Option<Phase>,
     cell: Option<Cell>,
     lap: u64,
-    /// Sent, done, tokens.
+    /// Time sent, time done, tokens.
     recent: VecDeque<(At, At, u64)>,
     good: u64,
     bad: u64,
 }
 
 impl StatusLine {
-    /// Before the first entry of a run of this extent.
+    /// Returns the state before the first entry of a run of this extent.
     pub(crate) fn new(extent: Extent) -> StatusLine {
         StatusLine {
             extent,
@@ -50,7 +50,7 @@ impl StatusLine {
         }
     }
 
-    /// Takes an entry.
+    /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.pass.fold(entry);
         if entry.segment != self.segment {
@@ -75,10 +75,10 @@ impl StatusLine {
         }
     }
 
-    /// The line, at most `width` characters.
+    /// Returns the line, at most `width` characters.
     pub(crate) fn line(&self, now: At, width: usize) -> String {
         let mut parts = vec![self.place()];
-        // What matters most comes first: a narrow terminal cuts the end.
+        // The most important parts come first: a narrow terminal cuts the end.
         let bad = match self.bad {
             0 => "no errors".to_owned(),
             bad => counted(bad, "error", "errors"),
@@ -104,7 +104,7 @@ impl StatusLine {
         format!("{phase}{lap}{cell}")
     }
 
-    /// Elapsed under load, and what is left of it.
+    /// Returns the time under load, and the rest of it.
     fn time(&self, now: At) -> Option<String> {
         self.phase?;
         let calendar = self.pass.finish();
@@ -122,7 +122,7 @@ impl StatusLine {
         })
     }
 
-    /// Output tokens per second of the latest answers, their prefill included.
+    /// Returns output tokens per second of the latest answers, prefill included.
     fn rate(&self, now: At) -> Option<f64> {
         let recent = || self.recent.iter().filter(|(_, done, _)| now.since(*done) <= RECENT_US);
         let sent = recent().map(|(sent, ..)| *sent).min()?;

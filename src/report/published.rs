@@ -1,6 +1,6 @@
-//! Two tables of a benchmark side by side, as lines for a terminal and as a
-//! Markdown table. A row under a number that is an artefact has the honest
-//! measure; the reasons stand at the end, once for each kind.
+//! Formats two tables of a benchmark side by side, as lines for a terminal and as a Markdown table.
+//! A row under an artefact has the corrected measure. The reasons follow at the end, once for each
+//! kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,21 +12,21 @@ use crate::unit::{figures, grouped};
 use super::layout::{table, wrap};
 use super::words::counted;
 
-/// What stands where a table says nothing.
+/// Text for a value that a table does not give.
 const UNKNOWN: &str = "unknown";
 
-/// What is kept free to say that rows were left out.
+/// Bytes reserved for the note that rows were left out.
 const LEFT_OUT_BYTES: usize = 80;
 
-/// Which columns are shown.
+/// Columns to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnSet {
-    /// The total, the time to the first frame, and the peak of an answer.
+    /// Total, time to the first frame, and peak of an answer.
     Primary,
     All,
 }
 
-/// The rows for a terminal, at most `width` columns.
+/// Returns the rows for a terminal, at most `width` columns.
 pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
@@ -45,7 +45,7 @@ pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec
     lines
 }
 
-/// The same as Markdown, as many rows as fit into so many bytes.
+/// Returns the rows as Markdown, as many as fit into `bytes_max`.
 pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> String {
     let body = body(rows, columns);
     let plain = |text: &str| text.replace('|', "\\|");
@@ -72,7 +72,7 @@ pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize)
     out + &end
 }
 
-/// What no published table says.
+/// Returns a sentence on what no published table contains.
 pub(crate) fn unsaid() -> String {
     let (last, others) = (UNSAID[UNSAID.len() - 1], &UNSAID[..UNSAID.len() - 1]);
     format!("{UNKNOWN} in a published table: {} and {last}.", others.join(", "))
@@ -83,7 +83,7 @@ fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
     let mut body = vec![heads.map(str::to_owned).to_vec()];
     let mut test = "";
     for row in rows.iter().filter(|row| is_shown(row, columns)) {
-        // The name stands once, at the first of its columns.
+        // The name is shown only at the first of its columns.
         let name = if row.test == test { "" } else { &row.test };
         test = &row.test;
         let unit = unit(row.column);
@@ -100,7 +100,7 @@ fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
     body
 }
 
-/// The row under a number that is an artefact.
+/// Returns the row under an artefact.
 fn beneath(honest: &Honest) -> Vec<String> {
     let side = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| amount(value, None));
     let sides = [side(honest.base), side(honest.candidate)];
@@ -108,7 +108,7 @@ fn beneath(honest: &Honest) -> Vec<String> {
     vec![String::new(), "  honest".to_owned(), base, candidate, ratio(honest.ratio())]
 }
 
-/// The reasons, once for each kind of artefact, by the example that is furthest off.
+/// Returns the reasons, once for each kind of artefact, with the example of the largest deviation.
 fn reasons(rows: &[Published], columns: ColumnSet) -> Vec<String> {
     let mut kinds: BTreeMap<Artefact, (Vec<&str>, f64, String)> = BTreeMap::new();
     for row in rows.iter().filter(|row| is_shown(row, columns)) {
@@ -134,13 +134,13 @@ fn reasons(rows: &[Published], columns: ColumnSet) -> Vec<String> {
     told.collect()
 }
 
-/// Without all columns, what only one side has is only counted.
+/// Whether a row is shown. Without all columns, rows of only one side are only counted.
 fn is_shown(row: &Published, columns: ColumnSet) -> bool {
     columns == ColumnSet::All
         || is_primary(row.column) && row.base.is_some() && row.candidate.is_some()
 }
 
-/// What is to be known of tests that stand several times, where there are some.
+/// Returns a note on tests that occur several times, where there are some.
 fn repeated(rows: &[Published]) -> Option<String> {
     let again: BTreeSet<&str> =
         rows.iter().filter(|row| row.nth > 1).map(|row| row.test.as_str()).collect();
@@ -152,7 +152,7 @@ fn repeated(rows: &[Published]) -> Option<String> {
     ))
 }
 
-/// How many tests have nothing that is shown: `3 tests on one side only`.
+/// Returns a note on tests without any shown row: `3 tests on one side only`.
 fn alone(rows: &[Published], columns: ColumnSet) -> Option<String> {
     let tests = |is_counted: &dyn Fn(&Published) -> bool| -> BTreeSet<&str> {
         rows.iter().filter(|row| is_counted(row)).map(|row| row.test.as_str()).collect()
@@ -166,7 +166,7 @@ fn is_primary(column: Column) -> bool {
     matches!(column, Column::Ts | Column::PeakTs | Column::Ttfr)
 }
 
-/// How a column is called, and what its values are multiplied with: times are shown in seconds.
+/// Returns a column's unit and the factor of its values: times are shown in seconds.
 fn unit(column: Column) -> (&'static str, f64) {
     match column {
         Column::Ts => ("t/s", 1.0),
@@ -179,7 +179,7 @@ fn unit(column: Column) -> (&'static str, f64) {
     }
 }
 
-/// `35.3 ± 0.1`: three figures, the deviation to as many places, where it is known.
+/// Formats `35.3 ± 0.1`: three figures, and the deviation, where known, to as many places.
 fn amount(mean: f64, std: Option<f64>) -> String {
     let text = figures(mean);
     let places = text.split_once('.').map_or(0, |(_, places)| places.len());
@@ -194,7 +194,7 @@ fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or(UNKNOWN.to_owned(), figures)
 }
 
-/// A paragraph whose lines after the first stand further in.
+/// Returns a wrapped paragraph whose lines after the first are indented.
 fn indented(text: &str, width: usize) -> Vec<String> {
     let lines = wrap(text, width.saturating_sub(2));
     let margin = |index: usize| if index == 0 { "" } else { "  " };

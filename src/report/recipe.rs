@@ -1,4 +1,4 @@
-//! Recipes, for people and for programs.
+//! Formats recipes for people and for programs.
 
 use std::fmt::Write;
 
@@ -10,19 +10,19 @@ use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::pins::{Grade, PinFinding, Pins};
 use crate::spec::recipe::{How, ReadRecipe};
 
-/// Version of the JSON: keys may be added, never renamed.
+/// Version of the JSON schema: keys may be added, never renamed.
 const SCHEMA: u32 = 2;
 
-/// Bounds a value in a table of all that a recipe says.
+/// Bound on a value in the table of all settings.
 const VALUE_CHARS_MAX: usize = 200;
 
-/// Bounds a value in a table with several columns.
+/// Bound on a value in a table with several columns.
 const CELL_CHARS_MAX: usize = 60;
 
-/// Bounds a reason in the table of findings.
+/// Bound on a reason in the table of findings.
 const WHY_CHARS_MAX: usize = 120;
 
-/// Bounds the findings: a stranger's recipe may name as many mods as its size lets it.
+/// Bound on the findings: a foreign recipe may name as many mods as its size allows.
 const FINDINGS_MAX: usize = 60;
 
 pub(crate) fn show(reading: &ReadRecipe) -> String {
@@ -148,7 +148,7 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
     }
 }
 
-/// Where a recipe is from; of a long way its end, by which two are told apart.
+/// Formats the origin of a recipe; a long path is shortened to its end, where paths differ.
 fn heading(origin: &str) -> String {
     let origin = one_line(origin, usize::MAX);
     match origin.chars().count().saturating_sub(CELL_CHARS_MAX) {

@@ -1,8 +1,7 @@
-//! A sweep told: every arm with what became of its starts, each held against
-//! the base, and what is recommended, with how sure that is.
+//! Formats the report of a sweep: every arm with its starts and its comparison with the base, and
+//! the recommendation with its confidence.
 //!
-//! What a folder's name, an arm's name or a server's log says passes through
-//! `layout::finish` before it is shown.
+//! Names of folders and arms and lines of logs pass through `layout::finish` before they are shown.
 
 use std::path::PathBuf;
 
@@ -17,67 +16,68 @@ use crate::spec::recipe::diff::Difference;
 use crate::sweep::FAILED_MAX;
 use crate::verdict;
 
-/// Columns of the report.
+/// Width of the report in columns.
 const WIDTH: usize = 80;
-/// Where a table is too wide, both sides' values go, then the interval; the ratio and its word stay.
+/// Columns left out of a table that is too wide: first both sides' values, then the interval. The
+/// ratio and its word stay.
 const GIVE_WAY: [&[usize]; 2] = [&[2, 1], &[2]];
-/// Bounds an arm's name, and the fewest of its characters that a table leaves.
+/// Bounds on an arm's name: its longest form, and its shortest in a narrow table.
 const NAME_CHARS_MAX: usize = 26;
 const NAME_CHARS_MIN: usize = 12;
-/// Bounds a reason, and how many of them are told under an arm.
+/// Bounds on a reason, and on the number of reasons under an arm.
 const NOTE_CHARS_MAX: usize = 320;
 const REASONS_MAX: usize = 4;
-/// Bounds what an arm changes, and a reason, in lines.
+/// Bounds on the lines of an arm's changes, and of a reason.
 const HEADING_LINES_MAX: usize = 3;
 const REASON_LINES_MAX: usize = 8;
-/// Bounds a failure on a line of progress.
+/// Bound on a failure in a progress line.
 const PROGRESS_CHARS_MAX: usize = 120;
 
-/// What a sweep came to.
+/// Summary of a sweep.
 pub(crate) struct SweepSummary {
-    /// Whether its servers were longhaul's own model of one.
+    /// Whether its servers were simulated.
     pub simulated: bool,
-    /// The recipe that was varied.
+    /// Recipe that was varied.
     pub recipe: String,
-    /// Starts of each arm that were wanted.
+    /// Number of starts planned for each arm.
     pub starts: u32,
-    /// The arms, the base first.
+    /// Arms, the base first.
     pub arms: Vec<ArmResult>,
-    /// What was written, and where.
+    /// Files that were written, with their paths.
     pub written: Vec<String>,
-    /// The command line that does it again.
+    /// Command line that repeats the sweep.
     pub again: String,
 }
 
-/// An arm, and how it stands against the base.
+/// Arm with its comparison with the base.
 pub(crate) struct ArmResult {
     pub name: String,
-    /// In what it differs from the base.
+    /// Differences from the base.
     pub differs: Vec<Difference>,
-    /// The verdict of every start that came up.
+    /// Verdicts of the starts that came up.
     pub ran: Vec<verdict::Word>,
-    /// Every start that did not: its folder, and why.
+    /// Failed starts: folder and reason of each.
     pub failed: Vec<(PathBuf, String)>,
-    /// Whether it was tried no more.
+    /// Whether the arm was given up.
     pub given_up: bool,
-    /// Nothing for the base; else the comparison, or why there is none.
+    /// Comparison, or why there is none; `None` for the base.
     pub compared: Option<Result<Comparison, String>>,
 }
 
-/// A start that is done, on a line of progress.
+/// Start that is done, for a progress line.
 pub(crate) struct Step<'a> {
-    /// Which start this is, of how many.
+    /// Number of starts done.
     pub done: usize,
-    /// All of them.
+    /// Number of all starts.
     pub all: usize,
     pub name: &'a str,
-    /// Which start of the arm, from 1.
+    /// Number of the start of the arm, from 1.
     pub start: u32,
-    /// Its verdict, or why it did not come up.
+    /// Verdict, or why the server did not come up.
     pub came: Result<verdict::Word, &'a str>,
 }
 
-/// One line of progress.
+/// Returns one progress line.
 pub(crate) fn progress(step: &Step<'_>) -> String {
     let Step { done, all, start, .. } = step;
     let came = match step.came {
@@ -87,7 +87,7 @@ pub(crate) fn progress(step: &Step<'_>) -> String {
     format!("{done:>3}/{all}  {} start {start}: {came}", short(step.name, NAME_CHARS_MAX))
 }
 
-/// What came of it.
+/// Returns the report of a sweep.
 pub(crate) fn render(told: &SweepSummary) -> String {
     let label = if told.simulated { "SIMULATED " } else { "" };
     let others = told.arms.len().saturating_sub(1) as u64;
@@ -119,7 +119,7 @@ pub(crate) fn render(told: &SweepSummary) -> String {
     finish(&lines, WIDTH)
 }
 
-/// A name; of a long one its end, by which two are told apart.
+/// Shortens a name to its end, since long names differ there.
 fn short(name: &str, chars_max: usize) -> String {
     let name = one_line(name, usize::MAX);
     let more = name.chars().count().saturating_sub(chars_max);
@@ -130,7 +130,7 @@ fn short(name: &str, chars_max: usize) -> String {
     }
 }
 
-/// All arms, a line each. Where it gets too wide, the names give way.
+/// Returns all arms, a line each. Names are shortened where the table is too wide.
 fn overview(arms: &[ArmResult]) -> Vec<String> {
     let head = ["arm", "started", "failed", "pass", "fail", "open", "against the base"];
     let rows = |chars_max: usize| -> Vec<Vec<String>> {
@@ -157,14 +157,14 @@ fn overview_row(arm: &ArmResult, chars_max: usize) -> Vec<String> {
     ]
 }
 
-/// How an arm stands, in a word or two.
+/// Returns the comparison of an arm in a word or two.
 fn against(arm: &ArmResult) -> String {
     match &arm.compared {
         None => String::new(),
         Some(Ok(comparison)) => {
             let better = comparison.rows.iter().filter(|row| row.primary && is_better(row));
             match (better.count(), comparison.decision.word) {
-                // One row that is open makes it so, whatever the others show.
+                // One inconclusive row leaves the arm open, whatever the other rows show.
                 (1.., CompareWord::Inconclusive) if !comparison.decision.incomplete => {
                     "better, and open".to_owned()
                 }
@@ -175,13 +175,13 @@ fn against(arm: &ArmResult) -> String {
                 ),
             }
         }
-        // The whole reason stands under the arm.
+        // The section of the arm has the whole reason.
         Some(Err(_)) if arm.ran.is_empty() => "it never started".to_owned(),
         Some(Err(_)) => "not compared".to_owned(),
     }
 }
 
-/// What an arm changes, what became of its starts, and how it compares.
+/// Returns the section of an arm: its changes, its starts and its comparison.
 fn under(arm: &ArmResult) -> Vec<String> {
     let failed = failure(arm);
     if arm.differs.is_empty() && failed.is_none() {
@@ -197,7 +197,7 @@ fn under(arm: &ArmResult) -> Vec<String> {
             lines.extend(measured(comparison));
             lines.extend(reasons(comparison).iter().flat_map(more));
         }
-        // That it never started is told already.
+        // The line of failed starts shows this already.
         Some(Err(_)) if arm.ran.is_empty() => {}
         Some(Err(why)) => lines.extend(more(&format!("not compared: {why}"))),
     }
@@ -210,7 +210,7 @@ fn indented(text: &str, columns: usize, lines_max: usize) -> Vec<String> {
     lines.into_iter().map(|line| margin.clone() + &line).collect()
 }
 
-/// What an arm changes; its name too, where that is another thing.
+/// Returns an arm's changes, with its name where that differs from them.
 fn heading(arm: &ArmResult) -> String {
     let changes = arm.differs.iter().map(changed).collect::<Vec<_>>().join(", ");
     let is_named = arm
@@ -224,7 +224,7 @@ fn heading(arm: &ArmResult) -> String {
     }
 }
 
-/// A change: `max_num_seqs 4 → 8`.
+/// Formats a change: `max_num_seqs 4 → 8`.
 fn changed(difference: &Difference) -> String {
     let side = |side: &Option<String>| {
         side.as_ref().map_or_else(|| "-".to_owned(), |text| one_line(text, NAME_CHARS_MAX))
@@ -232,7 +232,7 @@ fn changed(difference: &Difference) -> String {
     format!("{} {} → {}", difference.what, side(&difference.one), side(&difference.other))
 }
 
-/// How many starts failed, and why the last of them did, in the words of whoever said it.
+/// Returns how many starts failed, and the reason of the last, in the words of its source.
 fn failure(arm: &ArmResult) -> Option<String> {
     let (folder, why) = arm.failed.last()?;
     let all = arm.ran.len() + arm.failed.len();
@@ -246,7 +246,7 @@ fn failure(arm: &ArmResult) -> Option<String> {
     ))
 }
 
-/// The rows that decide.
+/// Returns the table of the deciding rows.
 fn measured(comparison: &Comparison) -> Vec<String> {
     let head = ["median of", "base", "arm", "ratio", "interval, %", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -280,14 +280,14 @@ fn measured_row(row: &ComparedRow, among: &[ComparedRow]) -> Vec<String> {
     ]
 }
 
-/// What led to the decision beside the rows that decide: policies that are broken, what could not
-/// be seen, and rows that are to be looked into.
+/// Returns the reasons of the decision besides the deciding rows: broken policies, unobserved
+/// events, and rows to be looked into.
 fn reasons(comparison: &Comparison) -> Vec<String> {
     let is_broken = |policy: &&Policy| policy.word == PolicyWord::Broken;
     let broken: Vec<&Policy> = comparison.policies.iter().filter(is_broken).collect();
     let mut all: Vec<String> = broken.iter().map(|policy| told_broken(policy)).collect();
     let primary = || comparison.rows.iter().filter(|row| row.primary);
-    // What has a line or a row of its own is told once; that starts are few, by the method.
+    // Leaves out what has a line or a row already; `method` reports too few starts.
     let is_told = |why: &&String| {
         why.starts_with("to be looked into")
             || broken.iter().any(|policy| why.starts_with(&policy.name))
@@ -313,13 +313,13 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
 fn told_broken(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let counts = format!("{} → {}", number(policy.base), number(policy.candidate));
-    // Why starts failed stands above.
+    // The section of the arm has the reasons of failed starts.
     let is_told = policy.why.is_empty() || policy.name == "failed_starts";
     let why = if is_told { String::new() } else { format!(": {}", policy.why) };
     format!("BROKEN {} {counts}{why}", policy.name)
 }
 
-/// What the intervals rest on.
+/// Returns the method behind the intervals.
 fn method(arms: &[ArmResult]) -> String {
     let compared = arms.iter().filter_map(|arm| arm.compared.as_ref()?.as_ref().ok());
     let bases = compared.flat_map(|it| &it.rows).filter(|row| row.primary).map(|row| row.basis);
@@ -337,7 +337,7 @@ fn method(arms: &[ArmResult]) -> String {
     }
 }
 
-/// The arms that were held against the base, as advice needs them.
+/// Returns the compared arms in the form that advice needs.
 fn held(arms: &[ArmResult]) -> Vec<Held<'_>> {
     fn of(arm: &ArmResult) -> Option<Held<'_>> {
         let ArmResult { name, ran, failed, compared, .. } = arm;

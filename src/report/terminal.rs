@@ -1,5 +1,5 @@
-//! The report that answers first, then says why, then what it does not prove: at
-//! most 24 lines of 80 columns, fit for a forum post. `wide` has the tables.
+//! Formats the report for a terminal: the verdict first, then the reasons, then what it does not
+//! prove. It has at most 24 lines of 80 columns, fit for a forum post. `wide` adds the tables.
 
 use crate::escape::one_line;
 use crate::unit::span;
@@ -9,20 +9,20 @@ use super::page::{GateWords, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
 
-/// Lines of the report without `--wide`.
+/// Largest number of lines without `--wide`.
 pub(crate) const LINES_MAX: usize = 24;
 
-/// Bounds a name in the first line, so that the time under load is always on it.
+/// Bound on a name in the first line, so that the time under load always fits.
 const NAME_CHARS_MAX: usize = 32;
 
-/// How to write it.
+/// Options of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TerminalOptions {
-    /// With all tables.
+    /// Whether to add all tables.
     pub wide: bool,
-    /// With colours, which only repeat what the words say.
+    /// Whether to add colours, which only repeat the words.
     pub colour: bool,
-    /// Columns; 80 is what people paste.
+    /// Width in columns; forum posts have 80.
     pub width: usize,
 }
 
@@ -32,7 +32,7 @@ impl Default for TerminalOptions {
     }
 }
 
-/// How many lines a section may take.
+/// Largest number of lines of each section.
 #[derive(Clone, Copy)]
 struct Room {
     why: usize,
@@ -57,13 +57,13 @@ pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
     if options.wide {
-        // Tables are as wide as they are; what bounds a line is only sanity.
+        // Tables have their full width; the bound only guards against absurd lines.
         text.push_str(&finish(&wide::lines(page), 400));
     }
     if options.colour { coloured(&text) } else { text }
 }
 
-/// A page in lines of so many columns.
+/// Layout of a page in lines of `columns` columns.
 struct Layout<'a> {
     page: &'a Page<'a>,
     columns: usize,
@@ -91,7 +91,7 @@ impl Layout<'_> {
         lines
     }
 
-    /// Columns beside the label.
+    /// Returns the columns beside the label.
     fn inner(&self) -> usize {
         self.columns - LABEL
     }
@@ -100,7 +100,7 @@ impl Layout<'_> {
         fold(items, self.inner(), lines_max)
     }
 
-    /// A sentence under its label, cut to so many lines; nothing where there is none.
+    /// Returns a sentence under its label, cut to `lines_max` lines; nothing for `None`.
     fn sentence(&self, label: &str, words: Option<&String>, lines_max: usize) -> Vec<String> {
         words.map_or_else(Vec::new, |words| labelled(label, cut(words, self.inner(), lines_max)))
     }
@@ -129,7 +129,7 @@ impl Layout<'_> {
         lines
     }
 
-    /// The gates of each word folded by themselves; each later word is sure of a line.
+    /// Folds the gates of each word separately; each later word is sure of a line.
     fn gates(&self, lines_max: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for (index, GateWords { items, .. }) in self.page.gates.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Layout<'_> {
         lines
     }
 
-    /// The command, whole or not at all: it is there to be copied.
+    /// Returns the whole command or nothing, since it is there to be copied.
     fn again(&self, lines_max: usize) -> Vec<String> {
         let mut lines = wrap(&self.page.asked.again, self.inner() - 2);
         if lines.len() > lines_max {
@@ -154,7 +154,7 @@ impl Layout<'_> {
     }
 }
 
-/// A table with its middle left out, in at most `room` lines, a blank line included.
+/// Shortens a table in its middle to at most `room` lines, a blank line included.
 fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     let room = room.saturating_sub(1);
     if rows.len() <= room || room < 4 {
@@ -163,7 +163,7 @@ fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     }
     let left_out = rows.len() - room + 1;
     let middle = room / 2;
-    // What the first column is a list of.
+    // The noun of the first column.
     let noun = rows.first().and_then(|head| head.split_whitespace().next()).unwrap_or("row");
     let (one, many) = (format!("more {noun}"), format!("more {noun}s"));
     let words = format!("  … {}: --wide", counted(left_out as u64, &one, &many));
@@ -171,8 +171,8 @@ fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     rows
 }
 
-/// An incident in lines of `width` characters: when, why, and how long. Where there is one line
-/// only, what it met and how it shows are left out before the cause is cut.
+/// Formats an incident in lines of `width` characters: when, why, and how long. With one line only,
+/// the affected requests and the evidence are left out before the cause is cut.
 pub(crate) fn incident_lines(
     incident: &IncidentWords<'_>,
     width: usize,
@@ -203,7 +203,7 @@ pub(crate) fn incident_lines(
     lines
 }
 
-/// The same text, its verdict words in colour.
+/// Colours the verdict words of a text.
 fn coloured(text: &str) -> String {
     const CODES: [(&str, &str); 3] = [("FAIL", "31"), ("INCONCLUSIVE", "33"), ("PASS", "32")];
     let mut out = String::new();

@@ -1,13 +1,13 @@
-//! The tables behind the report, as wide as they are.
+//! Lays out the tables behind the report at their full width.
 
 use super::layout::{grid, table};
 use super::page::{IncidentWords, Page, seqs};
 use super::terminal::incident_lines;
 
-/// Columns of an incident in a sentence.
+/// Width of an incident's sentence in columns.
 const INCIDENT_CHARS_MAX: usize = 240;
 
-/// All tables, a blank line before each.
+/// Returns all tables, a blank line before each.
 pub(crate) fn lines(page: &Page<'_>) -> Vec<String> {
     let tables = &page.tables;
     let sections = [
@@ -30,7 +30,7 @@ pub(crate) fn lines(page: &Page<'_>) -> Vec<String> {
     lines
 }
 
-/// The table of series, and below it what found no place there.
+/// Returns the table of series, with the notes on what was left out below it.
 fn series(page: &Page<'_>) -> Vec<String> {
     let mut lines = grid(&page.tables.series);
     if !lines.is_empty() {

@@ -1,15 +1,15 @@
-//! Values and nouns in words, for pages and layouts alike.
+//! Formats values and nouns for pages and layouts.
 
 use crate::measure::{Measure, Unit};
 use crate::unit::{figures, grouped, span};
 
-/// A time in seconds, in the unit that suits the largest of those that stand with it.
+/// Formats a time in seconds, in the unit that suits the largest of the times beside it.
 pub(crate) fn time(seconds: f64, largest: f64) -> String {
     let (factor, unit) = if largest < 1.0 { (1e3, "ms") } else { (1.0, "s") };
     format!("{} {unit}", figures(seconds * factor))
 }
 
-/// A measure's value with its unit.
+/// Formats a measure's value with its unit.
 pub(crate) fn amount(measure: Measure, value: f64) -> String {
     match measure.unit() {
         Unit::Seconds if measure == Measure::Mtbf => span(value),
@@ -20,12 +20,12 @@ pub(crate) fn amount(measure: Measure, value: f64) -> String {
     }
 }
 
-/// A fraction in percent.
+/// Formats a fraction in percent.
 pub(crate) fn percent(share: f64) -> String {
     format!("{} %", figures(share * 100.0))
 }
 
-/// A fraction in percent as people write limits: without zeros at its end.
+/// Formats a fraction in percent as limits are written: without trailing zeros.
 pub(crate) fn percent_short(share: f64) -> String {
     let text = figures(share * 100.0);
     let short =
@@ -33,7 +33,7 @@ pub(crate) fn percent_short(share: f64) -> String {
     format!("{short} %")
 }
 
-/// A number and its noun: `1 crash`, `3 crashes`.
+/// Formats a number and its noun: `1 crash`, `3 crashes`.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n as f64), if n == 1 { one } else { many })
 }

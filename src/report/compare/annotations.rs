@@ -1,5 +1,5 @@
-//! A comparison as annotations of a workflow: one line each, which the runner
-//! shows beside the change.
+//! Formats a comparison as annotations of a workflow: one line each, which the runner shows beside
+//! the change.
 
 use std::fmt::Write;
 
@@ -9,13 +9,13 @@ use crate::exit::Exit;
 
 use super::{headline, variables};
 
-/// Annotations of a step that a runner shows are few; the decision is always there.
+/// Bound on the reasons, since a runner shows few annotations of a step; the decision comes first.
 const REASONS_MAX: usize = 9;
 
-/// Bounds the text of one.
+/// Bound on the text of an annotation.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// Writes them: the decision, then why, the gravest first.
+/// Writes the annotations: the decision, then the reasons, the gravest first.
 pub(crate) fn render(comparison: &Comparison) -> String {
     let mut out = String::new();
     let mut say = |level: &str, text: &str| {
@@ -36,12 +36,12 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     out
 }
 
-/// Text after the two colons: line feeds and all that is not seen are shown.
+/// Escapes the text after the two colons; line feeds and invisible characters become visible.
 fn escaped(text: &str) -> String {
     one_line(text, TEXT_CHARS_MAX).replace('%', "%25")
 }
 
-/// Text within a property.
+/// Escapes the text of a property.
 fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
 }

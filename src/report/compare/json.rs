@@ -1,6 +1,5 @@
-//! A comparison for scripts. Schema 1; keys may be added later, never renamed.
-//! What is not there is null, never 0. Values are in base units, changes are
-//! ratios, candidate over base.
+//! Writes a comparison for scripts. Schema 1; keys may be added later, never renamed. A missing
+//! value is null, never 0. Values are in base units, changes are ratios, candidate over base.
 
 use serde::Serialize;
 
@@ -46,7 +45,7 @@ struct Sides<T> {
     candidate: T,
 }
 
-/// A gate of the contract, as the candidate's starts held it, the worst of them.
+/// Gate of the contract, with the worst result among the candidate's starts.
 #[derive(Serialize)]
 struct Gate<'a> {
     name: &'a str,
@@ -54,7 +53,7 @@ struct Gate<'a> {
     why: &'a str,
 }
 
-/// What only one side has a value of.
+/// Row with a value on only one side.
 #[derive(Serialize)]
 struct Alone {
     cell: Option<String>,
@@ -64,7 +63,7 @@ struct Alone {
     only: &'static str,
 }
 
-/// A column of a test of a published table, and of the run; means and deviations.
+/// Column of a test in a published table and in the run: means and deviations.
 #[derive(Serialize)]
 struct Numbered<'a> {
     test: &'a str,
@@ -78,7 +77,7 @@ struct Numbered<'a> {
     honest: Option<Honest<'a>>,
 }
 
-/// What to read in place of a number that is an artefact.
+/// Corrected measure to read in place of an artefact.
 #[derive(Serialize)]
 struct Honest<'a> {
     what: &'static str,
@@ -143,10 +142,10 @@ struct Numbers {
     n: u64,
 }
 
-/// Writes it, a line feed at its end.
+/// Writes the document with a final line feed.
 ///
 /// # Errors
-/// Only if a number cannot be written as JSON, which finite ones can.
+/// A number that cannot be written as JSON. Finite numbers can.
 pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
     let document = Document {
         schema: SCHEMA,

@@ -1,5 +1,5 @@
-//! A comparison as JUnit: the decision, then policies and the candidate's
-//! contract, then compared rows. What is undecided is skipped, never passed.
+//! Writes a comparison as JUnit: the decision, then policies and the candidate's contract, then
+//! compared rows. An undecided case is skipped, never passed.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -8,10 +8,10 @@ use crate::exit::Exit;
 
 use super::{columns, group, headline, measure, policy, variables};
 
-/// Writes it.
+/// Writes the XML.
 ///
 /// # Errors
-/// Only if XML cannot be written to memory.
+/// XML that cannot be written to memory.
 pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     let mut report = Report::new("longhaul compare");
     let mut whole = TestSuite::new("decision");
@@ -23,7 +23,8 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     policies.add_test_cases(gates.map(|(text, word, why)| {
         let status = match word {
             crate::verdict::Word::Pass => TestCaseStatus::success(),
-            // One that the base held has a policy; what it broke too is nothing new.
+            // A policy covers a gate that the base held; a gate that the base broke too is no
+            // change.
             crate::verdict::Word::Fail | crate::verdict::Word::Inconclusive => skipped(why),
         };
         case(&format!("contract {text}"), status)
@@ -35,7 +36,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     report.to_string().map_err(|error| error.to_string())
 }
 
-/// What it comes to; fails where the program does not exit with 0.
+/// Returns the case of the decision; it fails where the exit status is not 0.
 fn of_decision(comparison: &Comparison) -> TestCase {
     let words = format!("{} · {}", headline(comparison), variables(comparison));
     let because = comparison.decision.because.join("\n");
@@ -50,7 +51,7 @@ fn of_decision(comparison: &Comparison) -> TestCase {
     case
 }
 
-/// A column of a published test: told, and nothing is decided by it.
+/// Returns the case of a column of a published test, which decides nothing.
 fn of_test(it: &Published) -> TestCase {
     let number = |spread: &Option<crate::analysis::arena::Spread>| {
         spread.as_ref().map_or_else(|| "unknown".to_owned(), |it| crate::unit::figures(it.mean))
@@ -95,7 +96,7 @@ fn of_row(row: &ComparedRow, rows: &[ComparedRow]) -> TestCase {
         CompareWord::Equivalent | CompareWord::Improved | CompareWord::Changed => {
             TestCaseStatus::success()
         }
-        // Only what decides fails a pipeline; the others are to be looked into.
+        // Only deciding rows fail a pipeline; other regressions are to be looked into.
         CompareWord::Regression if row.primary && !row.is_suggestive() => failed(&words),
         CompareWord::Regression | CompareWord::Inconclusive => skipped(&words),
     };

@@ -1,5 +1,5 @@
-//! A comparison as a pull-request comment: the decision in its first line, and
-//! never more than a forge takes.
+//! Writes a comparison as a pull-request comment: the decision in its first line, within the size
+//! limit of a forge.
 
 use std::fmt::Write;
 
@@ -12,13 +12,13 @@ use super::{
     variable, variables, verdicts,
 };
 
-/// Bytes of a comment; forges take 65,536 characters.
+/// Largest size of a comment in bytes; forges accept 65,536 characters.
 pub(crate) const BYTES_MAX: usize = 60_000;
 
-/// What is kept free for what stands below the rows.
+/// Bytes reserved for the text below the rows.
 const FOOT_BYTES: usize = 6_000;
 
-/// Bounds a list, and what stands on a line of its own.
+/// Bounds on a list, and on a text of one line.
 const LIST_BYTES_MAX: usize = 5_000;
 const LINE_BYTES_MAX: usize = 3_000;
 
@@ -72,7 +72,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     out
 }
 
-/// The runs of a side, as many as a comment should name.
+/// Formats the runs of a side, as many as a comment should name.
 fn runs(names: &[String]) -> String {
     const NAME_CHARS_MAX: usize = 120;
     let names: Vec<String> =
@@ -80,7 +80,7 @@ fn runs(names: &[String]) -> String {
     joined(&names, ", ")
 }
 
-/// Items on a line, as many as it holds.
+/// Joins items on a line, as many as fit.
 fn joined(items: &[String], between: &str) -> String {
     const ITEMS_MAX: usize = 20;
     let mut out = String::new();
@@ -97,7 +97,7 @@ fn joined(items: &[String], between: &str) -> String {
     out
 }
 
-/// Items as a list, each on a line of its own, as many as a comment should have.
+/// Writes items as a list, a line each, as many as a comment should have.
 fn list(out: &mut String, title: &str, items: &[String]) {
     const ITEMS_MAX: usize = 20;
     const ITEM_CHARS_MAX: usize = 400;
@@ -116,7 +116,7 @@ fn list(out: &mut String, title: &str, items: &[String]) {
     }
 }
 
-/// Rows as a table; gives back how many found no place.
+/// Writes rows as a table, and returns how many were left out.
 fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
     out.push_str("| where | measure | base | candidate | change | 95 % | n | |\n");
     out.push_str("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
@@ -136,8 +136,8 @@ fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize
     0
 }
 
-/// What others wrote must not become markup, nor a link, a mention or a picture: a forge looks for
-/// these in what is shown, so that an empty comment must stand between.
+/// Escapes foreign text, so that it becomes no markup, link, mention or image. A forge searches the
+/// rendered text for these, so an empty comment must separate their characters.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let shown = crate::escape::one_line(text, usize::MAX);
@@ -164,5 +164,5 @@ pub(crate) fn escaped(text: &str) -> String {
     out.replace("www.", &www).replace("GH-", &format!("GH{APART}-"))
 }
 
-/// Nothing, that stands between.
+/// Empty comment that separates characters.
 const APART: &str = "<!-- -->";

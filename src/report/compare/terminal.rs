@@ -1,4 +1,4 @@
-//! A comparison for a terminal or a forum: 80 columns.
+//! Formats a comparison for a terminal or a forum: 80 columns.
 
 use crate::compare::Comparison;
 use crate::measure::Unit;
@@ -11,23 +11,23 @@ use super::{
     variable, variables, verdicts,
 };
 
-/// Columns of the report.
+/// Width of the report in columns.
 const WIDTH: usize = 80;
 
-/// What a throughput is called where there is no room for its name.
+/// Short name of a throughput in a narrow column.
 const TOKENS_PER_S: &str = "tok/s";
 
-/// Reasons, changes and the like that are told without `wide`.
+/// Bound on reasons, changes and similar items without `wide`.
 const ITEMS_MAX: usize = 8;
 
-/// Bounds the lines of one with it.
+/// Bound on the lines of an item with `wide`.
 const LINES_MAX_WIDE: usize = 40;
 
-/// Where the table is too wide, both sides' values go, then the interval; the change and its word
-/// stay.
+/// Columns left out of a table that is too wide: first both sides' values, then the interval. The
+/// change and its word stay.
 const GIVE_WAY: [&[usize]; 2] = [&[3, 2], &[3]];
 
-/// Writes it; `wide` has every row.
+/// Writes the report; with `wide`, every row.
 pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
     let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
@@ -90,7 +90,7 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
     cells.extend(told.iter().map(|row| {
         let mut columns = columns(row, rows);
         if row.key.measure.unit() == Unit::TokensPerSecond {
-            // One column says it for both values, and the word behind them keeps its place.
+            // One column names the unit for both values, so that the word behind them has room.
             TOKENS_PER_S.clone_into(&mut columns[1]);
             for value in &mut columns[2..4] {
                 *value = value.replace(&format!(" {TOKENS_PER_S}"), "");
@@ -102,7 +102,7 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
         }
         columns
     }));
-    // The word stands to the left of its column, behind the numbers.
+    // The word is aligned left in its column, behind the numbers.
     let width = cells.iter().filter_map(|row| row.last()).map(|it| it.chars().count()).max();
     for row in &mut cells {
         if let (Some(word), Some(width)) = (row.last_mut(), width) {

@@ -1,4 +1,4 @@
-//! What was read over time, every block of it.
+//! Writes readings over time for scripts, with every block.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::analysis::OverTime;
 use crate::analysis::series::{Block, LifetimeBlocks, SeriesBlocks};
 use crate::unit::At;
 
-/// A series for scripts: its values are in base units.
+/// Series for scripts; its values are in base units.
 #[derive(Serialize)]
 pub(super) struct SeriesJson<'a> {
     source: &'static str,
@@ -27,7 +27,7 @@ struct Lifetime {
     blocks: Vec<Row>,
 }
 
-/// A block, and the phase that it lies in.
+/// Block with its phase.
 #[derive(Serialize)]
 struct Row {
     from_us: At,

@@ -1,5 +1,5 @@
-//! The numbers of one group in one phase: endings, and the statistics that its
-//! samples are enough for.
+//! Computes the numbers of one group in one phase: endings, and the statistics for which its
+//! samples suffice.
 
 use std::collections::BTreeMap;
 
@@ -10,49 +10,49 @@ use crate::fact::{Ended, Group, Load, Phase};
 use crate::measure::{Quantity, Statistic};
 use crate::stats::Dist;
 
-/// What the requests of one phase and group did.
+/// Numbers of the requests of one phase and group.
 #[derive(Clone, Debug)]
 pub(crate) struct CellNumbers<'a> {
     pub phase: Phase,
-    /// The workload, the class and the cell.
+    /// Workload, class and cell.
     pub group: &'a Group,
-    /// How many ended how.
+    /// Count of requests by ending.
     pub endings: &'a Tally<Ended>,
-    /// Whole answers among these.
+    /// Count of whole answers among these.
     pub good: u64,
     /// Requests that met an outage, or the recovery after it.
     pub in_outage: u64,
-    /// Requests whose prompt was off its planned length.
+    /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,
-    /// The share of prompt tokens that came from the cache, where the server tells.
+    /// Share of prompt tokens that came from the cache, where the server reports it.
     pub cached_share: Option<f64>,
-    /// How often each check fired.
+    /// Failures of each check.
     pub checks: &'a Tally<String>,
     /// Statistics by quantity, in base units.
     pub measures: BTreeMap<Quantity, Numbers>,
 }
 
-/// The statistics of a quantity; `None` with fewer samples than one needs.
+/// Statistics of a quantity; `None` with fewer samples than a statistic needs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Numbers {
     pub n: u64,
-    /// The arithmetic mean.
+    /// Arithmetic mean.
     pub mean: Option<f64>,
-    /// The least value.
+    /// Least value.
     pub min: Option<f64>,
-    /// The largest value.
+    /// Largest value.
     pub max: Option<f64>,
     pub p50: Option<f64>,
-    /// The 95th percentile.
+    /// 95th percentile.
     pub p95: Option<f64>,
-    /// The 99th percentile.
+    /// 99th percentile.
     pub p99: Option<f64>,
-    /// Samples beyond what the histogram holds.
+    /// Samples beyond the range of the histogram.
     pub saturated: u64,
 }
 
 impl<'a> CellNumbers<'a> {
-    /// The numbers of an atom.
+    /// Returns the numbers of an atom.
     pub(crate) fn of(atom: &'a Atom) -> CellNumbers<'a> {
         let measures = atom.dists.iter();
         CellNumbers {
@@ -68,19 +68,19 @@ impl<'a> CellNumbers<'a> {
         }
     }
 
-    /// Whether requests were sent on time however slow the answers.
+    /// Whether requests were sent on schedule, independent of the answers.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.group.load(), Some(Load::PerSecond(_)))
     }
 
-    /// A statistic of a quantity.
+    /// Returns a statistic of a quantity.
     pub(crate) fn value(&self, quantity: Quantity, of: fn(&Numbers) -> Option<f64>) -> Option<f64> {
         self.measures.get(&quantity).and_then(of)
     }
 }
 
 impl Numbers {
-    /// The statistics of some values.
+    /// Returns the statistics of some values.
     pub(crate) fn of(dist: &Dist) -> Numbers {
         Numbers {
             n: dist.n(),

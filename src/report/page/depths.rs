@@ -1,4 +1,4 @@
-//! Times and rates by depth, phases taken together.
+//! Builds the table of times and rates by depth, with phases pooled.
 
 use crate::analysis::Analysis;
 use crate::fact::{Ended, Load};
@@ -7,9 +7,9 @@ use crate::spec::Select;
 
 use super::{Datum, Grid, Heading, Numbers};
 
-/// The rows of the table, each with its name. Concurrencies of a depth are pooled, `--wide` has
-/// them apart; where one of its loads is an open loop each has a row, since what an open loop
-/// takes is up to its rate. What has no cell has a row for each class, below the depths.
+/// Returns the rows of the table, each with its name. Concurrencies of a depth are pooled; `--wide`
+/// separates them. A depth with an open loop has a row for each load, since the times of an open
+/// loop depend on its rate. Groups without a cell have a row for each class, below the depths.
 fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
     let mut selects = Vec::new();
     for depth in analysis.planned_depths() {
@@ -40,7 +40,7 @@ fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
     parts
 }
 
-/// The table of depths.
+/// Builds the table of depths.
 pub(super) fn depths(analysis: &Analysis) -> Grid {
     let parts = parts(analysis);
     let apart = parts.iter().any(|(_, select)| select.load.is_some() || select.depth.is_none());
@@ -59,7 +59,7 @@ pub(super) fn depths(analysis: &Analysis) -> Grid {
         let (ttft, tpot) = (of(Quantity::Ttft), of(Quantity::Tpot));
         vec![
             Datum::Text(name.clone()),
-            // What the percentiles beside it were taken from.
+            // The sample count of the percentiles in this row.
             Datum::Count(of(Quantity::E2e).n),
             Datum::maybe(ttft.p50, Datum::Time),
             Datum::maybe(ttft.p95, Datum::Time),

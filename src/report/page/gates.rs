@@ -1,19 +1,19 @@
-//! What was asked, and whether it held: the gates of one line of the contract
-//! together.
+//! Formats the contract and its results: the gates of one line of the contract together.
 
 use crate::measure::Measure;
 use crate::report::words::{amount, percent};
 use crate::verdict::{GateResult, Verdict, Word};
 
-/// The gates that have one word.
+/// Gates with the same verdict word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GateWords {
     pub word: Word,
-    /// A line of the contract each, with the word before it and why it did not pass after it.
+    /// Lines of the contract, with the word before each and the reason why it did not pass after
+    /// it.
     pub items: Vec<String>,
 }
 
-/// Gates by word, the gravest first; a word that no gate has is left out.
+/// Returns the gates by word, the gravest first, without words that no gate has.
 pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
     let words = [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
     let gates = words
@@ -48,7 +48,7 @@ fn items(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
     items
 }
 
-/// What follows a gate that did not pass.
+/// Returns the reason that follows a gate that did not pass.
 fn because(gate: &GateResult, same: usize) -> String {
     match (gate.word, gate.value) {
         (Word::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),

@@ -1,93 +1,93 @@
-//! A table as data: headings, and rows of typed values. Widths, units and what
-//! stands for a value that is not there are a layout's.
+//! Models a table as data: headings, and rows of typed values. A layout chooses widths, units and
+//! the text for a missing value.
 
 use crate::measure::{Measure, Quantity};
 use crate::verdict::Word;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Grid {
-    /// Its columns; without any words in them the table has no head.
+    /// Columns; without any words in them the table has no head.
     pub headings: Vec<Heading>,
-    /// Its rows, each as long as the headings.
+    /// Rows, each as long as the headings.
     pub rows: Vec<Vec<Datum>>,
 }
 
-/// The head of a column.
+/// Heading of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heading {
     pub words: &'static str,
-    /// To which side its values stand.
+    /// Alignment of its values.
     pub align: Align,
-    /// The quantity whose times it shows: all columns of a quantity have one unit.
+    /// Quantity of its times: all columns of a quantity have one unit.
     pub scale: Option<Quantity>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// As words stand.
+    /// Left, as words.
     #[default]
     Left,
-    /// As numbers stand.
+    /// Right, as numbers.
     Right,
 }
 
-/// A value, its unit in its type.
+/// Value with its unit in its type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Datum {
-    /// Not known, or of too few samples.
+    /// Unknown, or of too few samples.
     Nothing,
     Text(String),
-    /// A number of things.
+    /// Number of things.
     Count(u64),
-    /// A time in the unit of its column's scale, seconds.
+    /// Time in seconds, shown in the unit of its column's scale.
     Time(f64),
-    /// So many per second.
+    /// Rate per second.
     PerSecond(f64),
-    /// A fraction, 0 to 1.
+    /// Fraction, 0 to 1.
     Share(f64),
-    /// A size in memory.
+    /// Size in memory, bytes.
     Bytes(u64),
-    /// A time in a unit of its own, seconds.
+    /// Time in seconds, shown in a unit of its own.
     Span(f64),
-    /// A number without a unit, or with one that its row says.
+    /// Number without a unit, or with a unit that its row names.
     Number(f64),
-    /// A value of a measure, in the measure's base unit.
+    /// Value of a measure, in the measure's base unit.
     Of(Measure, f64),
-    /// The word of a gate.
+    /// Verdict word of a gate.
     Judged(Word),
 }
 
 impl Datum {
-    /// Words as a value.
+    /// Returns words as a value.
     pub(crate) fn text(words: impl Into<String>) -> Datum {
         Datum::Text(words.into())
     }
 
-    /// A value, where there is one.
+    /// Returns a value, or [`Datum::Nothing`] for `None`.
     pub(crate) fn maybe(value: Option<f64>, kind: fn(f64) -> Datum) -> Datum {
         value.map_or(Datum::Nothing, kind)
     }
 }
 
 impl Grid {
-    /// A table of words without a head.
+    /// Returns a table of words without a head.
     pub(crate) fn plain(columns: usize, rows: Vec<Vec<Datum>>) -> Grid {
         Grid { headings: vec![Heading::default(); columns], rows }
     }
 }
 
 impl Heading {
-    /// The head of a column of words.
+    /// Returns the heading of a column of words.
     pub(crate) fn left(words: &'static str) -> Heading {
         Heading { words, ..Heading::default() }
     }
 
-    /// The head of a column of numbers.
+    /// Returns the heading of a column of numbers.
     pub(crate) fn right(words: &'static str) -> Heading {
         Heading { words, align: Align::Right, scale: None }
     }
 
-    /// The head of a column of times of a quantity.
+    /// Returns the heading of a column of times of a quantity.
     pub(crate) fn time(words: &'static str, quantity: Quantity) -> Heading {
         Heading { words, align: Align::Right, scale: Some(quantity) }
     }

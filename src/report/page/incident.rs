@@ -1,30 +1,30 @@
-//! An incident in words, part by part: a layout joins what there is room for.
+//! Describes an incident in parts, which a layout joins as far as there is room.
 
 use crate::analysis::Calendar;
 use crate::incident::{Cause, Confidence, Incident, IncidentKind};
 use crate::timeline::wall_text;
 use crate::unit::span;
 
-/// An incident, told.
+/// Incident in words.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IncidentWords<'a> {
     /// The incident itself.
     pub incident: &'a Incident,
-    /// In one word: `OOM`, `crash`, `drill`.
+    /// Label in one word: `OOM`, `crash`, `drill`.
     pub label: &'static str,
-    /// The time of day it began (UTC), where that is known; else the time into the segment.
+    /// Time of day at its start (UTC), where that is known; otherwise the time into the segment.
     pub when: String,
-    /// Why, as sure as it is.
+    /// Cause, with its confidence.
     pub cause: String,
-    /// The line that shows it; empty where the cause says it already.
+    /// Line that shows it; empty where the cause contains it already.
     pub shown: &'a str,
-    /// Requests that it met, and how deep; empty where it met none.
+    /// Requests that it affected, and their depth; empty without any.
     pub met: String,
-    /// How long until the first token of a whole answer, where it was away: `; back in 9 m 52 s`.
+    /// Time until the first token of a whole answer, for an outage: `; back in 9 m 52 s`.
     pub back: String,
 }
 
-/// The incidents of a run, told.
+/// Returns the incidents of a run in words.
 pub(super) fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
     calendar.incidents.iter().map(|incident| told(calendar, incident)).collect()
 }
@@ -50,7 +50,7 @@ fn label(incident: &Incident) -> &'static str {
     }
 }
 
-/// The cause, and how it shows. One that is only guessed is told by what was seen.
+/// Returns the cause and its evidence. A guessed cause is described by its evidence.
 fn why(incident: &Incident) -> (String, &str) {
     let words = without_logger(&incident.words);
     match incident.confidence {
@@ -61,10 +61,10 @@ fn why(incident: &Incident) -> (String, &str) {
     }
 }
 
-/// Bounds what a logger writes before a message: process, level, time, file and line.
+/// Bound on a logger's prefix before a message: process, level, time, file and line.
 const LOGGER_CHARS_MAX: usize = 80;
 
-/// A line of a log without what its logger put before it: the rest has to fit.
+/// Returns a log line without its logger's prefix, so that the message fits.
 fn without_logger(words: &str) -> &str {
     let end = words.find("] ").filter(|at| *at < LOGGER_CHARS_MAX);
     let message = end.and_then(|at| words.get(at + 2..)).filter(|rest| !rest.is_empty());

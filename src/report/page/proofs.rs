@@ -1,4 +1,4 @@
-//! What was seen, what that proves, and what it does not.
+//! States the coverage of a run, what the run proves, and what it does not.
 
 use crate::analysis::{Analysis, RunQuestion};
 use crate::fact::{Cell, Load};
@@ -7,20 +7,20 @@ use crate::unit::grouped;
 use crate::verdict::Verdict;
 use crate::verdict::gate::event_name;
 
-/// What a run proves, and what not.
+/// Proofs of a run, and their limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proofs {
-    /// Sources by how much of the run they saw: `100 %: requests, probes`.
+    /// Sources by coverage: `100 %: requests, probes`.
     pub seen: Vec<String>,
-    /// The mean time between failures; `None` where nothing is proved, or a crash could have come
-    /// unseen.
+    /// Mean time between failures; `None` where nothing is proven, or a crash may have happened
+    /// unobserved.
     pub mtbf: Option<String>,
-    /// What the run does not prove, the first of it first.
+    /// Limits of the proof, the most important first.
     pub not: String,
 }
 
 impl Proofs {
-    /// What a run proves.
+    /// Returns the proofs of a run.
     pub(crate) fn of(asked: &RunQuestion, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
     }

@@ -1,4 +1,4 @@
-//! What was read over time: a line for every lifetime of every series.
+//! Formats readings over time: a line for every lifetime of every series.
 
 use crate::analysis::OverTime;
 use crate::analysis::series::{LifetimeBlocks, SeriesBlocks};
@@ -8,10 +8,10 @@ use crate::unit::span;
 
 use super::{Datum, Grid, Heading};
 
-/// Bounds the rows: a server that died every minute has thousands of lifetimes.
+/// Bound on the rows: a server that exited every minute has thousands of lifetimes.
 const ROWS_MAX: usize = 400;
 
-/// The table of series: the first and last value of every lifetime, its least and largest.
+/// Builds the table of series: first, last, least and largest value of every lifetime.
 pub(super) fn grid(over_time: &OverTime) -> Grid {
     let mut headings = ["series", "instance", "lifetime"].map(Heading::left).to_vec();
     headings.extend(["first", "last", "min", "max"].map(Heading::right));
@@ -20,7 +20,7 @@ pub(super) fn grid(over_time: &OverTime) -> Grid {
     Grid { headings, rows: rows.collect() }
 }
 
-/// What of it found no place, a sentence each.
+/// Returns what was left out of it, a sentence each.
 pub(super) fn left_out(over_time: &OverTime) -> Vec<String> {
     let mut words = Vec::new();
     let more = over_time.series.iter().flat_map(lifetimes).count().saturating_sub(ROWS_MAX);
@@ -73,7 +73,7 @@ pub(super) mod tests {
     use crate::report::layout;
     use crate::series::{KV_USAGE, MEM_AVAILABLE};
 
-    /// Twenty minutes of memory that falls, and of a cache that is a quarter full.
+    /// Returns twenty minutes of falling memory, and of a cache that is a quarter full.
     pub(crate) fn over_time() -> OverTime {
         let mut story = Story::new();
         story.opened().phase(0.0, Phase::Soak);

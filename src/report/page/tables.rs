@@ -1,5 +1,5 @@
-//! The tables behind a report: identity, cells, endings, gates, findings, words
-//! of errors, coverage.
+//! Builds the tables behind a report: identity, cells, endings, gates, findings, error messages,
+//! coverage.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ use crate::verdict::{GateResult, Verdict};
 
 use super::{CellNumbers, Datum, Grid, Heading, Numbers, series};
 
-/// The tables of a run.
+/// Tables of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tables {
     /// Names, addresses and the command.
     pub run: Grid,
     /// Times and rates of every cell.
     pub cells: Grid,
-    /// How the requests of every cell ended, and the checks that fired.
+    /// Endings of the requests of every cell, and the checks that failed.
     pub endings: Grid,
-    /// Every gate, with its value, its bound and its evidence.
+    /// Gates, each with its value, its bound and its evidence.
     pub gates: Grid,
     /// Reasons, findings and warnings.
     pub findings: Grid,
-    /// What failed requests said.
+    /// Error messages of failed requests.
     pub errors: Grid,
-    /// For how much of the run each source was looking.
+    /// Coverage: the share of the run in which each source was reading.
     pub coverage: Grid,
-    /// What was read over time, a lifetime of a series each.
+    /// Readings over time, a row for each lifetime of a series.
     pub series: Grid,
 }
 
 impl Tables {
-    /// The tables of a run.
+    /// Builds the tables of a run.
     pub(crate) fn of(
         asked: &RunQuestion,
         analysis: &Analysis,
@@ -113,7 +113,7 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
         row.push(Datum::maybe(of(Quantity::PrefillPerS, |of| of.p50), Datum::PerSecond));
         row.push(Datum::maybe(cell.cached_share, Datum::Share));
         if open {
-            // In a closed loop everything is due at once.
+            // In a closed loop no request can be late.
             let late: [fn(&Numbers) -> Option<f64>; 3] = [|of| of.p50, |of| of.p95, |of| of.max];
             let late = late.map(|it| of(Quantity::Lateness, it).filter(|_| cell.is_open()));
             row.extend(late.map(|it| Datum::maybe(it, Datum::Time)));
@@ -166,7 +166,7 @@ fn gate(gate: &GateResult) -> Vec<Datum> {
     ]
 }
 
-/// Entries as evidence: ` [#4 #7]`; empty without any.
+/// Formats entries as evidence: ` [#4 #7]`; empty without any.
 pub(crate) fn seqs(evidence: &[Seq]) -> String {
     let seqs: Vec<String> = evidence.iter().map(|seq| format!("#{seq}")).collect();
     if seqs.is_empty() { String::new() } else { format!(" [{}]", seqs.join(" ")) }

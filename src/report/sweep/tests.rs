@@ -138,7 +138,7 @@ fn of_many_reasons_some_are_told_and_the_others_counted() {
     assert!(!text.contains("reason 4\n"), "{text}");
 }
 
-/// An arm with the longest of everything.
+/// Returns an arm with the longest names and the most rows.
 fn wide(name: &str, factor: f64, word: CompareWord) -> ArmResult {
     let long = |factor: f64| -> Vec<Start> {
         let of = |(index, value): (usize, &f64)| {

@@ -1,4 +1,4 @@
-//! What the report of a story looks like.
+//! Tests the terminal report of hand-built runs.
 
 use super::*;
 use crate::analysis::story::{asked, gate};
@@ -89,7 +89,7 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
     );
 }
 
-/// Nine depths, five incidents, twelve gates that do not hold or cannot be judged, long names.
+/// Returns nine depths, five incidents, twelve gates that fail or are inconclusive, long names.
 fn worst() -> (RunQuestion, Story) {
     let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
     let mut asked = asked(&depths);
@@ -233,7 +233,7 @@ fn an_incident_names_its_cause_whole_before_what_shows_it() {
         lines[1],
         "             1 in flight at d4096: killed by signal 9, seen by its parent"
     );
-    // Where there are many, each has a line, and its cause comes first there too.
+    // Many incidents have one line each, with the cause first there too.
     let analysis = analyse(&asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
     let page = Page::new(&asked, &analysis, &verdict);
