@@ -1,10 +1,9 @@
-//! COMPARED: two sides, of one or more server starts each, cell by cell and
-//! measure by measure, and what is to be decided from it. The replicate is a
-//! server start: requests of one start share its luck, so that more of them
-//! make nothing surer.
+//! Compares two sides, each of one or more server starts, by cell and measure, and decides. The
+//! replicate is a server start: requests of one start are not independent, so more of them add no
+//! confidence.
 //!
-//! Pure. Reads what `analysis` understood and `verdict` judged; knows no file,
-//! no run, and nothing of how it will be told. `docs/compare.md` has the method.
+//! Pure. Reads the results of `analysis` and `verdict`; knows neither files, nor how a run is
+//! driven, nor how results are reported. `docs/compare.md` has the method.
 
 pub(crate) mod advice;
 pub(crate) mod comparable;
@@ -33,67 +32,67 @@ use crate::analysis::arena::Table;
 use crate::error::Mistake;
 use crate::spec::recipe::ReadRecipe;
 
-/// How two sides are to be compared.
+/// Terms of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CompareTerms {
-    /// What is too small to matter.
+    /// Margins, below which a difference does not matter.
     pub margins: Margins,
-    /// What starts of one recipe differ by on this machine, where it was measured.
+    /// Noise floor of starts of one recipe on this machine, where it was measured.
     pub floor: Option<Floor>,
-    /// Compare where the loads overlap, though they are not the same.
+    /// Whether to compare the common part of different loads.
     pub force: bool,
-    /// More than one changed setting is a failure.
+    /// Whether more than one changed setting is a failure.
     pub one_variable: bool,
-    /// What is undecided is a failure too.
+    /// Whether an undecided comparison is a failure.
     pub strict: bool,
 }
 
-/// Two sides, compared.
+/// Comparison of two sides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Comparison {
-    /// The names of the starts of each side: base, candidate.
+    /// Names of the starts of each side: base, candidate.
     pub names: [Vec<String>; 2],
-    /// What differs between the sides beside the load.
+    /// Differences between the sides besides the load.
     pub differs: Differs,
-    /// Cell by cell and measure by measure: the primary ones first, then in the order of cells.
+    /// Rows by cell and measure: the primary ones first, then in the order of cells.
     pub rows: Vec<ComparedRow>,
-    /// Test by test, where the base is a published table.
+    /// Rows by test, where the base is a published table.
     pub published: Vec<Published>,
-    /// What only one side has, what decides first.
+    /// Rows with a value on only one side, the deciding ones first.
     pub alone: Vec<Alone>,
-    /// What is gated by policy, not by test.
+    /// Policies, which need no statistical test.
     pub policies: Vec<Policy>,
-    /// What is not gated and worth knowing.
+    /// Measures that have no gate and are worth reading.
     pub noted: Vec<Noted>,
-    /// For how much of the time each source was looking.
+    /// Coverage: the share of the time in which each source was reading.
     pub coverage: Vec<Noted>,
-    /// Each side's own verdicts: how many starts have which word.
+    /// Verdicts of each side: the number of starts with each word.
     pub verdicts: [Vec<(crate::verdict::Word, u64)>; 2],
-    /// Gates of the contract as the candidate's starts held them, the worst of each: text, word, why.
+    /// Gates of the contract with the worst result among the candidate's starts: text, word, why.
     pub gates: Vec<(String, crate::verdict::Word, String)>,
-    /// What it comes to.
+    /// Decision of the comparison.
     pub decision: Decision,
-    /// What is too small to matter.
+    /// Margins, below which a difference does not matter.
     pub margins: Margins,
-    /// Whether any of it was simulated.
+    /// Whether any of the starts was simulated.
     pub simulated: bool,
-    /// How many starts the noise floor was made of, where there was one.
+    /// Number of starts of the noise floor, where there was one.
     pub floor_starts: Option<u32>,
 }
 
-/// A published table, as the base of a comparison.
+/// Published table, as the base of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Foreign {
-    /// Where it is from.
+    /// Source of the table.
     pub name: String,
-    /// What it says.
+    /// Content of the table.
     pub table: Table,
-    /// What was served, where a recipe came with it.
+    /// Recipe of the server, where one came with the table.
     pub recipe: Option<ReadRecipe>,
 }
 
-/// Holds a run against a published table. Its numbers are those of no start, so that they decide
-/// nothing; what befell the candidate does.
+/// Compares a run with a published table. The table's numbers belong to no start, so they decide
+/// nothing; the candidate's events do.
 pub(crate) fn against(
     base: &Foreign,
     candidate: &Start,
@@ -135,16 +134,15 @@ pub(crate) fn against(
     }
 }
 
-/// Why nothing is decided of rows that are not there.
+/// Reasons why nothing is decided without rows.
 const NOTHING: &str = "no cell was measured on both sides";
 const PUBLISHED: &str =
     "published numbers are means of a few requests of one start: nothing is decided by them";
 
-/// Compares.
+/// Compares two sides.
 ///
 /// # Errors
-/// The runs cannot be compared: different loads without `force`, a side of different recipes,
-/// a floor of another load.
+/// Different loads without `force`, a side of different recipes, or a floor of another load.
 pub(crate) fn compare(
     base: &[Start],
     candidate: &[Start],
@@ -190,7 +188,7 @@ pub(crate) fn compare(
     })
 }
 
-/// How many starts of a side have which verdict, the best first.
+/// Counts the verdicts of a side's starts, the best word first.
 fn verdicts(side: &[Start]) -> Vec<(crate::verdict::Word, u64)> {
     let mut all = std::collections::BTreeMap::new();
     for start in side {
@@ -199,7 +197,7 @@ fn verdicts(side: &[Start]) -> Vec<(crate::verdict::Word, u64)> {
     all.into_iter().collect()
 }
 
-/// Every gate of a side's contract, with the worst word that any start has for it.
+/// Returns every gate of a side's contract, with the worst word among its starts.
 fn worst_gates(side: &[Start]) -> Vec<(String, crate::verdict::Word, String)> {
     let mut gates: Vec<(String, crate::verdict::Word, String)> = Vec::new();
     for gate in side.iter().flat_map(|start| &start.gates) {

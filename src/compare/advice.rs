@@ -1,8 +1,8 @@
-//! What to do after several candidates were held against one base, and how
-//! sure that is. Only what an exact interval over starts shows is called
-//! better; what it leaves open, and what else got worse, is told beside it.
+//! Recommends what to do after several candidates were compared with one base, with the confidence.
+//! Only an exact interval over starts makes a candidate better; undecided rows and other
+//! regressions are reported beside it.
 //!
-//! Pure: knows nothing of arms' files, of folders, and of how it will be told.
+//! Pure: knows neither files of arms, nor folders, nor how results are reported.
 
 use std::fmt::Write;
 
@@ -11,20 +11,20 @@ use super::decision::measured;
 use super::{Comparison, PolicyWord};
 use crate::escape::one_line;
 
-/// Bounds the rows to be looked into that are named.
+/// Bound on the named rows to be looked into.
 pub(crate) const NAMED_MAX: usize = 3;
 
-/// Bounds why a candidate is worse.
+/// Bound on the reason why a candidate is worse.
 const WHY_CHARS_MAX: usize = 80;
 
-/// A candidate that was held against the base.
+/// Candidate that was compared with the base.
 pub(crate) struct Held<'a> {
     pub name: String,
-    /// Starts of it that were tried.
+    /// Number of its starts.
     pub starts: usize,
-    /// How many of them failed.
+    /// Number of failed starts among these.
     pub failed: usize,
-    /// What was compared.
+    /// Comparison with the base.
     pub comparison: &'a Comparison,
 }
 
@@ -33,18 +33,18 @@ pub(crate) fn is_better(row: &ComparedRow) -> bool {
     row.word == CompareWord::Improved && matches!(row.basis, Basis::Exact(_))
 }
 
-/// A ratio as a change.
+/// Formats a ratio as a change.
 pub(crate) fn percent(ratio: f64) -> String {
     let text = format!("{:+.1} %", (ratio - 1.0) * 100.0);
     if text == "-0.0 %" { "+0.0 %".to_owned() } else { text }
 }
 
-/// What a row is of: `ttft d0/c1`, as short as it is clear among the others.
+/// Formats a row's measure and place: `ttft d0/c1`, as short as it is unique among the rows.
 pub(crate) fn measured_in(row: &ComparedRow, among: &[ComparedRow]) -> String {
     measured(&row.key, among).replacen(" at ", " ", 1)
 }
 
-/// Rows that decide nothing and got worse all the same, the worst first.
+/// Returns the regressions among rows that decide nothing, the worst first.
 pub(crate) fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
     let others = comparison.rows.iter().filter(|row| !row.primary);
     let mut worse: Vec<&ComparedRow> =
@@ -53,7 +53,7 @@ pub(crate) fn to_look_into(comparison: &Comparison) -> Vec<&ComparedRow> {
     worse
 }
 
-/// The worst of these rows by name, and how many more there are.
+/// Names the worst of these rows, and counts the others.
 pub(crate) fn worst(rows: &[&ComparedRow], among: &[ComparedRow]) -> String {
     let named = rows.iter().take(NAMED_MAX);
     let named = named.map(|row| format!("{} {}", measured_in(row, among), percent(row.ratio)));
@@ -74,7 +74,7 @@ impl Held<'_> {
         self.primary().filter(|row| is_better(row))
     }
 
-    /// What is only suggested counts as open.
+    /// Returns the word of the comparison; a suggestion counts as inconclusive.
     fn word(&self) -> CompareWord {
         let decision = &self.comparison.decision;
         if decision.suggestive { CompareWord::Inconclusive } else { decision.word }
@@ -86,14 +86,14 @@ impl Held<'_> {
         is_sound && self.better().next().is_some()
     }
 
-    /// How much worse it is over the rows that decide, as the mean of logarithms.
+    /// Returns the cost over the deciding rows, as the mean of logarithms.
     fn cost(&self) -> f64 {
         let costs: Vec<f64> = self.primary().map(|row| row.cost().ln()).collect();
         costs.iter().sum::<f64>() / costs.len().max(1) as f64
     }
 
-    /// How sure it is that it is better, alone and among all of them (Bonferroni), in what, what
-    /// is open, and what else got worse.
+    /// Describes a better candidate: its confidence alone and among all candidates (Bonferroni),
+    /// its better rows, its undecided rows, and its other regressions.
     fn told(&self, candidates: usize) -> String {
         let rows = &self.comparison.rows;
         let alone = self.better().filter_map(confidence).fold(1.0, f64::min);
@@ -125,7 +125,7 @@ impl Held<'_> {
         text + "."
     }
 
-    /// Why it is worse, the gravest reason.
+    /// Describes a worse candidate, with the gravest reason.
     fn worse(&self) -> String {
         let reason = self.comparison.decision.because.first();
         let reason = reason.map(|why| format!(" ({})", one_line(why, WHY_CHARS_MAX)));
@@ -133,7 +133,7 @@ impl Held<'_> {
     }
 }
 
-/// How sure a row is: by its interval, and by its test among the rows of its family.
+/// Returns the confidence of a row: by its interval, and by its test among the rows of its family.
 fn confidence(row: &ComparedRow) -> Option<f64> {
     match row.basis {
         Basis::Exact(confidence) => Some(confidence.min(1.0 - row.p.unwrap_or(0.0))),
@@ -148,7 +148,8 @@ fn open_row(row: &ComparedRow, among: &[ComparedRow]) -> String {
     measured_in(row, among) + &within.unwrap_or_default()
 }
 
-/// The advice. `dead` never started, and of the base `base_failed` starts failed.
+/// Returns the advice. `dead` names candidates that never started; `base_failed` counts failed
+/// starts of the base.
 pub(crate) fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String {
     let (frail, sound): (Vec<_>, Vec<_>) =
         held.iter().partition(|it| it.failed > 0 && base_failed == 0);
@@ -187,7 +188,7 @@ pub(crate) fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> 
     text
 }
 
-/// Those that are better too.
+/// Names the other candidates that are better.
 fn beside(rest: &[&Held<'_>]) -> String {
     if rest.is_empty() {
         return String::new();
@@ -203,7 +204,7 @@ fn beside(rest: &[&Held<'_>]) -> String {
     )
 }
 
-/// How many are undecided, and what would help.
+/// Counts the undecided candidates, and suggests a remedy.
 fn undecided(others: &[&Held<'_>]) -> String {
     let is_open =
         |it: &&&Held<'_>| matches!(it.word(), CompareWord::Inconclusive | CompareWord::Improved);
@@ -246,7 +247,7 @@ mod tests {
         compare(&side("base", &BASE), arm, &CompareTerms::default()).expect("a comparison")
     }
 
-    /// The comparison with a row that decides nothing beside the others.
+    /// Returns the comparison with one more row that decides nothing.
     fn with_row(mut comparison: Comparison, measure: &str, ratio: f64) -> Comparison {
         let mut row = comparison.rows[0].clone();
         row.key = key(4096, measure);

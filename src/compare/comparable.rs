@@ -1,6 +1,6 @@
-//! What must be the same for two runs to be comparable, what was changed on
-//! purpose, and what changed beside it. Different loads are refused; more than
-//! one changed setting is said; another host, kernel or driver is named.
+//! Checks that two runs are comparable, and finds what changed on purpose and what changed besides.
+//! Different loads are refused; more than one changed setting is reported; another host, kernel or
+//! driver is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +9,26 @@ use crate::spec::recipe::{ReadRecipe, diff};
 
 use super::{CompareTerms, Start};
 
-/// What must be the same: the load, by its parts, each a fingerprint or a word.
+/// Properties of the load that must be equal, each a fingerprint or a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Alike {
-    /// The scenario's name, for people.
+    /// Name of the scenario, for reports.
     pub scenario: String,
-    /// The scenario's text and what flags changed of it.
+    /// Hash of the scenario's text with the changes by flags.
     pub scenario_sha256: String,
-    /// What the load was made from.
+    /// Seed of the load.
     pub seed: u64,
-    /// The texts that prompts were cut from.
+    /// Corpus of texts from which prompts were cut.
     pub corpus: String,
-    /// The plan, as it was laid out for the server.
+    /// Plan, as it was adapted to the server.
     pub plan: String,
-    /// How prompt lengths were fitted to the server's own count.
+    /// Method that fitted prompt lengths to the server's own count.
     pub fit: String,
 }
 
 impl Alike {
-    /// The names of what differs. What is only known of a server that came up is not held
-    /// against one that did not.
+    /// Returns the names of the differences. Properties that only a server that came up has are
+    /// compared only where both did.
     fn unlike(&self, other: &Alike, both_ready: bool) -> Vec<&'static str> {
         let parts = [
             ("scenario", self.scenario_sha256 != other.scenario_sha256),
@@ -41,32 +41,32 @@ impl Alike {
     }
 }
 
-/// A setting of the server that was changed.
+/// Changed setting of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Variable {
     pub what: String,
-    /// In the base, where it is there.
+    /// Value in the base, where it has one.
     pub base: Option<String>,
-    /// In the candidate.
+    /// Value in the candidate.
     pub candidate: Option<String>,
 }
 
-/// What differs between two sides.
+/// Differences between two sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Differs {
-    /// What the servers were told to be, and what they say they are.
+    /// Variables: settings of the servers, and the identity that they report.
     pub variables: Vec<Variable>,
-    /// The sides of which nobody says what they were served with: base, candidate.
+    /// Sides without any record of recipe or command: base, candidate.
     pub unknown: [bool; 2],
-    /// What is around them: host, kernel, driver, clocks, longhaul itself.
+    /// Surroundings that differ: host, kernel, driver, clocks, longhaul itself.
     pub surroundings: Vec<Variable>,
-    /// What is to be known of how the starts belong together, a sentence each.
+    /// Notes on how the starts are related, a sentence each.
     pub starts: Vec<String>,
-    /// Parts of the load that are not the same, compared all the same by `force`.
+    /// Parts of the load that differ and were compared by `force`.
     pub forced: Vec<&'static str>,
 }
 
-/// What server and engine say of themselves that a recipe may leave open.
+/// Identity that server and engine report and that a recipe may leave open.
 const SAID: [(&str, &str); 5] = [
     ("version", "runtime version"),
     (IMAGE_ID, IMAGE),
@@ -75,16 +75,16 @@ const SAID: [(&str, &str); 5] = [
     ("max_model_len", "max_model_len"),
 ];
 
-/// What a change of the image is called, whichever of its names tells it.
+/// Name of a change of the image, whichever identity shows it.
 const IMAGE: &str = "container image";
 const IMAGE_ID: &str = "container_image_id";
 const IMAGE_NAME: &str = "container";
 
-/// What differs.
+/// Finds the differences between two sides.
 ///
 /// # Errors
-/// No run on a side, a run or a start that counts twice, the loads are not the same and nobody
-/// forces it, or a side is of several recipes.
+/// A side without runs, a run or a start that counts twice, different loads without `force`, or a
+/// side of several recipes.
 pub(crate) fn differs(
     base: &[Start],
     candidate: &[Start],
@@ -119,10 +119,10 @@ pub(crate) fn differs(
     })
 }
 
-/// Whether several starts may stand for one: one recipe, one load, and none of them twice.
+/// Checks that several starts can be pooled: one recipe, one load, and none of them twice.
 ///
 /// # Errors
-/// They may not.
+/// Starts that cannot be pooled.
 pub(crate) fn alike(side: &[Start]) -> Result<(), Mistake> {
     no_start_twice(side)?;
     one_recipe(side, "noise floor")?;
@@ -140,12 +140,12 @@ fn is_ready(start: &Start) -> bool {
     start.never_ready.is_none()
 }
 
-/// How many starts of a side came up.
+/// Counts the starts of a side that came up.
 pub(crate) fn ready(side: &[Start]) -> usize {
     side.iter().filter(|start| is_ready(start)).count()
 }
 
-/// The start of a side that says most of itself: one that came up, where any did.
+/// Returns the start of a side with the most information: one that came up, where any did.
 pub(crate) fn spokesman(side: &[Start]) -> Option<&Start> {
     side.iter().find(|start| is_ready(start)).or(side.first())
 }
@@ -155,7 +155,7 @@ fn is_unknown(start: &Start) -> bool {
     start.recipe.is_none() && start.command.is_none()
 }
 
-/// A run that is there twice, itself or as a copy, would count for two.
+/// Refuses a run that is given twice, itself or as a copy, since it would count for two.
 fn no_run_twice(base: &[Start], candidate: &[Start]) -> Result<(), Mistake> {
     let twice = base.iter().find_map(|one| {
         let same = candidate.iter().find(|other| other.run == one.run)?;
@@ -167,8 +167,8 @@ fn no_run_twice(base: &[Start], candidate: &[Start]) -> Result<(), Mistake> {
         .hint("a run compared with itself is always equivalent, and says nothing"))
 }
 
-/// One living server on both sides is no accident of the kind that a test of starts is about, and
-/// runs of unknown birth may be of one start: both are said.
+/// Returns notes on related starts: one running server on both sides gives no independent starts,
+/// and runs without a known server start may belong to one.
 fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
     let mut told = Vec::new();
     let is_shared = |one: &&Start| {
@@ -191,7 +191,7 @@ fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
     told
 }
 
-/// Starts of a side that are known to be one and the same share its luck.
+/// Refuses runs of the same server start on one side, since they are not independent.
 fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
     for (index, one) in side.iter().enumerate() {
         let before = &side[..index];
@@ -214,7 +214,7 @@ fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// What differs between what a published table was measured with and a run.
+/// Returns the differences between the recipe of a published table and a run.
 pub(crate) fn from_published(recipe: Option<&ReadRecipe>, candidate: &Start) -> Differs {
     let variables = match (recipe, &candidate.recipe) {
         (Some(one), Some(other)) => changed(one, other),
@@ -245,7 +245,7 @@ fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
         .hint("run both with the same scenario, flags and seed")
 }
 
-/// Starts of one side must be of one recipe, or nobody knows what they are starts of.
+/// Refuses a side with starts of several recipes.
 fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
     let Some(first) = spokesman(side) else { return Ok(()) };
     for start in side {
@@ -264,7 +264,7 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
     if let (Some(one), Some(other)) = (&one.recipe, &other.recipe) {
         variables.extend(changed(one, other));
     } else {
-        // A recipe that included others cannot be read again by itself; what it came to is known.
+        // A recipe with includes cannot be read again without them; its rendered parts are known.
         let parts = [
             ("container", &one.container, &other.container),
             ("command", &one.command, &other.command),
@@ -275,12 +275,12 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
         );
     }
     let has_moved = |name: &str| variables.iter().any(|variable| variable.what == name);
-    // Another container brings another version: that is one change, not two.
+    // A new container brings a new version: that is one change, not two.
     if has_moved("container") {
         return variables;
     }
     let mut said: Vec<Variable> = Vec::new();
-    // By its id an image is known for sure; its names are many.
+    // The image ID identifies an image; its names are ambiguous.
     let by_id = [one, other].iter().all(|start| start.identity.contains_key(IMAGE_ID));
     let counts = |subject: &str| !(by_id && subject == IMAGE_NAME);
     for (subject, name) in SAID.iter().filter(|it| counts(it.0) && !has_moved(it.1)) {
@@ -290,7 +290,7 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
             said.push(variable(name, base, candidate));
         }
     }
-    // The image's name and digest say what the version only follows from.
+    // A changed image name or digest implies the changed version.
     let image = said.iter().any(|variable| variable.what == IMAGE);
     variables.extend(said.into_iter().filter(|it| !(image && it.what == "runtime version")));
     variables
@@ -300,7 +300,7 @@ fn variable(what: &str, base: Option<&String>, candidate: Option<&String>) -> Va
     Variable { what: what.to_owned(), base: base.cloned(), candidate: candidate.cloned() }
 }
 
-/// What is around the servers: all that any start of a side says of it, held side against side.
+/// Compares the surroundings of the servers, with the values of all starts of a side.
 fn surroundings(base: &[Start], candidate: &[Start]) -> Vec<Variable> {
     let of = |side: &[Start]| {
         let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! Cell by cell and measure by measure: the ratio of two sides, its interval,
-//! and one word. With starts enough on each side the exact test decides; with
-//! fewer, the machine's noise floor makes at most a suggestion.
+//! Computes the rows of a comparison by cell and measure: the ratio of two sides, its interval, and
+//! one word. With enough starts on each side the exact test decides; with fewer, the machine's
+//! noise floor allows at most a suggestion.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,24 @@ use crate::words::words;
 use super::floor::{Fitting, FloorSpread};
 use super::start::{MeasureKey, Start};
 
-/// Confidence of the interval that shows a difference, and of the one that shows there is none
-/// (two one-sided tests at 5 %).
+/// Confidence of the interval that shows a difference, and of the one that shows equivalence (two
+/// one-sided tests at 5 %).
 const CONFIDENCE: f64 = 0.95;
 const CONFIDENCE_ALIKE: f64 = 0.90;
 
-/// Levels after adjustment: no false alarm among the primary ones, one in ten among the others.
+/// Levels after adjustment: the familywise error rate of the primary rows, and the false discovery
+/// rate of the others.
 const LEVEL: f64 = 0.05;
 const LEVEL_OTHERS: f64 = 0.10;
 
-/// Starts of a side below which nothing is decided exactly: one that is odd would be most of it.
+/// Least number of starts of a side for an exact decision: with fewer, one outlier dominates.
 pub(crate) const STARTS_MIN: usize = 4;
 
-/// What is too small to matter, as a fraction.
+/// Margins below which a difference does not matter, as fractions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Margins {
     pub middle: f64,
-    /// Of tails: p95 and beyond.
+    /// Margin of tails: p95 and beyond.
     pub tail: f64,
 }
 
@@ -39,7 +40,7 @@ impl Default for Margins {
 }
 
 impl Margins {
-    /// The margin of a measure.
+    /// Returns the margin of a measure.
     pub(crate) fn of(self, measure: Measure) -> f64 {
         match measure {
             Measure::Of(_, Statistic::P95 | Statistic::P99 | Statistic::Max) => self.tail,
@@ -48,16 +49,16 @@ impl Margins {
     }
 }
 
-/// What a row comes to.
+/// Word of a row or a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CompareWord {
-    /// The interval shows no difference that matters.
+    /// Equivalent: the interval shows no difference that matters.
     Equivalent,
-    /// There is a difference, and it is smaller than what matters.
+    /// Different, but by less than the margin.
     Changed,
     /// Better by more than the margin.
     Improved,
-    /// It cannot be said.
+    /// Undecided.
     Inconclusive,
     /// Worse by more than the margin.
     Regression,
@@ -71,60 +72,61 @@ words!(CompareWord {
     Regression: "regression",
 });
 
-/// What the interval rests on.
+/// Basis of an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Basis {
-    /// The exact test over server starts, at this confidence.
+    /// Exact test over server starts, at this confidence.
     Exact(f64),
-    /// What starts of one recipe differ by here: at most a suggestion.
+    /// Noise floor of starts of one recipe on this machine: at most a suggestion.
     Floor,
-    /// Nothing: there are too few starts, and no floor.
+    /// No basis: too few starts, and no floor.
     Nothing,
 }
 
-/// A side of a row.
+/// Side of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Side {
-    /// The median of the starts' values, in the measure's base unit.
+    /// Median of the starts' values, in the measure's base unit.
     pub value: f64,
-    /// Starts that have a value.
+    /// Number of starts that have a value.
     pub starts: usize,
-    /// Samples behind all of them.
+    /// Number of samples of all these starts.
     pub n: u64,
 }
 
-/// A measure at a place, compared.
+/// Compared measure at a place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ComparedRow {
     pub key: MeasureKey,
-    /// One of the few that decide.
+    /// Whether the row is one of the few that decide.
     pub primary: bool,
     pub base: Side,
     pub candidate: Side,
     /// Candidate over base: Hodges–Lehmann on the logarithms.
     pub ratio: f64,
-    /// Its interval of at least 95 %; `None` where nothing gives one.
+    /// Interval of the ratio, of at least 95 %; `None` without a basis.
     pub interval: Option<(f64, f64)>,
-    /// What the interval rests on.
+    /// Basis of the interval.
     pub basis: Basis,
-    /// What is too small to matter, as a fraction.
+    /// Margin below which a difference does not matter, as a fraction.
     pub margin: f64,
-    /// The two-sided p-value, adjusted for the other rows of its family. Its null hypothesis is a
-    /// difference of at most the margin where the estimate lies beyond it, else no difference.
+    /// Two-sided p-value, adjusted for the other rows of its family. Its null hypothesis is a
+    /// difference of at most the margin where the estimate lies beyond it, otherwise no difference.
     pub p: Option<f64>,
-    /// What it comes to.
+    /// Word of the row.
     pub word: CompareWord,
-    /// Why it is inconclusive.
+    /// Reason why it is inconclusive.
     pub why: String,
 }
 
 impl ComparedRow {
-    /// Whether it is no more than a suggestion.
+    /// Whether the row is only a suggestion.
     pub(crate) fn is_suggestive(&self) -> bool {
         self.basis == Basis::Floor
     }
 
-    /// How much worse the candidate is, as a factor: above 1 is worse, whichever way is better.
+    /// Returns the candidate's cost as a factor: above 1 is worse, whether lower or higher is
+    /// better.
     pub(crate) fn cost(&self) -> f64 {
         match self.key.measure.better() {
             Better::Lower => self.ratio,
@@ -133,19 +135,19 @@ impl ComparedRow {
     }
 }
 
-/// A measure at a place that one side has a value of, and the other has none.
+/// Measure at a place that has a value on one side only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alone {
     pub key: MeasureKey,
-    /// One of the few that decide.
+    /// Whether the measure is one of the few that decide.
     pub primary: bool,
-    /// Whether it is the candidate that has it.
+    /// Whether the candidate has the value.
     pub in_candidate: bool,
 }
 
-/// All rows of two sides, primary ones first, and what only one side has. What decides is chosen
-/// by the base: a value that is gone must not take its row with it. Where loads are not the same,
-/// `overlap`, only what both have can decide.
+/// Returns all rows of two sides, primary ones first, and the measures of only one side. The base
+/// determines the deciding rows, so that a value missing in the candidate still counts. With
+/// different loads, `overlap`, only common measures decide.
 pub(crate) fn rows(
     base: &[Start],
     candidate: &[Start],
@@ -171,10 +173,10 @@ pub(crate) fn rows(
     (rows, alone(&base, &candidate, &primaries))
 }
 
-/// Values of a side by key: one, and how many samples, for each start that has one.
+/// Values of a side by key: a sample for each start that has one.
 type Gathered = BTreeMap<MeasureKey, Vec<Sample>>;
 
-/// A start's value, and how many samples are behind it.
+/// Start's value, and its number of samples.
 type Sample = (f64, u64);
 
 fn gathered(side: &[Start]) -> Gathered {
@@ -200,9 +202,9 @@ fn alone(base: &Gathered, candidate: &Gathered, primaries: &[MeasureKey]) -> Vec
     alone
 }
 
-/// The few that decide: the medians of TTFT and TPOT, shallowest and deepest, at the lightest
-/// load; of the throughput at the most streams; and of TTFT at the highest rate, where a
-/// throughput only repeats how often was asked.
+/// Returns the few keys that decide: the medians of TTFT and TPOT, shallowest and deepest, at the
+/// lightest load; the throughput at the most streams; and TTFT at the highest rate of an open loop,
+/// whose throughput only repeats that rate.
 fn primaries(keys: &[MeasureKey]) -> Vec<MeasureKey> {
     let asked: Vec<&MeasureKey> = keys.iter().filter(|key| key.group.asks()).collect();
     let depths = asked.iter().filter_map(|key| key.group.depth());
@@ -214,7 +216,7 @@ fn primaries(keys: &[MeasureKey]) -> Vec<MeasureKey> {
     let mut found: Vec<&MeasureKey> = Vec::new();
     for depth in ends.into_iter().flatten() {
         for quantity in [Quantity::Ttft, Quantity::Tpot] {
-            // Keys are in order, so the first is that of the lightest load.
+            // Keys are sorted, so the first has the lightest load.
             let first = of(quantity).find(|key| key.group.depth() == Some(depth));
             found.extend(first.filter(|key| !found.contains(key)));
         }
@@ -236,7 +238,7 @@ fn primaries(keys: &[MeasureKey]) -> Vec<MeasureKey> {
     found.into_iter().cloned().collect()
 }
 
-/// What two sides of a row say, on logarithms, turned so that above 0 is worse.
+/// Shift between the sides of a row, on logarithms, with the sign chosen so that above 0 is worse.
 struct Shift {
     middle: f64,
     wide: Option<(f64, f64)>,
@@ -271,7 +273,7 @@ fn row(
         interval: shift.wide.map(back),
         basis: shift.basis,
         margin,
-        // Where nothing is claimed, nothing is tested.
+        // An equivalent row claims no difference, so it has no test.
         p: shift.p.map(|p| if word == CompareWord::Equivalent { 1.0 } else { p }),
         word,
         why,
@@ -290,7 +292,7 @@ fn side(values: &[Sample]) -> Side {
 
 fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpread>) -> Shift {
     let middle = shift::hodges_lehmann(base, candidate).unwrap_or(0.0);
-    // What is tested is what may be claimed: more than the margin on the side to which it went,
+    // The test matches the claim: a difference beyond the margin in the direction of the estimate,
     // or any difference at all.
     let claimed = if middle.abs() > margin { margin.copysign(middle) } else { 0.0 };
     let wide = shift::interval(base, candidate, CONFIDENCE);
@@ -308,7 +310,8 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpr
     let Some(spread) = spread else {
         return Shift { middle, wide: None, narrow: None, basis: Basis::Nothing, p: None };
     };
-    // What starts differ by, as often as there are starts on either side.
+    // Standard error of the shift from the floor's deviation and the number of starts on either
+    // side.
     let error = spread.deviation * (1.0 / base.len() as f64 + 1.0 / candidate.len() as f64).sqrt();
     let around = |confidence| {
         let half = student::two_sided(confidence, spread.freedom)? * error;
@@ -353,8 +356,8 @@ fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (CompareWord, S
     }
 }
 
-/// Takes back what the number of rows makes likely by chance: Holm among the primary ones,
-/// Benjamini–Hochberg among the others.
+/// Adjusts for the number of rows: Holm among the primary ones, Benjamini–Hochberg among the
+/// others. Rows that are no longer significant lose their word.
 pub(crate) fn adjust(rows: &mut [ComparedRow]) {
     type Adjusting = fn(&[f64]) -> Vec<f64>;
     let families: [(bool, f64, Adjusting); 2] =

@@ -1,42 +1,42 @@
-//! What a comparison comes to: one word, how sure it is, and how the program ends.
+//! Decides a comparison: one word, its confidence, and the exit status of the program.
 
 use super::decide::{Alone, Basis, CompareWord, ComparedRow};
 use super::policy::{Policy, PolicyWord};
 use super::{CompareTerms, Differs, MeasureKey};
 use crate::exit::Exit;
 
-/// What a comparison comes to.
+/// Decision of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// The word of it all.
+    /// Verdict word of the comparison.
     pub word: CompareWord,
-    /// Whether the word rests on a noise floor alone, and is no more than a suggestion.
+    /// Whether the word rests on a noise floor alone, and is only a suggestion.
     pub suggestive: bool,
-    /// Whether something that was to be seen or measured was not, so that nothing good can be said
-    /// of the candidate as a whole.
+    /// Whether an expected observation or value is missing, so that the candidate as a whole cannot
+    /// be called better or equivalent.
     pub incomplete: bool,
-    /// What led to it, the gravest first, a sentence each.
+    /// Reasons, the gravest first, a sentence each.
     pub because: Vec<String>,
-    /// How the program ends: a regression or a broken policy fails, a required gate that was not
-    /// observed is inconclusive.
+    /// Exit status of the program: a regression or a broken policy fails, a required gate that was
+    /// not observed is inconclusive.
     pub exit: Exit,
 }
 
-/// What is decided of.
+/// Input of a decision.
 pub(crate) struct DecisionInput<'a> {
-    /// Cell by cell and measure by measure.
+    /// Rows by cell and measure.
     pub rows: &'a [ComparedRow],
-    /// What only one side has.
+    /// Rows with a value on only one side.
     pub alone: &'a [Alone],
-    /// Starts of each side whose server came up: base, candidate.
+    /// Number of starts of each side whose server came up: base, candidate.
     pub ready: [usize; 2],
-    /// Runs of both sides that are not whole.
+    /// Number of incomplete runs on both sides.
     pub cut: usize,
-    /// What is gated by policy.
+    /// Policies of both sides.
     pub policies: &'a [Policy],
-    /// What differs beside the load.
+    /// Differences besides the load.
     pub differs: &'a Differs,
-    /// Why nothing is decided, where there is no row.
+    /// Reason why nothing is decided, where there is no row.
     pub nothing: &'a str,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decis
     let cut = (evidence.cut > 0).then(|| format!("not whole: {} of the runs", evidence.cut));
     because.extend(vanished.iter().chain(&thinned).chain(&cut).cloned());
     let undecidable = undecidable(&primary, nothing);
-    // What has one reason for all is told once.
+    // A reason that all rows share is given once.
     let open = if undecidable.is_some() { Vec::new() } else { open(&primary, rows) };
     because.extend(undecidable.into_iter().chain(open));
     because.extend(all(CompareWord::Improved).map(|row| changed(row, rows)));
@@ -92,7 +92,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decis
     Decision { word, suggestive, incomplete, because, exit }
 }
 
-/// What decides and has no value in the candidate.
+/// Returns the deciding rows that have no value in the candidate.
 fn vanished(alone: &[Alone], rows: &[ComparedRow]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
@@ -102,8 +102,8 @@ fn vanished(alone: &[Alone], rows: &[ComparedRow]) -> Option<String> {
     (!names.is_empty()).then(|| format!("no value in the candidate: {}", names.join(", ")))
 }
 
-/// What decides and has a value in some starts of a side only: those that are left may be the
-/// lucky ones.
+/// Returns the deciding rows with values in only some starts of a side: the remaining starts may be
+/// a biased selection.
 fn thinned(primary: &[&ComparedRow], ready: [usize; 2], rows: &[ComparedRow]) -> Vec<String> {
     let side = |word: &str, ready: usize, starts: &dyn Fn(&ComparedRow) -> usize| {
         let few = primary.iter().filter(|row| starts(row) < ready);
@@ -121,7 +121,8 @@ fn with(policies: &[Policy], word: PolicyWord) -> impl Iterator<Item = &Policy> 
     policies.iter().filter(move |policy| policy.word == word)
 }
 
-/// Without anything worse: better where any is, the same where all are, else open.
+/// Returns the word where nothing is worse: improved where any row is, equivalent where all are,
+/// otherwise inconclusive.
 fn of_primaries(primary: &[&ComparedRow]) -> CompareWord {
     let has = |word: CompareWord| primary.iter().any(|row| row.word == word);
     if primary.is_empty() || has(CompareWord::Inconclusive) {
@@ -140,21 +141,22 @@ fn told(policy: &Policy) -> String {
     format!("{} {} → {}", policy.name, number(policy.base), number(policy.candidate))
 }
 
-/// What a row is of: `ttft at d100000/c1`, as short as it is clear among the others.
+/// Formats a row's measure and place: `ttft at d100000/c1`, as short as it is unique among the
+/// rows.
 pub(crate) fn measured(key: &MeasureKey, among: &[ComparedRow]) -> String {
     let name = key.measure.to_string();
     let name = name.strip_suffix("_p50").unwrap_or(&name);
     format!("{name} at {}", key.group.among(among.iter().map(|row| &row.key.group)))
 }
 
-/// A row in words: `ttft at d100000/c1 +8.2 %`.
+/// Formats a row: `ttft at d100000/c1 +8.2 %`.
 pub(crate) fn changed(row: &ComparedRow, among: &[ComparedRow]) -> String {
     let percent = (row.ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
     format!("{} {percent:+.1} %{surely}", measured(&row.key, among))
 }
 
-/// What is open, by why it is.
+/// Returns the inconclusive rows, by reason.
 fn open(primary: &[&ComparedRow], rows: &[ComparedRow]) -> Vec<String> {
     let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
     let is_open = |row: &&&ComparedRow| row.word == CompareWord::Inconclusive;
@@ -167,7 +169,7 @@ fn open(primary: &[&ComparedRow], rows: &[ComparedRow]) -> Vec<String> {
     whys.into_iter().map(|(why, names)| format!("open: {}: {why}", names.join(", "))).collect()
 }
 
-/// Why nothing could be decided, where that has one reason for all.
+/// Returns why nothing could be decided, where all rows have the same reason.
 fn undecidable(primary: &[&ComparedRow], nothing: &str) -> Option<String> {
     let Some(first) = primary.first() else { return Some(nothing.to_owned()) };
     let same = primary.iter().all(|row| row.basis == Basis::Nothing && row.why == first.why);

@@ -1,6 +1,6 @@
-//! The noise floor of a machine: by how much starts of one and the same recipe
-//! differ under one and the same load. Without it a single run a side says
-//! nothing of the recipe; with it, it may suggest something.
+//! Measures the noise floor of a machine: the difference between starts of the same recipe under
+//! the same load. A single run per side shows nothing about the recipe without it, and allows a
+//! suggestion with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,55 +13,55 @@ use crate::stats::shift::{self, SIDE_MAX};
 use super::start::{MeasureKey, Start};
 use super::{Alike, Variable, comparable};
 
-/// The version of the file.
+/// Version of the file format.
 const SCHEMA: u32 = 1;
 
-/// Starts below which a spread is not worth writing down.
+/// Least number of starts for a useful spread.
 pub(crate) const STARTS_MIN: usize = 3;
 
-/// Bounds a deviation of logarithms: beyond it, two starts in three differ by more than a factor
-/// of seven, and nothing is held against that.
+/// Bound on a deviation of logarithms: beyond it, two starts in three differ by more than a factor
+/// of seven, and no comparison is possible.
 const DEVIATION_MAX: f64 = 2.0;
 
-/// The spread of one measure at one place.
+/// Spread of one measure at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellSpread {
-    /// Where: a cell and the kind of ask.
+    /// Place: a cell and the class of the asks.
     pub place: String,
     pub measure: String,
-    /// Starts that have a value.
+    /// Number of starts that have a value.
     pub starts: u32,
-    /// The median of the starts' values, in the measure's base unit.
+    /// Median of the starts' values, in the measure's base unit.
     pub median: f64,
     /// Standard deviation of the logarithms of the starts' values.
     pub deviation: f64,
 }
 
-/// What starts of one recipe differ by. Keys may be added, never renamed.
+/// Noise floor of starts of one recipe. Keys may be added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Floor {
-    /// The version of the file.
+    /// Version of the file format.
     pub schema: u32,
     /// Version of longhaul.
     pub longhaul: String,
     /// Whether the server was simulated.
     pub simulated: bool,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub recipe: String,
-    /// The scenario's name.
+    /// Name of the scenario.
     pub scenario: String,
-    /// Fingerprint of what was asked: text, flags, seed, texts, plan.
+    /// Fingerprint of the load: scenario text, flags, seed, corpus, plan.
     pub load: String,
-    /// What is around the servers: host, kernel, driver … as far as it is known.
+    /// Surroundings of the servers: host, kernel, driver … as far as they are known.
     pub surroundings: BTreeMap<String, String>,
-    /// How many starts.
+    /// Number of starts.
     pub starts: u32,
-    /// Where they are.
+    /// Run folders of the starts.
     pub runs: Vec<String>,
     pub cells: Vec<CellSpread>,
 }
 
-/// A spread, as a comparison needs it.
+/// Spread in the form that a comparison needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct FloorSpread {
     /// Standard deviation of the logarithms.
@@ -70,16 +70,16 @@ pub(crate) struct FloorSpread {
     pub freedom: u64,
 }
 
-/// A floor that was found to be of the load that is compared.
+/// Floor whose load matches the load that is compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fitting<'a> {
     floor: &'a Floor,
-    /// How many starts it is made of.
+    /// Number of starts of the floor.
     pub starts: u32,
 }
 
 impl Fitting<'_> {
-    /// The spread of a row.
+    /// Returns the spread of a row.
     pub(crate) fn spread(&self, key: &MeasureKey) -> Option<FloorSpread> {
         let (place, measure) = (key.group.to_string(), key.measure.to_string());
         let mut cells = self.floor.cells.iter();
@@ -88,7 +88,7 @@ impl Fitting<'_> {
         (freedom > 0).then_some(FloorSpread { deviation: cell.deviation, freedom })
     }
 
-    /// What is around the base and was otherwise around the starts of the floor.
+    /// Returns the surroundings of the base that differ from those of the floor.
     pub(crate) fn beside(&self, base: &[Start]) -> Vec<Variable> {
         let Some(start) = comparable::spokesman(base) else { return Vec::new() };
         let (there, here) = (&self.floor.surroundings, around(start));
@@ -108,10 +108,10 @@ impl Fitting<'_> {
     }
 }
 
-/// Makes the floor of several starts of one recipe.
+/// Builds the floor of several starts of one recipe.
 ///
 /// # Errors
-/// Too few, of several recipes, not asked the same, one of them twice, or one that is not whole.
+/// Too few starts, several recipes, different loads, a start given twice, or an incomplete one.
 pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
     if starts.len() < STARTS_MIN {
         let what =
@@ -186,7 +186,7 @@ fn cell(key: &MeasureKey, mut values: Vec<f64>) -> Option<CellSpread> {
 /// Reads a floor's file.
 ///
 /// # Errors
-/// It is none, or of a newer longhaul.
+/// A text that is no floor, or one of a newer longhaul.
 pub(crate) fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
     let floor: Floor = serde_json::from_str(text).map_err(|why| {
         Mistake::new(format!("this is no noise floor: {why}"))
@@ -212,10 +212,10 @@ pub(crate) fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
     Ok(floor)
 }
 
-/// The floor, if it is of the load and the machine of these starts.
+/// Returns the floor, if its load and machine are those of these starts.
 ///
 /// # Errors
-/// It is of another one: its spread says nothing here.
+/// A floor of another load or machine, whose spread does not apply here.
 pub(crate) fn fitting<'a>(
     floor: Option<&'a Floor>,
     starts: &[Start],
@@ -261,10 +261,11 @@ fn load(alike: &Alike) -> String {
     crate::digest::sha256(whole.as_bytes())
 }
 
-/// What a floor must not differ in: it is of this machine, and of how the GPU is driven.
+/// Surroundings in which a floor must match: those of the machine and of the GPU's settings.
 const MUST_BE: [&str; 3] = ["host", "driver", "machine profile"];
 
-/// What is around a start; its ailments and longhaul's version aside, which are the run's.
+/// Returns the surroundings of a start, without its ailments and longhaul's version, which belong
+/// to the run.
 fn around(start: &Start) -> BTreeMap<String, String> {
     let counts = |name: &str| !["longhaul", "ailments"].contains(&name);
     let all = start.surroundings.iter().filter(|(name, _)| counts(name));

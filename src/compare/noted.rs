@@ -1,26 +1,26 @@
-//! What is not gated and worth knowing all the same: restarts, outages, the
-//! share of bad endings, and for how much of the time each source was looking.
+//! Collects measures that have no gate: restarts, outages, the share of bad endings, and the
+//! coverage of each source.
 
 use crate::measure::{Count, Measure};
 
 use super::Start;
 
-/// Something of both sides, for people to read side by side.
+/// Measure of both sides, for reading side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Noted {
     pub name: String,
-    /// In the base: a number, or a share; `None` where it cannot be known.
+    /// Value of the base: a number, or a share; `None` where it is unknown.
     pub base: Option<f64>,
-    /// In the candidate.
+    /// Value of the candidate.
     pub candidate: Option<f64>,
     /// Whether the values are shares, 0 to 1.
     pub is_share: bool,
 }
 
-/// Events that are told and not gated.
+/// Events that are reported without a gate.
 const EVENTS: [Count; 2] = [Count::Restarts, Count::Outages];
 
-/// What befell the sides beside what is gated.
+/// Returns the measures of two sides that have no gate.
 pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
     let mut noted: Vec<Noted> = EVENTS
         .iter()
@@ -40,7 +40,7 @@ pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
     noted
 }
 
-/// For how much of the time each source was looking, in the start of a side that saw least.
+/// Returns the coverage of each source, in the start of a side with the least.
 pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
     let least = |side: &[Start], name: &str| {
         let of = side.iter().flat_map(|start| &start.sources).filter(|(known, _)| *known == name);
@@ -57,7 +57,7 @@ pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
         .collect()
 }
 
-/// A zero is only known where somebody looked.
+/// Returns the count of an event. A zero is known only with sufficient coverage.
 fn event(count: Count, side: &[Start]) -> Option<f64> {
     let events = || side.iter().filter_map(move |start| start.event(count));
     let seen: u64 = events().map(|event| event.seen).sum();

@@ -1,6 +1,6 @@
-//! What is gated by policy, not by test: crashes, OOMs, hangs, parser faults,
-//! bad endings, starts that fail, and gates of the contract that the base held. No test could
-//! find a single crash significant, and nobody would want to wait for six.
+//! Judges policies, which need no statistical test: crashes, OOMs, hangs, parser faults, bad
+//! endings, failed starts, and gates of the contract that the base held. No test could find a
+//! single crash significant, and nobody wants to wait for six.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use crate::words::words;
 
 use super::Start;
 
-/// What a policy comes to.
+/// Result of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PolicyWord {
     Held,
-    /// It could not be seen for long enough, and nobody asked for it.
+    /// Coverage was insufficient, and no gate of the contract requires it.
     Dark,
-    /// It could not be seen for long enough, and the contract asks for it.
+    /// Coverage was insufficient, and a gate of the contract requires it.
     NotObserved,
-    /// New in the candidate.
+    /// Broken: new in the candidate.
     Broken,
 }
 
@@ -34,32 +34,32 @@ words!(PolicyWord {
     Broken: "BROKEN",
 });
 
-/// One policy, judged.
+/// Policy with its result.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Policy {
-    /// Its name: `crashes`, `parser faults`, a gate's text.
+    /// Name: `crashes`, `parser faults`, a gate's text.
     pub name: String,
-    /// How often in the base; `None` where it cannot be known.
+    /// Count in the base; `None` where it is unknown.
     pub base: Option<u64>,
-    /// How often in the candidate.
+    /// Count in the candidate.
     pub candidate: Option<u64>,
     pub word: PolicyWord,
-    /// Why, where it is not held.
+    /// Reason, where it is not held.
     pub why: String,
 }
 
-/// A share of bad endings is worse where it is surely larger, and by more than one in a hundred.
+/// Confidence and margin at which a larger share of bad endings is worse: one in a hundred.
 const FAILED_CONFIDENCE: f64 = 0.95;
 const FAILED_MARGIN: f64 = 0.01;
 
-/// Why nothing is known of answers.
+/// Reason given where no request ended.
 const NO_ANSWER: &str = "no request of it ended by itself";
 
-/// The events whose new occurrence breaks the comparison.
+/// Events whose new occurrence breaks the comparison.
 const GATED: [Count; 3] = [Count::Crashes, Count::Ooms, Count::Hangs];
 
-/// All policies of two sides. What befell a server, and what it held, is judged of the starts
-/// that came up, where any did: of the others it is known that they did not.
+/// Returns all policies of two sides. Events and gates are judged only of the starts that came up,
+/// where any did.
 pub(crate) fn policies(base: &[Start], candidate: &[Start]) -> Vec<Policy> {
     let (all_base, all_candidate): (Vec<&Start>, Vec<&Start>) =
         (base.iter().collect(), candidate.iter().collect());
@@ -87,9 +87,9 @@ fn answers(side: &[&Start]) -> f64 {
     side.iter().map(|start| start.errors.1 as f64).sum()
 }
 
-/// What the base's rate allows in the candidate's share of time or answers, rounded up: a base
-/// that crashed twice in ten hours makes one crash in three nothing new. It is never more than
-/// the base has seen: of one crash in an hour nobody concludes eight in a night.
+/// Returns the count that the base's rate allows in the candidate's share of time or answers,
+/// rounded up: after two crashes in ten hours of the base, one crash in three hours is not new. The
+/// result is at most the base's count: one crash in an hour does not allow eight in a night.
 fn allowed(seen: u64, base: f64, candidate: f64) -> u64 {
     let share = if base > 0.0 { (candidate / base).clamp(0.0, 1.0) } else { 1.0 };
     (seen as f64 * share - 1e-9).ceil().max(0.0) as u64
@@ -106,7 +106,7 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
     };
     let name = Measure::Count(count).to_string();
     let (before, now) = (seen(base), seen(candidate));
-    // What was seen is known, whoever else was not looking; a zero is only known in the light.
+    // A positive count is known without full coverage; a zero is not.
     let known = |seen: u64, side: &[&Start]| {
         (seen > 0 || !side.is_empty() && dark(side).is_empty()).then_some(seen)
     };
@@ -121,7 +121,7 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
     if now > allowed(before, hours(base), hours(candidate)) {
         return policy(PolicyWord::Broken, more(base_known).to_owned());
     }
-    // As few as in the base are only known to be all where somebody looked all the time.
+    // Without full coverage, a count no larger than the base's may be incomplete.
     if candidate_known.is_some() && dark(candidate).is_empty() {
         return policy(PolicyWord::Held, String::new());
     }
@@ -133,7 +133,7 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
 fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
     let sum = |side: &[&Start]| -> u64 { side.iter().map(|start| start.parser_faults).sum() };
     let (before, now) = (sum(base), sum(candidate));
-    // Where nothing was answered, nobody knows.
+    // Without answers the count is unknown.
     let known = |seen: u64, side: &[&Start]| (answers(side) > 0.0).then_some(seen);
     let broken = now > allowed(before, answers(base), answers(candidate));
     let (base, candidate) = (known(before, base), known(now, candidate));
@@ -145,7 +145,7 @@ fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
     Policy { name: "parser_faults".to_owned(), base, candidate, word, why }
 }
 
-/// In what way there is more than there was.
+/// Describes the increase.
 fn more(base: Option<u64>) -> &'static str {
     match base {
         None => "in the base nobody could see it",
@@ -154,8 +154,8 @@ fn more(base: Option<u64>) -> &'static str {
     }
 }
 
-/// Requests that ended badly: broken where the candidate's share is surely above the base's, and
-/// by enough to matter.
+/// Judges the requests that ended badly: broken where the candidate's share is significantly above
+/// the base's, and by more than the margin.
 fn failed_requests(base: &[&Start], candidate: &[&Start]) -> Policy {
     let sum = |side: &[&Start]| {
         side.iter().fold((0, 0), |sum, start| (sum.0 + start.errors.0, sum.1 + start.errors.1))
@@ -180,7 +180,7 @@ fn failed_requests(base: &[&Start], candidate: &[&Start]) -> Policy {
     Policy { name, base: known(before), candidate: known(now), word, why }
 }
 
-/// A start that failed is news, whatever the others measured, and whether the next one came up.
+/// Judges failed starts: an additional one counts, whether or not the next start came up.
 fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
     let failed = |side: &[&Start]| -> u64 { side.iter().map(|start| start.failed_starts).sum() };
     let tries =
@@ -188,14 +188,14 @@ fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
     let tried = |side: &[&Start]| side.iter().map(tries).sum::<f64>();
     let (before, now) = (failed(base), failed(candidate));
     let ready = |side: &[&Start]| side.iter().any(|start| start.never_ready.is_none());
-    // One failed start of seven allows none that is all there is.
+    // A rate of one failed start in seven does not allow the only start to fail.
     let is_gone = ready(base) && !ready(candidate);
     let broken = is_gone || now > allowed(before, tried(base), tried(candidate));
     let why = candidate.iter().find_map(|start| start.never_ready.clone());
     let why = why.unwrap_or_else(|| "it came up at a later try".to_owned());
     Policy {
         name: "failed_starts".to_owned(),
-        // Of a published table nobody knows how many starts failed before it.
+        // A published table does not contain the number of failed starts.
         base: (!base.is_empty()).then_some(before),
         candidate: Some(now),
         word: if broken { PolicyWord::Broken } else { PolicyWord::Held },
@@ -203,8 +203,8 @@ fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
     }
 }
 
-/// Gates of the contract that the base held, and that the candidate broke or did not show. The
-/// base held one that some start of it passed and none failed.
+/// Returns the gates of the contract that the base held, and that the candidate broke or did not
+/// show. The base held a gate that some start of it passed and none failed.
 fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
     let words = |side: &[&Start], text: &str| -> Vec<Word> {
         let gates = side.iter().flat_map(|start| &start.gates);
@@ -219,7 +219,7 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
         }
         let now = words(candidate, text);
         if now.is_empty() {
-            // Another scenario, compared by force, that does not ask for it.
+            // The gate is missing in another scenario that was compared by force.
             continue;
         }
         let failed = now.iter().filter(|word| **word == Word::Fail).count() as u64;
@@ -248,7 +248,7 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
     told
 }
 
-/// Gates on events have policies of their own.
+/// Whether a gate is on an event that has a policy of its own.
 fn is_of_event(text: &str) -> bool {
     GATED.iter().any(|count| text.starts_with(&Measure::Count(*count).to_string()))
 }

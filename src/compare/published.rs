@@ -1,8 +1,7 @@
-//! A published table as the base of a comparison: read in whatever form it was
-//! published, and laid beside another test by test. Where a published number
-//! measures something else than it says, the honest measure stands beside it.
+//! Compares published tables: reads every published form, and aligns two tables test by test.
+//! Beside a published number that is an artefact it puts the corrected measure.
 //!
-//! What such a table cannot say is unknown, never zero.
+//! A value that such a table does not contain is unknown, never zero.
 
 mod artefact;
 mod csv;
@@ -18,58 +17,57 @@ use crate::escape::one_line;
 
 use index::{Index, Nth};
 
-/// What neither Spark Arena nor llama-benchy publishes of a server.
+/// Facts that neither Spark Arena nor llama-benchy publishes of a server.
 pub(crate) const UNSAID: [&str; 6] =
     ["errors", "crashes and restarts", "OOMs", "percentiles", "cached tokens", "memory"];
 
-/// Bounds the rows that are read.
+/// Bound on the rows that are read.
 const ROWS_MAX: usize = 20_000;
 
-/// A column of a test, on both sides.
+/// Column of a test, on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Published {
-    /// The test's name: `pp2048 @ d100000 (c1)`; ` #2` behind it is the second row of that name
-    /// on each side.
+    /// Test name: `pp2048 @ d100000 (c1)`; the suffix ` #2` marks the second row of that name on
+    /// each side.
     pub test: String,
-    /// Which row of that name it is, the first is 1.
+    /// Number of the row among those of that name, from 1.
     pub nth: usize,
     pub column: Column,
-    /// As the base has it, in the column's unit; `None` where it is unknown.
+    /// Value of the base, in the column's unit; `None` where it is unknown.
     pub base: Option<Spread>,
-    /// As the candidate has it.
+    /// Value of the candidate.
     pub candidate: Option<Spread>,
-    /// Candidate / base, of the means.
+    /// Candidate over base, of the means.
     pub ratio: Option<f64>,
-    /// The honest measure, where a side's number is an artefact.
+    /// Corrected measure, where a side's number is an artefact.
     pub honest: Option<Honest>,
 }
 
-/// What to read in place of a number that is an artefact of how it was measured.
+/// Corrected measure to read in place of a number that is an artefact of its measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Honest {
-    /// What it measures.
+    /// Kind of the artefact.
     pub what: Artefact,
-    /// Of the base, in the column's unit; `None` where it is unknown.
+    /// Value of the base, in the column's unit; `None` where it is unknown.
     pub base: Option<f64>,
-    /// Of the candidate.
+    /// Value of the candidate.
     pub candidate: Option<f64>,
-    /// What is wrong with the published number, and on which side, in a sentence without a
-    /// full stop.
+    /// Explanation of the artefact and its side, in a sentence without a full stop.
     pub why: String,
 }
 
 impl Honest {
-    /// Candidate / base.
+    /// Returns candidate over base.
     pub(crate) fn ratio(&self) -> Option<f64> {
         ratio(self.base, self.candidate)
     }
 }
 
 /// Reads a published table: `benchmark.csv` of Spark Arena, llama-benchy's JSON or CSV, or its
-/// Markdown table, prose around it or not. `origin` is what a mistake calls it.
+/// Markdown table, with or without prose around it. `origin` names the text in a mistake.
 ///
 /// # Errors
-/// It is none of these, a row is broken, or there is no row in it.
+/// A text of another form, a broken row, or no row.
 pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     let text = text.trim_start_matches('\u{feff}');
     let header = |line: &str| line.starts_with("model,test_name");
@@ -95,9 +93,8 @@ pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     Ok(table)
 }
 
-/// Lays two tables side by side: the base's tests in its order, then those that only the
-/// candidate has; of each the columns that either side has. Rows of one name are held against
-/// each other in their order.
+/// Aligns two tables: the base's tests in its order, then those that only the candidate has; of
+/// each the columns that either side has. Rows of the same name are paired in their order.
 pub(crate) fn against(base: &Table, candidate: &Table) -> Vec<Published> {
     let with_streams = base.streams_max().max(candidate.streams_max()) > 1;
     let sides = [base, candidate].map(Index::of);
@@ -107,7 +104,7 @@ pub(crate) fn against(base: &Table, candidate: &Table) -> Vec<Published> {
     all.flat_map(|(row, nth)| test(row, nth, with_streams, &sides)).collect()
 }
 
-/// The columns of one test.
+/// Returns the columns of one test.
 fn test(row: &ArenaRow, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec<Published> {
     let name = row.name(with_streams);
     let name = if nth == 0 { name } else { format!("{name} #{}", nth + 1) };
@@ -133,7 +130,7 @@ fn test(row: &ArenaRow, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec
     columns.filter(|it| it.base.is_some() || it.candidate.is_some()).collect()
 }
 
-/// The honest measure of both sides, where one of them has an artefact.
+/// Returns the corrected measure of both sides, where one of them has an artefact.
 fn honest(
     wrong: &[Option<artefact::FoundArtefact>; 2],
     rows: [Option<&ArenaRow>; 2],
@@ -141,7 +138,7 @@ fn honest(
     let what = wrong.iter().flatten().map(|found| found.what).next()?;
     let value = |side: usize| match &wrong[side] {
         Some(found) if found.what == what => Some(found.honest),
-        // A side without the artefact has the measure all the same, where it is a column.
+        // A side without the artefact has the same measure as a column, if at all.
         _ => rows[side].and_then(|row| what.of(row)),
     };
     let sides = [("base", &wrong[0]), ("candidate", &wrong[1])];
@@ -158,12 +155,12 @@ fn ratio(base: Option<f64>, candidate: Option<f64>) -> Option<f64> {
     (base > 0.0).then(|| candidate / base)
 }
 
-/// A figure of a table; what is no finite number is a mistake.
+/// Parses a figure of a table; only a finite number is valid.
 fn figure(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// A figure whose thousands are apart, `1,154.28`, without its commas.
+/// Returns a figure with thousands separators, `1,154.28`, without its commas.
 fn without_commas(text: &str) -> Option<String> {
     let text = text.trim();
     let (whole, places) = text.split_once('.').unwrap_or((text, ""));
@@ -174,7 +171,7 @@ fn without_commas(text: &str) -> Option<String> {
     (is_first && are_thousands && is_digits(places)).then(|| text.replace(',', ""))
 }
 
-/// A column of a row, where its figures are some.
+/// Sets a column of a row, if its figures are valid.
 fn set_spread(row: &mut ArenaRow, column: Column, spread: Spread) -> Result<(), String> {
     if let Some(why) = column.refuses(spread.mean, spread.std) {
         return Err(format!("`{}` of {} {why}", column.word(), row.name(true)));
@@ -183,7 +180,7 @@ fn set_spread(row: &mut ArenaRow, column: Column, spread: Spread) -> Result<(), 
     Ok(())
 }
 
-/// Takes a row, where it says something, and the model that it is of.
+/// Adds a row that has columns, and sets the model.
 fn put(table: &mut Table, row: ArenaRow, model: &str) -> Result<(), String> {
     if table.model.is_empty() {
         model.clone_into(&mut table.model);
@@ -197,12 +194,12 @@ fn put(table: &mut Table, row: ArenaRow, model: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A mistake at a line of a table.
+/// Returns a mistake at a line of a table.
 fn wrong(origin: &str, line: u64, what: impl Into<String>) -> Mistake {
     Mistake::new(what).at(format!("{origin}:{line}"))
 }
 
-/// Foreign text as a mistake may show it.
+/// Quotes foreign text for a mistake.
 fn shown(text: &str) -> String {
     format!("`{}`", one_line(text, 60))
 }

@@ -1,5 +1,5 @@
-//! One server start, as a comparison sees it: a value for each cell and
-//! measure, what befell it, and what it was.
+//! Describes one server start for a comparison: a value for each cell and measure, its events, and
+//! its identity.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::verdict::{Verdict, Word};
 
 use super::comparable::Alike;
 
-/// What is compared in every cell: medians, and tails where there are values enough.
+/// Measures that are compared in every cell: medians, and tails where there are enough values.
 pub(crate) const MEASURES: [(Quantity, Statistic); 5] = [
     (Quantity::Ttft, Statistic::P50),
     (Quantity::Ttft, Statistic::P95),
@@ -22,110 +22,110 @@ pub(crate) const MEASURES: [(Quantity, Statistic); 5] = [
     (Quantity::Throughput, Statistic::P50),
 ];
 
-/// The events that policy looks at, in the order in which they are told.
+/// Events of the policies, in the order of reports.
 pub(crate) const EVENTS: [Count; 5] =
     [Count::Crashes, Count::Ooms, Count::Hangs, Count::Restarts, Count::Outages];
 
-/// Checks that fire on what a parser did to an answer.
+/// Checks that fail on damage by a parser.
 const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 
-/// What is compared: a measure of a group.
+/// Key of a compared value: a measure of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MeasureKey {
-    /// What was asked.
+    /// Workload, class and cell.
     pub group: Group,
     pub measure: Measure,
 }
 
-/// A start's value of something.
+/// Value of a start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StartValue {
-    /// In the measure's base unit.
+    /// Value in the measure's base unit.
     pub value: f64,
-    /// Samples behind it.
+    /// Number of samples.
     pub n: u64,
 }
 
-/// How often something befell a start, and whether it would have been seen.
+/// Count of an event in a start, with its coverage.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EventCount {
     pub count: Count,
     pub seen: u64,
-    /// Why it could not be seen for long enough, a word for each dark half; empty where it could.
+    /// Sources with insufficient coverage, and their reasons; empty where all suffice.
     pub dark: Vec<String>,
-    /// Whether the scenario's contract asks for it.
+    /// Whether the scenario's contract has a gate on it.
     pub asked: bool,
 }
 
-/// One server start.
+/// Server start.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Start {
-    /// Its name: the run folder.
+    /// Name: the run folder.
     pub name: String,
     /// Fingerprint of the run itself: a copy has the same.
     pub run: String,
-    /// The server's own start, where it is known: two runs against one living server have the same.
+    /// Server's own start, where it is known: two runs against one running server have the same.
     pub born: Option<String>,
-    /// Whether the server was longhaul's own model of one.
+    /// Whether the server was simulated.
     pub simulated: bool,
     /// Hours of service under load that were judged.
     pub hours: f64,
     /// Values by cell and measure, of the steady state.
     pub values: BTreeMap<MeasureKey, StartValue>,
-    /// What befell it.
+    /// Counts of events.
     pub events: Vec<EventCount>,
-    /// For how much of the time each source was looking, a share.
+    /// Coverage of each source, a share of the time.
     pub sources: Vec<(&'static str, f64)>,
-    /// Answers that a parser damaged.
+    /// Count of answers that a parser damaged.
     pub parser_faults: u64,
-    /// Requests that ended badly, and all that ended by themselves.
+    /// Count of requests that ended badly, and of all that ended by themselves.
     pub errors: (u64, u64),
-    /// Starts of it that failed before one came up, or altogether.
+    /// Count of failed starts before one came up, or in total.
     pub failed_starts: u64,
-    /// Why it never became ready, where it did not.
+    /// Reason why the server never became ready, where it did not.
     pub never_ready: Option<String>,
-    /// Why it is not all of what was planned, where it was broken off.
+    /// Reason why the run is incomplete, where it is.
     pub broken_off: Option<String>,
-    /// Its own word.
+    /// Verdict word of the run.
     pub verdict: Word,
-    /// The gates of its contract: each as text, its word, and why.
+    /// Gates of its contract: text, word and reason of each.
     pub gates: Vec<(String, Word, String)>,
-    /// What must be the same for two runs to be comparable.
+    /// Properties that must be equal for two runs to be comparable.
     pub alike: Alike,
-    /// What was served, where the manifest's recipe can be read by itself.
+    /// Recipe, where the manifest's recipe can be read without its includes.
     pub recipe: Option<ReadRecipe>,
-    /// The container image and the command that the recipe came to.
+    /// Rendered container image and command of the recipe.
     pub container: Option<String>,
     pub command: Option<String>,
-    /// Where, by what, and with what else it ran: host, kernel, driver …
+    /// Surroundings: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
-    /// What the server said it is: version, image …
+    /// Identity as the server reported it: version, image …
     pub identity: BTreeMap<String, String>,
 }
 
-/// What a start is beside what was understood of it.
+/// Description of a start besides its analysis.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct About {
-    /// The run folder.
+    /// Run folder.
     pub name: String,
     /// Fingerprint of the run itself.
     pub run: String,
-    /// What a simulated server's noise was made from; `None` where the server was none.
+    /// Seed of a simulated server's noise; `None` for a real server.
     pub server_seed: Option<u64>,
-    /// What must be the same.
+    /// Properties that must be equal.
     pub alike: Alike,
-    /// What was served.
+    /// Recipe of the server.
     pub recipe: Option<ReadRecipe>,
-    /// The container image.
+    /// Container image.
     pub container: Option<String>,
-    /// The rendered command.
+    /// Rendered command.
     pub command: Option<String>,
-    /// Host, kernel, driver …
+    /// Surroundings: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,
 }
 
 impl Start {
-    /// A run, as a start.
+    /// Converts a run to a start.
     pub(crate) fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
         let never_ready = never_ready(verdict);
@@ -154,14 +154,14 @@ impl Start {
         }
     }
 
-    /// What befell it of a kind.
+    /// Returns the count of an event.
     pub(crate) fn event(&self, count: Count) -> Option<&EventCount> {
         self.events.iter().find(|event| event.count == count)
     }
 }
 
-/// The start of the server that answered last: by what its engine or its container says, or
-/// because longhaul started it in this very run.
+/// Returns the start of the server that answered last: as its engine or its container reports it,
+/// or this run where longhaul started it.
 fn born(server_seed: Option<u64>, run: &str, notes: &Notes) -> Option<String> {
     let said = |subject: &str| notes.identity.get(subject);
     if let Some(seed) = server_seed {
@@ -173,7 +173,7 @@ fn born(server_seed: Option<u64>, run: &str, notes: &Notes) -> Option<String> {
     engine.or_else(container).or_else(launched)
 }
 
-/// Why a run, or what there is of it, is not all that its plan asked for.
+/// Returns why a run, or its record, is not all that its plan asked for.
 fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let told = &analysis.told;
     let rows = match told.missing_seqs {
@@ -194,7 +194,7 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     ended.map(str::to_owned).or(rows)
 }
 
-/// Values of the steady state.
+/// Returns the values of the steady state.
 fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
     let mut dists: BTreeMap<(&Group, Quantity), Dist> = BTreeMap::new();
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
@@ -223,7 +223,7 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
         Some(covered) => covered.dark().map(crate::analysis::Half::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
-    // Nobody knows what a row said that is not there.
+    // A missing row may have recorded an event.
     if analysis.told.missing_seqs > 0 {
         dark.push("rows are missing".to_owned());
     }
@@ -233,7 +233,7 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
     EventCount { count, seen: analysis.incidents_of(count, None).len() as u64, dark, asked }
 }
 
-/// Answers that a parser damaged: text that was swallowed or broken, bytes that are no protocol.
+/// Counts the answers that a parser damaged: swallowed or broken text, invalid protocol bytes.
 fn parser_faults(analysis: &Analysis) -> u64 {
     let atoms = analysis.atoms.iter();
     atoms

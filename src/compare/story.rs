@@ -1,4 +1,4 @@
-//! Starts as tests need them.
+//! Builds starts for tests.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use super::{Alike, MeasureKey, Start, StartValue};
 use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
 
-/// What a ladder asks at this depth, under this load.
+/// Returns the group of a ladder at this depth, under this load.
 pub(crate) fn group(depth: u64, load: Load, output: u64) -> Group {
     let cell = Some(Cell { depth, load, prompt: 512, output });
     Group { workload: "ladder".to_owned(), class: Class::Cold, cell }
 }
 
-/// A measure there.
+/// Returns the key of a measure at a depth, for one stream.
 ///
 /// # Panics
 /// On a name that is no measure.
@@ -21,7 +21,7 @@ pub(crate) fn key(depth: u64, measure: &str) -> MeasureKey {
     under(Load::Streams(1), depth, measure)
 }
 
-/// The same under a load.
+/// Returns the key of a measure at a depth, under a load.
 ///
 /// # Panics
 /// On a name that is no measure.
@@ -30,7 +30,7 @@ pub(crate) fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
     MeasureKey { group: group(depth, load, 64), measure }
 }
 
-/// A start with these values, in which nothing befell a server that was watched by all.
+/// Returns a start with these values, without events and with full coverage.
 pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
     let event =
         |count: &Count| EventCount { count: *count, seen: 0, dark: Vec::new(), asked: true };
@@ -62,7 +62,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
     }
 }
 
-/// Starts whose TTFT and TPOT at two depths are these values, in milliseconds.
+/// Returns starts whose TTFT and TPOT at two depths are these values, in milliseconds.
 pub(crate) fn side(name: &str, values: &[f64]) -> Vec<Start> {
     let all = [(0, "ttft"), (0, "tpot"), (4096, "ttft"), (4096, "tpot")];
     let of = |(index, ms): (usize, &f64)| {

@@ -99,7 +99,7 @@ fn a_floor_of_another_load_or_of_too_few_is_refused() {
     assert!(wrong.to_string().contains("noise floor is of another load"), "{wrong}");
 }
 
-/// Starts of one machine, a spread of 1 % between them, one of the sides `factor` times as slow.
+/// Returns starts of one machine with a spread of 1 % between them, `factor` times as slow.
 fn drawn(seed: u64, starts: usize, factor: f64) -> Vec<f64> {
     let mut rng = Rng::at(seed, &[1]);
     (0..starts).map(|_| 800.0 * factor * (0.01 * rng.normal()).exp()).collect()
@@ -130,7 +130,7 @@ fn the_primary_rows_are_the_ends_of_the_ladder_at_the_lightest_load() {
 
 #[test]
 fn beyond_the_margin_by_chance_among_many_is_not_called_a_regression() {
-    // Four starts a side: the least p is 2.9 %, which four primary rows cannot carry.
+    // Four starts a side: the least p is 2.9 %, too large for four primary rows.
     let row = &compared(&side("a", &A[..4]), &side("b", &times(1.3)[..4])).rows[0];
     assert_eq!(row.word, CompareWord::Inconclusive);
     assert!(row.why.contains("among 4 rows"), "{}", row.why);
@@ -193,14 +193,14 @@ fn three_starts_of_a_side_decide_nothing_however_many_the_other_has() {
 
 #[test]
 fn different_by_chance_among_many_rows_is_not_called_changed() {
-    // Four a side can just show a difference in one row: not in one of four.
+    // Four starts a side suffice for a difference in one row, not in one of four.
     let slower: Vec<f64> = A[..4].iter().map(|value| value * 1.04).collect();
     let row = &compared(&side("a", &A[..4]), &side("b", &slower)).rows[0];
     assert_eq!(row.word, CompareWord::Inconclusive);
     assert_eq!(row.why, "different, but not surely so among 4 rows");
 }
 
-/// Starts that are asked so often a second, and answer after so many milliseconds.
+/// Returns starts at these rates of requests per second, with these response times in milliseconds.
 fn pressed(name: &str, at: &[(f64, f64)]) -> Vec<Start> {
     let of = |(index, wobble): (usize, &f64)| {
         let values = at.iter().flat_map(|(rate, ms)| {

@@ -1,5 +1,5 @@
-//! Numbers that measure something else than they say, found in a table by
-//! itself. The rules ask for much before they speak: what is only odd stays.
+//! Finds artefacts in a table: numbers that do not measure what their column states. The rules are
+//! strict, so a number that is only unusual remains.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,27 @@ use crate::unit::{figures, grouped, span};
 
 use super::index::{Index, Nth};
 
-/// A prompt behind a context is read as fast, the context counted in, as a context alone
-/// within these bounds: then the context was read again. A cache that held it would make
-/// it at least twice as fast, where the context is not shorter than the prompt.
+/// Bounds on the prefill rate of a prompt behind a context, with the context counted in, relative
+/// to the rate of the context alone. Within them the context was read again. A cache hit would at
+/// least double the rate, where the context is not shorter than the prompt.
 const AS_FAST: std::ops::RangeInclusive<f64> = 0.75..=1.5;
 
-/// A total below this share of the peak, and of what the streams have by themselves, is
-/// ruled by waiting.
+/// Share of the peak, and of the streams' own rates, below which the total is dominated by waiting.
 const FAR_UNDER: f64 = 0.7;
 
-/// What an honest measure measures.
+/// Artefact, by its corrected measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Artefact {
-    /// The cache missed: tokens of context and prompt over the time until they were read.
+    /// Cache miss: tokens of context and prompt over the time until they were read.
     ReadAgain,
-    /// Streams wait for each other's prompts: the most tokens of all streams in one second.
+    /// Streams that wait for each other's prompts: peak tokens of all streams in one second.
     Staggered,
-    /// The first frame has no token: prompt tokens over the time until the first token.
+    /// First frame without a token: prompt tokens over the time until the first token.
     RoleFirst,
 }
 
 impl Artefact {
-    /// What the honest measure is.
+    /// Describes the corrected measure.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Artefact::ReadAgain => "context and prompt per second: the cache missed",
@@ -38,7 +37,7 @@ impl Artefact {
         }
     }
 
-    /// The measure of a row that has no such artefact, where it is a column of its own.
+    /// Returns the measure of a row without the artefact, where it is a column of its own.
     pub(super) fn of(self, row: &ArenaRow) -> Option<f64> {
         match self {
             Artefact::Staggered => row.mean(Column::PeakTs),
@@ -47,17 +46,17 @@ impl Artefact {
     }
 }
 
-/// An artefact in a column of a row.
+/// Artefact in a column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FoundArtefact {
     pub(super) what: Artefact,
-    /// The honest measure, in the column's unit.
+    /// Corrected measure, in the column's unit.
     pub(super) honest: f64,
-    /// What is wrong with the number, without a full stop.
+    /// Explanation, without a full stop.
     pub(super) why: String,
 }
 
-/// The columns of a row that are artefacts.
+/// Returns the artefacts among the columns of a row.
 pub(super) fn artefacts(
     index: &Index,
     row: &ArenaRow,
@@ -71,11 +70,11 @@ pub(super) fn artefacts(
     found.unwrap_or_default()
 }
 
-/// A prompt behind a loaded context whose time was that of both: both rates count the prompt
-/// alone, so that they fall with the depth at the same speed of the server.
+/// Finds a prompt behind a loaded context that took the time of both. Both rates count only the
+/// prompt, so they fall with the depth at the same speed of the server.
 fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column, FoundArtefact>> {
     let prompt = row.prompt.filter(|prompt| *prompt > 0 && row.depth >= *prompt)?;
-    // Where a table has the prompt several times it has the context as often.
+    // A table that has the prompt several times has the context as often.
     let key = (TestKind::CtxPp, row.depth, None, row.streams);
     let context = index.row(key, nth).or_else(|| index.row(key, 0))?.mean(Column::Ts)?;
     let both = row.depth as f64 + prompt as f64;
@@ -102,8 +101,8 @@ fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column
     Some(found.collect())
 }
 
-/// The total of an answer runs from the first token of any stream to the last of any: while
-/// some streams' prompts are read, others are done.
+/// Finds a total whose streams did not run together. It covers the time from the first token of any
+/// stream to the last of any, and some streams end while the prompts of others are read.
 fn staggered(row: &ArenaRow) -> Option<BTreeMap<Column, FoundArtefact>> {
     let (total, peak) = (row.mean(Column::Ts)?, row.mean(Column::PeakTs)?);
     let together = row.mean(Column::TsReq)? * f64::from(row.streams);
@@ -121,8 +120,8 @@ fn staggered(row: &ArenaRow) -> Option<BTreeMap<Column, FoundArtefact>> {
     Some([(Column::Ts, found)].into())
 }
 
-/// A server whose first frame has only a role: the rate counts until that one. The total of
-/// many streams counts until first tokens, and is not touched.
+/// Finds a server whose first frame has only a role: the rate per stream ends at that frame. The
+/// total of many streams ends at first tokens, and is not affected.
 fn role_first(row: &ArenaRow) -> Option<BTreeMap<Column, FoundArtefact>> {
     let (ttfr, ttft) = (row.mean(Column::Ttfr)?, row.mean(Column::E2eTtft)?);
     let spent = row.mean(Column::EstPpt).unwrap_or(ttfr);

@@ -1,21 +1,21 @@
-//! Reads `benchmark.csv`. Columns are found by their names: later ones may come.
+//! Reads `benchmark.csv`. Columns are found by name, since later versions may add some.
 
 use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::{Mistake, nearest};
 
 use super::{figure, put, set_spread, shown, without_commas, wrong};
 
-/// Where the columns of the file stand.
+/// Positions of the columns in the file.
 struct Places {
-    /// How many there are.
+    /// Number of fields of a line.
     fields: usize,
     model: usize,
     test: usize,
-    /// Of each column its mean and its deviation.
+    /// Columns with the positions of mean and deviation.
     columns: Vec<(Column, usize, usize)>,
 }
 
-/// Reads the file. No field of a benchmark has a line break in it, so that a line is a row.
+/// Reads the file. No field of a benchmark contains a line break, so a line is a row.
 pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     let mut lines = (1_u64..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let (line, header) = lines.next().unwrap_or((1, ""));
@@ -38,23 +38,23 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     Ok(table)
 }
 
-/// The fields of a line.
+/// Splits a line into its fields.
 fn fields(line: &str) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(false).buffer_capacity(line.len() + 1);
-    // Text in memory is always read, and a line is a record.
+    // Reading from memory does not fail, and a line is a record.
     let record = reader.from_reader(line.as_bytes()).into_records().next();
     let record = record.and_then(Result::ok).unwrap_or_default();
     record.iter().map(|field| field.trim().to_owned()).collect()
 }
 
-/// Where the columns stand; what is missing, with what may be meant.
+/// Finds the columns; otherwise returns the missing one, with a similar name as a hint.
 fn places(header: &[String]) -> Result<Places, (String, String)> {
     let pairs = Column::ALL.map(|it| [format!("{}_mean", it.word()), format!("{}_std", it.word())]);
     let known = |head: &str| pairs.iter().flatten().any(|it| it == head);
     let place = |name: &str| {
         let missing = || {
-            // A head that is itself known is meant for no other.
+            // A heading that is a known column is no misspelling of another.
             let heads = header.iter().map(String::as_str).filter(|head| !known(head));
             let hint = match nearest(name, heads) {
                 Some(near) => format!("{name}, where the header has {near}"),
@@ -72,7 +72,7 @@ fn places(header: &[String]) -> Result<Places, (String, String)> {
     Ok(Places { fields: header.len(), model, test, columns })
 }
 
-/// Takes a row; a mistake with what to try, where something is.
+/// Reads a row; otherwise returns the mistake, with a suggestion where there is one.
 fn row(
     table: &mut Table,
     places: &Places,
@@ -96,7 +96,7 @@ fn row(
     put(table, row, &fields[places.model]).map_err(plain)
 }
 
-/// A field with a figure, or without one.
+/// Parses a field, which is a figure or empty.
 fn number(text: &str) -> Result<Option<f64>, (String, Option<String>)> {
     if text.is_empty() {
         return Ok(None);

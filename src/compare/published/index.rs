@@ -1,18 +1,18 @@
-//! The rows of a table by their tests. One test may stand several times: a
-//! ladder of several outputs has its prompts once for each, by one name.
+//! Indexes the rows of a table by their tests. A test may occur several times: a ladder with
+//! several outputs has its prompts once for each, with the same name.
 
 use std::collections::BTreeMap;
 
 use crate::analysis::arena::{ArenaRow, Table, TestKey};
 
-/// Which of the rows of one test, in the order of the table: 0 is the first.
+/// Number of a row among those of one test, in the order of the table: 0 is the first.
 pub(super) type Nth = usize;
 
-/// The rows of a table by their tests.
+/// Rows of a table by their tests.
 pub(super) struct Index<'a>(BTreeMap<TestKey, Vec<&'a ArenaRow>>);
 
 impl<'a> Index<'a> {
-    /// Of a table.
+    /// Returns the index of a table.
     pub(super) fn of(table: &'a Table) -> Index<'a> {
         let mut rows: BTreeMap<TestKey, Vec<&ArenaRow>> = BTreeMap::new();
         for row in &table.rows {
@@ -21,13 +21,13 @@ impl<'a> Index<'a> {
         Index(rows)
     }
 
-    /// A row of a test.
+    /// Returns a row of a test.
     pub(super) fn row(&self, key: TestKey, nth: Nth) -> Option<&'a ArenaRow> {
         self.0.get(&key)?.get(nth).copied()
     }
 }
 
-/// A table's rows in its order, each with which of its test it is.
+/// Returns a table's rows in its order, each with its number among those of its test.
 pub(super) fn counted(table: &Table) -> Vec<(&ArenaRow, Nth)> {
     let mut counts: BTreeMap<TestKey, Nth> = BTreeMap::new();
     let count = |row| {

@@ -1,29 +1,29 @@
-//! Reads the Markdown tables that llama-benchy prints and that people paste:
-//! `mean ± deviation` in every cell, to two digits. All tables of a text that
-//! name tests and figures are one; other tables, and prose, are passed over.
+//! Reads the Markdown tables that llama-benchy prints and that users paste: `mean ± deviation` in
+//! every cell, to two digits. All tables of a text with tests and figures are read as one; other
+//! tables, and prose, are skipped.
 
 use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::Mistake;
 
 use super::{figure, put, set_spread, shown, without_commas, wrong};
 
-/// What a column of the table is.
+/// Kind of a column of the table.
 #[derive(Clone, Copy, PartialEq)]
 enum Field {
     Model,
     Test,
     Figure(Column),
-    /// The only rate of a table of one stream: that of all streams and of each.
+    /// Only rate in a table of one stream: the total and the rate per stream are equal.
     Rate,
     Other,
 }
 
-/// Where in a text a line stands.
+/// Context of a line in a text.
 enum Place {
     Prose,
-    /// In a table of something else.
+    /// Table of something else.
     Foreign,
-    /// In a table of tests, under these heads.
+    /// Table of tests, with its columns.
     Under(Vec<Field>),
 }
 
@@ -60,7 +60,7 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     Ok(table)
 }
 
-/// The cells of a line of a table. Below its first line a table may do without the outer bars.
+/// Splits a line of a table into cells. Below its first line a table may omit the outer bars.
 fn cells(line: &str, inside: bool) -> Option<Vec<&str>> {
     let line = line.trim();
     let bare = line.strip_prefix('|').or((inside && line.contains('|')).then_some(line))?;
@@ -68,7 +68,7 @@ fn cells(line: &str, inside: bool) -> Option<Vec<&str>> {
     Some(cells.map(|cell| cell.trim().trim_matches(['*', '`']).trim()).collect())
 }
 
-/// What the first line of a table makes of it.
+/// Returns the context that the first line of a table begins.
 fn under(cells: &[&str]) -> Result<Place, String> {
     let fields: Vec<Field> = cells.iter().map(|cell| field(cell)).collect();
     let has_figures = fields.iter().any(|it| matches!(it, Field::Figure(_) | Field::Rate));
@@ -81,7 +81,7 @@ fn under(cells: &[&str]) -> Result<Place, String> {
     }
 }
 
-/// Whether it is of the line under the heads.
+/// Whether a cell belongs to the line below the headings.
 fn is_ruler(cell: &str) -> bool {
     cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':'))
 }
@@ -126,7 +126,7 @@ fn row(table: &mut Table, fields: &[Field], cells: &[&str]) -> Result<(), String
     put(table, row, with(Field::Model))
 }
 
-/// `35.33 ± 0.00`, or a mean alone, whose deviation is unknown; nothing where the cell has none.
+/// Parses `35.33 ± 0.00`, or a mean alone, whose deviation is unknown; `None` for an empty cell.
 fn spread(cell: &str) -> Result<Option<Spread>, String> {
     if matches!(cell, "" | "-" | "–" | "—") {
         return Ok(None);

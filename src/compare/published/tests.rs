@@ -1,23 +1,23 @@
 use super::*;
 use crate::analysis::arena::TestKind;
 
-/// Rows of the record's re-run of July 2026, as they were published.
+/// Published rows of the re-run of July 2026.
 const JULY: &str = include_str!("july.md");
 
-/// The header of `benchmark.csv`.
+/// Header of `benchmark.csv`.
 const HEADER: &str = "model,test_name,t_s_mean,t_s_std,t_s_req_mean,t_s_req_std,peak_ts_mean,peak_ts_std,peak_ts_req_mean,peak_ts_req_std,ttfr_mean,ttfr_std,est_ppt_mean,est_ppt_std,e2e_ttft_mean,e2e_ttft_std\r\n";
 
-/// A row of `benchmark.csv` with a total rate alone.
+/// Returns a row of `benchmark.csv` with only a total rate.
 fn line(test: &str, mean: &str, std: &str) -> String {
     format!("m,{test},{mean},{std}{}\r\n", ",".repeat(12))
 }
 
-/// A table of Markdown with rows of a test and a total rate.
+/// Returns a Markdown table with rows of a test and a total rate.
 fn table_of(rows: &str) -> String {
     format!("| Model | Test | T/S (total) |\n|:-|-:|-:|\n{rows}\n")
 }
 
-/// A document of llama-benchy with a run of these keys beside its rate.
+/// Returns a llama-benchy document with a run of these keys and a rate.
 fn document(run: &str) -> String {
     format!(
         r#"{{"model": "m", "benchmarks": [{{{run}, "pp_throughput": {{"mean": 10.5, "std": null}}}}]}}"#
@@ -27,7 +27,7 @@ fn document(run: &str) -> String {
 const RUN: &str =
     r#""concurrency": 1, "context_size": 0, "prompt_size": 512, "is_context_prefill_phase": false"#;
 
-/// What is told of a text that is refused.
+/// Returns the error message for a text that is refused.
 fn refused(text: &str) -> String {
     read("x", text).unwrap_err().to_string()
 }
@@ -283,7 +283,7 @@ fn the_longest_table_that_is_read_is_compared_at_once() {
     for depth in 0..ROWS_MAX {
         text.push_str(&line(&format!("pp512 @ d{depth} (c1)"), "10.5", "1"));
     }
-    // A search of all rows for each row would take seconds.
+    // A linear search for each row would take seconds.
     let table = read("x", &text).unwrap();
     assert_eq!(against(&table, &table).len(), ROWS_MAX);
 }

@@ -1,4 +1,4 @@
-//! What must be the same, and what was changed.
+//! Tests which runs are comparable, and which changes are reported.
 
 use super::{A, CompareTerms, Floor, Mistake, SAME, Start, compare, compared, floor, side};
 use crate::exit::Exit;

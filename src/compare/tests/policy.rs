@@ -1,4 +1,4 @@
-//! What is gated by policy.
+//! Tests the policies.
 
 use super::{A, CompareWord, Policy, SAME, Start, compared, side, times};
 use crate::compare::policy::{self, PolicyWord};
@@ -86,7 +86,7 @@ fn found<'a>(policies: &'a [Policy], name: &str) -> &'a Policy {
     policies.iter().find(|policy| policy.name == name).expect("a policy of that name")
 }
 
-/// A side whose runs have this gate, each with one of these words.
+/// Returns a side whose runs have this gate, each with one of these words.
 fn gated(name: &str, words: &[crate::verdict::Word]) -> Vec<Start> {
     let mut starts = side(name, &SAME[..words.len()]);
     for (start, word) in starts.iter_mut().zip(words) {

@@ -97,7 +97,7 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
             }
         }
         if !wide && let Some(word) = columns.last_mut() {
-            // Five words fit, the sixth to the ninth do not: what is below the margin has changed.
+            // The full phrase does not fit into 80 columns; `changed` alone has the same meaning.
             *word = word.replace("changed below the margin", "changed");
         }
         columns

@@ -80,7 +80,7 @@ fn run(asked: &RunQuestion, analysis: &Analysis) -> Grid {
     Grid::plain(2, rows.collect())
 }
 
-/// Phase, cell and class, at the start of a row.
+/// Returns phase, cell and class for the start of a row.
 fn place(cell: &CellNumbers<'_>) -> Vec<Datum> {
     let class = cell.group.class.word();
     vec![Datum::text(cell.phase.word()), Datum::Text(cell.group.cell_word()), Datum::text(class)]
