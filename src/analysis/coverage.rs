@@ -156,7 +156,7 @@ impl CoverageFold {
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
-                // The server log counts as followed until an entry says otherwise.
+                // A log is followed until a failure is reported, so it counts for one more interval.
                 Observer::ServerLog => {
                     (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
                 }

@@ -33,8 +33,7 @@ pub(crate) fn decision(comparison: &Comparison) -> String {
     format!("{label}{word}{surely}")
 }
 
-/// Formats the decision with the rows it leaves open: `EQUIVALENT where it decides, 2 rows to be
-/// looked into`.
+/// Formats the decision and open rows: `EQUIVALENT where it decides, 2 rows to be looked into`.
 pub(crate) fn headline(comparison: &Comparison) -> String {
     let others =
         comparison.rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);

@@ -66,7 +66,7 @@ pub(crate) struct ArmResult {
 
 /// Start that is done, for a progress line.
 pub(crate) struct Step<'a> {
-    /// Number of starts done.
+    /// Number of this start among all, from 1.
     pub done: usize,
     /// Number of all starts.
     pub all: usize,

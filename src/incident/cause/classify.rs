@@ -13,12 +13,12 @@ const SKEW_US: u64 = 2_000_000;
 pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
     use Confidence::{Certain, Guess, Likely};
     let first_bad = marks.iter().filter(|shown| shown.mark.is_bad()).map(|shown| shown.at.0).min();
-    // A restart after the exit repairs the server and is not the cause.
+    // An order after the failure repairs the server and is not the cause.
     let in_time = |shown: &ShownMark| {
         !shown.mark.is_asked()
             || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
     };
-    // An exit of a process that longhaul had started is not longhaul's order either.
+    // Nor is an order the cause when the process that it started exited by itself.
     let drilled = !died_anew(marks);
     let counts = |shown: &ShownMark| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
     let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && counts(shown));
