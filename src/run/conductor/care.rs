@@ -242,8 +242,8 @@ impl Conductor {
         }
     }
 
-    /// Schedules a restart of a server that is gone, if the policy and the number of allowed
-    /// restarts permit; otherwise ends the run.
+    /// Returns the restart to schedule for a server that is gone or hangs. Ends the run where the
+    /// policy forbids a restart after an exit, or where all allowed restarts are used.
     fn owe(&mut self, at: At, why: &str, needs: RestartWhen) -> Option<Owed> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
         if let Some(owed) = self.care.owed() {
