@@ -7,7 +7,7 @@ use crate::unit::At;
 pub(super) fn write(reading: &Reading, at: At, fields: &mut Fields<'_>) {
     fields.put(at.0);
     fields.put(reading.source.word());
-    // Unbounded here: two instances that differ in their last label must stay two.
+    // Not cut: two instances that differ only in their last label must stay distinct.
     fields.put_text(&reading.instance, usize::MAX);
     fields.put_text(&reading.name, usize::MAX);
     fields.put(reading.n);

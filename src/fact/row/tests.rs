@@ -1,4 +1,4 @@
-//! Any entry comes back from its row as it was.
+//! Tests that every entry survives being written as a row and read back.
 
 use proptest::option::of;
 use proptest::prelude::*;
