@@ -118,10 +118,10 @@ impl Missed {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
     Info,
-    /// Worth a look.
+    /// A possible problem.
     Warning,
     Error,
-    /// The engine is gone.
+    /// The engine cannot go on.
     Fatal,
 }
 

@@ -77,7 +77,7 @@ pub(crate) const READING_COLUMNS: [&str; 12] = [
     "crc",
 ];
 
-/// The three files that hold rows.
+/// File that holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum File {
     /// A row per request.
@@ -130,9 +130,9 @@ pub(crate) fn file_of(fact: &Fact) -> File {
 /// `wall_anchor_us` is the wall time of the segment's anchor, microseconds since
 /// 1970, and only serves the column `wall`.
 ///
-/// What comes back from [`decode`] equals the entry, provided that a request's
-/// and a reading's texts are on one line (others are escaped), its `done` is the
-/// entry's stamp, and none of its optional texts is empty.
+/// [`decode`] gives back the same entry, provided that a request's and a reading's texts are on
+/// one line (others are escaped), its `done` is the entry's stamp, and none of its optional texts
+/// is empty.
 pub(crate) fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
     let start = out.len();
     let mut fields = Fields::new(out);

@@ -112,7 +112,7 @@ fn pieces(line: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// A tokenizer for tests: a token for every four characters of a passage.
+    /// Tokenizer for tests: a token for every four characters of a passage.
     fn fit(corpus: &Corpus) -> Fit {
         Fit {
             passages: corpus.passages().iter().map(|text| text.len() as f64 / 4.0).collect(),

@@ -391,7 +391,7 @@ mod tests {
         assert!(matches!(decided(1120.0, &scenario, &RATES), Decidable::Needs(_)));
         let Decidable::No(why) = decided(1122.0, &scenario, &RATES) else { panic!("decided") };
         assert_eq!(why, "55 m 58 s are judged, and 56 m 02 s without a failure are needed");
-        // Nobody knows how long the warm-up takes, but the whole is known.
+        // The duration of the warm-up is unknown, but the total is known.
         assert_eq!(decided(1120.0, &scenario, &Rates::Unknown), Decidable::Unknown);
         assert!(matches!(decided(1300.0, &scenario, &Rates::Unknown), Decidable::No(_)));
         let span = Duration::from_secs(600);

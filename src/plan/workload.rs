@@ -173,7 +173,7 @@ impl Round {
 pub(crate) enum Part {
     /// New contexts for every request.
     Fresh,
-    /// Contexts that a lane keeps at this depth for the whole phase; arrivals share one.
+    /// Contexts that a lane keeps at this depth for the whole run; arrivals share one.
     Kept,
     /// Loads new contexts without a prompt.
     Load,

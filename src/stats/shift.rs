@@ -138,7 +138,8 @@ mod tests {
         assert!((seen - wanted).abs() < within, "{seen}, wanted {wanted}");
     }
 
-    /// The p-value of sides of so many values that lie apart: the least that these can give.
+    /// Returns the p-value of samples of these sizes that do not overlap: the smallest possible
+    /// one.
     fn p_apart(n: usize) -> f64 {
         let one: Vec<f64> = (0..n).map(|value| value as f64).collect();
         let other: Vec<f64> = one.iter().map(|value| value + 1_000.0).collect();

@@ -16,7 +16,7 @@ const WORDS_CHARS_MAX: usize = 200;
 /// 9999-12-31T23:59:59.999999Z: no later instant has a text.
 const WALL_US_MAX: u64 = 253_402_300_799_999_999;
 
-/// The kinds of rows: the columns `kind` and `detail` of each, and its reading, from one list.
+/// Writes the `kind` and `detail` of each kind of row, and reads them back, from one list.
 macro_rules! kinds {
     ($($variant:ident: $kind:literal),+ $(,)?) => {
         /// Returns `kind` and `detail`; empty for facts that have a file of their own.

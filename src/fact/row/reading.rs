@@ -1,4 +1,4 @@
-//! A reading as the fields of its row.
+//! Turns a reading into the fields of its row, and back.
 
 use super::field::{FieldReader, Fields};
 use crate::fact::{Fact, Reading, Source};

@@ -69,7 +69,7 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     // depth, load, asked_prompt, asked_output: the cell contains them.
     row.skip(4);
     let (due, sent, done) = (At(row.value()?), At(row.value()?), At(row.value()?));
-    // The fields of the expression are read in the order in which they stand: that of the columns.
+    // Struct fields are evaluated in the order written here, which is that of the columns.
     let request = Request {
         phase,
         workload,
