@@ -1,13 +1,13 @@
-//! A value that many wait on, on one thread. Who waits is woken in the order in
-//! which the waiting began: tokio's `watch` wakes in a random order, and two
-//! rehearsals of one seed would differ.
+//! Shares a value that many tasks of one thread wait on. Tasks are woken in the
+//! order in which they began to wait: tokio's `watch` wakes in a random order,
+//! and two rehearsals of one seed would differ.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-/// The value, and who waits for it to change. A clone is another handle to the same.
+/// Handle to a shared value; clones refer to the same value.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bell<T>(Rc<Inner<T>>);
 
@@ -18,26 +18,27 @@ struct Inner<T> {
 }
 
 impl<T: Clone> Bell<T> {
-    /// With a first value.
+    /// Returns a handle to a new value.
     pub(crate) fn new(value: T) -> Bell<T> {
         Bell(Rc::new(Inner { value: RefCell::new(value), rung: Notify::new() }))
     }
 
-    /// The value now.
+    /// Returns the present value.
     pub(crate) fn get(&self) -> T {
         self.0.value.borrow().clone()
     }
 
-    /// Changes the value and wakes everybody who waits.
+    /// Sets the value and wakes all waiting tasks.
     pub(crate) fn ring(&self, value: T) {
         *self.0.value.borrow_mut() = value;
         self.0.rung.notify_waiters();
     }
 
-    /// The value, as soon as it is as wanted; at once if it is already.
+    /// Waits until the value fulfils a condition, and returns it; at once if it already does.
     pub(crate) async fn until(&self, wanted: impl Fn(&T) -> bool) -> T {
         loop {
-            // On one thread nobody rings between the look and the wait.
+            // The value cannot change between this check and the wait, since all tasks are on one
+            // thread.
             let rung = self.0.rung.notified();
             let value = self.get();
             if wanted(&value) {

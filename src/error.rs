@@ -1,17 +1,17 @@
-//! The user's mistake, as help: what is wrong, where it stands, what to try.
+//! Defines the user's mistakes, with a place and hints.
 //!
-//! Only mistakes live here. What the target does wrong is a fact, what
-//! longhaul does wrong is a fault (`fact.rs`).
+//! Failures of the target are facts, and failures of longhaul are faults
+//! (`fact.rs`); neither is a mistake.
 
 use std::fmt;
 
 use crate::escape::one_line;
 
-/// Bounds each line of a mistake.
+/// Longest line of a mistake, characters.
 const LINE_CHARS_MAX: usize = 4_000;
 
-/// A mistake that a user can mend. Ends the program with exit code 2, before
-/// anything was started.
+/// Mistake that a user can correct. Ends the program with exit code 2, before anything was
+/// started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
     what: String,
@@ -20,36 +20,36 @@ pub(crate) struct Mistake {
 }
 
 impl Mistake {
-    /// What is wrong, in one sentence without a full stop.
+    /// Returns a mistake. `what` is one sentence without a full stop.
     pub(crate) fn new(what: impl Into<String>) -> Mistake {
         Mistake { what: what.into(), at: None, tries: Vec::new() }
     }
 
-    /// What is wrong, alone.
+    /// Returns the sentence alone.
     pub(crate) fn what(&self) -> &str {
         &self.what
     }
 
-    /// Where it stands, alone.
+    /// Returns the place alone.
     pub(crate) fn place(&self) -> Option<&str> {
         self.at.as_deref()
     }
 
-    /// Whose it is, where there are several who could have made it.
+    /// Adds whose mistake it is, where several inputs could contain it.
     #[must_use]
     pub(crate) fn of(mut self, whose: &str) -> Mistake {
         self.what = format!("{whose}: {}", self.what);
         self
     }
 
-    /// Where: `scenarios/overnight.yaml:31 contract.tfft_p99`.
+    /// Adds the place: `scenarios/overnight.yaml:31 contract.tfft_p99`.
     #[must_use]
     pub(crate) fn at(mut self, place: impl Into<String>) -> Mistake {
         self.at = Some(place.into());
         self
     }
 
-    /// What to try; may be said more than once.
+    /// Adds a hint; may be called several times.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Mistake {
         self.tries.push(hint.into());
@@ -59,8 +59,8 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Much of it may be what a user, a file or a server wrote: no control character of
-        // theirs reaches a terminal.
+        // The text may come from a user, a file or a server, so control characters are escaped
+        // before a terminal prints it.
         let line = |text: &str| one_line(text, LINE_CHARS_MAX);
         write!(f, "error: {}", line(&self.what))?;
         if let Some(at) = &self.at {
@@ -75,7 +75,7 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// The known word nearest to a mistyped one, if one is near enough to be meant.
+/// Returns the known word nearest to a mistyped one, if one is near enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = &word.trim().to_lowercase();
     known

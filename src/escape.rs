@@ -1,11 +1,11 @@
-//! Foreign text made fit to be shown and stored: one line, no control
-//! characters, bounded; and words made fit for a shell.
+//! Escapes outside text for display and storage (one line, no control
+//! characters, bounded), and quotes words for a shell.
 
-/// Bounds an error text in a row (`docs/formats/run-folder.md`, column `error`).
+/// Longest error text in a row (`docs/formats/run-folder.md`, column `error`), characters.
 pub(crate) const ERROR_CHARS_MAX: usize = 200;
 
-/// Text on one line: control characters as `\n`, `\t` or `\u{1b}`, cut to
-/// `chars_max` characters with `…` at the end of what was cut.
+/// Returns a text on one line: control characters as `\n`, `\t` or `\u{1b}`, cut to `chars_max`
+/// characters with `…` at the cut.
 pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
     for (count, character) in text.chars().enumerate() {
@@ -23,7 +23,8 @@ pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     out
 }
 
-/// Text as it is, its lines too, but for what would steer a terminal: that is shown.
+/// Returns a text with its line ends and tabs kept and all other control characters escaped, so
+/// that it cannot control a terminal.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -38,14 +39,15 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-/// Whether a character is not seen and changes how others are: line ends, marks without width,
-/// marks that turn the direction of writing, by which a text can look like another one.
+/// Whether a character is invisible and changes how others are displayed: line ends, marks without
+/// width, and marks that change the writing direction, which can make a text look like another
+/// one.
 fn is_unseen(character: char) -> bool {
     matches!(character,
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// A word as a shell reads it back. One with a NUL cannot be quoted and stays as it is.
+/// Quotes a word for a shell. A word with a NUL cannot be quoted and is returned unchanged.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -54,7 +56,7 @@ pub(crate) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Words as the line that a shell splits into them again.
+/// Joins words into a command line that a shell splits into the same words.
 pub(crate) fn command_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

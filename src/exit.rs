@@ -1,20 +1,20 @@
-//! What the program says with its exit code. `docs/exit-codes.md` has the table.
+//! Defines the program's exit codes. `docs/exit-codes.md` has the table.
 
 use std::process::ExitCode;
 
-/// How the program ends.
+/// Exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// PASS, or the command did what it was asked for.
+    /// PASS, or a command that succeeded.
     Pass,
     /// FAIL: a gate is broken.
     Fail,
-    /// The user's mistake, before anything was started.
+    /// A mistake of the user, before anything was started.
     Mistake,
     Inconclusive,
-    /// longhaul failed, and nothing was broken before.
+    /// longhaul failed, and no gate was broken before.
     Fault,
-    /// Interrupted, nothing broken so far.
+    /// Interrupted, with no gate broken so far.
     Interrupted,
 }
 

@@ -1,8 +1,9 @@
-//! The waist of the house: what happened, and when. The left half makes these,
-//! the right half reads them, and the journal is nothing but their rows.
+//! Defines facts: what happened in a run, and when. `run` and the sensors make
+//! them, analysis and reports read them, and the journal consists of their
+//! rows.
 //!
-//! Knows no file, no clock, no network. `fact/row.rs` turns an entry into a
-//! row and back; the columns are documented in `docs/formats/run-folder.md`.
+//! Knows no file, no clock, no network. `fact/row.rs` turns an entry into a row
+//! and back; the columns are documented in `docs/formats/run-folder.md`.
 
 pub(crate) mod ability;
 pub(crate) mod batch;
@@ -32,74 +33,73 @@ use serde::{Deserialize, Serialize};
 use crate::unit::At;
 use crate::words::words;
 
-/// A stretch of a run between its start (or a resume) and its end; 0, then one more each.
+/// Number of a segment: the part of a run between a start (or resume) and its end; from 0.
 pub(crate) type Segment = u32;
 
-/// The order of the run, over all files and all segments, from 0.
+/// Sequence number of an entry, over all files and segments, from 0.
 pub(crate) type Seq = u64;
 
-/// One line of the journal: something that happened, and when.
+/// Entry of the journal: a fact with its number and its instant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
-    /// The segment it belongs to.
     pub segment: Segment,
-    /// Its place in the order of the run.
     pub seq: Seq,
-    /// When, stamped by who saw it, before it was sent anywhere.
+    /// Instant of the event, stamped where it was observed, before any transfer.
     pub at: At,
     pub fact: Fact,
 }
 
-/// Something that happened.
+/// Fact of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fact {
-    /// What this segment is: everything needed to do it again stands in the manifest.
+    /// A segment began; everything needed to repeat it is in the manifest.
     Opened(Opened),
     /// A phase began.
     Phase(PhaseBegan),
-    /// How a prompt length was fitted to the server's own token count.
+    /// A prompt length was fitted to the server's own token count.
     Fitted(Fitted),
-    /// What the server or the box says it is; whether that differs from the recipe.
+    /// A statement of the server or its machine about itself, and whether it differs from the
+    /// recipe.
     Seen(Seen),
-    /// The target: launched, ready, away, back, exited, restarted.
+    /// A change of the target: launched, ready, away, back, exited, restarted.
     Target(TargetFact),
-    /// What longhaul was told or did itself.
+    /// An action of longhaul or of its user.
     Action(Action),
     /// The next slot of every lane; written before each sync.
     Issued(Issued),
-    /// A request ended, however it ended.
+    /// A request ended, in any way.
     Request(Box<Request>),
     /// A round of a cell ended.
     Batch(Batch),
-    /// Histograms of the times between tokens or chunks, of a cell and interval.
+    /// Histograms of the times between tokens or chunks, of a group and interval.
     Gaps(Gaps),
-    /// An observer read.
+    /// A sensor was read.
     Reading(Reading),
-    /// An observer was due and could not read.
+    /// A sensor was due and could not be read.
     Missed(Missed),
-    /// A log line that means something.
+    /// A log line matched a signature.
     Said(Said),
-    /// The wall clock as seen from the timeline.
+    /// The wall clock was compared with the timeline.
     Clock(Clock),
-    /// longhaul's own failure.
+    /// longhaul itself failed.
     Fault(Fault),
-    /// Why the segment ended.
+    /// The segment ended, and why.
     Closed(Closed),
 }
 
-/// What part of the run it is.
+/// Phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     /// Not judged: caches, graphs and compilers settle.
     Warmup,
-    /// The first laps that count; what later ones are held against.
+    /// The first laps that count, with which later ones are compared.
     Reference,
-    /// The long middle.
+    /// The main part of the run.
     Soak,
     /// Deliberately without load.
     Idle,
-    /// A fault made on purpose.
+    /// A deliberate fault.
     Drill,
     /// The last laps; compared with the reference.
     Return,
@@ -118,7 +118,7 @@ words!(Phase {
 });
 
 impl Phase {
-    /// Whether what happens in it counts towards the steady state.
+    /// Whether requests in this phase count towards the steady state.
     pub(crate) fn is_steady(self) -> bool {
         matches!(self, Phase::Reference | Phase::Soak | Phase::Return)
     }

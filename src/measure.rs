@@ -1,6 +1,6 @@
-//! The closed vocabulary of what longhaul computes: name, unit, and which way
-//! is better. Contracts, reports and comparisons speak it; metrics of foreign
-//! programs are series with their own names and never stand here.
+//! Lists everything that longhaul computes: name, unit, and direction.
+//! Contracts, reports and comparisons use these names. Metrics of other
+//! programs are series with their own names and never listed here.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::words;
 
-/// The unit of a measure's values. Values are kept in the base unit given here.
+/// Unit of a measure's values, which are kept in the base unit given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
@@ -21,38 +21,38 @@ pub(crate) enum Unit {
     Share,
 }
 
-/// Which way a measure is better.
+/// Direction in which a measure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Better {
-    /// Less is better; a plain limit is an upper bound.
+    /// Lower is better; a plain limit is an upper bound.
     Lower,
-    /// More is better; a plain limit is a lower bound.
+    /// Higher is better; a plain limit is a lower bound.
     Higher,
 }
 
-/// A quantity that each request, gap or round has a value of.
+/// Quantity of which each request, gap or round has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Quantity {
-    /// From sending to the first token of any kind (reasoning and tool calls count). Seconds.
+    /// Time from sending to the first token of any kind (reasoning and tool calls count). Seconds.
     Ttft,
-    /// From sending to the first token of visible content. Seconds.
+    /// Time from sending to the first token of visible content. Seconds.
     TtftContent,
     /// Time per output token after those of the first chunk: (last − first) / (tokens − first tokens). Seconds.
     Tpot,
-    /// Time between tokens: the gap before a chunk shared out over the chunk's tokens. Seconds.
+    /// Time between tokens: the gap before a chunk divided by the chunk's tokens. Seconds.
     Itl,
     /// Time between chunks that carry tokens. Seconds.
     Gap,
-    /// The largest gap between two chunks of a request. Seconds.
+    /// Largest gap between two chunks of a request. Seconds.
     MaxGap,
-    /// From sending to the end. Seconds.
+    /// Time from sending to the end. Seconds.
     E2e,
-    /// From when the request was due to the end; differs from `e2e` in the open loop. Seconds.
+    /// Time from due to the end; differs from `e2e` in the open loop. Seconds.
     E2eDue,
-    /// From when the request was due to the first token of any kind. Seconds.
+    /// Time from due to the first token of any kind. Seconds.
     TtftDue,
-    /// From when the request was due to its sending: longhaul's own lateness. Seconds.
+    /// Time from due to sending: longhaul's own delay. Seconds.
     Lateness,
     /// Decode rate of one stream: 1 / TPOT. Tokens per second.
     TokensPerS,
@@ -62,51 +62,49 @@ pub(crate) enum Quantity {
     Throughput,
 }
 
-/// A share of requests.
+/// Share of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Portion {
-    /// Requests that ended badly, of all that ended by themselves.
+    /// Failed requests, of all that longhaul or its workload did not end.
     Errors,
-    /// Requests with fewer tokens than asked, of all that ended well.
+    /// Requests with fewer tokens than requested, of all complete ones.
     ShortAnswers,
     /// Requests whose prompt was off its planned length, by the server's own count.
     OffDepth,
 }
 
-/// Something that happened a whole number of times.
+/// Count of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Count {
-    /// The server died, whatever its exit code.
+    /// The server crashed, with any exit code.
     Crashes,
     /// The engine, the driver or the kernel ran out of memory.
     Ooms,
-    /// The server came up again, for whatever reason.
+    /// The server started again, for any reason.
     Restarts,
     /// The server answered but made no progress.
     Hangs,
-    /// Times in which the server was not there.
+    /// Periods in which the server did not answer.
     Outages,
 }
 
-/// A statistic of a quantity.
+/// Statistic of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Statistic {
-    /// The median; what a quantity's bare name means.
+    /// Median, which is also meant by a quantity's bare name.
     P50,
-    /// The 95th percentile; needs 60 samples.
+    /// 95th percentile; needs 60 samples.
     P95,
-    /// The 99th percentile; needs 300 samples.
+    /// 99th percentile; needs 300 samples.
     P99,
-    /// The arithmetic mean.
     Mean,
-    /// The largest value.
     Max,
 }
 
-/// Anything a gate can be set on.
+/// Measure on which a gate can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measure {
@@ -116,14 +114,14 @@ pub(crate) enum Measure {
     Portion(Portion),
     /// A number of events.
     Count(Count),
-    /// The mean time between failures. Seconds.
+    /// Mean time between failures. Seconds.
     Mtbf,
 }
 
-/// How sure the interval of the mean time between failures is, a fraction.
+/// Confidence of the interval of the mean time between failures, a fraction.
 pub(crate) const MTBF_CONFIDENCE: f64 = 0.95;
 
-/// The name of the mean time between failures.
+/// Name of the mean time between failures.
 const MTBF: &str = "mtbf";
 
 words!(Quantity {
@@ -155,7 +153,7 @@ words!(Count {
 });
 
 impl Quantity {
-    /// The unit of its values.
+    /// Returns the unit of its values.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Quantity::TokensPerS | Quantity::PrefillPerS | Quantity::Throughput => {
@@ -167,15 +165,15 @@ impl Quantity {
 }
 
 impl Count {
-    /// Events that are failures of the service. A restart is none by itself: what broke before
-    /// it is.
+    /// Events that count as failures of the service. A restart is not one: its cause is counted
+    /// already.
     pub(crate) const FAILURES: [Count; 4] =
         [Count::Crashes, Count::Ooms, Count::Hangs, Count::Outages];
 }
 
 impl Statistic {
-    /// Samples below which the statistic is `n/a (n=…)`: 59 and 299 give a one-sided
-    /// 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
+    /// Returns the number of samples below which the statistic is `n/a (n=…)`: 59 and 299 give a
+    /// one-sided 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
     pub(crate) fn samples_min(self) -> u64 {
         match self {
             Statistic::P95 => 60,
@@ -186,7 +184,7 @@ impl Statistic {
 }
 
 impl Measure {
-    /// Reads a name: `ttft_p95`, `tpot` (the median), `errors`, `crashes`.
+    /// Parses a name: `ttft_p95`, `tpot` (the median), `errors`, `crashes`.
     pub(crate) fn parse(name: &str) -> Option<Measure> {
         let median = || Some(Measure::Of(Quantity::parse(name)?, Statistic::P50));
         let of = || {
@@ -201,7 +199,7 @@ impl Measure {
             .or_else(of)
     }
 
-    /// Every name that [`Measure::parse`] reads.
+    /// Returns every name that [`Measure::parse`] accepts.
     pub(crate) fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         names.extend(Count::ALL.map(|count| count.word().to_owned()));
@@ -214,7 +212,7 @@ impl Measure {
         names
     }
 
-    /// The unit of its values.
+    /// Returns the unit of its values.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Measure::Of(quantity, _) => quantity.unit(),
@@ -224,7 +222,7 @@ impl Measure {
         }
     }
 
-    /// Which way is better, and so what a plain limit means.
+    /// Returns the better direction, which decides the meaning of a plain limit.
     pub(crate) fn better(self) -> Better {
         match (self, self.unit()) {
             (Measure::Mtbf, _) | (_, Unit::TokensPerSecond) => Better::Higher,
@@ -232,7 +230,7 @@ impl Measure {
         }
     }
 
-    /// Whether it is about the run as a whole, not about depths.
+    /// Whether it belongs to the run as a whole, not to a depth.
     pub(crate) fn is_of_the_run(self) -> bool {
         !matches!(self, Measure::Of(..))
     }

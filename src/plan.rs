@@ -1,5 +1,5 @@
-//! PLANNED: what will be sent, as a pure function of the spec and the seed.
-//! No I/O, no clock: an ask is a function of its address, and nothing that ran
+//! Plans what will be sent, as a pure function of the spec and the seed. No
+//! I/O, no clock: an ask depends only on its address, and nothing that ran
 //! before can change it.
 
 pub(crate) mod ask;
@@ -29,24 +29,24 @@ use crate::spec::scenario::{Drill, Restart};
 use crate::spec::{Extent, Limits, Scenario, SpecFile, Workload};
 use crate::unit::{At, span};
 
-/// Everything that will be sent, and in which order.
+/// Plan of a run: all asks, and their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The seed of all texts.
     pub seed: u64,
-    /// How much of it there is.
+    /// Length of the run, in laps or as a duration.
     pub extent: Extent,
     /// Laps that are not judged.
     pub warmup_laps: u64,
     /// Laps of the reference window, and at least as many of the return window.
     pub reference_laps: u64,
-    /// When a request or a server is given up.
+    /// Time limits of requests and outages.
     pub limits: Limits,
-    /// What is done to the server on purpose, in the order of time.
+    /// Drills, in the order of time.
     pub drills: Vec<Drill>,
-    /// What is done when a server that longhaul started dies.
+    /// Restart policy for a server that longhaul started.
     pub restart: Restart,
-    /// What the plan left out and why, for the report.
+    /// Notes for the report on what the plan left out, and why.
     pub notes: Vec<String>,
     drill_notes: Vec<String>,
     prefill_per_s: Option<f64>,
@@ -54,46 +54,45 @@ pub(crate) struct Plan {
     corpus: Corpus,
 }
 
-/// What is known of the server that a plan depends on.
+/// Properties of the server that a plan depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bounds {
-    /// The longest prompt and output together, tokens, by the server and by its recipe: the
-    /// lesser of the two.
+    /// Largest sum of prompt and output, tokens: the lesser of the server's and the recipe's.
     pub max_model_len: Option<u64>,
     /// Prompt tokens per second, measured at the start.
     pub prefill_per_s: Option<f64>,
 }
 
-/// The address of an ask: a lane's n-th ask of a phase.
+/// Address of an ask: a lane's n-th ask of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
     pub phase: Phase,
-    /// One of the sequential senders, from 0.
+    /// Lane, from 0.
     pub lane: u32,
-    /// How many slots of the lane lie before it in the phase.
+    /// Number of earlier slots of the lane in the phase.
     pub nth: u64,
-    /// 0, or the n-th repeat of the same ask, since an outage broke it.
+    /// 0, or the number of the repeat after outages.
     pub repeat: u32,
 }
 
-/// Where in a phase a round stands.
+/// Position of a round in a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// Which pass over all rounds, from 0.
+    /// Lap, from 0.
     pub lap: u64,
-    /// Which round of the lap, from 0.
+    /// Round within the lap, from 0.
     pub index: usize,
-    /// 0, or the n-th appended repeat: the same asks again, since an outage broke the round.
+    /// 0, or the number of the repeat after outages; a repeat sends the same asks.
     pub repeat: u32,
 }
 
 impl Place {
-    /// The round at an index of a lap.
+    /// Returns the place of a round in a lap.
     pub(crate) fn new(lap: u64, index: usize) -> Place {
         Place { lap, index, repeat: 0 }
     }
 
-    /// The same round once more.
+    /// Returns the place of the round's next repeat.
     #[must_use]
     pub(crate) fn again(self) -> Place {
         Place { repeat: self.repeat + 1, ..self }
@@ -101,11 +100,11 @@ impl Place {
 }
 
 impl Plan {
-    /// Lays out a scenario for a server.
+    /// Plans a scenario for a server.
     ///
     /// # Errors
-    /// A depth that the server cannot take, where the scenario does not allow to drop it;
-    /// laps too few for the windows that are to be compared.
+    /// The server cannot take a depth that the scenario does not allow to drop, or the laps are
+    /// too few for the windows that are compared.
     pub(crate) fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
         let texts: Vec<SpecFile> =
             scenario.workloads.iter().flat_map(Workload::texts).cloned().collect();
@@ -139,12 +138,12 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Leaves out what the server does not take. May be called again with narrower bounds, when
-    /// more is known of the server; what was left out before stays out.
+    /// Leaves out what the server cannot take. May be called again with narrower bounds, when more
+    /// is known of the server; earlier omissions remain.
     ///
     /// # Errors
-    /// A depth that the server cannot take, where the scenario does not allow to drop it, or
-    /// nothing that is left to send.
+    /// The server cannot take a depth that the scenario does not allow to drop, or nothing is left
+    /// to send.
     pub(crate) fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
         let mut notes = self.workload.narrow(scenario, bounds)?;
         if self.lap().is_empty() {
@@ -161,17 +160,17 @@ impl Plan {
         Ok(())
     }
 
-    /// The rounds of a lap, in order.
+    /// Returns the rounds of a lap, in order.
     pub(crate) fn lap(&self) -> &[Round] {
         self.workload.lap()
     }
 
-    /// The texts that asks are made of.
+    /// Returns the texts that asks are made of.
     pub(crate) fn corpus(&self) -> &Corpus {
         &self.corpus
     }
 
-    /// All cells, each once, in the order in which a lap visits them.
+    /// Returns all cells, each once, in the order in which a lap visits them.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for round in self.lap() {
@@ -182,46 +181,46 @@ impl Plan {
         cells
     }
 
-    /// Sequential senders.
+    /// Returns the number of lanes.
     pub(crate) fn lanes(&self) -> u32 {
         self.workload.lanes()
     }
 
-    /// The most streams at once of the closed loop; how many an open loop makes is up to
-    /// the server.
+    /// Returns the largest number of concurrent streams of the closed loop. In an open loop it
+    /// depends on the server.
     pub(crate) fn streams(&self) -> u32 {
         self.lap().iter().map(|round| round.cell.streams()).max().unwrap_or(0)
     }
 
-    /// The longest prompt and output together, tokens.
+    /// Returns the largest sum of prompt and output, tokens.
     pub(crate) fn tokens_max(&self) -> u64 {
         self.lap().iter().map(|round| round.cell.input() + round.cell.output).max().unwrap_or(0)
     }
 
-    /// The round at a place and the place after it.
+    /// Returns the round at a place, and the next place.
     pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         self.workload.at(place)
     }
 
-    /// The slot of a lane in the round at a place.
+    /// Returns the slot of a lane in the round at a place.
     pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         self.workload.slot(place, lane)
     }
 
-    /// The place of a lane's slot; `None` if the lane never sends.
+    /// Returns the place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
     pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         self.workload.place(lane, nth)
     }
 
-    /// When each lane of the round at a place is due, in microseconds since the round's
+    /// Returns the due time of each lane in the round at a place, microseconds since the round's
     /// start; `None` in a closed round, whose lanes are due at once.
     pub(crate) fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
         self.workload.due_us(self.seed, phase, place)
     }
 
-    /// The ask at an address, due at an instant. A function of its arguments alone; a repeat
-    /// asks the same.
+    /// Returns the ask at an address, due at an instant. Depends on its arguments only; a repeat
+    /// sends the same ask.
     pub(crate) fn ask(&self, slot: Slot, due: At, fit: &Fit) -> Ask {
         let ask = self.workload.ask(self, slot, due, fit);
         let hangs_up = slot.phase == Phase::Drill;
@@ -229,27 +228,27 @@ impl Plan {
         Ask { abandon_us, ..ask }
     }
 
-    /// Depth × load × shape of the ask at an address.
+    /// Returns the cell of the ask at an address.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         self.workload.cell(slot)
     }
 
-    /// An address of an ask for each length that a chat template is added to, and its cell.
+    /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         self.workload.samples()
     }
 
-    /// When the first token of a round's last request is due, microseconds since it was sent:
-    /// prefills come one after the other. `None` where the speed is not known, or where it is
-    /// up to the arrivals of an open loop how long the queue is.
+    /// Returns the planned time to the first token of a round's last request, microseconds:
+    /// prefills run one after the other. `None` where the speed is unknown, and in an open loop,
+    /// where it depends on the queue.
     pub(crate) fn first_token_us(&self, cell: Cell) -> Option<u64> {
         let Load::Streams(streams) = cell.load else { return None };
         let seconds = cell.input() as f64 * f64::from(streams) / self.prefill_per_s?;
         Some((seconds * 1e6) as u64)
     }
 
-    /// When a client of an abort drill hangs up, microseconds since it sent: anywhere between
-    /// at once and twice the time that its first token takes.
+    /// Returns when a client of an abort drill hangs up, microseconds after sending: between 0 and
+    /// twice the planned time to its first token.
     fn patience_us(&self, cell: Cell, lane: u32, slot: u64) -> u64 {
         const ABORT: u64 = 4;
         const UNKNOWN_US: u64 = 1_000_000;
@@ -258,7 +257,8 @@ impl Plan {
         (rng.unit() * 2.0 * expected_us as f64) as u64
     }
 
-    /// What identifies the load: the order of all cells, the windows, the seed and the texts.
+    /// Returns the fingerprint of the load: the order of all cells, the windows, the seed and the
+    /// texts.
     pub(crate) fn fingerprint(&self) -> String {
         let drills: Vec<String> = self.drills.iter().map(|drill| format!("|{drill:?}")).collect();
         let drills = drills.concat();
@@ -277,7 +277,7 @@ impl Plan {
     }
 }
 
-/// The drills that the scenario's length leaves.
+/// Returns the drills that fit into the scenario's length.
 fn drills(scenario: &Scenario, notes: &mut Vec<String>) -> Vec<Drill> {
     let mut drills = scenario.drills.clone();
     if let Extent::Duration(duration) = scenario.extent {

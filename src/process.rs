@@ -1,32 +1,33 @@
-//! A process as a line of `/proc/PID/stat` shows it, and what came of it. Reads no file.
+//! Parses lines of `/proc/PID/stat`, and finds a process's descendants. Reads
+//! no file.
 
 use std::collections::BTreeMap;
 
 use crate::escape::one_line;
 
-/// Bounds a name; the kernel cuts those of programs to 15 bytes.
+/// Longest name, characters; the kernel cuts those of programs to 15 bytes.
 const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub pid: u32,
-    /// Fit to be shown.
+    /// Name, escaped for display.
     pub name: String,
-    /// Who started it, or took it over.
+    /// Process id of the parent, or of the process that adopted it.
     pub parent: u32,
     pub group: u32,
     pub threads: u64,
     /// Start time, ticks since boot.
     pub began: u64,
-    /// Memory that is in RAM, pages.
+    /// Resident memory, pages.
     pub rss_pages: u64,
-    /// Whether it has ended and only waits to be counted.
+    /// Whether it has ended and was not yet reaped by its parent.
     pub is_zombie: bool,
 }
 
 impl Stat {
-    /// Parses a line. The name stands in brackets and may hold anything, brackets and blanks
-    /// among it.
+    /// Parses a line. The name is in parentheses and may contain anything, also parentheses and
+    /// blanks.
     pub(crate) fn parse(line: &str) -> Option<Stat> {
         let (open, close) = (line.find('(')?, line.rfind(')')?);
         let fields: Vec<&str> = line.get(close + 1..)?.split_whitespace().collect();
@@ -44,7 +45,7 @@ impl Stat {
     }
 }
 
-/// Processes that are a root, and all their descendants, by number.
+/// Returns the root processes and all their descendants, by process id.
 pub(crate) fn families(mut all: Vec<Stat>, is_root: impl Fn(&Stat) -> bool) -> BTreeMap<u32, Stat> {
     let mut members = BTreeMap::new();
     let mut new: Vec<Stat> = all.extract_if(.., |process| is_root(process)).collect();

@@ -1,11 +1,11 @@
-//! Randomness as a function of an address, never of order: the same seed and
-//! the same address give the same numbers, whatever ran before.
+//! Generates random numbers as a function of an address: the same seed and
+//! address give the same numbers, whatever was generated before.
 //!
-//! SplitMix64 (Steele, Lea, Flood 2014): small, fixed for ever, and therefore
-//! fit to stand behind a golden fingerprint of the load, which a library that
-//! may change its algorithm is not.
+//! SplitMix64 (Steele, Lea, Flood 2014): small and never changing. The
+//! fingerprints of loads depend on it, so a library that may change its
+//! algorithm cannot be used.
 
-/// A stream of numbers that belongs to one address.
+/// Stream of random numbers that belongs to one address.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng {
     state: u64,
@@ -23,28 +23,28 @@ fn scramble(value: u64) -> u64 {
 }
 
 impl Rng {
-    /// The stream at an address below a seed.
+    /// Returns the stream at an address below a seed.
     pub(crate) fn at(seed: u64, address: &[u64]) -> Rng {
         Rng { state: address.iter().fold(scramble(seed), |state, part| mix(state, *part)) }
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         scramble(self.state)
     }
 
-    /// A whole number from 0 up to, not including, `end`; 0 if `end` is 0.
+    /// Returns a whole number in 0..`end`; 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }
 
-    /// A number from 0 up to, not including, 1.
+    /// Returns a number from 0 to 1, 1 excluded.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A normal deviate, mean 0 and standard deviation 1 (Box–Muller).
+    /// Returns a normal deviate, mean 0 and standard deviation 1 (Box–Muller).
     pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()

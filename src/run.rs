@@ -1,6 +1,7 @@
-//! HAPPENS: the shell around the conductor. It names what happened, gives it
-//! its number, writes it down, and obeys. What it runs against is behind the
-//! seams of `world`; it sees neither life nor the simulator.
+//! Runs the event loop around the conductor: turns each event into a fact,
+//! gives it its sequence number, writes it to the journal, and carries out the
+//! conductor's orders. Reaches the server only through the traits of `world`;
+//! does not know whether it is real or simulated.
 
 mod again;
 pub(crate) mod arrive;
@@ -41,60 +42,57 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, News, Reply, Sensor, Sink, Target, Wire};
 
-/// Facts that producers may have sent and the loop has not taken; bounds memory if the loop stands still.
+/// Capacity of the channel from tasks to the loop; bounds memory when the loop stalls.
 const FACTS_MAX: usize = 4_096;
-/// How often the conductor looks at the clock by itself.
+/// Interval at which the conductor is polled when nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
-/// How often everything is made durable, at the latest.
+/// Longest time between two syncs of the journal to disk, microseconds.
 const SYNC_US: u64 = 5_000_000;
-/// How often longhaul reads itself.
+/// Interval of longhaul's readings of itself, microseconds.
 const OWN_US: u64 = 10_000_000;
-/// How often the wall clock is read.
+/// Interval at which the wall clock is read, microseconds.
 const CLOCK_US: u64 = 60_000_000;
-/// A wall clock that moves by more than this against the timeline means that the machine
-/// slept or that somebody set the clock.
+/// Largest drift of the wall clock against the monotonic clock between two reads, microseconds.
+/// More means that the machine slept or that the clock was set.
 const CLOCK_JUMP_US: i64 = 5_000_000;
-/// A tick, or an arrival of an open round, that comes later than this means that longhaul could not keep its own pace.
+/// Largest delay of a tick or of an open-loop arrival, microseconds. More is recorded as a pace
+/// fault of longhaul.
 const LATE_US: u64 = 1_000_000;
 
-/// Everything that a run needs beside what it drives, looks through and writes to.
+/// Inputs of a run besides wire, target, sensors and journal.
 pub(crate) struct Script {
     pub timeline: Timeline,
-    /// What will be sent.
     pub plan: Rc<Plan>,
-    /// How lengths are met.
+    /// Text lengths that give the planned token counts on this server.
     pub fit: Rc<Fit>,
-    /// What the server can do.
     pub abilities: Abilities,
-    /// What is served, as declared.
     pub recipe: Rc<Recipe>,
-    /// What the server said of itself.
+    /// Server identity as read before the load.
     pub identity: Identity,
-    /// The name under which the server is asked.
+    /// Model name that requests carry.
     pub model: String,
-    /// Sets this run's prefixes apart in the server's cache.
+    /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: String,
     pub segment: Segment,
-    /// What is known before the load: opened, seen, fitted, ready.
+    /// Facts from before the load: opened, seen, fitted, ready.
     pub before: Vec<(At, Fact)>,
-    /// How long `/v1/models` takes, microseconds: what llama-benchy takes off a prefill.
+    /// Latency of `/v1/models`, microseconds; llama-benchy subtracts it from prefill times.
     pub models_us: Option<u64>,
-    /// What the wall clock says.
     pub wall: WallClock,
 }
 
-/// What the wall clock says at an instant, microseconds since 1970: of the run's own
-/// machine in life, as scripted in a rehearsal.
+/// Reader of the wall clock at an instant, microseconds since 1970: the machine's own clock in a
+/// real run, a scripted one in a rehearsal.
 pub(crate) type WallClock = Box<dyn Fn(At) -> u64>;
 
-/// What a task of the run has to say.
+/// Message from a task of the run to the loop.
 enum Heard {
     Fact(At, Fact),
     Answer(Box<Answer>),
     Identity(At, Result<Identity, String>),
 }
 
-/// What happened, named.
+/// Event that the loop handles.
 enum Input {
     Interrupt(StopWord),
     Tick,
@@ -104,10 +102,10 @@ enum Input {
     TaskBroke(String),
 }
 
-/// Carries a plan out, and writes down everything that happened.
+/// Runs a plan to its end and writes everything that happens to the journal.
 ///
 /// # Errors
-/// The journal could not be written; what was written before stands.
+/// The journal could not be written. Entries written before that remain.
 pub(crate) async fn carry_out<W: Wire, S: Sink>(
     wire: W,
     target: Box<dyn Target>,
@@ -147,14 +145,16 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     };
     let driven = shell.drive(before, &mut heard, &mut stop).await;
     shell.tasks.abort_all();
-    // A journal that failed is closed too: what it took before may still be written.
+    // The journal is closed even after a write error: entries that it accepted earlier may still
+    // be written.
     let durable = shell.sink.close().await;
     driven.and(durable)?;
     shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
 }
 
-/// Frees the tasks that have ended, and returns the words of the first that broke. Called at
-/// every turn of the loop: a loop that is never idle would otherwise keep them all.
+/// Frees the tasks that have ended, and returns the error text of the first that panicked. Called
+/// at every turn of the loop: `select!` polls the tasks last, so a busy loop would never free
+/// them.
 fn collect(tasks: &mut JoinSet<()>) -> Option<String> {
     while let Some(ended) = tasks.try_join_next() {
         if let Err(broke) = ended {
@@ -164,7 +164,7 @@ fn collect(tasks: &mut JoinSet<()>) -> Option<String> {
     None
 }
 
-/// Returns when the conductor wants to be woken.
+/// Waits until the conductor's next wake-up time; for ever if there is none.
 async fn due(timeline: &Timeline, wake: Option<At>) {
     match wake {
         Some(at) => timeline.until(at).await,
@@ -193,7 +193,7 @@ struct Shell<'a, W: Wire, S: Sink> {
     closed: Option<Closed>,
 }
 
-/// When longhaul last did what it does regularly.
+/// Times at which longhaul last did its periodic work.
 #[derive(Default)]
 struct Own {
     ticked: At,
@@ -205,17 +205,17 @@ struct Own {
     alarms: u32,
 }
 
-/// Who looks on while a run goes on, and changes nothing.
+/// Observer of a run that cannot change it.
 pub(crate) trait Watcher {
-    /// An entry was written.
+    /// Called for every entry that was written.
     fn entry(&mut self, entry: &Entry);
     fn tick(&mut self, now: At, progress: &Progress);
-    /// The conductor gave an order.
+    /// Called for every order of the conductor.
     fn ordered(&mut self, _now: At, _order: &Order) {}
 }
 
 impl<W: Wire, S: Sink> Shell<'_, W, S> {
-    /// Names what happens and obeys, until the run is closed.
+    /// Handles events and carries out orders until the run is closed.
     async fn drive(
         &mut self,
         before: Vec<(At, Fact)>,
@@ -250,7 +250,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         let now = self.timeline.now();
         match input {
             Input::Tick => self.tick(now),
-            // The conductor is asked after whatever happened.
+            // The conductor is polled after every event anyway.
             Input::Woken => Ok(()),
             Input::Interrupt(word) => {
                 let (what, note) = word.action();
@@ -275,7 +275,8 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         }
     }
 
-    /// Gives a fact its number: the one place where the order of the run is made.
+    /// Gives a fact its sequence number and writes it. All entries pass here, so their order is
+    /// decided here.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
         let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
@@ -319,7 +320,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         Ok(())
     }
 
-    /// Writes down what the conductor decided, with what only the shell knows of it.
+    /// Writes a fact that the conductor decided on, with the details that only the loop has.
     fn write(&mut self, mut fact: Fact) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
@@ -332,7 +333,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             }
         }
         if matches!(fact, Fact::Phase(_) | Fact::Closed(_)) {
-            // What is in flight at the drain belongs to the phase before it.
+            // Requests in flight at the drain belong to the phase before it.
             if !matches!(&fact, Fact::Phase(began) if began.phase == Phase::Drain) {
                 self.pace.close_all();
                 for gaps in self.gaps.close_all() {
@@ -359,12 +360,12 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 progress: &progress,
             };
             let answer = load::send(&wire, &timeline, &ask, terms, cut).await;
-            // The loop is gone only when the run is over.
+            // Sending fails only when the loop has ended, and then the run is over.
             let _ = facts.send(Heard::Answer(Box::new(answer))).await;
         });
     }
 
-    /// Asks whether the server is there: any answer below 500 is one.
+    /// Sends a probe to the server; any status below 500 counts as up.
     fn probe(&mut self) {
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let path = if self.script.abilities.health { "/health" } else { "/v1/models" };
@@ -378,7 +379,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         });
     }
 
-    /// What longhaul does regularly by itself.
+    /// Does the periodic work: pace check, own readings, wall clock, sync.
     fn tick(&mut self, now: At) -> Result<(), String> {
         self.watcher.tick(now, &self.progress);
         let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
@@ -454,7 +455,7 @@ mod tests {
                     });
                 }
                 let waiting = tasks.spawn_local(std::future::pending());
-                // A turn of the set runs some sixty tasks.
+                // One poll of the set runs about sixty tasks.
                 for _ in 0..100 {
                     tokio::task::yield_now().await;
                 }

@@ -1,9 +1,10 @@
-//! The table of series: everything that is read, one row each, with its unit, what kind of
-//! value it is, when a change of it must be told at once, and which events it can see.
-//! Sensors, incidents, coverage, notes and reports decide by these rows and by no name of
-//! their own. A new source is a sensor's file and a row here for each of its series.
+//! Lists every series that is read, one row each: its unit, its kind, which
+//! changes must be recorded at once, and which events it can show. Sensors,
+//! incidents, coverage, notes and reports use these rows instead of names of
+//! their own. A new source is a sensor's file and a row here for each of its
+//! series.
 //!
-//! Pure data: knows no engine's own names, no file, no clock.
+//! Pure data: knows no engine's own metric names, no file, no clock.
 
 mod row;
 mod table;
@@ -24,21 +25,21 @@ use crate::fact::{Missed, Reading, Source};
 use crate::measure::Count;
 use crate::words::words;
 
-/// A part of what looks at the server, as reports name it: an event is covered while those
-/// that can see it look.
+/// Observer of the server, as reports name it. An event is covered while an observer that can see
+/// it is working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Observer {
     /// The load's own requests.
     Requests,
-    /// Any look at the engine's endpoint.
+    /// Any reading of the engine's endpoint.
     Probes,
-    /// The engine's counters, or the start of its process.
+    /// The engine's counters, or the start time of its process.
     Metrics,
-    /// The engine's counters of work.
+    /// The engine's counters of work done.
     Progress,
     /// The server's log.
     ServerLog,
-    /// The kernel's count of kills.
+    /// The kernel's count of OOM kills.
     Kernel,
     /// The container engine.
     Container,
@@ -55,7 +56,7 @@ words!(Observer {
 });
 
 impl Observer {
-    /// The observer that is dark when something was missed.
+    /// Returns the observer that was not working when a reading failed.
     pub(crate) fn missed(missed: &Missed) -> Option<Observer> {
         match (missed.source, missed.what.as_str()) {
             (Source::Engine, _) => Some(Observer::Probes),
@@ -69,32 +70,32 @@ impl Observer {
     }
 }
 
-/// The name of the series of lines that a log gave. A server's log that could not be read is
+/// Name of the series of matched log lines. A server's log that could not be read is recorded as
 /// missed under it too.
 pub(crate) const LOG_LINES: &str = "log_lines";
-/// The name of the series of lines that came too often to be written each.
+/// Name of the series of log lines that came too often to be written each.
 pub(crate) const LOG_REPEATS: &str = "log_repeats";
-/// The name of the series of bytes of a log beyond what a line may have.
+/// Name of the series of log bytes beyond the longest line.
 pub(crate) const LOG_DROPPED: &str = "log_dropped_bytes";
 
-/// `what` of lines of a server's log that came too fast to be read.
+/// `what` of server log lines that came too fast to be read.
 pub(crate) const SERVER_LOG: &str = "server log";
-/// `what` of a container engine whose events could not be heard.
+/// `what` of a container engine whose events could not be received.
 pub(crate) const EVENTS: &str = "events";
-/// `what` of a container engine that did not say how its container is.
+/// `what` of a container engine that did not report its container's state.
 pub(crate) const STATE: &str = "state";
 
-/// A half of what is needed to see an event: any one of its observers will do.
+/// Requirement of seeing an event: at least one of its observers must be working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     pub count: Count,
-    /// The name of this half in reports.
+    /// Name of the requirement in reports.
     pub name: &'static str,
-    /// Observers that can see it.
+    /// Observers that meet it.
     pub any: &'static [Observer],
 }
 
-/// What is needed to see each kind of event; all halves of an event are.
+/// Requirements of seeing each kind of event; all of an event's must be met.
 pub(crate) const NEEDS: [Need; 6] = [
     need(Count::Crashes, "probes or requests", &[Observer::Requests, Observer::Probes]),
     need(Count::Ooms, "server log", &[Observer::ServerLog]),
@@ -108,13 +109,13 @@ const fn need(count: Count, name: &'static str, any: &'static [Observer]) -> Nee
     Need { count, name, any }
 }
 
-/// The row of a series: its own, or the one of the engine's metrics that end alike. Series of
-/// other sources that are not in the table have none.
+/// Returns the row of a series: its own, or that of the engine's metrics with the same ending.
+/// Other sources' series that are not in the table have none.
 pub(crate) fn of(source: Source, name: &str) -> Option<&'static Series> {
     ALL.iter().copied().find(|series| series.has(source, name))
 }
 
-/// The row of a reading's series.
+/// Returns the row of a reading's series.
 pub(crate) fn of_reading(reading: &Reading) -> Option<&'static Series> {
     of(reading.source, &reading.name)
 }

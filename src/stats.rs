@@ -1,9 +1,10 @@
-//! Numbers about numbers: percentiles, distributions that stay small, and what
-//! a handful of events proves. Knows no entry, no measure and no report.
+//! Computes statistics: percentiles, distributions in bounded memory,
+//! confidence intervals and tests for small samples. Knows no entry, no measure
+//! and no report.
 //!
 //! A percentile here is the *nearest rank*: the smallest value that at least
-//! the asked share of values does not exceed (rank `ceil(p · n)`). It is always
-//! a value that occurred, never one in between that nobody waited for.
+//! the requested share of values does not exceed (rank `ceil(p · n)`). It is
+//! always a measured value, never interpolated.
 
 pub(crate) mod binomial;
 pub(crate) mod dist;
@@ -17,13 +18,13 @@ pub(crate) mod student;
 pub(crate) use dist::Dist;
 pub(crate) use peak::peak_per_second;
 
-/// The nearest-rank percentile of sorted values; `share` is a fraction, 0.95
-/// for p95. `None` without values.
+/// Returns the nearest-rank percentile of sorted values; `share` is a fraction, 0.95 for p95.
+/// `None` without values.
 pub(crate) fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank(sorted.len() as u64, share)?.checked_sub(1)? as usize).copied()
 }
 
-/// The rank, from 1, that the percentile of `n` values has. `None` for `n` = 0.
+/// Returns the rank, from 1, of the percentile of `n` values; `None` for `n` = 0.
 pub(crate) fn rank(n: u64, share: f64) -> Option<u64> {
     // 0.95 · 20 is 19.000000000000004 in binary; the rank is 19.
     let exact = share * n as f64;

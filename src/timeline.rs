@@ -1,6 +1,6 @@
-//! The one clock. tokio's clock is read here and nowhere else, so that under a
-//! paused clock hours pass unseen; the wall clock is anchored once, and what it
-//! does afterwards is something a sensor reports.
+//! Provides the clock of a run. tokio's clock is read here and nowhere else, so
+//! that a rehearsal can run on a paused clock. The wall clock is anchored once;
+//! the run records its later drift.
 
 #![allow(clippy::disallowed_methods)] // This is the one place where clocks are read.
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::unit::{At, micros};
 
-/// The clock of one segment: monotonic offsets from an anchor whose wall time is known.
+/// Clock of one segment: monotonic offsets from an anchor whose wall time is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeline {
     anchor: Instant,
@@ -23,45 +23,46 @@ impl Timeline {
         Timeline { anchor: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// Anchors a timeline now and calls that moment `wall`: for runs in virtual time.
+    /// Anchors a timeline now with `wall` as its wall time, for runs in virtual time.
     pub(crate) fn start_at(wall: SystemTime) -> Timeline {
         Timeline { anchor: Instant::now(), wall }
     }
 
-    /// The present instant.
+    /// Returns the present instant.
     pub(crate) fn now(&self) -> At {
         At(micros(self.anchor.elapsed()))
     }
 
-    /// An instant of another timeline on this one; one before the anchor is the anchor.
+    /// Returns the instant on this timeline for one of another; an instant before the anchor
+    /// becomes the anchor.
     pub(crate) fn here(&self, theirs: &Timeline, at: At) -> At {
         let later = theirs.anchor.saturating_duration_since(self.anchor);
         let earlier = self.anchor.saturating_duration_since(theirs.anchor);
         At((at.0 + micros(later)).saturating_sub(micros(earlier)))
     }
 
-    /// Wall time of the anchor, in microseconds since 1970.
+    /// Returns the wall time of the anchor, microseconds since 1970.
     pub(crate) fn wall_us(&self) -> u64 {
         micros(self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// What the wall clock says now, in microseconds since 1970, read anew.
+    /// Reads the wall clock, microseconds since 1970.
     pub(crate) fn wall_now_us() -> u64 {
         micros(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// Returns at an instant, at once if it has passed.
+    /// Waits until an instant; returns at once if it has passed.
     pub(crate) async fn until(&self, at: At) {
         tokio::time::sleep_until(self.anchor + Duration::from_micros(at.0)).await;
     }
 
-    /// The result of `work`, or `None` if it is not there by `deadline`.
+    /// Returns the result of `work`, or `None` if it is not complete by `deadline`.
     pub(crate) async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout_at(self.anchor + Duration::from_micros(deadline.0), work).await.ok()
     }
 }
 
-/// An instant of the wall clock as `2026-05-13T03:47:42.125Z`.
+/// Writes a wall time as `2026-05-13T03:47:42.125Z`.
 pub(crate) fn wall_text(wall_us: u64) -> String {
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_micros(wall_us))
         .to_string()

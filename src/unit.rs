@@ -1,5 +1,5 @@
-//! Plain quantities with their unit in the type: instants, tokens, bytes, and
-//! the words that people write for them (`6h`, `800ms`, `2GiB`, `0.1%`).
+//! Defines quantities with their unit in the type (instants, tokens, bytes),
+//! and parses and writes them as text (`6h`, `800ms`, `2GiB`, `0.1%`).
 //!
 //! Pure text and arithmetic; knows nothing of measures or files.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An instant: microseconds since the anchor of the run's current segment.
+/// Instant: microseconds since the anchor of the run's current segment.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -16,32 +16,32 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct At(pub u64);
 
 impl At {
-    /// The anchor itself.
+    /// Instant of the anchor.
     pub(crate) const ZERO: At = At(0);
 
-    /// Microseconds from `earlier` to `self`, 0 if `earlier` is later.
+    /// Returns the microseconds from `earlier` to `self`; 0 if `earlier` is later.
     pub(crate) fn since(self, earlier: At) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The instant `span` later.
+    /// Returns the instant `span` later.
     #[must_use]
     pub(crate) fn after(self, span: Duration) -> At {
         At(self.0.saturating_add(micros(span)))
     }
 
-    /// Seconds since the anchor.
+    /// Returns the seconds since the anchor.
     pub(crate) fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }
 
-/// Whole microseconds of a duration, saturating.
+/// Returns the whole microseconds of a duration; saturates.
 pub(crate) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A count of bytes.
+/// Count of bytes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -60,10 +60,10 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Reads a duration such as `6h`, `4h30m`, `800ms`, `0s`. A unit is required.
+/// Parses a duration such as `6h`, `4h30m`, `800ms`, `0s`. A unit is required.
 ///
 /// # Errors
-/// Says what a duration looks like.
+/// A hint with examples of durations.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     humantime::parse_duration(text).map_err(|_| {
@@ -71,10 +71,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// Reads a size such as `2GiB`, `512MiB`, `16GB`. A unit is required.
+/// Parses a size such as `2GiB`, `512MiB`, `16GB`. A unit is required.
 ///
 /// # Errors
-/// Says what a size looks like.
+/// A hint with examples of sizes.
 pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -103,10 +103,10 @@ pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// Reads a share such as `0.1%` as a fraction, 0.001. The sign `%` is required.
+/// Parses a share such as `0.1%` as a fraction, 0.001. The sign `%` is required.
 ///
 /// # Errors
-/// Says what a share looks like.
+/// A hint with examples of shares.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a share; write it in percent, as 0.1%");
     let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;
@@ -116,7 +116,7 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Three significant figures, without an exponent: `0.411`, `42.1`, `592`, `1,884`.
+/// Writes three significant figures, without an exponent: `0.411`, `42.1`, `592`, `1,884`.
 pub(crate) fn figures(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() {
@@ -138,7 +138,7 @@ pub(crate) fn figures(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// A whole number with commas between thousands: `1,884`.
+/// Writes a whole number with commas between thousands: `1,884`.
 pub(crate) fn grouped(value: f64) -> String {
     let plain = format!("{:.0}", value.abs());
     let mut out = String::new();
@@ -154,7 +154,7 @@ pub(crate) fn grouped(value: f64) -> String {
     out
 }
 
-/// A span for people, two units at the most: `12 h 04 m`, `9 m 52 s`, `4.20 s`, `42.1 ms`.
+/// Writes a duration in at most two units: `12 h 04 m`, `9 m 52 s`, `4.20 s`, `42.1 ms`.
 pub(crate) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     if seconds >= 3600.0 {

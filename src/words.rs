@@ -1,4 +1,5 @@
-//! The word of each variant of an enum, as rows, contracts and reports have it.
+//! Maps the variants of an enum to words, as rows, contracts and reports have
+//! them.
 
 /// Gives an enum `word`, `ALL` and `parse` from one list of its variants, in their order.
 macro_rules! words {

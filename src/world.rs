@@ -1,6 +1,6 @@
-//! The four seams between a run and what it runs against: the wire, the
-//! target, the sensors and the sink. Life implements them (`http`, `target`,
-//! `observe`, `journal`) and so does the simulator; the run sees neither.
+//! Defines the four traits between a run and its environment: wire, target,
+//! sensor and sink. Real servers (`http`, `target`, `observe`, `journal`) and
+//! the simulator implement them; the run does not know which is in use.
 
 mod contained;
 mod look;
@@ -19,12 +19,11 @@ use crate::fact::{LAUNCH, RESTART, STOP};
 use crate::unit::At;
 use crate::words::words;
 
-/// One HTTP exchange to be made. The path is below the endpoint's root: `/v1/models`.
+/// HTTP request to be sent. The path is below the endpoint's root: `/v1/models`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Call {
-    /// Path and query.
     pub path: String,
-    /// A JSON body makes it a POST; without one it is a GET.
+    /// JSON body of a POST; `None` makes it a GET.
     pub body: Option<Bytes>,
 }
 
@@ -33,152 +32,153 @@ impl Call {
         Call { path: path.to_owned(), body: None }
     }
 
-    /// A POST of JSON.
+    /// Returns a POST of a JSON body.
     pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
         Call { path: path.to_owned(), body: Some(body.into()) }
     }
 }
 
-/// An exchange broke below HTTP.
+/// Failure of an exchange below HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Broken {
     pub how: BrokenHow,
-    /// Where: `Connect`, `Headers`, or `Streaming` for anything after the head.
+    /// Stage of the failure: `Connect`, `Headers`, or `Streaming` for anything after the head.
     pub stage: Stage,
-    /// When it was seen.
+    /// Instant at which the failure was observed.
     pub at: At,
-    /// The system's own words.
+    /// Error text of the system.
     pub words: String,
 }
 
-/// Any HTTP exchange: load, health, metrics, tokenize. Sets no time limits of
-/// its own: who asks, waits as long as it wants, and hangs up by dropping.
+/// Sender of HTTP requests: load, health, metrics, tokenize. Sets no timeouts: the caller waits as
+/// long as it wants, and closes the connection by dropping the future.
 pub(crate) trait Wire: Clone + 'static {
-    /// A response whose head has come.
+    /// Response whose head has arrived.
     type Reply: Reply;
 
-    /// Sends, and waits for the head of the response, whatever its status.
+    /// Sends a request, and waits for the head of the response, whatever its status.
     fn call(&self, call: Call) -> impl Future<Output = Result<Self::Reply, Broken>>;
 }
 
-/// A response whose head has come. Dropping it hangs up.
+/// Response whose head has arrived. Dropping it closes the connection.
 pub(crate) trait Reply {
-    /// The HTTP status.
     fn status(&self) -> u16;
 
-    /// The next bytes of the body, stamped as they were read; `None` after a clean end.
+    /// Returns the next bytes of the body, stamped when they were read; `None` after a clean end.
     fn chunk(&mut self) -> impl Future<Output = Result<Option<(At, Bytes)>, Broken>>;
 }
 
-/// What longhaul may do to a target. Each order carries an action id, so that
-/// what longhaul did itself is never called a crash.
+/// Order of longhaul to a target. Each carries an action id, so that an exit that longhaul ordered
+/// is never counted as a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetOrder {
     Launch,
-    /// End all of it, wait until the memory that it held is back, and start it.
+    /// End all its processes, wait until their memory is free, and start it.
     Restart,
-    /// Ask it to end, and end it where it does not.
+    /// Ask it to end, and kill it if it does not.
     Stop,
 }
 
 words!(TargetOrder { Launch: LAUNCH, Restart: RESTART, Stop: STOP });
 
-/// What comes from a target.
+/// News from a target.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum News {
-    /// Something became of it, or its log said something, stamped at the source.
+    /// A change of the target or a log line, stamped where it was observed.
     Fact(At, Fact),
-    /// Bytes of its log.
+    /// Bytes of the server's log.
     Log(Bytes),
-    /// What its container engine says of its container: at first, and each time that it was
-    /// started anew. The same again is no news and does no harm.
+    /// Description of the container by its engine: at first, and after each start. It may be
+    /// repeated unchanged.
     Contained(Box<Contained>),
 }
 
-/// A boxed future of this thread, for traits that are used behind a `Box`.
+/// Boxed future that stays on this thread, for traits that are used behind a `Box`.
 pub(crate) type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// The thing under test, where longhaul can see more of it than its endpoint.
+/// Server under test, where longhaul can observe more than its endpoint.
 pub(crate) trait Target {
-    /// The next thing that became of it, its log among it. Pends for ever where nothing can
-    /// be seen. Dropping the future loses nothing.
+    /// Waits for the next news, log output included. Never completes where nothing can be
+    /// observed. Dropping the future loses no news.
     fn news(&mut self) -> LocalFuture<'_, News>;
 
-    /// Takes an order and returns at once; what becomes of it comes as news that carries the
-    /// action's number, [`crate::fact::TargetWord::Failed`] where it cannot be done.
+    /// Takes an order and returns at once. Results arrive as news with the action's id,
+    /// [`crate::fact::TargetWord::Failed`] where the order cannot be carried out.
     fn order(&mut self, order: TargetOrder, action: u64);
 }
 
-/// No process has this number.
+/// Process id that no process has.
 const NO_PROCESS: u32 = 0;
 
-/// Where the server's main process is, as far as somebody on this machine knows: written by
-/// who starts or watches it, read by sensors that look at processes and cgroups.
+/// Process id of the server's main process, where it runs on this machine. Set by the task that
+/// starts or watches the server, read by the sensors of processes and cgroups.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Whereabouts(Arc<AtomicU32>);
 
 impl Whereabouts {
-    /// Its process id now.
+    /// Returns the present process id.
     pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != NO_PROCESS)
     }
 
-    /// It is there now, or nowhere.
+    /// Sets the process id; `None` where the process has ended.
     pub(crate) fn moved(&self, pid: Option<u32>) {
         self.0.store(pid.unwrap_or(NO_PROCESS), Ordering::Relaxed);
     }
 }
 
-/// Something that is looked at again and again.
+/// Source of readings that is polled.
 pub(crate) trait Sensor {
-    /// Whose readings these are.
+    /// Returns the source of its readings.
     fn source(&self) -> Source;
 
-    /// What it reads, for the row that says that it could not.
+    /// Returns what it reads, for the row of a failed reading.
     fn what(&self) -> &'static str;
 
-    /// Time from one look to the next, microseconds. Asked after every look: what cannot be
-    /// seen need not be tried as often.
+    /// Returns the time from one reading to the next, microseconds. Called after every reading: a
+    /// sensor that cannot be read may be polled less often.
     fn cadence_us(&self) -> u64;
 
-    /// Looks.
+    /// Takes a reading.
     ///
     /// # Errors
-    /// In words: why nothing could be seen.
+    /// In words: why nothing could be read.
     fn look(&mut self) -> LocalFuture<'_, Result<Look, String>>;
 }
 
-/// Where entries go. Every error of a sink ends the run: the journal is the product.
+/// Destination of a run's entries. Every error of a sink ends the run, since a run without its
+/// journal is worthless.
 pub(crate) trait Sink {
-    /// Takes an entry, and gives it back as it is written: its texts without secrets and within
-    /// their bounds. Nobody should be shown another. Never waits.
+    /// Takes an entry, and returns it as it will be written: with secrets removed and texts cut to
+    /// their bounds. Everything that is displayed uses the returned entry. Never waits.
     ///
     /// # Errors
     /// The journal cannot be written, or is so slow that its queue is full.
     fn append(&mut self, entry: Entry) -> Result<Arc<Entry>, String>;
 
-    /// Keeps raw frames of a failure under the number of its entry; bounded, what is beyond is dropped and told.
+    /// Keeps raw frames of a failed response under the number of its entry. The amount is bounded;
+    /// dropped frames are recorded.
     ///
     /// # Errors
     /// As for [`Sink::append`].
     fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String>;
 
-    /// Keeps bytes of the server's output; bounded.
+    /// Keeps bytes of the server's log; the amount is bounded.
     ///
     /// # Errors
     /// As for [`Sink::append`].
     fn log(&mut self, bytes: &[u8]) -> Result<(), String>;
 
-    /// Asks for everything so far to be made durable; does not wait for it.
+    /// Requests a sync of everything so far to disk; does not wait for it.
     ///
     /// # Errors
     /// As for [`Sink::append`].
     fn sync(&mut self) -> Result<(), String>;
 
-    /// Entries, frames and bytes that were taken and are not yet written.
+    /// Returns the number of entries, frames and log pieces that are queued and not yet written.
     fn waiting(&self) -> u64;
 
-    /// Waits until everything is durable; the end of a run.
+    /// Waits until everything is on disk, at the end of a run.
     ///
     /// # Errors
     /// The journal could not be written.

@@ -1,9 +1,9 @@
-//! What a server turned out to be able to do, probed before the load. A missing
-//! ability makes the measures that need it `n/a`; it never makes a request a failure.
+//! Defines the abilities of a server, probed before the load. A missing ability
+//! makes the measures that need it `n/a`; it never makes a request a failure.
 
 use serde::{Deserialize, Serialize};
 
-/// What a server can do. `false` also stands for what could not be found out.
+/// Abilities of a server. `false` also stands for an unknown ability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // A list of yes and no is what it is.

@@ -1,27 +1,27 @@
-//! Numbers of several requests together, which no row of a request can carry:
-//! rounds, and the times between tokens. Rows of `events.csv`, with these
-//! structures as their `detail`.
+//! Defines facts about several requests together, which no row of a request can
+//! carry: rounds, and histograms of the times between tokens. Rows of
+//! `events.csv`, with these structures as their `detail`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Class, Group, Phase};
 use crate::unit::At;
 
-/// A round that ended: numbers of many streams together.
+/// Round that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Batch {
     pub phase: Phase,
     /// The group of its asks.
     #[serde(flatten)]
     pub group: Group,
-    /// The pass over all cells, from 0.
+    /// Pass over all cells, from 0.
     pub lap: u64,
-    /// 0, or the n-th appended repeat.
+    /// 0, or the number of the repeat after outages.
     pub repeat: u32,
     pub requests: u64,
-    /// Of these, answered whole.
+    /// Number of these that were answered completely.
     pub good: u64,
-    /// When nothing stood in its way any more: requests of a closed round were due at once.
+    /// Instant from which the round could be sent; requests of a closed round were due then.
     pub began: At,
     /// First token of any stream.
     pub first: Option<At>,
@@ -31,17 +31,17 @@ pub(crate) struct Batch {
     pub tokens: Option<u64>,
     /// Tokens that came with the streams' first chunks, where known.
     pub first_tokens: Option<u64>,
-    /// The most tokens in any one second over all streams.
+    /// Largest number of tokens in any one second over all streams.
     pub peak_tokens: Option<u64>,
-    /// How long `/v1/models` took, microseconds, where it was asked.
+    /// Latency of `/v1/models`, microseconds, where it was measured.
     pub models_us: Option<u64>,
 }
 
-/// The two ends of a gap.
+/// Kind of gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum GapKind {
-    /// Time between tokens: a chunk's gap shared out over its tokens.
+    /// Time between tokens: a chunk's gap divided by its tokens.
     Itl,
     /// Time between chunks.
     Gap,
@@ -50,21 +50,20 @@ pub(crate) enum GapKind {
 /// Histograms that request rows cannot carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gaps {
-    /// The ends of its gaps.
     pub kind: GapKind,
     pub phase: Phase,
-    /// The group of its asks.
+    /// Group of its asks.
     #[serde(flatten, with = "Fields")]
     pub group: Group,
-    /// When the interval began.
+    /// Instant at which the interval began.
     pub from: At,
-    /// Values in it.
+    /// Number of values.
     pub n: u64,
     /// HDR histogram, microseconds, V2 deflate, base64.
     pub histogram: String,
 }
 
-/// The fields of a group in a row of gaps: one without a workload is of a ladder.
+/// Fields of a group in a row of gaps. A row without a workload belongs to a ladder.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Group")]
 struct Fields {

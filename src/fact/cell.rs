@@ -1,56 +1,56 @@
-//! A cell: one combination of context depth, load and shape of the ask.
+//! Defines a cell: a combination of context depth, load and lengths of a
+//! request.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens by which a prompt may always be off.
+/// Largest tolerated difference between planned and counted prompt, tokens.
 const TEMPLATE_TOKENS_MAX: u64 = 16;
 
-/// How hard a cell presses.
+/// Load of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Load {
-    /// So many streams at once (closed loop).
+    /// Concurrent streams (closed loop).
     Streams(u32),
-    /// So many requests per second (open loop).
+    /// Requests per second (open loop).
     PerSecond(f64),
 }
 
-/// Depth × load × shape, written `d4096/c2/p2048/o128` (or `r0.5` for an open
-/// loop). All lengths in tokens. `p0` loads a context and asks nothing of it.
+/// Depth × load × lengths, written `d4096/c2/p2048/o128` (or `r0.5` for an open loop). All lengths
+/// in tokens. `p0` loads a context without a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cell {
-    /// Context before the prompt.
+    /// Context before the prompt, tokens.
     pub depth: u64,
-    /// How hard it presses.
     pub load: Load,
-    /// Prompt after the context.
+    /// Prompt after the context, tokens.
     pub prompt: u64,
-    /// Output asked for.
+    /// Requested output, tokens.
     pub output: u64,
 }
 
 impl Cell {
-    /// Planned tokens in the prompt as the server counts them: depth + prompt.
+    /// Returns the planned prompt tokens as the server counts them: depth + prompt.
     pub fn input(&self) -> u64 {
         self.depth + self.prompt
     }
 
-    /// Whether a prompt is off the planned length, by the server's own count: by more than 1 %
-    /// and by more tokens than a chat template may add.
+    /// Whether a prompt differs from the planned length by the server's own count: by more than 1
+    /// % and by more tokens than a chat template may add.
     pub fn is_off_depth(&self, prompt_tokens: u64) -> bool {
         let planned = self.input();
         prompt_tokens.abs_diff(planned) > TEMPLATE_TOKENS_MAX.max(planned / 100)
     }
 
-    /// Whether it asks the same lengths of context and prompt, with any load and output.
+    /// Whether another cell has the same context and prompt lengths, at any load and output.
     pub fn is_as_long(&self, other: &Cell) -> bool {
         (self.depth, self.prompt) == (other.depth, other.prompt)
     }
 
-    /// Its place in every table: by depth, load, prompt, output; closed loops first.
+    /// Returns the sort key of every table: depth, load, prompt, output; closed loops first.
     pub fn order(&self) -> (u64, (u8, u64), u64, u64) {
         let load = match self.load {
             Load::Streams(streams) => (0, u64::from(streams)),
@@ -60,7 +60,7 @@ impl Cell {
         (self.depth, load, self.prompt, self.output)
     }
 
-    /// Concurrent streams; 0 in an open loop.
+    /// Returns the number of concurrent streams; 0 in an open loop.
     pub fn streams(&self) -> u32 {
         match self.load {
             Load::Streams(streams) => streams,

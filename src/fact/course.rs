@@ -1,35 +1,35 @@
-//! The course of a run: segments, phases, orders and actions, and longhaul's
-//! own clock and failures. All of them are rows of `events.csv`; a row's fixed
-//! columns hold a few words of it, and its `detail` holds these structures.
+//! Defines facts about the course of a run: segments, phases, actions, and
+//! longhaul's own clock and failures. All are rows of `events.csv`; the fixed
+//! columns hold a short form, and `detail` holds these structures.
 
 use serde::{Deserialize, Serialize};
 
 use super::Phase;
 
-/// What a segment is. Everything needed to do it again stands in `run.json`.
+/// Begin of a segment. Everything needed to repeat it is in `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Opened {
     /// Version of longhaul.
     pub version: String,
-    /// Whether the server is longhaul's own model of one.
+    /// Whether the server is simulated.
     pub simulated: bool,
     /// Wall time of the segment's anchor, microseconds since 1970.
     pub wall_us: u64,
     /// The kernel's boot id, where it can be read.
     pub boot_id: Option<String>,
-    /// The address that is driven.
+    /// Address of the server.
     pub endpoint: String,
 }
 
-/// A phase began.
+/// Begin of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PhaseBegan {
     pub phase: Phase,
-    /// Why the one before it ended.
+    /// Reason why the phase before it ended.
     pub because: String,
 }
 
-/// How far every lane of a phase has come.
+/// Progress of every lane in a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Issued {
     /// The phase whose slots these are.
@@ -39,14 +39,14 @@ pub(crate) struct Issued {
     pub next: Vec<u64>,
 }
 
-/// What longhaul was told or did itself.
+/// Action of longhaul or of its user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Action {
-    /// Marks what the action caused.
+    /// Id by which other facts refer to the action.
     pub id: u64,
     /// `interrupt`, `stop_on_fail` …
     pub what: String,
-    /// More of it.
+    /// Details, in words.
     pub note: String,
 }
 
@@ -57,37 +57,37 @@ impl Action {
     }
 }
 
-/// The order to start the target, as an action.
+/// Action word of an order to start the target.
 pub(crate) const LAUNCH: &str = "launch";
-/// The order to end it and start it again.
+/// Action word of an order to end the target and start it again.
 pub(crate) const RESTART: &str = "restart";
-/// The order to end it.
+/// Action word of an order to end the target.
 pub(crate) const STOP: &str = "stop";
 
-/// The wall clock as seen from the timeline.
+/// Comparison of the wall clock with the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Clock {
-    /// What the wall clock says, microseconds since 1970.
+    /// Wall time, microseconds since 1970.
     pub wall_us: u64,
-    /// How far it has moved against the timeline since the anchor, microseconds.
+    /// Drift of the wall clock against the timeline since the anchor, microseconds.
     pub drift_us: i64,
 }
 
-/// What of longhaul failed.
+/// Kind of longhaul's own failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FaultKind {
     /// The journal could not be written.
     Journal,
-    /// It could not keep its own pace.
+    /// longhaul was late.
     Pace,
     /// The clock jumped or the machine slept.
     Clock,
-    /// A task of its own broke.
+    /// A task of longhaul panicked.
     Panic,
 }
 
-/// longhaul's own failure: the run, or the part it touches, is INCONCLUSIVE.
+/// Failure of longhaul itself: the run, or the affected part of it, is INCONCLUSIVE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fault {
     pub kind: FaultKind,
@@ -96,23 +96,23 @@ pub(crate) struct Fault {
     pub fatal: bool,
 }
 
-/// Why a segment ended.
+/// Reason why a segment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClosedBecause {
     /// The plan was carried out.
     Done,
-    /// The user asked; what was in flight was allowed to end.
+    /// The user interrupted; requests in flight were allowed to end.
     Interrupted,
-    /// The user asked twice; nothing was waited for.
+    /// The user interrupted twice; nothing was waited for.
     InterruptedTwice,
-    /// A gate was broken and the user had asked to stop then.
+    /// A gate was broken, and the user had asked to stop in that case.
     StopOnFail,
     /// The server was away longer than the scenario allows.
     Away,
     /// A server that longhaul started is gone, and is not started again.
     Gone,
-    /// Outages used up what may be added to the duration.
+    /// Outages used up the time that may be added to the duration.
     OutOfTime,
     /// An attached server never answered.
     NeverAnswered,
@@ -122,7 +122,7 @@ pub(crate) enum ClosedBecause {
     Fault,
 }
 
-/// The segment ended.
+/// End of a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Closed {
     pub because: ClosedBecause,

@@ -1,5 +1,6 @@
-//! A group: what tables and statistics take together. The asks of a ladder share
-//! a cell; a turn of a conversation has none, since its depth grows.
+//! Defines groups: the requests that tables and statistics take together. The
+//! asks of a ladder share a cell; a turn of a conversation has none, since its
+//! depth grows.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
@@ -15,37 +16,38 @@ pub(crate) struct Group {
     pub workload: String,
     /// The kind of ask.
     pub class: Class,
-    /// Depth × load × shape; `None` where the depth grows from ask to ask.
+    /// Depth × load × lengths; `None` where the depth grows from ask to ask.
     pub cell: Option<Cell>,
 }
 
 impl Group {
-    /// Planned context before the prompt, tokens.
+    /// Returns the planned context before the prompt, tokens.
     pub(crate) fn depth(&self) -> Option<u64> {
         self.cell.map(|cell| cell.depth)
     }
 
-    /// How hard it presses.
+    /// Returns the load of its cell.
     pub(crate) fn load(&self) -> Option<Load> {
         self.cell.map(|cell| cell.load)
     }
 
-    /// Concurrent streams of a closed loop; 0 of an open loop, and without a cell.
+    /// Returns the concurrent streams of a closed loop; 0 of an open loop, and without a cell.
     pub(crate) fn streams(&self) -> u32 {
         self.cell.map_or(0, |cell| cell.streams())
     }
 
-    /// Whether something is asked: `p0` only loads a context.
+    /// Whether its requests have a prompt: `p0` only loads a context.
     pub(crate) fn asks(&self) -> bool {
         self.cell.is_none_or(|cell| cell.prompt > 0)
     }
 
-    /// The name in a column of cells: `d4096/c2/p2048/o128`, or the workload's.
+    /// Returns the text for a column of cells: `d4096/c2/p2048/o128`, or the workload's name.
     pub(crate) fn cell_word(&self) -> String {
         self.cell.map_or_else(|| self.workload.clone(), |cell| cell.to_string())
     }
 
-    /// The name, as short as it is clear among others: `d0/c1`, `d0/c1/p512/o64 warm`.
+    /// Returns the shortest name that is unambiguous among the others: `d0/c1`, `d0/c1/p512/o64
+    /// warm`.
     pub(crate) fn among<'a>(&self, others: impl Iterator<Item = &'a Group> + Clone) -> String {
         let Some(cell) = self.cell else { return self.to_string() };
         let mut text = format!("d{}/{}", cell.depth, cell.load);
@@ -67,7 +69,7 @@ impl Group {
 
 impl Eq for Group {}
 
-/// The order in every table: by cell, class and workload; what has no cell comes last.
+/// Order of all tables: by cell, class and workload; groups without a cell come last.
 impl Ord for Group {
     fn cmp(&self, other: &Group) -> Ordering {
         let key = |group: &Group| (group.cell.is_none(), group.cell.map(|cell| cell.order()));

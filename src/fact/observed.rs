@@ -1,5 +1,6 @@
-//! Readings of sensors and lines of logs: the rows of `readings.csv`, and two
-//! kinds of rows of `events.csv`, with these structures as their `detail`.
+//! Defines readings of sensors and lines of logs: the rows of `readings.csv`,
+//! and two kinds of rows of `events.csv`, with these structures as their
+//! `detail`.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,15 +33,15 @@ words!(Source {
     Disk: "disk",
 });
 
-/// An observer read: a folded interval of one series.
+/// Reading of a sensor: a folded interval of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reading {
     pub source: Source,
-    /// Node, pid, GPU or labels; empty where there is one only.
+    /// Node, pid, GPU or labels; empty where there is only one.
     pub instance: String,
-    /// The series, its unit last in the name.
+    /// Name of the series, its unit last.
     pub name: String,
-    /// Samples in the interval.
+    /// Number of samples in the interval.
     pub n: u64,
     pub min: f64,
     pub mean: f64,
@@ -49,7 +50,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// A reading of one value.
+    /// Returns a reading of one value.
     pub(crate) fn single(source: Source, name: &str, value: f64) -> Reading {
         Reading {
             source,
@@ -64,42 +65,42 @@ impl Reading {
     }
 }
 
-/// An observer was due and could not read: blindness is data.
+/// Reading that was due and failed. Recorded, so that coverage can be computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Missed {
     pub source: Source,
-    /// What it would have read.
+    /// What the sensor would have read.
     pub what: String,
-    /// Why it could not.
+    /// Reason, in words.
     pub why: String,
-    /// How many times in a row, within one interval.
+    /// Number of failures within one interval.
     pub times: u64,
-    /// Why, as a word; rows of earlier versions have none.
+    /// Reason as a word; rows of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<MissedReason>,
 }
 
-/// Why an observer could not read.
+/// Reason why a reading failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MissedReason {
-    /// It gave no answer in time.
+    /// No response in time.
     NoAnswer,
-    /// Nobody took the connection.
+    /// The connection was refused.
     Refused,
-    /// It was there, and what it gave could not be read.
+    /// The source was there, but its data could not be parsed.
     Unreadable,
-    /// It came faster than it could be read.
+    /// Data came faster than it could be read.
     TooFast,
 }
 
 impl Missed {
-    /// Something that was missed once.
+    /// Returns a single failed reading.
     pub(crate) fn once(source: Source, what: &str, reason: MissedReason, why: String) -> Missed {
         Missed { source, what: what.to_owned(), why, times: 1, reason: Some(reason) }
     }
 
-    /// Why; of a row of an earlier version as far as its words tell.
+    /// Returns the reason; for a row of an earlier version it is guessed from its words.
     pub(crate) fn reason(&self) -> MissedReason {
         let told = self.why.to_lowercase();
         self.reason.unwrap_or(if told.contains("refused") {
@@ -112,33 +113,33 @@ impl Missed {
     }
 }
 
-/// How bad a log line is.
+/// Severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
     Info,
-    /// Worth a look.
+    /// A possible problem.
     Warning,
     Error,
-    /// The engine is gone.
+    /// The engine cannot go on.
     Fatal,
 }
 
-/// A log line that means something.
+/// Log line that matches a signature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Said {
-    /// Whose log: the server's own (`process`, `container`) or the kernel's.
+    /// Source of the log: the server (`process`, `container`) or the kernel.
     #[serde(default = "Said::server")]
     pub source: Source,
-    /// The signature's name.
+    /// Name of the signature.
     pub signature: String,
     pub severity: Severity,
-    /// The line, bounded.
+    /// The line, cut to a bound.
     pub line: String,
 }
 
 impl Said {
-    /// Whose log it is where a row does not say.
+    /// Returns the source of rows that do not name one.
     fn server() -> Source {
         Source::Process
     }

@@ -1,4 +1,4 @@
-//! A request that ended: the row of `requests.csv`.
+//! Defines a request that ended: the row of `requests.csv`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,23 +6,24 @@ use super::{Cell, Group, Phase};
 use crate::unit::At;
 use crate::words::words;
 
-/// How a request ended. Never a bool: the word says which way it went wrong.
+/// Way in which a request ended. Not a boolean, because each kind of failure is counted
+/// separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Ended {
     /// HTTP 200, no error frame, a finish reason, a clean end, usage where the server can give it.
     Completed,
-    /// As completed, with fewer tokens than asked; its own class, not a failure.
+    /// As completed, with fewer tokens than requested; not a failure.
     Short,
-    /// As completed, but the usage that the server gave elsewhere is missing here.
+    /// As completed, without the usage record that the server is able to give.
     NoUsage,
     /// A status of 400 or more.
     HttpError,
-    /// No such name, no route, TLS refused.
+    /// DNS failed, no route, or TLS was refused.
     Unreachable,
     /// The connection was refused.
     Refused,
-    /// Broken by the other side.
+    /// The server closed or reset the connection.
     Reset,
     /// No first token within the limit.
     TimedOut,
@@ -38,9 +39,9 @@ pub(crate) enum Ended {
     Malformed,
     /// 200 and zero tokens.
     Empty,
-    /// The workload hung up on purpose: not a failure.
+    /// The workload hung up on purpose; not a failure.
     Abandoned,
-    /// longhaul ended it (`error` says why): not a failure.
+    /// longhaul closed the connection (`error` says why); not a failure.
     Cut,
 }
 
@@ -64,12 +65,12 @@ words!(Ended {
 });
 
 impl Ended {
-    /// Whether the answer came whole, so that its times may be counted.
+    /// Whether the response is complete, so that its times may be counted.
     pub(crate) fn is_good(self) -> bool {
         matches!(self, Ended::Completed | Ended::Short)
     }
 
-    /// Whether it says nothing of the server: longhaul itself ended it.
+    /// Whether longhaul itself ended the request, so that it shows nothing about the server.
     pub(crate) fn is_ours(self) -> bool {
         matches!(self, Ended::Abandoned | Ended::Cut)
     }
@@ -80,11 +81,11 @@ impl Ended {
     }
 }
 
-/// Where a request was when it ended.
+/// Stage of a request when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
-    /// Before the connection stood.
+    /// Before the connection was established.
     Connect,
     /// Before the response's head.
     Headers,
@@ -103,10 +104,10 @@ words!(Stage {
     Closing: "closing",
 });
 
-/// How an exchange broke below HTTP.
+/// Kind of failure of an exchange below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokenHow {
-    /// No such name, no route, TLS refused.
+    /// DNS failed, no route, or TLS was refused.
     Unreachable,
     /// The connection was refused.
     Refused,
@@ -118,11 +119,11 @@ pub(crate) enum BrokenHow {
     Malformed,
 }
 
-/// The kind of ask.
+/// Class of a request for the server's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Class {
-    /// Nothing of it should be cached.
+    /// Nothing of its prompt should be cached.
     Cold,
     /// Its prefix should be cached.
     Warm,
@@ -134,7 +135,7 @@ pub(crate) enum Class {
     Resumed,
     /// A turn that carries a tool's result.
     Tool,
-    /// A fixed ask that watches for change.
+    /// A fixed request that is compared over time.
     Canary,
 }
 
@@ -148,16 +149,15 @@ words!(Class {
     Canary: "canary",
 });
 
-/// A request that ended. Offsets in microseconds; what is not there is `None`, never 0.
+/// Request that ended. Offsets in microseconds; unknown values are `None`, never 0.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
-    /// The phase it was due in.
+    /// Phase in which it was due.
     pub phase: Phase,
     /// The workload's name.
     pub workload: String,
     /// The kind of ask.
     pub class: Class,
-    /// One of the sequential senders.
     pub lane: u32,
     /// The lane's n-th ask in this phase, from 0.
     pub slot: u64,
@@ -165,25 +165,24 @@ pub(crate) struct Request {
     pub session: Option<u64>,
     /// Its turn, from 0.
     pub turn: Option<u32>,
-    /// Depth × load × shape.
     pub cell: Cell,
-    /// Which pass over all cells, from 0.
+    /// Pass over all cells, from 0.
     pub lap: u64,
     /// 0, or the n-th appended repeat of a round that an outage broke.
     pub repeat: u32,
-    /// When it should have been sent.
+    /// Instant at which it should have been sent.
     pub due: At,
-    /// When it was sent.
+    /// Instant at which it was sent.
     pub sent: At,
-    /// When it ended: the entry's stamp.
+    /// Instant at which it ended: the entry's stamp.
     pub done: At,
-    /// The first data frame of any kind, since sent.
+    /// Offset of the first data frame of any kind, from sending.
     pub first_byte_us: Option<u64>,
-    /// The first token of any kind, since sent.
+    /// Offset of the first token of any kind, from sending.
     pub ttft_us: Option<u64>,
-    /// The first token of visible content, since sent.
+    /// Offset of the first token of visible content, from sending.
     pub ttft_content_us: Option<u64>,
-    /// The last token, since sent.
+    /// Offset of the last token, from sending.
     pub last_us: Option<u64>,
     /// Prompt tokens by the server's count.
     pub prompt_tokens: Option<u64>,
@@ -197,21 +196,17 @@ pub(crate) struct Request {
     pub first_tokens: Option<u64>,
     /// Data frames with tokens.
     pub chunks: u64,
-    /// The largest gap between two of them.
+    /// Largest gap between two of them.
     pub max_gap_us: Option<u64>,
-    /// The most tokens in any one second.
+    /// Largest number of tokens in any one second.
     pub peak_tokens: Option<u64>,
-    /// Since the session's previous answer ended.
+    /// Time since the conversation's previous response ended.
     pub idle_us: Option<u64>,
-    /// How it ended.
     pub ended: Ended,
-    /// Where it ended.
     pub stage: Stage,
-    /// The server's finish reason.
     pub finish: Option<String>,
-    /// The status of the response.
     pub http_status: Option<u16>,
-    /// The server's or the system's own words, on one line, bounded, without secrets.
+    /// Error text of the server or the system, on one line, bounded, without secrets.
     pub error: String,
     /// Names of the checks that fired.
     pub checks: Vec<String>,
@@ -220,7 +215,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// What it is counted with. The depth of a session's turns grows: they have no cell.
+    /// Returns the group that counts it. Turns of a conversation have no cell, since their depth
+    /// grows.
     pub(crate) fn group(&self) -> Group {
         Group {
             workload: self.workload.clone(),
@@ -229,8 +225,8 @@ impl Request {
         }
     }
 
-    /// Time per output token in seconds: (last − first) / (tokens − tokens of the first chunk).
-    /// `None` where the tokens of the first chunk are unknown or nothing came after it.
+    /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
+    /// chunk). `None` where the tokens of the first chunk are unknown or nothing came after it.
     pub(crate) fn tpot(&self) -> Option<f64> {
         let after =
             self.output_tokens?.checked_sub(self.first_tokens?).filter(|after| *after > 0)?;
@@ -238,20 +234,20 @@ impl Request {
         Some(span_us as f64 / 1e6 / after as f64)
     }
 
-    /// Prompt tokens that were computed, not served from cache, per second until the first
-    /// token. `None` where the server does not say how many it computed.
+    /// Returns the computed prompt tokens (those not served from cache) per second until the first
+    /// token. `None` where the server does not report how many it computed.
     pub(crate) fn prefill_per_s(&self) -> Option<f64> {
         let computed = self.prompt_tokens?.saturating_sub(self.cached_tokens?);
         let ttft_us = self.ttft_us.filter(|ttft_us| *ttft_us > 0)?;
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
     }
 
-    /// From when it was due to its sending, microseconds.
+    /// Returns the delay from its due time to its sending, microseconds.
     pub(crate) fn late_us(&self) -> u64 {
         self.sent.since(self.due)
     }
 
-    /// From sending to the end, seconds.
+    /// Returns the time from sending to the end, seconds.
     pub(crate) fn e2e(&self) -> f64 {
         self.done.since(self.sent) as f64 / 1e6
     }

@@ -1,6 +1,6 @@
-//! An entry as a row of a file, and back. Every row begins with its `seq` and
-//! ends with a checksum of itself, so that a torn row is never taken for a whole
-//! one; standard readers see one more column.
+//! Turns an entry into a row of a file, and back. Every row begins with its
+//! `seq` and ends with a checksum of itself, so that a torn row is detected;
+//! standard CSV readers see one more column.
 //!
 //! Pure text: knows columns and words, no files. The columns are documented in
 //! `docs/formats/run-folder.md`; later versions add columns before `crc` and
@@ -19,8 +19,8 @@ use field::{FieldReader, Fields};
 
 use super::{Entry, Fact};
 
-/// Bytes of a line, its end included. Bounds what a reader keeps in memory when a
-/// file holds no line ends, and what a writer lets into the journal.
+/// Longest line with its line end, bytes. Bounds a reader's memory when a file has no line ends,
+/// and the lines that a writer accepts.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Columns of `requests.csv`.
@@ -77,7 +77,7 @@ pub(crate) const READING_COLUMNS: [&str; 12] = [
     "crc",
 ];
 
-/// The three files that hold rows.
+/// File that holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum File {
     /// A row per request.
@@ -91,7 +91,7 @@ pub(crate) enum File {
 impl File {
     pub(crate) const ALL: [File; 3] = [File::Requests, File::Events, File::Readings];
 
-    /// Its name in the run folder.
+    /// Returns its name in the run folder.
     pub(crate) fn name(self) -> &'static str {
         match self {
             File::Requests => "requests.csv",
@@ -100,7 +100,7 @@ impl File {
         }
     }
 
-    /// Its columns, in order; the last is always the checksum.
+    /// Returns its columns, in order; the last is always the checksum.
     pub(crate) fn columns(self) -> &'static [&'static str] {
         match self {
             File::Requests => &REQUEST_COLUMNS,
@@ -109,7 +109,7 @@ impl File {
         }
     }
 
-    /// Its first line, which alone has no checksum.
+    /// Returns its header line, the only line without a checksum.
     pub(crate) fn header(self) -> String {
         let mut line = self.columns().join(",");
         line.push('\n');
@@ -117,7 +117,7 @@ impl File {
     }
 }
 
-/// The file that a fact's row belongs to.
+/// Returns the file that a fact's row belongs to.
 pub(crate) fn file_of(fact: &Fact) -> File {
     match fact {
         Fact::Request(_) => File::Requests,
@@ -130,9 +130,9 @@ pub(crate) fn file_of(fact: &Fact) -> File {
 /// `wall_anchor_us` is the wall time of the segment's anchor, microseconds since
 /// 1970, and only serves the column `wall`.
 ///
-/// What comes back from [`decode`] equals the entry, provided that a request's
-/// and a reading's texts are on one line (others are escaped), its `done` is the
-/// entry's stamp, and none of its optional texts is empty.
+/// [`decode`] gives back the same entry, provided that a request's and a reading's texts are on
+/// one line (others are escaped), its `done` is the entry's stamp, and none of its optional texts
+/// is empty.
 pub(crate) fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
     let start = out.len();
     let mut fields = Fields::new(out);
@@ -152,7 +152,7 @@ pub(crate) fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(",{crc:08x}\n").as_bytes());
 }
 
-/// Whether a line (with or without its line end) carries the checksum of itself.
+/// Whether a line (with or without its line end) carries a correct checksum.
 pub(crate) fn is_whole(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {

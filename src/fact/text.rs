@@ -1,6 +1,6 @@
-//! The texts of a fact that others wrote: a server, a system, a user. Words of
-//! longhaul's own are none of them. Every field is named, so that a new one is
-//! sorted in.
+//! Lists the texts of a fact that come from outside: from a server, a system or
+//! a user. longhaul's own words are not among them. Every field is matched by
+//! name, so that the compiler demands a decision for a new one.
 
 use super::{
     Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, Said, Seen,
@@ -8,13 +8,13 @@ use super::{
 };
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 
-/// Bounds the line of a log in a row, characters.
+/// Longest log line in a row, characters.
 const LINE_CHARS_MAX: usize = 300;
 
-/// Bounds why a run ended: how its server did, and the line that says it, characters.
+/// Longest note of a run's end, characters: how its server ended, and the log line that says why.
 const NOTE_CHARS_MAX: usize = 400;
 
-/// Calls `change` with each of them.
+/// Calls `change` with each outside text of a fact.
 pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     match fact {
         Fact::Seen(Seen { subject, declared, seen, differs: _, note }) => {
@@ -60,7 +60,7 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     }
 }
 
-/// Brings those that have a bound of their own onto one line within it.
+/// Cuts the texts that have a bound of their own, on one line.
 pub(crate) fn bound(fact: &mut Fact) {
     let (text, chars_max) = match fact {
         Fact::Said(said) => (&mut said.line, LINE_CHARS_MAX),

@@ -1,10 +1,9 @@
-//! The texts that asks are made of: passages of source code, logs and prose,
-//! made from the seed, or cut from files that the user named. Nothing is
-//! downloaded.
+//! Makes the texts of asks: passages of source code, logs and prose, generated
+//! from the seed or cut from files that the user named. Nothing is downloaded.
 //!
-//! A text of a given length is passages in an order of its own, filled up with
-//! short ones and single words until the server's own count is met, as far as
-//! the fit knows it.
+//! A text of a given length is a sequence of passages in its own order, filled
+//! up with short passages and single words until the fitted token count is
+//! reached.
 
 mod passages;
 
@@ -13,20 +12,20 @@ use crate::digest::sha256;
 use crate::rng::Rng;
 use crate::spec::SpecFile;
 
-/// Characters after which a user's file is cut at the next line.
+/// Length after which a user's file is cut at the next line end, characters.
 const CUT_CHARS: usize = 280;
 
-/// One more token, give or take, where no passage fits any more.
+/// Filler word of about one token, used where no passage fits any more.
 pub(crate) const FILLER: &str = " more";
 
-/// The texts that asks are made of.
+/// Passages from which the texts of asks are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Corpus {
     passages: Vec<String>,
 }
 
 impl Corpus {
-    /// Made from the seed, or from `texts` where there are any.
+    /// Generates passages from the seed, or cuts them from `texts` if there are any.
     pub(crate) fn new(seed: u64, texts: &[SpecFile]) -> Corpus {
         if texts.is_empty() {
             return Corpus { passages: passages::made(seed) };
@@ -34,18 +33,18 @@ impl Corpus {
         Corpus { passages: texts.iter().flat_map(|text| cut(&text.text)).collect() }
     }
 
-    /// The passages, each ending in a newline.
+    /// Returns the passages, each ending in a newline.
     pub(crate) fn passages(&self) -> &[String] {
         &self.passages
     }
 
-    /// A fingerprint of all passages.
+    /// Returns a fingerprint of all passages.
     pub(crate) fn hash(&self) -> String {
         sha256(self.passages.concat().as_bytes())
     }
 
-    /// A text of `tokens` tokens as far as the fit knows. It begins with a number
-    /// of its own, so that no two texts share a prefix longer than a few tokens.
+    /// Returns a text of `tokens` tokens by the fit's counts. It begins with a unique number, so
+    /// that no two texts share a prefix longer than a few tokens.
     pub(crate) fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit) -> String {
         let mut left = tokens as f64 - fit.number;
         let mut text = String::with_capacity(tokens as usize * 5);
@@ -62,15 +61,15 @@ impl Corpus {
         text
     }
 
-    /// The first passage from `start` on that has at most `left` tokens.
+    /// Returns the first passage from `start` on that has at most `left` tokens.
     fn fitting(&self, start: usize, left: f64, fit: &Fit) -> Option<usize> {
         let count = self.passages.len().min(fit.passages.len());
         (0..count).map(|step| (start + step) % count).find(|index| fit.passages[*index] <= left)
     }
 }
 
-/// A line that makes a text unlike any other. Always as many digits, so that it always
-/// has as many tokens.
+/// Returns a line that makes a text unique. It has a fixed number of digits, so that its token
+/// count is always the same.
 pub(crate) fn number_line(rng: &mut Rng) -> String {
     let mut group = || 1000 + rng.below(9000);
     format!("Ticket {}-{}-{}-{}.\n", group(), group(), group(), group())
@@ -95,7 +94,7 @@ fn cut(text: &str) -> Vec<String> {
     passages
 }
 
-/// A line in pieces of at most [`CUT_CHARS`] characters: some files are one line.
+/// Splits a line into pieces of at most [`CUT_CHARS`] characters: some files are a single line.
 fn pieces(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -113,7 +112,7 @@ fn pieces(line: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// A tokenizer for tests: a token for every four characters of a passage.
+    /// Tokenizer for tests: a token for every four characters of a passage.
     fn fit(corpus: &Corpus) -> Fit {
         Fit {
             passages: corpus.passages().iter().map(|text| text.len() as f64 / 4.0).collect(),

@@ -1,10 +1,11 @@
-//! Exact lengths: finds out how many tokens the server counts for each
-//! passage, before the load, so that any ask can be made to measure without
-//! asking again.
+//! Fits text lengths to exact token counts: measures how many tokens the server
+//! counts for each passage before the load, so that any ask can be made to
+//! length without another request.
 //!
-//! Pure: it asks, somebody else answers. Words at a line's start are pieces of
-//! their own to all common tokenizers, so counts of passages add up; the last
-//! step checks whole samples and mends what does not.
+//! Pure: it returns questions and takes the answers; the caller sends them. All
+//! common tokenizers start a new token at the word at a line's start, so counts
+//! of passages add up; the last step checks whole samples and corrects the
+//! rest.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +16,14 @@ use crate::rng::Rng;
 use crate::unit::At;
 use crate::words::words;
 
-/// What is known of the server's count.
+/// Token counts of the server's tokenizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fit {
-    /// How it was found out.
+    /// Method by which they were measured.
     pub method: Method,
     /// Tokens of each passage of the corpus.
     pub passages: Vec<f64>,
-    /// Tokens of the line that makes a text unlike any other.
+    /// Tokens of the line that makes a text unique.
     pub number: f64,
     /// Tokens of one filler word.
     pub filler: f64,
@@ -45,22 +46,22 @@ impl Default for Fit {
     }
 }
 
-/// How the server's count is found out.
+/// Method by which the server's token counts are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Method {
-    /// `/tokenize`: costs the server next to nothing.
+    /// `/tokenize`: nearly free for the server.
     Tokenize,
-    /// The usage record of requests that ask for one token.
+    /// The usage record of requests for one output token.
     Usage,
-    /// Nobody counted: four characters to a token.
+    /// Not measured: four characters per token.
     Guess,
 }
 
 words!(Method { Tokenize: "tokenize", Usage: "usage", Guess: "guess" });
 
 impl Fit {
-    /// What is left where the server counts nothing: four characters to a token.
+    /// Returns the estimate where the server counts nothing: four characters per token.
     pub(crate) fn guess(corpus: &Corpus) -> Fit {
         let tokens = |text: &str| text.len() as f64 / 4.0;
         Fit {
@@ -74,26 +75,26 @@ impl Fit {
     }
 }
 
-/// What the fitter wants to know: how many tokens is this?
+/// Question of the fitter: how many tokens is this text?
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FitQuestion {
-    /// A text by itself, without a template.
+    /// A text without a template.
     Text(String),
     /// Messages with the template.
     Chat(Vec<Message>),
 }
 
-/// How often a passage stands in its question: the joints are counted with it.
+/// Repetitions of a passage in its question, so that tokens at the joints are counted too.
 const TIMES: usize = 4;
-/// Fillers in their question.
+/// Filler words in their question.
 const FILLERS: usize = 64;
-/// Without `/tokenize`, a sample costs a prefill; deeper ones are left to the rows, which
-/// carry the server's count of every request.
+/// Deepest sample without `/tokenize`, where a sample costs a prefill, tokens. Deeper prompts are
+/// checked through the request rows, which carry the server's count.
 const SAMPLE_MAX: u64 = 9_000;
-/// Below this relative error the samples need no mending.
+/// Relative error below which the samples need no correction.
 const CLOSE_ENOUGH: f64 = 0.001;
 
-/// Finds out a [`Fit`] by asking.
+/// State of a measurement that gives a [`Fit`].
 pub(crate) struct Fitter<'a> {
     plan: &'a Plan,
     fit: Fit,
@@ -104,7 +105,7 @@ pub(crate) struct Fitter<'a> {
 }
 
 impl<'a> Fitter<'a> {
-    /// For a plan.
+    /// Returns a fitter for the texts of a plan.
     pub(crate) fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
         let mut samples = plan.samples();
         samples.retain(|(cell, _)| method == Method::Tokenize || cell.input() <= SAMPLE_MAX);
@@ -118,13 +119,13 @@ impl<'a> Fitter<'a> {
         }
     }
 
-    /// How many questions there are at the most, and how many of them are answered.
+    /// Returns the number of answered questions, and the largest possible number of all.
     pub(crate) fn progress(&self) -> (usize, usize) {
         let all = BEFORE_PASSAGES + self.plan.corpus().passages().len() + self.samples.len();
         ((self.counts.len() + self.counted.len()).min(all), all)
     }
 
-    /// What it wants to know next; `None` when it knows enough.
+    /// Returns the next question; `None` when the fit is complete.
     pub(crate) fn question(&self) -> Option<FitQuestion> {
         let user = |content: String| Message { role: "user", content };
         let passages = self.plan.corpus().passages();
@@ -149,7 +150,7 @@ impl<'a> Fitter<'a> {
         }
     }
 
-    /// Takes the answer to the last question.
+    /// Takes the answer to the last question, in tokens.
     pub(crate) fn answer(&mut self, tokens: u64) {
         let all = BEFORE_PASSAGES + self.plan.corpus().passages().len();
         if self.counts.len() < all {
@@ -166,7 +167,7 @@ impl<'a> Fitter<'a> {
     }
 
     fn work_out(&mut self) {
-        // The full stop in the questions of the template is a token itself.
+        // The full stop in the template questions is a token itself.
         self.fit.prompt_overhead = self.counts[0].saturating_sub(1);
         self.fit.both_overhead = self.counts[1].saturating_sub(2);
         self.fit.number = self.counts[2] as f64 / TIMES as f64;
@@ -177,7 +178,8 @@ impl<'a> Fitter<'a> {
             .collect();
     }
 
-    /// Scales the passages by what the deepest sample was off, and asks for the samples again.
+    /// Scales the passage counts by the error of the deepest sample, and measures the samples
+    /// again.
     fn mend(&mut self) {
         self.mended = true;
         let deepest = (0..self.samples.len()).max_by_key(|index| self.samples[*index].0.input());
@@ -193,7 +195,7 @@ impl<'a> Fitter<'a> {
         self.counted.clear();
     }
 
-    /// What was found out, and the sample of each length for the journal.
+    /// Returns the fit, and the sample of each length for the journal.
     pub(crate) fn finish(self) -> (Fit, Vec<Fitted>) {
         let method = self.fit.method.word();
         let mut fitted: Vec<Fitted> = Vec::new();
@@ -213,7 +215,7 @@ impl<'a> Fitter<'a> {
     }
 }
 
-/// Questions before those about passages: two about the template, the number, the filler.
+/// Questions before the passages: two for the template, one for the number, one for the filler.
 const BEFORE_PASSAGES: usize = 4;
 
 #[cfg(test)]
@@ -223,8 +225,8 @@ mod tests {
     use crate::plan::tests::scenario;
     use crate::plan::{Bounds, Input, Place};
 
-    /// A tokenizer of its own mind: runs of letters cost a token per five letters, runs of
-    /// digits one per three, everything else one each; single spaces are free.
+    /// Tokenizer for tests: letters cost one token per five, digits one per three, other
+    /// characters one each; single spaces are free.
     fn count(text: &str) -> u64 {
         let mut tokens = 0;
         let mut run = 0;

@@ -1,5 +1,5 @@
-//! What a plan amounts to before anything is sent: requests, tokens, hours,
-//! bytes on disk, and which percentiles it can decide.
+//! Forecasts a plan before anything is sent: requests, tokens, hours, bytes on
+//! disk, and which gates it can decide.
 
 use super::{Plan, Rates, Round};
 use crate::fact::{Cell, Class, Group, Load, Phase};
@@ -9,16 +9,15 @@ use crate::spec::{Contract, Extent, Gate, Limit, Select};
 use crate::stats::poisson::time_to_show;
 use crate::unit::{figures, span};
 
-/// What a plan amounts to.
+/// Forecast of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Forecast {
-    /// Seconds that a lap takes; `None` where a rate is unknown.
+    /// Duration of a lap, seconds; `None` where a rate is unknown.
     pub lap_seconds: Option<f64>,
-    /// Seconds under load in all; `None` where it depends on an unknown rate.
+    /// Total time under load, seconds; `None` where it depends on an unknown rate.
     pub seconds: Option<f64>,
-    /// Seconds of that in phases that are judged, by a server that is never away: without
-    /// warm-up and without drills in which nothing is judged. `None` where it depends on an
-    /// unknown rate.
+    /// Time in judged phases if there is no outage, seconds: without warm-up and without drills in
+    /// which nothing is judged. `None` where it depends on an unknown rate.
     pub judged_seconds: Option<f64>,
     /// Whole laps after warm-up.
     pub laps: Option<u64>,
@@ -30,19 +29,19 @@ pub(crate) struct Forecast {
     pub prompt_tokens: Option<u64>,
     /// Output tokens in all.
     pub output_tokens: Option<u64>,
-    /// Bytes in the run folder, roughly.
+    /// Approximate size of the run folder, bytes.
     pub bytes: Option<u64>,
-    /// Open cells that the server cannot keep up with, a sentence each.
+    /// Sentences on open cells whose load exceeds the server's capacity.
     pub notes: Vec<String>,
 }
 
-/// The part of a forecast that is about one group.
+/// Forecast of one group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupForecast {
     pub group: Group,
     /// Requests per lap.
     pub per_lap: u64,
-    /// Seconds that a round takes.
+    /// Duration of a round, seconds.
     pub round_seconds: Option<f64>,
     /// Requests after warm-up.
     pub samples: Option<u64>,
@@ -58,7 +57,8 @@ const HOUR_BYTES: u64 = 400_000;
 /// Manifest, verdict, and what is written once.
 const FOLDER_BYTES: u64 = 120_000;
 
-/// Works out what a plan amounts to.
+/// Forecasts a plan from known or unknown rates. `slots` is the number of requests that the server
+/// runs at once.
 pub(crate) fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Forecast {
     let lap_seconds: Option<f64> =
         plan.lap().iter().map(|round| round_seconds(round, rates, slots)).sum();
@@ -98,7 +98,7 @@ pub(crate) fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Foreca
     }
 }
 
-/// Seconds of the phases that are judged.
+/// Returns the time in judged phases, seconds.
 fn judged_seconds(plan: &Plan, lap_seconds: Option<f64>) -> Option<f64> {
     let duration = match plan.extent {
         Extent::Laps(laps) => return lap_seconds.map(|lap| lap * laps as f64),
@@ -115,8 +115,8 @@ fn judged_seconds(plan: &Plan, lap_seconds: Option<f64>) -> Option<f64> {
     Some((duration.as_secs_f64() - warmup - drills.sum::<f64>()).max(0.0))
 }
 
-/// Seconds that a round takes. An open one lasts until its last arrival, and as long as that
-/// one takes; where the server cannot keep up, until it has worked off what came.
+/// Returns the duration of a round, seconds. An open round lasts until its last arrival is
+/// answered; where the load exceeds the capacity, until the queue is worked off.
 fn round_seconds(round: &Round, rates: &Rates, slots: Option<u64>) -> Option<f64> {
     let alone = rates.round_seconds(&round.cell, slots)?;
     let (Load::PerSecond(per_s), Some(open)) = (round.cell.load, round.open) else {
@@ -173,19 +173,19 @@ fn groups(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> 
     groups
 }
 
-/// What of a server a run can see, beside its answers.
+/// Sources that a run observes besides responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sight {
-    /// Somebody follows its log.
+    /// Whether the server's log is read.
     pub log: bool,
-    /// The kernel of its box can be asked.
+    /// Whether the kernel of its machine is read.
     pub kernel: bool,
-    /// The engine's own numbers can be read.
+    /// Whether the engine's metrics are read.
     pub metrics: bool,
 }
 
-/// Events that nobody could see in a run, whatever its length, and why. Of one that has no sight
-/// yet: what is needed to see them.
+/// Returns why events of a kind cannot be observed in a run of any length; `None` if they can.
+/// Where the sources are not known yet, it returns what is needed to observe them.
 fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
     match (count, sight) {
         (Count::Ooms, None) => Some("its log and its box's kernel"),
@@ -205,7 +205,7 @@ fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
     }
 }
 
-/// Whether events of these kinds can be seen.
+/// Returns whether events of these kinds can be observed.
 fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
     let dark: Vec<&str> = counts.iter().filter_map(|count| dark(*count, sight)).collect();
     match (dark.is_empty(), sight) {
@@ -217,20 +217,20 @@ fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
     }
 }
 
-/// Whether a plan is long enough for a gate.
+/// Decision whether a plan is long enough for a gate.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Decidable {
     Yes,
-    /// It is, in a run that sees this.
+    /// Long enough, provided that the run observes this.
     Needs(String),
-    /// It is not, and why.
+    /// Not long enough, and why.
     No(String),
-    /// Nobody knows how many samples there will be.
+    /// Unknown, because the number of samples is unknown.
     Unknown,
 }
 
 impl Forecast {
-    /// Samples after warm-up that a selection will have; windows count their own laps.
+    /// Returns the number of samples after warm-up in a selection; windows count their own laps.
     pub(crate) fn samples(&self, select: &Select, reference_laps: u64) -> Option<u64> {
         let matching = self.groups.iter().filter(|known| select.takes(&known.group));
         match select.phase {
@@ -241,8 +241,8 @@ impl Forecast {
         }
     }
 
-    /// Whether the plan is long enough for a gate, depth by depth, and whether what it is about
-    /// can be seen; without a sight that depends on the run.
+    /// Returns whether the plan is long enough for a gate, depth by depth, and whether the gate's
+    /// events can be observed. Without known sources, the latter depends on the run.
     pub(crate) fn decidable(&self, gate: &Gate, plan: &Plan, sight: Option<Sight>) -> Decidable {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
@@ -252,7 +252,8 @@ impl Forecast {
         }
     }
 
-    /// Whether a run without a failure would be long enough for a time between failures.
+    /// Returns whether a run without a failure would be long enough for a limit on the mean time
+    /// between failures.
     fn time_for(&self, limit: Limit, sight: Option<Sight>) -> Decidable {
         let Limit::AtLeast(mtbf_s) = limit else { return Decidable::Yes };
         let needed = time_to_show(mtbf_s, MTBF_CONFIDENCE);
@@ -260,7 +261,7 @@ impl Forecast {
             (Some(most), _) | (None, Some(most)) if most < needed => Decidable::No(format!(
                 "{} are judged, and {} without a failure are needed",
                 span(most),
-                // Rounded up to what is shown: what it names is long enough.
+                // Rounded up, so that a run of the displayed length is long enough.
                 span(if needed < 3600.0 { needed.ceil() } else { (needed / 60.0).ceil() * 60.0 })
             )),
             (judged, _) => match seen(&Count::FAILURES, sight) {
@@ -278,7 +279,8 @@ impl Forecast {
         statistic: Statistic,
         plan: &Plan,
     ) -> Decidable {
-        // Every token but the first has one of these, every request one of the others.
+        // Every token but the first has a value of these quantities; every request has one of the
+        // others.
         let per_request = match quantity {
             Quantity::Itl | Quantity::Gap => {
                 plan.cells().iter().map(|cell| cell.output).min().unwrap_or(1).saturating_sub(1)
@@ -308,7 +310,7 @@ impl Forecast {
         if unknown { Decidable::Unknown } else { Decidable::Yes }
     }
 
-    /// All gates of a contract with whether the plan is long enough for them.
+    /// Returns all gates of a contract, each with whether the plan is long enough for it.
     pub(crate) fn gates<'a>(
         &self,
         contract: &'a Contract,
@@ -389,7 +391,7 @@ mod tests {
         assert!(matches!(decided(1120.0, &scenario, &RATES), Decidable::Needs(_)));
         let Decidable::No(why) = decided(1122.0, &scenario, &RATES) else { panic!("decided") };
         assert_eq!(why, "55 m 58 s are judged, and 56 m 02 s without a failure are needed");
-        // Nobody knows how long the warm-up takes, but the whole is known.
+        // The duration of the warm-up is unknown, but the total is known.
         assert_eq!(decided(1120.0, &scenario, &Rates::Unknown), Decidable::Unknown);
         assert!(matches!(decided(1300.0, &scenario, &Rates::Unknown), Decidable::No(_)));
         let span = Duration::from_secs(600);
@@ -413,7 +415,7 @@ mod tests {
             let Decidable::No(why) = told(count, log, kernel, false) else { panic!("{words}") };
             assert!(why.contains(words), "{why}");
         }
-        // A plan does not know who will look.
+        // The plan does not know which sources a run will observe.
         let planned = seen(&[Count::Ooms], None);
         assert!(matches!(planned, Decidable::Needs(_)), "{planned:?}");
     }

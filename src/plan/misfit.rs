@@ -1,23 +1,23 @@
-//! Where a plan asks for more than a recipe serves: things that can be driven,
-//! and that a reader must know of. What cannot be driven at all is a mistake of
-//! the plan itself.
+//! Finds mismatches between plan and recipe that can be run but must be
+//! reported. A plan that cannot run at all is a `Mistake` of the plan itself.
 
 use super::Plan;
 use crate::fact::{Class, Seen};
 use crate::spec::Recipe;
 
-/// Where the plan asks for more than the recipe serves. `caching` is what the server itself
-/// says of its prefix cache, where it was asked.
+/// Returns the mismatches of plan and recipe. `caching` is the server's own report of its prefix
+/// cache, where known.
 pub(crate) fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Vec<Seen> {
     concurrency(plan, recipe).into_iter().chain(prefix(plan, recipe, caching)).collect()
 }
 
-/// Whether some of the plan counts on a cached prefix.
+/// Whether part of the plan relies on a cached prefix.
 pub(crate) fn wants_warmth(plan: &Plan) -> bool {
     plan.lap().iter().any(|round| round.class == Class::Warm)
 }
 
-/// More streams than the server runs at once: the rest of them wait, and their TTFT is a queue's.
+/// Reports more streams than the server runs at once: the others wait, and their TTFT includes the
+/// queue.
 fn concurrency(plan: &Plan, recipe: &Recipe) -> Option<Seen> {
     let slots = recipe.whole("max_num_seqs")?;
     let streams = u64::from(plan.streams());
@@ -31,7 +31,7 @@ fn concurrency(plan: &Plan, recipe: &Recipe) -> Option<Seen> {
     })
 }
 
-/// Cells that count on a cached prefix, where there is no prefix cache.
+/// Reports cells that rely on a cached prefix where the prefix cache is off.
 fn prefix(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Option<Seen> {
     let declared = recipe.prefix_caching();
     if !wants_warmth(plan) || caching.or(declared) != Some(false) {

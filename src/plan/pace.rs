@@ -1,17 +1,18 @@
-//! When the requests of an open round are due: a pure function of the seed and
-//! of where the round stands, so that neither a slow answer nor whatever ran
-//! before can move an arrival. Knows no clock: offsets from the round's start.
+//! Computes when the requests of an open round are due: a pure function of the
+//! seed and of the round's place, so that neither a slow response nor earlier
+//! load can move an arrival. Knows no clock: offsets are from the round's
+//! start.
 
 use super::{Open, Place};
 use crate::fact::Phase;
 use crate::rng::Rng;
 use crate::spec::scenario::Arrivals;
 
-/// Sets the addresses of gaps apart from those of texts.
+/// Part of the random address that separates gaps from texts.
 const PACE: u64 = 3;
 
-/// When each request of an open round is due, in microseconds since the round's start, in
-/// order; `per_s` requests per second.
+/// Returns the due times of an open round's requests, microseconds since the round's start, in
+/// order. `per_s` is the rate in requests per second.
 ///
 /// Constant arrivals begin at once. Poisson arrivals begin after the first gap: gaps are
 /// −ln(1 − u) / rate, u evenly from 0 up to 1.

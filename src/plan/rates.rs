@@ -1,23 +1,22 @@
-//! How fast a server is, as far as anybody knows: from a machine profile, from
-//! an earlier run, or from flags. Where nothing is known, nothing is guessed.
+//! Holds how fast a server is, from a machine profile, an earlier run or flags.
+//! Unknown rates are not guessed.
 
 use std::collections::BTreeMap;
 
 use crate::fact::{Cell, Load};
 use crate::spec::Profile;
 
-/// How fast a server is.
+/// Speed of a server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Rates {
     #[default]
     Unknown,
-    /// A profile of the machine.
+    /// Profile of the machine.
     Profile(Profile),
-    /// Measured: seconds that a round of each cell took, by the cell's name.
+    /// Measured duration of a round of each cell, by the cell's name.
     Measured {
-        /// Where it was measured.
         origin: String,
-        /// Median seconds of a round.
+        /// Median duration of a round, seconds.
         rounds: BTreeMap<String, f64>,
     },
     /// Given by the user.
@@ -29,11 +28,11 @@ pub(crate) enum Rates {
     },
 }
 
-/// Bounds what a recipe may say of its slots.
+/// Largest number of slots that a recipe may declare.
 const SLOTS_MAX: u64 = 1 << 20;
 
 impl Rates {
-    /// Where the rates come from, in words.
+    /// Returns the source of the rates, in words.
     pub(crate) fn origin(&self) -> String {
         match self {
             Rates::Unknown => "unknown".to_owned(),
@@ -45,9 +44,9 @@ impl Rates {
         }
     }
 
-    /// Seconds that a closed round of a cell takes: its cold prefills one after the other, its
-    /// decoding side by side; of an open cell, seconds that a request takes when it is alone.
-    /// `slots` is how many the server runs at once, where known.
+    /// Returns the duration of a closed round of a cell, seconds: its cold prefills one after the
+    /// other, its decoding in parallel. For an open cell it is the duration of a request alone.
+    /// `slots` is the number of requests that the server runs at once, where known.
     pub(crate) fn round_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
         let streams = cell.streams().max(1);
         let together = slots.map_or(streams, |slots| streams.min(slots.max(1) as u32));
@@ -66,9 +65,9 @@ impl Rates {
         Some(prefill * f64::from(streams) + decode * cell.output as f64 * waves)
     }
 
-    /// Seconds of the server that a cold request of a cell costs when all slots are taken:
-    /// its share of a closed round. Where nobody knows the slots it is the prefill alone,
-    /// which no server does side by side; it is never less than what this says.
+    /// Returns the server time that a cold request of a cell costs when all slots are taken,
+    /// seconds: its share of a closed round. Where the slots are unknown it is the prefill alone,
+    /// which no server runs in parallel; the true cost is at least that.
     pub(crate) fn cost_seconds(&self, cell: &Cell, slots: Option<u64>) -> Option<f64> {
         let streams = slots.map_or(1, |slots| slots.clamp(1, SLOTS_MAX) as u32);
         let output = if slots.is_some() { cell.output } else { 0 };

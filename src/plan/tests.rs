@@ -1,4 +1,5 @@
-//! The plan as a whole, and the scenarios that tests of other rooms plan.
+//! Tests the plan as a whole, and defines the scenarios that tests of other
+//! rooms plan.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use super::*;
 use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 use crate::spec::{Contract, SpecFile};
 
-/// A ladder of prompt 512 and output 16.
+/// Ladder of prompt 512 and output 16.
 pub(crate) fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
     Scenario {
         source: SpecFile {
@@ -42,7 +43,7 @@ pub(crate) fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
     }
 }
 
-/// A ladder with rates, its arrivals evenly.
+/// Ladder with rates and constant arrivals.
 pub(crate) fn open(depths: &[u64], rate: &[f64], requests: u32) -> Scenario {
     let mut scenario = scenario(depths, &[]);
     let ladder = ladder(&mut scenario);
@@ -56,7 +57,7 @@ pub(crate) fn ladder(scenario: &mut Scenario) -> &mut Ladder {
     ladder
 }
 
-/// The first time that the ask of a lane in a round is sent.
+/// First slot of the ask of a lane in a round.
 fn slot(plan: &Plan, phase: Phase, place: Place, lane: u32) -> Slot {
     Slot { phase, lane, nth: plan.slot(place, lane), repeat: place.repeat }
 }
@@ -187,7 +188,7 @@ fn the_fingerprint_covers_how_an_open_round_is_spread_and_how_long_it_is() {
     let prints = [&constant, &poisson, &open(&[0], &[0.5], 61), &open(&[0], &[0.6], 60)];
     let prints: std::collections::BTreeSet<String> = prints.map(print).into();
     assert_eq!(prints.len(), 4);
-    // What nothing of the plan is made of is not in it.
+    // Settings that a plan does not depend on are not in its fingerprint.
     let mut closed = scenario(&[0], &[1]);
     let before = print(&closed);
     ladder(&mut closed).arrivals = Arrivals::Constant;

@@ -1,6 +1,6 @@
-//! The kinds of asking, laid out for a server, one file each. A workload is
-//! asked for its lanes, for what a slot of a lane asks, and for when it is due;
-//! how it finds the place of a slot is its own.
+//! Lays out the kinds of load for a server, one file each. A workload returns
+//! its lanes, the ask of a lane's slot, and its due time; how it finds the
+//! place of a slot is internal to it.
 
 mod ladder;
 
@@ -31,10 +31,10 @@ impl Laid {
         Laid::Ladders(ladders)
     }
 
-    /// Leaves out what the server does not take, and says what that is.
+    /// Leaves out what the server cannot take, and notes it.
     ///
     /// # Errors
-    /// A depth that the server cannot take, where the scenario does not allow to drop it.
+    /// The server cannot take a depth that the scenario does not allow to drop.
     pub(crate) fn narrow(
         &mut self,
         scenario: &Scenario,
@@ -54,35 +54,35 @@ impl Laid {
         Ok(notes)
     }
 
-    /// The rounds of a lap, in order.
+    /// Returns the rounds of a lap, in order.
     pub(crate) fn lap(&self) -> &[Round] {
         match self {
             Laid::Ladders(ladders) => ladders.lap(),
         }
     }
 
-    /// Sequential senders.
+    /// Returns the number of lanes.
     pub(crate) fn lanes(&self) -> u32 {
         match self {
             Laid::Ladders(ladders) => ladders.lanes(),
         }
     }
 
-    /// The round at a place and the place after it.
+    /// Returns the round at a place, and the next place.
     pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         match self {
             Laid::Ladders(ladders) => ladders.at(place),
         }
     }
 
-    /// The slot of a lane in the round at a place.
+    /// Returns the slot of a lane in the round at a place.
     pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         match self {
             Laid::Ladders(ladders) => ladders.slot(place, lane),
         }
     }
 
-    /// The place of a lane's slot; `None` if the lane never sends.
+    /// Returns the place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
     pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         match self {
@@ -90,7 +90,7 @@ impl Laid {
         }
     }
 
-    /// When each lane of the round at a place is due, in microseconds since the round's
+    /// Returns the due time of each lane in the round at a place, microseconds since the round's
     /// start; `None` where all are due at once.
     pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
         match self {
@@ -98,28 +98,28 @@ impl Laid {
         }
     }
 
-    /// The ask of a slot, due at an instant.
+    /// Returns the ask of a slot, due at an instant.
     pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         match self {
             Laid::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
         }
     }
 
-    /// Depth × load × shape of the ask of a slot.
+    /// Returns the cell of the ask of a slot.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         match self {
             Laid::Ladders(ladders) => ladders.cell(slot),
         }
     }
 
-    /// A slot for each length that a chat template is added to, and its cell.
+    /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         match self {
             Laid::Ladders(ladders) => ladders.samples(),
         }
     }
 
-    /// What of it makes the load another one.
+    /// Returns the part of the load's fingerprint that the workloads determine.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
             Laid::Ladders(ladders) => ladders.fingerprint(),
@@ -127,8 +127,8 @@ impl Laid {
     }
 }
 
-/// In a closed loop as many requests at once as its cell has streams, in an open one so many
-/// requests when they are due; the next round begins when the last of them has ended.
+/// Round of requests. A closed round sends as many at once as its cell has streams, an open round
+/// sends each when it is due. The next round begins when the last request has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Round {
     /// The workload's name.
@@ -137,47 +137,46 @@ pub(crate) struct Round {
     pub cell: Cell,
     /// The kind of ask.
     pub class: Class,
-    /// What the round does with its contexts.
     pub part: Part,
-    /// What makes it a round of the open loop, where it is one.
+    /// Parameters of the open loop; `None` in a closed round.
     pub open: Option<Open>,
     pub api: Api,
-    /// Whether the server is asked to go on to the cell's output.
+    /// Whether the server is told to generate the cell's whole output length.
     pub exact_output: bool,
 }
 
-/// A round of the open loop.
+/// Parameters of an open round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
-    /// How its requests are spread over time.
+    /// Distribution of its arrivals over time.
     pub arrivals: Arrivals,
-    /// How many there are.
+    /// Number of its requests.
     pub requests: u32,
 }
 
 impl Round {
-    /// The group of its asks.
+    /// Returns the group of its asks.
     pub(crate) fn group(&self) -> Group {
         let cell = Some(self.cell);
         Group { workload: self.workload.to_owned(), class: self.class, cell }
     }
 
-    /// Requests of the round, each on a lane of its own: one lane to a stream, or to an
-    /// arrival, since an arrival does not wait for the one before it.
+    /// Returns the number of its requests, each on a lane of its own: one per stream or arrival,
+    /// since an arrival does not wait for the one before it.
     pub(crate) fn lanes(&self) -> u32 {
         self.open.map_or(self.cell.streams(), |open| open.requests)
     }
 }
 
-/// What a round does with its contexts.
+/// Use of contexts in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Contexts of its own, never seen before.
+    /// New contexts for every request.
     Fresh,
-    /// The contexts that its lanes have at this depth throughout; arrivals share one.
+    /// Contexts that a lane keeps at this depth for the whole run; arrivals share one.
     Kept,
-    /// Loads new contexts and asks nothing of them.
+    /// Loads new contexts without a prompt.
     Load,
-    /// Asks about the contexts that the round before it loaded.
+    /// Sends prompts on the contexts that the round before it loaded.
     Follow,
 }

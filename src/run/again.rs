@@ -1,7 +1,8 @@
-//! The server is back, or is another process: it is asked again what it is. A
-//! look of three questions at the most, none for a token, so that it moves no
-//! measurement; what only answers tell is taken from those of the load. What its
-//! container is comes unasked, from whoever watches it.
+//! Reads the server's identity again when it is back or was restarted. Sends at
+//! most three requests, none of which generates a token, so that no measurement
+//! is disturbed. The system fingerprint, which only completions carry, is taken
+//! from those of the load. The container's identity comes unrequested, from the
+//! target that watches it.
 
 use super::identity::{self, Identity};
 use super::{Heard, Shell, arrive};
@@ -9,21 +10,22 @@ use crate::fact::{Fact, Seen, TargetWord};
 use crate::unit::At;
 use crate::world::{Contained, Sink, TargetOrder, Wire};
 
-/// How long after a sign it is asked. The signs of one restart (it answers, its process is
-/// another) come within seconds of each other, and one look answers them all.
+/// Delay between a sign of a restart and the request, microseconds. The signs of one restart
+/// (probe answered, new process) come within seconds of each other, so one request covers them
+/// all.
 const SETTLE_US: u64 = 10_000_000;
 
-/// Changes of what a server calls itself in its answers that are written down: bounds a
-/// balancer in front of several that are not alike.
+/// Largest number of fingerprint changes that are recorded; bounds the rows when a balancer fronts
+/// servers that differ.
 const CHANGES_MAX: u32 = 32;
 
-/// Turns of incidents around which every second is told: bounds the rows of a server that
-/// dies every minute of a night.
+/// Largest number of incident events around which rows are written every second; bounds the rows
+/// of a server that crashes every minute for a night.
 const ALARMS_MAX: u32 = 128;
 
-/// What the server was last known to be.
+/// Identity of the server and its container, as last known.
 pub(super) struct KnownServer {
-    /// What it said last.
+    /// Identity as last read.
     pub identity: Identity,
     contained: Option<Contained>,
     looking: bool,
@@ -31,15 +33,15 @@ pub(super) struct KnownServer {
 }
 
 impl KnownServer {
-    /// From before the load.
+    /// Returns the state before the load.
     pub(super) fn new(identity: Identity) -> KnownServer {
         KnownServer { identity, contained: None, looking: false, changes: 0 }
     }
 }
 
 impl<W: Wire, S: Sink> Shell<'_, W, S> {
-    /// Obeys an action that is an order to the target, and has the server asked again where
-    /// a fact says that it is back or began anew.
+    /// Passes target orders to the target, and starts a new read of the identity when a fact says
+    /// that the server is back or was restarted.
     pub(super) fn heed(&mut self, fact: &Fact) {
         if let Fact::Action(action) = fact
             && let Some(order) = TargetOrder::parse(&action.what)
@@ -58,12 +60,12 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         self.tasks.spawn_local(async move {
             timeline.until(At(timeline.now().0 + SETTLE_US)).await;
             let said = arrive::again(&wire, &timeline, script.abilities, &script.model).await;
-            // The loop is gone only when the run is over.
+            // Sending fails only when the loop has ended, and then the run is over.
             let _ = facts.send(Heard::Identity(timeline.now(), said)).await;
         });
     }
 
-    /// Has the sensors tell every second around what begins or ends an incident.
+    /// Makes the sensors write a row every second around the begin or end of an incident.
     fn alarm(&mut self, word: TargetWord) {
         let is_turn = matches!(
             word,
@@ -80,7 +82,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         }
     }
 
-    /// Writes down what the server says otherwise than before, and that it was asked.
+    /// Records that the identity was read again, and what changed in it.
     pub(super) fn identified(
         &mut self,
         at: At,
@@ -104,7 +106,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 
-    /// Writes down that the server calls itself otherwise in an answer than it did before.
+    /// Records a change of the system fingerprint that responses carry.
     pub(super) fn called(&mut self, at: At, system: &str) -> Result<(), String> {
         let before = self.known.identity.clone();
         if !self.known.identity.answered(system) || self.known.changes == CHANGES_MAX {
@@ -115,7 +117,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 
-    /// Writes down what the server's container is: all of it at first, later what changed.
+    /// Records the container's identity: all of it at first, later only what changed.
     pub(super) fn contained(&mut self, at: At, now: Contained) -> Result<(), String> {
         let recipe = &self.script.recipe;
         let seen = match &self.known.contained {

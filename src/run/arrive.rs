@@ -1,5 +1,5 @@
-//! Before the load: waits until the server answers, asks which models it
-//! lists, and finds out what it can do. Nothing of this is judged.
+//! Prepares the load: waits until the server answers, reads its list of models,
+//! and detects its abilities. Judges nothing of this.
 
 mod abilities;
 mod gather;
@@ -17,63 +17,63 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
 
-/// What a server said of itself before the load.
+/// Identity and abilities of a server, as read before the load.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ArrivedServer {
-    /// The models it lists, in its order.
+    /// Models of `/v1/models`, in the server's order.
     pub models: Vec<Model>,
-    /// The one that will be asked.
+    /// Model that the requests name.
     pub model: Model,
-    /// Its version, where it says.
+    /// Server version, where it is reported.
     pub version: Option<String>,
-    /// What it calls its build and configuration, where it says.
+    /// System fingerprint, where responses carry one.
     pub system: Option<String>,
-    /// Its metrics page, as first read, where it has one.
+    /// Metrics page as first read, where there is one.
     pub metrics: Option<String>,
-    /// What it can do.
     pub abilities: Abilities,
-    /// Prompt tokens per second of a prompt of some two thousand, where it could be told.
+    /// Prefill speed, tokens per second, of a prompt of about two thousand tokens, where it could
+    /// be measured.
     pub prefill_per_s: Option<f64>,
-    /// How long `/v1/models` takes, microseconds, the mean of three.
+    /// Latency of `/v1/models`, microseconds, the mean of three.
     pub models_us: Option<u64>,
-    /// How long until it answered anything at all.
+    /// Time of the first response of any status.
     pub port: At,
-    /// How long until it listed its models.
+    /// Time of the first list of models.
     pub listed: At,
-    /// How long until it gave its first token.
+    /// Time of the first token.
     pub first_token: At,
-    /// What could not be found out, and why.
+    /// Notes on abilities that could not be detected.
     pub notes: Vec<String>,
 }
 
-/// A model that a server lists.
+/// Model of the server's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
-    /// The name under which it is asked.
+    /// Model name that requests carry.
     pub id: String,
-    /// Where its weights come from, where the server says.
+    /// Path or name of the weights, where the server reports it.
     pub root: Option<String>,
-    /// The longest prompt and output together, tokens.
+    /// Largest sum of prompt and output, tokens.
     pub max_model_len: Option<u64>,
 }
 
-/// Why there is no server to drive.
+/// Reason why there is no server to drive.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NoServer {
-    /// It never answered; the last thing that was heard of it.
+    /// The server never answered; the last error or status of it.
     NeverAnswered(String),
-    /// It answered, but not as the user thinks.
+    /// The server answers, but not as the user's settings expect.
     Mistake(Mistake),
 }
 
-/// Bounds a single question to a server that accepts and says nothing.
+/// Timeout of a single request, for servers that accept a connection and never answer.
 const QUESTION: Duration = Duration::from_secs(20);
-/// The first wait between two questions to a server that is not there yet, and the longest.
+/// First and longest wait between two attempts to reach a server, microseconds.
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 
-/// Waits for a server, at most until `ready` has passed, and finds out what it can do.
-/// `model` is the one that the user wants, `served` the names that the recipe knows.
-/// `waiting` hears how long it has been and why.
+/// Waits for a server until `ready` has passed, and detects its abilities. `model` is the user's
+/// choice, `served` are the names in the recipe. `waiting` is called after each failed attempt
+/// with the time and the reason.
 pub(crate) async fn arrive<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -115,7 +115,7 @@ pub(crate) async fn arrive<W: Wire>(
     })
 }
 
-/// When the server answered first, and the models of `/v1/models` as soon as it lists them.
+/// Waits for the list of models. Returns the time of the server's first response, and the models.
 async fn listed<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -162,7 +162,7 @@ async fn listed<W: Wire>(
     }
 }
 
-/// How long `/v1/models` takes: the mean of three, as llama-benchy measures it.
+/// Measures the latency of `/v1/models`: the mean of three, as llama-benchy does.
 async fn models_us<W: Wire>(wire: &W, timeline: &Timeline) -> Option<u64> {
     let began = timeline.now();
     for _ in 0..3 {
@@ -196,7 +196,7 @@ fn models(gathered: &Gathered) -> Result<Vec<Model>, Mistake> {
     Ok(models)
 }
 
-/// The model that will be asked: the user's choice, else the recipe's, else the only one.
+/// Returns the model to use: the user's choice, else the recipe's, else the only one.
 fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<Model, Mistake> {
     let ids = || models.iter().map(|model| model.id.clone()).collect::<Vec<_>>().join(", ");
     let find = |id: &str| models.iter().find(|model| model.id == id).cloned();
@@ -220,11 +220,10 @@ fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<M
     }
 }
 
-/// What a server that was known before says of itself now: three questions at the most, none
-/// of them for a token.
+/// Reads the identity of a known server again, with at most three requests and no generated token.
 ///
 /// # Errors
-/// In words: it did not list its models.
+/// The server did not list its models; the reason in words.
 pub(crate) async fn again<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -257,7 +256,7 @@ fn text(page: &Gathered) -> String {
     String::from_utf8_lossy(&page.body).into_owned()
 }
 
-/// What the side doors say: version, health, metrics and tokenize.
+/// Reads the auxiliary endpoints: version, health, metrics and tokenize.
 async fn endpoints<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -309,7 +308,7 @@ mod tests {
         assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), Ok(model("b")));
     }
 
-    /// Answers by path, and remembers what was asked.
+    /// Wire that answers by path and records the requests.
     #[derive(Clone, Default)]
     struct Pages(std::rc::Rc<std::cell::RefCell<Vec<Call>>>);
 

@@ -1,7 +1,7 @@
-//! Decides, and does nothing else. Its state changes by the entries of the run,
-//! and by being told that an order was obeyed; `due` looks at the clock, names
-//! the next order and changes nothing. Pure, so that a journal replayed through
-//! it gives the same orders again.
+//! Decides what the run does next, and performs no I/O. Its state changes only
+//! through `fold` (an entry of the run) and `obeyed` (an order was carried
+//! out); `due` returns the next order and changes nothing. A replayed journal
+//! therefore gives the same orders again.
 
 mod care;
 mod clock;
@@ -40,34 +40,33 @@ use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
 
-/// An order to the shell.
+/// Order to the event loop.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Order {
-    /// Write a fact down.
+    /// Write a fact to the journal.
     Record(Fact),
-    /// Send the ask of a slot, which is due at this instant.
+    /// Send the ask of a slot, with the instant at which it is due.
     Send(Slot, At),
-    /// Ask the server whether it is there.
+    /// Probe the server.
     Probe,
-    /// Hang up on everything in flight, and say why.
+    /// Close all connections in flight, with the reason.
     Cut(&'static str),
-    /// Let the sensors look once more: nothing is in flight any more.
+    /// Take a last reading from every sensor; nothing is in flight any more.
     LastLook,
 }
 
-/// The interrupt as an action: what is in flight may end.
+/// Action word of the first interrupt: requests in flight may end.
 pub(crate) const INTERRUPT: &str = "interrupt";
-/// The second interrupt as an action: nothing is waited for.
+/// Action word of the second interrupt: nothing is waited for.
 pub(crate) const INTERRUPT_AGAIN: &str = "interrupt_again";
-/// The user's wish to stop at the first broken gate, as an action.
+/// Action word of a stop at the first broken gate, as the user asked for.
 pub(crate) const STOP_ON_FAIL: &str = "stop_on_fail";
 
-/// What the run is doing. Whether a round is under way belongs to the policy of the lanes, and
-/// whether the server is there, is started or hangs to the care for it: both go on in all of
-/// these.
+/// State of the run. Rounds are tracked by the lane policy, and the server's state by [`Care`];
+/// both are independent of this state.
 #[derive(Clone, Copy, Debug)]
 enum Doing {
-    /// Nothing was sent yet.
+    /// No request was sent yet.
     Before,
     /// The lanes send the asks of a phase.
     Load(Phase),
@@ -79,32 +78,32 @@ enum Doing {
     Closed,
 }
 
-/// Decides what is sent, when phases end, and when the run is over.
+/// State machine that decides what is sent, when phases end, and when the run is over.
 pub(crate) struct Conductor {
     plan: Rc<Plan>,
     segment: Segment,
     doing: Doing,
-    /// Why the run ends, once that is decided.
+    /// Reason for the end of the run, once that is decided.
     stop: Option<Ending>,
     lanes: Lanes,
     policy: Box<dyn LanePolicy>,
     care: Care,
     clock: ServiceClock,
-    /// What became of the server, found and not yet written.
+    /// Changes of the server's state that were detected and are not yet written.
     found: VecDeque<TargetFact>,
-    /// The number of the last action.
+    /// Id of the last action.
     actions: u64,
-    /// Drills that were begun.
+    /// Number of drills that were begun.
     drilled: usize,
 }
 
 impl Conductor {
-    /// At the beginning of a run.
+    /// Returns the conductor of a new run.
     pub(crate) fn new(plan: Rc<Plan>) -> Conductor {
         Conductor::of(plan, Box::new(Rounds::new()))
     }
 
-    /// The same, with a policy of its own for the lanes.
+    /// Returns a conductor of a new run with the given lane policy.
     fn of(plan: Rc<Plan>, policy: Box<dyn LanePolicy>) -> Conductor {
         Conductor {
             segment: 0,
@@ -121,18 +120,17 @@ impl Conductor {
         }
     }
 
-    /// Whether the run is over.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.doing, Doing::Closed)
     }
 
-    /// The number of the next action, whoever gives it.
+    /// Returns the id of the next action, which the conductor and the loop number together.
     pub(crate) fn next_action(&self) -> u64 {
         self.actions + 1
     }
 
-    /// The next slot of each lane in the present phase, one more than the last that was sent.
-    /// `None` before the load and in the drain, which has no slots of its own.
+    /// Returns the next slot of each lane in the present phase, one more than the last that was
+    /// sent. `None` before the load and in the drain, which has no slots.
     pub(crate) fn issued(&self) -> Option<Issued> {
         let phase = match &self.doing {
             Doing::Load(phase) => *phase,
@@ -142,29 +140,31 @@ impl Conductor {
         Some(Issued { phase, next: self.lanes.next() })
     }
 
-    /// When [`Conductor::due`] wants to be asked, whatever else happens: the next slot that has
-    /// a time of its own. `None` where only what happens decides.
+    /// Returns the instant at which [`Conductor::due`] must be called even if nothing happens: the
+    /// due time of the next timed slot. `None` if there is none.
     pub(crate) fn wake(&self) -> Option<At> {
         self.timed().map(|(_, due)| due)
     }
 
-    /// The next slot that has a time of its own, and that time.
+    /// Returns the next slot with a due time, and that time.
     fn timed(&self) -> Option<(Slot, At)> {
         let (slot, due) = self.lanes.timed()?;
         let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && self.stop.is_none();
-        // One bad sign is no outage: the arrivals of an open loop wait for no answer.
+        // A single failed request is not an outage: arrivals of an open loop are sent regardless
+        // of responses.
         let goes_on = sends && !self.care.is_away() && !self.is_past(due);
         (goes_on && self.step(due).is_none()).then_some((slot, due))
     }
 
-    /// Whether an instant lies behind the duration. Half-open: its last instant is not in it.
+    /// Whether the duration is over at an instant. The duration is half-open: the instant at its
+    /// end is outside.
     fn is_past(&self, at: At) -> bool {
         let Extent::Duration(duration) = self.plan.extent else { return false };
         self.clock.has_begun() && self.clock.now_us(at) >= micros(duration)
     }
 
-    /// Whether the server may be asked. What hangs is asked again only when everything that was
-    /// asked of it has been given up: how else would it show that it moves?
+    /// Whether the server can be sent requests. A hung server gets new requests only when nothing
+    /// is in flight to it any more, since only a request can show that it recovered.
     fn serves(&self) -> bool {
         self.care.is_there() && !(self.care.is_hung() && self.lanes.is_out())
     }
@@ -174,8 +174,8 @@ impl Conductor {
         matches!(&self.doing, Doing::Drill(drilling) if drilling.is_quiet())
     }
 
-    /// What is to be done at this instant, if anything. Obey it, say so with
-    /// [`Conductor::obeyed`], and ask again until it is `None`.
+    /// Returns the next order at this instant, if any. The caller carries it out, reports it with
+    /// [`Conductor::obeyed`], and calls again until the result is `None`.
     pub(crate) fn due(&self, now: At) -> Option<Order> {
         if self.is_closed() {
             return None;
@@ -186,7 +186,8 @@ impl Conductor {
         if self.stop.is_none() && self.care.is_probe_due(now) {
             return Some(Order::Probe);
         }
-        // Before the clock: an arrival that was due in time is sent, if only just.
+        // Checked before the end of the run: an arrival that was due within the duration is still
+        // sent.
         if let Some((slot, due)) = self.timed().filter(|(_, due)| *due <= now) {
             return Some(Order::Send(slot, due));
         }
@@ -200,7 +201,7 @@ impl Conductor {
             return Some(order);
         }
         if let Some(order) = self.step(now) {
-            // Lanes that go on by themselves come to rest first.
+            // Lanes that advance independently finish their requests first.
             return (!self.lanes.is_out()).then_some(order);
         }
         if self.serves()
@@ -211,7 +212,7 @@ impl Conductor {
         self.policy.over(&self.lanes).map(|batch| Order::Record(Fact::Batch(batch)))
     }
 
-    /// An order was obeyed at this instant. What was recorded is an entry, and says so itself.
+    /// Takes in that an order was carried out. A recorded fact arrives as an entry instead.
     pub(crate) fn obeyed(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
@@ -222,7 +223,7 @@ impl Conductor {
         }
     }
 
-    /// Takes in what happened.
+    /// Folds an entry into the state.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if entry.segment > self.segment {
             self.opened(entry);
@@ -255,8 +256,8 @@ impl Conductor {
         self.deal(entry.at);
     }
 
-    /// Another segment begins, on a clock of its own: what was under way is lost, no instant of
-    /// the one before is kept, and a run that was stopped goes on, unless it was done.
+    /// Takes in the begin of a new segment with its own clock: requests in flight are lost,
+    /// instants of the earlier segment are dropped, and a stopped run goes on unless it was done.
     fn opened(&mut self, entry: &Entry) {
         self.segment = entry.segment;
         self.clock.carry();
@@ -278,7 +279,8 @@ impl Conductor {
         };
     }
 
-    /// The load of a phase, or the last drill that was begun where it is of one.
+    /// Returns the state for a phase: its load, or the last begun drill if the phase belongs to a
+    /// drill.
     fn load(&self, phase: Phase, at: At) -> Doing {
         let drill = self.drilled.checked_sub(1).and_then(|last| self.plan.drills.get(last));
         match drill {
@@ -289,7 +291,7 @@ impl Conductor {
         }
     }
 
-    /// What is believed of the server changed.
+    /// Takes in a change of the server's liveness.
     fn changed(&mut self, change: Option<LivenessChange>, at: At) {
         let (word, since, evidence) = match change {
             None => return,
@@ -374,7 +376,7 @@ impl Conductor {
         }
     }
 
-    /// Gives lanes their next slots, where nothing else is to be done first.
+    /// Gives lanes their next slots, unless something else has to be done first.
     fn deal(&mut self, at: At) {
         let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && !self.is_quiet();
         let is_free = sends

@@ -1,7 +1,8 @@
-//! Histograms of the times between tokens and between chunks, which request
-//! rows cannot carry, by phase and group. A book of them ends with its round;
-//! without rounds it ends after ten minutes, or with its phase. So no more
-//! books are open than a phase has groups, however many lanes and sessions.
+//! Collects histograms of the times between tokens and between chunks, by phase
+//! and group, since request rows cannot carry them. A histogram ends with its
+//! round; without rounds it ends after ten minutes or with its phase. So at
+//! most one per group is open, regardless of the number of lanes and
+//! conversations.
 
 use std::collections::BTreeMap;
 
@@ -12,32 +13,33 @@ use crate::fact::{Batch, GapKind, Gaps, Group, Phase};
 use crate::stats::{hdr, peak_per_second};
 use crate::unit::At;
 
-/// The longest gap that a histogram tells apart, an hour in microseconds; longer ones
-/// count as an hour, and stand exactly in their request's `max_gap_us`.
+/// Largest gap that a histogram distinguishes, microseconds (an hour). Longer gaps count as an
+/// hour; the exact value is in their request's `max_gap_us`.
 const GAP_US_MAX: u64 = 3_600_000_000;
-/// Token stamps of a book that are kept for its peak; bounds memory where outputs are long.
+/// Largest number of token stamps that are kept for the peak rate of a book; bounds memory where
+/// outputs are long.
 const STAMPS_MAX: usize = 200_000;
-/// The longest time of a group without a cell in one book, microseconds: it has no rounds that
-/// end one, and a process that dies loses no more.
+/// Longest interval of a group without a cell, microseconds. Such a group has no rounds that end
+/// its interval, and a crash of longhaul loses no more than this.
 const OPEN_US_MAX: u64 = 600_000_000;
 
-/// The gaps of everything that has ended and is not written yet, by phase and group: lanes may
-/// be at different groups at once.
+/// Open histograms of ended requests, by phase and group; lanes may be at different groups at
+/// once.
 #[derive(Default)]
 pub(super) struct GapBooks(BTreeMap<(Phase, Group), Book>);
 
-/// The gaps of one group in one phase.
+/// Histograms and token stamps of one group in one phase.
 struct Book {
     itl: Option<Histogram<u64>>,
     gap: Option<Histogram<u64>>,
-    /// When the first of them to end was sent.
+    /// Instant at which the first of its requests to end was sent.
     from: At,
     stamps: Vec<(At, u64)>,
 }
 
 impl GapBooks {
-    /// Takes in the gaps of an answer and its tokens as they came. Returns the rows of the book
-    /// before it, where that has been open for long and has no rounds to end it.
+    /// Adds the gaps and token stamps of a response. Returns the rows of the previous interval,
+    /// where that is over and no round ends it.
     pub(super) fn add(&mut self, answer: &Answer) -> Vec<Gaps> {
         let Answer { request, .. } = answer;
         let alike = (request.phase, request.group());
@@ -48,12 +50,13 @@ impl GapBooks {
         before
     }
 
-    /// Ends the book of a round: its rows, and the most tokens in any one second over all streams.
+    /// Ends the book of a round. Returns its rows, and the largest number of tokens in any one
+    /// second over all streams.
     pub(super) fn close(&mut self, batch: &Batch) -> (Vec<Gaps>, Option<u64>) {
         self.end(&(batch.phase, batch.group.clone()))
     }
 
-    /// Ends every book that no round has ended: the rows of a phase that is over.
+    /// Ends all books that no round has ended, at the end of a phase, and returns their rows.
     pub(super) fn close_all(&mut self) -> Vec<Gaps> {
         let open = std::mem::take(&mut self.0);
         open.into_iter().flat_map(|(alike, book)| book.close(&alike).0).collect()
@@ -107,7 +110,7 @@ impl Book {
 
 fn note(histogram: &mut Option<Histogram<u64>>, us: u64, times: u64) {
     if histogram.is_none() {
-        // The bounds are constants that the crate accepts.
+        // Cannot fail: the bounds are valid constants.
         *histogram = Histogram::new_with_bounds(1, GAP_US_MAX, 3).ok();
     }
     if let Some(histogram) = histogram {
@@ -150,7 +153,7 @@ mod tests {
         }
     }
 
-    /// The turn of a session on a lane of its own.
+    /// Turn of a conversation on a lane of its own.
     fn turn(seconds: f64, lane: u32, phase: Phase) -> Answer {
         let mut request = Story::new().request(seconds, u64::from(lane) * 700);
         (request.workload, request.class) = ("chat".to_owned(), Class::Follow);

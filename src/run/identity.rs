@@ -1,6 +1,6 @@
-//! What was declared against what was seen: what a server says of itself, held
-//! against the recipe before the load, and against what it said before when it
-//! comes back. What a container engine says of its container is in `container`.
+//! Compares what was declared with what was observed: the server's own
+//! statements with the recipe before the load, and with its earlier statements
+//! when it comes back. The container's identity is in `container`.
 
 mod container;
 
@@ -17,30 +17,29 @@ use crate::plan::misfit::{misfits, wants_warmth};
 use crate::protocol::prometheus;
 use crate::spec::Recipe;
 
-/// The model's name under which it is asked.
+/// Model name that requests carry.
 const MODEL: &str = "model";
-/// The runtime of a recipe that was made of what a server said.
+/// Runtime of a recipe that was made from an attached server's own statements.
 const UNKNOWN: &str = "unknown";
-/// Where its weights come from.
+/// Path or name of the weights.
 const ROOT: &str = "model_root";
-/// The longest prompt and output together.
+/// Largest sum of prompt and output, tokens.
 const LENGTH: &str = "max_model_len";
-/// The server's version.
 const VERSION: &str = "version";
-/// What a server calls its build and configuration in its answers.
+/// System fingerprint in completions.
 const SYSTEM: &str = "system_fingerprint";
-/// Whether prefixes are cached.
 const CACHING: &str = "enable_prefix_caching";
 
-/// Bounds what a server says of itself.
+/// Longest statement of a server that is kept, characters.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// What a server says of itself, by subject; settings under their common names.
+/// Statements of a server about itself, by subject; settings under their common names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity(BTreeMap<&'static str, String>);
 
 impl Identity {
-    /// From the models that it lists, of which one is asked, its version and its metrics page.
+    /// Returns the identity from the list of models, the model in use, the version and the metrics
+    /// page.
     pub(crate) fn of(
         models: &[Model],
         asked: &str,
@@ -61,7 +60,7 @@ impl Identity {
         identity
     }
 
-    /// From everything that it said before the load.
+    /// Returns the identity from everything that was read before the load.
     pub(crate) fn of_server(server: &ArrivedServer) -> Identity {
         let (version, metrics) = (server.version.as_deref(), server.metrics.as_deref());
         let mut identity = Identity::of(&server.models, &server.model.id, version, metrics);
@@ -69,7 +68,7 @@ impl Identity {
         identity
     }
 
-    /// What it called its build and configuration in an answer; says whether that is news.
+    /// Takes in the system fingerprint of a completion, and returns whether it is new.
     pub(crate) fn answered(&mut self, system: &str) -> bool {
         let before = self.0.get(SYSTEM).cloned();
         self.say(SYSTEM, system);
@@ -86,7 +85,7 @@ impl Identity {
         self
     }
 
-    /// Whether it caches prefixes, where it says.
+    /// Whether the server caches prefixes, where it reports that.
     pub(crate) fn prefix_caching(&self) -> Option<bool> {
         match self.0.get(CACHING)?.to_ascii_lowercase().as_str() {
             "true" => Some(true),
@@ -101,7 +100,8 @@ impl Identity {
         }
     }
 
-    /// How its cache was set up; what several engines behind one page say differently stands side by side.
+    /// Reads the cache settings from the metrics page. Values of several engines behind one page
+    /// are listed side by side.
     fn cache(&mut self, page: &str) {
         let mut said: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
         for series in prometheus::series(page).filter(|it| it.name == vllm::CACHE_CONFIG) {
@@ -118,7 +118,8 @@ impl Identity {
     }
 }
 
-/// Everything that the server said before the load, and where it differs from recipe and plan.
+/// Returns everything that the server reported before the load, with differences from recipe and
+/// plan marked.
 pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen> {
     let identity = Identity::of_server(server);
     let mut seen: Vec<Seen> =
@@ -134,13 +135,13 @@ pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> V
     }
     seen.extend(plan.notes.iter().chain(&server.notes).map(|it| Seen::note("plan", it.clone())));
     if recipe.runtime == UNKNOWN && recipe.model.is_none() {
-        // Its file was not read, and they say why.
+        // The recipe file was not read; its warnings say why.
         seen.extend(recipe.warnings.iter().map(|it| Seen::note("recipe", it.clone())));
     }
     seen
 }
 
-/// What a server says otherwise than it did before it went away or began anew.
+/// Returns the statements that differ from those before an outage or a restart.
 pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> {
     let changed = now.0.iter().filter_map(|(subject, words)| {
         let was = before.0.get(subject).filter(|was| *was != words)?;
@@ -155,7 +156,7 @@ pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec
     changed.collect()
 }
 
-/// Something that the server says, held against the recipe.
+/// Compares one statement of the server with the recipe.
 fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
     let declared = declared(recipe, subject).filter(|_| is_comparable(subject, words));
     let differs = declared.as_ref().is_some_and(|declared| match subject {
@@ -167,7 +168,7 @@ fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
     Seen { declared, differs, ..Seen::plain(subject, words.to_owned()) }
 }
 
-/// Whether what a server says can be held against a recipe: the simulator's version cannot.
+/// Whether a statement can be compared with a recipe. The version of a simulated server cannot.
 fn is_comparable(subject: &str, words: &str) -> bool {
     subject != VERSION || !words.ends_with(vllm::SIMULATED)
 }
@@ -176,7 +177,7 @@ fn declared(recipe: &Recipe, subject: &str) -> Option<String> {
     let setting = |name: &str| recipe.settings.get(name).cloned();
     match subject {
         MODEL => Some(recipe.served.join(" ")).filter(|names| !names.is_empty()),
-        // Of a server that has no recipe, its name is known and not where its weights come from.
+        // Without a recipe, the served name is known but not the source of the weights.
         ROOT => recipe.model.clone().filter(|_| recipe.runtime != UNKNOWN),
         VERSION => recipe.runtime_version.clone(),
         LENGTH => recipe.whole(LENGTH).map(|length| length.to_string()),
@@ -185,8 +186,9 @@ fn declared(recipe: &Recipe, subject: &str) -> Option<String> {
     }
 }
 
-/// Whether weights are those of a model at its hub. They may lie in a folder, or in a hub's
-/// cache; and some servers give a served name for a root, which says nothing.
+/// Whether a model root is the declared model: the same last path component, its folder in a
+/// Hugging Face cache, or a served name, which some servers report as the root and which says
+/// nothing.
 fn is_root(recipe: &Recipe, model: &str, root: &str) -> bool {
     let last = |path: &str| {
         path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
@@ -197,17 +199,17 @@ fn is_root(recipe: &Recipe, model: &str, root: &str) -> bool {
         || recipe.served.iter().any(|name| name == root)
 }
 
-/// Whether a version is the declared one; `0.20.1` is also `0.20.1+cu130`, and not `0.20.10`.
+/// Whether a version is the declared one: `0.20.1` matches `0.20.1+cu130`, but not `0.20.10`.
 fn is_version(declared: &str, seen: &str) -> bool {
     let (declared, seen) = (declared.trim_start_matches('v'), seen.trim_start_matches('v'));
     seen.strip_prefix(declared)
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
-/// Whether a setting has the declared value; what the engine chooses by itself has any.
+/// Whether a setting has the declared value; `auto` matches any.
 fn is_value(declared: &str, seen: &str) -> bool {
     let plain = |text: &str| match text.to_ascii_lowercase().as_str() {
-        // What vLLM takes the one for.
+        // vLLM treats `fp8` as `fp8_e4m3`.
         "fp8" => "fp8_e4m3".to_owned(),
         other => other.to_owned(),
     };
@@ -218,7 +220,7 @@ fn is_value(declared: &str, seen: &str) -> bool {
         || numbers().is_some_and(|(declared, seen)| (declared - seen).abs() < 1e-9)
 }
 
-/// The abilities that are there, as one list of names.
+/// Returns the names of the available abilities, separated by spaces.
 fn abilities(server: &ArrivedServer) -> String {
     let page = serde_json::to_value(server.abilities).unwrap_or_default();
     let names: Vec<&str> = page

@@ -1,6 +1,6 @@
-//! Sends one ask and follows its answer to the end, whatever end that is: time
-//! limits, hanging up, and the stamps in between. Knows the wire only as a seam,
-//! and leaves all judgement to `answer`.
+//! Sends one ask and follows its response to the end: applies time limits,
+//! closes the connection when told to, and stamps the chunks. Knows only the
+//! `Wire` trait, not HTTP; `answer` interprets the response.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,23 +14,22 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
-/// What all asks of a run have in common.
+/// Settings that all asks of a run share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
-    /// The name under which the model is asked for.
+    /// Model name that requests carry.
     pub model: &'a str,
-    /// Sets this run's prefixes apart in the server's cache.
+    /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: &'a str,
-    /// What the server can do.
     pub abilities: &'a Abilities,
-    /// When an answer is given up.
+    /// Time limits of a response.
     pub limits: &'a Limits,
-    /// What is going on right now.
+    /// Counters of the run, updated while the response streams.
     pub progress: &'a Progress,
 }
 
-/// How far the load is, for the live view and for the sensor that looks at
-/// longhaul itself. One is shared by all senders; they live on one thread.
+/// Live counters of the load, for the live view and for longhaul's readings of itself. All senders
+/// share one instance, on one thread.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress(Rc<Counters>);
 
@@ -46,13 +45,14 @@ impl Progress {
         self.0.in_flight.get()
     }
 
-    /// Output tokens so far, of all requests; never falls.
+    /// Output tokens so far, of all requests; never decreases.
     pub(crate) fn tokens(&self) -> u64 {
         self.0.tokens.get()
     }
 }
 
-/// One request's share of the progress. Dropping it, however that comes about, lands it.
+/// Share of one request in the progress. Dropping it ends the request's count as in flight, also
+/// when its task is cancelled.
 struct Flight {
     counters: Rc<Counters>,
     tokens: u64,
@@ -78,13 +78,13 @@ impl Drop for Flight {
     }
 }
 
-/// An answer that has so many times the tokens that were asked for, and so many more, has no
-/// end: bounds a server that ignores `max_tokens` and would hold a run for ever.
+/// Bound on an endless response: this many times the requested tokens, plus as many again as the
+/// constant below. A server that ignores `max_tokens` would otherwise hold a run for ever.
 const ENDLESS_TIMES: u64 = 4;
 const ENDLESS_TOKENS: u64 = 256;
 
-/// Sends an ask and follows its answer until it ends, a limit passes, or `cut`
-/// gives a reason to hang up.
+/// Sends an ask and follows its response until it ends, a limit passes, or `cut` gives a reason to
+/// close the connection.
 pub(crate) async fn send<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -106,7 +106,7 @@ pub(crate) async fn send<W: Wire>(
     answer
 }
 
-/// Returns when the client is to hang up.
+/// Waits until the planned client abort; for ever if none is planned.
 async fn abandon(timeline: &Timeline, after_us: Option<u64>) {
     match after_us {
         Some(us) => timeline.until(At(timeline.now().0.saturating_add(us))).await,
@@ -167,7 +167,7 @@ mod tests {
     use crate::spec::scenario::Api;
     use crate::unit::At;
 
-    /// A wire that plays a list: so many milliseconds later, these bytes.
+    /// Wire that plays a list of chunks, each after a delay in milliseconds.
     #[derive(Clone)]
     struct Script {
         timeline: Timeline,

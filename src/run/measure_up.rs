@@ -1,4 +1,5 @@
-//! Lets the fitter ask the server how it counts, before the load.
+//! Measures how the server counts tokens, before the load, by answering the
+//! fitter's questions.
 
 use std::time::Duration;
 
@@ -11,13 +12,14 @@ use crate::plan::{Fit, Plan};
 use crate::timeline::Timeline;
 use crate::world::{Call, Wire};
 
-/// Bounds one question; counting a deep sample takes a slow tokenizer seconds.
+/// Timeout of one question; a slow tokenizer takes seconds for a deep sample.
 const QUESTION: Duration = Duration::from_secs(120);
 
-/// Finds out how the server counts. `progress` hears how many questions are answered.
+/// Fits text lengths to the server's token counts. `progress` is called with the number of
+/// answered questions and of all.
 ///
 /// # Errors
-/// In words: why the server's count could not be learned.
+/// In words: why the server's token counts could not be read.
 pub(crate) async fn measure_up<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -47,8 +49,8 @@ pub(crate) async fn measure_up<W: Wire>(
                         template.get_or_insert(counted.saturating_sub(1));
                         counted
                     }
-                    // A text can only be asked about as a message; the first question
-                    // told what the template adds.
+                    // A text can only be counted as a message, so the template's tokens are
+                    // subtracted. The first question measured them.
                     FitQuestion::Text(_) => counted.saturating_sub(template.unwrap_or(0)),
                 }
             }
@@ -78,7 +80,7 @@ async fn tokenize<W: Wire>(
     count.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
 }
 
-/// llama.cpp's form: it counts texts, not messages.
+/// Counts the tokens of a text in llama.cpp's form, which takes no messages.
 async fn tokenize_content<W: Wire>(
     wire: &W,
     timeline: &Timeline,

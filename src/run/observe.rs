@@ -1,7 +1,7 @@
-//! Looks at what a sensor sees, again and again, folds what it saw over ten
-//! seconds, and says when it could not look. What may be a sign of death is
-//! told at once, and so is a line of a log. Around an incident rows are a second
-//! each: those of the minute before it are handed over when it is known.
+//! Reads a sensor at its cadence, folds ten seconds into a row, and records
+//! when a reading failed. Signs of a crash and log lines are recorded at once.
+//! Around an incident there is a row every second; those of the minute before
+//! it are written when the incident is detected.
 
 mod fold;
 mod ring;
@@ -20,26 +20,26 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Look, Sensor};
 
-/// The interval of a row.
+/// Interval of a row, microseconds.
 const FOLD_US: u64 = 10_000_000;
-/// A look that takes longer is a miss: bounds a sensor that blocks for minutes.
+/// Timeout of a reading; bounds a sensor that blocks for minutes.
 const LOOK: Duration = Duration::from_secs(10);
-/// The same for the look at the end, for which the run waits.
+/// Timeout of the last reading, for which the run waits.
 const LAST_LOOK: Duration = Duration::from_millis(800);
 
-/// What the run rings for all who look.
+/// Signals from the run to the tasks that read sensors.
 #[derive(Clone)]
 pub(super) struct Bells {
-    /// It drains: a last look.
+    /// Set when the run drains: each sensor is read once more.
     pub draining: Bell<bool>,
-    /// Something befell the server, at this instant.
+    /// Instant of the latest incident.
     pub alarm: Bell<Option<At>>,
 }
 
-/// The run no longer listens.
+/// Error of a task whose run has ended.
 struct Gone;
 
-/// Looks until the run drains; then once more, so that nothing up to its end is missing.
+/// Reads a sensor until the run drains, then once more, so that the readings reach to its end.
 pub(super) async fn watch(
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
@@ -60,7 +60,7 @@ pub(super) async fn watch(
         seen: due,
         alarmed: None,
     };
-    // It ends with the run, whose facts nobody takes any more.
+    // It ends with the run, when facts are no longer received.
     let _ = watching.go_on(&bells).await;
 }
 
@@ -72,11 +72,12 @@ struct Watching {
     ring: Ring,
     missed: Option<Missed>,
     due: At,
-    /// The first look is told at once: it covers the time before the first whole interval.
+    /// Instant of the last row. The first reading is written at once: it covers the time before
+    /// the first whole interval.
     told: Option<At>,
-    /// When something was seen last: a look that got no answer is no sign of life.
+    /// Instant of the last successful reading.
     seen: At,
-    /// The newest incident that was heard of.
+    /// Instant of the latest incident that was taken in.
     alarmed: Option<At>,
 }
 
@@ -115,13 +116,14 @@ impl Watching {
         }
     }
 
-    /// Takes what was seen; true if something of it may be a sign of death.
+    /// Takes in a reading; true if it may be a sign of a crash.
     async fn handle(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
         }
-        // Only sensors that read every second keep single seconds; rows of slower ones hold all.
+        // Only sensors that are read every second keep single seconds; the rows of slower ones
+        // hold every reading anyway.
         if self.is_fine(now) {
             self.ring.clear();
         } else if self.sensor.cadence_us() <= SECOND_US {
@@ -130,7 +132,7 @@ impl Watching {
         Ok(self.fold.fold(look.samples))
     }
 
-    /// Adds to the misses of this interval; never urgent.
+    /// Counts a failed reading in this interval; never urgent.
     fn miss(&mut self, reason: MissedReason, why: String) -> bool {
         let times = self.missed.as_ref().map_or(0, |missed| missed.times) + 1;
         let missed = Missed::once(self.sensor.source(), self.sensor.what(), reason, why);
@@ -138,14 +140,14 @@ impl Watching {
         false
     }
 
-    /// Whether an incident is so near that every second is told.
+    /// Whether an incident is so recent that every second is written.
     fn is_fine(&self, now: At) -> bool {
         self.alarmed.is_some_and(|alarmed| now.since(alarmed) <= AROUND_US)
     }
 
-    /// Whether the next look would come too late for this interval.
+    /// Whether the next reading would come too late for this interval.
     fn is_full(&self, now: At) -> bool {
-        // Misses say the same each time: a row an interval is enough.
+        // Failed readings repeat the same text, so one row per interval is enough.
         let fine = self.is_fine(now) && self.missed.is_none();
         let fold_us = if fine { SECOND_US } else { FOLD_US };
         self.told.is_none_or(|told| self.due.since(told) > fold_us)
@@ -167,7 +169,8 @@ impl Watching {
     }
 }
 
-/// The next look: on the sensor's own grid, without catching up on looks that were missed.
+/// Returns the time of the next reading on the sensor's fixed grid; missed readings are not made
+/// up.
 fn next(due: At, now: At, cadence_us: u64) -> At {
     let behind = now.since(due) / cadence_us.max(1);
     At(due.0 + (behind + 1) * cadence_us.max(1))

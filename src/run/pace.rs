@@ -1,18 +1,19 @@
-//! Whether longhaul keeps the pace of an open loop: an arrival that is sent long
-//! after it was due says nothing of the server, and spoils what it measures.
+//! Checks whether longhaul keeps the pace of an open loop. An arrival that is
+//! sent long after it was due shows nothing about the server, and distorts the
+//! measurement.
 
 use super::LATE_US;
 use crate::fact::{Fault, FaultKind, Group, Load, Phase, Request};
 
-/// The pace of the groups under way.
+/// Pace of the groups under way.
 #[derive(Default)]
 pub(super) struct Pace {
-    /// Groups with a late arrival that was told since their last batch.
+    /// Groups whose late arrival was reported since their last batch.
     told: Vec<(Phase, Group)>,
 }
 
 impl Pace {
-    /// Takes a request that ended; a fault for the first of a batch that was sent too late.
+    /// Checks a request that ended; a fault for the first of a batch that was sent too late.
     pub(super) fn check(&mut self, request: &Request) -> Option<Fault> {
         let late_us = request.late_us();
         let open = matches!(request.cell.load, Load::PerSecond(_));
@@ -28,12 +29,12 @@ impl Pace {
         Some(Fault { kind: FaultKind::Pace, why, fatal: false })
     }
 
-    /// A batch of a group ended.
+    /// Takes in that a batch of a group ended.
     pub(super) fn close(&mut self, phase: Phase, group: &Group) {
         self.told.retain(|told| (told.0, &told.1) != (phase, group));
     }
 
-    /// A phase ended, and with it what goes in no batches.
+    /// Takes in that a phase ended, and with it the groups without batches.
     pub(super) fn close_all(&mut self) {
         self.told.clear();
     }

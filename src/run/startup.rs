@@ -1,6 +1,6 @@
-//! The start of a server: what its target says before the load is kept for the
-//! journal, progress is told, and a start that failed is known the moment that
-//! it is said, not when the waiting is over.
+//! Follows the start of a server: keeps what its target reports before the load
+//! for the journal, prints progress, and ends the wait as soon as a failed
+//! start is reported.
 
 use std::collections::VecDeque;
 
@@ -13,41 +13,45 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
 
-/// Facts that are kept; a server that says more before its first token is not coming up.
+/// Largest number of facts that are kept; a server that reports more before its first token is not
+/// starting properly.
 const FACTS_MAX: usize = 4_096;
-/// Bytes of its log that are kept, from the first on.
+/// Bytes of the log that are kept, counted from its beginning.
 const LOG_BYTES_MAX: usize = 4 << 20;
-/// Bounds what is told of a line.
+/// Longest excerpt of a log line, characters.
 const LINE_CHARS_MAX: usize = 160;
-/// Last lines that are told when it did not come up, and bytes that they are looked for in.
+/// Number of last log lines that are printed when the start failed, and the bytes that are
+/// searched for them.
 const LAST_LINES: usize = 12;
 const LAST_BYTES: usize = 8 << 10;
-/// How long an exit waits for last words and for an engine that begins it again.
+/// Wait after an exit, microseconds, for its last log lines and for a container engine that
+/// restarts it.
 const EXIT_GRACE_US: u64 = 2_000_000;
-/// How long a failure that the log tells waits for the exit that follows.
+/// Wait after a failure in the log, microseconds, for the exit that follows.
 const SAID_GRACE_US: u64 = 20_000_000;
 
-/// A target, and what it said before the run took it over.
+/// Target and its reports from before the load.
 pub(crate) struct Startup {
     target: Box<dyn Target>,
     timeline: Timeline,
-    /// Whether longhaul starts it: then its failure ends the waiting.
+    /// Whether longhaul starts the server: then a failed start ends the wait.
     is_ours: bool,
     facts: Vec<(At, Fact)>,
     log: Vec<u8>,
     last: VecDeque<u8>,
-    /// What its container is, for the run.
+    /// Identity of the container, kept for the run.
     contained: Option<News>,
-    /// The first line that says what went wrong, and whether it is only what came of it.
+    /// First log line that names the failure, and whether that line is only a consequence of
+    /// another failure.
     said: Option<(bool, String)>,
-    /// Why it will not come up, and when that is certain.
+    /// Reason for the failed start, and the instant from which it is final.
     failed: Option<(At, String)>,
-    /// Tells a person how far the start is.
+    /// Prints progress of the start.
     tell: fn(&str),
 }
 
 impl Startup {
-    /// Before anything was heard.
+    /// Returns a startup that has no reports yet.
     pub(crate) fn new(
         target: Box<dyn Target>,
         timeline: Timeline,
@@ -68,10 +72,10 @@ impl Startup {
         }
     }
 
-    /// Does something while listening.
+    /// Runs `work` and handles the target's reports meanwhile.
     ///
     /// # Errors
-    /// Why the server will not come up.
+    /// The reason why the server will not start.
     pub(crate) async fn through<R>(&mut self, work: impl Future<Output = R>) -> Result<R, String> {
         let mut work = std::pin::pin!(work);
         loop {
@@ -134,7 +138,7 @@ impl Startup {
         if !signature.meaning.is_bad() {
             return;
         }
-        // An engine's parent says that a worker failed before it says of what.
+        // A vLLM parent process logs that a worker failed before the worker logs why.
         let follows = signature::is_consequence(&said.signature);
         if self.said.as_ref().is_none_or(|(followed, _)| *followed && !follows) {
             self.said = Some((follows, format!("{}: {line}", said.signature)));
@@ -145,11 +149,11 @@ impl Startup {
         }
     }
 
-    /// Why it did not come up, in the words of whoever said it first.
+    /// Returns the reason for the failed start: the first cause in the log, then the exit.
     pub(crate) fn why(&self) -> String {
         let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
         match (ended, self.said.as_ref().map(|(_, said)| said)) {
-            // The words that say why stand first: there may be room for no more.
+            // The cause comes first, because the text may be cut at its end.
             (Some(ended), Some(said)) => format!("{said}; {ended}"),
             (Some(ended), None) => ended.to_owned(),
             (None, Some(said)) => said.clone(),
@@ -157,7 +161,7 @@ impl Startup {
         }
     }
 
-    /// What an address said last, and what the log said of it: a port refuses for a reason.
+    /// Returns a connection error with the log's reason for it, where there is one.
     pub(crate) fn also(&self, words: String) -> String {
         match &self.said {
             Some((_, said)) => format!("{words}; {said}"),
@@ -165,7 +169,7 @@ impl Startup {
         }
     }
 
-    /// The last of its log, for a person.
+    /// Returns the last lines of the log, for the user.
     pub(crate) fn last_lines(&self) -> Vec<String> {
         let bytes: Vec<u8> = self.last.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -174,7 +178,7 @@ impl Startup {
         lines[first..].iter().map(|line| one_line(line, LINE_CHARS_MAX)).collect()
     }
 
-    /// What was heard so far: facts in the order of their stamps, and bytes of its log.
+    /// Takes the facts so far, in the order of their stamps, and the bytes of the log.
     pub(crate) fn heard_so_far(&mut self) -> (Vec<(At, Fact)>, Bytes) {
         let mut facts = std::mem::take(&mut self.facts);
         facts.sort_by_key(|(at, _)| *at);
@@ -182,7 +186,7 @@ impl Startup {
     }
 }
 
-/// From now on it is the run's.
+/// Acts as the run's target once the load begins.
 impl Target for Startup {
     fn news(&mut self) -> LocalFuture<'_, News> {
         match self.contained.take() {
@@ -211,7 +215,7 @@ mod tests {
     use super::*;
     use crate::fact::{Severity, Source};
 
-    /// Says what it was given.
+    /// Target that reports a given list of news.
     #[derive(Clone, Default)]
     struct Script(Rc<RefCell<VecDeque<News>>>);
 
@@ -277,7 +281,7 @@ mod tests {
                 Fact::Said(Said { source: Source::Process, signature, severity, line }),
             )
         };
-        // In the order of a real vLLM 0.32.
+        // Order of a real vLLM 0.32 log.
         let news = vec![
             line(
                 "worker_exception",

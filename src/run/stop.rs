@@ -1,24 +1,24 @@
-//! The user's wish to stop, as it reaches the run.
+//! Passes the user's requests to stop on to the run.
 
 use tokio::sync::watch;
 
 use super::conductor::{INTERRUPT, INTERRUPT_AGAIN, STOP_ON_FAIL};
 
-/// What was asked for, so far.
+/// Latest request to stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StopWord {
     #[default]
     Go,
-    /// A gate is broken and the user had asked to stop then; which gate.
+    /// Stop because a gate is broken, as the user asked for; the gate.
     OnFail(String),
-    /// Let what is in flight end.
+    /// Let requests in flight end.
     Interrupt,
     /// Wait for nothing.
     InterruptAgain,
 }
 
 impl StopWord {
-    /// The action that stands in the journal, and its note.
+    /// Returns the action word for the journal, and its note.
     pub(crate) fn action(&self) -> (&'static str, String) {
         match self {
             StopWord::Go => ("go", String::new()),
@@ -29,10 +29,10 @@ impl StopWord {
     }
 }
 
-/// The receiving end.
+/// Receiver of requests to stop.
 pub(crate) struct Stop(watch::Receiver<StopWord>);
 
-/// The end that asks.
+/// Sender of requests to stop.
 pub(crate) type Stopper = watch::Sender<StopWord>;
 
 pub(crate) fn channel() -> (Stopper, Stop) {
@@ -41,7 +41,7 @@ pub(crate) fn channel() -> (Stopper, Stop) {
 }
 
 impl Stop {
-    /// Returns when something new was asked for; never, if nobody can ask any more.
+    /// Waits for the next request to stop; for ever if no sender is left.
     pub(crate) async fn requested(&mut self) -> StopWord {
         if self.0.changed().await.is_err() {
             return std::future::pending().await;

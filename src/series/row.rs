@@ -1,59 +1,60 @@
-//! A row of the table of series.
+//! Defines a row of the table of series.
 
 use super::Observer;
 use crate::fact::{Reading, Source};
 
-/// A series: everything that is known of it beforehand.
+/// Properties of a series that are known beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Series {
-    /// Whose readings these are.
+    /// Source of its readings.
     pub source: Source,
-    /// The name in readings, the unit last. One that begins with `*` stands for every name
-    /// that ends like the rest of it.
+    /// Name in readings, the unit last. A name that begins with `*` stands for every name with
+    /// that ending.
     pub name: &'static str,
-    /// The unit of its values.
+    /// Unit of its values.
     pub unit: SeriesUnit,
-    /// How its values go on.
+    /// Kind of its values.
     pub kind: SeriesKind,
-    /// When it is told at once.
+    /// Changes that are recorded at once.
     pub urgency: Urgency,
-    /// Observers that were looking where there is a reading of it.
+    /// Observers that were working if there is a reading of it.
     pub shows: &'static [Observer],
-    /// A sentence on it, for the guide.
+    /// Description for `docs/observers.md`.
     pub about: &'static str,
 }
 
-/// The unit of the values of a series.
+/// Unit of the values of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeriesUnit {
     Bytes,
     /// A share, 0 to 1.
     Share,
-    /// A moment, seconds since 1970.
+    /// An instant, seconds since 1970.
     Epoch,
     Micros,
     /// 1 or 0.
     Truth,
     /// A number of things.
     Number(&'static str),
-    /// Not known: a metric of the engine's own.
+    /// Unknown: a metric of the engine's own.
     Unknown,
 }
 
-/// How the values of a series go on.
+/// Kind of the values of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeriesKind {
-    /// A level, up and down.
+    /// A level that rises and falls.
     Gauge,
-    /// A count that only grows while its process lives.
+    /// A count that only grows while its process runs.
     Counter,
-    /// A count of what came since the last look; never told twice, or it would be added twice.
+    /// A count since the last reading. It must be recorded once only, since the rows are added up.
     Increment,
-    /// A sign of life: by it a process is there, or is another one.
+    /// A sign that a process is running, or was replaced.
     Life,
 }
 
-/// When a value is told at once, whatever the interval: it may be a sign of death.
+/// Changes of a value that are recorded at once, regardless of the interval, because they may be
+/// signs of a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
     Never,
@@ -68,7 +69,7 @@ pub(crate) enum Urgency {
 }
 
 impl Urgency {
-    /// Whether a value is told at once, after the one before it.
+    /// Whether a value is recorded at once, given the value before it.
     pub(crate) fn is_urgent(self, before: Option<f64>, value: f64) -> bool {
         let Some(before) = before else { return self == Urgency::Zero && value == 0.0 };
         match self {
@@ -82,7 +83,7 @@ impl Urgency {
 }
 
 impl Series {
-    /// Whether a reading of this source and name is one of it.
+    /// Whether a reading of this source and name belongs to the series.
     pub(crate) fn has(&self, source: Source, name: &str) -> bool {
         let is_named = match self.name.strip_prefix('*') {
             Some(end) => name.ends_with(end),
@@ -91,17 +92,17 @@ impl Series {
         self.source == source && is_named
     }
 
-    /// Whether a reading is one of it.
+    /// Whether a reading belongs to the series.
     pub(crate) fn is_of(&self, reading: &Reading) -> bool {
         self.has(reading.source, &reading.name)
     }
 
-    /// Whether its values say when a process started: a moment that is a sign of life.
+    /// Whether its values are start times of a process.
     pub(crate) fn is_start_time(&self) -> bool {
         self.unit == SeriesUnit::Epoch && self.kind == SeriesKind::Life
     }
 
-    /// A reading of one value.
+    /// Returns a reading of one value.
     pub(crate) fn reading(&self, value: f64) -> Reading {
         Reading::single(self.source, self.name, value)
     }

@@ -1,4 +1,4 @@
-//! The table against itself and against the guide.
+//! Tests the table for consistency with itself and with the guide.
 
 use super::*;
 use crate::fact::MissedReason;
@@ -45,7 +45,7 @@ impl Urgency {
 }
 
 impl Series {
-    /// Events that it can see, alone or as one of two halves.
+    /// Events that it can show, alone or as one of two requirements.
     fn sees(&self) -> impl Iterator<Item = Count> {
         let can = |any: &[Observer]| any.iter().any(|observer| self.shows.contains(observer));
         let mut counts: Vec<Count> =

@@ -1,9 +1,10 @@
-//! A share of few or many, and what it proves: the exact interval of Clopper and Pearson 1934.
+//! Computes the confidence interval of a share: the exact interval of Clopper
+//! and Pearson 1934.
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-/// The interval of the share behind `seen` of `of`, two-sided, fractions. Without any, all is
-/// possible.
+/// Returns the two-sided interval of the share behind `seen` of `of`, as fractions; 0 to 1 if `of`
+/// is 0.
 pub(crate) fn clopper_pearson(seen: u64, of: u64, confidence: f64) -> (f64, f64) {
     let tail = (1.0 - confidence) / 2.0;
     let (hits, misses) = (seen.min(of) as f64, of.saturating_sub(seen) as f64);

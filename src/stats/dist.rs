@@ -1,24 +1,24 @@
-//! A distribution whose memory does not grow without end: exact up to a number
-//! of values, an HDR histogram beyond it.
+//! Stores a distribution in bounded memory: exact up to a number of values, an
+//! HDR histogram beyond it.
 
 use hdrhistogram::Histogram;
 
 use super::{nearest_rank, rank};
 
-/// Values kept exactly; bounds a distribution to 32 KiB until it turns into a
-/// histogram of about 260 KiB.
+/// Largest number of values that are kept exactly: 32 KiB, before the change to a histogram of
+/// about 260 KiB.
 pub(crate) const EXACT_MAX: usize = 4_096;
 
 /// Steps per unit in the histogram: microseconds, or millionths of a token per second.
 const STEPS: f64 = 1e6;
 
-/// The histogram's upper end in steps: a million seconds, a million tokens per
-/// second. Beyond it values are held at the end, and counted.
+/// Upper end of the histogram in steps: a million seconds, or a million tokens per second. Larger
+/// values are recorded at the end, and counted.
 const STEPS_MAX: u64 = 1_000_000_000_000;
 
-/// Values of one quantity, in its base unit. Mean, least and largest are exact
-/// (those of merged histograms to three figures); percentiles are exact up to
-/// [`EXACT_MAX`] values and to three significant figures beyond.
+/// Distribution of one quantity, in its base unit. Mean, minimum and maximum are exact (those of
+/// merged histograms to three figures); percentiles are exact up to [`EXACT_MAX`] values and to
+/// three significant figures beyond.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dist {
     n: u64,
@@ -49,17 +49,17 @@ impl Default for Dist {
 }
 
 impl Dist {
-    /// One without values.
+    /// Returns a distribution without values.
     pub(crate) fn new() -> Dist {
         Dist::default()
     }
 
-    /// Takes a value. What is no finite number, or is below zero, is not one.
+    /// Adds a value. Ignores a value that is not finite or is negative.
     pub(crate) fn record(&mut self, value: f64) {
         self.record_n(value, 1);
     }
 
-    /// Takes a value that occurred `times` times.
+    /// Adds a value that occurred `times` times.
     pub(crate) fn record_n(&mut self, value: f64, times: u64) {
         if !value.is_finite() || value < 0.0 || times == 0 {
             return;
@@ -75,27 +75,27 @@ impl Dist {
         }
     }
 
-    /// Turns into a histogram when `times` more values would be too many to keep.
+    /// Changes to a histogram if `times` more values would be too many to keep.
     fn make_room(&mut self, times: u64) {
         let Store::Exact(values) = &self.store else { return };
         if values.len() as u64 + times <= EXACT_MAX as u64 {
             return;
         }
-        // The bounds are constants within what the crate takes, so this is always Ok.
+        // Cannot fail: the bounds are valid constants.
         if let Ok(mut histogram) = Histogram::new_with_bounds(1, STEPS_MAX, 3) {
             self.saturated = values.iter().map(|value| put(&mut histogram, *value, 1)).sum();
             self.store = Store::Hdr(Box::new(histogram));
         }
     }
 
-    /// Takes all values of another one.
+    /// Adds all values of another distribution.
     pub(crate) fn merge(&mut self, other: &Dist) {
         match &other.store {
             Store::Exact(values) => values.iter().for_each(|value| self.record(*value)),
             Store::Hdr(histogram) => {
                 self.make_room(EXACT_MAX as u64 + 1);
                 if let Store::Hdr(mine) = &mut self.store {
-                    // Both have the same bounds, for which adding cannot fail.
+                    // Cannot fail: both histograms have the same bounds.
                     let _ = mine.add(histogram.as_ref());
                 }
                 self.n += other.n;
@@ -107,7 +107,7 @@ impl Dist {
         }
     }
 
-    /// Takes the values of a histogram of microseconds, as seconds.
+    /// Adds the values of a histogram of microseconds, as seconds.
     pub(crate) fn merge_micros(&mut self, histogram: &Histogram<u64>) {
         for step in histogram.iter_recorded() {
             let middle = histogram.median_equivalent(step.value_iterated_to());
@@ -119,27 +119,27 @@ impl Dist {
         self.n
     }
 
-    /// The least value.
+    /// Returns the smallest value.
     pub(crate) fn min(&self) -> Option<f64> {
         (self.n > 0).then_some(self.min)
     }
 
-    /// The largest value.
+    /// Returns the largest value.
     pub(crate) fn max(&self) -> Option<f64> {
         (self.n > 0).then_some(self.max)
     }
 
-    /// The arithmetic mean.
+    /// Returns the arithmetic mean.
     pub(crate) fn mean(&self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
 
-    /// Values beyond the histogram's end: there, percentiles are too low.
+    /// Returns the number of values beyond the histogram's end, where percentiles are too low.
     pub(crate) fn saturated(&self) -> u64 {
         self.saturated
     }
 
-    /// The nearest-rank percentile; `share` is a fraction, 0.95 for p95.
+    /// Returns the nearest-rank percentile; `share` is a fraction, 0.95 for p95.
     pub(crate) fn percentile(&self, share: f64) -> Option<f64> {
         match &self.store {
             Store::Exact(values) => {
@@ -155,7 +155,8 @@ impl Dist {
         }
     }
 
-    /// How many values are at most `limit`; beyond [`EXACT_MAX`] values, to three figures of it.
+    /// Returns the number of values up to `limit`; beyond [`EXACT_MAX`] values, `limit` counts to
+    /// three figures.
     pub(crate) fn count_at_most(&self, limit: f64) -> u64 {
         match &self.store {
             Store::Exact(values) => values.iter().filter(|value| **value <= limit).count() as u64,
@@ -163,7 +164,8 @@ impl Dist {
         }
     }
 
-    /// How many values are at least `limit`; beyond [`EXACT_MAX`] values, to three figures of it.
+    /// Returns the number of values from `limit` on; beyond [`EXACT_MAX`] values, `limit` counts
+    /// to three figures.
     pub(crate) fn count_at_least(&self, limit: f64) -> u64 {
         match &self.store {
             Store::Exact(values) => values.iter().filter(|value| **value >= limit).count() as u64,
@@ -172,12 +174,12 @@ impl Dist {
     }
 }
 
-/// A value in the histogram's steps; what is too large saturates.
+/// Returns a value in the histogram's steps; saturates.
 fn steps(value: f64) -> u64 {
     (value * STEPS).round() as u64
 }
 
-/// Records, and gives back how many of the values were beyond the end.
+/// Records a value, and returns how many of its occurrences were beyond the end.
 fn put(histogram: &mut Histogram<u64>, value: f64, times: u64) -> u64 {
     let steps = steps(value);
     histogram.saturating_record_n(steps, times);

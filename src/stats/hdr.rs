@@ -1,19 +1,20 @@
-//! HDR histograms as text: V2 deflate in base64, what the standard tools read.
+//! Encodes HDR histograms as text: V2 deflate in base64, as the standard tools
+//! read it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
-/// Writes a histogram as base64 of V2 deflate. `None` only if the serializer
-/// fails, which memory alone can make it do.
+/// Returns a histogram as base64 of V2 deflate; `None` only if the serializer fails, for lack of
+/// memory.
 pub(crate) fn encode(histogram: &Histogram<u64>) -> Option<String> {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
     Some(STANDARD.encode(bytes))
 }
 
-/// Reads what [`encode`] or another tool wrote; `None` where it is no histogram.
+/// Parses a histogram of [`encode`] or another tool; `None` if the text is none.
 pub(crate) fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()

@@ -1,7 +1,7 @@
-//! Many tests at once: what a p-value is worth when there were others beside it.
+//! Adjusts p-values for the number of tests.
 
-/// Holm's adjusted p-values, in the order given: the chance of even one false alarm among all
-/// of them stays below the level (Holm 1979).
+/// Returns Holm's adjusted p-values, in the order given: the probability of any false positive
+/// among all tests stays below the level (Holm 1979).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
@@ -14,8 +14,8 @@ pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Benjamini–Hochberg's adjusted p-values, in the order given: of what is called a difference,
-/// the share of false ones stays below the level (Benjamini & Hochberg 1995).
+/// Returns Benjamini–Hochberg's adjusted p-values, in the order given: the expected share of false
+/// positives among the reported differences stays below the level (Benjamini & Hochberg 1995).
 pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
@@ -28,7 +28,7 @@ pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// The places of the values, from the least to the greatest.
+/// Returns the indices of the values, from the smallest to the largest.
 fn rising(p_values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|one, other| p_values[*one].total_cmp(&p_values[*other]));

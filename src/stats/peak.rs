@@ -1,10 +1,11 @@
-//! The most of something in any one second.
+//! Computes the peak rate over any one second.
 
 use crate::unit::At;
 
 const WINDOW_US: u64 = 1_000_000;
 
-/// The largest sum of counts in a window that slides, [t, t + 1 s). `stamps` in order of time.
+/// Returns the largest sum of counts in a sliding window [t, t + 1 s). `stamps` must be in order
+/// of time.
 pub(crate) fn peak_per_second(stamps: impl Iterator<Item = (At, u64)> + Clone) -> u64 {
     let (mut peak, mut inside) = (0, 0);
     let mut oldest = stamps.clone().peekable();

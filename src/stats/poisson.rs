@@ -1,13 +1,13 @@
-//! The mean time between events, by how many came in a stretch of time. Assumes a
-//! constant rate and independence, which a leak breaks.
+//! Estimates the mean time between events from their number in a given time.
+//! Assumes a constant rate and independence, which a memory leak violates.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-/// The interval of the mean time between events after `seen` of them in `time`, in the unit of
-/// `time`. With `a` for 1 − confidence and `k` for `seen` it is two-sided,
-/// `2T / χ²(1 − a/2; 2k + 2)` to `2T / χ²(a/2; 2k)` (Garwood 1936; 2k + 2 degrees of freedom
-/// since time and not the last event ends it: NIST handbook 8.4.5.1). Without an event there is
-/// a lower bound alone, one-sided: `2T / χ²(1 − a; 2)`, which is `T / −ln a`.
+/// Returns the interval of the mean time between events after `seen` of them in `time`, in the
+/// unit of `time`. With `a` for 1 − confidence and `k` for `seen` it is two-sided, `2T / χ²(1 −
+/// a/2; 2k + 2)` to `2T / χ²(a/2; 2k)` (Garwood 1936; 2k + 2 degrees of freedom since the
+/// observation ends by time and not with an event: NIST handbook 8.4.5.1). Without an event there
+/// is only a lower bound, one-sided: `2T / χ²(1 − a; 2)`, which is `T / −ln a`.
 pub(crate) fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, Option<f64>) {
     let doubt = 1.0 - confidence;
     if seen == 0 {
@@ -18,13 +18,14 @@ pub(crate) fn mean_time_between(seen: u64, time: f64, confidence: f64) -> (f64, 
     (low, Some(high))
 }
 
-/// The time without an event after which the lower bound of the mean time between events is
-/// `mean`, in the unit of `mean`: `−ln(1 − confidence)` times as long.
+/// Returns the time without an event after which the lower bound of the mean time between events
+/// is `mean`, in the unit of `mean`: `−ln(1 − confidence)` times `mean`.
 pub(crate) fn time_to_show(mean: f64, confidence: f64) -> f64 {
     mean * -(1.0 - confidence).ln()
 }
 
-/// The quantile of the chi-square distribution; `freedom` is its degrees of freedom, from 1.
+/// Returns the quantile of the chi-square distribution; `freedom` is its degrees of freedom, from
+/// 1.
 fn chi_square(share: f64, freedom: u64) -> f64 {
     ChiSquared::new(freedom as f64).map_or(f64::NAN, |dist| dist.inverse_cdf(share))
 }

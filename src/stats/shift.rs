@@ -1,36 +1,35 @@
-//! By how much one handful of values lies above another: the Hodges–Lehmann
-//! shift, its interval, and the exact two-sided Mann–Whitney test that both
-//! belong to. No distribution is assumed; on logarithms a shift is a ratio.
+//! Estimates by how much one small sample lies above another: the
+//! Hodges–Lehmann shift, its interval, and the exact two-sided Mann–Whitney
+//! test that belongs to both. Assumes no distribution; on logarithms a shift is
+//! a ratio.
 //!
-//! Hodges & Lehmann 1963; Mann & Whitney 1947. With ties the test errs to the
-//! side of saying nothing.
+//! Hodges & Lehmann 1963; Mann & Whitney 1947. With ties the test is
+//! conservative.
 
-/// Values of a side beyond which the exact counts would no longer be cheap.
+/// Largest size of a sample; beyond it the exact counts are expensive.
 pub(crate) const SIDE_MAX: usize = 64;
 
-/// The interval of a shift.
+/// Confidence interval of a shift.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Interval {
-    /// Its lower end.
     pub low: f64,
-    /// Its upper end.
     pub high: f64,
-    /// The confidence that it really has, at least the one asked for: ranks are whole numbers.
+    /// Actual confidence, at least the requested one: ranks are whole numbers.
     pub confidence: f64,
 }
 
-/// The median of all differences `other − one`. `None` where a side is empty.
+/// Returns the median of all differences `other − one`; `None` if a sample is empty.
 pub(crate) fn hodges_lehmann(one: &[f64], other: &[f64]) -> Option<f64> {
     median(&differences(one, other))
 }
 
-/// The interval of the shift from `one` to `other`: the `qu`-th difference from below and from
-/// above, `qu` the smallest u with P(U ≤ u) ≥ (1 − confidence) / 2. `None` where the sides are
-/// too small for any interval of that confidence, are empty, or hold more than [`SIDE_MAX`].
+/// Returns the interval of the shift from `one` to `other`: the `qu`-th difference from below and
+/// from above, `qu` the smallest u with P(U ≤ u) ≥ (1 − confidence) / 2. `None` if the samples are
+/// too small for an interval of that confidence, are empty, or hold more than [`SIDE_MAX`] values.
 pub(crate) fn interval(one: &[f64], other: &[f64], confidence: f64) -> Option<Interval> {
     let cumulated = cumulated(one.len(), other.len())?;
     let tail = (1.0 - confidence) / 2.0;
-    // A hair of tolerance: 1 / C(6, 3) is 0.05 only almost.
+    // Tolerance for rounding: 1 / C(6, 3) is slightly off 0.05 in binary.
     let rank = cumulated.iter().position(|p| *p >= tail - 1e-12)?.max(1);
     let reached = 1.0 - 2.0 * cumulated.get(rank - 1)?;
     if reached < confidence - 1e-12 {
@@ -42,13 +41,13 @@ pub(crate) fn interval(one: &[f64], other: &[f64], confidence: f64) -> Option<In
     Some(Interval { low, high, confidence: reached })
 }
 
-/// The exact two-sided p-value of the hypothesis that `other` is `one` shifted by `shift`.
-/// `None` where a side is empty or holds more than [`SIDE_MAX`].
+/// Returns the exact two-sided p-value of the null hypothesis that `other` is `one` shifted by
+/// `shift`. `None` if a sample is empty or holds more than [`SIDE_MAX`] values.
 pub(crate) fn p_value(one: &[f64], other: &[f64], shift: f64) -> Option<f64> {
     let cumulated = cumulated(one.len(), other.len())?;
     let (mut above, mut ties) = (0usize, 0usize);
     for difference in differences(one, other) {
-        // What lies within rounding of the shift is a tie.
+        // A difference within rounding of the shift is a tie.
         let over = difference - shift;
         if over.abs() <= 1e-12 * shift.abs().max(1.0) {
             ties += 1;
@@ -62,7 +61,7 @@ pub(crate) fn p_value(one: &[f64], other: &[f64], shift: f64) -> Option<f64> {
     Some((2.0 * cumulated.get(u).copied().unwrap_or(1.0)).min(1.0))
 }
 
-/// All differences `other − one`, sorted.
+/// Returns all differences `other − one`, sorted.
 fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
     let mut all: Vec<f64> =
         one.iter().flat_map(|one| other.iter().map(move |other| other - one)).collect();
@@ -70,22 +69,22 @@ fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
     all
 }
 
-/// The median of sorted values, the mean of the two middle ones where there are two.
+/// Returns the median of sorted values: the mean of the two middle ones if their number is even.
 pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = if sorted.len().is_multiple_of(2) { sorted[sorted.len() / 2 - 1] } else { upper };
     Some(f64::midpoint(lower, upper))
 }
 
-/// P(U ≤ u) for u = 0, 1, …, of sides of so many values without ties: the number of ways by
-/// the recurrence of Mann and Whitney, in floats, whose 53 bits the share needs no more of.
+/// Returns P(U ≤ u) for u = 0, 1, …, of samples of these sizes without ties, by the recurrence of
+/// Mann and Whitney. Computed in floats: 53 bits are enough for a probability.
 fn cumulated(one: usize, other: usize) -> Option<Vec<f64>> {
     if one == 0 || other == 0 || one > SIDE_MAX || other > SIDE_MAX {
         return None;
     }
     let top = one * other;
-    // Shares instead of counts, so that no number of ways is too large: the greatest value is
-    // of `other` with the chance j / (i + j), and then lies above all i of `one`.
+    // Probabilities instead of counts, which would overflow: the largest value is from `other`
+    // with probability j / (i + j), and then lies above all i values of `one`.
     let mut shares = vec![vec![0.0; top + 1]; other + 1];
     for row in &mut shares {
         row[0] = 1.0;
@@ -139,7 +138,8 @@ mod tests {
         assert!((seen - wanted).abs() < within, "{seen}, wanted {wanted}");
     }
 
-    /// The p-value of sides of so many values that lie apart: the least that these can give.
+    /// Returns the p-value of samples of these sizes that do not overlap: the smallest possible
+    /// one.
     fn p_apart(n: usize) -> f64 {
         let one: Vec<f64> = (0..n).map(|value| value as f64).collect();
         let other: Vec<f64> = one.iter().map(|value| value + 1_000.0).collect();

@@ -1,15 +1,16 @@
-//! Student's t, for a spread that is known from a few values only.
+//! Computes Student's t, for a standard deviation that is estimated from a few
+//! values.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// The value that |t| stays below with this confidence, at so many degrees of freedom.
-/// `None` without a degree of freedom, or for a confidence that is not between 0 and 1.
+/// Returns the bound of |t| at this confidence and number of degrees of freedom. `None` without a
+/// degree of freedom, or for a confidence that is not between 0 and 1.
 pub(crate) fn two_sided(confidence: f64, freedom: u64) -> Option<f64> {
     let t = distribution(freedom)?;
     (0.0 < confidence && confidence < 1.0).then(|| t.inverse_cdf(f64::midpoint(1.0, confidence)))
 }
 
-/// The two-sided p-value of a t.
+/// Returns the two-sided p-value of a t.
 pub(crate) fn p_value(t: f64, freedom: u64) -> Option<f64> {
     let of = distribution(freedom)?;
     t.is_finite().then(|| (2.0 * of.sf(t.abs())).min(1.0))

@@ -1,24 +1,24 @@
-//! The container that a server runs in, as its engine describes it. A plain
-//! noun: who asks the engine is a target's affair, what it is held against is
-//! the run's.
+//! Describes the container of a server, as its engine reports it. Pure data:
+//! the target asks the engine, and the run compares the description with the
+//! recipe.
 
-/// What a container engine says of a container.
+/// Description of a container by its engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contained {
-    /// The engine's program: `docker`, `podman`.
+    /// Program of the engine: `docker`, `podman`.
     pub engine: String,
     pub name: String,
-    /// Its id; another one when it was made anew.
+    /// Container id; changes when the container is created anew.
     pub id: String,
-    /// The image under the name by which it was started (`Config.Image`).
+    /// Image name by which the container was started (`Config.Image`).
     pub image: String,
-    /// The image's id: of its configuration, not of its manifest.
+    /// Image id: the digest of its configuration, not of its manifest.
     pub image_id: String,
-    /// Names with digests that the engine has for the image (`RepoDigests`): none of an
-    /// image that was built here.
+    /// Names with digests that the engine has for the image (`RepoDigests`); none for an image
+    /// that was built locally.
     pub digests: Vec<String>,
-    /// When its process was started, in the engine's own words.
+    /// Start time of the container's process, as the engine writes it.
     pub started: String,
-    /// The environment of its process, values among it that must never be written.
+    /// Environment of the process. Some values must never be written.
     pub env: Vec<(String, String)>,
 }

@@ -1,39 +1,39 @@
-//! What one look of a sensor gave: values, and lines of a log that mean
-//! something. Lines keep the moment of their own, and are never folded.
+//! Defines the result of one reading of a sensor: samples, and log lines that
+//! match a signature. Log lines keep their own instants and are never folded.
 
 use crate::fact::Said;
 use crate::series::Series;
 use crate::unit::At;
 
-/// One value that a sensor took.
+/// Sample of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// Node, pid, GPU or labels; empty where there is one only.
+    /// Node, pid, GPU or labels; empty where there is only one.
     pub instance: String,
-    /// The series, its unit last in the name.
+    /// Name of the series, its unit last.
     pub name: String,
     pub value: f64,
 }
 
 impl Sample {
-    /// A value of a series that there is one of.
+    /// Returns a sample of a series with a single instance.
     pub(crate) fn one(series: &Series, value: f64) -> Sample {
         Sample::of("", series, value)
     }
 
-    /// A value of one of several.
+    /// Returns a sample of one of several instances.
     pub(crate) fn of(instance: &str, series: &Series, value: f64) -> Sample {
         Sample { instance: instance.to_owned(), name: series.name.to_owned(), value }
     }
 }
 
-/// What a look gave.
+/// Result of one reading.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Look {
     pub samples: Vec<Sample>,
-    /// Lines of a log that mean something.
+    /// Log lines that match a signature.
     pub said: Vec<(At, Said)>,
-    /// When it was seen, where that was before it was told.
+    /// Instant of the observation, where it is earlier than the end of the reading.
     pub at: Option<At>,
 }
 

@@ -1,6 +1,6 @@
-//! Every fact but requests and readings as the fields of its row. `detail`
-//! holds the whole of it as JSON; `subject` and `cause` are the few words of it
-//! that a person greps for, and are not read back.
+//! Turns every fact but requests and readings into the fields of its row.
+//! `detail` holds all of it as JSON; `subject` and `cause` are short texts for
+//! grep, and are not read back.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,16 +10,16 @@ use crate::fact::Fact;
 use crate::timeline::wall_text;
 use crate::unit::At;
 
-/// Bounds `subject` and `cause`: enough for a sentence; `detail` has it whole.
+/// Longest `subject` and `cause`, characters; `detail` has the whole text.
 const WORDS_CHARS_MAX: usize = 200;
 
 /// 9999-12-31T23:59:59.999999Z: no later instant has a text.
 const WALL_US_MAX: u64 = 253_402_300_799_999_999;
 
-/// The kinds of rows: the columns `kind` and `detail` of each, and its reading, from one list.
+/// Writes the `kind` and `detail` of each kind of row, and reads them back, from one list.
 macro_rules! kinds {
     ($($variant:ident: $kind:literal),+ $(,)?) => {
-        /// `kind` and `detail`; nothing for what has a file of its own.
+        /// Returns `kind` and `detail`; empty for facts that have a file of their own.
         fn kind_and_detail(fact: &Fact) -> (&'static str, String) {
             match fact {
                 $(Fact::$variant(detail) => ($kind, json(detail)),)+
@@ -53,7 +53,7 @@ kinds! {
     Closed: "closed",
 }
 
-/// `subject` and `cause`, as `docs/formats/run-folder.md` lists them by kind.
+/// Returns `subject` and `cause`, as `docs/formats/run-folder.md` lists them by kind.
 fn words(fact: &Fact) -> (String, String) {
     match fact {
         Fact::Opened(opened) => {
@@ -86,12 +86,12 @@ fn words(fact: &Fact) -> (String, String) {
     }
 }
 
-/// The word that serde writes for a plain enum.
+/// Returns the word that serde writes for a plain enum.
 fn word_of(value: &impl Serialize) -> String {
     json(value).trim_matches('"').to_owned()
 }
 
-/// These structures have text keys and no floats of their own: JSON cannot refuse them.
+/// Cannot fail: these structures have text keys and no floats.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The fields of one row, written and read in the order of its columns.
+//! Writes and reads the fields of one row, in the order of its columns.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ pub(super) struct Fields<'a> {
     writer: csv::Writer<&'a mut Vec<u8>>,
 }
 
-/// A row is a few hundred bytes; the csv crate's own default is 8 KiB for each.
+/// Buffer size for a row of a few hundred bytes; the csv crate's default is 8 KiB for each.
 const BUFFER_BYTES: usize = 512;
 
 impl<'a> Fields<'a> {
@@ -22,16 +22,16 @@ impl<'a> Fields<'a> {
     }
 
     fn raw(&mut self, field: &str) {
-        // A write into memory has no way to fail.
+        // Writing into memory cannot fail.
         let _ = self.writer.write_field(field);
     }
 
-    /// A number or a word of our own.
+    /// Writes a number or a word of longhaul's own.
     pub(super) fn put(&mut self, value: impl Display) {
         self.raw(&value.to_string());
     }
 
-    /// The same, or nothing.
+    /// Writes a value, or an empty field for `None`.
     pub(super) fn put_option(&mut self, value: Option<impl Display>) {
         match value {
             Some(value) => self.put(value),
@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A float in the shortest form that reads back as itself.
+    /// Writes a float in the shortest form that parses back to the same value.
     pub(super) fn put_float(&mut self, value: f64) {
         let magnitude = value.abs();
         if magnitude != 0.0 && !(1e-6..1e16).contains(&magnitude) && value.is_finite() {
@@ -49,23 +49,23 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Foreign text, escaped onto one line and bounded.
+    /// Writes outside text, escaped onto one line and cut.
     pub(super) fn put_text(&mut self, text: &str, chars_max: usize) {
         self.raw(&one_line(text, chars_max));
     }
 
-    /// JSON, which has no raw line ends of its own.
+    /// Writes JSON, which contains no raw line ends.
     pub(super) fn put_json(&mut self, json: &str) {
         self.raw(json);
     }
 
-    /// Ends the row; only then is its last field closed.
+    /// Ends the row, and with it its last field.
     pub(super) fn end(mut self) {
         let _ = self.writer.write_record(None::<&[u8]>);
     }
 }
 
-/// Reads the fields of a row, one column after the other.
+/// Reader of the fields of a row, one column after the other.
 pub(super) struct FieldReader<'a> {
     columns: &'static [&'static str],
     record: &'a ByteRecord,
@@ -87,30 +87,30 @@ impl<'a> FieldReader<'a> {
         self.columns.get(self.next.saturating_sub(1)).copied().unwrap_or("?")
     }
 
-    /// What is wrong with the column that was read last.
+    /// Returns the error text for the column that was read last.
     pub(super) fn wrong(&self, found: &str) -> String {
         format!("column {}: `{}`", self.name(), one_line(found, 60))
     }
 
-    /// The next column as text.
+    /// Returns the next column as text.
     pub(super) fn text(&mut self) -> Result<&'a str, String> {
         let bytes = self.record.get(self.next).unwrap_or_default();
         self.next += 1;
         std::str::from_utf8(bytes).map_err(|_| format!("column {}: not UTF-8", self.name()))
     }
 
-    /// Passes over columns that only repeat what others say.
+    /// Skips columns that repeat others.
     pub(super) fn skip(&mut self, columns: usize) {
         self.next += columns;
     }
 
-    /// The next column, which must be there.
+    /// Parses the next column, which must not be empty.
     pub(super) fn value<T: FromStr>(&mut self) -> Result<T, String> {
         let text = self.text()?;
         text.parse().map_err(|_| self.wrong(text))
     }
 
-    /// The next column, or `None` where it is empty.
+    /// Parses the next column; `None` where it is empty.
     pub(super) fn option<T: FromStr>(&mut self) -> Result<Option<T>, String> {
         let text = self.text()?;
         if text.is_empty() {
@@ -119,7 +119,7 @@ impl<'a> FieldReader<'a> {
         text.parse().map(Some).map_err(|_| self.wrong(text))
     }
 
-    /// The next column as one of our words.
+    /// Parses the next column as one of longhaul's words.
     pub(super) fn word<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         let text = self.text()?;
         parse(text).ok_or_else(|| self.wrong(text))

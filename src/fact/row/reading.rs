@@ -1,4 +1,4 @@
-//! A reading as the fields of its row.
+//! Turns a reading into the fields of its row, and back.
 
 use super::field::{FieldReader, Fields};
 use crate::fact::{Fact, Reading, Source};
@@ -7,7 +7,7 @@ use crate::unit::At;
 pub(super) fn write(reading: &Reading, at: At, fields: &mut Fields<'_>) {
     fields.put(at.0);
     fields.put(reading.source.word());
-    // Unbounded here: two instances that differ in their last label must stay two.
+    // Not cut: two instances that differ only in their last label must stay distinct.
     fields.put_text(&reading.instance, usize::MAX);
     fields.put_text(&reading.name, usize::MAX);
     fields.put(reading.n);

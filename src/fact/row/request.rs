@@ -1,12 +1,12 @@
-//! A request as the fields of its row. The parts of its cell stand in columns
-//! of their own as well, for people who group by them; reading takes the cell.
+//! Turns a request into the fields of its row. The parts of its cell have
+//! columns of their own too, for grouping; only the cell is read back.
 
 use super::field::{FieldReader, Fields};
 use crate::escape::ERROR_CHARS_MAX;
 use crate::fact::{Class, Ended, Fact, Load, Phase, Request, Stage};
 use crate::unit::At;
 
-/// Bounds a finish reason, a workload's name, the names of checks, a fingerprint.
+/// Longest finish reason, workload name, names of checks and fingerprint, characters.
 const WORDS_CHARS_MAX: usize = 200;
 
 pub(super) fn write(request: &Request, done: At, fields: &mut Fields<'_>) {
@@ -66,10 +66,10 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let (session, turn) = (row.option()?, row.option()?);
     let cell = row.value()?;
     let (lap, repeat) = (row.value()?, row.value()?);
-    // depth, load, asked_prompt, asked_output: the cell has said them.
+    // depth, load, asked_prompt, asked_output: the cell contains them.
     row.skip(4);
     let (due, sent, done) = (At(row.value()?), At(row.value()?), At(row.value()?));
-    // The fields of the expression are read in the order in which they stand: that of the columns.
+    // Struct fields are evaluated in the order written here, which is that of the columns.
     let request = Request {
         phase,
         workload,

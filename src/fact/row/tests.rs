@@ -1,4 +1,4 @@
-//! Any entry comes back from its row as it was.
+//! Tests that every entry survives being written as a row and read back.
 
 use proptest::option::of;
 use proptest::prelude::*;
@@ -262,7 +262,7 @@ fn what_is_not_there_is_empty_and_a_person_can_read_the_row() {
     assert_eq!(crc, format!("{:08x}", crc32fast::hash(before.as_bytes())));
 }
 
-/// The words and the detail of an event.
+/// Words and detail of an event.
 fn event(fact: Fact) -> [String; 3] {
     let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
     let mut row = Vec::new();

@@ -1,12 +1,12 @@
-//! Made-up passages: functions, log excerpts and paragraphs, such as a coding
-//! assistant or an automation reads all day.
+//! Generates passages: functions, log excerpts and paragraphs, the typical
+//! input of a coding assistant or an automation.
 
 use std::fmt::Write;
 
 use crate::rng::Rng;
 
-/// How many passages a corpus has; each is counted once by the server's tokenizer, so
-/// this bounds how many counts are asked for before the load.
+/// Number of passages in a corpus. The server's tokenizer counts each once before the load, so
+/// this bounds the number of those requests.
 pub(super) const COUNT: u64 = 120;
 
 const NOUNS: [&str; 24] = [
@@ -43,7 +43,8 @@ const PLACES: [&str; 8] = [
     "near the cooling unit",
 ];
 
-/// All passages of a seed: a third each of source code, logs and prose, and some short lines.
+/// Returns all passages of a seed: a third each of source code, logs and prose, and some short
+/// lines.
 pub(super) fn made(seed: u64) -> Vec<String> {
     (0..COUNT)
         .map(|index| {

@@ -1,5 +1,5 @@
-//! The ladder: every depth × every load, in plain laps or in the order
-//! and with the two phases of llama-benchy.
+//! Lays out the ladder: every depth × every load, in plain laps or in the order
+//! and the two phases of llama-benchy.
 
 use super::{Open, Part, Round};
 use crate::error::Mistake;
@@ -9,25 +9,25 @@ use crate::rng::{Rng, mix};
 use crate::spec::scenario::{Api, LADDER, Ladder, Prefix, Scenario};
 use crate::unit::At;
 
-/// What stands in for a prompt where a context is only loaded; some servers refuse an empty one.
+/// Placeholder prompt of a request that only loads a context; some servers reject an empty one.
 const NO_PROMPT: &str = ".";
 
 /// Ladders, one after the other in each lap.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ladders {
     rounds: Vec<Round>,
-    /// The ladder of each round, by its place in the scenario.
+    /// Index in the scenario of each round's ladder.
     origins: Vec<usize>,
 }
 
 impl Ladders {
-    /// Adds the lap of a ladder, for a server that takes all of it.
+    /// Adds the lap of a ladder, for a server that takes all depths.
     pub(crate) fn add(&mut self, ladder: &Ladder, origin: usize) {
         self.rounds.extend(rounds(ladder));
         self.origins.resize(self.rounds.len(), origin);
     }
 
-    /// Keeps the rounds at these depths, by the place of their ladder in the scenario.
+    /// Keeps only the rounds at these depths, which are indexed by ladder.
     pub(crate) fn keep(&mut self, depths: &[Vec<u64>]) {
         let all = std::mem::take(&mut self.rounds).into_iter();
         let all = all.zip(std::mem::take(&mut self.origins));
@@ -35,17 +35,17 @@ impl Ladders {
         (self.rounds, self.origins) = left.unzip();
     }
 
-    /// The rounds of a lap, in order.
+    /// Returns the rounds of a lap, in order.
     pub(crate) fn lap(&self) -> &[Round] {
         &self.rounds
     }
 
-    /// The most requests of any round, each on a lane of its own.
+    /// Returns the largest number of requests in a round, each on a lane of its own.
     pub(crate) fn lanes(&self) -> u32 {
         self.rounds.iter().map(Round::lanes).max().unwrap_or(0)
     }
 
-    /// The round at a place and the place after it.
+    /// Returns the round at a place, and the next place.
     pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
         let index = place.index.min(self.rounds.len() - 1);
         let next = if index + 1 < self.rounds.len() {
@@ -56,8 +56,8 @@ impl Ladders {
         (&self.rounds[index], next)
     }
 
-    /// The slot of a lane in the round at a place: how many rounds of the phase
-    /// before it had a request for the lane.
+    /// Returns the slot of a lane in the round at a place: the number of earlier rounds of the
+    /// phase with a request on the lane.
     pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
         let has = |round: &&Round| round.lanes() > lane;
         let per_lap = self.rounds.iter().filter(has).count() as u64;
@@ -65,7 +65,7 @@ impl Ladders {
         place.lap * per_lap + before
     }
 
-    /// The place of a lane's slot; `None` if the lane never sends.
+    /// Returns the place of a lane's slot; `None` if the lane never sends.
     pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
         let indices: Vec<usize> =
             (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
@@ -74,7 +74,7 @@ impl Ladders {
         Some(Place::new(lap, indices[(nth % per_lap) as usize]))
     }
 
-    /// When each lane of an open round is due, in microseconds since its start.
+    /// Returns the due time of each lane of an open round, microseconds since its start.
     pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
         let (round, _) = self.at(place);
         match (round.cell.load, round.open) {
@@ -85,7 +85,7 @@ impl Ladders {
         }
     }
 
-    /// The ask of a slot, due at an instant.
+    /// Returns the ask of a slot, due at an instant.
     pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         let (round, lap) = self.of(slot);
         Ask {
@@ -107,18 +107,19 @@ impl Ladders {
         }
     }
 
-    /// The cell of a slot.
+    /// Returns the cell of a slot.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         self.of(slot).0.cell
     }
 
-    /// The round of a slot, and its lap.
+    /// Returns the round of a slot, and its lap.
     fn of(&self, slot: Slot) -> (&Round, u64) {
         let place = self.place(slot.lane, slot.nth).unwrap_or_default();
         (self.at(place).0, place.lap)
     }
 
-    /// A slot for each length that is asked in a chat: the first of its rounds in the second lap.
+    /// Returns one slot for each prompt length of a chat: the first of its rounds in the second
+    /// lap.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         let mut samples: Vec<(Cell, Slot)> = Vec::new();
         for (index, round) in self.rounds.iter().enumerate() {
@@ -132,7 +133,7 @@ impl Ladders {
         samples
     }
 
-    /// The order of all cells, and how each is asked.
+    /// Returns the order of all cells and their modes, as text.
     pub(crate) fn fingerprint(&self) -> String {
         let round = |round: &Round| {
             let open = round.open.map_or(String::new(), |open| {
@@ -144,7 +145,7 @@ impl Ladders {
     }
 }
 
-/// Lays out one lap of a ladder, for a server that takes all of it.
+/// Lays out one lap of a ladder, for a server that takes all depths.
 fn rounds(ladder: &Ladder) -> Vec<Round> {
     let depths = &ladder.depths;
     let order: Vec<(u64, Load)> = match &ladder.schedule {
@@ -164,7 +165,7 @@ fn rounds(ladder: &Ladder) -> Vec<Round> {
     rounds
 }
 
-/// The rounds that one visit to a cell takes.
+/// Returns the rounds of one visit to a cell.
 fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
     let open = match load {
         Load::Streams(_) => None,
@@ -188,11 +189,11 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
     }
 }
 
-/// The depths that a server takes. What it cannot take is left out and noted where the ladder has
-/// a cap, and a mistake otherwise.
+/// Returns the depths that a server takes. In a ladder with a cap, other depths are left out and
+/// noted; without one they are a mistake.
 ///
 /// # Errors
-/// A depth beyond the server, in a ladder without a cap.
+/// A depth exceeds the server's limit, in a ladder without a cap.
 pub(super) fn depths(
     ladder: &Ladder,
     bounds: Bounds,
@@ -254,7 +255,7 @@ fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
         Part::Fresh | Part::Load => mix(mix(own[0], own[1]), own[2]),
         // The load round before this one had the same streams, so its slot is one less.
         Part::Follow => mix(mix(own[0], own[1]), own[2] - 1),
-        // As many contexts as arrivals would find no room in any cache.
+        // A context per arrival would exceed any cache.
         Part::Kept if round.open.is_some() => mix(mix(u64::MAX, 0), round.cell.depth),
         Part::Kept => mix(mix(u64::MAX, own[1]), round.cell.depth),
     };

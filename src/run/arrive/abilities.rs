@@ -1,5 +1,5 @@
-//! What a server can do, found out by asking it for a few tokens in different
-//! ways. A knob that it refuses is left alone afterwards.
+//! Detects what a server can do by requesting a few tokens with different
+//! parameters. A parameter that the server refuses is not used afterwards.
 
 use std::time::Duration;
 
@@ -14,16 +14,17 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
 
-/// Bounds a first request that compiles or captures graphs on the way.
+/// Timeout of a first request, during which the server may compile or capture graphs.
 const FIRST: Duration = Duration::from_secs(600);
-/// Answers below 500 without a token after which waiting would not help: a server that is
-/// still loading refuses connections or says 503.
+/// Number of responses below 500 without a token after which waiting is given up: a server that is
+/// still loading refuses connections or returns 503.
 const USELESS_MAX: u64 = 6;
-/// Tokens asked for; enough to tell obedience from the end of an answer.
+/// Number of requested tokens: enough to distinguish an obeyed parameter from an answer that ended
+/// by itself.
 const TOKENS: u64 = 12;
 
-/// Waits for the first token, then finds out which knobs work. Returns when the first came, and
-/// what the server called its build and configuration with it.
+/// Waits for the first token, then detects which parameters work. Returns the instant of the first
+/// token and the system fingerprint of that response.
 pub(super) async fn of_requests<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -82,7 +83,7 @@ async fn first_token<W: Wire>(
                         status => format!("{status} {}", gathered.words()),
                     };
                     useless += u64::from(gathered.status < 500);
-                    // 4xx on both ways of asking will not mend itself.
+                    // A 4xx on both endpoints is not temporary.
                     if gathered.status >= 500 {
                         break;
                     }
@@ -140,7 +141,7 @@ async fn knobs<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilitie
     let ignore_eos = asked(json!({"ignore_eos": true})).await;
     let min_tokens = asked(json!({"min_tokens": TOKENS})).await;
     let ids = asked(json!({"return_token_ids": true})).await;
-    // vLLM refuses an empty salt; who takes it does not know what a salt is.
+    // vLLM rejects an empty salt. A server that accepts it ignores the parameter.
     let salt = asked(json!({"cache_salt": ""})).await;
     abilities.ignore_eos = obeyed(&ignore_eos, abilities.usage);
     abilities.min_tokens = obeyed(&min_tokens, abilities.usage);
@@ -148,8 +149,8 @@ async fn knobs<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilitie
     abilities.cache_salt = salt.is_some_and(|seen| seen.status == 400);
 }
 
-/// Prompt tokens per second of a prompt of some two thousand tokens; `None` where the
-/// server does not count.
+/// Measures the prefill speed, tokens per second, with a prompt of about two thousand tokens;
+/// `None` where the server does not count tokens.
 pub(super) async fn prefill_per_s<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -174,7 +175,7 @@ pub(super) async fn prefill_per_s<W: Wire>(
     (seen.status == 200 && computed > 100).then(|| computed as f64 / seconds)
 }
 
-/// Asks for a few tokens.
+/// Sender of requests for a few tokens.
 struct Asker<'a, W: Wire> {
     wire: &'a W,
     timeline: &'a Timeline,
@@ -203,7 +204,7 @@ impl<W: Wire> Asker<'_, W> {
     }
 }
 
-/// What a small stream showed.
+/// Fields of the response to such a request.
 #[derive(Debug, Default)]
 struct Seen {
     status: u16,
@@ -222,7 +223,7 @@ impl Seen {
     fn of(gathered: &Gathered) -> Seen {
         let mut seen = Seen { status: gathered.status, ..Seen::default() };
         let mut frames = Vec::new();
-        // What is not a stream has no frames, and so shows nothing.
+        // A body that is not an event stream yields no frames.
         let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
         for frame in frames {
             let Ok(frame) = serde_json::from_str::<Value>(&frame) else { continue };

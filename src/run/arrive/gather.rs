@@ -1,4 +1,4 @@
-//! One whole exchange: a question, and all of its answer.
+//! Exchanges one request and its whole response.
 
 use std::time::Duration;
 
@@ -7,32 +7,33 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Reply, Wire};
 
-/// Bounds what is read of an answer to a question that is not load.
+/// Largest response body that is read outside the load, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// A whole answer.
+/// Whole response.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gathered {
     pub status: u16,
     pub body: Vec<u8>,
-    /// When the question was sent.
+    /// Instant at which the request was sent.
     pub sent: At,
-    /// When the first bytes of the body came.
+    /// Instant of the first bytes of the body.
     pub first: Option<At>,
 }
 
 impl Gathered {
-    /// What an error body says, on one line.
+    /// Returns the message of an error body, on one line.
     pub(crate) fn words(&self) -> String {
         protocol::error::words(&self.body)
     }
 }
 
-/// Bounds a stream of a few tokens from a server that does not know when to stop.
+/// Largest stream that is read for a few requested tokens, bytes; bounds a server that does not
+/// stop.
 const STREAM_BYTES_MAX: usize = 64 << 10;
 
-/// Asks for a stream of a few tokens, and reads it to its end or to a bound: a stream that
-/// goes on for ever has shown what it has to show.
+/// Requests a stream of a few tokens, and reads it to its end or to a bound. Reaching the bound is
+/// no error: the frames so far are enough.
 ///
 /// # Errors
 /// As for [`gather`].
@@ -45,10 +46,10 @@ pub(super) async fn gather_stream<W: Wire>(
     read(wire, timeline, call, limit, STREAM_BYTES_MAX).await
 }
 
-/// Asks, and reads the answer to its end.
+/// Sends a request and reads the response to its end.
 ///
 /// # Errors
-/// In words: how the exchange broke, or that no whole answer came within `limit`.
+/// In words: why the exchange failed, or that the response was not complete within `limit`.
 pub(crate) async fn gather<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -77,7 +78,7 @@ async fn read<W: Wire>(
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
             if gathered.body.trim_ascii_end().ends_with(b"data: [DONE]") {
-                // Some servers hold the connection open behind the end of a stream.
+                // Some servers keep the connection open after the end of a stream.
                 break;
             }
             if gathered.body.len() > bytes_max {

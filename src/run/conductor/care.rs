@@ -1,7 +1,6 @@
-//! The server as the run sees it: whether it is there, whether it hangs, and,
-//! where longhaul started it, when it is to be started again. Orders are
-//! actions; the target takes them from there, and what comes of them comes
-//! back as facts.
+//! Tracks the server's state during a run: whether it is up, whether it hangs,
+//! and, where longhaul started it, when to restart it. Orders are recorded as
+//! actions; the target carries them out, and their results come back as facts.
 
 use super::{Conductor, Doing, Order};
 use crate::fact::{Action, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
@@ -12,15 +11,15 @@ use crate::spec::scenario::{Restart, RestartWhen};
 use crate::unit::{At, micros, span};
 use crate::world::TargetOrder;
 
-/// The first wait before a server that went away is asked again, and the longest: bounds
-/// how hard a server that struggles to its feet is knocked at.
+/// First and longest wait between two probes of a server that is down, microseconds: bounds the
+/// extra load on a server that is starting.
 const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
-/// Probes that fit into the longest outage that a scenario allows, at the least.
+/// Least number of probes within the longest outage that a scenario allows.
 const PROBES_MIN: u64 = 20;
-/// A probe that no answer came of counts as lost after this.
+/// Time after which a probe without a response counts as lost, microseconds.
 pub(crate) const PROBE_LIMIT_US: u64 = 10_000_000;
 
-/// The server as the run sees it.
+/// State of the server as the run knows it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Care {
     liveness: Liveness,
@@ -29,38 +28,38 @@ pub(super) struct Care {
     probe: Probe,
     /// Whether longhaul started it.
     started: bool,
-    /// Restarts so far that no drill asked for.
+    /// Restarts so far, without those of drills.
     restarts: u32,
 }
 
-/// The state of the server's process, as far as longhaul has to do with it. Whether it
-/// answers is up to the liveness.
+/// State of the server's process as far as longhaul manages it. Whether the server answers is
+/// tracked by [`Liveness`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Standing {
-    /// Nothing is wanted of it.
+    /// Nothing is to be done.
     #[default]
     There,
-    /// It answers its probes, and nothing moves.
+    /// The server answers probes but makes no progress.
     Hung { since: At, restart: Option<Owed> },
-    /// It ended, or could not be started.
+    /// The process ended, or could not be started.
     Gone { restart: Option<Owed> },
-    /// An order was given at this instant, or its process was launched: nothing is sent until a
+    /// An order was given at `at`; its process was launched at `launched`. Nothing is sent until a
     /// probe is answered after both.
     Ordered { at: At, launched: Option<At> },
 }
 
-/// A restart that is owed.
+/// Restart that is scheduled, with its time and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Owed {
     at: At,
     why: String,
 }
 
-/// When a server that is not there is asked again.
+/// Schedule of the probes of a server that is down.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     at: At,
-    /// How long after its answer the next is due, microseconds.
+    /// Wait after an answered probe until the next, microseconds.
     wait_us: u64,
 }
 
@@ -70,24 +69,24 @@ impl Default for Probe {
     }
 }
 
-/// What an entry showed of the server being there.
+/// Change of the server's state through an entry.
 pub(super) struct CareChange {
     pub change: Option<LivenessChange>,
-    /// It was believed to be there, and is not any more.
+    /// Whether the server was up before the entry and is not any more.
     pub doubted: bool,
-    /// It was not believed to be there, and is now.
+    /// Whether the server was not up before the entry and is now.
     pub came: bool,
 }
 
 impl Care {
-    /// Takes an entry.
+    /// Folds an entry into the state.
     pub(super) fn fold(&mut self, entry: &Entry) -> CareChange {
         let was_up = self.is_up();
         let change = self.liveness.fold(entry);
         self.hangs.fold(entry);
         let doubted = was_up && !self.is_up();
         if doubted {
-            // All sending waits for the answer, so it is asked at once.
+            // All sending waits for this probe, so it is due at once.
             self.probe = Probe { at: entry.at, ..Probe::default() };
         }
         if matches!(change, Some(LivenessChange::WentAway { .. })) {
@@ -96,48 +95,50 @@ impl Care {
         CareChange { change, doubted, came: !was_up && self.is_up() }
     }
 
-    /// Another segment begins: nobody looked in between, and the server is arrived at anew.
+    /// Resets the process state for a new segment: nothing was observed in between.
     pub(super) fn opened(&mut self) {
         (self.standing, self.probe) = (Standing::There, Probe::default());
     }
 
-    /// Whether it answers, by what was seen.
+    /// Whether the server answers, as far as is known.
     pub(super) fn is_up(&self) -> bool {
         self.liveness.state() == State::Up
     }
 
-    /// Whether it is known to be away, or being started. One bad sign does not make it so.
+    /// Whether the server is known to be down or is being started. A single failed request is not
+    /// enough.
     pub(super) fn is_away(&self) -> bool {
         self.liveness.state() == State::Down || self.awaits()
     }
 
-    /// Whether it is believed to be there, and is not being started.
+    /// Whether the server is up and is not being started.
     pub(super) fn is_there(&self) -> bool {
         self.is_up() && !self.awaits()
     }
 
-    /// Whether it was found to hang.
+    /// Whether the server was found to hang.
     pub(super) fn is_hung(&self) -> bool {
         matches!(self.standing, Standing::Hung { .. })
     }
 
-    /// Whether its start is waited for.
+    /// Whether the server is gone or being started.
     fn awaits(&self) -> bool {
         matches!(self.standing, Standing::Gone { .. } | Standing::Ordered { .. })
     }
 
-    /// Whether it is to be asked if it is there.
+    /// Whether a probe is due.
     pub(super) fn is_probe_due(&self, now: At) -> bool {
         !self.is_there() && now >= self.probe.at
     }
 
-    /// It was asked. Its answer sets the time of the next; this one bounds an answer that never
-    /// comes.
+    /// Records that a probe was sent. The next is due when it is answered, or at this bound when
+    /// it is not.
     pub(super) fn probed(&mut self, now: At) {
         self.probe.at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
     }
 
-    /// Whether it is there was answered: the next probe waits longer, as long as it is not.
+    /// Records that a probe was answered. While the server is not up, the wait until the next
+    /// doubles up to a limit.
     pub(super) fn answered(&mut self, at: At, limits: &Limits) {
         self.probe.at = at;
         if self.is_there() {
@@ -148,7 +149,7 @@ impl Care {
         self.probe.wait_us = (self.probe.wait_us * 2).min(longest_us);
     }
 
-    /// A probe was answered well: whether a start that was waited for is done with it.
+    /// Takes in a probe that found the server up, and returns whether this completes a start.
     pub(super) fn greeted(&mut self, answered: At) -> bool {
         let Standing::Ordered { at, launched: Some(launched) } = self.standing else {
             return false;
@@ -160,7 +161,7 @@ impl Care {
         is_done
     }
 
-    /// An order to it was given.
+    /// Records an order to the target.
     pub(super) fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
         self.standing = Standing::Ordered { at, launched: None };
         self.restarts += u32::from(order == TargetOrder::Restart && !in_drill);
@@ -174,7 +175,8 @@ impl Care {
         }
     }
 
-    /// What was decided of a hang no longer holds where something else became of the server.
+    /// Clears a hang whose cause is gone, for example because the process ended. A scheduled
+    /// restart remains.
     fn forget_hang(&mut self) {
         if let Standing::Hung { restart, .. } = &mut self.standing
             && !self.hangs.hung()
@@ -188,7 +190,7 @@ impl Care {
 }
 
 impl Conductor {
-    /// Takes in what became of the target.
+    /// Takes in a change of the target.
     pub(super) fn care_for(&mut self, fact: &TargetFact, at: At) {
         let unasked = fact.action.is_none();
         match fact.word {
@@ -199,7 +201,7 @@ impl Conductor {
                     self.launched(at);
                 }
             }
-            // Somebody else was quicker.
+            // The process was started from outside before longhaul did it.
             TargetWord::Started if self.care.started => self.launched(at),
             TargetWord::Exited | TargetWord::Rebooted if self.care.started && unasked => {
                 self.policy.break_off(&mut self.lanes, at);
@@ -240,7 +242,8 @@ impl Conductor {
         }
     }
 
-    /// The start that is owed to a server that is gone, as far as policy and budget go.
+    /// Returns the restart to schedule for a server that is gone or hangs. Ends the run where the
+    /// policy forbids a restart after an exit, or where all allowed restarts are used.
     fn owe(&mut self, at: At, why: &str, needs: RestartWhen) -> Option<Owed> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
         if let Some(owed) = self.care.owed() {
@@ -272,7 +275,7 @@ impl Conductor {
         self.owe(at, &fact.evidence, RestartWhen::OnExit)
     }
 
-    /// The restart that is owed, when its time has come.
+    /// Returns the order of the scheduled restart, when it is due.
     pub(super) fn restart_due(&self, now: At) -> Option<Order> {
         let owed = self.care.owed().filter(|owed| now >= owed.at)?;
         Some(self.action(TargetOrder::Restart, owed.why.clone()))
@@ -283,7 +286,7 @@ impl Conductor {
         Order::Record(Fact::Action(Action { id, what, note }))
     }
 
-    /// What is found to hang, or to move again.
+    /// Returns the fact that the server hangs, or that it makes progress again.
     pub(super) fn hang_due(&self, now: At) -> Option<TargetFact> {
         let care = &self.care;
         let moved = care.hangs.moved();

@@ -1,26 +1,27 @@
-//! The clock of the service: it stands still while the server is away, and
-//! between the segments of a run.
+//! Counts the time of service: it pauses while the server is away and between
+//! the segments of a run.
 
 use crate::unit::At;
 
-/// Time under load, without the time in which there was no server. Segments that are over are
-/// carried as durations; instants are of the present one.
+/// Clock of the time under load without outages. Earlier segments are kept as durations; instants
+/// are those of the present segment only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ServiceClock {
-    /// Microseconds of load in earlier segments, with or without a server.
+    /// Time under load in earlier segments, outages included, microseconds.
     carried_us: u64,
-    /// Microseconds of outages that are over, in all segments.
+    /// Duration of all ended outages in all segments, microseconds.
     away_us: u64,
     /// Whether the load has begun, in any segment.
     begun: bool,
     began: Option<At>,
     away_since: Option<At>,
-    /// The latest instant that any entry has.
+    /// Latest instant of any entry.
     last: At,
 }
 
 impl ServiceClock {
-    /// The load began, or goes on in another segment; only the first call of a segment counts.
+    /// Starts the clock when the load begins or goes on in a new segment. Only the first call of a
+    /// segment has an effect.
     pub(super) fn start(&mut self, at: At) {
         self.begun = true;
         self.began.get_or_insert(at);
@@ -31,13 +32,12 @@ impl ServiceClock {
         self.begun
     }
 
-    /// Something happened at this instant.
+    /// Takes in the instant of an entry.
     pub(super) fn seen(&mut self, at: At) {
         self.last = self.last.max(at);
     }
 
-    /// Another segment begins: what the one before had is carried, and the clock stands still
-    /// until it is started again.
+    /// Carries the durations over to a new segment, and pauses until [`ServiceClock::start`].
     pub(super) fn carry(&mut self) {
         *self = ServiceClock {
             carried_us: self.spent_us(self.last),
@@ -47,34 +47,34 @@ impl ServiceClock {
         };
     }
 
-    /// The server went away.
+    /// Pauses the clock at the begin of an outage.
     pub(super) fn stand(&mut self, since: At) {
         self.away_since.get_or_insert(since);
     }
 
-    /// The server is back.
+    /// Resumes the clock at the end of an outage.
     pub(super) fn go(&mut self, at: At) {
         if let Some(since) = self.away_since.take() {
             self.away_us += at.since(since);
         }
     }
 
-    /// How long the present outage has lasted, microseconds; 0 while the server is there.
+    /// Returns the duration of the present outage, microseconds; 0 while the server is up.
     pub(super) fn away_us(&self, now: At) -> u64 {
         self.away_since.map_or(0, |since| now.since(since))
     }
 
-    /// How long all outages have lasted, microseconds.
+    /// Returns the duration of all outages, microseconds.
     pub(super) fn away_all_us(&self, now: At) -> u64 {
         self.away_us + self.away_us(now)
     }
 
-    /// Microseconds under load, with or without a server.
+    /// Returns the time under load, outages included, microseconds.
     pub(super) fn spent_us(&self, now: At) -> u64 {
         self.carried_us + self.began.map_or(0, |began| now.since(began))
     }
 
-    /// Microseconds under load with a server; 0 before the load began.
+    /// Returns the time under load without outages, microseconds; 0 before the load began.
     pub(super) fn now_us(&self, now: At) -> u64 {
         if !self.begun {
             return 0;

@@ -1,4 +1,4 @@
-//! The drill under way, and what it wants done.
+//! Tracks the drill under way and returns its next order.
 
 use super::{Conductor, Doing, Order};
 use crate::fact::{Fact, Phase, PhaseBegan};
@@ -6,7 +6,7 @@ use crate::spec::scenario::{Drill, DrillKind};
 use crate::unit::{At, micros, span};
 use crate::world::TargetOrder;
 
-/// The drill under way.
+/// Drill under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drilling {
     drill: Drill,
@@ -14,40 +14,40 @@ pub(super) struct Drilling {
     step: Step,
 }
 
-/// How far a drill that gives orders is.
+/// Progress of a drill that gives orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Begun,
-    /// Its first order was given.
+    /// The first order was given, at this instant.
     Ordered(At),
-    /// A start was ordered, or came of itself and failed.
+    /// A start was ordered, or the server ended after its launch.
     Launching,
     Launched,
 }
 
 impl Drilling {
-    /// A drill that begins at this instant.
+    /// Returns a drill that begins at this instant.
     pub(super) fn new(drill: Drill, began: At) -> Drilling {
         Drilling { drill, began, step: Step::Begun }
     }
 
-    /// The same drill, begun anew.
+    /// Returns the same drill, begun again at this instant.
     #[must_use]
     pub(super) fn anew(self, at: At) -> Drilling {
         Drilling::new(self.drill, at)
     }
 
-    /// The phase that its asks belong to.
+    /// Returns the phase of the drill's requests.
     pub(super) fn phase(&self) -> Phase {
         phase_of(self.drill)
     }
 
-    /// Whether it keeps all load away.
+    /// Whether the drill allows no load.
     pub(super) fn is_quiet(&self) -> bool {
         !matches!(self.drill.kind, DrillKind::Aborts(_))
     }
 
-    /// An order to the target was given.
+    /// Records an order to the target.
     pub(super) fn ordered(&mut self, at: At) {
         self.step = match self.step {
             Step::Begun => Step::Ordered(at),
@@ -55,12 +55,12 @@ impl Drilling {
         };
     }
 
-    /// The server's process was launched.
+    /// Records that the server's process was launched.
     pub(super) fn launched(&mut self) {
         self.step = Step::Launched;
     }
 
-    /// The server's process ended, and nobody had asked for it.
+    /// Records that the server's process ended without an order.
     pub(super) fn died(&mut self) {
         if self.step == Step::Launched {
             self.step = Step::Launching;
@@ -86,7 +86,7 @@ fn phase_of(drill: Drill) -> Phase {
 }
 
 impl Conductor {
-    /// What the drill under way wants done; `None` where it waits, or where it wants load.
+    /// Returns the next order of the drill; `None` while it waits or while load is to be sent.
     pub(super) fn drill(&self, now: At) -> Option<Order> {
         let Doing::Drill(drilling) = &self.doing else { return None };
         let action = |order| Some(self.action(order, drilling.note()));
@@ -107,7 +107,8 @@ impl Conductor {
         }
     }
 
-    /// The next drill, when its time has come: at the end of a round of the soak.
+    /// Returns the begin of the next drill when it is due. Drills begin between two rounds of the
+    /// soak.
     pub(super) fn drill_due(&self, service_us: u64) -> Option<PhaseBegan> {
         let next = self.plan.drills.get(self.drilled)?;
         let because = format!("drill: {}", next.kind.word());

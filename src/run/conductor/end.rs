@@ -1,44 +1,45 @@
-//! How a run ends: when, why, and what is still waited for.
+//! Decides when and why a run ends, and what it still waits for.
 
 use super::{Conductor, Doing, Order};
 use crate::fact::{Closed, ClosedBecause, Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros, span};
 
-/// How long requests in flight may take to end after an interrupt; bounds a Ctrl-C that
-/// would otherwise wait for a prefill of minutes.
+/// Longest wait for requests in flight after an interrupt, microseconds: Ctrl-C should not wait
+/// for a prefill of minutes.
 const DRAIN_US_MAX: u64 = 60_000_000;
-/// How long the run stays open after the last request: the sensors look once more.
+/// Time that the run stays open after the last reading was ordered, microseconds, for the sensors'
+/// results.
 const SETTLE_US: u64 = 1_000_000;
 
-/// Why a run ends.
+/// Reason for the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
     pub because: ClosedBecause,
     pub note: String,
-    /// Whether what is in flight is hung up on.
+    /// Whether connections in flight are closed at once.
     pub at_once: bool,
 }
 
-/// Nothing new is sent; what is in flight may end.
+/// State of the drain: nothing new is sent, requests in flight may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Draining {
     from: At,
-    /// Whether what is in flight was hung up on.
+    /// Whether the connections in flight were closed.
     cut: bool,
-    /// When the sensors were told to look once more: nothing is in flight any more.
+    /// Instant at which the last readings were ordered; nothing was in flight then.
     looked: Option<At>,
 }
 
 impl Draining {
-    /// From this instant on.
+    /// Returns a drain that begins at this instant.
     pub(super) fn new(from: At) -> Draining {
         Draining { from, cut: false, looked: None }
     }
 }
 
 impl Ending {
-    /// An ending that waits for what is in flight.
+    /// Returns an ending that waits for the requests in flight.
     pub(super) fn new(because: ClosedBecause, note: impl Into<String>) -> Ending {
         Ending { because, note: note.into(), at_once: false }
     }
@@ -49,7 +50,7 @@ impl Conductor {
         self.stop.get_or_insert(Ending::new(because, note));
     }
 
-    /// What is in flight is not waited for.
+    /// Makes the ending close the connections in flight at once.
     pub(super) fn hang_up(&mut self) {
         if let Some(ending) = &mut self.stop {
             ending.at_once = true;
@@ -59,14 +60,14 @@ impl Conductor {
         }
     }
 
-    /// What is in flight was hung up on.
+    /// Records that the connections in flight were closed.
     pub(super) fn was_cut(&mut self) {
         if let Doing::Drain(draining) = &mut self.doing {
             draining.cut = true;
         }
     }
 
-    /// The sensors look once more.
+    /// Records that the last readings were ordered.
     pub(super) fn looked(&mut self, at: At) {
         if let Doing::Drain(draining) = &mut self.doing {
             draining.looked = Some(at);
@@ -77,13 +78,14 @@ impl Conductor {
         }
     }
 
-    /// Why the run ends, if it does at this instant.
+    /// Returns why the run ends, if it ends at this instant.
     pub(super) fn ending(&self, now: At) -> Option<Ending> {
         let done = || self.laps_done(now).map(|note| Ending::new(ClosedBecause::Done, note));
         self.stop.clone().or_else(|| self.limit(now)).or_else(done)
     }
 
-    /// The duration is over, the server was away too long, or outages took too much.
+    /// Returns the ending where the duration is over, an outage is too long, or all outages
+    /// together took too much time.
     fn limit(&self, now: At) -> Option<Ending> {
         let away_us = self.clock.away_us(now);
         let too_long = away_us > micros(self.plan.limits.away);
@@ -108,7 +110,7 @@ impl Conductor {
         Some(Ending { at_once: too_long || out_of_time && away_us > 0, ..ending })
     }
 
-    /// What is to be done until the run is closed.
+    /// Returns the next order until the run is closed.
     pub(super) fn wind_down(&self, now: At, ending: Ending) -> Option<Order> {
         let Ending { because, note, at_once } = ending;
         let draining = match &self.doing {
@@ -124,7 +126,7 @@ impl Conductor {
             Doing::Drain(draining) => draining,
         };
         if self.lanes.is_out() {
-            // After the plan, a request may still use the time that it has for its first token.
+            // After a finished plan, a request may still take as long as its time limits allow.
             let limits = &self.plan.limits;
             let patience_us = match because {
                 ClosedBecause::Done => micros(limits.first_token + limits.stall),

@@ -1,6 +1,6 @@
-//! Lanes: sequential senders. Each has one slot at a time, which waits for its
-//! time or is under way. How lanes go on, each by itself or together, is up to
-//! a policy over them.
+//! Keeps the lanes, which are sequential senders. A lane has one slot at a
+//! time, which waits for its due time or is in flight. How lanes advance,
+//! independently or in rounds, is up to a [`LanePolicy`].
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use crate::fact::{Batch, Phase, Request};
 use crate::plan::{Plan, Slot};
 use crate::unit::At;
 
-/// All lanes of a run, in the present phase.
+/// Lanes of a run, in the present phase.
 #[derive(Clone, Debug)]
 pub(super) struct Lanes {
     phase: Option<Phase>,
     all: Vec<Lane>,
-    /// The next slots of phases that another one broke off.
+    /// Next slots of phases that a drill interrupted, by lane.
     left: BTreeMap<Phase, Vec<u64>>,
 }
 
-/// One sequential sender.
+/// Sequential sender.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// One more than the last slot that was sent in this phase.
+    /// Number after that of the last slot that was sent in this phase.
     next: u64,
     has: Has,
 }
 
-/// The slot of a lane, if it has one. `due` is `None` where it is due as soon as the server
-/// serves.
+/// Slot of a lane, if it has one. The due time is `None` for a slot that is due as soon as the
+/// server can be sent requests.
 #[derive(Clone, Copy, Debug, Default)]
 enum Has {
     #[default]
@@ -38,58 +38,60 @@ enum Has {
 /// Progress of a phase in laps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Laps {
-    /// Laps that are done.
+    /// Number of finished laps.
     pub done: u64,
-    /// Whether none is under way.
+    /// Whether no lap is under way.
     pub whole: bool,
-    /// How long the last one took, microseconds of service.
+    /// Duration of the last lap, microseconds of service.
     pub last_us: u64,
 }
 
-/// How lanes go on: gives idle lanes their next slots, and says what they did together.
+/// Policy by which lanes advance: gives idle lanes their next slots, and returns the batches of
+/// finished rounds.
 pub(super) trait LanePolicy {
-    /// A phase begins, or goes on where another one broke it off. `service_us` is the clock of
-    /// the service.
+    /// Begins a phase, or resumes one that a drill interrupted. `service_us` is the time of
+    /// service so far.
     fn began(&mut self, phase: Phase, at: At, service_us: u64);
-    /// Nothing stands in the way of sending from this instant on.
+    /// Allows sending from this instant on.
     fn free(&mut self, at: At);
-    /// Whether a phase or a drill may begin here, and lanes may be given slots.
+    /// Whether a phase or a drill may begin now, and lanes may be given slots.
     fn is_boundary(&self) -> bool;
-    /// Whether something must be asked again before the phase may end.
+    /// Whether something must be sent again before the phase may end.
     fn repeats(&self) -> bool;
-    /// Gives idle lanes the slots that come next.
+    /// Gives idle lanes their next slots.
     fn deal(&mut self, plan: &Plan, lanes: &mut Lanes);
-    /// The ask of a slot ended.
+    /// Takes in that the request of a slot ended.
     fn ended(&mut self, lanes: &mut Lanes, slot: Slot, request: &Request);
-    /// What lanes did together, where that is over and not yet written.
+    /// Returns the batch of a finished round that is not yet written.
     fn over(&self, lanes: &Lanes) -> Option<Batch>;
-    /// What [`LanePolicy::over`] gave is written.
+    /// Takes in that the batch of [`LanePolicy::over`] was written.
     fn written(&mut self, plan: &Plan, at: At, service_us: u64);
-    /// An outage that began at this instant: nothing that waits is sent into it.
+    /// Stops sending because of an outage that began at this instant; waiting slots are not sent.
     fn break_off(&mut self, lanes: &mut Lanes, since: At);
-    /// An outage that began at this instant was over before it was noticed.
+    /// Takes in an outage that began at this instant and ended before it was detected.
     fn broke_in(&mut self, since: At);
-    /// Asks under way are lost with the process that sent them: their slots are sent again.
+    /// Takes in that requests in flight were lost with longhaul's own process. Their slots are
+    /// sent again.
     fn lost(&mut self, lanes: &mut Lanes);
-    /// Another segment begins at this instant of its own clock.
+    /// Begins a new segment at this instant of its own clock.
     fn opened(&mut self, plan: &Plan, lanes: &mut Lanes, at: At, service_us: u64);
-    /// How far the phase is.
+    /// Returns the progress of the phase.
     fn laps(&self) -> Laps;
 }
 
 impl Lanes {
-    /// So many lanes, before the first phase.
+    /// Returns this many lanes, before the first phase.
     pub(super) fn new(count: u32) -> Lanes {
         Lanes { phase: None, all: vec![Lane::default(); count as usize], left: BTreeMap::new() }
     }
 
-    /// The phase whose slots are sent.
+    /// Returns the phase whose slots are sent.
     pub(super) fn phase(&self) -> Option<Phase> {
         self.phase
     }
 
-    /// A phase begins, or goes on where another one broke it off. What waits in the one before
-    /// is left to it.
+    /// Begins a phase, or resumes one that a drill interrupted. Waiting slots of the phase before
+    /// are kept for when that is resumed.
     pub(super) fn began(&mut self, phase: Phase) {
         if let Some(before) = self.phase.replace(phase) {
             self.left.insert(before, self.next());
@@ -100,19 +102,20 @@ impl Lanes {
         }
     }
 
-    /// One more than the last slot that was sent, by lane.
+    /// Returns the number after that of the last slot that was sent, by lane.
     pub(super) fn next(&self) -> Vec<u64> {
         self.all.iter().map(|lane| lane.next).collect()
     }
 
-    /// Gives a lane its slot. `due` is `None` where it is due as soon as the server serves.
+    /// Gives a lane its slot. `due` is `None` for a slot that is due as soon as the server can be
+    /// sent requests.
     pub(super) fn give(&mut self, slot: Slot, due: Option<At>) {
         if let Some(lane) = self.all.get_mut(slot.lane as usize) {
             lane.has = Has::Waiting(slot, due);
         }
     }
 
-    /// The waiting slot that is due first at a time of its own, and that time.
+    /// Returns the waiting slot with the earliest due time, and that time.
     pub(super) fn timed(&self) -> Option<(Slot, At)> {
         let waiting = self.all.iter().filter_map(|lane| match lane.has {
             Has::Waiting(slot, Some(due)) => Some((slot, due)),
@@ -121,7 +124,7 @@ impl Lanes {
         waiting.min_by_key(|(slot, due)| (*due, slot.lane))
     }
 
-    /// The first waiting slot that is due as soon as the server serves.
+    /// Returns the first waiting slot without a due time.
     pub(super) fn ready(&self) -> Option<Slot> {
         self.all.iter().find_map(|lane| match lane.has {
             Has::Waiting(slot, None) => Some(slot),
@@ -129,7 +132,7 @@ impl Lanes {
         })
     }
 
-    /// Slots under way.
+    /// Returns the slots in flight.
     pub(super) fn out(&self) -> impl Iterator<Item = Slot> + '_ {
         self.all.iter().filter_map(|lane| match lane.has {
             Has::Out(slot, _) => Some(slot),
@@ -137,22 +140,22 @@ impl Lanes {
         })
     }
 
-    /// Whether any ask is under way.
+    /// Whether any request is in flight.
     pub(super) fn is_out(&self) -> bool {
         self.out().next().is_some()
     }
 
-    /// Whether no lane has a slot, waiting or under way.
+    /// Whether no lane has a slot, waiting or in flight.
     pub(super) fn is_idle(&self) -> bool {
         (0..self.all.len()).all(|lane| !self.has(lane as u32))
     }
 
-    /// Whether a lane has a slot, waiting or under way.
+    /// Whether a lane has a slot, waiting or in flight.
     pub(super) fn has(&self, lane: u32) -> bool {
         self.all.get(lane as usize).is_some_and(|lane| !matches!(lane.has, Has::Nothing))
     }
 
-    /// The ask of a slot was sent.
+    /// Records that the request of a slot was sent.
     pub(super) fn sent(&mut self, slot: Slot) {
         let Some(lane) = self.all.get_mut(slot.lane as usize) else { return };
         lane.next = lane.next.max(slot.nth.saturating_add(1));
@@ -163,8 +166,8 @@ impl Lanes {
         }
     }
 
-    /// The ask of a row ended: its slot, where its lane had it. A row says that its ask was
-    /// sent, whether or not somebody told so before.
+    /// Records the end of a request, and returns its slot if the lane had it. The row alone proves
+    /// that the request was sent, even if [`Lanes::sent`] was not called before.
     pub(super) fn ended(&mut self, request: &Request) -> Option<Slot> {
         let Request { phase, lane, slot: nth, repeat, .. } = *request;
         let known = self.all.get_mut(lane as usize).filter(|_| self.phase == Some(phase))?;
@@ -179,7 +182,7 @@ impl Lanes {
         }
     }
 
-    /// What waits is not sent.
+    /// Drops the waiting slots without sending them.
     pub(super) fn drop_waiting(&mut self) {
         for lane in &mut self.all {
             if matches!(lane.has, Has::Waiting(..)) {
@@ -188,7 +191,7 @@ impl Lanes {
         }
     }
 
-    /// What is under way has no end.
+    /// Drops the slots in flight, whose requests have no end.
     pub(super) fn drop_out(&mut self) {
         for lane in &mut self.all {
             if matches!(lane.has, Has::Out(..)) {
@@ -197,7 +200,7 @@ impl Lanes {
         }
     }
 
-    /// What was under way waits again, and is not yet sent.
+    /// Makes the slots in flight wait again, as if they had not been sent.
     pub(super) fn take_back(&mut self) {
         for lane in &mut self.all {
             if let Has::Out(slot, due) = lane.has {

@@ -1,4 +1,4 @@
-//! Which phase comes next, and when.
+//! Decides which phase comes next, and when.
 
 use super::lanes::Laps;
 use super::{Conductor, Doing, Order};
@@ -6,15 +6,16 @@ use crate::fact::{Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 
-/// What comes after the present phase.
+/// Successor of the present phase.
 enum Next {
     Phase(PhaseBegan),
-    /// All laps are done, in these words.
+    /// All laps are done, with a note that says so.
     Done(String),
 }
 
 impl Conductor {
-    /// What begins between two rounds, if anything: a phase, or what a drill wants done.
+    /// Returns the order that begins something between two rounds, if any: a phase, or a step of a
+    /// drill.
     pub(super) fn step(&self, now: At) -> Option<Order> {
         if !self.policy.is_boundary() {
             return None;
@@ -25,7 +26,7 @@ impl Conductor {
         })
     }
 
-    /// Why the plan is carried out by its laps, if it is.
+    /// Returns the note of a plan that is finished by its laps, if it is.
     pub(super) fn laps_done(&self, now: At) -> Option<String> {
         if !self.policy.is_boundary() || self.restart_due(now).is_some() {
             return None;
@@ -81,8 +82,8 @@ impl Conductor {
         }
     }
 
-    /// Whether the rest of the run belongs to the return window, or, where none is asked
-    /// for, whether the laps are done.
+    /// Whether the rest of the run belongs to the return window, or, where there is none, whether
+    /// the laps are done.
     fn time_to_return(&self, present: Phase, service_us: u64) -> bool {
         let reference = self.plan.reference_laps;
         let Laps { done, last_us, .. } = self.policy.laps();

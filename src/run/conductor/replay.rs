@@ -1,10 +1,12 @@
-//! A conductor from the entries of a run: the one that lived, had it been asked
-//! at every entry and whenever it wanted to be woken.
+//! Rebuilds a conductor from the entries of a run. Its state is that of the
+//! original conductor, had that been polled at every entry and at every wake-up
+//! time.
 //!
-//! What was sent and has no row is not in the journal. The replay gives the
-//! orders that the one that lived gave, and obeys them to nobody, since an
-//! outage treats what was sent otherwise than what was not; at the end it takes
-//! back what has no row, and goes on at each lane's first unfinished slot.
+//! The journal has no entry for a request that was sent and did not end. The
+//! replay therefore computes the original orders and marks them as carried out
+//! without sending anything, because an outage treats sent slots differently
+//! from waiting ones. At the end it takes back the slots that have no row, and
+//! continues at each lane's first unfinished slot.
 
 use std::rc::Rc;
 
@@ -13,9 +15,9 @@ use crate::fact::Entry;
 use crate::plan::Plan;
 use crate::unit::At;
 
-/// The conductor of a run that broke off after these entries, in the order in which they were
-/// written. Its next orders are those that were given and not finished, and then those that
-/// would have come.
+/// Returns the conductor of a run that was interrupted after these entries, given in the order in
+/// which they were written. Its next orders are those that were given and not finished, then those
+/// that would have followed.
 pub(crate) fn replay<'a>(
     plan: Rc<Plan>,
     entries: impl IntoIterator<Item = &'a Entry>,
@@ -29,7 +31,8 @@ pub(crate) fn replay<'a>(
 }
 
 impl Conductor {
-    /// Takes an entry of a journal, and the orders that were given before it and upon it.
+    /// Folds an entry of a journal, and marks the orders before it and because of it as carried
+    /// out.
     pub(super) fn follow(&mut self, entry: &Entry) {
         if entry.segment == self.segment {
             while let Some(wake) = self.wake().filter(|wake| *wake < entry.at) {
@@ -42,8 +45,8 @@ impl Conductor {
         self.obeys(entry.at);
     }
 
-    /// Obeys what it orders at an instant, to nobody; whether there was anything. What was to be
-    /// recorded comes from the journal itself.
+    /// Marks the orders at an instant as carried out, without effect; true if there were any.
+    /// Stops at a fact to record, since that comes from the journal.
     fn obeys(&mut self, at: At) -> bool {
         let mut any = false;
         while let Some(order) = self.due(at) {
@@ -56,7 +59,7 @@ impl Conductor {
         any
     }
 
-    /// What was sent and has not ended is lost with the process that sent it.
+    /// Takes back the requests that were lost with the process that sent them.
     fn lost(&mut self) {
         self.policy.lost(&mut self.lanes);
         if matches!(self.doing, Doing::Drain(_)) {

@@ -1,6 +1,6 @@
-//! The policy of rounds: the lanes of a round are given their slots together,
-//! and the next round begins when the last of them has ended. A round that an
-//! outage broke comes again.
+//! Advances lanes in rounds: the lanes of a round get their slots together, and
+//! the next round begins when the last request of the round has ended. A round
+//! that an outage interrupted is repeated.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,27 +10,27 @@ use crate::incident::liveness::{self, Sign};
 use crate::plan::{Place, Plan, Slot};
 use crate::unit::At;
 
-/// How often a round comes again that outages break each time; bounds a cell that kills the
-/// server whenever it is asked.
+/// Largest number of repeats of a round that outages interrupt each time; bounds a cell that
+/// crashes the server whenever it is sent.
 pub(super) const REPEATS_MAX: u32 = 3;
 
-/// Rounds, one after the other.
+/// Policy that sends one round after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Rounds {
-    /// The round under way, if one is.
+    /// Round under way, if any.
     round: Option<Round>,
-    /// The last round that ended, which may turn out to have met an outage.
+    /// Last round that ended; it may still turn out that an outage affected it.
     last: Option<Round>,
-    /// The round that comes next, or is under way.
+    /// Position of the round that is next or under way.
     place: Place,
-    /// Rounds that outages broke, which come again before the plan goes on.
+    /// Rounds that outages interrupted, which are repeated before the plan goes on.
     again: VecDeque<Place>,
-    /// A round of which only these lanes ended before another segment began, or before the run
-    /// was told to stop.
+    /// Round that is finished later, with its lanes that ended already, because a new segment
+    /// began or the run was stopped.
     done: Option<(Place, BTreeSet<u32>)>,
-    /// Since when nothing stands in the way of the next round: the stamp of the entry that
-    /// ended the one before, began the phase, or showed that the server is there. Not when
-    /// somebody asked, so that a journal replayed gives the same rounds.
+    /// Instant from which the next round may be sent: the stamp of the entry that ended the round
+    /// before, began the phase, or showed that the server is up. It never comes from a poll of the
+    /// clock, so that a replayed journal gives the same rounds.
     free_from: At,
     phase: Option<Phase>,
     lap_began_us: u64,
@@ -43,36 +43,37 @@ pub(super) struct Rounds {
 #[derive(Clone, Copy, Debug, Default)]
 struct Left {
     place: Place,
-    /// How long its present lap has lasted, microseconds of service.
+    /// Time spent in its present lap, microseconds of service.
     lap_us: u64,
 }
 
-/// An outage that met a round.
+/// Effect of an outage on a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outage {
     None,
-    /// It was over before it was noticed; the rest of the round was sent.
+    /// The outage ended before it was detected; the whole round was sent.
     Met,
     /// The rest of the round was not sent.
     BrokeOff,
 }
 
-/// A round under way.
+/// Round under way.
 #[derive(Clone, Debug)]
 struct Round {
     place: Place,
-    /// Lanes whose ask ended, in this segment or before it.
+    /// Lanes whose request ended, in this segment or before it.
     ended: BTreeSet<u32>,
     batch: Batch,
-    /// Whether every stream so far had its tokens, and those of its first chunk, counted.
+    /// Whether all streams so far had their tokens counted, and whether all had those of their
+    /// first chunk counted.
     counted: (bool, bool),
     outage: Outage,
-    /// When the last of its requests that broke ended.
+    /// Instant at which the last of its failed requests ended.
     bad: Option<At>,
 }
 
 impl Rounds {
-    /// Before the first phase.
+    /// Returns the state before the first phase.
     pub(super) fn new() -> Rounds {
         Rounds {
             round: None,
@@ -94,15 +95,16 @@ impl Rounds {
         }
     }
 
-    /// The last round comes again, if the last of its requests were those that broke.
+    /// Schedules the last round for a repeat if one of its requests failed at this instant or
+    /// later.
     fn last_broke(&mut self, since: At) {
         if let Some(last) = self.last.take_if(|last| last.broke_since(since)) {
             self.comes_again(last.place);
         }
     }
 
-    /// The plan goes on after a round, or with the lanes of it that have not ended and that no
-    /// outage broke off.
+    /// Advances the plan after a round. A round with unfinished lanes that no outage interrupted
+    /// is finished first.
     fn go_on(&mut self, plan: &Plan, round: &Round, service_us: u64) {
         let is_whole = round.ended.len() as u64 >= u64::from(plan.at(round.place).0.lanes());
         if !is_whole && round.outage != Outage::BrokeOff {
@@ -118,7 +120,8 @@ impl Rounds {
         }
         (_, self.place) = plan.at(round.place);
         if self.place.index == 0 {
-            // The clock went back where an outage was found to have begun before this lap.
+            // Saturates: the service clock is set back when an outage turns out to have begun
+            // before this lap.
             self.lap_us = service_us.saturating_sub(self.lap_began_us);
             self.lap_began_us = service_us;
         }
@@ -162,7 +165,7 @@ impl LanePolicy for Rounds {
         let due_us = |lane: u32| dues.as_ref()?.get(lane as usize).copied();
         let is_done = |lane: &u32| ended.contains(lane);
         let unfinished: Vec<u32> = (0..planned.lanes()).filter(|lane| !is_done(lane)).collect();
-        // What goes on in another segment goes on at once.
+        // A round that goes on in another segment is due at once.
         let passed_us = match unfinished.first() {
             Some(first) if *first > 0 => due_us(*first).unwrap_or(0),
             _ => 0,
@@ -194,9 +197,9 @@ impl LanePolicy for Rounds {
         }
     }
 
-    /// The rest of the round is not sent into the dark, nor in a burst afterwards. One of
-    /// which nothing was sent begins anew when the server is back; any other comes again, and
-    /// so does the round before where its last requests were those that broke.
+    /// Drops the rest of the round, so that it is sent neither during the outage nor as a burst
+    /// afterwards. A round of which nothing was sent begins again when the server is back; any
+    /// other is repeated, and so is the round before it if its last requests failed.
     fn break_off(&mut self, lanes: &mut Lanes, since: At) {
         if let Some(round) = &mut self.round {
             lanes.drop_waiting();
@@ -231,8 +234,8 @@ impl LanePolicy for Rounds {
         }
     }
 
-    /// The lanes of a round that have not ended go on in the new segment, as a round of which
-    /// nothing else is known: no batch spans two clocks.
+    /// Continues the unfinished lanes of a round in the new segment as a round of its own, without
+    /// the batch so far: no batch spans two clocks.
     fn opened(&mut self, plan: &Plan, lanes: &mut Lanes, at: At, service_us: u64) {
         self.lost(lanes);
         self.last = None;
@@ -249,7 +252,7 @@ impl LanePolicy for Rounds {
 }
 
 impl Round {
-    /// Nothing of it sent.
+    /// Returns a round of which nothing was sent.
     fn new(plan: &Plan, phase: Phase, place: Place, ended: BTreeSet<u32>, began: At) -> Round {
         let (round, _) = plan.at(place);
         Round {
@@ -276,12 +279,12 @@ impl Round {
         }
     }
 
-    /// Whether requests of it broke at this instant or later.
+    /// Whether a request of the round failed at this instant or later.
     fn broke_since(&self, since: At) -> bool {
         self.bad.is_some_and(|bad| bad >= since)
     }
 
-    /// A request of it ended.
+    /// Adds a request that ended.
     fn ended(&mut self, request: &Request) {
         self.ended.insert(request.lane);
         let batch = &mut self.batch;
@@ -293,7 +296,7 @@ impl Round {
         let after = |us: Option<u64>| us.map(|us| At(request.sent.0 + us));
         batch.first = earlier(batch.first, after(request.ttft_us), At::min);
         batch.last = earlier(batch.last, after(request.last_us), At::max);
-        // A stream whose tokens nobody counted: the sum would be a wrong number.
+        // If any stream's tokens are unknown, the sum is dropped instead of being too low.
         sum(&mut batch.tokens, &mut self.counted.0, request.output_tokens);
         sum(&mut batch.first_tokens, &mut self.counted.1, request.first_tokens);
     }

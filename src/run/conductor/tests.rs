@@ -1,5 +1,5 @@
-//! Whole runs of the conductor without a world: orders are obeyed by hand, in
-//! a time that is only counted.
+//! Tests whole runs of the conductor without a server: the tests carry out the
+//! orders, on a counted clock.
 
 mod apart;
 mod care;
@@ -114,7 +114,7 @@ fn a_round_that_an_outage_broke_comes_again_with_the_same_asks_and_the_plan_stay
             .iter()
             .all(|it| second.iter().any(|again| (it.lane, it.slot) == (again.lane, again.slot)))
     );
-    // What the outage kept from being sent at all was sent in the repeat.
+    // Slots that the outage kept from being sent were sent in the repeat.
     planned.retain(|ask| {
         asked.contains(ask) || !second.iter().any(|it| (it.phase, it.lane, it.slot) == *ask)
     });

@@ -1,7 +1,7 @@
-//! What a container engine says of the server's container, held against the
-//! recipe: the image by digest where the recipe has one, else by name; the
-//! environment variable by variable. Values that may be secrets are compared and
-//! never written.
+//! Compares the description of the server's container with the recipe: the
+//! image by digest where the recipe has one, else by name; the environment
+//! variable by variable. Values that may be secrets are compared and never
+//! written.
 
 mod hidden;
 #[cfg(test)]
@@ -14,29 +14,29 @@ use crate::spec::Recipe;
 use crate::spec::recipe::pins::Image;
 use crate::world::Contained;
 
-/// The image, held against the recipe's.
+/// Subject of the image.
 const IMAGE: &str = "container";
-/// The image's id.
+/// Subject of the image's id.
 const IMAGE_ID: &str = "container_image_id";
-/// The container's id.
+/// Subject of the container's id.
 const ID: &str = "container_id";
-/// When its process was started.
+/// Subject of the start time of the container's process.
 const STARTED: &str = "container_started";
 
-/// Bounds how many variables are written down; an image of an engine has some forty.
+/// Largest number of variables that are written; an engine's image has about forty.
 const VARIABLES_MAX: usize = 256;
 
-/// Bounds a variable's name.
+/// Longest variable name that is written, characters.
 const NAME_CHARS_MAX: usize = 64;
 
-/// What stands for a value that is not written.
+/// Placeholder of a value that is not written.
 const HIDDEN: &str = "(set, not shown)";
 
-/// One thing that is known of a container.
+/// Property of a container.
 #[derive(Clone)]
 struct Part {
     subject: String,
-    /// As it is; `None` of a variable that the recipe has and the container has not.
+    /// Observed value; `None` of a variable that the recipe has and the container does not.
     words: Option<String>,
     declared: Option<String>,
     differs: bool,
@@ -49,7 +49,7 @@ impl Part {
         Part { subject, words, declared: None, differs: false, hidden: false }
     }
 
-    /// What may be written of a value.
+    /// Returns the text that may be written for a value.
     fn shown(&self, words: Option<&str>) -> String {
         match words {
             Some(_) if self.hidden => HIDDEN.to_owned(),
@@ -71,7 +71,7 @@ impl Part {
         Seen { subject, declared, seen, differs, note }
     }
 
-    /// The same, said as a change.
+    /// Returns the property as a change from its earlier value.
     fn changed(&self, before: Option<&str>) -> Seen {
         let seen = self.seen();
         let recipe = match &seen.declared {
@@ -81,18 +81,19 @@ impl Part {
         };
         let (before, now) = (self.shown(before), self.shown(self.words.as_deref()));
         let note = format!("changed during the run: {before} before, {now} now{recipe}");
-        // A container that was started again has another start: its restart is told already.
+        // A restarted container has a new start time and a new container a new id. Neither is a
+        // difference of its own: the restart is reported already.
         let differs = !matches!(self.subject.as_str(), ID | STARTED);
         Seen { differs, note, ..seen }
     }
 }
 
-/// Everything that is known of the container, and where it differs from the recipe.
+/// Returns all properties of the container, with differences from the recipe marked.
 pub(crate) fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Seen> {
     parts(recipe, contained).iter().map(Part::seen).collect()
 }
 
-/// What of a container is otherwise than it was before.
+/// Returns the properties of the container that changed.
 pub(crate) fn container_changed(recipe: &Recipe, before: &Contained, now: &Contained) -> Vec<Seen> {
     let (before, mut now) = (parts(recipe, before), parts(recipe, now));
     let gone = before.iter().filter(|was| now.iter().all(|part| part.subject != was.subject));
@@ -116,7 +117,8 @@ fn parts(recipe: &Recipe, contained: &Contained) -> Vec<Part> {
     parts
 }
 
-/// The image: the same by digest where the recipe has one, by id where it has that, else by name.
+/// Returns the image, compared by digest where the recipe has one, by id where it has that, else
+/// by name.
 fn image(recipe: &Recipe, contained: &Contained) -> Part {
     let digests = contained.digests.join(" ");
     let words = match (contained.image.as_str(), digests.as_str()) {
@@ -129,11 +131,11 @@ fn image(recipe: &Recipe, contained: &Contained) -> Part {
     Part { declared, differs, ..Part::plain(IMAGE, &words) }
 }
 
-/// Whether a container runs the image of that name.
+/// Whether the container runs the declared image.
 fn is_image(declared: &str, contained: &Contained) -> bool {
     let wanted = Image::of(declared);
     if let Some(digest) = wanted.digest {
-        // What a digest names is the same from whatever registry it came.
+        // A digest names the same content in every registry.
         let mut known = contained.digests.iter().filter_map(|name| Image::of(name).digest);
         return known.any(|known| known == digest) || contained.image_id == digest;
     }
@@ -144,13 +146,13 @@ fn is_image(declared: &str, contained: &Contained) -> bool {
     let same_tag = started.digest.is_some()
         || started.tag.unwrap_or("latest") == wanted.tag.unwrap_or("latest");
     let names = contained.digests.iter().map(|name| Image::of(name).plain_name());
-    // Started by its id, or under another name: its engine may know it by the recipe's too.
+    // An image started by its id may still be known to the engine under the recipe's name.
     let by_other_name =
         is_bare_id(&contained.image) && names.into_iter().any(|name| name == wanted.plain_name());
     by_other_name || same_tag && started.plain_name() == wanted.plain_name()
 }
 
-/// Whether a text is an id, or the beginning of one that is long enough to mean it.
+/// Whether a text is an id, or a prefix of it of at least 12 hex digits.
 fn is_id(id: &str, text: &str) -> bool {
     let bare = |text: &str| text.strip_prefix("sha256:").unwrap_or(text).to_owned();
     let (id, text) = (bare(id), bare(text));
@@ -166,10 +168,11 @@ fn is_hex(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// The container's variables, and those of the recipe that it has not.
+/// Returns the container's variables, and those of the recipe that the container lacks.
 fn variables(recipe: &Recipe, contained: &Contained) -> Vec<Part> {
     let declared = |name: &str| {
-        // Of a name that stands twice, the last counts. What a shell fills in is no value.
+        // The last of duplicate names counts. A value with `$` is filled in by a shell, so it
+        // cannot be compared.
         let value = recipe.env.iter().rev().find(|(known, _)| known == name);
         value.map(|(_, value)| value.clone()).filter(|value| !value.contains('$'))
     };

@@ -17,7 +17,7 @@ fn identity(length: u64, version: &str, page: &str) -> Identity {
     Identity::of(&served(length), "m", Some(version), Some(page))
 }
 
-/// What differs, subject and words.
+/// Differences, as subject and words.
 fn differing(recipe: &Recipe, identity: &Identity) -> Vec<String> {
     let all = identity.0.iter().map(|(subject, words)| held(recipe, subject, words));
     all.filter(|seen| seen.differs).map(|seen| seen.words()).collect()

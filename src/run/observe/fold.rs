@@ -1,4 +1,4 @@
-//! What was seen in an interval, as one row for each series.
+//! Folds the samples of an interval into one row per series.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::fact::{Reading, Source};
 use crate::series;
 use crate::world::Sample;
 
-/// Samples of an interval.
+/// Fold of the samples of an interval.
 pub(super) struct IntervalFold {
     source: Source,
     series: BTreeMap<(String, String), Folded>,
@@ -22,12 +22,12 @@ struct Folded {
 }
 
 impl IntervalFold {
-    /// Of a sensor.
+    /// Returns an empty fold for a source.
     pub(super) fn new(source: Source) -> IntervalFold {
         IntervalFold { source, series: BTreeMap::new(), last: BTreeMap::new() }
     }
 
-    /// Takes samples in; true if one of them may be a sign of death.
+    /// Adds samples; true if one of them may be a sign of a crash.
     pub(super) fn fold(&mut self, samples: Vec<Sample>) -> bool {
         let mut urgent = false;
         for sample in samples {
@@ -52,7 +52,7 @@ impl IntervalFold {
         urgent
     }
 
-    /// Ends the interval.
+    /// Ends the interval and returns its rows.
     pub(super) fn close(&mut self) -> Vec<Reading> {
         let source = self.source;
         std::mem::take(&mut self.series)

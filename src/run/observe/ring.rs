@@ -1,6 +1,6 @@
-//! The last minute of a sensor second by second, kept until something befalls
-//! the server: rows of ten seconds hide what went before it, and what will
-//! matter is known only afterwards.
+//! Keeps the last minute of a sensor second by second. Rows of ten seconds hide
+//! what preceded an incident, and only an incident shows that the seconds
+//! matter.
 
 use std::collections::VecDeque;
 
@@ -10,14 +10,14 @@ use crate::series::{self, SeriesKind};
 use crate::unit::At;
 use crate::world::Sample;
 
-/// A row of a series per second, at the most.
+/// Shortest interval of a row of a series, microseconds.
 pub(super) const SECOND_US: u64 = 1_000_000;
-/// How long before an incident is kept, and how long after it is written so.
+/// Time before and after an incident for which single seconds are written, microseconds.
 pub(super) const AROUND_US: u64 = 60_000_000;
-/// Bounds what is kept, at the cadence of the fastest sensor.
+/// Largest number of seconds that are kept.
 const SECONDS_MAX: usize = 60;
 
-/// Seconds that have not been told one by one.
+/// Seconds that were not written one by one.
 pub(super) struct Ring {
     source: Source,
     fold: IntervalFold,
@@ -26,21 +26,21 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Of a sensor.
+    /// Returns an empty ring for a source.
     pub(super) fn new(source: Source) -> Ring {
         Ring { source, fold: IntervalFold::new(source), began: None, seconds: VecDeque::new() }
     }
 
-    /// Keeps what was seen at an instant by the look that was due then, before the next one.
+    /// Keeps the samples of a reading, with its own due time and that of the next.
     pub(super) fn push(&mut self, seen: At, samples: &[Sample], (due, next): (At, At)) {
-        // What counts since the last look would be added twice, were it told twice.
+        // Increments are left out: their rows would be added up twice.
         let is_level = |sample: &&Sample| {
             series::of(self.source, &sample.name)
                 .is_none_or(|series| series.kind != SeriesKind::Increment)
         };
         let kept = samples.iter().filter(is_level);
         self.fold.fold(kept.cloned().collect());
-        // By when looks are due, and not by when they came: those are late by a little.
+        // Seconds are counted by due times, since readings come slightly late.
         let began = *self.began.get_or_insert(due);
         if next.since(began) < SECOND_US {
             return;
@@ -57,12 +57,12 @@ impl Ring {
         }
     }
 
-    /// Forgets what is told elsewhere.
+    /// Forgets everything, because it is written elsewhere.
     pub(super) fn clear(&mut self) {
         *self = Ring::new(self.source);
     }
 
-    /// Hands over everything that is kept, with the stamps that it had.
+    /// Takes everything that is kept, with its original stamps.
     pub(super) fn hand_over(&mut self) -> Vec<(At, Reading)> {
         let seconds = std::mem::take(&mut self.seconds);
         let told = seconds.into_iter();

@@ -12,7 +12,7 @@ use crate::world::{LocalFuture, Sample};
 
 const SECOND: u64 = 1_000_000;
 
-/// A sensor that counts its looks, and says what it is given to say.
+/// Sensor that counts its readings and returns the given log lines.
 struct Counting {
     cadence_us: u64,
     looks: u64,
@@ -40,7 +40,7 @@ impl Sensor for Counting {
     }
 }
 
-/// Watches for so many seconds, with an alarm at one of them, and gives all rows.
+/// Reads a sensor for so many seconds, with an alarm at one of them, and returns all rows.
 async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
     let (facts, mut heard) = mpsc::channel(4_096);

@@ -1,5 +1,6 @@
-//! Lanes that go on by themselves: each sends its next slot when its last one
-//! ended and its client has thought for a while. No round waits for all.
+//! Tests lanes that advance independently: each sends its next slot when its
+//! last request ended and its client's think time is over. No round waits for
+//! all lanes.
 
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use crate::spec::Extent;
 use crate::spec::scenario::{Drill, DrillKind};
 use crate::unit::At;
 
-/// How long the client of a lane thinks, microseconds: each lane at its own pace.
+/// Think time of a lane's client, microseconds; differs between lanes.
 fn think_us(lane: u32) -> u64 {
     700_000 + 900_000 * u64::from(lane)
 }
 
-/// Lanes of which each goes on by itself.
+/// Policy of lanes that advance independently.
 struct Apart {
     phase: Option<Phase>,
     free_from: At,
-    /// When each lane's last ask ended in this phase.
+    /// End of each lane's last request in this phase.
     last: Vec<Option<At>>,
 }
 

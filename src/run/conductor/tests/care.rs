@@ -1,4 +1,4 @@
-//! Servers that longhaul started, hangs, and drills.
+//! Tests restarts, hangs and drills of servers that longhaul started.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::spec::Extent;
 use crate::spec::scenario::{Drill, DrillKind, Restart, RestartWhen};
 use crate::unit::At;
 
-/// Depths 0 and 4096 for so long against a server that longhaul started.
+/// Run of depths 0 and 4096, for so many seconds, against a server that longhaul started.
 fn started(seconds: u64, restart: Restart, drills: &[Drill]) -> Toy {
     let mut scenario = scenario(&[0, 4096], &[1, 2]);
     (scenario.restart, scenario.drills) = (Some(restart), drills.to_vec());
@@ -67,7 +67,7 @@ fn a_server_that_died_is_started_again_after_its_cool_down_and_the_plan_goes_on(
     assert!(note.contains("signal 9") && note.contains("1 of at most 3"), "{note}");
     let sent = toy.requests(|request| request.sent >= died);
     let first = sent.iter().map(|request| request.sent).min().unwrap();
-    // Thirty seconds of cooling down, two until it is launched, ten until it is there.
+    // Thirty seconds of cool-down, two until the launch, ten until it is up.
     assert!((42.0..60.0).contains(&(first.seconds() - died.seconds())), "{}", first.seconds());
     assert!(sent.iter().all(|request| request.ended.is_good()), "nothing was sent into the dark");
 }

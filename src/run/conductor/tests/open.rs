@@ -1,4 +1,5 @@
-//! The open loop: arrivals are sent when they are due, whatever the answers do.
+//! Tests the open loop: arrivals are sent when they are due, regardless of
+//! responses.
 
 use super::toy::Toy;
 use crate::fact::{ClosedBecause, Ended, Entry, Fact, Phase};
@@ -151,7 +152,7 @@ fn a_lane_counts_as_issued_only_once_it_was_sent() {
         (Phase::Warmup, &[1, 1, 1, 0, 0, 0, 0, 0, 0, 0][..])
     );
     toy.away = Some((At(65_000_000), At(71_000_000)));
-    // Up to the first round after the outage, in the middle of it.
+    // Up to the middle of the first round after the outage.
     while toy.now.seconds() < 75.0 {
         toy.step();
     }

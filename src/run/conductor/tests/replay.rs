@@ -1,5 +1,5 @@
-//! What a replayed conductor does: what the one that lived would have done, at
-//! every cut, and in the next segment.
+//! Tests that a replayed conductor gives the orders of the original one, at
+//! every cut and in the next segment.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::spec::scenario::{Arrivals, Drill, DrillKind, Restart, RestartWhen};
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
 
-/// How many orders after a cut are compared, and how many cuts of a run are tried: all of them
-/// in a short one.
+/// Number of orders that are compared after a cut, and of cuts that are tried in a run; a short
+/// run is cut everywhere.
 const ORDERS: usize = 40;
 const CUTS: usize = 600;
 
-/// The replayed conductor and the one that lived give the same orders after every entry after
-/// which the latter was asked.
+/// Asserts that the replayed conductor gives the same orders as the original one, after every
+/// entry after which the original was polled.
 pub(super) fn goes_on_alike_at_every_cut(toy: &Toy) {
     let every = toy.asked.len().div_ceil(CUTS);
     for cut in toy.asked.iter().copied().filter(|cut| *cut > 0).step_by(every) {
         let mut again = Conductor::new(toy.plan.clone());
         toy.entries[..cut].iter().for_each(|entry| again.follow(entry));
         let last = toy.entries[cut - 1].at;
-        // What was ordered at the very instant of the cut is obeyed already.
+        // Orders at the instant of the cut are carried out already.
         let rest = toy.orders.iter().skip_while(|(before, now, order)| {
             *before < cut || *before == cut && *now == last && !matches!(order, Order::Record(_))
         });
@@ -55,7 +55,7 @@ fn arrivals(arrivals: Arrivals) -> Scenario {
     scenario
 }
 
-/// A server that longhaul started, which is drilled, hangs, and dies.
+/// Run with drills, a hang and a crash of a server that longhaul started.
 fn troubled() -> Toy {
     let mut scenario = short();
     let at = Duration::from_secs;
@@ -77,7 +77,7 @@ fn troubled() -> Toy {
     toy
 }
 
-/// The same run, told these words in the midst of its load, two steps apart.
+/// The run with these stop actions in the middle of its load, two steps apart.
 fn told(mut toy: Toy, words: &[&str]) -> Toy {
     while toy.now.seconds() < 20.0 || toy.in_flight.is_empty() {
         toy.step();
@@ -92,7 +92,7 @@ fn told(mut toy: Toy, words: &[&str]) -> Toy {
     toy
 }
 
-/// How many entries there were before the last one that told a run to stop, if any did.
+/// Number of entries before the last stop action, if there was any.
 fn told_to_stop(toy: &Toy) -> Option<usize> {
     let words = [INTERRUPT, INTERRUPT_AGAIN, STOP_ON_FAIL];
     toy.entries.iter().rposition(|entry| match &entry.fact {
@@ -101,7 +101,7 @@ fn told_to_stop(toy: &Toy) -> Option<usize> {
     })
 }
 
-/// Runs in which something of every kind happens.
+/// Runs in which every kind of event occurs.
 fn worlds() -> Vec<(&'static str, Toy)> {
     let mut away = Toy::of(short(), minutes(1), 1);
     away.away = Some((At(12_000_000), At(18_000_000)));
@@ -160,7 +160,7 @@ fn a_conductor_replayed_in_a_later_segment_goes_on_as_the_one_that_lived() {
     }
 }
 
-/// Every row's slot, in order of the rows.
+/// Slots of all request rows, in order of the rows.
 fn rows(toy: &Toy) -> Vec<Slot> {
     let requests = toy.requests(|_| true);
     let slot = |row: &&crate::fact::Request| Slot {
@@ -236,7 +236,7 @@ fn a_run_over_several_segments_lasts_as_long_under_load_as_one_that_is_whole() {
         assert!(matches!(because, ClosedBecause::Done | ClosedBecause::OutOfTime), "{name}");
         let lasted = first + 16.0 + toy.now.seconds();
         let planned = duration.as_secs_f64();
-        // Outages come on top: those that the first segment had, and those of the drills.
+        // Outages extend the run: those of the first segment, and those of the drills.
         let most = planned + if name == "troubled" { 300.0 } else { 90.0 };
         assert!((planned - 3.0..most).contains(&lasted), "{name}: {lasted} s");
     }
@@ -274,7 +274,7 @@ fn an_interrupt_at_any_cut_of_any_run_leads_to_an_end() {
                     continue;
                 }
                 let from = toy.now;
-                // An interrupt of a run that ends already is no other end.
+                // An interrupt of a run that is ending already does not change its ending.
                 let ending = toy.conductor.stop.as_ref().map(|ending| ending.because);
                 toy.act(INTERRUPT);
                 let because = toy.run();

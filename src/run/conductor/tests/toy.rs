@@ -1,5 +1,5 @@
-//! A world for the conductor that is only counted: every request takes as
-//! long, and orders are obeyed by hand.
+//! Simulates a server for the conductor's tests: every request takes equally
+//! long, and the test carries out the orders.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -17,7 +17,8 @@ use crate::spec::{Extent, Scenario};
 use crate::unit::At;
 use crate::world::TargetOrder;
 
-/// A world in which every request takes as long, a second mostly, and a server may be away for a while.
+/// Server and clock of a test. Every request takes equally long, mostly a second, and the server
+/// may be away for a while.
 #[allow(clippy::struct_excessive_bools)] // a world has many switches
 pub(super) struct Toy {
     pub plan: Rc<Plan>,
@@ -25,32 +26,32 @@ pub(super) struct Toy {
     pub now: At,
     pub segment: u32,
     pub seq: u64,
-    /// Sent, slot, due.
+    /// Requests in flight: when sent, slot, due time.
     pub in_flight: VecDeque<(At, Slot, At)>,
     pub away: Option<(At, At)>,
     pub entries: Vec<Entry>,
-    /// With the number of entries that there were before each, and when it was given.
+    /// Orders, with the number of entries before each and its instant.
     pub orders: Vec<(usize, At, Order)>,
-    /// How many entries there were whenever the conductor was asked.
+    /// Numbers of entries at which the conductor was polled.
     pub asked: BTreeSet<usize>,
     pub probes: u64,
-    /// How long every answer takes.
+    /// Duration of every response, microseconds.
     pub answer_us: u64,
-    /// Whether the server never answers again after ten seconds.
+    /// Whether the server stops answering for good after ten seconds.
     pub stuck: bool,
-    /// Whether a sensor reads every ten seconds that the server is there.
+    /// Whether a sensor reports every ten seconds that the server is up.
     pub sensor: bool,
-    /// Whether probes get no answer.
+    /// Whether probes get no response.
     pub silent: bool,
-    /// The depth that the server dies of, for five seconds each time.
+    /// Depth that crashes the server, for five seconds each time.
     pub deadly: Option<u64>,
-    /// When the server's process is launched, and the action that it is launched for.
+    /// Instant of the next launch of the server's process, and the id of its action.
     pub launch: Option<(At, u64)>,
-    /// From when to when the engine stands still though its probes are answered.
+    /// Interval in which the engine makes no progress though probes are answered.
     pub frozen: Option<(At, At)>,
-    /// What the engine has generated.
+    /// Tokens that the engine has generated.
     pub generated: f64,
-    /// From when on one request ends with an error frame, though the server is well.
+    /// Instant from which on one request ends with an error frame, though the server is up.
     pub hiccup: Option<At>,
 }
 
@@ -59,7 +60,7 @@ impl Toy {
         Toy::of(scenario(&[0, 4096], &[1, 2]), extent, reference_laps)
     }
 
-    /// Two depths with an arrival every second and a half, ten to a round.
+    /// Two depths with an arrival every 1.5 seconds, ten to a round.
     pub(super) fn open(seconds: u64, arrivals: Arrivals) -> Toy {
         let extent = Extent::Duration(Duration::from_secs(seconds));
         let mut scenario = open(&[0, 4096], &[1.0 / 1.5], 10);
@@ -95,8 +96,8 @@ impl Toy {
         }
     }
 
-    /// What the power is cut of after so many entries: the conductor is replayed, and what was in
-    /// flight is gone. A server that longhaul started is there again.
+    /// Simulates a power loss after so many entries: the conductor is replayed, and the requests
+    /// in flight are lost. A server that longhaul started is up again.
     pub(super) fn cut(&self, entries: usize) -> Toy {
         let entries = self.entries[..entries].to_vec();
         Toy {
@@ -116,7 +117,7 @@ impl Toy {
         }
     }
 
-    /// Another segment begins, on a clock of its own, of a server that is there.
+    /// Begins a new segment with its own clock, with a server that is up.
     pub(super) fn reopens(&mut self) {
         self.segment += 1;
         self.now = At::ZERO;
@@ -219,8 +220,8 @@ impl Toy {
         }
     }
 
-    /// A server that longhaul started takes orders: it is gone at once, and launched two
-    /// seconds later where it is to be, and there ten seconds after that.
+    /// Carries out an order to a server that longhaul started: it stops at once, is launched two
+    /// seconds later if so ordered, and is up ten seconds after that.
     pub(super) fn heed(&mut self, fact: &Fact) {
         let Fact::Action(action) = fact else { return };
         let Some(order) = TargetOrder::parse(&action.what) else { return };
@@ -235,7 +236,7 @@ impl Toy {
         }
     }
 
-    /// The process of a server that longhaul started ends by itself.
+    /// Ends the process of a server that longhaul started, without an order.
     pub(super) fn dies(&mut self) {
         self.away = Some((self.now, At(u64::MAX)));
         self.end_all(Ended::Truncated);
@@ -255,7 +256,7 @@ impl Toy {
         self.frozen.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
 
-    /// What the sensors tell every ten seconds: that it is there, and how far it is.
+    /// Records the readings of every ten seconds: that the server is up, and its token count.
     pub(super) fn look(&mut self) {
         let up = !self.is_away();
         self.up(f64::from(u8::from(up)));
@@ -277,7 +278,7 @@ impl Toy {
         }
     }
 
-    /// A tenth of a second passes, or less if the conductor wants to be woken.
+    /// Advances the clock by a tenth of a second, or less if the conductor is due earlier.
     pub(super) fn step(&mut self) {
         self.obey();
         if self.conductor.is_closed() {
@@ -349,7 +350,7 @@ impl Toy {
         requests.filter(|request| wanted(request)).collect()
     }
 
-    /// Slots that were sent, and when each was due.
+    /// Slots that were sent, with their due times.
     pub(super) fn sends(&self) -> Vec<(Slot, At)> {
         let send = |order: &(usize, At, Order)| match order.2 {
             Order::Send(slot, due) => Some((slot, due)),

@@ -1,16 +1,16 @@
-//! Whether a variable may hold a secret, by its name or by what its value looks
-//! like. Wrongly hidden costs a reader a look elsewhere; wrongly shown cannot be
-//! taken back, so in doubt it is hidden.
+//! Decides whether a variable may hold a secret, by its name or by the form of
+//! its value. In doubt it is hidden: a value hidden by mistake can be looked up
+//! elsewhere, a value written by mistake cannot be taken back.
 
-/// Ends of a name's parts: `HF_TOKEN`, `VLLM_API_KEY`, `OPENAI_APIKEY`. Plural tokens are
-/// mostly counts (`MAX_TOKENS`).
+/// Suffixes of a name's parts: `HF_TOKEN`, `VLLM_API_KEY`, `OPENAI_APIKEY`. `TOKENS` is not among
+/// them, since such values are mostly counts (`MAX_TOKENS`).
 const ENDS: [&str; 9] =
     ["TOKEN", "KEY", "KEYS", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "COOKIE", "JWT"];
 
-/// Whole parts of a name: as ends they would hide ordinary words.
+/// Whole parts of a name; as suffixes they would match ordinary words.
 const PARTS: [&str; 6] = ["PASS", "PW", "AUTH", "AUTHORIZATION", "CREDENTIAL", "CREDENTIALS"];
 
-/// How keys and tokens of well-known places begin.
+/// Prefixes of the keys and tokens of well-known services.
 const BEGINS: [&str; 12] = [
     "hf_",
     "sk-",
@@ -35,7 +35,7 @@ pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
     named || BEGINS.iter().any(|begin| value.starts_with(begin)) || has_password(value)
 }
 
-/// `https://user:password@host`.
+/// Whether a value is a URL with credentials, such as `https://user:password@host`.
 fn has_password(value: &str) -> bool {
     value.match_indices("://").any(|(at, _)| {
         let rest = &value[at + 3..];
