@@ -1,4 +1,4 @@
-//! How the server and its box live, hang, die and come back.
+//! Tests of the lifetime of server and machine: start, hang, end and restart.
 
 use super::{
     At, Happening, LATER, Metrics, ProcessExit, SECOND, engine, exits, job, outputs, play, quiet,
@@ -111,7 +111,7 @@ fn a_first_start_takes_its_time() {
     assert!(engine.submit(At(6 * SECOND), job(1, 10, 1)).is_some());
 }
 
-/// When the port opened, each time.
+/// Times at which the port opened.
 fn readies(story: &[(At, Happening)]) -> Vec<At> {
     story.iter().filter(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at).collect()
 }
@@ -175,7 +175,7 @@ fn memory_falls_before_the_kernel_kills_and_is_back_afterwards() {
     assert!(left(61) > 28 << 10, "the process is gone, and what took the memory with it");
 }
 
-/// Whether a story's log has words in it.
+/// Whether the log of a run contains a text.
 fn says(story: &[(At, Happening)], words: &str) -> bool {
     story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains(words)))
 }

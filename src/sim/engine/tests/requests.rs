@@ -1,4 +1,4 @@
-//! What becomes of single requests.
+//! Tests of the results of single requests.
 
 use super::{
     At, Finish, Happening, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record,
