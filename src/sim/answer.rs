@@ -5,7 +5,7 @@
 use super::tokenizer::{self, THINK_END};
 use crate::rng::{Rng, mix};
 
-/// Part of the response that shows a token.
+/// Channel of the response that a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// Shown as reasoning.
