@@ -247,7 +247,7 @@ impl Drop for SimHandle {
 ///
 /// # Errors
 /// The port is in use or not permitted, or no thread can be started.
-// The simulator must not share the run's thread: its work would be measured as lateness of the load.
+// The simulator must not share the run's thread: its work would be measured as late requests.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn spawn(
     bind: SocketAddr,

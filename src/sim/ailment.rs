@@ -47,7 +47,7 @@ pub(crate) enum AilmentKind {
         /// Time until the server is ready again.
         away_us: Option<u64>,
     },
-    /// The engine runs out of GPU memory and dies.
+    /// The engine runs out of GPU memory and ends.
     CudaOom {
         /// Time until the server is ready again.
         away_us: Option<u64>,

@@ -149,8 +149,8 @@ impl SimEngine {
         self.loaded
     }
 
-    /// Load begins at `at` and is planned to last `planned_us`, where that is
-    /// known: every ailment gets its time. The last call counts.
+    /// Begins the load at `at`, planned to last `planned_us` where that is known: every fault gets
+    /// its times. The last call applies.
     pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
         self.ills.load_began(at, planned_us);
@@ -158,8 +158,8 @@ impl SimEngine {
         self.loaded = true;
     }
 
-    /// Takes a request that comes at `at`; the queue has no limit. `None` if
-    /// the port is not open or the prompt leaves no room for an answer.
+    /// Accepts a request that arrives at `at`; the queue has no limit. `None` if the port is not
+    /// open or the prompt leaves no room for output.
     pub(crate) fn submit(&mut self, at: At, job: SimJob) -> Option<JobId> {
         self.run_to(at);
         let room = self.setup.max_model_len.saturating_sub(job.prompt.len() as u64);
@@ -194,7 +194,7 @@ impl SimEngine {
         Some(id)
     }
 
-    /// The client hung up.
+    /// Cancels a request whose client disconnected.
     pub(crate) fn cancel(&mut self, at: At, id: JobId) {
         self.run_to(at);
         self.held.remove(&id);

@@ -29,7 +29,7 @@ pub(crate) struct SimJob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
     Stop,
-    /// At `max_tokens`.
+    /// End at `max_tokens`.
     Length,
 }
 

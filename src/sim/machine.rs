@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
 
-    /// A box with a process that grows like this from the beginning.
+    /// A machine with a process that grows like this from its start.
     fn growing(growths: &[(u64, By)]) -> Machine {
         let mut machine = Machine::new(&record(1.0), 7);
         machine
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_leak_that_plateaus_uses_memory_up_only_if_it_does_not_fit() {
-        // The record's box has 28 GiB left, a quarter of one of them for the kernel.
+        // The record's machine has 28 GiB left, of which the kernel keeps a quarter of one.
         let gib = f64::from(1 << 30);
         let fits = growing(&[(0, By::Towards(27.0 * gib))]);
         assert_eq!(fits.exhausted(), None);

@@ -69,12 +69,12 @@ impl Select {
 /// Limit of a gate, in the base unit of its measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Limit {
-    /// At most this.
+    /// Upper bound.
     AtMost(f64),
-    /// At least this.
+    /// Lower bound.
     AtLeast(f64),
-    /// At most this fraction of the same measure in the reference window.
+    /// Upper bound, as a fraction of the same measure in the reference window.
     AtMostOfReference(f64),
-    /// At least this fraction of the same measure in the reference window.
+    /// Lower bound, as a fraction of the same measure in the reference window.
     AtLeastOfReference(f64),
 }

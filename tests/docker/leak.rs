@@ -1,7 +1,6 @@
 //! Program for the docker tier with faults that the simulated server only models: memory that is
 //! really allocated until the kernel kills the process, a log that really exceeds its file's size,
-//! and a log that never ends. The tier compiles it; it starts the simulated server as its
-//! child.
+//! and a log that never ends. The tier compiles it; it starts the simulated server as its child.
 
 use std::process::Command;
 use std::thread::sleep;

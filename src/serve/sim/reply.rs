@@ -26,7 +26,7 @@ pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
             got = connection.request() => got,
         };
         if door.until(|door| !door.silent).await.life != life {
-            return; // Asked of a box that was away.
+            return; // Sent while the machine had no power.
         }
         let then = match got {
             Got::Request(request) => answer(&desk, &mut connection, request).await,

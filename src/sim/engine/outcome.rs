@@ -39,7 +39,7 @@ impl SimEngine {
             let happening = Happening::Output { job: id, tokens, cached, finish };
             match self.held.get_mut(&id) {
                 Some(held) if held.until.is_some() => held.kept.push(happening),
-                Some(_) => {} // A stall that does not end: nobody will see it.
+                Some(_) => {} // A stall without an end: the output is discarded.
                 None => self.tell(happening),
             }
         }
