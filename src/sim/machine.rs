@@ -134,8 +134,8 @@ impl Machine {
 
     /// Returns the boot id in the format of Linux.
     fn boot_id(&self) -> String {
-        // The first boot has a shorter random address, so that its id stays the same as in versions
-        // without later boots.
+        // The first boot's random address has one part, so that counting boots does not change its
+        // id.
         let address = [0xB0, self.boots];
         let mut rng = Rng::at(self.seed, &address[..if self.boots == 0 { 1 } else { 2 }]);
         let (high, low) = (rng.bits(), rng.bits());

@@ -24,8 +24,8 @@ pub(crate) struct Door {
     /// Whether the machine has no power: connections are neither accepted nor refused, existing
     /// ones transfer nothing and do not end. They are reset after the next boot.
     pub silent: bool,
-    /// Number of process lifetimes so far. One may end and the next begin between two reads of this
-    /// state.
+    /// Number of process lifetimes that have ended. One may end and the next begin between two
+    /// reads of this state.
     pub life: u64,
     /// Whether the last process lifetime ended by a kill or a power cut. Its connections then
     /// break, after a power cut only when `silent` is false again.
