@@ -1,4 +1,4 @@
-//! Listeners. What they say they write byte by byte themselves, without
-//! `protocol`, so that one error cannot hide the other.
+//! Serves the simulated server on real sockets. Its HTTP bytes are written here without `protocol`,
+//! so that an error in `protocol` does not cancel out against the same error here.
 
 pub(crate) mod sim;

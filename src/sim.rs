@@ -1,11 +1,10 @@
-//! A model of an engine and of the box it stands in: prefill, decode, queue,
-//! KV cache, memory, kills, ailments and noise.
+//! Simulates an inference engine and its machine: prefill, decode, queue, KV cache, memory, kills,
+//! injected faults ("ailments") and noise.
 //!
-//! Pure: time is an argument (`At`), randomness an address below a seed. Only
-//! `sim::world` knows a clock, and nothing here a socket, so that the same model
-//! and the same words stand behind a real port (`serve`) and behind the seams of
-//! `world` in virtual time.
-//! `docs/simulator.md` says what is modelled after what, and what is assumed.
+//! Pure: time is an argument (`At`), randomness a function of the seed. Only `sim::world` uses a
+//! clock, and nothing here opens a socket, so that the same model and the same responses serve a
+//! real port (`serve`) and the traits of `world` in virtual time. `docs/simulator.md` names the
+//! source of each part of the model, and the assumptions.
 
 pub(crate) mod ailment;
 pub(crate) mod answer;

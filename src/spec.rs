@@ -1,7 +1,7 @@
-//! ASKED: what the user wants, as read from files and flags. A recipe says
-//! what is served, a scenario what is asked of it and what must hold.
+//! Reads the user's files and flags: a recipe says what is served, a scenario which requests are
+//! sent and which contract applies.
 //!
-//! Pure: files that a spec needs are handed in by a loader. Knows no run.
+//! Pure: a loader passes in the files that a spec includes. Knows no run.
 
 pub(crate) mod contract;
 pub(crate) mod field;
@@ -16,12 +16,12 @@ pub(crate) use profile::Profile;
 pub(crate) use recipe::Recipe;
 pub(crate) use scenario::{Extent, Limits, Scenario, Workload};
 
-/// A file as it was handed in: where it came from, and its text.
+/// Text of a spec file, with its name and origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SpecFile {
-    /// The name people use for it: the file's stem, or a shipped file's name.
+    /// Display name: the file's stem, or the name of a shipped file.
     pub name: String,
-    /// Where it stands: a path, or `shipped:smoke`.
+    /// Origin: a path, or `shipped:smoke`.
     pub origin: String,
     pub text: String,
 }

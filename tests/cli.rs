@@ -1,4 +1,4 @@
-//! The command line: help, mistakes and exit codes, on the real binary.
+//! Tests the command line of the real binary: help, mistakes and exit codes.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -1,7 +1,7 @@
-//! A real container engine and a real registry, on this machine, without a
-//! network beyond it: a scratch image around a static build of the binary.
-//! Run by `cargo test --test docker -- --ignored --nocapture --test-threads=1`;
-//! where there is no engine, every test says that it was skipped.
+//! Tests a real container engine and a real registry on this machine, without an external network,
+//! with a scratch image around a static build of the binary. Run by `cargo test --test docker --
+//! --ignored --nocapture --test-threads=1`; without an engine, every test reports that it was
+//! skipped.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 

@@ -1,5 +1,5 @@
-//! Run folders as earlier binaries wrote them: a report of them says at least what it said
-//! then. `tests/inside/frozen.rs` holds their rows.
+//! Tests run folders of earlier binaries: their reports contain at least what they contained then.
+//! `tests/inside/frozen.rs` tests their rows.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,7 +1,7 @@
-//! What longhaul tells of thirteen run folders, to the byte. Each is made by hand and shows
-//! what its name says (`tests/inside/journals`); beside each stand its reports. `LONGHAUL_MAKE=1
-//! cargo test --lib --test journals journals` writes folders and reports anew: `git diff` is
-//! then the review.
+//! Tests the reports of thirteen run folders, to the byte. Each folder is made by hand and shows
+//! what its name says (`tests/inside/journals`); its expected reports are beside it.
+//! `LONGHAUL_MAKE=1 cargo test --lib --test journals journals` writes folders and reports again:
+//! `git diff` is then the review.
 
 // clippy's exemption of tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]

@@ -1,5 +1,5 @@
-//! The arrows of the house, checked on the source's own tokens: a room uses
-//! only what stands below it, and only the outside crates that are its own.
+//! Tests the dependencies between rooms on the source's own tokens: a room uses only rooms of lower
+//! floors, and only the external crates that are permitted for it.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

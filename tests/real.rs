@@ -1,8 +1,7 @@
-//! A real vLLM on the CPU, started by longhaul as a process and killed in the
-//! middle of its answers, or started as it cannot start. Needs a launcher:
-//! `LONGHAUL_REAL_DIR=… LONGHAUL_REAL_VLLM=tests/real/vllm.sh cargo test --test
-//! real -- --ignored --nocapture --test-threads=1`; without one every test says
-//! that it was skipped.
+//! Tests a real vLLM on the CPU, started by longhaul as a process, and killed during its responses
+//! or started so that it fails. Needs a launcher: `LONGHAUL_REAL_DIR=…
+//! LONGHAUL_REAL_VLLM=tests/real/vllm.sh cargo test --test real -- --ignored --nocapture
+//! --test-threads=1`; without one every test reports that it was skipped.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 

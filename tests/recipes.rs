@@ -1,4 +1,4 @@
-//! Recipes that are fetched by the binary, and kept.
+//! Tests recipes that the binary fetches and caches.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 

@@ -1,5 +1,5 @@
-//! No secret reaches the disk, a terminal, a report or a comparison, wherever a
-//! server says it: the binary is driven against servers that say it everywhere.
+//! Tests that no secret reaches the disk, a terminal, a report or a comparison, wherever a server
+//! repeats it: the binary runs against servers that repeat it everywhere.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::format_collect)]
 #![allow(clippy::disallowed_methods)] // The server of a test has threads of its own.

@@ -1,6 +1,6 @@
-//! The real binary against the simulated server, over real sockets: what a
-//! user gets, healthy and with each ailment. The machine is a thousand times
-//! faster than a real one, and limits are low, so that nothing waits for long.
+//! Tests the real binary against the simulated server over real sockets: the user's view of a
+//! healthy server and of each fault. The machine is a thousand times faster than a real one and
+//! limits are low, so that no test waits long.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -1,7 +1,6 @@
-//! Servers that longhaul starts or watches: processes for real, with the
-//! simulated server as the server; container engines and sparkrun by programs
-//! that stand in for them, write down what they are asked, and answer as the
-//! real ones were seen to. `tests/docker.rs` does it with a real engine.
+//! Tests servers that longhaul starts or watches. Processes are real, with the simulated server.
+//! Container engines and sparkrun are replaced by programs that record their arguments and respond
+//! as the real ones were observed to. `tests/docker.rs` uses a real engine.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -1,6 +1,6 @@
-//! The simulator behind a real port: vLLM's HTTP face over `sim::Engine`, in
-//! real time. One thread; a driver brings the engine up to now, and each
-//! connection is a task. When the model's server dies, the port really refuses.
+//! Serves the simulator on a real port: vLLM's HTTP responses over [`SimEngine`], in real time. One
+//! thread: a driver keeps the engine at the present time, and each connection is a task. When the
+//! simulated process ends, the port refuses connections.
 
 mod connection;
 mod reply;
@@ -23,38 +23,38 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
-/// Connections that the kernel keeps for us until they are accepted.
+/// Length of the kernel's queue of connections that are not yet accepted.
 const BACKLOG: u32 = 1024;
-/// How old the published view of the box may be.
+/// Maximum age of the published state of the machine.
 const VIEW_EVERY: Duration = Duration::from_millis(500);
 
-/// What a simulated server is told to be.
+/// Settings of a simulated server.
 #[derive(Clone, Debug)]
 pub(crate) struct SimConfig {
-    /// What is simulated.
+    /// Settings of engine and machine.
     pub setup: Setup,
-    /// Where its noise comes from.
+    /// Seed of its noise.
     pub seed: u64,
-    /// What goes wrong with it.
+    /// Faults of the server.
     pub ailments: Vec<Ailment>,
 }
 
-/// A simulated server with its port taken, not yet running.
+/// A simulated server whose port is bound, not yet running.
 pub(crate) struct BoundSimServer {
     desk: Rc<Desk>,
     port: Port,
     address: SocketAddr,
 }
 
-/// The port, in one of its two states.
+/// State of the port.
 enum Port {
-    /// Ours, and refusing.
+    /// Bound but not listening: connections are refused.
     Bound(TcpSocket),
     Listening(TcpListener),
 }
 
 impl Port {
-    /// Opens it, if it is not open.
+    /// Opens the port, if it is not open.
     fn open(self, address: SocketAddr) -> Result<TcpListener, Mistake> {
         match self {
             Port::Bound(socket) => {
@@ -66,11 +66,11 @@ impl Port {
 }
 
 impl BoundSimServer {
-    /// Takes the port, and opens it unless the server is still to start. To be
-    /// called within a tokio runtime. `tell` hears what becomes of it, its log among that.
+    /// Binds the port, and opens it unless the server is still to start. Needs a tokio runtime.
+    /// `tell` receives the server's events, its log lines included.
     ///
     /// # Errors
-    /// The port is in use or may not be used.
+    /// The port is in use or not permitted.
     pub(crate) fn bind(
         bind: SocketAddr,
         order: SimConfig,
@@ -85,16 +85,15 @@ impl BoundSimServer {
         Ok(BoundSimServer { desk, port, address })
     }
 
-    /// Where it listens, or will.
+    /// Address of the port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until the future is dropped. Load begins with the first request
-    /// to an endpoint that answers.
+    /// Serves until the future is dropped. The first generation request begins the load.
     ///
     /// # Errors
-    /// Another program took the port while the server was down.
+    /// Another program bound the port while the server was down.
     pub(crate) async fn run(self) -> Result<(), Mistake> {
         self.desk.load_begins_by_itself();
         self.serve().await
@@ -111,28 +110,29 @@ impl BoundSimServer {
     }
 }
 
-/// Opens and closes the port as the engine comes and goes.
+/// Opens and closes the port with the engine's state.
 async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
     let door = desk.door();
     let mut connections = JoinSet::new();
     let mut port = port;
     loop {
         let life = door.until(|door| door.open).await.life;
-        // Whoever is left of an earlier life has had its time to hear of its end.
+        // Connections of an earlier process lifetime have had time to receive its end.
         connections.abort_all();
         let listener = port.open(address)?;
         accept_during(life, &desk, &listener, &mut connections).await;
         drop(listener);
         // Bound but not listening: the port is kept, and connections are refused.
         port = Port::Bound(socket(address)?);
-        // A box that is away ends no connection; that its port does refuse is the kernel's doing.
+        // A machine without power ends no connection. That this port then refuses new ones is a
+        // limit of real sockets.
         if door.until(|door| !door.silent).await.abrupt {
             connections.abort_all();
         }
     }
 }
 
-/// Accepts connections until this life of the server is over.
+/// Accepts connections until this process lifetime has ended.
 async fn accept_during(
     life: u64,
     desk: &Rc<Desk>,
@@ -145,7 +145,7 @@ async fn accept_during(
             _ = door.until(|door| !door.open || door.life != life) => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
-                // An error here is of that one connection, or of a limit that passes.
+                // An error here concerns one connection only, or a temporary limit.
                 if let Ok((stream, _)) = accepted {
                     connections.spawn_local(reply::converse(desk.clone(), stream, life));
                 }
@@ -157,7 +157,7 @@ async fn accept_during(
 fn socket(bind: SocketAddr) -> Result<TcpSocket, Mistake> {
     let socket = if bind.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let bound = socket.and_then(|socket| {
-        // Without it, connections of an earlier life would keep the port for a minute.
+        // Without it, connections of an earlier process lifetime would block the port for a minute.
         socket.set_reuseaddr(true)?;
         socket.bind(bind)?;
         Ok(socket)
@@ -175,16 +175,16 @@ fn unusable(bind: SocketAddr, error: &std::io::Error) -> Mistake {
         .hint("a port from 1024 on, and an address of this machine")
 }
 
-/// What is told to a simulated server on a thread of its own.
+/// Message to the thread of a simulated server.
 #[derive(Clone, Copy, Debug)]
 enum Word {
-    /// Load begins, and is planned to last so many microseconds.
+    /// The load begins, and is planned to last this many microseconds.
     LoadBegan(Option<u64>),
-    /// An order, and the number of its action.
+    /// An order, with the number of its action.
     Order(TargetOrder, u64),
 }
 
-/// A simulated server on a thread of its own. Dropping it ends the server.
+/// A simulated server on its own thread. Dropping the handle ends it.
 pub(crate) struct SimHandle {
     address: SocketAddr,
     timeline: Timeline,
@@ -194,24 +194,24 @@ pub(crate) struct SimHandle {
 }
 
 impl SimHandle {
-    /// Where it listens.
+    /// Address of the port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Load begins now, and is planned to last so many microseconds: ailments get their times.
+    /// Begins the load, planned to last `planned_us`: faults get their times.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         self.tell(Word::LoadBegan(planned_us));
     }
 
     fn tell(&self, word: Word) {
         if let Some(words) = &self.words {
-            // Fails only if the server has ended, and then there is nothing to tell.
+            // Fails only if the server has ended; the message is then moot.
             let _ = words.send(word);
         }
     }
 
-    /// What hands it orders, for as long as it is there.
+    /// Returns a function that sends orders, which has no effect after the server has ended.
     pub(crate) fn orders(&self) -> impl Fn(TargetOrder, u64) + 'static {
         let words = self.words.as_ref().map(mpsc::UnboundedSender::downgrade);
         move |order, action| {
@@ -221,12 +221,12 @@ impl SimHandle {
         }
     }
 
-    /// The clock by which it stamps what becomes of it.
+    /// Returns the clock of the events' timestamps.
     pub(crate) fn timeline(&self) -> Timeline {
         self.timeline
     }
 
-    /// The same, to be kept by a sensor.
+    /// Returns the shared state of the machine, for a sensor.
     pub(crate) fn shared_view(&self) -> Arc<Mutex<BoxView>> {
         self.view.clone()
     }
@@ -236,18 +236,18 @@ impl Drop for SimHandle {
     fn drop(&mut self) {
         self.words = None;
         if let Some(thread) = self.thread.take() {
-            // It ends at once; a panic in it has been told by its own thread.
+            // The thread ends at once. A panic was already printed by the thread itself.
             let _ = thread.join();
         }
     }
 }
 
-/// Starts a simulated server on a thread of its own. When this returns, its port
-/// is taken, and open unless the server is still to start. Nothing ails before [`Handle::load_began`].
+/// Starts a simulated server on its own thread. On return, its port is bound, and open unless the
+/// server is still to start. Faults need [`SimHandle::load_began`].
 ///
 /// # Errors
-/// The port is in use or may not be used, or no thread can be had.
-// The simulator must not share the run's thread: its work would be measured as lateness of the load.
+/// The port is in use or not permitted, or no thread can be started.
+// The simulator must not share the run's thread: its work would be measured as late requests.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn spawn(
     bind: SocketAddr,
@@ -287,7 +287,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
         .map_err(|error| Mistake::new(format!("the simulated server cannot start: {error}")))
 }
 
-/// Serves until the handle is dropped, and publishes the view of the box.
+/// Serves until the handle is dropped, and publishes the state of the machine.
 async fn until_dropped(
     server: BoundSimServer,
     mut inbox: mpsc::UnboundedReceiver<Word>,
@@ -307,7 +307,7 @@ async fn until_dropped(
         loop {
             let door = shown.door().get();
             *view.lock().unwrap_or_else(PoisonError::into_inner) = shown.view();
-            // Who comes and goes is seen at once, the rest by and by.
+            // Changes of the port are published at once, the rest at the interval.
             tokio::select! { biased;
                 _ = shown.door().until(|now| *now != door) => {}
                 _ = tick.tick() => {}
@@ -317,7 +317,7 @@ async fn until_dropped(
     tokio::select! { biased;
         () = obey => {}
         () = publish => {}
-        // The port was lost while the server was down: to everyone it stays down.
+        // The port was lost while the server was down: it stays down for all clients.
         _ = server.serve() => {}
     }
 }

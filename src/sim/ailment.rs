@@ -1,5 +1,5 @@
-//! What can be wrong with the simulated server, in words that people write:
-//! `NAME[=VALUE][@WHEN]`. WHEN counts from the start of load.
+//! Defines the faults that the simulated server can be given, written as `NAME[=VALUE][@WHEN]`.
+//! WHEN counts from the start of load.
 
 pub(crate) mod outlook;
 mod read;
@@ -11,99 +11,99 @@ use crate::unit::At;
 
 pub(crate) use read::{NAMES, example};
 
-/// Something that is, or will be, wrong.
+/// A fault of the simulated server, with the time at which it begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ailment {
     pub kind: AilmentKind,
-    /// When; `None` is the default of the kind.
+    /// Time of the fault; `None` for the default of the kind.
     pub when: Option<AilmentTime>,
 }
 
-/// When something goes wrong.
+/// Times at which a fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum AilmentTime {
-    /// So many microseconds after the start of load.
+    /// Microseconds after the start of load.
     After(u64),
-    /// So many times, evenly spread over the load.
+    /// Number of occurrences, evenly spread over the load.
     Times(u64),
-    /// So many times per hour of load on average, each independent of the others.
+    /// Mean number of occurrences per hour of load, each independent of the others.
     PerHour(f64),
 }
 
-/// Which requests something befalls.
+/// Requests that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Hits {
-    /// Of all, 0 to 1.
+    /// Share of all requests, 0 to 1.
     Share(f64),
-    /// The next so many.
+    /// Number of next requests.
     Next(u64),
 }
 
-/// What is wrong. Spans are microseconds; where one is `None`, it never ends.
+/// Kind of a fault. Spans are in microseconds; `None` means that it does not end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum AilmentKind {
-    /// The server's process is killed; it is back after `away_us`, or never.
+    /// The server's process is killed. It is ready again after `away_us`, or never.
     Crash {
-        /// How long it stays away.
+        /// Time until the server is ready again.
         away_us: Option<u64>,
     },
-    /// The engine runs out of GPU memory and dies.
+    /// The engine runs out of GPU memory and ends.
     CudaOom {
-        /// How long the server stays away.
+        /// Time until the server is ready again.
         away_us: Option<u64>,
     },
-    /// The kernel kills the engine: something else on the box used the memory up.
+    /// The kernel's OOM killer ends the engine because another process used up the memory.
     HostOomKill {
-        /// How long the server stays away.
+        /// Time until the server is ready again.
         away_us: Option<u64>,
     },
-    /// The box loses its power: silence, then another boot.
+    /// The machine loses power: nothing answers until it has booted again.
     HostReboot {
-        /// How long the server stays away; the box itself is back earlier, and in any case.
+        /// Time until the server is ready again. The machine boots earlier, and always.
         away_us: Option<u64>,
     },
-    /// The server is asked to end and is back after `away_us`.
+    /// The server's process receives SIGTERM. It is ready again after `away_us`.
     Restart {
-        /// How long it stays away.
+        /// Time until the server is ready again.
         away_us: u64,
     },
-    /// No step ends; everything still answers.
+    /// The engine completes no step; HTTP endpoints that need no step still answer.
     Hang {
-        /// How long it lasts.
+        /// Duration.
         lasts_us: Option<u64>,
     },
-    /// Starts of the server fail, from its very first on where no WHEN is given.
+    /// Starts of the server fail: without a WHEN, from the first start on.
     StartFails {
-        /// So many of them; every one without a number.
+        /// Number of failed starts; `None` for every start.
         times: Option<u64>,
     },
     /// Requests get no further token, or none for `pause_us`.
     Stall {
         hits: Hits,
-        /// How long they stall.
+        /// Duration of the pause.
         pause_us: Option<u64>,
     },
-    /// Requests end in an error frame.
+    /// Requests end with an error frame.
     ErrorFrame { hits: Hits },
     /// Streams end without a finish reason.
     TruncatedStream { hits: Hits },
-    /// Answers have no token.
+    /// Responses have no token.
     EmptyAnswer { hits: Hits },
-    /// Answers end by themselves after a part of what was asked for.
+    /// Responses end with a finish reason before the requested length.
     ShortAnswer { hits: Hits },
     /// Every step takes `factor` times as long.
     SlowDown {
-        /// Of the duration of a step, at least 1.
+        /// Factor on the duration of a step, at least 1.
         factor: f64,
     },
-    /// Every step takes longer and longer, linearly.
+    /// The duration of every step grows linearly.
     CreepingLatency {
-        /// Of the duration of a step, gained per hour.
+        /// Growth of a step's duration per hour, as a fraction of the original.
         gain_per_h: f64,
     },
-    /// Decode steps take longer, at once and for good.
+    /// Decode steps take longer from this time on.
     Step {
-        /// Of the duration of a decode step, at least 1.
+        /// Factor on the duration of a decode step, at least 1.
         factor: f64,
     },
     /// The engine's memory grows until the kernel kills it.
@@ -113,45 +113,45 @@ pub(crate) enum AilmentKind {
     },
     /// The engine's memory grows towards a size and stays there.
     LeakThatPlateaus {
-        /// The size, in bytes on top of what a ready server uses.
+        /// Final size, in bytes above the memory use of a ready server.
         bytes: f64,
     },
     /// The prefix cache is never hit.
     CacheStopsHitting,
-    /// Those who decode lose their blocks again and again.
+    /// Decoding requests are preempted repeatedly.
     PreemptionStorm {
-        /// How long it lasts.
+        /// Duration.
         lasts_us: u64,
     },
-    /// Fewer and fewer drafted tokens are accepted.
+    /// The share of accepted draft tokens falls.
     AcceptanceDecay {
-        /// Of what is accepted, lost per hour; 0 to 1.
+        /// Share of the remaining acceptance that is lost per hour, 0 to 1.
         lost_per_h: f64,
     },
-    /// `/metrics` is not found.
+    /// `/metrics` answers 404.
     MetricsGoAway { lasts_us: Option<u64> },
-    /// The harness's wall clock is set.
+    /// The wall clock of longhaul's machine is set.
     WallClockStep {
-        /// How far; back if negative.
+        /// Size of the change; negative sets the clock back.
         by_us: i64,
     },
-    /// The disk under the harness's run folder is slow.
+    /// The disk of longhaul's run folder accepts no writes.
     SlowDisk { lasts_us: Option<u64> },
 }
 
-/// When an event happens if neither WHEN nor the length of the load is known.
+/// Default time of an event where neither WHEN nor the length of the load is known.
 const EVENT_US: u64 = 30_000_000;
-/// What a number of times is spread over if the length of the load is not known.
+/// Span for an `@3x` count where the length of the load is not known.
 const SPREAD_US: u64 = 3_600_000_000;
-/// Bounds the list that a high rate over a long load would make.
+/// Bound on the list of moments, for a high rate over a long load.
 const MOMENTS_MAX: usize = 1_000_000;
-/// The address of moments at random.
+/// Stream of random numbers for moments of a rate.
 const AT_RANDOM: u64 = 0xE1;
 
 impl Ailment {
-    /// When it begins, for a load that began at `began` and is planned to last
-    /// `planned_us`: WHEN where that is a time, else the middle, else at once
-    /// for what goes on and 30 s later for what happens at a moment.
+    /// Returns the begin for a load that began at `began` and is planned to last `planned_us`: WHEN
+    /// where it is a time, else the middle of the load. Where the length is not known, a lasting
+    /// fault begins at once and an event 30 s later.
     pub(crate) fn due(&self, began: At, planned_us: Option<u64>) -> At {
         let fallback_us = if self.kind.is_event() { EVENT_US } else { 0 };
         let asked_us = match self.when {
@@ -162,8 +162,8 @@ impl Ailment {
         At(began.0.saturating_add(after_us))
     }
 
-    /// Every moment at which it happens, in order. Where WHEN is a rate, they
-    /// belong to the seed and to `place`, its place among all that is asked for.
+    /// Returns every moment of the fault, in order. Those of a rate depend on the seed and on
+    /// `place`, the fault's index among all that were given.
     pub(crate) fn moments(
         &self,
         began: At,
@@ -181,7 +181,7 @@ impl Ailment {
             Some(AilmentTime::PerHour(rate)) => {
                 let mut rng = Rng::at(seed, &[AT_RANDOM, place as u64]);
                 let mut after_us = 0.0;
-                // A Poisson process: the gaps are exponential.
+                // In a Poisson process the gaps are exponential.
                 let next = || {
                     after_us += -(1.0 - rng.unit()).ln() / rate * 3.6e9;
                     (after_us < span_us as f64).then(|| At(began.0.saturating_add(after_us as u64)))
@@ -193,7 +193,7 @@ impl Ailment {
 }
 
 impl AilmentKind {
-    /// Whether it happens at moments, rather than going on from a moment.
+    /// Whether the fault is an event (at moments) and not a lasting state.
     pub(crate) fn is_event(&self) -> bool {
         match self {
             AilmentKind::MetricsGoAway { lasts_us } | AilmentKind::SlowDisk { lasts_us } => {
@@ -211,7 +211,7 @@ impl AilmentKind {
         }
     }
 
-    /// Whether it can happen only once because nothing comes after it.
+    /// Whether the fault can occur only once because it never ends.
     pub(crate) fn is_for_good(&self) -> bool {
         match self {
             AilmentKind::Crash { away_us }
@@ -225,12 +225,12 @@ impl AilmentKind {
         }
     }
 
-    /// Whether it befalls the harness, and not the server, which then ignores it.
+    /// Whether the fault affects longhaul's machine. The server ignores such faults.
     pub(crate) fn is_of_the_harness(&self) -> bool {
         matches!(self, AilmentKind::WallClockStep { .. } | AilmentKind::SlowDisk { .. })
     }
 
-    /// Which requests it befalls, where it befalls single ones.
+    /// Requests that the fault affects; `None` for a fault of the whole server.
     pub(crate) fn hits(&self) -> Option<Hits> {
         match self {
             AilmentKind::Stall { hits, .. }
@@ -242,7 +242,7 @@ impl AilmentKind {
         }
     }
 
-    /// Why it has no effect on a server with these settings, where it has none.
+    /// Reason why the fault has no effect on a server with these settings, if it has none.
     pub(crate) fn pointless(&self, setup: &Setup) -> Option<&'static str> {
         match self {
             AilmentKind::CacheStopsHitting if !setup.prefix_caching => {
@@ -256,7 +256,7 @@ impl AilmentKind {
         }
     }
 
-    /// Whether its value is that of a server that is well.
+    /// Whether the value leaves a healthy server unchanged.
     fn is_nothing(&self) -> bool {
         match self {
             AilmentKind::SlowDown { factor } | AilmentKind::Step { factor } => *factor <= 1.0,

@@ -1,40 +1,39 @@
-//! What the model says: plain sentences, each word one token of the
-//! tokenizer, a function of the prompt alone, as at temperature 0. The same
-//! prompt gets the same answer from every server and every start.
+//! Generates the model's responses: plain sentences, each word one token of the tokenizer. A
+//! response is a function of the prompt alone, as at temperature 0, so the same prompt gets the
+//! same response from every server and every start.
 
 use super::tokenizer::{self, THINK_END};
 use crate::rng::{Rng, mix};
 
-/// Where a token is shown.
+/// Channel of the response that a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// Shown as reasoning.
     Reasoning,
-    /// Counted, and shown nowhere: the mark that ends reasoning.
+    /// Counted but not shown: the token that ends reasoning.
     Hidden,
-    /// The visible answer.
+    /// Shown as the visible response.
     Content,
 }
 
-/// One token of an answer.
+/// Token of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub id: u32,
-    /// Its text; empty where it is hidden.
+    /// Text of the token; empty for a hidden one.
     pub text: String,
-    /// Where it is shown.
     pub channel: Channel,
 }
 
-/// Reasoning tokens before the visible answer.
+/// Number of reasoning tokens before the visible response.
 pub(crate) const REASONING: u64 = 24;
-/// The shortest answer that the model ends by itself. Longer than what
-/// benchmarks ask for, so that answers are cut by `max_tokens` as theirs are.
+/// Shortest natural length, tokens. It exceeds the lengths that benchmarks request, so that
+/// responses end at `max_tokens` as theirs do.
 const LENGTH_MIN: u64 = 192;
-/// Mean of what comes on top of it; exponential.
+/// Mean of the exponentially distributed length above it, tokens.
 const LENGTH_MORE: f64 = 400.0;
 
-/// Sentence by sentence: one word of each column, then a full stop.
+/// Words of a sentence: one of each column, then a full stop.
 const COLUMNS: [&[&str]; 7] = [
     &[" The", " This", " Each", " Every", " One", " That"],
     &[" old", " small", " quiet", " second", " bright", " common", " narrow", " steady"],
@@ -45,18 +44,18 @@ const COLUMNS: [&[&str]; 7] = [
     &[" road", " table", " answer", " engine", " harbour", " record", " morning", " number"],
 ];
 
-/// The key of a prompt's answer.
+/// Returns the key of the response to a prompt.
 pub(crate) fn key(prompt: &[u32]) -> u64 {
     prompt.iter().fold(0, |key, id| mix(key, u64::from(*id)))
 }
 
-/// Tokens after which the answer ends by itself.
+/// Returns the natural length of a response, tokens.
 pub(crate) fn natural_length(key: u64) -> u64 {
     let more = -LENGTH_MORE * (1.0 - Rng::at(key, &[1]).unit()).ln();
     LENGTH_MIN + more as u64
 }
 
-/// The token of an answer at `index`, from 0.
+/// Returns the token of a response at `index`, from 0.
 pub(crate) fn token(key: u64, index: u64, reasoning: bool) -> Token {
     if reasoning && index == REASONING {
         return Token { id: THINK_END, text: String::new(), channel: Channel::Hidden };

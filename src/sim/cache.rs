@@ -1,34 +1,34 @@
-//! The KV cache: blocks of 16 tokens, found again by a chained hash of their
-//! content, evicted the least recently used first.
+//! Models the KV cache: blocks of 16 tokens, looked up by a chained hash of their content, evicted
+//! in least-recently-used order.
 
 use std::collections::{BTreeMap, HashMap};
 
-/// Tokens of a block, vLLM's default on GPUs.
+/// Tokens per block, vLLM's default on GPUs.
 pub(crate) const BLOCK: u64 = 16;
 
 #[derive(Clone, Debug, Default)]
 struct Block {
-    /// Of this block and all before it; set when it is full and findable.
+    /// Chained hash over this block and all before it; set when the block is full and published.
     hash: Option<u64>,
-    /// Requests that hold it.
+    /// Number of requests that hold the block.
     holders: u32,
-    /// Its key among the free ones.
+    /// Key of the block in [`Cache::free`].
     freed: u64,
 }
 
-/// All blocks, held and free. A free block keeps its content until it is needed.
+/// The blocks of the cache, held and free. A free block keeps its content until it is reused.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     blocks: Vec<Block>,
-    /// Free blocks, the longest unused first.
+    /// Free blocks in least-recently-used order.
     free: BTreeMap<u64, usize>,
-    /// Only looked up, never iterated.
+    /// Published blocks by hash. Never iterated: a `HashMap`'s order must not reach an output.
     by_hash: HashMap<u64, usize>,
     frees: u64,
 }
 
 impl Cache {
-    /// A cache that holds so many tokens, all of it free.
+    /// Creates a free cache of `tokens` tokens.
     pub(crate) fn new(tokens: u64) -> Cache {
         let count = (tokens / BLOCK).max(1) as usize;
         Cache {
@@ -39,17 +39,17 @@ impl Cache {
         }
     }
 
-    /// Number of blocks.
+    /// Total number of blocks.
     pub(crate) fn blocks(&self) -> u64 {
         self.blocks.len() as u64
     }
 
-    /// The fraction of blocks that requests hold.
+    /// Fraction of blocks that requests hold, 0 to 1.
     pub(crate) fn usage(&self) -> f64 {
         1.0 - self.free.len() as f64 / self.blocks.len() as f64
     }
 
-    /// Takes the blocks of the longest known prefix for one more holder.
+    /// Returns the blocks of the longest cached prefix, with one more holder each.
     pub(crate) fn reuse(&mut self, hashes: &[u64]) -> Vec<usize> {
         let found: Vec<usize> =
             hashes.iter().map_while(|hash| self.by_hash.get(hash).copied()).collect();
@@ -63,8 +63,8 @@ impl Cache {
         found
     }
 
-    /// Makes `held` long enough for so many tokens; false, and unchanged, if
-    /// there is no room.
+    /// Extends `held` to `tokens` tokens. Returns false and changes nothing if there are too few
+    /// free blocks.
     pub(crate) fn grow(&mut self, held: &mut Vec<usize>, tokens: u64) -> bool {
         let more = (tokens.div_ceil(BLOCK) as usize).saturating_sub(held.len());
         if more > self.free.len() {
@@ -83,7 +83,7 @@ impl Cache {
         true
     }
 
-    /// Makes a full block findable, unless another with the same content is.
+    /// Publishes a full block for reuse, unless another block has the same content.
     pub(crate) fn publish(&mut self, index: usize, hash: u64) {
         if self.blocks[index].hash.is_none() && !self.by_hash.contains_key(&hash) {
             self.blocks[index].hash = Some(hash);
@@ -91,7 +91,8 @@ impl Cache {
         }
     }
 
-    /// Lets go of blocks, the last first, so that the ends of prefixes are evicted before their beginnings.
+    /// Releases blocks, the last first, so that the ends of prefixes are evicted before their
+    /// beginnings.
     pub(crate) fn release(&mut self, held: &mut Vec<usize>) {
         while let Some(index) = held.pop() {
             let block = &mut self.blocks[index];

@@ -1,6 +1,6 @@
-//! The engine as a whole: its life, its steps, and what goes wrong with it.
-//! Driven from outside: `submit` and `cancel` put things in, `advance` brings
-//! it up to an instant and tells what happened, `next_event` says when to come back.
+//! Simulates the engine as a whole: process lifetime, steps and faults. The caller drives it:
+//! `submit` and `cancel` change the requests, `advance` runs it to an instant and returns the
+//! events until then, `next_event` returns the time of the next one.
 
 mod faults;
 mod life;
@@ -26,29 +26,29 @@ use crate::unit::At;
 use faults::Ills;
 use words::Rung;
 
-/// Whether the server's process is there.
+/// State of the server's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Life {
-    /// Started, not ready: the port refuses.
+    /// Started but not ready: the port refuses connections.
     Starting { ready: At },
-    /// Started, but it ends before it is ready; what comes then is as in `Down`.
+    /// Started, but it ends before it is ready; then `back` applies as in `Down`.
     Failing { ends: At, back: Option<(At, At)> },
-    /// The port is open.
+    /// Ready: the port is open.
     Up,
-    /// Gone; started again at `start`, ready at `ready`, or never.
+    /// Ended; `back` holds the times of the next start and of its readiness, `None` for never.
     Down { back: Option<(At, At)> },
-    /// The box itself is away until `boots`; what comes then is as in `Down`.
+    /// The machine has no power until `boots`; then `back` applies as in `Down`.
     Away { boots: At, back: Option<(At, At)> },
 }
 
-/// A step under way.
+/// Running step of the engine.
 #[derive(Clone, Debug)]
 struct Step {
     ends: At,
     parts: Vec<StepPart>,
 }
 
-/// A hang: what the metrics said when it began, and when it ends.
+/// Hang in progress: its begin, its end if it has one, and the metrics frozen at its begin.
 #[derive(Clone, Debug)]
 struct Frozen {
     since: At,
@@ -56,14 +56,14 @@ struct Frozen {
     metrics: Metrics,
 }
 
-/// Output of a stalled request, kept back until it may go on; never, without `until`.
+/// Output of a stalled request, withheld until `until`, or for ever without it.
 #[derive(Clone, Debug, Default)]
 struct Held {
     until: Option<At>,
     kept: Vec<Happening>,
 }
 
-/// The next thing that happens by itself.
+/// Kind of the next internal event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
     Boot,
@@ -78,7 +78,7 @@ enum Next {
     StepEnd,
 }
 
-/// A simulated engine and its box.
+/// A simulated engine and its machine.
 #[derive(Clone, Debug)]
 pub(crate) struct SimEngine {
     setup: Setup,
@@ -94,7 +94,7 @@ pub(crate) struct SimEngine {
     frozen: Option<Frozen>,
     held: BTreeMap<JobId, Held>,
     ills: Ills,
-    /// What a start still has to say on its way up, the next one last.
+    /// Progress lines that the current start has still to log, the next one last.
     rungs: Vec<(At, Rung)>,
     loaded: bool,
     jobs: u64,
@@ -102,12 +102,12 @@ pub(crate) struct SimEngine {
 }
 
 impl SimEngine {
-    /// An engine that is up at `start`, or that begins to start there where
-    /// [`Setup::first_start_s`] says so.
+    /// Creates an engine that is ready at `start`, or that begins its start then where
+    /// [`Setup::first_start_s`] is above 0.
     pub(crate) fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
         let scheduler = Scheduler::new(&setup);
-        // vLLM refuses to start with a max_model_len that the cache cannot hold; one that nobody
-        // asked for is cut.
+        // vLLM refuses to start with a requested max_model_len that the cache cannot hold; a
+        // default one is reduced.
         if !setup.refuses {
             setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
         }
@@ -134,7 +134,7 @@ impl SimEngine {
         engine
     }
 
-    /// What is simulated, a `max_model_len` that nobody asked for cut to what the cache holds.
+    /// Settings of the engine; a default `max_model_len` is reduced to the size of the cache.
     pub(crate) fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -144,13 +144,13 @@ impl SimEngine {
         self.life == Life::Up
     }
 
-    /// Whether the load has begun: until then nothing ails.
+    /// Whether the load has begun. Before it, only faults of the start occur.
     pub(crate) fn loaded(&self) -> bool {
         self.loaded
     }
 
-    /// Load begins at `at` and is planned to last `planned_us`, where that is
-    /// known: every ailment gets its time. The last call counts.
+    /// Begins the load at `at`, planned to last `planned_us` where that is known: every fault gets
+    /// its times. The last call applies.
     pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
         self.ills.load_began(at, planned_us);
@@ -158,8 +158,8 @@ impl SimEngine {
         self.loaded = true;
     }
 
-    /// Takes a request that comes at `at`; the queue has no limit. `None` if
-    /// the port is not open or the prompt leaves no room for an answer.
+    /// Accepts a request that arrives at `at`; the queue has no limit. `None` if the port is not
+    /// open or the prompt leaves no room for output.
     pub(crate) fn submit(&mut self, at: At, job: SimJob) -> Option<JobId> {
         self.run_to(at);
         let room = self.setup.max_model_len.saturating_sub(job.prompt.len() as u64);
@@ -194,7 +194,7 @@ impl SimEngine {
         Some(id)
     }
 
-    /// The client hung up.
+    /// Cancels a request whose client disconnected.
     pub(crate) fn cancel(&mut self, at: At, id: JobId) {
         self.run_to(at);
         self.held.remove(&id);
@@ -203,18 +203,18 @@ impl SimEngine {
         }
     }
 
-    /// When something will happen by itself; `None` for never.
+    /// Returns the time of the next internal event; `None` for never.
     pub(crate) fn next_event(&self) -> Option<At> {
         if self.told.is_empty() { self.next().map(|(at, _)| at) } else { Some(self.now) }
     }
 
-    /// Brings the engine up to `at` and tells what happened, in order.
+    /// Runs the engine to `at` and returns the events until then, in order.
     pub(crate) fn advance(&mut self, at: At) -> Vec<(At, Happening)> {
         self.run_to(at);
         std::mem::take(&mut self.told)
     }
 
-    /// What `/metrics` says; in a hang, what it said when that began.
+    /// Returns the values of `/metrics`; during a hang, those of its begin.
     pub(crate) fn metrics(&self) -> Metrics {
         if let Some(frozen) = &self.frozen {
             return frozen.metrics.clone();
@@ -231,22 +231,23 @@ impl SimEngine {
         }
     }
 
-    /// What a sensor on the box sees at `at`, which is not before the last instant it was brought to.
+    /// Returns the state of the machine at `at`, which must not be before the last instant that the
+    /// engine was run to.
     pub(crate) fn view(&self, at: At) -> BoxView {
         let mut view = self.machine.view(at, self.listening());
-        // What kills the engine has taken the memory before: something else on the box grew.
+        // Before the OOM kill, another process takes up the available memory.
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
         let taken = (view.memory_available_bytes - left) as f64 * self.ills.squeezed(at);
         view.memory_available_bytes -= taken as u64;
         view
     }
 
-    /// Whether `/metrics` is not found at `at`.
+    /// Whether `/metrics` answers 404 at `at`.
     pub(crate) fn metrics_away(&self, at: At) -> bool {
         self.ills.metrics_away(at)
     }
 
-    /// When the server's process was started, while there is one.
+    /// Start time of the server's process, while there is one.
     pub(crate) fn process_started(&self) -> Option<At> {
         self.machine.process().map(|(_, started)| started)
     }

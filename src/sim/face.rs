@@ -1,6 +1,5 @@
-//! The server's face: what it says over HTTP, byte for byte, in vLLM's words.
-//! Knows no socket: `serve` puts these bytes on a real one, `world` hands them
-//! over in virtual time, and a client cannot tell the two apart.
+//! Builds the server's HTTP responses, byte for byte as vLLM does. Knows no socket: `serve` sends
+//! these bytes over a real one and `world` in virtual time, with the same result for the client.
 
 mod ask;
 mod page;
@@ -22,33 +21,33 @@ use voice::{AnswerScript, VERSION};
 const JSON: &str = "application/json";
 const PROMETHEUS: &str = "text/plain; version=1.0.0; charset=utf-8";
 
-/// A question as it came.
+/// An HTTP request as received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimQuestion<'a> {
     /// `GET`, `POST` …
     pub method: &'a str,
-    /// Without the query.
+    /// Path without the query.
     pub path: &'a str,
     pub body: &'a [u8],
-    /// When it came, on the engine's clock.
+    /// Time of arrival on the engine's clock.
     pub at: At,
     /// Wall time of that clock's zero, microseconds since 1970.
     pub wall_us: u64,
 }
 
 impl SimQuestion<'_> {
-    /// Seconds since 1970 when it came.
+    /// Returns the time of arrival in seconds since 1970.
     pub(crate) fn created(&self) -> u64 {
         (self.wall_us + self.at.0) / 1_000_000
     }
 }
 
-/// A whole answer.
+/// A complete HTTP response.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SimPage {
     /// The HTTP status.
     pub status: u16,
-    /// Its content type.
+    /// Content type of the body.
     pub kind: &'static str,
     pub body: String,
 }
@@ -60,22 +59,22 @@ impl From<Refusal> for SimPage {
 }
 
 impl SimPage {
-    /// The answer of a server whose engine takes no request.
+    /// Returns the response of a server whose engine accepts no request.
     pub(crate) fn engine_dead() -> SimPage {
         Refusal::internal(ENGINE_DEAD).into()
     }
 }
 
-/// What a question comes to.
+/// Result of an HTTP request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SimAnswer {
-    /// An answer at once.
+    /// A response that needs no engine step.
     Page(SimPage),
-    /// Work for the engine.
+    /// A generation request for the engine.
     Ask(Box<SimRequest>),
 }
 
-/// What a question comes to, at an engine as it is now.
+/// Handles an HTTP request with the engine in its present state.
 pub(crate) fn answer(engine: &SimEngine, question: &SimQuestion<'_>) -> SimAnswer {
     let chat = match (question.method, question.path) {
         ("POST", "/v1/chat/completions") => true,
@@ -88,7 +87,7 @@ pub(crate) fn answer(engine: &SimEngine, question: &SimQuestion<'_>) -> SimAnswe
     }
 }
 
-/// Everything that is answered at once.
+/// Handles the endpoints that need no engine step.
 fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refusal> {
     let setup = engine.setup();
     let (kind, body) = match (question.method, question.path) {
@@ -125,62 +124,63 @@ fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refus
     Ok(SimPage { status: 200, kind, body })
 }
 
-/// What the engine has for one request.
+/// Engine output for one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
-    /// Tokens, or the end, or both.
+    /// Tokens, a finish reason, or both.
     Output {
-        /// The step's tokens.
+        /// Tokens of the step.
         tokens: Vec<Token>,
         /// Prompt tokens that came from the cache.
         cached: u64,
-        /// Set with the last.
+        /// Finish reason, set with the last tokens.
         finish: Option<Finish>,
     },
-    /// The request failed, in the server's words.
+    /// The request failed, with vLLM's message.
     Failed(&'static str),
-    /// The answer ends here, without a reason.
+    /// The response ends here without a finish reason.
     Cut,
 }
 
-/// What an item makes the client hear.
+/// Data that an item sends to the client.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClientEvent {
-    /// Events of a stream that goes on; none where the tokens are withheld.
+    /// Events of a stream that continues; empty where the tokens are withheld.
     Events(Vec<String>),
     /// The last events of a stream.
     Last(Vec<String>),
-    /// The whole answer at once.
+    /// The complete response.
     Whole(SimPage),
-    /// Nothing more, and no reason: a stream ends, an answer in one piece never comes.
+    /// Nothing more: a stream ends without a finish reason, a non-streaming response is never sent.
     Nothing,
 }
 
-/// `[DONE]` comes after an error as after an answer.
+/// End mark of a stream; vLLM sends it after an error too.
 const DONE: &str = "[DONE]";
 
-/// Turns what the engine has for a request into what its client hears.
+/// Converts the engine's items for one request into data for its client.
 pub(crate) struct Teller {
     voice: AnswerScript,
     stream: bool,
     began: bool,
-    /// Tokens so far, of an answer that is told when it is whole.
+    /// Tokens so far of a non-streaming response.
     tokens: Vec<Token>,
 }
 
 impl Teller {
-    /// For an ask under the name `id`, which came at `created`, seconds since 1970.
+    /// Creates the converter of a request with the response id `id`, which arrived at `created`,
+    /// seconds since 1970.
     pub(crate) fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
         let voice = AnswerScript::new(ask, id, created);
         Teller { voice, stream: ask.stream, began: false, tokens: Vec::new() }
     }
 
-    /// Whether the answer is a stream.
+    /// Whether the response is a stream.
     pub(crate) fn streams(&self) -> bool {
         self.stream
     }
 
-    /// What the client hears of an item.
+    /// Converts an item into data for the client.
     pub(crate) fn tell(&mut self, item: Item) -> ClientEvent {
         match item {
             Item::Output { tokens, cached, finish } if self.stream => {
@@ -202,7 +202,8 @@ impl Teller {
         }
     }
 
-    /// The role leaves with the first output, not before.
+    /// Builds the events of a step. The role chunk is sent with the first output, as in vLLM, and
+    /// not before.
     fn events(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> ClientEvent {
         let first = !std::mem::replace(&mut self.began, true);
         let role = if first { self.voice.role() } else { None };

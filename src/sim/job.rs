@@ -1,95 +1,97 @@
-//! What goes into the engine and what comes out of it.
+//! Defines the engine's jobs (input) and events (output).
 
 use super::answer::Token;
 
 use crate::words::words;
 
-/// A request that the engine has taken, numbered in the order of arrival over all its starts.
+/// Number of an accepted request, in order of arrival across all starts of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct JobId(pub u64);
 
-/// A request as the engine sees it.
+/// A generation request without its HTTP parts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SimJob {
-    /// The prompt's tokens, template included.
+    /// Tokens of the prompt, chat template included.
     pub prompt: Vec<u32>,
-    /// Keeps its prefix apart from others' in the cache.
+    /// Cache salt: separates its prefix from others' in the prefix cache.
     pub salt: Option<String>,
-    /// The most tokens of the answer; cut to what `max_model_len` leaves.
+    /// Maximum of output tokens; limited to what `max_model_len` leaves.
     pub max_tokens: u64,
-    /// The answer does not end by itself before this.
+    /// Minimum of output tokens before a natural end.
     pub min_tokens: u64,
-    /// The answer does not end by itself at all.
+    /// Whether the response has no natural end.
     pub ignore_eos: bool,
-    /// Whether the answer begins with reasoning.
+    /// Whether the response begins with reasoning.
     pub reasoning: bool,
 }
 
-/// Why an answer ended, in the server's words.
+/// Finish reason of a response, with vLLM's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
     Stop,
-    /// At `max_tokens`.
+    /// End at `max_tokens`.
     Length,
 }
 
 words!(Finish { Stop: "stop", Length: "length" });
 
-/// How the server's process ended.
+/// Kind of end of the server's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcessExit {
-    /// Killed from outside: connections end in the middle of a message. Exit code 137.
+    /// Killed by a signal: connections break in the middle of a message. Exit code 137.
     Killed,
-    /// The engine died below it: every stream gets an error frame first. vLLM then exits with code 0.
+    /// The engine's process ended: every stream gets an error frame first. vLLM then exits with
+    /// code 0.
     EngineDied,
-    /// Asked to end: every stream gets the same error frame (vLLM does not drain). Exit code 0.
+    /// Ended by SIGTERM: every stream gets the same error frame (vLLM does not drain). Exit code 0.
     Terminated,
-    /// It never got ready: its process ended during start-up, with exit code 1.
+    /// The process ended during start-up. Exit code 1.
     StartFailed,
-    /// The box lost its power: silence, and connections that are reset when it is back.
+    /// The machine lost power: connections are silent, and reset when it has booted again.
     PowerCut,
 }
 
 impl ProcessExit {
-    /// The exit code of the process, as a shell shows it.
+    /// Returns the exit code of the process as a shell reports it.
     pub(crate) fn code(self) -> i32 {
         match self {
             ProcessExit::Killed => 137,
             ProcessExit::EngineDied | ProcessExit::Terminated => 0,
             ProcessExit::StartFailed => 1,
-            // What Docker writes after the next boot, since nobody saw the end.
+            // Docker records this after the next boot, since it did not observe the end.
             ProcessExit::PowerCut => 255,
         }
     }
 }
 
-/// Something that became of a request or of the server.
+/// An event of a request or of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Happening {
-    /// A step gave a request tokens, or ended it, or both.
+    /// A step produced tokens for a request, or ended it, or both.
     Output {
         job: JobId,
-        /// The step's tokens; several with speculative decoding, none where an empty answer ends.
+        /// Tokens of the step: several with speculative decoding, none where an empty response
+        /// ends.
         tokens: Vec<Token>,
         /// Prompt tokens that came from the cache.
         cached: u64,
-        /// Set with the last tokens.
+        /// Finish reason, set with the last tokens.
         finish: Option<Finish>,
     },
-    /// The request ended in an error of the server, the engine's death among them.
+    /// The request ended with a server error, the end of the engine included.
     Failed {
         job: JobId,
-        /// The server's words.
+        /// vLLM's error message.
         message: &'static str,
     },
-    /// The request's stream ended without a reason.
+    /// The request's stream ended without a finish reason.
     Cut { job: JobId },
     /// The server wrote a line to its log.
     Said(String),
-    /// The server's process is gone, and the port refuses; nothing at all
-    /// answers after [`Exit::PowerCut`], until [`Happening::Booted`].
+    /// The server's process ended, and the port refuses connections. After
+    /// [`ProcessExit::PowerCut`] nothing answers until [`Happening::Booted`].
     Exited(ProcessExit),
-    /// The box is back from a power cut, and its port refuses.
+    /// The machine has booted after a power cut; its port refuses connections.
     Booted,
     /// A process was started; the port still refuses.
     Started,
@@ -97,8 +99,8 @@ pub(crate) enum Happening {
     Ready,
 }
 
-/// What streams are told when the engine dies (vLLM up to 0.32).
+/// Error message of streams when the engine ends (vLLM up to 0.32).
 pub(crate) const ENGINE_DEAD: &str =
     "EngineCore encountered an issue. See stack trace (above) for the root cause.";
-/// What a request is told when the engine's finish reason is `error`.
+/// Error message of a request whose finish reason in the engine is `error`.
 pub(crate) const REQUEST_FAILED: &str = "Internal server error";

@@ -1,65 +1,65 @@
-//! The box the engine stands in: its memory, its kernel's OOM killer, and the
-//! server's process. What a sensor on the box would see, and nothing of HTTP.
+//! Models the engine's machine: its memory, its kernel's OOM killer, and the server's process, as
+//! sensors report them. Knows nothing of HTTP.
 
 use super::job::ProcessExit;
 use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
 
-/// Left when the kernel kills: an OOM killer does not wait for the last page.
+/// Memory that is still available at an OOM kill: the kernel kills before the last page is used.
 pub(crate) const MEMORY_LEFT_BYTES: u64 = 256 << 20;
-/// Of the memory in use with the server ready, what is the system's own: 1 in so many.
+/// Divisor for the system's part of the memory in use when the server is ready.
 const SYSTEM_PART: u64 = 16;
 
-/// What a sensor on the box sees at a moment.
+/// State of the machine at an instant, as sensors report it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BoxView {
-    /// Memory of the box.
+    /// Total memory.
     pub memory_total_bytes: u64,
-    /// Memory that could still be had (`MemAvailable`).
+    /// Available memory (`MemAvailable`).
     pub memory_available_bytes: u64,
-    /// Processes that the kernel's OOM killer has killed since the box was booted.
+    /// Number of OOM kills since the machine was booted.
     pub oom_kills: u64,
-    /// The server's process, while there is one.
+    /// Process id of the server, while it runs.
     pub pid: Option<u32>,
-    /// When that process was started.
+    /// Start time of that process.
     pub process_started: Option<At>,
     /// Whether the server's port is open.
     pub listening: bool,
-    /// Whether the box is there at all: in a power cut no sensor on it says anything.
+    /// Whether the machine is reachable; without power no sensor returns a reading.
     pub reachable: bool,
-    /// Times that the server's process ended, however it did.
+    /// Number of ends of the server's process, of any kind.
     pub exits: u64,
-    /// How it ended last.
+    /// Kind of the last end.
     pub last_exit: Option<ProcessExit>,
-    /// Changes when the box is booted.
+    /// Boot id of the kernel; changes with each boot.
     pub boot_id: String,
 }
 
-/// Memory that a process takes on top of what it needs, from a moment on.
+/// Memory growth of a process above its normal use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Growth {
-    /// From when on, or from the start of the process if that is later.
+    /// Begin of the growth; the start of the process if that is later.
     pub from: At,
     pub by: By,
 }
 
-/// How memory grows.
+/// Shape of memory growth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum By {
-    /// So many bytes per second, without end.
+    /// Bytes per second, without end.
     Rate(f64),
-    /// Towards so many bytes, as `1 - exp(-t / 20 min)`.
+    /// Final size in bytes, approached as `1 - exp(-t / 20 min)`.
     Towards(f64),
 }
 
-/// How fast a leak that plateaus gets there: as a cache that fills under load.
+/// Time constant of a leak that plateaus, seconds: as a cache that fills under load.
 const PLATEAU_S: f64 = 1200.0;
-/// By then every growth is as good as ended: a hundred years.
+/// Horizon of the search for memory exhaustion: a hundred years.
 const CENTURY_US: u64 = 100 * 365 * 86_400 * 1_000_000;
 
 impl Growth {
-    /// Bytes by `at`, of a process that was started at `started`.
+    /// Returns the growth in bytes by `at` of a process that was started at `started`.
     fn bytes(&self, started: At, at: At) -> f64 {
         let us = at.since(self.from.max(started)) as f64;
         match self.by {
@@ -77,7 +77,7 @@ pub(crate) struct Machine {
     oom_kills: u64,
     process: Option<(u32, At)>,
     growths: Vec<Growth>,
-    /// When they will have used up the memory.
+    /// Time at which the growth will have used up the memory.
     exhausted: Option<At>,
     exits: u64,
     last_exit: Option<ProcessExit>,
@@ -86,7 +86,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A box with no server on it.
+    /// Creates a machine on which no server runs.
     pub(crate) fn new(setup: &Setup, seed: u64) -> Machine {
         Machine {
             seed,
@@ -103,20 +103,20 @@ impl Machine {
         }
     }
 
-    /// From now on the process grows like this.
+    /// Sets the growth of the process.
     pub(crate) fn grow(&mut self, growths: Vec<Growth>) {
         self.growths = growths;
         self.exhausted = self.foresee();
     }
 
-    /// The server's process was started.
+    /// Records the start of the server's process.
     pub(crate) fn start(&mut self, at: At, start: u64) {
         let pid = 1000 + 100 * start + Rng::at(self.seed, &[0xB1, start]).below(100);
         self.process = Some((pid as u32, at));
         self.exhausted = self.foresee();
     }
 
-    /// The server's process ended.
+    /// Records the end of the server's process.
     pub(crate) fn exit(&mut self, exit: ProcessExit) {
         self.process = None;
         self.exhausted = None;
@@ -125,16 +125,17 @@ impl Machine {
         self.reachable = exit != ProcessExit::PowerCut;
     }
 
-    /// The box is there again: another boot, whose kernel has counted nothing.
+    /// Records a boot; the new kernel's OOM counter begins at 0.
     pub(crate) fn boot(&mut self) {
         self.reachable = true;
         self.boots += 1;
         self.oom_kills = 0;
     }
 
-    /// As Linux writes it.
+    /// Returns the boot id in the format of Linux.
     fn boot_id(&self) -> String {
-        // The first boot's address has one part, so that later boots do not change it.
+        // The first boot's random address has one part, so that counting boots does not change its
+        // id.
         let address = [0xB0, self.boots];
         let mut rng = Rng::at(self.seed, &address[..if self.boots == 0 { 1 } else { 2 }]);
         let (high, low) = (rng.bits(), rng.bits());
@@ -148,22 +149,22 @@ impl Machine {
         )
     }
 
-    /// The kernel killed the engine.
+    /// Counts an OOM kill.
     pub(crate) fn count_oom_kill(&mut self) {
         self.oom_kills += 1;
     }
 
-    /// The server's process: its number and when it was started.
+    /// Returns the process id and the start time of the server.
     pub(crate) fn process(&self) -> Option<(u32, At)> {
         self.process
     }
 
-    /// When the process will have used up the memory; `None` for never.
+    /// Returns the time at which the memory will be used up; `None` for never.
     pub(crate) fn exhausted(&self) -> Option<At> {
         self.exhausted
     }
 
-    /// Bytes by which the present process has grown by `at`.
+    /// Returns the growth in bytes of the current process by `at`.
     fn grown(&self, at: At) -> f64 {
         let Some((_, started)) = self.process else { return 0.0 };
         self.growths.iter().map(|growth| growth.bytes(started, at)).sum()
@@ -181,7 +182,8 @@ impl Machine {
         if rates.len() == self.growths.len() {
             return self.foresee_linear(rates, room);
         }
-        // With a curve among them there is no formula; but memory never shrinks, so halve.
+        // With a curve among the growths there is no closed form. The sum never falls, so bisection
+        // works.
         let last = self.growths.iter().map(from).max()?;
         let (mut low, mut high) = (started.0, last.0.saturating_add(CENTURY_US));
         if self.grown(At(high)) < room {
@@ -194,7 +196,7 @@ impl Machine {
         Some(At(low))
     }
 
-    /// Growth is linear from one beginning to the next: finds the piece it ends in.
+    /// Finds the time of exhaustion for growth that is linear between the begins of its parts.
     fn foresee_linear(&self, mut rates: Vec<(At, f64)>, room: f64) -> Option<At> {
         rates.sort_by_key(|(from, _)| *from);
         rates.iter().enumerate().find_map(|(index, (from, _))| {
@@ -207,7 +209,7 @@ impl Machine {
         })
     }
 
-    /// What a sensor sees.
+    /// Returns the state of the machine as sensors report it.
     pub(crate) fn view(&self, at: At, listening: bool) -> BoxView {
         let used = match self.process {
             Some(_) => self.ready_bytes.saturating_add(self.grown(at) as u64),
@@ -233,7 +235,7 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
 
-    /// A box with a process that grows like this from the beginning.
+    /// A machine with a process that grows like this from its start.
     fn growing(growths: &[(u64, By)]) -> Machine {
         let mut machine = Machine::new(&record(1.0), 7);
         machine
@@ -255,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_leak_that_plateaus_uses_memory_up_only_if_it_does_not_fit() {
-        // The record's box has 28 GiB left, a quarter of one of them for the kernel.
+        // The record's machine has 28 GiB left, of which the kernel keeps a quarter of one.
         let gib = f64::from(1 << 30);
         let fits = growing(&[(0, By::Towards(27.0 * gib))]);
         assert_eq!(fits.exhausted(), None);

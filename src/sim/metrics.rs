@@ -1,12 +1,13 @@
-//! What the engine counts about itself, in the terms of vLLM's `/metrics`.
-//! Begins at nothing with each start of the process.
+//! Holds the engine's own counters as in vLLM's `/metrics`. They begin at 0 with each start of the
+//! process.
 
-/// A histogram, with vLLM's buckets where they are of seconds; the last count is of what lies beyond them.
+/// A histogram, with vLLM's buckets where its values are seconds. The last count is of values above
+/// all bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Histogram {
-    /// Upper bounds, seconds or tokens, ascending.
+    /// Upper bounds of the buckets, seconds or tokens, ascending.
     pub bounds: &'static [f64],
-    /// Values within each bound, not cumulated; one more than there are bounds.
+    /// Number of values per bucket, not cumulative; one more than there are bounds.
     pub counts: Vec<u64>,
     /// Sum of the values.
     pub sum: f64,
@@ -31,7 +32,7 @@ impl Histogram {
         Histogram { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 }
     }
 
-    /// Counts a value.
+    /// Adds a value.
     pub(crate) fn add(&mut self, value: f64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] += 1;
@@ -39,42 +40,42 @@ impl Histogram {
     }
 }
 
-/// Counters and gauges of one life of the engine.
+/// Counters and gauges of one process lifetime of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Metrics {
     /// Requests in the batch.
     pub running: u64,
     /// Requests in the queue.
     pub waiting: u64,
-    /// Fraction of KV blocks that requests hold.
+    /// Fraction of KV blocks that requests hold, 0 to 1.
     pub kv_usage: f64,
     /// Prompt tokens looked up in the prefix cache.
     pub prefix_queries: u64,
-    /// Prompt tokens found there.
+    /// Prompt tokens found in the prefix cache.
     pub prefix_hits: u64,
-    /// Times a running request lost its blocks and had to begin again.
+    /// Number of preemptions of running requests.
     pub preemptions: u64,
     /// Prompt tokens of requests whose prefill ended.
     pub prompt_tokens: u64,
-    /// Of those, tokens from the cache.
+    /// Tokens of `prompt_tokens` that came from the cache.
     pub cached_tokens: u64,
-    /// Tokens generated.
+    /// Number of generated tokens.
     pub generation_tokens: u64,
-    /// Requests that ended: stop, length, abort, error, repetition.
+    /// Finished requests by reason: stop, length, abort, error, repetition.
     pub finished: [u64; 5],
     /// Decode steps with drafted tokens.
     pub drafts: u64,
-    /// Tokens drafted.
+    /// Number of drafted tokens.
     pub draft_tokens: u64,
-    /// Of those, accepted.
+    /// Number of accepted draft tokens.
     pub accepted_tokens: u64,
-    /// Tokens of each step, of prompts and answers.
+    /// Tokens per step, prefill and decode.
     pub step_tokens: Histogram,
-    /// From arrival to the first token.
+    /// Seconds from arrival to the first token.
     pub ttft: Histogram,
-    /// One value per decode step and request, as in vLLM.
+    /// Seconds between tokens: one value per decode step and request, as in vLLM.
     pub inter_token: Histogram,
-    /// From arrival to the end.
+    /// Seconds from arrival to the end.
     pub e2e: Histogram,
 }
 

@@ -1,17 +1,17 @@
-//! How long a step takes, and how many drafted tokens it keeps: the profile's
-//! rates, and noise that belongs to the seed, the start and the step.
+//! Computes the duration of steps and the number of accepted draft tokens, from the profile's rates
+//! and noise. The noise depends on the seed, the start and the step.
 
 use super::scheduler::StepPart;
 use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
 
-/// Time in which noise within a run forgets itself: clocks and temperature
-/// move in tens of seconds, not from token to token.
+/// Autocorrelation time of noise within a run, seconds: clocks and temperature change in tens of
+/// seconds, not from token to token.
 const NOISE_MEMORY_S: f64 = 30.0;
-/// Noise never makes a step faster than this part of its time.
+/// Lower bound of the noise factor on a step's duration.
 const NOISE_FLOOR: f64 = 0.5;
-/// A storm of preemptions strikes in one of so many steps.
+/// Mean number of steps per preemption during a storm.
 const STORM_ONE_IN: u64 = 20;
 
 /// The speed of one start of the server.
@@ -21,22 +21,22 @@ pub(crate) struct SimSpeed {
     start: u64,
     step: u64,
     last: At,
-    /// The factor of this start.
+    /// Factor of this start on the duration of steps.
     level: f64,
     /// The autocorrelated deviate, mean 0 and standard deviation 1.
     drift: f64,
 }
 
 impl SimSpeed {
-    /// The speed of the `start`-th start, from 0.
+    /// Creates the speed of the `start`-th start, from 0.
     pub(crate) fn new(setup: &Setup, seed: u64, start: u64, at: At) -> SimSpeed {
         let mut rng = Rng::at(seed, &[0xA0, start]);
         let level = 1.0 + setup.profile.noise_between_starts * rng.normal();
         SimSpeed { seed, start, step: 0, last: at, level, drift: rng.normal() }
     }
 
-    /// Microseconds that a step of these parts takes, at least 1. Decoding takes
-    /// `decode_factor` times as long as the profile says.
+    /// Returns the duration of a step of these parts in microseconds, at least 1. `decode_factor`
+    /// multiplies the profile's decode time.
     pub(crate) fn step_us(
         &mut self,
         setup: &Setup,
@@ -45,7 +45,7 @@ impl SimSpeed {
         decode_factor: f64,
     ) -> u64 {
         let seconds = work_seconds(setup, parts, decode_factor);
-        // AR(1) in time: exp(-dt/tau) of the last deviate stays.
+        // AR(1) in time: the last deviate keeps the weight exp(-dt/tau).
         let kept = (-(at.since(self.last) as f64) / 1e6 / NOISE_MEMORY_S).exp();
         let fresh = Rng::at(self.seed, &[0xA1, self.start, self.step]).normal();
         self.drift = kept * self.drift + (1.0 - kept * kept).sqrt() * fresh;
@@ -55,14 +55,14 @@ impl SimSpeed {
         ((seconds * (self.level * within).max(NOISE_FLOOR) * 1e6).round() as u64).max(1)
     }
 
-    /// Whether a storm of preemptions strikes in the step that comes.
+    /// Whether a storm preempts a request in the next step.
     pub(crate) fn storm_strikes(&self) -> bool {
         Rng::at(self.seed, &[0xA3, self.start, self.step]).below(STORM_ONE_IN) == 0
     }
 }
 
-/// Seconds of a step without noise: the marginal cost of the positions it
-/// prefills, and one decode step of all that decode, at their mean depth.
+/// Returns the seconds of a step without noise: the marginal prefill cost of its positions, and one
+/// decode step of all decoding requests at their mean depth.
 fn work_seconds(setup: &Setup, parts: &[StepPart], decode_factor: f64) -> f64 {
     let profile = &setup.profile;
     let mut seconds = 0.0;
@@ -73,7 +73,7 @@ fn work_seconds(setup: &Setup, parts: &[StepPart], decode_factor: f64) -> f64 {
             depths += part.from;
             continue;
         }
-        // The difference of two whole prefills leaves out the constant, which a request pays once.
+        // The difference of two prefills cancels the constant, which a request pays once.
         seconds += profile.prefill_seconds(part.to) - profile.prefill_seconds(part.from);
         if part.first {
             seconds += profile.prefill_seconds(0);
@@ -86,8 +86,8 @@ fn work_seconds(setup: &Setup, parts: &[StepPart], decode_factor: f64) -> f64 {
     seconds
 }
 
-/// Of `drafted` tokens, those kept: up to the first that is not accepted.
-/// A function of the request and of the place in its answer, not of the batch.
+/// Returns the number of accepted tokens of `drafted`: those before the first that is rejected.
+/// Depends on the request and its position, not on the batch.
 pub(crate) fn accepted(seed: u64, job: u64, index: u64, drafted: u32, acceptance: f64) -> u64 {
     let mut rng = Rng::at(seed, &[0xA2, job, index]);
     (0..drafted).take_while(|_| rng.unit() < acceptance).count() as u64

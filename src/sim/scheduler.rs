@@ -1,6 +1,6 @@
-//! Who runs in the next step: vLLM V1's scheduler. Running requests first, in
-//! the order they came; then the queue while there is room. Prefill in chunks
-//! under one budget of tokens; the youngest gives up its blocks when none are left.
+//! Plans the next step as vLLM V1's scheduler does. Running requests come first, in order of
+//! arrival, then queued requests while there is room. Prefill is chunked under one token budget.
+//! When no blocks are free, the youngest request is preempted.
 
 use std::collections::VecDeque;
 
@@ -11,42 +11,42 @@ use super::setup::Setup;
 use crate::rng::mix;
 use crate::unit::At;
 
-/// A request in the engine.
+/// State of a request in the engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
     pub id: JobId,
-    /// Prompt and answer so far.
+    /// Token ids of the prompt and of the output so far.
     pub ids: Vec<u32>,
-    /// Of those, the prompt's.
+    /// Number of prompt tokens.
     pub prompt: u64,
-    /// Tokens whose keys and values are in its blocks.
+    /// Number of tokens whose keys and values are in its blocks.
     pub computed: u64,
-    /// Tokens after which the answer ends.
+    /// Number of output tokens at which the response ends.
     pub limit: u64,
-    /// Whether it ends there by itself.
+    /// Whether it ends there naturally (`stop`) and not by the limit (`length`).
     pub stops: bool,
-    /// Which answer it gets.
+    /// Key of its response.
     pub answer: u64,
-    /// Whether that begins with reasoning.
+    /// Whether the response begins with reasoning.
     pub reasoning: bool,
-    /// What goes wrong with it, after so many tokens.
+    /// Fault of the request, and the number of tokens before it.
     pub fate: Option<(AilmentKind, u64)>,
-    /// When it came.
+    /// Time of arrival.
     pub arrived: At,
-    /// When its last tokens came.
+    /// Time of its last tokens.
     pub last_token: Option<At>,
-    /// Prompt tokens that came from the cache; known when it first runs.
+    /// Prompt tokens that came from the cache; known when the request first runs.
     pub cached: Option<u64>,
-    /// Begins the chain of block hashes.
+    /// Initial value of the chain of block hashes.
     pub salt: u64,
     blocks: Vec<usize>,
-    /// Chained hashes of its full blocks, as far as they were needed.
+    /// Chained hashes of its full blocks, computed on demand.
     hashes: Vec<u64>,
     published: usize,
 }
 
 impl Sequence {
-    /// A request that has just come.
+    /// Creates the state of a request that has just arrived.
     pub(crate) fn new(id: JobId, ids: Vec<u32>, arrived: At) -> Sequence {
         Sequence {
             id,
@@ -68,12 +68,12 @@ impl Sequence {
         }
     }
 
-    /// Tokens in all.
+    /// Number of tokens of prompt and output.
     pub(crate) fn tokens(&self) -> u64 {
         self.ids.len() as u64
     }
 
-    /// Tokens of the answer so far.
+    /// Number of output tokens so far.
     pub(crate) fn output(&self) -> u64 {
         self.tokens() - self.prompt
     }
@@ -82,7 +82,7 @@ impl Sequence {
         self.output() > 0 && self.computed + 1 == self.tokens()
     }
 
-    /// Hashes of its first full blocks, each over all tokens up to its end.
+    /// Returns the hashes of its first full blocks, each over all tokens up to the block's end.
     fn hashes(&mut self, blocks: usize) -> &[u64] {
         while self.hashes.len() < blocks {
             let begin = self.hashes.len() * BLOCK as usize;
@@ -94,21 +94,21 @@ impl Sequence {
     }
 }
 
-/// What a step does for one request: positions `from..to`.
+/// Part of a step for one request: positions `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepPart {
     pub id: JobId,
-    /// The first position.
+    /// First position.
     pub from: u64,
-    /// One after the last.
+    /// End position, exclusive.
     pub to: u64,
-    /// Whether it is a decode step.
+    /// Whether the part is decode and not prefill.
     pub decodes: bool,
-    /// Whether it is the first chunk of a prefill.
+    /// Whether the part is the first chunk of a prefill.
     pub first: bool,
 }
 
-/// The queue, the batch and the blocks.
+/// The scheduler's queue, batch and KV blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Scheduler {
     cache: Cache,
@@ -119,16 +119,16 @@ pub(crate) struct Scheduler {
     lookahead: u64,
     max_model_len: u64,
     caching: bool,
-    /// Times a running request lost its blocks.
+    /// Number of preemptions.
     pub preemptions: u64,
-    /// Prompt tokens looked up in the cache.
+    /// Prompt tokens looked up in the prefix cache.
     pub prefix_queries: u64,
-    /// Prompt tokens found there.
+    /// Prompt tokens found in the prefix cache.
     pub prefix_hits: u64,
 }
 
 impl Scheduler {
-    /// Nothing to do yet.
+    /// Creates a scheduler without requests.
     pub(crate) fn new(setup: &Setup) -> Scheduler {
         Scheduler {
             cache: Cache::new(setup.profile.kv_tokens),
@@ -145,37 +145,37 @@ impl Scheduler {
         }
     }
 
-    /// Tokens that fit into the cache.
+    /// Capacity of the cache, tokens.
     pub(crate) fn capacity(&self) -> u64 {
         self.cache.blocks() * BLOCK
     }
 
-    /// Fraction of the blocks that requests hold.
+    /// Fraction of the blocks that requests hold, 0 to 1.
     pub(crate) fn usage(&self) -> f64 {
         self.cache.usage()
     }
 
-    /// Requests in the batch, and in the queue.
+    /// Returns the numbers of requests in the batch and in the queue.
     pub(crate) fn load(&self) -> (u64, u64) {
         (self.running.len() as u64, self.waiting.len() as u64)
     }
 
-    /// Every request, the batch first.
+    /// Returns the ids of all requests, the batch first.
     pub(crate) fn everyone(&self) -> Vec<JobId> {
         self.running.iter().chain(&self.waiting).map(|sequence| sequence.id).collect()
     }
 
-    /// Puts a request at the end of the queue, which has no limit, as in vLLM by default.
+    /// Appends a request to the queue, which has no limit, as in vLLM by default.
     pub(crate) fn push(&mut self, sequence: Sequence) {
         self.waiting.push_back(sequence);
     }
 
-    /// A request of the batch.
+    /// Returns a request of the batch.
     pub(crate) fn running(&mut self, id: JobId) -> Option<&mut Sequence> {
         self.running.iter_mut().find(|sequence| sequence.id == id)
     }
 
-    /// Takes a request out and frees its blocks.
+    /// Removes a request and frees its blocks.
     pub(crate) fn remove(&mut self, id: JobId) -> Option<Sequence> {
         let in_batch = self.running.iter().position(|sequence| sequence.id == id);
         let mut sequence = if let Some(place) = in_batch {
@@ -188,9 +188,9 @@ impl Scheduler {
         Some(sequence)
     }
 
-    /// The youngest of those who decode loses its blocks and begins again at the
-    /// head of the queue. Its prefill is left alone, at whose end a token comes:
-    /// however often it strikes, every request gets on.
+    /// Preempts the youngest decoding request: it loses its blocks and begins again at the head of
+    /// the queue. A prefill is never interrupted. It ends with a token, so every request makes
+    /// progress however often preemption occurs.
     pub(crate) fn preempt_youngest(&mut self) {
         if let Some(place) = self.running.iter().rposition(Sequence::decodes) {
             let youngest = self.running.remove(place);
@@ -206,8 +206,8 @@ impl Scheduler {
         self.waiting.push_front(sequence);
     }
 
-    /// Decides the next step. Empty only if there is no request. Without
-    /// `cache_hits` no prefix is found again.
+    /// Plans the next step; empty only if there is no request. Without `cache_hits` no prefix is
+    /// found in the cache.
     pub(crate) fn plan(&mut self, cache_hits: bool) -> Vec<StepPart> {
         let mut budget = self.budget;
         let mut parts = Vec::new();
@@ -227,15 +227,15 @@ impl Scheduler {
             parts.push(StepPart { id: self.running[place].id, from, to, decodes, first: false });
             place += 1;
         }
-        // Who was just put back must not push out others in the same step.
+        // A request that was just preempted must not displace others in the same step.
         if self.preemptions == preemptions {
             self.admit(budget, cache_hits, &mut parts);
         }
         parts
     }
 
-    /// Blocks for the request at `place` up to `tokens`, at the cost of younger
-    /// ones; false if it had to give up its own.
+    /// Allocates blocks for the request at `place` up to `tokens`, by preemption of younger
+    /// requests if needed. Returns false if the request itself was preempted.
     fn make_room(&mut self, place: usize, tokens: u64) -> bool {
         loop {
             if self.cache.grow(&mut self.running[place].blocks, tokens) {
@@ -249,12 +249,12 @@ impl Scheduler {
         }
     }
 
-    /// Lets the queue in while there is room.
+    /// Admits queued requests while there is room.
     fn admit(&mut self, mut budget: u64, cache_hits: bool, parts: &mut Vec<StepPart>) {
         while self.running.len() < self.max_num_seqs && budget > 0 {
             let Some(mut sequence) = self.waiting.pop_front() else { break };
             if self.caching && cache_hits {
-                // The last token is always computed: its output is what is wanted.
+                // The last token is always computed, because the next one follows from its output.
                 let whole = (sequence.tokens() - 1) / BLOCK;
                 sequence.blocks = self.cache.reuse(sequence.hashes(whole as usize));
                 sequence.computed = sequence.blocks.len() as u64 * BLOCK;
@@ -282,7 +282,7 @@ impl Scheduler {
         }
     }
 
-    /// A request's positions up to `computed` are in its blocks now.
+    /// Records that a request's positions up to `computed` are in its blocks.
     pub(crate) fn computed(&mut self, id: JobId, computed: u64) {
         let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.id == id) else {
             return;
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
 
-    /// Two requests that decode, and one whose long prefill is in its first chunk.
+    /// Two decoding requests, and one whose long prefill is in its first chunk.
     fn busy() -> Scheduler {
         let mut setup = record(1.0);
         (setup.speculative_tokens, setup.max_num_batched_tokens) = (0, 100);

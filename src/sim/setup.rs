@@ -1,29 +1,29 @@
-//! What is simulated: the recipe's settings and the machine's rates.
+//! Combines the recipe's settings and the machine's rates for the simulator.
 
 use crate::spec::{Profile, Recipe};
 
-/// An engine's settings and the speed of the machine under it.
+/// Settings of the engine and speed of its machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setup {
-    /// The machine's rates.
+    /// Rates of the machine.
     pub profile: Profile,
-    /// The model's name at its hub: `root` in `/v1/models`.
+    /// Name of the model at its hub: `root` in `/v1/models`.
     pub model: String,
-    /// The names under which it is served; the first is the API's. Never empty.
+    /// Served model names, never empty; responses use the first by default.
     pub served: Vec<String>,
-    /// Prompt and output of one request, tokens.
+    /// Maximum of prompt and output tokens of one request.
     pub max_model_len: u64,
-    /// Requests that run at once; the rest waits.
+    /// Maximum of concurrently running requests; further ones wait.
     pub max_num_seqs: u64,
-    /// Tokens of one step, over all requests.
+    /// Maximum of tokens per step over all requests.
     pub max_num_batched_tokens: u64,
-    /// Whether blocks are found again by their content.
+    /// Whether blocks are reused by their content.
     pub prefix_caching: bool,
-    /// Tokens drafted ahead in each decode step; 0 for no speculative decoding.
+    /// Drafted tokens per decode step; 0 for no speculative decoding.
     pub speculative_tokens: u32,
-    /// Whether answers begin with reasoning, on a channel of its own.
+    /// Whether responses begin with reasoning, in a separate field.
     pub reasoning: bool,
-    /// Seconds until the first start is ready. 0: it is up when it is first looked at.
+    /// Duration of the first start, seconds; 0 for a server that is ready from the beginning.
     pub first_start_s: f64,
     /// Whether the recipe asks for a `max_model_len` that the cache cannot hold: vLLM then
     /// refuses every start.
@@ -34,12 +34,12 @@ pub(crate) struct Setup {
 const MAX_NUM_SEQS: u64 = 256;
 /// vLLM's default of `--max-num-batched-tokens` for a server.
 const MAX_NUM_BATCHED_TOKENS: u64 = 8192;
-/// Where a recipe does not say: what the record was served with.
+/// Default context length: that of the server in the published record.
 const MAX_MODEL_LEN: u64 = 131_072;
 
 impl Setup {
-    /// The settings of a recipe where it has them, vLLM's defaults where not,
-    /// on the machine of a profile.
+    /// Builds the setup from a recipe and a profile, with vLLM's defaults for settings that the
+    /// recipe lacks.
     pub(crate) fn of(recipe: &Recipe, profile: &Profile) -> Setup {
         let model = recipe.model.clone().unwrap_or_else(|| recipe.source.name.clone());
         let mut served = recipe.served.clone();
@@ -63,8 +63,8 @@ impl Setup {
         }
     }
 
-    /// Tokens that a decode step yields on average: each drafted token counts
-    /// only if all before it were accepted, so the sum of acceptance^i, i = 0..k.
+    /// Returns the mean number of tokens per decode step. A drafted token counts only if all before
+    /// it were accepted, so this is the sum of acceptance^i, i = 0..=k.
     pub(crate) fn tokens_per_step(&self) -> f64 {
         (0..=self.speculative_tokens).map(|i| self.profile.acceptance.powi(i.cast_signed())).sum()
     }
@@ -77,7 +77,7 @@ fn speculative_tokens(recipe: &Recipe) -> u32 {
         config.get("num_speculative_tokens")?.as_u64()
     };
     let asked = recipe.whole("num_speculative_tokens").or_else(in_config).unwrap_or(0);
-    // More than this no draft model gives; it keeps a typo from making a step endless.
+    // No draft model drafts more; the bound keeps a typing error from making steps endless.
     u32::try_from(asked.min(16)).unwrap_or(0)
 }
 
@@ -88,7 +88,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::spec::SpecFile;
 
-    /// The record's machine, `times` as fast.
+    /// Setup of the record's machine, `times` as fast.
     pub(crate) fn record(times: f64) -> Setup {
         let source = SpecFile { name: "spark".into(), origin: "test".into(), text: String::new() };
         let profile = Profile {

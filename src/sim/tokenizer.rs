@@ -1,28 +1,28 @@
-//! Text to token ids and back to counts: a rule, not a trained vocabulary.
-//! Words with the space before them, digits by three, punctuation, white
-//! space; about four characters to a token on prose. An id is a hash of the
-//! piece, so equal pieces have equal ids, and nothing more is claimed.
+//! Splits text into token ids by rule, without a trained vocabulary: words with the space before
+//! them, groups of up to three digits, punctuation, white space. Prose has about four characters
+//! per token. An id is a hash of the piece, so equal pieces have equal ids; different pieces may
+//! share one.
 
-/// Ids are below this; those below [`SPECIAL`] are the template's.
+/// Upper bound of ids, exclusive. Ids below [`SPECIAL`] belong to the chat template.
 pub(crate) const VOCABULARY: u32 = 131_072;
-/// Ids below this are never made from text.
+/// Lower bound of ids made from text.
 pub(crate) const SPECIAL: u32 = 16;
-/// Opens a message of a chat.
+/// Token that opens a chat message.
 pub(crate) const START: u32 = 1;
-/// Ends a message of a chat.
+/// Token that ends a chat message.
 pub(crate) const END: u32 = 2;
-/// Opens reasoning; stands at the end of a reasoning model's template.
+/// Token that opens reasoning, at the end of a reasoning model's template.
 pub(crate) const THINK: u32 = 3;
-/// Ends reasoning; a token of the answer that no channel shows.
+/// Token that ends reasoning; counted as output but shown in no field.
 pub(crate) const THINK_END: u32 = 4;
 
-/// Letters of a piece; longer words are several tokens.
+/// Maximum of letters per piece; longer words are several tokens.
 const WORD_MAX: usize = 7;
 const DIGITS_MAX: usize = 3;
 const PUNCTUATION_MAX: usize = 3;
 const BLANKS_MAX: usize = 16;
 
-/// The id of one piece (FNV-1a, folded into the vocabulary).
+/// Returns the id of a piece (FNV-1a, folded into the vocabulary).
 pub(crate) fn id(piece: &str) -> u32 {
     let hash = piece.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
@@ -31,7 +31,7 @@ pub(crate) fn id(piece: &str) -> u32 {
     SPECIAL + folded % (VOCABULARY - SPECIAL)
 }
 
-/// The ids of a text.
+/// Returns the ids of a text.
 pub(crate) fn encode(text: &str) -> Vec<u32> {
     let mut ids = Vec::with_capacity(text.len() / 4 + 1);
     let mut rest = text;
@@ -43,8 +43,8 @@ pub(crate) fn encode(text: &str) -> Vec<u32> {
     ids
 }
 
-/// The ids of a chat as the template puts it: five tokens around each message
-/// and three or four that ask for the answer.
+/// Returns the ids of a chat with its template: five tokens around each message, and three or four
+/// as the generation prompt.
 pub(crate) fn chat<'a>(
     messages: impl IntoIterator<Item = (&'a str, &'a str)>,
     generation_prompt: bool,
@@ -66,7 +66,7 @@ pub(crate) fn chat<'a>(
     ids
 }
 
-/// Bytes of the piece that a text, which is not empty, begins with.
+/// Returns the length in bytes of the first piece of a non-empty text.
 fn piece_bytes(text: &str) -> usize {
     let bytes = text.as_bytes();
     let lead = usize::from(bytes[0] == b' ');

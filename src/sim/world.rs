@@ -1,7 +1,7 @@
-//! Where the model meets time, and the seams of `world` in it: a wire that asks
-//! the server's face without a socket, a target whose log is followed, sensors that look at its box, a disk
-//! under the journal, and a wall clock. The one part of this room that knows
-//! the clock; under a paused one, hours pass unseen.
+//! Connects the model to time and to the traits of `world`: a wire to the server without a socket,
+//! a target with a followed log, sensors of its machine, a disk under the journal, and a wall
+//! clock. Only this part of the room uses the clock; with tokio's paused clock, hours pass in
+//! moments.
 
 pub(crate) mod boxes;
 pub(crate) mod connections;

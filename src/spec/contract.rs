@@ -1,5 +1,5 @@
-//! What must hold: gates on measures, by depth, class, phase or load, with a
-//! limit that is absolute, relative to the reference window, or an attainment.
+//! Defines the contract: gates on measures, by depth, class, phase or load. A gate's limit is
+//! absolute, relative to the reference window, or an attainment.
 
 mod read;
 
@@ -8,49 +8,49 @@ pub(super) use read::{Scope, read};
 use crate::fact::{Class, Group, Load, Phase};
 use crate::measure::Measure;
 
-/// Everything that must hold.
+/// Contract of a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contract {
-    /// In the order of the file.
+    /// Gates in the order of the file.
     pub gates: Vec<Gate>,
 }
 
-/// One thing that must hold.
+/// Gate: a limit on a measure of a part of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gate {
-    /// What is measured.
+    /// Measure that the limit applies to.
     pub measure: Measure,
-    /// On which part of the run. A depth that the contract leaves open means every depth, each by itself.
+    /// Part of the run. A depth left open means every depth, each judged separately.
     pub select: Select,
-    /// Up to, or from, where it holds.
+    /// Limit of the measure.
     pub limit: Limit,
-    /// With a share, the limit is on single values and this share of requests must
-    /// meet it; bad endings count as not met. A fraction, 0 to 1.
+    /// Attainment, a fraction from 0 to 1. If set, the limit applies to single values, and this
+    /// share of requests must meet it; failed requests count as not met.
     pub attain: Option<f64>,
-    /// As written, for reports: `ttft_p95 d32768: 45s`.
+    /// Text of the gate for reports: `ttft_p95 d32768: 45s`.
     pub text: String,
-    /// The line in the scenario, from 1.
+    /// Line in the scenario, from 1.
     pub line: usize,
 }
 
-/// The part of a run that a gate is about. What is `None` is left open.
+/// Part of a run that a gate applies to. `None` means any value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Select {
     /// Planned context before the prompt, tokens.
     pub depth: Option<u64>,
-    /// The kind of ask.
+    /// Class of the requests.
     pub class: Option<Class>,
-    /// The phase; left open, it is every steady phase.
+    /// Phase; `None` means every steady phase.
     pub phase: Option<Phase>,
-    /// So many streams, or so many requests per second.
+    /// Load: streams, or requests per second.
     pub load: Option<Load>,
-    /// The workload's name.
+    /// Name of the workload.
     pub workload: Option<String>,
 }
 
 impl Select {
-    /// Whether the requests of a group are in it, the phase aside. What has no cell has no
-    /// depth and no load that could be asked for.
+    /// Whether a group's requests belong to this part, the phase aside. A group without a cell has
+    /// no depth and no load, so a selected depth or load excludes it.
     pub(crate) fn takes(&self, group: &Group) -> bool {
         self.depth.is_none_or(|depth| group.depth() == Some(depth))
             && self.load.is_none_or(|load| group.load() == Some(load))
@@ -58,7 +58,7 @@ impl Select {
             && self.workload.as_ref().is_none_or(|workload| group.workload == *workload)
     }
 
-    /// The part of it that a group without a cell is.
+    /// Returns the selection narrowed to the class and workload of a group without a cell.
     #[must_use]
     pub(crate) fn within(&self, group: &Group) -> Select {
         let (class, workload) = (Some(group.class), Some(group.workload.clone()));
@@ -66,15 +66,15 @@ impl Select {
     }
 }
 
-/// Where a gate's limit lies, in the base unit of its measure.
+/// Limit of a gate, in the base unit of its measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Limit {
-    /// At most this.
+    /// Upper bound.
     AtMost(f64),
-    /// At least this.
+    /// Lower bound.
     AtLeast(f64),
-    /// At most this fraction of the same measure in the reference window.
+    /// Upper bound, as a fraction of the same measure in the reference window.
     AtMostOfReference(f64),
-    /// At least this fraction of the same measure in the reference window.
+    /// Lower bound, as a fraction of the same measure in the reference window.
     AtLeastOfReference(f64),
 }

@@ -1,7 +1,7 @@
-//! A node with its place, so that every mistake in longhaul's own files says
-//! where it stands and what to write instead.
+//! Pairs a YAML node with its place, so that every mistake in longhaul's own files names line and
+//! path and what to write instead.
 //!
-//! Knows plain values and their units; nothing of what the keys mean.
+//! Knows plain values and their units, not the meaning of keys.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use crate::error::{Mistake, nearest};
 use crate::escape::one_line;
 use crate::unit;
 
-/// Bounds a foreign word in a message.
+/// Maximum length of a quoted word from a file in a message, characters.
 const WORD_CHARS_MAX: usize = 60;
 
-/// A value in a file of longhaul's own: its node, and the dotted path to it.
+/// Value in a file of longhaul's own format: its node and its dotted path.
 #[derive(Clone, Debug)]
 pub(crate) struct Field<'a> {
     pub source: &'a SpecFile,
     pub node: &'a Node,
-    /// `workloads[0].ladder.depths`; empty at the root.
+    /// Path, as `workloads[0].ladder.depths`; empty at the root.
     pub path: String,
 }
 
-/// Reads a file as YAML.
+/// Parses a file as YAML.
 ///
 /// # Errors
-/// What is wrong with it, and on which line.
+/// The file is no YAML that longhaul reads; names the line.
 pub(crate) fn document(source: &SpecFile) -> Result<Document, Mistake> {
     node::parse(&source.text).map_err(|flaw| {
         let message = match flaw.hints.as_slice() {
@@ -37,26 +37,26 @@ pub(crate) fn document(source: &SpecFile) -> Result<Document, Mistake> {
     })
 }
 
-/// What is wrong with a file, as the mistake that it is.
+/// Converts a flaw of a file into a mistake of the user.
 pub(crate) fn flawed(source: &SpecFile, flaw: Flaw) -> Mistake {
     let mistake = Mistake::new(flaw.message).at(format!("{}:{}", source.origin, flaw.line));
     flaw.hints.into_iter().fold(mistake, Mistake::hint)
 }
 
-/// Reads a file as YAML in which no key may stand twice.
+/// Parses a file as YAML without duplicate keys.
 ///
 /// # Errors
-/// As [`document`], and a key that stands twice.
+/// As [`document`], or a duplicate key.
 pub(crate) fn strict_document(source: &SpecFile) -> Result<Document, Mistake> {
     let document = document(source)?;
     no_duplicate(source, &document)?;
     Ok(document)
 }
 
-/// Refuses a key that stands twice.
+/// Refuses duplicate keys.
 ///
 /// # Errors
-/// The first that does, with both lines.
+/// The first duplicate key, with both lines.
 pub(crate) fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(), Mistake> {
     if let Some(duplicate) = document.duplicates.first() {
         let key = shown(&duplicate.key);
@@ -67,18 +67,18 @@ pub(crate) fn no_duplicate(source: &SpecFile, document: &Document) -> Result<(),
     Ok(())
 }
 
-/// A foreign word as it may stand in a message: on one line, in backticks.
+/// Quotes a word from a file for a message: on one line, in backticks.
 pub(crate) fn shown(word: &str) -> String {
     format!("`{}`", one_line(word, WORD_CHARS_MAX))
 }
 
 impl<'a> Field<'a> {
-    /// The whole file.
+    /// Returns the root of a document.
     pub(crate) fn root(source: &'a SpecFile, document: &'a Document) -> Field<'a> {
         Field { source, node: &document.root, path: String::new() }
     }
 
-    /// A value below this one, under a key.
+    /// Returns the field of a value under a key of this map.
     #[must_use]
     pub(crate) fn below(&self, key: &str, node: &'a Node) -> Field<'a> {
         let path =
@@ -86,21 +86,21 @@ impl<'a> Field<'a> {
         Field { source: self.source, node, path }
     }
 
-    /// A mistake at this place.
+    /// Creates a mistake at this place.
     pub(crate) fn mistake(&self, what: impl Into<String>) -> Mistake {
         let place = format!("{}:{} {}", self.source.origin, self.node.line, self.path);
         Mistake::new(what).at(place.trim_end())
     }
 
-    /// The last part of the path, for messages.
+    /// Returns the last part of the path, for messages.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or(&self.path)
     }
 
-    /// The values of a map. A key that is not among `known` is refused.
+    /// Returns the values of a map, and refuses keys that are not in `known`.
     ///
     /// # Errors
-    /// It is no map, or has a key that is not known.
+    /// The value is no map, or has an unknown key.
     pub(crate) fn map(&self, known: &[&str]) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         let values = self.any_map()?;
         for (key, field) in &values {
@@ -120,10 +120,10 @@ impl<'a> Field<'a> {
         Ok(values)
     }
 
-    /// The values of a map, whatever its keys.
+    /// Returns the values of a map with any keys.
     ///
     /// # Errors
-    /// It is no map, or has a key that is no plain word.
+    /// The value is no map, or a key is no scalar.
     pub(crate) fn any_map(&self) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         if !self.node.is_map() {
             return Err(self.unfit("a map of keys and values"));
@@ -143,10 +143,10 @@ impl<'a> Field<'a> {
             .collect())
     }
 
-    /// The items of a list, which must not be empty.
+    /// Returns the items of a non-empty list.
     ///
     /// # Errors
-    /// It is no list, or empty.
+    /// The value is no list, or empty.
     pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Mistake> {
         let items = self.node.items().ok_or_else(|| self.unfit("a list"))?;
         if items.is_empty() {
@@ -163,18 +163,18 @@ impl<'a> Field<'a> {
             .collect())
     }
 
-    /// A text.
+    /// Returns the text of a scalar.
     ///
     /// # Errors
-    /// It is no single value, or nothing.
+    /// The value is no scalar, or null.
     pub(crate) fn text(&self) -> Result<&'a str, Mistake> {
         self.node.said().ok_or_else(|| self.unfit("a single value"))
     }
 
-    /// A whole number from `least` up to `most`.
+    /// Parses a whole number from `least` to `most`.
     ///
     /// # Errors
-    /// It is none, or out of range.
+    /// The value is no whole number, or out of range.
     pub(crate) fn whole(&self, least: u64, most: u64) -> Result<u64, Mistake> {
         let text = self.text()?;
         let is_plain = text == "0" || !text.starts_with(['0', '+']);
@@ -189,10 +189,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A number of at least `least`.
+    /// Parses a number of at least `least`.
     ///
     /// # Errors
-    /// It is none, or too small.
+    /// The value is no number, or too small.
     pub(crate) fn number(&self, least: f64) -> Result<f64, Mistake> {
         let text = self.text()?;
         match text.parse::<f64>() {
@@ -206,10 +206,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A duration with its unit, longer than 0 and at most `most`.
+    /// Parses a duration with its unit, longer than 0 and at most `most`.
     ///
     /// # Errors
-    /// It has no unit, is 0, or too long.
+    /// The value has no unit, is 0, or too long.
     pub(crate) fn duration(&self, most: Duration) -> Result<Duration, Mistake> {
         let text = self.text()?;
         let value = unit::duration(text).map_err(|message| {
@@ -226,10 +226,10 @@ impl<'a> Field<'a> {
         Ok(value)
     }
 
-    /// A count of laps: `1 lap`, `2 laps`.
+    /// Parses a count of laps: `1 lap`, `2 laps`.
     ///
     /// # Errors
-    /// It is written otherwise.
+    /// The value has another form.
     pub(crate) fn laps(&self) -> Result<u64, Mistake> {
         let text = self.text()?;
         let number = text.strip_suffix("laps").or_else(|| text.strip_suffix("lap"));
@@ -244,10 +244,10 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// A switch: `true` or `false`.
+    /// Parses `true` or `false`.
     ///
     /// # Errors
-    /// It is written otherwise.
+    /// The value has another form.
     pub(crate) fn switch(&self) -> Result<bool, Mistake> {
         match self.text()? {
             "true" => Ok(true),
@@ -258,10 +258,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// One of several words.
+    /// Parses one of several words.
     ///
     /// # Errors
-    /// It is none of them.
+    /// The value is none of them.
     pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Mistake> {
         let text = self.text()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -284,5 +284,5 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Bounds arithmetic on laps: more would never end.
+/// Maximum number of laps: bounds arithmetic; more would never end.
 pub(crate) const LAPS_MAX: u64 = 1_000_000;

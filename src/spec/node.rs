@@ -1,4 +1,4 @@
-//! The shape of a YAML file: a tree that keeps what a typed reader loses.
+//! Represents a YAML file as a tree with lines, spans and duplicate keys, which typed readers lose.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,20 +14,20 @@ pub(crate) use write::{quoted, write};
 pub(crate) struct Node {
     pub value: Value,
     pub line: usize,
-    /// The bytes of a scalar in its text, quotes among them.
+    /// Byte range of a scalar in its text, quotes included.
     pub span: Range<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// A text, a number, a switch: whatever its reader makes of it.
+    /// Scalar of any type; its reader decides which.
     Scalar {
-        /// The text after YAML's own escapes.
+        /// Text after YAML's unescaping.
         raw: String,
-        /// Whether it stood in quotes or in a block, and so can only be a text.
+        /// Whether it was quoted or a block scalar, and so is always text.
         quoted: bool,
     },
-    /// Pairs as they stand, keys that stand twice included.
+    /// Pairs in the order of the file, duplicate keys included.
     Map(Vec<(Node, Node)>),
     Seq(Vec<Node>),
 }
@@ -35,11 +35,11 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Document {
     pub root: Node,
-    /// Keys that stand twice in one map, in the order of the file.
+    /// Duplicate keys of maps, in the order of the file.
     pub duplicates: Vec<Duplicate>,
 }
 
-/// A key that stands twice in one map. The later one counts.
+/// Duplicate key of a map. The later one applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
     pub key: String,
@@ -47,7 +47,7 @@ pub(crate) struct Duplicate {
     pub again: usize,
 }
 
-/// Why a text is no YAML file that longhaul reads.
+/// Reason why a text is no YAML file that longhaul reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flaw {
     pub line: usize,
@@ -60,7 +60,7 @@ impl Flaw {
         Flaw { line, message: message.into(), hints: Vec::new() }
     }
 
-    /// The same with something to write instead.
+    /// Adds a hint of what to write instead.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Flaw {
         self.hints.push(hint.into());
@@ -69,7 +69,7 @@ impl Flaw {
 }
 
 impl Node {
-    /// A scalar that stands in no file.
+    /// Creates a scalar without a place in a file.
     pub(crate) fn scalar(raw: impl Into<String>, quoted: bool) -> Node {
         Node { value: Value::Scalar { raw: raw.into(), quoted }, line: 0, span: 0..0 }
     }
@@ -85,8 +85,8 @@ impl Node {
         }
     }
 
-    /// The pairs of a map with scalar keys, the last of each key, in the order in which the keys
-    /// first stand.
+    /// Returns the pairs of a map with scalar keys: the last value of each key, in the order of the
+    /// keys' first occurrence.
     pub(crate) fn entries(&self) -> Vec<(&str, &Node)> {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
@@ -100,7 +100,7 @@ impl Node {
         entries
     }
 
-    /// The value of a key: the last one, where it stands twice.
+    /// Returns the value of a key, the last one of a duplicate key.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         let pairs = self.pairs();
         pairs.iter().rev().find(|(known, _)| known.text() == Some(key)).map(|(_, value)| value)
@@ -124,12 +124,12 @@ impl Node {
         }
     }
 
-    /// The text of a scalar that is not empty and not `null`.
+    /// Returns the text of a scalar that is neither empty nor `null`.
     pub(crate) fn said(&self) -> Option<&str> {
         if self.is_null() { None } else { self.text() }
     }
 
-    /// Whether nothing stands there, or an unquoted `null`.
+    /// Whether the value is empty or an unquoted `null`.
     pub(crate) fn is_null(&self) -> bool {
         let Value::Scalar { raw, quoted: false } = &self.value else { return false };
         matches!(raw.as_str(), "" | "~" | "null" | "Null" | "NULL")

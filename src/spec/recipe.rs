@@ -1,4 +1,4 @@
-//! A recipe: what is served, pinned: model, runtime, container, flags and hardware.
+//! Defines the recipe: model, runtime, container, flags and hardware of a server.
 
 mod attach;
 pub(crate) mod diff;
@@ -25,34 +25,34 @@ use super::SpecFile;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Recipe {
-    /// The file it was read from; of an attached server, made from what the server said.
+    /// Source file; for an attached server, generated from its own responses.
     pub source: SpecFile,
     pub about: String,
     pub model: Option<String>,
-    /// The names under which it is served, in the recipe's order; the first is the API's.
+    /// Served model names, in the recipe's order; the first is used in requests.
     pub served: Vec<String>,
-    /// The runtime: `vllm`, `sglang`, `llama-cpp` …
+    /// Runtime: `vllm`, `sglang`, `llama-cpp` …
     pub runtime: String,
     pub runtime_version: Option<String>,
     pub container: Option<String>,
-    /// Environment, in the recipe's order, values as text.
+    /// Environment variables as text, in the recipe's order.
     pub env: Vec<(String, String)>,
     pub command: Option<String>,
     /// Settings by their snake_case name, from `defaults` and from the command's flags.
     pub settings: BTreeMap<String, String>,
     pub profile: Option<String>,
-    /// Duplicate keys, placeholders without a value.
+    /// Warnings: duplicate keys, placeholders without a value.
     pub warnings: Vec<String>,
-    /// Keys that longhaul does not know; kept, told, never an error.
+    /// Unknown keys: kept and reported, never an error.
     pub unknown: Vec<String>,
 }
 
-/// What flags change of a recipe.
+/// Changes of a recipe by flags of the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadOptions {
-    /// `--set key=value`, in the order given: over the recipe's defaults.
+    /// Pairs of `--set key=value`, in their order, which override the recipe's defaults.
     pub set: Vec<(String, String)>,
-    /// `--when`: decides its conditional layers.
+    /// Values of `--when`, which select conditional layers.
     pub deployment: Option<Deployment>,
 }
 
@@ -61,16 +61,16 @@ pub(crate) struct ReadRecipe {
     pub recipe: Recipe,
     pub how: How,
     pub layers: Vec<Layer>,
-    /// Commands that it wants to have run: shown, never run.
+    /// Hook commands of the recipe: shown, never run.
     pub hooks: Vec<(String, String)>,
-    /// All its other keys, those that nobody knows among them.
+    /// All other keys, unknown ones included.
     pub others: Vec<(String, String)>,
-    /// The files that it includes, the nearest first.
+    /// Included files, the nearest first.
     pub included: Vec<String>,
 }
 
 impl Recipe {
-    /// Whether prefixes are cached, as far as the recipe decides it.
+    /// Whether prefix caching is on; `None` where the recipe does not decide it.
     pub(crate) fn prefix_caching(&self) -> Option<bool> {
         if self.switch("no_enable_prefix_caching") == Some(true) {
             return Some(false);

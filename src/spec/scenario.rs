@@ -1,4 +1,4 @@
-//! A scenario: what is asked of the server, for how long, and what must hold.
+//! Defines the scenario: the requests to the server, their duration, and the contract.
 
 mod arena;
 mod care;
@@ -17,52 +17,53 @@ use std::time::Duration;
 
 use super::{Contract, SpecFile};
 
-/// What is asked of the server, for how long, and what must hold.
+/// Scenario of a run: load, duration, limits and contract.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenario {
-    /// The file it was read from.
+    /// Source file.
     pub source: SpecFile,
-    /// One sentence: what it is for and what it does not show.
+    /// Description in one sentence: purpose and limits.
     pub about: String,
-    /// How much of it there is.
+    /// Length of the scenario.
     pub extent: Extent,
-    /// Laps that are not judged.
+    /// Warm-up laps, which are not judged.
     pub warmup_laps: u64,
-    /// The first laps after warm-up, and the last ones, that are compared; 0 for none.
+    /// Length of the reference window and of the return window, laps: the first laps after the
+    /// warm-up and the last ones, which are compared; 0 for none.
     pub reference_laps: u64,
-    /// What is asked, one lap after the other through all of them.
+    /// Workloads; each lap runs all of them in order.
     pub workloads: Vec<Workload>,
-    /// When a request or a server is given up.
+    /// Timeouts of requests and of the server.
     pub limits: Limits,
-    /// What is done to the server on purpose, in the order of time.
+    /// Drills, in order of time.
     pub drills: Vec<Drill>,
-    /// What is done when a server that longhaul started dies, where the file says it.
+    /// Restart policy of a server that longhaul started, where the file has one.
     pub restart: Option<Restart>,
-    /// What must hold.
+    /// Contract of the run.
     pub contract: Contract,
-    /// What the reader wants to tell: ignored keys of a foreign profile, for instance.
+    /// Warnings of the parser, such as ignored keys of a foreign profile.
     pub warnings: Vec<String>,
 }
 
-/// How much of a scenario there is.
+/// Length of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// So long under load, warm-up included; time without a server does not count.
+    /// Duration under load, warm-up included; outages do not count.
     Duration(Duration),
-    /// So many laps after the warm-up, however long they take.
+    /// Laps after the warm-up, of any duration.
     Laps(u64),
 }
 
-/// When a request or a server is given up.
+/// Timeouts of requests and of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// No first token for so long: `timed_out`.
+    /// Time without a first token: `timed_out`.
     pub first_token: Duration,
-    /// No further token for so long: `stalled`.
+    /// Time without a further token: `stalled`.
     pub stall: Duration,
-    /// An outage longer than this ends the run.
+    /// Longest outage; a longer one ends the run.
     pub away: Duration,
-    /// How long a server is waited for at the start.
+    /// Longest wait for the server at the start.
     pub ready: Duration,
 }
 
@@ -78,7 +79,7 @@ impl Default for Limits {
 }
 
 impl Scenario {
-    /// Whether it takes a server that longhaul started.
+    /// Whether it needs a server that longhaul started.
     pub(crate) fn gives_orders(&self) -> bool {
         self.restart.is_some() || self.drills.iter().any(|drill| drill.kind.gives_orders())
     }

@@ -1,6 +1,6 @@
-//! The files that are built into the program, found by name.
+//! Finds the files that are built into the binary by name.
 //!
-//! A name may be written with `-` or `_`, and cut short where only one begins so.
+//! A name may be written with `-` or `_`, and shortened to a unique prefix.
 
 use std::io;
 
@@ -9,18 +9,18 @@ use crate::error::{Mistake, nearest};
 use crate::spec::field::shown;
 use crate::words::words;
 
-/// What kind of file.
+/// Kind of a shipped file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
-    /// What is served.
+    /// Recipe: what is served.
     Recipe,
-    /// What is asked of it.
+    /// Scenario: load and contract.
     Scenario,
-    /// How fast a machine serves it.
+    /// Machine profile: the rates of a machine.
     Profile,
 }
 
-/// The recipe that is taken where none is named.
+/// Default recipe.
 pub(crate) const RECIPE: &str = "nemotron-3-super";
 
 const RECIPES: [(&str, &str); 5] = [
@@ -58,22 +58,22 @@ impl FileKind {
     }
 }
 
-/// The names of what is shipped, in their order.
+/// Returns the names of the shipped files of a kind, in their order.
 pub(crate) fn names(kind: FileKind) -> impl Iterator<Item = &'static str> {
     kind.files().iter().map(|(name, _)| *name)
 }
 
-/// A shipped recipe.
+/// Returns a shipped recipe.
 pub(crate) fn recipe(name: &str) -> Option<SpecFile> {
     shipped(FileKind::Recipe, name)
 }
 
-/// A shipped machine profile.
+/// Returns a shipped machine profile.
 pub(crate) fn profile(name: &str) -> Option<SpecFile> {
     shipped(FileKind::Profile, name)
 }
 
-/// A shipped file: by its name, else by the only name that begins so.
+/// Finds a shipped file by its name, else by a unique prefix.
 pub(crate) fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
     let plain = |name: &str| name.replace('_', "-").to_ascii_lowercase();
     let wanted = plain(name);
@@ -91,11 +91,12 @@ pub(crate) fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
     })
 }
 
-/// A file by path or a shipped one by name. What holds a `/` or ends in `.yaml` or `.yml`
-/// is a path, read with `read`, if it is there.
+/// Finds a file by path, or a shipped one by name. A name with a `/` or with the ending `.yaml` or
+/// `.yml` is a path; `read` reads it. A plain `NAME.yaml` that does not exist falls back to the
+/// shipped name.
 ///
 /// # Errors
-/// It cannot be read, or nothing is shipped under that name.
+/// The file cannot be read, or no file is shipped under that name.
 pub(crate) fn find(
     kind: FileKind,
     name: &str,

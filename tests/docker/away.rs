@@ -1,5 +1,5 @@
-//! An engine that goes away for longhaul while the server goes on: what is not
-//! seen then is said, what happened then is told afterwards, and nothing twice.
+//! Tests an engine that is unreachable for longhaul while the server continues: the gap in
+//! observation is reported, events in it are reported afterwards, and none twice.
 
 use super::bench::{self, Bench, wait_for};
 use super::house::{docker, house};

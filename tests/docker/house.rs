@@ -1,4 +1,4 @@
-//! The image, its registry, and somebody else's containers.
+//! Sets up the image, its registry, and containers that do not belong to longhaul.
 
 #![allow(clippy::unused_self)] // a house must have been built before anything runs in it
 #![allow(clippy::expect_used, clippy::print_stderr)]

@@ -1,6 +1,6 @@
-//! What the docker tier needs beside the simulated server and no honest server does: memory
-//! that is really taken until the kernel ends it, a log that really runs over its file's
-//! size, and one that never ends. Compiled by the tier itself; it starts the simulated server beside what it does.
+//! Program for the docker tier with faults that the simulated server only models: memory that is
+//! really allocated until the kernel kills the process, a log that really exceeds its file's size,
+//! and a log that never ends. The tier compiles it; it starts the simulated server as its child.
 
 use std::process::Command;
 use std::thread::sleep;

@@ -1,5 +1,5 @@
-//! A way to the engine that can be taken away and given back: a socket in front
-//! of the real one. While it is away the engine and its containers go on.
+//! Proxies the engine's socket, and can be switched off and on. While it is off, the engine and its
+//! containers continue.
 
 // A proxy needs threads of its own.
 #![allow(clippy::disallowed_methods, clippy::expect_used)]

@@ -1,4 +1,4 @@
-//! A sweep whose servers are containers.
+//! Tests a sweep whose servers are containers.
 
 use std::process::Command;
 

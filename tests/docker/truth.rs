@@ -1,5 +1,5 @@
-//! A clock beside longhaul: when nobody listened at the server's port, and when
-//! somebody did again.
+//! Observes independently of longhaul when the server's port stopped accepting connections, and
+//! when it accepted them again.
 
 // A real engine lives by the real clock.
 #![allow(clippy::disallowed_methods, clippy::expect_used)]

@@ -1,5 +1,5 @@
-//! Whole comparisons in virtual time: starts of one simulated server against
-//! starts of another whose speed is known, and what is decided of them.
+//! Tests whole comparisons in virtual time: starts of a simulated server against starts of another
+//! with a known speed, and the decision about them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 #![allow(clippy::print_stderr)] // the tier prints its table

@@ -1,5 +1,4 @@
-//! Run folders as earlier binaries wrote them: their rows are read and written again to the
-//! same bytes.
+//! Tests run folders of earlier binaries: their rows are read and written again to the same bytes.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

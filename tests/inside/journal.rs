@@ -1,4 +1,4 @@
-//! The run folder from outside: written, cut, damaged, and read back.
+//! Tests the run folder on disk: written, truncated, damaged, and read back.
 
 // clippy's exemption of tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]

@@ -1,5 +1,5 @@
-//! The thirteen run folders below `tests/journals`: each is made by hand and shows what its
-//! name says. `tests/journals.rs` holds what is told of them, and says how to make them anew.
+//! Writes the thirteen run folders below `tests/journals`. Each is made by hand and shows what its
+//! name says. `tests/journals.rs` tests their reports, and says how to write them again.
 
 #![allow(clippy::unwrap_used)] // a test file, its helpers too
 

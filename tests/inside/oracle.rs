@@ -1,5 +1,5 @@
-//! Recipes rendered here and by the tools that own them must come out alike,
-//! byte for byte. Needs sparkrun, so it is ignored by default:
+//! Tests that recipes rendered here and by the tools that own their format are equal, byte for
+//! byte. Needs sparkrun, so it is ignored by default:
 //!
 //! `LONGHAUL_ORACLE_PYTHON=…/bin/python LONGHAUL_ORACLE_RECIPES=folder cargo test --lib oracle -- --ignored`
 

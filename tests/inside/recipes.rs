@@ -1,5 +1,4 @@
-//! Recipes as strangers have them: fetched from where they lie, and whatever is
-//! written in them.
+//! Tests recipes of other people: fetched from their sources, with any content.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 

@@ -1,5 +1,5 @@
-//! Whole soaks in virtual time, one for each thing that can go wrong: what
-//! longhaul sees of it, and that it sees nothing where nothing is wrong.
+//! Tests whole soaks in virtual time, one per fault: longhaul reports the fault, and reports
+//! nothing without one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 

@@ -1,5 +1,5 @@
-//! Every shipped file loads, says in one sentence what it is for, and keeps what it promises
-//! by the rates of the shipped machine profile.
+//! Tests that every shipped file loads, states its purpose in one sentence, and keeps its promises
+//! at the rates of the shipped machine profile.
 
 #![allow(clippy::expect_used, clippy::panic)] // a test file, its helpers too
 

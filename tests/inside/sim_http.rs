@@ -1,5 +1,5 @@
-//! The simulated server over real sockets, with clients that read bytes and
-//! know nothing of longhaul's own wire.
+//! Tests the simulated server over real sockets, with clients that read bytes and do not use
+//! longhaul's own wire.
 
 // The lints know tests by their attribute, and their helpers not at all.
 #![allow(clippy::expect_used, clippy::panic)]

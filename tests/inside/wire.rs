@@ -1,5 +1,5 @@
-//! Every way in which a request can end, against a server that really ends that
-//! way, at byte level: life's wire, the fold of an answer, and one ask sent.
+//! Tests every way in which a request can end, at byte level, against a server that really ends it
+//! that way: the wire in real time, the fold of a response, and the sending of one request.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

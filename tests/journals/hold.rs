@@ -1,4 +1,4 @@
-//! Files that are checked in, held to what is made now.
+//! Compares checked-in files with newly generated ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
-//! A real server under longhaul, and a clock that is not longhaul's: who its
-//! processes are, when one of them was killed, and when a token could be had
-//! again.
+//! Runs a real server under longhaul and observes it independently: its processes, the time at
+//! which one of them was killed, and the time at which a token could be received again.
 
 // A real server lives by the real clock, and is watched beside the test.
 #![allow(clippy::disallowed_methods)]

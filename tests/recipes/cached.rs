@@ -1,4 +1,5 @@
-//! References on the command line: what is refused, what is kept, and what a run writes of it.
+//! Tests references to recipes on the command line: which are refused, which are cached, and what a
+//! run records of them.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A host that keeps recipes, on loopback: what it says is what the test wants.
+//! Serves recipes on loopback, with responses that the test sets.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

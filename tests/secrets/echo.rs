@@ -1,6 +1,5 @@
-//! A server that answers as it should and says its client's secret in every
-//! place that there is: each third request of the load ends badly, each time in
-//! another way.
+//! Server that responds correctly but repeats its client's secret in every possible place. Every
+//! third request of the load fails, each time in another way.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Servers that longhaul starts, and that print the key before they serve.
+//! Tests servers that longhaul starts and that print the key before they serve.
 
 use super::bench::Bench;
 use super::{BY_NAME, KEY, clean, clean_files};

@@ -1,4 +1,4 @@
-//! A folder, a port, a recipe and the binary, for one test.
+//! Provides a folder, a port, a recipe and the binary for one test.
 
 #![allow(clippy::expect_used, clippy::panic)]
 #![allow(dead_code)] // Each of the tiers uses its part.

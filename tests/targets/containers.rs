@@ -1,4 +1,4 @@
-//! Container engines and sparkrun, by programs that stand in for them.
+//! Tests container engines and sparkrun with programs that replace them.
 
 use super::bench::{self, Bench, LONGHAUL, is_alive, text, wait_for};
 

@@ -1,5 +1,5 @@
-//! A server of longhaul's own that dies and is started again, where a program
-//! that stands in for engine or sparkrun writes down what it is asked.
+//! Tests a server that longhaul started, that ends and is restarted, with a program in place of
+//! engine or sparkrun that records its arguments.
 
 use super::bench::{self, Bench, is_alive, wait_for};
 use super::containers::{ID, engine_that_runs, event, state};

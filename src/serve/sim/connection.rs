@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a socket: reads requests, writes bytes. Knows nothing of models.
+//! Reads HTTP/1.1 requests from a socket and writes responses. Knows nothing of models.
 
 use std::io;
 
@@ -7,25 +7,25 @@ use tokio::net::TcpStream;
 
 use crate::sim::face::{SimPage, phrase};
 
-/// A request's head above this is refused: bounds what a client can make us keep.
+/// Maximum size of a request's head: bounds the memory of a client's request.
 const HEAD_MAX: usize = 64 << 10;
-/// A body above this is refused; 1M tokens as ids are about 8 MB.
+/// Maximum size of a body; 1M tokens as ids are about 8 MB.
 const BODY_MAX: usize = 64 << 20;
 const HEADERS_MAX: usize = 100;
 
-/// A request as it came.
+/// An HTTP request as received.
 #[derive(Debug, PartialEq)]
 pub(super) struct HttpRequest {
     /// `GET`, `POST` …
     pub method: String,
-    /// Without the query.
+    /// Path without the query.
     pub path: String,
     pub body: Vec<u8>,
-    /// Whether the client wants to use the connection again.
+    /// Whether the client keeps the connection alive.
     pub keep: bool,
 }
 
-/// How a body's end is known.
+/// Framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Body {
     Length(usize),
@@ -39,27 +39,27 @@ struct Head {
     wants_continue: bool,
 }
 
-/// What reading came to.
+/// Result of reading a request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Got {
     Request(HttpRequest),
-    /// The client is gone.
+    /// The client closed the connection.
     Closed,
-    /// What came is not a request that we take; the status to say so.
+    /// The request is not acceptable; the status to respond with.
     Bad(u16),
 }
 
 /// A client's connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Read and not yet used.
+    /// Bytes that are read and not yet consumed.
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    /// A connection that was just accepted.
+    /// Creates the state of an accepted connection.
     pub(super) fn new(stream: TcpStream) -> Connection {
-        // Tokens leave as they come; a failure costs only that.
+        // Sends tokens without delay; a failure costs only that.
         let _ = stream.set_nodelay(true);
         Connection { stream, buffer: Vec::new() }
     }
@@ -126,12 +126,12 @@ impl Connection {
         }
     }
 
-    /// Reads more; false if there is no more.
+    /// Reads more bytes; false at the end of the stream.
     async fn fill(&mut self) -> bool {
         matches!(self.stream.read_buf(&mut self.buffer).await, Ok(read) if read > 0)
     }
 
-    /// Returns when the client hangs up; keeps what it sends until then.
+    /// Returns when the client closes the connection; buffers its bytes until then.
     pub(super) async fn gone(&mut self) {
         while self.buffer.len() < HEAD_MAX + BODY_MAX && self.fill().await {}
     }
@@ -140,7 +140,7 @@ impl Connection {
         self.stream.write_all(bytes).await
     }
 
-    /// Writes a whole response.
+    /// Writes a complete response.
     pub(super) async fn respond(&mut self, page: &SimPage, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
         let kind = if page.body.is_empty() {
@@ -158,7 +158,7 @@ impl Connection {
         self.write(text.as_bytes()).await
     }
 
-    /// Begins an event stream.
+    /// Writes the head of an event stream.
     pub(super) async fn begin_stream(&mut self, keep: bool) -> io::Result<()> {
         let close = if keep { "" } else { "connection: close\r\n" };
         let head = format!(
@@ -168,19 +168,19 @@ impl Connection {
         self.write(head.as_bytes()).await
     }
 
-    /// Writes one event, as one chunk.
+    /// Writes an event as one chunk.
     pub(super) async fn event(&mut self, data: &str) -> io::Result<()> {
         let frame = format!("data: {data}\n\n");
         self.write(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes()).await
     }
 
-    /// Ends an event stream in good order.
+    /// Writes the final chunk of an event stream.
     pub(super) async fn end_stream(&mut self) -> io::Result<()> {
         self.write(b"0\r\n\r\n").await
     }
 }
 
-/// A head, once it is whole; the status of what is wrong with it.
+/// Parses a request's head; `None` while it is incomplete, or the status of the error.
 fn parse_head(bytes: &[u8]) -> Result<Option<Head>, u16> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);

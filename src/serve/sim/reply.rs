@@ -1,4 +1,4 @@
-//! One connection's conversation: a request, its answer, the next.
+//! Handles a connection: reads a request, responds, and repeats.
 
 use std::io;
 use std::rc::Rc;
@@ -9,14 +9,14 @@ use super::connection::{Connection, Got, HttpRequest};
 use crate::sim::face::{ClientEvent, Item, Refusal, SimPage, Teller};
 use crate::sim::world::{Desk, Served, Ticket};
 
-/// What comes after an answer.
+/// Action after a response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     Next,
     Close,
 }
 
-/// Talks to a client until it, or this life of the server, is gone.
+/// Handles a connection until the client or this process lifetime has ended.
 pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
     let mut connection = Connection::new(stream);
     let door = desk.door();
@@ -26,13 +26,13 @@ pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
             got = connection.request() => got,
         };
         if door.until(|door| !door.silent).await.life != life {
-            return; // Asked of a box that was away.
+            return; // Sent while the machine had no power.
         }
         let then = match got {
             Got::Request(request) => answer(&desk, &mut connection, request).await,
             Got::Closed => return,
             Got::Bad(status) => {
-                // The connection ends whether or not the client hears why.
+                // The connection is closed even if this response is not sent.
                 let _ = connection.respond(&Refusal::http(status).into(), false).await;
                 return;
             }
@@ -67,7 +67,7 @@ async fn whole(connection: &mut Connection, page: &SimPage, then: Then) -> io::R
     Ok(then)
 }
 
-/// The next item of a job, unless the client hangs up first.
+/// Returns the next item of a job; `None` if the client disconnects first.
 async fn next(connection: &mut Connection, ticket: &mut Ticket) -> Option<Item> {
     tokio::select! { biased;
         item = ticket.next() => item.map(|(_, item)| item),
@@ -75,7 +75,7 @@ async fn next(connection: &mut Connection, ticket: &mut Ticket) -> Option<Item> 
     }
 }
 
-/// Tells an answer as it comes, or when it is whole.
+/// Sends a response, as a stream or when it is complete.
 async fn tell(
     connection: &mut Connection,
     mut ticket: Ticket,
@@ -95,7 +95,7 @@ async fn tell(
                 connection.end_stream().await?;
                 return Ok(then);
             }
-            // The nearest thing that can be done to an answer in one piece: none at all.
+            // A non-streaming response that is cut is never sent.
             ClientEvent::Nothing => return Ok(Then::Close),
         }
     }

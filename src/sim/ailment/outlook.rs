@@ -1,29 +1,28 @@
-//! What ailments will come to in a run, as far as that is known before it: one
-//! that will not be seen is better told then than taken for a contract that
-//! noticed nothing.
+//! Predicts which faults of a run will have no visible effect. The user is warned before the run,
+//! and does not take an ineffective fault for a contract that missed it.
 
 use super::{Ailment, AilmentKind, AilmentTime};
 use crate::sim::Setup;
 use crate::unit::{At, span};
 
-/// What is to come, of all ailments together.
+/// Inputs of the prediction for all faults of a run.
 pub(crate) struct Outlook<'a> {
-    /// As the user wrote them.
+    /// Texts of the faults as the user wrote them.
     pub texts: &'a [String],
-    /// As they were read.
+    /// Faults parsed from `texts`, in the same order.
     pub ailments: &'a [Ailment],
-    /// The server that they befall, where it is simulated.
+    /// Settings of the server, where it is simulated.
     pub setup: Option<Setup>,
-    /// How long the load is planned to last, microseconds.
+    /// Planned duration of the load, microseconds.
     pub load_us: Option<u64>,
-    /// How much of it is warm-up, microseconds.
+    /// Duration of the warm-up within it, microseconds.
     pub warmup_us: Option<u64>,
-    /// What their moments are made from.
+    /// Seed of random moments.
     pub seed: u64,
 }
 
 impl Outlook<'_> {
-    /// Ailments that will not be seen, each with the reason.
+    /// Returns a warning with its reason for each fault that will not be visible.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let ailments = self.texts.iter().zip(self.ailments).enumerate();
         let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
@@ -36,12 +35,12 @@ impl Outlook<'_> {
         ailments.filter_map(warning).collect()
     }
 
-    /// Moments since the start of load.
+    /// Returns the moments of a fault since the start of load.
     fn moments(&self, place: usize) -> Vec<At> {
         self.ailments[place].moments(At::ZERO, self.load_us, self.seed, place)
     }
 
-    /// Why an ailment may not be seen, as far as that is known beforehand.
+    /// Reason why a fault may not be visible, as far as it is known beforehand.
     fn why_unseen(&self, place: usize) -> Option<String> {
         let Ailment { kind, when } = self.ailments[place];
         if let AilmentKind::StartFails { .. } = kind {
@@ -75,7 +74,7 @@ impl Outlook<'_> {
     }
 }
 
-/// Whether the server is gone after it and comes up again.
+/// Whether the fault ends the server and a new start follows.
 fn starts_anew(kind: AilmentKind) -> bool {
     match kind {
         AilmentKind::Restart { .. } => true,
@@ -87,7 +86,7 @@ fn starts_anew(kind: AilmentKind) -> bool {
     }
 }
 
-/// Whether the server is gone after it for good.
+/// Whether the fault ends the server for the rest of the run.
 fn ends(kind: AilmentKind) -> bool {
     kind.is_for_good()
         && matches!(

@@ -1,5 +1,4 @@
-//! Reads `NAME[=VALUE][@WHEN]`: which name has which value, and what to try
-//! where one is wrong.
+//! Parses `NAME[=VALUE][@WHEN]`, with a hint for each mistake.
 
 use super::value::{
     bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, signed_span_us, span_us, times, when,
@@ -8,7 +7,7 @@ use super::{Ailment, AilmentKind, AilmentTime, Hits};
 use crate::error::{Mistake, nearest};
 use crate::unit;
 
-/// Every name, in the order of the documentation.
+/// Names of all faults, in the order of the documentation.
 pub(crate) const NAMES: [&str; 23] = [
     "crash",
     "cuda_oom",
@@ -35,31 +34,31 @@ pub(crate) const NAMES: [&str; 23] = [
     "slow_disk",
 ];
 
-/// Requests where none are given: one in twenty is seen in a short run.
+/// Default share of affected requests: one in twenty is visible in a short run.
 const HITS: Hits = Hits::Share(0.05);
-/// A restart without a value is back after this.
+/// Default duration of a restart.
 const RESTART_US: u64 = 10_000_000;
-/// A leak without a value: 1 GiB an hour.
+/// Default rate of a leak: 1 GiB per hour.
 const LEAK_BYTES_PER_S: f64 = (1u64 << 30) as f64 / 3600.0;
-/// A leak that plateaus without a value: 4 GiB.
+/// Default size of a leak that plateaus: 4 GiB.
 const PLATEAU_BYTES: f64 = (4u64 << 30) as f64;
-/// Latency that creeps without a value: a tenth an hour.
+/// Default growth of creeping latency: 10 % per hour.
 const GAIN_PER_H: f64 = 0.1;
-/// A step without a value: a fifth.
+/// Default size of a step: 20 %.
 const STEP: f64 = 0.2;
-/// A storm without a value lasts ten minutes.
+/// Default duration of a preemption storm: ten minutes.
 const STORM_US: u64 = 600_000_000;
-/// Acceptance that decays without a value: three tenths an hour.
+/// Default decay of acceptance: 30 % per hour.
 const LOSS_PER_H: f64 = 0.3;
-/// A step of the wall clock without a value: an hour, as when summer time is got wrong.
+/// Default step of the wall clock: one hour, as with a wrong daylight saving time.
 const CLOCK_US: i64 = 3_600_000_000;
 
 impl Ailment {
-    /// Reads `hang=10m@2h`, `error_frame=0.5%`, `restart@3x`, `crash`.
+    /// Parses `hang=10m@2h`, `error_frame=0.5%`, `restart@3x`, `crash`.
     ///
     /// # Errors
-    /// An unknown name, with the nearest known one, a value that is not of its
-    /// kind, or a time that it cannot have.
+    /// An unknown name (with the nearest known one as hint), a value of the wrong kind, or a time
+    /// that the fault cannot have.
     pub(crate) fn parse(text: &str) -> Result<Ailment, Mistake> {
         let place = format!("--ailment {text}");
         let (rest, moment) = match text.split_once('@') {
@@ -93,7 +92,7 @@ impl Ailment {
 }
 
 impl AilmentKind {
-    /// The kind of a name, or what is wrong with the value; `None` for an unknown name.
+    /// Parses the value of a named kind; `None` for an unknown name.
     fn read(name: &str, value: Option<&str>) -> Option<Result<AilmentKind, String>> {
         let lasting = || value.map(span_us).transpose();
         let of_requests = || value.map_or(Ok(HITS), hits);
@@ -111,7 +110,7 @@ impl AilmentKind {
             "stall" => {
                 of_requests().map(|hits| AilmentKind::Stall { hits, pause_us: None }).or_else(
                     |why| {
-                        // `200%` is a wrong share, not a wrong pause.
+                        // `200%` is a wrong share and not a pause.
                         let text = value.filter(|text| !text.ends_with('%')).ok_or(why)?;
                         span_us(text)
                             .map(|us| AilmentKind::Stall { hits: HITS, pause_us: Some(us) })
@@ -129,7 +128,7 @@ impl AilmentKind {
         })
     }
 
-    /// The same for what is neither an end nor a single request's.
+    /// Parses the kinds that neither end the server nor affect single requests.
     fn read_lasting(name: &str, value: Option<&str>) -> Option<Result<AilmentKind, String>> {
         let lasting = || value.map(span_us).transpose();
         Some(match name {
@@ -167,7 +166,7 @@ impl AilmentKind {
         })
     }
 
-    /// Why it cannot happen like this, if it cannot.
+    /// Reason why the fault cannot have this time, if it cannot.
     fn cannot_be(&self, when: AilmentTime) -> Option<&'static str> {
         match when {
             AilmentTime::After(_) => None,
@@ -181,7 +180,7 @@ impl AilmentKind {
     }
 }
 
-/// How an ailment is written; also what a wrong value might have been meant to be.
+/// Example of a fault's syntax; also the hint for a wrong value.
 pub(crate) fn example(name: &str) -> String {
     let value = match name {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => {
@@ -210,7 +209,7 @@ pub(crate) fn example(name: &str) -> String {
     value.to_owned()
 }
 
-/// How to say that something happens several times, where that was said wrongly.
+/// Syntax of a repeated fault, as a hint for a wrong one.
 fn again(name: &str) -> String {
     match name {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => format!("{name}=2m@3x"),

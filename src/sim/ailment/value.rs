@@ -1,19 +1,19 @@
-//! The values of ailments: spans, shares, counts, factors and rates as people write them.
+//! Parses the values of faults: spans, shares, counts, factors and rates.
 
 use super::{AilmentTime, Hits};
 use crate::unit::{self, micros};
 
-/// The most times that something may be asked for: bounds a typing error.
+/// Largest count; a larger one is a typing error.
 const TIMES_MAX: u64 = 10_000;
-/// The highest rate, one a second: above it one is not over when the next begins.
+/// Highest rate, one per second: above it, one event is not over when the next begins.
 const PER_HOUR_MAX: f64 = 3600.0;
 
-/// The longest span, a year: what is meant to last for ever has no value.
+/// Longest span, a year; a fault without an end is written without a value.
 const SPAN_US_MAX: u64 = 366 * 86_400_000_000;
-/// The slowest that a step gets: a thousand times its time.
+/// Largest factor on the duration of a step.
 const FACTOR_MAX: f64 = 1_000.0;
 
-/// `10m`.
+/// Parses a span: `10m`.
 pub(super) fn span_us(text: &str) -> Result<u64, String> {
     match unit::duration(text).map(micros)? {
         us if us <= SPAN_US_MAX => Ok(us),
@@ -21,7 +21,7 @@ pub(super) fn span_us(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `1h`, `-5m`.
+/// Parses a signed span: `1h`, `-5m`.
 pub(super) fn signed_span_us(text: &str) -> Result<i64, String> {
     let (negative, span) = match text.strip_prefix('-') {
         Some(span) => (true, span),
@@ -31,7 +31,7 @@ pub(super) fn signed_span_us(text: &str) -> Result<i64, String> {
     Ok(if negative { -us } else { us })
 }
 
-/// `2h`, `3x`, `2/h`.
+/// Parses a time, count or rate: `2h`, `3x`, `2/h`.
 pub(super) fn when(text: &str) -> Result<AilmentTime, String> {
     if let Some(number) = text.strip_suffix('x') {
         return times(number).map(AilmentTime::Times);
@@ -51,7 +51,7 @@ pub(super) fn when(text: &str) -> Result<AilmentTime, String> {
     span_us(text).map(AilmentTime::After)
 }
 
-/// `3`.
+/// Parses a count: `3`.
 pub(super) fn times(text: &str) -> Result<u64, String> {
     match text.parse::<u64>() {
         Ok(times) if (1..=TIMES_MAX).contains(&times) => Ok(times),
@@ -59,7 +59,7 @@ pub(super) fn times(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `0.5%` of all requests, or `3` for the next three.
+/// Parses affected requests: `0.5%` of all, or `3` for the next three.
 pub(super) fn hits(text: &str) -> Result<Hits, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
         return times(text).map(Hits::Next);
@@ -71,7 +71,7 @@ pub(super) fn hits(text: &str) -> Result<Hits, String> {
     }
 }
 
-/// `2x`: steps take twice as long; `30%`: speed falls by 30 %.
+/// Parses a slowdown: `2x` doubles the duration of steps, `30%` lowers speed by 30 %.
 pub(super) fn factor(text: &str) -> Result<f64, String> {
     let wrong =
         || format!("`{text}` is neither a factor from 1x to {FACTOR_MAX}x nor a share below 100%");
@@ -89,19 +89,19 @@ fn slower(factor: f64) -> Option<f64> {
     (1.0..=FACTOR_MAX).contains(&factor).then_some(factor)
 }
 
-/// `20%`: by so much longer, as a factor.
+/// Parses an increase (`20%`) as a factor (1.2).
 pub(super) fn longer(text: &str) -> Result<f64, String> {
     slower(1.0 + unit::share(text)?).ok_or_else(|| format!("`{text}` is more than {FACTOR_MAX} x"))
 }
 
-/// `50MiB/h`, as bytes per second.
+/// Parses `50MiB/h` as bytes per second.
 pub(super) fn bytes_per_s(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a rate; write it as 50MiB/h or 1GiB/m");
     let (size, per) = text.split_once('/').ok_or_else(wrong)?;
     Ok(unit::bytes(size)?.0 as f64 / seconds(per).ok_or_else(wrong)?)
 }
 
-/// `10%/h`, as the share gained per hour where each hour gains as much.
+/// Parses `10%/h` as the linear gain per hour.
 pub(super) fn gain_per_h(text: &str) -> Result<f64, String> {
     let (share, seconds) = share_per(text)?;
     let per_h = share * 3600.0 / seconds;
@@ -111,7 +111,7 @@ pub(super) fn gain_per_h(text: &str) -> Result<f64, String> {
     Ok(per_h)
 }
 
-/// `30%/h`, as the share lost per hour where what is left loses as much of itself.
+/// Parses `30%/h` as the share lost per hour, compounded.
 pub(super) fn loss_per_h(text: &str) -> Result<f64, String> {
     let (share, seconds) = share_per(text)?;
     if share > 1.0 {

@@ -1,5 +1,5 @@
-//! What ails the engine and since when, for whoever does the thing that is
-//! ailing to ask. Knows neither requests nor the process.
+//! Tracks which faults are active and since when, for the parts of the engine that they affect.
+//! Knows neither requests nor the process.
 
 use crate::rng::Rng;
 use crate::sim::ailment::{Ailment, AilmentKind, Hits};
@@ -7,38 +7,38 @@ use crate::sim::job::JobId;
 use crate::sim::machine::{By, Growth};
 use crate::unit::At;
 
-/// The address of which requests are hit.
+/// Stream of random numbers that select the affected requests.
 const HIT: u64 = 0xE0;
 
-/// How long it takes what else is on the box to use its memory up before the kernel kills.
+/// Time in which another process uses up the memory before the OOM kill.
 const SQUEEZE_US: u64 = 10_000_000;
 
-/// Everything that is asked for, with its times once the load has begun.
+/// All faults of an engine, with their times once the load has begun.
 #[derive(Clone, Debug)]
 pub(super) struct Ills {
     seed: u64,
     ailments: Vec<Ailment>,
-    /// What happens at moments, the next one last.
+    /// Events still to come, the next one last.
     events: Vec<(At, AilmentKind)>,
     lasting: Vec<Lasting>,
-    /// Until when there is a storm of preemptions.
+    /// End of the current preemption storm.
     storm_until: At,
-    /// Until when `/metrics` is gone, where that comes back.
+    /// End of the current outage of `/metrics`, for outages that end.
     metrics_until: At,
 }
 
-/// Something that goes on from a moment.
+/// A lasting fault.
 #[derive(Clone, Copy, Debug)]
 struct Lasting {
     ailment: Ailment,
-    /// From when on; not known before the load has begun.
+    /// Begin; not known before the load has begun.
     from: Option<At>,
-    /// How often it struck, where that is counted.
+    /// Number of affected requests or starts, where it is counted.
     strikes: u64,
 }
 
 impl Lasting {
-    /// Starts fail from the very first on, which comes before any load.
+    /// Whether the fault is active before the load: failing starts without a WHEN.
     fn precedes_load(&self) -> bool {
         matches!(self.ailment.kind, AilmentKind::StartFails { .. }) && self.ailment.when.is_none()
     }
@@ -49,7 +49,7 @@ impl Lasting {
 }
 
 impl Ills {
-    /// What is asked for, on an engine that is made at `start`. The harness's own is left out.
+    /// Creates the faults of an engine that starts at `start`, without those of longhaul's machine.
     pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Ills {
         let goes_on =
             |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.is_of_the_harness();
@@ -68,7 +68,7 @@ impl Ills {
         }
     }
 
-    /// Load begins: everything gets its time.
+    /// Sets the times of all faults at the begin of the load.
     pub(super) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         let moments = |(place, ailment): (usize, &Ailment)| {
             let kind = ailment.kind;
@@ -84,52 +84,51 @@ impl Ills {
         }
     }
 
-    /// When the next event is due.
+    /// Returns the time of the next event.
     pub(super) fn next(&self) -> Option<At> {
         self.events.last().map(|(due, _)| *due)
     }
 
-    /// How much of the memory that could still be had something else on the box has taken,
-    /// 0 to 1, on the way to a kill by the kernel.
+    /// Share of the available memory that another process has taken before an OOM kill, 0 to 1.
     pub(super) fn squeezed(&self, now: At) -> f64 {
-        // The next one is last; one that is farther away than the first few takes nothing yet.
+        // Events are in descending order. Those more than `SQUEEZE_US` away have no effect yet.
         let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
         let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
         kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / SQUEEZE_US as f64)
     }
 
-    /// Takes the next event out.
+    /// Removes and returns the next event.
     pub(super) fn pop(&mut self) -> Option<AilmentKind> {
         self.events.pop().map(|(_, kind)| kind)
     }
 
-    /// A storm of preemptions begins.
+    /// Starts or extends a preemption storm.
     pub(super) fn storm_until(&mut self, until: At) {
         self.storm_until = self.storm_until.max(until);
     }
 
-    /// `/metrics` goes away.
+    /// Starts or extends an outage of `/metrics`.
     pub(super) fn metrics_away_until(&mut self, until: At) {
         self.metrics_until = self.metrics_until.max(until);
     }
 
-    /// Whether there is a storm of preemptions.
+    /// Whether a preemption storm is active.
     pub(super) fn storms(&self, now: At) -> bool {
         now < self.storm_until
     }
 
-    /// Whether `/metrics` is gone.
+    /// Whether `/metrics` answers 404.
     pub(super) fn metrics_away(&self, now: At) -> bool {
         now < self.metrics_until
             || self.on(now).any(|(_, kind)| matches!(kind, AilmentKind::MetricsGoAway { .. }))
     }
 
-    /// Whether the prefix cache can be hit.
+    /// Whether the prefix cache can be hit at `now`.
     pub(super) fn cache_hits(&self, now: At) -> bool {
         !self.on(now).any(|(_, kind)| kind == AilmentKind::CacheStopsHitting)
     }
 
-    /// How many times as long every step takes.
+    /// Returns the factor on the duration of every step.
     pub(super) fn slowness(&self, now: At) -> f64 {
         let factor = |(from, kind): (At, AilmentKind)| match kind {
             AilmentKind::SlowDown { factor } => factor,
@@ -139,7 +138,7 @@ impl Ills {
         self.on(now).map(factor).product()
     }
 
-    /// How many times as long decoding takes, on top of that.
+    /// Returns the additional factor on the duration of decode steps.
     pub(super) fn decode_slowness(&self, now: At) -> f64 {
         let factor = |(_, kind): (At, AilmentKind)| match kind {
             AilmentKind::Step { factor } => factor,
@@ -148,7 +147,7 @@ impl Ills {
         self.on(now).map(factor).product()
     }
 
-    /// What is left of the share of drafted tokens that is accepted.
+    /// Returns the factor on the share of accepted draft tokens, 0 to 1.
     pub(super) fn acceptance_left(&self, now: At) -> f64 {
         let left = |(from, kind): (At, AilmentKind)| match kind {
             AilmentKind::AcceptanceDecay { lost_per_h } => {
@@ -159,7 +158,7 @@ impl Ills {
         self.on(now).map(left).product()
     }
 
-    /// How the engine's memory grows, also later.
+    /// Returns the growth of the engine's memory, future growth included.
     pub(super) fn growths(&self) -> Vec<Growth> {
         let growth = |lasting: &Lasting| {
             let by = match lasting.ailment.kind {
@@ -172,9 +171,9 @@ impl Ills {
         self.lasting.iter().filter_map(growth).collect()
     }
 
-    /// What befalls a request that comes now and may have `limit` tokens, and
-    /// after how many: somewhere between a quarter and three quarters of them.
-    /// Only one thing befalls a request: of several, the first that was asked for.
+    /// Returns the fault of a request that arrives now and may have `limit` tokens, and the number
+    /// of tokens before it: between a quarter and three quarters of `limit`. A request has at most
+    /// one fault; of several, the first that was given.
     pub(super) fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(AilmentKind, u64)> {
         let seed = self.seed;
         self.lasting.iter_mut().enumerate().find_map(|(index, lasting)| {
@@ -186,7 +185,7 @@ impl Ills {
                 Hits::Share(share) => draw < share,
                 Hits::Next(times) => lasting.strikes < times,
             };
-            // No answer is shorter than one token; none at all is an ailment of its own.
+            // A response has at least one token; an empty one is a fault of its own.
             if !hit || limit == 1 && matches!(kind, AilmentKind::ShortAnswer { .. }) {
                 return None;
             }
@@ -195,8 +194,8 @@ impl Ills {
         })
     }
 
-    /// Whether a start of the server at this moment fails, and then whether
-    /// another is tried after it. Counts it.
+    /// Returns what follows if a start at this moment fails; `None` if it succeeds. Counts the
+    /// failed start.
     pub(super) fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
         self.lasting.iter_mut().filter(|lasting| lasting.is_on(now)).find_map(|lasting| {
             let AilmentKind::StartFails { times } = lasting.ailment.kind else { return None };
@@ -208,7 +207,7 @@ impl Ills {
         })
     }
 
-    /// What goes on now, and since when.
+    /// Returns the active lasting faults with their begin.
     fn on(&self, now: At) -> impl Iterator<Item = (At, AilmentKind)> {
         let on = move |lasting: &Lasting| {
             let from = lasting.from.filter(|from| *from <= now)?;
@@ -218,7 +217,7 @@ impl Ills {
     }
 }
 
-/// What comes after a start that failed.
+/// Action after a failed start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum AfterFailedStart {
     Tried,

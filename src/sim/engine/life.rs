@@ -1,4 +1,4 @@
-//! The life of the server's process: how it starts, hangs, dies and comes back.
+//! Simulates the lifetime of the server's process: start, hang, end and restart.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,15 @@ use crate::sim::pace::SimSpeed;
 use crate::sim::scheduler::Scheduler;
 use crate::unit::At;
 
-/// From power to a kernel that answers.
+/// Time from power-on to a running kernel.
 const BOOT_US: u64 = 90_000_000;
-/// What a start that fails takes at least.
+/// Minimum duration of a failing start.
 const START_US_MIN: u64 = 1_000_000;
 
 impl SimEngine {
-    /// The start that comes before everything: over already, unless
-    /// [`Setup::first_start_s`](crate::sim::Setup::first_start_s) says how long it takes.
-    /// One that fails takes as long as any.
+    /// Performs the first start. It is complete at once unless
+    /// [`Setup::first_start_s`](crate::sim::Setup::first_start_s) gives a duration. A failing one
+    /// takes as long as any start.
     pub(super) fn first_start(&mut self) {
         let first_us = (self.setup.first_start_s.max(0.0) * 1e6) as u64;
         let start_us = if first_us > 0 { first_us } else { self.start_us() };
@@ -31,7 +31,7 @@ impl SimEngine {
         }
     }
 
-    /// Who writes to the log.
+    /// Returns the writer of log lines of the current process.
     fn writer(&self) -> LogWriter {
         LogWriter(self.machine.process().map_or(0, |(pid, _)| pid))
     }
@@ -42,7 +42,7 @@ impl SimEngine {
         }
     }
 
-    /// The next rung of the way up.
+    /// Logs the next progress line of the start.
     pub(super) fn climb(&mut self) {
         let writer = self.writer();
         if let Some((_, rung)) = self.rungs.pop() {
@@ -58,13 +58,13 @@ impl SimEngine {
         self.say(vec![self.writer().begins()]);
     }
 
-    /// A process is there that will be ready at `ready`, or fails half way.
-    /// The next try then begins when this one would have been over.
+    /// Starts a process that will be ready at `ready`, or that fails halfway. After a failure, the
+    /// next start begins at the time at which this one would have been ready.
     fn begin_start(&mut self, ready: At) {
         self.machine.start(self.now, self.starts);
         self.rungs = words::rungs(self.now, ready);
         if self.setup.refuses {
-            // As long as a start takes that is over at once in a rehearsal.
+            // In a rehearsal the first start has no duration, so the minimum applies.
             let half_us = ((self.setup.first_start_s.max(0.0) * 5e5) as u64).max(START_US_MIN);
             self.life = Life::Failing { ends: self.later(half_us), back: None };
             return;
@@ -72,7 +72,7 @@ impl SimEngine {
         self.life = match self.ills.start_fails(self.now) {
             None => Life::Starting { ready },
             Some(again) => {
-                // A server that may be away for no time must not fail for ever in none.
+                // Without a minimum, a start of zero duration would fail endlessly at one instant.
                 let start_us = ready.since(self.now).max(START_US_MIN);
                 let back = (self.later(start_us), self.later(start_us.saturating_mul(2)));
                 let back = (again == AfterFailedStart::Tried).then_some(back);
@@ -102,7 +102,7 @@ impl SimEngine {
         self.tell(Happening::Booted);
     }
 
-    /// How long the machine's starts take.
+    /// Duration of a start on this machine.
     pub(super) fn start_us(&self) -> u64 {
         (self.setup.profile.start_s * 1e6) as u64
     }
@@ -114,8 +114,7 @@ impl SimEngine {
         self.tell(Happening::Ready);
     }
 
-    /// The next of the ailments that happen at moments. What would befall a server
-    /// that is not there does not happen.
+    /// Applies the next event. An event while the server is not ready is dropped.
     pub(super) fn ail(&mut self) {
         let Some(kind) = self.ills.pop() else { return };
         if !self.listening() {
@@ -149,7 +148,7 @@ impl SimEngine {
         At(self.now.0.saturating_add(us))
     }
 
-    /// No step ends from now on. A hang within a hang can only make it longer.
+    /// Begins a hang: no step ends. A hang during a hang can only extend it.
     fn hang(&mut self, lasts_us: Option<u64>) {
         let until = lasts_us.map(|us| self.later(us));
         self.frozen = Some(match self.frozen.take() {
@@ -161,7 +160,8 @@ impl SimEngine {
         });
     }
 
-    /// The kernel kills the largest process, which is the engine, below the server that answers.
+    /// Applies an OOM kill of the engine's process, the largest one, while the API server still
+    /// answers.
     pub(super) fn oom_kill(&mut self) {
         self.machine.count_oom_kill();
         if self.listening() {
@@ -176,8 +176,8 @@ impl SimEngine {
         }
     }
 
-    /// The server is gone, and with it all it knew. It is ready again `away_us`
-    /// later: its start takes as long as the machine's starts do, at most half of that.
+    /// Ends the server and discards its state. It is ready again `away_us` later. Its start takes
+    /// the machine's start time, but at most half of `away_us`.
     pub(super) fn exit(&mut self, exit: ProcessExit, away_us: Option<u64>) {
         let lines = match exit {
             ProcessExit::Killed | ProcessExit::PowerCut | ProcessExit::StartFailed => Vec::new(),
@@ -186,7 +186,7 @@ impl SimEngine {
         };
         if !lines.is_empty() {
             self.say(lines);
-            // Whoever is stalled may be through with the engine and still has an open stream.
+            // A stalled request may be finished in the engine while its stream is still open.
             let mut open: BTreeSet<JobId> = self.scheduler.everyone().into_iter().collect();
             open.extend(self.held.keys());
             for job in open {

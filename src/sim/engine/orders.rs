@@ -1,18 +1,18 @@
-//! What somebody who may starts and ends of the server's process, whatever ails it.
+//! Starts and ends the server's process by order, independently of faults.
 
 use super::{Life, SimEngine};
 use crate::sim::job::ProcessExit;
 use crate::unit::At;
 
-/// From the end of a process to the start of the next, when one is to follow the other:
-/// what it held must be back first.
+/// Time from the end of a process to the start of the next in a restart: resources must be released
+/// first.
 const BETWEEN_US: u64 = 2_000_000;
 
 impl SimEngine {
-    /// Somebody starts the server at `at`; it takes as long as the machine's starts do.
+    /// Starts the server at `at`. The start takes the machine's start time.
     ///
     /// # Errors
-    /// In words: its process is there, or its box is not.
+    /// The process already runs, or the machine has no power.
     pub(crate) fn launch(&mut self, at: At) -> Result<(), &'static str> {
         self.run_to(at);
         match self.life {
@@ -25,11 +25,11 @@ impl SimEngine {
         }
     }
 
-    /// Somebody ends the server at `at`: it is asked, and killed where it hangs. It does
-    /// not come back by itself, whatever it would have done. Says whether there was a process to end.
+    /// Ends the server at `at` by SIGTERM, or by a kill during a hang. Cancels any pending start.
+    /// Returns whether there was a process to end.
     ///
     /// # Errors
-    /// In words: its box is not there.
+    /// The machine has no power.
     pub(crate) fn stop(&mut self, at: At) -> Result<bool, &'static str> {
         self.run_to(at);
         match self.life {
@@ -46,11 +46,10 @@ impl SimEngine {
         }
     }
 
-    /// Somebody ends the server at `at`, where there is one, and starts it. Says whether
-    /// there was one.
+    /// Ends the server at `at` if it runs, and starts it. Returns whether it ran.
     ///
     /// # Errors
-    /// In words: its box is not there.
+    /// The machine has no power.
     pub(crate) fn restart(&mut self, at: At) -> Result<bool, &'static str> {
         let ended = self.stop(at)?;
         let begins = self.later(if ended { BETWEEN_US } else { 0 });
@@ -60,5 +59,5 @@ impl SimEngine {
     }
 }
 
-/// Why nothing can be done with a server whose box is away.
+/// Error of an order while the machine has no power.
 const AWAY: &str = "the box does not answer";

@@ -1,4 +1,4 @@
-//! What becomes of one request: its tokens, its end, and what went wrong with it.
+//! Applies the result of a step to one request: tokens, end and fault.
 
 use super::{Held, SimEngine};
 use crate::sim::ailment::AilmentKind;
@@ -8,7 +8,7 @@ use crate::sim::metrics::{ABORT, ERROR};
 use crate::unit::At;
 
 impl SimEngine {
-    /// Hands a request its tokens, as far as its fate lets it have them.
+    /// Emits the tokens of a request, as far as its fault allows.
     pub(super) fn give(&mut self, id: JobId, mut tokens: Vec<Token>) {
         let Some(sequence) = self.scheduler.running(id) else { return };
         let before = sequence.output() - tokens.len() as u64;
@@ -39,7 +39,7 @@ impl SimEngine {
             let happening = Happening::Output { job: id, tokens, cached, finish };
             match self.held.get_mut(&id) {
                 Some(held) if held.until.is_some() => held.kept.push(happening),
-                Some(_) => {} // A stall that does not end: nobody will see it.
+                Some(_) => {} // A stall without an end: the output is discarded.
                 None => self.tell(happening),
             }
         }
@@ -60,7 +60,7 @@ impl SimEngine {
         }
     }
 
-    /// A request leaves the engine and is counted.
+    /// Removes a request from the engine and counts it.
     fn end(&mut self, id: JobId, how: usize) {
         if let Some(sequence) = self.scheduler.remove(id) {
             self.metrics.finished[how] += 1;

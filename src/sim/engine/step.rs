@@ -1,4 +1,4 @@
-//! One step: who runs in it, how long it takes, and the tokens that it gives.
+//! Simulates one step: its requests, its duration and its tokens.
 
 use super::{SimEngine, Step};
 use crate::sim::answer;
@@ -19,7 +19,7 @@ impl SimEngine {
             let decode_factor = self.ills.decode_slowness(self.now);
             let us = self.pace.step_us(&self.setup, &parts, self.now, decode_factor);
             let us = us as f64 * self.ills.slowness(self.now);
-            // Several ailments multiply; a step of centuries ends at the end of time.
+            // The factors of several faults multiply, so the sum saturates at the end of time.
             let ends = At(self.now.0.saturating_add(us as u64));
             self.step = Some(Step { ends, parts });
         }
@@ -37,11 +37,11 @@ impl SimEngine {
         self.begin_step();
     }
 
-    /// A request's part of a step is done: its tokens come, and perhaps its end.
+    /// Completes a request's part of a step: its tokens, and its end if it is reached.
     fn end_part(&mut self, part: StepPart) {
         let (now, seed) = (self.now, self.seed);
         let drafted = self.setup.speculative_tokens;
-        // Gone where the client hung up in the meantime.
+        // The request is gone if the client disconnected during the step.
         let Some(sequence) = self.scheduler.running(part.id) else { return };
         if !part.decodes && part.to < sequence.tokens() {
             self.scheduler.computed(part.id, part.to);

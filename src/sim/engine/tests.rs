@@ -1,4 +1,4 @@
-//! What the engine as a whole does, driven by hand through virtual time.
+//! Tests of the engine as a whole, run step by step in virtual time.
 
 mod life;
 mod requests;
@@ -15,7 +15,7 @@ fn engine(setup: Setup, seed: u64, ailments: &[&str]) -> SimEngine {
     SimEngine::new(setup, seed, ailments, At::ZERO)
 }
 
-/// The record's machine, quiet: what is measured is what the profile says.
+/// The record's machine without noise: times equal those of the profile.
 fn quiet() -> Setup {
     let mut setup = record(1.0);
     setup.profile.noise_between_starts = 0.0;
@@ -24,13 +24,13 @@ fn quiet() -> Setup {
     setup
 }
 
-/// A prompt of its own for each `tag`.
+/// A job with a distinct prompt for each `tag`.
 fn job(tag: u32, prompt: u32, max_tokens: u64) -> SimJob {
     let prompt = (0..prompt).map(|index| 100 + (tag * 7919 + index) % 100_000).collect();
     SimJob { prompt, max_tokens, ignore_eos: true, ..SimJob::default() }
 }
 
-/// Everything that happens until nothing more does, or until `limit`.
+/// All events until none is left, or until `limit`.
 fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, Happening)> {
     let mut all = Vec::new();
     while let Some(at) = engine.next_event().filter(|at| *at <= limit) {
@@ -40,7 +40,7 @@ fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, Happening)> {
     all
 }
 
-/// When each of a job's outputs came, with its number of tokens.
+/// Times of a job's outputs, with their number of tokens.
 fn outputs(story: &[(At, Happening)], id: JobId) -> Vec<(At, u64, Option<Finish>)> {
     let of = |(at, happening): &(At, Happening)| match happening {
         Happening::Output { job, tokens, finish, .. } if *job == id => {

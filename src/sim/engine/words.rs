@@ -1,20 +1,20 @@
-//! The simulator's voice in its log: what vLLM writes while it starts, ends and dies,
-//! without its clock. Knows no table of signatures: that the one finds what the other
-//! says is what a test is for.
+//! Writes the simulator's log lines: what vLLM logs while it starts, ends and fails, without
+//! timestamps. Does not use the table of signatures, so that a test can hold the two against each
+//! other.
 
 use crate::unit::At;
 
-/// The port opens.
+/// Line that is logged when the port opens.
 pub(super) const READY: &str = "INFO:     Application startup complete.";
 
-/// It does not come up, because the kernel killed it on its way.
+/// Line of a start that the OOM killer ended.
 pub(super) const KILLED_AT_START: &str = "RuntimeError: Engine core initialization failed. \
      See root cause above. Failed core proc(s): {'EngineCore': -9}";
 
-/// Bytes of the cache that a token takes, for words only: profiles count in tokens.
+/// KV cache bytes per token, for log lines only: profiles count in tokens.
 const BYTES_PER_TOKEN: f64 = 8192.0;
 
-/// Who writes, by the number of the server's process.
+/// Writer of log lines, with the process id of the API server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogWriter(pub u32);
 
@@ -27,12 +27,12 @@ impl LogWriter {
         format!("(APIServer pid={}) {rest}", self.0)
     }
 
-    /// A process begins to load.
+    /// Lines of a start that begins.
     pub(super) fn begins(self) -> String {
         self.core("INFO [core.py:133] Initializing a V1 LLM engine (simulated)")
     }
 
-    /// It does not come up.
+    /// Lines of a failed start.
     pub(super) fn start_failed(self) -> Vec<String> {
         vec![
             self.core("ERROR [core.py:1510] EngineCore failed to start."),
@@ -43,8 +43,8 @@ impl LogWriter {
         ]
     }
 
-    /// The cache cannot hold one request as long as was asked for: `asked` tokens, where it
-    /// holds `capacity`.
+    /// Lines of a start whose `max_model_len` (`asked` tokens) exceeds the cache (`capacity`
+    /// tokens).
     pub(super) fn cache_too_small(self, asked: u64, capacity: u64) -> Vec<String> {
         let gib = |tokens: u64| tokens as f64 * BYTES_PER_TOKEN / (1u64 << 30) as f64;
         let (needed, there) = (gib(asked), gib(capacity));
@@ -62,7 +62,7 @@ impl LogWriter {
         ]
     }
 
-    /// The GPU's memory is used up.
+    /// Lines of a CUDA out-of-memory error.
     pub(super) fn cuda_oom(self) -> Vec<String> {
         let oom = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.";
         vec![
@@ -71,13 +71,13 @@ impl LogWriter {
         ]
     }
 
-    /// The engine was killed below the server that answers.
+    /// Lines of the API server when the engine's process was killed.
     pub(super) fn core_killed(self) -> Vec<String> {
         let words = "[shutdown] MPClient: engine core exited unexpectedly; starting cleanup";
         vec![self.server(&format!("WARNING [core_client.py:817] {words}"))]
     }
 
-    /// The engine is gone, and the server follows it.
+    /// Lines of the API server that ends because its engine has ended.
     pub(super) fn engine_died(self) -> Vec<String> {
         let dead = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. \
                     See stack trace (above) for the root cause.";
@@ -88,7 +88,7 @@ impl LogWriter {
         ]
     }
 
-    /// It was asked to end.
+    /// Lines of a server that received SIGTERM.
     pub(super) fn terminated(self) -> Vec<String> {
         let words = "[shutdown] API server: shutdown triggered signal=SIGTERM";
         vec![
@@ -98,18 +98,19 @@ impl LogWriter {
     }
 }
 
-/// A rung of the way up.
+/// Progress mark of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rung {
-    /// So many quarters of the weights are loaded.
+    /// Number of quarters of the weights that are loaded.
     Weights(u8),
-    /// Kernels are compiled.
+    /// Kernel compilation is complete.
     Compiled,
-    /// Graphs are captured.
+    /// Graph capture is complete.
     Captured,
 }
 
-/// Where on its way up a start reaches a rung, percent; loading takes most of it.
+/// Progress marks by the percentage of the start time at which they are logged. Loading weights
+/// takes most of it.
 const RUNGS: [(Rung, u64); 7] = [
     (Rung::Weights(0), 5),
     (Rung::Weights(1), 22),
@@ -120,7 +121,7 @@ const RUNGS: [(Rung, u64); 7] = [
     (Rung::Captured, 95),
 ];
 
-/// The rungs of a start from `now` to `ready`, the next one last.
+/// Returns the progress marks of a start from `now` to `ready`, the next one last.
 pub(super) fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
     let takes_us = ready.since(now);
     let at = |percent: u64| At(now.0.saturating_add(takes_us / 100 * percent));
@@ -128,7 +129,7 @@ pub(super) fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
 }
 
 impl Rung {
-    /// The line that says that it was reached.
+    /// Returns the log line of the mark.
     pub(super) fn words(self, writer: LogWriter) -> String {
         match self {
             Rung::Weights(quarters) => {
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
     use crate::engine::signature::{LogSource, Meaning, classify};
 
-    /// What the first lines of a story mean, ordinary ones left out.
+    /// Meanings of log lines, ordinary lines left out.
     fn meanings(lines: &[String]) -> Vec<Meaning> {
         let found = lines.iter().filter_map(|line| classify(LogSource::Server, line));
         found.map(|signature| signature.meaning).collect()

@@ -1,5 +1,5 @@
-//! A request's JSON, read and checked as vLLM does: unknown fields are taken
-//! silently, wrong ones refused in its words.
+//! Parses a request's JSON and validates it as vLLM does: unknown fields are ignored, wrong ones
+//! refused with vLLM's messages.
 
 use serde_json::Value;
 
@@ -9,40 +9,40 @@ use crate::sim::{Setup, SimJob};
 
 /// vLLM's default of `max_tokens` for plain completions.
 const COMPLETION_TOKENS: u64 = 16;
-/// The longest `cache_salt`.
+/// Longest `cache_salt`, characters.
 const SALT_CHARS_MAX: usize = 128;
 
-/// Where a stream carries usage records.
+/// Placement of usage records in a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum UsagePlacement {
     Never,
-    /// In a chunk of its own at the end.
+    /// In a separate chunk at the end.
     AtEnd,
-    /// There, and what has been counted so far in every chunk.
+    /// At the end, and the counts so far in every chunk.
     Always,
 }
 
-/// A request that can be served.
+/// A validated request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SimRequest {
-    /// What the engine gets.
+    /// Job for the engine.
     pub job: SimJob,
-    /// The name it was asked under.
+    /// Model name of the request.
     pub model: String,
-    /// Whether the answer is a stream.
+    /// Whether the response is a stream.
     pub stream: bool,
-    /// Where a stream carries usage records.
+    /// Placement of usage records in a stream.
     pub usage: UsagePlacement,
-    /// Whether token ids are shown.
+    /// Whether the response contains token ids.
     pub ids: bool,
-    /// Whether it is a chat.
+    /// Whether the request is a chat completion.
     pub chat: bool,
 }
 
-/// JSON, or where it stops being JSON.
+/// Parses a JSON object, or refuses it with the offset of the error.
 ///
 /// # Errors
-/// As vLLM refuses it.
+/// vLLM's error for the body.
 pub(super) fn json(body: &[u8]) -> Result<Value, Refusal> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         let lines_before = body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1);
@@ -52,10 +52,10 @@ pub(super) fn json(body: &[u8]) -> Result<Value, Refusal> {
     if value.is_object() { Ok(value) } else { Err(wrong_type("model_attributes", "", "an object")) }
 }
 
-/// Reads the body of `/v1/chat/completions`, or else of `/v1/completions`.
+/// Parses the body of `/v1/chat/completions`, or else of `/v1/completions`.
 ///
 /// # Errors
-/// As vLLM refuses it.
+/// vLLM's error for the body.
 pub(super) fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest, Refusal> {
     let body = json(body)?;
     let model = model(&body, setup)?;
@@ -87,10 +87,10 @@ pub(super) fn read(body: &[u8], chat: bool, setup: &Setup) -> Result<SimRequest,
     Ok(SimRequest { job, model, stream, usage, ids: switch(&body, "return_token_ids")?, chat })
 }
 
-/// The tokens of a body of `/tokenize`.
+/// Returns the tokens of the body of a `/tokenize` request.
 ///
 /// # Errors
-/// As vLLM refuses it.
+/// vLLM's error for the body.
 pub(super) fn tokenize(body: &[u8], setup: &Setup) -> Result<Vec<u32>, Refusal> {
     let body = json(body)?;
     model(&body, setup)?;
@@ -147,7 +147,7 @@ fn stream_options(body: &Value, stream: bool) -> Result<UsagePlacement, Refusal>
         let text = "Stream options can only be defined when `stream=True`.";
         return Err(Refusal::parameter("stream_options", text.to_owned()));
     }
-    // Usage with every chunk comes only together with usage at the end.
+    // `continuous_usage_stats` has an effect only with `include_usage`.
     Ok(match (switch(options, "include_usage")?, switch(options, "continuous_usage_stats")?) {
         (false, _) => UsagePlacement::Never,
         (true, false) => UsagePlacement::AtEnd,
@@ -155,7 +155,7 @@ fn stream_options(body: &Value, stream: bool) -> Result<UsagePlacement, Refusal>
     })
 }
 
-/// The simulator gives one answer to one prompt.
+/// Refuses `n` above 1: the simulator generates one response per prompt.
 fn refuse_many(body: &Value) -> Result<(), Refusal> {
     match whole(body, "n")? {
         None | Some(1) => Ok(()),
@@ -176,7 +176,7 @@ fn pairs(messages: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     messages.iter().map(|(role, content)| (role.as_str(), content.as_str()))
 }
 
-/// Role and text of every message; declared tools are a message before the others.
+/// Returns role and text of every message; declared tools become a message before the others.
 fn messages(body: &Value) -> Result<Vec<(String, String)>, Refusal> {
     let Some(list) = body["messages"].as_array() else {
         return Err(wrong_type("list_type", "messages", "a valid list"));
@@ -206,7 +206,7 @@ fn content(value: &Value) -> Result<String, Refusal> {
     }
 }
 
-/// A text, token ids, or a list with one of either.
+/// Parses a text, token ids, or a list with one of either.
 fn plain_prompt(body: &Value) -> Result<Vec<u32>, Refusal> {
     let wrong = || wrong_type("string_type", "prompt", "a string or a list of token ids");
     let tokens = match &body["prompt"] {
@@ -236,8 +236,8 @@ fn token_id(value: &Value) -> Result<u32, Refusal> {
     })
 }
 
-/// The most and the least tokens of the answer. A `max_tokens` above what the
-/// prompt leaves is cut silently, one above `max_model_len` refused.
+/// Returns the maximum and the minimum of output tokens. A `max_tokens` above what the prompt
+/// leaves is reduced silently, one above `max_model_len` refused.
 fn lengths(body: &Value, chat: bool, setup: &Setup, prompt: u64) -> Result<(u64, u64), Refusal> {
     let room = setup.max_model_len - prompt;
     let field = if body["max_completion_tokens"].is_null() {

@@ -1,4 +1,4 @@
-//! `/metrics`, in the Prometheus text format and with vLLM's names.
+//! Writes the body of `/metrics` in the Prometheus text format, with vLLM's names.
 
 use std::fmt::Write;
 
@@ -6,8 +6,8 @@ use crate::sim::Setup;
 use crate::sim::cache::BLOCK;
 use crate::sim::metrics::{FINISHED, Histogram, Metrics};
 
-/// Resident memory of the API server's process: small and steady, because what
-/// leaks in practice is the engine's process, and this page does not show that one.
+/// Resident memory of the API server's process. Small and constant: in practice the engine's
+/// process leaks, and vLLM's page does not report that one.
 const API_SERVER_BYTES: f64 = 1.15e9;
 
 pub(super) fn metrics(setup: &Setup, metrics: &Metrics, process_start: f64) -> String {
@@ -51,7 +51,7 @@ struct Page {
     labels: String,
 }
 
-/// Writing to a string cannot fail; the result is dropped for that reason.
+/// Writing to a `String` cannot fail, so the results are dropped.
 impl Page {
     fn process(&mut self, name: &str, value: f64) {
         let _ = writeln!(self.text, "# HELP {name} {name}\n# TYPE {name} gauge\n{name} {value:?}");

@@ -1,8 +1,8 @@
-//! Errors in vLLM's words: `{"error":{message,type,param,code}}`.
+//! Builds error responses in vLLM's format: `{"error":{message,type,param,code}}`.
 
 use serde_json::Value;
 
-/// A request that is not served, and why.
+/// An error response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     /// The HTTP status.
@@ -13,7 +13,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// The JSON body; also what an error frame in a stream holds.
+    /// Returns the JSON body, which is also the data of an error frame in a stream.
     pub(crate) fn body(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         format!(
@@ -25,17 +25,17 @@ impl Refusal {
         )
     }
 
-    /// A value that a request may not have.
+    /// Refuses the value of a parameter.
     pub(crate) fn parameter(param: &str, message: String) -> Refusal {
         Refusal { status: 400, message, kind: "BadRequestError", param: Some(param.to_owned()) }
     }
 
-    /// The same, with the value repeated at the end as vLLM does.
+    /// Refuses the value of a parameter, with the value repeated at the end as in vLLM.
     pub(crate) fn value(param: &str, value: impl std::fmt::Display, message: &str) -> Refusal {
         Refusal::parameter(param, format!("{message} (parameter={param}, value={value})"))
     }
 
-    /// A body that does not have the shape of a request.
+    /// Refuses a body that does not match the request's schema.
     pub(crate) fn schema(kind: &str, place: &str, message: &str) -> Refusal {
         Refusal {
             status: 400,
@@ -47,12 +47,12 @@ impl Refusal {
         }
     }
 
-    /// A body that is not JSON, from the byte at `offset` on.
+    /// Refuses a body that is not JSON from the byte at `offset` on.
     pub(crate) fn not_json(offset: usize) -> Refusal {
         Refusal::schema("json_invalid", &format!("body.{offset}"), "JSON decode error")
     }
 
-    /// A model that is not served.
+    /// Refuses a model that is not served.
     pub(crate) fn no_model(asked: &str, served: &[String]) -> Refusal {
         Refusal {
             status: 404,
@@ -65,7 +65,7 @@ impl Refusal {
         }
     }
 
-    /// A prompt that leaves no room for an answer.
+    /// Refuses a prompt that leaves no room for output.
     pub(crate) fn too_long(tokens: u64, max: u64, at_least: &str) -> Refusal {
         let message = format!(
             "This model's maximum context length is {max} tokens. However, your prompt contains \
@@ -75,7 +75,7 @@ impl Refusal {
         Refusal::value("input_tokens", tokens, &message)
     }
 
-    /// The server's own failure.
+    /// Reports an internal error of the server.
     pub(crate) fn internal(message: &str) -> Refusal {
         Refusal {
             status: 500,
@@ -85,14 +85,14 @@ impl Refusal {
         }
     }
 
-    /// A path or a method that is not there, or a request that is not HTTP.
+    /// Refuses an unknown path or method, or a request that is not HTTP.
     pub(crate) fn http(status: u16) -> Refusal {
         let phrase = phrase(status);
         Refusal { status, message: phrase.to_owned(), kind: phrase, param: None }
     }
 }
 
-/// The reason phrase of a status.
+/// Returns the reason phrase of an HTTP status.
 pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

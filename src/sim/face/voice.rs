@@ -1,5 +1,5 @@
-//! The JSON of an answer, in the order of keys that vLLM writes: chunks of a
-//! stream, the usage record, and the whole of an answer at once.
+//! Writes the JSON of a response in vLLM's order of keys: stream chunks, the usage record, and
+//! complete responses.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::ask::{SimRequest, UsagePlacement};
 use crate::sim::answer::{Channel, Token};
 use crate::sim::{Finish, Setup};
 
-/// Version in `/version` and in fingerprints: whose face this is, and that it is not it.
+/// Version in `/version` and in fingerprints: the imitated vLLM version, marked as simulated.
 pub(super) const VERSION: &str = "0.32.0+longhaul.sim";
 
-/// One answer as it is told.
+/// State of one response while it is written.
 pub(super) struct AnswerScript {
     chat: bool,
     reasoning: bool,
@@ -27,7 +27,7 @@ pub(super) struct AnswerScript {
 }
 
 impl AnswerScript {
-    /// The voice of an ask under the name `id`.
+    /// Creates the state for a request with the response id `id`.
     pub(super) fn new(ask: &SimRequest, id: &str, created: u64) -> AnswerScript {
         let prefix = if ask.chat { "chatcmpl" } else { "cmpl" };
         AnswerScript {
@@ -56,7 +56,7 @@ impl AnswerScript {
         )
     }
 
-    /// The chunk before the first: the role, with no token in it.
+    /// Returns the chunk with the role and no token, which precedes all others of a chat.
     pub(super) fn role(&self) -> Option<String> {
         self.chat.then(|| {
             let choice = r#"{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}"#;
@@ -67,7 +67,7 @@ impl AnswerScript {
         })
     }
 
-    /// The chunk of a step's tokens; none if they are all withheld.
+    /// Returns the chunk of a step's tokens; `None` if all are hidden.
     pub(super) fn tokens(
         &mut self,
         tokens: &[Token],
@@ -106,7 +106,7 @@ impl AnswerScript {
         Some(self.chunk(&choice, &rest))
     }
 
-    /// The chunk that ends a stream with the count of everything, where it was asked for.
+    /// Returns the final usage chunk of a stream, if it was requested.
     pub(super) fn end(&self) -> Option<String> {
         let usage = || format!(r#","usage":{}{}"#, self.record(true), fingerprint());
         (self.usage != UsagePlacement::Never).then(|| self.chunk("", &usage()))
@@ -127,7 +127,7 @@ impl AnswerScript {
         }
     }
 
-    /// The usage record; its details on the prompt come only at the end.
+    /// Returns the usage record. Prompt details are part of the final one only.
     fn record(&self, whole: bool) -> String {
         let prompt = self.prompt.len() as u64;
         let cached = self.cached;
@@ -150,7 +150,7 @@ impl AnswerScript {
         )
     }
 
-    /// The whole answer at once.
+    /// Returns the complete response.
     pub(super) fn whole(
         &mut self,
         tokens: &[Token],
@@ -197,7 +197,7 @@ impl AnswerScript {
     }
 }
 
-/// The list of models. `created` is the time of the call, as in vLLM.
+/// Returns the list of models. `created` is the time of the request, as in vLLM.
 pub(super) fn models(setup: &Setup, created: u64) -> String {
     let data: Vec<Value> = setup
         .served

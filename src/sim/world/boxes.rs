@@ -1,4 +1,4 @@
-//! What looks at the simulated server's box, as a sensor on it would.
+//! Sensors of the simulated server's machine.
 
 use std::rc::Rc;
 
@@ -7,28 +7,28 @@ use crate::series::{MEM_AVAILABLE, OOM_KILLS};
 use crate::sim::BoxView;
 use crate::world::{self, LocalFuture, Sample, Sensor};
 
-/// How often it looks, microseconds.
+/// Cadence of the sensors, microseconds.
 const CADENCE_US: u64 = 1_000_000;
 
-/// A look at the box as it is now.
+/// Function that returns the present state of the machine.
 pub(crate) type LookAtBox = Rc<dyn Fn() -> BoxView>;
 
-/// What is looked at.
+/// Quantity that a sensor reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
-    /// The kernel's count of processes that its OOM killer ended.
+    /// Number of OOM kills since boot.
     OomKills,
-    /// Memory that could still be had.
+    /// Available memory.
     MemAvailable,
 }
 
-/// Looks at one thing of the box.
+/// Sensor of one quantity of the machine.
 struct BoxSensor {
     what: What,
     look: LookAtBox,
 }
 
-/// Sensors of everything that there is to look at.
+/// Returns a sensor for each quantity.
 pub(crate) fn sensors(look: &LookAtBox) -> Vec<Box<dyn Sensor>> {
     let sensor = |what| Box::new(BoxSensor { what, look: look.clone() }) as Box<dyn Sensor>;
     [What::OomKills, What::MemAvailable].map(sensor).into()

@@ -1,5 +1,5 @@
-//! Where connections and the engine meet: hands jobs in, hands happenings out
-//! to whom they belong, and keeps the engine up to now.
+//! Connects client connections to the engine: submits jobs, routes events to their connections, and
+//! keeps the engine at the present time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,29 +16,29 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
-/// What the port does: open, it takes connections; silent, nothing answers;
-/// neither, it refuses.
+/// State of the port: open (accepts), silent (nothing answers), or neither (refuses).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Door {
-    /// Whether it is open.
+    /// Whether the port accepts connections.
     pub open: bool,
-    /// Whether the box is away: no connection is made or refused, none ends,
-    /// and nothing comes over those that there are. When it is back, they are reset.
+    /// Whether the machine has no power: connections are neither accepted nor refused, existing
+    /// ones transfer nothing and do not end. They are reset after the next boot.
     pub silent: bool,
-    /// Counts the lives of the server: one may end and the next begin between two looks.
+    /// Number of process lifetimes that have ended. One may end and the next begin between two
+    /// reads of this state.
     pub life: u64,
-    /// Whether the last life ended by a kill or a power cut: its connections
-    /// break off, the latter when the box is no longer `silent`.
+    /// Whether the last process lifetime ended by a kill or a power cut. Its connections then
+    /// break, after a power cut only when `silent` is false again.
     pub abrupt: bool,
 }
 
-/// The engine, and who waits for what of it.
+/// The engine, and the connections that wait for its output.
 pub(crate) struct Desk {
     engine: RefCell<SimEngine>,
     timeline: Timeline,
     seed: u64,
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
-    /// Something was put in: the driver has to look again.
+    /// Wakes the driver after a change of the engine's input.
     put_in: Notify,
     door: Bell<Door>,
     tell: RefCell<Tell>,
@@ -46,7 +46,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A desk before an engine. `tell` hears of what goes over no port.
+    /// Creates a desk for an engine. `tell` receives the events that do not go over the port.
     pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
         let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Desk {
@@ -61,23 +61,23 @@ impl Desk {
         }
     }
 
-    /// The first request begins the load.
+    /// Makes the first request begin the load.
     pub(crate) fn load_begins_by_itself(&self) {
         self.loads_by_itself.set(true);
     }
 
-    /// Load begins now.
+    /// Begins the load, planned to last `planned_us`.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         self.engine.borrow_mut().load_began(self.timeline.now(), planned_us);
         self.put_in.notify_one();
     }
 
-    /// Follows the port.
+    /// Returns the observable state of the port.
     pub(crate) fn door(&self) -> &Bell<Door> {
         &self.door
     }
 
-    /// The box as it is now.
+    /// Returns the present state of the machine.
     pub(crate) fn view(&self) -> BoxView {
         self.look(|engine| engine.view(self.timeline.now()))
     }
@@ -86,13 +86,13 @@ impl Desk {
         self.timeline
     }
 
-    /// Looks at the engine.
+    /// Reads from the engine.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&SimEngine) -> T) -> T {
         at(&self.engine.borrow())
     }
 
-    /// What a question comes to; work is handed to the engine. Only for who has
-    /// a connection to an open [`Door`].
+    /// Handles an HTTP request; generation requests become jobs of the engine. Only for a
+    /// connection to an open [`Door`].
     pub(crate) fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = SimQuestion { method, path, body, at, wall_us };
@@ -108,7 +108,7 @@ impl Desk {
         Served::Work(ticket, Box::new(teller))
     }
 
-    /// Hands a job in; `None` if the engine does not take it.
+    /// Submits a job; `None` if the engine rejects it.
     fn submit(self: &Rc<Desk>, job: SimJob) -> Option<Ticket> {
         let now = self.timeline.now();
         let mut engine = self.engine.borrow_mut();
@@ -122,9 +122,9 @@ impl Desk {
         Some(Ticket { id, inbox, desk: self.clone() })
     }
 
-    /// Carries an order out; what comes of it follows by itself.
+    /// Executes an order. Its consequences follow as events.
     pub(crate) fn order(&self, order: TargetOrder, action: u64) {
-        // What happened before it is told before it.
+        // Events before the order are emitted before it.
         let now = self.catch_up();
         let mut engine = self.engine.borrow_mut();
         let outcome = match order {
@@ -141,7 +141,7 @@ impl Desk {
         (self.tell.borrow_mut())(at, sign);
     }
 
-    /// Brings the engine up to now, and hands out what happened.
+    /// Runs the engine to the present and emits its events.
     fn catch_up(&self) -> At {
         let now = self.timeline.now();
         let happened = self.engine.borrow_mut().advance(now);
@@ -151,7 +151,7 @@ impl Desk {
         now
     }
 
-    /// Keeps the engine up to now, for ever.
+    /// Keeps the engine at the present time; never returns.
     pub(crate) async fn drive(&self) {
         loop {
             self.catch_up();
@@ -193,7 +193,7 @@ impl Desk {
                 self.tell(at, SimEvent::Exited(exit));
             }
             Happening::Booted => {
-                // Only now do they hear that nobody is there.
+                // Open connections are reset only after the boot.
                 self.waiting.borrow_mut().clear();
                 self.door.ring(Door { silent: false, ..self.door.get() });
                 self.tell(at, SimEvent::Booted);
@@ -205,7 +205,7 @@ impl Desk {
     fn send(&self, job: JobId, item: (At, Item), last: bool) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(sender) = waiting.get(&job) {
-            // Nobody listens any more if the connection is just being dropped.
+            // Fails while the connection is being dropped.
             let _ = sender.send(item);
         }
         if last {
@@ -214,15 +214,15 @@ impl Desk {
     }
 }
 
-/// What a question came to.
+/// Result of an HTTP request at the desk.
 pub(crate) enum Served {
-    /// An answer at once.
+    /// A response that needed no engine step.
     Page(SimPage),
-    /// A job in the engine, and what turns its items into what the client hears.
+    /// A job in the engine, and the converter of its items into client data.
     Work(Ticket, Box<Teller>),
 }
 
-/// A job in the engine, as its connection holds it. Dropping it hangs up.
+/// Handle of a job, held by its connection. Dropping it cancels the job.
 pub(crate) struct Ticket {
     id: JobId,
     inbox: mpsc::UnboundedReceiver<(At, Item)>,
@@ -230,14 +230,14 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// The next item, and when the engine had it; `None` when the server is gone.
-    /// Pending for as long as the box is away: that is silence, and the `None` after
-    /// it a reset. [`Door::abrupt`] tells a reset from a connection that was closed.
+    /// Returns the next item and its time; `None` when the server has ended. Pending while the
+    /// machine has no power; the `None` after that is a reset. [`Door::abrupt`] separates a reset
+    /// from a closed connection.
     pub(crate) async fn next(&mut self) -> Option<(At, Item)> {
         self.inbox.recv().await
     }
 
-    /// The response's id behind its prefix, as vLLM's 16 hexadecimal digits.
+    /// Returns the response id without its prefix: 16 hexadecimal digits, as in vLLM.
     fn name(&self) -> String {
         format!("{:016x}", Rng::at(self.desk.seed, &[0xD0, self.id.0]).bits())
     }
@@ -261,7 +261,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// A desk whose server is hit by something 5 s into the load, and a long answer under way.
+    /// Runs a test on a desk with a fault at 5 s into the load, and a long response in progress.
     async fn hit_by(ailment: &str, told: impl AsyncFn(&Desk, Timeline, Ticket)) {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
         let engine = SimEngine::new(record(1.0), 1, vec![ailment], At::ZERO);
@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    /// When the last item came, and when the ticket told that there will be none.
+    /// Times of the last item and of the end of the ticket.
     async fn last_and_end(timeline: Timeline, ticket: &mut Ticket) -> (At, At) {
         let mut last = At::ZERO;
         while let Some((at, _)) = ticket.next().await {

@@ -1,5 +1,5 @@
-//! The machine that longhaul itself would run on: its disk under the journal,
-//! and its wall clock. What ails it is longhaul's own trouble, not the server's.
+//! Simulates the machine that longhaul itself runs on: its disk under the journal, and its wall
+//! clock. Its faults are longhaul's and not the server's.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,26 +21,26 @@ pub(crate) struct SimHost {
     troubles: RefCell<Troubles>,
 }
 
-/// The end of what does not end.
+/// End of a fault that does not end.
 const FOR_EVER: At = At(u64::MAX);
 
-/// When what goes wrong, since the load began.
+/// Faults of the machine with their times.
 #[derive(Default)]
 struct Troubles {
-    /// The disk takes nothing from here to there.
+    /// Periods in which the disk accepts no writes.
     stalls: Vec<(At, At)>,
-    /// The wall clock moves by so many microseconds.
+    /// Steps of the wall clock, microseconds.
     steps: Vec<(At, i64)>,
 }
 
 impl SimHost {
-    /// A machine that is well until the load begins. Only what befalls the machine is
-    /// taken from the ailments.
+    /// Creates a machine without faults until the load begins. Uses only those of `ailments` that
+    /// affect longhaul's machine.
     pub(crate) fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> SimHost {
         SimHost { timeline, seed, ailments, troubles: RefCell::default() }
     }
 
-    /// Load begins now, and is planned to last so many microseconds.
+    /// Begins the load, planned to last `planned_us`.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         let began = self.timeline.now();
         let mut troubles = Troubles::default();
@@ -61,7 +61,7 @@ impl SimHost {
         *self.troubles.borrow_mut() = troubles;
     }
 
-    /// What the wall clock says, microseconds since 1970.
+    /// Returns the wall time, microseconds since 1970.
     pub(crate) fn wall_us(&self, now: At) -> u64 {
         let troubles = self.troubles.borrow();
         let steps = troubles.steps.iter().filter(|(due, _)| *due <= now).map(|(_, by_us)| by_us);
@@ -69,7 +69,7 @@ impl SimHost {
         (self.timeline.wall_us() + now.0).saturating_add_signed(stepped)
     }
 
-    /// While the disk takes nothing: when it will again.
+    /// Returns the end of the current disk stall, if there is one.
     fn stalled(&self, now: At) -> Option<At> {
         let troubles = self.troubles.borrow();
         let open = |(from, until): &&(At, At)| *from <= now && now < *until;
@@ -77,7 +77,7 @@ impl SimHost {
     }
 }
 
-/// Something that waits to be written.
+/// A pending write.
 enum Job {
     Entry(Arc<Entry>),
     Evidence(Seq, Vec<u8>),
@@ -85,7 +85,7 @@ enum Job {
     Sync,
 }
 
-/// A journal on the machine's disk: what it does not take waits, as long as there is room.
+/// Journal on the simulated disk. Writes during a stall are queued up to a limit.
 pub(crate) struct Disk<S: Sink> {
     sink: S,
     host: Rc<SimHost>,
@@ -95,7 +95,7 @@ pub(crate) struct Disk<S: Sink> {
 }
 
 impl<S: Sink> Disk<S> {
-    /// `waiting_max` jobs may wait for the disk.
+    /// Creates the journal; at most `waiting_max` writes may be queued.
     pub(crate) fn new(sink: S, host: Rc<SimHost>, waiting_max: usize) -> Disk<S> {
         Disk { sink, host, waiting: VecDeque::new(), waiting_max, failed: None }
     }
@@ -136,8 +136,8 @@ fn write<S: Sink>(sink: &mut S, job: Job) -> Result<(), String> {
 }
 
 impl<S: Sink> Sink for Disk<S> {
-    /// An entry that waits for the disk is brought to its bounds at once, and leaves without its
-    /// secrets when it is written: the server of a rehearsal is longhaul's own and has none.
+    /// An entry that is queued is truncated to its bounds at once, but its secrets are removed only
+    /// when it is written. That is safe: the server of a rehearsal is longhaul's own and has none.
     fn append(&mut self, mut entry: Entry) -> Result<Arc<Entry>, String> {
         if self.failed.is_some() || self.host.stalled(self.host.timeline.now()).is_some() {
             bound(&mut entry.fact);
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::fact::{Clock, Fact};
 
-    /// A sink that keeps the numbers of what it was given.
+    /// A sink that records the numbers of its entries.
     #[derive(Default)]
     struct Kept {
         seqs: Vec<Seq>,

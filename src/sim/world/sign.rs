@@ -1,5 +1,5 @@
-//! What becomes of the simulated server, beside what goes over its port, on its way to
-//! whoever follows it: another task, or another thread.
+//! Carries the events of the simulated server, other than its responses, to their consumer in
+//! another task or thread.
 
 use tokio::sync::mpsc;
 
@@ -7,39 +7,39 @@ use crate::sim::ProcessExit;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
-/// Signs that wait to be read: bounds what a server that nobody follows piles up.
+/// Capacity of the channel: bounds the memory of events that nobody reads.
 const SIGNS_MAX: usize = 4096;
 
-/// Something that became of the server.
+/// An event of the simulated server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SimEvent {
-    /// It wrote a line to its log.
+    /// The server logged a line.
     Said(String),
-    /// Its process is gone.
+    /// Its process ended.
     Exited(ProcessExit),
-    /// The box is back from a power cut.
+    /// The machine booted after a power cut.
     Booted,
-    /// A process was started, of this number.
+    /// A process was started, with this process id.
     Started(u32),
-    /// An order was carried out as far as it can be at once. What comes of it follows.
+    /// An order was executed, as far as possible at once. Its consequences follow as events.
     Ordered {
         order: TargetOrder,
-        /// The number of the action that gave it.
+        /// Number of the action that gave the order.
         action: u64,
-        /// Whether there was a process that it ended; or why it could not be carried out.
+        /// Whether the order ended a process; or the reason why it failed.
         outcome: Result<bool, &'static str>,
     },
-    /// So many signs before this one were lost, because nobody read them.
+    /// Number of events lost before this one, because the channel was full.
     Lost(u64),
 }
 
-/// Who is told of signs.
+/// Receiver of events.
 pub(crate) type Tell = Box<dyn FnMut(At, SimEvent)>;
 
-/// Signs as they come.
+/// Channel of events.
 pub(crate) type SimEvents = mpsc::Receiver<(At, SimEvent)>;
 
-/// A way for signs, from one task or thread to another.
+/// Creates a channel of events from one task or thread to another.
 pub(crate) fn signs() -> (impl FnMut(At, SimEvent) + Send + 'static, SimEvents) {
     let (sender, signs) = mpsc::channel(SIGNS_MAX);
     let mut lost = 0;
@@ -48,7 +48,7 @@ pub(crate) fn signs() -> (impl FnMut(At, SimEvent) + Send + 'static, SimEvents) 
         if gap_told {
             lost = 0;
         }
-        // Fails where the queue is full, or where nobody follows any more.
+        // Fails if the channel is full or closed.
         if !gap_told || sender.try_send((at, sign)).is_err() {
             lost += 1;
         }

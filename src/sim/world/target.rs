@@ -1,6 +1,6 @@
-//! The simulated server as a target: its log, what became of its process, and orders. It
-//! is looked at as from a service manager: an exit is seen with its code or signal, and a
-//! box without power tells nothing until it is back.
+//! Presents the simulated server as a target: its log, its process's events, and orders. The view
+//! is that of a service manager: an exit has its code or signal, and a machine without power
+//! reports nothing until it has booted.
 
 use std::collections::VecDeque;
 
@@ -14,28 +14,28 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
 
-/// Hands an order, and the number of its action, to the server.
+/// Function that gives the server an order with the number of its action.
 pub(crate) type Give = Box<dyn Fn(TargetOrder, u64)>;
 
-/// A simulated server that is followed and takes orders.
+/// A simulated server as a target.
 pub(crate) struct SimTarget {
     signs: SimEvents,
     give: Give,
     timeline: Timeline,
-    /// The clock of the stamps.
+    /// Clock of the events' timestamps.
     theirs: Timeline,
     listener: Listener,
     news: VecDeque<News>,
     ended: bool,
-    /// The power of its box was cut then.
+    /// Time of a power cut, until the boot.
     cut: Option<At>,
-    /// The action that its next exit comes of, and its next start.
+    /// Action that causes the next exit, and action that causes the next start.
     ends: Option<u64>,
     starts: Option<u64>,
 }
 
 impl SimTarget {
-    /// Follows signs, on a clock by which they are stamped; orders go to `give`.
+    /// Creates a target from events that are stamped by `timeline`; orders go to `give`.
     pub(crate) fn new(signs: SimEvents, timeline: Timeline, give: Give) -> SimTarget {
         SimTarget {
             signs,
@@ -51,7 +51,7 @@ impl SimTarget {
         }
     }
 
-    /// The same, where signs are stamped by another clock.
+    /// Sets another clock as that of the events' timestamps.
     #[must_use]
     pub(crate) fn stamped_by(self, theirs: Timeline) -> SimTarget {
         SimTarget { theirs, ..self }
@@ -106,7 +106,7 @@ impl SimTarget {
     }
 }
 
-/// How an end shows to who waits for the process.
+/// Returns the exit fact as a parent process observes it.
 fn exited(exit: ProcessExit) -> TargetFact {
     let code = Some(i64::from(exit.code()));
     let (how, words) = match exit {
@@ -144,7 +144,8 @@ impl SimTarget {
                     Some((at, sign)) => self.handle(timeline.here(&self.theirs, at), sign),
                     None => self.ended = true,
                 },
-                // Nobody reads the log of a box that is away, or of a server that is no more.
+                // Lines are not counted while the machine has no power, or after the event channel
+                // has closed.
                 () = timeline.until(self.listener.due()), if !self.ended && self.cut.is_none() => {
                     let now = timeline.now();
                     let counts = self.listener.count(now).into_iter();
@@ -169,7 +170,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// What is news of a server that something befalls, up to a second of its life.
+    /// Collects the news of a server with faults up to a second of the run.
     async fn news_until(ailment: &[&str], second: u64, orders: &[(u64, TargetOrder)]) -> Told {
         let ailments = ailment.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);

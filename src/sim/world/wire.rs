@@ -1,5 +1,4 @@
-//! The wire in virtual time: the bytes that the server's face says, without a
-//! socket under them.
+//! Implements the wire in virtual time: delivers the simulated server's responses without a socket.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,33 +12,33 @@ use crate::sim::face::{ClientEvent, SimPage, Teller};
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
-/// There and back, to the head of a response: a local network's, and the finest
-/// that timers tell apart.
+/// Round-trip time to the head of a response: that of a local network, and the finest resolution of
+/// timers.
 const ROUND_TRIP: Duration = Duration::from_millis(1);
 
-/// The way to a simulated server.
+/// Wire to a simulated server.
 #[derive(Clone)]
 pub(crate) struct SimWire {
     desk: Rc<Desk>,
 }
 
 impl SimWire {
-    /// The way to the server behind a desk.
+    /// Creates a wire to the server of a desk.
     pub(crate) fn new(desk: Rc<Desk>) -> SimWire {
         SimWire { desk }
     }
 }
 
-/// A response whose head has come.
+/// A response whose head has been received.
 pub(crate) struct SimReply {
     status: u16,
     desk: Rc<Desk>,
     rest: Rest,
 }
 
-/// What is still to come.
+/// Part of the response that is still to come.
 enum Rest {
-    /// A body at once.
+    /// A complete body.
     Body(Bytes),
     /// A stream of events.
     Stream(Ticket, Box<Teller>),
@@ -53,7 +52,7 @@ impl Wire for SimWire {
         let desk = &self.desk;
         let timeline = desk.timeline();
         timeline.until(timeline.now().after(ROUND_TRIP)).await;
-        // A box that is away answers nobody, not even with a refusal, until it is back.
+        // A machine without power does not even refuse connections until it has booted.
         if !desk.door().until(|door| !door.silent).await.open {
             return Err(broken(desk, BrokenHow::Refused, Stage::Connect));
         }
@@ -76,7 +75,7 @@ fn reply(desk: &Rc<Desk>, page: SimPage) -> SimReply {
     SimReply { status: page.status, desk: desk.clone(), rest }
 }
 
-/// Waits for an answer in one piece.
+/// Waits for a non-streaming response.
 async fn whole(
     desk: &Rc<Desk>,
     mut ticket: Ticket,
@@ -92,7 +91,8 @@ async fn whole(
     Err(broken(desk, gone(desk), Stage::Headers))
 }
 
-/// How a connection ends whose server is gone: a box that was away knows nothing of it.
+/// Returns how a connection ends when the server has ended: after a power cut the booted machine
+/// does not know the connection and resets it.
 fn gone(desk: &Desk) -> BrokenHow {
     match desk.view().last_exit {
         Some(ProcessExit::PowerCut) => BrokenHow::Reset,
@@ -100,7 +100,7 @@ fn gone(desk: &Desk) -> BrokenHow {
     }
 }
 
-/// The words are those of a real client.
+/// Builds the error with the messages of a real client.
 fn broken(desk: &Desk, how: BrokenHow, stage: Stage) -> Broken {
     let words = match how {
         BrokenHow::Refused => "Connection refused (os error 111)",
@@ -163,7 +163,7 @@ mod tests {
 
     const CHAT: &str = "/v1/chat/completions";
 
-    /// A wire to a server that something befalls, and whose load has begun.
+    /// Runs a test on a wire to a server with faults, after the begin of the load.
     async fn wire<T>(ailments: &[&str], told: impl AsyncFn(SimWire, Timeline) -> T) -> T {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
@@ -184,7 +184,7 @@ mod tests {
         Call::post(CHAT, body)
     }
 
-    /// The bytes of a reply, and how it ended.
+    /// Returns the bytes of a reply and its end.
     async fn read(mut reply: SimReply) -> (String, Result<(), Broken>) {
         let mut text = String::new();
         loop {

@@ -1,6 +1,5 @@
-//! Reads the contract of a scenario. A measure is followed by a limit
-//! (`crashes: 0`), by limits for depths (`{ d0: 2s, d100000: 180s }`), or by a list of
-//! the long form.
+//! Parses the contract of a scenario. A measure is followed by a limit (`crashes: 0`), by limits
+//! per depth (`{ d0: 2s, d100000: 180s }`), or by a list of the long form.
 
 use super::{Contract, Gate, Limit, Select};
 use crate::error::{Mistake, nearest};
@@ -13,15 +12,15 @@ use crate::unit;
 const KEYS: [&str; 9] =
     ["depth", "class", "phase", "load", "rate", "workload", "at_most", "at_least", "attain"];
 
-/// What the contract may speak of.
+/// Parts of the scenario that the contract may refer to.
 pub(in crate::spec) struct Scope<'a> {
-    /// The scenario's workloads.
+    /// Workloads of the scenario.
     pub workloads: &'a [Workload],
-    /// Its reference laps.
+    /// Number of its reference laps.
     pub reference_laps: u64,
 }
 
-/// Reads the value of `contract:`.
+/// Parses the value of `contract:`.
 pub(in crate::spec) fn read(field: &Field<'_>, scope: &Scope<'_>) -> Result<Contract, Mistake> {
     let mut gates = Vec::new();
     for (name, field) in field.any_map()? {
@@ -59,7 +58,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// `{ d0: 2s, d100000: 180s }`
+    /// Parses limits per depth: `{ d0: 2s, d100000: 180s }`.
     fn by_depth(&self, field: &Field<'_>, gates: &mut Vec<Gate>) -> Result<(), Mistake> {
         let values = field.any_map()?;
         let of_the_run = ["phase", "at_most", "at_least"];
@@ -90,7 +89,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `{ depth: 100000, at_least: 15 }`
+    /// Parses the long form: `{ depth: 100000, at_least: 15 }`.
     fn long(&self, item: &Field<'_>) -> Result<Gate, Mistake> {
         let mut select = Select::default();
         let mut limit = None;
@@ -161,7 +160,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The gate that a limit makes. Without a way, the better side of the measure is meant.
+    /// Builds a gate. Without an explicit direction, the limit bounds the measure towards its worse
+    /// side.
     fn gate(
         &self,
         field: &Field<'_>,
@@ -207,7 +207,7 @@ impl Reader<'_> {
         unit::share(share).map_err(|message| field.mistake(message).hint("95% of reference"))
     }
 
-    /// An absolute limit in the measure's base unit.
+    /// Parses an absolute limit in the measure's base unit.
     fn value(&self, field: &Field<'_>) -> Result<f64, Mistake> {
         let text = field.text()?;
         let wrong = |hint: &str| {
@@ -275,7 +275,7 @@ impl Reader<'_> {
         Err(field.mistake(format!("no workload asks at depth {depth}")).hint(join(&depths)))
     }
 
-    /// A load, if one of the workloads asks with it.
+    /// Returns the load if a workload sends it, else a mistake.
     fn asked(&self, load: Load, field: &Field<'_>) -> Result<Load, Mistake> {
         let loads: Vec<Load> = self.scope.workloads.iter().flat_map(Workload::loads).collect();
         if loads.contains(&load) {
@@ -309,7 +309,7 @@ fn join<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// ` d100000 c4 return`, or ` r0.5`, as it stands in reports.
+/// Formats a selection for reports: ` d100000 c4 return`, or ` r0.5`.
 fn selector(select: &Select) -> String {
     let parts = [
         select.depth.map(|depth| format!("d{depth}")),

@@ -1,5 +1,5 @@
-//! From the parser's events to the tree, with a limit on everything that a stranger's file could
-//! blow up.
+//! Builds the tree from the parser's events, with a bound on everything that a file from elsewhere
+//! could inflate.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,17 +9,17 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use super::{Document, Duplicate, Flaw, Node, Value};
 use crate::escape::one_line;
 
-/// Bounds the file that is read at all: a log or a model given by mistake.
+/// Maximum size of a file, bytes: refuses a log or a model given by mistake.
 const TEXT_BYTES_MAX: usize = 4 << 20;
 
-/// Bounds nesting: what walks the tree does so by recursion, and must not run out of stack.
+/// Maximum nesting depth: recursion over the tree must not exhaust the stack.
 const DEPTH_MAX: usize = 64;
 
-/// Bounds one map: [`Node::get`] looks a key up among all, and a file of nothing but keys would
-/// take for ever.
+/// Maximum number of keys of a map: [`Node::get`] searches linearly, so a file of only keys would
+/// take quadratic time.
 const KEYS_MAX: usize = 4096;
 
-/// Bounds the tree, which takes far more memory than its text.
+/// Maximum number of nodes: the tree takes far more memory than its text.
 const NODES_MAX: usize = 500_000;
 
 pub(crate) fn parse(text: &str) -> Result<Document, Flaw> {
@@ -36,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, Flaw> {
     Ok(Document { root, duplicates: builder.duplicates })
 }
 
-/// Refuses a text that is larger than any file that is read: what reads it may have cut it.
+/// Refuses a text above the maximum size, which its reader may have truncated.
 pub(crate) fn check_size(text: &str) -> Result<(), Flaw> {
     if text.len() <= TEXT_BYTES_MAX {
         return Ok(());
@@ -47,7 +47,7 @@ pub(crate) fn check_size(text: &str) -> Result<(), Flaw> {
 
 #[derive(Default)]
 struct Builder {
-    /// Maps and lists that have not ended, each with its line; keys and values alternate.
+    /// Open maps and lists, each with its line; keys and values alternate.
     open: Vec<(usize, Vec<Node>)>,
     root: Option<Node>,
     duplicates: Vec<Duplicate>,

@@ -1,5 +1,5 @@
-//! Values as Python holds and writes them: the tools that own the recipes are written in it, so a
-//! command is only right when its values are.
+//! Models values as Python holds and writes them: the tools that own the recipe format are written
+//! in Python, and a command must contain the same text as theirs.
 
 use std::fmt::Write;
 
@@ -12,17 +12,17 @@ use crate::escape::one_line;
 pub(crate) enum Python {
     None,
     Bool(bool),
-    /// A whole number of 64 bits, with a sign or without.
+    /// Integer of 64 bits, signed or unsigned.
     Int(i128),
     Float(f64),
     Text(String),
     List(Vec<Python>),
-    /// A dict, in the order in which its keys first came.
+    /// Dict, in the order of the keys' first occurrence.
     Map(Vec<(String, Python)>),
 }
 
 impl Python {
-    /// The value of a node that [`check`] has nothing against.
+    /// Converts a node that [`check`] accepted.
     pub(crate) fn of(node: &Node) -> Python {
         match &node.value {
             Value::Scalar { raw, quoted: true } => Python::Text(raw.clone()),
@@ -37,7 +37,7 @@ impl Python {
         }
     }
 
-    /// Whether Python takes it for true.
+    /// Whether the value is truthy in Python.
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Python::None => false,
@@ -61,7 +61,7 @@ impl Python {
         pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// As `int()` takes it: `None` where Python would raise.
+    /// Converts as `int()` does; `None` where Python would raise.
     pub(crate) fn whole(&self) -> Option<i128> {
         match self {
             Python::Bool(value) => Some(i128::from(*value)),
@@ -72,7 +72,7 @@ impl Python {
         }
     }
 
-    /// As `str()` writes it.
+    /// Formats as `str()` does.
     pub(crate) fn str(&self) -> String {
         match self {
             Python::Text(text) => text.clone(),
@@ -80,7 +80,7 @@ impl Python {
         }
     }
 
-    /// As a flag takes it: structure as JSON, a switch in small letters.
+    /// Formats as a flag's value: structures as JSON, booleans in lower case.
     pub(crate) fn flag(&self) -> String {
         match self {
             Python::Bool(_) | Python::List(_) | Python::Map(_) => json::dumps(self),
@@ -88,7 +88,7 @@ impl Python {
         }
     }
 
-    /// As `repr()` writes it.
+    /// Formats as `repr()` does.
     pub(crate) fn repr(&self) -> String {
         let joined = |items: Vec<String>| items.join(", ");
         match self {
@@ -110,8 +110,8 @@ impl Python {
     }
 }
 
-/// Refuses a tree with a plain scalar that PyYAML makes something rare of, or that readers of YAML
-/// do not agree upon.
+/// Refuses a tree with a plain scalar of a rare type in PyYAML, or with one that YAML parsers read
+/// differently.
 pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
         Value::Seq(items) => items.iter().try_for_each(check),
@@ -132,7 +132,7 @@ pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
     }
 }
 
-/// A plain scalar, by the ordinary half of PyYAML's rules.
+/// Converts a plain scalar by PyYAML's common rules.
 fn plain(raw: &str) -> Python {
     match raw {
         "" | "~" | "null" | "Null" | "NULL" => return Python::None,
@@ -145,12 +145,12 @@ fn plain(raw: &str) -> Python {
     whole.or_else(number).unwrap_or_else(|| Python::Text(raw.to_owned()))
 }
 
-/// Whether a plain scalar is a text to everybody.
+/// Whether every YAML parser reads a plain scalar as text.
 pub(crate) fn is_text(raw: &str) -> bool {
     rare(raw).is_none() && matches!(plain(raw), Python::Text(_))
 }
 
-/// What PyYAML makes of a plain scalar beyond that, and how else it is written.
+/// Returns the rare type that PyYAML gives a plain scalar, and another way to write it.
 fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
     match raw {
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Some(("True", Some("true".into()))),
@@ -165,7 +165,7 @@ fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
     let digits = joined.trim_start_matches(['-', '+']);
     let of_base = |mark, base| u64::from_str_radix(digits.strip_prefix(mark)?, base).ok();
     let (whole, is_float) = (integer(&joined), is_float(&joined));
-    // With a 9 for each digit.
+    // Replaces each digit by 9.
     let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
     let (minutes, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let mut parts = minutes.split(':');
@@ -199,7 +199,7 @@ fn fits(value: i128) -> bool {
     (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value)
 }
 
-/// Decimal digits, or hex ones behind `0x`; what no machine has a width for is the largest.
+/// Parses decimal digits, or hex digits after `0x`; a number that overflows becomes the largest.
 fn integer(raw: &str) -> Option<i128> {
     let (sign, body) = match raw.strip_prefix('-') {
         Some(body) => (-1, body),
@@ -212,7 +212,7 @@ fn integer(raw: &str) -> Option<i128> {
         .then(|| i128::from_str_radix(digits, base).map_or(i128::MAX, |value| sign * value))
 }
 
-/// A point is required, and an exponent needs its sign.
+/// Whether the text is a float: a point is required, and an exponent needs its sign.
 fn is_float(raw: &str) -> bool {
     let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
     let (mantissa, exponent) = body.split_once(['e', 'E']).unwrap_or((body, "+0"));
@@ -223,18 +223,18 @@ fn is_float(raw: &str) -> bool {
     has_digits && all(before) && all(after) && !exponent.is_empty() && all(exponent)
 }
 
-/// `str.strip()`: Python takes four control characters for blanks that Rust does not.
+/// Strips as `str.strip()`: Python counts four more control characters as white space.
 pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-/// `str.isspace()` of one character.
+/// Whether `str.isspace()` holds for a character.
 pub(crate) fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// What a word of a command line is: sparkrun makes numbers and switches of `-o key=value`;
-/// `None` of a number that only Python reads.
+/// Converts a word as sparkrun does for `-o key=value`, into numbers and booleans; `None` for a
+/// number that only Python parses.
 pub(crate) fn coerce(word: &str) -> Option<Python> {
     match word.to_lowercase().as_str() {
         "true" | "yes" => return Some(Python::Bool(true)),
@@ -251,7 +251,7 @@ pub(crate) fn coerce(word: &str) -> Option<Python> {
     (!is_odd).then_some(Python::Float(value))
 }
 
-/// Sets a key, which keeps its place where it is there already.
+/// Sets a key; an existing one keeps its position.
 pub(crate) fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
     match pairs.iter_mut().find(|(known, _)| *known == key) {
         Some(pair) => pair.1 = value,
@@ -282,7 +282,7 @@ fn quote(text: &str) -> String {
     out
 }
 
-/// Python's `repr(float)`: the shortest digits, an exponent below 1e-4 and from 1e16.
+/// Formats as Python's `repr(float)`: shortest digits, an exponent below 1e-4 and from 1e16.
 fn float(value: f64) -> String {
     let exponential = format!("{value:e}");
     let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));

@@ -1,12 +1,11 @@
-//! A tree as YAML again: a recipe that was put together from several, or in which something was
-//! changed, is kept as one file.
+//! Writes a tree as YAML, to keep a merged or edited recipe as one file.
 
 use std::fmt::Write;
 
 use super::python::{Python, is_text};
 use super::{Node, Value};
 
-/// Writes a map, each of its keys on a line of its own.
+/// Writes a map, with each key on its own line.
 pub(crate) fn write(root: &Node) -> String {
     let mut out = String::new();
     for (key, node) in root.entries() {
@@ -27,7 +26,7 @@ pub(crate) fn write(root: &Node) -> String {
     out
 }
 
-/// A text in YAML's double quotes, whatever is in it.
+/// Returns any text as a double-quoted YAML scalar.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for character in text.chars() {
@@ -43,7 +42,7 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// Whether a text may stand as a block of lines and come back as itself.
+/// Whether a text survives a round trip as a literal block scalar.
 fn is_literal(raw: &str) -> bool {
     let body = raw.strip_suffix('\n').unwrap_or(raw);
     let is_plain =

@@ -1,5 +1,5 @@
-//! Reads a machine profile. Every key is needed: a rate that nobody gave would
-//! be made up in silence.
+//! Parses a machine profile. Every key is required, because a default rate would be an invented
+//! figure.
 
 use super::Profile;
 use crate::error::{Mistake, nearest};
@@ -23,10 +23,10 @@ const FIGURES: [&str; 13] = [
     "start_s",
 ];
 
-/// Reads a machine profile.
+/// Parses a machine profile.
 ///
 /// # Errors
-/// It is no YAML, a key is missing or unknown, or a value is out of range.
+/// The file is no YAML, a key is missing or unknown, or a value is out of range.
 pub(crate) fn read(source: SpecFile) -> Result<Profile, Mistake> {
     let document = strict_document(&source)?;
     let root = Field::root(&source, &document);

@@ -1,15 +1,15 @@
-//! Recipes of which no file tells anything: of a server that already runs, what it said of itself.
+//! Builds recipes without a file: from the responses of a server that already runs.
 
 use super::{How, ReadRecipe, Recipe, SpecFile};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::node::quoted;
 
-/// Bounds the name of a run folder that a foreign model's name becomes part of.
+/// Maximum length of a model's name in a run folder's name, characters.
 const NAME_CHARS_MAX: usize = 48;
 
-/// A recipe made from what a server said: the model's name, and where it told them its longest
-/// context in tokens and its version.
+/// Builds a recipe from a server's responses: the model's name, and if reported the maximum context
+/// in tokens and the version.
 pub(crate) fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
     let name = one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ");
     let about = format!("A server that already ran and calls its model {name}.");

@@ -1,4 +1,4 @@
-//! What differs between two recipes, setting by setting, whatever dialect each is written in.
+//! Compares two recipes setting by setting, in whatever format each is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,19 @@ use super::{ReadRecipe, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
 
-/// Settings that say where a server is found, not how it serves.
+/// Settings of a server's address, which do not affect how it serves.
 const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
 
-/// Keys of a file that say nothing of how a server serves, or that [`nodes`] sums up.
+/// Keys that do not affect how a server serves, or that [`nodes`] sums up.
 const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revision metadata \
     name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
     capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
-    /// What differs: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.
+    /// Name of the difference: `max_num_seqs`, `env.OMP_NUM_THREADS`, `container`.
     pub what: String,
-    /// In the first recipe; nothing where it is not there.
+    /// Value in the first recipe; `None` where it has none.
     pub one: Option<String>,
     pub other: Option<String>,
 }
@@ -41,7 +41,7 @@ pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
         let are_same = |(one, other): (&String, &String)| {
             one == other || !is_exact(key) && plain(one) == plain(other)
         };
-        // A line runs on one machine, and a recipe that says nothing of it may.
+        // A `docker run` line uses one machine, and a recipe that states no number may too.
         let may_be_one = has_line && key == "nodes" && (one.is_none() || other.is_none());
         let is_start = key.starts_with('-') || key.starts_with("executor");
         if is_start && is_between_kinds || may_be_one {
@@ -57,12 +57,12 @@ pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
     found
 }
 
-/// Everything that a recipe says, by name; what is structured, field by field.
+/// Returns a recipe's settings by name; structures are split into their fields.
 fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
     let engine = engine_of(&recipe.runtime);
     let mut facts = BTreeMap::new();
-    // A default that no flag takes up has no effect, and one that a flag takes up is told there.
+    // A default without a flag in the command has no effect; one with a flag is listed by the flag.
     let of_command = |command: &String| flags::all(engine, &docker::inner(command));
     let of_command = recipe.command.as_ref().map(of_command);
     for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
@@ -83,7 +83,7 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
             }
             "executor" if value == "docker" => {}
             _ if SILENT.split_whitespace().any(|silent| silent == name) => {}
-            // An option of a line may stand several times.
+            // A `docker run` option may occur several times.
             _ if is_line && facts.contains_key(name) => {
                 facts.entry(name.to_owned()).or_default().extend([" ", value]);
             }
@@ -98,7 +98,7 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     facts
 }
 
-/// On how many machines it runs, whichever keys say so; nothing where it may be any number.
+/// Returns the number of machines from any of its keys; `None` where any number is allowed.
 fn nodes(keys: &[(String, String)]) -> Option<String> {
     let get = |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value);
     let number = |key: &str| get(key).and_then(|value| value.parse::<u64>().ok());
@@ -114,7 +114,7 @@ fn nodes(keys: &[(String, String)]) -> Option<String> {
     }
 }
 
-/// A JSON object becomes its fields.
+/// Splits a JSON object into its fields.
 fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
     let object = value.trim_start().starts_with('{').then(|| json::loads(value)).flatten();
     match object {
@@ -133,12 +133,12 @@ fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Names and variables are text, of which every character counts.
+/// Whether the value is text that must match exactly: names and environment variables.
 fn is_exact(name: &str) -> bool {
     name.starts_with("env.") || ["model", "container", "served_model_name"].contains(&name)
 }
 
-/// A value as it counts: `0.80` is `0.8`, `True` is `true`; whole numbers keep all their digits.
+/// Normalises a value: `0.80` is `0.8`, `True` is `true`; whole numbers keep all digits.
 fn plain(value: &str) -> String {
     if let Ok(whole) = value.parse::<i128>() {
         return whole.to_string();

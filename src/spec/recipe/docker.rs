@@ -1,30 +1,30 @@
-//! A server that was started by a plain `docker run …`: the line, saved in a file, is its recipe.
+//! Reads a saved `docker run …` command line as a recipe.
 
 use crate::engine::flags::{self, FlagWord};
 
-/// Options that take no value; all others do.
+/// Options of `docker run` without a value; all others take one.
 const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --read-only \
     --publish-all --no-healthcheck --oom-kill-disable --sig-proxy --disable-content-trust \
     --quiet --replace";
 
-/// Where a command ends for a shell, and another or a file's name begins.
+/// Shell operators that end a command.
 const OPERATORS: &str = ";|&<>";
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Line {
     pub image: Option<String>,
-    /// Where its word stands in the whole text, in bytes.
+    /// Byte range of the image's word in the whole text.
     pub image_at: Option<std::ops::Range<usize>>,
-    /// `-e KEY=VALUE`; nothing where the value comes from whoever starts it.
+    /// Variables of `-e KEY=VALUE`; `None` where the value comes from the caller's environment.
     pub env: Vec<(String, Option<String>)>,
-    /// What runs in the container, as it stands; the image's own entry point aside.
+    /// Command in the container, verbatim, without the image's own entry point.
     pub command: Option<String>,
-    /// `--entrypoint`, which `command` begins with; empty where the line takes the image's away.
+    /// Value of `--entrypoint`, which `command` begins with; empty where the line clears it.
     pub entry: Option<String>,
     pub options: Vec<(String, String)>,
 }
 
-/// Where a text's `docker run` begins, if it is one: after comments, or anywhere in a script.
+/// Returns the byte offset of a text's `docker run`: after comments, or anywhere in a script.
 pub(crate) fn begins(text: &str) -> Option<usize> {
     let mut is_first = true;
     for line in text.lines() {
@@ -49,7 +49,7 @@ fn is_run(code: &str) -> bool {
 }
 
 pub(crate) fn parse(text: &str, start: usize) -> Line {
-    // A line's end that does not go on ends the command too.
+    // A line's end without a continuation also ends the command.
     let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];
     let words = flags::words(text);
     let run = words.iter().position(|word| word.text == "run").unwrap_or(0);
@@ -90,8 +90,8 @@ pub(crate) fn parse(text: &str, start: usize) -> Line {
     line
 }
 
-/// The command of the server alone: of several that a shell would run, the one that serves, else
-/// the first, and what stands behind `bash -c '…'`.
+/// Returns the server's command: of several the one that serves, else the first; unwraps `bash -c
+/// '…'`.
 pub(crate) fn inner(command: &str) -> String {
     let command = serving(command);
     let words = flags::words(command);
@@ -107,13 +107,13 @@ pub(crate) fn inner(command: &str) -> String {
     }
 }
 
-/// The part between a shell's operators that starts a server; the first where none does.
+/// Returns the part between shell operators that starts a server; the first where none does.
 fn serving(command: &str) -> &str {
     let parts = parts(command, OPERATORS);
     parts.iter().find(|part| starts_a_server(part)).unwrap_or(&parts[0])
 }
 
-/// Words behind `bash -c` too, which are one word to the shell around it.
+/// Whether a command starts a server. Also splits the quoted word after `bash -c`.
 fn starts_a_server(command: &str) -> bool {
     let words = flags::words(command);
     let words: Vec<&str> = words.iter().flat_map(|word| word.text.split_whitespace()).collect();
@@ -126,7 +126,7 @@ fn starts_a_server(command: &str) -> bool {
     words.iter().any(is_entry) || words.windows(2).any(is_serve)
 }
 
-/// `--name=value`, and `-eKEY=value`.
+/// Splits `--name=value` and `-eKEY=value`.
 fn split(word: &str) -> (String, Option<String>) {
     if let Some(long) = word.strip_prefix("--") {
         return match long.split_once('=') {
@@ -142,12 +142,12 @@ fn split(word: &str) -> (String, Option<String>) {
     }
 }
 
-/// `-d`, `-it`.
+/// Whether a word is a group of short switches: `-d`, `-it`.
 pub(crate) fn is_short_switches(word: &str) -> bool {
     word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'd' | 'i' | 't' | 'P' | 'q'))
 }
 
-/// What stands between the operators of a shell; not those in quotes, comments and `$(…)`.
+/// Splits a text at shell operators, except those in quotes, comments and `$(…)`.
 fn parts<'a>(text: &'a str, operators: &str) -> Vec<&'a str> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quote, mut depth, mut before) = (None, 0_usize, ' ');
@@ -177,7 +177,7 @@ fn parts<'a>(text: &'a str, operators: &str) -> Vec<&'a str> {
     parts
 }
 
-/// `2>` names a descriptor, which is no word of the command.
+/// Removes the file descriptor of a redirection such as `2>`, which is no word.
 fn without_descriptor(part: &str, operator: char) -> &str {
     let rest = part.trim_end_matches(|c: char| c.is_ascii_digit());
     let is_descriptor = matches!(operator, '<' | '>') && rest.ends_with(char::is_whitespace);

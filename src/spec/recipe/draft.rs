@@ -1,4 +1,4 @@
-//! A recipe's parts as they stand in its file, before anything is made of them.
+//! Holds a recipe's parts as written in its file, before they are interpreted.
 
 use crate::error::Mistake;
 use crate::spec::field::Field;
@@ -6,16 +6,16 @@ use crate::spec::node::python::{Python, strip};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draft {
-    /// `model`: an empty text where there is none.
+    /// Value of `model`; an empty text where there is none.
     pub model: Python,
     pub revision: Python,
-    /// `cluster_config.resolved_model_path`: weights that lie on every machine.
+    /// Path in `cluster_config.resolved_model_path`: weights present on every machine.
     pub resolved_model_path: Option<String>,
-    /// `runtime`, or what the command begins with, else `vllm`.
+    /// Runtime: `runtime`, else derived from the command, else `vllm`.
     pub runtime: String,
     pub command: Option<String>,
     pub defaults: Vec<(String, Python)>,
-    /// What matching layers put over them.
+    /// Values of matching layers, which override the defaults.
     pub layered: Vec<(String, Python)>,
     pub env: Vec<(String, String)>,
     pub container: Option<String>,
@@ -45,7 +45,7 @@ impl Draft {
     }
 }
 
-/// A key's single value; `Some(None)` where it is null.
+/// Returns a key's scalar; `Some(None)` where it is null.
 fn scalar(root: &Field<'_>, key: &str) -> Result<Option<Python>, Mistake> {
     let Some(node) = root.node.get(key) else { return Ok(None) };
     if !node.is_null() {
@@ -67,7 +67,7 @@ pub(super) fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, 
     Ok(pairs.map(|(key, field)| (key.to_owned(), Python::of(field.node))).collect())
 }
 
-/// By sparkrun's own expressions, in its order; most must end at a word's end.
+/// Derives a command's runtime by sparkrun's expressions, in its order; most end at a word's end.
 pub(super) fn runtime_of_command(command: &str) -> &'static str {
     let first = command.trim().lines().next().unwrap_or_default();
     let command = command.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,18 +1,18 @@
-//! `include`: a recipe over another one beside it, merged as sparkrun 0.4 merges them.
+//! Resolves `include`: merges a recipe over another beside it, as sparkrun 0.4 does.
 
 use crate::error::Mistake;
 use crate::spec::SpecFile;
 use crate::spec::field::{Field, document, flawed, shown};
 use crate::spec::node::{Document, Node, Value, python};
 
-/// Hands in a file beside the recipe, by its name: `Ok(None)` where there is none.
+/// Loads a file beside the recipe by its name: `Ok(None)` where there is none.
 pub(crate) type ReadInclude<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mistake>;
 
 const DEPTH_MAX: usize = 8;
 
 pub(super) struct Whole {
     pub root: Node,
-    /// The documents it was merged from, the outermost first, each with its file's name.
+    /// Merged documents, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,
 }
 
@@ -90,13 +90,13 @@ fn file_stem(path: &str) -> &str {
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,
-    /// `defaults` and `env`, each of whose values is one whole.
+    /// Level of `defaults` and `env`, whose values are replaced whole.
     Flat,
     Deep,
 }
 
-/// One map over another, key by key: lists of `overrides` follow each other, anything else that is
-/// no map is replaced, null removes.
+/// Merges one map over another by key: lists of `overrides` are concatenated, other values that are
+/// no map are replaced, null removes.
 fn merged(base: &Node, outer: &Node, level: Level) -> Node {
     let own = |(key, node): (&str, &Node)| (key.to_owned(), node.clone());
     let mut pairs: Vec<(String, Node)> = base.entries().into_iter().map(own).collect();

@@ -1,5 +1,5 @@
-//! `overrides`: layers of defaults, environment and image that count only `when` a launch has a
-//! certain shape, runtime, configuration or hardware.
+//! Applies `overrides`: layers of defaults, environment and image that apply only `when` a launch
+//! has a certain shape, runtime, configuration or hardware.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::spec::field::Field;
 use crate::spec::node::Node;
 use crate::spec::node::python::{Python, is_blank, number, put};
 
-/// What the user says of the place where it runs.
+/// Properties of the deployment, from `--when`.
 pub(crate) type Deployment = BTreeMap<String, Vec<String>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
-    /// Its condition, as Python writes it.
+    /// Condition of the layer, as Python's `repr()`.
     pub when: String,
-    /// Whether it was applied; `None` where nothing was said of the place.
+    /// Whether it was applied; `None` without a deployment to judge it by.
     pub applied: Option<bool>,
     pub container: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Layer {
 pub(crate) const SELECTORS: &str =
     "nodes, gpus_per_node, platform, vendor, accelerator, arch, capability, memory_gb";
 
-/// Judges a recipe's layers and applies those that match, in their order.
+/// Evaluates a recipe's layers and applies those that match, in their order.
 pub(crate) fn applied(
     root: &Field<'_>,
     draft: &mut Draft,
@@ -72,7 +72,7 @@ pub(crate) fn applied(
     Ok(layers)
 }
 
-/// What conditions read, by selector; what is not known never matches.
+/// Values for conditions, by selector; an unknown one never matches.
 type Known = BTreeMap<String, Vec<Python>>;
 
 fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Known {
@@ -101,7 +101,7 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
     for (selector, said) in place {
         known.insert(selector.clone(), said.iter().cloned().map(Python::Text).collect());
     }
-    // As many as the ranks need, unless it is said, or the recipe is for one.
+    // Nodes: as many as the ranks need, unless the user says it or the recipe is for one.
     let gpus = said("gpus_per_node").unwrap_or(1).max(1);
     let is_solo = whole("max_nodes") == Some(1) && whole("min_nodes").unwrap_or(1) <= 1
         || root.get("solo_only").is_some_and(|node| Python::of(node).is_true())
@@ -112,7 +112,7 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Kno
     known
 }
 
-/// Whether a test holds: `8`, `[a, b]`, `{gte: 2}`.
+/// Whether a condition's test holds: `8`, `[a, b]`, `{gte: 2}`.
 fn passes(wanted: &Python, actual: &[Python], is_setting: bool) -> bool {
     let tests = match wanted {
         Python::Map(operators) => operators.clone(),
@@ -139,7 +139,7 @@ fn passes(wanted: &Python, actual: &[Python], is_setting: bool) -> bool {
     })
 }
 
-/// A value as it is compared: numbers by what they are worth, texts without case.
+/// Normalises a value for comparison: numbers by value, texts in lower case.
 fn norm(value: &Python) -> String {
     let text = value.str();
     match value {

@@ -1,4 +1,4 @@
-//! A recipe with its image named by digest, and not one other byte changed.
+//! Pins a recipe's image by digest without any other change to its text.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::error::Mistake;
 use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
 
-/// The recipe's own image, which runs wherever nothing else is said, among [`images`].
+/// Key of the recipe's own image among [`images`]; it runs wherever no other image is set.
 pub(crate) const OWN: &str = "container";
 
 pub(crate) fn is_pinned(image: &str) -> bool {
@@ -19,7 +19,7 @@ pub(crate) fn by_digest(image: &str, digest: &str) -> String {
     format!("{}@{digest}", Image::of(image).name)
 }
 
-/// Of the names with digests that an engine has for an image, the digest under the image's own.
+/// Returns the digest under the image's own name, among the names that an engine reports.
 pub(crate) fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = Image::of(image).plain_name();
     let names = names.iter().map(|name| Image::of(name));
@@ -27,7 +27,7 @@ pub(crate) fn own_digest<'a>(image: &str, names: &'a [String]) -> Option<&'a str
     own.into_iter().find(|digest| is_digest(digest))
 }
 
-/// Every image that a recipe names, by where.
+/// Returns every image of a recipe with the place that names it.
 pub(crate) fn images(reading: &ReadRecipe) -> Vec<(String, String)> {
     let own = reading.recipe.container.clone().map(|image| (OWN.to_owned(), image));
     let mut images: Vec<_> = own.into_iter().filter(|(_, image)| !image.is_empty()).collect();
@@ -46,7 +46,7 @@ pub(crate) fn images(reading: &ReadRecipe) -> Vec<(String, String)> {
     images
 }
 
-/// The recipe's text with its own image by another name where that stands.
+/// Returns the recipe's text with its own image replaced in place.
 pub(crate) fn written(
     source: &SpecFile,
     before: &ReadRecipe,

@@ -1,5 +1,5 @@
-//! How reproducible a recipe is: what in it will be the same tomorrow, what may be another, and
-//! what no file says.
+//! Grades how reproducible a recipe is: which parts are pinned, which may change, and which no file
+//! determines.
 
 mod image;
 
@@ -17,25 +17,25 @@ use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
 use crate::words::words;
 
-/// Bounds a stranger's command in a finding.
+/// Maximum length of a quoted command in a finding, characters.
 const COMMAND_CHARS_MAX: usize = 48;
 
-/// Remedy for what runs besides the server.
+/// Remedy for commands that run besides the server.
 const IN_IMAGE: &str = "an image in which it is done, by digest";
 
-/// How sure it is that something is the same tomorrow; of an image's grades, the surest first.
+/// Grade of a part's reproducibility; for images, the most reproducible first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Grade {
-    /// By a digest, a commit, or because the recipe itself holds it.
+    /// Fixed by a digest, a commit, or by the recipe itself.
     Pinned,
-    /// By a tag with a date or a version: nobody moves it, and nothing keeps them from it.
+    /// Named by a tag with a date or a version: rarely moved, but nothing prevents it.
     Dated,
-    /// By a name that stands for something else tomorrow.
+    /// Named by a tag or branch that moves.
     Floating,
-    /// It exists only where it was made.
+    /// Exists only on the machine where it was built.
     Local,
-    /// The same parts, and yet runs differ: by machine, by chance, by the engine's defaults.
+    /// Same parts, but runs differ: by machine, by chance, by the engine's defaults.
     Varies,
     Unknown,
 }
@@ -50,7 +50,7 @@ words!(Grade {
 });
 
 impl Grade {
-    /// Whether something else may be served tomorrow, or elsewhere.
+    /// Whether the part may differ tomorrow or on another machine.
     pub(crate) fn floats(self) -> bool {
         matches!(self, Grade::Floating | Grade::Local)
     }
@@ -63,16 +63,16 @@ pub(crate) struct PinFinding {
     pub grade: Grade,
     pub line: Option<usize>,
     pub why: String,
-    /// Remedy; none for what is pinned.
+    /// Remedy; `None` for a pinned part.
     #[serde(rename = "try")]
     pub hint: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pins {
-    /// Grade of the container, or of the least sure one of those of its hosts.
+    /// Grade of the container, or the lowest among those of its hosts.
     pub grade: Grade,
-    /// Container first, then model, version, what comes from outside, what varies.
+    /// Findings: container, model, version, external parts, sources of variation.
     pub findings: Vec<PinFinding>,
 }
 
@@ -106,15 +106,15 @@ pub(crate) fn pins(reading: &ReadRecipe) -> Pins {
 
 struct Check<'a> {
     reading: &'a ReadRecipe,
-    /// Settings of the command; of the defaults, where there is no command.
+    /// Settings of the command; the defaults where there is no command.
     settings: BTreeMap<String, String>,
     findings: Vec<PinFinding>,
 }
 
 impl Check<'_> {
-    /// Adds a finding on the line where `near` stands, else on that of its key or flag.
+    /// Adds a finding on the line that contains `near`, else on that of its key or flag.
     fn add(&mut self, what: &str, grade: Grade, why: impl Into<String>, hint: &str, near: &str) {
-        // Of a recipe that was put together from several nobody knows the lines.
+        // A recipe merged from several files has no known lines.
         let is_whole = self.reading.included.is_empty();
         let text = if is_whole { self.reading.recipe.source.text.as_str() } else { "" };
         let is_near = |line: &str| !line.trim_start().starts_with('#') && line.contains(near);
@@ -143,7 +143,7 @@ impl Check<'_> {
         keys.find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The recipe's images, those of hosts, and those of layers that were not judged.
+    /// Grades the images of the recipe, of its hosts, and of layers that were not judged.
     fn images(&mut self) {
         let is_built = self.key("builder") == Some("eugr")
             || self.key("build_args").is_some_and(|arguments| arguments != "[]");
@@ -212,10 +212,10 @@ impl Check<'_> {
         self.add("runtime_version", grade, why, hint, "");
     }
 
-    /// Mods float with their files; what a command of a hook does, no file says.
+    /// Grades hooks: mods change with their files, and the effect of a command is unknown.
     fn hooks(&mut self) {
         for (key, value) in self.reading.hooks.iter().filter(|(key, _)| key != "build_args") {
-            // One item may stand there without a list.
+            // A single item may be written without a list.
             let items = match json::loads(value) {
                 Some(Python::List(items)) => items,
                 other => vec![other.unwrap_or_else(|| Python::Text(value.clone()))],
@@ -234,14 +234,14 @@ impl Check<'_> {
         }
     }
 
-    /// Settings, and a command around the server's, that make two runs differ.
+    /// Grades settings, and commands around the server's, that make two runs differ.
     fn settings(&mut self) {
         let command = self.reading.recipe.command.as_deref().unwrap_or_default();
         if command.replacen(&docker::inner(command), "", 1).contains(['&', ';']) {
             self.add("command", Grade::Unknown, "runs more than the server", IN_IMAGE, "");
         }
         for name in ["reasoning_parser_plugin", "tool_parser_plugin", "chat_template"] {
-            // A template may also stand in the flag itself; a file has a folder or an end.
+            // The flag may also hold a template itself; a file name has a folder or an extension.
             let is_file = |it: &String| !it.contains(['{', '\n']) && it.contains(['/', '.']);
             if let Some(file) = self.setting(name).filter(is_file) {
                 let why = format!("{} is a file that the recipe does not hold", shown(&file));
@@ -267,7 +267,7 @@ fn line_of(text: &str, what: &str) -> Option<usize> {
     text.lines().position(is_key).or_else(|| text.lines().position(is_flag))
 }
 
-/// Grade of a hub's repository at a revision: a commit, a tag with a version, or a branch.
+/// Grades a hub's repository at a revision: a commit, a tag with a version, or a branch.
 fn repository(name: &str, revision: Option<&str>) -> (Grade, String) {
     let is_commit =
         |it: &str| (7..=64).contains(&it.len()) && it.chars().all(|c| c.is_ascii_hexdigit());

@@ -1,5 +1,5 @@
-//! Reads recipes: tolerantly where a key is nobody's, and not at all where a value is not
-//! understood.
+//! Parses recipes. Unknown keys are accepted with a note; values that are not understood are
+//! refused.
 
 mod keys;
 mod line;
@@ -18,16 +18,16 @@ use crate::spec::field::{Field, flawed};
 use crate::spec::node::python::{Python, put};
 use crate::spec::node::{self, Node};
 
-/// What a recipe wants to have run on a machine. longhaul shows it and never runs it.
+/// Keys with commands for the host. longhaul shows them and never runs them.
 const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "build_args"];
 
-/// Reads a recipe as it stands. One that includes another needs [`read_as`].
+/// Parses a recipe without changes. One that includes another needs [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
 pub(crate) fn read(source: SpecFile) -> Result<Recipe, Mistake> {
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).map(|reading| reading.recipe)
 }
 
-/// Reads a recipe with what flags change of it; `load` hands in the files beside it.
+/// Parses a recipe with the changes of flags; `load` returns the files beside it.
 pub(crate) fn read_as(
     source: &SpecFile,
     options: &ReadOptions,
@@ -55,7 +55,7 @@ pub(crate) fn read_as(
         put(&mut draft.env, key[4..].to_owned(), value.str());
     }
     let layers = layers::applied(&root, &mut draft, &declared, options.deployment.as_ref())?;
-    // What the user sets counts before any layer, and keeps its place.
+    // The user's variables override those of layers, and keep their position.
     for (key, value) in env {
         put(&mut draft.env, key[4..].to_owned(), value.str());
     }
@@ -94,7 +94,7 @@ pub(crate) fn read_as(
     Ok(ReadRecipe { recipe, how: rendered.how, layers, hooks, others, included })
 }
 
-/// Settings: the recipe's own values, and over them the command's flags.
+/// Collects the settings: the recipe's own values, overridden by the command's flags.
 fn settings(
     draft: &Draft,
     values: &Values,
@@ -122,7 +122,7 @@ fn served(settings: &BTreeMap<String, String>, model: Option<&str>) -> Vec<Strin
     }
 }
 
-/// `vllm serve MODEL`, where the recipe has no `model` of its own.
+/// Returns the model of `vllm serve MODEL`, for a recipe without `model`.
 fn model_of_command(command: &str) -> Option<String> {
     let words = flags::words(&docker::inner(command));
     let serve = words.iter().position(|word| word.text == "serve")?;

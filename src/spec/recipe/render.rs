@@ -1,4 +1,4 @@
-//! From a recipe to the command that sparkrun 0.4 would run, byte for byte.
+//! Renders a recipe to the command that sparkrun 0.4 would run, byte for byte.
 
 pub(crate) mod built;
 mod sparkrun;
@@ -10,19 +10,19 @@ use crate::escape::one_line;
 use crate::spec::node::Flaw;
 use crate::spec::node::python::Python;
 
-/// Bounds one command: a value that holds itself several times would fill the memory.
+/// Maximum size of a command, bytes: nested placeholders would otherwise exhaust memory.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum How {
     Template,
-    /// The recipe's defaults, since it has no template.
+    /// Built from the recipe's defaults, since it has no template.
     Built(Engine),
-    /// A `docker run`, in which it stands as it is.
+    /// Taken verbatim from a `docker run` line.
     AsItStands,
-    /// There is none: a runtime whose commands longhaul cannot build.
+    /// No command: a runtime whose commands longhaul cannot build.
     NotRendered,
-    /// The file was not understood, and is handed on as it is.
+    /// Not parsed: the file is passed on verbatim.
     #[default]
     Unread,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Rendered {
     pub warnings: Vec<String>,
 }
 
-/// Renders a recipe's command, `set` being the keys that the user set.
+/// Renders a recipe's command; `set` holds the keys that the user set.
 pub(crate) fn rendered(
     draft: &Draft,
     values: &Values,
@@ -70,7 +70,7 @@ pub(crate) fn rendered(
     Ok(Rendered { command: Some(command), how: How::Template, warnings })
 }
 
-/// Refuses a placeholder for a value's digits in a form of Python's (`{gm:.2f}`).
+/// Refuses a placeholder with a Python format specification (`{gm:.2f}`).
 fn check_formats(template: &str, values: &Values) -> Result<(), Flaw> {
     for (at, _) in template.match_indices('{') {
         let name = &template[at + 1..];
@@ -90,7 +90,7 @@ fn check_formats(template: &str, values: &Values) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// The first placeholders that nothing was put in for; a shell's `${NAME}` is none.
+/// Returns the first placeholders without a value; a shell's `${NAME}` is none.
 fn left_over(command: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for (at, _) in command.match_indices('{').filter(|(at, _)| !command[..*at].ends_with('$')) {
@@ -105,7 +105,7 @@ fn left_over(command: &str) -> Vec<&str> {
     found
 }
 
-/// The runtime that sparkrun makes of `vllm`, which is only another name for one of two.
+/// Returns the runtime that sparkrun resolves `vllm` to, which is an alias for one of two.
 pub(crate) fn runtime_name(runtime: &str, is_ray: bool) -> &str {
     match runtime {
         "vllm" if is_ray => "vllm-ray",

@@ -1,4 +1,4 @@
-//! What placeholders stand for: the recipe's defaults under what the user sets.
+//! Resolves the values of placeholders: the recipe's defaults, overridden by the user.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::node::python::{Python, coerce, json, put, strip};
 
-/// Bounds how deep a dotted key edits; nothing that is served nests as deep.
+/// Maximum depth of a dotted key; no served configuration nests deeper.
 const PARTS_MAX: usize = 64;
 
-/// Values by key. A key may be there with nothing (`null`): then nothing below it counts.
+/// Values by key. A key set to `null` also hides values of lower precedence.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Values(BTreeMap<String, Python>);
 
@@ -35,8 +35,8 @@ impl Values {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Values of a recipe: its defaults, with single braces for doubled ones, what layers put over
-    /// them as it stands, and what is there by itself.
+    /// Collects a recipe's values: its defaults with single braces for doubled ones, the layers'
+    /// values verbatim, and the built-in ones.
     pub(crate) fn of(draft: &Draft) -> Values {
         let single = |(key, value): &(String, Python)| match value.text() {
             Some(text) if text.contains("{{") => {
@@ -55,11 +55,11 @@ impl Values {
         values
     }
 
-    /// The same under what the user set: whole values replace, dotted keys edit inside.
+    /// Applies the user's values: a whole value replaces, a dotted key edits inside.
     pub(crate) fn with(mut self, set: &[(String, Python)]) -> Result<Values, String> {
         let (mut dotted, whole): (Vec<_>, Vec<_>) = set.iter().partition(|(key, _)| is_dotted(key));
         self.0.extend(whole.into_iter().cloned());
-        // `a.b={…}` and then `a.b.c=1` refines, in whatever order they were given.
+        // `a.b.c=1` refines `a.b={…}`, whichever was given first.
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
             let path: Vec<&str> = key.split('.').collect();
@@ -75,7 +75,7 @@ impl Values {
     }
 }
 
-/// What the user set, as sparkrun's `-o key=value` takes it; the last of a key counts.
+/// Parses the user's pairs as sparkrun's `-o key=value` does; the last of a key applies.
 pub(super) fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
@@ -90,7 +90,7 @@ pub(super) fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>
     Ok(set)
 }
 
-/// `env.KEY` goes to the environment; a key of sparkrun's own begins with `_`.
+/// Whether a key edits inside a value; `env.KEY` sets a variable, `_…` is sparkrun's own.
 fn is_dotted(key: &str) -> bool {
     key.contains('.')
         && !key.starts_with(['_'])
@@ -98,13 +98,13 @@ fn is_dotted(key: &str) -> bool {
         && key.split('.').all(|part| !part.is_empty())
 }
 
-/// A value that is typed as JSON is structure.
+/// Parses a value that is written as JSON into a structure.
 fn leaf(value: &Python) -> Python {
     let text = value.text().filter(|text| text.starts_with(['{', '[']));
     text.and_then(json::loads).unwrap_or_else(|| value.clone())
 }
 
-/// Sets the field that `path[depth..]` leads to.
+/// Sets the field at `path[depth..]`.
 fn edit(value: &Python, path: &[&str], depth: usize, new: Python) -> Result<Python, String> {
     let mapping = value.text().map_or_else(|| Some(value.clone()), json::loads);
     let Some(Python::Map(mut pairs)) = mapping else {

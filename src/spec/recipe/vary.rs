@@ -1,4 +1,4 @@
-//! A recipe with a key of its file or a flag of its command changed, as a recipe of its own.
+//! Derives a recipe with a changed key of its file or flag of its command.
 
 pub(crate) mod arms;
 mod edit;
@@ -14,14 +14,14 @@ const VALUE_CHARS_MAX: usize = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// `container`, `model`, `env.NAME`, a setting, or a field of one: `speculative_config.method`.
+    /// Key: `container`, `model`, `env.NAME`, a setting, or a field: `speculative_config.method`.
     pub key: String,
-    /// What it is to be; nothing takes it away.
+    /// New value; `None` removes the key.
     pub value: Option<String>,
 }
 
 impl Change {
-    /// Its name among what differs between two recipes.
+    /// Returns its name among the differences of two recipes.
     fn what(&self, base: &ReadRecipe) -> String {
         if self.is_of_file() {
             return self.key.clone();
@@ -35,7 +35,7 @@ impl Change {
         format!("{}={}", self.key, self.value.as_deref().unwrap_or_default())
     }
 
-    /// Whether it stands in the file itself, whatever the engine.
+    /// Whether the key belongs to the file itself, for any engine.
     fn is_of_file(&self) -> bool {
         matches!(self.key.as_str(), "container" | "model") || self.variable().is_some()
     }
@@ -45,7 +45,7 @@ impl Change {
     }
 }
 
-/// The recipe with changes, `note` at the head of its file; nothing where the base says it all.
+/// Applies changes, with `note` at the head of the file; `None` where the base already has them.
 pub(crate) fn varied(
     base: &ReadRecipe,
     changes: &[Change],
@@ -86,7 +86,7 @@ pub(crate) fn varied(
     Ok(Some(reading))
 }
 
-/// A saved `docker run` line, changed where it stands.
+/// Changes a saved `docker run` line in place.
 fn of_line(base: &ReadRecipe, changes: &[Change], start: usize) -> Result<String, Mistake> {
     let wrong = |what: String| Mistake::new(what).at(&base.recipe.source.origin);
     let mut text = base.recipe.source.text.clone();
@@ -95,7 +95,7 @@ fn of_line(base: &ReadRecipe, changes: &[Change], start: usize) -> Result<String
         let image = line.image_at.ok_or_else(|| wrong("the line names no image".to_owned()))?;
         match (change.variable(), change.key.as_str(), &change.value) {
             (Some(name), _, Some(value)) => {
-                // The last one of a name counts.
+                // The last option of a name applies.
                 let word = quoted(&format!("{name}={value}"));
                 text.insert_str(image.start, &format!("-e {word} "));
             }

@@ -1,7 +1,7 @@
-//! Reads a Spark Arena benchmark profile (`framework: llama-benchy`) as a
-//! scenario: a replay of what llama-benchy would ask.
+//! Parses a Spark Arena benchmark profile (`framework: llama-benchy`) as a scenario that replays
+//! the requests of llama-benchy.
 //!
-//! A foreign form: keys that longhaul has no use for are kept as warnings.
+//! The format is foreign: keys without a use here become warnings.
 
 use super::ladder::{self, REQUESTS};
 use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, Scenario, Workload};
@@ -11,11 +11,11 @@ use crate::spec::contract::{Contract, Gate, Limit, Select};
 use crate::spec::field::{Field, shown};
 use crate::spec::node::Node;
 
-/// Bounds lengths, streams and runs as the ladder does.
+/// Maximum of lengths and runs, as for the ladder.
 const VALUE_MAX: u64 = 100_000_000;
 const STREAMS_MAX: u64 = 1024;
 
-/// What llama-benchy and sparkrun take where a profile says nothing.
+/// Arguments of llama-benchy, with its and sparkrun's defaults.
 struct Args {
     depths: Vec<u64>,
     prompts: Vec<u64>,
@@ -26,7 +26,7 @@ struct Args {
     exact_output: bool,
 }
 
-/// Reads the profile at `root`.
+/// Parses the profile at `root`.
 pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
     let mut warnings = Vec::new();
     let mut args = Args {
@@ -50,7 +50,7 @@ pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
                     args.read_key(key, &field, &mut warnings)?;
                 }
             }
-            // sparkrun sweeps keys that it does not know into `args`.
+            // sparkrun moves keys that it does not know into `args`.
             _ => args.read_key(key, &field, &mut warnings)?,
         }
     }
@@ -110,7 +110,7 @@ impl Args {
         Ok(())
     }
 
-    /// One ladder for each prompt length and output length.
+    /// Returns a ladder for each prompt length and output length.
     fn ladders(&self, schedule: Option<&[(u64, u32)]>) -> Vec<Workload> {
         let shapes = self.prompts.iter().flat_map(|p| self.outputs.iter().map(|o| (*p, *o)));
         shapes
@@ -136,7 +136,7 @@ impl Args {
     }
 }
 
-/// A list of whole numbers without repeats; a single one also stands alone.
+/// Parses a list of distinct whole numbers, or a single one.
 fn values(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
     let items = match field.node.items() {
         Some(_) => field.list()?,
@@ -158,7 +158,7 @@ fn about(root: &Node) -> String {
     description.unwrap_or("A Spark Arena benchmark profile, replayed.").to_owned()
 }
 
-/// What Spark Arena itself asks: a run with a failed request is not accepted there.
+/// Contract of Spark Arena, which rejects runs with a failed request.
 fn contract(line: usize) -> Contract {
     let gate = |measure, text: &str| Gate {
         measure,

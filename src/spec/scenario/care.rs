@@ -1,5 +1,5 @@
-//! What a run does to the server beside asking it: drills, which are outages on
-//! purpose, and what is done when it dies by itself.
+//! Defines the actions of a run on the server: drills, which are deliberate interruptions, and the
+//! restart policy for failures.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use crate::error::Mistake;
 use crate::spec::field::Field;
 use crate::words::words;
 
-/// Something that is done to the server on purpose, in the middle of the soak. What follows
-/// from it is measured, and is no failure.
+/// Drill: a deliberate action on the server during the soak. Its consequences are measured and are
+/// no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Drill {
     pub kind: DrillKind,
-    /// When, of service under load; it begins with the next round.
+    /// Time in service under load; the drill begins with the next round.
     pub at: Duration,
 }
 
-/// What is done to the server on purpose.
+/// Kind of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DrillKind {
-    /// It is ended and started again.
+    /// The server is stopped and started.
     Restart,
-    /// It is ended, and started again after this.
+    /// The server is stopped, and started after this duration.
     Stop(Duration),
-    /// Nothing is asked for so long: servers die idle.
+    /// No requests are sent for this duration: some servers fail while idle.
     Idle(Duration),
-    /// For so long every request is hung up on before it ends.
+    /// Every request is aborted before it ends, for this duration.
     Aborts(Duration),
 }
 
 impl DrillKind {
-    /// The word in scenarios and reports.
+    /// Returns the word in scenarios and reports.
     pub(crate) fn word(self) -> &'static str {
         match self {
             DrillKind::Restart => "restart",
@@ -42,35 +42,36 @@ impl DrillKind {
         }
     }
 
-    /// Whether it takes a server that longhaul started.
+    /// Whether it needs a server that longhaul started.
     pub(crate) fn gives_orders(self) -> bool {
         matches!(self, DrillKind::Restart | DrillKind::Stop(_))
     }
 }
 
-/// When a server that longhaul started is started again.
+/// Condition for the restart of a server that longhaul started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RestartWhen {
-    /// Never: the run ends when it does.
+    /// Never: the run ends with the server.
     Never,
-    /// When its process has ended.
+    /// After the process has ended.
     #[default]
     OnExit,
-    /// Also when it hangs.
+    /// After the process has ended or hangs.
     OnHang,
 }
 
 words!(RestartWhen { Never: "never", OnExit: "on_exit", OnHang: "on_hang" });
 
-/// What is done when a server that longhaul started dies or hangs.
+/// Restart policy of a server that longhaul started, for its end or hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Restart {
-    /// When it is started again.
+    /// Condition for a restart.
     pub when: RestartWhen,
-    /// How often, in all. Every failed start of a driver that leaks takes memory from the box.
+    /// Maximum number of restarts. With a driver that leaks, every failed start takes memory from
+    /// the machine.
     pub at_most: u32,
-    /// How long after its end, at the least.
+    /// Minimum time between the end and the next start.
     pub cool_down: Duration,
 }
 
@@ -80,15 +81,15 @@ impl Default for Restart {
     }
 }
 
-/// Bounds a budget: beyond it a box is restarted, not tested.
+/// Maximum of `at_most`: a run with more restarts tests nothing else.
 const RESTARTS_MAX: u64 = 1_000;
-/// Bounds drills: each costs a round.
+/// Maximum number of drills: each costs a round.
 const DRILLS_MAX: usize = 100;
 
-/// Reads `drills`.
+/// Parses `drills`.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The first mistake, with its place.
 pub(super) fn drills(field: &Field<'_>, longest: Duration) -> Result<Vec<Drill>, Mistake> {
     let mut drills = Vec::new();
     for item in field.list()? {
@@ -130,10 +131,10 @@ fn read_drill(word: &str, field: &Field<'_>, longest: Duration) -> Result<Drill,
     Ok(Drill { kind, at })
 }
 
-/// Reads `restart`: a word, or a map.
+/// Parses `restart`: a word, or a map.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The first mistake, with its place.
 pub(super) fn restart(field: &Field<'_>, longest: Duration) -> Result<Restart, Mistake> {
     let mut restart = Restart::default();
     if !field.node.is_map() {

@@ -1,4 +1,4 @@
-//! The ladder: every depth × every load × one shape, in rounds.
+//! Defines the ladder workload: every depth × every load × one shape, in rounds.
 
 mod overrides;
 mod read;
@@ -13,57 +13,57 @@ use crate::fact::Load;
 use crate::spec::SpecFile;
 use crate::words::words;
 
-/// The name in scenarios and rows.
+/// Name in scenarios and rows.
 pub(crate) const NAME: &str = "ladder";
 
-/// Every depth × every load × one shape, in rounds. In a closed loop a round is as many
-/// requests at once as there are streams; in an open loop each request is sent when it is
-/// due, however slow the answers. The next round begins when the last of them has ended.
+/// Ladder of every depth × every load × one shape, in rounds. In a closed loop a round has as many
+/// concurrent requests as streams. In an open loop each request is sent when it is due, however
+/// slow the responses are. The next round begins when the last request has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ladder {
-    /// Context before the prompt, tokens.
+    /// Depths: context before the prompt, tokens.
     pub depths: Vec<u64>,
-    /// Prompt after the context, tokens.
+    /// Prompt length after the context, tokens.
     pub prompt: u64,
-    /// Output asked for, tokens.
+    /// Requested output length, tokens.
     pub output: u64,
-    /// Streams at once, each a closed loop; may be empty where there are rates.
+    /// Numbers of concurrent streams, each a closed loop; may be empty where there are rates.
     pub concurrency: Vec<u32>,
-    /// Requests per second, each an open loop; may be empty where there are streams.
+    /// Rates of open loops, requests per second; may be empty where there are streams.
     pub rate: Vec<f64>,
-    /// How the requests of an open loop are spread over time.
+    /// Distribution of the arrivals of an open loop.
     pub arrivals: Arrivals,
-    /// Requests per visit to a cell of the open loop.
+    /// Requests per round of an open cell.
     pub requests: u32,
-    /// Whether contexts come again.
+    /// Reuse of contexts between requests.
     pub prefix: Prefix,
-    /// Rounds of a cell, one after the other, per lap.
+    /// Consecutive rounds of a cell per lap.
     pub runs: u64,
-    /// The order of (depth, concurrency) within a lap where it is not plain.
+    /// Order of (depth, concurrency) within a lap, where it is not the default.
     pub schedule: Option<Vec<(u64, u32)>>,
-    /// Drops depths whose cold prefill would take longer, at the speed measured at the
-    /// start, or that the server cannot take; without it, the latter is a mistake.
+    /// Longest cold prefill: skips depths that would take longer at the speed measured at the
+    /// start, or that exceed the server's context. Without it, the latter is a mistake.
     pub cap: Option<Duration>,
-    /// Whether the server is asked to go on to `output` tokens whatever it wants to say.
+    /// Whether the server must generate exactly `output` tokens and ignore a natural end.
     pub exact_output: bool,
-    /// Files to cut text from instead of making it; loaded texts, in order.
+    /// Loaded texts to cut prompts from, in order; empty where text is generated.
     pub texts: Vec<SpecFile>,
-    /// The endpoint: chat completions, or plain completions.
+    /// Endpoint of the requests.
     pub api: Api,
 }
 
 impl Ladder {
-    /// All loads, in the order in which a lap visits them at each depth.
+    /// Returns all loads, in the order of a lap at each depth.
     pub(crate) fn loads(&self) -> impl Iterator<Item = Load> {
         let streams = self.concurrency.iter().copied().map(Load::Streams);
         streams.chain(self.rate.iter().copied().map(Load::PerSecond))
     }
 }
 
-/// How the requests of an open loop are spread over time.
+/// Distribution of the arrivals of an open loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Arrivals {
-    /// As those of many users who know nothing of each other: gaps of exponential length.
+    /// Poisson process, as of many independent users: gaps are exponential.
     #[default]
     Poisson,
     Constant,
@@ -71,14 +71,14 @@ pub(crate) enum Arrivals {
 
 words!(Arrivals { Poisson: "poisson", Constant: "constant" });
 
-/// Requests per visit to an open cell where the scenario does not say: enough for a p95.
+/// Default number of requests per round of an open cell: enough for a p95.
 pub(super) const REQUESTS: u32 = 60;
 
-/// Requests per second that can be asked for: bounds an arrival that would never come, and
-/// one that no single machine could send in time.
+/// Permitted rates, requests per second: below, a request would never be due; above, no single
+/// machine could send in time.
 pub(super) const RATES: RangeInclusive<f64> = 0.0001..=1000.0;
 
-/// Which endpoint is asked.
+/// Endpoint of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     /// `/v1/chat/completions`: context as the system message, prompt as the user's.
@@ -87,13 +87,13 @@ pub(crate) enum Api {
     Completions,
 }
 
-/// Whether contexts come again.
+/// Reuse of contexts between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prefix {
-    /// Every context is new.
+    /// Every context is new: no cache hits.
     Cold,
-    /// A lane's context at a depth is the same throughout.
+    /// Each lane keeps its context at a depth for the whole run.
     Warm,
-    /// Every context is loaded by a round of its own, and asked in the next (llama-benchy's way).
+    /// Each context is sent in a round of its own and reused in the next (llama-benchy's method).
     TwoPhase,
 }

@@ -1,4 +1,4 @@
-//! What flags change in a scenario: its length and its axes.
+//! Applies flags to a scenario: its length and its axes.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use super::ladder::RATES;
 use super::{Extent, Restart, RestartWhen, Scenario, Workload};
 use crate::error::Mistake;
 
-/// What is asked for instead of what the file says. Written into the manifest, so that a
-/// run folder says what was really asked.
+/// Values that replace those of the file. Written into the manifest, so that the run folder records
+/// what was really requested.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Overrides {
-    /// How long, instead of the file's duration or laps. Microseconds in the manifest.
+    /// Duration in place of the file's duration or laps. Microseconds in the manifest.
     #[serde(with = "micros", rename = "duration_us", skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
     /// Context depths, tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depths: Option<Vec<u64>>,
-    /// Streams at once.
+    /// Numbers of concurrent streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Vec<u32>>,
     /// Requests per second: every ladder becomes an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Vec<f64>>,
-    /// When a server that longhaul started is started again.
+    /// Restart policy of a server that longhaul started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<RestartWhen>,
 }
@@ -53,14 +53,14 @@ mod micros {
 }
 
 impl Scenario {
-    /// The scenario with its length and axes overridden.
+    /// Returns the scenario with overridden length and axes.
     ///
-    /// A value stays with the ladders that list it; one that no ladder lists goes to every
-    /// ladder; a ladder that is left with nothing goes. Gates on depths or loads that are no
-    /// longer there go, with a warning. Rates take the place of every ladder's concurrency.
+    /// A value stays with the ladders that list it. One that no ladder lists goes to every ladder.
+    /// A ladder without values is dropped. Gates on missing depths or loads are dropped with a
+    /// warning. Rates replace every ladder's concurrency.
     ///
     /// # Errors
-    /// An override that asks nothing, twice, or the impossible; rates for a ladder in two
+    /// An override that is empty, has duplicates or is out of range; rates for a ladder in two
     /// phases.
     pub(crate) fn with(mut self, overrides: &Overrides) -> Result<Scenario, Mistake> {
         check(overrides)?;
@@ -94,11 +94,11 @@ impl Scenario {
     }
 }
 
-/// What no model takes; bounds sums and buffers.
+/// Maximum depth, tokens: above every model's context; bounds sums and buffers.
 const DEPTH_MAX: u64 = 100_000_000;
-/// What one machine drives.
+/// Maximum of streams that one machine can drive.
 const STREAMS_MAX: u32 = 1024;
-/// A year and a day.
+/// Maximum duration: a year and a day.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 fn check(overrides: &Overrides) -> Result<(), Mistake> {

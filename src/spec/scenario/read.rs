@@ -1,5 +1,5 @@
-//! Reads a scenario in longhaul's own form: strictly, since a misspelt limit is
-//! a limit that is not there.
+//! Parses a scenario in longhaul's own format, strictly: a misspelt limit would otherwise be no
+//! limit.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ const KEYS: [&str; 10] = [
     "contract",
 ];
 
-/// Bounds every duration: beyond it the arithmetic on microseconds means nothing.
+/// Maximum duration: bounds the arithmetic on microseconds.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
-/// Fetches a user's text file that a scenario names.
+/// Loads a user's text file that a scenario names.
 pub(super) type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
 
-/// Reads a scenario, or a Spark Arena benchmark profile as one. `load` fetches the text
-/// files that its ladders name, by the name as written.
+/// Parses a scenario, or a Spark Arena benchmark profile as one. `load` returns the text files of
+/// its ladders, by name as written.
 ///
 /// # Errors
-/// The first thing that is wrong: where it stands, and what to write instead.
+/// The first mistake, with its place and what to write instead.
 #[allow(clippy::needless_pass_by_value)] // every spec is read from a file that it then owns
 pub(crate) fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     let document = document(&source)?;

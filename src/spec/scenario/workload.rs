@@ -1,5 +1,5 @@
-//! The kinds of asking, as a scenario lists them. The one place that knows
-//! which kinds there are; everyone else asks the enum.
+//! Lists the kinds of workload of a scenario. Only this module knows which there are; all others
+//! use the methods of the enum.
 
 use std::time::Duration;
 
@@ -10,36 +10,36 @@ use crate::fact::Load;
 use crate::spec::SpecFile;
 use crate::spec::field::Field;
 
-/// A kind of asking.
+/// Workload of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Workload {
     /// Every depth × every load, in rounds.
     Ladder(Ladder),
 }
 
-/// A bound by which a workload leaves depths out, at the speed that is measured at the start.
+/// Bound beyond which a workload skips depths, at the speed measured at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cap {
-    /// The longest cold prefill.
+    /// Longest cold prefill.
     pub prefill: Duration,
-    /// The least depth above 0, tokens.
+    /// Smallest depth above 0, tokens.
     pub shallowest: Option<u64>,
-    /// The deepest, tokens.
+    /// Largest depth, tokens.
     pub deepest: u64,
 }
 
 impl Workload {
-    /// The keys of `workloads`.
+    /// Keys of `workloads` in a scenario.
     pub(super) const NAMES: [&str; 1] = [ladder::NAME];
 
-    /// Its name in rows and contracts.
+    /// Name in rows and contracts.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Workload::Ladder(_) => ladder::NAME,
         }
     }
 
-    /// Reads the value of one of [`Workload::NAMES`].
+    /// Parses the value of one of [`Workload::NAMES`].
     pub(super) fn read(name: &str, field: &Field<'_>, load: LoadText<'_>) -> Result<Self, Mistake> {
         match name {
             ladder::NAME => Ok(Workload::Ladder(ladder::read(field, load)?)),
@@ -47,7 +47,7 @@ impl Workload {
         }
     }
 
-    /// Workloads with their axes overridden, and what is to be told of it.
+    /// Returns the workloads with overridden axes, and warnings about them.
     pub(super) fn with(
         workloads: Vec<Workload>,
         overrides: &Overrides,
@@ -57,28 +57,28 @@ impl Workload {
         Ok((ladders.into_iter().map(Workload::Ladder).collect(), warning))
     }
 
-    /// Context depths that it asks at, tokens.
+    /// Context depths of its requests, tokens.
     pub(crate) fn depths(&self) -> &[u64] {
         match self {
             Workload::Ladder(ladder) => &ladder.depths,
         }
     }
 
-    /// Loads that it asks with, in the order in which a lap visits them.
+    /// Loads of its requests, in the order of a lap.
     pub(crate) fn loads(&self) -> Vec<Load> {
         match self {
             Workload::Ladder(ladder) => ladder.loads().collect(),
         }
     }
 
-    /// Texts of the user that its asks are made of; none where texts are made from the seed.
+    /// Texts of the user that its prompts are cut from; none where text is generated from the seed.
     pub(crate) fn texts(&self) -> &[SpecFile] {
         match self {
             Workload::Ladder(ladder) => &ladder.texts,
         }
     }
 
-    /// The bound by which it leaves depths out, if it has one.
+    /// Bound beyond which it skips depths, if it has one.
     pub(crate) fn cap(&self) -> Option<Cap> {
         match self {
             Workload::Ladder(ladder) => Some(Cap {

@@ -1,5 +1,5 @@
-//! What must hold of any text that is read as a recipe. The fuzz target and the
-//! property in the default tier share it: it is a module of the library in those builds only.
+//! Checks the properties of any text that is read as a recipe. The fuzz target and a property test
+//! of the default tier share it: it is a module of the library in those builds only.
 
 use crate::spec::SpecFile;
 use crate::spec::recipe::diff::between;

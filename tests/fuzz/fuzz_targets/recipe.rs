@@ -1,4 +1,4 @@
-//! Whatever a stranger writes as a recipe: read, rendered and compared.
+//! Fuzz target: reads, renders and compares arbitrary text as a recipe.
 
 #![no_main]
 

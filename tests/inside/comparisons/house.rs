@@ -1,4 +1,4 @@
-//! What comparisons are made of: short rehearsals of a machine whose speed is known.
+//! Provides short rehearsals of a machine with a known speed, for comparisons.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Thirteen runs, one story each: what a person should see in them stands above each.
+//! Defines thirteen runs; a comment above each says what a reader should see in it.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A run in the making: rows by hand, in seconds since the start, written by longhaul's own
-//! journal. The same story gives the same bytes on every machine.
+//! Builds a run from rows by hand, in seconds since the start, written by longhaul's own journal.
+//! The same calls give the same bytes on every machine.
 
 use std::fs;
 use std::path::Path;

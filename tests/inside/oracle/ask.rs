@@ -1,4 +1,4 @@
-//! One question to both sides, and how their answers compare.
+//! Renders a recipe with both tools and compares the results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

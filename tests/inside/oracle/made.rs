@@ -1,4 +1,4 @@
-//! Recipes made up at random, as nasty as they come.
+//! Generates random recipes with difficult content.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What made-up recipes are made of.
+//! Lists the words of random recipes.
 
 /// Keys of `defaults`.
 pub(super) const KEYS: [&str; 30] = [

@@ -1,4 +1,4 @@
-//! Every way in which a recipe can be there, or not be there.
+//! Tests every way in which a recipe can be present or missing at its source.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Recipes that nobody would write, and the same body that is fuzzed.
+//! Tests malformed and unusual recipes, with the checks of the fuzz target.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What no public recipe holds is refused, wherever it stands, with its line
-//! and the ways to write it.
+//! Tests that content which no public recipe has is refused, wherever it occurs, with its line and
+//! the ways to write it.
 
 use longhaul::spec::{SpecFile, recipe};
 

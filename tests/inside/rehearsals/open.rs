@@ -1,4 +1,4 @@
-//! The open loop: arrivals come when they come, whatever the server does.
+//! Tests the open loop: requests are sent on schedule, whatever the server does.
 
 use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, Load, Request};

@@ -1,4 +1,4 @@
-//! What goes wrong with longhaul's own machine, and with what it looks through.
+//! Tests faults of longhaul's own machine and of its sensors.
 
 use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, FaultKind, Source};

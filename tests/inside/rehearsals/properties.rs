@@ -1,5 +1,5 @@
-//! What holds of every rehearsal: the same seed gives the same bytes, what is
-//! written is what happened, and the conductor decides by nothing else.
+//! Tests properties of every rehearsal: the same seed gives the same bytes, the rows match the
+//! events, and the conductor decides by the rows alone.
 
 use std::collections::BTreeSet;
 use std::fs;

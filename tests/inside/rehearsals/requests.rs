@@ -1,4 +1,4 @@
-//! Single requests end badly, or not as asked.
+//! Tests single requests that fail, or end otherwise than requested.
 
 use longhaul::exit::Exit;
 use longhaul::fact::Ended;

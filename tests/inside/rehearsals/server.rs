@@ -1,4 +1,4 @@
-//! The server dies, hangs, runs out of memory, or does not come up.
+//! Tests a server that ends, hangs, runs out of memory, or does not start.
 
 use std::collections::BTreeSet;
 use std::fs;

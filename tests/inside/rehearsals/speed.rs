@@ -1,4 +1,5 @@
-//! The server grows slow, at once or by and by, or its caches and drafts fail.
+//! Tests a server that becomes slower, suddenly or gradually, or whose prefix cache or speculative
+//! decoding fails.
 
 use longhaul::exit::Exit;
 use longhaul::fact::{Phase, Source};

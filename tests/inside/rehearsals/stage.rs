@@ -1,4 +1,4 @@
-//! What rehearsals are played on: scenarios of half an hour that take a moment.
+//! Provides the scenarios of rehearsals: half an hour of virtual time that takes a moment.
 
 use std::fs;
 use std::path::PathBuf;

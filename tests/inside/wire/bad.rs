@@ -1,4 +1,4 @@
-//! Endings that count as failures, and being hung up on.
+//! Tests endings that count as failures, and aborted requests.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,5 +1,5 @@
-//! A server that plays a list of bytes, waits and ends on a real socket. It
-//! shares nothing with the code under test.
+//! Server on a real socket that sends a list of bytes, waits and ends. It shares no code with the
+//! code under test.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Answers that come whole: what their rows say of tokens and times.
+//! Tests complete responses: the tokens and times of their rows.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How the server and its box live, hang, die and come back.
+//! Tests of the lifetime of server and machine: start, hang, end and restart.
 
 use super::{
     At, Happening, LATER, Metrics, ProcessExit, SECOND, engine, exits, job, outputs, play, quiet,
@@ -111,7 +111,7 @@ fn a_first_start_takes_its_time() {
     assert!(engine.submit(At(6 * SECOND), job(1, 10, 1)).is_some());
 }
 
-/// When the port opened, each time.
+/// Times at which the port opened.
 fn readies(story: &[(At, Happening)]) -> Vec<At> {
     story.iter().filter(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at).collect()
 }
@@ -175,7 +175,7 @@ fn memory_falls_before_the_kernel_kills_and_is_back_afterwards() {
     assert!(left(61) > 28 << 10, "the process is gone, and what took the memory with it");
 }
 
-/// Whether a story's log has words in it.
+/// Whether the log of a run contains a text.
 fn says(story: &[(At, Happening)], words: &str) -> bool {
     story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains(words)))
 }
@@ -261,7 +261,7 @@ fn a_power_cut_without_a_value_brings_back_the_box_and_not_the_server() {
 
 #[test]
 fn a_server_whose_starts_fail_is_ready_on_the_next_or_never() {
-    // A start of the record takes 549 s; a failed one ends half way.
+    // A start of the record takes 549 s; a failed one ends halfway.
     let mut twice = engine(quiet(), 1, &["start_fails=2"]);
     assert!(!twice.listening(), "it is not up when it is made");
     let story = play(&mut twice, LATER);
@@ -298,7 +298,7 @@ fn a_crash_whose_start_fails_is_back_one_start_later() {
         readies(&play(&mut engine, LATER))
     };
     assert_eq!(ready(&["crash=2m@10m"]), [At(720 * SECOND)]);
-    // A start may take half of the time away.
+    // A start takes at most half of the time away.
     assert_eq!(ready(&["crash=2m@10m", "start_fails=1@10m"]), [At(780 * SECOND)]);
     assert_eq!(ready(&["crash=2m@10m", "start_fails@10m"]), []);
     let later = ready(&["crash=2m@10m", "start_fails=1@15m"]);

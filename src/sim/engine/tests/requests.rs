@@ -1,4 +1,4 @@
-//! What becomes of single requests.
+//! Tests of the results of single requests.
 
 use super::{
     At, Finish, Happening, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record,
@@ -90,7 +90,7 @@ fn a_short_answer_ends_by_itself_though_it_must_go_on() {
     assert_eq!(engine.metrics().finished, [1, 1, 0, 0, 0]);
 }
 
-/// How each of eight requests, one a second, ended: `e`rror, `c`ut, `s`topped, `.` as asked.
+/// Ends of eight requests, one per second: `e`rror, `c`ut, `s`topped, `.` as requested.
 fn ends(ailments: &[&str]) -> String {
     let mut engine = engine(quiet(), 1, ailments);
     engine.load_began(At::ZERO, None);

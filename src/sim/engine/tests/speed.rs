@@ -1,8 +1,8 @@
-//! How fast it is, and what makes it slower: steps, the queue, the cache, drafts.
+//! Tests of speed: steps, queue, cache and speculative decoding.
 
 use super::{At, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record, tokens};
 
-/// One session on an engine of its own: seconds to the first token, and tokens per second after it.
+/// Runs one request on a new engine: seconds to the first token, and tokens per second after it.
 fn single(prompt: u32, seed: u64) -> (f64, f64) {
     let mut engine = engine(record(1.0), seed, &[]);
     let id = engine.submit(At::ZERO, job(1, prompt, 128)).expect("up");

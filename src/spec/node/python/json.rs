@@ -1,4 +1,4 @@
-//! JSON as Python's `json` reads and writes it.
+//! Parses and writes JSON as Python's `json` module does.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use super::Python;
 use crate::spec::node::{Node, Value, parse};
 
-/// `json.loads`; `None` where it would raise. (Its `NaN` and surrogates by their numbers aside.)
-/// JSON on one line is YAML, whose reader keeps the order of keys and has bounds.
+/// Parses as `json.loads`; `None` where it would raise (its `NaN` and surrogate escapes aside).
+/// JSON on one line is YAML, whose parser keeps the order of keys and has bounds.
 pub(crate) fn loads(text: &str) -> Option<Python> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let text = text.replace(['\t', '\n', '\r'], " ");
@@ -23,14 +23,14 @@ fn value(node: &Node) -> Python {
             Python::Map(pairs.map(|(key, node)| (key.to_owned(), value(node))).collect())
         }
         Value::Scalar { raw, quoted } => match Python::of(node) {
-            // `1e5` is a text to YAML alone.
+            // `1e5` is a number in JSON, but a text for PyYAML.
             Python::Text(_) if !quoted => Python::Float(raw.parse().unwrap_or(f64::NAN)),
             other => other,
         },
     }
 }
 
-/// `json.dumps` without blanks, anything unknown as its text.
+/// Writes as `json.dumps` without spaces, unknown types as their text.
 pub(crate) fn dumps(value: &Python) -> String {
     let joined = |items: Vec<String>| items.join(",");
     match value {

@@ -1,26 +1,26 @@
-//! A container image's name, and what it promises.
+//! Parses a container image's name and grades its reproducibility.
 
 use super::Grade;
 use crate::spec::field::shown;
 
-/// Tags that are moved by design, as a part of a tag.
+/// Parts of a tag that mark it as moving.
 const MOVING: [&str; 12] = [
     "latest", "nightly", "main", "master", "dev", "devel", "edge", "stable", "rolling", "preview",
     "head", "canary",
 ];
 
-/// Parts of a tag that say what an image stands on: a number behind one of them is not its own.
+/// Parts of a tag that name the image's base: a number after them is not the image's version.
 const GROUNDS: [&str; 8] = ["cuda", "cu", "ubuntu", "debian", "python", "py", "rocm", "torch"];
 
-/// The names that eugr's builder gives to what it builds: `vllm-node`, `vllm-node-tf5`.
+/// Prefix of images that eugr's builder makes: `vllm-node`, `vllm-node-tf5`.
 const BUILT: &str = "vllm-node-";
 
-/// An image's name, taken apart.
+/// Name of an image, split into its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Image<'a> {
     pub name: &'a str,
     pub tag: Option<&'a str>,
-    /// Behind the `@`: `sha256:…`.
+    /// Digest after the `@`: `sha256:…`.
     pub digest: Option<&'a str>,
 }
 
@@ -36,13 +36,13 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The name without what docker takes for granted, so that two spellings are equal.
+    /// Returns the name without docker's default prefixes, to compare two spellings.
     pub(crate) fn plain_name(&self) -> &'a str {
         let hubs = ["index.docker.io/", "docker.io/", "library/"];
         hubs.iter().fold(self.name, |name, hub| name.strip_prefix(hub).unwrap_or(name))
     }
 
-    /// Grade of what stands behind the name, and why.
+    /// Grades the image by its name, with the reason.
     pub(crate) fn grade(&self) -> (Grade, String) {
         let (grade, why) = match (self.digest, self.tag) {
             (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest"),
@@ -62,7 +62,7 @@ impl<'a> Image<'a> {
         (grade, why.to_owned())
     }
 
-    /// Without a registry's folder, by the builder's own name, or by an image's id.
+    /// Whether the image was built here: no registry's folder, the builder's own name, or an id.
     pub(crate) fn is_built_here(&self) -> bool {
         let last = self.name.rsplit('/').next().unwrap_or(self.name);
         !self.plain_name().contains('/')
@@ -70,19 +70,19 @@ impl<'a> Image<'a> {
             || format!("{last}-").starts_with(BUILT)
     }
 
-    /// The version that a tag names: `v0.20.0`, `b8076`, `26.05`.
+    /// Returns the version in the tag: `v0.20.0`, `b8076`, `26.05`.
     pub(crate) fn version(&self) -> Option<&'a str> {
         own_parts(self.tag?).into_iter().find(|part| is_version(part))
     }
 }
 
-/// `sha256:` and 64 hex digits.
+/// Whether a text is `sha256:` and 64 hex digits.
 pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:")
         .is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Whether a tag names one build: by a date, a commit, or a version that is no nightly.
+/// Whether a tag names a single build: by a date, a commit, or a version without a nightly mark.
 pub(super) fn is_fixed(tag: &str) -> bool {
     let parts = own_parts(tag);
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
@@ -92,7 +92,7 @@ pub(super) fn is_fixed(tag: &str) -> bool {
         || parts.iter().any(|part| is_date(part) || is_commit(part) || !moves && is_version(part))
 }
 
-/// A tag's parts without those that say what the image stands on.
+/// Returns a tag's parts without those that name the base image.
 fn own_parts(tag: &str) -> Vec<&str> {
     let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
     let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
@@ -101,7 +101,7 @@ fn own_parts(tag: &str) -> Vec<&str> {
     (0..parts.len()).filter(is_own).map(|at| parts[at]).collect()
 }
 
-/// `20260822`, and with a number of the day `2026082201`.
+/// Whether a part is a date: `20260822`, or with a daily number `2026082201`.
 fn is_date(part: &str) -> bool {
     matches!(part.len(), 8 | 10)
         && part.starts_with("20")
@@ -109,7 +109,7 @@ fn is_date(part: &str) -> bool {
         && matches!((part[4..6].parse(), part[6..8].parse()), (Ok(1..=12), Ok(1..=31)))
 }
 
-/// Seven hex digits and more, letters and digits among them.
+/// Whether a part is a commit: at least seven hex digits, with both letters and digits.
 fn is_commit(part: &str) -> bool {
     let part = part.strip_prefix('g').unwrap_or(part);
     (7..=64).contains(&part.len())
@@ -118,7 +118,7 @@ fn is_commit(part: &str) -> bool {
         && part.contains(|c: char| c.is_ascii_lowercase())
 }
 
-/// `v0.20.0`, `0.5.1.post2`, `26.05`; llama.cpp's `b8076`. A bare major version is moved.
+/// Whether a part is a version: `v0.20.0`, `26.05`, `b8076`. A bare major version moves.
 fn is_version(part: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let number = part.trim_start_matches(['v', 'V']).split_once('.');

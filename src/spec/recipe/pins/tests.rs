@@ -7,7 +7,7 @@ fn reading(text: &str) -> ReadRecipe {
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")
 }
 
-/// Every finding as `what grade line`.
+/// Findings of a recipe as `what grade line`.
 fn found(text: &str) -> Vec<String> {
     let line = |finding: &PinFinding| finding.line.unwrap_or(0);
     let pins = pins(&reading(text));

@@ -1,5 +1,5 @@
-//! Keys of a recipe's file: whether it is a recipe at all, what it is for, its traps, and keys that
-//! nothing is made of.
+//! Checks the keys of a recipe's file: whether it is a recipe, its description, known pitfalls, and
+//! unused keys.
 
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -9,7 +9,7 @@ use crate::spec::node::python::{Python, json};
 use crate::spec::recipe::Layer;
 use crate::spec::recipe::include::Whole;
 
-/// Keys that sparkrun 0.4.2 knows (`core/recipe.py`); any other is kept and told.
+/// Keys that sparkrun 0.4.2 knows (`core/recipe.py`); others are kept and reported.
 const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name description model \
     model_revision runtime runtime_version mode min_nodes max_nodes container containers \
     defaults env command runtime_config cluster_only solo_only benchmark metadata pre_exec \
@@ -19,7 +19,7 @@ const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name d
 
 const FIELDS: &str = "command defaults env overrides model runtime container description";
 
-/// Keys of a runtime's version under `metadata`, as people write them.
+/// Keys for the runtime's version under `metadata`, as found in recipes.
 const VERSIONS: &str =
     "runtime_version engine_version vllm_version sglang_version llama_cpp_version";
 
@@ -27,7 +27,7 @@ fn is_among(words: &str, key: &str) -> bool {
     words.split_whitespace().any(|word| word == key)
 }
 
-/// The runtime's version: by sparkrun's own key, else what stands first under `metadata`.
+/// Returns the runtime's version: sparkrun's own key, else the first under `metadata`.
 pub(super) fn version(root: &Node) -> Option<&str> {
     let metadata = root.get("metadata");
     let mut of_metadata = VERSIONS.split_whitespace().filter_map(|key| metadata?.get(key)?.said());
@@ -66,7 +66,7 @@ pub(super) fn others(root: &Node) -> Vec<(String, String)> {
     others.map(|(key, node)| (key.to_owned(), text(Python::of(node)))).collect()
 }
 
-/// Keys that stand twice, layers that nobody applied, and a command that sparkrun refuses.
+/// Returns warnings: duplicate keys, unapplied layers, and a command that sparkrun refuses.
 pub(super) fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
     let mut warnings = Vec::new();
     for (file, document) in &whole.parts {

@@ -1,4 +1,4 @@
-//! The recipe that a `docker run` line is.
+//! Builds a recipe from a `docker run` line.
 
 use super::{model_of_command, served};
 use crate::engine::flags;
@@ -44,7 +44,7 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
     }
 }
 
-/// By the command, else by the image that brings its own.
+/// Derives the runtime from the command, else from the image.
 fn runtime_of_line(image: &str, command: &str) -> &'static str {
     let image = image.to_lowercase();
     match draft::runtime_of_command(command) {

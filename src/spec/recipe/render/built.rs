@@ -1,4 +1,4 @@
-//! A command for a recipe that has none: from its defaults, as sparkrun 0.4 builds it for one
+//! Builds the command of a recipe without one from its defaults, as sparkrun 0.4 does for one
 //! machine.
 
 use super::COMMAND_BYTES_MAX;
@@ -31,7 +31,7 @@ pub(crate) fn command(
 fn vllm_serve(draft: &Draft, values: &Values) -> String {
     let model = draft.model.str();
     let mut words = vec!["vllm".to_owned(), "serve".to_owned(), model.clone()];
-    // A path has no revision, and a GGUF's part behind the colon names a file.
+    // A path has no revision, and the part after a GGUF's colon names a file.
     let has_revision = !model.starts_with('/') && !model.contains(':');
     if draft.revision.is_true() && has_revision && draft.resolved_model_path.is_none() {
         words.extend(["--revision".to_owned(), quoted(&draft.revision.str())]);
@@ -74,8 +74,7 @@ fn llama_server(
     values: &mut Values,
     set: &[(String, Python)],
 ) -> Result<String, String> {
-    // What is longest in context goes by another name here; the user's word counts before
-    // the recipe's.
+    // llama.cpp's name for the context length differs. The user's value overrides the recipe's.
     let is_set = |key: &str| set.iter().any(|(known, _)| known == key);
     let has_room = is_set("max_model_len") || values.get("ctx_size").is_none();
     let length = values.get("max_model_len").filter(|_| has_room && !is_set("ctx_size"));
@@ -84,7 +83,7 @@ fn llama_server(
     }
     let tp = parallel(values, "tensor_parallel")?.unwrap_or(1);
     let pp = parallel(values, "pipeline_parallel")?.unwrap_or(1);
-    // Rows for tensors, layers for pipelines; both at once it does not have.
+    // Split by row is tensor parallelism, by layer pipeline parallelism; llama.cpp cannot do both.
     let text = |word: &str| Python::Text(word.to_owned());
     match (tp > 1, pp > 1) {
         (true, true) => {
@@ -144,7 +143,7 @@ fn flags(values: &Values, engine: Engine) -> Vec<String> {
     words
 }
 
-/// Structure is JSON in quotes; a text that already is JSON is quoted as it stands.
+/// Quotes a value for the shell: a structure as JSON, a text that is JSON verbatim.
 fn argument(value: &Python) -> String {
     match value {
         Python::List(_) | Python::Map(_) => quoted(&json::dumps(value)),
@@ -153,7 +152,7 @@ fn argument(value: &Python) -> String {
     }
 }
 
-/// sparkrun's own notion of a switch: any text with a 1, a t or a y in it is on.
+/// Whether sparkrun takes a switch as on: any text with a 1, a t or a y is.
 fn is_on(value: &Python) -> bool {
     match value {
         Python::Bool(on) => *on,
@@ -161,7 +160,7 @@ fn is_on(value: &Python) -> bool {
     }
 }
 
-/// A text as one word of a shell (`shlex.quote`).
+/// Quotes a text as one word of a shell (`shlex.quote`).
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -179,7 +178,7 @@ fn with_flag(command: String, flag: &str, value: &str) -> String {
     if stands { command } else { format!("{} {flag} {value}", without_dangling(&command)) }
 }
 
-/// Without the backslashes at its end that would take the next word's blank for their own.
+/// Removes trailing backslashes, which would escape the space before the next word.
 fn without_dangling(command: &str) -> &str {
     let mut kept = command.trim_end_matches(is_blank);
     while (kept.len() - kept.trim_end_matches('\\').len()) % 2 == 1 {

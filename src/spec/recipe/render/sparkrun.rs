@@ -1,15 +1,15 @@
-//! From a command template to a command, as sparkrun does it (`utils/text.py` of 0.4.2).
+//! Renders a command template as sparkrun does (`utils/text.py` of 0.4.2).
 
 use super::COMMAND_BYTES_MAX;
 use crate::spec::node::python::strip;
 
-/// A placeholder's value as text; what has none is left as it stands.
+/// Returns a placeholder's value as text; one without a value is left verbatim.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Placeholders may hold placeholders; anything deeper than this is a cycle.
+/// Maximum number of passes: values may hold placeholders, and deeper nesting is a cycle.
 const PASSES_MAX: usize = 10;
 
-/// Stand for braces that are no placeholder's. YAML has neither character.
+/// Substitutes for braces outside placeholders. YAML has neither character.
 const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
 
@@ -56,7 +56,7 @@ fn mask(template: &str, escapes: bool) -> String {
     out
 }
 
-/// One pass of `\{(.*?)\}`: from a brace to the next closing one on the same line.
+/// Performs one pass of `\{(.*?)\}`: from a brace to the next closing one on the same line.
 fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -72,7 +72,7 @@ fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
             }
             rest = &rest[end + 1..];
         } else {
-            // No brace before the line's end is closed there.
+            // The brace is not closed on this line.
             out.push_str(&rest[..end]);
             rest = &rest[end..];
         }
@@ -84,7 +84,7 @@ fn substitute(text: &str, value: Lookup<'_>) -> Option<String> {
     (out.len() <= COMMAND_BYTES_MAX).then_some(out)
 }
 
-/// `\`, blanks, end of line: an escaped blank and a new command to a shell; never meant.
+/// Removes blanks between `\` and a line's end: to a shell they end the command there.
 fn repair_continuations(text: &str) -> String {
     let mut parts = text.split('\\');
     let first = parts.next().unwrap_or_default().to_owned();

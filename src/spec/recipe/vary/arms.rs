@@ -1,4 +1,4 @@
-//! The arms of a sweep, as the user writes them.
+//! Parses the arms of a sweep from flags and files.
 
 use super::Change;
 use crate::error::Mistake;
@@ -6,10 +6,10 @@ use crate::spec::SpecFile;
 use crate::spec::field::{Field, flawed, shown, strict_document};
 use crate::spec::node::python::{self, Python};
 
-/// What an arm is called that nothing is changed in.
+/// Name of the arm without changes.
 pub(crate) const BASE: &str = "base";
 
-/// What a file of arms holds.
+/// Example of a file of arms.
 const EXAMPLE: &str = "- { name: eager, changes: { enforce_eager: true } }";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct ArmSpec {
     pub changes: Vec<Change>,
 }
 
-/// The arms of `key=value,value`: one for each value.
+/// Parses `key=value,value` into one arm per value.
 pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
     let wrong = |what: String| {
         Mistake::new(what).at("--vary").hint("--vary max_num_seqs=4,8").hint("--vary env.X=1")
@@ -91,11 +91,11 @@ fn arm(field: &Field<'_>) -> Result<ArmSpec, Mistake> {
     Ok(ArmSpec { name, changes })
 }
 
-/// A value as its flag would take it; `null` takes the key away.
+/// Returns a value in the form of its flag; `None` for `null`, which removes the key.
 fn value_of(field: &Field<'_>) -> Option<String> {
     match Python::of(field.node) {
         Python::None => None,
-        // As it is written: `0.80`, and not what Python makes of it.
+        // Verbatim: `0.80`, and not Python's form of it.
         Python::Float(_) | Python::Int(_) => field.node.text().map(str::to_owned),
         other => Some(other.flag()),
     }

@@ -1,5 +1,5 @@
-//! Changes in a recipe's own file: a key of the file, else a flag of the rendered command, which
-//! then takes the template's place.
+//! Edits a recipe's own file: a key of the file, else a flag of the rendered command, which then
+//! replaces the template.
 
 use super::{Change, split};
 use crate::engine::Engine;
@@ -40,7 +40,7 @@ pub(super) fn changed(base: &ReadRecipe, changes: &[Change]) -> Result<String, M
     for change in flags {
         command = with_flag(engine_of(&base.recipe.runtime), &command, change).map_err(wrong)?;
     }
-    // As a template that renders to it.
+    // Escapes braces, so that the template renders to the same command.
     if command.contains('{') {
         command = command.replace('{', "{{").replace('}', "}}");
     }
@@ -58,7 +58,7 @@ fn put(map: &mut Node, key: &str, value: Option<Node>) {
     }
 }
 
-/// A command with a flag that has another value.
+/// Returns a command with a flag's value replaced.
 pub(super) fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
     let inner = docker::inner(command);
     let at = command

@@ -28,7 +28,7 @@ fn of(text: &str, pairs: &[(&str, &str)]) -> Result<Option<ReadRecipe>, Mistake>
     varied(&reading(text), &changes, "# an arm\n")
 }
 
-/// The other recipe: what differs, and its command.
+/// Returns the differences of the varied recipe, and its command.
 fn other(text: &str, pairs: &[(&str, &str)]) -> (Vec<String>, String) {
     match of(text, pairs).unwrap_or_else(|wrong| panic!("{wrong}")) {
         None => panic!("the same"),

@@ -1,24 +1,24 @@
-//! What flags change in the axes of ladders.
+//! Applies flags to the axes of ladders.
 
 use super::{Ladder, Prefix};
 use crate::error::Mistake;
 use crate::spec::scenario::Overrides;
 
-/// Ladders with their axes overridden, and what is to be told of it.
+/// Returns the ladders with overridden axes, and warnings about them.
 pub(crate) fn with(
     mut ladders: Vec<Ladder>,
     overrides: &Overrides,
 ) -> Result<(Vec<Ladder>, Option<String>), Mistake> {
     if let Some(depths) = &overrides.depths {
         replace(&mut ladders, depths, |ladder| &mut ladder.depths);
-        // Depths that were named are asked for, however long they take.
+        // Depths given by a flag are requested however long they take.
         for ladder in &mut ladders {
             ladder.cap = None;
         }
     }
     if let Some(concurrency) = &overrides.concurrency {
         replace(&mut ladders, concurrency, |ladder| &mut ladder.concurrency);
-        // What was asked for is the closed loop, and nothing beside it.
+        // A concurrency given by a flag means the closed loop alone.
         for ladder in &mut ladders {
             ladder.rate.clear();
         }
@@ -36,8 +36,8 @@ pub(crate) fn with(
     Ok((ladders, warning))
 }
 
-/// Makes every ladder an open one, in place of its streams. Ladders that differed in these
-/// alone ask the same now, and one of them is enough.
+/// Replaces every ladder's streams by an open loop. Ladders that differed in their streams only are
+/// then equal, and one of them is kept.
 fn open(ladders: &mut Vec<Ladder>, rate: &[f64]) -> Result<(), Mistake> {
     if ladders.iter().any(|ladder| ladder.prefix == Prefix::TwoPhase) {
         let what = "the scenario loads contexts in rounds of their own (`two_phase`), which an open loop has not";
@@ -46,7 +46,7 @@ fn open(ladders: &mut Vec<Ladder>, rate: &[f64]) -> Result<(), Mistake> {
     for ladder in ladders.iter_mut() {
         ladder.concurrency.clear();
         if ladder.rate.is_empty() {
-            // It had several for the sake of samples, of which an open round has enough.
+            // Several runs served to collect samples; one open round has enough.
             ladder.runs = 1;
         }
     }
@@ -74,8 +74,8 @@ fn replace<T: PartialEq + Copy>(
     ladders.retain_mut(|ladder| !axis(ladder).is_empty());
 }
 
-/// Keeps the steps whose cell is still there; says whether the schedule had to go because
-/// a value that is now asked for has no step.
+/// Keeps the steps of the remaining cells. Returns whether the schedule was dropped because a
+/// requested value has no step.
 fn filter_schedule(ladder: &mut Ladder) -> bool {
     let Some(mut steps) = ladder.schedule.take() else { return false };
     steps.retain(|(depth, streams)| {

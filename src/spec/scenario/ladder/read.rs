@@ -1,4 +1,4 @@
-//! Reads a ladder: depths × loads × one shape.
+//! Parses a ladder: depths × loads × one shape.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -26,19 +26,20 @@ const KEYS: [&str; 14] = [
     "api",
 ];
 
-/// Bounds lengths: no server takes more, and a misplaced figure would make texts of gigabytes.
+/// Maximum length, tokens: no server accepts more, and a typing error would generate gigabytes of
+/// text.
 const TOKENS_MAX: u64 = 100_000_000;
 
-/// Bounds streams, and requests of an open round: each is a task with a connection of its own.
+/// Maximum of streams and of requests per open round: each is a task with its own connection.
 const STREAMS_MAX: u64 = 1024;
 
-/// Bounds rounds of a cell within a lap.
+/// Maximum number of rounds of a cell per lap.
 const RUNS_MAX: u64 = 10_000;
 
-/// Bounds a prefill that anyone would wait for.
+/// Maximum of `cap`: a longer prefill is of no use.
 const CAP_MAX: Duration = Duration::from_secs(86_400);
 
-/// Reads the value of `ladder:`.
+/// Parses the value of `ladder:`.
 pub(crate) fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, Mistake> {
     let values = field.map(&KEYS)?;
     let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
@@ -98,7 +99,7 @@ pub(crate) fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, 
     Ok(ladder)
 }
 
-/// The keys of the open loop, after all others.
+/// Parses the keys of the open loop, after all others.
 fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake> {
     let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
     let Some(rate) = find("rate") else {
@@ -129,7 +130,7 @@ fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake
     Ok(())
 }
 
-/// Requests per second: a list without repeats.
+/// Parses a list of distinct rates, requests per second.
 fn rates(field: &Field<'_>) -> Result<Vec<f64>, Mistake> {
     let mut rates: Vec<f64> = Vec::new();
     for item in field.list()? {
@@ -146,7 +147,7 @@ fn rates(field: &Field<'_>) -> Result<Vec<f64>, Mistake> {
     Ok(rates)
 }
 
-/// The values of an axis: a list without repeats.
+/// Parses the values of an axis: a list of distinct numbers.
 fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
     let mut values = Vec::new();
     for item in field.list()? {
@@ -159,7 +160,7 @@ fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
     Ok(values)
 }
 
-/// The order of cells within a lap: `- { depth: 8192, concurrency: 5 }`.
+/// Parses the order of cells within a lap: `- { depth: 8192, concurrency: 5 }`.
 pub(crate) fn schedule(
     field: &Field<'_>,
     depths: &[u64],
