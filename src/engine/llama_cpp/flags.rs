@@ -1,6 +1,6 @@
-//! Lists llama.cpp's flags that decide how it behaves, with vLLM's names for the same. All slots
-//! share its context, so a request is certain of all of `max_model_len` only with a unified KV
-//! cache.
+//! Lists llama.cpp's flags that decide how it behaves, with vLLM's names for the same. Its context
+//! is divided among the slots unless the KV cache is unified, so `max_model_len` is only the upper
+//! limit of a request.
 
 use crate::engine::flags::FlagKind::{Switch, Value};
 use crate::engine::flags::{Flag, flag, other};
