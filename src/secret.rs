@@ -68,7 +68,7 @@ impl Secrets {
     pub(crate) fn add_address(&mut self, text: &str) {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        // A password may contain a slash, and would then look like a host and its port.
+        // If a password contains a slash, the text before the slash is no host with a port.
         let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
         let is_whole =
             host.contains('@') || host.rsplit_once(':').is_none_or(|(_, it)| is_port(it));
