@@ -141,7 +141,7 @@ fn slug(name: &str, arms: &[Arm]) -> String {
     let plain: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
     let plain = plain.trim_matches(['.', '-']);
     let plain = if plain.is_empty() { "arm" } else { plain };
-    // A long name keeps its end: the names of images differ in their digests.
+    // A long name is cut in the middle: names of images differ at the end, in their digests.
     let more = plain.len().saturating_sub(FILE_CHARS_MAX);
     let short = if more > 0 {
         format!("{}-{}", &plain[..12], &plain[more + 13..])

@@ -36,8 +36,8 @@ pub(crate) struct Watched {
     pub name: String,
     /// Location of its process, for sensors of this machine.
     pub whereabouts: Whereabouts,
-    /// Whether longhaul started the container. All past events of such a container belong to the
-    /// run; of any other, only those since the run began.
+    /// Whether longhaul started the container. Its events then belong to the run from its start
+    /// on; those of any other container only from the beginning of the watch.
     pub is_own: bool,
 }
 
