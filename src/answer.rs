@@ -1,8 +1,8 @@
-//! One answer, folded as it comes: what was in it, how it ended, how its tokens
-//! were spread over time, and which checks fired.
+//! Folds one answer as it arrives: its content, how it ended, the times of its tokens, and the
+//! checks that fired.
 //!
-//! Pure. Takes stamps as they were made at the read, knows no clock and no
-//! wire, and judges one answer only: never a run.
+//! Pure. Uses the timestamps made at the read, knows no clock and no wire, and judges one answer
+//! only: never a run.
 
 pub(crate) mod arrivals;
 pub(crate) mod check;
@@ -16,43 +16,42 @@ pub(crate) use watch::AnswerReader;
 
 use crate::fact::{BrokenHow, Request, Stage};
 
-/// How the transport ended, as far as one answer is concerned.
+/// End of the transport, as far as one answer is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
-    /// The body came to its own end.
+    /// Complete body.
     End,
-    /// The exchange broke below HTTP.
+    /// Failure below HTTP.
     Broke {
         how: BrokenHow,
-        /// Where it was, as the wire saw it.
+        /// Stage in which it failed, as the wire saw it.
         stage: Stage,
-        /// The system's own words.
+        /// System's own words.
         words: String,
     },
-    /// The deadline that [`Watch::deadline`] named has passed.
+    /// Timeout: the deadline of [`Watch::deadline`] has passed.
     Late,
-    /// longhaul hung up, and why.
+    /// longhaul closed the connection, for this reason.
     Cut(String),
-    /// The workload hung up on purpose.
+    /// The workload aborted the request on purpose.
     Abandoned,
 }
 
-/// An answer that is over.
+/// Answer that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
-    /// Its row. `idle_us` is left to who knows the session.
+    /// Request row. The caller, who knows the session, sets `idle_us`.
     pub request: Request,
-    /// Times between tokens: microseconds, and how many tokens had them. Empty where
-    /// the tokens of single chunks are not known.
+    /// Times between tokens: microseconds, and the number of tokens with that time. Empty where the
+    /// tokens of single chunks are not known.
     pub itl_us: Vec<(u64, u64)>,
     /// Times between chunks that carry text, microseconds.
     pub gap_us: Vec<u64>,
-    /// When tokens came, for what is told of many streams at once. Empty where the
-    /// tokens of single chunks are not known.
+    /// Arrivals of tokens, for series over many streams. Empty where the tokens of single chunks
+    /// are not known.
     pub arrivals: Vec<Arrival>,
-    /// What the server called its build and configuration, where it did.
+    /// Fingerprint of the server's build and configuration, where the server sent it.
     pub system: Option<String>,
-    /// The first and the last of the raw bytes, for an ending that counts as a
-    /// failure; empty for every other.
+    /// First and last raw bytes, for an ending that counts as a failure; empty for any other.
     pub frames: Vec<u8>,
 }

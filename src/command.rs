@@ -1,5 +1,5 @@
-//! The verbs, one file each: plumbing between the two halves of the house,
-//! which meet only here.
+//! Implements the verbs, one file each. Only here the rooms that produce a run meet those that
+//! report it.
 
 pub(crate) mod compare;
 pub(crate) mod drive;
@@ -25,10 +25,10 @@ use crate::escape::plain;
 use crate::exit::Exit;
 use crate::secret::Secrets;
 
-/// What is told to nobody. Everything that a terminal gets passes the functions below.
+/// Secrets that no output may contain. All terminal output passes the functions below.
 static HIDDEN: RwLock<Option<Secrets>> = RwLock::new(None);
 
-/// Keeps secrets from being told, from now on.
+/// Adds secrets that are removed from all output from now on.
 pub(crate) fn hide(secrets: &Secrets) {
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     hidden.get_or_insert_default().add_all(secrets);
@@ -42,16 +42,16 @@ fn clean(text: &str) -> String {
     }
 }
 
-/// How a run is told.
+/// Format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportFormat {
-    /// For people, on a terminal or in a forum.
+    /// Text for a terminal or a forum.
     Terminal { wide: bool },
-    /// For programs: what `verdict.json` holds.
+    /// JSON for programs: the content of `verdict.json`.
     Json,
 }
 
-/// Results go to stdout. A reader that went away is no failure of ours; a full disk is told.
+/// Writes a result to stdout. A closed pipe is no failure; any other error is reported.
 pub(crate) fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     if let Err(why) = out.write_all(clean(text).as_bytes()).and_then(|()| out.flush())
@@ -63,24 +63,24 @@ pub(crate) fn say(text: &str) -> bool {
     true
 }
 
-/// Says a result; one that could not be written is our failure, whatever it was.
+/// Writes a result; if that fails, the exit is a fault, whatever the result was.
 pub(crate) fn finish(text: &str, exit: Exit) -> Exit {
     if say(text) { exit } else { Exit::Fault }
 }
 
-/// Progress, warnings and mistakes go to stderr.
+/// Writes progress, warnings and mistakes to stderr.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(&clean(text)));
 }
 
-/// One line in place of the last, on a terminal. One that went away is no reason to end a soak.
+/// Replaces the last line on a terminal. A closed terminal must not end a soak.
 pub(crate) fn tell_over(line: &str) {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "\r\u{1b}[2K{}", plain(&clean(line)));
     let _ = err.flush();
 }
 
-/// What `--verbose` shows, on its way to stderr.
+/// Writer of `--verbose` output to stderr.
 struct Verbose;
 
 impl Write for Verbose {
@@ -95,7 +95,7 @@ impl Write for Verbose {
     }
 }
 
-/// Help and version, or a mistake on the command line.
+/// Prints help and version, or a mistake on the command line.
 pub(crate) fn told(text: &str, mistake: bool) -> Exit {
     if mistake {
         let _ = std::io::stderr().lock().write_all(clean(text).as_bytes());
@@ -105,16 +105,16 @@ pub(crate) fn told(text: &str, mistake: bool) -> Exit {
     }
 }
 
-/// A runtime of this thread, in real time.
+/// Creates a runtime for this thread, in real time.
 ///
 /// # Errors
-/// The system gives none.
+/// The system cannot provide a runtime.
 pub(crate) fn runtime() -> Result<Runtime, Mistake> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|why| Mistake::new(format!("no runtime: {why}")))
 }
 
-/// Tells a mistake.
+/// Prints a mistake.
 pub(crate) fn mistake(mistake: &Mistake) -> Exit {
     tell(&mistake.to_string());
     Exit::Mistake
@@ -126,7 +126,7 @@ pub(crate) fn colour() -> bool {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Sets up what `--verbose` shows.
+/// Sets up the output of `--verbose`.
 pub(crate) fn talk(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
     tracing_subscriber::fmt()

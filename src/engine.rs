@@ -1,5 +1,5 @@
-//! What is particular to an engine, one file each: flags, metric names,
-//! what lines of logs mean. Pure tables and text; knows no file, no clock, no network.
+//! Collects what is particular to an engine, one file each: flags, metric names, meanings of log
+//! lines. Pure tables and text; knows no file, no clock, no network.
 
 pub(crate) mod flags;
 pub(crate) mod launch;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::series::{ENGINE_STARTED, RESIDENT_MEMORY, Series};
 use crate::words::words;
 
-/// The engine behind an endpoint, as far as its metrics tell.
+/// Engine behind an endpoint, as far as its metrics identify it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Engine {
@@ -24,18 +24,18 @@ pub(crate) enum Engine {
     Sglang,
     /// llama.cpp's server.
     LlamaCpp,
-    /// None that longhaul knows.
+    /// Engine that longhaul does not know.
     #[default]
     Unknown,
 }
 
-/// A series, and the names under which a page of metrics may have it, newest first.
+/// Series with the metric names that a page may have for it, newest first.
 pub(crate) type PageMetric = (Series, &'static [&'static str]);
 
 words!(Engine { Vllm: "vllm", Sglang: "sglang", LlamaCpp: "llama-cpp", Unknown: "unknown" });
 
 impl Engine {
-    /// Which engine wrote a page of metrics: the one whose prefix begins a line.
+    /// Identifies the engine that wrote a metrics page by the prefix of a line.
     pub(crate) fn of_metrics(text: &str) -> Engine {
         let prefixes = [
             (vllm::PREFIX, Engine::Vllm),
@@ -49,7 +49,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// The series that its metrics tell, with their names there.
+    /// Returns the engine's series with their metric names.
     pub(crate) fn metrics(self) -> &'static [PageMetric] {
         match self {
             Engine::Vllm => &vllm::METRICS,
@@ -60,13 +60,13 @@ impl Engine {
     }
 }
 
-/// Prometheus clients' own name for when the process started, seconds since 1970.
+/// Metric of every Prometheus client: start time of the process, in seconds since 1970.
 pub(crate) const PROCESS_START_TIME: &str = "process_start_time_seconds";
 
-/// Prometheus clients' own name for resident memory, bytes.
+/// Metric of every Prometheus client: resident memory, in bytes.
 pub(crate) const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
-/// What any Prometheus client tells.
+/// Metrics that any Prometheus client has.
 const UNKNOWN: [PageMetric; 2] =
     [(ENGINE_STARTED, &[PROCESS_START_TIME]), (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY])];
 

@@ -1,19 +1,18 @@
-//! Life's wire: HTTP/1.1 over TCP or TLS. The only room that knows reqwest, and so
+//! Implements the wire of a run: HTTP/1.1 over TCP or TLS. The only room that knows reqwest, and so
 //! the one that fetches recipes too (`remote`).
 //!
-//! Of the wire: no redirects, no decompression, no time limits: who asks decides how long to
-//! wait and hangs up by dropping. Nothing is tried again here; a retry would
-//! overwrite what was measured.
+//! The wire follows no redirects, decompresses nothing and has no timeouts: the caller decides how
+//! long to wait, and closes the connection by dropping. It never retries; a retry would overwrite
+//! what was measured.
 //!
-//! **Connections that die in the pool.** Servers close idle connections (uvicorn
-//! and llama.cpp after 5 s). Three things keep that from looking like a server
-//! that resets: a connection is used again only within [`IDLE_MAX`] of its last
-//! use, well before such a server closes it; the closing of an idle connection
-//! is seen by the task that owns it, which takes it out of the pool; and hyper
-//! sends a request again on a fresh connection if the old one turned out closed
-//! before a byte of the request was written. What remains is a server that closes
-//! within two seconds, and exactly while a request is being written; and a server
-//! that died in that time, which should be told.
+//! **Idle connections that the server closes.** Servers close idle connections (uvicorn and
+//! llama.cpp after 5 s). Three mechanisms keep that from looking like a server that resets: a
+//! connection is reused only within [`IDLE_MAX`] of its last use, well before such a server closes
+//! it; the task that owns an idle connection notices when it closes, and takes it out of the pool;
+//! and hyper sends a request again on a fresh connection if the old one turned out closed before a
+//! byte of the request was written. Two cases remain: a server that closes within two seconds,
+//! exactly while a request is being written; and a server that died in that time, which is a real
+//! failure and is reported.
 
 pub(crate) mod address;
 mod broken;
@@ -37,31 +36,33 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
-/// How long a connection may lie idle and still be used again. Bounds the false
-/// resets told above: common servers close theirs after five seconds.
+/// Idle time after which a connection is not reused. Prevents the false resets described above:
+/// common servers close idle connections after five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// Keeps the way open through routers during a prefill of minutes without a byte.
+/// Interval of TCP keepalives: keeps routers from dropping a connection that is silent for minutes
+/// during a prefill.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// With [`KEEPALIVE_EVERY`] about half an hour, and as many as Linux takes: a box
-/// that froze is for the scenario's limits to give up, not for the kernel's.
+/// Number of keepalive retries, the most that Linux takes: about half an hour with
+/// [`KEEPALIVE_EVERY`]. When a machine hangs, the scenario's limits should end the wait, not the
+/// kernel's.
 const KEEPALIVE_RETRIES: u32 = 127;
 
-/// What a wire is made from.
+/// Options of a wire.
 pub(crate) struct HttpOptions {
     pub address: Address,
-    /// Sent as a bearer token.
+    /// API key, sent as a bearer token.
     pub api_key: Option<String>,
-    /// Sent with every request: names and values.
+    /// Headers of every request: names and values.
     pub headers: Vec<(String, String)>,
-    /// A PEM file's bytes: certificates to trust besides the platform's.
+    /// Certificates to trust besides the platform's: the bytes of a PEM file.
     pub ca_cert: Option<Vec<u8>>,
-    /// What stamps are made from.
+    /// Clock for timestamps.
     pub timeline: Timeline,
 }
 
-/// A way to one server.
+/// Wire to one server.
 #[derive(Clone)]
 pub(crate) struct Http {
     client: Client,
@@ -69,18 +70,18 @@ pub(crate) struct Http {
     timeline: Timeline,
 }
 
-/// A response whose head has come.
+/// Response whose head has arrived.
 pub(crate) struct HttpReply {
     response: Response,
     timeline: Timeline,
 }
 
 impl Http {
-    /// Makes a wire; connects nowhere yet.
+    /// Creates a wire; does not connect yet.
     ///
     /// # Errors
-    /// A key, header or certificate that cannot be used, or an https address on a
-    /// machine without certificates.
+    /// A key, header or certificate that cannot be used, or an https address on a machine without
+    /// certificates.
     pub(crate) fn new(options: HttpOptions) -> Result<Http, Mistake> {
         let tls = tls::config(options.address.is_https(), options.ca_cert.as_deref())?;
         let builder = client(tls, options.address.is_local()).default_headers(headers(&options)?);
@@ -93,7 +94,7 @@ impl Http {
     }
 }
 
-/// What all clients have in common; on this machine and in its own network, no proxy.
+/// Builds a client with the common settings; a local server gets no proxy.
 fn client(tls: ClientConfig, local: bool) -> ClientBuilder {
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls)
@@ -107,7 +108,7 @@ fn client(tls: ClientConfig, local: bool) -> ClientBuilder {
         .pool_idle_timeout(IDLE_MAX);
     #[cfg(target_os = "linux")]
     {
-        // Its default would give up a frozen box after 30 s.
+        // The default would give up on a machine that hangs after 30 s.
         builder = builder.tcp_user_timeout(None);
     }
     if local { builder.no_proxy() } else { builder }
@@ -163,7 +164,7 @@ impl Reply for HttpReply {
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
         let read = self.response.chunk().await;
-        // Before anything is done with them: parsing must not move a measurement.
+        // Stamped before any processing: parsing must not affect a measurement.
         let at = self.timeline.now();
         match read {
             Ok(bytes) => Ok(bytes.map(|bytes| (at, bytes))),

@@ -1,10 +1,9 @@
-//! WRITTEN: the run folder. Takes entries and makes them rows that survive a
-//! power cut (`writer`), and reads a folder back, whole or torn (`reader`).
+//! Writes the run folder: converts entries to rows that survive a power cut (`writer`), and reads a
+//! folder back, whole or torn (`reader`).
 //!
-//! Knows the files and nothing of what the entries mean. Writing happens on a
-//! thread of its own behind a bounded queue, so that a disk that hangs never
-//! holds up a request; in virtual time it happens inline, because a thread
-//! behind a channel would let hours pass unseen.
+//! Knows the files and nothing of what the entries mean. A separate thread behind a bounded queue
+//! does the writing, so that a disk that hangs never delays a request. In virtual time the caller
+//! writes directly, because hours of virtual time would pass while a thread writes.
 
 mod evidence;
 mod folder;
@@ -35,52 +34,52 @@ pub(crate) use manifest::Manifest;
 pub(crate) use reader::{ReadSummary, Reader};
 use writer::{WriteJob, Writer};
 
-/// Jobs that may wait for the disk. At ten rows a second it bounds a disk that
-/// hangs to a quarter of an hour; with rows of a kilobyte the memory to 8 MiB.
+/// Limit of the jobs that wait for the disk. At ten rows a second the queue lasts a quarter of an
+/// hour on a disk that hangs; with rows of a kilobyte it takes at most 8 MiB.
 pub(crate) const QUEUE_JOBS_MAX: usize = 8192;
 
-/// How long the last rows may take: a disk that hangs must not hang the end of a run.
+/// Limit of the time for the last rows: a disk that hangs must not hang the end of a run.
 const CLOSE_MAX: Duration = Duration::from_secs(60);
 
-/// Refuses a folder that could not become a run folder, before anything is started.
+/// Checks, before anything is started, that a folder can become a run folder.
 ///
 /// # Errors
-/// It is in use, is not empty, or cannot be written.
+/// The folder is in use, is not empty, or cannot be written.
 pub(crate) fn vacant(dir: &Path) -> Result<(), Mistake> {
     folder::vacant(dir)
 }
 
-/// A run folder that is being written; the sink of a run.
+/// Run folder that is being written; the sink of a run.
 pub(crate) struct Journal {
     dir: PathBuf,
     secrets: Secrets,
     hand: Hand,
     evidence: EvidenceQuota,
-    /// What went wrong first; nothing is written after it.
+    /// First failure; nothing is written after it.
     failed: Option<String>,
-    /// Held for as long as the folder is in use.
+    /// Lock, held for as long as the folder is in use.
     _lock: File,
 }
 
 enum Hand {
-    /// The caller, at once.
+    /// The caller writes, at once.
     Inline(Box<Writer>),
     Thread {
-        /// Dropped to ask the thread to finish.
+        /// Queue of jobs; dropped to ask the thread to finish.
         jobs: Option<SyncSender<WriteJob>>,
-        /// Jobs that it was given.
+        /// Number of jobs that were queued.
         given: u64,
-        /// What it has to tell.
+        /// Progress that the thread reports.
         told: Arc<writer::WriterProgress>,
-        /// Sent by the thread as the last thing it does.
+        /// Result that the thread sends last.
         finished: Option<oneshot::Receiver<Result<(), String>>>,
         thread: Option<JoinHandle<()>>,
     },
 }
 
 impl Journal {
-    /// Makes a run folder, its parents too, and writes it on a thread of its own. No secret
-    /// reaches it.
+    /// Creates a run folder, with its parents, and the thread that writes it. Secrets are removed
+    /// from everything that is written.
     ///
     /// # Errors
     /// The folder is in use, is not empty, or cannot be written.
@@ -97,7 +96,7 @@ impl Journal {
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                // Nobody listens any more where a run was dropped without `close`.
+                // The receiver is gone if the run was dropped without `close`.
                 let _ = finish.send(writer::serve(writer, &queue, &tells));
             })
             .map_err(|error| folder::refused(dir, &error))?;
@@ -111,8 +110,8 @@ impl Journal {
         Ok(Journal::with(dir, secrets, hand, lock))
     }
 
-    /// As [`Journal::create`], but every call writes before it returns, and the disk
-    /// is waited for only at the end: what a rehearsal loses, it can make again.
+    /// Creates a run folder as [`Journal::create`] does, but every call writes before it returns,
+    /// and only the end waits for the disk: a rehearsal that is lost can be repeated.
     ///
     /// # Errors
     /// As for [`Journal::create`].
@@ -130,7 +129,7 @@ impl Journal {
         Journal { dir, secrets, hand, evidence, failed: None, _lock: lock }
     }
 
-    /// Hands a job over; the first failure is kept and returned ever after.
+    /// Queues or performs a job; the first failure is kept, and returned by every later call.
     fn give(&mut self, job: WriteJob) -> Result<(), String> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
@@ -198,7 +197,7 @@ impl Sink for Journal {
         let outcome = match &mut self.hand {
             Hand::Inline(writer) => writer.close(),
             Hand::Thread { jobs, finished, told, thread, .. } => {
-                // The thread ends, and says how, when it has written what still waits.
+                // The thread writes what still waits, sends its result and ends.
                 drop(jobs.take());
                 let Some(finished) = finished.take() else {
                     return told.failure.get().map_or(Ok(()), |words| Err(words.clone()));
@@ -206,7 +205,7 @@ impl Sink for Journal {
                 if let Ok(finished) = tokio::time::timeout(CLOSE_MAX, finished).await {
                     finished.map_err(|_| "the journal's writer is gone".to_owned())?
                 } else {
-                    // It is stuck in the kernel, and would be waited for in vain.
+                    // It hangs in the kernel, and a join would not return.
                     drop(thread.take());
                     Err(format!("the disk took {} s for the last rows", CLOSE_MAX.as_secs()))
                 }
@@ -223,9 +222,9 @@ impl Drop for Journal {
     fn drop(&mut self) {
         if let Hand::Thread { jobs, thread, .. } = &mut self.hand {
             drop(jobs.take());
-            // One that failed may be stuck in the kernel, and would be waited for in vain.
+            // A thread that failed may hang in the kernel, and a join would not return.
             if let Some(thread) = thread.take().filter(|_| self.failed.is_none()) {
-                // A run that panicked has told its last rows to this thread.
+                // A run that panicked has already queued its last rows.
                 let _ = thread.join();
             }
         }
@@ -283,7 +282,7 @@ mod tests {
         let words = journal.close().await.unwrap_err();
         assert!(words.contains("60 s"), "{words}");
         drop(journal);
-        // Only now does the disk let go: dropping did not wait for it.
+        // Only now does the simulated disk respond: the drop did not wait for it.
         drop((let_go, finish, queue));
     }
 }

@@ -1,11 +1,10 @@
-//! longhaul: a soak-test harness for local LLM servers. It answers one
-//! question: can you leave it running?
+//! longhaul: a soak-test harness for local LLM servers. It answers one question: can you leave it
+//! running?
 //!
-//! The story is told in tenses, and each room holds one of them:
-//! asked (`spec`) → planned (`plan`) → happened (`run`) → written (`journal`)
-//! → understood (`analysis`) → judged (`verdict`) → told (`report`). The left
-//! half makes facts, the right half reads them; they meet at [`fact::Entry`].
-//! `docs/decisions/` says why.
+//! The rooms follow the course of a run: asked (`spec`) → planned (`plan`) → happened (`run`) →
+//! written (`journal`) → understood (`analysis`) → judged (`verdict`) → told (`report`). The rooms
+//! up to `journal` produce facts, the rooms after it read them; the two sides share only
+//! [`fact::Entry`]. `docs/decisions/` gives the reasons.
 
 mod analysis;
 mod answer;
@@ -47,12 +46,12 @@ mod world;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// The whole program: arguments in, exit code out.
+/// Runs the whole program: arguments in, exit code out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::main(arguments).into()
 }
 
-/// The body of the fuzz target, which the default tier of tests runs too.
+/// Body of the fuzz target, which the default tier of tests runs too.
 #[cfg(any(test, fuzzing))]
 #[path = "../tests/fuzz/body/recipe.rs"]
 pub mod fuzz;
@@ -60,7 +59,7 @@ pub mod fuzz;
 #[cfg(test)]
 extern crate self as longhaul;
 
-/// Tests of several rooms together, which need more than the binary shows.
+/// Tests across several rooms, which need more than the binary exposes.
 #[cfg(test)]
 #[path = "../tests/inside"]
 mod inside {

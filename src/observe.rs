@@ -1,5 +1,5 @@
-//! Life's sensors: they look at what can be seen from outside. One file each.
-//! Those of the server's own box are [`nearby`].
+//! Sensors that read what can be seen from outside the server, one file each. Those of the server's
+//! own machine are listed in [`nearby`].
 
 mod cgroup;
 pub(crate) mod engine;

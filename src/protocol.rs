@@ -1,9 +1,7 @@
-//! The client's side of the protocol: what is written into a request and what
-//! is read out of an answer's bytes.
+//! Implements the client's side of the protocol: writes requests, and parses an answer's bytes.
 //!
-//! Pure. Knows no clock and no network, and judges nothing: `answer` does. The
-//! simulator writes its own bytes and shares nothing with this room, so that
-//! one error cannot hide the other.
+//! Pure. Knows no clock and no network, and judges nothing: `answer` does. The simulator writes its
+//! own bytes and shares no code with this room, so that an error here cannot hide in both.
 
 pub(crate) mod error;
 pub(crate) mod openai;

@@ -1,15 +1,14 @@
-//! Secrets: what is one, and how it is taken out of texts, log bytes and
-//! evidence. The journal and the terminal call this, each at one place; nothing
-//! else does.
+//! Defines secrets, and removes them from texts, log bytes and evidence. Only the journal and the
+//! terminal call this, each at one place.
 //!
-//! **A secret is** the value of `--api-key-env`; the value of a `--header`, and
-//! what follows `Bearer ` in it; user and password in an address; and a variable
-//! of a recipe whose name ends in `_TOKEN`, `_API_KEY`, `_SECRET` or `_PASSWORD`,
-//! where its value has 8 characters or more and is no number and no boolean.
+//! **A secret is** the value of `--api-key-env`; the value of a `--header`, and what follows
+//! `Bearer ` in it; user and password in an address; and a variable of a recipe whose name ends in
+//! `_TOKEN`, `_API_KEY`, `_SECRET` or `_PASSWORD`, if its value has 8 characters or more and is no
+//! number and no boolean.
 //!
-//! **Keys** (all of these but the values of ordinary headers) go in every form: whole, any
-//! piece of 8 characters, escaped, or broken by white space, tags or a terminal's escape
-//! sequences. Of an ordinary header the whole value goes: its pieces are ordinary words.
+//! **Keys** (all of these but the values of ordinary headers) are removed in every form: whole, any
+//! piece of 8 characters, escaped, or broken by white space, tags or a terminal's escape sequences.
+//! The value of an ordinary header is removed only as a whole: its pieces are ordinary words.
 
 mod find;
 mod reading;
@@ -23,35 +22,35 @@ use std::sync::Arc;
 use find::{Before, Finder};
 pub(crate) use stream::SecretFilter;
 
-/// The text that stands for a secret.
+/// Text that replaces a secret.
 const MASK: &str = "[secret]";
 
-/// The same in a file that is read back: a plain scalar of YAML, where brackets are a list.
+/// Replacement in a file that is parsed again: a plain scalar of YAML, where brackets are a list.
 const FILE_MASK: &str = "(secret)";
 
-/// Shorter values would mangle ordinary text and are no secrets.
+/// Length below which a value is no secret: removing it would mangle ordinary text.
 const CHARS_MIN: usize = 4;
 
-/// Characters of the smallest piece of a key that is removed.
+/// Length of the smallest piece of a key that is removed, in characters.
 const PIECE_CHARS: usize = 8;
 
-/// Ends of the names of variables whose values are keys.
+/// Name endings of variables whose values are keys.
 const VARIABLES: [&str; 4] = ["_TOKEN", "_API_KEY", "_SECRET", "_PASSWORD"];
 
-/// Last words of the names of headers whose values are keys.
+/// Last words of header names whose values are keys.
 const HEADERS: [&str; 6] = ["authorization", "key", "token", "secret", "password", "cookie"];
 
-/// The values that must never be written. None costs nothing.
+/// Values that must never be written. An empty set does no work.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Option<Arc<Finder>>);
 
 impl Secrets {
-    /// Adds a key, as it is sent: without white space around it.
+    /// Adds a key as it is sent: without surrounding white space.
     pub(crate) fn add_key(&mut self, value: &str) {
         self.add(value, true);
     }
 
-    /// Adds the value of a header as it was given: `Name: value`. A text without a colon is one too.
+    /// Adds the value of a header given as `Name: value`. A text without a colon counts as a value.
     pub(crate) fn add_header(&mut self, text: &str) {
         let (name, value) = text.split_once(':').unwrap_or(("key", text));
         let last = name.trim().rsplit(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
@@ -65,11 +64,11 @@ impl Secrets {
         }
     }
 
-    /// Adds user and password of an address, and the values behind its `?`.
+    /// Adds user and password of an address, and the values of its query.
     pub(crate) fn add_address(&mut self, text: &str) {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        // A password with a slash in it ends what else would be a host and its port.
+        // If a password contains a slash, the text before the slash is no host with a port.
         let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
         let is_whole =
             host.contains('@') || host.rsplit_once(':').is_none_or(|(_, it)| is_port(it));
@@ -84,7 +83,7 @@ impl Secrets {
         }
     }
 
-    /// Adds the value of a recipe's variable, where the variable's name says that it is a key.
+    /// Adds the value of a recipe's variable, if the variable's name marks it as a key.
     pub(crate) fn add_variable(&mut self, name: &str, value: &str) {
         let (name, value) = (name.to_ascii_uppercase(), value.trim());
         let is_plain = value.parse::<f64>().is_ok()
@@ -95,7 +94,7 @@ impl Secrets {
         }
     }
 
-    /// Adds what another list has.
+    /// Adds the values of another set.
     pub(crate) fn add_all(&mut self, other: &Secrets) {
         for (value, is_key) in other.0.iter().flat_map(|finder| finder.values()) {
             self.add(value, *is_key);
@@ -112,25 +111,25 @@ impl Secrets {
         }
     }
 
-    /// Whether there is nothing to remove.
+    /// Whether the set is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The text with every secret replaced by `[secret]`.
+    /// Replaces every secret in a text by `[secret]`.
     pub(crate) fn remove_from<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
         masked(text, &finder.find(text.as_bytes(), Before::default()), MASK)
     }
 
-    /// The text of a file that a user handed in, its keys of 8 characters and more replaced by
-    /// `(secret)`. Shorter ones, and values of headers, may be words by which it is read back.
+    /// Replaces the keys of 8 characters and more in a user's file by `(secret)`. Shorter keys and
+    /// values of headers stay: they may be words that the file needs when it is parsed again.
     pub(crate) fn remove_from_file<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
         masked(text, &finder.find_pieces(text.as_bytes()), FILE_MASK)
     }
 
-    /// The bytes with every secret replaced by `[secret]`.
+    /// Replaces every secret in bytes by `[secret]`.
     pub(crate) fn remove_from_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(bytes) };
         match finder.find(bytes, Before::default()).as_slice() {
@@ -146,7 +145,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Whether a value only names where another one stands: `$NAME`, `${NAME}`, `{name}`.
+/// Whether a value only refers to another one: `$NAME`, `${NAME}`, `{name}`.
 fn is_reference(value: &str) -> bool {
     let name = value.trim_start_matches('$').trim_start_matches('{').trim_end_matches('}');
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -1,10 +1,10 @@
-//! What is under test, where longhaul can see more of it than its endpoint: a
-//! process or a container that it starts itself, one that it only watches, or a
-//! cluster that `sparkrun` starts for it. A target is a task that owns the thing
-//! and two channels: orders go in, news come out, and nobody waits for anybody.
+//! The server under test, where longhaul can see more than its endpoint: a process or a container
+//! that it starts, one that it only watches, or a cluster that `sparkrun` starts for it. A target
+//! is a task that owns the process or container, and two channels: orders go in, news come out, and
+//! neither side waits for the other.
 //!
-//! The room never decides what an exit means or whether to start again: it
-//! says what became of the thing, and does what it is told to what it started.
+//! The room never decides what an exit means or whether to start again: it reports what happened,
+//! and carries out orders only on what it started.
 
 mod attached;
 pub(crate) mod container;

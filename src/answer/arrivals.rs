@@ -1,26 +1,26 @@
-//! When the tokens of one answer came. A chunk is not a token: speculative
-//! decoding, slow clients and parsers put several into one. How many there were
-//! is the server's word (usage in every chunk, or token ids), or follows from
-//! its total where that leaves no choice; else it stays unknown.
+//! Records when the tokens of one answer arrived. A chunk is not a token: speculative decoding,
+//! slow clients and parsers put several into one. Their number comes from the server (usage in
+//! every chunk, or token ids), or from its total where only one distribution is possible; else it
+//! stays unknown.
 
 use crate::stats::peak_per_second;
 use crate::unit::At;
 
-/// Bounds what an answer that never ends may cost: four MiB. The longest context
-/// in the field has half as many tokens. Beyond it the times of single chunks
-/// are unknown, the answer is still followed.
+/// Limit of the arrivals kept for an answer that never ends: four MiB, twice as many tokens as the
+/// longest context in use. Beyond it the times of single chunks are unknown, but the answer is
+/// still followed.
 const ARRIVALS_MAX: usize = 1 << 18;
 
-/// A chunk that carried text.
+/// Chunk that carried text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
-    /// When it was read.
+    /// Time of the read.
     pub at: At,
-    /// Tokens in it; 0 for text whose tokens were counted before.
+    /// Number of tokens; 0 for text whose tokens were counted before.
     pub tokens: u32,
 }
 
-/// The chunks with text of one answer.
+/// Chunks with text of one answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChunkTimes {
     list: Vec<Arrival>,
@@ -31,7 +31,7 @@ pub(crate) struct ChunkTimes {
 }
 
 impl ChunkTimes {
-    /// A chunk with text came, with so many tokens where the server says how many.
+    /// Adds a chunk with text, with its number of tokens where the server reports it.
     pub(crate) fn push(&mut self, at: At, tokens: Option<u64>) {
         if let Some(last) = self.last {
             self.gap_us_max = self.gap_us_max.max(Some(at.since(last)));
@@ -45,42 +45,42 @@ impl ChunkTimes {
         }
     }
 
-    /// Whether the server has said of every chunk so far how many tokens it has.
+    /// Whether the server reported the number of tokens of every chunk so far.
     pub(crate) fn are_counted(&self) -> bool {
         !self.uncounted
     }
 
-    /// Chunks with text.
+    /// Returns the number of chunks with text.
     pub(crate) fn chunks(&self) -> u64 {
         self.chunks
     }
 
-    /// When the last came.
+    /// Returns the time of the last chunk.
     pub(crate) fn last(&self) -> Option<At> {
         self.last
     }
 
-    /// The largest time between two, microseconds.
+    /// Returns the largest time between two chunks, in microseconds.
     pub(crate) fn gap_us_max(&self) -> Option<u64> {
         self.gap_us_max
     }
 
-    /// Times between chunks, microseconds.
+    /// Returns the times between chunks, in microseconds.
     pub(crate) fn gap_us(&self) -> Vec<u64> {
         self.list.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect()
     }
 
-    /// The chunks with their tokens, where these are known. `total` is the server's count
-    /// of the whole answer; `stopped` says that it counts a stop token, which has no text.
+    /// Returns the chunks with their tokens, where these are known. `total` is the server's count
+    /// of the whole answer; `stopped` means that it includes a stop token, which has no text.
     pub(crate) fn counted(&self, total: Option<u64>, stopped: bool) -> Option<&[Arrival]> {
         let whole = self.list.len() as u64 == self.chunks;
-        // As many chunks as tokens: then each of them is one.
+        // As many chunks as tokens: each chunk is one token.
         let one_each = total == Some(self.chunks) || stopped && total == Some(self.chunks + 1);
         (whole && self.chunks > 0 && (!self.uncounted || one_each)).then_some(&self.list)
     }
 }
 
-/// Times between tokens: the time since the chunk before, shared out over the tokens of a chunk.
+/// Returns times between tokens: the time since the previous chunk, divided by the chunk's tokens.
 pub(crate) fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
     let mut times = Vec::new();
     let mut before: Option<At> = None;
@@ -94,7 +94,7 @@ pub(crate) fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
     times
 }
 
-/// The most tokens in any one second.
+/// Returns the most tokens in any one second.
 pub(crate) fn peak_tokens(arrivals: &[Arrival]) -> u64 {
     peak_per_second(arrivals.iter().map(|arrival| (arrival.at, u64::from(arrival.tokens))))
 }

@@ -1,5 +1,5 @@
-//! What is looked for in every answer that is over, one file a check. A check
-//! never changes how a request ended: its name stands on the row.
+//! Runs the checks of every answer that is over, one file each. A check never changes how a request
+//! ended: its name is added to the row.
 
 mod cached;
 mod not_cached;
@@ -9,17 +9,17 @@ mod swallowed;
 
 use crate::fact::Request;
 
-/// What checks may look at.
+/// Input of the checks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CheckInput<'a> {
-    /// The row, all but its checks.
+    /// Request row, without its checks.
     pub request: &'a Request,
-    /// Tokens by the server's count that cannot have been seen on any channel.
+    /// Tokens in the server's count that cannot have been received on any channel.
     pub unseen_tokens: u64,
     /// Bytes of text on all channels.
     pub text_bytes: u64,
     pub tools: u64,
-    /// Whether a replacement character stood in the text.
+    /// Whether the text had a replacement character.
     pub replaced: bool,
 }
 
@@ -34,7 +34,7 @@ const CHECKS: [Check; 5] = [
     ("replacement", replacement::fires),
 ];
 
-/// The names of the checks that fire.
+/// Returns the names of the checks that fire.
 pub(crate) fn fired(signs: &CheckInput) -> Vec<String> {
     CHECKS.iter().filter(|(_, fires)| fires(signs)).map(|(name, _)| (*name).to_owned()).collect()
 }

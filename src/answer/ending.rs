@@ -1,40 +1,40 @@
-//! How one answer ended, from all that was seen of it. What proves more, wins:
-//! the server's own error over the stream's shape, the shape over the counts.
+//! Decides how one answer ended. Stronger evidence wins: the server's own error over the shape of
+//! the stream, the shape over the counts.
 
 use super::Over;
 use crate::fact::{BrokenHow, Ended, Stage};
 use crate::unit;
 
-/// Finish reasons by which an engine says that it gave up.
+/// Finish reasons by which an engine reports that it gave up.
 const GIVEN_UP: [&str; 3] = ["abort", "error", "repetition"];
 
-/// What was seen of an answer by the time it was over.
+/// State of an answer when it was over.
 pub(super) struct AnswerState<'a> {
-    /// The status, where a head came.
+    /// HTTP status, where a head arrived.
     pub status: Option<u16>,
-    /// The words of an error page (a status of 400 or more).
+    /// Words of an error page (a status of 400 or more).
     pub refusal: String,
-    /// The words of an error frame.
+    /// Words of an error frame.
     pub error_frame: Option<String>,
-    /// What was wrong with the bytes.
+    /// Reason why the bytes are malformed.
     pub malformed: Option<String>,
-    /// The finish reason.
+    /// Finish reason.
     pub finish: Option<&'a str>,
     /// Chunks with text.
     pub chunks: u64,
-    /// Whether tokens came, or the server said that they were made, or it closed the answer.
+    /// Whether tokens arrived, or the server reported that it made some, or it ended the answer.
     pub progressed: bool,
     /// Output tokens by the server's count.
     pub output_tokens: Option<u64>,
-    /// Output that was asked for, tokens.
+    /// Requested output, in tokens.
     pub asked_output: u64,
-    /// Whether the server gives usage elsewhere.
+    /// Whether the server was found to report usage.
     pub usage_expected: bool,
-    /// Microseconds since sent.
+    /// Microseconds since the request was sent.
     pub lasted_us: u64,
 }
 
-/// The word, the stage, and what there is to say.
+/// Returns the ending, its stage, and details in words.
 pub(super) fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
     let stage = stage(seen, over);
     let (ended, words) = if let Some(words) = &seen.error_frame {
@@ -60,7 +60,7 @@ pub(super) fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
 fn stage(seen: &AnswerState, over: &Over) -> Stage {
     match (seen.status, over) {
         (None, Over::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
-        // A refusal is the head itself; nothing after it was an answer.
+        // A refusal is the head itself; no answer followed it.
         (None | Some(400..), _) => Stage::Headers,
         _ if seen.finish.is_some() => Stage::Closing,
         _ if seen.chunks > 0 => Stage::Streaming,
@@ -73,7 +73,7 @@ fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
         BrokenHow::Unreachable => Ended::Unreachable,
         BrokenHow::Refused => Ended::Refused,
         BrokenHow::Malformed => Ended::Malformed,
-        // Cut off inside an answer that had not finished: the stream ended with no reason.
+        // Cut off inside an answer without a finish reason: the stream was truncated.
         BrokenHow::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
         BrokenHow::Reset | BrokenHow::CutOff => Ended::Reset,
     };

@@ -1,18 +1,18 @@
-//! The raw bytes of an answer, bounded: how it began and how it ended.
+//! Keeps the raw bytes of an answer within a limit: its beginning and its end.
 
 use std::collections::VecDeque;
 
-/// Bounds what is kept of how an answer began: the head frames of a failure.
+/// Bytes kept of an answer's beginning: the first frames of a failure.
 const HEAD_BYTES: usize = 4 << 10;
 
-/// Bounds what is kept of how it ended: some fifty frames before a failure.
+/// Bytes kept of its end: some fifty frames before a failure.
 const TAIL_BYTES: usize = 12 << 10;
 
-/// How far from there the end of a line is looked for: a line that is cut may be cut within a
-/// value that must be recognised.
+/// Distance from a cut within which a line end is searched: a cut within a line may split a secret,
+/// which must be recognised.
 const LINE_BYTES: usize = 1 << 10;
 
-/// The first and the last bytes of an answer.
+/// First and last bytes of an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AnswerBytes {
     head: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct AnswerBytes {
 }
 
 impl AnswerBytes {
-    /// More bytes came.
+    /// Adds bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let (head, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
         self.head.extend_from_slice(head);
@@ -32,7 +32,8 @@ impl AnswerBytes {
         self.tail.extend(keep);
     }
 
-    /// All that was kept: whole lines around what was left out, where they are not long.
+    /// Returns the bytes that were kept, cut at line ends on both sides of the gap if lines are
+    /// short.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         let (mut bytes, tail) = (self.head, Vec::from(self.tail));
         if self.left_out == 0 {

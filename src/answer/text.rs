@@ -1,13 +1,12 @@
-//! What is kept of an answer's text: its fingerprint and its length, never the
-//! text itself.
+//! Keeps the fingerprint and the length of an answer's text, never the text itself.
 
 use crate::protocol::openai::Chunk;
 
-/// Stands between two kinds of text, so that moving a word from reasoning to
-/// content is a change. No text has it.
+/// Separator between two kinds of text, so that a word that moves from reasoning to content changes
+/// the fingerprint. UTF-8 has no such byte.
 const SEPARATOR: u8 = 0xff;
 
-/// The text of one answer so far.
+/// Text of one answer so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AnswerText {
     hasher: crc32fast::Hasher,
@@ -18,7 +17,7 @@ pub(super) struct AnswerText {
 }
 
 impl AnswerText {
-    /// More of it came.
+    /// Adds the text of a chunk.
     pub(super) fn push(&mut self, chunk: &Chunk) {
         for (kind, text) in [(b'r', &chunk.reasoning), (b'c', &chunk.content), (b't', &chunk.tool)]
         {
@@ -35,7 +34,7 @@ impl AnswerText {
         self.tools += chunk.tools_begun;
     }
 
-    /// Bytes of text on all channels.
+    /// Returns the bytes of text on all channels.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -44,13 +43,13 @@ impl AnswerText {
         self.tools
     }
 
-    /// Whether a replacement character stood in it.
+    /// Whether the text had a replacement character.
     pub(super) fn replaced(&self) -> bool {
         self.replaced
     }
 
-    /// CRC-32 of all text, its kinds kept apart, in hex; the same however it was cut
-    /// into chunks. `None` without text.
+    /// Returns the CRC-32 of all text in hex, with its kinds kept apart; it does not depend on the
+    /// cuts between chunks. `None` without text.
     pub(super) fn fingerprint(&self) -> Option<String> {
         (self.bytes > 0).then(|| format!("{:08x}", self.hasher.clone().finalize()))
     }

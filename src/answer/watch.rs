@@ -1,5 +1,5 @@
-//! The fold of one answer: fed with the head, with bytes and their stamps, and
-//! with how the transport ended; gives the request's row.
+//! Folds one answer: takes the head, the bytes with their timestamps, and the end of the transport;
+//! returns the request's row.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::protocol::openai::{Chunk, Usage};
 use crate::protocol::{error, sse};
 use crate::unit::At;
 
-/// Bounds how it ended, in words, and a frame that is quoted in them, characters. A row has room
-/// for less; what it shows is cut from these once they are clean.
+/// Limit of the words of an ending, and of a frame quoted in them, in characters. A row holds less;
+/// it is cut from these after secrets are removed.
 const WORDS_CHARS_MAX: usize = 4_000;
 
-/// An answer that is being read.
+/// Reader of an answer.
 #[derive(Debug)]
 pub(crate) struct AnswerReader {
     request: Request,
@@ -27,21 +27,21 @@ pub(crate) struct AnswerReader {
     asked_output: u64,
     head_at: Option<At>,
     parser: sse::Parser,
-    /// The body of an error page.
+    /// Body of an error page.
     page: Vec<u8>,
     evidence: AnswerBytes,
     text: AnswerText,
     arrivals: ChunkTimes,
     usage: Option<Usage>,
-    /// Whether the record after the answer has come, and not only counts on the way.
+    /// Whether the usage record after the answer has arrived, and not only running counts.
     usage_is_whole: bool,
     /// Output tokens that the chunks so far account for.
     attributed: u64,
-    /// Ids that came without text, so far.
+    /// Token ids that came without text so far.
     ids_pending: u64,
-    /// Tokens that cannot have been seen: more of them in a chunk than bytes of text.
+    /// Tokens that cannot have been received: more tokens in a chunk than bytes of text.
     unseen: u64,
-    /// When the server last said or showed that it made a token, or closed the answer.
+    /// Last time at which the server reported or showed a new token, or ended the answer.
     progress_at: Option<At>,
     error_frame: Option<String>,
     malformed: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct AnswerReader {
 }
 
 impl AnswerReader {
-    /// Begins to watch the answer to an ask that was sent at `sent`.
+    /// Creates the reader of the answer to an ask that was sent at `sent`.
     pub(crate) fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
         AnswerReader {
             request: row(ask, sent),
@@ -73,7 +73,7 @@ impl AnswerReader {
         }
     }
 
-    /// The head of the response came.
+    /// Handles the head of the response.
     pub(crate) fn head(&mut self, at: At, status: u16) {
         self.head_at = Some(at);
         self.request.http_status = Some(status);
@@ -82,7 +82,7 @@ impl AnswerReader {
         }
     }
 
-    /// Bytes of the body came, and were read at `at`.
+    /// Handles bytes of the body that were read at `at`.
     pub(crate) fn bytes(&mut self, at: At, bytes: &[u8]) {
         self.evidence.feed(bytes);
         if self.is_refused() {
@@ -90,7 +90,7 @@ impl AnswerReader {
             self.page.extend_from_slice(&bytes[..bytes.len().min(room)]);
             return;
         }
-        // Lent out, since frames are folded while it is being fed.
+        // Moved out, because frames are folded while the parser is fed.
         let mut parser = std::mem::take(&mut self.parser);
         if let Err(wrong) = parser.feed(bytes, |data| self.frame(at, data)) {
             self.malformed.get_or_insert(wrong.to_string());
@@ -98,8 +98,8 @@ impl AnswerReader {
         self.parser = parser;
     }
 
-    /// When to give up, unless something comes: `first_token` after sending, and once
-    /// tokens come, `stall` after the last.
+    /// Returns the time of the timeout: `first_token` after sending, and after the first token,
+    /// `stall` after the last.
     pub(crate) fn deadline(&self, first_token: Duration, stall: Duration) -> At {
         match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
             (Some(at), _) | (None, Some(at)) => at.after(stall),
@@ -107,18 +107,19 @@ impl AnswerReader {
         }
     }
 
-    /// Whether nothing that could still come would change how it ends: who reads should hang up.
+    /// Whether no further bytes can change how the answer ends: the caller should close the
+    /// connection.
     pub(crate) fn is_decided(&self) -> bool {
         self.malformed.is_some() || self.page.len() >= error::BODY_BYTES_MAX
     }
 
-    /// Output tokens so far, as well as they are known; a chunk counts as one where
-    /// nothing better is.
+    /// Returns the best known count of output tokens so far; a chunk counts as one where no count
+    /// is known.
     pub(crate) fn tokens(&self) -> u64 {
         self.attributed.max(self.arrivals.chunks())
     }
 
-    /// It is over.
+    /// Closes the answer.
     pub(crate) fn over(mut self, at: At, over: &Over) -> Answer {
         if *over == Over::End {
             self.close(at);
@@ -207,7 +208,7 @@ impl AnswerReader {
         self.system = chunk.system.or(self.system.take());
     }
 
-    /// Takes the server's counts; says whether tokens were made since the last one.
+    /// Records the server's counts; returns whether tokens were made since the last one.
     fn account(&mut self, chunk: &Chunk) -> bool {
         let before = self.usage.and_then(|usage| usage.output).unwrap_or(0);
         if let Some(usage) = chunk.usage {
@@ -223,7 +224,7 @@ impl AnswerReader {
         let ids = chunk.ids.unwrap_or(0);
         self.ids_pending += ids;
         let after = self.usage.and_then(|usage| usage.output).unwrap_or(0);
-        // The record after the answer tells nothing of when.
+        // The usage record after the answer says nothing about time.
         chunk.of_answer && (ids > 0 || after > before)
     }
 
@@ -237,24 +238,24 @@ impl AnswerReader {
             .usage
             .and_then(|usage| usage.output)
             .map(|output| output.saturating_sub(self.attributed));
-        // A first count in a late chunk says nothing of the chunks before it.
+        // A first count in a late chunk says nothing about the chunks before it.
         let tokens = by_usage
             .or_else(|| chunk.ids.map(|_| self.ids_pending))
             .filter(|_| self.arrivals.are_counted());
         if let Some(tokens) = tokens {
             self.attributed += tokens;
             self.ids_pending = 0;
-            // A tool call's beginning may have no text of its own.
+            // The first chunk of a tool call may have no text of its own.
             self.unseen += tokens.saturating_sub(chunk.text_bytes().max(chunk.tools_begun));
         }
         self.arrivals.push(at, tokens);
         self.text.push(chunk);
     }
 
-    /// The body came to its own end.
+    /// Handles the complete end of the body.
     fn close(&mut self, at: At) {
         if let Some(data) = self.parser.left_over() {
-            // Half a frame is a stream that was cut, not one that is malformed.
+            // A partial frame means a stream that was cut, not a malformed one.
             if Chunk::parse(&data).is_ok() {
                 self.frame(at, &data);
             }
@@ -268,7 +269,7 @@ impl AnswerReader {
         }
     }
 
-    /// Fills in what the server counted and what follows from it.
+    /// Sets the server's counts and what follows from them.
     fn count(&mut self) {
         let row = &mut self.request;
         row.chunks = self.arrivals.chunks();
@@ -279,11 +280,11 @@ impl AnswerReader {
             row.prompt_tokens = usage.prompt;
             row.output_tokens = usage.output;
             row.reasoning_tokens = usage.reasoning;
-            // vLLM's older versions leave the details out where they would say 0.
+            // vLLM's older versions omit the details where they would be 0.
             let none = self.usage_is_whole && self.abilities.cached_tokens;
             row.cached_tokens = usage.cached.or(none.then_some(0));
         } else if self.attributed + self.ids_pending > 0 {
-            // Ids in every chunk are the server's count too.
+            // Ids in every chunk are a count by the server, too.
             row.output_tokens = Some(self.attributed + self.ids_pending);
         }
         let total = row.output_tokens.unwrap_or(0);
@@ -295,7 +296,7 @@ impl AnswerReader {
     }
 }
 
-/// The row of an ask, before anything is known of its answer.
+/// Creates the row of an ask before its answer.
 fn row(ask: &Ask, sent: At) -> Request {
     Request {
         phase: ask.phase,

@@ -1,4 +1,4 @@
-//! `longhaul compare` and `longhaul floor`: runs read, and held side against side.
+//! Implements `longhaul compare` and `longhaul floor`: reads runs, and compares two sides.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,35 +17,35 @@ use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 use crate::stats::shift::SIDE_MAX;
 
-/// How a comparison is told.
+/// Format of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CompareFormat {
     Terminal {
         wide: bool,
     },
-    /// A comment on a pull request.
+    /// Markdown for a comment on a pull request.
     Markdown,
     Json,
     Junit,
-    /// Annotations of a workflow.
+    /// Annotations of a GitHub workflow.
     Github,
 }
 
-/// What the user wants compared.
+/// Options of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CompareOptions {
     /// Run folders of the base, or folders that hold some.
     pub base: Vec<PathBuf>,
-    /// The same of the candidate.
+    /// Run folders of the candidate, or folders that hold some.
     pub candidate: Vec<PathBuf>,
     pub how: crate::compare::CompareTerms,
-    /// The noise floor's file.
+    /// File of the noise floor.
     pub floor: Option<PathBuf>,
-    /// How it is told.
+    /// Format of the output.
     pub format: CompareFormat,
 }
 
-/// Compares two sides, and says what it comes to.
+/// Compares two sides, and prints the result.
 pub(crate) fn compare(wish: &CompareOptions) -> Exit {
     let compared = compared(wish).and_then(|comparison| {
         let text = text(&comparison, wish.format)?;
@@ -81,7 +81,7 @@ fn is_published(path: &Path) -> Result<bool, Mistake> {
     Ok(path.is_file() || path.is_dir() && !runs::is_run(path) && runs::within(path)?.is_empty())
 }
 
-/// A published table as the base: one table, one run, and no floor.
+/// Compares with a published table as the base: one table, one run, and no floor.
 fn published(
     table: &Path,
     wish: &CompareOptions,
@@ -106,10 +106,10 @@ fn published(
     }
 }
 
-/// Holds a run against a published table.
+/// Compares a run with a published table.
 ///
 /// # Errors
-/// A table that cannot be read, or a folder that is no run.
+/// The table cannot be read, or the folder is no run.
 pub(crate) fn against(
     path: &Path,
     run: &Path,
@@ -122,7 +122,7 @@ pub(crate) fn against(
     Ok(crate::compare::against(&base, &candidate, &report::table(run)?, how))
 }
 
-/// The recipe of a submission, where one lies in its folder and can be read.
+/// Reads the recipe of a submission, where its folder has a readable one.
 fn submitted(folder: &Path) -> Option<ReadRecipe> {
     let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
     read_as(&found.source, &ReadOptions::default(), &|name| found.folder.load(name)).ok()
@@ -131,7 +131,7 @@ fn submitted(folder: &Path) -> Option<ReadRecipe> {
 /// Compares two sides of run folders.
 ///
 /// # Errors
-/// A folder that is no run, or runs that cannot be compared.
+/// A folder is no run, or the runs cannot be compared.
 pub(crate) fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],
@@ -159,7 +159,7 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
     };
-    // Texts and numbers: nothing in it can fail to be written.
+    // Texts and numbers always serialise.
     let text = serde_json::to_string_pretty(&made).unwrap_or_default() + "\n";
     let Some(path) = output else { return finish(&text, Exit::Pass) };
     if let Err(why) = std::fs::write(path, text) {
@@ -170,10 +170,10 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
     Exit::Pass
 }
 
-/// The noise floor of several runs.
+/// Computes the noise floor of several runs.
 ///
 /// # Errors
-/// Too few, of several recipes, or not asked the same.
+/// There are too few runs, or they differ in recipe or load.
 pub(crate) fn floor_of(runs: &[PathBuf]) -> Result<Floor, Mistake> {
     floor::of(&starts(runs)?)
 }
@@ -188,7 +188,7 @@ fn start(folder: &Path) -> Result<Start, Mistake> {
     Ok(Start::of(about(folder, &manifest), &analysis, &verdict))
 }
 
-/// What a manifest says of a run beside what was measured.
+/// Collects what a manifest says of a run besides its measurements.
 fn about(folder: &Path, manifest: &Manifest) -> About {
     let scenario = format!("{} {}", manifest.scenario.sha256, manifest.overrides);
     let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
@@ -211,8 +211,8 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
     }
 }
 
-/// What a run and its copies have in common, and no other run: when and where it began, and, as
-/// rehearsals all begin at the same instant, what was played.
+/// Returns an identity that a run shares with its copies and with no other run: when and where it
+/// began and, as rehearsals all begin at the same instant, what was rehearsed.
 fn run(manifest: &Manifest) -> String {
     let begin = manifest.segments.first();
     let parts = serde_json::json!([
@@ -228,7 +228,7 @@ fn run(manifest: &Manifest) -> String {
     sha256(parts.to_string().as_bytes())
 }
 
-/// The recipe as the manifest has it; files that it includes are not there any more.
+/// Reads the recipe from the manifest; files that it includes are not available there.
 fn recipe(manifest: &Manifest) -> Option<ReadRecipe> {
     let text = &manifest.recipe;
     let source =

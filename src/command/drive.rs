@@ -1,6 +1,6 @@
-//! What `run` and `rehearse` do alike, a file for each station: what is asked,
-//! what is around the load, the server that arrived, the run that was planned,
-//! and the run that was driven. Each hands the next a value that owns what it needs.
+//! Implements what `run` and `rehearse` share, one file for each step: the specs, the environment
+//! of the load, the server that arrived, the planned run, and the driven run. Each step passes the
+//! next a value that owns what it needs.
 
 mod arrive;
 mod driven;
@@ -26,64 +26,64 @@ pub(crate) use planned::{Planned, plan};
 pub(crate) use signals::stopping;
 pub(crate) use specs::{Specs, ailments, vacant};
 
-/// Options that `run` and `rehearse` have alike.
+/// Options that `run` and `rehearse` share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DriveOptions {
     /// Recipe, scenario, overrides, seed, profile.
     pub inputs: Inputs,
     /// Faults of the simulated server.
     pub ailments: Vec<String>,
-    /// The seed of the simulated server's noise, where it differs from the seed of the load: the
-    /// same server, started again.
+    /// Seed of the simulated server's noise, where it differs from the seed of the load: another
+    /// start of the same server.
     pub server_seed: Option<u64>,
-    /// Where the run stands in a sweep.
+    /// Position of the run in a sweep.
     pub sweep: Option<SweepPosition>,
-    /// Warnings and notes were told before.
+    /// Whether warnings and notes were printed before.
     pub quiet: bool,
-    /// The model to ask for.
+    /// Model that requests name.
     pub model: Option<String>,
-    /// The run folder.
+    /// Run folder.
     pub output: Option<PathBuf>,
-    /// End at the first broken gate.
+    /// Whether the run ends at the first broken gate.
     pub stop_on_fail: bool,
-    /// All tables in the report.
+    /// Whether the report has all tables.
     pub wide: bool,
-    /// The verb, and the flags that only this verb has, for the line that does it again.
+    /// Verb and its own flags, for the command line that repeats the run.
     pub again: RepeatCommand,
 }
 
 impl DriveOptions {
-    /// What the simulated server's noise, and the moments of its ailments, are made from.
+    /// Returns the seed of the simulated server's noise, and of the times of its ailments.
     pub(crate) fn server_seed(&self) -> u64 {
         self.server_seed.unwrap_or(self.inputs.seed)
     }
 }
 
-/// What the line that does it again has of its verb.
+/// Verb and flags of the command line that repeats the run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RepeatCommand {
-    /// `run` or `rehearse`.
+    /// Verb: `run` or `rehearse`.
     pub verb: &'static str,
     /// Flags with their values, and switches.
     pub flags: Vec<(&'static str, Option<String>)>,
 }
 
-/// A run that is over, before anything is judged.
+/// Run that is over, not yet judged.
 pub(crate) struct Driven {
-    /// The run folder.
+    /// Run folder.
     pub folder: PathBuf,
-    /// The recipe, scenario and contract that were asked for.
+    /// Recipe, scenario and contract of the run.
     pub asked: analysis::RunQuestion,
-    /// Why it ended; how longhaul failed, where it did.
+    /// Reason for the end; an error where longhaul failed.
     pub closed: Result<Closed, String>,
 }
 
-/// Why there is no run to tell of.
+/// Reason why there is no run to report.
 #[derive(Debug)]
 pub(crate) enum NoRun {
-    /// The user's mistake.
+    /// Mistake of the user.
     Mistake(Mistake),
-    /// The user asked to stop before the load.
+    /// Stop that the user requested before the load.
     Interrupted,
 }
 
@@ -93,10 +93,10 @@ impl From<Mistake> for NoRun {
     }
 }
 
-/// Does something, unless the user asks to stop before it is done.
+/// Awaits work, unless the user asks to stop first.
 ///
 /// # Errors
-/// Those of the work, or the wish to stop.
+/// Those of the work, or the request to stop.
 pub(crate) async fn unless_stopped<T, E: Into<NoRun>>(
     stop: &mut Stop,
     work: impl Future<Output = Result<T, E>>,
@@ -107,7 +107,7 @@ pub(crate) async fn unless_stopped<T, E: Into<NoRun>>(
     }
 }
 
-/// Judges a run and tells the report, or says why there is none.
+/// Judges a run and prints the report, or the reason why there is none.
 pub(crate) fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
     match driven {
         Err(NoRun::Mistake(wrong)) => mistake(&wrong),
@@ -116,7 +116,7 @@ pub(crate) fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
     }
 }
 
-/// Ends a run as `longhaul report` tells it.
+/// Prints the report of a run, as `longhaul report` does.
 fn told(driven: Driven, wide: bool) -> Exit {
     let Driven { folder, asked, closed } = driven;
     if let Err(why) = &closed {
@@ -135,7 +135,7 @@ fn told(driven: Driven, wide: bool) -> Exit {
     tell(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {
         (Exit::Fail, _) => Exit::Fail,
-        // A report that nobody could read is our failure.
+        // A report that could not be printed is longhaul's failure.
         (exit, Ok(_)) if said => exit,
         _ => Exit::Fault,
     }

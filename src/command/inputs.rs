@@ -1,5 +1,5 @@
-//! What the user asked for, found and read: recipe, scenario and profile, as
-//! files, built in, or a recipe from elsewhere.
+//! Finds and reads the user's recipe, scenario and profile: files, built-in texts, or a recipe
+//! behind a reference.
 
 mod published;
 
@@ -14,43 +14,43 @@ use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
 pub(crate) use published::published;
 
-/// The recipe that stands for none, on the simulator.
+/// Recipe that the simulator uses where the user gives none.
 pub(crate) const FLAGSHIP: &str = shipped::RECIPE;
 
-/// A file that never ends must not fill the memory.
+/// Limit of a file: one that never ends must not fill the memory.
 const FILE_BYTES_MAX: u64 = 5 << 20;
 
-/// Options that name recipe, scenario and profile, which several verbs have alike.
+/// Options that name recipe, scenario and profile, shared by several verbs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Inputs {
-    /// A recipe's file, name or reference.
+    /// Recipe's file, name or reference.
     pub recipe: Option<String>,
-    /// How far a reference may reach.
+    /// Permissions for references.
     pub reach: Reach,
-    /// A scenario's file or name.
+    /// Scenario's file or name.
     pub scenario: Option<String>,
-    /// What flags change of the scenario.
+    /// Changes that flags make to the scenario.
     pub overrides: Overrides,
-    /// The seed of all texts.
+    /// Seed of all texts.
     pub seed: u64,
-    /// A machine profile's file or name.
+    /// Machine profile's file or name.
     pub profile: Option<String>,
 }
 
 impl Inputs {
-    /// The recipe, or the one that stands for none. Not to be asked for inside a runtime: one
-    /// that lies elsewhere is fetched on a runtime of its own.
+    /// Reads the recipe, or the default. Must not be called inside a runtime: a fetch needs a
+    /// runtime of its own.
     pub(crate) fn recipe(&self, default: Option<&str>) -> Result<Option<Recipe>, Mistake> {
         Ok(self.reading(default)?.map(|reading| reading.recipe))
     }
 
-    /// The recipe with its source and warnings, which starting it needs.
+    /// Reads the recipe with its source and warnings, which starting it needs.
     pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(default, Err)
     }
 
-    /// The recipe for a launcher that reads it by itself: what is not understood here is handed
-    /// on unread.
+    /// Reads the recipe for a launcher that reads it by itself: a recipe that longhaul cannot parse
+    /// is passed on unread.
     pub(crate) fn handed_on(&self) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(None, Ok)
     }
@@ -71,13 +71,13 @@ impl Inputs {
         Ok(Some(reading))
     }
 
-    /// The scenario with what flags change of it.
+    /// Reads the scenario, with the changes of the flags.
     pub(crate) fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
         let wanted = self.scenario.as_deref().unwrap_or(default);
         read_scenario(&find(shipped::FileKind::Scenario, wanted)?, &self.overrides)
     }
 
-    /// The machine's profile: the user's, else the recipe's.
+    /// Reads the machine profile: the user's, else the recipe's.
     pub(crate) fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
         if let Some(wanted) = &self.profile {
             return profile::read(find(shipped::FileKind::Profile, wanted)?).map(Some);
@@ -85,7 +85,7 @@ impl Inputs {
         let Some((recipe, named)) = recipe.and_then(|it| Some((it, it.profile.as_deref()?))) else {
             return Ok(None);
         };
-        // What was fetched chooses no file of this machine.
+        // A fetched recipe must not choose files of this machine.
         let source = if reference::is_one(&recipe.source.origin) {
             shipped::profile(named).ok_or_else(|| {
                 Mistake::new("a recipe that was fetched may name a shipped profile only")
@@ -98,27 +98,28 @@ impl Inputs {
         profile::read(source).map(Some)
     }
 
-    /// The rates of the machine's profile.
+    /// Returns the rates of the machine profile.
     pub(crate) fn rates(&self, recipe: Option<&Recipe>) -> Result<Rates, Mistake> {
         Ok(self.profile(recipe)?.map_or(Rates::Unknown, Rates::Profile))
     }
 }
 
-/// A recipe as it was found.
+/// Recipe with its place.
 pub(crate) struct FoundRecipe {
     pub source: SpecFile,
-    /// Where its includes are.
+    /// Folder of its includes.
     pub folder: Folder,
-    /// What the user must hear of how it was found.
+    /// Warning about how it was found.
     pub warning: Option<String>,
 }
 
-/// The folder in which a recipe's includes stand. One that was fetched stands alone: an include
-/// would make a stranger's text choose what is read here.
+/// Folder that holds a recipe's includes. A fetched recipe has none: an include would let an
+/// untrusted text choose which files are read here.
 pub(crate) struct Folder(Option<PathBuf>);
 
 impl Folder {
-    /// A file of the folder, `None` where there is none. A link that leads out of it is refused.
+    /// Reads a file of the folder, `None` where there is none. A link that leads out of it is
+    /// refused.
     pub(crate) fn load(&self, name: &str) -> Result<Option<String>, Mistake> {
         let Some(folder) = &self.0 else {
             return Err(Mistake::new(
@@ -143,7 +144,7 @@ impl Folder {
     }
 }
 
-/// A recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
+/// Finds a recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
 pub(crate) fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake> {
     if let Some(fetched) = reference::fetched(wanted, reach)? {
         let (source, warning) = (fetched.source, fetched.warning);
@@ -167,7 +168,7 @@ pub(crate) fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, 
         }
         return Ok(found);
     }
-    // A saved command line has any name.
+    // A saved command line may have any file name.
     let is_shipped = shipped::recipe(wanted).is_some();
     let is_plain_file = path.is_file() && !wanted.contains('/') && !is_shipped;
     let name = if is_plain_file { format!("./{wanted}") } else { wanted.to_owned() };
@@ -181,15 +182,15 @@ pub(crate) fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, 
     Ok(FoundRecipe { source, folder: Folder(Some(folder)), warning: None })
 }
 
-/// The text of a file that the user named.
+/// Reads the text of a file that the user named.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
     read_bounded(path)
 }
 
-/// A text file, whole or not at all: a prefix of it would say something else.
+/// Reads a text file, whole or not at all: a part of it would mean something else.
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     let refused = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
     let mut bytes = Vec::new();
@@ -201,23 +202,23 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| refused("it is no text in UTF-8"))
 }
 
-/// Whether a file lies in a folder, its links followed: what strangers pack must not make us
-/// show what lies elsewhere.
+/// Whether a file is in a folder after its links are resolved: a foreign archive must not make
+/// longhaul show files from elsewhere.
 fn is_within(path: &Path, folder: &Path) -> bool {
     let real = path.canonicalize().ok().zip(folder.canonicalize().ok());
     real.is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
-/// The text of a plain file: at a pipe or a device a reader waits for ever.
+/// Reads the text of a regular file; a read from a pipe or a device would never end.
 ///
 /// # Errors
-/// It is none, or cannot be read.
+/// The path is no regular file, or cannot be read.
 pub(crate) fn plain_text(path: &Path) -> std::io::Result<String> {
     read_plain(path)
 }
 
-/// The same of a plain file only: what somebody else names must not be a pipe or a device, at
-/// which a reader waits for ever.
+/// Reads a regular file only: a path from somebody else's text must not be a pipe or a device, from
+/// which a read would never end.
 fn read_plain(path: &Path) -> std::io::Result<String> {
     if std::fs::metadata(path)?.is_file() {
         return read_bounded(path);
@@ -225,7 +226,7 @@ fn read_plain(path: &Path) -> std::io::Result<String> {
     Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
 }
 
-/// What a recipe has to warn of, keys that longhaul does not know among it.
+/// Returns a recipe's warnings, including its unknown keys.
 pub(crate) fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
     let unknown = recipe.unknown.iter().map(|key| {
         format!("{}: key `{key}` is not known; it is kept and has no effect", recipe.source.origin)
@@ -233,7 +234,7 @@ pub(crate) fn recipe_warnings(recipe: &Recipe) -> Vec<String> {
     recipe.warnings.iter().cloned().chain(unknown).collect()
 }
 
-/// A scenario's text read, with what flags change of it. Texts that it names stand beside it.
+/// Parses a scenario's text with the changes of the flags. The texts that it names are beside it.
 pub(crate) fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<Scenario, Mistake> {
     let beside = Path::new(&source.origin).parent().map(Path::to_path_buf).unwrap_or_default();
     let load = |name: &str| {
@@ -247,7 +248,7 @@ pub(crate) fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<
     scenario::read(source.clone(), &load)?.with(overrides)
 }
 
-/// A scenario as it is needed to judge a run: its texts are not, and may be gone.
+/// Parses a scenario for judging a run: its texts are not needed, and may be gone.
 pub(crate) fn judged_scenario(
     source: SpecFile,
     overrides: &Overrides,

@@ -1,4 +1,4 @@
-//! `longhaul list`: what is built in.
+//! Implements `longhaul list`: what is built in.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::spec::scenario::Overrides;
 use crate::spec::shipped::{self, FileKind};
 use crate::spec::{profile, recipe};
 
-/// Lists what is built in, with what each is for.
+/// Lists what is built in, with the purpose of each.
 pub(crate) fn list() -> Exit {
     let mut out = String::new();
     for (title, kind) in [
@@ -32,7 +32,7 @@ pub(crate) fn list() -> Exit {
     finish(&out, Exit::Pass)
 }
 
-/// What a shipped file is for; all of them are read by a test.
+/// Returns the purpose of a shipped file; a test reads all of them.
 fn about(kind: FileKind, name: &str) -> String {
     let Some(source) = shipped::shipped(kind, name) else { return String::new() };
     let about = match kind {

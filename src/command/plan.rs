@@ -1,4 +1,4 @@
-//! `longhaul plan`: what a scenario amounts to, without sending anything.
+//! Implements `longhaul plan`: shows what a scenario amounts to, without sending anything.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,18 +17,18 @@ use crate::spec::{Extent, Recipe, Scenario, Select};
 use crate::stats::poisson::mean_time_between;
 use crate::unit::{Bytes, grouped, span};
 
-/// What the user wants to know a plan of.
+/// Options of a plan.
 #[derive(Clone, Debug)]
 pub(crate) struct PlanOptions {
     /// Recipe, scenario, overrides, seed, profile.
     pub inputs: Inputs,
-    /// An earlier run to take the rates from.
+    /// Earlier run from which the rates are taken.
     pub from: Option<PathBuf>,
     /// Prompt and output tokens per second.
     pub flat: Option<(f64, f64)>,
 }
 
-/// Says what a scenario amounts to.
+/// Prints what a scenario amounts to.
 pub(crate) fn plan(wish: &PlanOptions) -> Exit {
     match planned(wish) {
         Ok(text) => finish(&text, Exit::Pass),
@@ -62,7 +62,7 @@ fn flat(prefill_per_s: f64, decode_per_s: f64) -> Result<Rates, Mistake> {
         .hint("--prefill-rate 1800 --decode-rate 22"))
 }
 
-/// What `quick` would measure at the start: the speed of a prompt of two thousand tokens.
+/// Returns the prefill rate that `quick` would measure at the start, with a prompt of 2,048 tokens.
 fn prefill_per_s(rates: &Rates) -> Option<f64> {
     match rates {
         Rates::Profile(profile) => Some(2048.0 / profile.prefill_seconds(2048)),
@@ -71,7 +71,7 @@ fn prefill_per_s(rates: &Rates) -> Option<f64> {
     }
 }
 
-/// The rates of an earlier run: the median time of a request in each of its cells.
+/// Returns the rates of an earlier run: the median time of a request in each of its cells.
 fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
     let mut rounds = BTreeMap::new();
@@ -89,7 +89,7 @@ fn measured(run: &Path) -> Result<Rates, Mistake> {
     Ok(Rates::Measured { origin: run.display().to_string(), rounds })
 }
 
-/// The plan as text.
+/// Text of the plan.
 struct Table<'a> {
     recipe: Option<&'a Recipe>,
     scenario: &'a Scenario,

@@ -1,5 +1,5 @@
-//! `longhaul recipe`: what a recipe says, its command, what differs between two, how reproducible
-//! one is, and its pins.
+//! Implements `longhaul recipe`: shows a recipe, its command, the differences between two, its
+//! reproducibility, and its pins.
 
 pub(crate) mod pin;
 
@@ -20,9 +20,9 @@ use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe, read_as};
 pub(crate) struct RecipeOptions {
     pub recipe: String,
     pub reach: Reach,
-    /// `key=value`, in the order given.
+    /// Changes as `key=value`, in the order given.
     pub set: Vec<String>,
-    /// `selector=value`: where it will run.
+    /// Conditions of the place where it will run, as `selector=value`.
     pub when: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
             .at(&recipe.source.origin)
             .hint("longhaul recipe show")
     })?;
-    // A stranger's text must not drive a terminal; a file gets it byte for byte.
+    // An untrusted text must not control a terminal; a file gets it unchanged.
     let is_shown = std::io::stdout().is_terminal();
     let command = if is_shown { text::lines(&command).join("\n") } else { command };
     Ok(finish(&(command + "\n"), Exit::Pass))
@@ -50,7 +50,7 @@ pub(crate) fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, M
     Ok(finish(&text::diff(&reading(one)?, &reading(other)?), Exit::Pass))
 }
 
-/// Says how reproducible a recipe is; `strict` fails where anything floats.
+/// Reports how reproducible a recipe is; `strict` fails where anything is unpinned.
 pub(crate) fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
     let reading = reading(options)?;
     let pins = pins(&reading);

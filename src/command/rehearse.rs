@@ -1,5 +1,5 @@
-//! `longhaul rehearse`: the whole plan against the simulated server, in virtual
-//! time: hours in seconds, by the code that a run takes.
+//! Implements `longhaul rehearse`: runs the whole plan against the simulated server in virtual
+//! time, hours in seconds, by the code that a run uses.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -28,11 +28,11 @@ use crate::sim::world::{Desk, Disk, SimHost, SimTarget, SimWire, signs};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
-/// When every rehearsal begins: midnight, so that its wall times read as time since the
-/// start, of a day on which nobody served a language model.
+/// Start of every rehearsal: midnight, so that its wall times read as time since the start, on a
+/// day (1 January 2000) on which nobody served a language model.
 const EPOCH: Duration = Duration::from_secs(946_684_800);
 
-/// The scenario where the user names none: six hours.
+/// Default scenario: six hours.
 const SCENARIO: &str = "short";
 
 /// Rehearses and judges.
@@ -44,7 +44,7 @@ pub(crate) fn rehearse(options: DriveOptions) -> Exit {
 /// Rehearses, and leaves the judging to the caller; a signal stops it.
 ///
 /// # Errors
-/// The user's mistake, or the wish to stop before the load.
+/// A mistake of the user, or the request to stop before the load.
 pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
     let specs = specs(options)?;
     in_virtual_time(async {
@@ -58,7 +58,7 @@ pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
     })
 }
 
-/// Rehearses without telling anybody but the watcher: for tests of what a rehearsal shows.
+/// Rehearses with the watcher as its only output: for tests of what a rehearsal shows.
 ///
 /// # Errors
 /// As for [`driven`].
@@ -75,7 +75,7 @@ pub(crate) fn play(
     })
 }
 
-/// The texts, found and read; in real time, since a recipe may have to be fetched.
+/// Finds and reads the texts; in real time, since a recipe may have to be fetched.
 fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
     options.again = RepeatCommand { verb: "rehearse", flags: Vec::new() };
     let recipe = options.inputs.recipe(Some(FLAGSHIP))?;
@@ -88,7 +88,7 @@ fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
     Specs::new(options, recipe, scenario, profile, true)
 }
 
-/// Runs under a paused clock: it goes on by itself to the next thing that is due.
+/// Runs under a paused clock, which advances by itself to the next timer.
 fn in_virtual_time<T>(play: impl Future<Output = Result<T, NoRun>>) -> Result<T, NoRun> {
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -98,7 +98,7 @@ fn in_virtual_time<T>(play: impl Future<Output = Result<T, NoRun>>) -> Result<T,
     runtime.block_on(LocalSet::new().run_until(play))
 }
 
-/// A run that is ready to go, and its disk.
+/// Plans a run, and creates its journal.
 async fn planned(
     specs: Specs,
     stop: &mut Stop,
@@ -109,12 +109,12 @@ async fn planned(
     let (environment, target) = environment(&specs, timeline, host.clone())?;
     let arrived = arrive(specs, environment, Box::new(target), stop).await?;
     let planned = plan(arrived, stop).await?;
-    // Written at once: a thread behind a channel would let hours pass unseen.
+    // Written at once: hours of virtual time would pass while a thread writes.
     let journal = Journal::inline(&planned.folder, &planned.manifest, &planned.secrets)?;
     Ok((planned, Disk::new(journal, host, journal::QUEUE_JOBS_MAX)))
 }
 
-/// A simulated server and its box in virtual time, and a machine of longhaul's own.
+/// Creates a simulated server and its machine in virtual time, and a machine for longhaul.
 fn environment(
     specs: &Specs,
     timeline: Timeline,
@@ -124,8 +124,8 @@ fn environment(
     let secrets = specs.secrets();
     hide(&secrets);
     let (seed, load_us) = (specs.options.server_seed(), specs.load_us);
-    // A simulated server is up before anybody asks; one that cannot come up is a verdict on
-    // the recipe.
+    // A simulated server is up before the first request; one that cannot start is a verdict on the
+    // recipe.
     let is_ours = setup.refuses;
     let engine = SimEngine::new(setup, seed, specs.ailments.clone(), At::ZERO);
     let (tell, signs) = signs();

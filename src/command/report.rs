@@ -1,4 +1,4 @@
-//! `longhaul report`: the conclusions of a run, derived again from its folder alone.
+//! Implements `longhaul report`: derives the conclusions of a run again from its folder alone.
 
 use std::path::Path;
 
@@ -14,17 +14,17 @@ use crate::spec::scenario::{Extent, Overrides};
 use crate::spec::{Contract, Scenario, SpecFile};
 use crate::verdict::{self, Verdict};
 
-/// A run, understood and judged.
+/// Run that was analysed and judged.
 pub(crate) struct Judged {
-    /// What was asked.
+    /// Recipe, scenario and contract of the run.
     pub asked: RunQuestion,
-    /// What was understood.
+    /// Analysis of the entries.
     pub analysis: Analysis,
-    /// What was concluded.
+    /// Verdict on the contract.
     pub verdict: Verdict,
 }
 
-/// A run in the form of another tool, for comparing and handing in. Nothing in it is judged.
+/// Format of another tool, for comparison and submission. Nothing in it is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Export {
     /// Spark Arena's `benchmark.csv`.
@@ -33,22 +33,22 @@ pub(crate) enum Export {
     Benchy,
 }
 
-/// Columns of the report: what a forum shows without wrapping.
+/// Columns of the report: the width that a forum shows without wrapping.
 const WIDTH: usize = 80;
 
 impl Judged {
-    /// How the program ends.
+    /// Returns the program's exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.verdict.exit()
     }
 
-    /// What is to be told of it.
+    /// Builds the page of the report.
     pub(crate) fn page(&self) -> report::Page<'_> {
         report::Page::new(&self.asked, &self.analysis, &self.verdict)
     }
 }
 
-/// Tells a run again.
+/// Prints the report of a run again.
 pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
     match judge_over_time(run) {
         Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
@@ -56,7 +56,7 @@ pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
     }
 }
 
-/// Tells a run in the form of another tool. Ends well when it was told.
+/// Prints a run in the format of another tool. Succeeds when the output was written.
 pub(crate) fn export(run: &Path, form: Export) -> Exit {
     let table = match table(run).and_then(|table| exportable(table, run)) {
         Ok(table) => table,
@@ -75,7 +75,7 @@ pub(crate) fn export(run: &Path, form: Export) -> Exit {
     finish(&text, Exit::Pass)
 }
 
-/// A table with rows in it: one without is no benchmark.
+/// Checks that a table has rows: without rows it is no benchmark.
 fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
     if !table.rows.is_empty() {
         return Ok(table);
@@ -89,7 +89,7 @@ fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
     Err(Mistake::new(what).hint(format!("longhaul report {place}")).at(place))
 }
 
-/// A run folder as a table of Spark Arena's.
+/// Converts a run folder to a table of Spark Arena's format.
 pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
     let mut reader = journal::reader::open(run)?;
     let model = reader.manifest().server.model.clone();
@@ -100,27 +100,27 @@ pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
     Ok(fold.finish(&model))
 }
 
-/// Reads, understands and judges a run folder, from the folder alone.
+/// Reads, analyses and judges a run folder, from the folder alone.
 pub(crate) fn judge(run: &Path) -> Result<Judged, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::new)
 }
 
-/// The same, with what was read over time.
+/// Judges a run folder, and includes its series over time.
 pub(crate) fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::over_time)
 }
 
-/// Judges a run whose questions are known, one that was just driven, with what was read over time.
-/// Its texts are those of the folder, which are without secrets.
+/// Judges a run that was just driven, so that its question is known; includes its series over time.
+/// Texts come from the folder, which holds no secrets.
 pub(crate) fn judge_as(asked: RunQuestion, run: &Path) -> Result<Judged, Mistake> {
     let reader = journal::reader::open(run)?;
     let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
     understood(reader, asked, Fold::over_time)
 }
 
-/// A run folder, and what was asked, by the manifest in it.
+/// Opens a run folder, and derives its question from the manifest.
 fn opened(run: &Path) -> Result<(journal::Reader, RunQuestion), Mistake> {
     let reader = journal::reader::open(run)?;
     let manifest = reader.manifest();
@@ -153,7 +153,7 @@ fn understood(
     Ok(Judged { asked, analysis, verdict })
 }
 
-/// What was asked of a run.
+/// Derives the question of a run from its manifest and scenario.
 pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunQuestion {
     let contract = scenario.contract.clone();
     told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
@@ -187,7 +187,7 @@ fn told_by(
     }
 }
 
-/// The cells of a lap, as the plan resolved them.
+/// Returns the cells of a lap, as the plan resolved them.
 fn cells(manifest: &Manifest) -> Vec<Cell> {
     serde_json::from_value(manifest.plan["cells"].clone()).unwrap_or_default()
 }
@@ -206,26 +206,26 @@ fn told(told: &journal::ReadSummary) -> JournalGaps {
     JournalGaps { missing_seqs: told.missing_seqs, torn }
 }
 
-/// The text in a format.
+/// Renders the page in a format.
 pub(crate) fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
     match format {
         ReportFormat::Terminal { wide } => {
             let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
             report::render(page, options)
         }
-        // Texts, numbers and lists: nothing in it can fail to be written.
+        // Texts, numbers and lists always serialise.
         ReportFormat::Json => report::json::render(page, true).unwrap_or_default(),
     }
 }
 
-/// Keeps a verdict in the run folder. One that cannot be kept is told, and is no failure.
+/// Writes the verdict to the run folder. A failure is printed, and does not fail the run.
 pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
     if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(page)) {
         tell(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 
-/// `verdict.json`: what stands in the run folder for scripts, without the hours.
+/// Renders `verdict.json`, the file in the run folder for scripts, without the hours.
 pub(crate) fn verdict_json(page: &report::Page<'_>) -> String {
     report::json::render(page, false).unwrap_or_default()
 }

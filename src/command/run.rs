@@ -1,4 +1,4 @@
-//! `longhaul run`: a server is driven, from options to a verdict.
+//! Implements `longhaul run`: drives a server, from options to a verdict.
 
 mod connect;
 mod options;
@@ -24,9 +24,9 @@ pub(crate) fn run(options: RunOptions) -> Exit {
 /// Drives a server, and leaves the judging to the caller.
 ///
 /// # Errors
-/// The user's mistake, or the wish to stop before the load.
+/// A mistake of the user, or the request to stop before the load.
 pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
-    // Before the runtime, since a recipe may have to be fetched.
+    // Called before the runtime exists, since a recipe may have to be fetched.
     let (specs, server) = options.read()?;
     runtime()?.block_on(LocalSet::new().run_until(async {
         let (stopper, mut stop) = stopping();
@@ -42,7 +42,7 @@ pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
             Ok(driven)
         });
         let driven = driven.await;
-        // Whatever happened: what longhaul started does not outlive it.
+        // In every case: what longhaul started must not outlive it.
         leftover.put_away().await;
         driven
     }))

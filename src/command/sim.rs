@@ -1,4 +1,4 @@
-//! `longhaul sim`: the simulated server by itself.
+//! Implements `longhaul sim`: serves the simulated server alone.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -12,18 +12,18 @@ use crate::serve::sim::{BoundSimServer, SimConfig};
 use crate::sim::world::SimEvent;
 use crate::sim::{Ailment, Setup};
 
-/// What the user wants of the simulated server.
+/// Options of the simulated server.
 #[derive(Clone, Debug)]
 pub(crate) struct SimOptions {
-    /// The port on the loopback address.
+    /// Port on the loopback address.
     pub port: u16,
-    /// The recipe that it pretends to serve.
+    /// Recipe that it simulates.
     pub recipe: Option<String>,
-    /// How far a reference may reach.
+    /// Permissions for references.
     pub reach: Reach,
-    /// The machine that it pretends to be.
+    /// Profile of the machine that it simulates.
     pub profile: Option<String>,
-    /// The seed of its noise.
+    /// Seed of its noise.
     pub seed: u64,
     pub ailments: Vec<String>,
 }
@@ -37,7 +37,7 @@ pub(crate) fn sim(wish: &SimOptions) -> Exit {
     }
 }
 
-/// What is to be simulated.
+/// Builds the configuration of the simulation.
 fn order(wish: &SimOptions) -> Result<SimConfig, Mistake> {
     let inputs = Inputs {
         recipe: wish.recipe.clone(),
@@ -75,10 +75,10 @@ async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {
     }
 }
 
-/// Refuses faults that are not the server's.
+/// Rejects ailments that are not the server's.
 ///
 /// # Errors
-/// A fault of longhaul's own machine.
+/// An ailment of longhaul's own machine.
 pub(crate) fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mistake> {
     match texts.iter().zip(ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
         Some((text, _)) => {
@@ -90,7 +90,7 @@ pub(crate) fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<()
     }
 }
 
-/// There is nothing to simulate.
+/// Returns the mistake that there is no machine to simulate.
 pub(crate) fn no_profile() -> Mistake {
     Mistake::new("the recipe names no machine profile, so there is nothing to simulate")
         .hint("--profile dgx-spark-nemotron-3-super")

@@ -1,8 +1,8 @@
-//! `longhaul sweep`: a recipe and what could be otherwise in it, served in
-//! turns, several starts each, and held against the base at the end.
+//! Implements `longhaul sweep`: serves variants of a recipe in turns, several starts each, and
+//! compares them with the base at the end.
 //!
-//! The run folders are the truth: what is done, and how it ended, is read from
-//! them, so that a sweep goes on after anything that may happen to it.
+//! Only the run folders count: what is done, and how it ended, is read from them, so that a sweep
+//! can continue after any interruption.
 
 mod arms;
 mod manifest;
@@ -30,35 +30,35 @@ use arms::Arm;
 use play::{Run, TurnEnd};
 use signal::Signals;
 
-/// Bounds the starts of an arm: no side of a comparison holds more.
+/// Limit of the starts of an arm: no side of a comparison holds more.
 const STARTS_MAX: u32 = crate::stats::shift::SIDE_MAX as u32;
-/// Bounds the arms: a year of sweeping, and names of two digits.
+/// Limit of the arms: a year of sweeping, and names with two digits.
 const ARMS_MAX: usize = 64;
-/// Bounds an arm's name in a mistake.
+/// Limit of an arm's name in a mistake.
 const NAME_CHARS_MAX: usize = 60;
 
-/// The scenario where the user names none.
+/// Default scenario.
 const SCENARIO: &str = "smoke";
 
-/// What the user wants of a sweep.
+/// Options of a sweep.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SweepOptions {
-    /// What every start is asked, and how it is started.
+    /// Options of every start.
     pub run: RunOptions,
-    /// In virtual time.
+    /// Whether it runs in virtual time.
     pub rehearse: bool,
-    /// `key=value,value`, each.
+    /// Variations, each as `key=value,value`.
     pub vary: Vec<String>,
-    /// A file of arms.
+    /// File of arms.
     pub arms: Option<PathBuf>,
-    /// An arm may change more than one thing.
+    /// Whether an arm may change more than one thing.
     pub allow_several: bool,
-    /// Starts of each arm.
+    /// Number of starts of each arm.
     pub starts: u32,
 }
 
 impl SweepOptions {
-    /// By what the servers are started, in a word.
+    /// Returns the word for how the servers are started.
     fn how(&self) -> Option<&'static str> {
         match self.run.server.target.start {
             Some(start) => Some(start.word()),
@@ -72,22 +72,22 @@ impl SweepOptions {
     }
 }
 
-/// A sweep under way.
+/// Sweep in progress.
 pub(crate) struct Sweep {
     wish: SweepOptions,
     folder: PathBuf,
-    /// The base first.
+    /// Arms, the base first.
     arms: Vec<Arm>,
-    /// What identifies the scenario's text.
+    /// SHA-256 of the scenario's text.
     scenario_sha256: String,
     order: Vec<Turn>,
-    /// In the order in which they are planned.
+    /// Completed runs, in the planned order.
     done: Vec<Run>,
 }
 
-/// Sweeps, and tells what came of it.
+/// Sweeps, and prints the result.
 pub(crate) fn sweep(wish: SweepOptions) -> Exit {
-    // Held for as long as it goes on; a second longhaul in one folder would repeat what runs.
+    // Held until the end: a second longhaul in the same folder would repeat runs.
     let (mut sweep, _lock) = match begun(wish) {
         Ok(begun) => begun,
         Err(wrong) => return mistake(&wrong),
@@ -104,14 +104,14 @@ pub(crate) fn sweep(wish: SweepOptions) -> Exit {
     }
 }
 
-/// Everything up to the first start.
+/// Prepares everything up to the first start.
 fn begun(mut wish: SweepOptions) -> Result<(Sweep, File), Mistake> {
     check(&wish)?;
     let scenario = &mut wish.run.drive.inputs.scenario;
     scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
     let base = base(&wish)?;
     let arms = arms::read(&wish, base)?;
-    // What a recipe cannot take is told before the first hour is spent.
+    // A mistake in the scenario is reported before the first hour is spent.
     let scenario = wish.run.drive.inputs.scenario(SCENARIO)?;
     alike(&scenario)?;
     for arm in &arms {
@@ -131,7 +131,7 @@ fn begun(mut wish: SweepOptions) -> Result<(Sweep, File), Mistake> {
     Ok((sweep, lock))
 }
 
-/// Refuses what would be laid out for every start anew.
+/// Rejects a scenario whose plan would differ from start to start.
 fn alike(scenario: &Scenario) -> Result<(), Mistake> {
     let Some(Cap { prefill: cap, shallowest, deepest }) =
         scenario.workloads.iter().find_map(Workload::cap)
@@ -181,26 +181,26 @@ fn check(wish: &SweepOptions) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The recipe that is varied.
+/// Reads the recipe that is varied.
 fn base(wish: &SweepOptions) -> Result<ReadRecipe, Mistake> {
     let inputs = &wish.run.drive.inputs;
     let reading = inputs.reading(wish.simulates().then_some(FLAGSHIP))?;
     let reading =
         reading.ok_or_else(|| Mistake::new("no recipe is named to vary").hint("--recipe FILE"))?;
-    // By the recipe's own origin: a fetched one may name no file of this machine.
+    // The recipe keeps its own origin: a fetched recipe must not choose files of this machine.
     if wish.simulates() && inputs.profile(Some(&reading.recipe))?.is_none() {
         return Err(no_profile());
     }
     Ok(reading)
 }
 
-/// A folder that is not there yet.
+/// Returns the path of a folder that does not exist yet.
 fn free(recipe: &str) -> PathBuf {
     let name = |n: u32| Path::new("runs").join(format!("sweep-{recipe}-{n}"));
     (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
 }
 
-/// Start after start, until all are done; how it ends where that is before.
+/// Performs all starts; returns the exit if it ends early.
 fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     let kept = sweep.done.len();
     if kept > 0 {

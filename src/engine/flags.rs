@@ -1,41 +1,41 @@
-//! From a server's command line to settings, engine by engine: which flags
-//! matter, whether they take a value, and by what one name all engines'
-//! recipes call a setting, so that they can be compared.
+//! Parses a server's command line into settings, engine by engine: which flags matter, whether they
+//! take a value, and the common name of each setting, so that recipes of all engines can be
+//! compared.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Engine, llama_cpp, sglang, vllm};
 
-/// What stands behind a flag.
+/// Kind of values that follow a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FlagKind {
     Value,
-    /// Values up to the next flag.
+    /// All values up to the next flag.
     Values,
-    /// Nothing: it is on. `--no-…` is off.
+    /// No value: the flag turns the setting on, `--no-…` turns it off.
     Switch,
-    /// Nothing: what it names is off.
+    /// No value: the flag turns its setting off.
     Off,
 }
 
-/// A flag that decides how a server behaves.
+/// Flag that decides how a server behaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flag {
-    /// Its name on the command line, with underscores and without dashes.
+    /// Name on the command line, with underscores and without dashes.
     pub name: &'static str,
-    /// The setting; vLLM's word where there are several.
+    /// Setting; vLLM's name where engines differ.
     pub setting: &'static str,
-    /// What stands behind it.
+    /// Kind of values that follow.
     pub kind: FlagKind,
 }
 
-/// A flag of which the setting is called the same.
+/// Creates a flag whose setting has the same name.
 pub(crate) const fn flag(name: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting: name, kind }
 }
 
-/// A flag by another name.
+/// Creates a flag whose setting has another name.
 pub(crate) const fn other(name: &'static str, setting: &'static str, kind: FlagKind) -> Flag {
     Flag { name, setting, kind }
 }
@@ -48,7 +48,7 @@ fn table(engine: Engine) -> &'static [Flag] {
     }
 }
 
-/// Keys of recipes' defaults that are no flag's name.
+/// Keys of a recipe's `defaults` that are no flag's name, with their settings.
 const KEYS: [(&str, &str); 5] = [
     ("tensor_parallel", "tensor_parallel_size"),
     ("pipeline_parallel", "pipeline_parallel_size"),
@@ -57,7 +57,7 @@ const KEYS: [(&str, &str); 5] = [
     ("mem_fraction_static", "gpu_memory_utilization"),
 ];
 
-/// What a key of `defaults` is called among settings.
+/// Returns the setting of a key of `defaults`.
 pub(crate) fn canonical(engine: Engine, name: &str) -> String {
     let name = name.replace('-', "_");
     if let Some((_, setting)) = KEYS.iter().find(|(key, _)| *key == name) {
@@ -67,34 +67,34 @@ pub(crate) fn canonical(engine: Engine, name: &str) -> String {
     flag.map_or(name, |flag| flag.setting.to_owned())
 }
 
-/// The settings of a command line: `--flag value`, `--flag=value`, dashes or
-/// underscores, `--no-flag`, and `--config.field value` as `config.field`. Flags that are
-/// in no table are left out: whether they take a value is not known.
+/// Parses the settings of a command line: `--flag value`, `--flag=value`, dashes or underscores,
+/// `--no-flag`, and `--config.field value` as `config.field`. Flags that are in no table are left
+/// out, since it is not known whether they take a value.
 pub(crate) fn settings(engine: Engine, command: &str) -> BTreeMap<String, String> {
     let known = arguments(engine, command).into_iter().filter(|argument| argument.is_known);
     known.map(|argument| (argument.setting, argument.value)).collect()
 }
 
-/// The same with flags that are in no table: good enough to compare two command lines, not to
-/// decide by.
+/// Parses all settings, including flags that are in no table: sufficient to compare two command
+/// lines, but not to decide anything.
 pub(crate) fn all(engine: Engine, command: &str) -> BTreeMap<String, String> {
     let all = arguments(engine, command).into_iter();
     all.map(|argument| (argument.setting, argument.value)).collect()
 }
 
-/// A flag where it stands in a command line.
+/// Flag at its place in a command line.
 pub(crate) struct Argument {
-    /// The setting behind it, with its field: `speculative_config.method`.
+    /// Setting with its field, such as `speculative_config.method`.
     pub setting: String,
-    /// Its value; `true` or `false` of a switch.
+    /// Value; `true` or `false` of a switch.
     pub value: String,
-    /// From the flag up to where the next word begins.
+    /// Range from the flag to the beginning of the next word.
     pub span: Range<usize>,
-    /// Whether it is in the engine's table.
+    /// Whether the engine's table has the flag.
     pub is_known: bool,
 }
 
-/// All flags of a command line; what follows one that is in no table is taken for its value.
+/// Lists all flags of a command line; words after a flag that is in no table count as its value.
 pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
     let words = words(command);
     let starts: Vec<usize> = (0..words.len()).filter(|at| is_flag(&words[*at].text)).collect();
@@ -116,7 +116,7 @@ pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
         let value = match (inline, kind) {
             (Some(value), _) => value.to_owned(),
             (_, FlagKind::Off) => "false".to_owned(),
-            // A flag that is in no table and has nothing behind it is a switch.
+            // A flag that is in no table and has no value is a switch.
             (_, FlagKind::Switch | FlagKind::Values) if values.is_empty() => "true".to_owned(),
             _ => values.join(" "),
         };
@@ -126,8 +126,8 @@ pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
     starts.iter().enumerate().map(argument).filter(|it| !it.setting.is_empty()).collect()
 }
 
-/// The setting behind a flag's name, with its field where it has one, and what follows the flag.
-/// The name is without dashes in front, and with underscores.
+/// Returns the setting of a flag's name, with its field where it has one, and the kind of its
+/// values. The name has underscores, and no leading dashes.
 pub(crate) fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
     let table = table(engine);
     let (stem, field) =
@@ -144,24 +144,24 @@ pub(crate) fn found(engine: Engine, name: &str) -> Option<(String, FlagKind)> {
     Some((flag.setting.to_owned(), FlagKind::Off))
 }
 
-/// Whether a word is a flag; a negative number is none.
+/// Whether a word is a flag; a negative number is not.
 pub(crate) fn is_flag(word: &str) -> bool {
     word.starts_with("--") || word.starts_with('-') && word[1..].starts_with(char::is_alphabetic)
 }
 
-/// A word of a command line.
+/// Word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlagWord {
-    /// Its text after the shell's quotes.
+    /// Text with the shell's quotes removed.
     pub text: String,
-    /// Where it begins, in bytes.
+    /// Start offset in bytes.
     pub start: usize,
-    /// Where it ends.
+    /// End offset in bytes.
     pub end: usize,
 }
 
-/// Splits a command line as a shell does: quotes, backslashes, lines that go on after a
-/// backslash, comments. Variables and operators are left as they stand.
+/// Splits a command line as a shell does: quotes, backslashes, continued lines, comments. Variables
+/// and operators stay as they are.
 pub(crate) fn words(command: &str) -> Vec<FlagWord> {
     let mut words = Vec::new();
     let mut word: Option<FlagWord> = None;

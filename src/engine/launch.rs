@@ -1,28 +1,28 @@
-//! From the keys of a recipe's defaults to an engine's flags: what sparkrun
-//! 0.4 writes for a recipe without a command, in its order.
+//! Converts the keys of a recipe's defaults to an engine's flags: what sparkrun 0.4 writes for a
+//! recipe without a command, in its order.
 
-/// How a key becomes a flag.
+/// Rule by which a key becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// The flag and its value.
+    /// Flag and value.
     Value,
-    /// The flag where it is on, nothing where it is off.
+    /// Flag if the key is true, nothing if it is false.
     Switch,
-    /// The flag where it is on, `--no-…` where it is off: on is the engine's own default.
+    /// Flag if the key is true, `--no-…` if it is false: the engine's own default is on.
     Negatable,
 }
 
-/// A key of `defaults` that becomes a flag.
+/// Key of `defaults` that becomes a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlagKey {
     pub name: &'static str,
-    /// The flag, where it is not the key with dashes.
+    /// Spelling of the flag, where it is not the key with dashes.
     pub spelled: Option<&'static str>,
     pub shape: Shape,
 }
 
 impl FlagKey {
-    /// The flag: `max_num_seqs` is `--max-num-seqs`.
+    /// Returns the flag: `max_num_seqs` becomes `--max-num-seqs`.
     pub(crate) fn flag(&self) -> String {
         match self.spelled {
             Some(flag) => flag.to_owned(),
@@ -31,12 +31,12 @@ impl FlagKey {
     }
 }
 
-/// A key whose value follows its flag.
+/// Creates a key whose value follows its flag.
 pub(crate) const fn value(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Value }
 }
 
-/// The same under a flag of another name.
+/// Creates a key with a value whose flag has another name.
 pub(crate) const fn spelled(name: &'static str, flag: &'static str) -> FlagKey {
     FlagKey { name, spelled: Some(flag), shape: Shape::Value }
 }
@@ -45,7 +45,7 @@ pub(crate) const fn switch(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Switch }
 }
 
-/// A switch that off is written for, too.
+/// Creates a switch that is written when it is off, too.
 pub(crate) const fn negatable(name: &'static str) -> FlagKey {
     FlagKey { name, spelled: None, shape: Shape::Negatable }
 }

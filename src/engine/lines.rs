@@ -1,17 +1,17 @@
-//! Bytes of another program's output, in any pieces, made into lines: bounded, whatever the
-//! bytes are. The lines of a log have no colours, and a progress bar that returns to the
-//! beginning of its line is a line for each time that it is drawn.
+//! Splits another program's output, in chunks of any size, into lines of bounded length. Lines of a
+//! log lose their colours, and each redraw of a progress bar that returns to the beginning of its
+//! line is a line of its own.
 
-/// Bounds a line that never ends. What is beyond is dropped and counted.
+/// Limit of a line. Bytes beyond it are dropped and counted.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 10;
 
 const ESCAPE: char = '\u{1b}';
 
-/// Lines as they stand: an engine's stamp belongs to a whole line, whatever carriage returns
-/// are in it.
+/// Splitter that keeps lines unchanged: an engine's stamp belongs to a whole line, including any
+/// carriage returns in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
-    /// The line that has not ended.
+    /// Line that has not ended.
     open: Vec<u8>,
     dropped_bytes: u64,
     /// Whether a carriage return ends a line too.
@@ -19,7 +19,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Takes bytes, and gives the lines that end in them.
+    /// Adds bytes, and returns the lines that end in them.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         let at_return = self.ends_at_return;
@@ -37,7 +37,7 @@ impl Lines {
         lines
     }
 
-    /// The line that no end came for, at the end of everything.
+    /// Returns the unfinished line at the end of the input.
     pub(crate) fn end(&mut self) -> Option<String> {
         (!self.open.is_empty()).then(|| self.line())
     }
@@ -49,7 +49,7 @@ impl Lines {
     }
 }
 
-/// Lines of a log, without the terminal's escape sequences. Empty ones are none.
+/// Splitter of log lines, without the terminal's escape sequences. Empty lines are dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct LogLines(Lines);
 
@@ -60,17 +60,17 @@ impl Default for LogLines {
 }
 
 impl LogLines {
-    /// Takes bytes, and gives the lines that end in them.
+    /// Adds bytes, and returns the lines that end in them.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         self.0.feed(bytes).iter().filter_map(|line| shown(line)).collect()
     }
 
-    /// The log ends, or goes on elsewhere: what has not ended is a line as well.
+    /// Returns the unfinished line when the log ends or continues elsewhere.
     pub(crate) fn end(&mut self) -> Option<String> {
         self.0.end().and_then(|line| shown(&line))
     }
 
-    /// Bytes that were dropped since this was asked last.
+    /// Returns the bytes that were dropped since the last call.
     pub(crate) fn dropped_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.0.dropped_bytes)
     }
@@ -80,7 +80,7 @@ fn shown(line: &str) -> Option<String> {
     Some(plain(line)).filter(|line| !line.is_empty())
 }
 
-/// A text without the terminal's escape sequences: colours, movements, titles.
+/// Removes the terminal's escape sequences from a text: colours, movements, titles.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -101,7 +101,7 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// A command to the terminal ends with a bell, or with an escape and a backslash.
+/// Skips a terminal command, which ends with a bell, or with an escape and a backslash.
 fn skip_command(rest: &mut std::str::Chars) {
     if rest.find(|c| matches!(c, '\u{7}' | &ESCAPE)) == Some(ESCAPE) {
         rest.next();

@@ -1,8 +1,8 @@
-//! Listens to a log: which of its lines mean something, and how many there were. A line
-//! that comes a thousand times is written a few times a minute and counted for the rest, so
-//! that a log that runs away fills no journal.
+//! Classifies the lines of a log and counts them. A line that comes a thousand times is written a
+//! few times a minute and only counted beyond that, so that a log that runs away cannot fill the
+//! journal.
 //!
-//! Knows no clock: who hands lines in says when they were written.
+//! Knows no clock: the caller supplies the time of each line.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::fact::{Fact, Reading, Said, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
 
-/// How often the lines are counted, microseconds.
+/// Interval of the count, in microseconds.
 pub(crate) const COUNT_US: u64 = 10_000_000;
-/// Lines of one signature within one [`WINDOW_US`] that are written.
+/// Limit of the lines of one signature that are written within one [`WINDOW_US`].
 const WRITTEN_MAX: u64 = 5;
 const WINDOW_US: u64 = 60_000_000;
 
-/// Listens to one log.
+/// Listener of one log.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
     log: LogSource,
@@ -28,18 +28,18 @@ pub(crate) struct Listener {
     counted: Option<At>,
 }
 
-/// Lines of one signature within a minute that began with the first.
+/// Window of a minute over one signature's lines, from its first line on.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     began: At,
     written: u64,
     repeats: u64,
-    /// When the repeats were told last.
+    /// Time at which repeats were last reported.
     told: At,
 }
 
 impl Listener {
-    /// To a log, of this source.
+    /// Creates a listener of a log that this source reads.
     pub(crate) fn new(log: LogSource, source: Source) -> Listener {
         Listener {
             log,
@@ -51,15 +51,15 @@ impl Listener {
         }
     }
 
-    /// Takes a line that came at `at`, and gives what is to be written of it; what it means
-    /// does not wait for the count.
+    /// Checks a line that arrived at `at`, and returns what is written of it at once, without
+    /// waiting for the count.
     pub(crate) fn line(&mut self, at: At, line: &str) -> Option<Said> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
         self.is_written(at, signature.name).then(|| self.said(signature, line))
     }
 
-    /// Bytes of lines were dropped, since they were too long.
+    /// Counts bytes that were dropped from lines that were too long.
     pub(crate) fn dropped(&mut self, bytes: u64) {
         self.dropped_bytes += bytes;
     }
@@ -73,7 +73,8 @@ impl Listener {
         }
     }
 
-    /// Whether one more line of a signature is written. What a window kept back stays to be told.
+    /// Whether another line of a signature is written. Lines held back are reported with a later
+    /// count.
     fn is_written(&mut self, at: At, name: &'static str) -> bool {
         let first = Window { began: at, written: 0, repeats: 0, told: at };
         let window = self.windows.entry(name).or_insert(first);
@@ -89,12 +90,12 @@ impl Listener {
         is_written
     }
 
-    /// When the lines are to be counted next; before the first count, now.
+    /// Returns the time of the next count; before the first count, now.
     pub(crate) fn due(&self) -> At {
         self.counted.map_or(At::ZERO, |counted| At(counted.0.saturating_add(COUNT_US)))
     }
 
-    /// Counts: the lines since the last count, none among them, and what was kept back.
+    /// Counts the lines since the last count, even if there were none, and reports those held back.
     pub(crate) fn count(&mut self, at: At) -> Vec<Fact> {
         self.counted = Some(at);
         let lines = std::mem::take(&mut self.lines);

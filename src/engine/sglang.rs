@@ -1,4 +1,4 @@
-//! SGLang's metric names (`--enable-metrics`).
+//! Lists SGLang's metric names (`--enable-metrics`).
 
 pub(crate) mod flags;
 pub(crate) mod launch;
@@ -10,12 +10,12 @@ use crate::series::{
     RUNNING_REQUESTS, WAITING_REQUESTS,
 };
 
-/// What its own metrics begin with.
+/// Prefix of its own metrics.
 pub(crate) const PREFIX: &str = "sglang:";
 /// Requests in the batch.
 pub(crate) const RUNNING: &str = "sglang:num_running_reqs";
 pub(crate) const WAITING: &str = "sglang:num_queue_reqs";
-/// The KV pool's share in use, 0 to 1.
+/// KV pool utilisation, 0 to 1.
 pub(crate) const KV_USAGE: &str = "sglang:token_usage";
 /// Prompt tokens so far.
 pub(crate) const PROMPT_TOKENS: &str = "sglang:prompt_tokens_total";
@@ -26,8 +26,8 @@ pub(crate) const RETRACTED: &str = "sglang:num_retracted_requests_total";
 /// Prompt tokens served from cache so far.
 pub(crate) const CACHED_TOKENS: &str = "sglang:cached_tokens_total";
 
-/// What its metrics tell. It counts no steps: its pool's share moves during a prefill. Every
-/// prompt token is looked up in its cache.
+/// Series with their metric names. SGLang counts no steps, but its pool utilisation moves during a
+/// prefill. Every prompt token is looked up in its cache.
 pub(crate) const METRICS: [PageMetric; 10] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),

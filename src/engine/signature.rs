@@ -1,12 +1,12 @@
-//! What lines of a log mean. A signature is a row of a table: its name, the
-//! words that show it, how bad it is, whose log it stands in, what it means, and
-//! a line as it was seen in the wild, which a test holds against it.
+//! Classifies lines of a log. A signature is a row of a table: its name, the words that identify
+//! it, its severity, its log, its meaning, and a line from a real log, which a test checks against
+//! it.
 //!
-//! Rows stand with the engine that writes them; what the GPU's libraries, Python,
-//! a container's engine and the kernel say of themselves stands here. A row of causes
-//! comes before every row of consequences, because a consequence quotes its cause.
+//! Rows of an engine are in the engine's own folder; rows of the GPU's libraries, Python, the
+//! container engine and the kernel are here. Every row of causes comes before every row of
+//! consequences, because a consequence quotes its cause.
 //!
-//! Pure: who reads logs, and what follows from a line, is decided elsewhere.
+//! Pure: other rooms read the logs, and decide what follows from a line.
 
 mod container;
 mod find;
@@ -22,65 +22,65 @@ use crate::fact::Severity;
 pub(crate) use find::classify;
 pub(crate) use message::message;
 
-/// Whose log a line stands in.
+/// Log that a line comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogSource {
-    /// The server's own output.
+    /// Server's own output.
     Server,
-    /// The kernel's log of the server's box.
+    /// Kernel log of the server's machine.
     Kernel,
 }
 
-/// What a line means for the server.
+/// Meaning of a line for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Meaning {
-    /// A rung of the way up: `weights`, `compilation`, `graphs`, `ready`.
+    /// Startup stage: `weights`, `compilation`, `graphs`, `ready`.
     Progress(&'static str),
-    /// It will not come up, and why, in a few words.
+    /// Failed start, with the reason in a few words.
     StartFailed(&'static str),
-    /// Memory ran out in the engine, the CUDA libraries or the GPU's driver.
+    /// Out of memory in the engine, the CUDA libraries or the GPU's driver.
     DriverOom,
-    /// The kernel's OOM killer ended a process for want of the box's memory.
+    /// Kill by the kernel's OOM killer, for lack of the machine's memory.
     KernelOom,
-    /// The kernel's OOM killer ended a process at its cgroup's limit.
+    /// Kill by the kernel's OOM killer, at a cgroup's limit.
     CgroupOom,
-    /// A program of the user's (earlyoom, systemd-oomd) ended a process to save memory.
+    /// Kill by a user-space program (earlyoom, systemd-oomd) to free memory.
     UserspaceKill,
-    /// The GPU or its driver failed.
+    /// Failure of the GPU or its driver.
     GpuFault,
-    /// The engine is dead, or says that it cannot go on.
+    /// The engine is dead, or reports that it cannot go on.
     EngineDead,
-    /// It was asked to end.
+    /// Requested shutdown.
     Asked,
-    /// Worth knowing, and no cause of anything.
+    /// Notable line that is not the cause of anything.
     Note,
 }
 
-/// One row of the table.
+/// Row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signature {
-    /// Its name in `events.csv`, snake_case.
+    /// Name in `events.csv`, in snake_case.
     pub name: &'static str,
-    /// Words that a line must have, in this order; compared without regard to case.
+    /// Words that a line must have, in this order; case is ignored.
     pub words: &'static [&'static str],
-    /// How bad it is.
+    /// Severity of the line.
     pub severity: Severity,
-    /// Whose log it stands in.
+    /// Log that the line comes from.
     pub log: LogSource,
-    /// What it means.
+    /// Meaning of the line.
     pub meaning: Meaning,
-    /// A line that has it.
+    /// Example line, for the test.
     pub line: &'static str,
 }
 
 impl Meaning {
-    /// Whether something broke, or would not come up.
+    /// Whether something failed, or could not start.
     pub(crate) fn is_bad(self) -> bool {
         !matches!(self, Meaning::Progress(_) | Meaning::Asked | Meaning::Note)
     }
 }
 
-/// A row of the server's own log.
+/// Creates a row of the server's own log.
 pub(in crate::engine) const fn server(
     name: &'static str,
     words: &'static [&'static str],
@@ -91,7 +91,7 @@ pub(in crate::engine) const fn server(
     Signature { name, words, severity, log: LogSource::Server, meaning, line }
 }
 
-/// The rows of the server's log, in the order in which they are tried.
+/// Rows of the server's log, in the order in which they are tried.
 const SERVER: [&[Signature]; 12] = [
     vllm::signatures::CAUSES,
     sglang::signatures::CAUSES,
@@ -107,7 +107,7 @@ const SERVER: [&[Signature]; 12] = [
     llama_cpp::signatures::WAY_UP,
 ];
 
-/// The rows of a log, in the order in which they are tried.
+/// Returns the rows of a log, in the order in which they are tried.
 fn rows(log: LogSource) -> impl Iterator<Item = &'static Signature> {
     let groups: &'static [&'static [Signature]] = match log {
         LogSource::Server => &SERVER,
@@ -116,12 +116,12 @@ fn rows(log: LogSource) -> impl Iterator<Item = &'static Signature> {
     groups.iter().copied().flatten()
 }
 
-/// The whole table, in the order in which it is tried.
+/// Returns the whole table, in the order in which it is tried.
 pub(crate) fn all() -> impl Iterator<Item = &'static Signature> {
     rows(LogSource::Server).chain(rows(LogSource::Kernel))
 }
 
-/// Whether a row only says what came of it: why stands in another line, perhaps a later one.
+/// Whether a row is only a consequence: its cause is in another line, perhaps a later one.
 pub(crate) fn is_consequence(name: &str) -> bool {
     let groups = [
         vllm::signatures::CONSEQUENCES,
@@ -131,7 +131,7 @@ pub(crate) fn is_consequence(name: &str) -> bool {
     groups.iter().copied().flatten().any(|signature| signature.name == name)
 }
 
-/// The row of a name.
+/// Finds the row with a name.
 pub(crate) fn named(name: &str) -> Option<&'static Signature> {
     all().find(|signature| signature.name == name)
 }

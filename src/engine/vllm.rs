@@ -1,4 +1,4 @@
-//! vLLM: its metric names over the versions, and its flags.
+//! Lists vLLM's metric names over the versions, and its flags.
 
 pub(crate) mod flags;
 pub(crate) mod launch;
@@ -9,39 +9,39 @@ use crate::series::{
     self, ENGINE_STARTED, ENGINE_STEPS, RESIDENT_MEMORY, RUNNING_REQUESTS, WAITING_REQUESTS,
 };
 
-/// How the version ends of a server that only has vLLM's face, longhaul's own simulator: it
-/// stands in for any version, so it is none that a recipe's could be compared with.
+/// Version suffix of longhaul's own simulator, which has vLLM's API. It stands for any version, so
+/// it cannot be compared with a recipe's.
 pub(crate) const SIMULATED: &str = "+longhaul.sim";
 
-/// What its own metrics begin with.
+/// Prefix of its own metrics.
 pub(crate) const PREFIX: &str = "vllm:";
 /// Requests in the batch.
 pub(crate) const RUNNING: &str = "vllm:num_requests_running";
 pub(crate) const WAITING: &str = "vllm:num_requests_waiting";
-/// The KV cache's share in use, 0 to 1.
+/// KV cache utilisation, 0 to 1.
 pub(crate) const KV_USAGE: &str = "vllm:kv_cache_usage_perc";
-/// The same up to 0.11.
+/// KV cache utilisation up to 0.11.
 pub(crate) const KV_USAGE_OLD: &str = "vllm:gpu_cache_usage_perc";
 /// Prompt tokens so far.
 pub(crate) const PROMPT_TOKENS: &str = "vllm:prompt_tokens_total";
 /// Output tokens so far.
 pub(crate) const GENERATION_TOKENS: &str = "vllm:generation_tokens_total";
-/// Steps of the engine so far: the count of a histogram of their tokens.
+/// Engine steps so far: the count of a histogram of their tokens.
 pub(crate) const STEPS: &str = "vllm:iteration_tokens_total_count";
 /// Preemptions so far.
 pub(crate) const PREEMPTIONS: &str = "vllm:num_preemptions_total";
 /// Tokens looked up in the prefix cache.
 pub(crate) const PREFIX_QUERIES: &str = "vllm:prefix_cache_queries_total";
-/// The same up to 0.11.
+/// Tokens looked up in the prefix cache, up to 0.11.
 pub(crate) const PREFIX_QUERIES_OLD: &str = "vllm:gpu_prefix_cache_queries_total";
 /// Tokens found in the prefix cache.
 pub(crate) const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
-/// The same up to 0.11.
+/// Tokens found in the prefix cache, up to 0.11.
 pub(crate) const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
-/// Always 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
+/// Constant 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
 pub(crate) const CACHE_CONFIG: &str = "vllm:cache_config_info";
 
-/// Labels of [`CACHE_CONFIG`] that say how it was started, and the settings that they are.
+/// Labels of [`CACHE_CONFIG`] that hold start-up settings, with the names of the settings.
 pub(crate) const CACHE_LABELS: [(&str, &str); 7] = [
     ("block_size", "block_size"),
     ("cache_dtype", "kv_cache_dtype"),
@@ -52,7 +52,7 @@ pub(crate) const CACHE_LABELS: [(&str, &str); 7] = [
     ("num_gpu_blocks", "num_gpu_blocks"),
 ];
 
-/// What its metrics tell.
+/// Series with their metric names.
 pub(crate) const METRICS: [PageMetric; 11] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),

@@ -1,5 +1,4 @@
-//! Where a server is: what people write, brought to the root that paths are put
-//! behind.
+//! Parses a server's address, as people write it, into the root to which paths are appended.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,7 +7,7 @@ use reqwest::Url;
 
 use crate::error::Mistake;
 
-/// A server's address: `http://host:8000`, without `/v1` and without a slash at its end.
+/// Server address: `http://host:8000`, without `/v1` and without a final slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     root: String,
@@ -17,10 +16,11 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads an address, with or without a scheme (http is meant), a trailing `/v1`, a slash.
+    /// Parses an address, with or without a scheme (the default is http), a trailing `/v1`, a
+    /// slash.
     ///
     /// # Errors
-    /// It is no address of a server.
+    /// The text is no server's address.
     pub(crate) fn parse(text: &str) -> Result<Address, Mistake> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -51,12 +51,12 @@ impl Address {
         })
     }
 
-    /// What paths are put behind: `http://host:8000`.
+    /// Returns the root to which paths are appended: `http://host:8000`.
     pub(crate) fn root(&self) -> &str {
         &self.root
     }
 
-    /// The host, an IPv6 address in its brackets.
+    /// Returns the host, an IPv6 address in its brackets.
     pub(crate) fn host(&self) -> &str {
         let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or(rest);
@@ -66,14 +66,14 @@ impl Address {
         }
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether the scheme is https.
     pub(crate) fn is_https(&self) -> bool {
         self.https
     }
 
-    /// Whether it is on this machine or in its own network (loopback, private and
-    /// link-local addresses, `localhost`, names under `.local`), where no proxy belongs.
-    /// Names are judged as they stand; they are not looked up.
+    /// Whether the server is on this machine or in its own network (loopback, private and
+    /// link-local addresses, `localhost`, names under `.local`), where no proxy is used. Names are
+    /// not resolved.
     pub(crate) fn is_local(&self) -> bool {
         self.local
     }
@@ -90,7 +90,7 @@ fn wrong(text: &str, why: &str) -> Mistake {
         .hint("--endpoint http://host:8000")
 }
 
-/// Whether a host is this machine itself. `localhost` is, whatever a resolver may say.
+/// Whether a host is this machine. `localhost` is, whatever a resolver returns.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = bare(host);
     bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())

@@ -1,6 +1,6 @@
-//! What an HTTP client's error says about the connection. The kinds are found by
-//! walking down to the causes; the words are the innermost, since the outer ones
-//! only repeat that a request failed.
+//! Converts an HTTP client's error to what happened to the connection. The kind is found by walking
+//! down the causes. The words are those of the innermost cause, since the outer ones only repeat
+//! that a request failed.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -9,27 +9,27 @@ use crate::fact::{BrokenHow, Stage};
 use crate::unit::At;
 use crate::world::Broken;
 
-/// An error of the client, as what broke, seen at `at`.
+/// Converts a client's error that was seen at `at`.
 pub(super) fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
     let how = causes(error).find_map(|cause| how(cause, stage)).unwrap_or(match stage {
-        // Names that are not found and certificates that are not trusted end here.
+        // Includes names that cannot be resolved and certificates that are not trusted.
         Stage::Connect => BrokenHow::Unreachable,
         _ => BrokenHow::Reset,
     });
     Broken { how, stage, at, words: words(error) }
 }
 
-/// The innermost cause's words.
+/// Returns the innermost cause's words.
 pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// The error and its causes, the innermost last.
+/// Iterates over the error and its causes, the innermost last.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| inner(*error))
 }
 
-/// `io::Error` hides what it wraps from `source`, which gives the wrapped error's own source.
+/// Returns the next cause. The `source` of an `io::Error` skips the error that it wraps.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(wrapped) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         return Some(wrapped);
@@ -52,7 +52,7 @@ fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             Some(BrokenHow::Reset)
         }
-        // While connecting, these are TLS that failed.
+        // While connecting, these are failures of TLS.
         ErrorKind::UnexpectedEof if stage != Stage::Connect => Some(BrokenHow::CutOff),
         ErrorKind::InvalidData | ErrorKind::InvalidInput if stage != Stage::Connect => {
             Some(BrokenHow::Malformed)

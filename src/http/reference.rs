@@ -1,4 +1,4 @@
-//! Recipes that lie elsewhere: from a reference to a text, over the network or out of the cache.
+//! Resolves a recipe's reference to its text, over the network or from the cache.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -12,32 +12,32 @@ use crate::spec::{SpecFile, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
 
-/// Host that is known without being named. What lies there is strangers' all the same.
+/// Host that is allowed by default. Its recipes are still untrusted.
 const HOST: &str = "spark-arena.com";
 
-/// Bounds a fetch: nobody waits longer.
+/// Limit of a fetch.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
-/// Bounds the id of a recipe, and the name of a run folder that it becomes part of.
+/// Limit of a recipe's id, which becomes part of the name of a run folder.
 const NAME_CHARS_MAX: usize = 64;
 
-/// How far the user lets a reference reach.
+/// Permissions that the user gives for references.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reach {
-    /// Hosts that the user trusts beside those that are known.
+    /// Hosts that the user trusts in addition to the default.
     pub hosts: Vec<String>,
-    /// Nothing is fetched; what was fetched before is used.
+    /// Whether only the cache is used and nothing is fetched.
     pub offline: bool,
 }
 
 pub(crate) struct Fetched {
-    /// Its text. Its origin is the reference, so that the same line finds it again.
+    /// Recipe text. Its origin is the reference, so that the same command line finds it again.
     pub source: SpecFile,
-    /// What the user must hear, where it is not what is there now.
+    /// Warning to the user if the text is a cached copy.
     pub warning: Option<String>,
 }
 
-/// The recipe behind a reference; `None` where what the user wrote is a path or a name.
+/// Fetches the recipe behind a reference; `None` where the argument is a path or a name.
 pub(crate) fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
     let Some(address) = address(wanted)? else { return Ok(None) };
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
@@ -47,7 +47,7 @@ pub(crate) fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mi
     Ok(Some(Fetched { source, warning }))
 }
 
-/// Whether what the user wrote is a reference, and no path and no name.
+/// Whether the argument is a reference, and not a path or a name.
 pub(crate) fn is_one(wanted: &str) -> bool {
     wanted.starts_with('@') || wanted.contains("://") || wanted.starts_with("file:")
 }
@@ -70,12 +70,12 @@ fn address(wanted: &str) -> Result<Option<String>, Mistake> {
     Ok(Some(format!("https://{HOST}/api/recipes/{id}/raw")))
 }
 
-/// A character as it may stand in the name of a folder.
+/// Returns the character, or a dash where it may not be in the name of a folder.
 fn plain(c: char) -> char {
     if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }
 }
 
-/// The text as it is now, else the copy of when it was fetched last, and a warning.
+/// Returns the present text, else the cached copy with a warning.
 fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<String>), Mistake> {
     let shown = one_line(wanted, 160);
     let wrong = |what: String| Mistake::new(format!("`{shown}` {what}")).at(remote.address());
@@ -84,14 +84,14 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
     let fetched = if offline {
         Err(Unfetched::Away("--offline".to_owned()))
     } else {
-        // On a runtime of its own, and never in virtual time, in which every fetch would be late.
+        // It needs its own runtime in real time: in virtual time every fetch would time out.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| wrong(format!("cannot be fetched: {why}")))?;
         runtime.block_on(remote.fetch(TIME_MAX))
     };
     let why = match fetched {
         Ok(text) => {
-            // A page that is no recipe does not take the place of one that was.
+            // Only a valid recipe may replace the cached copy.
             let (name, origin) = (String::new(), String::new());
             let is_recipe = recipe::read(SpecFile { name, origin, text: text.clone() }).is_ok();
             if let Some(Err(why)) = copy.filter(|_| is_recipe).map(|copy| keep(&copy, &text)) {
@@ -122,7 +122,7 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
     Ok((text, Some(what)))
 }
 
-/// The text of a copy, held to what a fetched text is, and when it was made.
+/// Reads a cached copy, checks it as a fetched text is checked, and returns it with its date.
 fn kept(copy: &Path) -> Result<(String, String), String> {
     let about = fs::metadata(copy).map_err(|why| why.to_string())?;
     if !about.is_file() {

@@ -1,4 +1,4 @@
-//! A text at an address, fetched: bounded in size and time, from one host, and nothing but text.
+//! Fetches a text from an address: limited in size and time, from one host, and text only.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use super::{address, broken, client, tls};
 use crate::error::Mistake;
 use crate::escape::one_line;
 
-/// Bounds a recipe's text: the largest known is a hundredth of it.
+/// Limit of a recipe's text: a hundred times the largest known one.
 pub(crate) const BYTES_MAX: usize = 1 << 20;
 
-/// Redirects within one host that are followed: bounds a circle.
+/// Limit of redirects within one host: stops a loop.
 const REDIRECTS_MAX: usize = 3;
 
-/// Bounds what is said of a foreign header.
+/// Limit of a foreign header's text in a message.
 const WORDS_CHARS_MAX: usize = 160;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unfetched {
-    /// The host could not be spoken to, or failed; another time it might be.
+    /// The host could not be reached, or failed; a later attempt may succeed.
     Away(String),
-    /// What is there is not what was asked for.
+    /// The response is not what was requested.
     Refused(String),
 }
 
-/// An address from which a text may be fetched.
+/// Address from which a text may be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remote {
     url: Url,
@@ -36,7 +36,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// An address: https, of a host that is `known`; http only of this machine itself.
+    /// Parses an address: https, of a host that is in `known`; http only of this machine itself.
     pub(crate) fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
         let by_hand = "fetch it yourself, and give the path of the file";
         let refused = |why: &str, hint: &str| {
@@ -76,7 +76,7 @@ impl Remote {
         self.url.as_str()
     }
 
-    /// Name of its text: the last part of the path that says something.
+    /// Returns the name of the text: the last part of the path that is not empty or `raw`.
     pub(crate) fn name(&self) -> String {
         let mut parts = self.url.path_segments().into_iter().flatten();
         let last = parts.rfind(|part| !matches!(*part, "" | "raw")).unwrap_or(&self.host);
@@ -84,7 +84,7 @@ impl Remote {
         stem.unwrap_or(last).to_owned()
     }
 
-    /// Fetches the text within a time.
+    /// Fetches the text within a time limit.
     pub(crate) async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
         let unfetched = |error: reqwest::Error| match error.source() {
             _ if error.is_timeout() => Unfetched::Away(format!("not there within {time:?}")),
@@ -117,7 +117,7 @@ impl Remote {
     }
 }
 
-/// Follows on the same host, where the address names no user.
+/// Follows a redirect only on the same host, and if the address has no user.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let url = attempt.url();
     let names_nobody = url.username().is_empty() && url.password().is_none();
@@ -132,7 +132,7 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     attempt.follow()
 }
 
-/// The text of bytes, without control characters.
+/// Decodes bytes as text without control characters.
 pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Ok(text),
@@ -140,7 +140,7 @@ pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// Refuses a page for people, the likeliest slip, and anything else that says it is no text.
+/// Rejects an HTML page, the most likely mistake, and any other response that is not text.
 fn check_kind(headers: &HeaderMap) -> Result<(), Unfetched> {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();

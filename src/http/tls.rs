@@ -1,5 +1,5 @@
-//! TLS for the wire, made by hand: left to itself, the HTTP client panics without
-//! a process-wide provider, and fails without CA files even for plain http.
+//! Configures TLS for the wire explicitly: by default the HTTP client panics without a process-wide
+//! provider, and fails without CA files even for plain http.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use rustls_platform_verifier::Verifier;
 
 use crate::error::Mistake;
 
-/// A client's TLS. The platform's certificates are read only where they will be
-/// asked for; `ca_cert` is a PEM file's bytes, trusted besides them.
+/// Builds a client's TLS configuration. The platform's certificates are read only for https;
+/// `ca_cert` is a PEM file's bytes, trusted besides them.
 ///
 /// # Errors
-/// `ca_cert` has no usable certificate, or there is none on the machine at all.
+/// `ca_cert` has no usable certificate, or the machine has none at all.
 pub(super) fn config(https: bool, ca_cert: Option<&[u8]>) -> Result<ClientConfig, Mistake> {
     let extra = ca_cert.map(certificates).transpose()?.unwrap_or_default();
     let provider = Arc::new(ring::default_provider());

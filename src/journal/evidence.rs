@@ -1,5 +1,5 @@
-//! Raw frames of failures, and the server's output: both bounded, and what was
-//! dropped is counted and said in the folder itself.
+//! Stores raw frames of failures, and the server's output. Both are bounded, and what was dropped
+//! is counted and recorded in the folder itself.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 
 use crate::fact::Seq;
 
-/// Frames of one failure. What explains it stands at the start; a stream of 100,000
-/// tokens would be 20 MB.
+/// Limit of one failure's frames, in bytes. The explanation is at the beginning; a stream of
+/// 100,000 tokens would be 20 MB.
 pub(super) const EVIDENCE_BYTES_MAX: usize = 64 << 10;
 
-/// Failures whose frames are kept. A server that fails all night fails the same way.
+/// Limit of the failures whose frames are kept. A server that fails all night fails in the same
+/// way.
 const EVIDENCE_FILES_MAX: u64 = 500;
 
-/// Bytes of `server.log`, and as many of the older `server.log.1`: a night of an
-/// engine's ordinary output is below 10 MiB, a loop of tracebacks has no end.
+/// Limit of `server.log` in bytes, and of the older `server.log.1`: the ordinary output of a night
+/// is below 10 MiB, a loop of tracebacks has no end.
 const LOG_BYTES_MAX: u64 = 16 << 20;
 
-/// What is kept of some frames.
+/// Part of some frames that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
     /// The first [`EVIDENCE_BYTES_MAX`].
@@ -33,7 +34,7 @@ pub(super) struct Dropped {
     bytes: u64,
 }
 
-/// Decides which frames are kept: the first ones, since the first failure explains most.
+/// Quota of frames that are kept: the first ones, since the first failure explains most.
 #[derive(Debug, Default)]
 pub(super) struct EvidenceQuota {
     kept_files: u64,
@@ -56,7 +57,7 @@ impl EvidenceQuota {
     }
 }
 
-/// Keeps frames under the number of their entry.
+/// Writes frames to a file named after the number of their entry.
 pub(super) fn keep(dir: &Path, seq: Seq, frames: &[u8], cut_bytes: usize) -> io::Result<()> {
     let dir = dir.join("evidence");
     fs::create_dir_all(&dir)?;
@@ -68,7 +69,7 @@ pub(super) fn keep(dir: &Path, seq: Seq, frames: &[u8], cut_bytes: usize) -> io:
     Ok(())
 }
 
-/// Says in the folder what was not kept of evidence.
+/// Records in the folder how much evidence was not kept.
 pub(super) fn say_dropped(dir: &Path, dropped: Dropped) -> io::Result<()> {
     let text = format!(
         "The first {EVIDENCE_FILES_MAX} failures have their frames here. \
@@ -78,7 +79,7 @@ pub(super) fn say_dropped(dir: &Path, dropped: Dropped) -> io::Result<()> {
     fs::write(dir.join("evidence").join("dropped.txt"), text)
 }
 
-/// `server.log`: the newest output, and the one before it in `server.log.1`.
+/// Log file `server.log` with the newest output; older output is in `server.log.1`.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
@@ -110,7 +111,7 @@ impl LogFile {
         if self.bytes > 0 && self.bytes + bytes.len() as u64 > self.bytes_max {
             self.turn()?;
         }
-        // The newest end of a piece that is larger than a whole file.
+        // Of a piece that is larger than a whole file, only the end is kept.
         let newest = bytes.len().saturating_sub(self.bytes_max as usize);
         let (lost, bytes) = bytes.split_at(newest);
         self.dropped_bytes += lost.len() as u64;
@@ -125,7 +126,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Moves the file aside, over the one moved before, and says what that cost.
+    /// Rotates the file over the previous `server.log.1`, and records how much that dropped.
     fn turn(&mut self) -> io::Result<()> {
         self.file = None;
         fs::rename(&self.path, &self.older)?;

@@ -1,5 +1,5 @@
-//! The folder itself: made once, locked while it is in use, and what is not
-//! appended to is replaced by rename.
+//! Creates the run folder once, locks it while it is in use, and replaces files by rename where
+//! they are not appended to.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use super::writer::Writer;
 use crate::error::Mistake;
 use crate::secret::Secrets;
 
-/// The manifest's name.
+/// File name of the manifest.
 pub(super) const MANIFEST: &str = "run.json";
 
-/// Locked, and empty; its being there means nothing.
+/// Lock file, always empty; its presence alone means nothing.
 const LOCK: &str = ".lock";
 
-/// Makes the folder, its lock, its manifest and its files.
+/// Creates the folder with its lock, its manifest and its files.
 pub(super) fn create(
     dir: &Path,
     manifest: &Manifest,
@@ -34,10 +34,10 @@ pub(super) fn create(
     Ok((lock, writer))
 }
 
-/// Makes the folder and takes its lock.
+/// Creates the folder and takes its lock.
 fn claim(dir: &Path) -> Result<File, Mistake> {
     let unwritable = |error: io::Error| refused(dir, &error);
-    // What is there already is looked at first: a stranger's folder gets no lock file.
+    // Checked first, so that a folder of other files gets no lock file.
     if is_filled(dir) && !dir.join(LOCK).exists() {
         return Err(filled(dir));
     }
@@ -63,20 +63,21 @@ fn claim(dir: &Path) -> Result<File, Mistake> {
     }
 }
 
-/// Refuses a folder that could not become a run folder, before anything is started.
+/// Checks, before anything is started, that a folder can become a run folder.
 pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
     if is_filled(dir) {
-        // Says that it is in use where it is.
+        // `claim` reports a folder that is in use.
         return claim(dir).map(drop);
     }
     let existing = dir.ancestors().find(|ancestor| ancestor.is_dir());
     let existing = existing.unwrap_or_else(|| Path::new("."));
-    // Only a try tells: permission bits do not, for root and on read-only disks.
+    // Only an attempt shows it: permission bits do not, for root and on read-only disks.
     let probe = existing.join(format!(".longhaul-{}", std::process::id()));
     File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|why| refused(dir, &why))
 }
 
-/// Whether anything but a lock is there. What cannot be looked into is found out by writing.
+/// Whether the folder holds anything but a lock. An unreadable folder counts as empty, and the
+/// write shows the error.
 fn is_filled(dir: &Path) -> bool {
     fs::read_dir(dir)
         .is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| file.file_name() != LOCK)))
@@ -88,14 +89,14 @@ fn filled(dir: &Path) -> Mistake {
         .hint("choose a new folder with -o: a run never writes over another")
 }
 
-/// The folder cannot be written, in the system's words.
+/// Returns the mistake of a folder that cannot be written, in the system's words.
 pub(super) fn refused(dir: &Path, error: &io::Error) -> Mistake {
     Mistake::new(format!("the run folder cannot be written: {error}"))
         .at(dir.display().to_string())
         .hint("choose a folder that you may write to with -o")
 }
 
-/// Replaces the manifest: a reader sees the old one or the new one, never half of one.
+/// Replaces the manifest: a reader sees the old one or the new one, never a part.
 pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> {
     let text = manifest.to_json().map_err(io::Error::other)?;
     let temporary = dir.join("run.json.tmp");
@@ -106,7 +107,7 @@ pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> 
     sync_dir(dir)
 }
 
-/// Makes names durable, as `fdatasync` makes bytes.
+/// Makes file names durable, as `fdatasync` makes bytes.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

@@ -1,10 +1,10 @@
-//! `latency.hlog`: histograms of latency per interval and tag, for the standard
-//! HdrHistogram tools (log format 1.3, V2 deflate). A pure function of the
-//! entries in their order, and so it can be made again from the rows.
+//! Writes `latency.hlog`: histograms of latency per interval and tag, for the standard HdrHistogram
+//! tools (log format 1.3, V2 deflate). A pure function of the entries in their order, so it can be
+//! made again from the rows.
 //!
-//! Tags are `ttft.d4096`, `tpot.d4096`, `e2e.d4096`; an ask that is not cold adds
-//! its class (`ttft.d4096.warm`), a request that ended badly adds `err`. What
-//! longhaul itself cut is in none of them. Values are microseconds.
+//! Tags are `ttft.d4096`, `tpot.d4096`, `e2e.d4096`; an ask that is not cold adds its class
+//! (`ttft.d4096.warm`), a request that ended badly adds `err`. Requests that longhaul itself
+//! aborted are in none of them. Values are microseconds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -16,10 +16,10 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use crate::fact::{Class, Entry, Fact, Request};
 use crate::unit::At;
 
-/// One interval of the log.
+/// Length of one interval of the log.
 const INTERVAL_US: u64 = 60_000_000;
 
-/// The largest value that is told apart, one hour; what is above is counted apart.
+/// Largest value that is recorded exactly, one hour; larger values are counted separately.
 const VALUE_US_MAX: u64 = 3_600_000_000;
 
 /// Significant decimal digits: within 0.1 %, 188 kB for each tag.
@@ -28,30 +28,31 @@ const DIGITS: u8 = 3;
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
-/// The log as it grows; keeps one interval in memory.
+/// Log in progress; keeps one interval in memory.
 pub(crate) struct HdrLog {
-    /// Start of the run, microseconds since 1970.
+    /// Start of the run, in microseconds since 1970.
     start_us: u64,
-    /// From the start of the run to the anchor of the segment.
+    /// Time from the start of the run to the anchor of the segment.
     segment_us: u64,
-    /// Where the open interval begins, on the segment's anchor.
+    /// Start of the open interval, relative to the segment's anchor.
     from: At,
-    /// The latest stamp seen in it.
+    /// Latest timestamp in the interval.
     latest: At,
     tags: BTreeMap<String, Tagged>,
 }
 
 struct Tagged {
     histogram: Histogram<u64>,
-    /// Values above the largest that is told apart.
+    /// Number of values above the largest recorded one.
     saturated: u64,
 }
 
 impl HdrLog {
-    /// An empty log of a run that began at `start_us`, microseconds since 1970; writes its head.
+    /// Creates an empty log of a run that began at `start_us`, in microseconds since 1970, and
+    /// writes its head.
     ///
     /// # Errors
-    /// In words, if the head could not be written.
+    /// The reason in words if the head could not be written.
     pub(crate) fn new(start_us: u64, out: &mut Vec<u8>) -> Result<HdrLog, String> {
         let start = SystemTime::UNIX_EPOCH + Duration::from_micros(start_us);
         IntervalLogWriterBuilder::new()
@@ -71,11 +72,11 @@ impl HdrLog {
         })
     }
 
-    /// Takes the next entry, and writes the interval that it ends, if it ends one. An
-    /// entry that comes late counts in the interval that is open when it comes.
+    /// Adds the next entry, and writes the interval if the entry ends it. A late entry counts in
+    /// the interval that is open when it arrives.
     ///
     /// # Errors
-    /// In words, if a histogram could not be written.
+    /// The reason in words if a histogram could not be written.
     pub(crate) fn fold(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), String> {
         if let Fact::Opened(opened) = &entry.fact {
             self.finish(out)?;
@@ -97,9 +98,9 @@ impl HdrLog {
     /// Writes the interval that is still open.
     ///
     /// # Errors
-    /// In words, if a histogram could not be written.
+    /// The reason in words if a histogram could not be written.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
-        // The log counts milliseconds; an interval of none would have no rate.
+        // The log counts milliseconds; an interval of length 0 would have no rate.
         self.flush(self.latest.since(self.from).max(1_000), out)
     }
 
@@ -130,7 +131,8 @@ impl HdrLog {
             }),
         };
         tagged.saturated += u64::from(value_us > VALUE_US_MAX);
-        // The last bucket reaches beyond the largest value: without `min`, 70 minutes would be told apart.
+        // The last bucket reaches beyond the largest value: without `min`, 70 minutes would be
+        // recorded.
         tagged.histogram.saturating_record(value_us.min(VALUE_US_MAX));
         Ok(())
     }

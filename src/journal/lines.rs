@@ -1,31 +1,31 @@
-//! The whole lines of a file, one after the other: an adapter that lets a CSV
-//! reader see only lines whose checksum is right.
+//! Reads the whole lines of a file: an adapter through which a CSV reader sees only lines with a
+//! valid checksum.
 
 use std::io::{self, BufRead, Read};
 
 use crate::fact::row::{LINE_BYTES_MAX, is_whole};
 
-/// What was not whole.
+/// Counts of what was not whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LineTally {
-    /// Bytes of the file's end that hold no whole line.
+    /// Bytes at the file's end that hold no whole line.
     pub(super) torn_bytes: u64,
-    /// Lines that are not whole and have whole ones behind them.
+    /// Lines that are not whole and are followed by whole ones.
     pub(super) damaged_rows: u64,
 }
 
-/// Bad lines whose kind depends on what comes behind them.
+/// Bad lines that are torn or damaged, depending on what follows them.
 #[derive(Default)]
 struct Bad {
     bytes: u64,
     rows: u64,
 }
 
-/// Reads whole lines; the header and what is damaged is left out and counted.
+/// Reader of whole lines; skips the header, and skips and counts damaged lines.
 pub(super) struct WholeLines<R> {
     source: R,
     line: Vec<u8>,
-    /// Bytes of the line that have been handed on.
+    /// Bytes of the line that were returned already.
     given: usize,
     header: bool,
     bad: Bad,
@@ -44,12 +44,12 @@ impl<R: BufRead> WholeLines<R> {
         }
     }
 
-    /// Complete once the end has been reached.
+    /// Returns the counts, complete once the end has been reached.
     pub(super) fn tally(&self) -> LineTally {
         self.tally
     }
 
-    /// Reads up to the next whole line; `false` at the end.
+    /// Reads up to the next whole line; returns `false` at the end.
     fn advance(&mut self) -> io::Result<bool> {
         let mut in_bad_line = false;
         loop {
@@ -58,7 +58,7 @@ impl<R: BufRead> WholeLines<R> {
             let mut piece = (&mut self.source).take(LINE_BYTES_MAX as u64);
             let bytes = piece.read_until(b'\n', &mut self.line)?;
             if bytes == 0 {
-                // Nothing whole came behind it: it is the torn end of the file.
+                // No whole line followed: it is the torn end of the file.
                 self.tally.torn_bytes += std::mem::take(&mut self.bad).bytes;
                 return Ok(false);
             }
@@ -72,7 +72,7 @@ impl<R: BufRead> WholeLines<R> {
             }
             self.bad.bytes += bytes as u64;
             self.bad.rows += u64::from(!in_bad_line);
-            // A piece without a line end goes on in the next, or the file ends.
+            // A piece without a line end continues in the next read, or the file ends.
             in_bad_line = !ended;
         }
     }

@@ -1,5 +1,5 @@
-//! `run.json`: what the run is, and everything needed to do it again. Written
-//! at the start and whenever more is known, always by rename.
+//! Defines `run.json`: the description of a run, and everything needed to repeat it. Written at the
+//! start and whenever more is known, always by rename.
 
 use std::collections::BTreeMap;
 
@@ -10,62 +10,62 @@ use crate::digest::sha256;
 use crate::fact::{Abilities, Segment};
 use crate::spec::SpecFile;
 
-/// The version of the run folder that this longhaul writes, and the newest that it reads.
+/// Schema version of the run folder that this longhaul writes, and the newest that it reads.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// What a run is. Keys may be added, never renamed; what is not known is `null` or empty.
+/// Manifest of a run. Keys may be added, never renamed; unknown values are `null` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Manifest {
-    /// The version of the run folder's formats.
+    /// Schema version of the run folder's formats.
     pub schema: u32,
     /// Version of longhaul.
     pub longhaul: String,
-    /// Whether the server is longhaul's own model of one.
+    /// Whether the server is longhaul's simulated server.
     pub simulated: bool,
-    /// What is served.
+    /// Recipe that is served.
     pub recipe: SpecText,
-    /// What is asked of it, and what must hold.
+    /// Scenario: the load, and what must hold.
     pub scenario: SpecText,
-    /// What flags changed of the two.
+    /// Changes that flags made to the two.
     pub overrides: Value,
-    /// The machine profile, if one was used.
+    /// Machine profile, if one was used.
     pub profile: Option<SpecText>,
     /// Faults of the simulated server, as given.
     pub ailments: Vec<String>,
-    /// The container image of the recipe, as written.
+    /// Container image of the recipe, as written.
     pub container: Option<String>,
-    /// The command that the recipe renders to, where it has one.
+    /// Command that the recipe renders to, where it has one.
     pub command: Option<String>,
-    /// What a target added to that command.
+    /// Additions of a target to that command.
     pub added: Vec<String>,
-    /// What the load was made from.
+    /// Seed of the load.
     pub seed: u64,
-    /// What the simulated server's noise was made from, where that is another seed.
+    /// Seed of the simulated server's noise, where it is another one.
     pub server_seed: Option<u64>,
     /// Fingerprint of the plan, not of what was sent.
     pub plan_fingerprint: String,
-    /// What the plan resolved to: depths, laps, limits.
+    /// Resolved plan: depths, laps, limits.
     pub plan: Value,
-    /// What recipe, scenario and plan had to warn of.
+    /// Warnings of recipe, scenario and plan.
     pub warnings: Vec<String>,
-    /// sha256 of each text that prompts are cut from, by name.
+    /// SHA-256 of each text that prompts are cut from, by name.
     pub corpus: BTreeMap<String, String>,
-    /// How prompt lengths were fitted.
+    /// Method by which prompt lengths were fitted.
     pub fit: Value,
-    /// The arm and start of a sweep, where the run is part of one.
+    /// Arm and start of a sweep, where the run is part of one.
     pub sweep: Option<SweepPosition>,
-    /// Always null: a key of the format that no version has written a value to.
+    /// Constant null: a key of the format that no version has written a value to.
     pub shard: (),
-    /// What the server can do.
+    /// Abilities of the server.
     pub abilities: Abilities,
-    /// What the server says it is.
+    /// Identity that the server reports.
     pub server: ServerIdentity,
-    /// The boxes that take part.
+    /// Machines that take part.
     pub nodes: Vec<RunNode>,
-    /// The stretches of the run; one more after each resume.
+    /// Segments of the run; one more after each resume.
     pub segments: Vec<Anchor>,
-    /// The command line that does the run again.
+    /// Command line that repeats the run.
     pub again: String,
 }
 
@@ -102,18 +102,19 @@ impl Default for Manifest {
 }
 
 impl Manifest {
-    /// Wall time of the first segment's anchor, microseconds since 1970: the start of the run.
+    /// Returns the start of the run: wall time of the first segment's anchor, in microseconds since
+    /// 1970.
     pub(crate) fn start_us(&self) -> u64 {
         self.segments.first().map_or(0, |anchor| anchor.wall_us)
     }
 
-    /// Wall time of a segment's anchor, microseconds since 1970.
+    /// Returns the wall time of a segment's anchor, in microseconds since 1970.
     pub(crate) fn anchor_us(&self, segment: Segment) -> u64 {
         let anchor = self.segments.iter().rfind(|anchor| anchor.segment == segment);
         anchor.map_or_else(|| self.start_us(), |anchor| anchor.wall_us)
     }
 
-    /// The file's text.
+    /// Serialises the manifest.
     pub(super) fn to_json(&self) -> Result<String, String> {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
         text.push('\n');
@@ -121,21 +122,21 @@ impl Manifest {
     }
 }
 
-/// A file that was handed in, whole.
+/// Input file, with its whole text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SpecText {
-    /// The name that people use for it.
+    /// Name for people.
     pub name: String,
-    /// Where it stood.
+    /// Origin: path, reference, or built in.
     pub origin: String,
     pub text: String,
-    /// sha256 of that text, hexadecimal.
+    /// SHA-256 of that text, in hexadecimal.
     pub sha256: String,
 }
 
 impl SpecText {
-    /// Of a file as it was handed in.
+    /// Creates the entry of an input file.
     pub(crate) fn of(source: &SpecFile) -> SpecText {
         SpecText {
             name: source.name.clone(),
@@ -146,60 +147,60 @@ impl SpecText {
     }
 }
 
-/// What the server says it is.
+/// Identity that the server reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerIdentity {
-    /// The address that is driven.
+    /// Address that is driven.
     pub endpoint: String,
-    /// The engine, as far as it can be told: `vllm`, `sglang` …
+    /// Engine, as far as it is known: `vllm`, `sglang` …
     pub engine: Option<String>,
-    /// What `/version` said.
+    /// Version from `/version`.
     pub version: Option<String>,
-    /// The model that is asked.
+    /// Model that requests name.
     pub model: String,
     /// All models that `/v1/models` lists.
     pub models: Vec<String>,
-    /// The longest prompt and answer together, tokens.
+    /// Longest prompt and answer together, in tokens.
     pub max_model_len: Option<u64>,
 }
 
-/// A box that takes part.
+/// Machine that takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunNode {
     pub host: String,
-    /// What it does here: `load`, `server`.
+    /// Role: `load`, `server`.
     pub role: String,
-    /// The kernel's release.
+    /// Kernel release.
     pub kernel: Option<String>,
-    /// The GPU driver's version.
+    /// Version of the GPU driver.
     pub driver: Option<String>,
-    /// What its clocks were set to.
+    /// Frequency settings of its clocks.
     pub clocks: Option<String>,
 }
 
-/// A stretch of a run: what ties its offsets to the wall clock.
+/// Anchor of a segment: ties its offsets to the wall clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Anchor {
-    /// 0, then one more after each resume.
+    /// Segment number: 0, then one more after each resume.
     pub segment: Segment,
     /// Wall time of the anchor, microseconds since 1970. All offsets of the segment count from it.
     pub wall_us: u64,
-    /// What the kernel's monotonic clock said at the anchor, microseconds since boot, where it can be read.
+    /// Monotonic clock at the anchor, in microseconds since boot, where it can be read.
     pub monotonic_us: Option<u64>,
-    /// The kernel's boot id, where it can be read.
+    /// Boot id of the kernel, where it can be read.
     pub boot_id: Option<String>,
 }
 
-/// Where a run stands in a sweep.
+/// Position of a run in a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SweepPosition {
-    /// The candidate's name.
+    /// Name of the arm.
     pub arm: String,
-    /// Which start of it, from 0.
+    /// Start of the arm, counted from 0.
     pub start: u32,
 }
 

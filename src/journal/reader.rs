@@ -1,6 +1,6 @@
-//! A run folder read back: the manifest, and the entries of all three files in
-//! the order of the run. What is torn or damaged is left out and told; reading
-//! goes on, and takes the same memory whatever the size.
+//! Reads a run folder: the manifest, and the entries of all three files in the order of the run.
+//! Torn or damaged rows are left out and counted; reading continues, and its memory does not depend
+//! on the size.
 //!
 //! A folder that is still being written reads as it was when it was opened.
 
@@ -16,26 +16,26 @@ use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
 use crate::fact::{Entry, Seq, row};
 
-/// Looks at the lengths of the three files until two looks agree. A writer that
-/// changes them between so many looks in a row writes faster than any run.
+/// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
+/// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
 
-/// What is missing of a run folder. Complete once the entries have been read to the end.
+/// Summary of what is missing in a run folder, complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadSummary {
-    /// Files with a torn end, and how many bytes of it were left out.
+    /// Files with a torn end, and the bytes of it that were left out.
     pub torn: Vec<(&'static str, u64)>,
-    /// Rows in the middle of a file that are not whole, or say what this longhaul does not know.
+    /// Rows within a file that are not whole, or that this longhaul cannot decode.
     pub damaged_rows: u64,
-    /// What was wrong with the first row that was whole and could not be understood.
+    /// Reason why the first whole row that failed could not be decoded.
     pub first_damage: Option<String>,
-    /// Entries whose number comes between others and that are in no file.
+    /// Entry numbers within the range that are in no file.
     pub missing_seqs: u64,
-    /// The system's words where a file could not be read any further.
+    /// System's error where a file could not be read any further.
     pub unreadable: Option<String>,
 }
 
-/// A run folder: its manifest, and its entries by iteration.
+/// Run folder: its manifest, and its entries by iteration.
 pub(crate) struct Reader {
     dir: PathBuf,
     manifest: Manifest,
@@ -48,14 +48,14 @@ pub(crate) struct Reader {
 /// Opens a run folder.
 ///
 /// # Errors
-/// It is none, cannot be read, or is of a newer longhaul.
+/// The folder is no run folder, cannot be read, or comes from a newer longhaul.
 pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
     let manifest = read_manifest(dir)?;
     let lengths = lengths(dir);
     Reader::new(dir.to_owned(), manifest, lengths)
 }
 
-/// Reads a run folder's manifest alone.
+/// Reads only the manifest of a run folder.
 ///
 /// # Errors
 /// As for [`open`].
@@ -81,8 +81,8 @@ pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
     Ok(manifest)
 }
 
-/// The lengths of the files at one moment: rows of different files that are written
-/// between two looks would otherwise seem to be missing.
+/// Returns the lengths of the files at one moment: rows that are written to different files between
+/// two looks would otherwise seem to be missing.
 fn lengths(dir: &Path) -> [u64; 3] {
     let look = || {
         row::File::ALL.map(|file| fs::metadata(dir.join(file.name())).map_or(0, |meta| meta.len()))
@@ -107,13 +107,13 @@ impl Reader {
         Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing_seqs: 0 })
     }
 
-    /// What the run is.
+    /// Returns the manifest.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The same entries from the start, for a second pass: what has been written
-    /// since the first was opened is not among them.
+    /// Reads the same entries from the start, for a second pass, without those that were written
+    /// since the first was opened.
     ///
     /// # Errors
     /// The folder cannot be read any more.
@@ -121,7 +121,7 @@ impl Reader {
         Reader::new(self.dir, self.manifest, self.lengths)
     }
 
-    /// What is missing, as far as has been read.
+    /// Returns the summary of what is missing, as far as has been read.
     pub(crate) fn told(&self) -> ReadSummary {
         let mut told = ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
         for rows in &self.rows {
@@ -152,7 +152,7 @@ impl Iterator for Reader {
                 .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
             let entry = first.ahead.take()?;
             if entry.seq < self.next_seq {
-                // A number that was there already: somebody put the file together.
+                // A number that occurs twice: somebody edited the file.
                 first.unknown += 1;
                 first
                     .first_unknown
@@ -166,12 +166,12 @@ impl Iterator for Reader {
     }
 }
 
-/// The rows of one file.
+/// Rows of one file.
 struct Rows {
     file: row::File,
     csv: csv::Reader<WholeLines<BufReader<Take<File>>>>,
     record: ByteRecord,
-    /// The next entry, read ahead for the merge.
+    /// Next entry, read ahead for the merge.
     ahead: Option<Entry>,
     ended: bool,
     unknown: u64,
@@ -179,7 +179,7 @@ struct Rows {
     unreadable: Option<String>,
 }
 
-/// Opens a plain file; at a pipe a reader would wait for ever.
+/// Opens a regular file; a read from a pipe would never end.
 fn opened(path: &Path) -> std::io::Result<File> {
     if fs::metadata(path)?.is_file() {
         return File::open(path);
@@ -188,7 +188,8 @@ fn opened(path: &Path) -> std::io::Result<File> {
 }
 
 impl Rows {
-    /// A file that is not there has no rows: a power cut may have come before it was made.
+    /// Opens a file up to `length`; a missing file has no rows, since a power cut may have come
+    /// first.
     fn open(dir: &Path, file: row::File, length: u64) -> Result<Option<Rows>, Mistake> {
         let path = dir.join(file.name());
         let source = match opened(&path) {
@@ -216,7 +217,7 @@ impl Rows {
         }))
     }
 
-    /// Reads ahead to the next row that can be understood.
+    /// Reads ahead to the next row that can be decoded.
     fn fill(&mut self) {
         while self.ahead.is_none() && !self.ended {
             match self.csv.read_byte_record(&mut self.record) {

@@ -1,5 +1,5 @@
-//! The door of the run folder: everything that is written passes here, and only
-//! here secrets are taken out, before a text is cut and before its checksum.
+//! Removes secrets from everything that is written to the run folder, and only here: before a text
+//! is cut and before its checksum.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::manifest::{Anchor, Manifest, RunNode, ServerIdentity, SpecText};
 use crate::fact::{self, Entry};
 use crate::secret::{SecretFilter, Secrets};
 
-/// Takes secrets out of the texts of an entry, and bounds those that have a bound.
+/// Removes secrets from the texts of an entry, and cuts those that have a limit.
 pub(super) fn entry(secrets: &Secrets, entry: &mut Entry) {
     if !secrets.is_empty() {
         fact::text::each(&mut entry.fact, &mut |text| text_of(secrets, text));
@@ -17,17 +17,18 @@ pub(super) fn entry(secrets: &Secrets, entry: &mut Entry) {
     fact::text::bound(&mut entry.fact);
 }
 
-/// The frames of a failure without secrets.
+/// Returns the frames of a failure without secrets.
 pub(super) fn evidence<'a>(secrets: &Secrets, frames: &'a [u8]) -> Cow<'a, [u8]> {
     secrets.remove_from_bytes(frames)
 }
 
-/// The bytes of a log without secrets, however they come.
+/// Creates the filter that removes secrets from a log in chunks.
 pub(super) fn log(secrets: &Secrets) -> SecretFilter {
     SecretFilter::new(secrets.clone())
 }
 
-/// A manifest without secrets. Every field is named, so that a new one is sorted in.
+/// Returns a manifest without secrets. Every field is named, so that a new one must be handled
+/// here.
 pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
     let mut clean = manifest.clone();
     if secrets.is_empty() {
@@ -96,7 +97,7 @@ fn text_of(secrets: &Secrets, text: &mut String) {
     }
 }
 
-/// Texts within JSON; its keys and its numbers stay.
+/// Removes secrets from the texts within JSON; keys and numbers stay.
 fn value_of(secrets: &Secrets, value: &mut Value) {
     match value {
         Value::String(text) => text_of(secrets, text),

@@ -1,13 +1,13 @@
-//! Run folders by their paths: which folders are runs, and which hold some.
+//! Finds run folders by path: folders that are runs, and folders that hold some.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Mistake;
 
-/// Run folders. A folder that holds some stands for all of them, in the order of their names.
+/// Lists run folders. A folder that holds some stands for all of them, in the order of their names.
 ///
 /// # Errors
-/// A path that is no run and holds none, or more runs than `most`.
+/// A path is no run and holds none, or there are more runs than `most`.
 pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
@@ -30,16 +30,16 @@ pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mi
     Ok(folders)
 }
 
-/// Whether a folder is a run's.
+/// Whether a folder is a run folder.
 pub(crate) fn is_run(path: &Path) -> bool {
     path.join("run.json").is_file()
 }
 
-/// The runs that lie in a folder. One that cannot be looked at, or has lost its manifest, is no
-/// reason to compare the others without a word.
+/// Lists the runs in a folder. It does not silently skip a run that cannot be read or has lost its
+/// manifest.
 ///
 /// # Errors
-/// A folder that cannot be read, or a run without its manifest.
+/// The folder cannot be read, or a run has no manifest.
 pub(crate) fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     let refused = |path: &Path, why: std::io::Error| {
         Mistake::new(format!("the folder cannot be read: {why}")).at(path.display().to_string())
@@ -66,5 +66,5 @@ pub(crate) fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     Ok(inside)
 }
 
-/// Files that only a run has.
+/// Files that only a run folder has.
 const ROWS: [&str; 2] = ["requests.csv", "events.csv"];

@@ -1,5 +1,5 @@
-//! Does the writing: one `write` per row, and a sync when it is due. The same
-//! whether a thread calls it or the run itself.
+//! Writes the files of a run folder: one `write` per row, and a sync when it is due, whether a
+//! thread or the run itself calls it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,25 +18,25 @@ use crate::fact::{Entry, Fact, Seq};
 use crate::secret::SecretFilter;
 use crate::unit::{At, micros};
 
-/// What a power cut may take at most: so much time, or so many rows. A sync costs
-/// milliseconds, which is below 0.1 % at this pace.
+/// Limit of what a power cut may lose: this time, or a number of rows. A sync takes milliseconds,
+/// below 0.1 % of the time at this pace.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 const SYNC_ROWS: u32 = 64;
 
-/// Something to be written.
+/// Job of the writer.
 pub(super) enum WriteJob {
     Entry(Arc<Entry>),
     /// Frames of a failure, and how many bytes of them were cut.
     Evidence(Seq, Vec<u8>, usize),
-    /// What is not kept of evidence so far.
+    /// Counts of evidence that is not kept so far.
     Dropped(Dropped),
-    /// The server's output.
+    /// Output of the server.
     Log(Vec<u8>),
-    /// Everything so far is to be made durable.
+    /// Sync of everything that was written so far.
     Sync,
 }
 
-/// A file that only grows.
+/// File that is only appended to.
 struct Out {
     name: &'static str,
     file: File,
@@ -68,7 +68,7 @@ fn words(name: &str, error: &io::Error) -> String {
     format!("{name} cannot be written: {error}")
 }
 
-/// When a sync is due: a function of the rows alone, so that virtual time has the same one.
+/// Schedule of syncs: a function of the rows alone, so that it is the same in virtual time.
 #[derive(Debug, Default)]
 struct Pace {
     rows: u32,
@@ -90,7 +90,7 @@ impl Pace {
     }
 }
 
-/// What must be on the disk before anything else goes wrong.
+/// Whether a fact must be on the disk at once, before a further failure.
 fn matters(fact: &Fact) -> bool {
     match fact {
         Fact::Opened(_)
@@ -104,7 +104,7 @@ fn matters(fact: &Fact) -> bool {
     }
 }
 
-/// The files of a run folder.
+/// Files of a run folder.
 pub(super) struct Writer {
     dir: PathBuf,
     requests: Out,
@@ -112,19 +112,19 @@ pub(super) struct Writer {
     readings: Out,
     latency: Out,
     log: LogFile,
-    /// The server's output on its way there.
+    /// Filter of secrets in the server's output.
     clean: SecretFilter,
     hdr: HdrLog,
     anchor_us: u64,
     pace: Pace,
     durable: bool,
     dropped: Option<Dropped>,
-    /// One row, kept so that it is not allocated anew for each.
+    /// Buffer of one row, reused for each.
     line: Vec<u8>,
 }
 
 impl Writer {
-    /// Makes the files. Without `durable`, only the end waits for the disk.
+    /// Creates the files. Without `durable`, only the end waits for the disk.
     pub(super) fn create(
         dir: &Path,
         manifest: &Manifest,
@@ -152,13 +152,13 @@ impl Writer {
         })
     }
 
-    /// Does a job and syncs if that is due; for callers without a thread.
+    /// Performs a job, and syncs if that is due; for callers without a thread.
     pub(super) fn perform(&mut self, job: WriteJob) -> Result<(), String> {
         self.write(job)?;
         if self.pace.urgent { self.sync() } else { Ok(()) }
     }
 
-    /// Does a job; what is urgent waits until [`serve`] has seen whether more is urgent.
+    /// Performs a job; an urgent sync is left to [`serve`], which first checks for further jobs.
     fn write(&mut self, job: WriteJob) -> Result<(), String> {
         match job {
             WriteJob::Entry(entry) => self.row(&entry)?,
@@ -222,8 +222,8 @@ impl Writer {
     }
 }
 
-/// Does jobs until nobody can send any more or one fails; `failure` is set before
-/// the queue is gone, so that who sends next learns why.
+/// Performs jobs until all senders are gone or a job fails; `failure` is set before the queue is
+/// closed, so that the next sender learns the reason.
 pub(super) fn serve(
     mut writer: Writer,
     queue: &Receiver<WriteJob>,
@@ -236,19 +236,19 @@ pub(super) fn serve(
     outcome
 }
 
-/// What the thread tells while it works.
+/// Progress that the thread reports.
 #[derive(Default)]
 pub(super) struct WriterProgress {
-    /// Set when a write failed.
+    /// Reason of a failed write.
     pub(super) failure: OnceLock<String>,
-    /// Jobs that are done.
+    /// Number of completed jobs.
     pub(super) done: AtomicU64,
 }
 
 fn work(writer: &mut Writer, queue: &Receiver<WriteJob>, done: &AtomicU64) -> Result<(), String> {
     loop {
-        // What is urgent waits for nothing but what has already come: one sync then
-        // serves a whole burst of failures, and a burst cannot fill the queue.
+        // An urgent sync waits only for jobs that are queued already: one sync then serves a whole
+        // burst of failures, and a burst cannot fill the queue.
         let wait = if writer.pace.urgent { Duration::ZERO } else { SYNC_EVERY };
         match queue.recv_timeout(wait) {
             Ok(job) => {

@@ -1,8 +1,8 @@
-//! The memory cgroup that the server's main process is in: how much it has, its
-//! limit, and how often the kernel killed at it. Of version 1 and 2.
+//! Reads the memory cgroup of the server's main process: memory in use, limit, and how often the
+//! kernel killed a process at that limit. Supports cgroup v1 and v2.
 //!
-//! A cgroup does not see what a GPU's driver allocates, so a count that stands
-//! still proves nothing alone; a count that rises proves a kill at the limit.
+//! A cgroup does not count what a GPU's driver allocates, so an unchanged count alone proves
+//! nothing; a count that rises proves a kill at the limit.
 
 mod find;
 #[cfg(test)]
@@ -20,13 +20,13 @@ use crate::series::{
 use crate::unit::At;
 use crate::world::{Look, Sample, Whereabouts};
 
-/// Once a second.
+/// Cadence: once a second.
 const CADENCE_US: u64 = 1_000_000;
 
-/// A limit from here on is none: what the kernel writes where nobody set one.
+/// Limit from which on no limit is set: the kernel writes such a value where nobody set one.
 const NO_LIMIT: f64 = 4.0e18;
 
-/// What version 2 counts in `memory.events`, and the series.
+/// Counters of `memory.events` in version 2, and their series.
 const EVENTS: [(&str, Series); 4] = [
     ("oom_kill", CGROUP_OOM_KILLS),
     ("oom", CGROUP_OOMS),
@@ -34,21 +34,22 @@ const EVENTS: [(&str, Series); 4] = [
     ("high", CGROUP_HIGH_HITS),
 ];
 
-/// Reads the cgroup of a server.
+/// Reader of a server's cgroup.
 pub(super) struct Cgroup {
     root: Root,
     whereabouts: Whereabouts,
-    /// The process whose cgroup this is, and where the cgroup is.
+    /// Process whose cgroup was found, and the cgroup.
     found: Option<(u32, MemoryCgroup)>,
 }
 
 impl Cgroup {
-    /// Of the server that is where somebody says.
+    /// Creates the reader of the server at `whereabouts`.
     pub(super) fn new(root: Root, whereabouts: Whereabouts) -> Cgroup {
         Cgroup { root, whereabouts, found: None }
     }
 
-    /// Where the cgroup is. That of a process that is gone stays: its last kill is told there.
+    /// Locates the cgroup. After its process has ended it stays: its last OOM kill is counted
+    /// there.
     fn place(&mut self) -> Result<MemoryCgroup, String> {
         let pid = self.whereabouts.pid();
         if let Some(pid) = pid
@@ -58,7 +59,8 @@ impl Cgroup {
             let mounts = self.root.read("/proc/self/mountinfo")?;
             match groups.and_then(|groups| find::place(&groups, &mounts)) {
                 Ok(place) => self.found = Some((pid, place)),
-                // It may be gone already; the cgroup of the one before is no answer.
+                // The process may have ended already; the cgroup of an earlier process must not
+                // stand in for it.
                 Err(why) => {
                     self.found = None;
                     return Err(why);
@@ -104,16 +106,16 @@ impl HostReader for Cgroup {
     }
 }
 
-/// The texts of a cgroup's files.
+/// Texts of a cgroup's files.
 struct Texts {
     events: Result<String, String>,
     memory: Result<String, String>,
     limit: Result<String, String>,
-    /// Of version 1, where it is a file of its own.
+    /// Failure count of version 1, where it has a file of its own.
     hits: Option<String>,
 }
 
-/// What the files of a cgroup say.
+/// Parses the files of a cgroup.
 fn samples(group: &str, texts: &Texts) -> Result<Vec<Sample>, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let of =
@@ -132,7 +134,7 @@ fn samples(group: &str, texts: &Texts) -> Result<Vec<Sample>, String> {
     Err(texts.events.clone().err().unwrap_or_else(|| format!("{group} counts no oom_kill")))
 }
 
-/// `oom_kill 3`.
+/// Parses a counter, such as `oom_kill 3`.
 fn event(text: &str, key: &str) -> Option<f64> {
     let value = |line: &str| {
         let (name, value) = line.split_once(' ')?;

@@ -1,5 +1,5 @@
-//! The engine from outside: its metrics where it has them, its health where it
-//! has not. A refused connection is a reading (`up` = 0), not a miss.
+//! Reads the engine over HTTP: its metrics where it has them, else its health. A refused connection
+//! is a reading (`up` = 0), not a miss.
 
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
@@ -7,12 +7,12 @@ use crate::protocol::prometheus;
 use crate::series::UP;
 use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
 
-/// Bounds a metrics page; vLLM's has some 60 KB.
+/// Limit of a metrics page; vLLM's has some 60 KB.
 const PAGE_BYTES_MAX: usize = 8 << 20;
-/// A look every five seconds, two to a row.
+/// Cadence: every five seconds, two readings to a row.
 const CADENCE_US: u64 = 5_000_000;
 
-/// Looks at an engine's metrics, or only at whether it is there.
+/// Sensor of an engine's metrics, or only of whether it answers.
 pub(crate) struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
@@ -20,7 +20,7 @@ pub(crate) struct EngineSensor<W: Wire> {
 }
 
 impl<W: Wire> EngineSensor<W> {
-    /// For an engine whose `/metrics` was read before, or that has none.
+    /// Creates the sensor from the text of `/metrics`, or for an engine that has none.
     pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
         let path = match (metrics, health) {
@@ -51,7 +51,7 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 }
 
 impl<W: Wire> EngineSensor<W> {
-    /// Reads the page.
+    /// Requests and parses the metrics page.
     async fn page(&mut self) -> Result<Look, String> {
         let mut reply = match self.wire.call(Call::get(self.path)).await {
             Ok(reply) => reply,
@@ -84,7 +84,7 @@ impl<W: Wire> EngineSensor<W> {
     }
 }
 
-/// What a broken exchange says of the engine: nobody there is a reading, all else a miss.
+/// Converts a failed request: a refused connection is a reading, any other failure a miss.
 fn gone(broken: Broken) -> Result<Look, String> {
     match broken.how {
         BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {

@@ -1,9 +1,9 @@
-//! The memory of the server's box, from `/proc/meminfo`. On a machine whose GPU
-//! shares it, this is the GPU's memory too, and nothing else tells of it: a
-//! cgroup does not see what CUDA allocates, and `nvidia-smi` says `N/A`.
+//! Reads the memory of the server's machine from `/proc/meminfo`. On a machine whose GPU shares it,
+//! this is the GPU's memory too, and there is no other source: a cgroup does not count what CUDA
+//! allocates, and `nvidia-smi` prints `N/A`.
 //!
-//! That the box was booted anew is no value of this: the boot id stands in
-//! `opened` and in the segments of `run.json`.
+//! A reboot of the machine is no series here: the boot id is in `opened` and in the segments of
+//! `run.json`.
 
 use super::nearby::HostReader;
 use super::root::Root;
@@ -14,10 +14,10 @@ use crate::world::{Look, Sample};
 
 const PATH: &str = "/proc/meminfo";
 
-/// Twice a second: 20 GiB have been seen to go within a second and a half.
+/// Cadence: twice a second. A loss of 20 GiB within 1.5 s has been observed.
 const CADENCE_US: u64 = 500_000;
 
-/// Series, and the kernel's names for them. The first must be there.
+/// Series with the kernel's names for them. The first is mandatory.
 const NAMES: [(Series, &str); 4] = [
     (MEM_AVAILABLE, "MemAvailable"),
     (MEM_FREE, "MemFree"),
@@ -25,13 +25,13 @@ const NAMES: [(Series, &str); 4] = [
     (CACHED_BYTES, "Cached"),
 ];
 
-/// Reads the memory of the box.
+/// Reader of the machine's memory.
 pub(super) struct HostMemory {
     root: Root,
 }
 
 impl HostMemory {
-    /// Of this machine.
+    /// Creates the reader of the machine at `root`.
     pub(super) fn new(root: Root) -> HostMemory {
         HostMemory { root }
     }
@@ -64,7 +64,7 @@ fn samples(text: &str) -> Vec<Sample> {
     NAMES.iter().filter_map(of).collect()
 }
 
-/// `MemFree:        17324368 kB`.
+/// Parses a line such as `MemFree:        17324368 kB`, in bytes.
 fn bytes(text: &str, key: &str) -> Option<f64> {
     let line = |line: &'_ str| line.strip_prefix(key)?.strip_prefix(':').map(str::to_owned);
     let rest = text.lines().find_map(line)?;

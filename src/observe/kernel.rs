@@ -1,6 +1,6 @@
-//! The kernel's count of processes that its OOM killer ended, from
-//! `/proc/vmstat`: anybody may read it, where the kernel's log needs permission.
-//! It counts the whole box, at a cgroup's limit and for want of memory alike.
+//! Reads the kernel's count of OOM kills from `/proc/vmstat`, which every user may read, while the
+//! kernel's log needs permission. It counts the whole machine: kills at a cgroup's limit and kills
+//! for lack of memory alike.
 
 use super::nearby::HostReader;
 use super::root::Root;
@@ -12,16 +12,16 @@ use crate::world::{Look, Sample};
 const PATH: &str = "/proc/vmstat";
 const KEY: &str = "oom_kill";
 
-/// Once a second: what dies is to be told apart from what it took along.
+/// Cadence: once a second, to separate a kill from the failures that follow it.
 const CADENCE_US: u64 = 1_000_000;
 
-/// Reads the count.
+/// Reader of the count.
 pub(super) struct OomKills {
     root: Root,
 }
 
 impl OomKills {
-    /// Of this machine.
+    /// Creates the reader of the machine at `root`.
     pub(super) fn new(root: Root) -> OomKills {
         OomKills { root }
     }

@@ -1,9 +1,9 @@
-//! The kernel's log, followed from the first look on, from `/dev/kmsg`. It needs
-//! root, or `kernel.dmesg_restrict=0`; without, it is a miss, and the count of
-//! kills in `/proc/vmstat` is what is left.
+//! Follows the kernel's log in `/dev/kmsg` from the first read on. It needs root, or
+//! `kernel.dmesg_restrict=0`; without, it is a miss, and only the count of kills in `/proc/vmstat`
+//! remains.
 //!
-//! The device gives one record a read and says when there is none, so nothing
-//! waits. It is a ring: who reads too slowly loses records, and that is told.
+//! The device returns one record per read and reports when there is none, so nothing blocks. It is
+//! a ring buffer: a reader that is too slow loses records, and the loss is reported.
 
 mod record;
 #[cfg(test)]
@@ -26,18 +26,18 @@ use crate::world::{Look, Sample};
 
 const PATH: &str = "/dev/kmsg";
 
-/// Twice a second: a line bears the moment of the look that found it.
+/// Cadence: twice a second, because a line is stamped with the time of the read that found it.
 const CADENCE_US: u64 = 500_000;
-/// What may not be read now may hardly be read in a second.
+/// Cadence after a refused read: permissions rarely change within a second.
 const DARK_US: u64 = 60_000_000;
-/// Bounds the records of one look; the rest is there for the next.
+/// Limit of the records of one look; the next one continues.
 const RECORDS_MAX: usize = 2_000;
-/// The kernel refuses to give a record to a smaller buffer than it needs; none is longer.
+/// Buffer size: the kernel refuses a buffer smaller than the record, and none is longer.
 const RECORD_BYTES_MAX: usize = 16 << 10;
 /// `O_NONBLOCK`, the same on every architecture of Linux that longhaul runs on.
 const NONBLOCK: i32 = 0o4000;
 
-/// Follows the kernel's log.
+/// Reader of the kernel's log.
 pub(super) struct KernelLog {
     root: Root,
     follower: Follower,
@@ -46,12 +46,12 @@ pub(super) struct KernelLog {
 }
 
 impl KernelLog {
-    /// Of this machine.
+    /// Creates the reader of the machine at `root`.
     pub(super) fn new(root: Root) -> KernelLog {
         KernelLog { root, follower: Follower::new(), device: None, is_dark: false }
     }
 
-    /// The device at its end: what was said before is somebody else's.
+    /// Opens the device at its end: earlier records are not part of the run.
     fn device(&mut self) -> Result<&mut File, std::io::Error> {
         match &mut self.device {
             Some(device) => Ok(device),
@@ -94,7 +94,7 @@ impl HostReader for KernelLog {
     }
 }
 
-/// Makes lines of records, and knows which are missing.
+/// Parser of records that detects missing ones.
 struct Follower {
     listener: Listener,
     next: Option<u64>,
@@ -106,7 +106,7 @@ impl Follower {
         Follower { listener: Listener::new(LogSource::Kernel, Source::Kernel), next: None, lost: 0 }
     }
 
-    /// Reads what is there, a record a read.
+    /// Reads the available records, one per read.
     fn follow(&mut self, device: &mut impl Read, now: At) -> Result<Look, String> {
         let mut look = Look::default();
         let mut buffer = vec![0; RECORD_BYTES_MAX];
@@ -119,8 +119,8 @@ impl Follower {
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                // Overrun: the next read gives the oldest that is left, and its number
-                // says how many are gone.
+                // Overrun: the next read returns the oldest record that is left, and its number
+                // shows how many are lost.
                 Err(why) if why.kind() == ErrorKind::BrokenPipe => {}
                 Err(why) => return Err(format!("{PATH}: {}", plainly(&why))),
             }
@@ -141,12 +141,12 @@ impl Follower {
             self.lost += record.seq.saturating_sub(next);
         }
         self.next = Some(record.seq + 1);
-        // What a program wrote into the kernel's log is in it as well: killers among them.
+        // Programs write into the kernel's log too, such as user-space OOM killers.
         self.listener.line(now, &record.line())
     }
 }
 
-/// A count of the listener as a value: it is folded by whoever looks.
+/// Converts the listener's count to a sample, which the sensor's caller aggregates.
 fn sample(fact: Fact) -> Option<Sample> {
     match fact {
         Fact::Reading(reading) => {

@@ -1,6 +1,6 @@
-//! What looks at the server's box from the box itself. Each reads a few small files that the
-//! kernel writes from memory, which may block all the same: each has a thread of its own.
-//! Registered here, a line each.
+//! Lists the sensors that read the server's machine from that machine. Each reads a few small files
+//! that the kernel generates from memory. Such a read may still block, so each sensor has its own
+//! thread. A new sensor is registered here with one line.
 
 use super::cgroup::Cgroup;
 use super::host::HostMemory;
@@ -14,28 +14,28 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
 
-/// How often it is said that there is nothing to look at: once a minute.
+/// Interval at which it is reported that there is nothing to read: once a minute.
 const ELSEWHERE_US: u64 = 60_000_000;
 
-/// Reads something of this machine, on a thread of its own.
+/// Reader of this machine's files, on its own thread.
 pub(crate) trait HostReader: Send {
-    /// Whose readings these are.
+    /// Source of the readings.
     fn source(&self) -> Source;
 
-    /// What it reads, for the row that says that it could not.
+    /// Name of what is read, for the row that reports a miss.
     fn what(&self) -> &'static str;
 
-    /// Time from one look to the next, microseconds.
+    /// Time between two reads, in microseconds.
     fn cadence_us(&self) -> u64;
 
-    /// Reads.
+    /// Reads the present values.
     ///
     /// # Errors
-    /// In words: why nothing could be seen.
+    /// The reason in words why nothing could be read.
     fn read(&mut self, now: At) -> Result<Look, String>;
 }
 
-/// Sensors of this machine, and of the server's processes on it where they are known.
+/// Creates the sensors of this machine, and of the server's processes where they are known.
 pub(crate) fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
     let root = Root::here;
     let mut readers: Vec<Box<dyn HostReader>> = vec![
@@ -51,12 +51,12 @@ pub(crate) fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec
     readers.into_iter().map(sensor).collect()
 }
 
-/// A sensor that says why there is nothing to look at: the server is at `host`, not here.
+/// Creates a sensor that reports why there is nothing to read: the server is at `host`, not here.
 pub(crate) fn elsewhere(host: &str) -> Vec<Box<dyn Sensor>> {
     vec![Box::new(Elsewhere { host: host.to_owned() })]
 }
 
-/// The kernel of a server that is on another machine.
+/// Kernel of a server that is on another machine.
 struct Elsewhere {
     host: String,
 }
@@ -110,7 +110,7 @@ mod tests {
         whereabouts.moved(Some(std::process::id()));
         let mut read = 0;
         for mut sensor in here(Timeline::start(), Some(&whereabouts)) {
-            // What this machine does not let anybody read has no series here.
+            // Files that this machine does not allow to be read have no series here.
             for sample in sensor.look().await.unwrap_or_default().samples {
                 let series = series::of(sensor.source(), &sample.name);
                 assert!(series.is_some_and(|of| of.name == sample.name), "{sample:?}");

@@ -7,11 +7,11 @@ use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
 
 use super::here;
 
-/// Bounds the addresses of a name that are looked at.
+/// Limit of a name's addresses that are checked.
 const ADDRESSES_MAX: usize = 16;
 
-/// Whether a host, as it stands in an address, is this machine: a loopback address or its
-/// name, or one of the machine's own addresses. Looks names up.
+/// Whether a host from an address is this machine: a loopback address, `localhost`, or one of the
+/// machine's own addresses. Resolves names.
 pub(crate) fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     let is_named = |name: &str| host.eq_ignore_ascii_case(name);
@@ -26,7 +26,7 @@ pub(crate) fn is_here(host: &str) -> bool {
     }
 }
 
-/// Only what is the machine's own can be bound to.
+/// Whether an address belongs to this machine: a socket can bind only to those.
 fn is_own(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()

@@ -1,14 +1,14 @@
-//! Where the machine's own files are: `/`, or a folder that stands for it in a
-//! test. What cannot be read is told by its own path, whatever the root.
+//! Locates the machine's files: below `/`, or below a folder that replaces it in a test. An error
+//! always names the path on the machine, whatever the root.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
-/// Bounds a file that is read; `/proc/mountinfo` of a box full of containers has some 100 KB.
+/// Limit of a file; `/proc/mountinfo` of a machine with many containers has some 100 KB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The root of a machine's files.
+/// Root of a machine's files.
 #[derive(Clone, Debug)]
 pub(super) struct Root(PathBuf);
 
@@ -17,21 +17,21 @@ impl Root {
         Root(PathBuf::from("/"))
     }
 
-    /// A folder that stands for it.
+    /// Creates a root at a folder.
     #[cfg(test)]
     pub(super) fn at(folder: &std::path::Path) -> Root {
         Root(folder.to_owned())
     }
 
-    /// A file by its path on the machine.
+    /// Returns the path of a file, given its path on the machine.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.0.join(path.trim_start_matches('/'))
     }
 
-    /// The text of a file.
+    /// Reads the text of a file.
     ///
     /// # Errors
-    /// Its path, and why it cannot be read.
+    /// The path, and the reason why it cannot be read.
     pub(super) fn read(&self, path: &str) -> Result<String, String> {
         let mut bytes = Vec::new();
         let read = fs::File::open(self.path(path))
@@ -43,7 +43,7 @@ impl Root {
     }
 }
 
-/// Why something could not be read, without the system's numbers.
+/// Describes an I/O error without the system's error number.
 pub(super) fn plainly(why: &std::io::Error) -> String {
     match why.kind() {
         ErrorKind::NotFound => "no such file".to_owned(),

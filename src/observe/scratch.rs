@@ -1,4 +1,4 @@
-//! A folder that stands for a machine's root in a test, removed when it is dropped.
+//! Provides a folder that replaces a machine's root in a test. A drop removes it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::root::Root;
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty one, named for its test.
+    /// Creates an empty folder, named for its test.
     pub(super) fn new(name: &str) -> Scratch {
         let name = format!("longhaul-observe-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -34,7 +34,7 @@ impl Scratch {
         }
     }
 
-    /// As a machine's root.
+    /// Returns the folder as a machine's root.
     pub(super) fn root(&self) -> Root {
         Root::at(&self.0)
     }

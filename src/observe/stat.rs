@@ -1,22 +1,22 @@
-//! A process on the box of the server, and its title.
+//! Reads a process on the server's machine, and its title.
 
 use super::root::Root;
 use crate::process::Stat;
 
-/// Ticks in a second of a process's start, the same on every Linux.
+/// Clock ticks per second in a process's start time, the same on every Linux.
 pub(super) const TICKS_PER_S: f64 = 100.0;
 
-/// Bounds a title.
+/// Limit of a title.
 const TITLE_CHARS_MAX: usize = 48;
 
-/// A process that is there. One that has ended and only waits to be counted is not.
+/// Reads a process that is alive; `None` for a zombie.
 pub(super) fn read(root: &Root, pid: u32) -> Option<Stat> {
     let process = Stat::parse(&root.read(&format!("/proc/{pid}/stat")).ok()?)?;
     (!process.is_zombie).then_some(process)
 }
 
-/// What a process calls itself. Engines name their parts in their command line
-/// (`VLLM::EngineCore`, `sglang::scheduler_TP0`); what any other says there is a command.
+/// Returns the title of a process. Engines put their parts' names in the command line
+/// (`VLLM::EngineCore`, `sglang::scheduler_TP0`); for any other process that line is a command.
 pub(super) fn title(process: &Stat, command: &str) -> String {
     let first = command.split('\0').next().unwrap_or_default().trim();
     let title = if first.contains("::") && !first.contains('/') { first } else { &process.name };

@@ -1,5 +1,5 @@
-//! A reader on a thread of its own. The kernel's files may block for seconds, on a cgroup under
-//! pressure or a mount that hangs; the thread of the load must not wait for them.
+//! Runs a reader on its own thread. Reads of the kernel's files may block for seconds, on a cgroup
+//! under pressure or a mount that hangs; the thread that generates the load must not wait for them.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -12,40 +12,40 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, Look, Sensor};
 
-/// A reader that is asked over a channel. There is never more than one question, and one answer.
+/// Reader behind a channel. At most one request is outstanding.
 pub(super) struct Threaded {
     source: Source,
     what: &'static str,
     cadence_us: u64,
     asks: SyncSender<()>,
     answers: mpsc::Receiver<Answered>,
-    /// A question that nobody has had the answer of.
+    /// Whether a request is outstanding.
     is_asked: bool,
 }
 
-/// What a read gave.
+/// Result of a read.
 struct Answered {
-    /// When it ended.
+    /// Time at which the read ended.
     at: At,
     looked: Result<Look, String>,
     cadence_us: u64,
 }
 
 impl Threaded {
-    /// Starts the thread. It ends with this, or when the read that it is in does.
+    /// Starts the thread. It ends when this value is dropped and its present read has returned.
     pub(super) fn start(reader: Box<dyn HostReader>, timeline: Timeline) -> Threaded {
         let (source, what, cadence_us) = (reader.source(), reader.what(), reader.cadence_us());
         let (asks, asked) = sync_channel(1);
         let (answer, answers) = mpsc::channel(1);
-        // Where there is no thread to be had, nobody answers, and every look says so.
+        // If no thread can be started, nothing answers, and every look reports that.
         let _ = thread::Builder::new()
             .name(format!("sensor {what}"))
             .spawn(move || answer_all(reader, timeline, &asked, &answer));
         Threaded { source, what, cadence_us, asks, answers, is_asked: false }
     }
 
-    /// The next answer. A look that was given up leaves its answer to the next one, with the
-    /// stamp that it had.
+    /// Returns the next answer. A look that was cancelled leaves its answer, with its original
+    /// stamp, to the next one.
     async fn answer(&mut self) -> Result<Look, String> {
         let gone = || "its thread is gone".to_owned();
         if !self.is_asked {
@@ -100,7 +100,7 @@ mod tests {
     use crate::series::MEM_FREE;
     use crate::world::Sample;
 
-    /// A reader that is stuck until it is let go.
+    /// Reader that blocks until it is released.
     struct Stuck {
         let_go: mpsc::Receiver<f64>,
     }

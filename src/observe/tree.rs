@@ -1,9 +1,9 @@
-//! The server's processes: how many there are, their memory by title, when the
-//! main one began. A main process that is gone is a value, not a miss, and what
-//! outlives it is told: engines leave workers behind that hold the memory.
+//! Reads the server's processes: their number, their memory by title, and the start time of the
+//! main process. A main process that has ended is a value, not a miss. Processes that outlive it
+//! are reported: engines can leave workers behind that hold the memory.
 //!
-//! Memory is what `stat` says and not `smaps_rollup`, which walks all pages of a
-//! process: on an engine of 100 GiB that would move the measurement.
+//! Memory comes from `stat` and not from `smaps_rollup`, which walks all pages of a process: on an
+//! engine of 100 GiB that would distort the measurement.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,33 +17,33 @@ use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREAD
 use crate::unit::At;
 use crate::world::{Look, Sample, Whereabouts};
 
-/// Once a second: what is known is looked at.
+/// Cadence of the known processes: once a second.
 const CADENCE_US: u64 = 1_000_000;
-/// How often all processes of the box are gone through for new ones.
+/// Interval at which all processes of the machine are searched for new ones.
 const SEARCH_US: u64 = 10_000_000;
-/// Bounds the processes that are known; a server of several GPUs has some dozens.
+/// Limit of the processes that are known; a server with several GPUs has some dozens.
 const KNOWN_MAX: usize = 1_024;
-/// Bounds the files of the main process that are counted.
+/// Limit of the main process's open files that are counted.
 const FILES_MAX: usize = 65_536;
-/// Bytes of a page where the kernel does not say.
+/// Page size in bytes, where the kernel does not report it.
 const PAGE_BYTES: u64 = 4_096;
 
-/// Reads the processes of a server.
+/// Reader of a server's processes.
 pub(super) struct ServerProcesses {
     root: Root,
     whereabouts: Whereabouts,
-    /// Wall time of the boot, seconds since 1970. Read once: it moves with the wall clock,
-    /// and a start time that moved would be taken for a restart.
+    /// Wall time of the boot, in seconds since 1970. Read once: it moves with the wall clock, and a
+    /// start time that moved would be taken for a restart.
     booted_s: Option<f64>,
     page_bytes: u64,
     main: Option<Stat>,
-    /// By number, with the title; a number used anew has another start.
+    /// Start time and title by pid; a pid that is used again has another start time.
     known: BTreeMap<u32, (u64, String)>,
     searched: Option<At>,
 }
 
 impl ServerProcesses {
-    /// Of the server that is where somebody says.
+    /// Creates the reader of the server at `whereabouts`.
     pub(super) fn new(root: Root, whereabouts: Whereabouts) -> ServerProcesses {
         let booted_s = root.read("/proc/stat").ok().and_then(|text| booted(&text));
         let page_bytes = root.read("/proc/self/smaps").ok().and_then(|text| page_bytes(&text));
@@ -58,7 +58,7 @@ impl ServerProcesses {
         }
     }
 
-    /// Goes through all processes for those that came of the main one, or of what came of it.
+    /// Searches all processes for descendants of the main process or of a known one.
     fn search(&mut self, main: u32) -> Result<(), String> {
         let entries = fs::read_dir(self.root.path("/proc"))
             .map_err(|why| format!("/proc: {}", super::root::plainly(&why)))?;
@@ -67,7 +67,7 @@ impl ServerProcesses {
         for found in families(all, |process| process.pid == main).into_values() {
             let is_known =
                 self.known.get(&found.pid).is_some_and(|(began, _)| *began == found.began);
-            // A title is set a while after a process began.
+            // A process may set its title a while after its start.
             if is_known || self.known.len() < KNOWN_MAX {
                 let command = self.root.read(&format!("/proc/{}/cmdline", found.pid));
                 let title = stat::title(&found, &command.unwrap_or_default());
@@ -77,7 +77,7 @@ impl ServerProcesses {
         Ok(())
     }
 
-    /// Those of the known that are there still; the others are forgotten.
+    /// Returns the known processes that are alive, and forgets the others.
     fn alive(&mut self) -> Vec<(Stat, String)> {
         let root = self.root.clone();
         let mut alive = Vec::new();
@@ -146,7 +146,7 @@ impl HostReader for ServerProcesses {
 }
 
 impl ServerProcesses {
-    /// Memory by title.
+    /// Sums memory by title.
     fn memory(&self, alive: &[(Stat, String)]) -> Vec<Sample> {
         let mut by_title: BTreeMap<&str, u64> = BTreeMap::new();
         for (stat, title) in alive {
@@ -156,20 +156,20 @@ impl ServerProcesses {
     }
 }
 
-/// How many of those processes are the main one, or came of it.
+/// Counts the main process and its descendants.
 fn count_of(alive: &[(Stat, String)], main: u32) -> usize {
     let all = alive.iter().map(|(process, _)| process.clone()).collect();
     families(all, |process| process.pid == main).len()
 }
 
-/// `btime 1763990000`.
+/// Parses the boot time, such as `btime 1763990000`.
 fn booted(text: &str) -> Option<f64> {
     let seconds: u64 =
         text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(seconds as f64)
 }
 
-/// `KernelPageSize:        4 kB`.
+/// Parses the page size, such as `KernelPageSize:        4 kB`.
 fn page_bytes(text: &str) -> Option<u64> {
     let size = text.lines().find_map(|line| line.strip_prefix("KernelPageSize:"))?;
     let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -1,13 +1,13 @@
-//! A server's error, whatever shape it has, as one line of words.
+//! Extracts a server's error, whatever its shape, as one line of words.
 
 use serde_json::Value;
 
-/// Bounds what is read of an error page: the words stand at its beginning.
+/// Limit of an error page that is read: the words are at its beginning.
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// Words of an error body: a JSON object in any of the shapes in the field
-/// (`{"error":{"message":…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`),
-/// a JSON string, an HTML page, plain text, or nothing.
+/// Extracts the words of an error body: a JSON object in any of the shapes in use
+/// (`{"error":{"message":…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`), a JSON string, an
+/// HTML page, plain text, or nothing.
 pub(crate) fn words(body: &[u8]) -> String {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return of_value(&value);
@@ -17,7 +17,7 @@ pub(crate) fn words(body: &[u8]) -> String {
     if text.starts_with('<') { of_page(text) } else { joined(text) }
 }
 
-/// Words of an error that is JSON already.
+/// Extracts the words of an error that is parsed already.
 pub(crate) fn of_value(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -35,9 +35,9 @@ pub(crate) fn of_value(value: &Value) -> String {
     }
 }
 
-/// A page's title, or its text without tags.
+/// Returns a page's title, or its text without tags.
 fn of_page(page: &str) -> String {
-    // ASCII only changes case in place, so the offsets hold in the original.
+    // ASCII case changes keep offsets, so the offsets hold in the original.
     let lower = page.to_ascii_lowercase();
     let title = lower.find("<title>").map(|at| at + "<title>".len()).and_then(|from| {
         let to = from + lower[from..].find("</title>")?;
@@ -62,7 +62,7 @@ fn of_page(page: &str) -> String {
     joined(&text)
 }
 
-/// Runs of white space as one blank.
+/// Joins runs of white space into one blank.
 fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,5 @@
-//! The OpenAI-compatible API as this client speaks it: streaming chat
-//! completions and completions.
+//! Implements the OpenAI-compatible API as this client uses it: streaming chat completions and
+//! completions.
 
 pub(crate) mod body;
 pub(crate) mod chunk;

@@ -1,19 +1,19 @@
-//! The text format of Prometheus: series with labels and a value. Written by
-//! strangers; a line that is not understood is passed over.
+//! Parses Prometheus's text format: series with labels and a value. The input is untrusted; a line
+//! that cannot be parsed is skipped.
 
 use std::collections::BTreeMap;
 
-/// One series with its value.
+/// Series of a page, with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PageSeries<'a> {
-    /// The name of the metric.
+    /// Metric name.
     pub name: &'a str,
-    /// Its labels as written, without the braces.
+    /// Labels as written, without the braces.
     pub labels: &'a str,
     pub value: f64,
 }
 
-/// The series of a metrics page, in its order.
+/// Iterates over the series of a metrics page, in its order.
 pub(crate) fn series(page: &str) -> impl Iterator<Item = PageSeries<'_>> {
     page.lines().filter_map(line)
 }
@@ -34,7 +34,7 @@ fn line(line: &str) -> Option<PageSeries<'_>> {
     (!name.is_empty()).then_some(PageSeries { name: name.trim(), labels, value })
 }
 
-/// The closing brace, braces inside quotes passed over.
+/// Finds the closing brace, and skips braces inside quotes.
 fn closing(text: &str) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     for (index, character) in text.char_indices() {
@@ -49,7 +49,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// The labels of a series by name, quotes and escapes undone. What is no label is passed over.
+/// Parses the labels of a series by name, without quotes and escapes. Invalid labels are skipped.
 pub(crate) fn labels(written: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut rest = written;
@@ -74,7 +74,7 @@ pub(crate) fn labels(written: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// The sum of a metric over all its series: several engines behind one page count together.
+/// Sums a metric over all its series: several engines behind one page count together.
 pub(crate) fn sum(page: &str, name: &str) -> Option<f64> {
     let mut found = series(page).filter(|series| series.name == name).peekable();
     found.peek()?;

@@ -1,20 +1,19 @@
-//! Server-sent events, read as the bytes come: any cut between two reads, any
-//! of the three line ends, comments, several data lines (WHATWG HTML 9.2.6).
+//! Parses server-sent events as the bytes arrive: any cut between two reads, any of the three line
+//! ends, comments, several data lines (WHATWG HTML 9.2.6).
 //!
-//! Only data matters here: event names and ids are read over. A line that is no
-//! field of the format at all is kept, since it tells what came instead.
+//! Only data matters here: event names and ids are skipped. A line that is no field of the format
+//! is kept, since it shows what was sent instead.
 
 use std::fmt;
 
-/// Bounds one line and one event: a server that sends a line without an end may
-/// cost so much memory and no more. Real first frames reach several MiB, where
-/// token ids of a deep prompt are echoed.
+/// Limit of one line and of one event: bounds the memory for a line that never ends. Real first
+/// frames reach several MiB, where token ids of a deep prompt are echoed.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// Bounds what is kept of the first line that is no event stream; less of it is shown.
+/// Bytes kept of the first line that is no event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
-/// Bytes that are no event stream.
+/// Error of bytes that are no event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
     /// A line or an event longer than [`LINE_BYTES_MAX`].
@@ -32,12 +31,12 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// What has been read of a stream so far.
+/// Parser of a stream, fed in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
-    /// The beginning of a line whose end has not come.
+    /// Beginning of a line whose end has not arrived.
     line: Vec<u8>,
-    /// The data of an event whose end has not come; its room is used again.
+    /// Data of an event whose end has not arrived; the buffer is reused.
     data: Vec<u8>,
     has_data: bool,
     after_cr: bool,
@@ -46,11 +45,11 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// Reads more bytes and gives each event's data that they complete to `frame`.
+    /// Parses more bytes and passes the data of each completed event to `frame`.
     ///
     /// # Errors
-    /// The stream is none. Frames before the error have been given; what comes
-    /// after it must not be fed.
+    /// The bytes are no event stream. Frames before the error have been passed on; nothing more may
+    /// be fed after it.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut frame: impl FnMut(&str)) -> Result<(), Wrong> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -76,11 +75,10 @@ impl Parser {
         Ok(())
     }
 
-    /// The data of an event that the end of the stream left open. The format says to
-    /// drop it; servers that forget the last blank line are in the field, so who
-    /// asks decides.
+    /// Returns the data of an event that the end of the stream left open. The format requires to
+    /// drop it, but some servers omit the last blank line, so the caller decides.
     pub(crate) fn left_over(&mut self) -> Option<String> {
-        // A field name that was itself cut off is nothing.
+        // A field name that was cut off is ignored.
         if self.line.starts_with(b"data:") {
             let line = std::mem::take(&mut self.line);
             self.parse_line(&line, &mut |_| ()).ok()?;
@@ -89,8 +87,8 @@ impl Parser {
         std::mem::take(&mut self.has_data).then(|| String::from_utf8(data).ok()).flatten()
     }
 
-    /// The beginning of the first line that is no field of an event stream: an HTML
-    /// page or a plain JSON object shows up here.
+    /// Returns the beginning of the first line that is no field of an event stream, such as an HTML
+    /// page or a plain JSON object.
     pub(crate) fn foreign(&self) -> Option<&[u8]> {
         let open = Some(self.line.as_slice())
             .filter(|line| !self.past_first_line && !line.is_empty() && !line.starts_with(b"data"));
@@ -117,9 +115,9 @@ impl Parser {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         match &line[..colon] {
-            // A comment: what keeps a connection alive.
+            // A comment, sent to keep a connection alive.
             b"" | b"event" | b"id" | b"retry" => {}
-            // `error:` is what llama.cpp once wrote in place of a data line.
+            // llama.cpp once wrote `error:` in place of a data line.
             b"data" | b"error" => {
                 let value = value.strip_prefix(b" ").unwrap_or(value);
                 if self.data.len() + value.len() + 1 > LINE_BYTES_MAX {

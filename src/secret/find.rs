@@ -1,5 +1,5 @@
-//! Where secrets stand in a text: in its bytes as they are, in what its escapes
-//! stand for, and in what remains when tags are left out.
+//! Finds secrets in a text: in its raw bytes, in the characters that its escapes encode, and in the
+//! text without tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,47 +9,47 @@ use aho_corasick::AhoCorasick;
 use super::PIECE_CHARS;
 use super::reading::{self, DecodedByte, DecodedText};
 
-/// Marks where a text was cut.
+/// Mark of the place where a text was cut.
 const CUT: &[u8] = "…".as_bytes();
 
-/// A value, and whether it is a key.
+/// Value, and whether it is a key.
 pub(super) type SecretValue = (String, bool);
 
-/// Finds the secrets of a list.
+/// Search for a set of secrets.
 pub(super) struct Finder {
     values: Vec<SecretValue>,
-    /// Of the text as it stands.
+    /// Patterns for the raw text.
     plain: Patterns,
-    /// Of the text as it is read: keys alone.
+    /// Patterns for the decoded text: keys only.
     read: Option<Patterns>,
-    /// Parts of keys that are ordinary words, or numbers: alone they are none of the key.
+    /// Words and numbers within keys: alone they do not reveal a key, and are not removed.
     words: BTreeSet<Vec<u8>>,
 }
 
-/// What was found in a text that goes on.
+/// Result of a search in a text that may continue.
 #[derive(Debug)]
 pub(super) struct SecretMatch {
-    /// In order, apart from each other.
+    /// Ranges in order, without overlaps.
     pub ranges: Vec<Range<usize>>,
-    /// From here on, what comes next may make a secret of it.
+    /// Offset from which the text could still become part of a secret.
     pub open: usize,
 }
 
-/// The byte before a text, if any: as it stands, and as it is read.
+/// Byte before a text, if any: raw and decoded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Before {
-    /// As it stands.
+    /// Raw byte.
     pub plain: Option<u8>,
-    /// As it is read; none behind a break.
+    /// Decoded byte; `None` after a break.
     pub read: Option<u8>,
 }
 
 impl Finder {
-    /// For these values.
+    /// Creates the search for these values.
     pub(super) fn new(values: Vec<SecretValue>) -> Finder {
         let keys: Vec<&str> =
             values.iter().filter(|(_, is_key)| *is_key).map(|(key, _)| key.as_str()).collect();
-        // White space within a key is left out as that of the text is.
+        // White space is removed from keys, since it is removed from the decoded text.
         let solid = keys.iter().map(|key| (key.split_whitespace().collect(), true));
         let solid: Vec<SecretValue> = solid.collect();
         let read = (!solid.is_empty()).then(|| Patterns::of(&solid));
@@ -61,17 +61,17 @@ impl Finder {
         &self.values
     }
 
-    /// All that stands in a text that ends where it ends.
+    /// Finds all secrets in a complete text.
     pub(super) fn find(&self, text: &[u8], before: Before) -> Vec<Range<usize>> {
         self.search(text, before, false).ranges
     }
 
-    /// The same in a text that may go on.
+    /// Finds the secrets in a text that may continue.
     pub(super) fn find_open(&self, text: &[u8], before: Before) -> SecretMatch {
         self.search(text, before, true)
     }
 
-    /// Pieces of keys alone.
+    /// Finds only keys that are long enough to have pieces, and their pieces.
     pub(super) fn find_pieces(&self, text: &[u8]) -> Vec<Range<usize>> {
         let is_long = |key: &str| key.chars().count() >= PIECE_CHARS;
         let keys = self.values.iter().filter(|(key, is_key)| *is_key && is_long(key));
@@ -99,7 +99,7 @@ impl Finder {
         SecretMatch { open: cut.fold(search.open, usize::min), ranges }
     }
 
-    /// The beginnings of headers' values where a text was cut: it was cut within them.
+    /// Finds the beginnings of header values before a cut: the cut was made within the value.
     fn beginnings(&self, text: &[u8]) -> Vec<Range<usize>> {
         let values: Vec<&[u8]> =
             self.values.iter().filter(|(_, is_key)| !is_key).map(|it| it.0.as_bytes()).collect();
@@ -118,7 +118,7 @@ impl Finder {
     }
 }
 
-/// Ranges in order, those that meet as one.
+/// Sorts ranges, and joins those that overlap or touch.
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.sort_by_key(|range| range.start);
     let mut all: Vec<Range<usize>> = Vec::new();
@@ -131,7 +131,7 @@ fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     all
 }
 
-/// Words of a key that are letters or digits alone, and not the whole of it.
+/// Splits a key into its runs of letters or digits, other than the whole key.
 fn words(key: &str) -> Vec<Vec<u8>> {
     let parts = key.split(|c: char| !c.is_ascii_alphanumeric());
     let is_ordinary = |part: &&str| {
@@ -143,18 +143,18 @@ fn words(key: &str) -> Vec<Vec<u8>> {
     parts.filter(is_ordinary).map(|part| part.as_bytes().to_vec()).collect()
 }
 
-/// What of a pattern counts.
+/// Kind of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A piece of a key; those that follow each other are one.
+    /// Piece of a key; pieces that follow each other are joined.
     Piece,
-    /// The whole value of a header.
+    /// Whole value of a header.
     Whole,
-    /// A value that is too short for either: as a word of its own.
+    /// Value that is too short for either: matches only as a separate word.
     Word,
 }
 
-/// What is looked for.
+/// Patterns to search for.
 struct Patterns {
     texts: Vec<(Vec<u8>, Kind)>,
     search: Option<AhoCorasick>,
@@ -178,12 +178,12 @@ impl Patterns {
             }
         }
         let texts: Vec<(Vec<u8>, Kind)> = texts.into_iter().collect();
-        // It fails for gigabytes of patterns only.
+        // This fails for gigabytes of patterns only.
         let search = AhoCorasick::new(texts.iter().map(|(text, _)| text)).ok();
         Patterns { texts, search }
     }
 
-    /// How many bytes at the end of a text may be the beginning of a pattern.
+    /// Returns how many bytes at the end of a text may be the beginning of a pattern.
     fn beginning(&self, bytes: &[u8]) -> usize {
         let of = |(text, _): &(Vec<u8>, Kind)| {
             let mut lengths = (1..text.len().min(bytes.len() + 1)).rev();
@@ -193,11 +193,11 @@ impl Patterns {
     }
 }
 
-/// Where the bytes that are searched come from.
+/// Origin of the bytes that are searched.
 enum Place<'a> {
-    /// They are the text itself.
+    /// Raw text.
     Same,
-    /// As the reading says.
+    /// Decoded text.
     Read(&'a [DecodedByte]),
 }
 
@@ -218,7 +218,7 @@ impl Place<'_> {
     }
 }
 
-/// A search of one text.
+/// Search of one text.
 struct Search<'a> {
     words: &'a BTreeSet<Vec<u8>>,
     before: Before,
@@ -257,7 +257,7 @@ impl Search<'_> {
         }
     }
 
-    /// Takes pieces that follow each other, unless they are an ordinary word that stands alone.
+    /// Adds a run of adjacent pieces, unless it is an ordinary word that stands alone.
     fn take_run(&mut self, run: Option<Range<usize>>, bytes: &[u8], place: &Place) {
         let Some(run) = run else { return };
         let is_sign = |byte: &&u8| !is_of_word(**byte);
@@ -275,13 +275,13 @@ impl Search<'_> {
     fn consume(&mut self, range: &Range<usize>, bytes: &[u8], place: &Place) {
         let span = place.span(range);
         if range.end == bytes.len() {
-            // What comes next may make more of it, or less.
+            // The following bytes may extend the match, or rule it out.
             self.open = self.open.min(span.start);
         }
         self.found.push(span);
     }
 
-    /// Whether no letter or digit stands before or behind it.
+    /// Whether no letter or digit is directly before or after a range.
     fn is_word(&self, range: &Range<usize>, bytes: &[u8], place: &Place) -> bool {
         let before = match range.start.checked_sub(1) {
             Some(before) => bytes.get(before).copied(),

@@ -1,52 +1,52 @@
-//! A text as a reader of it would see it: escapes are the characters that they
-//! stand for, and what only breaks a word (white space, control characters, a
-//! terminal's escape sequences, tags) is left out. Every character knows its
-//! place in the text.
+//! Decodes a text as a reader would see it: escapes become their characters, and what only breaks a
+//! word (white space, control characters, a terminal's escape sequences, tags) is left out. Every
+//! decoded byte keeps its place in the text.
 
-/// Bounds an escape sequence or a tag, characters.
+/// Limit of an escape sequence or a tag, in characters.
 const BREAK_CHARS_MAX: usize = 256;
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
-/// Stands for whatever breaks a word.
+/// Byte that replaces whatever breaks a word.
 const BREAK: u8 = b' ';
 
-/// A byte of the reading, and where it comes from.
+/// Decoded byte, with its place in the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DecodedByte {
     pub byte: u8,
-    /// The first byte of the text that it stands for.
+    /// Offset of the first byte of the text that it stands for.
     pub from: usize,
-    /// The byte behind the last.
+    /// Offset after the last byte.
     pub to: usize,
     /// Whether something was left out before it.
     pub broken: bool,
 }
 
-/// What was read.
+/// Decoded text.
 #[derive(Debug)]
 pub(super) struct DecodedText {
     pub bytes: Vec<u8>,
     pub signs: Vec<DecodedByte>,
-    /// Where an escape begins that the end of the text cut; else the end.
+    /// Offset of an escape that the end of the text cut; else the end.
     pub open: usize,
     length: usize,
 }
 
 impl DecodedText {
-    /// Of a text that may go on behind its end.
+    /// Decodes a text that may continue.
     pub(super) fn of(text: &[u8]) -> DecodedText {
         let (units, open) = unescaped(text);
         let (signs, cut) = solid(&units);
         DecodedText::with(signs, open.min(cut.unwrap_or(text.len())), text.len())
     }
 
-    /// The last byte, where nothing was left out after it.
+    /// Returns the last byte, if nothing was left out after it.
     pub(super) fn last(&self) -> Option<u8> {
         self.signs.last().filter(|sign| sign.to == self.length).map(|sign| sign.byte)
     }
 
-    /// The nearest place at or before this one that lies in no escape and in nothing left out.
+    /// Returns the nearest offset at or before `place` that is in no escape and in nothing left
+    /// out.
     pub(super) fn apart(&self, place: usize) -> usize {
         let next = self.signs.partition_point(|sign| sign.from < place);
         let Some(last) = next.checked_sub(1).map(|last| self.signs[last]) else { return place };
@@ -61,7 +61,7 @@ impl DecodedText {
         }
     }
 
-    /// The same without tags, where there may be some.
+    /// Returns the text without tags; `None` where it can have none.
     pub(super) fn without_tags(&self) -> Option<DecodedText> {
         let first = self.bytes.iter().position(|byte| *byte == b'<')?;
         let (mut signs, mut at, mut open) = (self.signs[..first].to_vec(), first, self.open);
@@ -88,7 +88,7 @@ impl DecodedText {
     }
 }
 
-/// Whether a text is read as it stands: no escape, tag or break is in it.
+/// Whether a text decodes to itself: it has no escape, tag or break.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'%' | b'&' | b'<'))
 }
@@ -99,7 +99,7 @@ fn is_tag(text: &[u8]) -> bool {
         && text.get(1).is_none_or(|next| next.is_ascii_alphabetic() || matches!(next, b'/' | b'!'))
 }
 
-/// The text's characters, and where an escape that its end cut begins.
+/// Decodes the escapes of a text; also returns the offset of an escape that the end cut.
 fn unescaped(text: &[u8]) -> (Vec<DecodedByte>, usize) {
     let (mut signs, mut at) = (Vec::with_capacity(text.len()), 0);
     let mut put = |byte: u8, from: usize, to: usize| {
@@ -131,20 +131,20 @@ fn unescaped(text: &[u8]) -> (Vec<DecodedByte>, usize) {
     (signs, text.len())
 }
 
-/// What stands at a place of the text.
+/// Result of decoding at one offset.
 enum Read {
-    /// A byte that means itself.
+    /// Byte without an escape.
     Plain,
-    /// So many bytes that stand for a character.
+    /// Character, and the number of bytes that encode it.
     Stands(char, usize),
-    /// The beginning of an escape that the end of the text cut.
+    /// Beginning of an escape that the end of the text cut.
     Cut,
 }
 
-/// A character as its reader sees it: one that breaks a word as a blank.
+/// Returns a character as its reader sees it; one that breaks a word becomes a blank.
 fn seen(character: char) -> String {
     match character {
-        // The one character that begins an escape sequence by itself.
+        // The one character that begins an escape sequence alone.
         '\u{9b}' => "\u{1b}[".to_owned(),
         '\u{7}' | '\u{1b}' => character.to_string(),
         '\u{ad}'
@@ -161,7 +161,7 @@ fn is_break(byte: u8) -> bool {
     !matches!(byte, ESCAPE | BELL) && (byte <= b' ' || byte == 0x7f)
 }
 
-/// `\n`, `\"`, `\x41`, `\u0041`, `\u{41}`, `\101`; escaped once or several times.
+/// Decodes `\n`, `\"`, `\x41`, `\u0041`, `\u{41}`, `\101`; escaped once or several times.
 fn backslash(text: &[u8]) -> Read {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let rest = &text[slashes..];
@@ -197,7 +197,7 @@ fn backslash(text: &[u8]) -> Read {
     }
 }
 
-/// `%41`, as in an address.
+/// Decodes `%41`, as in an address.
 fn percent(text: &[u8]) -> Read {
     match digits_of(&text[1..], 2, 16) {
         Digits::Value(value) => Read::Stands(value, 3),
@@ -206,7 +206,7 @@ fn percent(text: &[u8]) -> Read {
     }
 }
 
-/// `&#65;`, `&#x41;`, `&amp;`, as in a page.
+/// Decodes `&#65;`, `&#x41;`, `&amp;`, as in an HTML page.
 fn entity(text: &[u8]) -> Read {
     let named = [
         ("&amp;", '&'),
@@ -236,7 +236,7 @@ fn entity(text: &[u8]) -> Read {
     }
 }
 
-/// A character of several bytes.
+/// Decodes a multi-byte character.
 fn wide(text: &[u8]) -> Read {
     let part = &text[..text.len().min(4)];
     let valid = match std::str::from_utf8(part) {
@@ -256,7 +256,7 @@ enum Digits {
     Cut,
 }
 
-/// So many digits as the character that they number.
+/// Decodes a fixed number of digits to the character with that number.
 fn digits_of(text: &[u8], count: usize, radix: u32) -> Digits {
     let known = &text[..text.len().min(count)];
     if !known.iter().all(|byte| char::from(*byte).is_digit(radix)) {
@@ -266,18 +266,18 @@ fn digits_of(text: &[u8], count: usize, radix: u32) -> Digits {
         return Digits::Cut;
     }
     let number = std::str::from_utf8(known).ok().and_then(|it| u32::from_str_radix(it, radix).ok());
-    // Half of a pair is no character, and part of no key.
+    // Half of a surrogate pair is no character, and part of no key.
     Digits::Value(number.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
 enum Braced {
-    /// A character, and how many digits named it.
+    /// Character, and the number of its digits.
     Value(char, usize),
     None,
     Cut,
 }
 
-/// Digits up to the sign that closes them.
+/// Decodes digits up to the closing sign.
 fn braced(text: &[u8], close: u8, radix: u32) -> Braced {
     let length = text.iter().take(9).take_while(|b| char::from(**b).is_digit(radix)).count();
     match (text.get(length), digits_of(text, length, radix)) {
@@ -289,8 +289,8 @@ fn braced(text: &[u8], close: u8, radix: u32) -> Braced {
     }
 }
 
-/// The characters without what breaks them, and where an escape sequence begins that the end
-/// of the text cut.
+/// Returns the characters without what breaks them, and the offset of an escape sequence that the
+/// end of the text cut.
 fn solid(units: &[DecodedByte]) -> (Vec<DecodedByte>, Option<usize>) {
     let (mut signs, mut at, mut broken) = (Vec::with_capacity(units.len()), 0, false);
     while at < units.len() {
@@ -309,7 +309,8 @@ fn solid(units: &[DecodedByte]) -> (Vec<DecodedByte>, Option<usize>) {
     (signs, None)
 }
 
-/// The length of the escape sequence that begins here; `None` where the text ends within it.
+/// Returns the length of the escape sequence that begins here; `None` where the text ends within
+/// it.
 fn sequence(units: &[DecodedByte]) -> Option<usize> {
     let within = &units[..units.len().min(BREAK_CHARS_MAX)];
     let ends: fn(&DecodedByte) -> bool = match within.get(1)?.byte {

@@ -1,5 +1,5 @@
-//! Bytes that come in pieces, such as a log: what may be the beginning of a
-//! secret is held back until it is known to be one or none.
+//! Removes secrets from bytes that arrive in chunks, such as a log: what may be the beginning of a
+//! secret is held back until it is known whether it is one.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,29 +8,29 @@ use super::find::Before;
 use super::reading::DecodedText;
 use super::{MASK, Secrets, without};
 
-/// Bounds what is held back, bytes; beyond, it is looked at as if it were all.
+/// Limit of the bytes held back; beyond it they are handled as if the input ended there.
 const HELD_BYTES_MAX: usize = 8 << 10;
 
-/// Bytes that are read to know what stands before those that follow; an escape sequence has less.
+/// Bytes that are decoded to find the byte before the next chunk; escape sequences are shorter.
 const LAST_BYTES: usize = 64;
 
-/// Bytes without secrets, however they are cut.
+/// Filter that removes secrets, wherever the chunks are cut.
 #[derive(Debug, Default)]
 pub(crate) struct SecretFilter {
     secrets: Secrets,
     held: Vec<u8>,
     before: Before,
-    /// Whether a secret ended where what is held begins.
+    /// Whether a secret ended directly before the held bytes.
     masked: bool,
 }
 
 impl SecretFilter {
-    /// Before the first byte.
+    /// Creates a filter at the beginning of its input.
     pub(crate) fn new(secrets: Secrets) -> SecretFilter {
         SecretFilter { secrets, ..SecretFilter::default() }
     }
 
-    /// Takes bytes, and gives those that may be written by now.
+    /// Adds bytes, and returns those that may be written now.
     pub(crate) fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(finder) = &self.secrets.0 else { return Cow::Borrowed(bytes) };
         self.held.extend_from_slice(bytes);
@@ -41,17 +41,17 @@ impl SecretFilter {
         Cow::Owned(self.give(end, &known))
     }
 
-    /// The rest, where nothing comes any more.
+    /// Returns the remaining bytes at the end of the input.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
         let Some(finder) = &self.secrets.0 else { return Vec::new() };
         let known = finder.find(&self.held, self.before);
         self.give(self.held.len(), &known)
     }
 
-    /// Gives what is held up to an end, without the secrets that are known in it.
+    /// Returns the held bytes up to an offset, without the known secrets in them.
     fn give(&mut self, end: usize, known: &[Range<usize>]) -> Vec<u8> {
         let mut clean = without(&self.held[..end], known, MASK);
-        // Two that meet are one, as they are in a text.
+        // Secrets that touch get one mask, as they do in a text.
         if self.masked && known.first().is_some_and(|first| first.start == 0) {
             clean.drain(..MASK.len());
         }

@@ -16,7 +16,7 @@ fn header(text: &str) -> Secrets {
     secrets
 }
 
-/// Whether eight characters of the key in a row stand in a text.
+/// Whether a text contains any eight successive characters of the key.
 fn leaks(text: &[u8]) -> bool {
     KEY.as_bytes().windows(8).any(|piece| text.windows(8).any(|part| part == piece))
 }

@@ -1,12 +1,12 @@
-//! A server that somebody else started and of which nothing but its endpoint
-//! is seen: it is driven, and never touched.
+//! Drives a server that somebody else started and of which only the endpoint is visible. It is
+//! never stopped or restarted.
 
 use super::handle::{self, NewsSender, Orders, StartedTarget};
 use crate::fact::{Fact, TargetFact, TargetWord};
 use crate::timeline::Timeline;
 use crate::world::TargetOrder;
 
-/// Follows a server that somebody else started, of which nothing is seen but its endpoint.
+/// Follows a server that somebody else started and of which only the endpoint is visible.
 pub(crate) fn attached(timeline: Timeline) -> StartedTarget {
     handle::spawn(timeline, |mut orders: Orders, voice: NewsSender| async move {
         while let Some((order, action)) = orders.recv().await {
@@ -16,7 +16,7 @@ pub(crate) fn attached(timeline: Timeline) -> StartedTarget {
     })
 }
 
-/// What whoever only watches answers to an order.
+/// Returns the refusal with which a target that is only watched answers an order.
 pub(super) fn refusal(order: TargetOrder, action: u64) -> Fact {
     let why = format!("{}: longhaul did not start this server and does not touch it", order.word());
     let fact = TargetFact::new(TargetWord::Failed, why);

@@ -1,7 +1,6 @@
-//! A container, asked about through its engine's command line: docker's or
-//! podman's, or one that stands in for them. What is known of it comes three
-//! ways, since each alone is blind: events (who did it), `inspect` (what was
-//! missed), and its log.
+//! Queries a container through its engine's command line: docker, podman, or a program that stands
+//! in for them. There are three sources, since none is complete: events (who acted), `inspect`
+//! (what events missed), and the log.
 
 pub(crate) mod digest;
 pub(crate) mod event;
@@ -17,23 +16,23 @@ use crate::error::Mistake;
 use crate::timeline::Timeline;
 use inspect::ContainerState;
 
-/// Bounds a question to a daemon that hangs.
+/// Limit of a query, for a daemon that hangs.
 const QUESTION_US: u64 = 20_000_000;
 
 /// A container engine.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerEngine {
-    /// `docker`, `podman`, or a path.
+    /// Program: `docker`, `podman`, or a path.
     pub program: Program,
     pub timeline: Timeline,
 }
 
-/// Why nothing is known of a container.
+/// Reason why the state of a container is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// The engine knows no such container.
+    /// No such container in the engine.
     Gone,
-    /// The engine does not answer, or not to us.
+    /// The engine does not answer, or refuses to.
     Dark(String),
 }
 
@@ -42,7 +41,7 @@ impl ContainerEngine {
         ContainerEngine { program: Program(program.to_owned()), timeline }
     }
 
-    /// Looks at a container.
+    /// Inspects a container.
     pub(crate) async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
         let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
         let asked = ["inspect", "--type", "container", name];
@@ -56,7 +55,7 @@ impl ContainerEngine {
         Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
     }
 
-    /// The names with digests under which the engine has an image.
+    /// Lists the names with digests under which the engine holds an image.
     pub(crate) async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
         let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
         let asked = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
@@ -69,10 +68,10 @@ impl ContainerEngine {
         Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
     }
 
-    /// Looks at a container that a user named.
+    /// Inspects a container that a user named.
     ///
     /// # Errors
-    /// There is none, or the engine cannot be asked.
+    /// There is no such container, or the engine cannot be queried.
     pub(crate) async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
         if !is_plain(name) {
             return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
@@ -88,14 +87,14 @@ impl ContainerEngine {
     }
 }
 
-/// A stamp of an engine as nanoseconds since 1970.
+/// Parses an engine's timestamp, as nanoseconds since 1970.
 fn nanoseconds(stamp: &str) -> Option<u64> {
     let time = humantime::parse_rfc3339(stamp).ok()?;
     let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_nanos()).ok()
 }
 
-/// Whether a word may stand where an option could.
+/// Whether a word is safe as an argument, so that no program can take it for an option.
 pub(crate) fn is_plain(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric())
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))

@@ -1,6 +1,5 @@
-//! A server that longhaul starts as a container, through docker's or podman's
-//! command line. It is found again by the id that the engine gave it; nothing
-//! else is ever stopped or removed.
+//! Starts a server as a container, through docker's or podman's command line. The container is
+//! known by the id that the engine gave it; no other container is ever stopped or removed.
 
 pub(crate) mod image;
 pub(crate) mod line;
@@ -22,36 +21,36 @@ use crate::series::STATE;
 use crate::unit::{At, micros};
 use crate::world::{TargetOrder, Whereabouts};
 
-/// Bounds `run -d`, and what is asked of the engine at an end; a busy daemon takes seconds.
+/// Limit of `run -d`, and of the engine's commands at an end; a busy daemon takes seconds.
 const ORDER_US: u64 = 120_000_000;
-/// How long an engine that is away is waited for at the end, and how often it is tried.
+/// Time to wait at the end for an engine that does not answer, and the interval of the retries.
 const AWAY_US: u64 = 60_000_000;
 const TRY_US: u64 = 2_000_000;
-/// How long the last of a log may take to arrive.
+/// Time that the last lines of a log may take to arrive.
 const LAST_WORDS_US: u64 = 1_000_000;
 
-/// The label by which what longhaul started is known.
+/// Label of every container and workload that longhaul starts.
 pub(crate) const LABEL: &str = "longhaul.run";
 
-/// What is to be started.
+/// Container to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     pub engine: ContainerEngine,
-    /// Behind `run`: options, image, command.
+    /// Arguments of `run`: options, image, command.
     pub words: Vec<String>,
-    /// The value of its label, this run's alone.
+    /// Value of its label, unique to this run.
     pub label: String,
-    /// How long it may take to end when it is asked to.
+    /// Time that it may take to stop when it is asked to.
     pub patience: Duration,
-    /// Whether it is left running at the end.
+    /// Whether it is left running at the end of the run.
     pub keep: bool,
 }
 
 impl Container {
-    /// Starts it. The task ends and removes it when the run lets go of it.
+    /// Starts the container. The task stops and removes it when the run drops its handle.
     ///
     /// # Errors
-    /// Why the engine would not, and what to try.
+    /// The engine's reason for refusing, and what to try.
     pub(crate) async fn start(self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let program = self.engine.program.0.clone();
@@ -71,14 +70,14 @@ impl Container {
     }
 }
 
-/// The container while it is longhaul's. Dropped before it was removed, the engine is told to.
+/// Container that longhaul started. A drop before its removal runs `rm -f`.
 struct Ours {
     container: Container,
     id: Option<String>,
 }
 
 impl Ours {
-    /// Starts it; its id.
+    /// Starts the container and stores its id.
     async fn run(&mut self) -> Result<(), String> {
         let Container { engine, words, .. } = &self.container;
         let mut all = vec!["run".to_owned(), "-d".to_owned()];
@@ -96,7 +95,7 @@ impl Ours {
         Ok(())
     }
 
-    /// Removes what a start that failed left: by this run's label, so that it is ours.
+    /// Removes the remains of a failed start, found by this run's label and so longhaul's own.
     async fn sweep(&self) {
         let Container { engine, label, .. } = &self.container;
         let filter = format!("label={LABEL}={label}");
@@ -105,12 +104,12 @@ impl Ours {
             return;
         };
         for id in found.out.split_whitespace() {
-            // What cannot be removed was said to be there by its engine.
+            // The engine listed it, and an error here could not be handled any better.
             let _ = engine.program.ask(&engine.timeline, &["rm", "-f", id], ORDER_US).await;
         }
     }
 
-    /// Ends and removes it; how its process ended.
+    /// Stops and removes the container; returns how its process ended.
     async fn end(&mut self) -> Result<Exited, String> {
         let Some(id) = self.id.clone() else { return Ok(Exited::default()) };
         let Container { engine, patience, .. } = &self.container;
@@ -140,7 +139,7 @@ impl Ours {
 impl Drop for Ours {
     fn drop(&mut self) {
         let Some(id) = self.id.take().filter(|_| !self.container.keep) else { return };
-        // Only where a task broke: there is nobody left who could wait or tell.
+        // Reached only when a task panicked: nothing can wait for the command or report its result.
         let _ = Command::new(&self.container.engine.program.0)
             .args(["rm", "-f", &id])
             .stdin(Stdio::null())
@@ -150,13 +149,13 @@ impl Drop for Ours {
     }
 }
 
-/// What goes on beside it.
+/// Background tasks of a container.
 #[derive(Default)]
 struct Tasks {
     always: JoinSet<()>,
-    /// Its events and looks, as long as it is not longhaul that ends it.
+    /// Events and inspections, stopped before longhaul itself stops the container.
     watch: JoinSet<()>,
-    /// Its log, a little longer.
+    /// Log reader, which runs a little longer than the watch.
     log: JoinSet<()>,
 }
 
@@ -165,7 +164,7 @@ struct Life {
     voice: NewsSender,
     ear: Ear,
     whereabouts: Whereabouts,
-    /// Memory that could be had before the first start.
+    /// Available memory before the first start, in bytes.
     memory: Option<u64>,
     tasks: Tasks,
 }
@@ -215,7 +214,7 @@ impl Life {
         if order == TargetOrder::Launch && self.runs().await {
             return self.failed(action, "launch: it runs already".to_owned()).await;
         }
-        // Its memory is this box's only where its process is.
+        // The container uses this machine's memory only if its process runs here.
         let is_here = self.whereabouts.pid().is_some();
         if self.end(Some(action)).await.is_err() || order == TargetOrder::Stop {
             return;
@@ -245,10 +244,10 @@ impl Life {
         self.voice.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
-    /// Ends and removes it.
+    /// Stops and removes the container.
     ///
     /// # Errors
-    /// Why it may still be there.
+    /// The reason why it may still exist.
     async fn end(&mut self, action: Option<u64>) -> Result<(), String> {
         if self.ours.id.is_none() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! From options to a target that runs: the command is told before it is
-//! started, word for word, and with everything that longhaul adds.
+//! Starts a target from its options: shows the command before it starts, word for word, with
+//! everything that longhaul adds.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
@@ -20,31 +20,31 @@ use crate::spec::recipe::{How, ReadRecipe, docker};
 use crate::timeline::Timeline;
 use crate::world::Whereabouts;
 
-/// How long a server may take to end when it is asked to.
+/// Time that a server may take to stop when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bounds a look at who listens on a port.
+/// Limit of the check whether a port is in use.
 const KNOCK: Duration = Duration::from_secs(1);
-/// Variables that a server may need and that nobody writes down: given by name where they are set.
+/// Secret variables that a server may need: passed by name only, where they are set.
 const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
-/// Where images of this field have their model cache.
+/// Model cache folder that common serving images use.
 const CACHE: &str = "/root/.cache/huggingface";
 
-/// What is needed to begin.
+/// Inputs of a launch.
 pub(crate) struct Launch<'a> {
-    /// How it is started, or what of it is watched.
+    /// Options of the start, or of what is watched.
     pub options: &'a TargetOptions,
     pub timeline: Timeline,
-    /// Where the server will answer.
+    /// Address at which the server will answer.
     pub address: &'a str,
-    /// Tells a person what is done.
+    /// Prints a line for the user.
     pub tell: fn(&str),
 }
 
 impl Launch<'_> {
-    /// A target that runs, and what was added to the recipe.
+    /// Starts the target, or begins to watch it; also returns what was added to the recipe.
     ///
     /// # Errors
-    /// It cannot be started or found, and what to try.
+    /// The target cannot be started or found, and what to try.
     pub(crate) async fn launched(
         &self,
         whereabouts: &Whereabouts,
@@ -85,13 +85,13 @@ impl Launch<'_> {
         }
     }
 
-    /// `host:port` of the address.
+    /// Returns `host:port` of the address.
     fn place(&self) -> &str {
         let place = self.address.split("://").last().unwrap_or_default();
         place.split('/').next().unwrap_or_default()
     }
 
-    /// Whoever listens there already would be driven in the recipe's name.
+    /// Checks that nothing listens at the address yet: it would be measured instead of the recipe.
     fn is_free(&self) -> Result<(), Mistake> {
         let addresses = self.place().to_socket_addrs().into_iter().flatten();
         let is_taken =
@@ -195,8 +195,8 @@ impl Launch<'_> {
         Ok((sparkrun.start(self.timeline)?, words))
     }
 
-    /// The recipe as sparkrun finds it: a file by its path, a reference as it is, one of
-    /// longhaul's own as a file that it is written to.
+    /// Returns the recipe's name for sparkrun: the path of a file, a reference unchanged, or the
+    /// path of a file to which a recipe that longhaul ships is written.
     fn for_sparkrun(&self, recipe: &Recipe) -> Result<String, Mistake> {
         let source = &recipe.source;
         let Some(name) = source.origin.strip_prefix("shipped:") else {
@@ -217,13 +217,13 @@ impl Launch<'_> {
         self.options.engine.as_deref().unwrap_or(start.word())
     }
 
-    /// This run's own.
+    /// Returns a label that is unique to this run.
     fn label(&self) -> String {
         format!("{:x}-{}", self.timeline.wall_us(), std::process::id())
     }
 }
 
-/// A recipe's name as an engine takes it for a container's.
+/// Converts a recipe's name to a valid container name.
 fn plain(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     name.chars().map(|c| if fits(c) { c } else { '-' }).collect()

@@ -1,6 +1,5 @@
-//! A server's log as it comes: every line is looked at, whole bytes are handed
-//! on, and who reads says every few seconds that he does. A line that never
-//! ends is cut, so that it cannot fill the memory.
+//! Reads a server's log: checks every line, passes on all bytes, and reports every few seconds that
+//! the log is being read. A line that never ends is cut, so that it cannot fill the memory.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,27 +16,27 @@ use crate::fact::{Fact, Source};
 use crate::series::LOG_LINES;
 use crate::unit::At;
 
-/// How much is read at once.
+/// Size of one read.
 const READ_BYTES: usize = 32 << 10;
 
-/// Whoever listens to a log. A clone listens to the same.
+/// Log listener. Clones share its state.
 #[derive(Clone, Debug)]
 pub(crate) struct Ear {
     voice: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
-    /// Why nothing can be read, where that is so.
+    /// Reason why the log cannot be read at present, if any.
     blind: Rc<RefCell<Option<String>>>,
 }
 
 impl Ear {
-    /// Listens for a source.
+    /// Creates a listener of a source.
     pub(crate) fn new(voice: NewsSender, source: Source) -> Ear {
         let listener = Rc::new(RefCell::new(Listener::new(LogSource::Server, source)));
         Ear { voice, source, listener, blind: Rc::default() }
     }
 
-    /// Takes a line that came at an instant.
+    /// Checks a line that arrived at an instant.
     async fn line(&self, at: At, line: &str) {
         let said = self.listener.borrow_mut().line(at, line);
         if let Some(said) = said {
@@ -45,7 +44,7 @@ impl Ear {
         }
     }
 
-    /// Takes a line and hands it on as it is.
+    /// Checks a line and passes its bytes on.
     pub(crate) async fn whole_line(&self, at: At, line: &str) {
         let line = format!("{line}\n");
         let mut reader = LogLines::default();
@@ -56,7 +55,7 @@ impl Ear {
         self.voice.log(Bytes::from(line)).await;
     }
 
-    /// It reads, or it cannot and this is why.
+    /// Sets whether the log is being read (`None`), or the reason why it is not.
     pub(crate) fn sees(&self, blind: Option<String>) {
         *self.blind.borrow_mut() = blind;
     }
@@ -64,7 +63,7 @@ impl Ear {
     /// Reads a pipe to its end.
     pub(crate) async fn read(self, mut pipe: impl AsyncRead + Unpin) {
         let (mut reader, mut buffer) = (LogLines::default(), vec![0; READ_BYTES]);
-        // A pipe that breaks has ended.
+        // A pipe that fails is treated as one that ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
             let at = self.voice.timeline().now();
             for line in reader.feed(&buffer[..read]) {
@@ -78,7 +77,7 @@ impl Ear {
         }
     }
 
-    /// Says every few seconds how many lines came, or why none could be read. For ever.
+    /// Reports every few seconds how many lines came, or why none could be read. Never returns.
     pub(crate) async fn cover(self) {
         let timeline = self.voice.timeline();
         let mut due = timeline.now();
@@ -98,7 +97,7 @@ impl Ear {
     }
 }
 
-/// Hands on the lines of a pipe.
+/// Sends the lines of a pipe to a channel.
 pub(super) async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<String>) {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; READ_BYTES]);
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {

@@ -1,5 +1,5 @@
-//! The memory of this box: what a server held must be back before the next
-//! one starts, or that one dies for want of it and the wrong thing is blamed.
+//! Waits for this machine's memory: what a server held must be free before the next one starts, or
+//! the next one fails for lack of memory and is blamed for it.
 
 use std::fs;
 
@@ -7,16 +7,16 @@ use super::tree;
 use crate::timeline::Timeline;
 use crate::unit::At;
 
-/// What may still be missing: page cache and others' use move by as much.
+/// Bytes that may still be missing: page cache and other processes vary by as much.
 const TOLERANCE_BYTES: u64 = 2 << 30;
-/// Bounds how long memory is waited for.
+/// Limit of the wait for memory.
 const WAIT_US: u64 = 300_000_000;
-/// How often it is looked at.
+/// Interval between two checks.
 const LOOK_US: u64 = 1_000_000;
-/// How many of those who hold it are named.
+/// Number of processes named as holders of memory.
 const NAMED_MAX: usize = 3;
 
-/// Memory that can be had, in bytes; nothing where this box does not say.
+/// Reads the available memory in bytes; `None` where the machine does not report it.
 pub(super) fn available() -> Option<u64> {
     parse(&fs::read_to_string("/proc/meminfo").ok()?)
 }
@@ -26,7 +26,7 @@ fn parse(page: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// How much memory is missing, in words; nothing where as much can be had as there was before.
+/// Describes how much memory is missing; `None` where as much is available as before.
 pub(super) fn short(before: Option<u64>) -> Option<String> {
     let wanted = before?.saturating_sub(TOLERANCE_BYTES);
     let now = available().filter(|now| *now < wanted)?;
@@ -39,10 +39,10 @@ pub(super) fn short(before: Option<u64>) -> Option<String> {
     ))
 }
 
-/// Waits until as much memory as there was before can be had again.
+/// Waits until as much memory is available as before.
 ///
 /// # Errors
-/// In words: how much is missing, and who holds the most.
+/// The missing amount, and which processes hold the most.
 pub(super) async fn back(
     timeline: &Timeline,
     before: Option<u64>,
@@ -71,7 +71,7 @@ fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
 }
 
-/// Who holds the most memory.
+/// Lists the processes that hold the most memory.
 fn holders() -> String {
     let mut held: Vec<(u64, String)> = tree::all()
         .into_iter()

@@ -1,6 +1,5 @@
-//! How the server is started, or what of it is watched: what the flags say,
-//! whether they go together, and what follows for its address. Nothing is
-//! started here.
+//! Holds the options of how the server is started, or what of it is watched: checks whether the
+//! flags fit together, and derives the server's address. Starts nothing.
 
 use crate::engine::Engine;
 use crate::error::Mistake;
@@ -8,10 +7,10 @@ use crate::spec::recipe::render::engine_of;
 use crate::spec::recipe::{How, ReadRecipe, docker};
 use crate::words::words;
 
-/// By what a recipe is started.
+/// Method by which a recipe is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartMethod {
-    /// As a process of this machine.
+    /// Process on this machine.
     Process,
     Docker,
     Podman,
@@ -26,7 +25,7 @@ words!(StartMethod {
 });
 
 impl StartMethod {
-    /// Whether it makes a container that longhaul owns.
+    /// Whether the method creates a container that longhaul owns.
     pub(crate) fn is_container(self) -> bool {
         matches!(self, StartMethod::Docker | StartMethod::Podman)
     }
@@ -35,36 +34,36 @@ impl StartMethod {
 /// Options of how the server is started, or what of it is watched.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TargetOptions {
-    /// Start the recipe.
+    /// Method that starts the recipe.
     pub start: Option<StartMethod>,
-    /// Watch this container.
+    /// Container to watch.
     pub container: Option<String>,
-    /// Watch this process.
+    /// Process to watch.
     pub pid: Option<u32>,
-    /// The image may be fetched.
+    /// Whether the image may be pulled.
     pub pull: bool,
-    /// Leave it running at the end.
+    /// Whether it is left running at the end.
     pub keep: bool,
-    /// Another program than `docker`, `podman` or `sparkrun`.
+    /// Program to use in place of `docker`, `podman` or `sparkrun`.
     pub engine: Option<String>,
-    /// Variables that its container gets, by name.
+    /// Variables that the container gets, by name.
     pub env: Vec<String>,
-    /// `--gpus` of its container; `none` for none.
+    /// Value of the container's `--gpus`; `none` for no GPUs.
     pub gpus: Option<String>,
-    /// More words for whatever starts it.
+    /// Further arguments for the program that starts it.
     pub more: Vec<String>,
-    /// The recipe, where it is to be started.
+    /// Recipe, where one is to be started.
     pub reading: Option<ReadRecipe>,
 }
 
-/// Keys of a recipe that only its own tools carry out.
+/// Recipe keys that only the recipe's own tools can carry out.
 const FOR_ITS_TOOLS: [&str; 3] = ["builder", "build_args", "containers"];
 
 impl TargetOptions {
-    /// Whether the flags go together.
+    /// Checks whether the flags fit together.
     ///
     /// # Errors
-    /// They do not, and which would.
+    /// The flags conflict, and which ones would fit.
     pub(crate) fn check(
         &self,
         has_endpoint: bool,
@@ -130,10 +129,10 @@ impl TargetOptions {
         }
     }
 
-    /// Takes the recipe that is to be started; the address at which it will answer.
+    /// Accepts the recipe to start; returns the address at which it will answer.
     ///
     /// # Errors
-    /// This start cannot carry it out, and which could.
+    /// This start method cannot carry it out, and which one could.
     pub(crate) fn accept_recipe(&mut self, reading: ReadRecipe) -> Result<String, Mistake> {
         if let Some(start) = self.start.filter(|start| *start != StartMethod::Sparkrun) {
             only_what_it_can(start, &reading)?;
@@ -143,7 +142,7 @@ impl TargetOptions {
         Ok(address)
     }
 
-    /// Its flags, for the line that does it again.
+    /// Returns the flags for the command line that repeats the run.
     pub(crate) fn again(&self) -> Vec<(&'static str, Option<String>)> {
         let mut flags: Vec<(&'static str, Option<String>)> = Vec::new();
         let mut value = |name, value: Option<String>| {
@@ -201,7 +200,7 @@ fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
     }
 }
 
-/// Where the recipe's server will answer.
+/// Returns the address at which the recipe's server will answer.
 fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     let recipe = &reading.recipe;
     let usual = match engine_of(&recipe.runtime) {
@@ -227,7 +226,7 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     format!("http://{host}:{port}")
 }
 
-/// The port of this machine behind which a saved line puts the server's.
+/// Returns the host port to which a saved command line publishes the server's port.
 fn published(line: &docker::Line, inside: u64) -> Option<u64> {
     let ports = line.options.iter().filter(|(name, _)| matches!(name.as_str(), "-p" | "--publish"));
     let pairs: Vec<(u64, u64)> = ports
@@ -242,7 +241,7 @@ fn published(line: &docker::Line, inside: u64) -> Option<u64> {
     is_it.map(|(here, _)| *here)
 }
 
-/// The machine of an engine that runs elsewhere.
+/// Returns the host of an engine that runs on another machine.
 fn engine_host() -> Option<String> {
     host_of(&std::env::var("DOCKER_HOST").ok()?)
 }

@@ -1,6 +1,6 @@
-//! A server that longhaul starts as a process of this box: the recipe's
-//! command, in a process group of its own. Ending it ends the whole tree: an
-//! engine's workers outlive the process that answered, and hold the memory.
+//! Starts a server as a process of this machine: the recipe's command, in its own process group.
+//! Ending it ends the whole tree: an engine's workers can outlive the process that answers
+//! requests, and keep holding its memory.
 
 mod child;
 
@@ -23,28 +23,28 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{TargetOrder, Whereabouts};
 
-/// How often the tree is looked at, so that who leaves it is known again.
+/// Interval at which the tree is scanned, so that a process that leaves it is still known.
 const LOOK_US: u64 = 1_000_000;
-/// How long what a dead server left behind may take to end by itself.
+/// Time in which the children of a dead server may end by themselves.
 const ORPHANS_US: u64 = 5_000_000;
-/// How often it is said that it runs.
+/// Interval at which coverage is reported.
 const COVERAGE_US: u64 = 10_000_000;
 
-/// What is to be started.
+/// Process to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
-    /// A command for `bash -c`.
+    /// Command for `bash -c`.
     pub command: String,
-    /// Put over longhaul's own environment.
+    /// Variables added to longhaul's own environment; they take precedence.
     pub env: Vec<(String, String)>,
-    /// Where it runs.
+    /// Working folder.
     pub folder: Option<PathBuf>,
-    /// How long it may take to end when it is asked to.
+    /// Time that it may take to stop when it is asked to.
     pub patience: Duration,
 }
 
 impl Process {
-    /// Starts it. The task ends it when the run lets go of it.
+    /// Starts the process. The task ends it when the run drops its handle.
     ///
     /// # Errors
     /// There is no `bash`, or no such folder.
@@ -78,21 +78,21 @@ impl Process {
     }
 }
 
-/// The life of a process and of those after it.
+/// State of the process and of its restarts.
 struct Life {
     process: Process,
     voice: NewsSender,
     ear: Ear,
     whereabouts: Whereabouts,
-    /// Memory that could be had before the first start.
+    /// Available memory before the first start, in bytes.
     memory: Option<u64>,
     child: Option<Child>,
-    /// A child that ended, and when: what it left behind.
+    /// Child that ended, and when: its own children may still run.
     left: Option<(At, Child)>,
     _tasks: JoinSet<()>,
 }
 
-/// What happens to a process.
+/// Input that the task waits for.
 enum Input {
     Order(Option<(TargetOrder, u64)>),
     Ended(std::io::Result<std::process::ExitStatus>),
@@ -142,12 +142,12 @@ impl Life {
         self.child = Some(child);
     }
 
-    /// Its process ended, and nobody had asked it to.
+    /// Handles the end of the process that no order asked for.
     async fn died(&mut self, status: std::io::Result<std::process::ExitStatus>) {
         let at = self.voice.timeline().now();
         let Some(mut child) = self.child.take() else { return };
         self.whereabouts.moved(None);
-        // Its last words come before the news of its end.
+        // The last log lines are sent before the news of the end.
         child.heard(&self.voice.timeline()).await;
         let left = child.tree.look();
         let mut words = child::how(&status);
@@ -160,7 +160,7 @@ impl Life {
         self.left = Some((at, child));
     }
 
-    /// Who is there is remembered, and who should not be any more is ended.
+    /// Scans the tree, and ends the remaining children of a dead process once their time is up.
     async fn look(&mut self) {
         if let Some(child) = &mut self.child {
             child.tree.look();
@@ -209,7 +209,7 @@ impl Life {
         self.voice.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
-    /// Ends all of it, what an earlier one left behind too.
+    /// Ends all processes, those that an earlier child left behind too.
     async fn end(&mut self, action: Option<u64>) {
         if let Some((_, mut child)) = self.left.take() {
             child.tree.end();
@@ -229,7 +229,7 @@ impl Life {
     }
 }
 
-/// Waits for a child, for ever where there is none.
+/// Waits for a child; never returns where there is none.
 async fn ended(child: Option<&mut Child>) -> std::io::Result<std::process::ExitStatus> {
     match child {
         Some(child) => child.ended().await,

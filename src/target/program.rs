@@ -1,6 +1,6 @@
-//! Another program, asked with a limit: a container engine's command line, or
-//! `sparkrun`. Their command lines reach where their own settings lead (another
-//! host, a context, a user's podman), and they are easy to stand in for.
+//! Runs another program with a time limit: a container engine's command line, or `sparkrun`. A
+//! command line follows the user's own settings (a remote host, a context, a rootless podman), and
+//! a test can replace it easily.
 
 use std::io;
 use std::process::Stdio;
@@ -12,31 +12,31 @@ use tokio::process::{Child, Command};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
-/// Bounds what is kept of an answer; the rest is read and dropped.
+/// Limit of the output that is kept; the rest is read and dropped.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
-/// A program by its name or path.
+/// Program, by its name or path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Program(pub String);
 
-/// What a program said at its end.
+/// Output of a program that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProgramOutput {
-    /// Its exit code; nothing where a signal ended it.
+    /// Exit code; `None` where a signal ended it.
     pub code: Option<i32>,
     pub out: String,
-    /// What it complained of.
+    /// Standard error.
     pub err: String,
 }
 
-/// Why there is no answer.
+/// Reason why a program gave no output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
-    /// There is no such program.
+    /// No such program.
     NoProgram,
-    /// It did not end in time.
+    /// The program did not end in time.
     TooLate(u64),
-    /// It could not be started or read.
+    /// The program could not be started or read.
     Broke(String),
 }
 
@@ -54,12 +54,12 @@ impl NoAnswer {
 }
 
 impl ProgramOutput {
-    /// Whether it was content.
+    /// Whether the program succeeded.
     pub(crate) fn is_good(&self) -> bool {
         self.code == Some(0)
     }
 
-    /// What it complained of, or how it ended where it did not say.
+    /// Returns the error output, or how the program ended where there is none.
     pub(crate) fn complaint(&self) -> String {
         let err = self.err.trim();
         match (err.is_empty(), self.code) {
@@ -71,7 +71,7 @@ impl ProgramOutput {
 }
 
 impl Program {
-    /// Runs it to its end, at most so long; then it is killed with all that it started.
+    /// Runs the program to its end; at the limit, kills it and all that it started.
     pub(crate) async fn ask(
         &self,
         timeline: &Timeline,
@@ -93,8 +93,8 @@ impl Program {
         Ok(ProgramOutput { code: status.code(), out, err })
     }
 
-    /// Starts it with its output in pipes. Dropped, it is killed. In a process group of its
-    /// own: a Ctrl-C at the terminal is longhaul's to hear.
+    /// Starts the program with its output in pipes. A drop kills it. It has its own process group,
+    /// so that only longhaul receives a Ctrl-C at the terminal.
     pub(crate) fn follow(&self, arguments: &[impl AsRef<std::ffi::OsStr>]) -> io::Result<Child> {
         Command::new(&self.0)
             .args(arguments)
@@ -107,11 +107,11 @@ impl Program {
     }
 }
 
-/// Ends a group of processes: the leader may be a script around the one that hangs.
+/// Kills a process group: the leader may be a script around the program that hangs.
 fn end(group: Option<u32>) {
     let group = group.and_then(|id| Pid::from_raw(id.cast_signed()));
     if let Some(group) = group {
-        // A group that ended by itself just now is what was wanted.
+        // A failure means that the group has already ended.
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
@@ -120,7 +120,7 @@ fn end(group: Option<u32>) {
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut pipe) = pipe else { return String::new() };
     let mut bytes = Vec::new();
-    // What was read before an error is what there is.
+    // After an error, what was read so far is the output.
     let _ = (&mut pipe).take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await;
     let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&bytes).into_owned()
@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_program_that_hangs_has_started_ends_with_it() {
         let timeline = Timeline::start();
-        // A pipe without a reader would end it too; a file does not.
+        // A pipe without a reader would also end the child; a file does not.
         let words = ["-c", "sleep 600 >/dev/null 2>&1 & echo $! >&2; wait"];
         let shell = Program("sh".to_owned());
         let mut child = shell.follow(&words).expect("started");
@@ -142,7 +142,7 @@ mod tests {
         let id = String::from_utf8_lossy(&line[..read]).trim().parse().expect("a number");
         end(child.id());
         let _ = child.wait().await;
-        // Whoever inherited it takes its end a moment later.
+        // The process that adopted it collects its exit status a moment later.
         let gone = async {
             while is_alive(id) {
                 tokio::task::yield_now().await;
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(late, Err(NoAnswer::TooLate(1)));
     }
 
-    /// Whether a process runs; one that ended and was not yet taken note of does not.
+    /// Whether a process runs; a zombie does not.
     fn is_alive(id: i32) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
         stat.is_ok_and(|stat| !stat.contains(") Z "))

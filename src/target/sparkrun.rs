@@ -1,6 +1,5 @@
-//! A server that `sparkrun` starts and stops, on one machine or several. What
-//! it does is its own; longhaul says *run* and *stop*, listens to what it says,
-//! and knows the workload by the id that it tells.
+//! Starts and stops a server through `sparkrun`, on one machine or several. longhaul calls `run`
+//! and `stop`, reads their output, and identifies the workload by the id that sparkrun prints.
 
 use std::io::ErrorKind;
 use std::process::Stdio;
@@ -20,40 +19,40 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
-/// Bounds `stop`: it asks every machine.
+/// Limit of `stop`, which contacts every machine.
 const STOP_US: u64 = 180_000_000;
-/// How long the log is let be before it is followed again.
+/// Wait before the log is followed again.
 const AGAIN_US: u64 = 5_000_000;
-/// How often it is looked whether somebody listens at the server's port: until somebody does,
-/// and then; and how many looks in a row must find nobody.
+/// Intervals at which the server's port is checked: until something listens there, and afterwards;
+/// and the number of successive refusals that mean that the server is gone.
 const FIRST_KNOCK_US: u64 = 500_000;
 const KNOCK_US: u64 = 2_000_000;
 const REFUSED_MAX: usize = 3;
-/// Lines between the pipes and whoever looks at them.
+/// Capacity of the channel of lines between the pipes and their reader.
 const LINES_MAX: usize = 256;
-/// Options that say where a workload is, with their value: `stop` and `logs` take them too.
+/// Options that locate a workload, each with a value: `stop` and `logs` take them too.
 const PLACES: [&str; 6] =
     ["--hosts", "-H", "--hosts-file", "--cluster", "--tp", "--tensor-parallel"];
 
-/// What is to be started.
+/// Workload to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Sparkrun {
-    /// `sparkrun`, or a path.
+    /// Program: `sparkrun`, or a path.
     pub program: Program,
-    /// A recipe as sparkrun finds it.
+    /// Recipe, by a name or path that sparkrun can find.
     pub recipe: String,
-    /// The value of its label, this run's alone.
+    /// Value of its label, unique to this run.
     pub label: String,
-    /// The user's own words for `run`.
+    /// User's further arguments for `run`.
     pub more: Vec<String>,
-    /// Where the server listens, `host:port`.
+    /// Server's `host:port`.
     pub place: String,
     /// Whether it is left running at the end.
     pub keep: bool,
 }
 
 impl Sparkrun {
-    /// What stands behind `sparkrun` to start it.
+    /// Returns the arguments of `sparkrun` that start the workload.
     pub(crate) fn run_words(&self) -> Vec<String> {
         let label = format!("{}={}", super::docker::LABEL, self.label);
         let mut words =
@@ -78,7 +77,7 @@ impl Sparkrun {
         words
     }
 
-    /// Starts it. The task stops it when the run lets go of it.
+    /// Starts the workload. The task stops it when the run drops its handle.
     ///
     /// # Errors
     /// There is no such program.
@@ -106,14 +105,14 @@ impl Sparkrun {
     }
 }
 
-/// How far it is.
+/// State of the workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not started, or stopped.
     Down,
-    /// `run` was said: something may be there that must be stopped.
+    /// `run` was called: something may exist that must be stopped.
     Ours,
-    /// It ran before longhaul came: somebody else's.
+    /// The workload ran before longhaul started: somebody else's.
     Foreign,
 }
 
@@ -168,7 +167,7 @@ impl Life {
         }
     }
 
-    /// Listens to `run` until it has done its work; an order that comes meanwhile ends that.
+    /// Reads the output of `run` until it ends; an order that comes meanwhile aborts it.
     async fn launched(
         &mut self,
         mut child: Child,
@@ -192,7 +191,7 @@ impl Life {
         loop {
             tokio::select! { biased;
                 order = orders.recv() => {
-                    // Dropped, `run` ends; what it started is stopped by its name.
+                    // The drop ends `run`; what it started is stopped by its name.
                     return order;
                 }
                 line = heard.recv() => {
@@ -244,10 +243,10 @@ impl Life {
         self.voice.target(TargetFact { action, ..fact }).await;
     }
 
-    /// Stops what was started.
+    /// Stops the workload that longhaul started.
     ///
     /// # Errors
-    /// Why it may still be there.
+    /// The reason why it may still exist.
     async fn stop(&mut self, action: Option<u64>) -> Result<(), String> {
         if self.state != State::Ours {
             return Ok(());
@@ -273,9 +272,9 @@ impl Life {
     }
 }
 
-/// Looks whether the server is there, by its port: sparkrun ends, and says nothing of what
-/// becomes of the workload. Returns when one that was there is gone; what is refused so often
-/// has nobody who listens, which a network that is away is not.
+/// Watches the server's port: `sparkrun run` ends, and reports nothing of the workload afterwards.
+/// Returns when a server that listened is gone. Only refused connections count, several in a row: a
+/// network outage does not refuse.
 async fn guard(place: String, voice: NewsSender) {
     let timeline = voice.timeline();
     let (mut was_there, mut refused) = (false, Vec::new());
@@ -299,7 +298,7 @@ async fn guard(place: String, voice: NewsSender) {
     }
 }
 
-/// Follows the log through sparkrun's own verb, again when it ends. For ever.
+/// Follows the log through `sparkrun logs`, and calls it again when it ends. Never returns.
 async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: NewsSender) {
     words.extend(["-f", "-a"].map(str::to_owned));
     let timeline = voice.timeline();
@@ -319,7 +318,7 @@ async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: NewsS
             }
             Err(why) => ear.sees(Some(format!("`{} logs`: {why}", program.0))),
         }
-        // What was told before is not told again.
+        // Lines that were already read are not read again.
         if !words.iter().any(|word| word == "-n") {
             words.extend(["-n", "0"].map(str::to_owned));
         }

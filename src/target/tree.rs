@@ -1,6 +1,6 @@
-//! The processes that came of a command. A server is a tree of them, and the
-//! tree outlives its root: whoever was seen once is known again by number *and*
-//! start time, so that a number used anew is never taken for an old process.
+//! Tracks the processes that a command started. A server is a tree of processes, and the tree
+//! outlives its root: each process is identified by pid *and* start time, so that a pid that is
+//! used again is never taken for an old process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,40 +9,40 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::process::{Stat, families};
 
-/// Bounds the tree that is remembered.
+/// Limit of the processes that are remembered.
 const KNOWN_MAX: usize = 4_096;
-/// How many are named.
+/// Number of processes named in a text.
 const NAMED_MAX: usize = 8;
 
-/// All processes that can be seen.
+/// Lists all visible processes.
 pub(super) fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(seen).collect()
 }
 
-/// One process, where it is there.
+/// Reads one process; `None` where it does not exist.
 pub(super) fn seen(pid: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
-/// The tree below a process.
+/// Tree of processes below a root.
 #[derive(Clone, Debug)]
 pub(super) struct ProcessTree {
     root: u32,
-    /// Whether the root leads a process group of its own, which then is the tree's.
+    /// Whether the root leads its own process group, which then belongs to the tree.
     owns_group: bool,
-    /// When each one that was seen began.
+    /// Start time of each known process, by pid.
     known: BTreeMap<u32, u64>,
 }
 
 impl ProcessTree {
-    /// The tree of a process that leads a group of its own.
+    /// Creates the tree of a process that leads its own group.
     pub(super) fn of_group(root: u32) -> ProcessTree {
         ProcessTree::new(root, true)
     }
 
-    /// The tree of somebody else's process.
+    /// Creates the tree of a process that somebody else started.
     pub(super) fn below(root: u32) -> ProcessTree {
         ProcessTree::new(root, false)
     }
@@ -52,7 +52,7 @@ impl ProcessTree {
         ProcessTree { root, owns_group, known }
     }
 
-    /// Looks who is there now, and remembers them.
+    /// Scans the tree, and remembers its processes.
     pub(super) fn look(&mut self) -> Vec<Stat> {
         self.look_among(all())
     }
@@ -61,7 +61,8 @@ impl ProcessTree {
         all.retain(|seen| !seen.is_zombie);
         let known = &self.known;
         let is_known = |seen: &Stat| known.get(&seen.pid) == Some(&seen.began);
-        // While one of the group lives its number is taken: a stranger's group is another one.
+        // While one member lives, the group's id is not used again, so the group is still the
+        // tree's.
         let group =
             self.owns_group && all.iter().any(|seen| seen.group == self.root && is_known(seen));
         let members = families(all, |seen| is_known(seen) || group && seen.group == self.root);
@@ -69,14 +70,14 @@ impl ProcessTree {
         members.into_values().collect()
     }
 
-    /// Asks all of it to end.
+    /// Sends SIGTERM to the process group, where the tree owns one.
     pub(super) fn ask_to_end(&mut self) {
         if self.owns_group && !self.look().is_empty() {
             signal_group(self.root, Signal::TERM);
         }
     }
 
-    /// Ends all of it, whoever left the group among it.
+    /// Kills the tree, processes that left the group too.
     pub(super) fn end(&mut self) {
         let members = self.look();
         if self.owns_group && members.iter().any(|seen| seen.group == self.root) {
@@ -84,7 +85,7 @@ impl ProcessTree {
         }
         for member in members {
             if let Some(pid) = number(member.pid) {
-                // Gone meanwhile is as good.
+                // A failure means that the process has already ended.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
@@ -93,7 +94,7 @@ impl ProcessTree {
 
 fn signal_group(group: u32, signal: Signal) {
     if let Some(pid) = number(group) {
-        // Gone meanwhile is as good.
+        // A failure means that the group has already ended.
         let _ = kill_process_group(pid, signal);
     }
 }
@@ -102,7 +103,7 @@ fn number(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-/// Processes by name, for people.
+/// Formats processes by name for a reader.
 pub(super) fn names(processes: &[Stat]) -> String {
     let mut names: Vec<String> = processes
         .iter()

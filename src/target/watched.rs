@@ -1,5 +1,5 @@
-//! A server that somebody else started, of which more is seen than its
-//! endpoint: its container, or its process. It is watched and never touched.
+//! Watches a server that somebody else started through its container or its process. It is never
+//! stopped or restarted.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 use crate::world::Whereabouts;
 
-/// How often a process is looked at.
+/// Interval at which a process is checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is said that it runs.
+/// Interval at which coverage is reported.
 const COVERAGE_US: u64 = 10_000_000;
 
-/// Watches a container that runs already, `first` as it was found.
+/// Watches a container that already runs; `first` is its state when it was found.
 pub(crate) fn container(
     engine: &ContainerEngine,
     name: &str,
@@ -53,10 +53,10 @@ pub(crate) fn container(
     })
 }
 
-/// Watches a process of this box.
+/// Watches a process of this machine.
 ///
 /// # Errors
-/// There is none of that number.
+/// There is no process with that pid.
 pub(crate) fn process(
     pid: u32,
     timeline: Timeline,
@@ -83,7 +83,7 @@ async fn refuse(mut orders: Orders, voice: NewsSender) {
     }
 }
 
-/// Watches a process until it is gone. How it ended only its parent is told.
+/// Watches a process until it is gone. Only its parent learns its exit status.
 async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender) {
     let timeline = voice.timeline();
     let mut tree = ProcessTree::below(first.pid);
@@ -112,7 +112,7 @@ async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender)
     }
 }
 
-/// A worker's end is worth a note: the process that answers may live on without it.
+/// Reports workers that ended: the process that answers requests may live on without them.
 async fn say_who_went(voice: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
     let is_worker = |seen: &Stat| seen.name.contains("EngineCor") || seen.name.contains("Worker");
     let is_gone = |seen: &Stat| !now.iter().any(|other| other.pid == seen.pid);

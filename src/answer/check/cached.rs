@@ -1,14 +1,13 @@
-//! `cached`: a context that should be new was served from cache, so its
-//! prefill was not measured.
+//! `cached`: a context that should be new was served from cache, so its prefill was not measured.
 
 use super::CheckInput;
 use crate::fact::Class;
 
-/// All prompts begin with the same chat template: so much may be shared.
+/// Tokens that all prompts may share, since they begin with the same chat template.
 const SHARED_TOKENS: u64 = 64;
 
-/// Class cold, and the server says that it served more than 64 tokens and more than
-/// 1 % of the prompt from cache.
+/// Whether the class is cold and the server reports more than 64 tokens and more than 1 % of the
+/// prompt from cache.
 pub(super) fn fires(signs: &CheckInput) -> bool {
     let planned = signs.request.cell.input();
     signs.request.class == Class::Cold

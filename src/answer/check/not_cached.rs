@@ -1,13 +1,13 @@
-//! `not_cached`: a context that was there before was computed again.
+//! `not_cached`: a context that was sent before was computed again.
 
 use super::CheckInput;
 use crate::fact::Class;
 
-/// Caches keep whole blocks; the last one is never full. The largest block in the
-/// field is of this order.
+/// Tokens of a cache block: caches keep whole blocks, and the last block is never full. The largest
+/// in use is of this order.
 const BLOCK_TOKENS: u64 = 128;
 
-/// Class warm, and the server says that it served less than 90 % of the depth from cache.
+/// Whether the class is warm and the server reports less than 90 % of the depth from cache.
 pub(super) fn fires(signs: &CheckInput) -> bool {
     let depth = signs.request.cell.depth;
     signs.request.class == Class::Warm

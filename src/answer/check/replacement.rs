@@ -1,8 +1,8 @@
-//! `replacement`: a character in the output was already broken in the server.
+//! `replacement`: a character of the output was already invalid in the server.
 
 use super::CheckInput;
 
-/// U+FFFD stood in the text.
+/// Whether U+FFFD was in the text.
 pub(super) fn fires(signs: &CheckInput) -> bool {
     signs.replaced
 }

@@ -1,16 +1,16 @@
-//! `swallowed`: the server counted output that nobody saw: a parser ate it.
+//! `swallowed`: the server counted output that never arrived: a parser dropped it.
 
 use super::CheckInput;
 
-/// Stop tokens and the marks around reasoning have no text.
+/// Tokens without text in any answer: stop tokens, and the marks around reasoning.
 const SLACK_TOKENS: u64 = 8;
 
-/// A tool call's frame (its marks, the keys of its JSON) is counted and not shown.
+/// Tokens without text in a tool call: its marks and the keys of its JSON are counted, not sent.
 const SLACK_TOKENS_PER_TOOL: u64 = 24;
 
-/// Tokens but no text at all, or more unseen tokens than 5 %, than 8, and than what
-/// tool calls need. A token that was seen has at least one byte of text; so this
-/// sees only what is far off, and never a speculative chunk.
+/// Whether there are tokens but no text at all, or more unseen tokens than 5 %, than 8, and than
+/// tool calls need. A token that was received has at least one byte of text, so only large
+/// differences fire, and never a speculative chunk.
 pub(super) fn fires(signs: &CheckInput) -> bool {
     let Some(output) = signs.request.output_tokens.filter(|output| *output > 0) else {
         return false;

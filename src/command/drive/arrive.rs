@@ -1,4 +1,4 @@
-//! The server is waited for, while what its target says of the start is kept.
+//! Waits for the server, and keeps what its target reports of the start.
 
 use super::environment::Environment;
 use super::{NoRun, Specs, unless_stopped};
@@ -9,25 +9,25 @@ use crate::run::stop::Stop;
 use crate::unit::{At, span};
 use crate::world::{Target, Wire};
 
-/// How often a person hears that the server is waited for, microseconds.
+/// Interval of the message that longhaul waits for the server, in microseconds.
 const TELL_US: u64 = 15_000_000;
 
-/// A server that was waited for.
+/// Server after the wait for it.
 pub(crate) struct Arrived<W: Wire> {
-    /// What is asked of it.
+    /// Specs of the run.
     pub specs: Specs,
-    /// What is around the load.
+    /// Environment of the load.
     pub environment: Environment<W>,
-    /// The target, and what it said of its start.
+    /// Target, and what it reported of its start.
     pub startup: Startup,
-    /// What the server says it is and can do, or why there is none to drive.
+    /// Server's identity and abilities, or the reason why there is none to drive.
     pub server: Result<ArrivedServer, String>,
 }
 
 /// Waits for the server.
 ///
 /// # Errors
-/// A server that is not what the user thinks, or the wish to stop.
+/// The server is not what the user expects, or the user asked to stop.
 pub(crate) async fn arrive<W: Wire>(
     specs: Specs,
     environment: Environment<W>,
@@ -47,7 +47,7 @@ pub(crate) async fn arrive<W: Wire>(
     unless_stopped(stop, Box::pin(arrived)).await
 }
 
-/// Asks until the server answers, and tells who waits how long it has been.
+/// Probes until the server answers, and prints how long that has taken.
 async fn server<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,

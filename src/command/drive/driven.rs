@@ -1,4 +1,4 @@
-//! What was planned is carried out and written down.
+//! Carries out the planned run, and writes it down.
 
 use super::Driven;
 use super::planned::{Planned, PlannedLoad};
@@ -11,7 +11,7 @@ use crate::run::{Script, Watcher, carry_out};
 use crate::unit::At;
 use crate::world::{Sink, Wire};
 
-/// Carries a run out; where there is no server to drive, writes down that there was none.
+/// Drives a run; where there is no server to drive, writes down that there was none.
 pub(crate) async fn drive<W: Wire, S: Sink>(
     planned: Planned<W>,
     mut sink: S,
@@ -22,7 +22,7 @@ pub(crate) async fn drive<W: Wire, S: Sink>(
     if !quiet {
         tell(&format!("run folder: {}", folder.display()));
     }
-    // A journal that cannot be written says so at the first entry too.
+    // A journal that cannot be written reports it at the first entry too.
     let _ = sink.log(&log);
     let closed = match load {
         Ok(load) => loaded(load, before, sink, stop, watcher).await,
@@ -48,7 +48,7 @@ async fn loaded<W: Wire, S: Sink>(
     }
 }
 
-/// Writes facts of a run that had no server.
+/// Writes the facts of a run that had no server.
 async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), String> {
     let mut entries = (0..).zip(facts).map(|(seq, (at, fact))| Entry { segment: 0, seq, at, fact });
     let written = entries.try_for_each(|entry| sink.append(entry).map(drop));
@@ -56,7 +56,7 @@ async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), Str
     written.and(durable)
 }
 
-/// Tells when the load begins: with the first phase.
+/// Watcher that reports the beginning of the load: the first phase.
 struct Beginning<'a> {
     began: Box<dyn Fn()>,
     told: bool,

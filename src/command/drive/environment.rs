@@ -1,5 +1,5 @@
-//! What is around a load: the server and the way to it, the clock, and the
-//! machine that drives. A run and a rehearsal make it each in its own way.
+//! Defines the environment of a load: the server and the wire to it, the clock, and the machine
+//! that drives. A run and a rehearsal each create it in their own way.
 
 use std::path::{Path, PathBuf};
 
@@ -11,40 +11,40 @@ use crate::secret::Secrets;
 use crate::timeline::{Timeline, wall_text};
 use crate::world::{LocalFuture, Sensor, Wire};
 
-/// What is around a load.
+/// Environment of a load.
 pub(crate) struct Environment<W: Wire> {
-    /// How requests travel.
+    /// Wire for requests.
     pub wire: W,
-    /// The server's address, as people should read it.
+    /// Server's address, in the form shown to people.
     pub address: String,
-    /// What must never be written.
+    /// Values that must never be written.
     pub secrets: Secrets,
     /// Whether longhaul starts the server, so that its failure to come up is a verdict.
     pub is_ours: bool,
-    /// What of the server is seen from here; whether it has metrics, it is not yet asked.
+    /// What can be observed of the server from here; its metrics are not probed yet.
     pub sight: Sight,
-    /// What a target added to the recipe's command.
+    /// Additions of a target to the recipe's command.
     pub added: Vec<String>,
-    /// The clock, anchored when the environment was made.
+    /// Clock, anchored when the environment was created.
     pub timeline: Timeline,
-    /// The wall clock.
+    /// Wall clock.
     pub wall: WallClock,
-    /// Whether time is virtual: nobody waits, and all rehearsals begin at the same instant.
+    /// Whether time is virtual: no real waits, and all rehearsals begin at the same instant.
     pub rehearsed: bool,
-    /// The machine that drives.
+    /// Machine that drives.
     pub node: RunNode,
-    /// What ties the offsets of the first segment to the wall clock.
+    /// Anchor that ties the offsets of the first segment to the wall clock.
     pub anchor: Anchor,
-    /// Makes what looks at the server's box, once the server answers.
+    /// Creates the sensors of the server's machine, once the server answers.
     pub sensors: Box<dyn FnOnce() -> Vec<Box<dyn Sensor>>>,
     /// Called when the load begins.
     pub load_began: Box<dyn Fn()>,
-    /// Done, with the reason, when the environment itself breaks.
+    /// Completes, with the reason, when the environment itself fails.
     pub broke: LocalFuture<'static, String>,
 }
 
 impl<W: Wire> Environment<W> {
-    /// The first fact of a run.
+    /// Returns the first fact of a run.
     pub(crate) fn opened(&self, simulated: bool) -> Fact {
         Fact::Opened(Opened {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -55,8 +55,8 @@ impl<W: Wire> Environment<W> {
         })
     }
 
-    /// The run folder where the user names none: a run's says when it began. A number tells
-    /// rehearsals apart; it stands nowhere inside, so that two of one seed are the same.
+    /// Returns the default run folder. A run's name says when it began. A rehearsal's has a number,
+    /// which is in no file, so that two rehearsals of one seed are the same.
     pub(crate) fn folder(&self, recipe: &str, scenario: &str) -> PathBuf {
         let runs = Path::new("runs");
         if self.rehearsed {

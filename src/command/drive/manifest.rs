@@ -1,4 +1,4 @@
-//! What a run writes of itself into its manifest.
+//! Fills in the manifest of a run.
 
 use super::Specs;
 use super::environment::Environment;
@@ -11,7 +11,7 @@ use crate::run::arrive::ArrivedServer;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
-/// What the run is, as far as the user said it.
+/// Creates the manifest from what the user specified.
 pub(super) fn of<W: Wire>(
     specs: &Specs,
     recipe: &Recipe,
@@ -38,7 +38,7 @@ pub(super) fn of<W: Wire>(
     }
 }
 
-/// What the run is, as far as the server and the plan say it.
+/// Adds what the server and the plan determine.
 pub(super) fn describe(
     manifest: &mut Manifest,
     address: &str,
@@ -66,7 +66,7 @@ pub(super) fn describe(
     manifest.fit = serde_json::to_value(fit).unwrap_or_default();
 }
 
-/// The command line that does the run again.
+/// Returns the command line that repeats the run.
 fn again(specs: &Specs, recipe: &Recipe) -> String {
     let options = &specs.options;
     let (inputs, overrides) = (&options.inputs, &options.inputs.overrides);

@@ -1,5 +1,5 @@
-//! The plan is fitted to the server, its way of counting is learned, and the
-//! run is described: all that comes before the first request.
+//! Fits the plan to the server, learns how the server counts tokens, and describes the run: all
+//! that comes before the first request.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -29,49 +29,50 @@ use crate::spec::{Recipe, recipe};
 use crate::unit::{At, span};
 use crate::world::{LocalFuture, Sensor, Wire};
 
-/// How often a person hears that the server counts, microseconds.
+/// Interval of the message that the server's counting is learned, in microseconds.
 const COUNTING_US: u64 = 3_000_000;
 
-/// A run that is ready to go.
+/// Run that is ready to start.
 pub(crate) struct Planned<W: Wire> {
-    /// The run folder, not yet made.
+    /// Run folder, not yet created.
     pub folder: PathBuf,
-    /// What the run is.
+    /// Manifest of the run.
     pub manifest: Manifest,
-    /// What must never be written.
+    /// Values that must never be written.
     pub secrets: Secrets,
-    /// What was asked, for the live view and for the verdict.
+    /// Question of the run, for the live view and for the verdict.
     pub asked: analysis::RunQuestion,
     /// Facts from before the load, in the order of time.
     pub before: Vec<(At, Fact)>,
-    /// The server's log from before the load.
+    /// Server's log from before the load.
     pub log: Bytes,
-    /// What is to be carried out; why the run is closed, where there is no server to drive.
+    /// Load to carry out; the reason of the end where there is no server to drive.
     pub load: Result<PlannedLoad<W>, Closed>,
-    /// Nothing is told of the run folder before the load.
+    /// Whether the run folder is not announced before the load.
     pub quiet: bool,
 }
 
-/// What is to be carried out.
+/// Load to carry out.
 pub(crate) struct PlannedLoad<W: Wire> {
-    /// The plan, and what is known of the server.
+    /// Plan, and what is known of the server.
     pub script: Script,
-    /// How requests travel.
+    /// Wire for requests.
     pub wire: W,
-    /// What is under test.
+    /// Server under test.
     pub target: Startup,
-    /// What looks at the server.
+    /// Sensors of the server.
     pub sensors: Vec<Box<dyn Sensor>>,
     /// Called when the load begins.
     pub began: Box<dyn Fn()>,
-    /// Done, with the reason, when what is around the load breaks.
+    /// Completes, with the reason, when the environment fails.
     pub broke: LocalFuture<'static, String>,
 }
 
 /// Fits the plan to the server and describes the run.
 ///
 /// # Errors
-/// A depth that the server does not hold, a manifest that cannot be made, or the wish to stop.
+/// A depth exceeds what the server holds, the manifest cannot be created, or the user asked to
+/// stop.
 pub(crate) async fn plan<W: Wire>(
     arrived: Arrived<W>,
     stop: &mut Stop,
@@ -106,8 +107,8 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     Ok(Planned { folder, manifest, secrets, asked, before, log, load, quiet })
 }
 
-/// Narrows the plan to what the server takes; the recipe, made of what the server says where the
-/// user named none.
+/// Narrows the plan to what the server accepts, and returns the recipe; where the user named none,
+/// it is made from what the server reports.
 fn fitted(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> {
     let model = &server.model;
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
@@ -120,7 +121,7 @@ fn fitted(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> 
     Ok(recipe)
 }
 
-/// What recipe, scenario and ailments have to warn of.
+/// Collects the warnings of recipe, scenario and ailments.
 fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
     let mut warnings = inputs::recipe_warnings(recipe);
     warnings.extend(specs.scenario.warnings.iter().cloned());
@@ -128,8 +129,8 @@ fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
     warnings
 }
 
-/// Warnings, what differs from the recipe, and gates that this run cannot pass: better
-/// told now than in the morning.
+/// Prints warnings, differences from the recipe, and gates that this run cannot pass, before hours
+/// are spent on it.
 fn tell_beforehand<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
@@ -154,7 +155,7 @@ fn tell_beforehand<W: Wire>(
     }
 }
 
-/// Gates that no run of this kind and length can pass.
+/// Prints the gates that no run of this kind and length can pass.
 fn undecidable(specs: &Specs, sight: Sight) {
     for (gate, decidable) in
         specs.forecast().gates(&specs.scenario.contract, &specs.plan, Some(sight))
@@ -165,7 +166,7 @@ fn undecidable(specs: &Specs, sight: Sight) {
     }
 }
 
-/// Learns how the server counts; where it cannot be learned, lengths are a guess and said to be one.
+/// Learns how the server counts tokens; where that fails, lengths are estimated and marked as such.
 async fn counted<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
@@ -190,13 +191,13 @@ async fn counted<W: Wire>(
     }
 }
 
-/// The run folder: where the user wants it, or where it is put.
+/// Returns the run folder: the user's, else the default.
 fn folder<W: Wire>(specs: &Specs, environment: &Environment<W>, recipe: &Recipe) -> PathBuf {
     let ours = || environment.folder(&recipe.source.name, &specs.scenario.source.name);
     specs.options.output.clone().unwrap_or_else(ours)
 }
 
-/// What is known before the load.
+/// Collects the facts from before the load.
 fn before<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
@@ -245,7 +246,7 @@ fn load<W: Wire>(
         recipe: Rc::new(recipe),
         identity: Identity::of_server(&server),
         model: server.model.id,
-        // A salt of this run's own: when it began.
+        // Salt that is unique to this run: its start time.
         salt: format!("longhaul-{:x}", timeline.wall_us()),
         segment: 0,
         before: Vec::new(),
@@ -255,8 +256,8 @@ fn load<W: Wire>(
     PlannedLoad { script, wire, target, sensors, began: load_began, broke }
 }
 
-/// A run that says that there was nobody: a server that never answered, or one of longhaul's own
-/// that never became ready. What was heard of it is kept as in any other run.
+/// Plans a run that records that there was no server: it never answered, or never became ready.
+/// What was received of it is kept as in any other run.
 fn never_ready<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,

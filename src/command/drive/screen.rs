@@ -1,6 +1,5 @@
-//! What a person sees while a run goes on: one line that is written again and
-//! again on a terminal, plain lines now and then elsewhere, and, where the user
-//! wants it, an end at the first broken gate.
+//! Shows a run in progress: one line that is rewritten on a terminal, a plain line now and then
+//! elsewhere; and ends the run at the first broken gate if the user wants that.
 
 use std::io::IsTerminal;
 use std::rc::Rc;
@@ -16,27 +15,27 @@ use crate::run::stop::{StopWord, Stopper};
 use crate::unit::At;
 use crate::verdict::{self, GateResult};
 
-/// Columns of the live line where the terminal does not tell its own.
+/// Columns of the live line where the terminal does not report its width.
 const COLUMNS: usize = 79;
-/// How often the line is written again on a terminal, and a plain line elsewhere.
+/// Interval at which the line is rewritten on a terminal, and of plain lines elsewhere.
 const EVERY_US: (u64, u64) = (250_000, 15_000_000);
-/// The same on a terminal in a rehearsal, whose hours pass in less than a second.
+/// Interval on a terminal in a rehearsal, in virtual time: its hours pass in less than a second.
 const REHEARSED_US: u64 = 600_000_000;
-/// How often the contract is looked at when the run is to end at the first broken gate.
+/// Interval at which the contract is judged when the run is to end at the first broken gate.
 const JUDGE_US: u64 = 5_000_000;
 
-/// The live view.
+/// Live view.
 pub(crate) struct Screen {
     status: report::StatusLine,
     terminal: bool,
-    /// How often the line is written; never, where nobody would see it pass.
+    /// Interval of the line; `None` to print none.
     every_us: Option<u64>,
     shown: Option<At>,
     now: At,
     on_fail: Option<OnFail>,
 }
 
-/// The contract, looked at while the run goes on.
+/// Contract that is judged while the run goes on.
 struct OnFail {
     stopper: Rc<Stopper>,
     asked: RunQuestion,
@@ -47,14 +46,16 @@ struct OnFail {
 }
 
 impl Screen {
-    /// For a run in real time; with a stopper, the run ends at the first broken gate.
+    /// Creates the view of a run in real time; with a stopper, the run ends at the first broken
+    /// gate.
     pub(crate) fn live(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
         Screen::new(asked, stopper, terminal, every_us)
     }
 
-    /// For a rehearsal: it is over before plain lines would be read.
+    /// Creates the view of a rehearsal, without plain lines: it ends before anybody would read
+    /// them.
     pub(crate) fn rehearsed(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
@@ -81,7 +82,7 @@ impl Screen {
         let flight =
             if in_flight > 0 { format!(" · {in_flight} in flight") } else { String::new() };
         if self.terminal {
-            // One less than there are, so that the line never wraps.
+            // One column less than the terminal has, so that the line never wraps.
             let columns = terminal_size::terminal_size_of(std::io::stderr())
                 .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
             let line = self.status.line(self.now, columns - flight.chars().count());
@@ -91,7 +92,7 @@ impl Screen {
         }
     }
 
-    /// The run is over.
+    /// Ends the view with the run.
     pub(crate) fn end(&self) {
         if self.terminal {
             tell_over("");
@@ -142,13 +143,13 @@ impl OnFail {
         self.judged = entry.at;
         let analysis = self.fold.finish_with(self.first.finish());
         let verdict = verdict::judge(&self.asked.contract, &analysis);
-        // An interval that is looked at again and again is none of 95 %.
+        // A 95 % interval that is tested repeatedly no longer covers 95 %.
         let ends_it =
             |gate: &&GateResult| gate.word == verdict::Word::Fail && gate.measure != Measure::Mtbf;
         let broken = verdict.gates.iter().find(ends_it);
         if let Some(gate) = broken {
             self.told = true;
-            // The run may be over already.
+            // The receiver is gone if the run is over.
             let _ = self.stopper.send(StopWord::OnFail(gate.text.clone()));
         }
     }

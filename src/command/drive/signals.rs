@@ -1,4 +1,4 @@
-//! The user's wish to stop a run, by signals.
+//! Receives the user's request to stop a run, by signals.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use crate::command::tell;
 use crate::observe::here;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 
-/// Both ends of the user's wish to stop; signals are listened to from now on.
+/// Creates both ends of the stop request, and listens to signals from now on.
 pub(crate) fn stopping() -> (Rc<Stopper>, Stop) {
     let (stopper, stop) = stop::channel();
     let stopper = Rc::new(stopper);
@@ -14,7 +14,7 @@ pub(crate) fn stopping() -> (Rc<Stopper>, Stop) {
     (stopper, stop)
 }
 
-/// Ctrl-C, or the end that a service manager asks for: once to drain, twice to stop at once.
+/// Listens to Ctrl-C and a service manager's SIGTERM: one to drain, two to stop at once.
 async fn listen(stopper: Rc<Stopper>) {
     let mind_hang_up = !here::ignores_hang_up();
     for word in [StopWord::Interrupt, StopWord::InterruptAgain] {
@@ -25,13 +25,13 @@ async fn listen(stopper: Rc<Stopper>) {
             }
             _ => "stopping at once",
         });
-        // Nobody listens any more when the run is over.
+        // The receiver is gone when the run is over.
         let _ = stopper.send(word);
     }
 }
 
-/// Returns at the next signal that asks to stop. A terminal that goes away asks so too, and
-/// the run leaves its report, unless `nohup` was there to prevent just that.
+/// Waits for the next signal that asks to stop. SIGHUP of a closed terminal asks so too, and the
+/// run leaves its report, unless it was started with `nohup`.
 async fn signalled(mind_hang_up: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let next = async |kind: SignalKind| match signal(kind) {

@@ -1,5 +1,5 @@
-//! What is asked of a run: texts that were found and read, and the plan that
-//! they make. Every mistake in them is found here, before anything is started.
+//! Defines the specs of a run: its texts, found and read, and the plan made from them. Every
+//! mistake in them is found here, before anything is started.
 
 use std::path::Path;
 
@@ -13,33 +13,33 @@ use crate::sim::ailment::outlook::Outlook;
 use crate::sim::{Ailment, Setup};
 use crate::spec::{Profile, Recipe, Scenario};
 
-/// What is asked of a run.
+/// Specs of a run.
 pub(crate) struct Specs {
-    /// The options that later stations need.
+    /// Options that later steps need.
     pub options: DriveOptions,
-    /// What is served, where the user said so.
+    /// Recipe that is served, where the user named one.
     pub recipe: Option<Recipe>,
-    /// What is asked of it.
+    /// Scenario of the run.
     pub scenario: Scenario,
-    /// The machine to simulate.
+    /// Profile of the machine to simulate.
     pub profile: Option<Profile>,
-    /// Whether the server is longhaul's own.
+    /// Whether the server is longhaul's simulated server.
     pub simulated: bool,
-    /// Faults of the simulated server and of its machine.
+    /// Ailments of the simulated server and of its machine.
     pub ailments: Vec<Ailment>,
-    /// The load, laid out for a server of the recipe's length.
+    /// Plan of the load, for a server with the recipe's context length.
     pub plan: Plan,
-    /// How long the load is planned to last on the machine of the profile, microseconds.
+    /// Forecast length of the load on the profile's machine, in microseconds.
     pub load_us: Option<u64>,
-    /// How much of it is warm-up, microseconds.
+    /// Forecast length of its warm-up, in microseconds.
     pub warmup_us: Option<u64>,
 }
 
 impl Specs {
-    /// Lays the load out.
+    /// Plans the load.
     ///
     /// # Errors
-    /// A depth that the recipe's length does not hold, or an ailment that there is not.
+    /// A depth exceeds the recipe's context length, or an ailment does not exist.
     pub(crate) fn new(
         options: DriveOptions,
         recipe: Option<Recipe>,
@@ -66,12 +66,12 @@ impl Specs {
         })
     }
 
-    /// What the plan amounts to on the machine of the profile, as far as it is fitted by now.
+    /// Forecasts the plan on the profile's machine, as far as it is fitted by now.
     pub(crate) fn forecast(&self) -> Forecast {
         forecast_of(&self.plan, self.profile.as_ref(), self.recipe.as_ref())
     }
 
-    /// Keys among the recipe's variables.
+    /// Collects the keys among the recipe's variables.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
         for (name, value) in self.recipe.iter().flat_map(|recipe| &recipe.env) {
@@ -80,13 +80,13 @@ impl Specs {
         secrets
     }
 
-    /// What the simulated server is made of, where there is one.
+    /// Returns the setup of the simulated server, where there is one.
     pub(crate) fn setup(&self) -> Option<Setup> {
         let (recipe, profile) = self.recipe.as_ref().zip(self.profile.as_ref())?;
         Some(Setup::of(recipe, profile))
     }
 
-    /// Ailments that will not be seen, each with the reason.
+    /// Lists ailments that the run will not observe, each with the reason.
     pub(crate) fn unseen_ailments(&self) -> Vec<String> {
         let outlook = Outlook {
             texts: &self.options.ailments,
@@ -100,10 +100,10 @@ impl Specs {
     }
 }
 
-/// Refuses a run folder that could not become one, before anything is started.
+/// Checks, before anything is started, that the folder can become a run folder.
 ///
 /// # Errors
-/// It is in use, is not empty, or cannot be written.
+/// The folder is in use, is not empty, or cannot be written.
 pub(crate) fn vacant(options: &DriveOptions) -> Result<(), Mistake> {
     let output = options.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
     journal::vacant(&output)
@@ -114,17 +114,17 @@ fn forecast_of(plan: &Plan, profile: Option<&Profile>, recipe: Option<&Recipe>) 
     forecast(plan, &rates, recipe.and_then(|recipe| recipe.whole("max_num_seqs")))
 }
 
-/// Seconds of load and of warm-up, in microseconds.
+/// Converts the lengths of load and warm-up from seconds to microseconds.
 fn lengths_us(forecast: &Forecast, plan: &Plan) -> (Option<u64>, Option<u64>) {
     let micros = |seconds: f64| (seconds * 1e6) as u64;
     let warmup = forecast.lap_seconds.map(|lap_seconds| lap_seconds * plan.warmup_laps as f64);
     (forecast.seconds.map(micros), warmup.map(micros))
 }
 
-/// Every ailment that was asked for.
+/// Parses the ailments.
 ///
 /// # Errors
-/// One that there is not, or whose value or moment is not of its kind.
+/// An ailment does not exist, or its value or time is invalid.
 pub(crate) fn ailments(texts: &[String]) -> Result<Vec<Ailment>, Mistake> {
     texts.iter().map(|text| Ailment::parse(text)).collect()
 }

@@ -1,4 +1,4 @@
-//! A published benchmark: a file, or the folder of a submission that holds one.
+//! Reads a published benchmark: a file, or the folder of a submission that holds one.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use crate::analysis::arena::Table;
 use crate::compare::published as compare;
 use crate::error::Mistake;
 
-/// The file of a submission that has the table.
+/// Name of a submission's file with the table.
 const FILE: &str = "benchmark.csv";
 
-/// Folders of a submission in which it may lie.
+/// Folders of a submission in which it may be.
 const FOLDERS: [&str; 4] = ["", "logs", "metadata", "recipes"];
 
-/// How files are called that may be a table under another name; so many of them are named.
+/// Extensions of files that may be a table under another name, and how many such files are named.
 const FORMS: [&str; 3] = ["csv", "json", "md"];
 const NAMED_MAX: usize = 3;
 
 /// Reads a published benchmark.
 ///
 /// # Errors
-/// There is none, it cannot be read, or it is broken.
+/// There is none, it cannot be read, or it is malformed.
 pub(crate) fn published(path: &Path) -> Result<Table, Mistake> {
     let file = if path.is_dir() { within(path)? } else { path.to_owned() };
     let origin = file.display().to_string();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_read_is_not_called_empty() {
-        // A file is a folder that nobody can read, root neither.
+        // A file in place of a folder cannot be listed by any user, including root.
         let told = within(&std::env::current_exe().unwrap()).unwrap_err().to_string();
         assert!(told.contains("this folder cannot be read: Not a directory"), "{told}");
     }

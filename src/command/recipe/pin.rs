@@ -1,5 +1,5 @@
-//! `longhaul recipe pin`: writes a recipe with its image named by digest, as the container engine
-//! of this machine knows it.
+//! Implements `longhaul recipe pin`: writes a recipe with its image named by the digest that this
+//! machine's container engine reports.
 
 use std::path::Path;
 

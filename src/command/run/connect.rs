@@ -1,4 +1,4 @@
-//! The connection to a server: its address, and what opens it.
+//! Connects to a server: its address, and the wire to it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::http::{Address, Http, HttpOptions};
 use crate::secret::Secrets;
 use crate::timeline::Timeline;
 
-/// Keys, headers, and what an address holds of them.
+/// Collects keys, headers, and the secrets in an address.
 pub(super) fn secrets(options: &ServerOptions) -> Secrets {
     let mut secrets = Secrets::default();
     if let Some(Ok(api_key)) = options.api_key_env.as_deref().map(std::env::var) {
@@ -24,7 +24,7 @@ pub(super) fn secrets(options: &ServerOptions) -> Secrets {
     secrets
 }
 
-/// The wire to the address that was asked for, and that address.
+/// Creates the wire to the requested address; returns both.
 pub(super) fn connect(
     options: &ServerOptions,
     sim: Option<&Simulated>,

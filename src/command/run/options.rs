@@ -1,5 +1,4 @@
-//! The options of `longhaul run`: whether they go together, and the texts that
-//! they name, found and read.
+//! Checks the options of `longhaul run` against each other, and reads the texts that they name.
 
 use std::path::PathBuf;
 
@@ -14,32 +13,32 @@ use crate::target::options::{StartMethod, TargetOptions};
 /// Options of `longhaul run`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunOptions {
-    /// Those that rehearsals have too.
+    /// Options that rehearsals have too.
     pub drive: DriveOptions,
-    /// Drive the simulated server.
+    /// Whether the simulated server is driven.
     pub simulate: bool,
     pub server: ServerOptions,
 }
 
-/// The address of the server, and how it is started, watched and connected to.
+/// Server's address, and how it is started, watched and connected to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServerOptions {
-    /// Its address; derived from the recipe where longhaul starts it.
+    /// Address; derived from the recipe where longhaul starts the server.
     pub endpoint: Option<String>,
-    /// The variable that holds the API key.
+    /// Variable that holds the API key.
     pub api_key_env: Option<String>,
     /// Headers for every request.
     pub headers: Vec<String>,
     /// Certificates to trust.
     pub ca_cert: Option<PathBuf>,
-    /// How the server is started or watched.
+    /// Options of how the server is started or watched.
     pub target: TargetOptions,
 }
 
-/// Whether a recipe could be started and driven, as far as it and the scenario tell.
+/// Checks whether a recipe could be started and driven, as far as it and the scenario show.
 ///
 /// # Errors
-/// The user's mistake.
+/// A mistake of the user.
 pub(crate) fn check(
     options: RunOptions,
     reading: ReadRecipe,
@@ -60,11 +59,11 @@ pub(crate) fn check(
 }
 
 impl RunOptions {
-    /// Finds and reads the texts, and lays the load out. The server's options come back with the
-    /// recipe that is to be started, and its address.
+    /// Finds and reads the texts, and plans the load. Also returns the server's options, with the
+    /// recipe that is to be started and its address.
     ///
     /// # Errors
-    /// The user's mistake.
+    /// A mistake of the user.
     pub(crate) fn read(self) -> Result<(Specs, ServerOptions), Mistake> {
         let again = self.again();
         let mut server = self.server.clone();
@@ -74,7 +73,7 @@ impl RunOptions {
             server.endpoint.is_none() && inputs.recipe.is_none() && inputs.scenario.is_none();
         let simulated = self.simulate || bare;
         if !simulated && server.endpoint.is_none() && server.target.start.is_none() {
-            // A night on the simulator by mistake would be a night lost.
+            // A night spent on the simulator by mistake would be lost.
             return Err(Mistake::new(
                 "recipe and scenario say what is served and asked, but not where",
             )
@@ -109,7 +108,7 @@ impl RunOptions {
         Ok((specs, server))
     }
 
-    /// Refuses what only the simulated server has.
+    /// Rejects options that only the simulated server has.
     fn no_simulation(&self) -> Result<(), Mistake> {
         if !self.drive.ailments.is_empty() {
             return Err(Mistake::new(
@@ -128,7 +127,7 @@ impl RunOptions {
         Ok(())
     }
 
-    /// What only this verb has on its command line.
+    /// Returns the verb and its own flags, for the command line that repeats the run.
     fn again(&self) -> RepeatCommand {
         let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
         let ca_cert = self.server.ca_cert.as_ref().map(|path| path.display().to_string());
@@ -144,7 +143,8 @@ impl RunOptions {
     }
 }
 
-/// Refuses drills that give orders: nobody carries them out on a server of somebody else's.
+/// Rejects drills that give orders: they cannot be carried out on a server that longhaul did not
+/// start.
 fn gives_no_orders(scenario: &Scenario) -> Result<(), Mistake> {
     let Some(drill) = scenario.drills.iter().find(|drill| drill.kind.gives_orders()) else {
         return Ok(());

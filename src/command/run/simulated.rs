@@ -1,4 +1,4 @@
-//! The simulated server of a run, on a thread of its own.
+//! Runs the simulated server of a run on its own thread.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,20 +13,20 @@ use crate::sim::world::{SimEvents, SimTarget, boxes, signs};
 use crate::timeline::Timeline;
 use crate::world::Sensor;
 
-/// A simulated server on a thread of its own.
+/// Simulated server on its own thread.
 pub(super) struct Simulated {
     handle: SimHandle,
     load_us: Option<u64>,
     refuses: bool,
-    /// What becomes of it, until somebody follows it.
+    /// Events of the server, until a target takes them.
     signs: RefCell<Option<SimEvents>>,
 }
 
 impl Simulated {
-    /// Starts it on a free port.
+    /// Starts the server on a free port.
     ///
     /// # Errors
-    /// No machine to simulate.
+    /// There is no machine to simulate.
     pub(super) fn start(specs: &Specs) -> Result<Simulated, Mistake> {
         let setup = specs.setup().ok_or_else(no_profile)?;
         let refuses = setup.refuses;
@@ -39,32 +39,32 @@ impl Simulated {
         Ok(Simulated { handle, load_us, refuses, signs })
     }
 
-    /// Whether it never comes up, by what the recipe asks of it.
+    /// Whether the server cannot start, given what the recipe requires.
     pub(super) fn refuses(&self) -> bool {
         self.refuses
     }
 
-    /// Where it listens.
+    /// Returns the address at which it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.handle.address()
     }
 
-    /// The server as a target, its signs on the run's own clock.
+    /// Returns the server as a target, with its events on the run's own clock.
     pub(super) fn target(&self, ours: Timeline) -> SimTarget {
-        // The signs have one receiver: a second target gets a channel that is closed.
+        // The events have one receiver: a second target gets a closed channel.
         let signs = self.signs.take().unwrap_or_else(|| signs().1);
         let give = Box::new(self.handle.orders());
         SimTarget::new(signs, ours, give).stamped_by(self.handle.timeline())
     }
 
-    /// What looks at the box that it stands in.
+    /// Creates the sensors of its simulated machine.
     pub(super) fn sensors(&self) -> Vec<Box<dyn Sensor>> {
         let shared = self.handle.shared_view();
         let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         boxes::sensors(&(Rc::new(look) as Rc<_>))
     }
 
-    /// Tells it that the load began.
+    /// Notifies the server that the load began.
     pub(super) fn load_began(&self) {
         self.handle.load_began(self.load_us);
     }

@@ -1,5 +1,5 @@
-//! The server of a run: the simulated one on a thread of its own, one that
-//! longhaul starts or watches, or one of which only the address is known.
+//! Starts the server of a run: the simulated one on its own thread, one that longhaul starts or
+//! watches, or one of which only the address is known.
 
 use std::rc::Rc;
 
@@ -22,22 +22,22 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Sensor, Target, Whereabouts};
 
-/// Bounds the end of what longhaul started: asked, killed, removed.
+/// Limit of the time to end what longhaul started: stop, kill, remove.
 const PUT_AWAY_US: u64 = 300_000_000;
 
-/// A server that is there, or on its way up.
+/// Server that runs or is starting.
 pub(super) struct Started {
-    /// What is around the load.
+    /// Environment of the load.
     pub environment: Environment<Http>,
-    /// The server as far as more of it is seen than its endpoint.
+    /// Target: what can be observed of the server besides its endpoint.
     pub target: Box<dyn Target>,
-    /// What is put away when the run is over.
+    /// Remainder to clean up when the run is over.
     pub leftover: Leftover,
 }
 
-/// The task of a target, which outlives the run's end of it.
+/// Task of a target, which outlives the run's handle.
 pub(super) struct Leftover {
-    /// Done when everything that longhaul started is gone.
+    /// Completes when everything that longhaul started is gone.
     task: JoinHandle<Left>,
     timeline: Timeline,
     /// Whether longhaul started the server.
@@ -47,8 +47,8 @@ pub(super) struct Leftover {
 /// Starts the server, or begins to watch it.
 ///
 /// # Errors
-/// An address, a key or a certificate that cannot be used, a server that cannot be started or
-/// found, or the wish to stop.
+/// An address, a key or a certificate cannot be used, a server cannot be started or found, or the
+/// user asked to stop.
 pub(super) async fn start(
     specs: &Specs,
     options: &ServerOptions,
@@ -62,7 +62,7 @@ pub(super) async fn start(
     hide(&secrets);
     let (wire, address) = connect(options, sim.as_deref(), timeline)?;
     let whereabouts = Whereabouts::default();
-    // Signals are listened to before there is anything that one could leave behind.
+    // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
     let launch = Launch { options: &options.target, timeline, address: &address, tell };
     let (launched, added) = unless_stopped(stop, launch.launched(&whereabouts)).await?;
@@ -96,8 +96,8 @@ pub(super) async fn start(
     Ok(Started { environment, target, leftover })
 }
 
-/// What looks at the server's box; made when the server answers, so that whoever watches its
-/// process knows it by then.
+/// Creates the sensors of the server's machine; called when the server answers, because the target
+/// knows the server's process by then.
 fn sensors(
     sim: Option<Rc<Simulated>>,
     timeline: Timeline,
@@ -120,7 +120,7 @@ fn sensors(
 }
 
 impl Leftover {
-    /// Waits until everything that longhaul started is gone, within a bound.
+    /// Waits, up to a limit, until everything that longhaul started is gone.
     pub(super) async fn put_away(self) {
         if self.starts && !self.task.is_finished() {
             tell("the server that longhaul started is being ended");
@@ -134,7 +134,7 @@ impl Leftover {
     }
 }
 
-/// The machine that drives.
+/// Describes the machine that drives.
 fn node() -> RunNode {
     RunNode {
         host: here::host().unwrap_or_default(),
@@ -145,7 +145,7 @@ fn node() -> RunNode {
     }
 }
 
-/// What ties the offsets of the run to the wall clock.
+/// Creates the anchor that ties the offsets of the run to the wall clock.
 fn anchor(timeline: Timeline) -> Anchor {
     Anchor {
         segment: 0,

@@ -1,4 +1,4 @@
-//! The arms: what the user wants varied, as recipes, each of which is a file.
+//! Builds the arms: the user's variations as recipes, each of which becomes a file.
 
 use std::path::Path;
 
@@ -12,45 +12,45 @@ use crate::spec::recipe::vary::arms::{self as asked, BASE};
 use crate::spec::recipe::vary::{Change, varied};
 use crate::spec::recipe::{How, ReadRecipe};
 
-/// Bounds a name of a file.
+/// Limit of a file name.
 const FILE_CHARS_MAX: usize = 48;
 
-/// What is served in turns.
+/// Variant of the recipe.
 pub(super) struct Arm {
-    /// As people call it.
+    /// Name shown to people.
     pub name: String,
-    /// As folders and files are called.
+    /// Name in folders and files.
     pub slug: String,
-    /// What was asked to be otherwise.
+    /// Requested changes.
     pub changes: Vec<Change>,
-    /// The recipe; its source is the file's text.
+    /// Recipe; its source is the file's text.
     pub reading: ReadRecipe,
-    /// In what it differs from the base.
+    /// Differences from the base.
     pub differs: Vec<Difference>,
 }
 
 impl Arm {
-    /// Its name, as it may stand in a message.
+    /// Returns the name in a form for messages.
     pub(super) fn shown(&self) -> String {
         one_line(&self.name, NAME_CHARS_MAX)
     }
 
-    /// The recipe's text.
+    /// Returns the recipe's text.
     pub(super) fn text(&self) -> &str {
         &self.reading.recipe.source.text
     }
 
-    /// The name of its file.
+    /// Returns the name of its file.
     pub(super) fn file(&self) -> String {
         let end = if self.reading.how == How::AsItStands { "sh" } else { "yaml" };
         format!("arms/{}.{end}", self.slug)
     }
 }
 
-/// The base and all that is varied.
+/// Reads the base and all variations.
 ///
 /// # Errors
-/// A change that has no effect, more than one in an arm, a name that stands twice.
+/// A change has no effect, an arm changes more than one thing, or a name occurs twice.
 pub(super) fn read(wish: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mistake> {
     let mut wanted = Vec::new();
     for text in &wish.vary {
@@ -120,7 +120,7 @@ fn made(
     Ok(Some(Arm { name, slug, changes, reading, differs }))
 }
 
-/// How many things are otherwise. Something with fields that is there or not is one thing.
+/// Counts the changed things. A setting with fields that is added or removed counts once.
 fn things(changes: &[Change], differs: &[Difference]) -> usize {
     let below = |change: &Change| -> Vec<&Difference> {
         let stem = format!("{}.", change.key);
@@ -135,13 +135,13 @@ fn things(changes: &[Change], differs: &[Difference]) -> usize {
     differs.len() - changes.iter().map(extra).sum::<usize>().min(differs.len())
 }
 
-/// A name as a file may be called, and none of the others is.
+/// Converts a name to a valid file name that no other arm has.
 fn slug(name: &str, arms: &[Arm]) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
     let plain: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
     let plain = plain.trim_matches(['.', '-']);
     let plain = if plain.is_empty() { "arm" } else { plain };
-    // Of a long one its end: by their digests images are told apart.
+    // A long name is cut in the middle: names of images differ at the end, in their digests.
     let more = plain.len().saturating_sub(FILE_CHARS_MAX);
     let short = if more > 0 {
         format!("{}-{}", &plain[..12], &plain[more + 13..])

@@ -1,6 +1,5 @@
-//! What a sweep writes of itself: `sweep.json`, the arms' recipes, and the
-//! folders of its runs. Nothing is decided from `sweep.json` but whether a
-//! command is the one that the folder was made by.
+//! Writes the files of a sweep: `sweep.json`, the arms' recipes, and the folders of its runs. The
+//! only decision made from `sweep.json` is whether the folder was made by the same command.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,26 +15,26 @@ use crate::error::Mistake;
 use crate::escape::command_line;
 use crate::sweep::Turn;
 
-/// The manifest's name.
+/// File name of the manifest.
 const NAME: &str = "sweep.json";
 
-/// The version of `sweep.json`.
+/// Schema version of `sweep.json`.
 const SCHEMA: u32 = 1;
 
-/// What a sweep is. Keys may be added, never renamed.
+/// Manifest of a sweep. Keys may be added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Paper {
     schema: u32,
     longhaul: String,
     simulated: bool,
-    /// What every start is asked: the same in all of them.
+    /// Question of every start: the same for all of them.
     asked: Value,
     arms: Vec<PaperArm>,
     starts: u32,
-    /// The command line that does it again, or goes on with it.
+    /// Command line that repeats or continues the sweep.
     again: String,
-    /// What is done, for people and scripts; read from the run folders.
+    /// Completed runs, for people and scripts; read from the run folders.
     runs: Vec<PaperRun>,
 }
 
@@ -59,10 +58,10 @@ struct PaperRun {
     note: String,
 }
 
-/// Makes a folder the sweep's, or finds that it is this very sweep's.
+/// Claims a folder for the sweep, or confirms that it belongs to this very sweep.
 ///
 /// # Errors
-/// It is another's, or cannot be written.
+/// The folder belongs to another sweep, or cannot be written.
 pub(super) fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
     let paper = paper(folder, wish, arms)?;
     let place = folder.display().to_string();
@@ -79,11 +78,11 @@ pub(super) fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<
     for arm in arms {
         put(&folder.join(arm.file()), arm.text())?;
     }
-    // Last: where it is, the arms are.
+    // Written last: once it exists, the arms do.
     put(&folder.join(NAME), &text_of(&paper))
 }
 
-/// An arm's file is served as it stands: one that was edited would be another arm.
+/// Checks that an arm's file is unchanged: an edited file would be another arm.
 fn unchanged(folder: &Path, arm: &Arm) -> Result<(), Mistake> {
     let path = folder.join(arm.file());
     let text = arm.text();
@@ -106,7 +105,7 @@ fn filled(folder: &Path) -> Mistake {
         .hint("a new folder with -o")
 }
 
-/// Whether anything is there but what a sweep has before its manifest.
+/// Whether the folder holds anything but what a sweep writes before its manifest.
 fn is_filled(folder: &Path) -> bool {
     let is_ours =
         |name: &std::ffi::OsStr| ["arms", ".lock", "sweep.tmp"].iter().any(|it| name == *it);
@@ -165,10 +164,10 @@ fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mist
     })
 }
 
-/// Writes what is done by now.
+/// Writes the completed runs.
 ///
 /// # Errors
-/// It cannot be written.
+/// The file cannot be written.
 pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
     let mut paper = paper(&sweep.folder, &sweep.wish, &sweep.arms)?;
     let run = |run: &super::Run| PaperRun {
@@ -183,7 +182,7 @@ pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
     put(&sweep.folder.join(NAME), &text_of(&paper))
 }
 
-/// The command line that goes on.
+/// Returns the command line that continues the sweep.
 pub(super) fn again(sweep: &Sweep) -> String {
     again_in(&sweep.folder, &sweep.wish)
 }
@@ -198,23 +197,23 @@ fn again_in(folder: &Path, wish: &SweepOptions) -> String {
 }
 
 impl Sweep {
-    /// The folder of a run within the sweep's: those of an arm stand together, so that
-    /// `longhaul compare` takes the arm's folder.
+    /// Returns a run's folder within the sweep's: runs of an arm share a folder, so that `longhaul
+    /// compare` accepts the arm's folder.
     pub(crate) fn run_name(&self, turn: Turn) -> String {
         let place = self.order.iter().position(|it| *it == turn).unwrap_or_default();
         format!("runs/{}/{place:03}", self.arms[turn.arm].slug)
     }
 
-    /// The same as a path.
+    /// Returns the folder of a run as a path.
     pub(crate) fn run_folder(&self, turn: Turn) -> PathBuf {
         self.folder.join(self.run_name(turn))
     }
 }
 
-/// Puts what was broken off out of the way: it is evidence of something, and no run.
+/// Moves the folder of an interrupted run aside: it is kept as evidence, but is no run.
 ///
 /// # Errors
-/// It cannot be moved.
+/// The folder cannot be moved.
 pub(super) fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
     let folder = sweep.run_folder(turn);
     if !folder.exists() {
@@ -229,11 +228,11 @@ pub(super) fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
         .map_err(|why| refused(&folder, &why))
 }
 
-/// Makes the folder and keeps others out of it for as long as the file is held. A stranger's
-/// folder gets no lock file.
+/// Creates the folder and locks it for as long as the file is held. A folder of other files gets no
+/// lock file.
 ///
 /// # Errors
-/// Another longhaul sweeps here, it is no sweep's folder, or cannot be written.
+/// Another longhaul sweeps here, the folder is no sweep's, or it cannot be written.
 pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
     if is_filled(folder) && !folder.join(NAME).is_file() {
         return Err(filled(folder));
@@ -254,7 +253,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
 }
 
 fn text_of(paper: &Paper) -> String {
-    // Texts, numbers and lists: nothing in it can fail to be written.
+    // Texts, numbers and lists always serialise.
     serde_json::to_string_pretty(paper).unwrap_or_default() + "\n"
 }
 

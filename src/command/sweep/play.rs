@@ -1,5 +1,5 @@
-//! One start of one arm, by the code that `run` and `rehearse` take, and what
-//! its folder says of it afterwards.
+//! Performs one start of one arm, by the code of `run` and `rehearse`, and reads its result from
+//! its folder.
 
 use std::path::PathBuf;
 
@@ -16,35 +16,35 @@ use crate::rng::Rng;
 use crate::sweep::{Outcome, Turn};
 use crate::verdict::Word;
 
-/// The address of a server's seed below the sweep's.
+/// Address of the servers' seeds below the sweep's seed.
 const SERVER: u64 = 0x5E;
 
-/// A run that is done.
+/// Completed run.
 pub(super) struct Run {
     pub turn: Turn,
-    /// Where it stands.
+    /// Run folder.
     pub folder: PathBuf,
     /// Whether its server came up.
     pub outcome: Outcome,
     pub word: Word,
-    /// Why it ended, in words; of a start that failed, why it did.
+    /// Reason for its end, or for a failed start, in words.
     pub note: String,
 }
 
-/// How a turn ended.
+/// End of a turn.
 pub(super) enum TurnEnd {
-    /// It is done.
+    /// Completed run.
     Run(Box<Run>),
-    /// The user asked to stop.
+    /// Stop that the user requested.
     Interrupted,
-    /// longhaul failed.
+    /// Failure of longhaul.
     Fault(String),
 }
 
 /// Starts an arm and drives it.
 ///
 /// # Errors
-/// The user's mistake: it could not even be tried.
+/// A mistake of the user: the start could not even be tried.
 pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     let options = options(sweep, turn);
     let driven =
@@ -67,7 +67,7 @@ pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     })
 }
 
-/// The options of one start.
+/// Returns the options of one start.
 fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     let arm = &sweep.arms[turn.arm];
     let mut options = sweep.wish.run.clone();
@@ -76,20 +76,20 @@ fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     drive.output = Some(sweep.run_folder(turn));
     drive.quiet = outcomes(sweep).iter().any(|(it, _)| it.arm == turn.arm);
     drive.sweep = Some(manifest::SweepPosition { arm: arm.name.clone(), start: turn.start });
-    // Every start is another server, under the same load.
+    // Every start simulates another server, under the same load.
     let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
     let seed = Rng::at(drive.inputs.seed, &address).below(1 << 32);
     drive.server_seed = sweep.wish.simulates().then_some(seed);
     options
 }
 
-/// A run that is done, as its folder tells; nothing where it was never begun, or broken off.
+/// Reads a completed run from its folder; `None` where it was never begun, or was interrupted.
 ///
 /// # Errors
-/// The folder holds a run of something else: nobody knows whose it is, so it stays where it is.
+/// The folder holds another run: its owner is unknown, so it is left where it is.
 pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     let folder = sweep.run_folder(turn);
-    // Without a manifest that can be read it is no run, whatever it holds.
+    // Without a readable manifest it is no run, whatever it holds.
     let Ok(manifest) = journal::reader::read_manifest(&folder) else { return Ok(None) };
     if let Some(what) = stray(sweep, turn, &manifest) {
         let place = sweep.run_name(turn);
@@ -103,7 +103,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     Ok(judged.and_then(|judged| found(turn, folder, &judged)))
 }
 
-/// In what a run is not the one of a turn.
+/// Returns what distinguishes a run from the run of a turn, if anything.
 fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
     let inputs = &sweep.wish.run.drive.inputs;

@@ -1,5 +1,5 @@
-//! The wish to stop that comes between two starts, when no run listens: while
-//! one is judged, or the next is read.
+//! Receives a request to stop between two starts, when no run listens: while one is judged, or the
+//! next is read.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::error::Mistake;
 use crate::observe::here;
 
-/// How long the runtime looks whether a signal has come.
+/// Time for which the runtime checks whether a signal has arrived.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Hears signals from when it was made.
+/// Listener for signals, from its creation on.
 pub(super) struct Signals {
     runtime: Runtime,
     heard: Vec<Signal>,
 }
 
 impl Signals {
-    /// Begins to listen to what a run listens to.
+    /// Listens to the signals that a run listens to.
     ///
     /// # Errors
-    /// The system gives no runtime, or no signals.
+    /// The system cannot provide a runtime or signals.
     pub(super) fn listen() -> Result<Signals, Mistake> {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         if !here::ignores_hang_up() {
@@ -40,7 +40,7 @@ impl Signals {
         Ok(Signals { runtime, heard })
     }
 
-    /// Whether one has come since the last time.
+    /// Whether a signal has arrived since the last call.
     pub(super) fn came(&mut self) -> bool {
         let Signals { runtime, heard } = self;
         runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What a sweep came to, gathered from its folders for the report.
+//! Collects the result of a sweep from its folders for the report.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::error::Mistake;
 use crate::report::sweep as report;
 use crate::sweep::{Outcome, given_up};
 
-/// One line of progress.
+/// Formats one line of progress.
 pub(super) fn line(sweep: &Sweep, run: &Run) -> String {
     report::progress(&report::Step {
         done: sweep.done.len() + 1,
@@ -25,7 +25,7 @@ pub(super) fn line(sweep: &Sweep, run: &Run) -> String {
     })
 }
 
-/// What came of it.
+/// Collects the result of the sweep.
 pub(super) fn told(sweep: &Sweep) -> report::SweepSummary {
     let arms = sweep.arms.iter().enumerate().map(|(place, arm)| told_arm(sweep, place, arm));
     report::SweepSummary {
@@ -57,8 +57,8 @@ fn of(sweep: &Sweep, place: usize, outcome: Outcome) -> impl Iterator<Item = &Ru
     sweep.done.iter().filter(move |run| run.turn.arm == place && run.outcome == outcome)
 }
 
-/// An arm against the base, with every start of both: one that failed is a result. Those that ran
-/// come first, since they say what was asked.
+/// Compares an arm with the base, with every start of both: a failed start is a result. Starts that
+/// ran come first, since they record the load.
 fn compared(sweep: &Sweep, place: usize) -> Result<Comparison, String> {
     for (side, never) in [(0, "the base never started"), (place, "it never started")] {
         if of(sweep, side, Outcome::Ran).next().is_none() {
@@ -73,7 +73,7 @@ fn compared(sweep: &Sweep, place: usize) -> Result<Comparison, String> {
         .map_err(|wrong| reason(&wrong))
 }
 
-/// The whole of a mistake in one line, but for what to try: the flags are another command's.
+/// Returns a mistake in one line, without its hint: the flags there are another command's.
 fn reason(wrong: &Mistake) -> String {
     match wrong.place() {
         Some(place) => format!("{} ({place})", wrong.what()),

@@ -1,6 +1,6 @@
-//! llama.cpp's flags that decide how it behaves, and what vLLM calls the same.
-//! Its context is shared by all slots unless the KV cache is one whole, so
-//! that `max_model_len` is the most that a request may ever have.
+//! Lists llama.cpp's flags that decide how it behaves, with vLLM's names for the same. Its context
+//! is divided among the slots unless the KV cache is unified, so `max_model_len` is only the upper
+//! limit of a request.
 
 use crate::engine::flags::FlagKind::{Switch, Value};
 use crate::engine::flags::{Flag, flag, other};

@@ -1,9 +1,9 @@
-//! llama.cpp's flags by recipe key. Flash attention, the web page and memory
-//! mapping stand behind them: their values are written in ways of their own.
+//! Lists llama.cpp's flags by recipe key. Flash attention, the web page and memory mapping follow
+//! them: their values need special forms.
 
 use crate::engine::launch::{FlagKey, spelled, switch, value};
 
-/// The keys, in the order in which they are written.
+/// Keys, in the order in which they are written.
 pub(crate) const KEYS: [FlagKey; 19] = [
     value("port"),
     value("host"),

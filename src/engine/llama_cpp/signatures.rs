@@ -1,9 +1,9 @@
-//! What the log of llama.cpp's server says of its health.
+//! Lists the signatures of llama.cpp's server log.
 
 use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(crate) const CAUSES: &[Signature] = &[
     server(
         "llama_port_in_use",
@@ -42,7 +42,7 @@ pub(crate) const CAUSES: &[Signature] = &[
     ),
 ];
 
-/// What follows from something else.
+/// Consequences of another failure.
 pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "llama_start_failed",
@@ -81,7 +81,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
     ),
 ];
 
-/// The rungs of the way up.
+/// Startup stages.
 pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "llama_weights_begin",

@@ -1,6 +1,5 @@
-//! SGLang's flags that decide how it behaves, and what vLLM calls the same.
-//! `chunked_prefill_size` is the most tokens of a step, as vLLM's
-//! `max_num_batched_tokens`.
+//! Lists SGLang's flags that decide how it behaves, with vLLM's names for the same.
+//! `chunked_prefill_size` is the most tokens of a step, as vLLM's `max_num_batched_tokens`.
 
 use crate::engine::flags::FlagKind::{Off, Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};

@@ -1,9 +1,9 @@
-//! SGLang's flags by recipe key. `tensor_parallel` stands before them,
-//! `data_parallel` behind: it is no flag of every launch.
+//! Lists SGLang's flags by recipe key. `tensor_parallel` comes before them, `data_parallel` after:
+//! not every launch has that flag.
 
 use crate::engine::launch::{FlagKey, spelled, switch, value};
 
-/// The keys, in the order in which they are written.
+/// Keys, in the order in which they are written.
 pub(crate) const KEYS: [FlagKey; 46] = [
     value("port"),
     value("host"),

@@ -1,9 +1,9 @@
-//! What SGLang's log says of its health. Lines as 0.5 writes them.
+//! Lists the signatures of SGLang's log, with lines as 0.5 writes them.
 
 use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(crate) const CAUSES: &[Signature] = &[
     server(
         "sglang_memory_short",
@@ -49,7 +49,7 @@ pub(crate) const CAUSES: &[Signature] = &[
     ),
 ];
 
-/// What follows from something else.
+/// Consequences of another failure.
 pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "sglang_scheduler_exception",
@@ -102,7 +102,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
     ),
 ];
 
-/// The rungs of the way up.
+/// Startup stages.
 pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "sglang_weights_begin",

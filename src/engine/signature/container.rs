@@ -1,9 +1,10 @@
-//! What a container's engine says instead of a server's log when it cannot start one.
+//! Lists what a container engine prints in place of a server's log when it cannot start a
+//! container.
 
 use super::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(super) const CAUSES: &[Signature] = &[
     server(
         "container_port_in_use",

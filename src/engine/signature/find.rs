@@ -1,20 +1,19 @@
-//! Finds the row of a line: the first of the table whose words it has. Asked for every
-//! line of a log of days, so a row is thrown out by the pairs of letters that it needs and
-//! the line lacks, before anything is searched.
+//! Finds the row of a line: the first of the table whose words it has. It runs for every line of a
+//! log of days, so rows are first excluded by letter pairs that they need and the line lacks.
 
 use super::{LogSource, Signature, rows};
 
-/// Only so much of a line is looked at: an engine says what became of it at a line's
-/// beginning. Bounds the work on a line of a megabyte.
+/// Limit of a line's bytes that are searched: an engine puts the message at the beginning. Bounds
+/// the work on a line of a megabyte.
 const LOOKED_AT_BYTES_MAX: usize = 4096;
 
-/// Where a logger writes its level, at the latest.
+/// Offset within which a logger writes its level.
 const LEVEL_WITHIN_BYTES: usize = 128;
 
-/// Lines that repeat what a client wrote, by words that they have, in order: a prompt about
-/// memory is no memory that ran out. vLLM writes the first three where it is told to log
-/// requests and answers, and the fourth where a client asks for a model that there is not;
-/// `SGLang` writes the others with `--log-requests`.
+/// Lines that repeat a client's text, by the words that identify them, in order: a prompt about
+/// memory is no out-of-memory error. vLLM writes the first three when it logs requests and
+/// responses, and the fourth when a client asks for an unknown model; `SGLang` writes the others
+/// with `--log-requests`.
 const ECHOES: [&[&str]; 8] = [
     &["received request ", ": prompt: "],
     &["received request ", ": params: "],
@@ -26,11 +25,11 @@ const ECHOES: [&[&str]; 8] = [
     &["out_log: "],
 ];
 
-/// What a line of a log means: the first row of the table that it has the words of.
+/// Classifies a line of a log: returns the first row of the table whose words it has.
 ///
-/// A line that its own logger calls `INFO` or `DEBUG` is never bad, and one that repeats
-/// what a client wrote is nothing at all. What a client wrote and the server repeats in any
-/// other way cannot be told from the server's own words.
+/// A line that its own logger calls `INFO` or `DEBUG` is never bad, and one that repeats a client's
+/// text has no row at all. A client's text that the server repeats in any other way cannot be
+/// distinguished from the server's own words.
 pub(crate) fn classify(log: LogSource, line: &str) -> Option<&'static Signature> {
     let text = beginning(line, LOOKED_AT_BYTES_MAX).to_ascii_lowercase();
     let pairs = Pairs::of(&text);
@@ -45,7 +44,7 @@ pub(crate) fn classify(log: LogSource, line: &str) -> Option<&'static Signature>
     rows(log).find(|signature| !(calm && signature.meaning.is_bad()) && has(signature.words))
 }
 
-/// At most so many bytes of a text, whole characters.
+/// Returns the first `bytes_max` bytes of a text, cut between characters.
 fn beginning(text: &str, bytes_max: usize) -> &str {
     let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     &text[..end.unwrap_or_default()]
@@ -62,8 +61,8 @@ fn has_in_order(text: &str, words: &[&str]) -> bool {
     })
 }
 
-/// Whether the line's logger calls it information or less. Python's loggers write the level
-/// as a word, llama.cpp a letter behind its clock.
+/// Whether the line's level is information or lower. Python's loggers write the level as a word,
+/// llama.cpp as a letter after its timestamp.
 fn is_calm(head: &str) -> bool {
     let mut words = head.split_ascii_whitespace();
     let clock = words.next().is_some_and(|first| first.contains('.') && is_clock(first));
@@ -82,7 +81,7 @@ fn is_clock(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// Which pairs of neighbours a text has, as bits; two pairs may share one.
+/// Bit set of the letter pairs in a text; two pairs may share a bit.
 struct Pairs([u64; 64]);
 
 impl Pairs {
@@ -95,7 +94,7 @@ impl Pairs {
         Pairs(bits)
     }
 
-    /// Whether a word can be in the text.
+    /// Whether the text can contain a word.
     fn may_have(&self, word: &str) -> bool {
         word.as_bytes().windows(2).all(|pair| {
             let (word, bit) = place(pair);
@@ -104,7 +103,7 @@ impl Pairs {
     }
 }
 
-/// Where the bit of a pair is.
+/// Returns the position of a pair's bit.
 fn place(pair: &[u8]) -> (usize, usize) {
     let (first, second) = (usize::from(pair[0]), usize::from(pair[1]));
     let hash = (first << 5 ^ second) & 4095;

@@ -1,9 +1,9 @@
-//! What CUDA, its libraries, torch, Triton and NCCL say, whatever the engine.
+//! Lists the signatures of CUDA, its libraries, torch, Triton and NCCL, for all engines.
 
 use super::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(super) const CAUSES: &[Signature] = &[
     server(
         "cuda_oom",

@@ -1,5 +1,5 @@
-//! What the kernel's log says, and what programs say that stand beside it in the box's
-//! journal and kill to save memory.
+//! Lists the signatures of the kernel's log, and of programs that log next to it and kill processes
+//! to free memory.
 
 use super::{LogSource, Meaning, Signature};
 use crate::fact::Severity;
@@ -14,7 +14,7 @@ const fn kernel(
     Signature { name, words, severity, log: LogSource::Kernel, meaning, line }
 }
 
-/// A row of an Xid by its number. The line that it is tested with is the driver's, as short as it gets.
+/// Defines the row of an Xid by its number. The test line is the driver's shortest form.
 macro_rules! xid {
     ($number:literal, $severity:ident, $meaning:ident) => {
         kernel(
@@ -31,9 +31,9 @@ macro_rules! xid {
     };
 }
 
-/// All rows. Xids 43 and 45 are what is left of a process that was killed, and 63, 92 and
-/// 154 are notices, so these are no fault by themselves; neither is `NV_ERR_NO_MEMORY`,
-/// which boxes that are well write by the dozen and which also comes before a box wedges.
+/// All rows. Xids 43 and 45 follow a killed process, and 63, 92 and 154 are notices, so these are
+/// no fault by themselves. Neither is `NV_ERR_NO_MEMORY`, which healthy machines log by the dozen
+/// and which can also precede a hang of the machine.
 pub(super) const ROWS: &[Signature] = &[
     kernel(
         "oom_kill_cgroup",
@@ -85,7 +85,7 @@ pub(super) const ROWS: &[Signature] = &[
         "systemd[1]: vllm.service: systemd-oomd killed 12 process(es) in this unit.",
     ),
     kernel(
-        // Modelled: no line of it was at hand, and it may write another.
+        // Modelled: no real line was available, and the program may write another.
         "dgx_anti_oom_kill",
         &["dgx-anti-oom", "kill"],
         Severity::Fatal,

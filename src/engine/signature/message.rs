@@ -1,10 +1,10 @@
-//! What a line says, without what its logger puts before it: where there is room for a few
-//! words only, they are the words.
+//! Extracts the message of a line from what its logger puts before it, for places with room for a
+//! few words only.
 
-/// A line without the process, level, time and place that vLLM's logger puts before it.
+/// Returns a line without the process, level, time and place that vLLM's logger puts before it.
 ///
-/// `(APIServer pid=1) ERROR 04-19 12:21:04 [core.py:9] It is dead` is `It is dead`. A line
-/// that has only that is left as it is.
+/// `(APIServer pid=1) ERROR 04-19 12:21:04 [core.py:9] It is dead` becomes `It is dead`. A line
+/// with nothing else stays as it is.
 pub(crate) fn message(line: &str) -> &str {
     let whole = line.trim_start();
     let mut rest = whole;

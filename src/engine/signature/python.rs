@@ -1,10 +1,10 @@
-//! What Python, its server and the model hub's client say, whatever the engine, and how
-//! processes of any kind say that they break.
+//! Lists the signatures of Python, its web server and the model hub's client, for all engines, and
+//! of processes of any kind that crash.
 
 use super::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(super) const CAUSES: &[Signature] = &[
     server(
         "port_in_use",

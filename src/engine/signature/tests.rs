@@ -1,10 +1,10 @@
-//! The table held against lines as they are seen in the wild.
+//! Checks the table against lines from real logs.
 
 use std::collections::BTreeSet;
 
 use super::{LogSource, Meaning, all, classify, named};
 
-/// The name under which a line of a server's log stands.
+/// Returns the name of the row of a server's log line.
 fn name(line: &str) -> Option<&'static str> {
     classify(LogSource::Server, line).map(|signature| signature.name)
 }
@@ -43,7 +43,7 @@ fn every_name_stands_in_the_documentation_with_its_meaning() {
     assert_eq!(rows, all().count(), "and no other");
 }
 
-/// How the documentation says a meaning.
+/// Returns the documentation's words for a meaning.
 fn means(meaning: Meaning) -> String {
     match meaning {
         Meaning::Progress(rung) => format!("on the way up: {rung}"),
@@ -95,12 +95,12 @@ fn a_client_who_writes_about_memory_has_not_used_it_up() {
 #[test]
 fn words_that_only_look_alike_are_told_apart() {
     let kernel = |line| classify(LogSource::Kernel, line).map(|found| found.name);
-    // A retraction is a preemption, whatever it calls itself.
+    // A retraction is a preemption, although the line says "out of memory".
     let retracted = "[2026-11-22 06:36:43 TP0] Decode out of memory happened. #retracted_reqs: 1";
     assert_eq!(name(retracted), Some("sglang_retracted"));
     let cgroup = "Memory cgroup out of memory: Killed process 1 (a) total-vm:1kB";
     assert_eq!(kernel(cgroup), Some("oom_kill_cgroup_process"));
-    // What a server dies of is not what it says while it dies.
+    // A cause must win over the messages that the server prints while it dies.
     let quoting =
         "RuntimeError: Worker failed with error 'CUDA out of memory. Tried to allocate 2.00 GiB'";
     assert_eq!(name(quoting), Some("cuda_oom"));

@@ -1,5 +1,5 @@
-//! vLLM's flags that decide how it behaves, its short ones too. Their names
-//! are the names of the settings.
+//! Lists vLLM's flags that decide how it behaves, with their short forms. Their names are the names
+//! of the settings.
 
 use crate::engine::flags::FlagKind::{Switch, Value, Values};
 use crate::engine::flags::{Flag, flag, other};

@@ -1,9 +1,9 @@
-//! vLLM's flags by recipe key. `tensor_parallel` stands before them and the
-//! distributed backend, which only a cluster has, nowhere.
+//! Lists vLLM's flags by recipe key. `tensor_parallel` comes before them. The distributed backend,
+//! which only a cluster has, is not written.
 
 use crate::engine::launch::{FlagKey, negatable, spelled, switch, value};
 
-/// The keys, in the order in which they are written.
+/// Keys, in the order in which they are written.
 pub(crate) const KEYS: [FlagKey; 74] = [
     value("port"),
     value("host"),

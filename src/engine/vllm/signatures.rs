@@ -1,9 +1,9 @@
-//! What vLLM's log says of its health. Lines as vLLM 0.2x to 0.33 writes them.
+//! Lists the signatures of vLLM's log, with lines as vLLM 0.2x to 0.33 writes them.
 
 use crate::engine::signature::{Meaning, Signature, server};
 use crate::fact::Severity;
 
-/// What went wrong, named.
+/// Causes.
 pub(crate) const CAUSES: &[Signature] = &[
     server(
         "kv_cache_no_memory",
@@ -175,7 +175,7 @@ pub(crate) const CAUSES: &[Signature] = &[
     ),
 ];
 
-/// What follows from something else.
+/// Consequences of another failure.
 pub(crate) const CONSEQUENCES: &[Signature] = &[
     server(
         "start_failed",
@@ -368,7 +368,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
     ),
 ];
 
-/// The rungs of the way up, and what is found out on it.
+/// Startup stages, and what the engine reports on the way.
 pub(crate) const WAY_UP: &[Signature] = &[
     server(
         "engine_begins",

@@ -1,35 +1,35 @@
-//! Where a process's memory cgroup is: what `/proc/PID/cgroup` calls it, below
-//! the mount that `/proc/self/mountinfo` has for it.
+//! Locates a process's memory cgroup: its name from `/proc/PID/cgroup`, below the mount listed in
+//! `/proc/self/mountinfo`.
 
-/// Which version of cgroups.
+/// Version of cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// A hierarchy for each controller.
+    /// Version 1, with a hierarchy for each controller.
     One,
     Two,
 }
 
-/// A memory cgroup.
+/// Memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MemoryCgroup {
     pub version: Version,
-    /// Its name, as its process has it.
+    /// Name, as in the process's cgroup file.
     pub group: String,
     pub folder: String,
 }
 
-/// The memory cgroup of a process. Where both versions are there, memory is counted by the
-/// first, if a hierarchy of it has the memory controller.
+/// Locates the memory cgroup of a process. Where both versions are mounted, version 1 counts the
+/// memory if one of its hierarchies has the memory controller.
 ///
 /// # Errors
-/// In words: why there is none to be seen.
+/// The reason in words why no cgroup is visible.
 pub(super) fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> {
     let (version, group) = group(groups).ok_or("the process is in no memory cgroup")?;
     let mount = mounts
         .lines()
         .filter_map(mount)
         .filter(|mount| mount.is_of(version))
-        // A mount whose root is nearest to the cgroup shows it for sure.
+        // Of several mounts, the one whose root is nearest to the cgroup is certain to show it.
         .filter_map(|mount| Some((mount.root.len(), mount.folder(group)?)))
         .max_by_key(|(length, _)| *length);
     let Some((_, folder)) = mount else {
@@ -38,7 +38,7 @@ pub(super) fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> 
     Ok(MemoryCgroup { version, group: group.to_owned(), folder })
 }
 
-/// `4:memory:/docker/0a`, else `0::/system.slice/vllm.service`.
+/// Parses `4:memory:/docker/0a`, else `0::/system.slice/vllm.service`.
 fn group(groups: &str) -> Option<(Version, &str)> {
     let lines = || groups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let one = lines().find(|(names, _)| names.split(',').any(|name| name == "memory"));
@@ -46,7 +46,7 @@ fn group(groups: &str) -> Option<(Version, &str)> {
     one.map(|(_, group)| (Version::One, group)).or(two.map(|(_, group)| (Version::Two, group)))
 }
 
-/// A line of `mountinfo`: which part of a file system is seen where.
+/// Mount of `mountinfo`: a part of a file system, and the folder that shows it.
 struct Mount<'a> {
     root: &'a str,
     folder: &'a str,
@@ -54,7 +54,7 @@ struct Mount<'a> {
     options: &'a str,
 }
 
-/// `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory`.
+/// Parses `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory`.
 fn mount(line: &str) -> Option<Mount<'_>> {
     let (before, after) = line.split_once(" - ")?;
     let mut before = before.split(' ').skip(3);
@@ -74,12 +74,12 @@ impl Mount<'_> {
         }
     }
 
-    /// Where a cgroup is seen through this mount.
+    /// Returns the folder that shows a cgroup through this mount.
     fn folder(&self, group: &str) -> Option<String> {
         let root = self.root.trim_end_matches('/');
         let below =
             group.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
-        // Beyond the root of a namespace nothing is mounted.
+        // Nothing above the root of a cgroup namespace is mounted.
         let is_above = below.split('/').any(|part| part == "..");
         let below = below.trim_end_matches('/');
         (!is_above).then(|| format!("{}{below}", self.folder))

@@ -1,17 +1,17 @@
-//! A record of `/dev/kmsg`: `PRIORITY,SEQ,MICROSECONDS,FLAGS[,…];TEXT`, then
-//! lines of a dictionary that begin with a blank.
+//! Parses a record of `/dev/kmsg`: `PRIORITY,SEQ,MICROSECONDS,FLAGS[,…];TEXT`, then lines of a
+//! dictionary that begin with a blank.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub seq: u64,
-    /// When it was written by the kernel's own clock, microseconds since boot.
+    /// Time by the kernel's own clock, in microseconds since boot.
     pub since_boot_us: u64,
-    /// What it says, without its dictionary.
+    /// Text without its dictionary.
     pub text: &'a str,
 }
 
 impl Record<'_> {
-    /// Takes a record apart.
+    /// Parses a record.
     pub(super) fn parse(record: &str) -> Option<Record<'_>> {
         let (head, text) = record.split_once(';')?;
         let mut head = head.split(',').skip(1);
@@ -20,14 +20,14 @@ impl Record<'_> {
         Some(Record { seq, since_boot_us, text })
     }
 
-    /// As `dmesg` shows it, which is what people search for.
+    /// Formats the record as `dmesg` shows it, which is what people search for.
     pub(super) fn line(&self) -> String {
         let (seconds, micros) = (self.since_boot_us / 1_000_000, self.since_boot_us % 1_000_000);
         format!("[{seconds:5}.{micros:06}] {}", unescaped(self.text))
     }
 }
 
-/// The kernel writes bytes beyond ASCII, and backslashes, as `\x5c`.
+/// Undoes the kernel's escapes: it writes non-ASCII bytes and backslashes as `\x5c`.
 fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -9,7 +9,7 @@ const KILLED: &str = "3,412,7316294117,-;Out of memory: Killed process 4242 (VLL
                       total-vm:231004160kB, anon-rss:98566144kB, file-rss:0kB, shmem-rss:0kB, \
                       UID:0 pgtables:203776kB oom_score_adj:0\n SUBSYSTEM=mem\n DEVICE=+x\n";
 
-/// A device that gives these, a record a read, and then has nothing.
+/// Device that returns these records, one per read, and then none.
 struct Device(VecDeque<Result<String, ErrorKind>>);
 
 impl Device {

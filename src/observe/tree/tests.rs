@@ -1,7 +1,7 @@
 use super::*;
 use crate::observe::scratch::Scratch;
 
-/// A machine that was booted 1,000 s after 1970.
+/// Returns a machine that was booted 1,000 s after 1970.
 fn machine(name: &str) -> (Scratch, Whereabouts) {
     let scratch = Scratch::new(&format!("tree-{name}"));
     scratch.write("/proc/stat", "cpu 1 2 3\nbtime 1000\n");
@@ -62,7 +62,7 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
     assert_eq!(counts(&look), (Some(0.0), Some(3.0)));
     assert_eq!(value(&look, "", PROCESS_STARTED.name), None);
     assert!(value(&look, "VLLM::EngineCore", "rss_bytes").is_some());
-    // Whoever watches it says that it is nowhere, and then where the next one is.
+    // The watch reports that the process is gone, and then where the next one is.
     whereabouts.moved(None);
     assert_eq!(counts(&tree.read(At(2_000_000)).unwrap()), (Some(0.0), Some(3.0)));
     process(&scratch, 300, 1, 900, "python3");

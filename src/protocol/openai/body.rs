@@ -1,6 +1,6 @@
-//! A request's body, from an ask and from what the server is able to do. A knob
-//! that the server was not found to know is never sent: servers accept unknown
-//! fields in silence, and a knob that does nothing would look as if it did.
+//! Writes a request's body from an ask and the server's abilities. A field that the server was not
+//! found to support is never sent: servers ignore unknown fields silently, and a field without
+//! effect would look as if it had one.
 
 use std::borrow::Cow;
 
@@ -46,7 +46,7 @@ struct StreamOptions {
     continuous_usage_stats: Option<bool>,
 }
 
-/// Where an ask is sent.
+/// Returns the path to which an ask is sent.
 pub(crate) fn path(ask: &Ask) -> &'static str {
     match ask.api {
         Api::Chat => "/v1/chat/completions",
@@ -54,8 +54,8 @@ pub(crate) fn path(ask: &Ask) -> &'static str {
     }
 }
 
-/// The salt of an ask: one that comes again must find nothing of its first time in the cache,
-/// where it is to be cold.
+/// Returns the salt of an ask: a repeated ask that must be cold gets a salt of its own, so that the
+/// cache has nothing of its first time.
 fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
     match (ask.class, ask.repeat) {
         (Class::Cold, 1..) => Cow::Owned(format!("{salt}-r{}", ask.repeat)),
@@ -63,12 +63,12 @@ fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// The body of an ask, as JSON. `salt` keeps what an earlier run has left in the server's
-/// prefix cache out of this one: the same seed sends the same texts.
+/// Writes the body of an ask as JSON. `salt` keeps prefix-cache entries of an earlier run from
+/// being hit, since the same seed sends the same texts.
 pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
     let salt = salted(ask, salt);
     let (messages, prompt) = said(ask);
-    // No server makes an answer of nothing; a context is loaded by asking for one token.
+    // No server makes an empty answer; a context is loaded by requesting one token.
     let max_tokens = ask.cell.output.max(1);
     let body = Body {
         model,
@@ -84,11 +84,11 @@ pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) ->
         ignore_eos: (ask.exact_output && abilities.ignore_eos).then_some(true),
         min_tokens: (ask.exact_output && abilities.min_tokens).then_some(max_tokens),
         cache_salt: abilities.cache_salt.then_some(&salt),
-        // Either way tells the tokens of a chunk; usage is the shorter one.
+        // Either field gives the tokens of a chunk; usage is the shorter one.
         return_token_ids: (abilities.return_token_ids && !abilities.continuous_usage)
             .then_some(true),
     };
-    // Text, numbers and lists: nothing in it can fail to be written.
+    // Text, numbers and lists always serialise.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 

@@ -1,6 +1,5 @@
-//! One data frame of a streamed answer, as what matters of it. Tolerant where
-//! servers differ (field order, nulls, fields nobody knows), strict where the
-//! protocol ends: what is no JSON object is no frame.
+//! Parses one data frame of a streamed answer. Tolerant where servers differ (field order, nulls,
+//! unknown fields), strict about the protocol: a frame must be a JSON object.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -8,10 +7,10 @@ use serde_json::Value;
 
 use crate::protocol::error;
 
-/// What a frame says.
+/// Content of a frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// Whether it belongs to the answer itself; the usage record that follows an answer does not.
+    /// Whether the frame belongs to the answer; the usage record that follows an answer does not.
     pub of_answer: bool,
     /// Visible text; of a completion, all of it.
     pub content: String,
@@ -21,28 +20,28 @@ pub(crate) struct Chunk {
     pub tool: String,
     /// Tool calls that begin in this frame.
     pub tools_begun: u64,
-    /// Tokens whose ids stand in this frame, where ids are given.
+    /// Number of token ids in this frame, where ids are given.
     pub ids: Option<u64>,
-    /// The finish reason.
+    /// Finish reason.
     pub finish: Option<String>,
-    /// The usage so far, or in the end.
+    /// Usage so far, or the final one.
     pub usage: Option<Usage>,
-    /// The words of an error object.
+    /// Words of an error object.
     pub error: Option<String>,
-    /// What the server calls its build and configuration, where the frame says.
+    /// Fingerprint of the server's build and configuration, where the frame has one.
     pub system: Option<String>,
 }
 
-/// What the server counted.
+/// Token counts by the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// Tokens of the prompt, chat template included.
+    /// Prompt tokens, including the chat template.
     pub prompt: Option<u64>,
-    /// Of these, served from cache.
+    /// Prompt tokens that were served from cache.
     pub cached: Option<u64>,
-    /// Tokens of the output, reasoning, tool markup and the stop token included.
+    /// Output tokens, including reasoning, tool markup and the stop token.
     pub output: Option<u64>,
-    /// Of these, reasoning.
+    /// Output tokens that are reasoning.
     pub reasoning: Option<u64>,
 }
 
@@ -102,12 +101,12 @@ struct OutputDetails {
 }
 
 impl Chunk {
-    /// Reads a frame's data.
+    /// Parses a frame's data.
     ///
     /// # Errors
-    /// It is no JSON object, or one whose fields have other types than the API's.
+    /// The data is no JSON object, or its fields have other types than the API's.
     pub(crate) fn parse(data: &str) -> Result<Chunk, String> {
-        // A derived structure would also take an array of its fields.
+        // A derived structure would also accept an array of its fields.
         if !data.trim_start().starts_with('{') {
             return Err("a frame that is no JSON object".to_owned());
         }
@@ -118,19 +117,19 @@ impl Chunk {
             Some(Value::String(name)) if !name.is_empty() => Some(name),
             _ => None,
         };
-        // One answer is asked for, so there is one choice.
+        // One answer is requested, so there is one choice.
         if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()) {
             chunk.merge(choice);
         }
         Ok(chunk)
     }
 
-    /// Whether it carries text of any kind.
+    /// Whether the frame carries text of any kind.
     pub(crate) fn has_text(&self) -> bool {
         self.text_bytes() > 0 || self.tools_begun > 0
     }
 
-    /// Bytes of text of any kind.
+    /// Returns the bytes of text of any kind.
     pub(crate) fn text_bytes(&self) -> u64 {
         (self.content.len() + self.reasoning.len() + self.tool.len()) as u64
     }
@@ -141,7 +140,7 @@ impl Chunk {
         self.ids = choice.token_ids.map(|ids| ids.len() as u64);
         let delta = choice.delta.unwrap_or_default();
         self.content = choice.text.or(delta.content).unwrap_or_default();
-        // Some versions send both names with the same text: one of them counts.
+        // Some versions send both names with the same text: only one counts.
         self.reasoning = delta
             .reasoning
             .filter(|text| !text.is_empty())
@@ -157,8 +156,8 @@ impl Chunk {
     }
 }
 
-/// The words of an error, in any of its shapes: `error` as object or text, or the
-/// older `{"object":"error","message":…}`.
+/// Extracts the words of an error, in any of its shapes: `error` as object or text, or the older
+/// `{"object":"error","message":…}`.
 fn error_of(frame: &Frame) -> Option<String> {
     let bare = frame.choices.is_none() && frame.usage.is_none();
     let marked = frame.object.as_ref().is_some_and(|object| object == "error");

@@ -1,6 +1,5 @@
-//! What the container engine of this machine knows of an image that it has.
-//! Asked through its command line, with one question that changes nothing:
-//! `image inspect` neither pulls nor starts anything.
+//! Queries this machine's container engine for the digest of an image that it holds. It runs only
+//! `image inspect`, which neither pulls nor starts anything.
 
 use crate::escape::one_line;
 use crate::spec::field::shown;
@@ -8,15 +7,15 @@ use crate::spec::recipe::pin::own_digest;
 use crate::target::program::{NoAnswer, Program, ProgramOutput};
 use crate::timeline::Timeline;
 
-/// Looked for in this order.
+/// Programs, tried in this order.
 const PROGRAMS: [&str; 2] = ["docker", "podman"];
 
-/// Bounds how long a daemon that hangs is waited for: ten seconds.
+/// Limit of the wait for a daemon that hangs: ten seconds.
 const LIMIT_US: u64 = 10_000_000;
 
-/// What is known.
+/// Result of the query for a digest.
 pub(crate) enum KnownDigest {
-    /// The digest, and the program that said it.
+    /// Digest, and the program that reported it.
     Digest {
         /// `sha256:…`.
         digest: String,
@@ -25,7 +24,7 @@ pub(crate) enum KnownDigest {
     },
     Nothing {
         why: String,
-        /// What to try.
+        /// Suggestion to the user.
         hint: String,
     },
 }
@@ -34,7 +33,7 @@ fn nothing(why: impl Into<String>, hint: impl Into<String>) -> KnownDigest {
     KnownDigest::Nothing { why: why.into(), hint: hint.into() }
 }
 
-/// Asks for an image's digest.
+/// Queries the digest of an image.
 pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &str) -> KnownDigest {
     if program.is_some_and(|program| program.trim().is_empty()) {
         return nothing("--engine names no program", "--engine docker, or without --engine");
@@ -58,7 +57,7 @@ pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &s
     nothing(why, "on the machine that has the image, or with --engine PROGRAM")
 }
 
-/// A stranger's text must not be taken for an option.
+/// Whether an image name from a recipe cannot be taken for an option.
 fn is_plain(image: &str) -> bool {
     image.starts_with(|c: char| c.is_ascii_alphanumeric())
         && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))

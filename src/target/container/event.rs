@@ -1,42 +1,42 @@
-//! A line of `events`: what became of a container, and above all whether
-//! somebody did it. A `die` behind a `kill` was asked for; one without came
-//! from inside or from the kernel. podman has other words for the same.
+//! Parses a line of `events`: what happened to a container, and above all whether somebody did it.
+//! A `die` after a `kill` was requested; one without came from the process itself or the kernel.
+//! podman uses other words for the same events.
 
 use serde_json::Value;
 
-/// What became of a container.
+/// Kind of a container event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// A signal was sent through the engine.
+    /// A signal sent through the engine.
     Kill(Option<i64>),
-    /// Its process ended.
+    /// End of its process, with the exit code.
     Die(Option<i64>),
-    /// Memory ran out in it.
+    /// Out of memory in the container.
     Oom,
-    /// It was started.
+    /// Start of the container.
     Start,
-    /// Somebody stopped it.
+    /// Stop through the engine.
     Stop,
-    /// Somebody restarted it; stop and start came before.
+    /// Restart through the engine; its stop and start have events of their own.
     Restart,
-    /// It was frozen.
+    /// Pause of the container.
     Pause,
-    /// It was thawed.
+    /// End of a pause.
     Unpause,
-    /// It was removed.
+    /// Removal of the container.
     Destroy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContainerEvent {
     pub what: What,
-    /// The container's id.
+    /// Container id.
     pub id: String,
-    /// When, by the engine's clock, nanoseconds since 1970; 0 where it does not say.
+    /// Time by the engine's clock, in nanoseconds since 1970; 0 where it is missing.
     pub at_ns: u64,
 }
 
-/// Reads a line; nothing where it is of no concern.
+/// Parses a line; `None` for an event that does not matter here.
 pub(crate) fn parse(line: &str) -> Option<ContainerEvent> {
     let event: Value = serde_json::from_str(line).ok()?;
     let kind = event["Type"].as_str().or(event["type"].as_str()).unwrap_or("container");
@@ -71,7 +71,7 @@ pub(crate) fn parse(line: &str) -> Option<ContainerEvent> {
     Some(ContainerEvent { what, id: id.to_owned(), at_ns })
 }
 
-/// A number, as one or as text; signals come by name too.
+/// Parses a number, given as a number or as text; signals can also be given by name.
 fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -87,7 +87,7 @@ fn signal(name: &str) -> Option<i64> {
         .find_map(|(known, number)| (known == name).then_some(number))
 }
 
-/// From where `events` are to be given again.
+/// Formats a time for `events --since`.
 pub(crate) fn since(at_ns: u64) -> String {
     format!("{}.{:09}", at_ns / 1_000_000_000, at_ns % 1_000_000_000)
 }

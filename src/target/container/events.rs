@@ -1,6 +1,5 @@
-//! A container's events as they come. Their stream ends with its engine; then
-//! it is asked for again from the last event on, so that none is lost, and what
-//! is given twice is known by its stamp.
+//! Follows a container's events. Their stream ends with the engine; then it is requested again from
+//! the last event on, so that none is lost. An event that arrives twice is recognised by its stamp.
 
 use std::rc::Rc;
 
@@ -13,29 +12,29 @@ use super::late::Unheard;
 use crate::timeline::Timeline;
 use crate::unit::At;
 
-/// The first wait until they are asked for again, and the longest.
+/// Shortest and longest wait before the stream is requested again.
 const WAIT_US: (u64, u64) = (500_000, 10_000_000);
-/// Events that are known again when they are asked for again.
+/// Number of past events kept to recognise repeated ones.
 const KNOWN_MAX: usize = 64;
 
-/// An event and when it was, or why none can be heard.
+/// Event with its time, or the reason why none can be received.
 pub(super) type Heard = Result<(At, ContainerEvent), String>;
 
-/// The events of a container, for ever: asked for again from the last one on when their
-/// stream ends.
+/// Endless stream of a container's events: when the engine's stream ends, it is requested again
+/// from the last event on.
 pub(super) struct Events {
     engine: ContainerEngine,
     name: String,
-    /// From where they are asked for, by the engine's clock.
+    /// Start of the next request, by the engine's clock.
     since: Option<u64>,
     known: Vec<(u64, What, String)>,
-    /// When their stream was last there.
+    /// Last time at which the stream was open.
     last: At,
     out: mpsc::Sender<Heard>,
 }
 
 impl Events {
-    /// Of a container, from an instant on, by the engine's clock.
+    /// Creates the stream of a container's events, from a time on by the engine's clock.
     pub(super) fn new(
         engine: ContainerEngine,
         name: String,
@@ -46,7 +45,7 @@ impl Events {
         Events { engine, name, since, known: Vec::new(), last, out }
     }
 
-    /// Hands them on, for ever; asks sooner when it is told to.
+    /// Sends the events on; never returns. `again` ends a wait for the next attempt early.
     pub(super) async fn follow(mut self, again: Rc<Notify>) {
         let timeline = self.engine.timeline;
         let mut wait_us = WAIT_US.0;
@@ -62,7 +61,7 @@ impl Events {
                 }
             };
             let due = At(timeline.now().0 + wait_us);
-            // Sooner where somebody found that the engine answers.
+            // `again` is notified when an inspection found that the engine answers.
             timeline.before(due, again.notified()).await;
         }
     }
@@ -77,10 +76,10 @@ impl Events {
         arguments
     }
 
-    /// Reads one stream to its end; how many were new.
+    /// Reads one stream to its end; returns the number of new events.
     ///
     /// # Errors
-    /// Why it could not be read.
+    /// The reason why it could not be read.
     async fn read(&mut self) -> Result<u64, String> {
         let timeline = self.engine.timeline;
         let program = self.engine.program.0.clone();
@@ -113,7 +112,7 @@ impl Events {
             self.last = timeline.now();
             return Ok(count);
         }
-        // One that was heard of broke off just now; one that was refused was not there at all.
+        // A stream that was open ended just now; one that was refused at once was never open.
         if timeline.now().since(opened) > WAIT_US.1 || count > 0 {
             self.last = timeline.now();
         }

@@ -1,7 +1,6 @@
-//! The log of a container, followed over restarts and rotation. `logs -f` ends
-//! when the container does, and some engines fall silent when a file is
-//! rotated; so it is opened again from the last stamp on, and what comes twice
-//! is known by its stamp and text and left out.
+//! Follows the log of a container over restarts and rotation. `logs -f` ends with the container,
+//! and some engines send nothing more after a file is rotated; so the log is opened again from the
+//! last stamp on, and lines that come twice are recognised by stamp and text, and dropped.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,30 +16,31 @@ use crate::timeline::Timeline;
 use crate::timeline::wall_text;
 use crate::unit::At;
 
-/// Lines that are known again; at ten thousand a second, what overlaps when opened again.
+/// Number of lines kept to recognise repeated ones: at 10,000 lines a second, the overlap of a
+/// reopened log.
 const KNOWN_MAX: usize = 16_384;
-/// How far back it is opened again: two pipes, and an engine that writes out of order.
+/// Overlap with which a log is reopened: there are two pipes, and an engine may reorder lines.
 const OVERLAP: Duration = Duration::from_secs(1);
-/// A log that was opened, and of which nothing bad was heard for so long, is read.
+/// Time without an error after which an opened log counts as being read.
 const OPENS_US: u64 = 2_000_000;
-/// A log that is silent for so long is opened again, whatever the reason.
+/// Silence after which a log is opened again, whatever the reason.
 const SILENT_US: u64 = 60_000_000;
-/// The first wait until it is opened again, and the longest.
+/// Shortest and longest wait before the log is opened again.
 const WAIT_US: (u64, u64) = (200_000, 5_000_000);
-/// Lines between the pipes and whoever looks at them.
+/// Capacity of the channel of lines between the pipes and their reader.
 const LINES_MAX: usize = 256;
 
-/// What was seen before.
+/// Lines that were already read.
 #[derive(Debug, Default)]
 pub(crate) struct SeenLines {
-    /// The latest stamp.
+    /// Latest stamp.
     last: Option<String>,
     order: VecDeque<u64>,
     hashes: BTreeSet<u64>,
 }
 
 impl SeenLines {
-    /// Whether a line was not seen before.
+    /// Whether a line is new.
     pub(crate) fn is_fresh(&mut self, stamp: &str, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         (stamp, text).hash(&mut hasher);
@@ -60,7 +60,7 @@ impl SeenLines {
         true
     }
 
-    /// From where it is to be opened again.
+    /// Returns the time from which the log is opened again.
     pub(crate) fn since(&self) -> Option<String> {
         let last = humantime::parse_rfc3339(self.last.as_deref()?).ok()?;
         let since = last.checked_sub(OVERLAP).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -68,22 +68,22 @@ impl SeenLines {
     }
 }
 
-/// `2026-11-23T05:31:39.273034974Z text`; the text may be empty.
+/// Splits `2026-11-23T05:31:39.273034974Z text`; the text may be empty.
 fn stamped(line: &str) -> Option<(&str, &str)> {
     let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
     let is_stamp = stamp.len() >= 20 && stamp.as_bytes()[10] == b'T' && stamp.starts_with("20");
     is_stamp.then_some((stamp, text))
 }
 
-/// From where a log is followed.
+/// Position from which a log is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
-    /// Its first line.
+    /// First line of the log.
     Start,
     Now,
 }
 
-/// Follows a container's log for ever.
+/// Follows a container's log; never returns.
 pub(crate) async fn follow(
     engine: ContainerEngine,
     name: String,
@@ -96,7 +96,7 @@ pub(crate) async fn follow(
     let mut known = SeenLines::default();
     let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
-        // What was before the watch is nobody's business, however far back it is opened again.
+        // Lines from before the watch are left out, however long the overlap is.
         let first = (from == From::Now).then(|| now.clone());
         let since = [known.since(), first].into_iter().flatten().max_by_key(|it| nanoseconds(it));
         let arguments = match inside {
@@ -106,15 +106,15 @@ pub(crate) async fn follow(
         let unheard = Unheard { since: heard, opened: timeline.now() };
         let source = Opened { engine: &engine, name: &name, arguments: &arguments, unheard };
         let ended = source.read(&mut known, &ear).await;
-        // What could not even be opened was not heard.
+        // A log that could not be opened was not read.
         if ended.is_ok() || timeline.now().since(unheard.opened) > OPENS_US {
             heard = timeline.now();
         }
-        // Inside there are no stamps: what is opened again begins at its end.
+        // A log inside the container has no stamps: once reopened, it is read from its end.
         if inside.is_some() && known.last.is_none() {
             known.last = Some(String::new());
         }
-        // A container that has ended has nothing more to say, and says so at once.
+        // The log of a stopped container ends at once, so the wait grows unless new lines came.
         wait_us = if matches!(ended, Ok(1..)) { WAIT_US.0 } else { (wait_us * 2).min(WAIT_US.1) };
         ear.sees(ended.err());
         timeline.until(At(timeline.now().0 + wait_us)).await;
@@ -135,7 +135,7 @@ fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
     ["exec", name, "tail", "-n", lines, "-F", path].map(str::to_owned).to_vec()
 }
 
-/// A log that is opened.
+/// Log that is open.
 struct Opened<'a> {
     engine: &'a ContainerEngine,
     name: &'a str,
@@ -144,10 +144,10 @@ struct Opened<'a> {
 }
 
 impl Opened<'_> {
-    /// Reads until it ends or falls silent; how many lines were new.
+    /// Reads until the log ends or falls silent; returns the number of new lines.
     ///
     /// # Errors
-    /// Why nothing can be read.
+    /// The reason why nothing can be read.
     async fn read(&self, known: &mut SeenLines, ear: &Ear) -> Result<u64, String> {
         let timeline = self.engine.timeline;
         let program = &self.engine.program.0;
@@ -169,7 +169,7 @@ impl Opened<'_> {
                 Some(Some(line)) => {
                     let (stamp, text) = match stamped(&line) {
                         Some((stamp, text)) => (Some(stamp), text),
-                        // The engine's own: a complaint or a last word.
+                        // Printed by the engine itself: an error, or its last line.
                         None if self.arguments[0] == "logs" => {
                             complaint = Some(line);
                             continue;
@@ -183,14 +183,14 @@ impl Opened<'_> {
                     }
                 }
                 Some(None) => break,
-                // Silent: a server that says nothing, or an engine that does not answer.
+                // Silence: the server prints nothing, or the engine does not answer.
                 None => {
                     let look = self.engine.look(self.name).await;
                     if let Err(Unknown::Dark(why)) = look {
                         return Err(why);
                     }
                     if silent_us == SILENT_US {
-                        // Dropped, the child ends; it is opened again.
+                        // The drop ends the child; the caller opens the log again.
                         return Ok(count);
                     }
                     ear.sees(None);
@@ -205,7 +205,7 @@ impl Opened<'_> {
         Err(complaint.unwrap_or_else(|| format!("`{program} {}`: {status}", self.arguments[0])))
     }
 
-    /// When a line with this stamp was written.
+    /// Returns the time at which a line with this stamp was written.
     fn at(&self, stamp: Option<&str>) -> At {
         let timeline = self.engine.timeline;
         let stamp_ns = stamp.and_then(nanoseconds).unwrap_or(0);

@@ -1,49 +1,49 @@
-//! What `inspect` says of a container, of all its fields those that tell one
-//! life of it from another. docker's and podman's pages differ in what they
-//! leave out, so that every field but the id may be missing.
+//! Parses what `inspect` reports of a container: the fields that distinguish one process lifetime
+//! from the next. docker and podman leave out different fields, so every field but the id may be
+//! missing.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// A container as it is now.
+/// Present state of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ContainerState {
-    /// Its id, whole.
+    /// Full id.
     pub id: String,
-    /// Its name, without the slash.
+    /// Name, without the slash.
     pub name: String,
-    /// The id of its image: of the configuration, not the digest of a registry.
+    /// Image id: of the configuration, not the digest of a registry.
     pub image: String,
-    /// The image as it was named at its start.
+    /// Image name, as it was given at the start.
     pub image_name: String,
-    /// `running`, `paused`, `exited`, `restarting` …
+    /// Status: `running`, `paused`, `exited`, `restarting` …
     pub status: String,
-    /// Whether it runs, a paused one too.
+    /// Whether it runs; true for a paused container too.
     pub running: bool,
-    /// Its process on the engine's machine; 0 where there is none.
+    /// Pid of its process on the engine's machine; 0 where there is none.
     pub pid: u32,
-    /// The last exit code.
+    /// Last exit code.
     pub exit_code: Option<i64>,
-    /// Whether an OOM killer struck in its cgroup.
+    /// Whether an OOM killer acted in its cgroup.
     pub oom_killed: Option<bool>,
-    /// When this life of it began.
+    /// Start time of its present process.
     pub started: String,
-    /// When the last one ended.
+    /// End time of its last process.
     pub finished: String,
-    /// How often its restart policy started it again.
+    /// Number of restarts by its restart policy.
     pub restarts: u64,
     pub policy: String,
-    /// Its environment, `NAME=value`.
+    /// Environment, as `NAME=value`.
     pub env: Vec<String>,
     pub labels: Vec<(String, String)>,
-    /// Its first process, words joined.
+    /// Command of its first process, words joined.
     pub command: String,
-    /// Where its engine keeps its log.
+    /// Path at which the engine keeps its log.
     pub log_path: String,
 }
 
-/// Reads the page of one container.
+/// Parses the output of `inspect` for one container.
 pub(crate) fn parse(page: &str) -> Option<ContainerState> {
     let page: Value = serde_json::from_str(page).ok()?;
     let page = page.as_array().and_then(|all| all.first()).unwrap_or(&page);
@@ -81,7 +81,7 @@ pub(crate) fn parse(page: &str) -> Option<ContainerState> {
     })
 }
 
-/// Whether a complaint says that there is no such thing.
+/// Whether an engine's error says that the container does not exist.
 pub(crate) fn is_gone(complaint: &str) -> bool {
     let said = complaint.to_ascii_lowercase();
     ["no such container", "no such object", "no such image", "image not known", "no container with"]
@@ -89,22 +89,22 @@ pub(crate) fn is_gone(complaint: &str) -> bool {
         .any(|words| said.contains(words))
 }
 
-/// What became of a container between two looks, where events did not tell.
+/// Change of a container between two inspections that no event reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ContainerChange {
-    /// It is another container by the same name.
+    /// Another container with the same name.
     Recreated(String),
-    /// It began another life, or several; and what shows it.
+    /// One or several restarts, with the evidence.
     Restarted(String),
     Ended,
-    /// It was frozen.
+    /// Pause of the container.
     Paused,
-    /// It was thawed.
+    /// End of a pause.
     Unpaused,
 }
 
 impl ContainerState {
-    /// What changed since an earlier look.
+    /// Returns the change since an earlier inspection.
     pub(crate) fn since(&self, before: &ContainerState) -> Option<ContainerChange> {
         if self.id != before.id {
             let short = |id: &str| id.chars().take(12).collect::<String>();
@@ -129,8 +129,8 @@ impl ContainerState {
         }
     }
 
-    /// Where the server keeps its log when its container's first process is not the server:
-    /// sparkrun's containers sleep, and run the server beside it.
+    /// Path of the server's log inside the container, where the container's first process is not
+    /// the server: in sparkrun's containers it sleeps, and the server runs beside it.
     pub(crate) fn log_inside(&self) -> Option<&'static str> {
         self.command.contains("sleep infinity").then_some("/tmp/sparkrun_serve.log")
     }

@@ -1,25 +1,24 @@
-//! What an engine tells late, because nobody could hear it: an engine that was
-//! away gives again what happened meanwhile. It is told of the instant at which
-//! it was, by the engine's stamp, so that a death is not taken for a second one.
+//! Dates events that arrive late: an engine that was unreachable repeats what happened meanwhile.
+//! Such an event is placed at the engine's stamp, so that one exit is not taken for two.
 
 use crate::unit::At;
 
-/// How long after it is heard again an engine may still be telling of what was.
+/// Time after a reopening in which an engine may still repeat past events.
 const CATCH_UP_US: u64 = 10_000_000;
 
-/// A time in which nobody heard, told of now.
+/// Period in which nothing was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unheard {
-    /// From then on nothing was heard.
+    /// Start of the period.
     pub since: At,
-    /// Then it was opened again.
+    /// Instant at which the stream was opened again.
     pub opened: At,
 }
 
 impl Unheard {
-    /// The instant of something that is heard `now`, when the wall clock says `wall_us`, and
-    /// that is stamped `stamp_us` on it. An engine's clock may be another machine's: never
-    /// before the last that was heard, and never in the future.
+    /// Returns the instant of an event that arrives at `now`, when the wall clock reads `wall_us`,
+    /// and that has the stamp `stamp_us` on that clock. The engine's clock may be another
+    /// machine's, so the instant is never before the start of the period and never in the future.
     pub(super) fn at(self, now: At, wall_us: u64, stamp_us: u64) -> At {
         if stamp_us == 0 || now.since(self.opened) > CATCH_UP_US {
             return now;

@@ -1,13 +1,13 @@
-//! What a container engine says when it will not, and what a user can do
-//! about it. The words are the engine's own; only their meaning is added.
+//! Explains an error of a container engine, and what a user can do about it. The engine's own words
+//! are kept; only their meaning is added.
 
 use crate::error::Mistake;
 use crate::escape::one_line;
 
-/// Bounds what is repeated of the engine's words.
+/// Limit of the engine's words that are repeated.
 const WORDS_CHARS_MAX: usize = 400;
 
-/// Words that show why, what that is called, and what to try.
+/// Words that show a reason, the name of the reason, and what to try.
 const REASONS: [(&[&str], &str, &str); 11] = [
     (
         &["port is already allocated"],
@@ -58,11 +58,11 @@ const REASONS: [(&[&str], &str, &str); 11] = [
     (&["unauthorized"], "the registry wants you to log in", "log in with the engine's own `login`"),
 ];
 
-/// Explains why an engine would not.
+/// Explains an engine's error.
 pub(crate) fn explained(program: &str, words: &str) -> Mistake {
     let said = words.to_ascii_lowercase();
     let reason = REASONS.iter().find(|(signs, _, _)| signs.iter().all(|sign| said.contains(sign)));
-    // The first line says it; what follows is how to ask for help.
+    // The first line has the reason; the rest says how to get help.
     let line = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let line = one_line(line.trim(), WORDS_CHARS_MAX);
     match reason {

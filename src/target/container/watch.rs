@@ -1,6 +1,6 @@
-//! Watches a container: its events as they come, and a look every few seconds
-//! for what no event told. What events told is not told again by the look. An
-//! engine that was away gives its events again: the look waits for them.
+//! Watches a container: its events, and an inspection every few seconds for changes that no event
+//! reported. A change is reported once. An engine that was unreachable repeats its events, so the
+//! inspection waits for them.
 
 use std::fs;
 use std::rc::Rc;
@@ -19,29 +19,29 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Contained, Whereabouts};
 
-/// How often it is looked at.
+/// Interval between two inspections.
 const LOOK_US: u64 = 5_000_000;
-/// How long events of what a look found may still be on their way.
+/// Time that the events behind an inspected change may take to arrive.
 const GRACE_US: u64 = 1_000_000;
-/// The same of an engine that was away: they are asked for anew.
+/// The same time for an engine that was unreachable: its events are requested again.
 const GRACE_AGAIN_US: u64 = 5_000_000;
-/// Events that came and were not looked at.
+/// Capacity of the channel of events.
 const EVENTS_MAX: usize = 256;
 
-/// What is to be watched.
+/// Container to watch.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     pub engine: ContainerEngine,
-    /// By which name: an id, or a name that a later container may have too.
+    /// Name by which it is inspected: an id, or a name that a later container may have too.
     pub name: String,
-    /// Where its process is, for sensors of this box.
+    /// Location of its process, for sensors of this machine.
     pub whereabouts: Whereabouts,
-    /// Whether longhaul started the container. All past events of such a container belong to the
-    /// run; of any other, only those since the run began.
+    /// Whether longhaul started the container. Its events then belong to the run from its start
+    /// on; those of any other container only from the beginning of the watch.
     pub is_own: bool,
 }
 
-/// Watches for ever.
+/// Watches a container; never returns.
 pub(crate) async fn watch(watched: Watched, first: ContainerState, voice: NewsSender) {
     let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
@@ -72,25 +72,25 @@ pub(crate) async fn watch(watched: Watched, first: ContainerState, voice: NewsSe
     }
 }
 
-/// What events told since the last look.
+/// Changes that events reported since the last inspection.
 #[derive(Debug, Default)]
 struct Told {
     starts: u64,
     ends: u64,
     pauses: u64,
     removed: bool,
-    /// Starts that are longhaul's own.
+    /// Starts that longhaul itself ordered.
     ignored_starts: u64,
 }
 
 struct Watch {
     watched: Watched,
     voice: NewsSender,
-    /// The last look.
+    /// State at the last inspection.
     base: ContainerState,
     told: Told,
     looks: u64,
-    /// Whether events could not be heard, since the last look that succeeded.
+    /// Whether events could not be received at some time since the last successful inspection.
     is_deaf: bool,
     ask_again: Rc<Notify>,
 }
@@ -140,14 +140,14 @@ impl Watch {
                 self.told.removed = true;
                 said(TargetWord::Removed, "destroy")
             }
-            // What they consist of was told: signal, end and start.
+            // Their parts were already reported: signal, end and start.
             What::Stop | What::Restart => return,
         };
         self.voice.say_at(at, Fact::Target(fact)).await;
     }
 
-    /// Its process ended. Whether memory was short stands in its state, as long as that is
-    /// still this life's.
+    /// Reports the end of its process. Its inspected state says whether memory ran out, as long as
+    /// no new process has replaced it.
     async fn died(&mut self, at: At, code: Option<i64>) {
         self.watched.whereabouts.moved(None);
         let look = self.watched.engine.look(&self.watched.name).await.ok();
@@ -161,7 +161,7 @@ impl Watch {
         self.voice.say_at(at, Fact::Target(fact)).await;
     }
 
-    /// Its process is another one now.
+    /// Handles a start: the container has a new process.
     async fn started(&mut self) {
         if let Ok(look) = self.watched.engine.look(&self.watched.name).await {
             self.base.pid = look.pid;
@@ -201,7 +201,7 @@ impl Watch {
         }
     }
 
-    /// Events of what a look found may still be on their way; then they tell it, and better.
+    /// Waits for the events behind an inspected change: they describe it more precisely.
     async fn wait_for_events(&mut self, heard: &mut mpsc::Receiver<Heard>) {
         let timeline = self.voice.timeline();
         let mut grace_us = GRACE_US;
@@ -215,7 +215,7 @@ impl Watch {
         }
     }
 
-    /// What no event told.
+    /// Reports a change that no event reported.
     async fn changed(&self, change: ContainerChange, look: &ContainerState) {
         let fact = match change {
             ContainerChange::Recreated(words) if self.told.starts == 0 => {
@@ -260,7 +260,7 @@ impl Watch {
         self.base.running = false;
     }
 
-    /// Tells sensors of this box where its process is, where it is on this box at all.
+    /// Tells sensors of this machine where the process is, if it runs on this machine.
     fn moved(&self) {
         let pid = self.base.pid;
         let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
@@ -268,7 +268,7 @@ impl Watch {
         self.watched.whereabouts.moved(is_here.then_some(pid));
     }
 
-    /// What it is, for whoever holds that against the recipe.
+    /// Sends the container's identity, to be compared with the recipe.
     async fn contained(&self) {
         let (look, engine) = (&self.base, &self.watched.engine);
         let Ok(digests) = engine.digests(&look.image).await else { return };

@@ -1,5 +1,5 @@
-//! Which image is started: always one by its digest, so that what ran can be
-//! named afterwards. Nothing is fetched unless the user said so.
+//! Resolves the image to start: always to a digest, so that a report can name what ran. Nothing is
+//! pulled unless the user allowed it.
 
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -7,18 +7,18 @@ use crate::spec::recipe::pin::{by_digest, is_pinned, own_digest};
 use crate::spec::recipe::pins::Image;
 use crate::target::container::{ContainerEngine, Unknown, refusal};
 
-/// Bounds a pull: fifty gigabytes on a slow line.
+/// Limit of a pull: fifty gigabytes on a slow line.
 const PULL_US: u64 = 4 * 3_600 * 1_000_000;
 
-/// What no container engine can start, and what can.
+/// Adds the hint that sparkrun can start what no container engine can.
 pub(crate) fn sparkrun_hint(mistake: Mistake) -> Mistake {
     mistake.hint("--start sparkrun, which builds images, applies mods and starts several machines")
 }
 
-/// The image by its digest.
+/// Resolves an image to its digest.
 ///
 /// # Errors
-/// It was built somewhere, it is not here and may not be fetched, or it cannot be.
+/// The image was built locally, is missing and may not be pulled, or cannot be pulled.
 pub(crate) async fn resolved(
     engine: &ContainerEngine,
     image: &str,
@@ -43,7 +43,7 @@ pub(crate) async fn resolved(
             Err(Unknown::Gone) => Err(not_here(program, &pinned)),
         };
     }
-    // A tag is another image tomorrow: where it may be fetched, today's is.
+    // A tag can move to another image: where a pull is allowed, the present one is pulled.
     if may_pull {
         pull(engine, image).await?;
     }

@@ -1,44 +1,44 @@
-//! From a recipe to what stands behind `docker run`. A recipe that is a saved
-//! `docker run` is started as it stands; one with a command gets what its own
-//! tools would add. Every word that is not the recipe's is told apart, shown
-//! and kept with the run.
+//! Converts a recipe to the arguments of `docker run`. A recipe that is a saved `docker run` keeps
+//! its arguments; a recipe with a command gets what its own tools would add. Every argument that is
+//! not the recipe's is listed apart, shown, and stored with the run.
 
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::spec::recipe::docker::Line;
 
-/// Enough for workers that hand tensors over in shared memory; a limit, taken only as used.
-/// Not the host's own: its owner's log-out may clear that.
+/// Size of `/dev/shm`: enough for workers that exchange tensors in shared memory. It is a limit,
+/// and only used memory counts. The host's own `/dev/shm` is not shared: the log-out of its owner
+/// may clear it.
 const SHM_SIZE: &str = "64g";
 
-/// Options of a saved line that would not let it be watched, or that longhaul sets itself.
+/// Options of a saved line that longhaul sets itself, or that would prevent it from being watched.
 const DROPPED: [&str; 6] = ["-d", "--detach", "-i", "--interactive", "-t", "--tty"];
 
-/// What is added to a recipe.
+/// Additions to a recipe.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Additions {
-    /// Its name, where the recipe gives none.
+    /// Container name, where the recipe gives none.
     pub name: String,
-    /// Its label, `name=value`.
+    /// Label, as `name=value`.
     pub label: String,
-    /// `--gpus`; nothing where none are wanted.
+    /// Value of `--gpus`; `None` for no GPUs.
     pub gpus: Option<String>,
-    /// The model cache: here, and in the container.
+    /// Model cache: the folder on the host and in the container.
     pub cache: Option<(String, String)>,
     /// Variables whose values the engine takes from its own environment.
     pub secrets: Vec<String>,
-    /// The user's own words.
+    /// User's further arguments.
     pub more: Vec<String>,
-    /// The user's home, for `~` in a saved line.
+    /// User's home folder, for `~` in a saved line.
     pub home: String,
 }
 
-/// What stands behind `docker run -d`.
+/// Arguments of `docker run -d`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RunLine {
-    /// All of it.
+    /// All arguments.
     pub words: Vec<String>,
-    /// What longhaul added, option by option.
+    /// Arguments that longhaul added, option by option.
     pub added: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl RunLine {
     }
 }
 
-/// Of a recipe with a command.
+/// Builds the arguments of a recipe with a command.
 pub(crate) fn of_command(
     image: &str,
     env: &[(String, String)],
@@ -77,16 +77,16 @@ pub(crate) fn of_command(
         line.keep(&["-e", &format!("{name}={value}")]);
     }
     last(&mut line, additions);
-    // The rendered command is a shell's: quotes, line ends, variables.
+    // The rendered command needs a shell: it has quotes, line ends, variables.
     line.add(&["--entrypoint", "bash"]);
     line.keep(&[image, "-c", command]);
     line
 }
 
-/// Of a saved `docker run`.
+/// Builds the arguments of a saved `docker run`.
 ///
 /// # Errors
-/// A shell would put something in that longhaul does not.
+/// The line needs a shell expansion that longhaul does not do.
 pub(crate) fn of_line(
     image: &str,
     saved: &Line,
@@ -119,7 +119,7 @@ pub(crate) fn of_line(
     for (name, value) in &saved.env {
         match value.as_deref() {
             None => line.keep(&["-e", name]),
-            // `-e TOKEN=$TOKEN`: the name alone says the same and shows no value.
+            // `-e TOKEN=$TOKEN` becomes `-e TOKEN`, which means the same and shows no value.
             Some(value) if is_variable(value, name) => line.keep(&["-e", name]),
             Some(value) => {
                 let value = expanded(value, &additions.home)?;
@@ -154,8 +154,8 @@ fn is_variable(value: &str, name: &str) -> bool {
     value == format!("${name}") || value == format!("${{{name}}}")
 }
 
-/// A value of a saved line with the home folder put in, as a shell would; anything else that a
-/// shell would put in is refused, since longhaul runs none.
+/// Expands the home folder in a value of a saved line, as a shell would. Any other shell expansion
+/// is refused, since longhaul runs no shell.
 fn expanded(value: &str, home: &str) -> Result<String, Mistake> {
     let value = match value.strip_prefix("~/") {
         Some(rest) => format!("{home}/{rest}"),

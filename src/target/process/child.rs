@@ -1,4 +1,4 @@
-//! One process, from its start to the end of all that came of it.
+//! Runs one process, from its start to the end of all its descendants.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -16,33 +16,33 @@ use crate::target::tree::ProcessTree;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 
-/// Bounds the wait for the last of a log: whoever was left behind may hold the pipe.
+/// Limit of the wait for the last log lines: a process left behind may hold the pipe open.
 const LAST_WORDS_US: u64 = 1_000_000;
-/// Bounds how long what was killed takes to go.
+/// Limit of the wait for killed processes to disappear.
 const KILLED_US: u64 = 10_000_000;
-/// How often it is looked whether it is gone.
+/// Interval at which their end is checked.
 const LOOK_US: u64 = 50_000;
 
-/// A process that longhaul started. Dropped, all of it is killed.
+/// Process that longhaul started. A drop kills its whole tree.
 pub(super) struct Child {
     pub pid: u32,
-    /// It and all that came of it.
+    /// The process and all its descendants.
     pub tree: ProcessTree,
     handle: tokio::process::Child,
-    /// Who reads its output.
+    /// Readers of its output.
     readers: JoinSet<()>,
 }
 
-/// How an end went.
+/// Result of ending a process tree.
 pub(super) struct ProcessEnd {
-    /// How the process itself ended.
+    /// Exit status of the process itself.
     pub status: io::Result<ExitStatus>,
-    /// Who is still there.
+    /// Processes that still run.
     pub left: Vec<Stat>,
 }
 
 impl Child {
-    /// Starts a command in a process group of its own.
+    /// Starts a command in its own process group.
     pub(super) fn spawn(process: &Process) -> io::Result<Child> {
         let mut command = Command::new("bash");
         command
@@ -61,7 +61,7 @@ impl Child {
         Ok(Child { pid, tree: ProcessTree::of_group(pid), handle, readers: JoinSet::new() })
     }
 
-    /// Listens to its output.
+    /// Spawns the readers of its output.
     pub(super) fn listen(&mut self, ear: &Ear) {
         if let Some(pipe) = self.handle.stdout.take() {
             self.readers.spawn_local(ear.clone().read(pipe));
@@ -71,20 +71,20 @@ impl Child {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its exit status.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.handle.wait().await
     }
 
-    /// Waits until its output is read, a moment at the most.
+    /// Waits until its output is read, for a limited time.
     pub(super) async fn heard(&mut self, timeline: &Timeline) {
         let deadline = At(timeline.now().0 + LAST_WORDS_US);
         let all = async { while self.readers.join_next().await.is_some() {} };
-        // Whoever holds the pipe beyond that is not waited for.
+        // A process that holds the pipe open longer is not waited for.
         let _ = timeline.before(deadline, all).await;
     }
 
-    /// Asks all of it to end, and kills what does not.
+    /// Asks the whole tree to end, and kills what does not.
     pub(super) async fn end(&mut self, timeline: &Timeline, patience: Duration) -> ProcessEnd {
         self.tree.look();
         self.tree.ask_to_end();
@@ -101,11 +101,11 @@ impl Child {
         ProcessEnd { status, left }
     }
 
-    /// Whether all of it is gone in time.
+    /// Whether the whole tree ends within the limit.
     async fn gone(&mut self, timeline: &Timeline, limit_us: u64) -> bool {
         let deadline = At(timeline.now().0 + limit_us);
         loop {
-            // Who has ended must be fetched, else he stays as a zombie.
+            // The exit status must be collected, or the process stays as a zombie.
             let is_over = !matches!(self.handle.try_wait(), Ok(None));
             if is_over && self.tree.look().is_empty() {
                 return true;
@@ -125,7 +125,7 @@ impl Drop for Child {
     }
 }
 
-/// How a process ended, as a fact.
+/// Converts an exit status to a fact.
 pub(super) fn exit(status: &io::Result<ExitStatus>) -> Exited {
     let status = status.as_ref().ok();
     Exited {
@@ -135,7 +135,7 @@ pub(super) fn exit(status: &io::Result<ExitStatus>) -> Exited {
     }
 }
 
-/// How a process ended, in words.
+/// Describes an exit status in words.
 pub(super) fn how(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
