@@ -51,10 +51,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::main(arguments).into()
 }
 
-/// Body of the fuzz target, which the default tier of tests runs too.
+/// Bodies of the fuzz targets, which the default tier of tests runs too.
 #[cfg(any(test, fuzzing))]
-#[path = "../tests/fuzz/body/recipe.rs"]
-pub mod fuzz;
+#[path = "../tests/fuzz/body"]
+pub mod fuzz {
+    mod prometheus;
+    mod recipe;
+    mod row;
+    mod scenario;
+    mod sse;
+
+    pub use prometheus::prometheus;
+    pub use recipe::recipe;
+    pub use row::row;
+    pub use scenario::scenario;
+    pub use sse::sse;
+}
 
 #[cfg(test)]
 extern crate self as longhaul;
@@ -65,6 +77,7 @@ extern crate self as longhaul;
 mod inside {
     mod comparisons;
     mod frozen;
+    mod fuzz;
     mod journal;
     mod journals;
     mod oracle;
