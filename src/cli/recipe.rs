@@ -94,7 +94,6 @@ struct SetArgs {
 }
 
 impl RecipeArgs {
-    /// Exit code of the verb.
     pub(super) fn done(self) -> Exit {
         recipe::done(match self.verb {
             RecipeVerb::Show(args) => recipe::show(&args.into()),

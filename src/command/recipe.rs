@@ -1,5 +1,4 @@
-//! Implements `longhaul recipe`: shows a recipe, its command, the differences between two, its
-//! reproducibility, and its pins.
+//! Implements `longhaul recipe`: show, render, check, pin and diff.
 
 pub(crate) mod pin;
 

@@ -24,9 +24,7 @@ const NAME_CHARS_MAX: usize = 64;
 /// Permissions that the user gives for references.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reach {
-    /// Hosts that the user trusts in addition to the default.
     pub hosts: Vec<String>,
-    /// Whether only the cache is used and nothing is fetched.
     pub offline: bool,
 }
 

@@ -13,13 +13,10 @@ use crate::spec::recipe::{How, ReadRecipe};
 /// Version of the JSON schema: keys may be added, never renamed.
 const SCHEMA: u32 = 2;
 
-/// Bound on a value in the table of all settings.
 const VALUE_CHARS_MAX: usize = 200;
 
-/// Bound on a value in a table with several columns.
 const CELL_CHARS_MAX: usize = 60;
 
-/// Bound on a reason in the table of findings.
 const WHY_CHARS_MAX: usize = 120;
 
 /// Bound on the findings: a foreign recipe may name as many mods as its size allows.

@@ -1,5 +1,4 @@
-//! Builds the tree from the parser's events, with a bound on everything that a file from elsewhere
-//! could inflate.
+//! Builds the tree from the parser's events, within bounds on its size.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,8 +14,7 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Maximum nesting depth: recursion over the tree must not exhaust the stack.
 const DEPTH_MAX: usize = 64;
 
-/// Maximum number of keys of a map: [`Node::get`] searches linearly, so a file of only keys would
-/// take quadratic time.
+/// Maximum number of keys of a map: [`Node::get`] is linear, and all keys quadratic.
 const KEYS_MAX: usize = 4096;
 
 /// Maximum number of nodes: the tree takes far more memory than its text.

@@ -1,5 +1,4 @@
-//! Models values as Python holds and writes them: the tools that own the recipe format are written
-//! in Python, and a command must contain the same text as theirs.
+//! Models values as Python holds and writes them, since the recipe format's tools do.
 
 use std::fmt::Write;
 
@@ -110,8 +109,7 @@ impl Python {
     }
 }
 
-/// Refuses a tree with a plain scalar of a rare type in PyYAML, or with one that YAML parsers read
-/// differently.
+/// Refuses a tree with a plain scalar that YAML parsers read differently.
 pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
     match &node.value {
         Value::Seq(items) => items.iter().try_for_each(check),
@@ -233,8 +231,7 @@ pub(crate) fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// Converts a word as sparkrun does for `-o key=value`, into numbers and booleans; `None` for a
-/// number that only Python parses.
+/// Converts a word as sparkrun's `-o key=value` does; `None` for a number only Python reads.
 pub(crate) fn coerce(word: &str) -> Option<Python> {
     match word.to_lowercase().as_str() {
         "true" | "yes" => return Some(Python::Bool(true)),

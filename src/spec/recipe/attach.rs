@@ -8,8 +8,7 @@ use crate::spec::node::quoted;
 /// Maximum length of a model's name in a run folder's name, characters.
 const NAME_CHARS_MAX: usize = 48;
 
-/// Builds a recipe from a server's responses: the model's name, and if reported the maximum context
-/// in tokens and the version.
+/// Builds a recipe from what a server reports: model, and if present length and version.
 pub(crate) fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
     let name = one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ");
     let about = format!("A server that already ran and calls its model {name}.");

@@ -90,8 +90,7 @@ pub(crate) fn parse(text: &str, start: usize) -> Line {
     line
 }
 
-/// Returns the server's command: of several the one that serves, else the first; unwraps `bash -c
-/// '…'`.
+/// Returns the command that serves, else the first; unwraps `bash -c '…'`.
 pub(crate) fn inner(command: &str) -> String {
     let command = serving(command);
     let words = flags::words(command);

@@ -95,8 +95,7 @@ enum Level {
     Deep,
 }
 
-/// Merges one map over another by key: lists of `overrides` are concatenated, other values that are
-/// no map are replaced, null removes.
+/// Merges maps: lists of `overrides` are concatenated, other values replaced, null removes.
 fn merged(base: &Node, outer: &Node, level: Level) -> Node {
     let own = |(key, node): (&str, &Node)| (key.to_owned(), node.clone());
     let mut pairs: Vec<(String, Node)> = base.entries().into_iter().map(own).collect();

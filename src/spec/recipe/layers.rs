@@ -1,5 +1,4 @@
-//! Applies `overrides`: layers of defaults, environment and image that apply only `when` a launch
-//! has a certain shape, runtime, configuration or hardware.
+//! Applies `overrides`: layers that apply only `when` a launch has certain properties.
 
 use std::collections::BTreeMap;
 

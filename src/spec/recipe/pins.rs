@@ -1,5 +1,4 @@
-//! Grades how reproducible a recipe is: which parts are pinned, which may change, and which no file
-//! determines.
+//! Grades how reproducible each part of a recipe is.
 
 mod image;
 

@@ -1,5 +1,4 @@
-//! Parses recipes. Unknown keys are accepted with a note; values that are not understood are
-//! refused.
+//! Parses recipes; unknown keys are noted, values that are not understood are refused.
 
 mod keys;
 mod line;

@@ -35,8 +35,7 @@ impl Values {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Collects a recipe's values: its defaults with single braces for doubled ones, the layers'
-    /// values verbatim, and the built-in ones.
+    /// Collects the defaults, with `{{` as `{`, the layers' values, and the built-in ones.
     pub(crate) fn of(draft: &Draft) -> Values {
         let single = |(key, value): &(String, Python)| match value.text() {
             Some(text) if text.contains("{{") => {

@@ -1,5 +1,4 @@
-//! Checks the keys of a recipe's file: whether it is a recipe, its description, known pitfalls, and
-//! unused keys.
+//! Checks the keys of a recipe's file: known pitfalls, unused keys, the description.
 
 use crate::error::Mistake;
 use crate::escape::one_line;

@@ -1,5 +1,4 @@
-//! Builds the command of a recipe without one from its defaults, as sparkrun 0.4 does for one
-//! machine.
+//! Builds the command of a recipe without one, as sparkrun 0.4 does for one machine.
 
 use super::COMMAND_BYTES_MAX;
 use super::sparkrun::filled;

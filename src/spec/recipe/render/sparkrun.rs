@@ -13,7 +13,7 @@ const PASSES_MAX: usize = 10;
 const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
 
-/// Renders a command by sparkrun 0.3's rules.
+/// Renders a command by sparkrun 0.4's rules.
 pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
     let template = strip(template);
     Some(repair_continuations(&filled(template, template.contains("{{"), value)?))

@@ -1,5 +1,4 @@
-//! Edits a recipe's own file: a key of the file, else a flag of the rendered command, which then
-//! replaces the template.
+//! Edits a key of a recipe's file, or a flag of its rendered command.
 
 use super::{Change, split};
 use crate::engine::Engine;
