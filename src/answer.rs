@@ -29,7 +29,7 @@ pub(crate) enum Over {
         /// System's own words.
         words: String,
     },
-    /// Timeout: the deadline of [`Watch::deadline`] has passed.
+    /// Timeout: the deadline of [`AnswerReader::deadline`] has passed.
     Late,
     /// longhaul closed the connection, for this reason.
     Cut(String),

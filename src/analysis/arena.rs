@@ -1,6 +1,6 @@
 //! Models the table that Spark Arena publishes of a server: tests by depth and streams, each with
 //! seven columns of mean and spread. A run becomes such a table by llama-benchy's definitions
-//! ([`Fold`]), so that the two can be compared; `docs/arena.md` says where those definitions seem
+//! ([`ArenaFold`]), so that the two can be compared; `docs/arena.md` says where those definitions seem
 //! wrong.
 
 pub(crate) mod benchy;
