@@ -103,7 +103,7 @@ pub(crate) enum Phase {
     Drill,
     /// The last laps; compared with the reference.
     Return,
-    /// Nothing new is sent; what is in flight may end.
+    /// End of the run: requests in flight may finish, no new one is sent.
     Drain,
 }
 

@@ -274,19 +274,13 @@ mod tests {
         story.push(20.0, gaps(encode(&histogram).unwrap())).push(21.0, gaps("broken".to_owned()));
         let batch = |good| {
             Fact::Batch(Batch {
-                phase: Phase::Soak,
-                group: group(0),
-                lap: 0,
-                repeat: 0,
                 requests: 2,
                 good,
-                began: Story::at(20.0),
                 first: Some(Story::at(21.0)),
                 last: Some(Story::at(31.0)),
                 tokens: Some(252),
                 first_tokens: Some(2),
-                peak_tokens: None,
-                models_us: None,
+                ..Batch::begun(Phase::Soak, group(0), Story::at(20.0))
             })
         };
         story.push(31.0, batch(2)).push(31.0, batch(1));

@@ -9,7 +9,7 @@ use super::ending::{self, AnswerState};
 use super::evidence::AnswerBytes;
 use super::text::AnswerText;
 use super::{Answer, Over};
-use crate::fact::{Abilities, Ended, Request, Stage};
+use crate::fact::{Abilities, Request};
 use crate::plan::Ask;
 use crate::protocol::openai::{Chunk, Usage};
 use crate::protocol::{error, sse};
@@ -299,38 +299,13 @@ impl AnswerReader {
 /// Creates the row of an ask before its answer.
 fn row(ask: &Ask, sent: At) -> Request {
     Request {
-        phase: ask.phase,
-        workload: ask.workload.to_owned(),
-        class: ask.class,
         lane: ask.lane,
         slot: ask.slot,
         session: ask.session,
         turn: ask.turn,
-        cell: ask.cell,
         lap: ask.lap,
         repeat: ask.repeat,
         due: ask.due,
-        sent,
-        done: sent,
-        first_byte_us: None,
-        ttft_us: None,
-        ttft_content_us: None,
-        last_us: None,
-        prompt_tokens: None,
-        cached_tokens: None,
-        output_tokens: None,
-        reasoning_tokens: None,
-        first_tokens: None,
-        chunks: 0,
-        max_gap_us: None,
-        peak_tokens: None,
-        idle_us: None,
-        ended: Ended::Cut,
-        stage: Stage::Connect,
-        finish: None,
-        http_status: None,
-        error: String::new(),
-        checks: Vec::new(),
-        answer: None,
+        ..Request::unanswered(ask.phase, ask.workload, ask.class, ask.cell, sent)
     }
 }

@@ -96,7 +96,7 @@ impl From<Mistake> for NoRun {
 /// Awaits work, unless the user asks to stop first.
 ///
 /// # Errors
-/// Those of the work, or the request to stop.
+/// The errors of the work, or the request to stop.
 pub(crate) async fn unless_stopped<T, E: Into<NoRun>>(
     stop: &mut Stop,
     work: impl Future<Output = Result<T, E>>,

@@ -37,6 +37,27 @@ pub(crate) struct Batch {
     pub models_us: Option<u64>,
 }
 
+impl Batch {
+    /// Creates a round of which no request has ended, the first of its phase.
+    pub(crate) fn begun(phase: Phase, group: Group, began: At) -> Batch {
+        Batch {
+            phase,
+            group,
+            lap: 0,
+            repeat: 0,
+            requests: 0,
+            good: 0,
+            began,
+            first: None,
+            last: None,
+            tokens: None,
+            first_tokens: None,
+            peak_tokens: None,
+            models_us: None,
+        }
+    }
+}
+
 /// Kind of gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -69,7 +69,7 @@ impl Reading {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Missed {
     pub source: Source,
-    /// What the sensor would have read.
+    /// Name of the series or source that could not be read.
     pub what: String,
     /// Reason, in words.
     pub why: String,

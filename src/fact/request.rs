@@ -123,7 +123,7 @@ pub(crate) enum BrokenHow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Class {
-    /// Nothing of its prompt should be cached.
+    /// No part of its prompt should be cached.
     Cold,
     /// Its prefix should be cached.
     Warm,
@@ -215,6 +215,52 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Creates the row of a request that was sent and not yet answered, on the first slot of the
+    /// first lane and due when it was sent.
+    pub(crate) fn unanswered(
+        phase: Phase,
+        workload: &str,
+        class: Class,
+        cell: Cell,
+        sent: At,
+    ) -> Request {
+        Request {
+            phase,
+            workload: workload.to_owned(),
+            class,
+            lane: 0,
+            slot: 0,
+            session: None,
+            turn: None,
+            cell,
+            lap: 0,
+            repeat: 0,
+            due: sent,
+            sent,
+            done: sent,
+            first_byte_us: None,
+            ttft_us: None,
+            ttft_content_us: None,
+            last_us: None,
+            prompt_tokens: None,
+            cached_tokens: None,
+            output_tokens: None,
+            reasoning_tokens: None,
+            first_tokens: None,
+            chunks: 0,
+            max_gap_us: None,
+            peak_tokens: None,
+            idle_us: None,
+            ended: Ended::Cut,
+            stage: Stage::Connect,
+            finish: None,
+            http_status: None,
+            error: String::new(),
+            checks: Vec::new(),
+            answer: None,
+        }
+    }
+
     /// Returns the group that counts it. Turns of a conversation have no cell, since their depth
     /// grows.
     pub(crate) fn group(&self) -> Group {

@@ -63,9 +63,9 @@ pub(crate) enum TargetWord {
     Launched,
     /// A step of readiness was reached (`rung` says which).
     Ready,
-    /// It stopped answering.
+    /// The server stopped answering.
     Away,
-    /// It answers again.
+    /// The server answers again.
     Back,
     /// Its process ended.
     Exited,
@@ -75,17 +75,17 @@ pub(crate) enum TargetWord {
     Restarted,
     /// Its process was started from outside longhaul: by a container engine or a service manager.
     Started,
-    /// It was sent a signal through its container engine (`exit.signal` says which).
+    /// The process was sent a signal through its container engine (`exit.signal` says which).
     Signalled,
-    /// It was paused through its container engine.
+    /// The container was paused through its container engine.
     Paused,
-    /// It was unpaused.
+    /// The container was unpaused.
     Unpaused,
     /// Its container engine reports that it ran out of memory.
     OutOfMemory,
     /// Its container was removed.
     Removed,
-    /// It answers its health probe, but no request makes progress.
+    /// The server answers its health probe, but no request makes progress.
     Hung,
     /// A hung server makes progress again.
     Moving,

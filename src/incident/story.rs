@@ -114,19 +114,9 @@ impl Story {
     /// Returns a request that went well, for tests to change before they push it.
     pub(crate) fn request(&mut self, seconds: f64, depth: u64) -> Request {
         self.slot += 1;
+        let phase = self.phase.unwrap_or(Phase::Soak);
         Request {
-            phase: self.phase.unwrap_or(Phase::Soak),
-            workload: "ladder".to_owned(),
-            class: Class::Cold,
-            lane: 0,
             slot: self.slot - 1,
-            session: None,
-            turn: None,
-            cell: cell(depth),
-            lap: 0,
-            repeat: 0,
-            due: Story::at(seconds),
-            sent: Story::at(seconds),
             done: Story::at(seconds + 1.0),
             first_byte_us: Some(100_000),
             ttft_us: Some(400_000),
@@ -135,19 +125,15 @@ impl Story {
             prompt_tokens: Some(depth + 2048),
             cached_tokens: Some(0),
             output_tokens: Some(128),
-            reasoning_tokens: None,
             first_tokens: Some(1),
             chunks: 128,
             max_gap_us: Some(5_000),
             peak_tokens: Some(128),
-            idle_us: None,
             ended: Ended::Completed,
             stage: Stage::Closing,
             finish: Some("length".to_owned()),
             http_status: Some(200),
-            error: String::new(),
-            checks: Vec::new(),
-            answer: None,
+            ..Request::unanswered(phase, "ladder", Class::Cold, cell(depth), Story::at(seconds))
         }
     }
 
@@ -184,21 +170,9 @@ impl Story {
 
     /// Adds a round of a lap with its end.
     pub(crate) fn round(&mut self, seconds: f64, lap: u64) -> &mut Story {
-        let batch = Batch {
-            phase: self.phase.unwrap_or(Phase::Soak),
-            group: group(0),
-            lap,
-            repeat: 0,
-            requests: 1,
-            good: 1,
-            began: Story::at(seconds - 1.0),
-            first: None,
-            last: None,
-            tokens: None,
-            first_tokens: None,
-            peak_tokens: None,
-            models_us: None,
-        };
+        let phase = self.phase.unwrap_or(Phase::Soak);
+        let begun = Batch::begun(phase, group(0), Story::at(seconds - 1.0));
+        let batch = Batch { lap, requests: 1, good: 1, ..begun };
         self.push(seconds, Fact::Batch(batch))
     }
 

@@ -53,3 +53,27 @@ pub(crate) struct Message {
     pub role: &'static str,
     pub content: String,
 }
+
+#[cfg(test)]
+impl Ask {
+    /// An ask of the soak for tests, in a cell as a row names it.
+    pub(crate) fn example(cell: &str, api: Api, input: Input) -> Ask {
+        Ask {
+            phase: Phase::Soak,
+            workload: "ladder",
+            class: Class::Cold,
+            lane: 0,
+            slot: 0,
+            session: None,
+            turn: None,
+            cell: cell.parse().expect("a cell"),
+            lap: 0,
+            repeat: 0,
+            due: At::ZERO,
+            api,
+            input,
+            exact_output: false,
+            abandon_us: None,
+        }
+    }
+}

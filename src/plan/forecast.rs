@@ -185,7 +185,7 @@ pub(crate) struct Sight {
 }
 
 /// Returns why events of a kind cannot be observed in a run of any length; `None` if they can.
-/// Where the sources are not known yet, it returns what is needed to observe them.
+/// Names the sources that are needed where it is not known yet which can be read.
 fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
     match (count, sight) {
         (Count::Ooms, None) => Some("its log and its box's kernel"),

@@ -52,7 +52,7 @@ pub(crate) struct Page<'a> {
     pub depths: Grid,
     /// Gates by word, the gravest first.
     pub gates: Vec<GateWords>,
-    /// What the run proves, and what not.
+    /// Statements that the run proves, and limits of what it proves.
     pub proofs: Proofs,
     /// Numbers of every cell, with phases and classes separate.
     pub cells: Vec<CellNumbers<'a>>,

@@ -72,7 +72,7 @@ enum Doing {
     Load(Phase),
     /// A drill interrupts the soak.
     Drill(Drilling),
-    /// Nothing new is sent.
+    /// The run ends: requests in flight may finish, no new one is sent.
     Drain(Draining),
     /// The run is over.
     Closed,

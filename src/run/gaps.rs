@@ -125,21 +125,7 @@ mod tests {
     use crate::incident::story::{Story, group};
 
     fn batch(phase: Phase, group: Group) -> Batch {
-        Batch {
-            phase,
-            group,
-            lap: 0,
-            repeat: 0,
-            requests: 2,
-            good: 2,
-            began: At::ZERO,
-            first: None,
-            last: None,
-            tokens: None,
-            first_tokens: None,
-            peak_tokens: None,
-            models_us: None,
-        }
+        Batch { requests: 2, good: 2, ..Batch::begun(phase, group, At::ZERO) }
     }
 
     fn answer(request: Request, gap_us: u64) -> Answer {

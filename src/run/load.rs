@@ -162,7 +162,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::fact::{Class, Ended, Phase, Stage};
+    use crate::fact::{Ended, Stage};
     use crate::plan::Input;
     use crate::spec::scenario::Api;
     use crate::unit::At;
@@ -202,23 +202,8 @@ mod tests {
     const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
 
     fn ask() -> Ask {
-        Ask {
-            phase: Phase::Soak,
-            workload: "ladder",
-            class: Class::Cold,
-            lane: 1,
-            slot: 2,
-            session: None,
-            turn: None,
-            cell: "d0/c1/p8/o2".parse().unwrap(),
-            lap: 0,
-            repeat: 0,
-            due: At::ZERO,
-            api: Api::Chat,
-            input: Input::Text("hm".into()),
-            exact_output: false,
-            abandon_us: None,
-        }
+        let ask = Ask::example("d0/c1/p8/o2", Api::Chat, Input::Text("hm".into()));
+        Ask { lane: 1, slot: 2, ..ask }
     }
 
     async fn answer(

@@ -55,33 +55,20 @@ fn manifest() -> Manifest {
 }
 
 fn request(slot: u64, done_us: u64, ended: Ended) -> Fact {
+    let cell = Cell { depth: 4096, load: Load::Streams(1), prompt: 2048, output: 128 };
     Fact::Request(Box::new(Request {
-        phase: Phase::Soak,
-        workload: "ladder".to_owned(),
-        class: Class::Cold,
-        lane: 0,
         slot,
-        session: None,
-        turn: None,
-        cell: Cell { depth: 4096, load: Load::Streams(1), prompt: 2048, output: 128 },
-        lap: 0,
-        repeat: 0,
-        due: At(done_us - 9_000_000),
-        sent: At(done_us - 9_000_000),
         done: At(done_us),
         first_byte_us: Some(2_900_000),
         ttft_us: Some(3_000_000),
-        ttft_content_us: None,
         last_us: Some(8_900_000),
         prompt_tokens: Some(6150),
         cached_tokens: Some(0),
         output_tokens: Some(128),
-        reasoning_tokens: None,
         first_tokens: Some(3),
         chunks: 42,
         max_gap_us: Some(170_000),
         peak_tokens: Some(24),
-        idle_us: None,
         ended,
         stage: Stage::Closing,
         finish: Some("length".to_owned()),
@@ -89,6 +76,7 @@ fn request(slot: u64, done_us: u64, ended: Ended) -> Fact {
         error: "it said \"no\", twice".to_owned(),
         checks: vec!["repeats".to_owned(), "empty_lines".to_owned()],
         answer: Some("00ff00ff00ff00ff".to_owned()),
+        ..Request::unanswered(Phase::Soak, "ladder", Class::Cold, cell, At(done_us - 9_000_000))
     }))
 }
 

@@ -10,14 +10,13 @@ mod whole;
 use std::time::Duration;
 
 use longhaul::answer::Answer;
-use longhaul::fact::{Abilities, Class, Ended, Phase, Request, Stage};
+use longhaul::fact::{Abilities, Class, Ended, Request, Stage};
 use longhaul::http::{Address, Http, HttpOptions};
 use longhaul::plan::{Ask, Input, Message};
 use longhaul::run::load::{Progress, Terms, send};
 use longhaul::spec::Limits;
 use longhaul::spec::scenario::Api;
 use longhaul::timeline::Timeline;
-use longhaul::unit::At;
 use server::{Step, data, done, head, page};
 use tokio::net::TcpListener;
 
@@ -33,23 +32,8 @@ struct Scene {
 }
 
 fn ask(output: u64) -> Ask {
-    Ask {
-        phase: Phase::Soak,
-        workload: "ladder",
-        class: Class::Cold,
-        lane: 0,
-        slot: 0,
-        session: None,
-        turn: None,
-        cell: format!("d0/c1/p16/o{output}").parse().unwrap(),
-        lap: 0,
-        repeat: 0,
-        due: At::ZERO,
-        api: Api::Chat,
-        input: Input::Messages(vec![Message { role: "user", content: "hm".into() }]),
-        exact_output: false,
-        abandon_us: None,
-    }
+    let input = Input::Messages(vec![Message { role: "user", content: "hm".into() }]);
+    Ask::example(&format!("d0/c1/p16/o{output}"), Api::Chat, input)
 }
 
 impl Scene {

@@ -21,7 +21,7 @@ pub(crate) struct Environment<W: Wire> {
     pub secrets: Secrets,
     /// Whether longhaul starts the server, so that its failure to come up is a verdict.
     pub is_ours: bool,
-    /// What can be observed of the server from here; its metrics are not probed yet.
+    /// Sources of events that can be read from here; whether metrics can is not known yet.
     pub sight: Sight,
     /// Additions of a target to the recipe's command.
     pub added: Vec<String>,

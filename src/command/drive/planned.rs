@@ -257,7 +257,7 @@ fn load<W: Wire>(
 }
 
 /// Plans a run that records that there was no server: it never answered, or never became ready.
-/// What was received of it is kept as in any other run.
+/// Facts that arrived while it was waited for are written as in any other run.
 fn never_ready<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,

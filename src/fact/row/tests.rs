@@ -306,21 +306,7 @@ fn a_group_without_a_cell_has_its_workload_as_its_word_and_no_cell_in_the_detail
             r#"{"kind":"itl","phase":"soak","class":"cold","cell":"d0/c1/p512/o64","from":7,"n":3,"histogram":"x"}"#
         ]
     );
-    let batch = Batch {
-        phase,
-        group,
-        lap: 0,
-        repeat: 0,
-        requests: 5,
-        good: 5,
-        began: At(1),
-        first: None,
-        last: None,
-        tokens: None,
-        first_tokens: None,
-        peak_tokens: None,
-        models_us: None,
-    };
+    let batch = Batch { requests: 5, good: 5, ..Batch::begun(phase, group, At(1)) };
     let [subject, cause, detail] = event(Fact::Batch(batch));
     assert_eq!((subject.as_str(), cause.as_str()), ("chat", "soak"));
     let begins = r#"{"phase":"soak","workload":"chat","class":"follow","cell":null,"lap":0,"#;

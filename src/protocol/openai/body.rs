@@ -118,28 +118,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fact::{Class, Phase};
+
     use crate::plan::Message;
-    use crate::unit::At;
 
     fn ask(api: Api, input: Input) -> Ask {
-        Ask {
-            phase: Phase::Soak,
-            workload: "ladder",
-            class: Class::Cold,
-            lane: 0,
-            slot: 0,
-            session: None,
-            turn: None,
-            cell: "d0/c1/p8/o4".parse().unwrap(),
-            lap: 0,
-            repeat: 0,
-            due: At::ZERO,
-            api,
-            input,
-            exact_output: true,
-            abandon_us: None,
-        }
+        Ask { exact_output: true, ..Ask::example("d0/c1/p8/o4", api, input) }
     }
 
     fn read(ask: &Ask, abilities: &Abilities) -> Value {

@@ -36,7 +36,7 @@ pub(super) struct Care {
 /// tracked by [`Liveness`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Standing {
-    /// Nothing is to be done.
+    /// No order is due.
     #[default]
     There,
     /// The server answers probes but makes no progress.

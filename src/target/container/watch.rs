@@ -23,7 +23,7 @@ use crate::world::{Contained, Whereabouts};
 const LOOK_US: u64 = 5_000_000;
 /// Time that the events behind an inspected change may take to arrive.
 const GRACE_US: u64 = 1_000_000;
-/// The same time for an engine that was unreachable: its events are requested again.
+/// Time that these events may take after the engine was unreachable: they are requested again.
 const GRACE_AGAIN_US: u64 = 5_000_000;
 /// Capacity of the channel of events.
 const EVENTS_MAX: usize = 256;

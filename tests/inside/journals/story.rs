@@ -158,40 +158,23 @@ impl Story {
         let (ttft, tpot) = speed(depth);
         // One per cent to either side, by no clock and no generator.
         let wobble = |step: u64| 1.0 + ((self.asked * step % 41) as f64 - 20.0) / 2000.0;
+        let cell = Cell { depth, load: self.scenario.load, prompt: PROMPT, output: OUTPUT };
         let mut request = Request {
-            phase: self.phase,
-            workload: "ladder".to_owned(),
-            class: Class::Cold,
-            lane: 0,
             slot: self.slot - 1,
-            session: None,
-            turn: None,
-            cell: Cell { depth, load: self.scenario.load, prompt: PROMPT, output: OUTPUT },
             lap: self.lap,
-            repeat: 0,
-            due: at(self.now),
-            sent: at(self.now),
-            done: at(self.now),
             first_byte_us: Some(2_100),
-            ttft_us: None,
-            ttft_content_us: None,
-            last_us: None,
             prompt_tokens: Some(depth + PROMPT),
             cached_tokens: Some(0),
             output_tokens: Some(OUTPUT),
-            reasoning_tokens: None,
             first_tokens: Some(1),
             chunks: OUTPUT,
-            max_gap_us: None,
             peak_tokens: Some(24),
-            idle_us: None,
             ended: Ended::Completed,
             stage: Stage::Closing,
             finish: Some("length".to_owned()),
             http_status: Some(200),
-            error: String::new(),
-            checks: Vec::new(),
             answer: Some(format!("{:016x}", self.asked.wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            ..Request::unanswered(self.phase, "ladder", Class::Cold, cell, at(self.now))
         };
         timed(&mut request, ttft * wobble(17), tpot * wobble(23));
         request
@@ -206,19 +189,16 @@ impl Story {
             self.counted.push((done, OUTPUT));
         }
         let batch = Batch {
-            phase: request.phase,
-            group: request.group(),
             lap: request.lap,
             repeat: request.repeat,
             requests: 1,
             good: u64::from(good),
-            began: request.due,
             first: request.ttft_us.map(on),
             last: request.last_us.map(on),
             tokens: request.output_tokens,
             first_tokens: request.first_tokens,
             peak_tokens: request.peak_tokens,
-            models_us: None,
+            ..Batch::begun(request.phase, request.group(), request.due)
         };
         self.push(done, Fact::Request(Box::new(request)));
         self.push(done, Fact::Batch(batch));

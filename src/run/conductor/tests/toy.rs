@@ -155,39 +155,20 @@ impl Toy {
     pub(super) fn request(&self, (sent, slot, due): (At, Slot, At), ended: Ended) -> Request {
         let ask = self.plan.ask(slot, due, &Fit::guess(self.plan.corpus()));
         Request {
-            phase: ask.phase,
-            workload: ask.workload.to_owned(),
-            class: ask.class,
             lane: ask.lane,
             slot: ask.slot,
-            session: None,
-            turn: None,
-            cell: ask.cell,
             lap: ask.lap,
             repeat: ask.repeat,
             due: ask.due,
-            sent,
             done: self.now,
-            first_byte_us: None,
             ttft_us: Some(500_000),
-            ttft_content_us: None,
             last_us: Some(self.now.since(sent).saturating_sub(100_000)),
-            prompt_tokens: None,
-            cached_tokens: None,
             output_tokens: Some(16),
-            reasoning_tokens: None,
             first_tokens: Some(1),
             chunks: 16,
-            max_gap_us: None,
-            peak_tokens: None,
-            idle_us: None,
             ended,
             stage: if ended.is_good() { Stage::Closing } else { Stage::Connect },
-            finish: None,
-            http_status: None,
-            error: String::new(),
-            checks: Vec::new(),
-            answer: None,
+            ..Request::unanswered(ask.phase, ask.workload, ask.class, ask.cell, sent)
         }
     }
 
