@@ -53,8 +53,12 @@ pub(crate) enum ReportFormat {
 
 /// Writes a result to stdout. A closed pipe is no failure; any other error is reported.
 pub(crate) fn say(text: &str) -> bool {
+    print(&clean(text))
+}
+
+fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    if let Err(why) = out.write_all(clean(text).as_bytes()).and_then(|()| out.flush())
+    if let Err(why) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         && why.kind() != std::io::ErrorKind::BrokenPipe
     {
         tell(&format!("error: nothing could be written to stdout: {why}"));
@@ -66,6 +70,13 @@ pub(crate) fn say(text: &str) -> bool {
 /// Writes a result; if that fails, the exit is a fault, whatever the result was.
 pub(crate) fn finish(text: &str, exit: Exit) -> Exit {
     if say(text) { exit } else { Exit::Fault }
+}
+
+/// Writes a text that another program reads, such as a command: byte for byte into a pipe or a
+/// file, and without secrets on a terminal.
+pub(crate) fn finish_unchanged(text: &str, exit: Exit) -> Exit {
+    let is_written = if std::io::stdout().is_terminal() { say(text) } else { print(text) };
+    if is_written { exit } else { Exit::Fault }
 }
 
 /// Writes progress, warnings and mistakes to stderr.

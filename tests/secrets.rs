@@ -196,6 +196,50 @@ fn a_mistake_does_not_echo_what_must_not_be_told() {
 }
 
 #[test]
+fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it() {
+    let folder = Folder::new("recipe");
+    let recipe = |key: &str| {
+        let image = format!("org/img@sha256:{}", "1".repeat(64));
+        format!(
+            "model: org/m\nruntime: vllm\ncontainer: {image}\nenv:\n  HF_TOKEN: \"{key}\"\n\
+             command: vllm serve org/m --api-key {key}\n"
+        )
+    };
+    let other = format!("tk-{}", KEY.chars().rev().collect::<String>());
+    let (one, two) = (folder.0.join("one.yaml"), folder.0.join("two.yaml"));
+    fs::write(&one, recipe(KEY)).expect("a recipe");
+    fs::write(&two, recipe(&other)).expect("a recipe");
+    let (one, two) = (one.display().to_string(), two.display().to_string());
+    let told = |arguments: &[&str]| {
+        Command::new(LONGHAUL).args(arguments).output().expect("the binary runs")
+    };
+    let shown: [&[&str]; 7] = [
+        &["recipe", "show", &one],
+        &["recipe", "check", &one],
+        &["recipe", "check", &one, "--format", "json"],
+        &["recipe", "diff", &one, &two],
+        &["plan", "--scenario", "smoke", "--recipe", &one],
+        &["recipe", "show", &one, "--set", "env.HF_TOKEN=bad"],
+        &["recipe", "show", &one, "--set", "a.b.c={"],
+    ];
+    for arguments in shown {
+        let told = told(arguments);
+        for key in [KEY, &other] {
+            clean(&format!("{arguments:?}"), &told.stdout, key);
+            clean(&format!("{arguments:?}"), &told.stderr, key);
+        }
+    }
+    let show = told(&["recipe", "show", &one]);
+    assert!(String::from_utf8_lossy(&show.stdout).contains("HF_TOKEN"), "the variable is shown");
+    let render = told(&["recipe", "render", &one]);
+    let command = format!("vllm serve org/m --api-key {KEY}\n");
+    assert_eq!(String::from_utf8_lossy(&render.stdout), command);
+    let pin = told(&["recipe", "pin", &one]);
+    assert_eq!(String::from_utf8_lossy(&pin.stdout), recipe(KEY));
+    clean("pin", &pin.stderr, KEY);
+}
+
+#[test]
 fn a_rehearsal_writes_and_tells_no_token_of_its_recipe() {
     let folder = Folder::new("rehearsed");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/nemotron-3-super.yaml");

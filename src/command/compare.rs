@@ -125,7 +125,7 @@ pub(crate) fn against(
 /// Reads the recipe of a submission, where its folder has a readable one.
 fn submitted(folder: &Path) -> Option<ReadRecipe> {
     let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
-    read_as(&found.source, &ReadOptions::default(), &|name| found.folder.load(name)).ok()
+    found.read(&ReadOptions::default()).ok()
 }
 
 /// Compares two sides of run folders.

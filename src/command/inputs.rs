@@ -6,9 +6,11 @@ mod published;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::hide;
 use crate::error::Mistake;
 use crate::http::reference::{self, Reach};
 use crate::plan::Rates;
+use crate::secret::Secrets;
 use crate::spec::recipe::{ReadOptions, ReadRecipe};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
@@ -61,13 +63,12 @@ impl Inputs {
         not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
     ) -> Result<Option<ReadRecipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        let FoundRecipe { source, folder, warning } = recipe_source(wanted, &self.reach)?;
-        let read = recipe::read_as(&source, &ReadOptions::default(), &|name| folder.load(name));
-        let mut reading = match read {
+        let found = recipe_source(wanted, &self.reach)?;
+        let mut reading = match found.read(&ReadOptions::default()) {
             Ok(reading) => reading,
-            Err(why) => recipe::unread(source, &not_understood(why)?),
+            Err(why) => recipe::unread(found.source, &not_understood(why)?),
         };
-        reading.recipe.warnings.extend(warning);
+        reading.recipe.warnings.extend(found.warning);
         Ok(Some(reading))
     }
 
@@ -111,6 +112,34 @@ pub(crate) struct FoundRecipe {
     pub folder: Folder,
     /// Warning about how it was found.
     pub warning: Option<String>,
+}
+
+impl FoundRecipe {
+    /// Reads the recipe, and hides its keys from then on: no verb can print them by mistake.
+    ///
+    /// # Errors
+    /// The recipe is not understood.
+    pub(crate) fn read(&self, options: &ReadOptions) -> Result<ReadRecipe, Mistake> {
+        let read = |options: &ReadOptions| {
+            let read = recipe::read_as(&self.source, options, &|name| self.folder.load(name))?;
+            hide(&secrets(&read.recipe));
+            Ok(read)
+        };
+        if !options.set.is_empty() {
+            // A key that is replaced may stand in the command too.
+            let _: Result<ReadRecipe, Mistake> = read(&ReadOptions::default());
+        }
+        read(options)
+    }
+}
+
+/// Collects the keys among a recipe's variables.
+pub(crate) fn secrets(recipe: &Recipe) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in &recipe.env {
+        secrets.add_variable(name, value);
+    }
+    secrets
 }
 
 /// Folder that holds a recipe's includes. A fetched recipe has none: an include would let an

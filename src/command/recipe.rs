@@ -5,7 +5,7 @@ pub(crate) mod pin;
 use std::io::IsTerminal;
 
 use super::inputs::{FoundRecipe, recipe_source};
-use super::{finish, mistake, tell};
+use super::{finish, finish_unchanged, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
@@ -13,7 +13,7 @@ use crate::http::reference::Reach;
 use crate::report::recipe as text;
 use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
-use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe, read_as};
+use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RecipeOptions {
@@ -42,7 +42,7 @@ pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     // An untrusted text must not control a terminal; a file gets it unchanged.
     let is_shown = std::io::stdout().is_terminal();
     let command = if is_shown { text::lines(&command).join("\n") } else { command };
-    Ok(finish(&(command + "\n"), Exit::Pass))
+    Ok(finish_unchanged(&(command + "\n"), Exit::Pass))
 }
 
 pub(crate) fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
@@ -71,8 +71,7 @@ fn reading(options: &RecipeOptions) -> Result<ReadRecipe, Mistake> {
         }
         read.deployment.get_or_insert(Deployment::new()).entry(selector).or_default().push(value);
     }
-    let FoundRecipe { source, folder, .. } = found(options)?;
-    read_as(&source, &read, &|name| folder.load(name))
+    found(options)?.read(&read)
 }
 
 fn found(options: &RecipeOptions) -> Result<FoundRecipe, Mistake> {

@@ -13,7 +13,6 @@ use super::drive::{
     DriveOptions, Driven, NoRun, Planned, RepeatCommand, Specs, arrive, conclude, drive, plan,
     stopping, vacant,
 };
-use super::hide;
 use super::inputs::FLAGSHIP;
 use super::sim::no_profile;
 use crate::error::Mistake;
@@ -122,7 +121,6 @@ fn environment(
 ) -> Result<(Environment<SimWire>, SimTarget), Mistake> {
     let setup = specs.setup().ok_or_else(no_profile)?;
     let secrets = specs.secrets();
-    hide(&secrets);
     let (seed, load_us) = (specs.options.server_seed(), specs.load_us);
     // A simulated server is up before the first request; one that cannot start is a verdict on the
     // recipe.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::DriveOptions;
+use crate::command::inputs;
 use crate::error::Mistake;
 use crate::journal;
 use crate::plan::forecast::{Forecast, forecast};
@@ -73,11 +74,7 @@ impl Specs {
 
     /// Collects the keys among the recipe's variables.
     pub(crate) fn secrets(&self) -> Secrets {
-        let mut secrets = Secrets::default();
-        for (name, value) in self.recipe.iter().flat_map(|recipe| &recipe.env) {
-            secrets.add_variable(name, value);
-        }
-        secrets
+        self.recipe.as_ref().map(inputs::secrets).unwrap_or_default()
     }
 
     /// Returns the setup of the simulated server, where there is one.

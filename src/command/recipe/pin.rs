@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::{RecipeOptions, found};
 use crate::command::inputs::FoundRecipe;
-use crate::command::{finish, runtime, tell};
+use crate::command::{finish_unchanged, runtime, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::spec::field::shown;
-use crate::spec::recipe::{ReadOptions, pin, read_as};
+use crate::spec::recipe::{ReadOptions, pin};
 use crate::target::container::digest::{self, KnownDigest};
 use crate::timeline::Timeline;
 
@@ -20,7 +20,7 @@ pub(crate) fn pin(
     engine: Option<&str>,
 ) -> Result<Exit, Mistake> {
     let text = pinned(options, engine)?;
-    let Some(path) = output else { return Ok(finish(&text, Exit::Pass)) };
+    let Some(path) = output else { return Ok(finish_unchanged(&text, Exit::Pass)) };
     std::fs::write(path, &text).map_err(|why| {
         Mistake::new(format!("the recipe could not be written: {why}"))
             .at(path.display().to_string())
@@ -30,9 +30,10 @@ pub(crate) fn pin(
 }
 
 fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mistake> {
-    let FoundRecipe { source, folder, .. } = found(options)?;
+    let found = found(options)?;
+    let reading = found.read(&ReadOptions::default())?;
+    let FoundRecipe { source, folder, .. } = found;
     let load = |name: &str| folder.load(name);
-    let reading = read_as(&source, &ReadOptions::default(), &load)?;
     let Some(image) = reading.recipe.container.as_deref().filter(|image| !image.is_empty()) else {
         let what = format!("{} names no image", shown(&source.name));
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
