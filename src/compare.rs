@@ -97,7 +97,7 @@ pub(crate) fn against(
     base: &Foreign,
     candidate: &Start,
     table: &Table,
-    wish: &CompareTerms,
+    terms: &CompareTerms,
 ) -> Comparison {
     let mut differs = comparable::from_published(base.recipe.as_ref(), candidate);
     let left_out = [(&base.table, "base"), (table, "candidate")];
@@ -114,7 +114,7 @@ pub(crate) fn against(
             differs: &differs,
             nothing: PUBLISHED,
         },
-        wish,
+        terms,
     );
     Comparison {
         names: [vec![base.name.clone()], vec![candidate.name.clone()]],
@@ -128,7 +128,7 @@ pub(crate) fn against(
         verdicts: [Vec::new(), verdicts(side)],
         gates: worst_gates(side),
         decision,
-        margins: wish.margins,
+        margins: terms.margins,
         simulated: candidate.simulated,
         floor_starts: None,
     }
@@ -146,13 +146,13 @@ const PUBLISHED: &str =
 pub(crate) fn compare(
     base: &[Start],
     candidate: &[Start],
-    wish: &CompareTerms,
+    terms: &CompareTerms,
 ) -> Result<Comparison, Mistake> {
-    let mut differs = comparable::differs(base, candidate, wish)?;
-    let floor = floor::fitting(wish.floor.as_ref(), base)?;
+    let mut differs = comparable::differs(base, candidate, terms)?;
+    let floor = floor::fitting(terms.floor.as_ref(), base)?;
     differs.surroundings.extend(floor.iter().flat_map(|floor| floor.beside(base)));
     let overlap = !differs.forced.is_empty();
-    let (mut rows, alone) = decide::rows(base, candidate, wish.margins, floor, overlap);
+    let (mut rows, alone) = decide::rows(base, candidate, terms.margins, floor, overlap);
     decide::adjust(&mut rows);
     let policies = policy::policies(base, candidate);
     let decision = decision::decide(
@@ -165,7 +165,7 @@ pub(crate) fn compare(
             differs: &differs,
             nothing: NOTHING,
         },
-        wish,
+        terms,
     );
     let names = [base, candidate].map(|side| side.iter().map(|it| it.name.clone()).collect());
     let simulated = base.iter().chain(candidate).any(|start| start.simulated);
@@ -182,7 +182,7 @@ pub(crate) fn compare(
         verdicts: [base, candidate].map(verdicts),
         gates: worst_gates(candidate),
         decision,
-        margins: wish.margins,
+        margins: terms.margins,
         simulated,
         floor_starts,
     })

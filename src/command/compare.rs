@@ -46,9 +46,9 @@ pub(crate) struct CompareOptions {
 }
 
 /// Compares two sides, and prints the result.
-pub(crate) fn compare(wish: &CompareOptions) -> Exit {
-    let compared = compared(wish).and_then(|comparison| {
-        let text = text(&comparison, wish.format)?;
+pub(crate) fn compare(options: &CompareOptions) -> Exit {
+    let compared = compared(options).and_then(|comparison| {
+        let text = text(&comparison, options.format)?;
         Ok((text, comparison.decision.exit))
     });
     match compared {
@@ -57,9 +57,9 @@ pub(crate) fn compare(wish: &CompareOptions) -> Exit {
     }
 }
 
-fn compared(wish: &CompareOptions) -> Result<Comparison, Mistake> {
-    let mut how = wish.how.clone();
-    if let Some(path) = &wish.floor {
+fn compared(options: &CompareOptions) -> Result<Comparison, Mistake> {
+    let mut how = options.how.clone();
+    if let Some(path) = &options.floor {
         let place = path.display().to_string();
         let text = inputs::plain_text(path).map_err(|why| {
             Mistake::new(format!("the noise floor cannot be read: {why}"))
@@ -68,12 +68,12 @@ fn compared(wish: &CompareOptions) -> Result<Comparison, Mistake> {
         })?;
         how.floor = Some(floor::read(&text, &place)?);
     }
-    for path in &wish.base {
+    for path in &options.base {
         if is_published(path)? {
-            return published(path, wish, &how);
+            return published(path, options, &how);
         }
     }
-    sides(&wish.base, &wish.candidate, &how)
+    sides(&options.base, &options.candidate, &how)
 }
 
 /// Whether a base is a published table: a file, or the folder of a submission.
@@ -84,12 +84,12 @@ fn is_published(path: &Path) -> Result<bool, Mistake> {
 /// Compares with a published table as the base: one table, one run, and no floor.
 fn published(
     table: &Path,
-    wish: &CompareOptions,
+    options: &CompareOptions,
     how: &crate::compare::CompareTerms,
 ) -> Result<Comparison, Mistake> {
     let refused =
         |what: &str| Mistake::new(what).hint(format!("longhaul compare {} RUN", table.display()));
-    if wish.base.len() > 1 {
+    if options.base.len() > 1 {
         return Err(refused("a published table stands alone as the base"));
     }
     if how.floor.is_some() {
@@ -97,7 +97,7 @@ fn published(
             "nothing is decided by a published table's numbers: --floor has no use",
         ));
     }
-    match runs::folders(&wish.candidate, SIDE_MAX)?.as_slice() {
+    match runs::folders(&options.candidate, SIDE_MAX)?.as_slice() {
         [run] => against(table, run, how),
         several => {
             let what = format!("a published table is held against one run, not {}", several.len());

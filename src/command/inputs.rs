@@ -48,25 +48,26 @@ impl Inputs {
 
     /// Reads the recipe with its source and warnings, which starting it needs.
     pub(crate) fn reading(&self, default: Option<&str>) -> Result<Option<ReadRecipe>, Mistake> {
-        self.found(default, Err)
+        self.found(default, false)
     }
 
     /// Reads the recipe for a launcher that reads it by itself: a recipe that longhaul cannot parse
     /// is passed on unread.
     pub(crate) fn handed_on(&self) -> Result<Option<ReadRecipe>, Mistake> {
-        self.found(None, Ok)
+        self.found(None, true)
     }
 
     fn found(
         &self,
         default: Option<&str>,
-        not_understood: impl Fn(Mistake) -> Result<Mistake, Mistake>,
+        passes_on_unread: bool,
     ) -> Result<Option<ReadRecipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
         let found = recipe_source(wanted, &self.reach)?;
         let mut reading = match found.read(&ReadOptions::default()) {
             Ok(reading) => reading,
-            Err(why) => recipe::unread(found.source, &not_understood(why)?),
+            Err(why) if passes_on_unread => recipe::unread(found.source, &why),
+            Err(why) => return Err(why),
         };
         reading.recipe.warnings.extend(found.warning);
         Ok(Some(reading))

@@ -29,27 +29,27 @@ pub(crate) struct PlanOptions {
 }
 
 /// Prints what a scenario amounts to.
-pub(crate) fn plan(wish: &PlanOptions) -> Exit {
-    match planned(wish) {
+pub(crate) fn plan(options: &PlanOptions) -> Exit {
+    match planned(options) {
         Ok(text) => finish(&text, Exit::Pass),
         Err(wrong) => mistake(&wrong),
     }
 }
 
-fn planned(wish: &PlanOptions) -> Result<String, Mistake> {
-    let recipe = wish.inputs.recipe(Some(FLAGSHIP))?;
-    let scenario = wish.inputs.scenario("quick")?;
-    let rates = match (&wish.from, wish.flat) {
+fn planned(options: &PlanOptions) -> Result<String, Mistake> {
+    let recipe = options.inputs.recipe(Some(FLAGSHIP))?;
+    let scenario = options.inputs.scenario("quick")?;
+    let rates = match (&options.from, options.flat) {
         (Some(run), _) => measured(run)?,
         (None, Some((prefill_per_s, decode_per_s))) => flat(prefill_per_s, decode_per_s)?,
-        (None, None) => wish.inputs.rates(recipe.as_ref())?,
+        (None, None) => options.inputs.rates(recipe.as_ref())?,
     };
     let slots = recipe.as_ref().and_then(|recipe| recipe.whole("max_num_seqs"));
     let bounds = Bounds {
         max_model_len: recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len")),
         prefill_per_s: prefill_per_s(&rates),
     };
-    let plan = Plan::new(&scenario, wish.inputs.seed, bounds)?;
+    let plan = Plan::new(&scenario, options.inputs.seed, bounds)?;
     let forecast = forecast(&plan, &rates, slots);
     Ok(Table { recipe: recipe.as_ref(), scenario: &scenario, plan: &plan, forecast, rates }.text())
 }

@@ -23,7 +23,7 @@ use crate::plan::forecast::Sight;
 use crate::run::stop::Stop;
 use crate::sim::SimEngine;
 use crate::sim::world::boxes::{self, LookAtBox};
-use crate::sim::world::{Desk, Disk, SimHost, SimTarget, SimWire, signs};
+use crate::sim::world::{Connections, Disk, SimHost, SimTarget, SimWire, signs};
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -127,7 +127,7 @@ fn environment(
     let is_ours = setup.refuses;
     let engine = SimEngine::new(setup, seed, specs.ailments.clone(), At::ZERO);
     let (tell, signs) = signs();
-    let desk = Rc::new(Desk::new(engine, timeline, seed, Box::new(tell)));
+    let desk = Rc::new(Connections::new(engine, timeline, seed, Box::new(tell)));
     let (driving, ordered, looked) = (desk.clone(), desk.clone(), desk.clone());
     let driven = tokio::task::spawn_local(async move { driving.drive().await });
     let broke = async {

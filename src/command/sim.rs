@@ -29,8 +29,8 @@ pub(crate) struct SimOptions {
 }
 
 /// Serves until it is interrupted.
-pub(crate) fn sim(wish: &SimOptions) -> Exit {
-    let served = order(wish).and_then(|order| runtime()?.block_on(serve(wish.port, order)));
+pub(crate) fn sim(options: &SimOptions) -> Exit {
+    let served = order(options).and_then(|order| runtime()?.block_on(serve(options.port, order)));
     match served {
         Ok(()) => Exit::Pass,
         Err(wrong) => mistake(&wrong),
@@ -38,11 +38,11 @@ pub(crate) fn sim(wish: &SimOptions) -> Exit {
 }
 
 /// Builds the configuration of the simulation.
-fn order(wish: &SimOptions) -> Result<SimConfig, Mistake> {
+fn order(options: &SimOptions) -> Result<SimConfig, Mistake> {
     let inputs = Inputs {
-        recipe: wish.recipe.clone(),
-        reach: wish.reach.clone(),
-        profile: wish.profile.clone(),
+        recipe: options.recipe.clone(),
+        reach: options.reach.clone(),
+        profile: options.profile.clone(),
         ..Inputs::default()
     };
     let recipe = inputs.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
@@ -51,9 +51,9 @@ fn order(wish: &SimOptions) -> Result<SimConfig, Mistake> {
         tell(&format!("warning: {warning}"));
     }
     let setup = Setup::of(&recipe, &profile);
-    let ailments = ailments(&wish.ailments)?;
-    of_the_server(&wish.ailments, &ailments)?;
-    Ok(SimConfig { setup, seed: wish.seed, ailments })
+    let ailments = ailments(&options.ailments)?;
+    of_the_server(&options.ailments, &ailments)?;
+    Ok(SimConfig { setup, seed: options.seed, ailments })
 }
 
 async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {

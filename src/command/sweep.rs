@@ -74,7 +74,7 @@ impl SweepOptions {
 
 /// Sweep in progress.
 pub(crate) struct Sweep {
-    wish: SweepOptions,
+    options: SweepOptions,
     folder: PathBuf,
     /// Arms, the base first.
     arms: Vec<Arm>,
@@ -86,9 +86,9 @@ pub(crate) struct Sweep {
 }
 
 /// Sweeps, and prints the result.
-pub(crate) fn sweep(wish: SweepOptions) -> Exit {
+pub(crate) fn sweep(options: SweepOptions) -> Exit {
     // Held until the end: a second longhaul in the same folder would repeat runs.
-    let (mut sweep, _lock) = match begun(wish) {
+    let (mut sweep, _lock) = match begun(options) {
         Ok(begun) => begun,
         Err(wrong) => return mistake(&wrong),
     };
@@ -105,26 +105,26 @@ pub(crate) fn sweep(wish: SweepOptions) -> Exit {
 }
 
 /// Prepares everything up to the first start.
-fn begun(mut wish: SweepOptions) -> Result<(Sweep, File), Mistake> {
-    check(&wish)?;
-    let scenario = &mut wish.run.drive.inputs.scenario;
-    scenario.get_or_insert_with(|| if wish.rehearse { "short" } else { SCENARIO }.to_owned());
-    let base = base(&wish)?;
-    let arms = arms::read(&wish, base)?;
+fn begun(mut options: SweepOptions) -> Result<(Sweep, File), Mistake> {
+    check(&options)?;
+    let scenario = &mut options.run.drive.inputs.scenario;
+    scenario.get_or_insert_with(|| if options.rehearse { "short" } else { SCENARIO }.to_owned());
+    let base = base(&options)?;
+    let arms = arms::read(&options, base)?;
     // A mistake in the scenario is reported before the first hour is spent.
-    let scenario = wish.run.drive.inputs.scenario(SCENARIO)?;
+    let scenario = options.run.drive.inputs.scenario(SCENARIO)?;
     alike(&scenario)?;
     for arm in &arms {
-        run::check(wish.run.clone(), arm.reading.clone(), scenario.clone())
+        run::check(options.run.clone(), arm.reading.clone(), scenario.clone())
             .map_err(|wrong| wrong.of(&format!("the arm `{}`", arm.shown())))?;
     }
-    let folder = wish.run.drive.output.clone();
+    let folder = options.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));
     let lock = manifest::lock(&folder)?;
-    manifest::claim(&folder, &wish, &arms)?;
-    let order = schedule::order(arms.len(), wish.starts);
+    manifest::claim(&folder, &options, &arms)?;
+    let order = schedule::order(arms.len(), options.starts);
     let scenario_sha256 = sha256(scenario.source.text.as_bytes());
-    let mut sweep = Sweep { wish, folder, arms, scenario_sha256, order, done: Vec::new() };
+    let mut sweep = Sweep { options, folder, arms, scenario_sha256, order, done: Vec::new() };
     for turn in sweep.order.clone() {
         sweep.done.extend(play::look(&sweep, turn)?);
     }
@@ -152,28 +152,28 @@ fn alike(scenario: &Scenario) -> Result<(), Mistake> {
         .hint("a scenario without a cap: --scenario short, or smoke for a first look"))
 }
 
-fn check(wish: &SweepOptions) -> Result<(), Mistake> {
-    if wish.how().is_none() {
+fn check(options: &SweepOptions) -> Result<(), Mistake> {
+    if options.how().is_none() {
         return Err(Mistake::new("a sweep starts its servers itself, and nothing says how")
             .hint("--rehearse, in virtual time, to see what it would be able to tell")
             .hint("--start docker|podman|process|sparkrun")
             .hint("--simulate, the built-in simulated server in real time"));
     }
-    if wish.rehearse && (wish.run.simulate || wish.run.server.target.start.is_some()) {
+    if options.rehearse && (options.run.simulate || options.run.server.target.start.is_some()) {
         let what = "--rehearse plays against the simulated server, and another start is named too";
         return Err(Mistake::new(what).hint("one of them"));
     }
-    if wish.starts == 0 || wish.starts > STARTS_MAX {
-        let what = format!("--starts {}: from 1 to {STARTS_MAX}", wish.starts);
+    if options.starts == 0 || options.starts > STARTS_MAX {
+        let what = format!("--starts {}: from 1 to {STARTS_MAX}", options.starts);
         return Err(Mistake::new(what).hint("--starts 6"));
     }
-    if wish.vary.is_empty() && wish.arms.is_none() {
+    if options.vary.is_empty() && options.arms.is_none() {
         return Err(Mistake::new("nothing is varied")
             .hint("--vary max_num_seqs=4,8")
             .hint("--arms FILE"));
     }
-    if wish.starts < STARTS_MIN {
-        let starts = counted(u64::from(wish.starts), "start", "starts");
+    if options.starts < STARTS_MIN {
+        let starts = counted(u64::from(options.starts), "start", "starts");
         tell(&format!(
             "note: with {starts} of each arm nothing is decided exactly; {STARTS_MIN} are the least, 6 the default"
         ));
@@ -182,13 +182,13 @@ fn check(wish: &SweepOptions) -> Result<(), Mistake> {
 }
 
 /// Reads the recipe that is varied.
-fn base(wish: &SweepOptions) -> Result<ReadRecipe, Mistake> {
-    let inputs = &wish.run.drive.inputs;
-    let reading = inputs.reading(wish.simulates().then_some(FLAGSHIP))?;
+fn base(options: &SweepOptions) -> Result<ReadRecipe, Mistake> {
+    let inputs = &options.run.drive.inputs;
+    let reading = inputs.reading(options.simulates().then_some(FLAGSHIP))?;
     let reading =
         reading.ok_or_else(|| Mistake::new("no recipe is named to vary").hint("--recipe FILE"))?;
     // The recipe keeps its own origin: a fetched recipe must not choose files of this machine.
-    if wish.simulates() && inputs.profile(Some(&reading.recipe))?.is_none() {
+    if options.simulates() && inputs.profile(Some(&reading.recipe))?.is_none() {
         return Err(no_profile());
     }
     Ok(reading)

@@ -88,7 +88,7 @@ const IMAGE_NAME: &str = "container";
 pub(crate) fn differs(
     base: &[Start],
     candidate: &[Start],
-    wish: &CompareTerms,
+    terms: &CompareTerms,
 ) -> Result<Differs, Mistake> {
     let (Some(one), Some(other)) = (spokesman(base), spokesman(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
@@ -104,7 +104,7 @@ pub(crate) fn differs(
     let mut forced = BTreeSet::new();
     for start in all() {
         let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
-        if !unlike.is_empty() && !wish.force {
+        if !unlike.is_empty() && !terms.force {
             return Err(refused(first, start, &unlike)
                 .hint("--force compares where they overlap, and marks it"));
         }

@@ -40,10 +40,10 @@ pub(crate) struct DecisionInput<'a> {
     pub nothing: &'a str,
 }
 
-pub(crate) fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decision {
+pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Decision {
     let DecisionInput { rows, policies, differs, nothing, .. } = *evidence;
     let mut because = Vec::new();
-    let several = wish.one_variable && differs.variables.len() > 1;
+    let several = terms.one_variable && differs.variables.len() > 1;
     if several {
         because.push(format!("--one-variable: {} variables changed", differs.variables.len()));
     }
@@ -84,7 +84,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, wish: &CompareTerms) -> Decis
     let undecided = matches!(word, CompareWord::Inconclusive) || suggestive;
     let exit = if !broken.is_empty() || certain || several {
         Exit::Fail
-    } else if !unseen.is_empty() || (wish.strict && undecided) {
+    } else if !unseen.is_empty() || (terms.strict && undecided) {
         Exit::Inconclusive
     } else {
         Exit::Pass

@@ -70,8 +70,8 @@ fn one_run_a_side_decides_nothing_by_its_numbers() {
 #[test]
 fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     let floor = floor::of(&side("floor", &A)).unwrap();
-    let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
-    let with = |ms: f64| compare(&side("a", &A[..1]), &side("b", &[ms]), &wish).unwrap().decision;
+    let terms = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
+    let with = |ms: f64| compare(&side("a", &A[..1]), &side("b", &[ms]), &terms).unwrap().decision;
     let worse = with(900.0);
     assert_eq!(
         (worse.word, worse.suggestive, worse.exit),
@@ -88,14 +88,14 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
 fn a_floor_of_another_load_or_of_too_few_is_refused() {
     assert!(floor::of(&side("floor", &A[..2])).is_err());
     let floor = floor::of(&side("floor", &A)).unwrap();
-    let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
+    let terms = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
     let other = |mut starts: Vec<Start>| {
         for start in &mut starts {
             start.alike.seed = 2;
         }
         starts
     };
-    let wrong = compare(&other(side("a", &A)), &other(side("b", &A)), &wish).unwrap_err();
+    let wrong = compare(&other(side("a", &A)), &other(side("b", &A)), &terms).unwrap_err();
     assert!(wrong.to_string().contains("noise floor is of another load"), "{wrong}");
 }
 

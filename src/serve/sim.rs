@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::error::Mistake;
-use crate::sim::world::{Desk, SimEvent};
+use crate::sim::world::{Connections, SimEvent};
 use crate::sim::{Ailment, BoxView, Setup, SimEngine};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -41,7 +41,7 @@ pub(crate) struct SimConfig {
 
 /// A simulated server whose port is bound, not yet running.
 pub(crate) struct BoundSimServer {
-    desk: Rc<Desk>,
+    desk: Rc<Connections>,
     port: Port,
     address: SocketAddr,
 }
@@ -81,7 +81,7 @@ impl BoundSimServer {
         let engine = SimEngine::new(order.setup, order.seed, order.ailments, At::ZERO);
         let port = Port::Bound(socket);
         let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
-        let desk = Rc::new(Desk::new(engine, Timeline::start(), order.seed, Box::new(tell)));
+        let desk = Rc::new(Connections::new(engine, Timeline::start(), order.seed, Box::new(tell)));
         Ok(BoundSimServer { desk, port, address })
     }
 
@@ -111,7 +111,7 @@ impl BoundSimServer {
 }
 
 /// Opens and closes the port with the engine's state.
-async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
+async fn listen(desk: Rc<Connections>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
     let door = desk.door();
     let mut connections = JoinSet::new();
     let mut port = port;
@@ -135,7 +135,7 @@ async fn listen(desk: Rc<Desk>, port: Port, address: SocketAddr) -> Result<(), M
 /// Accepts connections until this process lifetime has ended.
 async fn accept_during(
     life: u64,
-    desk: &Rc<Desk>,
+    desk: &Rc<Connections>,
     listener: &TcpListener,
     connections: &mut JoinSet<()>,
 ) {

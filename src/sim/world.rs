@@ -10,7 +10,7 @@ pub(crate) mod sign;
 pub(crate) mod target;
 pub(crate) mod wire;
 
-pub(crate) use connections::{Desk, Served, Ticket};
+pub(crate) use connections::{Connections, Served, Ticket};
 pub(crate) use host::{Disk, SimHost};
 pub(crate) use sign::{SimEvent, SimEvents, signs};
 pub(crate) use target::SimTarget;

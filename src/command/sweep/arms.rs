@@ -51,14 +51,14 @@ impl Arm {
 ///
 /// # Errors
 /// A change has no effect, an arm changes more than one thing, or a name occurs twice.
-pub(super) fn read(wish: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mistake> {
+pub(super) fn read(options: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mistake> {
     let mut wanted = Vec::new();
-    for text in &wish.vary {
+    for text in &options.vary {
         let several = asked::of_flag(text)?;
         let many = several.len() > 1;
         wanted.extend(several.into_iter().map(|arm| (arm, many)));
     }
-    if let Some(path) = &wish.arms {
+    if let Some(path) = &options.arms {
         wanted.extend(asked::read(&source(path)?)?.into_iter().map(|arm| (arm, false)));
     }
     let first = Arm {
@@ -70,7 +70,7 @@ pub(super) fn read(wish: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mi
     };
     let mut arms = vec![first];
     for (arm, may_be_base) in wanted {
-        let Some(arm) = made(wish, &arms, arm, may_be_base)? else { continue };
+        let Some(arm) = made(options, &arms, arm, may_be_base)? else { continue };
         arms.push(arm);
     }
     match arms.len() {
@@ -81,7 +81,7 @@ pub(super) fn read(wish: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>, Mi
 }
 
 fn made(
-    wish: &SweepOptions,
+    options: &SweepOptions,
     arms: &[Arm],
     asked: asked::ArmSpec,
     may_be_base: bool,
@@ -107,7 +107,7 @@ fn made(
     };
     let differs = between(base, &reading).serving;
     let things = things(&changes, &differs);
-    if things > 1 && !wish.allow_several {
+    if things > 1 && !options.allow_several {
         let names: Vec<&str> = differs.iter().map(|it| it.what.as_str()).collect();
         let what = format!(
             "the arm `{shown}` changes {} things at once ({}): what comes of them cannot be told apart",

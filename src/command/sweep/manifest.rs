@@ -24,7 +24,7 @@ const SCHEMA: u32 = 1;
 /// Manifest of a sweep. Keys may be added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Paper {
+struct SweepManifest {
     schema: u32,
     longhaul: String,
     simulated: bool,
@@ -62,11 +62,11 @@ struct PaperRun {
 ///
 /// # Errors
 /// The folder belongs to another sweep, or cannot be written.
-pub(super) fn claim(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
-    let paper = paper(folder, wish, arms)?;
+pub(super) fn claim(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
+    let paper = paper(folder, options, arms)?;
     let place = folder.display().to_string();
     if let Ok(text) = fs::read_to_string(folder.join(NAME)) {
-        let known: Paper = serde_json::from_str(&text)
+        let known: SweepManifest = serde_json::from_str(&text)
             .map_err(|why| Mistake::new(format!("{NAME} cannot be read: {why}")).at(&place))?;
         same(&known, &paper, &place)?;
         return arms.iter().try_for_each(|arm| unchanged(folder, arm));
@@ -113,7 +113,7 @@ fn is_filled(folder: &Path) -> bool {
         .is_ok_and(|mut files| files.any(|it| it.is_ok_and(|it| !is_ours(&it.file_name()))))
 }
 
-fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
+fn same(known: &SweepManifest, now: &SweepManifest, place: &str) -> Result<(), Mistake> {
     let what = if known.arms != now.arms {
         "other arms"
     } else if known.starts != now.starts {
@@ -129,14 +129,17 @@ fn same(known: &Paper, now: &Paper, place: &str) -> Result<(), Mistake> {
         .hint("a new folder with -o"))
 }
 
-fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mistake> {
-    let drive = &wish.run.drive;
+fn paper(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<SweepManifest, Mistake> {
+    let drive = &options.run.drive;
     let scenario = drive.inputs.scenario(super::SCENARIO)?;
-    let profile =
-        if wish.simulates() { drive.inputs.profile(Some(&arms[0].reading.recipe))? } else { None };
+    let profile = if options.simulates() {
+        drive.inputs.profile(Some(&arms[0].reading.recipe))?
+    } else {
+        None
+    };
     let asked = json!({
-        "how": wish.how(),
-        "flags": wish.run.server.target.again(),
+        "how": options.how(),
+        "flags": options.run.server.target.again(),
         "scenario": scenario.source.name,
         "scenario_sha256": sha256(scenario.source.text.as_bytes()),
         "overrides": drive.inputs.overrides,
@@ -152,14 +155,14 @@ fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mist
         sha256: sha256(arm.text().as_bytes()),
         changes: arm.changes.iter().map(|it| (it.key.clone(), it.value.clone())).collect(),
     };
-    Ok(Paper {
+    Ok(SweepManifest {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION").to_owned(),
-        simulated: wish.simulates(),
+        simulated: options.simulates(),
         asked,
         arms: arms.iter().map(arm).collect(),
-        starts: wish.starts,
-        again: again_in(folder, wish),
+        starts: options.starts,
+        again: again_in(folder, options),
         runs: Vec::new(),
     })
 }
@@ -169,7 +172,7 @@ fn paper(folder: &Path, wish: &SweepOptions, arms: &[Arm]) -> Result<Paper, Mist
 /// # Errors
 /// The file cannot be written.
 pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
-    let mut paper = paper(&sweep.folder, &sweep.wish, &sweep.arms)?;
+    let mut paper = paper(&sweep.folder, &sweep.options, &sweep.arms)?;
     let run = |run: &super::Run| PaperRun {
         arm: sweep.arms[run.turn.arm].name.clone(),
         start: run.turn.start,
@@ -184,13 +187,13 @@ pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
 
 /// Returns the command line that continues the sweep.
 pub(super) fn again(sweep: &Sweep) -> String {
-    again_in(&sweep.folder, &sweep.wish)
+    again_in(&sweep.folder, &sweep.options)
 }
 
-fn again_in(folder: &Path, wish: &SweepOptions) -> String {
+fn again_in(folder: &Path, options: &SweepOptions) -> String {
     let mut words = vec!["longhaul".to_owned()];
     words.extend(std::env::args().skip(1));
-    if wish.run.drive.output.is_none() {
+    if options.run.drive.output.is_none() {
         words.extend(["-o".to_owned(), folder.display().to_string()]);
     }
     command_line(&words)
@@ -252,7 +255,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
     }
 }
 
-fn text_of(paper: &Paper) -> String {
+fn text_of(paper: &SweepManifest) -> String {
     // Texts, numbers and lists always serialise.
     serde_json::to_string_pretty(paper).unwrap_or_default() + "\n"
 }

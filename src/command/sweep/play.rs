@@ -48,7 +48,7 @@ pub(super) enum TurnEnd {
 pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     let options = options(sweep, turn);
     let driven =
-        if sweep.wish.rehearse { rehearse::driven(options.drive) } else { run::driven(options) };
+        if sweep.options.rehearse { rehearse::driven(options.drive) } else { run::driven(options) };
     let Driven { folder, asked, closed } = match driven {
         Ok(driven) => driven,
         Err(NoRun::Interrupted) => return Ok(TurnEnd::Interrupted),
@@ -70,7 +70,7 @@ pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
 /// Returns the options of one start.
 fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     let arm = &sweep.arms[turn.arm];
-    let mut options = sweep.wish.run.clone();
+    let mut options = sweep.options.run.clone();
     let drive = &mut options.drive;
     drive.inputs.recipe = Some(sweep.folder.join(arm.file()).display().to_string());
     drive.output = Some(sweep.run_folder(turn));
@@ -79,7 +79,7 @@ fn options(sweep: &Sweep, turn: Turn) -> RunOptions {
     // Every start simulates another server, under the same load.
     let address = [SERVER, turn.arm as u64, u64::from(turn.start)];
     let seed = Rng::at(drive.inputs.seed, &address).below(1 << 32);
-    drive.server_seed = sweep.wish.simulates().then_some(seed);
+    drive.server_seed = sweep.options.simulates().then_some(seed);
     options
 }
 
@@ -106,7 +106,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
 /// Returns what distinguishes a run from the run of a turn, if anything.
 fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
-    let inputs = &sweep.wish.run.drive.inputs;
+    let inputs = &sweep.options.run.drive.inputs;
     let own = manifest::SweepPosition { arm: arm.name.clone(), start: turn.start };
     let overrides = serde_json::to_value(&inputs.overrides).unwrap_or_default();
     let parts = [

@@ -29,9 +29,9 @@ pub(super) fn line(sweep: &Sweep, run: &Run) -> String {
 pub(super) fn told(sweep: &Sweep) -> report::SweepSummary {
     let arms = sweep.arms.iter().enumerate().map(|(place, arm)| told_arm(sweep, place, arm));
     report::SweepSummary {
-        simulated: sweep.wish.simulates(),
+        simulated: sweep.options.simulates(),
         recipe: sweep.arms[0].reading.recipe.source.name.clone(),
-        starts: sweep.wish.starts,
+        starts: sweep.options.starts,
         arms: arms.collect(),
         written: ["arms", "runs/ARM", "sweep.json"]
             .map(|name| sweep.folder.join(name).display().to_string())

@@ -12,14 +12,14 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     }
     let wrong = compare(&side("a", &A), &other, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
-    let wish = CompareTerms { force: true, ..CompareTerms::default() };
-    let forced = compare(&side("a", &A), &other, &wish).unwrap();
+    let terms = CompareTerms { force: true, ..CompareTerms::default() };
+    let forced = compare(&side("a", &A), &other, &terms).unwrap();
     assert_eq!(forced.differs.forced, ["seed"]);
     let mut gated = side("a", &A);
     for start in &mut gated {
         start.gates = vec![("errors: 1%".to_owned(), crate::verdict::Word::Pass, String::new())];
     }
-    let forced = compare(&gated, &other, &wish).unwrap();
+    let forced = compare(&gated, &other, &terms).unwrap();
     assert_eq!(forced.decision.exit, Exit::Pass, "a gate that the other was never asked");
 }
 
@@ -42,12 +42,12 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
     };
     assert_eq!(names(&one), ["max_num_seqs"]);
     assert_eq!(names(&two), ["kv_cache_dtype", "max_num_seqs"]);
-    let wish = CompareTerms { one_variable: true, ..CompareTerms::default() };
-    assert_eq!(compare(&base, &two, &wish).unwrap().decision.exit, Exit::Fail);
-    assert_eq!(compare(&base, &one, &wish).unwrap().decision.exit, Exit::Pass);
+    let terms = CompareTerms { one_variable: true, ..CompareTerms::default() };
+    assert_eq!(compare(&base, &two, &terms).unwrap().decision.exit, Exit::Fail);
+    assert_eq!(compare(&base, &one, &terms).unwrap().decision.exit, Exit::Pass);
     let mut mixed = one;
     mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
-    assert!(compare(&base, &mixed, &wish).unwrap_err().to_string().contains("mixes recipes"));
+    assert!(compare(&base, &mixed, &terms).unwrap_err().to_string().contains("mixes recipes"));
 }
 
 #[test]

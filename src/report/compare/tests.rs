@@ -43,8 +43,8 @@ fn without_a_floor_one_run_a_side_shows_margins_and_no_interval() {
 #[test]
 fn a_suggestion_is_marked_wherever_it_stands() {
     let floor = Some(floor::of(&side("floor", &A)).unwrap());
-    let wish = CompareTerms { floor, ..CompareTerms::default() };
-    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
+    let terms = CompareTerms { floor, ..CompareTerms::default() };
+    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &terms).unwrap();
     let text = terminal::render(&suggested, false);
     assert!(text.starts_with("REGRESSION (suggestive)"), "{text}");
     assert!(text.contains("regression?") && text.contains("noise floor of 6 starts"), "{text}");
@@ -179,8 +179,8 @@ fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
     for start in &mut other {
         start.alike.seed = 9;
     }
-    let wish = CompareTerms { force: true, ..CompareTerms::default() };
-    let forced = compare(&side("a", &A), &other, &wish).unwrap();
+    let terms = CompareTerms { force: true, ..CompareTerms::default() };
+    let forced = compare(&side("a", &A), &other, &terms).unwrap();
     assert!(terminal::render(&forced, false).starts_with("NOT THE SAME LOAD: EQUIVALENT"));
     assert!(markdown::render(&forced).starts_with("**NOT THE SAME LOAD: EQUIVALENT**"));
     let annotated = annotations::render(&forced);
@@ -190,8 +190,8 @@ fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
 #[test]
 fn a_suggestion_is_an_error_nowhere() {
     let floor = Some(floor::of(&side("floor", &A)).unwrap());
-    let wish = CompareTerms { floor, ..CompareTerms::default() };
-    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &wish).unwrap();
+    let terms = CompareTerms { floor, ..CompareTerms::default() };
+    let suggested = compare(&side("a", &A[..1]), &side("b", &[900.0]), &terms).unwrap();
     assert!(!annotations::render(&suggested).contains("::error"));
     let junit = junit::render(&suggested).unwrap();
     assert!(junit.contains(r#"<testsuite name="decision" tests="1" skipped="1""#), "{junit}");

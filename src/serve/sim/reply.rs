@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{Connection, Got, HttpRequest};
 use crate::sim::face::{ClientEvent, Item, Refusal, SimPage, Teller};
-use crate::sim::world::{Desk, Served, Ticket};
+use crate::sim::world::{Connections, Served, Ticket};
 
 /// Action after a response.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,7 @@ enum Then {
 }
 
 /// Handles a connection until the client or this process lifetime has ended.
-pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
+pub(super) async fn converse(desk: Rc<Connections>, stream: TcpStream, life: u64) {
     let mut connection = Connection::new(stream);
     let door = desk.door();
     loop {
@@ -44,7 +44,7 @@ pub(super) async fn converse(desk: Rc<Desk>, stream: TcpStream, life: u64) {
 }
 
 async fn answer(
-    desk: &Rc<Desk>,
+    desk: &Rc<Connections>,
     connection: &mut Connection,
     request: HttpRequest,
 ) -> io::Result<Then> {

@@ -33,7 +33,7 @@ pub(crate) struct Door {
 }
 
 /// The engine, and the connections that wait for its output.
-pub(crate) struct Desk {
+pub(crate) struct Connections {
     engine: RefCell<SimEngine>,
     timeline: Timeline,
     seed: u64,
@@ -45,11 +45,11 @@ pub(crate) struct Desk {
     loads_by_itself: Cell<bool>,
 }
 
-impl Desk {
+impl Connections {
     /// Creates a desk for an engine. `tell` receives the events that do not go over the port.
-    pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Desk {
+    pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Connections {
         let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
-        Desk {
+        Connections {
             engine: RefCell::new(engine),
             timeline,
             seed,
@@ -93,7 +93,7 @@ impl Desk {
 
     /// Handles an HTTP request; generation requests become jobs of the engine. Only for a
     /// connection to an open [`Door`].
-    pub(crate) fn ask(self: &Rc<Desk>, method: &str, path: &str, body: &[u8]) -> Served {
+    pub(crate) fn ask(self: &Rc<Connections>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = SimQuestion { method, path, body, at, wall_us };
         let answer = self.look(|engine| face::answer(engine, &question));
@@ -109,7 +109,7 @@ impl Desk {
     }
 
     /// Submits a job; `None` if the engine rejects it.
-    fn submit(self: &Rc<Desk>, job: SimJob) -> Option<Ticket> {
+    fn submit(self: &Rc<Connections>, job: SimJob) -> Option<Ticket> {
         let now = self.timeline.now();
         let mut engine = self.engine.borrow_mut();
         if self.loads_by_itself.get() && !engine.loaded() {
@@ -226,7 +226,7 @@ pub(crate) enum Served {
 pub(crate) struct Ticket {
     id: JobId,
     inbox: mpsc::UnboundedReceiver<(At, Item)>,
-    desk: Rc<Desk>,
+    desk: Rc<Connections>,
 }
 
 impl Ticket {
@@ -262,11 +262,11 @@ mod tests {
     const SECOND: u64 = 1_000_000;
 
     /// Runs a test on a desk with a fault at 5 s into the load, and a long response in progress.
-    async fn hit_by(ailment: &str, told: impl AsyncFn(&Desk, Timeline, Ticket)) {
+    async fn hit_by(ailment: &str, told: impl AsyncFn(&Connections, Timeline, Ticket)) {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
         let engine = SimEngine::new(record(1.0), 1, vec![ailment], At::ZERO);
         let timeline = Timeline::start();
-        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
+        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);
         let body = br#"{"model":"m","prompt":"Hello","max_tokens":5000,"ignore_eos":true}"#;
         let Served::Work(ticket, _) = desk.ask("POST", "/v1/completions", body) else {
@@ -289,7 +289,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
-        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+        let told = async |desk: &Connections, timeline: Timeline, mut ticket: Ticket| {
             let door = desk.door();
             let (silence, reset) = tokio::join!(
                 async {
@@ -311,7 +311,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_killed_server_breaks_off_at_once() {
-        let told = async |desk: &Desk, timeline: Timeline, mut ticket: Ticket| {
+        let told = async |desk: &Connections, timeline: Timeline, mut ticket: Ticket| {
             assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
             let now = desk.door().get();
             assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::series::LOG_LINES;
     use crate::sim::setup::tests::record;
-    use crate::sim::world::{Desk, signs};
+    use crate::sim::world::{Connections, signs};
     use crate::sim::{Ailment, SimEngine};
 
     const SECOND: u64 = 1_000_000;
@@ -176,7 +176,7 @@ mod tests {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(10.0), 1, ailments, At::ZERO);
         let (tell, signs) = signs();
-        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(tell)));
+        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(tell)));
         desk.load_began(None);
         let ordered = desk.clone();
         let give = Box::new(move |order, action| ordered.order(order, action));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connections::{Desk, Served, Ticket};
+use super::connections::{Connections, Served, Ticket};
 use crate::fact::{BrokenHow, Stage};
 use crate::sim::ProcessExit;
 use crate::sim::face::{ClientEvent, SimPage, Teller};
@@ -19,12 +19,12 @@ const ROUND_TRIP: Duration = Duration::from_millis(1);
 /// Wire to a simulated server.
 #[derive(Clone)]
 pub(crate) struct SimWire {
-    desk: Rc<Desk>,
+    desk: Rc<Connections>,
 }
 
 impl SimWire {
     /// Creates a wire to the server of a desk.
-    pub(crate) fn new(desk: Rc<Desk>) -> SimWire {
+    pub(crate) fn new(desk: Rc<Connections>) -> SimWire {
         SimWire { desk }
     }
 }
@@ -32,7 +32,7 @@ impl SimWire {
 /// A response whose head has been received.
 pub(crate) struct SimReply {
     status: u16,
-    desk: Rc<Desk>,
+    desk: Rc<Connections>,
     rest: Rest,
 }
 
@@ -70,14 +70,14 @@ impl Wire for SimWire {
     }
 }
 
-fn reply(desk: &Rc<Desk>, page: SimPage) -> SimReply {
+fn reply(desk: &Rc<Connections>, page: SimPage) -> SimReply {
     let rest = Rest::Body(Bytes::from(page.body));
     SimReply { status: page.status, desk: desk.clone(), rest }
 }
 
 /// Waits for a non-streaming response.
 async fn whole(
-    desk: &Rc<Desk>,
+    desk: &Rc<Connections>,
     mut ticket: Ticket,
     mut teller: Teller,
 ) -> Result<SimReply, Broken> {
@@ -93,7 +93,7 @@ async fn whole(
 
 /// Returns how a connection ends when the server has ended: after a power cut the booted machine
 /// does not know the connection and resets it.
-fn gone(desk: &Desk) -> BrokenHow {
+fn gone(desk: &Connections) -> BrokenHow {
     match desk.view().last_exit {
         Some(ProcessExit::PowerCut) => BrokenHow::Reset,
         _ => BrokenHow::CutOff,
@@ -101,7 +101,7 @@ fn gone(desk: &Desk) -> BrokenHow {
 }
 
 /// Builds the error with the messages of a real client.
-fn broken(desk: &Desk, how: BrokenHow, stage: Stage) -> Broken {
+fn broken(desk: &Connections, how: BrokenHow, stage: Stage) -> Broken {
     let words = match how {
         BrokenHow::Refused => "Connection refused (os error 111)",
         BrokenHow::Reset => "Connection reset by peer (os error 104)",
@@ -168,7 +168,7 @@ mod tests {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(1.0), 1, ailments, At::ZERO);
-        let desk = Rc::new(Desk::new(engine, timeline, 1, Box::new(|_, _| {})));
+        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
         desk.load_began(None);
         let wire = SimWire::new(desk.clone());
         tokio::select! { biased;
