@@ -20,6 +20,8 @@ fn a_recipe_is_started_driven_and_ended() {
     assert_eq!(told.code, Some(0), "{told}");
     assert!(told.text.contains("the server is ready: port "), "{told}");
     assert!(!bench.answers(), "the server is gone");
+    let again = bench.file("run/run.json");
+    assert!(again.contains("--start process") && !again.contains("--simulate"), "{again}");
     let events = bench.events();
     for rung in ["process", "port", "model", "first_token"] {
         assert!(events.contains(&format!("target,ready {rung}")), "{rung}: {events}");

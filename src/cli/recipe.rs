@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FormatArg, ReachArgs};
+use super::ReachArgs;
 use crate::command::recipe::{self, RecipeOptions};
 use crate::exit::Exit;
 
@@ -43,8 +43,8 @@ Exit codes: 0 told, 1 with --strict where anything floats, 2 your mistake.")]
         #[arg(long)]
         strict: bool,
         /// How to tell it
-        #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
-        format: FormatArg,
+        #[arg(long, value_parser = ["terminal", "json"], default_value = "terminal")]
+        format: String,
     },
     /// Write the recipe with its image named by digest
     #[command(after_help = "\
@@ -99,7 +99,7 @@ impl RecipeArgs {
             RecipeVerb::Show(args) => recipe::show(&args.into()),
             RecipeVerb::Render(args) => recipe::render(&args.into()),
             RecipeVerb::Check { recipe, strict, format } => {
-                recipe::check(&recipe.into(), matches!(format, FormatArg::Json), strict)
+                recipe::check(&recipe.into(), format == "json", strict)
             }
             RecipeVerb::Pin { recipe, output, engine } => {
                 recipe::pin::pin(&recipe.into(), output.as_deref(), engine.as_deref())

@@ -49,15 +49,13 @@ impl DecodedText {
     /// out.
     pub(super) fn apart(&self, place: usize) -> usize {
         let next = self.signs.partition_point(|sign| sign.from < place);
-        let Some(last) = next.checked_sub(1).map(|last| self.signs[last]) else { return place };
+        let last = next.checked_sub(1).map(|last| self.signs[last]);
         let is_begin =
             place == self.length || self.signs.get(next).is_some_and(|it| it.from == place);
-        if last.to > place {
-            last.from
-        } else if is_begin {
-            place
-        } else {
-            last.to
+        match last {
+            Some(last) if last.to > place => last.from,
+            _ if is_begin => place,
+            last => last.map_or(0, |last| last.to),
         }
     }
 

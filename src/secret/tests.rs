@@ -215,6 +215,18 @@ fn a_log_is_clean_at_the_border_of_two_reads_and_whole_when_it_ends() {
 }
 
 #[test]
+fn a_short_key_behind_a_colour_is_removed_from_a_log_that_comes_in_pieces() {
+    let mut secrets = key(KEY);
+    secrets.add_key("prod");
+    let mut stream = SecretFilter::new(secrets);
+    // The colour ends in a letter with which a piece of the long key begins.
+    let mut clean = stream.push(b"\x1b[31m").into_owned();
+    clean.extend_from_slice(&stream.push(b"prod"));
+    clean.extend(stream.finish());
+    assert_eq!(String::from_utf8(clean).unwrap(), "\u{1b}[31m[secret]");
+}
+
+#[test]
 fn without_secrets_bytes_pass_as_they_are() {
     let (bytes, mut stream) = ([b'a', 0xff, 0xc3], SecretFilter::default());
     assert!(matches!(stream.push(&bytes), std::borrow::Cow::Borrowed(_)));

@@ -74,8 +74,12 @@ impl TargetOptions {
         if let Some(start) = self.start {
             let flag = format!("--start {}", start.word());
             if simulate || is_watching {
-                let other = if simulate { "--simulate" } else { "--container and --pid" };
-                let what = format!("{flag} starts a server, and {other} names one that runs");
+                let other = if simulate {
+                    "--simulate brings its own"
+                } else {
+                    "--container and --pid watch another"
+                };
+                let what = format!("{flag} starts a server, and {other}");
                 return Err(Mistake::new(what).hint("one of them"));
             }
             if !has_recipe {

@@ -65,7 +65,6 @@ impl RunOptions {
     /// # Errors
     /// A mistake of the user.
     pub(crate) fn read(self) -> Result<(Specs, ServerOptions), Mistake> {
-        let again = self.again();
         let mut server = self.server.clone();
         let inputs = &self.drive.inputs;
         server.target.check(server.endpoint.is_some(), self.simulate, inputs.recipe.is_some())?;
@@ -101,7 +100,7 @@ impl RunOptions {
         if simulated && profile.is_none() {
             return Err(no_profile());
         }
-        let drive = DriveOptions { again, ..self.drive };
+        let drive = DriveOptions { again: server.again(simulated), ..self.drive };
         vacant(&drive)?;
         let specs = Specs::new(drive, recipe, scenario, profile, simulated)?;
         of_the_server(&specs.options.ailments, &specs.ailments)?;
@@ -126,17 +125,19 @@ impl RunOptions {
         }
         Ok(())
     }
+}
 
+impl ServerOptions {
     /// Returns the verb and its own flags, for the command line that repeats the run.
-    fn again(&self) -> RepeatCommand {
+    fn again(&self, simulated: bool) -> RepeatCommand {
         let value = |name, value: Option<String>| value.map(|value| (name, Some(value)));
-        let ca_cert = self.server.ca_cert.as_ref().map(|path| path.display().to_string());
-        let mut flags: Vec<_> = self.server.target.again();
+        let ca_cert = self.ca_cert.as_ref().map(|path| path.display().to_string());
+        let mut flags: Vec<_> = self.target.again();
         let others = [
-            value("endpoint", self.server.endpoint.clone()),
-            value("api-key-env", self.server.api_key_env.clone()),
+            value("endpoint", self.endpoint.clone()),
+            value("api-key-env", self.api_key_env.clone()),
             value("ca-cert", ca_cert),
-            self.server.endpoint.is_none().then_some(("simulate", None)),
+            simulated.then_some(("simulate", None)),
         ];
         flags.extend(others.into_iter().flatten());
         RepeatCommand { verb: "run", flags }

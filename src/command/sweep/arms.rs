@@ -101,8 +101,11 @@ fn made(
             return Ok(None);
         }
         None => {
-            let what = format!("nothing changed: the base has `{shown}` already");
-            return Err(Mistake::new(what).at(&base.recipe.source.origin));
+            let what =
+                format!("nothing changed: with `{shown}` the recipe serves as the base does");
+            return Err(Mistake::new(what)
+                .at(&base.recipe.source.origin)
+                .hint("another value; host, port and names of a server are not compared"));
         }
     };
     let differs = between(base, &reading).serving;

@@ -139,7 +139,7 @@ fn is_exact(name: &str) -> bool {
 }
 
 /// Normalises a value: `0.80` is `0.8`, `True` is `true`; whole numbers keep all digits.
-fn plain(value: &str) -> String {
+pub(super) fn plain(value: &str) -> String {
     if let Ok(whole) = value.parse::<i128>() {
         return whole.to_string();
     }

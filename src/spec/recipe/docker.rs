@@ -108,7 +108,7 @@ pub(crate) fn inner(command: &str) -> String {
 
 /// Returns the part between shell operators that starts a server; the first where none does.
 fn serving(command: &str) -> &str {
-    let parts = parts(command, OPERATORS);
+    let parts = parts(command, &format!("{OPERATORS}\n"));
     parts.iter().find(|part| starts_a_server(part)).unwrap_or(&parts[0])
 }
 
@@ -243,7 +243,7 @@ mod tests {
                 "vllm serve m --x 'a;b' --y $(nproc | cat) --z a\\;b",
             ),
             ("org/m --name x>log", "org/m --name x"),
-            ("# first; it's\nvllm serve m", "# first; it's\nvllm serve m"),
+            ("# first; it's\nvllm serve m\necho --port 1", "vllm serve m"),
             (
                 "python3 -m sglang.launch_server --port 1",
                 "python3 -m sglang.launch_server --port 1",

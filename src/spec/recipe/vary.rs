@@ -3,7 +3,7 @@
 pub(crate) mod arms;
 mod edit;
 
-use super::diff::{Difference, between};
+use super::diff::{Difference, between, plain};
 use super::render::engine_of;
 use super::{How, ReadOptions, ReadRecipe, SpecFile, docker, read_as};
 use crate::engine::flags;
@@ -77,6 +77,14 @@ pub(crate) fn varied(
         let all: Vec<String> = changes.iter().map(Change::written).collect();
         let all = one_line(&all.join(", "), 4 * VALUE_CHARS_MAX);
         return wrong(format!("`{all}` would change `{}` too", stray.what));
+    }
+    let is_other = |it: &&Difference| {
+        let mut asked = changes.iter().filter(|change| it.what == change.what(base));
+        asked.any(|change| change.value.as_deref().map(plain) != it.other.as_deref().map(plain))
+    };
+    if let Some(Difference { what, other, .. }) = serving.iter().find(is_other) {
+        let other = one_line(other.as_deref().unwrap_or("nothing"), VALUE_CHARS_MAX);
+        return wrong(format!("`{what}` would become `{other}`"));
     }
     let is_idle = |change: &&Change| !serving.iter().any(|it| is_of(&it.what, change));
     if let Some(change) = changes.iter().find(is_idle) {

@@ -86,7 +86,7 @@ pub(super) fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
     let open = layers.iter().filter(|layer| layer.applied.is_none()).count();
     if open > 0 {
         warnings.push(format!(
-            "{open} conditional layer(s) in `overrides` are not applied: nothing is said of where it runs (--when)"
+            "conditional layers in `overrides` that are not applied: {open}; nothing says where it will run (--when)"
         ));
     }
     warnings

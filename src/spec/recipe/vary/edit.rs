@@ -59,10 +59,11 @@ fn put(map: &mut Node, key: &str, value: Option<Node>) {
 
 /// Returns a command with a flag's value replaced.
 pub(super) fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
-    let inner = docker::inner(command);
-    let at = command
-        .find(&inner)
-        .ok_or_else(|| "the server's command is wrapped so that no flag can be set".to_owned())?;
+    let mut inner = docker::inner(command);
+    // Blanks and a comment behind the last word stay where they are.
+    inner.truncate(flags::words(&inner).last().map_or(0, |word| word.end));
+    let at = command.find(&inner).filter(|_| !inner.trim_start().starts_with(['(', '{']));
+    let at = at.ok_or("the server's command is wrapped so that no flag can be set")?;
     let (stem, field) = split(&change.key);
     let stem = flags::canonical(engine, stem);
     let all = flags::arguments(engine, &inner);

@@ -98,6 +98,31 @@ fn the_seven_settings_of_the_record_are_varied_where_its_command_is_literal() {
 }
 
 #[test]
+fn a_flag_is_set_in_the_servers_own_command_whatever_stands_around_it() {
+    for (before, after) in [
+        (" 2>&1 | tee /tmp/log", " --max-num-seqs 8 2>&1 | tee /tmp/log"),
+        (" 2>&1", " --max-num-seqs 8 2>&1"),
+        (" > /tmp/log 2>&1", " --max-num-seqs 8 > /tmp/log 2>&1"),
+        (" && echo x", " --max-num-seqs 8 && echo x"),
+        (" # my port", " --max-num-seqs 8 # my port"),
+        ("\n  echo done", " --max-num-seqs 8\n  echo done"),
+        (
+            " \\\n    --max-num-seqs 4   # four\n  echo done",
+            " \\\n  --max-num-seqs 8   # four\n  echo done",
+        ),
+    ] {
+        let recipe = format!("model: m\ncommand: |\n  vllm serve m --port 8000{before}\n");
+        let (differs, command) = other(&recipe, &[("max_num_seqs", "8")]);
+        assert_eq!(differs, ["max_num_seqs 8"], "{before}");
+        let after = after.replace("\n  echo", "\necho");
+        assert_eq!(command.trim_end(), format!("vllm serve m --port 8000{after}"), "{before}");
+    }
+    let wrapped = "model: m\ncommand: (vllm serve m)\n";
+    let told = of(wrapped, &[("max_num_seqs", "8")]).expect_err("wrapped").to_string();
+    assert!(told.contains("no flag can be set") && told.contains("at: r.yaml"), "{told}");
+}
+
+#[test]
 fn several_changes_are_one_recipe() {
     let (differs, _) = other(RECIPE, &[("max_num_seqs", "8"), ("env.B", "1"), ("seed", "1")]);
     assert_eq!(differs, ["env.B 1", "max_num_seqs 8", "seed 1"]);
