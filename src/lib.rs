@@ -8,7 +8,6 @@
 
 mod analysis;
 mod answer;
-mod bell;
 mod cli;
 mod command;
 mod compare;
@@ -32,6 +31,7 @@ mod run;
 mod secret;
 mod series;
 mod serve;
+mod signal;
 mod sim;
 mod spec;
 mod stats;

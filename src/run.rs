@@ -26,17 +26,17 @@ use conductor::{Conductor, Order};
 use gaps::GapBooks;
 use identity::Identity;
 use load::{Progress, Terms};
-use observe::Bells;
+use observe::Signals;
 use pace::Pace;
 use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
-use crate::bell::Bell;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
 };
 use crate::plan::{Fit, Plan, Slot};
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
+use crate::signal::Signal;
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -117,11 +117,11 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
 ) -> Result<Closed, String> {
     let timeline = script.timeline;
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
-    let bells = Bells { draining: Bell::new(false), alarm: Bell::default() };
+    let signals = Signals { draining: Signal::new(false), alarm: Signal::default() };
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
     for sensor in sensors {
-        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), bells.clone()));
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), signals.clone()));
     }
     let mut shell = Shell {
         wire,
@@ -134,8 +134,8 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         script: Rc::new(script),
         seq: 0,
         facts,
-        cut: Bell::default(),
-        bells,
+        cut: Signal::default(),
+        signals,
         tasks,
         progress: Progress::default(),
         gaps: GapBooks::default(),
@@ -183,8 +183,8 @@ struct Shell<'a, W: Wire, S: Sink> {
     script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
-    cut: Bell<Option<&'static str>>,
-    bells: Bells,
+    cut: Signal<Option<&'static str>>,
+    signals: Signals,
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBooks,
@@ -283,7 +283,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         let entry = self.sink.append(entry)?;
         self.conductor.fold(&entry);
         self.watcher.entry(&entry);
-        self.heed(&entry.fact);
+        self.react(&entry.fact);
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
         }
@@ -313,8 +313,8 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 Order::Record(fact) => self.write(fact)?,
                 Order::Send(slot, due) => self.send(slot, due),
                 Order::Probe => self.probe(),
-                Order::LastLook => self.bells.draining.ring(true),
-                Order::Cut(why) => self.cut.ring(Some(why)),
+                Order::LastLook => self.signals.draining.set(true),
+                Order::Cut(why) => self.cut.set(Some(why)),
             }
         }
         Ok(())

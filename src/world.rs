@@ -113,16 +113,16 @@ const NO_PROCESS: u32 = 0;
 /// Process id of the server's main process, where it runs on this machine. Set by the task that
 /// starts or watches the server, read by the sensors of processes and cgroups.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Whereabouts(Arc<AtomicU32>);
+pub(crate) struct ServerPid(Arc<AtomicU32>);
 
-impl Whereabouts {
+impl ServerPid {
     /// Returns the present process id.
     pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != NO_PROCESS)
     }
 
     /// Sets the process id; `None` where the process has ended.
-    pub(crate) fn moved(&self, pid: Option<u32>) {
+    pub(crate) fn set(&self, pid: Option<u32>) {
         self.0.store(pid.unwrap_or(NO_PROCESS), Ordering::Relaxed);
     }
 }

@@ -9,18 +9,18 @@
 mod away;
 #[path = "targets/bench.rs"]
 mod bench;
-#[path = "docker/house.rs"]
-mod house;
+#[path = "docker/image.rs"]
+mod image;
+#[path = "docker/port.rs"]
+mod port;
 #[path = "docker/proxy.rs"]
 mod proxy;
 #[path = "docker/sweep.rs"]
 mod sweep;
-#[path = "docker/truth.rs"]
-mod truth;
 
 use bench::{Bench, wait_for};
-use house::{House, docker, house};
-use truth::Truth;
+use image::{ScratchImage, docker, scratch_image};
+use port::Truth;
 
 /// A run that watches a container which somebody else started.
 fn watching(bench: &Bench, name: &str) -> bench::Going {
@@ -84,7 +84,7 @@ fn rows_missing(bench: &Bench) -> u64 {
 /// Begins a container as somebody else would, watches it, does something to it, and waits for
 /// what must be told.
 fn befalls(
-    house: &House,
+    scratch: &ScratchImage,
     what: &str,
     options: &[&str],
     before: &[&str],
@@ -92,7 +92,7 @@ fn befalls(
     told: &[&str],
 ) -> Befallen {
     let bench = Bench::new("befalls");
-    let name = house.somebody_elses(&bench, options, before);
+    let name = scratch.somebody_elses(&bench, options, before);
     let mut longhaul = watching(&bench, &name);
     let truth = Truth::watch(&bench);
     fault(&name);
@@ -126,10 +126,10 @@ fn count(events: &str, words: &str) -> usize {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn an_image_is_pulled_only_when_it_was_said_and_started_by_digest_and_removed() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("pull");
-    docker(&["rmi", "-f", &house.pinned, &house.tagged]);
-    let recipe = house.recipe(&bench, &house.pinned, "", "");
+    docker(&["rmi", "-f", &scratch.pinned, &scratch.tagged]);
+    let recipe = scratch.recipe(&bench, &scratch.pinned, "", "");
     let told = bench.run(&["--start", "docker", "--model", "org/m"], recipe.clone());
     assert_eq!(told.code, Some(2), "{told}");
     assert!(told.text.contains("try: --pull"), "{told}");
@@ -148,12 +148,12 @@ fn an_image_is_pulled_only_when_it_was_said_and_started_by_digest_and_removed() 
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("moved");
-    let other = house.moved_tag();
-    let name = house.run(&bench, &other, &[], &[]);
+    let other = scratch.moved_tag();
+    let name = scratch.run(&bench, &other, &[], &[]);
     bench.scenario("3s", "2s");
-    let recipe = house.recipe(&bench, &house.pinned, "", "");
+    let recipe = scratch.recipe(&bench, &scratch.pinned, "", "");
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
     let told = bench.begin(&flags, recipe).end();
@@ -166,28 +166,28 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn who_ended_it_is_told_apart() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let away = "target,away";
     let fell =
-        befalls(house, "kill -9 from the host", &[], &[], &kill_from_host, &["code 137", away]);
+        befalls(scratch, "kill -9 from the host", &[], &[], &kill_from_host, &["code 137", away]);
     assert_eq!(count(&fell.events, "target,signalled"), 0, "{}", fell.events);
     assert_eq!(fell.causes(), ["engine_crash"]);
 
     let kill = |name: &str| drop(docker(&["kill", name]));
     let told = ["target,signalled", "code 137", away];
-    let fell = befalls(house, "docker kill", &[], &[], &kill, &told);
+    let fell = befalls(scratch, "docker kill", &[], &[], &kill, &told);
     assert!(fell.events.contains(r#"""signal"":9"#), "{}", fell.events);
     assert_eq!(fell.causes(), ["operator"]);
 
     let stop = |name: &str| drop(docker(&["stop", "-t", "1", name]));
     let told = ["target,signalled", "target,exited", away];
-    let fell = befalls(house, "docker stop", &[], &[], &stop, &told);
+    let fell = befalls(scratch, "docker stop", &[], &[], &stop, &told);
     assert!(fell.events.contains(r#"""signal"":15"#), "{}", fell.events);
     assert_eq!(fell.causes(), ["operator"]);
 
     let restart = |name: &str| drop(docker(&["restart", "-t", "1", name]));
     let told = ["target,exited", "target,started", "seen,identity"];
-    let fell = befalls(house, "docker restart", &[], &[], &restart, &told);
+    let fell = befalls(scratch, "docker restart", &[], &[], &restart, &told);
     assert_eq!(count(&fell.events, "target,started"), 1, "{}", fell.events);
     assert_eq!(count(&fell.events, "target,restarted,\"started"), 0, "{}", fell.events);
     assert_eq!(fell.causes(), ["operator"]);
@@ -197,13 +197,14 @@ fn who_ended_it_is_told_apart() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_frozen_server_is_seen_where_the_engine_knows_it() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let pause = |name: &str| drop(docker(&["pause", name]));
-    let fell = befalls(house, "docker pause", &[], &[], &pause, &["target,paused", "target,away"]);
+    let fell =
+        befalls(scratch, "docker pause", &[], &[], &pause, &["target,paused", "target,away"]);
     assert_eq!(fell.causes(), ["operator"]);
     let stop = |name: &str| drop(docker(&["kill", "-s", "STOP", name]));
     let told = ["target,signalled", "target,away"];
-    let fell = befalls(house, "docker kill -s STOP", &[], &[], &stop, &told);
+    let fell = befalls(scratch, "docker kill -s STOP", &[], &[], &stop, &told);
     assert!(fell.events.contains(r#"""signal"":19"#), "{}", fell.events);
     assert_eq!(fell.causes(), ["operator"]);
 }
@@ -211,7 +212,7 @@ fn a_frozen_server_is_seen_where_the_engine_knows_it() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn the_kernels_end_of_a_leak_is_told_as_one() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let leak = |name: &str| {
         let empty = std::env::temp_dir().join("leak-now");
         std::fs::write(&empty, "").expect("a file");
@@ -219,7 +220,7 @@ fn the_kernels_end_of_a_leak_is_told_as_one() {
     };
     let limit = ["-m", "256m", "--memory-swap", "256m", "--entrypoint", "/leak"];
     let told = ["target,out_of_memory", "code 137", "target,away"];
-    let fell = befalls(house, "leak to the memory limit", &limit, &["leak"], &leak, &told);
+    let fell = befalls(scratch, "leak to the memory limit", &limit, &["leak"], &leak, &told);
     assert!(fell.events.contains(r#"""oom_killed"":true"#), "{}", fell.events);
     assert_eq!(fell.causes(), ["cgroup_oom"]);
 }
@@ -227,7 +228,7 @@ fn the_kernels_end_of_a_leak_is_told_as_one() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn crashes_behind_a_restart_policy_are_counted() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let kill = |name: &str| {
         for _ in 0..3 {
             let before = docker(&["inspect", "-f", "{{.RestartCount}}", name]);
@@ -241,7 +242,7 @@ fn crashes_behind_a_restart_policy_are_counted() {
     };
     let policy = ["--restart", "unless-stopped"];
     let told = ["target,started", "seen,identity"];
-    let fell = befalls(house, "3 crashes behind a policy", &policy, &[], &kill, &told);
+    let fell = befalls(scratch, "3 crashes behind a policy", &policy, &[], &kill, &told);
     let events = &fell.events;
     let lives = count(events, "target,started") + count(events, "target,restarted,\"started");
     assert_eq!(lives, 3, "each life once: {events}");
@@ -254,10 +255,10 @@ fn crashes_behind_a_restart_policy_are_counted() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn no_line_is_lost_when_the_logs_file_is_rotated() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("rotated");
     let rotation = "--log-opt max-size=20k --log-opt max-file=3 --entrypoint /leak";
-    let recipe = house.recipe(&bench, &house.tagged_again(), rotation, "lines");
+    let recipe = scratch.recipe(&bench, &scratch.tagged_again(), rotation, "lines");
     bench.scenario("12s", "5s");
     let flags = ["--start", "docker", "--model", "org/m"];
     let told = bench.begin(&flags, recipe).end();
@@ -271,10 +272,10 @@ fn no_line_is_lost_when_the_logs_file_is_rotated() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("own");
     bench.scenario("60s", "3s");
-    let recipe = house.recipe(&bench, &house.tagged_again(), "", "");
+    let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "", "");
     let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
     wait_for("load", || bench.events().contains("phase,soak"));
     let id = docker(&["ps", "-q", "--filter", "label=longhaul.run"]);
@@ -289,11 +290,11 @@ fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("again");
     let restart = "restart: {when: on_exit, at_most: 2, cool_down: 2s}\n";
     bench.scenario_with("40s", "60s", restart);
-    let recipe = house.recipe(&bench, &house.tagged_again(), "", "");
+    let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "", "");
     let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
     wait_for("load", || bench.events().contains("phase,soak"));
     let ours = || docker(&["ps", "-q", "--filter", "label=longhaul.run"]).trim().to_owned();
@@ -306,7 +307,7 @@ fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
         !second.is_empty() && second != first
     });
     let image = docker(&["inspect", "-f", "{{.Config.Image}}", &second]);
-    assert_eq!(image.trim(), house.pinned, "by digest");
+    assert_eq!(image.trim(), scratch.pinned, "by digest");
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "a crash breaks the contract: {told}");
     let what = "kill -9 from the host, of a container of our own";
@@ -321,8 +322,8 @@ fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn everything_that_the_engine_refuses_is_explained_and_nothing_is_left() {
-    let Some(house) = house() else { return };
-    let image = house.tagged_again();
+    let Some(scratch) = scratch_image() else { return };
+    let image = scratch.tagged_again();
     for (options, words) in [
         ("-p 127.0.0.1:PORT:1", "the port is in use"),
         ("--gpus all", "no driver for GPUs"),
@@ -333,7 +334,7 @@ fn everything_that_the_engine_refuses_is_explained_and_nothing_is_left() {
         let port = taken.local_addr().expect("an address").port().to_string();
         let options = options.replace("PORT", &port);
         // Published ports and the host's network exclude each other.
-        let recipe = house.recipe_on(&bench, &image, &options, "", !options.starts_with("-p"));
+        let recipe = scratch.recipe_on(&bench, &image, &options, "", !options.starts_with("-p"));
         let endpoint = bench.address();
         let flags = ["--start", "docker", "--model", "org/m", "--endpoint", &endpoint];
         let told = bench.run(&flags, recipe);
@@ -343,7 +344,7 @@ fn everything_that_the_engine_refuses_is_explained_and_nothing_is_left() {
         assert!(left.trim().is_empty(), "{options}: {left}");
     }
     let bench = Bench::new("away");
-    let recipe = house.recipe(&bench, &image, "", "");
+    let recipe = scratch.recipe(&bench, &image, "", "");
     let told = bench.run_with(
         &["--start", "docker", "--model", "org/m"],
         recipe,

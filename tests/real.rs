@@ -7,11 +7,11 @@
 
 #[path = "targets/bench.rs"]
 mod bench;
-#[path = "real/ward.rs"]
-mod ward;
+#[path = "real/server.rs"]
+mod server;
 
 use bench::{Bench, wait_for};
-use ward::{Tale, launcher, members, now_us, under_load, watch_end, watch_token};
+use server::{Tale, launcher, members, now_us, under_load, watch_end, watch_token};
 
 /// How far longhaul's instants may be from those of the clock beside it: it asks a server on
 /// its way up every few seconds, and the machine is busy.
@@ -51,7 +51,7 @@ fn comes_back(bench: &Bench, tale: &Tale, truth: &Truth, fault: &str) {
     assert!(walls[4].abs_diff(truth.token) < NEAR_US, "{incident:#}");
     assert!(walls.is_sorted(), "rung after rung: {incident:#}");
     assert!(!incident["until_us"].is_null(), "it is over: {incident:#}");
-    ward::nothing_is_lost(bench, tale);
+    server::nothing_is_lost(bench, tale);
     eprintln!("  requests lost from the log: 0");
 }
 
@@ -117,8 +117,8 @@ fn what_a_killed_api_server_leaves_behind_is_named_and_ended_before_the_next_sta
 fn cannot_start(name: &str, length: u64, kv_gib: u64, signature: &str, words: &str) {
     let Some(launcher) = launcher() else { return };
     let bench = Bench::new(name);
-    ward::scenario(&bench);
-    let recipe = ward::recipe(&bench, &launcher, length, kv_gib);
+    server::scenario(&bench);
+    let recipe = server::recipe(&bench, &launcher, length, kv_gib);
     let began = now_us();
     let told = bench.begin(&["--start", "process"], recipe).end_at_last();
     eprintln!("{name} | exit {:?} after {:.0} s", told.code, (now_us() - began) as f64 / 1e6);
@@ -130,7 +130,7 @@ fn cannot_start(name: &str, length: u64, kv_gib: u64, signature: &str, words: &s
     assert!(events.lines().any(is_said), "{signature}: {events}");
     let reasons = tale.verdict["reasons"].to_string();
     assert!(reasons.contains(words), "the report says why: {reasons}");
-    ward::nothing_is_lost(&bench, &tale);
+    server::nothing_is_lost(&bench, &tale);
     assert!(!bench.answers(), "nothing is left of it");
 }
 

@@ -63,7 +63,7 @@ impl Covered {
     }
 
     /// Returns the sources that covered less than [`COVERED_MIN`].
-    pub(crate) fn dark(&self) -> impl Iterator<Item = &Half> {
+    pub(crate) fn unseen(&self) -> impl Iterator<Item = &Half> {
         self.halves.iter().filter(|half| half.share < COVERED_MIN)
     }
 }
@@ -161,8 +161,8 @@ impl CoverageFold {
                     (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
                 }
                 Observer::Container => {
-                    let dark = *self.contained.get_or_insert_default();
-                    (before.max(dark).min(after), after)
+                    let unseen = *self.contained.get_or_insert_default();
+                    (before.max(unseen).min(after), after)
                 }
                 _ => (before, after),
             };
@@ -349,8 +349,8 @@ mod tests {
             story.reading(f64::from(index) * 10.0, Source::Kernel, LOG_LINES, 3.0);
         });
         let coverage = coverage(&story);
-        let dark = coverage.of(Count::Ooms).unwrap().dark().next().unwrap();
-        assert_eq!(dark.in_words(), "server log not read");
+        let unseen = coverage.of(Count::Ooms).unwrap().unseen().next().unwrap();
+        assert_eq!(unseen.in_words(), "server log not read");
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
         story.push(50.0, Fact::Missed(missed)).up(100.0, true);
         let coverage = coverage(&story);
         let words: Vec<String> =
-            coverage.of(Count::Ooms).unwrap().dark().map(Half::in_words).collect();
+            coverage.of(Count::Ooms).unwrap().unseen().map(Half::in_words).collect();
         assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
     }
 
@@ -372,8 +372,8 @@ mod tests {
             story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS.name, 0.0);
         });
         let coverage = coverage(&story);
-        let dark: Vec<&str> =
-            coverage.of(Count::Ooms).unwrap().dark().map(|half| half.name).collect();
-        assert_eq!(dark, ["server log"]);
+        let unseen: Vec<&str> =
+            coverage.of(Count::Ooms).unwrap().unseen().map(|half| half.name).collect();
+        assert_eq!(unseen, ["server log"]);
     }
 }

@@ -61,8 +61,8 @@ pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
 fn event(count: Count, side: &[Start]) -> Option<f64> {
     let events = || side.iter().filter_map(move |start| start.event(count));
     let seen: u64 = events().map(|event| event.seen).sum();
-    let is_dark = events().any(|event| !event.dark.is_empty());
-    (seen > 0 || !side.is_empty() && !is_dark).then_some(seen as f64)
+    let is_unread = events().any(|event| !event.unseen.is_empty());
+    (seen > 0 || !side.is_empty() && !is_unread).then_some(seen as f64)
 }
 
 fn errors(side: &[Start]) -> Option<f64> {

@@ -20,7 +20,7 @@ use super::Start;
 pub(crate) enum PolicyWord {
     Held,
     /// Coverage was insufficient, and no gate of the contract requires it.
-    Dark,
+    Unseen,
     /// Coverage was insufficient, and a gate of the contract requires it.
     NotObserved,
     /// Broken: new in the candidate.
@@ -29,7 +29,7 @@ pub(crate) enum PolicyWord {
 
 words!(PolicyWord {
     Held: "held",
-    Dark: "not observed",
+    Unseen: "not observed",
     NotObserved: "NOT OBSERVED",
     Broken: "BROKEN",
 });
@@ -99,16 +99,16 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
     let seen = |side: &[&Start]| -> u64 {
         side.iter().filter_map(|start| start.event(count)).map(|event| event.seen).sum()
     };
-    let dark = |side: &[&Start]| -> Vec<String> {
+    let unseen = |side: &[&Start]| -> Vec<String> {
         let all = side.iter().filter_map(|start| start.event(count));
-        let words: BTreeSet<String> = all.flat_map(|event| event.dark.clone()).collect();
+        let words: BTreeSet<String> = all.flat_map(|event| event.unseen.clone()).collect();
         words.into_iter().collect()
     };
     let name = Measure::Count(count).to_string();
     let (before, now) = (seen(base), seen(candidate));
     // A positive count is known without full coverage; a zero is not.
     let known = |seen: u64, side: &[&Start]| {
-        (seen > 0 || !side.is_empty() && dark(side).is_empty()).then_some(seen)
+        (seen > 0 || !side.is_empty() && unseen(side).is_empty()).then_some(seen)
     };
     let (base_known, candidate_known) = (known(before, base), known(now, candidate));
     let policy = |word, why| Policy {
@@ -122,12 +122,12 @@ fn of_event(count: Count, base: &[&Start], candidate: &[&Start]) -> Policy {
         return policy(PolicyWord::Broken, more(base_known).to_owned());
     }
     // Without full coverage, a count no larger than the base's may be incomplete.
-    if candidate_known.is_some() && dark(candidate).is_empty() {
+    if candidate_known.is_some() && unseen(candidate).is_empty() {
         return policy(PolicyWord::Held, String::new());
     }
     let asked = candidate.iter().filter_map(|start| start.event(count)).any(|event| event.asked);
-    let word = if asked { PolicyWord::NotObserved } else { PolicyWord::Dark };
-    policy(word, format!("{}: {}", event_name(count), dark(candidate).join(", ")))
+    let word = if asked { PolicyWord::NotObserved } else { PolicyWord::Unseen };
+    policy(word, format!("{}: {}", event_name(count), unseen(candidate).join(", ")))
 }
 
 fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
@@ -140,7 +140,7 @@ fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
     let (word, why) = match (broken, candidate) {
         (true, _) => (PolicyWord::Broken, more(base).to_owned()),
         (false, Some(_)) => (PolicyWord::Held, String::new()),
-        (false, None) => (PolicyWord::Dark, NO_ANSWER.to_owned()),
+        (false, None) => (PolicyWord::Unseen, NO_ANSWER.to_owned()),
     };
     Policy { name: "parser_faults".to_owned(), base, candidate, word, why }
 }
@@ -172,7 +172,7 @@ fn failed_requests(base: &[&Start], candidate: &[&Start]) -> Policy {
             let why = format!("{now} of all requests ended badly, {before} in the base");
             (PolicyWord::Broken, why)
         }
-        (false, 0) => (PolicyWord::Dark, NO_ANSWER.to_owned()),
+        (false, 0) => (PolicyWord::Unseen, NO_ANSWER.to_owned()),
         (false, _) => (PolicyWord::Held, String::new()),
     };
     let known = |(bad, of): (u64, u64)| (of > 0).then_some(bad);

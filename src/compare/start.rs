@@ -52,7 +52,7 @@ pub(crate) struct EventCount {
     pub count: Count,
     pub seen: u64,
     /// Sources with insufficient coverage, and their reasons; empty where all suffice.
-    pub dark: Vec<String>,
+    pub unseen: Vec<String>,
     /// Whether the scenario's contract has a gate on it.
     pub asked: bool,
 }
@@ -219,18 +219,18 @@ fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
 }
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
-    let mut dark: Vec<String> = match analysis.coverage.of(count) {
-        Some(covered) => covered.dark().map(crate::analysis::Half::in_words).collect(),
+    let mut unseen: Vec<String> = match analysis.coverage.of(count) {
+        Some(covered) => covered.unseen().map(crate::analysis::Half::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
     // A missing row may have recorded an event.
     if analysis.told.missing_seqs > 0 {
-        dark.push("rows are missing".to_owned());
+        unseen.push("rows are missing".to_owned());
     }
     let asked = verdict.gates.iter().any(|gate| {
         gate.measure == Measure::Count(count) && matches!(gate.limit, Limit::AtMost(_))
     });
-    EventCount { count, seen: analysis.incidents_of(count, None).len() as u64, dark, asked }
+    EventCount { count, seen: analysis.incidents_of(count, None).len() as u64, unseen, asked }
 }
 
 /// Counts the answers that a parser damaged: swallowed or broken text, invalid protocol bytes.

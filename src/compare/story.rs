@@ -33,7 +33,7 @@ pub(crate) fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
 /// Returns a start with these values, without events and with full coverage.
 pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
     let event =
-        |count: &Count| EventCount { count: *count, seen: 0, dark: Vec::new(), asked: true };
+        |count: &Count| EventCount { count: *count, seen: 0, unseen: Vec::new(), asked: true };
     Start {
         name: name.to_owned(),
         run: name.to_owned(),

@@ -347,7 +347,7 @@ impl Causes {
             return;
         }
         if let Some(case) = self.open(entry.segment) {
-            return show(case, ShownMark::plain(Mark::Cured, entry));
+            return show(case, ShownMark::plain(Mark::Remedied, entry));
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;

@@ -18,7 +18,7 @@ use crate::series::{
     CGROUP_OOMS, Series,
 };
 use crate::unit::At;
-use crate::world::{Look, Sample, Whereabouts};
+use crate::world::{Look, Sample, ServerPid};
 
 /// Cadence: once a second.
 const CADENCE_US: u64 = 1_000_000;
@@ -37,21 +37,21 @@ const EVENTS: [(&str, Series); 4] = [
 /// Reader of a server's cgroup.
 pub(super) struct Cgroup {
     root: Root,
-    whereabouts: Whereabouts,
+    server_pid: ServerPid,
     /// Process whose cgroup was found, and the cgroup.
     found: Option<(u32, MemoryCgroup)>,
 }
 
 impl Cgroup {
-    /// Creates the reader of the server at `whereabouts`.
-    pub(super) fn new(root: Root, whereabouts: Whereabouts) -> Cgroup {
-        Cgroup { root, whereabouts, found: None }
+    /// Creates the reader of the server at `server_pid`.
+    pub(super) fn new(root: Root, server_pid: ServerPid) -> Cgroup {
+        Cgroup { root, server_pid, found: None }
     }
 
     /// Locates the cgroup. After its process has ended it stays: its last OOM kill is counted
     /// there.
     fn place(&mut self) -> Result<MemoryCgroup, String> {
-        let pid = self.whereabouts.pid();
+        let pid = self.server_pid.pid();
         if let Some(pid) = pid
             && self.found.as_ref().is_none_or(|(of, _)| *of != pid)
         {

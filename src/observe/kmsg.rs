@@ -42,13 +42,13 @@ pub(super) struct KernelLog {
     root: Root,
     follower: Follower,
     device: Option<File>,
-    is_dark: bool,
+    is_unread: bool,
 }
 
 impl KernelLog {
     /// Creates the reader of the machine at `root`.
     pub(super) fn new(root: Root) -> KernelLog {
-        KernelLog { root, follower: Follower::new(), device: None, is_dark: false }
+        KernelLog { root, follower: Follower::new(), device: None, is_unread: false }
     }
 
     /// Opens the device at its end: earlier records are not part of the run.
@@ -76,13 +76,13 @@ impl HostReader for KernelLog {
     }
 
     fn cadence_us(&self) -> u64 {
-        if self.is_dark { DARK_US } else { CADENCE_US }
+        if self.is_unread { DARK_US } else { CADENCE_US }
     }
 
     fn read(&mut self, now: At) -> Result<Look, String> {
-        self.is_dark = false;
+        self.is_unread = false;
         if let Err(why) = self.device() {
-            self.is_dark = true;
+            self.is_unread = true;
             return Err(format!("{PATH}: {}", plainly(&why)));
         }
         let Some(device) = &mut self.device else { return Ok(Look::default()) };

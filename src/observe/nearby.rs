@@ -12,7 +12,7 @@ use super::tree::ServerProcesses;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{LocalFuture, Look, Sensor, Whereabouts};
+use crate::world::{LocalFuture, Look, Sensor, ServerPid};
 
 /// Interval at which it is reported that there is nothing to read: once a minute.
 const ELSEWHERE_US: u64 = 60_000_000;
@@ -36,16 +36,16 @@ pub(crate) trait HostReader: Send {
 }
 
 /// Creates the sensors of this machine, and of the server's processes where they are known.
-pub(crate) fn here(timeline: Timeline, whereabouts: Option<&Whereabouts>) -> Vec<Box<dyn Sensor>> {
+pub(crate) fn here(timeline: Timeline, server_pid: Option<&ServerPid>) -> Vec<Box<dyn Sensor>> {
     let root = Root::here;
     let mut readers: Vec<Box<dyn HostReader>> = vec![
         Box::new(HostMemory::new(root())),
         Box::new(OomKills::new(root())),
         Box::new(KernelLog::new(root())),
     ];
-    if let Some(whereabouts) = whereabouts {
-        readers.push(Box::new(Cgroup::new(root(), whereabouts.clone())));
-        readers.push(Box::new(ServerProcesses::new(root(), whereabouts.clone())));
+    if let Some(server_pid) = server_pid {
+        readers.push(Box::new(Cgroup::new(root(), server_pid.clone())));
+        readers.push(Box::new(ServerProcesses::new(root(), server_pid.clone())));
     }
     let sensor = |reader| Box::new(Threaded::start(reader, timeline)) as Box<dyn Sensor>;
     readers.into_iter().map(sensor).collect()
@@ -94,22 +94,22 @@ mod tests {
 
     #[tokio::test]
     async fn processes_are_looked_at_only_where_somebody_knows_them() {
-        let sources = |whereabouts: Option<&Whereabouts>| {
-            let sensors = here(Timeline::start(), whereabouts);
+        let sources = |server_pid: Option<&ServerPid>| {
+            let sensors = here(Timeline::start(), server_pid);
             sensors.iter().map(|sensor| sensor.source()).collect::<Vec<_>>()
         };
         let own = [Source::Host, Source::Kernel, Source::Kernel];
         assert_eq!(sources(None), own);
         let all = [&own[..], &[Source::Container, Source::Process]].concat();
-        assert_eq!(sources(Some(&Whereabouts::default())), all);
+        assert_eq!(sources(Some(&ServerPid::default())), all);
     }
 
     #[tokio::test]
     async fn what_is_read_of_this_machine_stands_in_the_table_of_series() {
-        let whereabouts = Whereabouts::default();
-        whereabouts.moved(Some(std::process::id()));
+        let server_pid = ServerPid::default();
+        server_pid.set(Some(std::process::id()));
         let mut read = 0;
-        for mut sensor in here(Timeline::start(), Some(&whereabouts)) {
+        for mut sensor in here(Timeline::start(), Some(&server_pid)) {
             // Files that this machine does not allow to be read have no series here.
             for sample in sensor.look().await.unwrap_or_default().samples {
                 let series = series::of(sensor.source(), &sample.name);

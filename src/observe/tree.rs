@@ -15,7 +15,7 @@ use crate::fact::Source;
 use crate::process::{Stat, families};
 use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREADS};
 use crate::unit::At;
-use crate::world::{Look, Sample, Whereabouts};
+use crate::world::{Look, Sample, ServerPid};
 
 /// Cadence of the known processes: once a second.
 const CADENCE_US: u64 = 1_000_000;
@@ -31,7 +31,7 @@ const PAGE_BYTES: u64 = 4_096;
 /// Reader of a server's processes.
 pub(super) struct ServerProcesses {
     root: Root,
-    whereabouts: Whereabouts,
+    server_pid: ServerPid,
     /// Wall time of the boot, in seconds since 1970. Read once: it moves with the wall clock, and a
     /// start time that moved would be taken for a restart.
     booted_s: Option<f64>,
@@ -43,13 +43,13 @@ pub(super) struct ServerProcesses {
 }
 
 impl ServerProcesses {
-    /// Creates the reader of the server at `whereabouts`.
-    pub(super) fn new(root: Root, whereabouts: Whereabouts) -> ServerProcesses {
+    /// Creates the reader of the server at `server_pid`.
+    pub(super) fn new(root: Root, server_pid: ServerPid) -> ServerProcesses {
         let booted_s = root.read("/proc/stat").ok().and_then(|text| booted(&text));
         let page_bytes = root.read("/proc/self/smaps").ok().and_then(|text| page_bytes(&text));
         ServerProcesses {
             root,
-            whereabouts,
+            server_pid,
             booted_s,
             page_bytes: page_bytes.unwrap_or(PAGE_BYTES),
             main: None,
@@ -110,7 +110,7 @@ impl HostReader for ServerProcesses {
     }
 
     fn read(&mut self, now: At) -> Result<Look, String> {
-        let pid = self.whereabouts.pid();
+        let pid = self.server_pid.pid();
         if pid.is_none() && self.main.is_none() && self.known.is_empty() {
             return Err("nobody knows the server's process".to_owned());
         }

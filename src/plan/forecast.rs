@@ -186,7 +186,7 @@ pub(crate) struct Sight {
 
 /// Returns why events of a kind cannot be observed in a run of any length; `None` if they can.
 /// Names the sources that are needed where it is not known yet which can be read.
-fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
+fn unseen(count: Count, sight: Option<Sight>) -> Option<&'static str> {
     match (count, sight) {
         (Count::Ooms, None) => Some("its log and its box's kernel"),
         (Count::Hangs, None) => Some("the engine's metrics"),
@@ -207,12 +207,12 @@ fn dark(count: Count, sight: Option<Sight>) -> Option<&'static str> {
 
 /// Returns whether events of these kinds can be observed.
 fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
-    let dark: Vec<&str> = counts.iter().filter_map(|count| dark(*count, sight)).collect();
-    match (dark.is_empty(), sight) {
+    let unseen: Vec<&str> = counts.iter().filter_map(|count| unseen(*count, sight)).collect();
+    match (unseen.is_empty(), sight) {
         (true, _) => Decidable::Yes,
-        (false, None) => Decidable::Needs(dark.join(", and ")),
+        (false, None) => Decidable::Needs(unseen.join(", and ")),
         (false, Some(_)) => {
-            Decidable::No(format!("{}; one that is seen is a FAIL", dark.join(", and ")))
+            Decidable::No(format!("{}; one that is seen is a FAIL", unseen.join(", and ")))
         }
     }
 }

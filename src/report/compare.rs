@@ -215,9 +215,9 @@ pub(crate) fn seen(comparison: &Comparison) -> Vec<String> {
     let is_light = |noted: &Noted| {
         [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
     };
-    let dark: Vec<String> =
+    let unseen: Vec<String> =
         comparison.coverage.iter().filter(|it| !is_light(it)).map(noted).collect();
-    if dark.is_empty() { vec!["every source on both sides".to_owned()] } else { dark }
+    if unseen.is_empty() { vec!["every source on both sides".to_owned()] } else { unseen }
 }
 
 /// Counts the rows by word, except those that are shown themselves.

@@ -199,7 +199,7 @@ fn mtbf(proof: &Proof) -> Mtbf<'_> {
         confidence: MTBF_CONFIDENCE,
         low_s: proof.low_s,
         high_s: proof.high_s,
-        not_observed: proof.dark.iter().map(|of| Measure::Count(*of).to_string()).collect(),
+        not_observed: proof.unseen.iter().map(|of| Measure::Count(*of).to_string()).collect(),
         evidence: &proof.evidence,
     }
 }

@@ -42,7 +42,7 @@ impl KnownServer {
 impl<W: Wire, S: Sink> Shell<'_, W, S> {
     /// Passes target orders to the target, and starts a new read of the identity when a fact says
     /// that the server is back or was restarted.
-    pub(super) fn heed(&mut self, fact: &Fact) {
+    pub(super) fn react(&mut self, fact: &Fact) {
         if let Fact::Action(action) = fact
             && let Some(order) = TargetOrder::parse(&action.what)
         {
@@ -78,7 +78,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         );
         if is_turn && self.own.alarms < ALARMS_MAX {
             self.own.alarms += 1;
-            self.bells.alarm.ring(Some(self.timeline.now()));
+            self.signals.alarm.set(Some(self.timeline.now()));
         }
     }
 

@@ -14,8 +14,8 @@ use fold::IntervalFold;
 use ring::{AROUND_US, Ring, SECOND_US};
 
 use super::Heard;
-use crate::bell::Bell;
 use crate::fact::{Fact, Missed, MissedReason};
+use crate::signal::Signal;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Look, Sensor};
@@ -29,11 +29,11 @@ const LAST_LOOK: Duration = Duration::from_millis(800);
 
 /// Signals from the run to the tasks that read sensors.
 #[derive(Clone)]
-pub(super) struct Bells {
+pub(super) struct Signals {
     /// Set when the run drains: each sensor is read once more.
-    pub draining: Bell<bool>,
+    pub draining: Signal<bool>,
     /// Instant of the latest incident.
-    pub alarm: Bell<Option<At>>,
+    pub alarm: Signal<Option<At>>,
 }
 
 /// Error of a task whose run has ended.
@@ -44,7 +44,7 @@ pub(super) async fn watch(
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
-    bells: Bells,
+    signals: Signals,
 ) {
     let due = timeline.now();
     let ring = Ring::new(sensor.source());
@@ -61,7 +61,7 @@ pub(super) async fn watch(
         alarmed: None,
     };
     // It ends with the run, when facts are no longer received.
-    let _ = watching.go_on(&bells).await;
+    let _ = watching.go_on(&signals).await;
 }
 
 struct Watching {
@@ -82,13 +82,13 @@ struct Watching {
 }
 
 impl Watching {
-    async fn go_on(&mut self, bells: &Bells) -> Result<(), Gone> {
+    async fn go_on(&mut self, signals: &Signals) -> Result<(), Gone> {
         loop {
             let alarmed = self.alarmed;
             let last = tokio::select! { biased;
                 () = self.timeline.until(self.due) => false,
-                _ = bells.draining.until(|draining| *draining) => true,
-                alarm = bells.alarm.until(|alarm| *alarm > alarmed) => {
+                _ = signals.draining.until(|draining| *draining) => true,
+                alarm = signals.alarm.until(|alarm| *alarm > alarmed) => {
                     self.alarmed = alarm;
                     for (at, reading) in self.ring.hand_over() {
                         self.tell(at, Fact::Reading(reading)).await?;

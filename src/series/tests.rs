@@ -94,16 +94,16 @@ fn each_kind_of_event_is_seen_by_some_series_and_those_of_its_halves_differ() {
 
 #[test]
 fn a_miss_darkens_the_observer_that_it_is_of_and_no_other() {
-    let dark = |source, what: &str| {
+    let unseen = |source, what: &str| {
         let reason = MissedReason::Unreadable;
         Observer::missed(&Missed::once(source, what, reason, String::new()))
     };
-    assert_eq!(dark(Source::Process, LOG_LINES), Some(Observer::ServerLog));
-    assert_eq!(dark(Source::Process, SERVER_LOG), Some(Observer::ServerLog));
-    assert_eq!(dark(Source::Container, STATE), Some(Observer::Container));
-    assert_eq!(dark(Source::Container, "memory cgroup"), None);
-    assert_eq!(dark(Source::Process, "a catalogue"), None, "it only has a log in its name");
-    assert_eq!(dark(Source::Kernel, "/dev/kmsg"), Some(Observer::Kernel));
+    assert_eq!(unseen(Source::Process, LOG_LINES), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Process, SERVER_LOG), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Container, STATE), Some(Observer::Container));
+    assert_eq!(unseen(Source::Container, "memory cgroup"), None);
+    assert_eq!(unseen(Source::Process, "a catalogue"), None, "it only has a log in its name");
+    assert_eq!(unseen(Source::Kernel, "/dev/kmsg"), Some(Observer::Kernel));
 }
 
 #[test]

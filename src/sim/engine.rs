@@ -23,7 +23,7 @@ use super::scheduler::{Scheduler, Sequence, StepPart};
 use super::setup::Setup;
 use crate::rng::mix;
 use crate::unit::At;
-use faults::Ills;
+use faults::Faults;
 use words::Rung;
 
 /// State of the server's process.
@@ -93,7 +93,7 @@ pub(crate) struct SimEngine {
     step: Option<Step>,
     frozen: Option<Frozen>,
     held: BTreeMap<JobId, Held>,
-    ills: Ills,
+    faults: Faults,
     /// Progress lines that the current start has still to log, the next one last.
     rungs: Vec<(At, Rung)>,
     loaded: bool,
@@ -124,7 +124,7 @@ impl SimEngine {
             step: None,
             frozen: None,
             held: BTreeMap::new(),
-            ills: Ills::new(ailments, seed, start),
+            faults: Faults::new(ailments, seed, start),
             rungs: Vec::new(),
             loaded: false,
             jobs: 0,
@@ -153,8 +153,8 @@ impl SimEngine {
     /// its times. The last call applies.
     pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
-        self.ills.load_began(at, planned_us);
-        self.machine.grow(self.ills.growths());
+        self.faults.load_began(at, planned_us);
+        self.machine.grow(self.faults.growths());
         self.loaded = true;
     }
 
@@ -182,7 +182,7 @@ impl SimEngine {
         sequence.reasoning = job.reasoning;
         sequence.salt =
             job.salt.iter().flat_map(|salt| salt.bytes()).fold(1, |h, b| mix(h, u64::from(b)));
-        match self.ills.strike(self.now, id, sequence.limit) {
+        match self.faults.strike(self.now, id, sequence.limit) {
             Some((AilmentKind::ShortAnswer { .. }, after)) => {
                 sequence.limit = after;
                 sequence.stops = true;
@@ -237,14 +237,14 @@ impl SimEngine {
         let mut view = self.machine.view(at, self.listening());
         // Before the OOM kill, another process takes up the available memory.
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
-        let taken = (view.memory_available_bytes - left) as f64 * self.ills.squeezed(at);
+        let taken = (view.memory_available_bytes - left) as f64 * self.faults.squeezed(at);
         view.memory_available_bytes -= taken as u64;
         view
     }
 
     /// Whether `/metrics` answers 404 at `at`.
     pub(crate) fn metrics_away(&self, at: At) -> bool {
-        self.ills.metrics_away(at)
+        self.faults.metrics_away(at)
     }
 
     /// Start time of the server's process, while there is one.
@@ -261,7 +261,7 @@ impl SimEngine {
             Life::Up => None,
         };
         let rung = self.rungs.last().map(|(due, _)| (*due, Next::Rung));
-        let ailment = self.ills.next().map(|due| (due, Next::Ailment));
+        let ailment = self.faults.next().map(|due| (due, Next::Ailment));
         let exhausted = self.machine.exhausted().map(|at| (at, Next::Exhausted));
         let thaw = self.frozen.as_ref().and_then(|frozen| Some((frozen.until?, Next::Thaw)));
         let released = self

@@ -1,10 +1,10 @@
 //! Builds the server's HTTP responses, byte for byte as vLLM does. Knows no socket: `serve` sends
 //! these bytes over a real one and `world` in virtual time, with the same result for the client.
 
+mod answer;
 mod ask;
 mod page;
 mod refusal;
-mod voice;
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::unit::At;
 use super::answer::Token;
 use super::engine::SimEngine;
 use super::job::{ENGINE_DEAD, Finish};
-use voice::{AnswerScript, VERSION};
+use answer::{AnswerScript, VERSION};
 
 const JSON: &str = "application/json";
 const PROMETHEUS: &str = "text/plain; version=1.0.0; charset=utf-8";
@@ -93,7 +93,7 @@ fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refus
     let (kind, body) = match (question.method, question.path) {
         ("GET", "/health") | ("GET" | "POST", "/ping") => (JSON, String::new()),
         ("GET", "/version") => (JSON, json!({ "version": VERSION }).to_string()),
-        ("GET", "/v1/models") => (JSON, voice::models(setup, question.created())),
+        ("GET", "/v1/models") => (JSON, answer::models(setup, question.created())),
         (_, "/metrics") if engine.metrics_away(question.at) => return Err(Refusal::http(404)),
         ("GET", "/metrics") => {
             let started = engine.process_started().unwrap_or_default();
@@ -160,7 +160,7 @@ const DONE: &str = "[DONE]";
 
 /// Converts the engine's items for one request into data for its client.
 pub(crate) struct Teller {
-    voice: AnswerScript,
+    script: AnswerScript,
     stream: bool,
     began: bool,
     /// Tokens so far of a non-streaming response.
@@ -171,8 +171,8 @@ impl Teller {
     /// Creates the converter of a request with the response id `id`, which arrived at `created`,
     /// seconds since 1970.
     pub(crate) fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
-        let voice = AnswerScript::new(ask, id, created);
-        Teller { voice, stream: ask.stream, began: false, tokens: Vec::new() }
+        let script = AnswerScript::new(ask, id, created);
+        Teller { script, stream: ask.stream, began: false, tokens: Vec::new() }
     }
 
     /// Whether the response is a stream.
@@ -191,7 +191,7 @@ impl Teller {
                 if finish.is_none() {
                     return ClientEvent::Events(Vec::new());
                 }
-                let body = self.voice.whole(&self.tokens, cached, finish);
+                let body = self.script.whole(&self.tokens, cached, finish);
                 ClientEvent::Whole(SimPage { status: 200, kind: JSON, body })
             }
             Item::Failed(message) if self.stream => {
@@ -206,13 +206,13 @@ impl Teller {
     /// not before.
     fn events(&mut self, tokens: &[Token], cached: u64, finish: Option<Finish>) -> ClientEvent {
         let first = !std::mem::replace(&mut self.began, true);
-        let role = if first { self.voice.role() } else { None };
+        let role = if first { self.script.role() } else { None };
         let mut events: Vec<String> = role.into_iter().collect();
-        events.extend(self.voice.tokens(tokens, cached, finish));
+        events.extend(self.script.tokens(tokens, cached, finish));
         if finish.is_none() {
             return ClientEvent::Events(events);
         }
-        events.extend(self.voice.end());
+        events.extend(self.script.end());
         events.push(DONE.to_owned());
         ClientEvent::Last(events)
     }

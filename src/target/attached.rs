@@ -8,9 +8,9 @@ use crate::world::TargetOrder;
 
 /// Follows a server that somebody else started and of which only the endpoint is visible.
 pub(crate) fn attached(timeline: Timeline) -> StartedTarget {
-    handle::spawn(timeline, |mut orders: Orders, voice: NewsSender| async move {
+    handle::spawn(timeline, |mut orders: Orders, news: NewsSender| async move {
         while let Some((order, action)) = orders.recv().await {
-            voice.say(refusal(order, action)).await;
+            news.say(refusal(order, action)).await;
         }
         None
     })

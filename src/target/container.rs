@@ -33,7 +33,7 @@ pub(crate) enum Unknown {
     /// No such container in the engine.
     Gone,
     /// The engine does not answer, or refuses to.
-    Dark(String),
+    Unanswered(String),
 }
 
 impl ContainerEngine {
@@ -43,29 +43,39 @@ impl ContainerEngine {
 
     /// Inspects a container.
     pub(crate) async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
-        let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
+        let unanswered = |why: NoAnswer| Unknown::Unanswered(why.words(&self.program));
         let asked = ["inspect", "--type", "container", name];
-        let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
+        let answer =
+            self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(unanswered)?;
         if answer.is_good() {
             return inspect::parse(&answer.out).ok_or_else(|| {
-                Unknown::Dark(format!("`{}` answers something else", self.program.0))
+                Unknown::Unanswered(format!("`{}` answers something else", self.program.0))
             });
         }
         let complaint = answer.complaint();
-        Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
+        Err(if inspect::is_gone(&complaint) {
+            Unknown::Gone
+        } else {
+            Unknown::Unanswered(complaint)
+        })
     }
 
     /// Lists the names with digests under which the engine holds an image.
     pub(crate) async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
-        let dark = |why: NoAnswer| Unknown::Dark(why.words(&self.program));
+        let unanswered = |why: NoAnswer| Unknown::Unanswered(why.words(&self.program));
         let asked = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
-        let answer = self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(dark)?;
+        let answer =
+            self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(unanswered)?;
         if answer.is_good() {
             let names = serde_json::from_str::<Option<Vec<String>>>(answer.out.trim());
             return Ok(names.ok().flatten().unwrap_or_default());
         }
         let complaint = answer.complaint();
-        Err(if inspect::is_gone(&complaint) { Unknown::Gone } else { Unknown::Dark(complaint) })
+        Err(if inspect::is_gone(&complaint) {
+            Unknown::Gone
+        } else {
+            Unknown::Unanswered(complaint)
+        })
     }
 
     /// Inspects a container that a user named.
@@ -82,7 +92,7 @@ impl ContainerEngine {
                     .at("--container")
                     .hint(format!("{} ps -a", self.program.0))
             }
-            Unknown::Dark(why) => refusal::explained(&self.program.0, &why),
+            Unknown::Unanswered(why) => refusal::explained(&self.program.0, &why),
         })
     }
 }

@@ -13,13 +13,13 @@ use super::container::follow::{From, follow};
 use super::container::watch::{Watched, watch};
 use super::container::{ContainerEngine, Unknown, refusal};
 use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
-use super::log::Ear;
+use super::log::LogReader;
 use super::memory;
 use crate::error::Mistake;
 use crate::fact::{Exited, Source, TargetFact, TargetWord};
 use crate::series::STATE;
 use crate::unit::{At, micros};
-use crate::world::{TargetOrder, Whereabouts};
+use crate::world::{ServerPid, TargetOrder};
 
 /// Limit of `run -d`, and of the engine's commands at an end; a busy daemon takes seconds.
 const ORDER_US: u64 = 120_000_000;
@@ -51,7 +51,7 @@ impl Container {
     ///
     /// # Errors
     /// The engine's reason for refusing, and what to try.
-    pub(crate) async fn start(self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
+    pub(crate) async fn start(self, server_pid: ServerPid) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let program = self.engine.program.0.clone();
         let mut ours = Ours { container: self, id: None };
@@ -60,11 +60,11 @@ impl Container {
             return Err(refusal::explained(&program, &why));
         }
         let timeline = ours.container.engine.timeline;
-        Ok(handle::spawn(timeline, |orders, voice| async move {
-            let ear = Ear::new(voice.clone(), Source::Container);
+        Ok(handle::spawn(timeline, |orders, news| async move {
+            let log = LogReader::new(news.clone(), Source::Container);
             let tasks = Tasks::default();
-            let mut life = Life { ours, voice, ear, whereabouts, memory, tasks };
-            life.tasks.always.spawn_local(life.ear.clone().cover());
+            let mut life = Life { ours, news, log, server_pid, memory, tasks };
+            life.tasks.always.spawn_local(life.log.clone().cover());
             life.go_on(orders).await
         }))
     }
@@ -123,7 +123,7 @@ impl Ours {
                 self.id = None;
                 return Ok(Exited::default());
             }
-            Err(Unknown::Dark(why)) => return Err(why),
+            Err(Unknown::Unanswered(why)) => return Err(why),
         };
         let removed = engine.program.ask(&engine.timeline, &["rm", "-f", &id], ORDER_US).await;
         match removed {
@@ -161,9 +161,9 @@ struct Tasks {
 
 struct Life {
     ours: Ours,
-    voice: NewsSender,
-    ear: Ear,
-    whereabouts: Whereabouts,
+    news: NewsSender,
+    log: LogReader,
+    server_pid: ServerPid,
     /// Available memory before the first start, in bytes.
     memory: Option<u64>,
     tasks: Tasks,
@@ -179,9 +179,9 @@ impl Life {
             self.ours.id = None;
             return None;
         }
-        let deadline = At(self.voice.timeline().now().0 + AWAY_US);
+        let deadline = At(self.news.timeline().now().0 + AWAY_US);
         while let Err(why) = self.end(None).await {
-            let timeline = self.voice.timeline();
+            let timeline = self.news.timeline();
             if timeline.now() >= deadline {
                 let id = self.ours.id.clone().unwrap_or_default();
                 return Some(format!("container {id} may still be there: {why}"));
@@ -197,17 +197,17 @@ impl Life {
         let short = id.get(..12).unwrap_or(&id);
         let words = format!("container {short} of {}", engine.program.0);
         let fact = |fact: TargetFact| TargetFact { action, ..fact };
-        self.voice.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
-        self.voice.target(fact(TargetFact::ready("process"))).await;
-        let log = follow(engine.clone(), id.clone(), None, From::Start, self.ear.clone());
+        self.news.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
+        self.news.target(fact(TargetFact::ready("process"))).await;
+        let log = follow(engine.clone(), id.clone(), None, From::Start, self.log.clone());
         self.tasks.log.spawn_local(log);
         let Ok(first) = engine.look(&id).await else {
             let why = "the engine does not show the container that it has just started";
-            return self.voice.missed(Source::Container, STATE, why).await;
+            return self.news.missed(Source::Container, STATE, why).await;
         };
         let watched =
-            Watched { engine, name: id, whereabouts: self.whereabouts.clone(), is_own: true };
-        self.tasks.watch.spawn_local(watch(watched, first, self.voice.clone()));
+            Watched { engine, name: id, server_pid: self.server_pid.clone(), is_own: true };
+        self.tasks.watch.spawn_local(watch(watched, first, self.news.clone()));
     }
 
     async fn obey(&mut self, order: TargetOrder, action: u64, orders: &Orders) {
@@ -215,11 +215,11 @@ impl Life {
             return self.failed(action, "launch: it runs already".to_owned()).await;
         }
         // The container uses this machine's memory only if its process runs here.
-        let is_here = self.whereabouts.pid().is_some();
+        let is_here = self.server_pid.pid().is_some();
         if self.end(Some(action)).await.is_err() || order == TargetOrder::Stop {
             return;
         }
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         let memory = self.memory.filter(|_| is_here);
         if let Err(why) = memory::back(&timeline, memory, || orders.is_closed()).await {
             return self.failed(action, why).await;
@@ -241,7 +241,7 @@ impl Life {
 
     async fn failed(&self, action: u64, why: String) {
         let fact = TargetFact::new(TargetWord::Failed, why);
-        self.voice.target(TargetFact { action: Some(action), ..fact }).await;
+        self.news.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
     /// Stops and removes the container.
@@ -254,8 +254,8 @@ impl Life {
         }
         self.tasks.watch.abort_all();
         let ended = self.ours.end().await;
-        self.whereabouts.moved(None);
-        let timeline = self.voice.timeline();
+        self.server_pid.set(None);
+        let timeline = self.news.timeline();
         timeline.until(At(timeline.now().0 + LAST_WORDS_US)).await;
         self.tasks.log.abort_all();
         let fact = match &ended {
@@ -265,7 +265,7 @@ impl Life {
             },
             Err(why) => TargetFact::new(TargetWord::Failed, format!("it cannot be ended: {why}")),
         };
-        self.voice.target(TargetFact { action, ..fact }).await;
+        self.news.target(TargetFact { action, ..fact }).await;
         ended.map(drop)
     }
 }

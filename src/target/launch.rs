@@ -18,7 +18,7 @@ use crate::escape::command_line;
 use crate::spec::Recipe;
 use crate::spec::recipe::{How, ReadRecipe, docker};
 use crate::timeline::Timeline;
-use crate::world::Whereabouts;
+use crate::world::ServerPid;
 
 /// Time that a server may take to stop when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,23 +47,23 @@ impl Launch<'_> {
     /// The target cannot be started or found, and what to try.
     pub(crate) async fn launched(
         &self,
-        whereabouts: &Whereabouts,
+        server_pid: &ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
-        let whereabouts = whereabouts.clone();
+        let server_pid = server_pid.clone();
         let Some((start, reading)) = self.options.start.zip(self.options.reading.as_ref()) else {
-            return self.watched(whereabouts).await.map(|started| (started, Vec::new()));
+            return self.watched(server_pid).await.map(|started| (started, Vec::new()));
         };
         self.is_free()?;
         match start {
-            StartMethod::Process => self.process(&reading.recipe, whereabouts),
+            StartMethod::Process => self.process(&reading.recipe, server_pid),
             StartMethod::Docker | StartMethod::Podman => {
-                self.container(start, reading, whereabouts).await
+                self.container(start, reading, server_pid).await
             }
             StartMethod::Sparkrun => self.sparkrun(&reading.recipe),
         }
     }
 
-    async fn watched(&self, whereabouts: Whereabouts) -> Result<StartedTarget, Mistake> {
+    async fn watched(&self, server_pid: ServerPid) -> Result<StartedTarget, Mistake> {
         if let Some(name) = &self.options.container {
             let engine = ContainerEngine::new(self.program(StartMethod::Docker), self.timeline);
             let look = engine.find(name).await?;
@@ -77,10 +77,10 @@ impl Launch<'_> {
                     "note: restart policy `{policy}`: crashes are begun again by the engine, and longhaul counts them"
                 ));
             }
-            return Ok(watched::container(&engine, name, look, whereabouts));
+            return Ok(watched::container(&engine, name, look, server_pid));
         }
         match self.options.pid {
-            Some(pid) => watched::process(pid, self.timeline, whereabouts),
+            Some(pid) => watched::process(pid, self.timeline, server_pid),
             None => Ok(attached(self.timeline)),
         }
     }
@@ -107,7 +107,7 @@ impl Launch<'_> {
     fn process(
         &self,
         recipe: &Recipe,
-        whereabouts: Whereabouts,
+        server_pid: ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let command = recipe.command.clone().unwrap_or_default();
         (self.tell)(&format!("starting, as a process of this machine:\n{}", indented(&command)));
@@ -116,14 +116,14 @@ impl Launch<'_> {
         }
         let process =
             Process { command, env: recipe.env.clone(), folder: None, patience: PATIENCE };
-        Ok((process.start(self.timeline, whereabouts)?, Vec::new()))
+        Ok((process.start(self.timeline, server_pid)?, Vec::new()))
     }
 
     async fn container(
         &self,
         start: StartMethod,
         reading: &ReadRecipe,
-        whereabouts: Whereabouts,
+        server_pid: ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let engine = ContainerEngine::new(self.program(start), self.timeline);
         let Some(image) = reading.recipe.container.as_deref() else {
@@ -150,7 +150,7 @@ impl Launch<'_> {
             patience: PATIENCE,
             keep: self.options.keep,
         };
-        Ok((container.start(whereabouts).await?, line.added))
+        Ok((container.start(server_pid).await?, line.added))
     }
 
     fn line(&self, reading: &ReadRecipe, image: &str, label: &str) -> Result<RunLine, Mistake> {

@@ -21,26 +21,26 @@ const READ_BYTES: usize = 32 << 10;
 
 /// Log listener. Clones share its state.
 #[derive(Clone, Debug)]
-pub(crate) struct Ear {
-    voice: NewsSender,
+pub(crate) struct LogReader {
+    news: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
     /// Reason why the log cannot be read at present, if any.
     blind: Rc<RefCell<Option<String>>>,
 }
 
-impl Ear {
+impl LogReader {
     /// Creates a listener of a source.
-    pub(crate) fn new(voice: NewsSender, source: Source) -> Ear {
+    pub(crate) fn new(news: NewsSender, source: Source) -> LogReader {
         let listener = Rc::new(RefCell::new(Listener::new(LogSource::Server, source)));
-        Ear { voice, source, listener, blind: Rc::default() }
+        LogReader { news, source, listener, blind: Rc::default() }
     }
 
     /// Checks a line that arrived at an instant.
     async fn line(&self, at: At, line: &str) {
         let said = self.listener.borrow_mut().line(at, line);
         if let Some(said) = said {
-            self.voice.say_at(at, Fact::Said(said)).await;
+            self.news.say_at(at, Fact::Said(said)).await;
         }
     }
 
@@ -52,7 +52,7 @@ impl Ear {
             self.line(at, &line).await;
         }
         self.listener.borrow_mut().dropped(reader.dropped_bytes());
-        self.voice.log(Bytes::from(line)).await;
+        self.news.log(Bytes::from(line)).await;
     }
 
     /// Sets whether the log is being read (`None`), or the reason why it is not.
@@ -65,33 +65,33 @@ impl Ear {
         let (mut reader, mut buffer) = (LogLines::default(), vec![0; READ_BYTES]);
         // A pipe that fails is treated as one that ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-            let at = self.voice.timeline().now();
+            let at = self.news.timeline().now();
             for line in reader.feed(&buffer[..read]) {
                 self.line(at, &line).await;
             }
             self.listener.borrow_mut().dropped(reader.dropped_bytes());
-            self.voice.log(Bytes::copy_from_slice(&buffer[..read])).await;
+            self.news.log(Bytes::copy_from_slice(&buffer[..read])).await;
         }
         if let Some(line) = reader.end() {
-            self.line(self.voice.timeline().now(), &line).await;
+            self.line(self.news.timeline().now(), &line).await;
         }
     }
 
     /// Reports every few seconds how many lines came, or why none could be read. Never returns.
     pub(crate) async fn cover(self) {
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         let mut due = timeline.now();
         loop {
             due = At(due.0 + COUNT_US);
             timeline.until(due).await;
             let blind = self.blind.borrow().clone();
             if let Some(why) = blind {
-                self.voice.missed(self.source, LOG_LINES, &why).await;
+                self.news.missed(self.source, LOG_LINES, &why).await;
                 continue;
             }
             let counted = self.listener.borrow_mut().count(timeline.now());
             for fact in counted {
-                self.voice.say(fact).await;
+                self.news.say(fact).await;
             }
         }
     }
@@ -121,10 +121,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_out_of_a_line_that_never_ends_is_counted() {
-        let read = |_, voice| async move {
-            let ear = Ear::new(voice, Source::Process);
-            ear.clone().read("a".repeat(20_000).as_bytes()).await;
-            let counted = ear.listener.borrow_mut().count(At(1));
+        let read = |_, news| async move {
+            let log = LogReader::new(news, Source::Process);
+            log.clone().read("a".repeat(20_000).as_bytes()).await;
+            let counted = log.listener.borrow_mut().count(At(1));
             let dropped = counted.iter().find_map(|fact| match fact {
                 Fact::Reading(reading) if reading.name == LOG_DROPPED => Some(reading.last),
                 _ => None,

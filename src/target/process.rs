@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use child::Child;
 
 use super::handle::{self, NewsSender, Orders, StartedTarget};
-use super::log::Ear;
+use super::log::LogReader;
 use super::memory;
 use super::tree;
 use crate::error::Mistake;
@@ -21,7 +21,7 @@ use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
 use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{TargetOrder, Whereabouts};
+use crate::world::{ServerPid, TargetOrder};
 
 /// Interval at which the tree is scanned, so that a process that leaves it is still known.
 const LOOK_US: u64 = 1_000_000;
@@ -51,22 +51,22 @@ impl Process {
     pub(crate) fn start(
         self,
         timeline: Timeline,
-        whereabouts: Whereabouts,
+        server_pid: ServerPid,
     ) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let child = Child::spawn(&self).map_err(|why| {
             Mistake::new(format!("the recipe's command cannot be started: {why}"))
                 .hint("bash, and the folder to run it in")
         })?;
-        Ok(handle::spawn(timeline, |orders, voice| async move {
-            let ear = Ear::new(voice.clone(), Source::Process);
+        Ok(handle::spawn(timeline, |orders, news| async move {
+            let log = LogReader::new(news.clone(), Source::Process);
             let mut tasks = JoinSet::new();
-            tasks.spawn_local(ear.clone().cover());
+            tasks.spawn_local(log.clone().cover());
             let life = Life {
                 process: self,
-                voice,
-                ear,
-                whereabouts,
+                news,
+                log,
+                server_pid,
                 memory,
                 child: None,
                 left: None,
@@ -81,9 +81,9 @@ impl Process {
 /// State of the process and of its restarts.
 struct Life {
     process: Process,
-    voice: NewsSender,
-    ear: Ear,
-    whereabouts: Whereabouts,
+    news: NewsSender,
+    log: LogReader,
+    server_pid: ServerPid,
     /// Available memory before the first start, in bytes.
     memory: Option<u64>,
     child: Option<Child>,
@@ -102,7 +102,7 @@ enum Input {
 impl Life {
     async fn go_on(mut self, child: Child, mut orders: Orders) {
         self.began(child, None).await;
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         let mut covered = timeline.now();
         let mut due = covered;
         loop {
@@ -124,7 +124,7 @@ impl Life {
                     if timeline.now().since(covered) >= COVERAGE_US {
                         covered = timeline.now();
                         let runs = f64::from(u8::from(self.child.is_some()));
-                        self.voice.reading(&PROCESS_RUNNING, runs).await;
+                        self.news.reading(&PROCESS_RUNNING, runs).await;
                     }
                 }
             }
@@ -133,22 +133,22 @@ impl Life {
     }
 
     async fn began(&mut self, mut child: Child, action: Option<u64>) {
-        self.whereabouts.moved(Some(child.pid));
-        child.listen(&self.ear);
+        self.server_pid.set(Some(child.pid));
+        child.listen(&self.log);
         let words = format!("pid {}: bash -c {:?}", child.pid, self.process.command);
         let fact = |fact: TargetFact| TargetFact { action, ..fact };
-        self.voice.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
-        self.voice.target(fact(TargetFact::ready("process"))).await;
+        self.news.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
+        self.news.target(fact(TargetFact::ready("process"))).await;
         self.child = Some(child);
     }
 
     /// Handles the end of the process that no order asked for.
     async fn died(&mut self, status: std::io::Result<std::process::ExitStatus>) {
-        let at = self.voice.timeline().now();
+        let at = self.news.timeline().now();
         let Some(mut child) = self.child.take() else { return };
-        self.whereabouts.moved(None);
+        self.server_pid.set(None);
         // The last log lines are sent before the news of the end.
-        child.heard(&self.voice.timeline()).await;
+        child.heard(&self.news.timeline()).await;
         let left = child.tree.look();
         let mut words = child::how(&status);
         if !left.is_empty() {
@@ -156,7 +156,7 @@ impl Life {
         }
         let exit = Some(child::exit(&status));
         let fact = TargetFact { exit, ..TargetFact::new(TargetWord::Exited, words) };
-        self.voice.say_at(at, Fact::Target(fact)).await;
+        self.news.say_at(at, Fact::Target(fact)).await;
         self.left = Some((at, child));
     }
 
@@ -165,7 +165,7 @@ impl Life {
         if let Some(child) = &mut self.child {
             child.tree.look();
         }
-        let now = self.voice.timeline().now();
+        let now = self.news.timeline().now();
         let Some((since, child)) = &mut self.left else { return };
         let orphans = child.tree.look();
         if !orphans.is_empty() && now.since(*since) < ORPHANS_US {
@@ -178,7 +178,7 @@ impl Life {
                 "{} outlived the server's process by {seconds:.0} s and were ended: longhaul had started them",
                 tree::names(&orphans)
             );
-            self.voice.say(Fact::Seen(Seen::note("orphans", words))).await;
+            self.news.say(Fact::Seen(Seen::note("orphans", words))).await;
         }
         self.left = None;
     }
@@ -192,9 +192,9 @@ impl Life {
             return;
         }
         if let Some(words) = memory::short(self.memory) {
-            self.voice.say(Fact::Seen(Seen::note("memory", words))).await;
+            self.news.say(Fact::Seen(Seen::note("memory", words))).await;
         }
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {
             return self.failed(action, why).await;
         }
@@ -206,7 +206,7 @@ impl Life {
 
     async fn failed(&self, action: u64, why: String) {
         let fact = TargetFact::new(TargetWord::Failed, why);
-        self.voice.target(TargetFact { action: Some(action), ..fact }).await;
+        self.news.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
     /// Ends all processes, those that an earlier child left behind too.
@@ -215,9 +215,9 @@ impl Life {
             child.tree.end();
         }
         let Some(mut child) = self.child.take() else { return };
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         let ended = child.end(&timeline, self.process.patience).await;
-        self.whereabouts.moved(None);
+        self.server_pid.set(None);
         child.heard(&timeline).await;
         let words = match (&ended.status, ended.left.as_slice()) {
             (Ok(_), []) => child::how(&ended.status),
@@ -225,7 +225,7 @@ impl Life {
         };
         let exit = Some(child::exit(&ended.status));
         let fact = TargetFact { exit, action, ..TargetFact::new(TargetWord::Exited, words) };
-        self.voice.target(fact).await;
+        self.news.target(fact).await;
     }
 }
 

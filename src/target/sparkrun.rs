@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
-use super::log::{Ear, lines_of};
+use super::log::{LogReader, lines_of};
 use super::program::Program;
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -86,18 +86,18 @@ impl Sparkrun {
             Mistake::new(format!("`{}` cannot be started: {why}", self.program.0))
                 .hint("pip install sparkrun, or --engine PATH")
         })?;
-        Ok(handle::spawn(timeline, |orders, voice| async move {
-            let ear = Ear::new(voice.clone(), Source::Process);
+        Ok(handle::spawn(timeline, |orders, news| async move {
+            let log = LogReader::new(news.clone(), Source::Process);
             let mut tasks = JoinSet::new();
-            tasks.spawn_local(ear.clone().cover());
+            tasks.spawn_local(log.clone().cover());
             let life = Life {
                 sparkrun: self,
-                voice,
-                ear,
+                news,
+                log,
                 id: None,
                 state: State::Down,
                 tasks,
-                log: JoinSet::new(),
+                following: JoinSet::new(),
                 guard: JoinSet::new(),
             };
             life.go_on(child, orders).await
@@ -118,12 +118,12 @@ enum State {
 
 struct Life {
     sparkrun: Sparkrun,
-    voice: NewsSender,
-    ear: Ear,
+    news: NewsSender,
+    log: LogReader,
     id: Option<String>,
     state: State,
     tasks: JoinSet<()>,
-    log: JoinSet<()>,
+    following: JoinSet<()>,
     guard: JoinSet<()>,
 }
 
@@ -177,7 +177,7 @@ impl Life {
         self.state = State::Ours;
         let words = format!("{} {}", self.sparkrun.program.0, self.sparkrun.run_words().join(" "));
         let fact = TargetFact::new(TargetWord::Launched, words);
-        self.voice.target(TargetFact { action, ..fact }).await;
+        self.news.target(TargetFact { action, ..fact }).await;
         let (lines, mut heard) = mpsc::channel(LINES_MAX);
         let mut pipes = JoinSet::new();
         if let Some(pipe) = child.stdout.take() {
@@ -215,23 +215,23 @@ impl Life {
             self.failed(action, why.to_owned()).await;
             return None;
         }
-        self.guard.spawn_local(guard(self.sparkrun.place.clone(), self.voice.clone()));
+        self.guard.spawn_local(guard(self.sparkrun.place.clone(), self.news.clone()));
         let words = self.sparkrun.words("logs", self.id.as_deref());
-        self.log.spawn_local(follow(
+        self.following.spawn_local(follow(
             self.sparkrun.program.clone(),
             words,
-            self.ear.clone(),
-            self.voice.clone(),
+            self.log.clone(),
+            self.news.clone(),
         ));
         None
     }
 
     async fn line(&mut self, line: &str, action: Option<u64>) {
-        self.ear.whole_line(self.voice.timeline().now(), line).await;
+        self.log.whole_line(self.news.timeline().now(), line).await;
         if let Some(id) = line.trim().strip_prefix("Cluster:") {
             self.id = Some(id.trim().to_owned());
             let fact = TargetFact::ready("process");
-            self.voice.target(TargetFact { action, ..fact }).await;
+            self.news.target(TargetFact { action, ..fact }).await;
         }
         if line.trim().starts_with("Job already running") {
             self.state = State::Foreign;
@@ -240,7 +240,7 @@ impl Life {
 
     async fn failed(&self, action: Option<u64>, why: String) {
         let fact = TargetFact::new(TargetWord::Failed, why);
-        self.voice.target(TargetFact { action, ..fact }).await;
+        self.news.target(TargetFact { action, ..fact }).await;
     }
 
     /// Stops the workload that longhaul started.
@@ -254,14 +254,14 @@ impl Life {
         self.guard.abort_all();
         let words = self.sparkrun.words("stop", self.id.as_deref());
         let program = &self.sparkrun.program;
-        let answer = program.ask(&self.voice.timeline(), &words, STOP_US).await;
-        self.log.abort_all();
+        let answer = program.ask(&self.news.timeline(), &words, STOP_US).await;
+        self.following.abort_all();
         let why = match answer {
             Ok(answer) if answer.is_good() => {
                 self.state = State::Down;
                 self.id = None;
                 let fact = TargetFact::new(TargetWord::Exited, format!("{} stop", program.0));
-                self.voice.target(TargetFact { action, ..fact }).await;
+                self.news.target(TargetFact { action, ..fact }).await;
                 return Ok(());
             }
             Ok(answer) => one_line(&format!("`{} stop`: {}", program.0, answer.complaint()), 600),
@@ -275,8 +275,8 @@ impl Life {
 /// Watches the server's port: `sparkrun run` ends, and reports nothing of the workload afterwards.
 /// Returns when a server that listened is gone. Only refused connections count, several in a row: a
 /// network outage does not refuse.
-async fn guard(place: String, voice: NewsSender) {
-    let timeline = voice.timeline();
+async fn guard(place: String, news: NewsSender) {
+    let timeline = news.timeline();
     let (mut was_there, mut refused) = (false, Vec::new());
     loop {
         let wait_us = if was_there { KNOCK_US } else { FIRST_KNOCK_US };
@@ -293,30 +293,30 @@ async fn guard(place: String, voice: NewsSender) {
         if refused.len() == REFUSED_MAX {
             let words = format!("nobody listens at {place} any more");
             let fact = TargetFact::new(TargetWord::Exited, words).since(refused[0]);
-            return voice.target(fact).await;
+            return news.target(fact).await;
         }
     }
 }
 
 /// Follows the log through `sparkrun logs`, and calls it again when it ends. Never returns.
-async fn follow(program: Program, mut words: Vec<String>, ear: Ear, voice: NewsSender) {
+async fn follow(program: Program, mut words: Vec<String>, log: LogReader, news: NewsSender) {
     words.extend(["-f", "-a"].map(str::to_owned));
-    let timeline = voice.timeline();
+    let timeline = news.timeline();
     loop {
         let mut command = tokio::process::Command::new(&program.0);
         command.args(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         match command.process_group(0).kill_on_drop(true).spawn() {
             Ok(mut child) => {
-                ear.sees(None);
+                log.sees(None);
                 if let Some(pipe) = child.stdout.take() {
-                    ear.clone().read(pipe).await;
+                    log.clone().read(pipe).await;
                 }
                 let ended = child.wait().await;
                 if !matches!(&ended, Ok(status) if status.success()) {
-                    ear.sees(Some(format!("`{} logs` ended", program.0)));
+                    log.sees(Some(format!("`{} logs` ended", program.0)));
                 }
             }
-            Err(why) => ear.sees(Some(format!("`{} logs`: {why}", program.0))),
+            Err(why) => log.sees(Some(format!("`{} logs`: {why}", program.0))),
         }
         // Lines that were already read are not read again.
         if !words.iter().any(|word| word == "-n") {

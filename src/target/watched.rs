@@ -12,7 +12,7 @@ use super::container::follow::{From, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
-use super::log::Ear;
+use super::log::LogReader;
 use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
@@ -20,7 +20,7 @@ use crate::process::Stat;
 use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
-use crate::world::Whereabouts;
+use crate::world::ServerPid;
 
 /// Interval at which a process is checked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,23 +32,23 @@ pub(crate) fn container(
     engine: &ContainerEngine,
     name: &str,
     first: ContainerState,
-    whereabouts: Whereabouts,
+    server_pid: ServerPid,
 ) -> StartedTarget {
     let (engine, name) = (engine.clone(), name.to_owned());
-    handle::spawn(engine.timeline, |orders: Orders, voice: NewsSender| async move {
-        let ear = Ear::new(voice.clone(), Source::Container);
+    handle::spawn(engine.timeline, |orders: Orders, news: NewsSender| async move {
+        let log = LogReader::new(news.clone(), Source::Container);
         let watched = watch::Watched {
             engine: engine.clone(),
             name: name.clone(),
-            whereabouts,
+            server_pid,
             is_own: false,
         };
         let inside = first.log_inside();
         let mut tasks = JoinSet::new();
-        tasks.spawn_local(watch(watched, first, voice.clone()));
-        tasks.spawn_local(follow(engine, name, inside, From::Now, ear.clone()));
-        tasks.spawn_local(ear.cover());
-        refuse(orders, voice).await;
+        tasks.spawn_local(watch(watched, first, news.clone()));
+        tasks.spawn_local(follow(engine, name, inside, From::Now, log.clone()));
+        tasks.spawn_local(log.cover());
+        refuse(orders, news).await;
         None
     })
 }
@@ -60,32 +60,32 @@ pub(crate) fn container(
 pub(crate) fn process(
     pid: u32,
     timeline: Timeline,
-    whereabouts: Whereabouts,
+    server_pid: ServerPid,
 ) -> Result<StartedTarget, Mistake> {
     let Some(first) = tree::seen(pid).filter(|seen| !seen.is_zombie) else {
         return Err(Mistake::new(format!("there is no process {pid} on this machine"))
             .at("--pid")
             .hint("pgrep -af vllm"));
     };
-    whereabouts.moved(Some(pid));
-    Ok(handle::spawn(timeline, |orders: Orders, voice: NewsSender| async move {
+    server_pid.set(Some(pid));
+    Ok(handle::spawn(timeline, |orders: Orders, news: NewsSender| async move {
         let mut tasks = JoinSet::new();
-        tasks.spawn_local(watch_process(first, whereabouts, voice.clone()));
-        refuse(orders, voice).await;
+        tasks.spawn_local(watch_process(first, server_pid, news.clone()));
+        refuse(orders, news).await;
         None
     }))
 }
 
 /// Refuses orders until the run lets go.
-async fn refuse(mut orders: Orders, voice: NewsSender) {
+async fn refuse(mut orders: Orders, news: NewsSender) {
     while let Some((order, action)) = orders.recv().await {
-        voice.say(refusal(order, action)).await;
+        news.say(refusal(order, action)).await;
     }
 }
 
 /// Watches a process until it is gone. Only its parent learns its exit status.
-async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender) {
-    let timeline = voice.timeline();
+async fn watch_process(first: Stat, server_pid: ServerPid, news: NewsSender) {
+    let timeline = news.timeline();
     let mut tree = ProcessTree::below(first.pid);
     let (mut due, mut covered) = (timeline.now(), timeline.now());
     let mut lost = Vec::new();
@@ -93,19 +93,19 @@ async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender)
         let all = tree.look();
         let is_there = all.iter().any(|seen| seen.pid == first.pid);
         if !is_there {
-            whereabouts.moved(None);
+            server_pid.set(None);
             let mut words = format!("{} (pid {}) is gone", first.name, first.pid);
             if !all.is_empty() {
                 let _ = write!(words, "; left behind: {}", tree::names(&all));
             }
-            voice.target(TargetFact::new(TargetWord::Exited, words)).await;
+            news.target(TargetFact::new(TargetWord::Exited, words)).await;
             return;
         }
-        say_who_went(&voice, &mut lost, &all).await;
+        say_who_went(&news, &mut lost, &all).await;
         let now = timeline.now();
         if now.since(covered) >= COVERAGE_US {
             covered = now;
-            voice.reading(&PROCESS_RUNNING, 1.0).await;
+            news.reading(&PROCESS_RUNNING, 1.0).await;
         }
         due = At(due.0 + micros(LOOK));
         timeline.until(due).await;
@@ -113,14 +113,14 @@ async fn watch_process(first: Stat, whereabouts: Whereabouts, voice: NewsSender)
 }
 
 /// Reports workers that ended: the process that answers requests may live on without them.
-async fn say_who_went(voice: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
+async fn say_who_went(news: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
     let is_worker = |seen: &Stat| seen.name.contains("EngineCor") || seen.name.contains("Worker");
     let is_gone = |seen: &Stat| !now.iter().any(|other| other.pid == seen.pid);
     let gone: Vec<Stat> =
         before.iter().filter(|seen| is_worker(seen) && is_gone(seen)).cloned().collect();
     if !gone.is_empty() {
         let words = format!("{} ended while the server's own process lives", tree::names(&gone));
-        voice.say(Fact::Seen(Seen::note("workers", words))).await;
+        news.say(Fact::Seen(Seen::note("workers", words))).await;
     }
     *before = now.to_vec();
 }

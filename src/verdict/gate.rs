@@ -125,8 +125,8 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     }
     // An event that no source could observe does not count as zero.
     let Some(covered) = analysis.coverage.of(count) else { return };
-    let dark = in_words(covered);
-    if dark.is_empty() {
+    let unseen = in_words(covered);
+    if unseen.is_empty() {
         if result.word == Word::Fail {
             result.why = format!("{} seen", result.n);
         }
@@ -135,10 +135,10 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     result.word = Word::Inconclusive;
     if incidents.is_empty() {
         result.value = None;
-        result.why = format!("{}: not observed; dark: {dark}", event_name(count));
+        result.why = format!("{}: not observed ({unseen})", event_name(count));
     } else {
         let needed = COVERED_MIN * 100.0;
-        result.why = format!("{} seen; under {needed:.0} % covered: {dark}", result.n);
+        result.why = format!("{} seen; under {needed:.0} % covered: {unseen}", result.n);
     }
 }
 
@@ -158,11 +158,11 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
     result.why = proof.to_string();
     if proof.high_s.is_some_and(|high_s| high_s < bound) {
         result.word = Word::Fail;
-    } else if !proof.dark.is_empty() {
+    } else if !proof.unseen.is_empty() {
         result.value = None;
-        let why = proof.dark.iter().map(|count| {
-            let dark = analysis.coverage.of(*count).map_or(String::new(), in_words);
-            format!("{}: not observed; dark: {dark}", event_name(*count))
+        let why = proof.unseen.iter().map(|count| {
+            let unseen = analysis.coverage.of(*count).map_or(String::new(), in_words);
+            format!("{}: not observed ({unseen})", event_name(*count))
         });
         result.why = why.collect::<Vec<_>>().join("; ");
     } else if proof.low_s >= bound {
@@ -173,7 +173,7 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
 
 /// Formats the sources that covered too little, with their gaps.
 fn in_words(covered: &Covered) -> String {
-    covered.dark().map(Half::in_words).collect::<Vec<_>>().join(", ")
+    covered.unseen().map(Half::in_words).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the name of an event for the sentence that it was not observed.

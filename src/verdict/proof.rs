@@ -19,12 +19,12 @@ pub(crate) struct Proof {
     pub failures: u64,
     /// Time under load, seconds: steady phases without outages.
     pub load_s: f64,
-    /// Lower bound, seconds. It holds for kinds of failures that are not in `dark`.
+    /// Lower bound, seconds. It holds for kinds of failures that are not in `unseen`.
     pub low_s: f64,
     /// Upper bound, seconds; `None` without a failure.
     pub high_s: Option<f64>,
     /// Kinds of failures with insufficient coverage, which may have happened unobserved.
-    pub dark: Vec<Count>,
+    pub unseen: Vec<Count>,
     /// First evidence of the first failures.
     pub evidence: Vec<Seq>,
 }
@@ -41,9 +41,9 @@ impl Proof {
         let (low_s, high_s) = mean_time_between(failures.len() as u64, load_s, MTBF_CONFIDENCE);
         // Rounded, because the last digits of a quantile differ between machines.
         let micros = |seconds: f64| (seconds * 1e6).round() / 1e6;
-        let is_dark = |count: &Count| {
+        let is_unread = |count: &Count| {
             let covered = analysis.coverage.of(*count);
-            covered.is_none_or(|covered| covered.dark().next().is_some())
+            covered.is_none_or(|covered| covered.unseen().next().is_some())
         };
         let firsts = failures.iter().filter_map(|incident| incident.evidence.first().copied());
         Some(Proof {
@@ -51,14 +51,14 @@ impl Proof {
             load_s,
             low_s: micros(low_s),
             high_s: high_s.map(micros),
-            dark: Count::FAILURES.into_iter().filter(is_dark).collect(),
+            unseen: Count::FAILURES.into_iter().filter(is_unread).collect(),
             evidence: firsts.take(EVIDENCE_MAX).collect(),
         })
     }
 
     /// Whether a crash may have happened unobserved: then the time without one proves nothing.
     pub(crate) fn is_blind(&self) -> bool {
-        self.dark.contains(&Count::Crashes)
+        self.unseen.contains(&Count::Crashes)
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     fn five_minutes_without_a_failure_show_a_third_of_that_and_no_upper_bound() {
         let story = closed(watched());
         let proof = judged(&story, 60.0).proof.unwrap();
-        assert_eq!((proof.failures, proof.high_s, proof.dark.len()), (0, None, 0));
+        assert_eq!((proof.failures, proof.high_s, proof.unseen.len()), (0, None, 0));
         assert!((proof.low_s - 300.0 / 2.995_732).abs() < 1e-3, "{proof:?}");
         assert_eq!(proof.to_string(), "no failure in 5 m 00 s: MTBF above 1 m 40 s (95 %)");
         assert_eq!(result(&story, 100.0).word, Word::Pass);
@@ -164,7 +164,7 @@ mod tests {
         let unseen = closed_at(&story, 130.0);
         let gate = result(&unseen, 1.0);
         assert_eq!((gate.word, gate.value), (Word::Inconclusive, None));
-        assert!(gate.why.contains("OOM: not observed; dark: server log"), "{}", gate.why);
+        assert!(gate.why.contains("OOM: not observed (server log"), "{}", gate.why);
         assert!(gate.why.contains("hang: not observed"), "{}", gate.why);
         story.bad(131.0, 0, Ended::Refused, "refused").up(132.0, false).up(140.0, true);
         let broken = closed_at(&story, 150.0);

@@ -2,7 +2,7 @@
 //! observation is reported, events in it are reported afterwards, and none twice.
 
 use super::bench::{self, Bench, wait_for};
-use super::house::{docker, house};
+use super::image::{docker, scratch_image};
 use super::proxy::Proxy;
 use super::{Befallen, count};
 
@@ -73,10 +73,10 @@ fn seen(bench: &Bench, source: &str) -> (f64, String) {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn an_engine_that_goes_away_is_no_crash_and_what_comes_after_it_is_seen() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("away");
     bench.scenario("120s", "60s");
-    let name = house.somebody_elses(&bench, &["--entrypoint", "/leak"], &["ticks"]);
+    let name = scratch.somebody_elses(&bench, &["--entrypoint", "/leak"], &["ticks"]);
     let mut proxy = Proxy::open(bench.path("engine.sock"));
     let (address, engine) = (bench.address(), proxy.address());
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
@@ -111,11 +111,11 @@ fn an_engine_that_goes_away_is_no_crash_and_what_comes_after_it_is_seen() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn what_happened_while_the_engine_was_away_is_told_of_its_own_time_and_once() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("meanwhile");
     bench.scenario("120s", "60s");
     let options = ["--entrypoint", "/leak"];
-    let name = house.somebody_elses(&bench, &options, &["ticks"]);
+    let name = scratch.somebody_elses(&bench, &options, &["ticks"]);
     let mut proxy = Proxy::open(bench.path("engine.sock"));
     let (address, engine) = (bench.address(), proxy.address());
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
@@ -148,10 +148,10 @@ fn what_happened_while_the_engine_was_away_is_told_of_its_own_time_and_once() {
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_run_whose_own_container_goes_on_without_the_engine_ends_in_time_and_leaves_nothing() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("own-away");
     bench.scenario("90s", "20s");
-    let recipe = house.recipe(&bench, &house.tagged_again(), "--entrypoint /leak", "ticks");
+    let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "--entrypoint /leak", "ticks");
     let mut proxy = Proxy::open(bench.path("engine.sock"));
     let engine = proxy.address();
     let env = [("DOCKER_HOST", engine.as_str())];

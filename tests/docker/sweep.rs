@@ -3,15 +3,15 @@
 use std::process::Command;
 
 use crate::bench::{Bench, LONGHAUL};
-use crate::house::{docker, house};
+use crate::image::{docker, scratch_image};
 
 #[test]
 #[ignore = "needs a container engine and docker-registry"]
 fn a_sweep_starts_a_container_for_every_run_tells_the_arm_that_does_not_start_and_leaves_none() {
-    let Some(house) = house() else { return };
+    let Some(scratch) = scratch_image() else { return };
     let bench = Bench::new("sweep");
     bench.scenario("2s", "2s");
-    let recipe = house.recipe(&bench, &house.tagged_again(), "", "");
+    let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "", "");
     let swept = Command::new(LONGHAUL)
         .args(["sweep", "--start", "docker", "--model", "org/m", "--starts", "2", "--recipe"])
         .arg(recipe)

@@ -4,16 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 #![allow(clippy::print_stderr)] // the tier prints its table
 
-mod house;
+mod starts;
 
-use house::{House, compared};
 use longhaul::compare::{CompareTerms, CompareWord, PolicyWord};
 use longhaul::exit::Exit;
+use starts::{Starts, compared};
 
 #[test]
 fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
-    let house = House::new();
-    let comparison = compared(&house.side("a", 1, 6, 1.0), &house.side("b", 100, 6, 1.0));
+    let starts = Starts::new();
+    let comparison = compared(&starts.side("a", 1, 6, 1.0), &starts.side("b", 100, 6, 1.0));
     assert_eq!(comparison.decision.word, CompareWord::Equivalent, "{:#?}", comparison.decision);
     assert_eq!(comparison.decision.exit, Exit::Pass);
     assert!(comparison.simulated && comparison.differs.variables.is_empty());
@@ -22,36 +22,36 @@ fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
 
 #[test]
 fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_dies_too() {
-    let house = House::new();
-    let base = house.side("a", 1, 6, 1.0);
-    let slower = compared(&base, &house.side("b", 100, 6, 1.10));
+    let starts = Starts::new();
+    let base = starts.side("a", 1, 6, 1.0);
+    let slower = compared(&base, &starts.side("b", 100, 6, 1.10));
     assert_eq!((slower.decision.word, slower.decision.exit), (CompareWord::Regression, Exit::Fail));
     let row = slower.rows.iter().find(|row| row.primary).unwrap();
     assert!((row.ratio - 1.10).abs() < 0.02, "{}", row.ratio);
     assert!(slower.differs.surroundings.iter().any(|it| it.what == "machine profile"));
-    let dies = compared(&base, &house.ailing("c", 200, &["crash=20s@30s"]));
+    let dies = compared(&base, &starts.ailing("c", 200, &["crash=20s@30s"]));
     assert_eq!((dies.decision.word, dies.decision.exit), (CompareWord::Regression, Exit::Fail));
     assert!(dies.decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", dies.decision);
 }
 
 #[test]
 fn one_run_a_side_suggests_with_the_floor_of_its_machine_and_decides_nothing_without() {
-    let house = House::new();
-    let floor = house::floor(&house.side("floor", 300, 6, 1.0));
-    let (base, slower) = (house.side("a", 1, 1, 1.0), house.side("b", 100, 1, 1.15));
+    let starts = Starts::new();
+    let floor = starts::floor(&starts.side("floor", 300, 6, 1.0));
+    let (base, slower) = (starts.side("a", 1, 1, 1.0), starts.side("b", 100, 1, 1.15));
     assert_eq!(compared(&base, &slower).decision.word, CompareWord::Inconclusive);
     let wish = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
-    let decision = house::sides(&base, &slower, &wish).unwrap().decision;
+    let decision = starts::sides(&base, &slower, &wish).unwrap().decision;
     assert_eq!((decision.word, decision.suggestive), (CompareWord::Regression, true));
     assert_eq!(decision.exit, Exit::Pass, "a suggestion fails nothing");
 }
 
 #[test]
 fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once() {
-    let house = House::new();
-    let (base, mut other) = (house.side("a", 1, 2, 1.0), house.side("b", 100, 1, 1.0));
-    other.extend(house.ailing("c", 200, &["start_fails"]));
-    let again = house.ailing("d", 300, &["start_fails=2"]);
+    let starts = Starts::new();
+    let (base, mut other) = (starts.side("a", 1, 2, 1.0), starts.side("b", 100, 1, 1.0));
+    other.extend(starts.ailing("c", 200, &["start_fails"]));
+    let again = starts.ailing("d", 300, &["start_fails=2"]);
     let later = compared(&base, &again).decision;
     assert!(later.because[0].starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
     let decision = compared(&base, &other).decision;
@@ -62,7 +62,7 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     );
     assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
     let refused = |one: &[std::path::PathBuf], other: &[std::path::PathBuf]| {
-        house::sides(one, other, &CompareTerms::default()).unwrap_err().to_string()
+        starts::sides(one, other, &CompareTerms::default()).unwrap_err().to_string()
     };
     let twice = [base[0].clone(), base[0].join(".")];
     assert!(refused(&twice, &other).contains("the same run is given twice"));
@@ -71,19 +71,19 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     std::fs::create_dir_all(lost.join("one")).unwrap();
     std::fs::copy(base[0].join("events.csv"), lost.join("one/events.csv")).unwrap();
     assert!(refused(&[lost], &other).contains("a run without its run.json is in the folder"));
-    let born = [base[0].clone(), house.elsewhere("d", 1)];
+    let born = [base[0].clone(), starts.elsewhere("d", 1)];
     let wrong = refused(&born, &other);
     assert!(wrong.contains("two runs are of one server start: server seed 1"), "{wrong}");
 }
 
 #[test]
 fn runs_of_another_seed_are_refused() {
-    let house = House::new();
-    let (base, other) = (house.side("a", 1, 1, 1.0), house.seeded("b", 9));
-    let wrong = house::sides(&base, &other, &CompareTerms::default()).unwrap_err();
+    let starts = Starts::new();
+    let (base, other) = (starts.side("a", 1, 1, 1.0), starts.seeded("b", 9));
+    let wrong = starts::sides(&base, &other, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
     let wish = CompareTerms { force: true, ..CompareTerms::default() };
-    let forced = house::sides(&base, &other, &wish).unwrap();
+    let forced = starts::sides(&base, &other, &wish).unwrap();
     assert!(forced.differs.forced.contains(&"seed"));
 }
 
@@ -100,10 +100,10 @@ const JULY: &str = "\
 
 #[test]
 fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
-    let house = House::new();
-    let run = house.replay("replay");
-    let table = house.table("july.md", JULY);
-    let comparison = house::against(&table, &run);
+    let starts = Starts::new();
+    let run = starts.replay("replay");
+    let table = starts.table("july.md", JULY);
+    let comparison = starts::against(&table, &run);
     let test = |name: &str| {
         let mut rows = comparison.published.iter();
         rows.find(|row| row.test == name && row.column.word() == "t_s").unwrap()
@@ -137,9 +137,9 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
 fn decided(times: u64, factor: f64) -> Vec<(CompareWord, usize)> {
     let mut words = Vec::new();
     for n in 0..times {
-        let house = House::new();
-        let base = house.side("a", 1_000 * n, 6, 1.0);
-        let other = house.side("b", 1_000 * n + 500, 6, factor);
+        let starts = Starts::new();
+        let base = starts.side("a", 1_000 * n, 6, 1.0);
+        let other = starts.side("b", 1_000 * n + 500, 6, factor);
         words.push(compared(&base, &other).decision.word);
     }
     let all = [

@@ -20,7 +20,7 @@ use crate::target::Left;
 use crate::target::launch::Launch;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Sensor, Target, Whereabouts};
+use crate::world::{Sensor, ServerPid, Target};
 
 /// Limit of the time to end what longhaul started: stop, kill, remove.
 const PUT_AWAY_US: u64 = 300_000_000;
@@ -61,11 +61,11 @@ pub(super) async fn start(
     secrets.add_all(&connect::secrets(options));
     hide(&secrets);
     let (wire, address) = connect(options, sim.as_deref(), timeline)?;
-    let whereabouts = Whereabouts::default();
+    let server_pid = ServerPid::default();
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
     let launch = Launch { options: &options.target, timeline, address: &address, tell };
-    let (launched, added) = unless_stopped(stop, launch.launched(&whereabouts)).await?;
+    let (launched, added) = unless_stopped(stop, launch.launched(&server_pid)).await?;
     let starts = options.target.start.is_some();
     let target: Box<dyn Target> = match &sim {
         Some(sim) => Box::new(sim.target(timeline)),
@@ -87,7 +87,7 @@ pub(super) async fn start(
         rehearsed: false,
         node: node(),
         anchor,
-        sensors: sensors(sim.clone(), timeline, address.clone(), whereabouts),
+        sensors: sensors(sim.clone(), timeline, address.clone(), server_pid),
         load_began: Box::new(move || sim.iter().for_each(|sim| sim.load_began())),
         broke: Box::pin(std::future::pending()),
         address,
@@ -102,7 +102,7 @@ fn sensors(
     sim: Option<Rc<Simulated>>,
     timeline: Timeline,
     address: String,
-    whereabouts: Whereabouts,
+    server_pid: ServerPid,
 ) -> Box<dyn FnOnce() -> Vec<Box<dyn Sensor>>> {
     Box::new(move || {
         if let Some(sim) = sim {
@@ -110,8 +110,8 @@ fn sensors(
         }
         match Address::parse(&address) {
             Ok(address) if place::is_here(address.host()) => {
-                let whereabouts = Some(&whereabouts).filter(|known| known.pid().is_some());
-                nearby::here(timeline, whereabouts)
+                let server_pid = Some(&server_pid).filter(|known| known.pid().is_some());
+                nearby::here(timeline, server_pid)
             }
             Ok(address) => nearby::elsewhere(address.host()),
             Err(_) => Vec::new(),

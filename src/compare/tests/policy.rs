@@ -29,18 +29,18 @@ fn a_crash_as_often_as_in_the_base_is_nothing_new() {
 
 #[test]
 fn what_the_contract_asks_for_and_nobody_could_see_is_not_observed() {
-    let dark = |asked: bool| {
+    let unseen = |asked: bool| {
         let mut starts = side("b", &SAME);
         for start in &mut starts {
-            start.events[1].dark = vec!["server log not read".to_owned()];
+            start.events[1].unseen = vec!["server log not read".to_owned()];
             start.events[1].asked = asked;
         }
         compared(&side("a", &A), &starts)
     };
-    assert_eq!(dark(true).decision.exit, Exit::Inconclusive);
-    assert_eq!(dark(true).decision.word, CompareWord::Inconclusive);
-    assert_eq!(dark(false).decision.exit, Exit::Pass);
-    assert_eq!(dark(false).policies[1].candidate, None);
+    assert_eq!(unseen(true).decision.exit, Exit::Inconclusive);
+    assert_eq!(unseen(true).decision.word, CompareWord::Inconclusive);
+    assert_eq!(unseen(false).decision.exit, Exit::Pass);
+    assert_eq!(unseen(false).policies[1].candidate, None);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_start_that_never_came_up_hides_nothing_that_the_others_showed() {
     (starts[5].never_ready, starts[5].failed_starts) =
         (Some("no memory for the cache".to_owned()), 1);
     for event in &mut starts[5].events {
-        event.dark = vec!["no load began".to_owned()];
+        event.unseen = vec!["no load began".to_owned()];
     }
     let comparison = compared(&side("a", &A), &starts);
     assert_eq!(comparison.policies[0].candidate, Some(0));
@@ -172,7 +172,7 @@ fn of_a_run_without_an_answer_no_parser_fault_is_known() {
     let policies = policy::policies(&side("a", &A), &mute);
     for name in ["parser_faults", "failed_requests"] {
         let policy = found(&policies, name);
-        assert_eq!((policy.word, policy.candidate), (PolicyWord::Dark, None), "{name}");
+        assert_eq!((policy.word, policy.candidate), (PolicyWord::Unseen, None), "{name}");
     }
 }
 
@@ -198,7 +198,7 @@ fn as_many_failed_starts_among_fewer_runs_are_nothing_new_and_one_before_a_succe
 fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
     let mut blind = side("a", &A);
     for start in &mut blind {
-        start.events[2].dark = vec!["metrics not read".to_owned()];
+        start.events[2].unseen = vec!["metrics not read".to_owned()];
     }
     let mut hung = side("b", &SAME);
     hung[0].events[2].seen = 1;
@@ -221,8 +221,8 @@ fn a_candidate_that_never_came_up_is_broken_however_often_the_base_failed() {
 fn as_few_crashes_as_in_the_base_are_not_known_to_be_all_where_nobody_looked_all_the_time() {
     let mut base = side("a", &A);
     base[0].events[0].seen = 2;
-    let mut dark = side("b", &SAME);
-    dark[0].events[0].seen = 1;
-    dark[1].events[0].dark = vec!["probes 50 %".to_owned()];
-    assert_eq!(policy::policies(&base, &dark)[0].word, PolicyWord::NotObserved);
+    let mut unseen = side("b", &SAME);
+    unseen[0].events[0].seen = 1;
+    unseen[1].events[0].unseen = vec!["probes 50 %".to_owned()];
+    assert_eq!(policy::policies(&base, &unseen)[0].word, PolicyWord::NotObserved);
 }

@@ -85,12 +85,12 @@ pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<I
 /// Returns the marks without the exit that longhaul's repair caused: a restart that repairs an
 /// incident is no crash. An exit after the following start is a crash again.
 pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
-    let Some(cured) = first(marks, Mark::Cured) else { return marks.to_vec() };
-    let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= cured);
+    let Some(back) = first(marks, Mark::Remedied) else { return marks.to_vec() };
+    let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= back);
     let begun = starts.map(|shown| shown.at).min();
     let ends = [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::Asked];
     let is_of_it = |shown: &&ShownMark| {
-        shown.at < cured
+        shown.at < back
             || !ends.contains(&shown.mark)
             || begun.is_some_and(|begun| shown.at > begun)
     };

@@ -80,7 +80,7 @@ pub(super) enum Mark {
     /// The server answered again.
     Back,
     /// longhaul ordered it during an incident, to repair the server.
-    Cured,
+    Remedied,
 }
 
 impl Mark {
@@ -104,7 +104,7 @@ impl Mark {
 
     /// Whether the mark shows that something is wrong already.
     pub(super) fn is_bad(self) -> bool {
-        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Cured)
+        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Remedied)
     }
 
     /// Whether a process ended with the mark.

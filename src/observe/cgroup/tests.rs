@@ -13,14 +13,14 @@ const GROUPS_TWO: &str = "0::/system.slice/docker-0a1b.scope\n";
 const FOLDER_ONE: &str = "/sys/fs/cgroup/memory/docker/0a1b";
 const FOLDER_TWO: &str = "/sys/fs/cgroup/system.slice/docker-0a1b.scope";
 
-fn machine(name: &str, groups: &str, mounts: &str) -> (Scratch, Cgroup, Whereabouts) {
+fn machine(name: &str, groups: &str, mounts: &str) -> (Scratch, Cgroup, ServerPid) {
     let scratch = Scratch::new(&format!("cgroup-{name}"));
     scratch.write("/proc/77/cgroup", groups);
     scratch.write("/proc/self/mountinfo", mounts);
-    let whereabouts = Whereabouts::default();
-    whereabouts.moved(Some(77));
-    let cgroup = Cgroup::new(scratch.root(), whereabouts.clone());
-    (scratch, cgroup, whereabouts)
+    let server_pid = ServerPid::default();
+    server_pid.set(Some(77));
+    let cgroup = Cgroup::new(scratch.root(), server_pid.clone());
+    (scratch, cgroup, server_pid)
 }
 
 fn values(look: &Look) -> Vec<(&str, f64)> {
@@ -73,26 +73,26 @@ fn version_two_is_read_and_no_limit_is_no_value() {
 
 #[test]
 fn the_count_of_a_process_that_was_killed_is_read_as_long_as_its_cgroup_is_there() {
-    let (scratch, mut cgroup, whereabouts) = machine("killed", GROUPS_ONE, MOUNTS_ONE);
+    let (scratch, mut cgroup, server_pid) = machine("killed", GROUPS_ONE, MOUNTS_ONE);
     write_one(&scratch, 0);
     cgroup.read(At::ZERO).unwrap();
     scratch.remove("/proc/77");
     write_one(&scratch, 1);
     assert_eq!(values(&cgroup.read(At::ZERO).unwrap())[0], ("cgroup_oom_kills", 1.0));
-    whereabouts.moved(None);
+    server_pid.set(None);
     assert!(cgroup.read(At::ZERO).is_ok());
     scratch.remove(FOLDER_ONE);
     let why = cgroup.read(At::ZERO).unwrap_err();
     assert_eq!(why, format!("{FOLDER_ONE}/memory.oom_control: no such file"));
     // The next process is looked up anew.
-    whereabouts.moved(Some(78));
+    server_pid.set(Some(78));
     assert_eq!(cgroup.read(At::ZERO).unwrap_err(), "/proc/78/cgroup: no such file");
 }
 
 #[test]
 fn a_process_that_nobody_knows_is_a_miss() {
-    let (_scratch, mut cgroup, whereabouts) = machine("nobody", GROUPS_ONE, MOUNTS_ONE);
-    whereabouts.moved(None);
+    let (_scratch, mut cgroup, server_pid) = machine("nobody", GROUPS_ONE, MOUNTS_ONE);
+    server_pid.set(None);
     assert_eq!(cgroup.read(At::ZERO).unwrap_err(), "nobody knows the server's process");
 }
 

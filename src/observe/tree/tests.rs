@@ -2,11 +2,11 @@ use super::*;
 use crate::observe::scratch::Scratch;
 
 /// Returns a machine that was booted 1,000 s after 1970.
-fn machine(name: &str) -> (Scratch, Whereabouts) {
+fn machine(name: &str) -> (Scratch, ServerPid) {
     let scratch = Scratch::new(&format!("tree-{name}"));
     scratch.write("/proc/stat", "cpu 1 2 3\nbtime 1000\n");
     scratch.write("/proc/self/smaps", "KernelPageSize:       64 kB\n");
-    (scratch, Whereabouts::default())
+    (scratch, ServerPid::default())
 }
 
 fn process(scratch: &Scratch, pid: u32, parent: u32, began: u64, command: &str) {
@@ -36,11 +36,11 @@ fn counts(look: &Look) -> (Option<f64>, Option<f64>) {
 
 #[test]
 fn a_tree_is_counted_and_its_memory_is_told_by_title() {
-    let (scratch, whereabouts) = machine("counted");
+    let (scratch, server_pid) = machine("counted");
     vllm(&scratch);
-    let mut tree = ServerProcesses::new(scratch.root(), whereabouts.clone());
+    let mut tree = ServerProcesses::new(scratch.root(), server_pid.clone());
     assert_eq!(tree.read(At(0)), Err("nobody knows the server's process".to_owned()));
-    whereabouts.moved(Some(100));
+    server_pid.set(Some(100));
     let look = tree.read(At(1)).unwrap();
     assert_eq!(counts(&look), (Some(4.0), Some(0.0)), "another server's is not counted");
     assert_eq!(value(&look, "VLLM::Worker_TP0", "rss_bytes"), Some(2.0 * 10.0 * 65_536.0));
@@ -51,10 +51,10 @@ fn a_tree_is_counted_and_its_memory_is_told_by_title() {
 
 #[test]
 fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
-    let (scratch, whereabouts) = machine("orphans");
+    let (scratch, server_pid) = machine("orphans");
     vllm(&scratch);
-    whereabouts.moved(Some(100));
-    let mut tree = ServerProcesses::new(scratch.root(), whereabouts.clone());
+    server_pid.set(Some(100));
+    let mut tree = ServerProcesses::new(scratch.root(), server_pid.clone());
     tree.read(At(0)).unwrap();
     scratch.remove("/proc/100");
     process(&scratch, 101, 1, 510, "VLLM::EngineCore");
@@ -63,10 +63,10 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
     assert_eq!(value(&look, "", PROCESS_STARTED.name), None);
     assert!(value(&look, "VLLM::EngineCore", "rss_bytes").is_some());
     // The watch reports that the process is gone, and then where the next one is.
-    whereabouts.moved(None);
+    server_pid.set(None);
     assert_eq!(counts(&tree.read(At(2_000_000)).unwrap()), (Some(0.0), Some(3.0)));
     process(&scratch, 300, 1, 900, "python3");
-    whereabouts.moved(Some(300));
+    server_pid.set(Some(300));
     let look = tree.read(At(3_000_000)).unwrap();
     assert_eq!(counts(&look), (Some(1.0), Some(3.0)));
     assert_eq!(value(&look, "", PROCESS_STARTED.name), Some(1009.0));
@@ -74,10 +74,10 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
 
 #[test]
 fn a_number_that_is_used_anew_is_another_process() {
-    let (scratch, whereabouts) = machine("anew");
+    let (scratch, server_pid) = machine("anew");
     vllm(&scratch);
-    whereabouts.moved(Some(100));
-    let mut tree = ServerProcesses::new(scratch.root(), whereabouts);
+    server_pid.set(Some(100));
+    let mut tree = ServerProcesses::new(scratch.root(), server_pid);
     tree.read(At(0)).unwrap();
     process(&scratch, 102, 1, 999, "bash");
     assert_eq!(counts(&tree.read(At(1)).unwrap()), (Some(3.0), Some(0.0)));
@@ -92,10 +92,10 @@ fn a_number_that_is_used_anew_is_another_process() {
 
 #[test]
 fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
-    let (scratch, whereabouts) = machine("search");
+    let (scratch, server_pid) = machine("search");
     vllm(&scratch);
-    whereabouts.moved(Some(100));
-    let mut tree = ServerProcesses::new(scratch.root(), whereabouts);
+    server_pid.set(Some(100));
+    let mut tree = ServerProcesses::new(scratch.root(), server_pid);
     tree.read(At(0)).unwrap();
     process(&scratch, 104, 100, 700, "VLLM::Worker_TP1");
     scratch.remove("/proc/103");
@@ -105,9 +105,9 @@ fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
 
 #[test]
 fn this_process_can_be_read() {
-    let whereabouts = Whereabouts::default();
-    whereabouts.moved(Some(std::process::id()));
-    let mut tree = ServerProcesses::new(Root::here(), whereabouts);
+    let server_pid = ServerPid::default();
+    server_pid.set(Some(std::process::id()));
+    let mut tree = ServerProcesses::new(Root::here(), server_pid);
     let look = tree.read(At(0)).unwrap();
     assert!(counts(&look).0.unwrap() >= 1.0);
     let started_s = value(&look, "", PROCESS_STARTED.name).unwrap();

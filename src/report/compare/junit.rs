@@ -84,7 +84,7 @@ fn of_policy(it: &Policy) -> TestCase {
     let status = match it.word {
         PolicyWord::Held => TestCaseStatus::success(),
         PolicyWord::Broken => failed(&words),
-        PolicyWord::Dark | PolicyWord::NotObserved => skipped(&words),
+        PolicyWord::Unseen | PolicyWord::NotObserved => skipped(&words),
     };
     case(&it.name, status)
 }

@@ -122,7 +122,7 @@ fn junit_fails_on_no_gate_that_the_base_broke_too_and_always_where_the_program_d
     let text = junit::render(&of(&gated("a"), &gated("b"))).unwrap();
     assert_eq!((text.matches("<failure").count(), text.matches("<skipped").count()), (0, 1));
     let mut unseen = side("b", &A);
-    unseen[0].events[0].dark = vec!["server log not read".to_owned()];
+    unseen[0].events[0].unseen = vec!["server log not read".to_owned()];
     let comparison = of(&side("a", &A), &unseen);
     assert_eq!(comparison.decision.exit, Exit::Inconclusive);
     let text = junit::render(&comparison).unwrap();

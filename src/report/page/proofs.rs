@@ -48,11 +48,11 @@ fn seen(analysis: &Analysis) -> Vec<String> {
 
 fn mtbf(verdict: &Verdict) -> Option<String> {
     let proof = verdict.proof.as_ref().filter(|proof| !proof.is_blind())?;
-    let dark: Vec<&str> = proof.dark.iter().map(|count| event_name(*count)).collect();
-    if dark.is_empty() {
+    let unseen: Vec<&str> = proof.unseen.iter().map(|count| event_name(*count)).collect();
+    if unseen.is_empty() {
         return Some(proof.to_string());
     }
-    Some(format!("{proof}; not observed: {}", dark.join(", ")))
+    Some(format!("{proof}; not observed: {}", unseen.join(", ")))
 }
 
 fn not(asked: &RunQuestion) -> String {

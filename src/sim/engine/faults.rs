@@ -15,7 +15,7 @@ const SQUEEZE_US: u64 = 10_000_000;
 
 /// All faults of an engine, with their times once the load has begun.
 #[derive(Clone, Debug)]
-pub(super) struct Ills {
+pub(super) struct Faults {
     seed: u64,
     ailments: Vec<Ailment>,
     /// Events still to come, the next one last.
@@ -48,9 +48,9 @@ impl Lasting {
     }
 }
 
-impl Ills {
+impl Faults {
     /// Creates the faults of an engine that starts at `start`, without those of longhaul's machine.
-    pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Ills {
+    pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Faults {
         let goes_on =
             |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.is_of_the_harness();
         let lasting = |ailment: &Ailment| {
@@ -58,7 +58,7 @@ impl Ills {
             lasting.from = lasting.precedes_load().then_some(start);
             lasting
         };
-        Ills {
+        Faults {
             seed,
             lasting: ailments.iter().filter(goes_on).map(lasting).collect(),
             ailments,

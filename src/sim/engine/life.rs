@@ -69,7 +69,7 @@ impl SimEngine {
             self.life = Life::Failing { ends: self.later(half_us), back: None };
             return;
         }
-        self.life = match self.ills.start_fails(self.now) {
+        self.life = match self.faults.start_fails(self.now) {
             None => Life::Starting { ready },
             Some(again) => {
                 // Without a minimum, a start of zero duration would fail endlessly at one instant.
@@ -116,7 +116,7 @@ impl SimEngine {
 
     /// Applies the next event. An event while the server is not ready is dropped.
     pub(super) fn ail(&mut self) {
-        let Some(kind) = self.ills.pop() else { return };
+        let Some(kind) = self.faults.pop() else { return };
         if !self.listening() {
             return;
         }
@@ -135,10 +135,10 @@ impl SimEngine {
             AilmentKind::Restart { away_us } => self.exit(ProcessExit::Terminated, Some(away_us)),
             AilmentKind::Hang { lasts_us } => self.hang(lasts_us),
             AilmentKind::PreemptionStorm { lasts_us } => {
-                self.ills.storm_until(self.later(lasts_us));
+                self.faults.storm_until(self.later(lasts_us));
             }
             AilmentKind::MetricsGoAway { lasts_us: Some(us) } => {
-                self.ills.metrics_away_until(self.later(us));
+                self.faults.metrics_away_until(self.later(us));
             }
             _ => {}
         }

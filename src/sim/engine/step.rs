@@ -11,14 +11,14 @@ impl SimEngine {
         if self.step.is_some() || self.frozen.is_some() || !self.listening() {
             return;
         }
-        if self.ills.storms(self.now) && self.pace.storm_strikes() {
+        if self.faults.storms(self.now) && self.pace.storm_strikes() {
             self.scheduler.preempt_youngest();
         }
-        let parts = self.scheduler.plan(self.ills.cache_hits(self.now));
+        let parts = self.scheduler.plan(self.faults.cache_hits(self.now));
         if !parts.is_empty() {
-            let decode_factor = self.ills.decode_slowness(self.now);
+            let decode_factor = self.faults.decode_slowness(self.now);
             let us = self.pace.step_us(&self.setup, &parts, self.now, decode_factor);
-            let us = us as f64 * self.ills.slowness(self.now);
+            let us = us as f64 * self.faults.slowness(self.now);
             // The factors of several faults multiply, so the sum saturates at the end of time.
             let ends = At(self.now.0.saturating_add(us as u64));
             self.step = Some(Step { ends, parts });
@@ -50,7 +50,7 @@ impl SimEngine {
         let output = sequence.output();
         let mut got = 1;
         if part.decodes && drafted > 0 {
-            let acceptance = self.setup.profile.acceptance * self.ills.acceptance_left(now);
+            let acceptance = self.setup.profile.acceptance * self.faults.acceptance_left(now);
             let kept = pace::accepted(seed, part.id.0, output, drafted, acceptance);
             self.metrics.drafts += 1;
             self.metrics.draft_tokens += u64::from(drafted);

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use tokio::sync::{Notify, mpsc};
 
 use super::sign::{SimEvent, Tell};
-use crate::bell::Bell;
 use crate::rng::Rng;
+use crate::signal::Signal;
 use crate::sim::face::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
 use crate::sim::{BoxView, Happening, JobId, ProcessExit, SimEngine, SimJob};
 use crate::timeline::Timeline;
@@ -40,7 +40,7 @@ pub(crate) struct Connections {
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
     /// Wakes the driver after a change of the engine's input.
     put_in: Notify,
-    door: Bell<Door>,
+    door: Signal<Door>,
     tell: RefCell<Tell>,
     loads_by_itself: Cell<bool>,
 }
@@ -55,7 +55,7 @@ impl Connections {
             seed,
             waiting: RefCell::default(),
             put_in: Notify::new(),
-            door: Bell::new(door),
+            door: Signal::new(door),
             tell: RefCell::new(tell),
             loads_by_itself: Cell::new(false),
         }
@@ -73,7 +73,7 @@ impl Connections {
     }
 
     /// Returns the observable state of the port.
-    pub(crate) fn door(&self) -> &Bell<Door> {
+    pub(crate) fn door(&self) -> &Signal<Door> {
         &self.door
     }
 
@@ -189,16 +189,16 @@ impl Connections {
                 }
                 let abrupt = silent || exit == ProcessExit::Killed;
                 let life = self.door.get().life + 1;
-                self.door.ring(Door { open: false, silent, life, abrupt });
+                self.door.set(Door { open: false, silent, life, abrupt });
                 self.tell(at, SimEvent::Exited(exit));
             }
             Happening::Booted => {
                 // Open connections are reset only after the boot.
                 self.waiting.borrow_mut().clear();
-                self.door.ring(Door { silent: false, ..self.door.get() });
+                self.door.set(Door { silent: false, ..self.door.get() });
                 self.tell(at, SimEvent::Booted);
             }
-            Happening::Ready => self.door.ring(Door { open: true, ..self.door.get() }),
+            Happening::Ready => self.door.set(Door { open: true, ..self.door.get() }),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::late::Unheard;
 use super::{ContainerEngine, Unknown, nanoseconds};
-use crate::target::log::{Ear, lines_of};
+use crate::target::log::{LogReader, lines_of};
 use crate::timeline::Timeline;
 use crate::timeline::wall_text;
 use crate::unit::At;
@@ -89,7 +89,7 @@ pub(crate) async fn follow(
     name: String,
     inside: Option<&str>,
     from: From,
-    ear: Ear,
+    log: LogReader,
 ) {
     let timeline = engine.timeline;
     let now = wall_text(Timeline::wall_now_us());
@@ -105,7 +105,7 @@ pub(crate) async fn follow(
         };
         let unheard = Unheard { since: heard, opened: timeline.now() };
         let source = Opened { engine: &engine, name: &name, arguments: &arguments, unheard };
-        let ended = source.read(&mut known, &ear).await;
+        let ended = source.read(&mut known, &log).await;
         // A log that could not be opened was not read.
         if ended.is_ok() || timeline.now().since(unheard.opened) > OPENS_US {
             heard = timeline.now();
@@ -116,7 +116,7 @@ pub(crate) async fn follow(
         }
         // The log of a stopped container ends at once, so the wait grows unless new lines came.
         wait_us = if matches!(ended, Ok(1..)) { WAIT_US.0 } else { (wait_us * 2).min(WAIT_US.1) };
-        ear.sees(ended.err());
+        log.sees(ended.err());
         timeline.until(At(timeline.now().0 + wait_us)).await;
     }
 }
@@ -148,7 +148,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// The reason why nothing can be read.
-    async fn read(&self, known: &mut SeenLines, ear: &Ear) -> Result<u64, String> {
+    async fn read(&self, known: &mut SeenLines, log: &LogReader) -> Result<u64, String> {
         let timeline = self.engine.timeline;
         let program = &self.engine.program.0;
         let child = self.engine.program.follow(self.arguments);
@@ -176,24 +176,24 @@ impl Opened<'_> {
                         }
                         None => (None, line.as_str()),
                     };
-                    ear.sees(None);
+                    log.sees(None);
                     if stamp.is_none_or(|stamp| known.is_fresh(stamp, text)) {
                         count += 1;
-                        ear.whole_line(self.at(stamp), text).await;
+                        log.whole_line(self.at(stamp), text).await;
                     }
                 }
                 Some(None) => break,
                 // Silence: the server prints nothing, or the engine does not answer.
                 None => {
                     let look = self.engine.look(self.name).await;
-                    if let Err(Unknown::Dark(why)) = look {
+                    if let Err(Unknown::Unanswered(why)) = look {
                         return Err(why);
                     }
                     if silent_us == SILENT_US {
                         // The drop ends the child; the caller opens the log again.
                         return Ok(count);
                     }
-                    ear.sees(None);
+                    log.sees(None);
                     silent_us = SILENT_US;
                 }
             }

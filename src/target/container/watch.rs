@@ -17,7 +17,7 @@ use crate::series::{CONTAINER_RUNNING, EVENTS, STATE};
 use crate::target::handle::NewsSender;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Contained, Whereabouts};
+use crate::world::{Contained, ServerPid};
 
 /// Interval between two inspections.
 const LOOK_US: u64 = 5_000_000;
@@ -35,14 +35,14 @@ pub(crate) struct Watched {
     /// Name by which it is inspected: an id, or a name that a later container may have too.
     pub name: String,
     /// Location of its process, for sensors of this machine.
-    pub whereabouts: Whereabouts,
+    pub server_pid: ServerPid,
     /// Whether longhaul started the container. Its events then belong to the run from its start
     /// on; those of any other container only from the beginning of the watch.
     pub is_own: bool,
 }
 
 /// Watches a container; never returns.
-pub(crate) async fn watch(watched: Watched, first: ContainerState, voice: NewsSender) {
+pub(crate) async fn watch(watched: Watched, first: ContainerState, news: NewsSender) {
     let (out, mut heard) = mpsc::channel(EVENTS_MAX);
     let mut tasks = JoinSet::new();
     let wall_ns = Timeline::wall_now_us().saturating_mul(1_000);
@@ -52,11 +52,11 @@ pub(crate) async fn watch(watched: Watched, first: ContainerState, voice: NewsSe
     tasks.spawn_local(events.follow(again.clone()));
     let told = Told::default();
     let mut watch =
-        Watch { watched, voice, base: first, told, looks: 0, is_deaf: false, ask_again: again };
+        Watch { watched, news, base: first, told, looks: 0, is_deaf: false, ask_again: again };
     watch.told.ignored_starts = u64::from(watch.watched.is_own);
     watch.moved();
     watch.contained().await;
-    let timeline = watch.voice.timeline();
+    let timeline = watch.news.timeline();
     let mut due = At(timeline.now().0 + LOOK_US);
     loop {
         tokio::select! { biased;
@@ -85,7 +85,7 @@ struct Told {
 
 struct Watch {
     watched: Watched,
-    voice: NewsSender,
+    news: NewsSender,
     /// State at the last inspection.
     base: ContainerState,
     told: Told,
@@ -101,7 +101,7 @@ impl Watch {
             Ok((at, event)) => self.event(at, event).await,
             Err(why) => {
                 self.is_deaf = true;
-                self.voice.missed(Source::Container, EVENTS, &why).await;
+                self.news.missed(Source::Container, EVENTS, &why).await;
             }
         }
     }
@@ -143,13 +143,13 @@ impl Watch {
             // Their parts were already reported: signal, end and start.
             What::Stop | What::Restart => return,
         };
-        self.voice.say_at(at, Fact::Target(fact)).await;
+        self.news.say_at(at, Fact::Target(fact)).await;
     }
 
     /// Reports the end of its process. Its inspected state says whether memory ran out, as long as
     /// no new process has replaced it.
     async fn died(&mut self, at: At, code: Option<i64>) {
-        self.watched.whereabouts.moved(None);
+        self.watched.server_pid.set(None);
         let look = self.watched.engine.look(&self.watched.name).await.ok();
         let oom_killed = look
             .filter(|look| !look.running || look.oom_killed == Some(true))
@@ -158,7 +158,7 @@ impl Watch {
         let code = code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
         let words = format!("{} says: die, exit code {code}", self.watched.engine.program.0);
         let fact = TargetFact { exit: Some(exit), ..TargetFact::new(TargetWord::Exited, words) };
-        self.voice.say_at(at, Fact::Target(fact)).await;
+        self.news.say_at(at, Fact::Target(fact)).await;
     }
 
     /// Handles a start: the container has a new process.
@@ -177,9 +177,9 @@ impl Watch {
                 self.wait_for_events(heard).await;
                 return self.gone().await;
             }
-            Err(Unknown::Dark(why)) => {
+            Err(Unknown::Unanswered(why)) => {
                 self.is_deaf = true;
-                return self.voice.missed(Source::Container, STATE, &why).await;
+                return self.news.missed(Source::Container, STATE, &why).await;
             }
         };
         let is_other = look.started != self.base.started || look.id != self.base.id;
@@ -197,13 +197,13 @@ impl Watch {
         self.looks += 1;
         if self.looks.is_multiple_of(2) {
             let runs = f64::from(u8::from(self.base.running));
-            self.voice.reading(&CONTAINER_RUNNING, runs).await;
+            self.news.reading(&CONTAINER_RUNNING, runs).await;
         }
     }
 
     /// Waits for the events behind an inspected change: they describe it more precisely.
     async fn wait_for_events(&mut self, heard: &mut mpsc::Receiver<Heard>) {
-        let timeline = self.voice.timeline();
+        let timeline = self.news.timeline();
         let mut grace_us = GRACE_US;
         if std::mem::take(&mut self.is_deaf) {
             self.ask_again.notify_one();
@@ -244,17 +244,17 @@ impl Watch {
             }
             _ => return,
         };
-        self.voice.target(fact).await;
+        self.news.target(fact).await;
     }
 
     async fn gone(&mut self) {
-        self.watched.whereabouts.moved(None);
+        self.watched.server_pid.set(None);
         if self.base.status == "removed" {
             return;
         }
         if !self.told.removed {
             let words = format!("there is no container `{}` any more", self.watched.name);
-            self.voice.target(TargetFact::new(TargetWord::Removed, words)).await;
+            self.news.target(TargetFact::new(TargetWord::Removed, words)).await;
         }
         "removed".clone_into(&mut self.base.status);
         self.base.running = false;
@@ -265,7 +265,7 @@ impl Watch {
         let pid = self.base.pid;
         let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let is_here = pid != 0 && cgroup.contains(&self.base.id);
-        self.watched.whereabouts.moved(is_here.then_some(pid));
+        self.watched.server_pid.set(is_here.then_some(pid));
     }
 
     /// Sends the container's identity, to be compared with the recipe.
@@ -273,7 +273,7 @@ impl Watch {
         let (look, engine) = (&self.base, &self.watched.engine);
         let Ok(digests) = engine.digests(&look.image).await else { return };
         let env = look.env.iter().filter_map(|pair| pair.split_once('='));
-        self.voice
+        self.news
             .contained(Contained {
                 engine: engine.program.0.clone(),
                 name: look.name.clone(),

@@ -38,7 +38,7 @@ pub(crate) async fn resolved(
         let pinned = by_digest(image, parts.digest.unwrap_or_default());
         return match engine.digests(&pinned).await {
             Ok(_) => Ok(pinned),
-            Err(Unknown::Dark(why)) => Err(refusal::explained(program, &why)),
+            Err(Unknown::Unanswered(why)) => Err(refusal::explained(program, &why)),
             Err(Unknown::Gone) if may_pull => pull(engine, &pinned).await.map(|()| pinned),
             Err(Unknown::Gone) => Err(not_here(program, &pinned)),
         };
@@ -55,7 +55,7 @@ pub(crate) async fn resolved(
             )))),
         },
         Err(Unknown::Gone) => Err(not_here(program, image)),
-        Err(Unknown::Dark(why)) => Err(refusal::explained(program, &why)),
+        Err(Unknown::Unanswered(why)) => Err(refusal::explained(program, &why)),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::Process;
 use crate::fact::Exited;
 use crate::process::Stat;
-use crate::target::log::Ear;
+use crate::target::log::LogReader;
 use crate::target::tree::ProcessTree;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
@@ -62,12 +62,12 @@ impl Child {
     }
 
     /// Spawns the readers of its output.
-    pub(super) fn listen(&mut self, ear: &Ear) {
+    pub(super) fn listen(&mut self, log: &LogReader) {
         if let Some(pipe) = self.handle.stdout.take() {
-            self.readers.spawn_local(ear.clone().read(pipe));
+            self.readers.spawn_local(log.clone().read(pipe));
         }
         if let Some(pipe) = self.handle.stderr.take() {
-            self.readers.spawn_local(ear.clone().read(pipe));
+            self.readers.spawn_local(log.clone().read(pipe));
         }
     }
 

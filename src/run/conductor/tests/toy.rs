@@ -185,7 +185,7 @@ impl Toy {
             match order {
                 Order::Record(fact) => {
                     self.record(self.now, fact.clone());
-                    self.heed(&fact);
+                    self.react(&fact);
                 }
                 Order::Send(slot, due) => self.in_flight.push_back((self.now, slot, due)),
                 Order::Probe => {
@@ -203,7 +203,7 @@ impl Toy {
 
     /// Carries out an order to a server that longhaul started: it stops at once, is launched two
     /// seconds later if so ordered, and is up ten seconds after that.
-    pub(super) fn heed(&mut self, fact: &Fact) {
+    pub(super) fn react(&mut self, fact: &Fact) {
         let Fact::Action(action) = fact else { return };
         let Some(order) = TargetOrder::parse(&action.what) else { return };
         if order != TargetOrder::Launch {

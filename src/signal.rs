@@ -9,18 +9,18 @@ use tokio::sync::Notify;
 
 /// Handle to a shared value; clones refer to the same value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Bell<T>(Rc<Inner<T>>);
+pub(crate) struct Signal<T>(Rc<Inner<T>>);
 
 #[derive(Debug, Default)]
 struct Inner<T> {
     value: RefCell<T>,
-    rung: Notify,
+    changed: Notify,
 }
 
-impl<T: Clone> Bell<T> {
+impl<T: Clone> Signal<T> {
     /// Returns a handle to a new value.
-    pub(crate) fn new(value: T) -> Bell<T> {
-        Bell(Rc::new(Inner { value: RefCell::new(value), rung: Notify::new() }))
+    pub(crate) fn new(value: T) -> Signal<T> {
+        Signal(Rc::new(Inner { value: RefCell::new(value), changed: Notify::new() }))
     }
 
     /// Returns the present value.
@@ -29,9 +29,9 @@ impl<T: Clone> Bell<T> {
     }
 
     /// Sets the value and wakes all waiting tasks.
-    pub(crate) fn ring(&self, value: T) {
+    pub(crate) fn set(&self, value: T) {
         *self.0.value.borrow_mut() = value;
-        self.0.rung.notify_waiters();
+        self.0.changed.notify_waiters();
     }
 
     /// Waits until the value fulfils a condition, and returns it; at once if it already does.
@@ -39,12 +39,12 @@ impl<T: Clone> Bell<T> {
         loop {
             // The value cannot change between this check and the wait, since all tasks are on one
             // thread.
-            let rung = self.0.rung.notified();
+            let changed = self.0.changed.notified();
             let value = self.get();
             if wanted(&value) {
                 return value;
             }
-            rung.await;
+            changed.await;
         }
     }
 }
@@ -58,20 +58,20 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_woken_in_the_order_in_which_the_waiting_began() {
         for _ in 0..20 {
-            let (bell, woken) = (Bell::new(0), Rc::new(RefCell::new(Vec::new())));
+            let (signal, woken) = (Signal::new(0), Rc::new(RefCell::new(Vec::new())));
             let local = tokio::task::LocalSet::new();
             for waiter in 0..40 {
-                let (bell, woken) = (bell.clone(), woken.clone());
+                let (signal, woken) = (signal.clone(), woken.clone());
                 local.spawn_local(async move {
-                    bell.until(|value| *value == 2).await;
+                    signal.until(|value| *value == 2).await;
                     woken.borrow_mut().push(waiter);
                 });
             }
-            let ringer = bell.clone();
+            let setter = signal.clone();
             local.spawn_local(async move {
-                ringer.ring(1);
+                setter.set(1);
                 tokio::task::yield_now().await;
-                ringer.ring(2);
+                setter.set(2);
             });
             local.await;
             assert_eq!(*woken.borrow(), (0..40).collect::<Vec<_>>());
@@ -80,8 +80,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_already_so_is_not_waited_for() {
-        let bell = Bell::new(7);
-        assert_eq!(bell.until(|value| *value == 7).await, 7);
-        assert_eq!(bell.clone().get(), 7);
+        let signal = Signal::new(7);
+        assert_eq!(signal.until(|value| *value == 7).await, 7);
+        assert_eq!(signal.clone().get(), 7);
     }
 }

@@ -42,16 +42,16 @@ fn profile(factor: f64) -> String {
 }
 
 /// A folder of a test's own, removed when it is dropped.
-pub(super) struct House(PathBuf);
+pub(super) struct Starts(PathBuf);
 
-impl House {
-    pub(super) fn new() -> House {
+impl Starts {
+    pub(super) fn new() -> Starts {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let path =
             std::env::temp_dir().join(format!("longhaul-comparison-{}-{n}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        House(path)
+        Starts(path)
     }
 
     /// So many starts of a machine that is `factor` times as slow.
@@ -127,7 +127,7 @@ fn played(options: DriveOptions) -> PathBuf {
     }
 }
 
-impl Drop for House {
+impl Drop for Starts {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,6 +1,6 @@
 //! Sets up the image, its registry, and containers that do not belong to longhaul.
 
-#![allow(clippy::unused_self)] // a house must have been built before anything runs in it
+#![allow(clippy::unused_self)] // the image must have been built before anything runs in it
 #![allow(clippy::expect_used, clippy::print_stderr)]
 
 use std::fs;
@@ -15,7 +15,7 @@ use super::bench::{Bench, wait_for};
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// An image in a registry of this machine.
-pub(crate) struct House {
+pub(crate) struct ScratchImage {
     /// By digest.
     pub pinned: String,
     /// By a tag that moves.
@@ -24,22 +24,22 @@ pub(crate) struct House {
     _registry: Child,
 }
 
-static HOUSE: OnceLock<Option<House>> = OnceLock::new();
+static HOUSE: OnceLock<Option<ScratchImage>> = OnceLock::new();
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
-/// The house, or nothing and a word why.
-pub(crate) fn house() -> Option<&'static House> {
-    let house = HOUSE.get_or_init(|| match House::new() {
-        Ok(house) => Some(house),
+/// The scratch, or nothing and a word why.
+pub(crate) fn scratch_image() -> Option<&'static ScratchImage> {
+    let scratch = HOUSE.get_or_init(|| match ScratchImage::new() {
+        Ok(scratch) => Some(scratch),
         Err(why) => {
             eprintln!("the docker tier is SKIPPED: {why}");
             None
         }
     });
-    if house.is_none() {
+    if scratch.is_none() {
         eprintln!("SKIPPED");
     }
-    house.as_ref()
+    scratch.as_ref()
 }
 
 /// Asks docker; its output, whatever it says.
@@ -56,13 +56,13 @@ fn must(words: &[&str]) -> Result<String, String> {
     Err(format!("docker {}: {}", words.join(" "), String::from_utf8_lossy(&answer.stderr)))
 }
 
-impl House {
-    fn new() -> Result<House, String> {
+impl ScratchImage {
+    fn new() -> Result<ScratchImage, String> {
         must(&["info"]).map_err(|_| "no container engine answers here".to_owned())?;
         let folder = std::env::temp_dir().join(format!("longhaul-docker-{}", std::process::id()));
         fs::create_dir_all(folder.join("registry")).map_err(|why| why.to_string())?;
         let (registry, port) = registry(&folder)?;
-        let bench = Bench::new("house");
+        let bench = Bench::new("scratch");
         bench.recipe("");
         for file in ["recipe.yaml", "fast.yaml"] {
             fs::copy(bench.path(file), folder.join(file)).map_err(|why| why.to_string())?;
@@ -70,9 +70,9 @@ impl House {
         fs::copy(static_build()?, folder.join("longhaul")).map_err(|why| why.to_string())?;
         leak(&folder)?;
         let tagged = format!("127.0.0.1:{port}/longhaul:night");
-        let house = House { pinned: String::new(), tagged, folder, _registry: registry };
-        let pinned = house.built("first")?;
-        Ok(House { pinned, ..house })
+        let scratch = ScratchImage { pinned: String::new(), tagged, folder, _registry: registry };
+        let pinned = scratch.built("first")?;
+        Ok(ScratchImage { pinned, ..scratch })
     }
 
     /// Builds and pushes the image under its tag; its name by digest.
