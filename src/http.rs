@@ -23,7 +23,9 @@ mod tls;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use rustls::ClientConfig;
@@ -160,6 +162,12 @@ impl Wire for Http {
 impl Reply for HttpReply {
     fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        // The other form, a date, depends on two clocks that agree.
+        let seconds = self.response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
+        seconds.ok().map(Duration::from_secs)
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {

@@ -25,7 +25,7 @@ use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::fact::{Cell, Load, Phase};
 use crate::rng::Rng;
-use crate::spec::scenario::{Drill, Restart};
+use crate::spec::scenario::{Api, Drill, Restart};
 use crate::spec::{Extent, Limits, Scenario, SpecFile, Workload};
 use crate::unit::{At, span};
 
@@ -195,6 +195,17 @@ impl Plan {
     /// Returns the largest sum of prompt and output, tokens.
     pub(crate) fn tokens_max(&self) -> u64 {
         self.lap().iter().map(|round| round.cell.input() + round.cell.output).max().unwrap_or(0)
+    }
+
+    /// Returns the APIs that are asked, each once, chat first.
+    pub(crate) fn apis(&self) -> Vec<Api> {
+        let asks = |api: &Api| self.lap().iter().any(|round| round.api == *api);
+        [Api::Chat, Api::Completions].into_iter().filter(asks).collect()
+    }
+
+    /// Returns the largest output of an ask, tokens.
+    pub(crate) fn output_max(&self) -> u64 {
+        self.lap().iter().map(|round| round.cell.output).max().unwrap_or(0)
     }
 
     /// Returns the round at a place, and the next place.

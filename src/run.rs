@@ -12,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod measure_up;
 mod observe;
 mod pace;
+mod side_by_side;
 pub(crate) mod startup;
 pub(crate) mod stop;
 

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::analysis::story::{asked, gate};
-    use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Source};
+    use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Seen, Source};
     use crate::incident::story::Story;
     use crate::spec::Gate;
 
@@ -223,6 +223,22 @@ mod tests {
             told.iter().any(|words| words.contains("of 5 cold, but served from cache")),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn a_format_that_breaks_past_an_answers_end_is_laid_to_the_field_that_drives_it_there() {
+        let told = |abilities: &str, words: &str| {
+            let mut story = Story::soaking();
+            story.push(9.5, Fact::Seen(Seen::plain("abilities", abilities.to_owned())));
+            story.goods(10.0, 5, 0).bad(30.0, 0, Ended::ErrorFrame, words);
+            story.closed(40.0, ClosedBecause::Done);
+            let findings = judged(&story, &[]).findings;
+            findings.iter().any(|it| it.words.contains("longhaul's own `ignore_eos`"))
+        };
+        let words = "Unexpected token 200002 while expecting start token 200006";
+        assert!(told("chat ignore_eos usage", words));
+        assert!(!told("chat usage", words), "it was not sent");
+        assert!(!told("chat ignore_eos usage", "CUDA error"), "that is another matter");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) use look::{Look, Sample};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -63,6 +64,11 @@ pub(crate) trait Wire: Clone + 'static {
 /// Response whose head has arrived. Dropping it closes the connection.
 pub(crate) trait Reply {
     fn status(&self) -> u16;
+
+    /// Returns the wait that a refusal asks for (`Retry-After`).
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
 
     /// Returns the next bytes of the body, stamped when they were read; `None` after a clean end.
     fn chunk(&mut self) -> impl Future<Output = Result<Option<(At, Bytes)>, Broken>>;

@@ -203,6 +203,7 @@ fn about(folder: &Path, manifest: &Manifest) -> About {
             corpus: corpus.join(" "),
             plan: manifest.plan_fingerprint.clone(),
             fit: sha256(manifest.fit.to_string().as_bytes()),
+            no_system_role: !manifest.abilities.system_role,
         },
         recipe: recipe(manifest),
         container: manifest.container.clone(),

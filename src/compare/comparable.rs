@@ -24,6 +24,8 @@ pub(crate) struct Alike {
     pub plan: String,
     /// Method that fitted prompt lengths to the server's own count.
     pub fit: String,
+    /// Whether contexts were sent as the user's text, since the template refused a system message.
+    pub no_system_role: bool,
 }
 
 impl Alike {
@@ -36,6 +38,7 @@ impl Alike {
             ("texts", both_ready && self.corpus != other.corpus),
             ("plan", both_ready && self.plan != other.plan),
             ("prompt lengths", both_ready && self.fit != other.fit),
+            ("system role", both_ready && self.no_system_role != other.no_system_role),
         ];
         parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }

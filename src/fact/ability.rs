@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Abilities of a server. `false` also stands for an unknown ability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Abilities of a server. `false` also stands for an unknown ability, except where every server is
+/// taken to be able until it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // A list of yes and no is what it is.
 pub(crate) struct Abilities {
@@ -20,6 +21,10 @@ pub(crate) struct Abilities {
     pub cached_tokens: bool,
     /// `/tokenize` counts a text, vLLM's form (`prompt` in, `count` out).
     pub tokenize: bool,
+    /// A usage record in an answer that is no stream.
+    pub usage_whole: bool,
+    /// `/tokenize` counts messages with their template.
+    pub tokenize_messages: bool,
     /// `/tokenize` counts a text, llama.cpp's form (`content` in, `tokens` out).
     pub tokenize_content: bool,
     /// `/v1/completions` takes token ids as the prompt.
@@ -38,4 +43,34 @@ pub(crate) struct Abilities {
     pub health: bool,
     /// `/version` answers.
     pub version: bool,
+    /// The chat template takes a system message; true until it refuses one.
+    pub system_role: bool,
+    /// `temperature` is taken; true until it is refused.
+    pub temperature: bool,
+}
+
+impl Default for Abilities {
+    fn default() -> Abilities {
+        Abilities {
+            chat: false,
+            completions: false,
+            usage: false,
+            continuous_usage: false,
+            cached_tokens: false,
+            tokenize: false,
+            usage_whole: false,
+            tokenize_messages: false,
+            tokenize_content: false,
+            token_id_prompts: false,
+            return_token_ids: false,
+            ignore_eos: false,
+            min_tokens: false,
+            cache_salt: false,
+            metrics: false,
+            health: false,
+            version: false,
+            system_role: true,
+            temperature: true,
+        }
+    }
 }

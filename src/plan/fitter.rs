@@ -94,14 +94,25 @@ const SAMPLE_MAX: u64 = 9_000;
 /// Relative error below which the samples need no correction.
 const CLOSE_ENOUGH: f64 = 0.001;
 
+/// Stage of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Parts of texts are counted.
+    Parts,
+    /// Whole samples are counted.
+    Samples,
+    /// Whole samples are counted once more, after a correction.
+    Again,
+    Over,
+}
+
 /// State of a measurement that gives a [`Fit`].
 pub(crate) struct Fitter<'a> {
     plan: &'a Plan,
     fit: Fit,
-    counts: Vec<u64>,
     samples: Vec<(Cell, Slot)>,
-    counted: Vec<u64>,
-    mended: bool,
+    counted: Vec<Option<u64>>,
+    stage: Stage,
 }
 
 impl<'a> Fitter<'a> {
@@ -109,90 +120,126 @@ impl<'a> Fitter<'a> {
     pub(crate) fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
         let mut samples = plan.samples();
         samples.retain(|(cell, _)| method == Method::Tokenize || cell.input() <= SAMPLE_MAX);
-        Fitter {
-            plan,
-            fit: Fit { method, ..Fit::default() },
-            counts: Vec::new(),
-            samples,
-            counted: Vec::new(),
-            mended: false,
-        }
+        let fit = Fit { method, ..Fit::default() };
+        Fitter { plan, fit, counted: vec![None; samples.len()], samples, stage: Stage::Parts }
     }
 
-    /// Returns the number of answered questions, and the largest possible number of all.
-    pub(crate) fn progress(&self) -> (usize, usize) {
-        let all = BEFORE_PASSAGES + self.plan.corpus().passages().len() + self.samples.len();
-        ((self.counts.len() + self.counted.len()).min(all), all)
-    }
-
-    /// Returns the next question; `None` when the fit is complete.
-    pub(crate) fn question(&self) -> Option<FitQuestion> {
-        let user = |content: String| Message { role: "user", content };
-        let passages = self.plan.corpus().passages();
-        match self.counts.len() {
-            0 => Some(FitQuestion::Chat(vec![user(".".to_owned())])),
-            1 => Some(FitQuestion::Chat(vec![
-                Message { role: "system", content: ".".to_owned() },
-                user(".".to_owned()),
-            ])),
-            2 => Some(FitQuestion::Text(number_line(&mut Rng::at(0, &[])).repeat(TIMES))),
-            3 => Some(FitQuestion::Text(format!("more{}", FILLER.repeat(FILLERS - 1)))),
-            asked if asked < BEFORE_PASSAGES + passages.len() => {
-                Some(FitQuestion::Text(passages[asked - BEFORE_PASSAGES].repeat(TIMES)))
+    /// Returns the next questions, in any order to be asked; none when the fit is complete.
+    pub(crate) fn questions(&self) -> Vec<FitQuestion> {
+        match self.stage {
+            Stage::Parts => self.parts(),
+            Stage::Samples | Stage::Again => {
+                self.samples.iter().map(|(_, slot)| self.sample(*slot)).collect()
             }
-            _ => {
-                let (_, slot) = self.samples.get(self.counted.len())?;
-                match self.plan.ask(*slot, At::ZERO, &self.fit).input {
-                    Input::Messages(messages) => Some(FitQuestion::Chat(messages)),
-                    Input::Text(text) => Some(FitQuestion::Text(text)),
-                }
-            }
+            Stage::Over => Vec::new(),
         }
     }
 
-    /// Takes the answer to the last question, in tokens.
-    pub(crate) fn answer(&mut self, tokens: u64) {
-        let all = BEFORE_PASSAGES + self.plan.corpus().passages().len();
-        if self.counts.len() < all {
-            self.counts.push(tokens);
-            if self.counts.len() == all {
-                self.work_out();
-            }
-            return;
+    /// Whether the next questions are samples.
+    pub(crate) fn counts_samples(&self) -> bool {
+        self.stage != Stage::Parts
+    }
+
+    /// Returns the cells of the samples.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = Cell> {
+        self.samples.iter().map(|(cell, _)| *cell)
+    }
+
+    fn parts(&self) -> Vec<FitQuestion> {
+        let message = |role| Message { role, content: ".".to_owned() };
+        let number = number_line(&mut Rng::at(0, &[])).repeat(TIMES);
+        let mut parts = Vec::new();
+        if !self.samples.is_empty() {
+            parts.push(FitQuestion::Chat(vec![message("user")]));
+            parts.push(FitQuestion::Chat(vec![message("system"), message("user")]));
         }
-        self.counted.push(tokens);
-        if self.counted.len() == self.samples.len() && !self.mended {
-            self.mend();
+        parts.push(FitQuestion::Text(number));
+        parts.push(FitQuestion::Text(format!("more{}", FILLER.repeat(FILLERS - 1))));
+        let passages = self.plan.corpus().passages().iter();
+        parts.extend(passages.map(|passage| FitQuestion::Text(passage.repeat(TIMES))));
+        parts
+    }
+
+    fn sample(&self, slot: Slot) -> FitQuestion {
+        match self.plan.ask(slot, At::ZERO, &self.fit).input {
+            Input::Messages(messages) => FitQuestion::Chat(messages),
+            Input::Text(text) => FitQuestion::Text(text),
         }
     }
 
-    fn work_out(&mut self) {
-        // The full stop in the template questions is a token itself.
-        self.fit.prompt_overhead = self.counts[0].saturating_sub(1);
-        self.fit.both_overhead = self.counts[1].saturating_sub(2);
-        self.fit.number = self.counts[2] as f64 / TIMES as f64;
-        self.fit.filler = (self.counts[3] as f64 / FILLERS as f64).max(0.1);
-        self.fit.passages = self.counts[BEFORE_PASSAGES..]
+    /// Takes the answers to the last questions, in tokens; `None` for one that was not answered.
+    ///
+    /// # Errors
+    /// No text was counted, so there is nothing to make lengths from.
+    pub(crate) fn answer(&mut self, tokens: &[Option<u64>]) -> Result<(), NothingCounted> {
+        self.stage = match self.stage {
+            Stage::Parts => {
+                self.work_out(tokens).ok_or(NothingCounted)?;
+                Stage::Samples
+            }
+            Stage::Samples => {
+                self.counted = tokens.to_vec();
+                if self.mend() { Stage::Again } else { Stage::Over }
+            }
+            Stage::Again | Stage::Over => {
+                self.counted = tokens.to_vec();
+                Stage::Over
+            }
+        };
+        Ok(())
+    }
+
+    /// Computes the fit from the counts of the parts. A text that was not counted has the tokens
+    /// per character of those that were.
+    fn work_out(&mut self, tokens: &[Option<u64>]) -> Option<()> {
+        let parts = self.parts();
+        let texts: Vec<(&str, Option<u64>)> = parts
             .iter()
-            .map(|count| (*count as f64 / TIMES as f64).max(0.1))
+            .zip(tokens)
+            .filter_map(|(part, tokens)| match part {
+                FitQuestion::Text(text) => Some((text.as_str(), *tokens)),
+                FitQuestion::Chat(_) => None,
+            })
             .collect();
+        let known = texts.iter().filter_map(|(text, tokens)| Some((text.len(), (*tokens)?)));
+        let (length, all) =
+            known.fold((0, 0), |(length, all), (more, tokens)| (length + more, all + tokens));
+        if all == 0 {
+            return None;
+        }
+        let per_byte = all as f64 / length as f64;
+        let mut counts = texts
+            .iter()
+            .map(|(text, tokens)| tokens.map_or(text.len() as f64 * per_byte, |it| it as f64));
+        self.fit.number = counts.next()? / TIMES as f64;
+        self.fit.filler = (counts.next()? / FILLERS as f64).max(0.1);
+        self.fit.passages = counts.map(|count| (count / TIMES as f64).max(0.1)).collect();
+        let is_chat = |part: &FitQuestion| matches!(part, FitQuestion::Chat(_));
+        let mut chats = parts.iter().zip(tokens).filter(|it| is_chat(it.0)).map(|it| *it.1);
+        // The full stop in the template questions is a token itself.
+        let of_prompt = chats.next().flatten().map(|count| count.saturating_sub(1));
+        let of_both = chats.next().flatten().map(|count| count.saturating_sub(2));
+        self.fit.prompt_overhead = of_prompt.or(of_both).unwrap_or(0);
+        self.fit.both_overhead = of_both.or(of_prompt).unwrap_or(0);
+        Some(())
     }
 
-    /// Scales the passage counts by the error of the deepest sample, and measures the samples
-    /// again.
-    fn mend(&mut self) {
-        self.mended = true;
-        let deepest = (0..self.samples.len()).max_by_key(|index| self.samples[*index].0.input());
-        let Some(deepest) = deepest else { return };
-        let wanted = self.samples[deepest].0.input() as f64;
-        let factor = self.counted[deepest] as f64 / wanted;
+    /// Scales the passage counts by the error of the deepest counted sample; whether they changed,
+    /// so that the samples are to be counted again.
+    fn mend(&mut self) -> bool {
+        let counted = self.samples.iter().zip(&self.counted);
+        let deepest = counted
+            .filter_map(|((cell, _), counted)| Some((cell.input(), (*counted)?)))
+            .max_by_key(|(wanted, _)| *wanted);
+        let Some((wanted, counted)) = deepest else { return false };
+        let factor = counted as f64 / wanted as f64;
         if (factor - 1.0).abs() < CLOSE_ENOUGH || !(0.5..2.0).contains(&factor) {
-            return;
+            return false;
         }
         for tokens in &mut self.fit.passages {
             *tokens *= factor;
         }
-        self.counted.clear();
+        true
     }
 
     /// Returns the fit, and the sample of each length for the journal.
@@ -205,7 +252,7 @@ impl<'a> Fitter<'a> {
                 method: method.to_owned(),
                 depth: cell.depth,
                 prompt: cell.prompt,
-                counted: sample.and_then(|index| self.counted.get(index).copied()),
+                counted: sample.and_then(|index| self.counted[index]),
             };
             if !fitted.contains(&entry) {
                 fitted.push(entry);
@@ -215,8 +262,9 @@ impl<'a> Fitter<'a> {
     }
 }
 
-/// Questions before the passages: two for the template, one for the number, one for the filler.
-const BEFORE_PASSAGES: usize = 4;
+/// Error of a server that counted no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NothingCounted;
 
 #[cfg(test)]
 mod tests {
@@ -257,18 +305,71 @@ mod tests {
         7 + messages.iter().map(|message| 4 + count(&message.content)).sum::<u64>()
     }
 
-    fn fitted(plan: &Plan, method: Method) -> (Fit, Vec<Fitted>) {
+    /// Fits with a server that answers the questions that `answers` says.
+    fn fitted_by(
+        plan: &Plan,
+        method: Method,
+        answers: impl Fn(&FitQuestion) -> bool,
+    ) -> (Fit, Vec<Fitted>) {
         let mut fitter = Fitter::new(plan, method);
-        let mut questions = 0;
-        while let Some(question) = fitter.question() {
-            questions += 1;
-            assert!(questions < 400, "it comes to an end");
-            fitter.answer(match question {
-                FitQuestion::Text(text) => count(&text),
-                FitQuestion::Chat(messages) => chat(&messages),
+        for _ in 0..9 {
+            let questions = fitter.questions();
+            if questions.is_empty() {
+                return fitter.finish();
+            }
+            let counted = questions.iter().map(|question| {
+                answers(question).then(|| match question {
+                    FitQuestion::Text(text) => count(text),
+                    FitQuestion::Chat(messages) => chat(messages),
+                })
             });
+            fitter.answer(&counted.collect::<Vec<_>>()).expect("a text was counted");
         }
-        fitter.finish()
+        panic!("it comes to no end");
+    }
+
+    fn fitted(plan: &Plan, method: Method) -> (Fit, Vec<Fitted>) {
+        fitted_by(plan, method, |_| true)
+    }
+
+    /// By how many tokens the worst ask misses its length.
+    fn worst_miss(plan: &Plan, fit: &Fit) -> u64 {
+        let slots = (0..plan.lap().len()).map(|index| {
+            let nth = plan.slot(Place::new(0, index), 0);
+            Slot { phase: Phase::Soak, lane: 0, nth, repeat: 0 }
+        });
+        let miss = |slot| {
+            let ask = plan.ask(slot, At::ZERO, fit);
+            let Input::Messages(messages) = &ask.input else { panic!("a chat") };
+            ask.cell.input().abs_diff(chat(messages))
+        };
+        slots.map(miss).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_question_that_is_refused_costs_that_question_and_a_deep_sample_that_depth() {
+        let scenario = scenario(&[0, 4096], &[1]);
+        let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let is_long = |question: &FitQuestion| match question {
+            FitQuestion::Text(_) => false,
+            FitQuestion::Chat(messages) => messages.iter().any(|it| it.content.len() > 8_000),
+        };
+        let (fit, samples) = fitted_by(&plan, Method::Tokenize, |question| !is_long(question));
+        let counted: Vec<bool> = samples.iter().map(|sample| sample.counted.is_some()).collect();
+        assert_eq!(counted, [true, false]);
+        assert!(worst_miss(&plan, &fit) <= 41, "{}", worst_miss(&plan, &fit));
+        let unlucky = plan.corpus().passages()[5].repeat(TIMES);
+        let refused = FitQuestion::Text(unlucky);
+        let (fit, _) = fitted_by(&plan, Method::Tokenize, |question| *question != refused);
+        assert!(worst_miss(&plan, &fit) <= 41, "{}", worst_miss(&plan, &fit));
+    }
+
+    #[test]
+    fn a_server_that_counts_no_text_gives_no_fit() {
+        let plan = Plan::new(&scenario(&[0], &[1]), 7, Bounds::default()).unwrap();
+        let mut fitter = Fitter::new(&plan, Method::Usage);
+        let none = vec![None; fitter.questions().len()];
+        assert_eq!(fitter.answer(&none), Err(NothingCounted));
     }
 
     #[test]

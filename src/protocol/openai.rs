@@ -4,5 +4,5 @@
 pub(crate) mod body;
 pub(crate) mod chunk;
 
-pub(crate) use body::{body, path};
+pub(crate) use body::{body, path, path_of, spoken};
 pub(crate) use chunk::{Chunk, Usage};

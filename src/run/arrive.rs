@@ -2,20 +2,30 @@
 //! and detects its abilities. Judges nothing of this.
 
 mod abilities;
+mod asker;
+mod first;
 mod gather;
+mod listing;
+mod pages;
+mod patience;
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::json;
 
+pub(crate) use asker::prompt_tokens;
 pub(crate) use gather::{Gathered, gather};
+pub(crate) use patience::Patience;
 
 use super::identity::Identity;
 use crate::error::Mistake;
-use crate::fact::Abilities;
+use crate::fact::{Abilities, Seen};
+use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
+use asker::Asker;
 
 /// Identity and abilities of a server, as read before the load.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +52,8 @@ pub(crate) struct ArrivedServer {
     pub listed: At,
     /// Time of the first token.
     pub first_token: At,
-    /// Notes on abilities that could not be detected.
-    pub notes: Vec<String>,
+    /// Notes on what the server's refusals decide for the whole run.
+    pub notes: Vec<Seen>,
 }
 
 /// Model of the server's list.
@@ -70,96 +80,167 @@ pub(crate) enum NoServer {
 const QUESTION: Duration = Duration::from_secs(20);
 /// First and longest wait between two attempts to reach a server, microseconds.
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
+/// Number of answers without any page of the protocol after which there is no server to wait for.
+const NO_PAGE_MAX: u32 = 2;
 
-/// Waits for a server until `ready` has passed, and detects its abilities. `model` is the user's
-/// choice, `served` are the names in the recipe. `waiting` is called after each failed attempt
-/// with the time and the reason.
+/// Needs of a run that a server has to meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Time within which the server has to be ready.
+    pub ready: Duration,
+    /// Model that the user chose.
+    pub model: Option<&'a str>,
+    /// Model names in the recipe.
+    pub served: &'a [String],
+    /// APIs that the plan asks; at least one.
+    pub apis: &'a [Api],
+    /// Longest output that the plan asks for, tokens.
+    pub output: u64,
+}
+
+/// Waits for a server, and detects its abilities. `waiting` is called with the time and the reason
+/// before each wait.
 pub(crate) async fn arrive<W: Wire>(
     wire: &W,
     timeline: &Timeline,
-    ready: Duration,
-    model: Option<&str>,
-    served: &[String],
-    waiting: &mut dyn FnMut(At, &str),
+    wanted: &Wanted<'_>,
+    waiting: &dyn Fn(At, &str),
 ) -> Result<ArrivedServer, NoServer> {
-    let deadline = timeline.now().after(ready);
-    let (port, models) = listed(wire, timeline, deadline, waiting).await?;
+    let deadline = timeline.now().after(wanted.ready);
+    let list = listed(wire, timeline, wanted, deadline, waiting).await?;
     let listed_at = timeline.now();
-    let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
-    let mut notes = Vec::new();
-    let (mut abilities, version, metrics) = endpoints(wire, timeline, &model.id).await;
-    let (first_token, system) = abilities::of_requests(
-        wire,
-        timeline,
+    let chosen =
+        listing::choose(&list.models, wanted.model, wanted.served).map_err(NoServer::Mistake)?;
+    let model = chosen.model;
+    let patience = Patience::new(timeline, deadline, waiting);
+    let temperature = Cell::new(true);
+    let ask = Asker { wire, timeline, model: &model.id, patience: &patience, temperature };
+    let api = wanted.apis.first().copied().unwrap_or(Api::Chat);
+    let waited = first::Waited {
+        api,
+        models: &list.models,
+        listed: chosen.listed,
+        answered: list.answered,
         deadline,
-        &model.id,
-        &mut abilities,
-        &mut notes,
         waiting,
-    )
-    .await?;
-    let prefill_per_s = abilities::prefill_per_s(wire, timeline, &model.id, &abilities).await;
+    };
+    let first = first::first_token(&ask, &waited).await?;
+    let longest = model.max_model_len.unwrap_or(u64::MAX);
+    let output = wanted.output.min(longest / 2);
+    let mut abilities = Abilities::default();
+    let (pages, mut notes) = tokio::join!(
+        pages::read(&ask),
+        abilities::detect(&ask, api, &first, output, &mut abilities),
+    );
+    let abilities = pages.add_to(abilities);
+    for api in wanted.apis.iter().filter(|api| !serves(&abilities, **api)) {
+        if let Err(refused) = ask.ask(*api, json!({})).await {
+            return Err(NoServer::Mistake(first::not_served(*api, &model.id, &refused)));
+        }
+    }
+    if !chosen.listed {
+        let note = format!("the server does not list `{}`, and answers it", model.id);
+        notes.insert(0, Seen::note("model", note));
+    }
+    notes.extend(pages.notes);
+    // The speeds are measured alone.
+    let prefill_per_s = abilities::prefill_per_s(&ask, api, &abilities).await;
     Ok(ArrivedServer {
-        models,
-        model,
-        version,
-        system,
-        metrics,
+        models_us: models_us(wire, timeline).await,
+        models: list.models,
+        version: pages.version,
+        metrics: pages.metrics,
+        system: first.seen.system,
         abilities,
         prefill_per_s,
-        models_us: models_us(wire, timeline).await,
-        port,
+        port: list.port,
         listed: listed_at,
-        first_token,
+        first_token: first.at,
         notes,
+        model,
     })
 }
 
-/// Waits for the list of models. Returns the time of the server's first response, and the models.
+fn serves(abilities: &Abilities, api: Api) -> bool {
+    match api {
+        Api::Chat => abilities.chat,
+        Api::Completions => abilities.completions,
+    }
+}
+
+/// List of models as the server gave it.
+struct Listing {
+    /// Time of the server's first response.
+    port: At,
+    models: Vec<Model>,
+    /// Whether `/v1/models` answered.
+    answered: bool,
+}
+
+/// Waits for the list of models. Where the user named a model, a server without a list is taken.
 async fn listed<W: Wire>(
     wire: &W,
     timeline: &Timeline,
+    wanted: &Wanted<'_>,
     deadline: At,
-    waiting: &mut dyn FnMut(At, &str),
-) -> Result<(At, Vec<Model>), NoServer> {
-    let (mut wait_us, mut port) = (WAIT_US.0, None);
+    waiting: &dyn Fn(At, &str),
+) -> Result<Listing, NoServer> {
+    let (mut wait_us, mut port, mut no_page) = (WAIT_US.0, None, 0);
     loop {
         let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
         if answer.is_ok() {
             port.get_or_insert(timeline.now());
         }
-        let words = match answer {
-            Ok(gathered) if gathered.status == 200 => {
-                let models = models(&gathered).map_err(NoServer::Mistake)?;
-                return Ok((port.unwrap_or_default(), models));
-            }
-            Ok(gathered) if matches!(gathered.status, 401 | 403) => {
-                return Err(NoServer::Mistake(
-                    Mistake::new(format!(
-                        "the server refuses the key: {} {}",
-                        gathered.status,
-                        gathered.words()
-                    ))
-                    .hint("--api-key-env NAME, where NAME is the variable that holds the key"),
-                ));
-            }
-            Ok(gathered) if gathered.status == 404 => {
-                return Err(NoServer::Mistake(
-                    Mistake::new("the server has no /v1/models: it does not speak OpenAI's protocol at this address")
-                        .hint("the address of the API, as --endpoint http://host:8000"),
-                ));
-            }
-            Ok(gathered) => format!("{} {}", gathered.status, gathered.words()),
-            Err(words) => words,
+        let port = port.unwrap_or_default();
+        let is_named = wanted.model.is_some();
+        let mut words = match &answer {
+            Ok(gathered) => gathered.status_words(),
+            Err(words) => words.clone(),
         };
+        match answer.as_ref().map(|gathered| (gathered.status, gathered)) {
+            Ok((200, gathered)) => match listing::models(gathered) {
+                Ok(models) => return Ok(Listing { port, models, answered: true }),
+                Err(_) if is_named && !gathered.is_html() => {
+                    return Ok(Listing { port, models: Vec::new(), answered: true });
+                }
+                Err(why) => words = why,
+            },
+            Ok((401 | 403, _)) => return Err(NoServer::Mistake(key_refused(&words))),
+            Ok((404, _)) if first::has_pages(wire, timeline).await => {
+                if is_named {
+                    return Ok(Listing { port, models: Vec::new(), answered: false });
+                }
+                words = "no /v1/models; --model NAME does without it".to_owned();
+            }
+            Ok((404, _)) => {
+                no_page += 1;
+                if no_page == NO_PAGE_MAX {
+                    return Err(NoServer::Mistake(no_protocol()));
+                }
+            }
+            _ => {}
+        }
         let now = timeline.now();
         if now >= deadline {
             return Err(NoServer::NeverAnswered(words));
         }
         waiting(now, &words);
-        timeline.until(At(now.0 + wait_us).min(deadline)).await;
+        let wait_us_now = wait_us.max(patience::asked_us(answer.as_ref().ok()));
+        timeline.until(At(now.0 + wait_us_now).min(deadline)).await;
         wait_us = (wait_us * 2).min(WAIT_US.1);
     }
+}
+
+fn key_refused(words: &str) -> Mistake {
+    Mistake::new(format!("the server refuses the key: {words}"))
+        .hint("--api-key-env NAME, where NAME is the variable that holds the key")
+}
+
+fn no_protocol() -> Mistake {
+    Mistake::new(
+        "the server has no /v1/models: it does not speak OpenAI's protocol at this address",
+    )
+    .hint("the address of the API, as --endpoint http://host:8000")
 }
 
 /// Measures the latency of `/v1/models`: the mean of three, as llama-benchy does.
@@ -169,55 +250,6 @@ async fn models_us<W: Wire>(wire: &W, timeline: &Timeline) -> Option<u64> {
         gather(wire, timeline, Call::get("/v1/models"), QUESTION).await.ok()?;
     }
     Some(timeline.now().since(began) / 3)
-}
-
-fn models(gathered: &Gathered) -> Result<Vec<Model>, Mistake> {
-    let page: Value = serde_json::from_slice(&gathered.body).unwrap_or(Value::Null);
-    let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
-    let models: Vec<Model> = page["data"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|model| {
-            Some(Model {
-                id: text(model, "id")?,
-                root: text(model, "root"),
-                max_model_len: model["max_model_len"]
-                    .as_u64()
-                    .or_else(|| model["meta"]["n_ctx"].as_u64()),
-            })
-        })
-        .collect();
-    if models.is_empty() {
-        let what = if page.is_null() { "is not JSON" } else { "lists no model" };
-        return Err(Mistake::new(format!("the server's /v1/models {what}"))
-            .hint("is this the address of the API? It is asked as http://host:8000/v1/models"));
-    }
-    Ok(models)
-}
-
-/// Returns the model to use: the user's choice, else the recipe's, else the only one.
-fn choose(models: &[Model], wanted: Option<&str>, served: &[String]) -> Result<Model, Mistake> {
-    let ids = || models.iter().map(|model| model.id.clone()).collect::<Vec<_>>().join(", ");
-    let find = |id: &str| models.iter().find(|model| model.id == id).cloned();
-    if let Some(wanted) = wanted {
-        return find(wanted).ok_or_else(|| {
-            Mistake::new(format!("the server does not list the model `{wanted}`"))
-                .hint(format!("--model with one of: {}", ids()))
-        });
-    }
-    if !served.is_empty() {
-        return served.iter().find_map(|id| find(id)).ok_or_else(|| {
-            Mistake::new(format!("the server does not list the recipe's model `{}`", served[0]))
-                .at(format!("it lists: {}", ids()))
-                .hint("the recipe that this server runs, or --model NAME to drive another")
-        });
-    }
-    match models {
-        [only] => Ok(only.clone()),
-        _ => Err(Mistake::new(format!("the server lists {} models", models.len()))
-            .hint(format!("--model with one of: {}", ids()))),
-    }
 }
 
 /// Reads the identity of a known server again, with at most three requests and no generated token.
@@ -241,123 +273,11 @@ pub(crate) async fn again<W: Wire>(
     if listed.status != 200 {
         return Err(format!("{} {}", listed.status, listed.words()));
     }
-    let models = models(&listed).map_err(|_| "its /v1/models lists no model".to_owned())?;
-    let version = ask("/version", abilities.version).await.and_then(|page| version(&page));
-    let metrics = ask("/metrics", abilities.metrics).await.map(|page| text(&page));
+    let models = listing::models(&listed)?;
+    let version = ask("/version", abilities.version).await.and_then(|page| pages::version(&page));
+    let metrics = ask("/metrics", abilities.metrics).await.map(|page| pages::text(&page));
     Ok(Identity::of(&models, model, version.as_deref(), metrics.as_deref()))
 }
 
-fn version(page: &Gathered) -> Option<String> {
-    let page: Value = serde_json::from_slice(&page.body).ok()?;
-    page["version"].as_str().map(str::to_owned)
-}
-
-fn text(page: &Gathered) -> String {
-    String::from_utf8_lossy(&page.body).into_owned()
-}
-
-/// Reads the auxiliary endpoints: version, health, metrics and tokenize.
-async fn endpoints<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    model: &str,
-) -> (Abilities, Option<String>, Option<String>) {
-    let ok = async |call: Call| {
-        gather(wire, timeline, call, QUESTION).await.ok().filter(|gathered| gathered.status == 200)
-    };
-    let json = |gathered: &Gathered| -> Value {
-        serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
-    };
-    let version = ok(Call::get("/version")).await.and_then(|page| version(&page));
-    let metrics = ok(Call::get("/metrics")).await.map(|page| text(&page));
-    let health = ok(Call::get("/health")).await.is_some();
-    let prompt =
-        serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
-    let tokenize = ok(Call::post("/tokenize", prompt.to_string()))
-        .await
-        .is_some_and(|gathered| json(&gathered)["count"].as_u64().is_some_and(|count| count > 0));
-    let content = serde_json::json!({"content": "Hello there"});
-    let tokenize_content = !tokenize
-        && ok(Call::post("/tokenize", content.to_string())).await.is_some_and(|gathered| {
-            json(&gathered)["tokens"].as_array().is_some_and(|tokens| !tokens.is_empty())
-        });
-    let abilities = Abilities {
-        version: version.is_some(),
-        metrics: metrics.is_some(),
-        health,
-        tokenize,
-        tokenize_content,
-        ..Abilities::default()
-    };
-    (abilities, version, metrics)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(id: &str) -> Model {
-        Model { id: id.to_owned(), root: None, max_model_len: None }
-    }
-
-    #[test]
-    fn the_only_model_is_taken_and_several_must_be_chosen_from() {
-        assert_eq!(choose(&[model("a")], None, &[]), Ok(model("a")));
-        let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err().to_string();
-        assert!(mistake.contains("--model with one of: a, b"), "{mistake}");
-        assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), Ok(model("b")));
-    }
-
-    /// Wire that answers by path and records the requests.
-    #[derive(Clone, Default)]
-    struct Pages(std::rc::Rc<std::cell::RefCell<Vec<Call>>>);
-
-    struct Page(u16, Option<&'static str>);
-
-    impl Wire for Pages {
-        type Reply = Page;
-
-        async fn call(&self, call: Call) -> Result<Page, crate::world::Broken> {
-            let page = match call.path.as_str() {
-                "/v1/models" => Page(200, Some(r#"{"data":[{"id":"m","max_model_len":8}]}"#)),
-                "/version" => Page(200, Some(r#"{"version":"2"}"#)),
-                _ => Page(404, None),
-            };
-            self.0.borrow_mut().push(call);
-            Ok(page)
-        }
-    }
-
-    impl crate::world::Reply for Page {
-        fn status(&self) -> u16 {
-            self.0
-        }
-
-        async fn chunk(&mut self) -> Result<Option<(At, bytes::Bytes)>, crate::world::Broken> {
-            Ok(self.1.take().map(|text| (At::ZERO, bytes::Bytes::from(text))))
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
-        let (wire, timeline) = (Pages::default(), Timeline::start());
-        let able = Abilities { version: true, metrics: true, ..Abilities::default() };
-        let identity = again(&wire, &timeline, able, "m").await.expect("it answers");
-        assert_eq!(
-            identity,
-            Identity::of(&[Model { max_model_len: Some(8), ..model("m") }], "m", Some("2"), None)
-        );
-        let asked = wire.0.take();
-        assert!(asked.len() == 3 && asked.iter().all(|call| call.body.is_none()), "{asked:?}");
-        let _ = again(&wire, &timeline, Abilities::default(), "m").await;
-        assert_eq!(wire.0.take().len(), 1, "what it could not do is not asked for");
-    }
-
-    #[test]
-    fn a_recipe_whose_model_is_not_listed_is_a_mistake() {
-        let served = ["Cogni-Brain".to_owned()];
-        let mistake = choose(&[model("m")], None, &served).unwrap_err().to_string();
-        assert!(mistake.contains("`Cogni-Brain`") && mistake.contains("it lists: m"), "{mistake}");
-        assert_eq!(choose(&[model("m")], Some("m"), &served), Ok(model("m")));
-    }
-}
+pub(crate) mod tests;

@@ -64,6 +64,10 @@ impl Identity {
     pub(crate) fn of_server(server: &ArrivedServer) -> Identity {
         let (version, metrics) = (server.version.as_deref(), server.metrics.as_deref());
         let mut identity = Identity::of(&server.models, &server.model.id, version, metrics);
+        if !server.models.iter().any(|model| model.id == server.model.id) {
+            // The list does not tell what an alias is.
+            identity.0.remove(MODEL);
+        }
         identity.answered(server.system.as_deref().unwrap_or_default());
         identity
     }
@@ -133,7 +137,8 @@ pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> V
             "warm cells, but the server does not say what was cached: warmth is not verified";
         seen.push(Seen::note("prefix_caching", words.to_owned()));
     }
-    seen.extend(plan.notes.iter().chain(&server.notes).map(|it| Seen::note("plan", it.clone())));
+    seen.extend(plan.notes.iter().map(|it| Seen::note("plan", it.clone())));
+    seen.extend(server.notes.iter().cloned());
     if recipe.runtime == UNKNOWN && recipe.model.is_none() {
         // The recipe file was not read; its warnings say why.
         seen.extend(recipe.warnings.iter().map(|it| Seen::note("recipe", it.clone())));

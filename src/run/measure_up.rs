@@ -1,121 +1,99 @@
 //! Measures how the server counts tokens, before the load, by answering the
 //! fitter's questions.
 
-use std::time::Duration;
+mod counter;
 
-use serde_json::{Value, json};
+use std::cell::Cell as Counting;
 
-use super::arrive::{Gathered, gather};
-use crate::fact::{Abilities, Fitted};
+use super::arrive::Patience;
+use super::side_by_side::side_by_side;
+use crate::fact::{Abilities, Cell, Fitted, Seen};
 use crate::plan::fitter::{FitQuestion, Fitter, Method};
 use crate::plan::{Fit, Plan};
+use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
-use crate::world::{Call, Wire};
+use crate::world::Wire;
+use counter::Counters;
 
-/// Timeout of one question; a slow tokenizer takes seconds for a deep sample.
-const QUESTION: Duration = Duration::from_secs(120);
+/// Largest number of questions that are asked side by side: of a tokenizer, and of an engine.
+const TOKENIZED_AT_ONCE: usize = 8;
+const PREFILLED_AT_ONCE: usize = 4;
+
+/// Subject of the notes.
+const LENGTHS: &str = "prompt lengths";
+
+/// Server whose token counts are measured.
+pub(crate) struct Counted<'a, W: Wire> {
+    pub wire: &'a W,
+    pub timeline: &'a Timeline,
+    pub patience: &'a Patience<'a>,
+    pub abilities: &'a Abilities,
+    pub model: &'a str,
+}
+
+/// Fit of text lengths to the server's token counts.
+pub(crate) struct Measured {
+    pub fit: Fit,
+    /// Sample of each length.
+    pub fitted: Vec<Fitted>,
+    /// Notes on lengths that could not be counted.
+    pub notes: Vec<Seen>,
+}
 
 /// Fits text lengths to the server's token counts. `progress` is called with the number of
-/// answered questions and of all.
+/// answered questions and of all that are asked together.
 ///
 /// # Errors
-/// In words: why the server's token counts could not be read.
+/// In words: why no token count of the server could be read.
 pub(crate) async fn measure_up<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
+    server: &Counted<'_, W>,
     plan: &Plan,
-    abilities: &Abilities,
-    model: &str,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<(Fit, Vec<Fitted>), String> {
-    let method = if abilities.tokenize { Method::Tokenize } else { Method::Usage };
-    if method == Method::Usage && !abilities.usage {
-        return Err("the server neither tokenizes nor says how many tokens a prompt had".to_owned());
-    }
+    progress: &dyn Fn(usize, usize),
+) -> Result<Measured, String> {
+    let counters = Counters::of(server);
+    let method = counters.method(plan.apis().contains(&Api::Chat));
+    let most = if method == Method::Tokenize { TOKENIZED_AT_ONCE } else { PREFILLED_AT_ONCE };
     let mut fitter = Fitter::new(plan, method);
-    let mut template = None;
-    while let Some(question) = fitter.question() {
-        let tokens = match method {
-            Method::Tokenize => tokenize(wire, timeline, model, &question).await?,
-            Method::Usage | Method::Guess => {
-                if let (FitQuestion::Text(text), true) = (&question, abilities.tokenize_content) {
-                    let tokens = tokenize_content(wire, timeline, text).await?;
-                    fitter.answer(tokens);
-                    continue;
-                }
-                let counted = usage(wire, timeline, model, &question).await?;
-                match question {
-                    FitQuestion::Chat(_) => {
-                        template.get_or_insert(counted.saturating_sub(1));
-                        counted
-                    }
-                    // A text can only be counted as a message, so the template's tokens are
-                    // subtracted. The first question measured them.
-                    FitQuestion::Text(_) => counted.saturating_sub(template.unwrap_or(0)),
-                }
-            }
-        };
-        fitter.answer(tokens);
-        let (done, all) = fitter.progress();
-        progress(done, all);
-    }
-    Ok(fitter.finish())
-}
-
-async fn tokenize<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    model: &str,
-    question: &FitQuestion,
-) -> Result<u64, String> {
-    let body = match question {
-        FitQuestion::Text(text) => {
-            json!({"model": model, "prompt": text, "add_special_tokens": false})
+    let (mut notes, mut parts) = (Vec::new(), None);
+    loop {
+        let questions = fitter.questions();
+        if questions.is_empty() {
+            break;
         }
-        FitQuestion::Chat(messages) => json!({"model": model, "messages": said(messages)}),
+        let done = Counting::new(0);
+        let asked = questions.iter().map(async |question: &FitQuestion| {
+            let counted = counters.count(question).await;
+            done.set(done.get() + 1);
+            progress(done.get(), questions.len());
+            counted
+        });
+        let answers = side_by_side(most, asked).await;
+        let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let why = refused.clone().next().cloned().unwrap_or_default();
+        let counted: Vec<Option<u64>> =
+            answers.iter().map(|it| it.as_ref().ok().copied()).collect();
+        if fitter.counts_samples() {
+            notes = uncounted(&fitter, &answers);
+        } else if refused.clone().count() > 0 {
+            let (n, all) = (refused.count(), answers.len());
+            let words = format!("{n} of {all} counts were refused and are estimated: {why}");
+            parts = Some(Seen::note(LENGTHS, words));
+        }
+        fitter.answer(&counted).map_err(|_| why)?;
+    }
+    notes.extend(parts);
+    let (fit, fitted) = fitter.finish();
+    Ok(Measured { fit, fitted, notes })
+}
+
+/// Notes the lengths whose sample could not be counted.
+fn uncounted(fitter: &Fitter<'_>, answers: &[Result<u64, String>]) -> Vec<Seen> {
+    let note = |(cell, answer): (Cell, &Result<u64, String>)| {
+        let why = answer.as_ref().err()?;
+        Some(Seen::note(LENGTHS, format!("d{} was not counted as a whole: {why}", cell.depth)))
     };
-    let gathered =
-        gather(wire, timeline, Call::post("/tokenize", body.to_string()), QUESTION).await?;
-    let count = page(&gathered)["count"].as_u64();
-    count.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
+    fitter.samples().zip(answers).filter_map(note).collect()
 }
 
-/// Counts the tokens of a text in llama.cpp's form, which takes no messages.
-async fn tokenize_content<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    text: &str,
-) -> Result<u64, String> {
-    let call = Call::post("/tokenize", json!({"content": text}).to_string());
-    let gathered = gather(wire, timeline, call, QUESTION).await?;
-    let tokens = page(&gathered)["tokens"].as_array().map(|tokens| tokens.len() as u64);
-    tokens.ok_or_else(|| format!("/tokenize: {} {}", gathered.status, gathered.words()))
-}
-
-async fn usage<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    model: &str,
-    question: &FitQuestion,
-) -> Result<u64, String> {
-    let messages = match question {
-        FitQuestion::Text(text) => json!([{"role": "user", "content": text}]),
-        FitQuestion::Chat(messages) => said(messages),
-    };
-    let body = json!({"model": model, "messages": messages, "max_tokens": 1, "temperature": 0});
-    let call = Call::post("/v1/chat/completions", body.to_string());
-    let gathered = gather(wire, timeline, call, QUESTION).await?;
-    let count = page(&gathered)["usage"]["prompt_tokens"].as_u64();
-    count.ok_or_else(|| format!("no usage: {} {}", gathered.status, gathered.words()))
-}
-
-fn said(messages: &[crate::plan::Message]) -> Value {
-    messages
-        .iter()
-        .map(|message| json!({"role": message.role, "content": message.content}))
-        .collect()
-}
-
-fn page(gathered: &Gathered) -> Value {
-    serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
-}
+#[cfg(test)]
+mod tests;

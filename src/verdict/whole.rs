@@ -116,6 +116,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let words = "a crash is what HTTP shows of one: an operator's stop looks the same";
         tell(words.to_owned(), first.evidence.clone());
     }
+    past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
@@ -141,6 +142,34 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
     }
     findings
+}
+
+/// Words of servers whose format of answers breaks past an answer's natural end, in lower case.
+const PAST_THE_END: [&str; 4] =
+    ["unexpected token", "expecting start token", "harmony", "remaining in message header"];
+
+/// Reports failures that come of `ignore_eos`, which longhaul sends so that answers have their
+/// whole length.
+fn past_the_end(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
+    let abilities = analysis.notes.identity.get("abilities");
+    if !abilities.is_some_and(|all| all.split(' ').any(|able| able == "ignore_eos")) {
+        return;
+    }
+    let of_format = |words: &str| {
+        let words = words.to_lowercase();
+        PAST_THE_END.iter().any(|known| words.contains(known))
+    };
+    let broken = || analysis.notes.words.iter().filter(|known| of_format(&known.words));
+    if let Some(first) = broken().next() {
+        let n: u64 = broken().map(|known| known.n).sum();
+        let words = one_line(&first.words, WORDS_CHARS_MAX);
+        tell(
+            format!(
+                "{n} broke with `{words}`: longhaul's own `ignore_eos` drives answers past their end, and formats can break there; `exact_output: false` does not send it"
+            ),
+            vec![first.first],
+        );
+    }
 }
 
 /// Reports cells whose prefix cache did not match their class.

@@ -1,9 +1,12 @@
 //! Waits for the server, and keeps what its target reports of the start.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use super::environment::Environment;
 use super::{NoRun, Specs, unless_stopped};
 use crate::command::tell;
-use crate::run::arrive::{ArrivedServer, NoServer, arrive as wait};
+use crate::run::arrive::{ArrivedServer, NoServer, Wanted, arrive as wait};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::unit::{At, span};
@@ -47,22 +50,37 @@ pub(crate) async fn arrive<W: Wire>(
     unless_stopped(stop, Box::pin(arrived)).await
 }
 
-/// Probes until the server answers, and prints how long that has taken.
+/// Probes until the server answers, and prints what is asked and how long that has taken.
 async fn server<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
 ) -> Result<ArrivedServer, NoServer> {
     let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
     let ready = specs.scenario.limits.ready;
-    let most = span(ready.as_secs_f64());
     let Environment { wire, timeline, address, rehearsed, .. } = environment;
-    let mut told: Option<At> = None;
-    let mut waiting = |at: At, words: &str| {
-        if !rehearsed && told.is_none_or(|told| at.since(told) >= TELL_US) {
-            told = Some(at);
+    if !rehearsed {
+        tell(&format!("asking {address} what it serves"));
+    }
+    let wanted = Wanted {
+        ready,
+        model: specs.options.model.as_deref(),
+        served: &served,
+        apis: &specs.plan.apis(),
+        output: specs.plan.output_max(),
+    };
+    wait(wire, timeline, &wanted, &waiting(environment, ready)).await
+}
+
+/// Returns the printer of waits: at once, and then from time to time.
+pub(super) fn waiting<W: Wire>(environment: &Environment<W>, ready: Duration) -> impl Fn(At, &str) {
+    let Environment { address, rehearsed, .. } = environment;
+    let most = span(ready.as_secs_f64());
+    let told: Cell<Option<At>> = Cell::new(None);
+    move |at: At, words: &str| {
+        if !rehearsed && told.get().is_none_or(|told| at.since(told) >= TELL_US) {
+            told.set(Some(at));
             let waited = span(at.seconds().round());
             tell(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
         }
-    };
-    wait(wire, timeline, ready, specs.options.model.as_deref(), &served, &mut waiting).await
+    }
 }

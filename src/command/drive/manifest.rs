@@ -4,10 +4,12 @@ use super::Specs;
 use super::environment::Environment;
 use crate::engine::Engine;
 use crate::escape::quoted;
+use crate::fact::Seen;
 use crate::journal::Manifest;
 use crate::journal::manifest::{self, SpecText};
-use crate::plan::{Fit, Plan};
+use crate::plan::Plan;
 use crate::run::arrive::ArrivedServer;
+use crate::run::measure_up::Measured;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
@@ -44,7 +46,7 @@ pub(super) fn describe(
     address: &str,
     server: &ArrivedServer,
     plan: &Plan,
-    fit: &Fit,
+    Measured { fit, notes: lengths, .. }: &Measured,
 ) {
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
     manifest.server = manifest::ServerIdentity {
@@ -59,11 +61,17 @@ pub(super) fn describe(
     manifest.plan_fingerprint = plan.fingerprint();
     manifest.corpus = [("all".to_owned(), plan.corpus().hash())].into();
     manifest.plan = serde_json::json!({
-        "cells": plan.cells(), "lap": cells, "notes": plan.notes,
+        "cells": plan.cells(), "lap": cells, "notes": notes(plan, server, lengths),
         "warmup_laps": plan.warmup_laps, "reference_laps": plan.reference_laps,
         "prefill_tokens_per_s": server.prefill_per_s,
     });
     manifest.fit = serde_json::to_value(fit).unwrap_or_default();
+}
+
+/// Returns the notes of the plan, and on what the server's refusals decide for the whole run.
+fn notes(plan: &Plan, server: &ArrivedServer, lengths: &[Seen]) -> Vec<String> {
+    let of_server = server.notes.iter().chain(lengths).map(Seen::words);
+    plan.notes.iter().cloned().chain(of_server).collect()
 }
 
 /// Returns the command line that repeats the run.

@@ -1,12 +1,13 @@
 //! Fits the plan to the server, learns how the server counts tokens, and describes the run: all
 //! that comes before the first request.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::arrive::Arrived;
+use super::arrive::{Arrived, waiting};
 use super::environment::Environment;
 use super::{NoRun, Specs, manifest, unless_stopped};
 use crate::analysis;
@@ -19,9 +20,9 @@ use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, Sight};
 use crate::plan::{Bounds, Fit};
 use crate::run::Script;
-use crate::run::arrive::ArrivedServer;
+use crate::run::arrive::{ArrivedServer, Patience};
 use crate::run::identity::{self, Identity};
-use crate::run::measure_up::measure_up;
+use crate::run::measure_up::{Counted, Measured, measure_up};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::secret::Secrets;
@@ -87,15 +88,19 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
     let recipe = fitted(&mut specs, &server)?;
-    let seen = identity::compare(&recipe, &specs.plan, &server);
+    let mut seen = identity::compare(&recipe, &specs.plan, &server);
     let warnings = warnings(&specs, &recipe);
     tell_beforehand(&specs, &environment, &server, &warnings, &seen);
-    let (fit, fitted) = match startup.through(counted(&specs, &environment, &server)).await {
-        Ok(counted) => counted,
+    let counted = startup.through(counted(&specs, &environment, &server)).await;
+    let measured = match counted {
+        Ok(measured) => measured,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
+    tell_notes(&specs, &measured.notes);
     let mut manifest = manifest::of(&specs, &recipe, &environment);
-    manifest::describe(&mut manifest, &environment.address, &server, &specs.plan, &fit);
+    manifest::describe(&mut manifest, &environment.address, &server, &specs.plan, &measured);
+    let Measured { fit, fitted, notes } = measured;
+    seen.extend(notes);
     manifest.warnings = warnings;
     let folder = folder(&specs, &environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
@@ -142,9 +147,7 @@ fn tell_beforehand<W: Wire>(
         for warning in warnings {
             tell(&format!("warning: {warning}"));
         }
-        for seen in seen.iter().filter(|seen| seen.differs) {
-            tell(&format!("note: {}", seen.words()));
-        }
+        tell_notes(specs, seen);
         undecidable(specs, Sight { metrics: server.metrics.is_some(), ..environment.sight });
     }
     if environment.is_ours {
@@ -152,6 +155,15 @@ fn tell_beforehand<W: Wire>(
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
         let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
         tell(&format!("the server is ready: {rungs}; none of it is run time"));
+    }
+}
+
+/// Prints differences and notes.
+fn tell_notes(specs: &Specs, seen: &[Seen]) {
+    if !specs.options.quiet {
+        for seen in seen.iter().filter(|seen| seen.differs) {
+            tell(&format!("note: {}", seen.words()));
+        }
     }
 }
 
@@ -171,22 +183,27 @@ async fn counted<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
     server: &ArrivedServer,
-) -> (Fit, Vec<Fitted>) {
+) -> Measured {
     let (wire, timeline) = (&environment.wire, &environment.timeline);
-    let mut told = timeline.now();
-    let mut progress = |done: usize, all: usize| {
-        if timeline.now().since(told) >= COUNTING_US {
-            told = timeline.now();
+    let told = Cell::new(timeline.now());
+    let progress = |done: usize, all: usize| {
+        if timeline.now().since(told.get()) >= COUNTING_US {
+            told.set(timeline.now());
             tell(&format!("the server counts what prompts are made of: {done} of {all}"));
         }
     };
-    let (plan, model) = (&specs.plan, &server.model.id);
-    match measure_up(wire, timeline, plan, &server.abilities, model, &mut progress).await {
-        Ok(found) => found,
+    let ready = specs.scenario.limits.ready;
+    let waiting = waiting(environment, ready);
+    let patience = Patience::new(timeline, timeline.now().after(ready), &waiting);
+    let (abilities, model) = (&server.abilities, server.model.id.as_str());
+    let counted = Counted { wire, timeline, patience: &patience, abilities, model };
+    match measure_up(&counted, &specs.plan, &progress).await {
+        Ok(measured) => measured,
         Err(why) => {
             let why = one_line(&why, ERROR_CHARS_MAX);
-            tell(&format!("warning: prompt lengths are a guess: {why}"));
-            (Fit::guess(plan.corpus()), Vec::new())
+            let note = Seen::note("prompt lengths", format!("a guess: {why}"));
+            let fit = Fit::guess(specs.plan.corpus());
+            Measured { fit, fitted: Vec::new(), notes: vec![note] }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::fact::{Abilities, Class};
-use crate::plan::{Ask, Input};
+use crate::plan::{Ask, Input, Message};
 use crate::spec::scenario::Api;
 
 #[derive(Serialize)]
@@ -18,8 +18,9 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<Cow<'a, str>>,
     max_tokens: u64,
-    // Always sent: some servers take another default from the model's own files.
-    temperature: u8,
+    // Sent wherever it is taken: some servers take another default from the model's own files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<u8>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -35,8 +36,8 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 struct Spoken<'a> {
-    role: &'a str,
-    content: &'a str,
+    role: &'static str,
+    content: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +49,12 @@ struct StreamOptions {
 
 /// Returns the path to which an ask is sent.
 pub(crate) fn path(ask: &Ask) -> &'static str {
-    match ask.api {
+    path_of(ask.api)
+}
+
+/// Returns the path of an API.
+pub(crate) fn path_of(api: Api) -> &'static str {
+    match api {
         Api::Chat => "/v1/chat/completions",
         Api::Completions => "/v1/completions",
     }
@@ -67,7 +73,7 @@ fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
 /// being hit, since the same seed sends the same texts.
 pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) -> Vec<u8> {
     let salt = salted(ask, salt);
-    let (messages, prompt) = said(ask);
+    let (messages, prompt) = said(ask, abilities);
     // No server makes an empty answer; a context is loaded by requesting one token.
     let max_tokens = ask.cell.output.max(1);
     let body = Body {
@@ -75,7 +81,7 @@ pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) ->
         messages,
         prompt,
         max_tokens,
-        temperature: 0,
+        temperature: abilities.temperature.then_some(0),
         stream: true,
         stream_options: abilities.usage.then_some(StreamOptions {
             include_usage: true,
@@ -92,24 +98,40 @@ pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) ->
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn said(ask: &Ask) -> (Option<Vec<Spoken<'_>>>, Option<Cow<'_, str>>) {
+/// Returns role and content of messages as the server takes them: where its template refuses a
+/// system message, its text stands before the user's.
+pub(crate) fn spoken<'a>(
+    messages: &'a [Message],
+    abilities: &Abilities,
+) -> Vec<(&'static str, Cow<'a, str>)> {
+    let as_they_are = |message: &'a Message| (message.role, Cow::from(&message.content));
+    match messages {
+        [system, user] if !abilities.system_role && system.role == "system" => {
+            vec![(user.role, Cow::from(joined(messages)))]
+        }
+        _ => messages.iter().map(as_they_are).collect(),
+    }
+}
+
+fn joined(messages: &[Message]) -> String {
+    let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+    texts.join("\n\n")
+}
+
+fn said<'a>(
+    ask: &'a Ask,
+    abilities: &Abilities,
+) -> (Option<Vec<Spoken<'a>>>, Option<Cow<'a, str>>) {
     match (ask.api, &ask.input) {
         (Api::Chat, Input::Messages(messages)) => {
-            let messages = messages
-                .iter()
-                .map(|message| Spoken { role: message.role, content: &message.content })
-                .collect();
-            (Some(messages), None)
+            let spoken = spoken(messages, abilities).into_iter();
+            (Some(spoken.map(|(role, content)| Spoken { role, content }).collect()), None)
         }
         (Api::Chat, Input::Text(text)) => {
-            (Some(vec![Spoken { role: "user", content: text }]), None)
+            (Some(vec![Spoken { role: "user", content: Cow::Borrowed(text) }]), None)
         }
         (Api::Completions, Input::Text(text)) => (None, Some(Cow::Borrowed(text))),
-        (Api::Completions, Input::Messages(messages)) => {
-            let texts: Vec<&str> =
-                messages.iter().map(|message| message.content.as_str()).collect();
-            (None, Some(Cow::Owned(texts.join("\n\n"))))
-        }
+        (Api::Completions, Input::Messages(messages)) => (None, Some(Cow::Owned(joined(messages)))),
     }
 }
 
@@ -118,8 +140,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    use crate::plan::Message;
 
     fn ask(api: Api, input: Input) -> Ask {
         Ask { exact_output: true, ..Ask::example("d0/c1/p8/o4", api, input) }
@@ -164,6 +184,23 @@ mod tests {
         assert!(body.get("return_token_ids").is_none(), "usage in every chunk is enough");
         ask.exact_output = false;
         assert!(read(&ask, &abilities).get("ignore_eos").is_none());
+    }
+
+    #[test]
+    fn a_template_without_a_system_role_gets_the_context_in_the_users_message() {
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let input = Input::Messages(vec![message("system", "deep"), message("user", "hm")]);
+        let ask = ask(Api::Chat, input);
+        let abilities = Abilities { system_role: false, ..Abilities::default() };
+        let told = &read(&ask, &abilities)["messages"];
+        assert_eq!(told, &json!([{"role": "user", "content": "deep\n\nhm"}]));
+    }
+
+    #[test]
+    fn a_temperature_that_is_refused_is_not_sent() {
+        let ask = ask(Api::Completions, Input::Text("hm".into()));
+        let abilities = Abilities { temperature: false, ..Abilities::default() };
+        assert!(read(&ask, &abilities).get("temperature").is_none());
     }
 
     #[test]

@@ -1,249 +1,185 @@
 //! Detects what a server can do by requesting a few tokens with different
-//! parameters. A parameter that the server refuses is not used afterwards.
-
-use std::time::Duration;
+//! fields. A field that the server refuses, or that has no effect, is not sent
+//! afterwards; what a refusal decides for the whole run is noted.
 
 use serde_json::{Value, json};
 
-use super::gather::gather_stream;
-use super::{Gathered, NoServer, QUESTION, WAIT_US};
-use crate::error::Mistake;
-use crate::fact::Abilities;
-use crate::protocol::sse;
-use crate::timeline::Timeline;
-use crate::unit::At;
-use crate::world::{Call, Wire};
+use super::asker::{Asker, Refused, Seen, TOKENS};
+use super::first::{First, other};
+use crate::fact::{Abilities, Seen as Note};
+use crate::run::side_by_side::side_by_side;
+use crate::spec::scenario::Api;
+use crate::world::Wire;
 
-/// Timeout of a first request, during which the server may compile or capture graphs.
-const FIRST: Duration = Duration::from_secs(600);
-/// Number of responses below 500 without a token after which waiting is given up: a server that is
-/// still loading refuses connections or returns 503.
-const USELESS_MAX: u64 = 6;
-/// Number of requested tokens: enough to distinguish an obeyed parameter from an answer that ended
-/// by itself.
-const TOKENS: u64 = 12;
+/// Largest number of questions that are asked side by side.
+const AT_ONCE: usize = 8;
+/// Largest number of tokens by which it is seen whether answers reach their length: more than a
+/// natural answer to the question has, reasoning included.
+const OUTPUT_MAX: u64 = 256;
 
-/// Waits for the first token, then detects which parameters work. Returns the instant of the first
-/// token and the system fingerprint of that response.
-pub(super) async fn of_requests<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    deadline: At,
-    model: &str,
-    abilities: &mut Abilities,
-    notes: &mut Vec<String>,
-    waiting: &mut dyn FnMut(At, &str),
-) -> Result<(At, Option<String>), NoServer> {
-    let ask = Asker { wire, timeline, model };
-    let (first_token, system) = first_token(&ask, deadline, abilities, waiting).await?;
-    if !abilities.chat && !abilities.completions {
-        notes.push("neither chat nor plain completions gave a stream".to_owned());
-        return Ok((first_token, system));
-    }
-    let path = if abilities.chat { CHAT } else { COMPLETIONS };
-    stream_options(&ask, path, abilities).await;
-    knobs(&ask, path, abilities).await;
-    if abilities.chat {
-        let plain = ask.ask(COMPLETIONS, json!({})).await;
-        abilities.completions = plain.is_some_and(|seen| seen.status == 200 && seen.frames > 0);
-    }
-    if abilities.completions {
-        let ids = ask.ask(COMPLETIONS, json!({"prompt": [1, 2, 3, 4]})).await;
-        abilities.token_id_prompts = ids.is_some_and(|seen| seen.status == 200 && seen.frames > 0);
-    }
-    Ok((first_token, system))
-}
-
-const CHAT: &str = "/v1/chat/completions";
-const COMPLETIONS: &str = "/v1/completions";
-
-async fn first_token<W: Wire>(
+/// Detects the abilities of requests for tokens. `output` is the longest output that will be
+/// requested.
+pub(super) async fn detect<W: Wire>(
     ask: &Asker<'_, W>,
-    deadline: At,
+    api: Api,
+    first: &First,
+    output: u64,
     abilities: &mut Abilities,
-    waiting: &mut dyn FnMut(At, &str),
-) -> Result<(At, Option<String>), NoServer> {
-    let mut wait_us = WAIT_US.0;
-    let mut useless = 0;
-    loop {
-        let mut words = String::new();
-        for path in [CHAT, COMPLETIONS] {
-            match ask.asked(path, json!({})).await {
-                Ok(gathered) => {
-                    let seen = Seen::of(&gathered);
-                    if seen.status == 200 && seen.frames > 0 && !seen.error {
-                        match path {
-                            CHAT => abilities.chat = true,
-                            _ => abilities.completions = true,
-                        }
-                        return Ok((ask.timeline.now(), seen.system));
-                    }
-                    words = match gathered.status {
-                        200 => "200, but not with a stream of tokens".to_owned(),
-                        status => format!("{status} {}", gathered.words()),
-                    };
-                    useless += u64::from(gathered.status < 500);
-                    // A 4xx on both endpoints is not temporary.
-                    if gathered.status >= 500 {
-                        break;
-                    }
-                }
-                Err(broken) => {
-                    words = broken;
-                    break;
-                }
-            }
-        }
-        if useless >= USELESS_MAX {
-            return Err(NoServer::Mistake(
-                Mistake::new(format!("the server answers, but cannot be driven: {words}"))
-                    .at(format!("{CHAT} and {COMPLETIONS}, model `{}`", ask.model))
-                    .hint("a server that streams OpenAI's chat or plain completions"),
-            ));
-        }
-        let now = ask.timeline.now();
-        if now >= deadline {
-            return Err(NoServer::NeverAnswered(format!("no first token: {words}")));
-        }
-        waiting(now, &words);
-        ask.timeline.until(At(now.0 + wait_us).min(deadline)).await;
-        wait_us = (wait_us * 2).min(WAIT_US.1);
+) -> Vec<Note> {
+    let mut notes = Vec::new();
+    match api {
+        Api::Chat => abilities.chat = true,
+        Api::Completions => abilities.completions = true,
+    }
+    if let Some(refused) = &first.temperature {
+        abilities.temperature = false;
+        notes.push(left_away("temperature", refused));
+    }
+    usage(ask, api, abilities, &mut notes).await;
+    fields(ask, api, first, output, abilities, &mut notes).await;
+    notes
+}
+
+/// Detects which usage records the server sends.
+async fn usage<W: Wire>(
+    ask: &Asker<'_, W>,
+    api: Api,
+    abilities: &mut Abilities,
+    notes: &mut Vec<Note>,
+) {
+    let options = [
+        json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
+        json!({"stream_options": {"include_usage": true}}),
+    ];
+    let streams = side_by_side(2, options.into_iter().map(|fields| ask.ask(api, fields)));
+    let (streams, whole) = tokio::join!(streams, ask.whole(api));
+    abilities.usage_whole = whole.is_some();
+    let counted = |seen: &&Seen| seen.usage.is_some();
+    if let Some(seen) = streams.iter().flatten().find(counted) {
+        abilities.usage = true;
+        abilities.continuous_usage = seen.usages > 1;
+        abilities.cached_tokens = seen.cached.is_some();
+    } else if let Some(Err(refused)) = streams.last() {
+        notes.push(left_away("stream_options", refused));
     }
 }
 
-async fn stream_options<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilities) {
-    let both = json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}});
-    let one = json!({"stream_options": {"include_usage": true}});
-    for knobs in [both, one] {
-        let Some(seen) = ask.ask(path, knobs).await else { continue };
-        if seen.status == 200 && !seen.error && seen.usage.is_some() {
-            abilities.usage = true;
-            abilities.continuous_usage = seen.usages > 1;
-            abilities.cached_tokens = seen.cached;
-            return;
-        }
-    }
-}
-
-async fn knobs<W: Wire>(ask: &Asker<'_, W>, path: &str, abilities: &mut Abilities) {
-    let asked = async |knobs: Value| {
-        let mut knobs = knobs;
+/// Detects which fields and which forms of a prompt the server takes.
+async fn fields<W: Wire>(
+    ask: &Asker<'_, W>,
+    api: Api,
+    first: &First,
+    output: u64,
+    abilities: &mut Abilities,
+    notes: &mut Vec<Note>,
+) {
+    let output = output.clamp(TOKENS, OUTPUT_MAX);
+    let with = |mut fields: Value| {
         if abilities.usage {
-            knobs["stream_options"] = json!({"include_usage": true});
+            fields["stream_options"] = json!({"include_usage": true});
         }
-        ask.ask(path, knobs).await
+        (api, fields)
     };
-    let obeyed = |seen: &Option<Seen>, usage: bool| {
-        seen.as_ref().is_some_and(|seen| {
-            seen.status == 200 && !seen.error && (!usage || seen.usage == Some(TOKENS))
-        })
+    let system = json!([
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say OK."},
+    ]);
+    let questions = [
+        with(json!({"ignore_eos": true, "max_tokens": output})),
+        with(json!({"min_tokens": output, "max_tokens": output})),
+        with(json!({"return_token_ids": true})),
+        // vLLM refuses an empty salt. A server that accepts it ignores the field, and one that
+        // refuses another salt too does not know it.
+        with(json!({"cache_salt": ""})),
+        with(json!({"cache_salt": "longhaul"})),
+        (Api::Chat, json!({"messages": system})),
+        (other(api), json!({})),
+        (Api::Completions, json!({"prompt": [1, 2, 3, 4]})),
+    ];
+    let asked = questions.into_iter().map(|(of, fields)| ask.ask(of, fields));
+    let answers = side_by_side(AT_ONCE, asked).await;
+    let Ok([eos, least, ids, empty, salt, system, plain, id_prompt]) = <[_; 8]>::try_from(answers)
+    else {
+        return;
     };
-    let ignore_eos = asked(json!({"ignore_eos": true})).await;
-    let min_tokens = asked(json!({"min_tokens": TOKENS})).await;
-    let ids = asked(json!({"return_token_ids": true})).await;
-    // vLLM rejects an empty salt. A server that accepts it ignores the parameter.
-    let salt = asked(json!({"cache_salt": ""})).await;
-    abilities.ignore_eos = obeyed(&ignore_eos, abilities.usage);
-    abilities.min_tokens = obeyed(&min_tokens, abilities.usage);
-    abilities.return_token_ids = ids.is_some_and(|seen| seen.status == 200 && seen.ids);
-    abilities.cache_salt = salt.is_some_and(|seen| seen.status == 400);
+    abilities.ignore_eos = reaches(output, "ignore_eos", &eos, first, notes);
+    abilities.min_tokens = reaches(output, "min_tokens", &least, first, notes);
+    abilities.return_token_ids = ids.as_ref().is_ok_and(|seen| seen.ids);
+    abilities.cache_salt = salt.is_ok() && empty.is_err_and(|refused| refused.is_of_request());
+    match api {
+        Api::Chat => abilities.completions = plain.is_ok(),
+        Api::Completions => abilities.chat = plain.is_ok(),
+    }
+    abilities.token_id_prompts = abilities.completions && id_prompt.is_ok();
+    for (field, answer) in [("return_token_ids", ids), ("cache_salt", salt)] {
+        notes.extend(answer.err().map(|refused| left_away(field, &refused)));
+    }
+    let refused = system.err().filter(|refused| {
+        abilities.chat && (refused.is_of_request() || matches!(refused.status, Some(200 | 500)))
+    });
+    if let Some(Refused { words, .. }) = refused {
+        abilities.system_role = false;
+        let note = format!("the server refused it: {words}; a context is in the user's message");
+        notes.push(Note::note("system role", note));
+    }
+}
+
+/// Whether answers reach their length with a field, by what came; notes a refusal, and an answer
+/// that broke where one without the field does not.
+fn reaches(
+    output: u64,
+    field: &str,
+    answer: &Result<Seen, Refused>,
+    first: &First,
+    notes: &mut Vec<Note>,
+) -> bool {
+    match answer {
+        Ok(seen) if seen.finish.is_none() && first.seen.finish.is_some() => {
+            let words = "its answer broke off without a finish reason".to_owned();
+            let broken = Refused { status: Some(200), words, may_pass: false };
+            notes.push(left_away(field, &broken));
+            false
+        }
+        Ok(seen) => seen.has_all(output),
+        Err(refused) => {
+            notes.push(left_away(field, refused));
+            false
+        }
+    }
+}
+
+/// Notes that a field is not sent, and why.
+fn left_away(field: &str, refused: &Refused) -> Note {
+    let words = &refused.words;
+    Note::note(
+        field,
+        match refused.status {
+            Some(200) => format!("not sent: the server took it, and {words}"),
+            Some(_) => format!("not sent: the server refused it: {words}"),
+            None => format!("not sent: no answer to a request with it: {words}"),
+        },
+    )
 }
 
 /// Measures the prefill speed, tokens per second, with a prompt of about two thousand tokens;
 /// `None` where the server does not count tokens.
 pub(super) async fn prefill_per_s<W: Wire>(
-    wire: &W,
-    timeline: &Timeline,
-    model: &str,
+    ask: &Asker<'_, W>,
+    api: Api,
     abilities: &Abilities,
 ) -> Option<f64> {
-    if !abilities.usage || !abilities.chat {
+    if !abilities.usage {
         return None;
     }
-    let ask = Asker { wire, timeline, model };
     let text =
         (0..700).map(|number| format!("Line {number} of a list.")).collect::<Vec<_>>().join("\n");
-    let knobs = json!({
-        "max_tokens": 1,
-        "stream_options": {"include_usage": true},
-        "messages": [{"role": "user", "content": text}],
-    });
-    let gathered = ask.asked(CHAT, knobs).await.ok()?;
+    let mut fields = json!({"max_tokens": 1, "stream_options": {"include_usage": true}});
+    match api {
+        Api::Chat => fields["messages"] = json!([{"role": "user", "content": text}]),
+        Api::Completions => fields["prompt"] = json!(text),
+    }
+    let gathered = ask.patience.ask(async || ask.send(api, &fields).await).await.ok()?;
+    let seconds = ask.timeline.now().since(gathered.sent) as f64 / 1e6;
     let seen = Seen::of(&gathered);
-    let computed = seen.prompt?.checked_sub(seen.cached_count)?;
-    let seconds = timeline.now().since(gathered.sent) as f64 / 1e6;
-    (seen.status == 200 && computed > 100).then(|| computed as f64 / seconds)
-}
-
-/// Sender of requests for a few tokens.
-struct Asker<'a, W: Wire> {
-    wire: &'a W,
-    timeline: &'a Timeline,
-    model: &'a str,
-}
-
-impl<W: Wire> Asker<'_, W> {
-    async fn ask(&self, path: &str, knobs: Value) -> Option<Seen> {
-        self.asked(path, knobs).await.ok().map(|gathered| Seen::of(&gathered))
-    }
-
-    async fn asked(&self, path: &str, knobs: Value) -> Result<Gathered, String> {
-        let mut body = json!({
-            "model": self.model, "stream": true, "max_tokens": TOKENS, "temperature": 0,
-        });
-        if path == CHAT {
-            body["messages"] = json!([{"role": "user", "content": "Say OK."}]);
-        } else {
-            body["prompt"] = json!("Say OK.");
-        }
-        if let (Some(body), Some(knobs)) = (body.as_object_mut(), knobs.as_object()) {
-            body.extend(knobs.clone());
-        }
-        let limit = if path == CHAT { FIRST } else { FIRST.max(QUESTION) };
-        gather_stream(self.wire, self.timeline, Call::post(path, body.to_string()), limit).await
-    }
-}
-
-/// Fields of the response to such a request.
-#[derive(Debug, Default)]
-struct Seen {
-    status: u16,
-    frames: u64,
-    error: bool,
-    usage: Option<u64>,
-    usages: u64,
-    prompt: Option<u64>,
-    cached: bool,
-    cached_count: u64,
-    ids: bool,
-    system: Option<String>,
-}
-
-impl Seen {
-    fn of(gathered: &Gathered) -> Seen {
-        let mut seen = Seen { status: gathered.status, ..Seen::default() };
-        let mut frames = Vec::new();
-        // A body that is not an event stream yields no frames.
-        let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
-        for frame in frames {
-            let Ok(frame) = serde_json::from_str::<Value>(&frame) else { continue };
-            seen.error |= frame.get("error").is_some_and(|error| !error.is_null());
-            let choice = &frame["choices"][0];
-            seen.frames += u64::from(!choice.is_null());
-            seen.ids |= choice["token_ids"].as_array().is_some_and(|ids| !ids.is_empty());
-            if let Some(system) = frame["system_fingerprint"].as_str().filter(|it| !it.is_empty()) {
-                seen.system = Some(system.to_owned());
-            }
-            let usage = &frame["usage"];
-            if let Some(tokens) = usage["completion_tokens"].as_u64() {
-                seen.usage = Some(tokens);
-                seen.usages += 1;
-                seen.prompt = usage["prompt_tokens"].as_u64();
-                let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
-                seen.cached |= cached.is_some();
-                seen.cached_count = cached.unwrap_or(0);
-            }
-        }
-        seen
-    }
+    let computed = seen.prompt?.checked_sub(seen.cached.unwrap_or(0))?;
+    (gathered.status == 200 && computed > 100).then(|| computed as f64 / seconds)
 }

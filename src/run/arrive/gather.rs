@@ -19,6 +19,8 @@ pub(crate) struct Gathered {
     pub sent: At,
     /// Instant of the first bytes of the body.
     pub first: Option<At>,
+    /// Wait that a refusal asks for.
+    pub retry_after: Option<Duration>,
 }
 
 impl Gathered {
@@ -26,13 +28,32 @@ impl Gathered {
     pub(crate) fn words(&self) -> String {
         protocol::error::words(&self.body)
     }
+
+    /// Returns status and message on one line.
+    pub(crate) fn status_words(&self) -> String {
+        let (status, words) = (self.status.to_string(), self.words());
+        // Pages of proxies name the status themselves.
+        let named = words.starts_with(&status);
+        if named { words } else { format!("{status} {words}").trim_end().to_owned() }
+    }
+
+    /// Whether the status is one that may pass: too many requests, a timeout, a failure.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+    }
+
+    /// Whether the body is a page for people.
+    pub(crate) fn is_html(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
 }
 
-/// Largest stream that is read for a few requested tokens, bytes; bounds a server that does not
-/// stop.
-const STREAM_BYTES_MAX: usize = 64 << 10;
+/// Bytes that are read of a stream for each requested token, and at least; bounds a server that
+/// does not stop.
+const TOKEN_BYTES_MAX: usize = 2 << 10;
+const STREAM_BYTES_MIN: usize = 64 << 10;
 
-/// Requests a stream of a few tokens, and reads it to its end or to a bound. Reaching the bound is
+/// Requests a stream of some tokens, and reads it to its end or to a bound. Reaching the bound is
 /// no error: the frames so far are enough.
 ///
 /// # Errors
@@ -42,8 +63,10 @@ pub(super) async fn gather_stream<W: Wire>(
     timeline: &Timeline,
     call: Call,
     limit: Duration,
+    tokens: u64,
 ) -> Result<Gathered, String> {
-    read(wire, timeline, call, limit, STREAM_BYTES_MAX).await
+    let most = STREAM_BYTES_MIN.max(tokens as usize * TOKEN_BYTES_MAX);
+    read(wire, timeline, call, limit, most).await
 }
 
 /// Sends a request and reads the response to its end.
@@ -73,7 +96,8 @@ async fn read<W: Wire>(
     let sent = timeline.now();
     let whole = async {
         let mut reply = wire.call(call).await.map_err(|broken| broken.words)?;
-        let mut gathered = Gathered { status: reply.status(), body: Vec::new(), sent, first: None };
+        let (status, retry_after) = (reply.status(), reply.retry_after());
+        let mut gathered = Gathered { status, body: Vec::new(), sent, first: None, retry_after };
         while let Some((at, bytes)) = reply.chunk().await.map_err(|broken| broken.words)? {
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);

@@ -1,0 +1,241 @@
+//! Requests a few tokens with different fields, and reads what an answer shows.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::gather::gather_stream;
+use super::patience::Patience;
+use super::{Gathered, gather};
+use crate::protocol::{error, openai, sse};
+use crate::spec::scenario::Api;
+use crate::timeline::Timeline;
+use crate::world::{Call, Wire};
+
+/// Timeout of a request for tokens, during which the server may compile or capture graphs.
+const ANSWER: Duration = Duration::from_secs(600);
+/// Number of requested tokens, where nothing else is asked for.
+pub(super) const TOKENS: u64 = 12;
+
+/// Sender of requests for a few tokens.
+pub(super) struct Asker<'a, W: Wire> {
+    pub wire: &'a W,
+    pub timeline: &'a Timeline,
+    pub model: &'a str,
+    pub patience: &'a Patience<'a>,
+    /// Whether requests name a temperature.
+    pub temperature: Cell<bool>,
+}
+
+/// Refusal of a request for tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refused {
+    /// Status of the answer, where there was one.
+    pub status: Option<u16>,
+    /// What became of the request, in words.
+    pub words: String,
+    /// Whether the answer is a page for people, or its status one that may pass.
+    pub may_pass: bool,
+}
+
+impl Refused {
+    /// Whether the request itself was refused: another one could be taken.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.status.is_some_and(|status| (400..500).contains(&status)) && !self.may_pass
+    }
+}
+
+impl<W: Wire> Asker<'_, W> {
+    /// Asks once.
+    pub(super) async fn once(&self, api: Api, fields: &Value) -> Result<Seen, (Refused, u64)> {
+        let answer = self.send(api, fields).await;
+        let asked_us = super::patience::asked_us(answer.as_ref().ok());
+        read(&answer).map_err(|refused| (refused, asked_us))
+    }
+
+    /// Asks, and asks again where the refusal may pass. A stream that breaks off with an error is
+    /// asked for twice.
+    pub(super) async fn ask(&self, api: Api, fields: Value) -> Result<Seen, Refused> {
+        let ask = async || self.send(api, &fields).await;
+        let seen = read(&self.patience.ask(ask).await);
+        match seen {
+            Err(refused) if refused.status == Some(200) => read(&self.patience.ask(ask).await),
+            seen => seen,
+        }
+    }
+
+    /// Returns the prompt tokens by the usage record of a whole answer, where it has one.
+    pub(super) async fn whole(&self, api: Api) -> Option<u64> {
+        let body = self.body(api, &json!({"stream": false, "max_tokens": 1})).to_string();
+        let ask = async || {
+            let call = Call::post(openai::path_of(api), body.clone());
+            gather(self.wire, self.timeline, call, ANSWER).await
+        };
+        let page: Value = serde_json::from_slice(&self.patience.ask(ask).await.ok()?.body).ok()?;
+        page["usage"]["prompt_tokens"].as_u64().filter(|tokens| *tokens > 0)
+    }
+
+    /// Asks once, and returns the answer as it came.
+    pub(super) async fn send(&self, api: Api, fields: &Value) -> Result<Gathered, String> {
+        let body = self.body(api, fields);
+        let tokens = body["max_tokens"].as_u64().unwrap_or(TOKENS);
+        let call = Call::post(openai::path_of(api), body.to_string());
+        gather_stream(self.wire, self.timeline, call, ANSWER, tokens).await
+    }
+
+    fn body(&self, api: Api, fields: &Value) -> Value {
+        let mut body = json!({"model": self.model, "stream": true, "max_tokens": TOKENS});
+        if self.temperature.get() {
+            body["temperature"] = json!(0);
+        }
+        match api {
+            Api::Chat => body["messages"] = json!([{"role": "user", "content": "Say OK."}]),
+            Api::Completions => body["prompt"] = json!("Say OK."),
+        }
+        if let (Some(body), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
+            body.extend(fields.clone());
+        }
+        body
+    }
+}
+
+/// Returns the prompt tokens by the usage record of a stream.
+pub(crate) fn prompt_tokens(stream: &Gathered) -> Option<u64> {
+    Seen::of(stream).prompt
+}
+
+/// Reads an answer: a whole stream of tokens, or what it was instead.
+fn read(answer: &Result<Gathered, String>) -> Result<Seen, Refused> {
+    let gathered = answer.as_ref().map_err(|words| Refused {
+        status: None,
+        words: words.clone(),
+        may_pass: true,
+    })?;
+    let (status, may_pass) = (Some(gathered.status), gathered.may_pass() || gathered.is_html());
+    if gathered.status != 200 {
+        return Err(Refused { status, words: gathered.status_words(), may_pass });
+    }
+    let seen = Seen::of(gathered);
+    let words = match &seen.error {
+        Some(words) => format!("its answer broke: {words}"),
+        None if seen.frames == 0 => "200, but not with a stream of tokens".to_owned(),
+        None => return Ok(seen),
+    };
+    Err(Refused { status, words, may_pass })
+}
+
+/// Fields of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    /// Frames with a choice.
+    pub frames: u64,
+    /// Words of an error frame.
+    pub error: Option<String>,
+    /// Finish reason.
+    pub finish: Option<String>,
+    /// Output tokens by the last usage record.
+    pub usage: Option<u64>,
+    /// Frames with a usage record.
+    pub usages: u64,
+    /// Prompt tokens by the last usage record.
+    pub prompt: Option<u64>,
+    /// Cached prompt tokens by the last usage record.
+    pub cached: Option<u64>,
+    /// Whether the answer has token ids.
+    pub ids: bool,
+    /// System fingerprint.
+    pub system: Option<String>,
+}
+
+impl Seen {
+    pub(super) fn of(gathered: &Gathered) -> Seen {
+        let mut seen = Seen::default();
+        let mut frames = Vec::new();
+        // A body that is not an event stream yields no frames.
+        let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
+        for frame in frames {
+            if let Ok(frame) = serde_json::from_str::<Value>(&frame) {
+                seen.frame(&frame);
+            }
+        }
+        seen
+    }
+
+    fn frame(&mut self, frame: &Value) {
+        let error = &frame["error"];
+        if !matches!(error, Value::Null | Value::Bool(false))
+            && error != &json!("")
+            && error != &json!({})
+        {
+            self.error.get_or_insert_with(|| error::of_value(error));
+        }
+        let choice = &frame["choices"][0];
+        self.frames += u64::from(!choice.is_null());
+        self.ids |= choice["token_ids"].as_array().is_some_and(|ids| !ids.is_empty());
+        let text =
+            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        self.finish = text(&choice["finish_reason"]).or(self.finish.take());
+        self.system = text(&frame["system_fingerprint"]).or(self.system.take());
+        let usage = &frame["usage"];
+        if let Some(tokens) = usage["completion_tokens"].as_u64() {
+            self.usage = Some(tokens);
+            self.usages += 1;
+            self.prompt = usage["prompt_tokens"].as_u64();
+            let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
+            self.cached = cached.or(self.cached);
+        }
+    }
+
+    /// Whether all of the requested tokens came: by the server's count, else because the length is
+    /// what ended the answer.
+    pub(super) fn has_all(&self, asked: u64) -> bool {
+        match self.usage {
+            Some(tokens) => tokens >= asked,
+            None => self.finish.as_deref() == Some("length"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::At;
+
+    fn answer(status: u16, body: &str) -> Result<Gathered, String> {
+        let body = body.as_bytes().to_vec();
+        Ok(Gathered { status, body, sent: At::ZERO, first: None, retry_after: None })
+    }
+
+    #[test]
+    fn an_answer_is_a_stream_or_a_refusal_in_the_servers_words() {
+        let seen = read(&answer(
+            200,
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"completion_tokens\":1}}\n\n",
+        ));
+        let seen = seen.unwrap();
+        assert_eq!((seen.frames, seen.usage, seen.finish.as_deref()), (1, Some(1), Some("length")));
+        let refused = |status, body| read(&answer(status, body)).unwrap_err();
+        let list = refused(
+            422,
+            r#"{"detail":[{"loc":["body","cache_salt"],"msg":"Extra inputs are not permitted"}]}"#,
+        );
+        assert_eq!(list.words, "422 Extra inputs are not permitted");
+        assert!(list.is_of_request());
+        assert!(!refused(429, "").is_of_request() && !refused(500, "").is_of_request());
+        assert!(refused(200, "<html></html>").may_pass);
+        let broken = refused(
+            200,
+            "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: {\"error\":{\"message\":\"Unexpected token\"}}\n\n",
+        );
+        assert_eq!(broken.words, "its answer broke: Unexpected token");
+    }
+
+    #[test]
+    fn all_tokens_came_by_the_count_or_by_the_reason_of_the_end() {
+        let by_count = |tokens| Seen { usage: Some(tokens), ..Seen::default() };
+        assert!(by_count(12).has_all(12) && !by_count(3).has_all(12));
+        let by_end = |reason: &str| Seen { finish: Some(reason.to_owned()), ..Seen::default() };
+        assert!(by_end("length").has_all(12) && !by_end("stop").has_all(12));
+    }
+}

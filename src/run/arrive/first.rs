@@ -1,0 +1,163 @@
+//! Waits for the first token, and tells a server that is still starting from one that cannot be
+//! driven.
+
+use serde_json::json;
+
+use super::asker::{Asker, Refused, Seen};
+use super::{NoServer, QUESTION, WAIT_US, gather, listing};
+use crate::error::Mistake;
+use crate::protocol::openai::path_of;
+use crate::spec::scenario::Api;
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Call, Wire};
+
+/// Number of refusals of the request itself after which waiting is given up.
+const REFUSALS_MAX: u32 = 3;
+/// Number of times that only the other API answers after which it is the only one.
+const ELSEWHERE_MAX: u32 = 2;
+/// Pages of servers that speak OpenAI's protocol, besides the list of models.
+const PAGES: [&str; 5] =
+    ["/health", "/version", "/metrics", "/v1/chat/completions", "/v1/completions"];
+
+/// Server whose first token is waited for.
+pub(super) struct Waited<'a> {
+    /// API that the plan asks, the first of several.
+    pub api: Api,
+    /// Models that the server lists.
+    pub models: &'a [super::Model],
+    /// Whether the requested model is among them.
+    pub listed: bool,
+    /// Whether `/v1/models` answered.
+    pub answered: bool,
+    pub deadline: At,
+    pub waiting: &'a dyn Fn(At, &str),
+}
+
+/// First answer with a token.
+pub(super) struct First {
+    pub at: At,
+    pub seen: Seen,
+    /// Refusal of the temperature, where requests are taken without it only.
+    pub temperature: Option<Refused>,
+}
+
+/// Waits for the first token.
+///
+/// # Errors
+/// There was none until the deadline, or the server cannot be driven.
+pub(super) async fn first_token<W: Wire>(
+    ask: &Asker<'_, W>,
+    server: &Waited<'_>,
+) -> Result<First, NoServer> {
+    let (mut wait_us, mut elsewhere, mut refusals) = (WAIT_US.0, 0, 0);
+    loop {
+        let (refused, asked_us) = match ask.once(server.api, &json!({})).await {
+            Ok(seen) => return Ok(First { at: ask.timeline.now(), seen, temperature: None }),
+            Err(refused) => refused,
+        };
+        if matches!(refused.status, Some(401 | 403)) {
+            return Err(NoServer::Mistake(super::key_refused(&refused.words)));
+        }
+        if matches!(refused.status, Some(400 | 422))
+            && let Some(seen) = without_temperature(ask, server.api).await
+        {
+            let temperature = Some(refused);
+            return Ok(First { at: ask.timeline.now(), seen, temperature });
+        }
+        if refused.is_of_request() {
+            match ask.once(other(server.api), &json!({})).await {
+                Ok(_) => {
+                    elsewhere += 1;
+                    if elsewhere == ELSEWHERE_MAX {
+                        return Err(NoServer::Mistake(not_served(server.api, ask.model, &refused)));
+                    }
+                }
+                Err((also, _)) if also.is_of_request() => {
+                    refusals += u32::from(!is_starting(ask, server, &refused, &also).await);
+                }
+                Err(_) => {}
+            }
+        } else if refused.status == Some(200) && !refused.may_pass {
+            refusals += 1;
+        }
+        if refusals == REFUSALS_MAX {
+            return Err(NoServer::Mistake(undrivable(ask.model, server, &refused)));
+        }
+        let now = ask.timeline.now();
+        if now >= server.deadline {
+            return Err(NoServer::NeverAnswered(format!("no first token: {}", refused.words)));
+        }
+        (server.waiting)(now, &refused.words);
+        let wait = At(now.0 + wait_us.max(asked_us)).min(server.deadline);
+        ask.timeline.until(wait).await;
+        wait_us = (wait_us * 2).min(WAIT_US.1);
+    }
+}
+
+/// Asks without a temperature; requests stay without it where the server takes that.
+async fn without_temperature<W: Wire>(ask: &Asker<'_, W>, api: Api) -> Option<Seen> {
+    ask.temperature.set(false);
+    let seen = ask.once(api, &json!({})).await.ok();
+    ask.temperature.set(seen.is_none());
+    seen
+}
+
+/// Whether a server that refuses both APIs may be a frontend whose worker is not there yet: such a
+/// frontend lists its model, or has other pages, and answers 404.
+async fn is_starting<W: Wire>(
+    ask: &Asker<'_, W>,
+    server: &Waited<'_>,
+    refused: &Refused,
+    also: &Refused,
+) -> bool {
+    let not_found = [refused, also].iter().any(|refused| refused.status == Some(404));
+    if !not_found || (!server.listed && !server.models.is_empty()) {
+        return false;
+    }
+    server.answered || has_pages(ask.wire, ask.timeline).await
+}
+
+/// Whether any page of the protocol answers with another status than 404.
+pub(super) async fn has_pages<W: Wire>(wire: &W, timeline: &Timeline) -> bool {
+    for path in PAGES {
+        let page = gather(wire, timeline, Call::get(path), QUESTION).await;
+        if page.is_ok_and(|page| page.status != 404) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Returns the other API.
+pub(super) fn other(api: Api) -> Api {
+    match api {
+        Api::Chat => Api::Completions,
+        Api::Completions => Api::Chat,
+    }
+}
+
+/// Returns the mistake of a scenario that asks an API that the server does not serve.
+pub(super) fn not_served(api: Api, model: &str, refused: &Refused) -> Mistake {
+    let (what, remedy) = match api {
+        Api::Chat => ("chat", "completions"),
+        Api::Completions => ("plain completions", "chat"),
+    };
+    let load = "which is another load: it has no chat template, or another one";
+    Mistake::new(format!("the server does not serve {what}: {}", refused.words))
+        .at(format!("{}, model `{model}`", path_of(api)))
+        .hint(format!("`api: {remedy}` in the scenario's ladder, {load}"))
+}
+
+fn undrivable(model: &str, server: &Waited<'_>, refused: &Refused) -> Mistake {
+    if !server.answered && refused.status == Some(404) {
+        return super::no_protocol();
+    }
+    if !server.listed && !server.models.is_empty() {
+        return listing::unknown(model, server.models, &refused.words);
+    }
+    let paths = [path_of(Api::Chat), path_of(Api::Completions)].join(" and ");
+    Mistake::new(format!("the server answers, but cannot be driven: {}", refused.words))
+        .at(format!("{paths}, model `{model}`"))
+        .hint("a server that streams OpenAI's chat or plain completions")
+}

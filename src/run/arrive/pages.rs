@@ -1,0 +1,105 @@
+//! Reads the pages of a server besides its API: version, health, metrics, and the
+//! forms in which `/tokenize` counts.
+
+use serde_json::{Value, json};
+
+use super::asker::Asker;
+use super::{Gathered, QUESTION, gather};
+use crate::fact::{Abilities, Seen};
+use crate::run::side_by_side::side_by_side;
+use crate::world::{Call, Wire};
+
+/// Pages as first read.
+pub(super) struct Pages {
+    /// Server version, where it is reported.
+    pub version: Option<String>,
+    /// Metrics page, where there is one.
+    pub metrics: Option<String>,
+    /// Notes on pages that failed.
+    pub notes: Vec<Seen>,
+    health: bool,
+    /// Whether `/tokenize` counts a text, messages, and a text in llama.cpp's form.
+    tokenize: [bool; 3],
+}
+
+impl Pages {
+    /// Adds the abilities that the pages show.
+    pub(super) fn add_to(&self, abilities: Abilities) -> Abilities {
+        let [tokenize, tokenize_messages, content] = self.tokenize;
+        Abilities {
+            version: self.version.is_some(),
+            metrics: self.metrics.is_some(),
+            health: self.health,
+            tokenize,
+            tokenize_messages,
+            tokenize_content: content && !tokenize,
+            ..abilities
+        }
+    }
+}
+
+/// Reads the pages.
+pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
+    let text = "Hello there";
+    let message = json!([{"role": "user", "content": text}]);
+    let forms = [
+        json!({"model": ask.model, "prompt": text, "add_special_tokens": false}),
+        json!({"model": ask.model, "messages": message}),
+        json!({"content": text}),
+    ];
+    let calls = ["/version", "/metrics", "/health"].into_iter().map(Call::get);
+    let calls = calls.chain(forms.map(|form| Call::post("/tokenize", form.to_string())));
+    let names = ["version", "metrics", "health", "tokenize", "tokenize", "tokenize"];
+    let asked = calls.map(async |call: Call| {
+        let once = async || gather(ask.wire, ask.timeline, call.clone(), QUESTION).await;
+        ask.patience.ask(once).await
+    });
+    let answers = side_by_side(names.len(), asked).await;
+    let mut notes: Vec<Seen> = Vec::new();
+    for (name, answer) in names.iter().zip(&answers) {
+        let failed = note(name, answer).filter(|note| !notes.contains(note));
+        notes.extend(failed);
+    }
+    let mut pages = answers.into_iter().map(|it| it.ok().filter(|page| page.status == 200));
+    let mut next = || pages.next().flatten();
+    let (said, metrics, health) = (next(), next(), next());
+    Pages {
+        version: said.as_ref().and_then(version),
+        metrics: metrics.as_ref().map(self::text),
+        health: health.is_some(),
+        tokenize: [counts(next()), counts(next()), lists(next())],
+        notes,
+    }
+}
+
+/// Notes a page that failed; one that the server does not have is no news.
+fn note(name: &str, answer: &Result<Gathered, String>) -> Option<Seen> {
+    let words = match answer {
+        Ok(page) if page.may_pass() => page.status_words(),
+        Ok(_) => return None,
+        Err(words) => words.clone(),
+    };
+    Some(Seen::note(name, format!("not used: the server did not give it: {words}")))
+}
+
+fn counts(page: Option<Gathered>) -> bool {
+    page.is_some_and(|page| json_of(&page)["count"].as_u64().is_some_and(|count| count > 0))
+}
+
+fn lists(page: Option<Gathered>) -> bool {
+    page.is_some_and(|page| json_of(&page)["tokens"].as_array().is_some_and(|it| !it.is_empty()))
+}
+
+fn json_of(page: &Gathered) -> Value {
+    serde_json::from_slice(&page.body).unwrap_or(Value::Null)
+}
+
+/// Returns the version that a page reports.
+pub(super) fn version(page: &Gathered) -> Option<String> {
+    json_of(page)["version"].as_str().map(str::to_owned)
+}
+
+/// Returns a page as text.
+pub(super) fn text(page: &Gathered) -> String {
+    String::from_utf8_lossy(&page.body).into_owned()
+}

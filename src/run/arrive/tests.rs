@@ -1,0 +1,306 @@
+//! Tests how servers are met that depart from an honest one in one respect.
+
+#![allow(clippy::unwrap_used)]
+
+pub(crate) mod server;
+
+use std::cell::RefCell;
+
+use super::*;
+use serde_json::Value;
+use server::{NATURAL, Page, Question, Server, page, refusal, stream, text};
+
+/// What came of an arrival.
+struct Met {
+    found: Result<ArrivedServer, NoServer>,
+    /// Reasons of waits.
+    waits: Vec<String>,
+    seconds: f64,
+    asked: Vec<(String, Value)>,
+}
+
+impl Met {
+    fn server(&self) -> &ArrivedServer {
+        self.found.as_ref().unwrap()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.server().abilities
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.server().notes.iter().map(Seen::words).collect()
+    }
+
+    fn mistake(&self) -> String {
+        match self.found.as_ref().unwrap_err() {
+            NoServer::Mistake(mistake) => mistake.to_string(),
+            NoServer::NeverAnswered(words) => panic!("never answered: {words}"),
+        }
+    }
+}
+
+async fn met_by(
+    apis: &[Api],
+    model: Option<&str>,
+    departs: impl Fn(&Question<'_>) -> Option<Page> + 'static,
+) -> Met {
+    let server = Server::new(departs);
+    let waits = RefCell::new(Vec::new());
+    let ready = Duration::from_secs(15);
+    let wanted = Wanted { ready, model, served: &[], apis, output: 128 };
+    let waiting = |_: At, words: &str| waits.borrow_mut().push(words.to_owned());
+    let found = arrive(&server, &server.timeline, &wanted, &waiting).await;
+    let (seconds, asked) = (server.timeline.now().seconds(), server.asked.take());
+    Met { found, waits: waits.take(), seconds, asked }
+}
+
+async fn met(departs: impl Fn(&Question<'_>) -> Option<Page> + 'static) -> Met {
+    met_by(&[Api::Chat], None, departs).await
+}
+
+fn able() -> Abilities {
+    Abilities {
+        chat: true,
+        completions: true,
+        usage: true,
+        usage_whole: true,
+        tokenize: true,
+        tokenize_messages: true,
+        token_id_prompts: true,
+        ignore_eos: true,
+        min_tokens: true,
+        cache_salt: true,
+        metrics: true,
+        health: true,
+        version: true,
+        ..Abilities::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_honest_server_is_met_with_two_dozen_requests_side_by_side() {
+    let met = met(|_| None).await;
+    assert_eq!(met.abilities(), able());
+    assert!(met.notes().is_empty() && met.waits.is_empty(), "{:?}", met.notes());
+    assert!(met.asked.len() <= 24, "{}", met.asked.len());
+    assert!(met.seconds < 0.011, "eight in turn, of a millisecond each: {}", met.seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_refused_once_is_asked_again_and_nothing_is_concluded() {
+    for status in [429, 500, 503] {
+        for nth in 0..10 {
+            let met = met(move |question| {
+                let unlucky = question.generates() && question.nth == nth;
+                if unlucky { refusal(status, "Rate limit reached") } else { None }
+            })
+            .await;
+            assert_eq!(met.abilities(), able(), "{status} to request {nth}");
+            assert!(met.notes().is_empty(), "{:?}", met.notes());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_unknown_fields_is_not_taken_for_one_that_knows_them() {
+    let strict = |status: u16, body: Value| {
+        move |question: &Question<'_>| {
+            let unknown = ["cache_salt", "return_token_ids"];
+            let has = unknown.iter().any(|field| !question.body[*field].is_null());
+            if has { page(status, &body) } else { None }
+        }
+    };
+    let list = json!({"detail": [{"loc": ["body", "x"], "msg": "Extra inputs are not permitted"}]});
+    let plain = json!({"error": {"message": "Extra inputs are not permitted"}});
+    for (status, body) in [(400, plain), (422, list)] {
+        let met = met(strict(status, body)).await;
+        assert_eq!(met.abilities(), Abilities { cache_salt: false, ..able() });
+        let refused = |field| {
+            format!(
+                "{field}: not sent: the server refused it: {status} Extra inputs are not permitted"
+            )
+        };
+        assert_eq!(met.notes(), [refused("return_token_ids"), refused("cache_salt")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ignores_unknown_fields_does_not_know_them() {
+    let met = met(|question| {
+        let body = question.body;
+        let ignores = body["ignore_eos"] == true || !body["min_tokens"].is_null();
+        let usage = json!({"prompt_tokens": 9, "completion_tokens": NATURAL});
+        (ignores || body["cache_salt"] == "").then(|| stream(NATURAL, Some("stop"), Some(usage)))
+    })
+    .await;
+    let less = Abilities { ignore_eos: false, min_tokens: false, cache_salt: false, ..able() };
+    assert_eq!(met.abilities(), less);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_without_a_system_role_is_found_by_asking() {
+    for status in [400, 500] {
+        let met = met(move |question| {
+            if question.has_system() { refusal(status, "System role not supported") } else { None }
+        })
+        .await;
+        assert_eq!(met.abilities(), Abilities { system_role: false, ..able() });
+        assert_eq!(
+            met.notes(),
+            [format!(
+                "system role: the server refused it: {status} System role not supported; a context is in the user's message"
+            )]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ignore_eos_that_breaks_answers_past_their_end_is_left_away() {
+    let broken = |question: &Question<'_>| {
+        let body = question.body;
+        let driven = body["ignore_eos"] == true || !body["min_tokens"].is_null();
+        let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"Unexpected token 200002\"}}\n\n";
+        if driven { text(200, body) } else { None }
+    };
+    let met_broken = met(broken).await;
+    let less = Abilities { ignore_eos: false, min_tokens: false, ..able() };
+    assert_eq!(met_broken.abilities(), less);
+    assert_eq!(
+        met_broken.notes()[0],
+        "ignore_eos: not sent: the server took it, and its answer broke: Unexpected token 200002"
+    );
+    let cut = met(|question| {
+        let driven = question.body["ignore_eos"] == true;
+        driven.then(|| stream(40, None, None))
+    })
+    .await;
+    assert!(!cut.abilities().ignore_eos && cut.abilities().min_tokens);
+    assert!(cut.notes()[0].ends_with("broke off without a finish reason"), "{:?}", cut.notes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temperature_that_is_refused_is_left_away() {
+    let met = met(|question| {
+        let refused = question.generates() && !question.body["temperature"].is_null();
+        if refused { refusal(400, "temperature is not supported") } else { None }
+    })
+    .await;
+    assert_eq!(met.abilities(), Abilities { temperature: false, ..able() });
+    assert!(met.notes()[0].starts_with("temperature: not sent"), "{:?}", met.notes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_options_that_are_refused_leave_the_count_of_whole_answers() {
+    let met = met(|question| {
+        let refused = !question.body["stream_options"].is_null();
+        if refused { refusal(422, "stream_options") } else { None }
+    })
+    .await;
+    let seen = met.abilities();
+    assert!(!seen.usage && seen.usage_whole && seen.ignore_eos, "{seen:?}");
+    assert!(met.notes()[0].starts_with("stream_options: not sent"), "{:?}", met.notes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_the_wanted_api_is_a_mistake_that_names_the_other() {
+    let no_chat = |question: &Question<'_>| {
+        if question.is_chat() { refusal(400, "must provide a chat template") } else { None }
+    };
+    let told = met(no_chat).await.mistake();
+    assert!(told.contains("does not serve chat: 400 must provide a chat template"), "{told}");
+    assert!(told.contains("try: `api: completions`"), "{told}");
+    let both = met_by(&[Api::Chat, Api::Completions], None, |question: &Question<'_>| {
+        let plain = question.path == "/v1/completions";
+        if plain { text(404, "Not Found") } else { None }
+    });
+    let told = both.await.mistake();
+    assert!(told.contains("plain completions: 404") && told.contains("`api: chat`"), "{told}");
+    let met = met_by(&[Api::Completions], None, no_chat).await;
+    let less = Abilities { chat: false, tokenize_messages: false, ..able() };
+    assert_eq!(met.abilities(), less);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_still_starting_is_waited_for() {
+    type Starting = fn(&Question<'_>) -> Option<Page>;
+    let starting: [(&str, Starting); 8] = [
+        ("empty list", |it| {
+            if it.path == "/v1/models" { page(200, &json!({"data": []})) } else { None }
+        }),
+        ("null list", |it| {
+            if it.path == "/v1/models" { page(200, &json!({"data": null})) } else { None }
+        }),
+        ("HTML list", |it| if it.path == "/v1/models" { text(200, "<html></html>") } else { None }),
+        ("404 list", |it| if it.path == "/v1/models" { text(404, "") } else { None }),
+        ("loading", |_| refusal(503, "Loading model")),
+        ("429", |it| if it.generates() { refusal(429, "No deployments available") } else { None }),
+        ("404", |it| if it.generates() { refusal(404, "Model not found") } else { None }),
+        ("500 then 404", |it| {
+            let status = if it.at.seconds() < 3.0 { 500 } else { 404 };
+            if it.generates() { refusal(status, "Failed to generate") } else { None }
+        }),
+    ];
+    for (how, departs) in starting {
+        let met =
+            met(move |question| if question.at.seconds() < 6.0 { departs(question) } else { None })
+                .await;
+        assert_eq!(met.abilities(), able(), "{how}");
+        assert!((6.0..9.0).contains(&met.seconds) && !met.waits.is_empty(), "{how}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_ends_with_the_time_to_be_ready() {
+    let met =
+        met(|question| if question.path == "/v1/models" { page(200, &json!([])) } else { None })
+            .await;
+    let words = "/v1/models lists no model".to_owned();
+    assert_eq!(met.found, Err(NoServer::NeverAnswered(words)));
+    assert!((15.0..15.1).contains(&met.seconds), "{}", met.seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_without_any_page_of_the_protocol_is_a_mistake_within_seconds() {
+    for model in [None, Some("m")] {
+        let met = met_by(&[Api::Chat], model, |_| text(404, "")).await;
+        assert!(met.mistake().contains("does not speak OpenAI's protocol"), "{}", met.mistake());
+        assert!(met.seconds < 3.0, "{}", met.seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_served_and_not_listed_is_driven_and_one_that_is_refused_is_a_mistake() {
+    let alias = met_by(&[Api::Chat], Some("alias"), |_| None).await;
+    assert_eq!(alias.server().model.id, "alias");
+    assert_eq!(alias.notes(), ["model: the server does not list `alias`, and answers it"]);
+    let unknown = met_by(&[Api::Chat], Some("mm"), |question| {
+        let refused = question.body["model"] == "mm";
+        if refused { refusal(404, "The model `mm` does not exist") } else { None }
+    });
+    let told = unknown.await.mistake();
+    assert!(told.contains("does not list the model `mm`, and refuses it: 404"), "{told}");
+    assert!(told.contains("--model with one of: m"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_only_requests_for_tokens_want_is_hinted_at() {
+    let met =
+        met(|question| if question.generates() { refusal(401, "Invalid API Key") } else { None })
+            .await;
+    assert!(met.mistake().contains("401 Invalid API Key\n  try: --api-key-env"));
+    assert!(met.seconds < 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
+    let server = Server::new(|_| None);
+    let able = Abilities { version: true, ..Abilities::default() };
+    let identity = again(&server, &server.timeline, able, "m").await.unwrap();
+    let model = Model { id: "m".to_owned(), root: None, max_model_len: Some(32_768) };
+    assert_eq!(identity, Identity::of(&[model], "m", Some("2"), None));
+    let asked = server.asked.take();
+    assert!(asked.len() == 2 && asked.iter().all(|(_, body)| body.is_null()), "{asked:?}");
+    let _ = again(&server, &server.timeline, Abilities::default(), "m").await;
+    assert_eq!(server.asked.take().len(), 1, "what it could not do is not asked for");
+}

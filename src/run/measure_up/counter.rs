@@ -1,0 +1,233 @@
+//! Counts the tokens of a text or of messages in whichever ways a server has, the cheapest first.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::Counted;
+use crate::fact::Abilities;
+use crate::plan::Message;
+use crate::plan::fitter::{FitQuestion, Method};
+use crate::protocol::openai;
+use crate::run::arrive::{Gathered, gather, prompt_tokens};
+use crate::spec::scenario::Api;
+use crate::world::{Call, Wire};
+
+/// Timeout of one question; a slow tokenizer takes seconds for a deep sample.
+const QUESTION: Duration = Duration::from_secs(120);
+/// Number of texts in a row that a way failed to count after which it is not used any more.
+const FAILURES_MAX: u32 = 3;
+
+/// Way of a server to count tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// `/tokenize` of a text, vLLM's form.
+    Text,
+    /// `/tokenize` of a text, llama.cpp's form.
+    Content,
+    /// `/tokenize` of messages.
+    Messages,
+    /// The usage record of a request for one token.
+    Usage { api: Api, stream: bool },
+}
+
+/// Way, and how it went so far.
+struct Counter {
+    way: Way,
+    /// Number of texts in a row that it failed to count.
+    failures: Cell<u32>,
+    /// Tokens that a request has besides its text.
+    besides: OnceCell<u64>,
+}
+
+/// All ways of a server.
+pub(super) struct Counters<'a, W: Wire> {
+    server: &'a Counted<'a, W>,
+    texts: Vec<Counter>,
+    chats: Vec<Counter>,
+}
+
+impl<'a, W: Wire> Counters<'a, W> {
+    /// Returns the ways of a server.
+    pub(super) fn of(server: &'a Counted<'a, W>) -> Counters<'a, W> {
+        let (texts, chats) = ways(server.abilities);
+        let counters = |ways: Vec<Way>| {
+            let counter = |way| Counter { way, failures: Cell::new(0), besides: OnceCell::new() };
+            ways.into_iter().map(counter).collect()
+        };
+        Counters { server, texts: counters(texts), chats: counters(chats) }
+    }
+
+    /// Returns the method by which whole prompts are counted.
+    pub(super) fn method(&self, has_chats: bool) -> Method {
+        let counters = if has_chats { &self.chats } else { &self.texts };
+        match counters.first().map(|counter| counter.way) {
+            Some(Way::Usage { .. }) => Method::Usage,
+            _ => Method::Tokenize,
+        }
+    }
+
+    /// Counts in the first way that answers.
+    ///
+    /// # Errors
+    /// In words: why the first way did not count.
+    pub(super) async fn count(&self, question: &FitQuestion) -> Result<u64, String> {
+        let counters = match question {
+            FitQuestion::Text(_) => &self.texts,
+            FitQuestion::Chat(_) => &self.chats,
+        };
+        let mut why = None;
+        for counter in counters.iter().filter(|counter| counter.failures.get() < FAILURES_MAX) {
+            match self.count_by(counter, question).await {
+                Ok(tokens) => return Ok(tokens),
+                Err(words) => {
+                    why.get_or_insert(words);
+                }
+            }
+        }
+        let none =
+            || "the server neither tokenizes nor says how many tokens a prompt had".to_owned();
+        Err(why.unwrap_or_else(none))
+    }
+
+    async fn count_by(&self, counter: &Counter, question: &FitQuestion) -> Result<u64, String> {
+        let tokens = self.ask(counter, question).await?;
+        let (Way::Usage { .. }, FitQuestion::Text(_)) = (counter.way, question) else {
+            return Ok(tokens);
+        };
+        // A text can only be counted within a request, so what else is in one is subtracted.
+        let full_stop = FitQuestion::Text(".".to_owned());
+        let besides = async || Ok(self.ask(counter, &full_stop).await?.saturating_sub(1));
+        let besides = counter.besides.get_or_try_init(besides).await.map_err(|it: String| it)?;
+        Ok(tokens.saturating_sub(*besides))
+    }
+
+    async fn ask(&self, counter: &Counter, question: &FitQuestion) -> Result<u64, String> {
+        let Counted { wire, timeline, patience, .. } = self.server;
+        let (path, body) = request(counter.way, question, self.server);
+        let call = Call::post(path, body.to_string());
+        let once = async || gather(*wire, timeline, call.clone(), QUESTION).await;
+        let answer = patience.ask(once).await;
+        let has_failed = answer.as_ref().map_or(true, Gathered::may_pass);
+        if let FitQuestion::Text(_) = question {
+            counter.failures.set(if has_failed { counter.failures.get() + 1 } else { 0 });
+        }
+        let answer = answer?;
+        let tokens = (answer.status == 200).then(|| tokens(counter.way, &answer)).flatten();
+        tokens.ok_or_else(|| match answer.status {
+            200 => format!("{path} does not say how many tokens it counted"),
+            _ => format!("{path}: {}", answer.status_words()),
+        })
+    }
+}
+
+/// Returns the ways for texts and those for messages.
+fn ways(abilities: &Abilities) -> (Vec<Way>, Vec<Way>) {
+    let usage = |api, is_served: bool| {
+        let forms = [(false, abilities.usage_whole), (true, abilities.usage)];
+        forms
+            .into_iter()
+            .filter(move |(_, able)| *able && is_served)
+            .map(move |(stream, _)| Way::Usage { api, stream })
+    };
+    let chat = || usage(Api::Chat, abilities.chat);
+    let plain = usage(Api::Completions, abilities.completions && !abilities.chat);
+    let able = |(way, able): (Way, bool)| able.then_some(way);
+    let tokenize = [(Way::Text, abilities.tokenize), (Way::Content, abilities.tokenize_content)];
+    let messages = able((Way::Messages, abilities.tokenize_messages));
+    (
+        tokenize.into_iter().filter_map(able).chain(chat()).chain(plain).collect(),
+        messages.into_iter().chain(chat()).collect(),
+    )
+}
+
+/// Returns path and body of a question.
+fn request<W: Wire>(
+    way: Way,
+    question: &FitQuestion,
+    server: &Counted<'_, W>,
+) -> (&'static str, Value) {
+    let model = server.model;
+    let text = match question {
+        FitQuestion::Text(text) => text.as_str(),
+        FitQuestion::Chat(_) => "",
+    };
+    match way {
+        Way::Text => {
+            ("/tokenize", json!({"model": model, "prompt": text, "add_special_tokens": false}))
+        }
+        Way::Content => ("/tokenize", json!({"content": text})),
+        Way::Messages => {
+            ("/tokenize", json!({"model": model, "messages": messages(question, server.abilities)}))
+        }
+        Way::Usage { api, stream } => {
+            let mut body = json!({"model": model, "max_tokens": 1, "stream": stream});
+            if stream {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            match api {
+                Api::Chat => body["messages"] = messages(question, server.abilities),
+                Api::Completions => body["prompt"] = json!(text),
+            }
+            (openai::path_of(api), body)
+        }
+    }
+}
+
+fn messages(question: &FitQuestion, abilities: &Abilities) -> Value {
+    let of_text;
+    let messages = match question {
+        FitQuestion::Chat(messages) => messages,
+        FitQuestion::Text(text) => {
+            of_text = vec![Message { role: "user", content: text.clone() }];
+            &of_text
+        }
+    };
+    let spoken = openai::spoken(messages, abilities).into_iter();
+    spoken.map(|(role, content)| json!({"role": role, "content": content})).collect()
+}
+
+/// Reads the count of an answer.
+fn tokens(way: Way, answer: &Gathered) -> Option<u64> {
+    let page = || serde_json::from_slice::<Value>(&answer.body).unwrap_or(Value::Null);
+    let counted = match way {
+        Way::Text | Way::Messages => page()["count"].as_u64(),
+        Way::Content => page()["tokens"].as_array().map(|tokens| tokens.len() as u64),
+        Way::Usage { stream: true, .. } => prompt_tokens(answer),
+        Way::Usage { stream: false, .. } => page()["usage"]["prompt_tokens"].as_u64(),
+    };
+    counted.filter(|tokens| *tokens > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_count_is_enough_and_the_cheapest_comes_first() {
+        let usage = |api, stream| Way::Usage { api, stream };
+        let cases = [
+            (Abilities { tokenize: true, ..Abilities::default() }, vec![Way::Text], vec![]),
+            (
+                Abilities { chat: true, usage_whole: true, ..Abilities::default() },
+                vec![usage(Api::Chat, false)],
+                vec![usage(Api::Chat, false)],
+            ),
+            (
+                Abilities { chat: true, usage: true, tokenize: true, ..Abilities::default() },
+                vec![Way::Text, usage(Api::Chat, true)],
+                vec![usage(Api::Chat, true)],
+            ),
+            (
+                Abilities { completions: true, usage: true, ..Abilities::default() },
+                vec![usage(Api::Completions, true)],
+                vec![],
+            ),
+        ];
+        for (abilities, texts, chats) in cases {
+            assert_eq!(ways(&abilities), (texts, chats), "{abilities:?}");
+        }
+    }
+}
