@@ -128,10 +128,14 @@ pub(crate) async fn arrive<W: Wire>(
     let longest = model.max_model_len.unwrap_or(u64::MAX);
     let output = wanted.output.min(longest / 2);
     let mut abilities = Abilities::default();
-    let (pages, mut notes) = tokio::join!(
-        pages::read(&ask),
-        abilities::detect(&ask, api, &first, output, &mut abilities),
-    );
+    let detected = async {
+        tokio::join!(
+            pages::read(&ask),
+            abilities::detect(&ask, api, &first, output, &mut abilities),
+        )
+    };
+    let still = |now| waiting(now, "it answers, and is asked what it can do");
+    let (pages, mut notes) = told_of(timeline, detected, still).await;
     let abilities = pages.add_to(abilities);
     for api in wanted.apis.iter().filter(|api| !serves(&abilities, **api)) {
         if let Err(refused) = ask.ask(*api, json!({})).await {
@@ -159,6 +163,18 @@ pub(crate) async fn arrive<W: Wire>(
         notes,
         model,
     })
+}
+
+/// Completes `work`, and calls `still` from time to time meanwhile.
+async fn told_of<T>(timeline: &Timeline, work: impl Future<Output = T>, still: impl Fn(At)) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let next = At(timeline.now().0 + WAIT_US.1);
+        match timeline.before(next, &mut work).await {
+            Some(done) => return done,
+            None => still(timeline.now()),
+        }
+    }
 }
 
 fn serves(abilities: &Abilities, api: Api) -> bool {
@@ -210,7 +226,7 @@ async fn listed<W: Wire>(
                 if is_named {
                     return Ok(Listing { port, models: Vec::new(), answered: false });
                 }
-                words = "no /v1/models; --model NAME does without it".to_owned();
+                "no /v1/models; --model NAME does without it".clone_into(&mut words);
             }
             Ok((404, _)) => {
                 no_page += 1;

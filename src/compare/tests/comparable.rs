@@ -12,6 +12,12 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     }
     let wrong = compare(&side("a", &A), &other, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
+    let mut refused = side("c", &SAME);
+    for start in &mut refused {
+        start.alike.no_system_role = true;
+    }
+    let wrong = compare(&side("a", &A), &refused, &CompareTerms::default()).unwrap_err();
+    assert!(wrong.to_string().contains("not asked the same: system role"), "{wrong}");
     let terms = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = compare(&side("a", &A), &other, &terms).unwrap();
     assert_eq!(forced.differs.forced, ["seed"]);

@@ -13,8 +13,10 @@ use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::world::{Call, Wire};
 
-/// Timeout of a request for tokens, during which the server may compile or capture graphs.
-const ANSWER: Duration = Duration::from_secs(600);
+/// Bounds of the timeout of a request for tokens, during which the server may compile or capture
+/// graphs: the time until the deadline is between them.
+const ANSWER_MIN: Duration = Duration::from_secs(20);
+const ANSWER_MAX: Duration = Duration::from_secs(600);
 /// Number of requested tokens, where nothing else is asked for.
 pub(super) const TOKENS: u64 = 12;
 
@@ -70,7 +72,7 @@ impl<W: Wire> Asker<'_, W> {
         let body = self.body(api, &json!({"stream": false, "max_tokens": 1})).to_string();
         let ask = async || {
             let call = Call::post(openai::path_of(api), body.clone());
-            gather(self.wire, self.timeline, call, ANSWER).await
+            gather(self.wire, self.timeline, call, self.limit()).await
         };
         let page: Value = serde_json::from_slice(&self.patience.ask(ask).await.ok()?.body).ok()?;
         page["usage"]["prompt_tokens"].as_u64().filter(|tokens| *tokens > 0)
@@ -81,7 +83,11 @@ impl<W: Wire> Asker<'_, W> {
         let body = self.body(api, fields);
         let tokens = body["max_tokens"].as_u64().unwrap_or(TOKENS);
         let call = Call::post(openai::path_of(api), body.to_string());
-        gather_stream(self.wire, self.timeline, call, ANSWER, tokens).await
+        gather_stream(self.wire, self.timeline, call, self.limit(), tokens).await
+    }
+
+    fn limit(&self) -> Duration {
+        self.patience.left().clamp(ANSWER_MIN, ANSWER_MAX)
     }
 
     fn body(&self, api: Api, fields: &Value) -> Value {
@@ -202,20 +208,20 @@ mod tests {
     use super::*;
     use crate::unit::At;
 
-    fn answer(status: u16, body: &str) -> Result<Gathered, String> {
+    fn answer(status: u16, body: &str) -> Gathered {
         let body = body.as_bytes().to_vec();
-        Ok(Gathered { status, body, sent: At::ZERO, first: None, retry_after: None })
+        Gathered { status, body, sent: At::ZERO, first: None, retry_after: None }
     }
 
     #[test]
     fn an_answer_is_a_stream_or_a_refusal_in_the_servers_words() {
-        let seen = read(&answer(
+        let seen = read(&Ok(answer(
             200,
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"completion_tokens\":1}}\n\n",
-        ));
+        )));
         let seen = seen.unwrap();
         assert_eq!((seen.frames, seen.usage, seen.finish.as_deref()), (1, Some(1), Some("length")));
-        let refused = |status, body| read(&answer(status, body)).unwrap_err();
+        let refused = |status, body| read(&Ok(answer(status, body))).unwrap_err();
         let list = refused(
             422,
             r#"{"detail":[{"loc":["body","cache_salt"],"msg":"Extra inputs are not permitted"}]}"#,

@@ -140,13 +140,18 @@ pub(super) fn other(api: Api) -> Api {
 /// Returns the mistake of a scenario that asks an API that the server does not serve.
 pub(super) fn not_served(api: Api, model: &str, refused: &Refused) -> Mistake {
     let (what, remedy) = match api {
-        Api::Chat => ("chat", "completions"),
-        Api::Completions => ("plain completions", "chat"),
+        Api::Chat => (
+            "chat",
+            "`api: completions` in the scenario's ladder: prompts without a chat template, which is another load",
+        ),
+        Api::Completions => (
+            "plain completions",
+            "`api: chat` in the scenario's ladder: prompts in a chat template, which is another load",
+        ),
     };
-    let load = "which is another load: it has no chat template, or another one";
     Mistake::new(format!("the server does not serve {what}: {}", refused.words))
         .at(format!("{}, model `{model}`", path_of(api)))
-        .hint(format!("`api: {remedy}` in the scenario's ladder, {load}"))
+        .hint(remedy)
 }
 
 fn undrivable(model: &str, server: &Waited<'_>, refused: &Refused) -> Mistake {

@@ -37,6 +37,11 @@ impl<'a> Patience<'a> {
         Patience { timeline, deadline, waiting, turn: Mutex::new(()) }
     }
 
+    /// Returns the time until the deadline.
+    pub(super) fn left(&self) -> Duration {
+        Duration::from_micros(self.deadline.0.saturating_sub(self.timeline.now().0))
+    }
+
     /// Asks, and asks a few times more while the refusal may pass. Returns the last answer.
     pub(crate) async fn ask(
         &self,

@@ -1,5 +1,7 @@
 //! Plays a small honest server in virtual time, from which each test departs in one respect.
 
+#![allow(clippy::unnecessary_wraps)] // A page is what a departure answers.
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -90,12 +92,11 @@ impl Wire for Server {
     async fn call(&self, call: Call) -> Result<Page, Broken> {
         let body = call.body.map_or(Value::Null, |body| serde_json::from_slice(&body).unwrap());
         let at = self.timeline.now();
-        let earlier = self.asked.borrow();
-        let nth =
-            earlier.iter().filter(|(path, body)| path.ends_with("completions") && !body.is_null());
-        let question = Question { at, path: &call.path, body: &body, nth: nth.count() };
+        let is_of_tokens =
+            |(path, body): &&(String, Value)| path.ends_with("completions") && !body.is_null();
+        let nth = self.asked.borrow().iter().filter(is_of_tokens).count();
+        let question = Question { at, path: &call.path, body: &body, nth };
         let answer = (self.departs)(&question).unwrap_or_else(|| honest(&question));
-        drop(earlier);
         self.asked.borrow_mut().push((call.path, body));
         self.timeline.until(At(at.0 + 1_000)).await;
         Ok(answer)
@@ -156,8 +157,9 @@ pub(crate) fn stream(tokens: u64, finish: Option<&str>, usage: Option<Value>) ->
     frames
         .extend(finish.map(|finish| json!({"choices": [{"delta": {}, "finish_reason": finish}]})));
     frames.extend(usage.map(|usage| json!({"choices": [], "usage": usage})));
-    let frames: String = frames.iter().map(|frame| format!("data: {frame}\n\n")).collect();
-    text(200, &(frames + "data: [DONE]\n\n")).unwrap()
+    let frames: Vec<String> = frames.iter().map(Value::to_string).collect();
+    let frames = frames.join("\n\ndata: ");
+    text(200, &format!("data: {frames}\n\ndata: [DONE]\n\n")).unwrap()
 }
 
 /// Counts a word as a token, and a template as three and four for each message.
