@@ -32,7 +32,7 @@ const FLOORS: [&[&str]; 22] = [
     &["fact"],
     &[
         "stats", "measure", "unit", "timeline", "bell", "rng", "escape", "secret", "error",
-        "digest", "exit", "process", "words",
+        "digest", "exit", "meminfo", "process", "words",
     ],
 ];
 
@@ -54,7 +54,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates and parts of the standard library that only some rooms may name.
-const OUTSIDE: [(&str, &[&str]); 15] = [
+const OUTSIDE: [(&str, &[&str]); 16] = [
     ("aho_corasick", &["secret"]),
     ("clap", &["cli"]),
     ("reqwest", &["http"]),
@@ -62,6 +62,7 @@ const OUTSIDE: [(&str, &[&str]); 15] = [
     ("hyper", &["http"]),
     ("httparse", &["serve"]),
     ("shlex", &["escape"]),
+    ("unicode_width", &["report"]),
     ("rustix", &["command", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),

@@ -285,7 +285,7 @@ mod tests {
         let mut story = Story::soaking();
         let missed = |why: &str| {
             let (source, reason) = (Source::Container, MissedReason::Unreadable);
-            Fact::Missed(Missed::once(source, series::STATE, reason, why.to_owned()))
+            Fact::Missed(Missed::once(source, series::Unread::State.word(), reason, why.to_owned()))
         };
         for second in 1..=10 {
             story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);

@@ -119,10 +119,11 @@ pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {
     format!("{whole:#}\n")
 }
 
-pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
+/// Formats the differences of two recipes. `clean` removes keys before the columns are aligned.
+pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) -> String) -> String {
     let found = between(one, other);
     let mut out = String::new();
-    let cell = |text: &str| one_line(text, CELL_CHARS_MAX);
+    let cell = |text: &str| one_line(&clean(text), CELL_CHARS_MAX);
     let side = |side: &Option<String>| side.as_deref().map_or(layout::NONE.to_owned(), cell);
     let row = |it: &Difference| vec![cell(&it.what), side(&it.one), side(&it.other)];
     for (title, differences) in
@@ -147,11 +148,7 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
 
 /// Formats the origin of a recipe; a long path is shortened to its end, where paths differ.
 fn heading(origin: &str) -> String {
-    let origin = one_line(origin, usize::MAX);
-    match origin.chars().count().saturating_sub(CELL_CHARS_MAX) {
-        0 => origin,
-        more => format!("…{}", origin.chars().skip(more + 1).collect::<String>()),
-    }
+    layout::ending(&one_line(origin, usize::MAX), CELL_CHARS_MAX)
 }
 
 pub(crate) fn lines(text: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::engine::lines::{Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
-use crate::series::LOG_LINES;
+use crate::series::Unread;
 use crate::unit::At;
 
 /// Size of one read.
@@ -86,7 +86,7 @@ impl LogReader {
             timeline.until(due).await;
             let blind = self.blind.borrow().clone();
             if let Some(why) = blind {
-                self.news.missed(self.source, LOG_LINES, &why).await;
+                self.news.missed(self.source, Unread::Log, &why).await;
                 continue;
             }
             let counted = self.listener.borrow_mut().count(timeline.now());
