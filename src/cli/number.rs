@@ -42,3 +42,28 @@ pub(super) fn margin(text: &str) -> Result<f64, String> {
 fn number<T: FromStr>(text: &str, wanted: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| wanted.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_number_that_is_none_says_what_is_wanted_also_a_negative_one() {
+        for (words, wanted) in [
+            ("run --depths 0,x", "invalid value 'x' for '--depths <LIST>': a depth is a whole"),
+            ("run --concurrency -1", "as in --concurrency 1,4"),
+            ("run --rate x", "as in --rate 0.05,0.1"),
+            ("run --seed=-1", "a seed is a whole number from 0 up, as 7"),
+            ("run --seed -1", "a seed is a whole number from 0 up, as 7"),
+            ("compare a b --margin -5%", "a margin is from above 0% to below 100%, as 5%"),
+            ("compare a b --margin-p95 100%", "a margin is from above 0%"),
+            ("plan --prefill-rate inf --decode-rate 5", "above 0, as 1800"),
+        ] {
+            let words = ["longhaul"].into_iter().chain(words.split(' '));
+            let told = Cli::try_parse_from(words).err().map(|told| told.to_string());
+            assert!(told.as_ref().is_some_and(|told| told.contains(wanted)), "{told:?}");
+        }
+    }
+}

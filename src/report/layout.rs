@@ -57,7 +57,12 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
         while columns(word) > width {
             let first = word.chars().next().map_or(0, char::len_utf8);
-            let (begin, rest) = word.split_at(fitting(word, width).max(first));
+            let end = fitting(word, width).max(first);
+            if end == word.len() {
+                // One character that is too wide.
+                break;
+            }
+            let (begin, rest) = word.split_at(end);
             lines.push(begin.to_owned());
             word = rest;
         }

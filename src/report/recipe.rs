@@ -165,3 +165,24 @@ fn pairs(rows: impl Iterator<Item = (String, String)>) -> String {
     let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
     layout::table(&rows, 2).into_iter().map(|line| line + "\n").collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::SpecFile;
+    use crate::spec::recipe::{ReadOptions, read_as};
+
+    #[test]
+    fn a_key_is_hidden_before_the_columns_of_a_difference_are_aligned() {
+        let reading = |key: &str, port: &str| {
+            let text = format!("model: m\nenv: {{HF_TOKEN: {key}, PORT: '{port}'}}\n");
+            let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text };
+            read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap()
+        };
+        let (one, two) = ("hf_0123456789012345", "hf_abcdefghijklmnop");
+        let clean = |text: &str| text.replace(one, "[secret]").replace(two, "[secret]");
+        let text = diff(&reading(one, "1"), &reading(two, "22"), &clean);
+        assert!(text.contains("\n  env.HF_TOKEN  [secret]  [secret]\n"), "{text}");
+        assert!(text.contains("\n  env.PORT      1         22\n"), "{text}");
+    }
+}

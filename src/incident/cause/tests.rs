@@ -356,6 +356,19 @@ fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
 }
 
 #[test]
+fn a_server_that_does_not_say_what_it_is_has_not_its_model_back() {
+    let model = |read: Result<&str, &str>| {
+        let read = read.map(str::to_owned).map_err(str::to_owned);
+        let mut story = Story::soaking();
+        story.push(20.1, exited(1, false)).push(30.0, fact(TargetWord::Launched, "process 9"));
+        story.up(80.0, true).push(92.0, Fact::Seen(Seen::identity(read)));
+        incidents(&story)[0].recovery.model
+    };
+    assert_eq!(model(Ok("asked again: nothing changed")), Some(At(92_000_000)));
+    assert_eq!(model(Err("asked again, it did not say")), None);
+}
+
+#[test]
 fn a_token_between_the_first_sign_and_the_death_is_no_way_back() {
     let mut story = Story::soaking();
     let mut late = story.request(19.9, 4096);
