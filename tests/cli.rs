@@ -198,11 +198,11 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
     assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
     assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
-    // What is pinned stays byte for byte what it is.
     let nowhere = ["recipe", "pin", &path, "--engine", &knows, "-o", "/nonexistent/pinned.yaml"];
     let refused = longhaul(&nowhere);
-    let told = String::from_utf8_lossy(&refused.stderr);
+    let told = stderr(&refused);
     assert!(told.contains("could not be written") && !told.contains("pinned:"), "{told}");
+    // What is pinned stays byte for byte what it is.
     let again = longhaul(&["recipe", "pin", &output]);
     assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));
     for (name, script, words) in [
