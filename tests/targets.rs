@@ -8,6 +8,8 @@
 mod bench;
 #[path = "targets/containers.rs"]
 mod containers;
+#[path = "targets/logs.rs"]
+mod logs;
 #[path = "targets/restarts.rs"]
 mod restarts;
 
@@ -105,6 +107,7 @@ fn flags_that_do_not_go_together_are_mistakes() {
         (vec!["--start", "process", "--keep"], "--start docker --keep"),
         (vec!["--start", "process", "--pull"], "--pull"),
         (vec!["--container", "x"], "--endpoint"),
+        (vec!["--start", "docker", "--container", "x"], "--start docker without --container"),
         (vec!["--endpoint", "http://127.0.0.1:1", "--pid", "4194304"], "no process"),
         (vec!["--start", "docker", "--engine", "/no/such"], "no program"),
     ] {

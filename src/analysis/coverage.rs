@@ -124,6 +124,8 @@ impl Seconds {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
+    /// Seconds in which a log was said not to be read, whatever a reading near them covers.
+    blind: BTreeMap<(Observer, Segment), Seconds>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
     /// End of the last period in which the container engine could not be read, zero where it always
@@ -173,8 +175,14 @@ impl CoverageFold {
     fn take_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
         self.why.insert(observer, missed.why.clone());
-        if observer == Observer::Container {
-            self.contained = Some(entry.at);
+        let until = entry.at.0 / SECOND_US;
+        match observer {
+            Observer::Container => self.contained = Some(entry.at),
+            Observer::ServerLog => {
+                let blind = self.blind.entry((observer, entry.segment)).or_default();
+                blind.add(until.saturating_sub(READING_SECONDS), until);
+            }
+            _ => {}
         }
     }
 
@@ -221,8 +229,9 @@ impl CoverageFold {
             for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
                 outages.add(from.0 / SECOND_US, until.0.max(from.0) / SECOND_US + 1);
             }
-            let of = any.iter().filter_map(|observer| self.looked.get(&(*observer, *segment)));
-            of.flat_map(|seconds| &seconds.0).for_each(|(from, until)| looked.add(*from, *until));
+            for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
+                looked.add(from, until);
+            }
             // The last second is incomplete, so no observation is required in it.
             for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
                 all += until - from;
@@ -230,6 +239,16 @@ impl CoverageFold {
             }
         }
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
+    }
+
+    /// Returns the seconds in which an observer was reading.
+    fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
+        let looked = self.looked.get(&of).map(|seconds| seconds.0.iter());
+        let looked = looked.into_iter().flatten().map(|(from, until)| (*from, *until));
+        match self.blind.get(&of) {
+            Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
+            None => looked.collect(),
+        }
     }
 
     /// Returns why these were not reading. Observers that use the engine's endpoint share its
@@ -302,6 +321,33 @@ mod tests {
         let half = coverage.sources.iter().find(|half| half.name == "container").unwrap();
         assert!(half.share > 0.55 && half.share < 0.70, "{half:?}");
         assert_eq!(half.why, "no daemon");
+    }
+
+    #[test]
+    fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
+        let log = |gap: &[u32]| {
+            let mut story = Story::soaking();
+            for second in (10..=100).step_by(10) {
+                let at = f64::from(second);
+                if gap.contains(&second) {
+                    let why = "no such file".to_owned();
+                    let reason = MissedReason::Unreadable;
+                    let missed = Missed::once(Source::Process, LOG_LINES, reason, why);
+                    story.push(at, Fact::Missed(missed));
+                } else {
+                    story.reading(at, Source::Process, LOG_LINES, 0.0);
+                }
+            }
+            story.up(100.0, true);
+            let coverage = coverage(&story);
+            coverage.sources.into_iter().find(|half| half.name == "server log").unwrap()
+        };
+        let quiet = log(&[]);
+        assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
+        let half = log(&[40]);
+        assert!((half.share - 0.9).abs() < 1e-9 && half.why == "no such file", "{half:?}");
+        let gone = log(&[20, 70, 80, 90, 100]);
+        assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
     }
 
     #[test]
