@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use tokio::task::JoinSet;
 
-use self::file::LogFile;
+use self::file::FollowedFile;
 use super::handle::NewsSender;
 use super::log::LogReader;
 use super::printed::Printed;
@@ -65,7 +65,7 @@ impl fmt::Display for ServerLog {
 /// Log that can be read.
 #[derive(Debug)]
 pub(crate) enum FoundLog {
-    File(LogFile),
+    File(FollowedFile),
     Unit(Printed),
 }
 
@@ -76,7 +76,7 @@ impl ServerLog {
     /// There is no such file or unit, or its log cannot be read.
     pub(crate) async fn find(&self, timeline: Timeline) -> Result<FoundLog, Mistake> {
         match self {
-            ServerLog::File(path) => LogFile::open_at_end(path).map(FoundLog::File),
+            ServerLog::File(path) => FollowedFile::open_at_end(path).map(FoundLog::File),
             ServerLog::Unit { name, of_user } => {
                 let journalctl = Program(JOURNALCTL.to_owned());
                 has_lines(&journalctl, name, *of_user, timeline).await?;

@@ -16,7 +16,7 @@ case " $* " in
   *" nothing "*) exit 0 ;;
   *" --lines=1 "*) echo "INFO started"; exit 0 ;;
   *) if [ -e "$STANDIN/broken" ]; then echo "Failed to open journal" >&2; exit 1; fi
-     exec tail -n 0 -F --pid=$$ "$STANDIN/journal" ;;
+     exec tail -n 0 -F "$STANDIN/journal" ;;
 esac
 "#;
 
@@ -83,7 +83,8 @@ fn the_log_of_a_unit_is_followed_and_what_is_not_read_is_told() {
     append(&bench.path("journal"), OOM);
     wait_for("the line", || bench.file("run/server.log").contains("OutOfMemoryError"));
     fs::write(bench.path("broken"), "").expect("broken");
-    bench::kill(bench::process("tail -n 0 -F --pid"), "-TERM");
+    let reader = format!("tail -n 0 -F {}", text(&bench.path("journal")));
+    bench::kill(bench::process(&reader), "-TERM");
     wait_for("the loss", || bench.events().contains("Failed to open journal"));
     assert!(asked().matches(follow).count() >= 2, "it is asked again: {}", asked());
     bench::kill(longhaul.id(), "-INT");

@@ -13,7 +13,7 @@ const READ_BYTES: u64 = 32 << 10;
 
 /// Log file.
 #[derive(Debug)]
-pub(crate) struct LogFile {
+pub(crate) struct FollowedFile {
     path: PathBuf,
     /// File that is read. It stays open when it is renamed or removed.
     file: File,
@@ -34,12 +34,12 @@ pub(super) struct FileLook {
     pub blind: Option<String>,
 }
 
-impl LogFile {
+impl FollowedFile {
     /// Opens a log at its end.
     ///
     /// # Errors
     /// There is no such file, it is none that can be followed, or it cannot be read.
-    pub(super) fn open_at_end(path: &Path) -> Result<LogFile, Mistake> {
+    pub(super) fn open_at_end(path: &Path) -> Result<FollowedFile, Mistake> {
         let mistake = |what: String| Mistake::new(what).at("--server-log");
         let shown = path.display();
         let seen = fs::metadata(path).map_err(|why| match why.kind() {
@@ -57,7 +57,7 @@ impl LogFile {
             .hint("a file that the server writes its log to: vllm serve … >> vllm.log 2>&1"));
         }
         let file = File::open(path).map_err(|why| mistake(format!("{shown}: {why}")))?;
-        Ok(LogFile { path: path.to_owned(), file, position: seen.len() })
+        Ok(FollowedFile { path: path.to_owned(), file, position: seen.len() })
     }
 
     /// Reads what is new. The next file is read once it has a first byte: until then a server may
@@ -144,7 +144,7 @@ mod tests {
 
     struct Scene {
         folder: tempfile::TempDir,
-        log: LogFile,
+        log: FollowedFile,
     }
 
     impl Scene {
@@ -153,7 +153,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("vllm.log");
             fs::write(&path, "before\n").unwrap();
-            let log = LogFile::open_at_end(&path).unwrap();
+            let log = FollowedFile::open_at_end(&path).unwrap();
             Scene { folder, log }
         }
 
@@ -250,7 +250,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.append("monday", "before\n");
         std::os::unix::fs::symlink(scene.path("monday"), scene.path("current")).unwrap();
-        scene.log = LogFile::open_at_end(&scene.path("current")).unwrap();
+        scene.log = FollowedFile::open_at_end(&scene.path("current")).unwrap();
         scene.append("tuesday", "first\n");
         std::os::unix::fs::symlink(scene.path("tuesday"), scene.path("next")).unwrap();
         scene.rename("next", "current");
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn only_a_file_that_is_there_can_be_followed() {
         let scene = Scene::new();
-        let told = |path: &Path| LogFile::open_at_end(path).unwrap_err().to_string();
+        let told = |path: &Path| FollowedFile::open_at_end(path).unwrap_err().to_string();
         let pipe = scene.path("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());

@@ -7,7 +7,7 @@ use std::thread;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::file::{FileLook, LogFile};
+use super::file::{FileLook, FollowedFile};
 use crate::engine::lines::LogLines;
 use crate::target::log::LogReader;
 use crate::timeline::Timeline;
@@ -19,7 +19,7 @@ const LOOK_US: u64 = 200_000;
 const ANSWER_US: u64 = 5_000_000;
 
 /// Follows a file; never returns.
-pub(super) async fn follow(file: LogFile, log: LogReader, timeline: Timeline) {
+pub(super) async fn follow(file: FollowedFile, log: LogReader, timeline: Timeline) {
     let (asks, asked) = sync_channel(1);
     let (answer, mut looks) = mpsc::channel(1);
     // If no thread can be started, nobody takes the first request.
@@ -62,7 +62,7 @@ async fn next(
 
 /// Looks whenever it is asked to; returns when nobody wants the answers any more.
 fn answer_all(
-    mut file: LogFile,
+    mut file: FollowedFile,
     timeline: Timeline,
     asked: &Receiver<()>,
     answer: &mpsc::Sender<(At, FileLook)>,
