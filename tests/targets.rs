@@ -1,6 +1,6 @@
 //! Tests servers that longhaul starts or watches. Processes are real, with the simulated server.
-//! Container engines and sparkrun are replaced by programs that record their arguments and respond
-//! as the real ones were observed to. `tests/docker.rs` uses a real engine.
+//! Container engines, sparkrun and journalctl are replaced by programs that record their arguments
+//! and respond as the real ones were observed to. `tests/docker.rs` uses a real engine.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -3,6 +3,8 @@
 //!
 //! Time is counted in whole seconds.
 
+mod seconds;
+
 use std::collections::BTreeMap;
 
 use crate::fact::{Entry, Fact, Missed, Reading, Segment};
@@ -12,6 +14,7 @@ use crate::unit::At;
 
 use super::Calendar;
 use super::calendar::SegmentSpan;
+use seconds::Seconds;
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
@@ -80,43 +83,6 @@ impl Coverage {
     /// Returns the coverage of a kind of event.
     pub(crate) fn of(&self, count: Count) -> Option<&Covered> {
         self.counts.iter().find(|covered| covered.count == count)
-    }
-}
-
-/// Seconds of a segment's clock, as half-open ranges that do not touch.
-#[derive(Clone, Debug, Default)]
-struct Seconds(BTreeMap<u64, u64>);
-
-impl Seconds {
-    /// Adds a range of seconds.
-    fn add(&mut self, mut from: u64, mut until: u64) {
-        while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
-            self.0.remove(&start);
-            (from, until) = (from.min(start), until.max(end));
-        }
-        self.0.insert(from, until);
-    }
-
-    fn last_before(&self, until: u64) -> Option<(u64, u64)> {
-        self.0.range(..=until).next_back().map(|(start, end)| (*start, *end))
-    }
-
-    /// Returns how many of these seconds lie in a range.
-    fn count(&self, from: u64, until: u64) -> u64 {
-        let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
-        before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
-    }
-
-    /// Returns the parts of a range that these seconds leave free.
-    fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
-        let mut gaps = Vec::new();
-        for (start, end) in self.0.range(..until) {
-            gaps.push((from, *start));
-            from = from.max(*end);
-        }
-        gaps.push((from, until));
-        gaps.retain(|(from, until)| from < until);
-        gaps
     }
 }
 
@@ -243,8 +209,7 @@ impl CoverageFold {
 
     /// Returns the seconds in which an observer was reading.
     fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
-        let looked = self.looked.get(&of).map(|seconds| seconds.0.iter());
-        let looked = looked.into_iter().flatten().map(|(from, until)| (*from, *until));
+        let looked = self.looked.get(&of).into_iter().flat_map(Seconds::ranges);
         match self.blind.get(&of) {
             Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
             None => looked.collect(),
@@ -356,18 +321,6 @@ mod tests {
         story.up(10.0, true).up(9e12, true);
         let coverage = coverage(&story);
         assert!(share_of(&coverage, Count::Crashes) < 1e-6);
-    }
-
-    #[test]
-    fn seconds_that_meet_become_one_range_in_whatever_order_they_come() {
-        let mut seconds = Seconds::default();
-        for (from, until) in [(10, 20), (30, 40), (5, 8), (20, 30), (6, 9)] {
-            seconds.add(from, until);
-        }
-        assert_eq!(seconds.0, BTreeMap::from([(5, 9), (10, 40)]));
-        assert_eq!((seconds.count(0, 50), seconds.count(7, 12)), (34, 4));
-        assert_eq!(seconds.gaps(7, 50), [(9, 10), (40, 50)]);
-        assert_eq!(seconds.gaps(12, 20), []);
     }
 
     #[test]

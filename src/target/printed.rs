@@ -55,12 +55,11 @@ async fn read(mut child: Child, log: &LogReader, timeline: Timeline) -> String {
     };
     let mut both = Box::pin(async { tokio::join!(printed, complaint(err)).1 });
     let opens = At(timeline.now().0 + OPENS_US);
-    let complaint = match timeline.before(opens, &mut both).await {
-        Some(complaint) => complaint,
-        None => {
-            log.sees(None);
-            both.await
-        }
+    let complaint = if let Some(complaint) = timeline.before(opens, &mut both).await {
+        complaint
+    } else {
+        log.sees(None);
+        both.await
     };
     match child.wait().await {
         Err(why) => why.to_string(),

@@ -91,7 +91,7 @@ fn the_log_of_a_unit_is_followed_and_what_is_not_read_is_told() {
     longhaul.end();
     server.kill().expect("killed");
     server.wait().expect("waited for");
-    assert!(bench.events().contains("process,log_lines"), "{}", bench.events());
+    assert!(bench.events().contains("missed,process log_lines"), "{}", bench.events());
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) async fn follow(file: FollowedFile, log: LogReader, timeline: Timelin
         }
     }
     log.sees(Some("the thread that reads it is gone".to_owned()));
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Returns the next look, however long it takes; `None` where nobody looks.
