@@ -96,7 +96,7 @@ const OUTSIDE: [(&str, &[&str]); 16] = [
     ),
     ("std::fs", &["journal", "command", "http", "observe", "target", "serve"]),
     ("std::net", &["http", "serve", "command", "target", "observe"]),
-    ("std::thread", &["journal", "serve", "observe"]),
+    ("std::thread", &["journal", "serve", "observe", "target"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
