@@ -5,5 +5,6 @@
 
 pub(crate) mod error;
 pub(crate) mod openai;
+pub(crate) mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod sse;

@@ -1,10 +1,18 @@
 //! Reads the engine over HTTP: its metrics where it has them, else its health. A refused connection
 //! is a reading (`up` = 0), not a miss.
 
+mod page;
+mod processes;
+
+use page::Page;
+use processes::Processes;
+
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
-use crate::protocol::prometheus;
-use crate::series::UP;
+use crate::protocol::probe::{self, HEALTH, METRICS, MODELS};
+use crate::series::{
+    HEALTH_STATUS, KV_USAGE, KV_USAGE_MAX, METRICS_PROCESS, Series, SeriesUnit, UP,
+};
 use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
 
 /// Limit of a metrics page; vLLM's has some 60 KB.
@@ -17,6 +25,7 @@ pub(crate) struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
     path: &'static str,
+    processes: Processes,
 }
 
 impl<W: Wire> EngineSensor<W> {
@@ -24,11 +33,11 @@ impl<W: Wire> EngineSensor<W> {
     pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
         let path = match (metrics, health) {
-            (Some(_), _) => "/metrics",
-            (None, true) => "/health",
-            (None, false) => "/v1/models",
+            (Some(_), _) => METRICS,
+            (None, true) => HEALTH,
+            (None, false) => MODELS,
         };
-        EngineSensor { wire, engine, path }
+        EngineSensor { wire, engine, path, processes: Processes::default() }
     }
 }
 
@@ -51,45 +60,89 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 }
 
 impl<W: Wire> EngineSensor<W> {
-    /// Requests and parses the metrics page.
+    /// Requests and reads the page.
     async fn page(&mut self) -> Result<Look, String> {
         let mut reply = match self.wire.call(Call::get(self.path)).await {
             Ok(reply) => reply,
             Err(broken) => return gone(broken),
         };
         let status = reply.status();
-        let mut page = Vec::new();
+        let mut body = Vec::new();
         loop {
             match reply.chunk().await {
-                Ok(Some((_, bytes))) => page.extend_from_slice(&bytes),
+                Ok(Some((_, bytes))) => body.extend_from_slice(&bytes),
                 Ok(None) => break,
                 Err(broken) => return gone(broken),
             }
-            if page.len() > PAGE_BYTES_MAX {
+            if body.len() > PAGE_BYTES_MAX {
                 return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
             }
         }
-        let mut samples = vec![Sample::one(&UP, f64::from(u8::from(status < 500)))];
-        if self.path == "/metrics" {
+        let is_metrics = self.path == METRICS;
+        // vLLM's page may fail alone: its counters are files, and their disk may be gone.
+        if is_metrics && status == 500 {
+            return Err(format!("{METRICS} answered 500"));
+        }
+        if !probe::is_up(self.path, status, &body) {
+            let status = Sample::one(&HEALTH_STATUS, f64::from(status));
+            return Ok(vec![status, Sample::one(&UP, 0.0)].into());
+        }
+        let mut samples = vec![Sample::one(&UP, 1.0)];
+        if is_metrics {
             if status != 200 {
-                return Err(format!("{} answered {status}", self.path));
+                return Err(format!("{METRICS} answered {status}"));
             }
-            let page = String::from_utf8_lossy(&page);
-            for (series, names) in self.engine.metrics() {
-                let value = names.iter().find_map(|name| prometheus::sum(&page, name));
-                samples.extend(value.map(|value| Sample::one(series, value)));
-            }
+            samples.extend(self.metrics(&String::from_utf8_lossy(&body)));
         }
         Ok(samples.into())
     }
-}
 
-/// Converts a failed request: a refused connection is a reading, any other failure a miss.
-fn gone(broken: Broken) -> Result<Look, String> {
-    match broken.how {
-        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
-            Ok(vec![Sample::one(&UP, 0.0)].into())
+    /// Reads the engine's series from a metrics page, of all processes that answer in turn.
+    fn metrics(&mut self, text: &str) -> Vec<Sample> {
+        let metrics = self.engine.metrics();
+        let number = self.processes.take(Page::read(text, metrics));
+        let mut samples = Vec::new();
+        samples.extend(number.map(|number| Sample::one(&METRICS_PROCESS, number as f64)));
+        for (index, (series, _)) in metrics.iter().enumerate() {
+            let values = if series.is_start_time() {
+                self.processes.started()
+            } else {
+                self.processes.values(index)
+            };
+            samples.extend(of_series(series, &values));
         }
-        BrokenHow::CutOff | BrokenHow::Malformed => Err(broken.words),
+        samples
     }
 }
+
+/// Returns the samples of a series from its values by engine: the newest start time, the mean and
+/// the largest share, or the sum.
+fn of_series(series: &Series, values: &[f64]) -> Vec<Sample> {
+    let largest = values.iter().copied().reduce(f64::max);
+    let Some(largest) = largest else { return Vec::new() };
+    let sum: f64 = values.iter().sum();
+    let value = match series.unit {
+        _ if series.is_start_time() => largest,
+        SeriesUnit::Share => sum / values.len() as f64,
+        _ => sum,
+    };
+    let mut samples = vec![Sample::one(series, value)];
+    if *series == KV_USAGE && values.len() > 1 {
+        samples.push(Sample::one(&KV_USAGE_MAX, largest));
+    }
+    samples
+}
+
+/// Converts a failed request. A connection that was refused, or that speaks another protocol, is a
+/// reading; an answer that was cut off is a miss.
+fn gone(broken: Broken) -> Result<Look, String> {
+    match broken.how {
+        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset | BrokenHow::Malformed => {
+            Ok(vec![Sample::one(&UP, 0.0)].into())
+        }
+        BrokenHow::CutOff => Err(broken.words),
+    }
+}
+
+#[cfg(test)]
+mod tests;

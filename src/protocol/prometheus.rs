@@ -74,13 +74,6 @@ pub(crate) fn labels(written: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// Sums a metric over all its series: several engines behind one page count together.
-pub(crate) fn sum(page: &str, name: &str) -> Option<f64> {
-    let mut found = series(page).filter(|series| series.name == name).peekable();
-    found.peek()?;
-    Some(found.map(|series| series.value).sum())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,10 +81,11 @@ mod tests {
     const PAGE: &str = "# HELP vllm:num_requests_running Number.\n# TYPE x gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"m\"} 2.0\nvllm:num_requests_running{engine=\"1\",model_name=\"m\"} 1.0\nprocess_start_time_seconds 1.79533181665e+09\nodd{note=\"a } in \\\" quotes\"} 4 1700000000\ngarbage\n{} \n";
 
     #[test]
-    fn series_of_several_engines_add_up() {
-        assert_eq!(sum(PAGE, "vllm:num_requests_running"), Some(3.0));
-        assert_eq!(sum(PAGE, "process_start_time_seconds"), Some(1_795_331_816.65));
-        assert_eq!(sum(PAGE, "vllm:nothing"), None);
+    fn a_series_has_a_name_labels_and_a_value() {
+        let read: Vec<(&str, &str, f64)> =
+            series(PAGE).map(|series| (series.name, series.labels, series.value)).collect();
+        assert_eq!(read[1], ("vllm:num_requests_running", r#"engine="1",model_name="m""#, 1.0));
+        assert_eq!(read[2], ("process_start_time_seconds", "", 1_795_331_816.65));
     }
 
     #[test]

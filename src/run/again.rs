@@ -4,9 +4,11 @@
 //! from those of the load. The container's identity comes unrequested, from the
 //! target that watches it.
 
+use super::arrive::{self, Model};
 use super::identity::{self, Identity};
-use super::{Heard, Shell, arrive};
+use super::{Heard, Shell};
 use crate::fact::{Fact, Seen, TargetWord};
+use crate::series::{METRICS_PROCESS, MODEL_LISTED};
 use crate::unit::At;
 use crate::world::{Contained, Sink, TargetOrder, Wire};
 
@@ -30,12 +32,45 @@ pub(super) struct KnownServer {
     contained: Option<Contained>,
     looking: bool,
     changes: u32,
+    /// Whether the server was found not to list its model any more.
+    pub unlisted: bool,
+    /// Largest number of a process that answered for the metrics.
+    newest: f64,
+    /// Whether it was told that several answer in turn.
+    told: bool,
 }
 
 impl KnownServer {
     /// Returns the state before the load.
     pub(super) fn new(identity: Identity) -> KnownServer {
-        KnownServer { identity, contained: None, looking: false, changes: 0 }
+        KnownServer {
+            identity,
+            contained: None,
+            looking: false,
+            changes: 0,
+            unlisted: false,
+            newest: 0.0,
+            told: false,
+        }
+    }
+
+    /// Takes in a reading, and returns the note that several processes answer for the metrics in
+    /// turn, once.
+    pub(super) fn note(&mut self, fact: &Fact) -> Option<Seen> {
+        let Fact::Reading(reading) = fact else { return None };
+        if MODEL_LISTED.is_of(reading) {
+            self.unlisted = reading.last < 0.5;
+        }
+        if !METRICS_PROCESS.is_of(reading) {
+            return None;
+        }
+        let returned = reading.min < self.newest;
+        self.newest = self.newest.max(reading.max);
+        if !returned || std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        let words = "several processes answer for /metrics in turn, such as replicas behind one address: their numbers are taken together";
+        Some(Seen::note("metrics", words.to_owned()))
     }
 }
 
@@ -103,6 +138,16 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         };
         self.known.identity = now;
         self.record(at, Fact::Seen(Seen::plain("identity", words)))?;
+        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
+    }
+
+    /// Records that the server lists other models than the one that is asked for.
+    pub(super) fn relisted(&mut self, at: At, models: Vec<String>) -> Result<(), String> {
+        let model = |id| Model { id, root: None, max_model_len: None };
+        let models: Vec<Model> = models.into_iter().map(model).collect();
+        let now = Identity::of(&models, &self.script.model, None, None);
+        let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
+        self.known.identity.take(now);
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 

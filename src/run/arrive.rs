@@ -13,6 +13,7 @@ pub(crate) use gather::{Gathered, gather};
 use super::identity::Identity;
 use crate::error::Mistake;
 use crate::fact::Abilities;
+use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
@@ -68,6 +69,9 @@ pub(crate) enum NoServer {
 
 /// Timeout of a single request, for servers that accept a connection and never answer.
 const QUESTION: Duration = Duration::from_secs(20);
+/// Longest time that `/health` may take to be the page of probes. Some servers ask all their
+/// backends first.
+const HEALTHY: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to reach a server, microseconds.
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 
@@ -265,12 +269,15 @@ async fn endpoints<W: Wire>(
     let ok = async |call: Call| {
         gather(wire, timeline, call, QUESTION).await.ok().filter(|gathered| gathered.status == 200)
     };
+    let own = |path, page: &Gathered| probe::is_up(path, page.status, &page.body);
     let json = |gathered: &Gathered| -> Value {
         serde_json::from_slice(&gathered.body).unwrap_or(Value::Null)
     };
     let version = ok(Call::get("/version")).await.and_then(|page| version(&page));
-    let metrics = ok(Call::get("/metrics")).await.map(|page| text(&page));
-    let health = ok(Call::get("/health")).await.is_some();
+    let metrics = ok(Call::get(METRICS)).await.filter(|page| own(METRICS, page));
+    let metrics = metrics.map(|page| text(&page));
+    let health = gather(wire, timeline, Call::get(HEALTH), HEALTHY).await;
+    let health = health.is_ok_and(|page| page.status == 200 && own(HEALTH, &page));
     let prompt =
         serde_json::json!({"model": model, "prompt": "Hello there", "add_special_tokens": false});
     let tokenize = ok(Call::post("/tokenize", prompt.to_string()))
