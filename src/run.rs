@@ -12,7 +12,7 @@ pub(crate) mod load;
 pub(crate) mod measure_up;
 mod observe;
 mod pace;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod startup;
 pub(crate) mod stop;
 

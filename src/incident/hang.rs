@@ -221,6 +221,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_no_number_and_the_process_that_answered_are_no_progress() {
+        let mut story = waiting();
+        for (second, process) in [(20.0, 1.0), (30.0, 2.0), (40.0, 1.0)] {
+            story.reading(second, Source::Engine, "kv_usage_share", f64::NAN);
+            story.reading(second + 1.0, Source::Engine, "kv_usage_share", 0.1);
+            story.reading(second, Source::Engine, METRICS_PROCESS.name, process);
+        }
+        assert_eq!(told(&story).moved(), At(10_000_000));
+    }
+
+    #[test]
     fn with_nothing_in_flight_nothing_hangs() {
         let mut story = Story::soaking();
         story.reading(20.0, Source::Own, IN_FLIGHT.name, 0.0);

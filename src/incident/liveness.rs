@@ -15,7 +15,7 @@
 
 mod processes;
 
-use processes::Processes;
+use processes::{Processes, Replaced};
 
 use super::segments::BySegment;
 use crate::escape::one_line;
@@ -64,6 +64,8 @@ pub(crate) enum LivenessChange {
     Restarted {
         /// Last reading of the previous process.
         since: At,
+        /// First reading of the new one.
+        until: At,
         /// Description of the sign.
         evidence: String,
     },
@@ -120,6 +122,12 @@ impl Liveness {
             State::Down => belief.away,
             State::Suspect => belief.went(),
         }
+    }
+
+    /// Returns the first time at which a process was read that may have replaced an earlier one, as
+    /// long as that is not decided.
+    pub(crate) fn renewed(&self) -> Option<At> {
+        self.0.last().processes.renewed()
     }
 
     /// Folds an entry and returns the change it makes.
@@ -257,14 +265,17 @@ fn is_true(reading: &Reading) -> bool {
     reading.last >= 0.5
 }
 
-fn restarted((since, evidence): (At, String)) -> LivenessChange {
+fn restarted(replaced: Replaced) -> LivenessChange {
+    let Replaced { since, until, evidence } = replaced;
     let evidence = one_line(&evidence, EVIDENCE_CHARS_MAX);
-    LivenessChange::Restarted { since, evidence }
+    LivenessChange::Restarted { since, until, evidence }
 }
 
 /// Returns the sign of liveness that the ending of a request gives.
 pub(crate) fn sign(request: &Request) -> Sign {
     match request.ended {
+        // 200 and no record at all: something answers, and it is no such server.
+        Ended::Empty if request.first_byte_us.is_none() => Sign::Bad,
         Ended::Completed | Ended::Short | Ended::NoUsage | Ended::Empty => Sign::Good,
         // The path was there before the load: 404 comes from another server, or of another model.
         Ended::HttpError if request.http_status == Some(404) => Sign::Bad,

@@ -31,7 +31,14 @@ fn line(line: &str) -> Option<PageSeries<'_>> {
         (&line[..end], "", &line[end..])
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    (!name.is_empty()).then_some(PageSeries { name: name.trim(), labels, value })
+    let name = name.trim();
+    is_name(name).then_some(PageSeries { name, labels, value })
+}
+
+/// Whether a text is the name of a metric. A line of JSON has a word and a number, too.
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.');
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// Finds the closing brace, and skips braces inside quotes.
@@ -103,5 +110,6 @@ mod tests {
         assert_eq!(odd.len(), 1);
         assert!((odd[0].value - 4.0).abs() < 1e-9);
         assert_eq!(series(PAGE).count(), 4);
+        assert_eq!(series("{\n  \"uptime\": 12\n  \"ok\": 1,\n}\n").count(), 0, "this is JSON");
     }
 }

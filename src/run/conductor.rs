@@ -307,7 +307,7 @@ impl Conductor {
                 self.clock.go(at);
                 (TargetWord::Back, since, evidence)
             }
-            Some(LivenessChange::Restarted { since, evidence }) => {
+            Some(LivenessChange::Restarted { since, evidence, .. }) => {
                 if self.care.is_up() {
                     self.policy.broke_in(since);
                 }

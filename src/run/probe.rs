@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::arrive::{Gathered, gather};
 use super::conductor::PROBE_LIMIT_US;
-use super::{Heard, Script, Shell};
+use super::{Heard, Shell};
 use crate::fact::{Fact, Missed, MissedReason, Source};
 use crate::protocol::probe::{self, HEALTH, MODELS};
 use crate::series::{HEALTH_STATUS, MODEL_LISTED, UP};
@@ -15,7 +15,8 @@ use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
 
 /// Result of a probe.
-enum Probed {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
     Up,
     /// Something answered that is not the server as it was, with this status.
     Not(u16),
@@ -23,7 +24,7 @@ enum Probed {
     Broken,
     /// No answer within the limit.
     Silent,
-    /// It lists these models, and not the one that is asked for.
+    /// It lists these models, and not the one that is asked for; none where it gave no list.
     Unlisted(Vec<String>),
 }
 
@@ -33,9 +34,11 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, was_unlisted) = (self.script.clone(), self.known.unlisted);
         self.tasks.spawn_local(async move {
-            let probed = probe(&wire, &timeline, &script).await;
+            let path = if script.abilities.health { HEALTH } else { MODELS };
+            let model = Some(&*script.model).filter(|model| script.identity.lists(model));
+            let probed = probe(&wire, &timeline, path, model).await;
             let now = timeline.now();
-            for fact in told(&probed, path(&script), was_unlisted) {
+            for fact in told(&probed, path, was_unlisted) {
                 // Sending fails only when the loop has ended, and then the run is over.
                 let _ = facts.send(Heard::Fact(now, fact)).await;
             }
@@ -59,14 +62,15 @@ pub(super) fn is_excusable(fact: &Fact) -> bool {
     }
 }
 
-/// Returns the path that answered in time before the load.
-fn path(script: &Script) -> &'static str {
-    if script.abilities.health { HEALTH } else { MODELS }
-}
-
-async fn probe<W: Wire>(wire: &W, timeline: &Timeline, script: &Script) -> Probed {
+/// Asks the path that answered in time before the load, and whether the model is listed that was
+/// listed then.
+pub(crate) async fn probe<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    path: &str,
+    model: Option<&str>,
+) -> Probed {
     let deadline = At(timeline.now().0 + PROBE_LIMIT_US);
-    let path = path(script);
     let page = match get(wire, timeline, deadline, path).await {
         None => return Probed::Silent,
         Some(Err(_)) => return Probed::Broken,
@@ -75,9 +79,7 @@ async fn probe<W: Wire>(wire: &W, timeline: &Timeline, script: &Script) -> Probe
         }
         Some(Ok(page)) => page,
     };
-    if !script.identity.lists(&script.model) {
-        return Probed::Up;
-    }
+    let Some(model) = model else { return Probed::Up };
     let list = match path {
         MODELS => page,
         _ => match get(wire, timeline, deadline, MODELS).await {
@@ -87,13 +89,14 @@ async fn probe<W: Wire>(wire: &W, timeline: &Timeline, script: &Script) -> Probe
         },
     };
     match probe::models(&list.body) {
-        Some(models) if list.status == 200 && !models.contains(&script.model) => {
+        Some(models) if list.status == 200 && !models.iter().any(|listed| listed == model) => {
             Probed::Unlisted(models)
         }
         _ if probe::is_up(MODELS, list.status, &list.body) || probe::is_busy(list.status) => {
             Probed::Up
         }
-        _ => Probed::Not(list.status),
+        // A health page of another service looks well, and so it does to the sensor.
+        _ => Probed::Unlisted(Vec::new()),
     }
 }
 

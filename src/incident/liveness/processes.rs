@@ -31,13 +31,19 @@ pub(super) struct Processes {
     series: BTreeMap<(String, String), (At, f64)>,
 }
 
-/// Restart: the last time at which the replaced process was read, and the evidence.
-type Replaced = Option<(At, String)>;
+/// Restart.
+pub(super) struct Replaced {
+    /// Last time at which the earlier process was read.
+    pub since: At,
+    /// First time at which the new one was.
+    pub until: At,
+    pub evidence: String,
+}
 
 impl Processes {
     /// Takes in a reading of the engine, with the newest bad sign of the server. Returns the
     /// restart that it shows.
-    pub(super) fn take(&mut self, at: At, reading: &Reading, bad: Option<At>) -> Replaced {
+    pub(super) fn take(&mut self, at: At, reading: &Reading, bad: Option<At>) -> Option<Replaced> {
         if !METRICS_PROCESS.is_of(reading) {
             return self.take_series(at, reading);
         }
@@ -53,16 +59,21 @@ impl Processes {
         })
     }
 
+    /// Returns the first time at which a process was read that may have replaced an earlier one.
+    pub(super) fn renewed(&self) -> Option<At> {
+        self.new.values().copied().min()
+    }
+
     /// Takes in that the load ends. A new process after which no earlier one answered counts as a
     /// restart.
-    pub(super) fn end(&mut self) -> Replaced {
+    pub(super) fn end(&mut self) -> Option<Replaced> {
         self.ended = true;
         self.replaced(|_, _| false)
     }
 
     /// Returns the first restart for which it is time. `is_time` is given the time at which a new
     /// process was first read, and the last time at which an earlier one was.
-    fn replaced(&mut self, is_time: impl Fn(At, At) -> bool) -> Replaced {
+    fn replaced(&mut self, is_time: impl Fn(At, At) -> bool) -> Option<Replaced> {
         for (number, first) in self.new.clone() {
             let before = || self.seen.range(..number);
             let gone: Vec<u64> =
@@ -73,7 +84,8 @@ impl Processes {
             } else if self.ended || is_time(first, last) {
                 let since = gone.iter().filter_map(|number| self.seen.remove(number)).max()?;
                 self.new.remove(&number);
-                return Some((since, "its metrics are those of a new process".to_owned()));
+                let evidence = "its metrics are those of a new process".to_owned();
+                return Some(Replaced { since, until: first, evidence });
             }
         }
         None
@@ -81,7 +93,7 @@ impl Processes {
 
     /// Takes in a reading of a journal that does not number the processes: a start time that
     /// changed or a counter that fell shows a restart.
-    fn take_series(&mut self, at: At, reading: &Reading) -> Replaced {
+    fn take_series(&mut self, at: At, reading: &Reading) -> Option<Replaced> {
         if !self.seen.is_empty() || !reading.last.is_finite() {
             return None;
         }
@@ -109,6 +121,6 @@ impl Processes {
         // Clearing all series counts one restart, however many series show it.
         self.series.clear();
         self.series.insert(key, (at, reading.last));
-        Some((since, evidence))
+        Some(Replaced { since, until: at, evidence })
     }
 }

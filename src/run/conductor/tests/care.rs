@@ -195,3 +195,14 @@ fn a_journal_of_deaths_hangs_and_drills_replayed_gives_the_same_orders() {
     toy.run();
     goes_on_alike_at_every_cut(&toy);
 }
+
+#[test]
+fn requests_in_flight_are_served_as_long_as_the_rule_for_hangs_allows() {
+    let mut toy = started(600, on(RestartWhen::OnExit), &[]);
+    assert!(!toy.conductor.is_serving(toy.now), "nothing was sent");
+    toy.frozen = Some((At(100_000_000), At(220_000_000)));
+    runs_until(&mut toy, 130.0);
+    assert!(toy.conductor.is_serving(toy.now));
+    runs_until(&mut toy, 180.0);
+    assert!(!toy.conductor.is_serving(toy.now));
+}
