@@ -170,7 +170,8 @@ fn a_miss_of_an_earlier_version_says_nothing() {
     let mut story = Story::new();
     story.up(0.0, true);
     for second in [10.0, 20.0, 30.0] {
-        let missed = Missed::once(Source::Engine, "/metrics", MissedReason::NoAnswer, "".into());
+        let missed =
+            Missed::once(Source::Engine, "/metrics", MissedReason::NoAnswer, String::new());
         story.push(second, Fact::Missed(missed));
     }
     assert_eq!(told(&story).0.state(), State::Up);

@@ -24,7 +24,7 @@ async fn probed(path: &str, pages: &[Vec<Step>]) -> Probed {
             server::play(&scene.listener, page).await;
         }
     };
-    let (_, probed) = tokio::join!(serve, probe(&scene.http, &scene.timeline, path, Some("m")));
+    let ((), probed) = tokio::join!(serve, probe(&scene.http, &scene.timeline, path, Some("m")));
     probed
 }
 
