@@ -173,3 +173,35 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         seen.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Reading;
+
+    /// Notes on readings of the process that answered for the metrics.
+    fn notes(readings: &[(f64, f64)]) -> usize {
+        let mut known = KnownServer::new(Identity::default());
+        let reading = |(min, last): &(f64, f64)| Reading {
+            min: *min,
+            max: last.max(*min),
+            ..METRICS_PROCESS.reading(*last)
+        };
+        readings.iter().filter_map(|it| known.note(&Fact::Reading(reading(it)))).count()
+    }
+
+    #[test]
+    fn processes_that_answer_in_turn_are_told_once_and_a_restart_is_not() {
+        assert_eq!(notes(&[(1.0, 1.0), (1.0, 2.0), (1.0, 1.0), (2.0, 2.0), (1.0, 1.0)]), 1);
+        assert_eq!(notes(&[(1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 3.0)]), 0);
+    }
+
+    #[test]
+    fn a_model_that_is_not_listed_any_more_is_remembered_until_it_is() {
+        let mut known = KnownServer::new(Identity::default());
+        for (value, unlisted) in [(0.0, true), (1.0, false)] {
+            assert_eq!(known.note(&Fact::Reading(MODEL_LISTED.reading(value))), None);
+            assert_eq!(known.unlisted, unlisted);
+        }
+    }
+}

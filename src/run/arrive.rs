@@ -367,4 +367,31 @@ mod tests {
         assert!(mistake.contains("`Cogni-Brain`") && mistake.contains("it lists: m"), "{mistake}");
         assert_eq!(choose(&[model("m")], Some("m"), &served), Ok(model("m")));
     }
+
+    /// Wire whose `/health` takes so many seconds, and whose other pages are HTML.
+    #[derive(Clone)]
+    struct SlowHealth(Timeline, u64);
+
+    impl Wire for SlowHealth {
+        type Reply = Page;
+
+        async fn call(&self, call: Call) -> Result<Page, crate::world::Broken> {
+            if call.path != HEALTH {
+                return Ok(Page(200, Some("<html></html>")));
+            }
+            self.0.until(self.0.now().after(Duration::from_secs(self.1))).await;
+            Ok(Page(200, None))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_health_page_that_does_not_answer_in_time_is_none_and_html_is_no_metrics() {
+        let timeline = Timeline::start();
+        for (seconds, health) in [(1, true), (12, false)] {
+            let wire = SlowHealth(timeline, seconds);
+            let (abilities, version, metrics) = endpoints(&wire, &timeline, "m").await;
+            assert_eq!((abilities.health, abilities.metrics), (health, false));
+            assert_eq!((version, metrics), (None, None));
+        }
+    }
 }

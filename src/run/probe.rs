@@ -14,6 +14,9 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
 
+/// Time that a server that is well has for its list of models, microseconds: the load waits for it.
+const LIST_US: u64 = 3_000_000;
+
 /// Result of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
@@ -82,7 +85,7 @@ pub(crate) async fn probe<W: Wire>(
     let Some(model) = model else { return Probed::Up };
     let list = match path {
         MODELS => page,
-        _ => match get(wire, timeline, deadline, MODELS).await {
+        _ => match get(wire, timeline, At(timeline.now().0 + LIST_US), MODELS).await {
             Some(Ok(page)) => page,
             // The server just said that it is well.
             None | Some(Err(_)) => return Probed::Up,
