@@ -25,6 +25,8 @@ pub(crate) struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
     path: &'static str,
+    /// Path that shows whether the server is well.
+    health: &'static str,
     processes: Processes,
 }
 
@@ -32,12 +34,9 @@ impl<W: Wire> EngineSensor<W> {
     /// Creates the sensor from the text of `/metrics`, or for an engine that has none.
     pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
-        let path = match (metrics, health) {
-            (Some(_), _) => METRICS,
-            (None, true) => HEALTH,
-            (None, false) => MODELS,
-        };
-        EngineSensor { wire, engine, path, processes: Processes::default() }
+        let health = if health { HEALTH } else { MODELS };
+        let path = if metrics.is_some() { METRICS } else { health };
+        EngineSensor { wire, engine, path, health, processes: Processes::default() }
     }
 }
 
@@ -62,39 +61,47 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 impl<W: Wire> EngineSensor<W> {
     /// Requests and reads the page.
     async fn page(&mut self) -> Result<Look, String> {
-        let mut reply = match self.wire.call(Call::get(self.path)).await {
-            Ok(reply) => reply,
+        let (status, body) = match self.get(self.path).await {
+            Ok(page) => page,
             Err(broken) => return gone(broken),
         };
-        let status = reply.status();
-        let mut body = Vec::new();
-        loop {
-            match reply.chunk().await {
-                Ok(Some((_, bytes))) => body.extend_from_slice(&bytes),
-                Ok(None) => break,
-                Err(broken) => return gone(broken),
-            }
-            if body.len() > PAGE_BYTES_MAX {
-                return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
-            }
-        }
         let is_metrics = self.path == METRICS;
-        // vLLM's page may fail alone: its counters are files, and their disk may be gone.
-        if is_metrics && status == 500 {
-            return Err(format!("{METRICS} answered 500"));
-        }
         if !probe::is_up(self.path, status, &body) {
-            let status = Sample::one(&HEALTH_STATUS, f64::from(status));
-            return Ok(vec![status, Sample::one(&UP, 0.0)].into());
+            return if is_metrics { self.health(status).await } else { Ok(not_up(status)) };
         }
         let mut samples = vec![Sample::one(&UP, 1.0)];
         if is_metrics {
-            if status != 200 {
-                return Err(format!("{METRICS} answered {status}"));
+            if status != 200 || body.len() > PAGE_BYTES_MAX {
+                return Err(format!("{METRICS} answered {status} with {} bytes", body.len()));
             }
             samples.extend(self.metrics(&String::from_utf8_lossy(&body)));
         }
         Ok(samples.into())
+    }
+
+    /// Looks at the health where the metrics have failed with a status. They may fail alone: they
+    /// can be switched off, and their files may be on a disk that is gone.
+    async fn health(&self, metrics: u16) -> Result<Look, String> {
+        match self.get(self.health).await {
+            Ok((status, body)) if probe::is_up(self.health, status, &body) => {
+                Err(format!("{METRICS} answered {metrics}, and no metrics"))
+            }
+            Ok((status, _)) => Ok(not_up(status)),
+            Err(broken) => gone(broken),
+        }
+    }
+
+    /// Requests a page; of one that is too long, the beginning.
+    async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), Broken> {
+        let mut reply = self.wire.call(Call::get(path)).await?;
+        let mut body = Vec::new();
+        while let Some((_, bytes)) = reply.chunk().await? {
+            body.extend_from_slice(&bytes);
+            if body.len() > PAGE_BYTES_MAX {
+                break;
+            }
+        }
+        Ok((reply.status(), body))
     }
 
     /// Reads the engine's series from a metrics page, of all processes that answer in turn.
@@ -131,6 +138,11 @@ fn of_series(series: &Series, values: &[f64]) -> Vec<Sample> {
         samples.push(Sample::one(&KV_USAGE_MAX, largest));
     }
     samples
+}
+
+/// Returns the reading of an answer that does not show the server to be up.
+fn not_up(status: u16) -> Look {
+    vec![Sample::one(&HEALTH_STATUS, f64::from(status)), Sample::one(&UP, 0.0)].into()
 }
 
 /// Converts a failed request. A connection that was refused, or that speaks another protocol, is a

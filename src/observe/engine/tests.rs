@@ -109,18 +109,24 @@ async fn several_start_times_on_a_page_are_not_added_up() {
 #[tokio::test]
 async fn another_services_answer_is_not_up_and_a_page_that_fails_alone_is_a_miss() {
     let mut sensor = sensor("vllm:");
-    for (status, body) in
-        [(200, "<html>hello</html>"), (404, "404 page not found"), (502, ""), (503, "")]
-    {
+    let pages =
+        [(200, "<html>hello</html>"), (404, "404 page not found"), (502, ""), (503, ""), (500, "")];
+    for (status, body) in pages {
+        // Its health is asked, too.
+        sensor.1.0.borrow_mut().push_back(Ok((status, body.to_owned())));
         let samples = look(&mut sensor, Ok((status, body))).await.unwrap();
         assert_eq!(value(&samples, &UP), Some(0.0), "{status}");
         assert_eq!(value(&samples, &HEALTH_STATUS), Some(f64::from(status)));
+    }
+    for (status, body) in pages {
+        sensor.1.0.borrow_mut().push_back(Ok((status, body.to_owned())));
+        let why = look(&mut sensor, Ok((200, ""))).await.unwrap_err();
+        assert!(why.contains(&status.to_string()), "{why}");
     }
     for how in [BrokenHow::Refused, BrokenHow::Malformed] {
         let samples = look(&mut sensor, Err(how)).await.unwrap();
         assert_eq!((value(&samples, &UP), value(&samples, &HEALTH_STATUS)), (Some(0.0), None));
     }
-    assert!(look(&mut sensor, Ok((500, ""))).await.is_err());
     assert!(look(&mut sensor, Ok((401, ""))).await.is_err());
     let samples = look(&mut sensor, Ok((200, "vllm:num_requests_running 0\n"))).await.unwrap();
     assert_eq!(value(&samples, &UP), Some(1.0));

@@ -89,7 +89,12 @@ async fn pages_of_two_replicas_in_turn_are_of_two_processes_and_their_counters_a
     }
     assert_eq!(seen, [(1.0, 10.0), (2.0, 3.0), (1.0, 23.0), (2.0, 26.0)]);
     let html = page("200 OK", "text/html", HTML);
-    let (_, look) = tokio::join!(server::play(&scene.listener, &html), sensor.look());
+    let serve = async {
+        for _ in ["/metrics", "/health"] {
+            server::play(&scene.listener, &html).await;
+        }
+    };
+    let ((), look) = tokio::join!(serve, sensor.look());
     let samples = look.unwrap().samples;
     let value = |name: &str| samples.iter().find(|it| it.name == name).map(|it| it.value);
     assert_eq!((value(UP.name), value(HEALTH_STATUS.name)), (Some(0.0), Some(200.0)));
