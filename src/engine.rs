@@ -10,6 +10,8 @@ pub(crate) mod sglang;
 pub(crate) mod signature;
 pub(crate) mod vllm;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::series::{ENGINE_STARTED, RESIDENT_MEMORY, Series};
@@ -34,17 +36,35 @@ pub(crate) type PageMetric = (Series, &'static [&'static str]);
 
 words!(Engine { Vllm: "vllm", Sglang: "sglang", LlamaCpp: "llama-cpp", Unknown: "unknown" });
 
+/// Prefixes of the engines' own metrics.
+const PREFIXES: [(&str, Engine); 3] = [
+    (vllm::PREFIX, Engine::Vllm),
+    (sglang::PREFIX, Engine::Sglang),
+    (llama_cpp::PREFIX, Engine::LlamaCpp),
+];
+
+/// Returns the name that the engine itself gives a metric. Ray exports `vllm:x` as `ray_vllm:x` or
+/// `ray_vllm_x`, and a collector that allows no colon as `vllm_x`.
+pub(crate) fn metric_name(exported: &str) -> Cow<'_, str> {
+    let name = exported.strip_prefix("ray_").unwrap_or(exported);
+    for (prefix, _) in PREFIXES {
+        let rest = name.strip_prefix(prefix.trim_end_matches(':'));
+        match rest.map(|rest| (rest, rest.strip_prefix('_'))) {
+            Some((rest, _)) if rest.starts_with(':') => return name.into(),
+            Some((_, Some(rest))) => return format!("{prefix}{rest}").into(),
+            _ => {}
+        }
+    }
+    exported.into()
+}
+
 impl Engine {
     /// Identifies the engine that wrote a metrics page by the prefix of a line.
     pub(crate) fn of_metrics(text: &str) -> Engine {
-        let prefixes = [
-            (vllm::PREFIX, Engine::Vllm),
-            (sglang::PREFIX, Engine::Sglang),
-            (llama_cpp::PREFIX, Engine::LlamaCpp),
-        ];
         text.lines()
             .find_map(|line| {
-                prefixes.iter().find(|(prefix, _)| line.starts_with(prefix)).map(|(_, e)| *e)
+                let name = metric_name(line);
+                PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, e)| *e)
             })
             .unwrap_or_default()
     }
@@ -85,6 +105,18 @@ mod tests {
         assert_eq!(Engine::of_metrics("vllm:num_requests_running{engine=\"0\"} 0"), Engine::Vllm);
         assert_eq!(Engine::of_metrics("llamacpp:requests_processing 0"), Engine::LlamaCpp);
         assert_eq!(Engine::of_metrics("process_start_time_seconds 1"), Engine::Unknown);
+        assert_eq!(Engine::of_metrics("ray_vllm_num_requests_running 0"), Engine::Vllm);
+    }
+
+    #[test]
+    fn a_metric_that_was_exported_under_another_name_has_the_engines_own() {
+        for exported in ["vllm:x_total", "vllm_x_total", "ray_vllm:x_total", "ray_vllm_x_total"] {
+            assert_eq!(metric_name(exported), "vllm:x_total");
+        }
+        assert_eq!(metric_name("sglang_num_running_reqs"), "sglang:num_running_reqs");
+        for other in ["process_start_time_seconds", "ray_actors", "vllmx_y", ""] {
+            assert_eq!(metric_name(other), other);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! own bytes and shares no code with this room, so that an error here cannot hide in both.
 
 pub(crate) mod error;
+pub(crate) mod models;
 pub(crate) mod openai;
+pub(crate) mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod sse;

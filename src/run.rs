@@ -12,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod measure_up;
 mod observe;
 mod pace;
+pub(crate) mod probe;
 mod side_by_side;
 pub(crate) mod startup;
 pub(crate) mod stop;
@@ -36,12 +37,12 @@ use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
 };
 use crate::plan::{Fit, Plan, Slot};
-use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
+use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, SERVING};
 use crate::shared_value::SharedValue;
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, News, Reply, Sensor, Sink, Target, Wire};
+use crate::world::{News, Sensor, Sink, Target, Wire};
 
 /// Capacity of the channel from tasks to the loop; bounds memory when the loop stalls.
 const FACTS_MAX: usize = 4_096;
@@ -91,6 +92,8 @@ enum Heard {
     Fact(At, Fact),
     Answer(Box<Answer>),
     Identity(At, Result<Identity, String>),
+    /// Models that are listed in place of the one that is asked for.
+    Relisted(At, Vec<String>),
 }
 
 /// Event that the loop handles.
@@ -264,6 +267,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 Heard::Fact(at, fact) => self.record(at, fact),
                 Heard::Answer(answer) => self.answered(*answer),
                 Heard::Identity(at, said) => self.identified(at, said),
+                Heard::Relisted(at, models) => self.relisted(at, models),
             },
             Input::News(news) => match *news {
                 News::Fact(at, fact) => self.record(at, fact),
@@ -280,12 +284,19 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
     /// Gives a fact its sequence number and writes it. All entries pass here, so their order is
     /// decided here.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
+        if probe::is_excusable(&fact) {
+            let serving = f64::from(u8::from(self.conductor.is_serving(at)));
+            self.record(at, Fact::Reading(SERVING.reading(serving)))?;
+        }
         let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
         self.seq += 1;
         let entry = self.sink.append(entry)?;
         self.conductor.fold(&entry);
         self.watcher.entry(&entry);
         self.react(&entry.fact);
+        if let Some(note) = self.known.note(&entry.fact) {
+            self.record(at, Fact::Seen(note))?;
+        }
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
         }
@@ -364,20 +375,6 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             let answer = load::send(&wire, &timeline, &ask, terms, cut).await;
             // Sending fails only when the loop has ended, and then the run is over.
             let _ = facts.send(Heard::Answer(Box::new(answer))).await;
-        });
-    }
-
-    /// Sends a probe to the server; any status below 500 counts as up.
-    fn probe(&mut self) {
-        let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
-        let path = if self.script.abilities.health { "/health" } else { "/v1/models" };
-        self.tasks.spawn_local(async move {
-            let deadline = At(timeline.now().0 + conductor::PROBE_LIMIT_US);
-            let reply = timeline.before(deadline, wire.call(Call::get(path))).await;
-            let up = matches!(reply, Some(Ok(reply)) if reply.status() < 500);
-            let value = f64::from(u8::from(up));
-            let reading = UP.reading(value);
-            let _ = facts.send(Heard::Fact(timeline.now(), Fact::Reading(reading))).await;
         });
     }
 

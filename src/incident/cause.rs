@@ -85,6 +85,9 @@ pub(crate) struct Causes {
     /// Bad signs since the last good one.
     doubts: Vec<Doubt>,
     counters: Counters,
+    /// First token of a whole answer by depth, since a process was first read that may turn out to
+    /// be a new one.
+    renewed: BTreeMap<Option<u64>, At>,
 }
 
 /// Bad sign, with the request that gave it.
@@ -124,8 +127,8 @@ impl Causes {
                 self.went_away(entry, since, &evidence);
             }
             Some(LivenessChange::CameBack { .. }) => self.came_back(entry),
-            Some(LivenessChange::Restarted { since, evidence }) => {
-                self.restarted(entry, since, &evidence);
+            Some(LivenessChange::Restarted { since, until, evidence }) => {
+                self.restarted(entry, (since, until), &evidence);
             }
             None => {}
         }
@@ -251,7 +254,7 @@ impl Causes {
         case.incident.recovery.port.get_or_insert(entry.at);
     }
 
-    fn restarted(&mut self, entry: &Entry, since: At, words: &str) {
+    fn restarted(&mut self, entry: &Entry, (since, until): (At, At), words: &str) {
         // The previous process was last read before that outage ended: this is the same exit.
         let same = self.cases.last().is_some_and(|case| {
             let last = &case.incident;
@@ -259,8 +262,11 @@ impl Causes {
                 && (case.is_open() || last.until.is_none_or(|until| since < until))
         });
         if !same {
+            let again = std::mem::take(&mut self.renewed);
             let case = self.begin(entry, since, words);
-            case.incident.until = Some(entry.at);
+            case.incident.until = Some(until);
+            case.incident.recovery.first_token = again.values().copied().min();
+            case.incident.again = again;
         }
         if let Some(case) = self.cases.last_mut() {
             show(case, ShownMark::told(Mark::Restarted, entry, words));
@@ -379,6 +385,14 @@ impl Causes {
     fn take_request(&mut self, entry: &Entry, request: &Request) {
         let Some(ttft_us) = request.ttft_us.filter(|_| request.ended.is_good()) else { return };
         let first = At(request.sent.0.saturating_add(ttft_us));
+        match self.liveness.renewed() {
+            None => self.renewed.clear(),
+            Some(new) if first > new => {
+                let known = self.renewed.entry(request.group().depth()).or_insert(first);
+                *known = first.min(*known);
+            }
+            Some(_) => {}
+        }
         let Some(case) = self.cases.last_mut() else { return };
         let broke = case.broke;
         let hung = case.marks.iter().any(|shown| shown.mark == Mark::Hung);

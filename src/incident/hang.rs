@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use super::liveness::{Sign, sign};
 use super::segments::BySegment;
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Source, TargetWord};
-use crate::series::{IN_FLIGHT, OUTPUT_TOKENS, RESIDENT_MEMORY, UP};
+use crate::series::{
+    HEALTH_STATUS, IN_FLIGHT, METRICS_PROCESS, MODEL_LISTED, OUTPUT_TOKENS, RESIDENT_MEMORY,
+    Series, UP,
+};
 use crate::unit::At;
 
 /// Least time without progress that counts as a hang.
@@ -19,6 +22,10 @@ const LEAST_US: u64 = 60_000_000;
 const TIMES: u64 = 3;
 /// Answers at a depth before the longest wait among them counts as usual.
 const USUAL_MIN: u64 = 20;
+
+/// Series of the engine that may change although it makes no progress.
+const NO_PROGRESS: [Series; 5] =
+    [UP, HEALTH_STATUS, MODEL_LISTED, METRICS_PROCESS, RESIDENT_MEMORY];
 
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
@@ -128,8 +135,8 @@ impl Motion {
             self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
         } else {
             reading.source == Source::Engine
-                && !UP.is_of(reading)
-                && !RESIDENT_MEMORY.is_of(reading)
+                && reading.last.is_finite()
+                && !NO_PROGRESS.iter().any(|series| series.is_of(reading))
                 && self.take_series(reading)
         };
         if moved {
@@ -211,6 +218,17 @@ mod tests {
         story.reading(20.0, Source::Engine, "kv_usage_share", 0.1);
         story.reading(40.0, Source::Engine, "kv_usage_share", 0.2);
         assert_eq!(told(&story).moved(), At(40_000_000));
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_and_the_process_that_answered_are_no_progress() {
+        let mut story = waiting();
+        for (second, process) in [(20.0, 1.0), (30.0, 2.0), (40.0, 1.0)] {
+            story.reading(second, Source::Engine, "kv_usage_share", f64::NAN);
+            story.reading(second + 1.0, Source::Engine, "kv_usage_share", 0.1);
+            story.reading(second, Source::Engine, METRICS_PROCESS.name, process);
+        }
+        assert_eq!(told(&story).moved(), At(10_000_000));
     }
 
     #[test]

@@ -6,24 +6,29 @@
 //! - A failed `up` reading of a suspect server makes it *down*: it takes two
 //!   signs of which one is a health probe. One failed request is no outage.
 //! - `up` = 1, or any proper answer, makes it *up*.
+//! - While requests are served, a busy health probe and one without an answer
+//!   say nothing. The run writes down whether they are, with the probe.
+//! - A server that no longer lists its model is up again when it does.
 //!
 //! Stamps may arrive out of order, so a sign that is older than the newest
 //! opposite sign changes nothing.
 
-use std::collections::BTreeMap;
+mod processes;
+
+use processes::{Processes, Replaced};
 
 use super::segments::BySegment;
 use crate::escape::one_line;
-use crate::fact::{Ended, Entry, Fact, Reading, Request, Source};
-use crate::series::{self, SeriesKind, UP};
+use crate::fact::{Ended, Entry, Fact, MissedReason, Phase, Reading, Request, Source};
+use crate::series::{MODEL_LISTED, SERVING, UP};
 use crate::unit::At;
 use crate::words::words;
 
 /// Bound on the characters of a change's evidence.
 const EVIDENCE_CHARS_MAX: usize = 160;
 
-/// Bound on the series kept; an engine has a few dozen.
-const SERIES_MAX: usize = 1_024;
+/// Refusals in a row, without a whole answer between them, from which on a refusal is a bad sign.
+const REFUSALS_MAX: u32 = 3;
 
 /// State of the server as inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +64,8 @@ pub(crate) enum LivenessChange {
     Restarted {
         /// Last reading of the previous process.
         since: At,
+        /// First reading of the new one.
+        until: At,
         /// Description of the sign.
         evidence: String,
     },
@@ -91,7 +98,13 @@ struct Belief {
     doubt: Option<(At, String)>,
     /// Time at which the server went down, while it is down.
     away: Option<At>,
-    series: BTreeMap<(String, String), (At, f64)>,
+    /// Last look that found the server busy or silent, and whether requests were being served then.
+    served: Option<(At, bool)>,
+    /// Whether the server no longer lists the model that is asked for.
+    unlisted: bool,
+    /// Requests in a row that were refused.
+    refusals: u32,
+    processes: Processes,
 }
 
 impl Liveness {
@@ -111,6 +124,12 @@ impl Liveness {
         }
     }
 
+    /// Returns the first time at which a process was read that may have replaced an earlier one, as
+    /// long as that is not decided.
+    pub(crate) fn renewed(&self) -> Option<At> {
+        self.0.last().processes.renewed()
+    }
+
     /// Folds an entry and returns the change it makes.
     pub(crate) fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         self.0.of(entry.segment).fold(entry)
@@ -124,14 +143,26 @@ impl Belief {
     }
 
     fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
+        let at = entry.at;
         match &entry.fact {
             Fact::Request(request) => self.take_request(request),
+            Fact::Reading(reading) if SERVING.is_of(reading) => {
+                self.served = Some((at, is_true(reading)));
+                None
+            }
             Fact::Reading(reading) if reading.source == Source::Engine => {
-                if UP.is_of(reading) {
-                    self.take_up(entry.at, reading)
-                } else {
-                    self.take_series(entry.at, reading)
-                }
+                self.take_reading(at, reading)
+            }
+            // Journals of earlier versions do not say whether requests were being served.
+            Fact::Missed(missed)
+                if missed.source == Source::Engine
+                    && missed.reason() == MissedReason::NoAnswer
+                    && self.served == Some((at, false)) =>
+            {
+                self.look_failed(at, "a health probe got no answer")
+            }
+            Fact::Phase(began) if began.phase == Phase::Drain => {
+                self.processes.end().map(restarted)
             }
             _ => None,
         }
@@ -144,29 +175,59 @@ impl Belief {
             let at = At(request.sent.0.saturating_add(offset_us)).min(request.done);
             self.good = self.good.max(Some(at));
         }
+        let what = || format!("request {}: {}", request.ended.word(), request.error);
         match sign(request) {
-            Sign::Good => self.came(request.done, &format!("a request {}", request.ended.word())),
+            Sign::Good if request.ended == Ended::HttpError && self.refused(request) => {
+                self.doubted(request.done, &what());
+                None
+            }
+            Sign::Good => {
+                if request.ended != Ended::HttpError {
+                    (self.refusals, self.unlisted) = (0, false);
+                }
+                self.came(request.done, &format!("a request {}", request.ended.word()))
+            }
             Sign::Bad => {
-                let what = format!("request {}: {}", request.ended.word(), request.error);
-                self.doubted(request.done, &what);
+                self.doubted(request.done, &what());
                 None
             }
             Sign::None => None,
         }
     }
 
-    fn take_up(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
-        if reading.last >= 0.5 {
-            return self.came(at, "its health probe was answered");
+    /// Counts a refusal, and returns whether there were so many that something must be wrong: the
+    /// server may be another one. "Too many requests" is the word of one that is there.
+    fn refused(&mut self, request: &Request) -> bool {
+        self.refusals = self.refusals.saturating_add(u32::from(request.http_status != Some(429)));
+        self.refusals >= REFUSALS_MAX
+    }
+
+    fn take_reading(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
+        if UP.is_of(reading) {
+            return match is_true(reading) {
+                true if self.unlisted => None,
+                true => self.came(at, "its health probe was answered"),
+                false if self.served == Some((at, true)) => None,
+                false => self.look_failed(at, "a health probe failed"),
+            };
         }
+        if MODEL_LISTED.is_of(reading) {
+            self.unlisted = !is_true(reading);
+            let words = "it no longer lists its model";
+            return if self.unlisted { self.look_failed(at, words) } else { None };
+        }
+        self.processes.take(at, reading, self.bad).map(restarted)
+    }
+
+    /// Takes in a look that found the server not up.
+    fn look_failed(&mut self, at: At, words: &str) -> Option<LivenessChange> {
         let was = self.state;
-        if !self.doubted(at, "a health probe failed") || was != State::Suspect {
+        if !self.doubted(at, words) || was != State::Suspect {
             return None;
         }
         let since = self.went().unwrap_or(at);
         let first = self.doubt.as_ref().map_or("", |(_, words)| words.as_str());
-        let evidence =
-            one_line(&format!("{first}; then a health probe failed"), 2 * EVIDENCE_CHARS_MAX);
+        let evidence = one_line(&format!("{first}; then {words}"), 2 * EVIDENCE_CHARS_MAX);
         self.state = State::Down;
         self.away = Some(since);
         Some(LivenessChange::WentAway { since, evidence })
@@ -198,41 +259,26 @@ impl Belief {
         let since = self.away.take().unwrap_or(at);
         (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })
     }
+}
 
-    fn take_series(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
-        let started = match series::of_reading(reading)?.kind {
-            SeriesKind::Life => true,
-            // A decrease of a counter shows a restart.
-            SeriesKind::Counter => false,
-            SeriesKind::Gauge | SeriesKind::Increment => return None,
-        };
-        let key = (reading.instance.clone(), reading.name.clone());
-        let before = self.series.get(&key).copied();
-        if before.is_some_and(|(seen, _)| at < seen) {
-            return None; // An earlier second, handed over late.
-        }
-        if before.is_some() || self.series.len() < SERIES_MAX {
-            self.series.insert(key.clone(), (at, reading.last));
-        }
-        let (since, value) = before?;
-        let evidence = if started && (reading.last - value).abs() > 0.5 {
-            format!("{} changed", reading.name)
-        } else if !started && reading.last.min(reading.min) < value {
-            format!("{} went back", reading.name)
-        } else {
-            return None;
-        };
-        // Clearing all series counts one restart, however many series show it.
-        self.series.clear();
-        self.series.insert(key, (at, reading.last));
-        Some(LivenessChange::Restarted { since, evidence: one_line(&evidence, EVIDENCE_CHARS_MAX) })
-    }
+fn is_true(reading: &Reading) -> bool {
+    reading.last >= 0.5
+}
+
+fn restarted(replaced: Replaced) -> LivenessChange {
+    let Replaced { since, until, evidence } = replaced;
+    let evidence = one_line(&evidence, EVIDENCE_CHARS_MAX);
+    LivenessChange::Restarted { since, until, evidence }
 }
 
 /// Returns the sign of liveness that the ending of a request gives.
 pub(crate) fn sign(request: &Request) -> Sign {
     match request.ended {
+        // 200 and no record at all: something answers, and it is no such server.
+        Ended::Empty if request.first_byte_us.is_none() => Sign::Bad,
         Ended::Completed | Ended::Short | Ended::NoUsage | Ended::Empty => Sign::Good,
+        // The path was there before the load: 404 comes from another server, or of another model.
+        Ended::HttpError if request.http_status == Some(404) => Sign::Bad,
         Ended::HttpError if request.http_status.is_some_and(|status| status < 500) => Sign::Good,
         Ended::Abandoned | Ended::Cut => Sign::None,
         Ended::HttpError
@@ -249,121 +295,4 @@ pub(crate) fn sign(request: &Request) -> Sign {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::incident::story::Story;
-
-    fn told(story: &Story) -> (Liveness, Vec<LivenessChange>) {
-        let mut liveness = Liveness::default();
-        let changes = story.entries.iter().filter_map(|entry| liveness.fold(entry)).collect();
-        (liveness, changes)
-    }
-
-    #[test]
-    fn one_failed_request_is_no_outage() {
-        let mut story = Story::new();
-        story.up(0.0, true).bad(5.0, 0, Ended::Refused, "refused");
-        let (liveness, changes) = told(&story);
-        assert_eq!((liveness.state(), liveness.since()), (State::Suspect, Some(At(0))));
-        assert!(changes.is_empty());
-        story.up(6.0, true);
-        let (liveness, changes) = told(&story);
-        assert_eq!((liveness.state(), liveness.since()), (State::Up, None));
-        assert!(changes.is_empty());
-    }
-
-    #[test]
-    fn a_failed_probe_of_a_suspect_server_means_it_is_away_since_the_last_good_sign() {
-        let mut story = Story::new();
-        story.up(0.0, true).good(3.0, 0).bad(5.0, 0, Ended::Refused, "refused").up(6.0, false);
-        let (liveness, changes) = told(&story);
-        assert_eq!(liveness.state(), State::Down);
-        assert!(
-            matches!(changes[..], [LivenessChange::WentAway { since: At(4_000_000), .. }]),
-            "{changes:?}"
-        );
-    }
-
-    #[test]
-    fn it_takes_two_failed_probes_without_a_failed_request() {
-        let mut story = Story::new();
-        story.up(0.0, true).up(10.0, false);
-        assert_eq!(told(&story).0.state(), State::Suspect);
-        story.up(11.0, false);
-        let (liveness, changes) = told(&story);
-        assert_eq!((liveness.state(), liveness.since()), (State::Down, Some(At(0))));
-        assert_eq!(changes.len(), 1);
-        story.up(20.0, false).up(30.0, true);
-        let (liveness, changes) = told(&story);
-        assert_eq!(liveness.state(), State::Up);
-        assert!(matches!(changes[1], LivenessChange::CameBack { since: At(0), .. }));
-    }
-
-    #[test]
-    fn an_answer_that_was_stamped_before_the_failure_brings_nothing_back() {
-        let mut story = Story::new();
-        story.up(0.0, true).up(10.0, false).up(11.0, false).good(8.0, 0);
-        assert_eq!(told(&story).0.state(), State::Down);
-    }
-
-    #[test]
-    fn a_stream_that_broke_was_alive_until_its_last_token() {
-        let mut story = Story::new();
-        story.up(0.0, true);
-        let mut request = story.request(10.0, 0);
-        request.ended = Ended::Truncated;
-        story.push(11.0, Fact::Request(Box::new(request))).up(12.0, false);
-        assert_eq!(told(&story).0.since(), Some(At(10_908_000)));
-    }
-
-    #[test]
-    fn a_refusal_with_a_4xx_is_a_sign_of_life() {
-        let mut story = Story::new();
-        let mut request = story.request(1.0, 0);
-        (request.ended, request.http_status) = (Ended::HttpError, Some(400));
-        story.push(2.0, Fact::Request(Box::new(request)));
-        assert_eq!(told(&story).0.state(), State::Up);
-    }
-
-    #[test]
-    fn a_counter_that_goes_back_is_a_restart_told_once() {
-        let mut story = Story::new();
-        for (seconds, tokens) in [(1.0, 100.0), (11.0, 900.0), (21.0, 50.0), (31.0, 80.0)] {
-            story.reading(seconds, Source::Engine, "vllm:generation_tokens_total", tokens);
-            story.reading(seconds, Source::Engine, "vllm:prompt_tokens_total", tokens * 3.0);
-        }
-        let (_, changes) = told(&story);
-        assert!(
-            matches!(changes[..], [LivenessChange::Restarted { since: At(11_000_000), .. }]),
-            "{changes:?}"
-        );
-    }
-
-    #[test]
-    fn a_resumed_segment_begins_without_belief() {
-        let mut story = Story::new();
-        story.up(0.0, true).started(1.0, 1000.0);
-        story.segment = 1;
-        story.started(1.0, 2000.0);
-        let (liveness, changes) = told(&story);
-        assert_eq!((liveness.state(), changes.len()), (State::Suspect, 0));
-    }
-
-    #[test]
-    fn entries_of_two_segments_one_between_the_other_have_a_belief_of_each() {
-        let mut story = Story::new();
-        story.up(1.0, true).bad(2.0, 0, Ended::Refused, "refused");
-        story.segment = 1;
-        story.up(1.5, true);
-        story.segment = 0;
-        story.up(3.0, false);
-        story.segment = 1;
-        story.up(3.5, true);
-        let (liveness, changes) = told(&story);
-        assert!(
-            matches!(changes[..], [LivenessChange::WentAway { since: At(1_000_000), .. }]),
-            "{changes:?}"
-        );
-        assert_eq!(liveness.state(), State::Up);
-    }
-}
+mod tests;

@@ -1,10 +1,18 @@
 //! Reads the engine over HTTP: its metrics where it has them, else its health. A refused connection
 //! is a reading (`up` = 0), not a miss.
 
+mod page;
+mod processes;
+
+use page::Page;
+use processes::Processes;
+
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
-use crate::protocol::prometheus;
-use crate::series::UP;
+use crate::protocol::probe::{self, HEALTH, METRICS, MODELS};
+use crate::series::{
+    HEALTH_STATUS, KV_USAGE, KV_USAGE_MAX, METRICS_PROCESS, Series, SeriesUnit, UP,
+};
 use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
 
 /// Limit of a metrics page; vLLM's has some 60 KB.
@@ -17,18 +25,18 @@ pub(crate) struct EngineSensor<W: Wire> {
     wire: W,
     engine: Engine,
     path: &'static str,
+    /// Path that shows whether the server is well.
+    health: &'static str,
+    processes: Processes,
 }
 
 impl<W: Wire> EngineSensor<W> {
     /// Creates the sensor from the text of `/metrics`, or for an engine that has none.
     pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
-        let path = match (metrics, health) {
-            (Some(_), _) => "/metrics",
-            (None, true) => "/health",
-            (None, false) => "/v1/models",
-        };
-        EngineSensor { wire, engine, path }
+        let health = if health { HEALTH } else { MODELS };
+        let path = if metrics.is_some() { METRICS } else { health };
+        EngineSensor { wire, engine, path, health, processes: Processes::default() }
     }
 }
 
@@ -51,45 +59,102 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 }
 
 impl<W: Wire> EngineSensor<W> {
-    /// Requests and parses the metrics page.
+    /// Requests and reads the page.
     async fn page(&mut self) -> Result<Look, String> {
-        let mut reply = match self.wire.call(Call::get(self.path)).await {
-            Ok(reply) => reply,
+        let (status, body) = match self.get(self.path).await {
+            Ok(page) => page,
             Err(broken) => return gone(broken),
         };
-        let status = reply.status();
-        let mut page = Vec::new();
-        loop {
-            match reply.chunk().await {
-                Ok(Some((_, bytes))) => page.extend_from_slice(&bytes),
-                Ok(None) => break,
-                Err(broken) => return gone(broken),
-            }
-            if page.len() > PAGE_BYTES_MAX {
-                return Err(format!("{} has more than {PAGE_BYTES_MAX} bytes", self.path));
-            }
+        let is_metrics = self.path == METRICS;
+        if !probe::is_up(self.path, status, &body) {
+            return if is_metrics { self.health(status).await } else { Ok(not_up(status)) };
         }
-        let mut samples = vec![Sample::one(&UP, f64::from(u8::from(status < 500)))];
-        if self.path == "/metrics" {
-            if status != 200 {
-                return Err(format!("{} answered {status}", self.path));
+        let mut samples = vec![Sample::one(&UP, 1.0)];
+        if is_metrics {
+            if status != 200 || body.len() > PAGE_BYTES_MAX {
+                return Err(format!("{METRICS} answered {status} with {} bytes", body.len()));
             }
-            let page = String::from_utf8_lossy(&page);
-            for (series, names) in self.engine.metrics() {
-                let value = names.iter().find_map(|name| prometheus::sum(&page, name));
-                samples.extend(value.map(|value| Sample::one(series, value)));
-            }
+            samples.extend(self.metrics(&String::from_utf8_lossy(&body)));
         }
         Ok(samples.into())
     }
-}
 
-/// Converts a failed request: a refused connection is a reading, any other failure a miss.
-fn gone(broken: Broken) -> Result<Look, String> {
-    match broken.how {
-        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
-            Ok(vec![Sample::one(&UP, 0.0)].into())
+    /// Looks at the health where the metrics have failed with a status. They may fail alone: they
+    /// can be switched off, and their files may be on a disk that is gone.
+    async fn health(&self, metrics: u16) -> Result<Look, String> {
+        match self.get(self.health).await {
+            Ok((status, body)) if probe::is_up(self.health, status, &body) => {
+                Err(format!("{METRICS} answered {metrics}, and no metrics"))
+            }
+            Ok((status, _)) => Ok(not_up(status)),
+            Err(broken) => gone(broken),
         }
-        BrokenHow::CutOff | BrokenHow::Malformed => Err(broken.words),
+    }
+
+    /// Requests a page; of one that is too long, the beginning.
+    async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), Broken> {
+        let mut reply = self.wire.call(Call::get(path)).await?;
+        let mut body = Vec::new();
+        while let Some((_, bytes)) = reply.chunk().await? {
+            body.extend_from_slice(&bytes);
+            if body.len() > PAGE_BYTES_MAX {
+                break;
+            }
+        }
+        Ok((reply.status(), body))
+    }
+
+    /// Reads the engine's series from a metrics page, of all processes that answer in turn.
+    fn metrics(&mut self, text: &str) -> Vec<Sample> {
+        let metrics = self.engine.metrics();
+        let number = self.processes.take(Page::read(text, metrics));
+        let mut samples = Vec::new();
+        samples.extend(number.map(|number| Sample::one(&METRICS_PROCESS, number as f64)));
+        for (index, (series, _)) in metrics.iter().enumerate() {
+            let values = if series.is_start_time() {
+                self.processes.started()
+            } else {
+                self.processes.values(index)
+            };
+            samples.extend(of_series(series, &values));
+        }
+        samples
     }
 }
+
+/// Returns the samples of a series from its values by engine: the newest start time, the mean and
+/// the largest share, or the sum.
+fn of_series(series: &Series, values: &[f64]) -> Vec<Sample> {
+    let largest = values.iter().copied().reduce(f64::max);
+    let Some(largest) = largest else { return Vec::new() };
+    let sum: f64 = values.iter().sum();
+    let value = match series.unit {
+        _ if series.is_start_time() => largest,
+        SeriesUnit::Share => sum / values.len() as f64,
+        _ => sum,
+    };
+    let mut samples = vec![Sample::one(series, value)];
+    if *series == KV_USAGE && values.len() > 1 {
+        samples.push(Sample::one(&KV_USAGE_MAX, largest));
+    }
+    samples
+}
+
+/// Returns the reading of an answer that does not show the server to be up.
+fn not_up(status: u16) -> Look {
+    vec![Sample::one(&HEALTH_STATUS, f64::from(status)), Sample::one(&UP, 0.0)].into()
+}
+
+/// Converts a failed request. A connection that was refused, or that speaks another protocol, is a
+/// reading; an answer that was cut off is a miss.
+fn gone(broken: Broken) -> Result<Look, String> {
+    match broken.how {
+        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset | BrokenHow::Malformed => {
+            Ok(vec![Sample::one(&UP, 0.0)].into())
+        }
+        BrokenHow::CutOff => Err(broken.words),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,14 @@ fn line(line: &str) -> Option<PageSeries<'_>> {
         (&line[..end], "", &line[end..])
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    (!name.is_empty()).then_some(PageSeries { name: name.trim(), labels, value })
+    let name = name.trim();
+    is_name(name).then_some(PageSeries { name, labels, value })
+}
+
+/// Whether a text is the name of a metric. A line of JSON has a word and a number, too.
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.');
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// Finds the closing brace, and skips braces inside quotes.
@@ -74,13 +81,6 @@ pub(crate) fn labels(written: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// Sums a metric over all its series: several engines behind one page count together.
-pub(crate) fn sum(page: &str, name: &str) -> Option<f64> {
-    let mut found = series(page).filter(|series| series.name == name).peekable();
-    found.peek()?;
-    Some(found.map(|series| series.value).sum())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,10 +88,11 @@ mod tests {
     const PAGE: &str = "# HELP vllm:num_requests_running Number.\n# TYPE x gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"m\"} 2.0\nvllm:num_requests_running{engine=\"1\",model_name=\"m\"} 1.0\nprocess_start_time_seconds 1.79533181665e+09\nodd{note=\"a } in \\\" quotes\"} 4 1700000000\ngarbage\n{} \n";
 
     #[test]
-    fn series_of_several_engines_add_up() {
-        assert_eq!(sum(PAGE, "vllm:num_requests_running"), Some(3.0));
-        assert_eq!(sum(PAGE, "process_start_time_seconds"), Some(1_795_331_816.65));
-        assert_eq!(sum(PAGE, "vllm:nothing"), None);
+    fn a_series_has_a_name_labels_and_a_value() {
+        let read: Vec<(&str, &str, f64)> =
+            series(PAGE).map(|series| (series.name, series.labels, series.value)).collect();
+        assert_eq!(read[1], ("vllm:num_requests_running", r#"engine="1",model_name="m""#, 1.0));
+        assert_eq!(read[2], ("process_start_time_seconds", "", 1_795_331_816.65));
     }
 
     #[test]
@@ -109,5 +110,6 @@ mod tests {
         assert_eq!(odd.len(), 1);
         assert!((odd[0].value - 4.0).abs() < 1e-9);
         assert_eq!(series(PAGE).count(), 4);
+        assert_eq!(series("{\n  \"uptime\": 12\n  \"ok\": 1,\n}\n").count(), 0, "this is JSON");
     }
 }

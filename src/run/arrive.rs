@@ -78,6 +78,9 @@ pub(crate) enum NoServer {
 
 /// Timeout of a single request, for servers that accept a connection and never answer.
 const QUESTION: Duration = Duration::from_secs(20);
+/// Longest time that `/health` may take to be the page of probes. Some servers ask all their
+/// backends first.
+const HEALTHY: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to reach a server, microseconds.
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 /// Number of answers without any page of the protocol after which there is no server to wait for.

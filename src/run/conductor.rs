@@ -31,11 +31,11 @@ use rounds::Rounds;
 
 use crate::fact::{
     Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Reading, Request, Segment,
-    TargetFact, TargetWord,
+    Source, TargetFact, TargetWord,
 };
 use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
-use crate::series::UP;
+use crate::series::{MODEL_LISTED, UP};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
@@ -246,6 +246,9 @@ impl Conductor {
             Fact::Action(action) => self.told(action, entry.at),
             Fact::Target(target) => self.target(target, entry.at),
             Fact::Reading(reading) if !shown.doubted => self.probe_answered(reading, entry.at),
+            Fact::Missed(missed) if !shown.doubted && missed.source == Source::Engine => {
+                self.care.answered(entry.at, &self.plan.limits);
+            }
             Fact::Fault(fault) if fault.fatal => {
                 self.stop(ClosedBecause::Fault, fault.why.clone());
                 self.hang_up();
@@ -304,7 +307,7 @@ impl Conductor {
                 self.clock.go(at);
                 (TargetWord::Back, since, evidence)
             }
-            Some(LivenessChange::Restarted { since, evidence }) => {
+            Some(LivenessChange::Restarted { since, evidence, .. }) => {
                 if self.care.is_up() {
                     self.policy.broke_in(since);
                 }
@@ -323,10 +326,11 @@ impl Conductor {
     }
 
     fn probe_answered(&mut self, reading: &Reading, at: At) {
-        if !UP.is_of(reading) {
+        let is_unlisted = MODEL_LISTED.is_of(reading) && reading.last < 0.5;
+        if !UP.is_of(reading) && !is_unlisted {
             return;
         }
-        if reading.last >= 0.5 && self.care.greeted(at) && self.care.is_up() {
+        if !is_unlisted && reading.last >= 0.5 && self.care.greeted(at) && self.care.is_up() {
             self.clock.go(at);
             self.policy.free(at);
         }

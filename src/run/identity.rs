@@ -9,7 +9,7 @@ pub(crate) use container::{container_changed, of_container};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arrive::{ArrivedServer, Model};
-use crate::engine::vllm;
+use crate::engine::{self, vllm};
 use crate::escape::one_line;
 use crate::fact::Seen;
 use crate::plan::Plan;
@@ -89,6 +89,16 @@ impl Identity {
         self
     }
 
+    /// Whether the server listed this model.
+    pub(crate) fn lists(&self, model: &str) -> bool {
+        self.0.get(MODEL).is_some_and(|listed| *listed == one_line(model, WORDS_CHARS_MAX))
+    }
+
+    /// Takes in later statements; subjects that they do not name stay as they were.
+    pub(crate) fn take(&mut self, later: Identity) {
+        self.0.extend(later.0);
+    }
+
     /// Whether the server caches prefixes, where it reports that.
     pub(crate) fn prefix_caching(&self) -> Option<bool> {
         match self.0.get(CACHING)?.to_ascii_lowercase().as_str() {
@@ -108,7 +118,8 @@ impl Identity {
     /// are listed side by side.
     fn cache(&mut self, page: &str) {
         let mut said: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
-        for series in prometheus::series(page).filter(|it| it.name == vllm::CACHE_CONFIG) {
+        let is_config = |name: &str| engine::metric_name(name) == vllm::CACHE_CONFIG;
+        for series in prometheus::series(page).filter(|it| is_config(it.name)) {
             let labels = prometheus::labels(series.labels);
             for (label, setting) in vllm::CACHE_LABELS {
                 let value =

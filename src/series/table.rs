@@ -33,13 +33,21 @@ table! {
     IN_FLIGHT: Own "in_flight", Number("requests"), Gauge, Never, [];
     /// Output tokens so far, as longhaul counts them.
     OUTPUT_TOKENS: Own "output_tokens", Number("tokens"), Counter, Never, [];
+    /// Whether requests were being served, as the rule for hangs sees it, when a look at the engine found it busy or got no answer.
+    SERVING: Own "serving", Truth, Gauge, Never, [];
     /// How late the loop was at the most.
     LATE_MAX: Own "late_us_max", Micros, Gauge, Never, [];
     /// Rows that were taken and are not yet written.
     JOURNAL_WAITING: Own "journal_waiting_rows", Number("rows"), Gauge, Never, [];
 
-    /// Whether it answers: any answer below 500.
+    /// Whether it answers as itself: not with 404 or 5xx, and not with another service's page.
     UP: Engine "up", Truth, Life, Zero, [Probes];
+    /// HTTP status of an answer that did not show it to be up.
+    HEALTH_STATUS: Engine "health_status", Number("status"), Gauge, Never, [Probes];
+    /// Whether it lists the model that is asked for, where a probe found that it no longer did.
+    MODEL_LISTED: Engine "model_listed", Truth, Life, Never, [Probes];
+    /// Number of the process that answered `/metrics`, in the order in which they were first read.
+    METRICS_PROCESS: Engine "metrics_process", Number("process"), Life, Change, [Probes Metrics];
     /// When its process started.
     ENGINE_STARTED: Engine "process_start_time_seconds", Epoch, Life, Change, [Probes Metrics];
     /// Resident memory of the process that serves `/metrics`: vLLM's API server, not its engine.
@@ -50,6 +58,8 @@ table! {
     WAITING_REQUESTS: Engine "waiting_requests", Number("requests"), Gauge, Never, [Probes];
     /// The KV cache's share in use.
     KV_USAGE: Engine "kv_usage_share", Share, Gauge, Never, [Probes];
+    /// The largest share of one engine, where there are several: `kv_usage_share` is then their mean.
+    KV_USAGE_MAX: Engine "kv_usage_max_share", Share, Gauge, Never, [Probes];
     /// Prompt tokens so far.
     PROMPT_TOKENS: Engine "prompt_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// Output tokens so far.

@@ -495,3 +495,21 @@ proptest! {
         prop_assert_eq!(one.cause == Cause::DriverOom, out_of_memory);
     }
 }
+
+#[test]
+fn a_restart_that_shows_itself_late_ended_when_the_new_process_was_first_read() {
+    let mut story = Story::soaking();
+    let metrics = |story: &mut Story, seconds: f64, process: f64| {
+        story.reading(seconds, Source::Engine, "metrics_process", process);
+    };
+    metrics(&mut story, 20.0, 1.0);
+    story.good(21.0, 0);
+    metrics(&mut story, 30.0, 2.0);
+    story.good(31.0, 0).good(41.0, 0);
+    metrics(&mut story, 61.0, 2.0);
+    let incidents = incidents(&story);
+    let [restart] = &incidents[..] else { panic!("{incidents:?}") };
+    assert_eq!((restart.from, restart.until), (At(20_000_000), Some(At(30_000_000))));
+    assert_eq!(restart.recovery.first_token, Some(At(31_400_000)));
+    assert!(!restart.is_recovering(At(41_000_000), Some(0)), "its answers count");
+}

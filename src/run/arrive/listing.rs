@@ -4,11 +4,8 @@ use serde_json::Value;
 
 use super::{Gathered, Model};
 use crate::error::Mistake;
+use crate::protocol::models;
 
-/// Keys under which servers list their models, the usual one first.
-const LISTS: [&str; 4] = ["data", "models", "result", "items"];
-/// Keys of a model's name, the usual one first.
-const NAMES: [&str; 4] = ["id", "name", "model", "model_name"];
 /// Keys of a model's context length.
 const LENGTHS: [&str; 3] = ["max_model_len", "context_length", "max_context_length"];
 /// Number of names that a hint lists.
@@ -22,15 +19,15 @@ pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
     let Ok(page) = serde_json::from_slice::<Value>(&page.body) else {
         return Err("/v1/models is not JSON".to_owned());
     };
-    let list = LISTS.iter().map(|key| &page[*key]).find(|list| list.is_array()).unwrap_or(&page);
-    let models: Vec<Model> = list.as_array().into_iter().flatten().filter_map(model).collect();
+    let entries = models::entries(&page).unwrap_or_default();
+    let models: Vec<Model> = entries.iter().filter_map(model).collect();
     if models.is_empty() { Err("/v1/models lists no model".to_owned()) } else { Ok(models) }
 }
 
 fn model(entry: &Value) -> Option<Model> {
     let text = |key: &str| entry[key].as_str().map(str::to_owned);
     Some(Model {
-        id: entry.as_str().map(str::to_owned).or_else(|| NAMES.iter().find_map(|key| text(key)))?,
+        id: models::name(entry)?.to_owned(),
         root: text("root"),
         max_model_len: LENGTHS
             .iter()

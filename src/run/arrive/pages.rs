@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::asker::Asker;
-use super::{Gathered, QUESTION, gather};
+use super::{Gathered, HEALTHY, QUESTION, gather};
 use crate::fact::{Abilities, Seen};
+use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::run::side_by_side::side_by_side;
 use crate::world::{Call, Wire};
 
@@ -47,10 +48,13 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
         json!({"model": ask.model, "messages": message}),
         json!({"content": text}),
     ];
-    let calls = ["/version", "/metrics", "/health"].into_iter().map(Call::get);
+    let calls = ["/version", METRICS, HEALTH].into_iter().map(Call::get);
     let calls = calls.chain(forms.map(|form| Call::post("/tokenize", form.to_string())));
     let names = ["version", "metrics", "health", "tokenize", "tokenize", "tokenize"];
     let asked = calls.map(async |call: Call| {
+        if call.path == HEALTH {
+            return gather(ask.wire, ask.timeline, call, HEALTHY).await;
+        }
         let once = async || gather(ask.wire, ask.timeline, call.clone(), QUESTION).await;
         ask.patience.ask(once).await
     });
@@ -62,7 +66,10 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
     }
     let mut pages = answers.into_iter().map(|it| it.ok().filter(|page| page.status == 200));
     let mut next = || pages.next().flatten();
-    let (said, metrics, health) = (next(), next(), next());
+    let own = |path, page: &Gathered| probe::is_up(path, page.status, &page.body);
+    let said = next();
+    let metrics = next().filter(|page| own(METRICS, page));
+    let health = next().filter(|page| own(HEALTH, page));
     Pages {
         version: said.as_ref().and_then(version),
         metrics: metrics.as_ref().map(self::text),

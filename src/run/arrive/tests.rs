@@ -304,3 +304,16 @@ async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
     let _ = again(&server, &server.timeline, Abilities::default(), "m").await;
     assert_eq!(server.asked.take().len(), 1, "what it could not do is not asked for");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_health_page_that_does_not_answer_in_time_is_none_and_html_is_no_metrics() {
+    let met = met(|question| match question.path {
+        "/metrics" | "/version" => text(200, "<html></html>"),
+        "/health" => Some(Page { after: Duration::from_secs(12), ..text(200, "").unwrap() }),
+        _ => None,
+    });
+    let met = met.await;
+    let Abilities { health, metrics, version, .. } = met.abilities();
+    assert_eq!((health, metrics, version), (false, false, false));
+    assert!(met.seconds < 8.0, "{}", met.seconds);
+}

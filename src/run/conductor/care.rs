@@ -3,7 +3,7 @@
 //! actions; the target carries them out, and their results come back as facts.
 
 use super::{Conductor, Doing, Order};
-use crate::fact::{Action, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
+use crate::fact::{Action, Cell, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
 use crate::incident::hang::Hangs;
 use crate::incident::liveness::{Liveness, LivenessChange, State};
 use crate::spec::Limits;
@@ -302,17 +302,30 @@ impl Conductor {
         if !care.hangs.watched() || !care.is_up() {
             return None;
         }
-        let deepest = self.lanes.out().max_by_key(|slot| self.plan.cell(*slot).depth)?;
-        let cell = self.plan.cell(deepest);
-        let planned_us = self.plan.first_token_us(cell);
-        let own_us = micros(self.plan.limits.first_token);
+        let (cell, patience_us) = self.patience()?;
         let silent_us = now.since(moved);
-        (silent_us >= care.hangs.patience_us(cell.depth, planned_us, own_us)).then(|| {
+        (silent_us >= patience_us).then(|| {
             let words = format!(
                 "{cell} in flight, its probes are answered, and for {} no token came and no number of the engine changed",
                 span((silent_us as f64 / 1e6).round())
             );
             TargetFact::new(TargetWord::Hung, words).since(moved)
         })
+    }
+
+    /// Whether requests are being served: some are in flight, and there was progress within the
+    /// time that the rule for hangs allows. Such a server may answer no probe.
+    pub(crate) fn is_serving(&self, now: At) -> bool {
+        let is_within = |(_, patience_us)| now.since(self.care.hangs.moved()) < patience_us;
+        !self.care.is_hung() && self.patience().is_some_and(is_within)
+    }
+
+    /// Returns the deepest cell in flight, and how long it may be without progress, microseconds.
+    fn patience(&self) -> Option<(Cell, u64)> {
+        let deepest = self.lanes.out().max_by_key(|slot| self.plan.cell(*slot).depth)?;
+        let cell = self.plan.cell(deepest);
+        let planned_us = self.plan.first_token_us(cell);
+        let own_us = micros(self.plan.limits.first_token);
+        Some((cell, self.care.hangs.patience_us(cell.depth, planned_us, own_us)))
     }
 }

@@ -16,22 +16,36 @@ use crate::world::{Broken, Call, Reply, Wire};
 /// Tokens of an answer where nothing forces more.
 pub(crate) const NATURAL: u64 = 3;
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Answer of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub status: u16,
     pub body: Option<Bytes>,
     pub retry_after: Option<Duration>,
+    /// Time until it comes.
+    pub after: Duration,
 }
 
 /// Returns a page with a JSON body.
 pub(crate) fn page(status: u16, body: &Value) -> Option<Page> {
-    Some(Page { status, body: Some(Bytes::from(body.to_string())), retry_after: None })
+    Some(Page {
+        status,
+        body: Some(Bytes::from(body.to_string())),
+        retry_after: None,
+        after: MILLISECOND,
+    })
 }
 
 /// Returns a page with a text.
 pub(crate) fn text(status: u16, body: &str) -> Option<Page> {
-    Some(Page { status, body: Some(Bytes::from(body.to_owned())), retry_after: None })
+    Some(Page {
+        status,
+        body: Some(Bytes::from(body.to_owned())),
+        retry_after: None,
+        after: MILLISECOND,
+    })
 }
 
 /// Returns a refusal in the usual form.
@@ -98,7 +112,7 @@ impl Wire for Server {
         let question = Question { at, path: &call.path, body: &body, nth };
         let answer = (self.departs)(&question).unwrap_or_else(|| honest(&question));
         self.asked.borrow_mut().push((call.path, body));
-        self.timeline.until(At(at.0 + 1_000)).await;
+        self.timeline.until(at.after(answer.after)).await;
         Ok(answer)
     }
 }
@@ -122,7 +136,8 @@ fn honest(question: &Question<'_>) -> Page {
     let found = match question.path {
         "/v1/models" => page(200, &json!({"data": [{"id": "m", "max_model_len": 32_768}]})),
         "/version" => page(200, &json!({"version": "2"})),
-        "/health" | "/metrics" => text(200, ""),
+        "/health" => text(200, ""),
+        "/metrics" => text(200, "vllm:num_requests_running 0.0\n"),
         "/tokenize" if body["prompt"].is_null() && body["messages"].is_null() => {
             refusal(422, "prompt")
         }

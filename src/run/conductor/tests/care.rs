@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::replay::goes_on_alike_at_every_cut;
 use super::toy::Toy;
-use crate::fact::{ClosedBecause, Entry, Fact, Phase, TargetFact, TargetWord};
+use crate::fact::{
+    ClosedBecause, Entry, Fact, Missed, MissedReason, Phase, Source, TargetFact, TargetWord,
+};
 use crate::plan::tests::scenario;
 use crate::run::conductor::Order;
 use crate::spec::Extent;
@@ -194,4 +196,28 @@ fn a_journal_of_deaths_hangs_and_drills_replayed_gives_the_same_orders() {
     toy.dies();
     toy.run();
     goes_on_alike_at_every_cut(&toy);
+}
+
+#[test]
+fn requests_in_flight_are_served_as_long_as_the_rule_for_hangs_allows() {
+    let mut toy = started(600, on(RestartWhen::OnExit), &[]);
+    assert!(!toy.conductor.is_serving(toy.now), "nothing was sent");
+    toy.frozen = Some((At(100_000_000), At(220_000_000)));
+    runs_until(&mut toy, 130.0);
+    assert!(toy.conductor.is_serving(toy.now));
+    runs_until(&mut toy, 180.0);
+    assert!(!toy.conductor.is_serving(toy.now));
+}
+
+#[test]
+fn a_probe_without_an_answer_is_followed_by_another() {
+    let mut toy = Toy::seconds(60);
+    toy.silent = true;
+    toy.step();
+    assert_eq!(toy.probes, 1);
+    toy.now = At(10_000_000);
+    let missed = Missed::once(Source::Engine, "/health", MissedReason::NoAnswer, String::new());
+    toy.record(toy.now, Fact::Missed(missed));
+    runs_until(&mut toy, 12.0);
+    assert_eq!(toy.probes, 2);
 }

@@ -1,0 +1,135 @@
+//! Probes the server: whether it answers, and whether it is still the one that is driven. A health
+//! page alone does not show that: another service may answer at the same address, or the server may
+//! have come back with another model.
+
+use std::time::Duration;
+
+use super::arrive::{Gathered, gather};
+use super::conductor::PROBE_LIMIT_US;
+use super::{Heard, Shell};
+use crate::fact::{Fact, Missed, MissedReason, Source};
+use crate::protocol::probe::{self, HEALTH, MODELS};
+use crate::series::{HEALTH_STATUS, MODEL_LISTED, UP};
+use crate::timeline::Timeline;
+use crate::unit::At;
+use crate::world::{Call, Sink, Wire};
+
+/// Time that a server that is well has for its list of models, microseconds: the load waits for it.
+const LIST_US: u64 = 3_000_000;
+
+/// Result of a probe.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    Up,
+    /// Something answered that is not the server as it was, with this status.
+    Not(u16),
+    /// The connection failed.
+    Broken,
+    /// No answer within the limit.
+    Silent,
+    /// It lists these models, and not the one that is asked for; none where it gave no list.
+    Unlisted(Vec<String>),
+}
+
+impl<W: Wire, S: Sink> Shell<'_, W, S> {
+    /// Sends a probe to the server.
+    pub(super) fn probe(&mut self) {
+        let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
+        let (script, was_unlisted) = (self.script.clone(), self.known.unlisted);
+        self.tasks.spawn_local(async move {
+            let path = if script.abilities.health { HEALTH } else { MODELS };
+            let model = Some(&*script.model).filter(|model| script.identity.lists(model));
+            let probed = probe(&wire, &timeline, path, model).await;
+            let now = timeline.now();
+            for fact in told(&probed, path, was_unlisted) {
+                // Sending fails only when the loop has ended, and then the run is over.
+                let _ = facts.send(Heard::Fact(now, fact)).await;
+            }
+            if let Probed::Unlisted(models) = probed {
+                let _ = facts.send(Heard::Relisted(now, models)).await;
+            }
+        });
+    }
+}
+
+/// Whether a fact is a look at the engine that says nothing while requests are being served.
+pub(super) fn is_excusable(fact: &Fact) -> bool {
+    match fact {
+        Fact::Reading(reading) => {
+            HEALTH_STATUS.is_of(reading) && probe::is_busy(reading.last as u16)
+        }
+        Fact::Missed(missed) => {
+            missed.source == Source::Engine && missed.reason() == MissedReason::NoAnswer
+        }
+        _ => false,
+    }
+}
+
+/// Asks the path that answered in time before the load, and whether the model is listed that was
+/// listed then.
+pub(crate) async fn probe<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    path: &str,
+    model: Option<&str>,
+) -> Probed {
+    let deadline = At(timeline.now().0 + PROBE_LIMIT_US);
+    let page = match get(wire, timeline, deadline, path).await {
+        None => return Probed::Silent,
+        Some(Err(_)) => return Probed::Broken,
+        Some(Ok(page)) if !probe::is_up(path, page.status, &page.body) => {
+            return Probed::Not(page.status);
+        }
+        Some(Ok(page)) => page,
+    };
+    let Some(model) = model else { return Probed::Up };
+    let list = match path {
+        MODELS => page,
+        _ => match get(wire, timeline, At(timeline.now().0 + LIST_US), MODELS).await {
+            Some(Ok(page)) => page,
+            // The server just said that it is well.
+            None | Some(Err(_)) => return Probed::Up,
+        },
+    };
+    match probe::models(&list.body) {
+        Some(models) if list.status == 200 && !models.iter().any(|listed| listed == model) => {
+            Probed::Unlisted(models)
+        }
+        _ if probe::is_up(MODELS, list.status, &list.body) || probe::is_busy(list.status) => {
+            Probed::Up
+        }
+        // A health page of another service looks well, and so it does to the sensor.
+        _ => Probed::Unlisted(Vec::new()),
+    }
+}
+
+/// Requests a page; `None` where it did not come before the deadline.
+async fn get<W: Wire>(
+    wire: &W,
+    timeline: &Timeline,
+    deadline: At,
+    path: &str,
+) -> Option<Result<Gathered, String>> {
+    // The deadline ends it earlier.
+    let limit = Duration::from_micros(PROBE_LIMIT_US * 2);
+    timeline.before(deadline, gather(wire, timeline, Call::get(path), limit)).await
+}
+
+/// Returns the facts of a probe, in the order in which they are written.
+fn told(probed: &Probed, path: &str, was_unlisted: bool) -> Vec<Fact> {
+    let readings = match probed {
+        Probed::Up if was_unlisted => vec![MODEL_LISTED.reading(1.0), UP.reading(1.0)],
+        Probed::Up => vec![UP.reading(1.0)],
+        Probed::Not(status) => {
+            vec![HEALTH_STATUS.reading(f64::from(*status)), UP.reading(0.0)]
+        }
+        Probed::Broken => vec![UP.reading(0.0)],
+        Probed::Unlisted(_) => vec![MODEL_LISTED.reading(0.0)],
+        Probed::Silent => {
+            let why = "no answer in time".to_owned();
+            let missed = Missed::once(Source::Engine, path, MissedReason::NoAnswer, why);
+            return vec![Fact::Missed(missed)];
+        }
+    };
+    readings.into_iter().map(Fact::Reading).collect()
+}
