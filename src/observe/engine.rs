@@ -4,8 +4,8 @@
 mod page;
 mod processes;
 
-use page::Page;
-use processes::Processes;
+use page::MetricsPage;
+use processes::MetricsProcesses;
 
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
@@ -27,7 +27,7 @@ pub(crate) struct EngineSensor<W: Wire> {
     path: &'static str,
     /// Path that shows whether the server is well.
     health: &'static str,
-    processes: Processes,
+    processes: MetricsProcesses,
 }
 
 impl<W: Wire> EngineSensor<W> {
@@ -36,7 +36,7 @@ impl<W: Wire> EngineSensor<W> {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
         let health = if health { HEALTH } else { MODELS };
         let path = if metrics.is_some() { METRICS } else { health };
-        EngineSensor { wire, engine, path, health, processes: Processes::default() }
+        EngineSensor { wire, engine, path, health, processes: MetricsProcesses::default() }
     }
 }
 
@@ -107,7 +107,7 @@ impl<W: Wire> EngineSensor<W> {
     /// Reads the engine's series from a metrics page, of all processes that answer in turn.
     fn metrics(&mut self, text: &str) -> Vec<Sample> {
         let metrics = self.engine.metrics();
-        let number = self.processes.take(Page::read(text, metrics));
+        let number = self.processes.take(MetricsPage::read(text, metrics));
         let mut samples = Vec::new();
         samples.extend(number.map(|number| Sample::one(&METRICS_PROCESS, number as f64)));
         for (index, (series, _)) in metrics.iter().enumerate() {

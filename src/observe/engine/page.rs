@@ -11,20 +11,20 @@ use crate::series::SeriesKind;
 const VALUES_MAX: usize = 4_096;
 
 /// Values by the index of their series and their labels as written.
-pub(super) type Values = BTreeMap<(usize, String), f64>;
+pub(super) type LabelledValues = BTreeMap<(usize, String), f64>;
 
 /// Values of a page. A value that is not finite is left out: it says nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Page {
+pub(super) struct MetricsPage {
     /// Start of the process that answered, seconds since 1970; the newest where it names several.
     pub started: Option<f64>,
-    pub counters: Values,
-    pub gauges: Values,
+    pub counters: LabelledValues,
+    pub gauges: LabelledValues,
 }
 
-impl Page {
+impl MetricsPage {
     /// Reads a page. Of the names of a metric, the first that the page has counts.
-    pub(super) fn read(text: &str, metrics: &[PageMetric]) -> Page {
+    pub(super) fn read(text: &str, metrics: &[PageMetric]) -> MetricsPage {
         let mut found: BTreeMap<String, Vec<(&str, f64)>> = BTreeMap::new();
         for series in prometheus::series(text) {
             let name = metric_name(series.name);
@@ -32,7 +32,7 @@ impl Page {
                 found.entry(name.into_owned()).or_default().push((series.labels, series.value));
             }
         }
-        let mut page = Page::default();
+        let mut page = MetricsPage::default();
         for (index, (series, names)) in metrics.iter().enumerate() {
             let named = names.iter().find_map(|name| found.get(*name));
             for (labels, value) in named.into_iter().flatten().filter(|(_, it)| it.is_finite()) {

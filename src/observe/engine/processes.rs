@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Page, Values};
+use super::page::{LabelledValues, MetricsPage};
 
 /// Largest difference of two readings of one start time, seconds: some exporters compute it anew at
 /// every look, and round it.
@@ -21,7 +21,7 @@ const GROWTH_TIMES: f64 = 3.0;
 
 /// Processes in the order in which they were first read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Processes {
+pub(super) struct MetricsProcesses {
     known: Vec<Process>,
     /// Number of the process that was read last.
     last: u64,
@@ -39,17 +39,17 @@ struct Process {
     /// Its start time, as first and as last read.
     started: Option<(f64, f64)>,
     /// Its counters; one that a page lacks keeps its value.
-    counters: Values,
-    gauges: Values,
+    counters: LabelledValues,
+    gauges: LabelledValues,
     /// Largest growth of its counters from one look to the next.
     growth: Option<f64>,
     look: u64,
 }
 
-impl Processes {
+impl MetricsProcesses {
     /// Takes in a page, and returns the number of its process. `None` where the page has neither a
     /// start time nor a counter.
-    pub(super) fn take(&mut self, page: Page) -> Option<u64> {
+    pub(super) fn take(&mut self, page: MetricsPage) -> Option<u64> {
         self.looks += 1;
         let look = self.looks;
         self.known.retain(|known| look - known.look <= LOOKS_MAX || known.number == self.last);
@@ -88,7 +88,7 @@ impl Processes {
     }
 
     /// Returns the index of the process that a page is of.
-    fn find(&self, page: &Page) -> Option<usize> {
+    fn find(&self, page: &MetricsPage) -> Option<usize> {
         let fits = |index: &usize| self.known[*index].fits(page);
         let last = self.last().filter(fits);
         let least = (0..self.known.len())
@@ -106,13 +106,13 @@ impl Processes {
 }
 
 impl Process {
-    fn new(number: u64, page: Page, look: u64) -> Process {
-        let Page { started, counters, gauges } = page;
+    fn new(number: u64, page: MetricsPage, look: u64) -> Process {
+        let MetricsPage { started, counters, gauges } = page;
         let started = started.map(|started| (started, started));
         Process { number, started, counters, gauges, growth: None, look }
     }
 
-    fn take(&mut self, page: Page, look: u64) {
+    fn take(&mut self, page: MetricsPage, look: u64) {
         let grown = self.grown(&page);
         self.growth = Some(self.growth.map_or(grown, |growth| growth.max(grown)));
         self.look = look;
@@ -124,7 +124,7 @@ impl Process {
     }
 
     /// Whether a page may be of this process: the same start, and no engine whose counters fell.
-    fn fits(&self, page: &Page) -> bool {
+    fn fits(&self, page: &MetricsPage) -> bool {
         let is_same = match (self.started, page.started) {
             (Some((_, known)), Some(now)) => (known - now).abs() <= SAME_START_S,
             _ => true,
@@ -134,7 +134,7 @@ impl Process {
 
     /// Whether the counters of an engine fell: more than half of those with its labels that were
     /// above zero. A single one that falls is a metric that is no counter.
-    fn has_fallen(&self, page: &Page) -> bool {
+    fn has_fallen(&self, page: &MetricsPage) -> bool {
         let mut engines: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for (key, now) in &page.counters {
             let Some(before) = self.counters.get(key).filter(|before| **before > 0.0) else {
@@ -148,13 +148,13 @@ impl Process {
     }
 
     /// Returns by how much the counters of a page are above those of the process, all together.
-    fn grown(&self, page: &Page) -> f64 {
+    fn grown(&self, page: &MetricsPage) -> f64 {
         let above = |(key, now): (&(usize, String), &f64)| Some(now - self.counters.get(key)?);
         page.counters.iter().filter_map(above).sum::<f64>().abs()
     }
 
     fn values(&self, index: usize) -> impl Iterator<Item = f64> {
-        let of = move |values: &Values| -> Vec<f64> {
+        let of = move |values: &LabelledValues| -> Vec<f64> {
             let at = |key: &(usize, String)| key.0 == index;
             values.iter().filter(|(key, _)| at(key)).map(|(_, value)| *value).collect()
         };
@@ -167,8 +167,8 @@ mod tests {
     use super::*;
 
     /// Page of engines with two counters each, `None` for a page without a start time.
-    fn page(started: Option<f64>, engines: &[(&str, f64)]) -> Page {
-        let mut page = Page { started, ..Page::default() };
+    fn page(started: Option<f64>, engines: &[(&str, f64)]) -> MetricsPage {
+        let mut page = MetricsPage { started, ..MetricsPage::default() };
         for (labels, tokens) in engines {
             page.counters.insert((0, (*labels).to_owned()), *tokens);
             page.counters.insert((1, (*labels).to_owned()), tokens * 3.0);
@@ -179,8 +179,8 @@ mod tests {
     /// Start time and engines of a page.
     type Told<'a> = (Option<f64>, &'a [(&'a str, f64)]);
 
-    fn numbers(pages: &[Told<'_>]) -> (Vec<u64>, Processes) {
-        let mut processes = Processes::default();
+    fn numbers(pages: &[Told<'_>]) -> (Vec<u64>, MetricsProcesses) {
+        let mut processes = MetricsProcesses::default();
         let take = |(started, engines): &Told<'_>| processes.take(page(*started, engines)).unwrap();
         (pages.iter().map(take).collect(), processes)
     }
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_restart_without_a_start_time_is_another_process_also_when_it_has_caught_up() {
         let tokens = [100.0, 150.0, 5.0, 40.0, 80.0, 120.0, 160.0, 200.0];
-        let mut processes = Processes::default();
+        let mut processes = MetricsProcesses::default();
         let numbers = tokens.map(|tokens| processes.take(page(None, &[("", tokens)])).unwrap());
         assert_eq!(numbers, [1, 1, 2, 2, 2, 2, 2, 2]);
         assert_eq!(processes.values(0), [200.0]);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_single_metric_that_falls_is_no_other_process() {
-        let mut processes = Processes::default();
+        let mut processes = MetricsProcesses::default();
         for preemptions in [5.0, 4.0, 5.0, 4.0] {
             let mut page = page(START, &[("", 100.0)]);
             page.counters.insert((2, String::new()), preemptions);
@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn a_page_without_any_counter_has_no_process_of_its_own() {
-        let mut processes = Processes::default();
-        assert_eq!(processes.take(Page::default()), None);
+        let mut processes = MetricsProcesses::default();
+        assert_eq!(processes.take(MetricsPage::default()), None);
         assert_eq!(processes.take(page(START, &[])), Some(1));
-        assert_eq!(processes.take(Page::default()), None);
+        assert_eq!(processes.take(MetricsPage::default()), None);
     }
 }
