@@ -13,7 +13,7 @@ use crate::plan::{Fit, Plan};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::world::Wire;
-use counter::Counters;
+use counter::TokenCounters;
 
 /// Largest number of questions that are asked side by side: of a tokenizer, and of an engine.
 const TOKENIZED_AT_ONCE: usize = 8;
@@ -50,7 +50,7 @@ pub(crate) async fn measure_up<W: Wire>(
     plan: &Plan,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Measured, String> {
-    let counters = Counters::of(server);
+    let counters = TokenCounters::of(server);
     let method = counters.method(plan.apis().contains(&Api::Chat));
     let most = if method == Method::Tokenize { TOKENIZED_AT_ONCE } else { PREFILLED_AT_ONCE };
     let mut fitter = Fitter::new(plan, method);

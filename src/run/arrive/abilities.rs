@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::asker::{Asker, Refused, Seen, TOKENS};
+use super::asker::{Asker, Refused, SeenAnswer, TOKENS};
 use super::first::{First, other};
-use crate::fact::{Abilities, Seen as Note};
+use crate::fact::{Abilities, Seen};
 use crate::run::side_by_side::side_by_side;
 use crate::spec::scenario::Api;
 use crate::world::Wire;
@@ -25,7 +25,7 @@ pub(super) async fn detect<W: Wire>(
     first: &First,
     output: u64,
     abilities: &mut Abilities,
-) -> Vec<Note> {
+) -> Vec<Seen> {
     let mut notes = Vec::new();
     match api {
         Api::Chat => abilities.chat = true,
@@ -45,7 +45,7 @@ async fn usage<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
     abilities: &mut Abilities,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<Seen>,
 ) {
     let options = [
         json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
@@ -54,7 +54,7 @@ async fn usage<W: Wire>(
     let streams = side_by_side(2, options.into_iter().map(|fields| ask.ask(api, fields)));
     let (streams, whole) = tokio::join!(streams, ask.whole(api));
     abilities.usage_whole = whole.is_some();
-    let counted = |seen: &&Seen| seen.usage.is_some();
+    let counted = |seen: &&SeenAnswer| seen.usage.is_some();
     if let Some(seen) = streams.iter().flatten().find(counted) {
         abilities.usage = true;
         abilities.continuous_usage = seen.usages > 1;
@@ -71,7 +71,7 @@ async fn fields<W: Wire>(
     first: &First,
     output: u64,
     abilities: &mut Abilities,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<Seen>,
 ) {
     let output = output.clamp(TOKENS, OUTPUT_MAX);
     let with = |mut fields: Value| {
@@ -119,7 +119,7 @@ async fn fields<W: Wire>(
     if let Some(Refused { words, .. }) = refused {
         abilities.system_role = false;
         let note = format!("the server refused it: {words}; a context is in the user's message");
-        notes.push(Note::note("system role", note));
+        notes.push(Seen::note("system role", note));
     }
 }
 
@@ -128,9 +128,9 @@ async fn fields<W: Wire>(
 fn reaches(
     output: u64,
     field: &str,
-    answer: &Result<Seen, Refused>,
+    answer: &Result<SeenAnswer, Refused>,
     first: &First,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<Seen>,
 ) -> bool {
     match answer {
         Ok(seen) if seen.finish.is_none() && first.seen.finish.is_some() => {
@@ -148,9 +148,9 @@ fn reaches(
 }
 
 /// Notes that a field is not sent, and why.
-fn left_away(field: &str, refused: &Refused) -> Note {
+fn left_away(field: &str, refused: &Refused) -> Seen {
     let words = &refused.words;
-    Note::note(
+    Seen::note(
         field,
         match refused.status {
             Some(200) => format!("not sent: the server took it, and {words}"),
@@ -179,7 +179,7 @@ pub(super) async fn prefill_per_s<W: Wire>(
     }
     let gathered = ask.patience.ask(async || ask.send(api, &fields).await).await.ok()?;
     let seconds = ask.timeline.now().since(gathered.sent) as f64 / 1e6;
-    let seen = Seen::of(&gathered);
+    let seen = SeenAnswer::of(&gathered);
     let computed = seen.prompt?.checked_sub(seen.cached.unwrap_or(0))?;
     (gathered.status == 200 && computed > 100).then(|| computed as f64 / seconds)
 }

@@ -50,7 +50,11 @@ impl Refused {
 
 impl<W: Wire> Asker<'_, W> {
     /// Asks once.
-    pub(super) async fn once(&self, api: Api, fields: &Value) -> Result<Seen, (Refused, u64)> {
+    pub(super) async fn once(
+        &self,
+        api: Api,
+        fields: &Value,
+    ) -> Result<SeenAnswer, (Refused, u64)> {
         let answer = self.send(api, fields).await;
         let asked_us = super::patience::asked_us(answer.as_ref().ok());
         read(&answer).map_err(|refused| (refused, asked_us))
@@ -58,7 +62,7 @@ impl<W: Wire> Asker<'_, W> {
 
     /// Asks, and asks again where the refusal may pass. A stream that breaks off with an error is
     /// asked for twice.
-    pub(super) async fn ask(&self, api: Api, fields: Value) -> Result<Seen, Refused> {
+    pub(super) async fn ask(&self, api: Api, fields: Value) -> Result<SeenAnswer, Refused> {
         let ask = async || self.send(api, &fields).await;
         let seen = read(&self.patience.ask(ask).await);
         match seen {
@@ -108,11 +112,11 @@ impl<W: Wire> Asker<'_, W> {
 
 /// Returns the prompt tokens by the usage record of a stream.
 pub(crate) fn prompt_tokens(stream: &Gathered) -> Option<u64> {
-    Seen::of(stream).prompt
+    SeenAnswer::of(stream).prompt
 }
 
 /// Reads an answer: a whole stream of tokens, or what it was instead.
-fn read(answer: &Result<Gathered, String>) -> Result<Seen, Refused> {
+fn read(answer: &Result<Gathered, String>) -> Result<SeenAnswer, Refused> {
     let gathered = answer.as_ref().map_err(|words| Refused {
         status: None,
         words: words.clone(),
@@ -122,7 +126,7 @@ fn read(answer: &Result<Gathered, String>) -> Result<Seen, Refused> {
     if gathered.status != 200 {
         return Err(Refused { status, words: gathered.status_words(), may_pass });
     }
-    let seen = Seen::of(gathered);
+    let seen = SeenAnswer::of(gathered);
     let words = match &seen.error {
         Some(words) => format!("its answer broke: {words}"),
         None if seen.frames == 0 => "200, but not with a stream of tokens".to_owned(),
@@ -133,7 +137,7 @@ fn read(answer: &Result<Gathered, String>) -> Result<Seen, Refused> {
 
 /// Fields of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct SeenAnswer {
     /// Frames with a choice.
     pub frames: u64,
     /// Words of an error frame.
@@ -154,9 +158,9 @@ pub(super) struct Seen {
     pub system: Option<String>,
 }
 
-impl Seen {
-    pub(super) fn of(gathered: &Gathered) -> Seen {
-        let mut seen = Seen::default();
+impl SeenAnswer {
+    pub(super) fn of(gathered: &Gathered) -> SeenAnswer {
+        let mut seen = SeenAnswer::default();
         let mut frames = Vec::new();
         // A body that is not an event stream yields no frames.
         let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
@@ -239,9 +243,10 @@ mod tests {
 
     #[test]
     fn all_tokens_came_by_the_count_or_by_the_reason_of_the_end() {
-        let by_count = |tokens| Seen { usage: Some(tokens), ..Seen::default() };
+        let by_count = |tokens| SeenAnswer { usage: Some(tokens), ..SeenAnswer::default() };
         assert!(by_count(12).has_all(12) && !by_count(3).has_all(12));
-        let by_end = |reason: &str| Seen { finish: Some(reason.to_owned()), ..Seen::default() };
+        let by_end =
+            |reason: &str| SeenAnswer { finish: Some(reason.to_owned()), ..SeenAnswer::default() };
         assert!(by_end("length").has_all(12) && !by_end("stop").has_all(12));
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::asker::{Asker, Refused, Seen};
+use super::asker::{Asker, Refused, SeenAnswer};
 use super::{NoServer, QUESTION, WAIT_US, gather, listing};
 use crate::error::Mistake;
 use crate::protocol::openai::path_of;
@@ -37,7 +37,7 @@ pub(super) struct Waited<'a> {
 /// First answer with a token.
 pub(super) struct First {
     pub at: At,
-    pub seen: Seen,
+    pub seen: SeenAnswer,
     /// Refusal of the temperature, where requests are taken without it only.
     pub temperature: Option<Refused>,
 }
@@ -96,7 +96,7 @@ pub(super) async fn first_token<W: Wire>(
 }
 
 /// Asks without a temperature; requests stay without it where the server takes that.
-async fn without_temperature<W: Wire>(ask: &Asker<'_, W>, api: Api) -> Option<Seen> {
+async fn without_temperature<W: Wire>(ask: &Asker<'_, W>, api: Api) -> Option<SeenAnswer> {
     ask.temperature.set(false);
     let seen = ask.once(api, &json!({})).await.ok();
     ask.temperature.set(seen.is_none());

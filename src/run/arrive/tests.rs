@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use super::*;
 use serde_json::Value;
-use server::{NATURAL, Page, Question, Server, page, refusal, stream, text};
+use server::{NATURAL, Question, Server, ServerPage, page, refusal, stream, text};
 
 /// What came of an arrival.
 struct Met {
@@ -43,7 +43,7 @@ impl Met {
 async fn met_by(
     apis: &[Api],
     model: Option<&str>,
-    departs: impl Fn(&Question<'_>) -> Option<Page> + 'static,
+    departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
 ) -> Met {
     let server = Server::new(departs);
     let waits = RefCell::new(Vec::new());
@@ -55,7 +55,7 @@ async fn met_by(
     Met { found, waits: waits.take(), seconds, asked }
 }
 
-async fn met(departs: impl Fn(&Question<'_>) -> Option<Page> + 'static) -> Met {
+async fn met(departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static) -> Met {
     met_by(&[Api::Chat], None, departs).await
 }
 
@@ -223,7 +223,7 @@ async fn a_server_without_the_wanted_api_is_a_mistake_that_names_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_still_starting_is_waited_for() {
-    type Starting = fn(&Question<'_>) -> Option<Page>;
+    type Starting = fn(&Question<'_>) -> Option<ServerPage>;
     let starting: [(&str, Starting); 8] = [
         ("empty list", |it| {
             if it.path == "/v1/models" { page(200, &json!({"data": []})) } else { None }
@@ -309,7 +309,7 @@ async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
 async fn a_health_page_that_does_not_answer_in_time_is_none_and_html_is_no_metrics() {
     let met = met(|question| match question.path {
         "/metrics" | "/version" => text(200, "<html></html>"),
-        "/health" => Some(Page { after: Duration::from_secs(12), ..text(200, "").unwrap() }),
+        "/health" => Some(ServerPage { after: Duration::from_secs(12), ..text(200, "").unwrap() }),
         _ => None,
     });
     let met = met.await;

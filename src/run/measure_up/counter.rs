@@ -43,21 +43,21 @@ struct Counter {
 }
 
 /// All ways of a server.
-pub(super) struct Counters<'a, W: Wire> {
+pub(super) struct TokenCounters<'a, W: Wire> {
     server: &'a Counted<'a, W>,
     texts: Vec<Counter>,
     chats: Vec<Counter>,
 }
 
-impl<'a, W: Wire> Counters<'a, W> {
+impl<'a, W: Wire> TokenCounters<'a, W> {
     /// Returns the ways of a server.
-    pub(super) fn of(server: &'a Counted<'a, W>) -> Counters<'a, W> {
+    pub(super) fn of(server: &'a Counted<'a, W>) -> TokenCounters<'a, W> {
         let (texts, chats) = ways(server.abilities);
         let counters = |ways: Vec<Way>| {
             let counter = |way| Counter { way, failures: Cell::new(0), besides: OnceCell::new() };
             ways.into_iter().map(counter).collect()
         };
-        Counters { server, texts: counters(texts), chats: counters(chats) }
+        TokenCounters { server, texts: counters(texts), chats: counters(chats) }
     }
 
     /// Returns the method by which whole prompts are counted.

@@ -9,14 +9,14 @@ use super::*;
 use crate::plan::Bounds;
 use crate::plan::tests::scenario;
 use crate::run::arrive::tests::server::{
-    Page, Question, Server, prompt_tokens, refusal, stream, text,
+    Question, Server, ServerPage, prompt_tokens, refusal, stream, text,
 };
 use crate::run::arrive::{Wanted, arrive};
 
 /// Measures a server that departs from an honest one, and returns what came of it with the
 /// errors of the samples in tokens, by depth.
 async fn measured(
-    departs: impl Fn(&Question<'_>) -> Option<Page> + 'static,
+    departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
 ) -> (Measured, Vec<(u64, Option<u64>)>) {
     let server = Server::new(departs);
     let plan = Plan::new(&scenario(&[0, 4096], &[1]), 7, Bounds::default()).unwrap();
@@ -48,7 +48,7 @@ fn is_tokenize(question: &Question<'_>) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn each_way_to_count_gives_exact_lengths() {
-    type Departs = fn(&Question<'_>) -> Option<Page>;
+    type Departs = fn(&Question<'_>) -> Option<ServerPage>;
     let cases: [(&str, Method, Departs); 7] = [
         ("all", Method::Tokenize, |_| None),
         ("no messages", Method::Usage, |it| {

@@ -20,7 +20,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// Answer of the server.
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub(crate) struct ServerPage {
     pub status: u16,
     pub body: Option<Bytes>,
     pub retry_after: Option<Duration>,
@@ -29,8 +29,8 @@ pub(crate) struct Page {
 }
 
 /// Returns a page with a JSON body.
-pub(crate) fn page(status: u16, body: &Value) -> Option<Page> {
-    Some(Page {
+pub(crate) fn page(status: u16, body: &Value) -> Option<ServerPage> {
+    Some(ServerPage {
         status,
         body: Some(Bytes::from(body.to_string())),
         retry_after: None,
@@ -39,8 +39,8 @@ pub(crate) fn page(status: u16, body: &Value) -> Option<Page> {
 }
 
 /// Returns a page with a text.
-pub(crate) fn text(status: u16, body: &str) -> Option<Page> {
-    Some(Page {
+pub(crate) fn text(status: u16, body: &str) -> Option<ServerPage> {
+    Some(ServerPage {
         status,
         body: Some(Bytes::from(body.to_owned())),
         retry_after: None,
@@ -49,7 +49,7 @@ pub(crate) fn text(status: u16, body: &str) -> Option<Page> {
 }
 
 /// Returns a refusal in the usual form.
-pub(crate) fn refusal(status: u16, words: &str) -> Option<Page> {
+pub(crate) fn refusal(status: u16, words: &str) -> Option<ServerPage> {
     page(status, &json!({"error": {"message": words, "code": status}}))
 }
 
@@ -79,7 +79,7 @@ impl Question<'_> {
     }
 }
 
-type Departs = Rc<dyn Fn(&Question<'_>) -> Option<Page>>;
+type Departs = Rc<dyn Fn(&Question<'_>) -> Option<ServerPage>>;
 
 /// Server, and the wire to it.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Returns a server that answers honestly where `departs` gives no other answer.
-    pub(crate) fn new(departs: impl Fn(&Question<'_>) -> Option<Page> + 'static) -> Server {
+    pub(crate) fn new(departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static) -> Server {
         Server {
             timeline: Timeline::start_at(SystemTime::UNIX_EPOCH),
             asked: Rc::default(),
@@ -101,9 +101,9 @@ impl Server {
 }
 
 impl Wire for Server {
-    type Reply = Page;
+    type Reply = ServerPage;
 
-    async fn call(&self, call: Call) -> Result<Page, Broken> {
+    async fn call(&self, call: Call) -> Result<ServerPage, Broken> {
         let body = call.body.map_or(Value::Null, |body| serde_json::from_slice(&body).unwrap());
         let at = self.timeline.now();
         let is_of_tokens =
@@ -117,7 +117,7 @@ impl Wire for Server {
     }
 }
 
-impl Reply for Page {
+impl Reply for ServerPage {
     fn status(&self) -> u16 {
         self.status
     }
@@ -131,7 +131,7 @@ impl Reply for Page {
     }
 }
 
-fn honest(question: &Question<'_>) -> Page {
+fn honest(question: &Question<'_>) -> ServerPage {
     let body = question.body;
     let found = match question.path {
         "/v1/models" => page(200, &json!({"data": [{"id": "m", "max_model_len": 32_768}]})),
@@ -148,7 +148,7 @@ fn honest(question: &Question<'_>) -> Page {
     found.unwrap()
 }
 
-fn answer(body: &Value) -> Page {
+fn answer(body: &Value) -> ServerPage {
     let most = body["max_tokens"].as_u64().unwrap();
     let forced = body["ignore_eos"] == true || body["min_tokens"].as_u64() == Some(most);
     let tokens = if forced { most } else { most.min(NATURAL) };
@@ -165,7 +165,7 @@ fn answer(body: &Value) -> Page {
 }
 
 /// Returns a stream of so many tokens.
-pub(crate) fn stream(tokens: u64, finish: Option<&str>, usage: Option<Value>) -> Page {
+pub(crate) fn stream(tokens: u64, finish: Option<&str>, usage: Option<Value>) -> ServerPage {
     let mut frames: Vec<Value> = (0..tokens)
         .map(|_| json!({"choices": [{"delta": {"content": "a "}, "text": "a "}]}))
         .collect();
