@@ -48,10 +48,13 @@ pub(crate) struct Broken {
     pub at: At,
     /// Error text of the system.
     pub words: String,
+    /// Whether it was sent twice, as [`Reply::resent`].
+    pub resent: bool,
 }
 
-/// Sender of HTTP requests: load, health, metrics, tokenize. Sets no timeouts: the caller waits as
-/// long as it wants, and closes the connection by dropping the future.
+/// Sender of HTTP requests: load, health, metrics, tokenize. Follows redirects within the server.
+/// Sets no timeouts: the caller waits as long as it wants, and closes the connection by dropping
+/// the future.
 pub(crate) trait Wire: Clone + 'static {
     /// Response whose head has arrived.
     type Reply: Reply;
@@ -60,9 +63,35 @@ pub(crate) trait Wire: Clone + 'static {
     fn call(&self, call: Call) -> impl Future<Output = Result<Self::Reply, Broken>>;
 }
 
+/// Redirect of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    pub status: u16,
+    /// Address to which it points.
+    pub to: String,
+    /// Whether that has the scheme, host and port of the request.
+    pub is_within: bool,
+}
+
 /// Response whose head has arrived. Dropping it closes the connection.
 pub(crate) trait Reply {
     fn status(&self) -> u16;
+
+    /// Returns a header of the response, by its name in lower case.
+    fn header(&self, _name: &str) -> Option<&str> {
+        None
+    }
+
+    /// Returns where the response redirects to, if it does.
+    fn redirect(&self) -> Option<Redirect> {
+        None
+    }
+
+    /// Whether the request was sent a second time, because the server closed the used connection
+    /// as it was sent.
+    fn resent(&self) -> bool {
+        false
+    }
 
     /// Returns the next bytes of the body, stamped when they were read; `None` after a clean end.
     fn chunk(&mut self) -> impl Future<Output = Result<Option<(At, Bytes)>, Broken>>;

@@ -87,9 +87,11 @@ impl<W: Wire> EngineSensor<W> {
 /// Converts a failed request: a refused connection is a reading, any other failure a miss.
 fn gone(broken: Broken) -> Result<Look, String> {
     match broken.how {
-        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset => {
-            Ok(vec![Sample::one(&UP, 0.0)].into())
-        }
+        BrokenHow::Refused
+        | BrokenHow::Unreachable
+        | BrokenHow::Unresolved
+        | BrokenHow::Untrusted
+        | BrokenHow::Reset => Ok(vec![Sample::one(&UP, 0.0)].into()),
         BrokenHow::CutOff | BrokenHow::Malformed => Err(broken.words),
     }
 }

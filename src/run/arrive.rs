@@ -3,12 +3,15 @@
 
 mod abilities;
 mod gather;
+mod hopeless;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 pub(crate) use gather::{Gathered, gather};
+
+use hopeless::Patience;
 
 use super::identity::Identity;
 use crate::error::Mistake;
@@ -72,7 +75,8 @@ const QUESTION: Duration = Duration::from_secs(20);
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 
 /// Waits for a server until `ready` has passed, and detects its abilities. `model` is the user's
-/// choice, `served` are the names in the recipe. `waiting` is called after each failed attempt
+/// choice, `served` are the names in the recipe, `unknown_host` says whether a host without a known
+/// address is waited for, too. `waiting` is called after each failed attempt
 /// with the time and the reason.
 pub(crate) async fn arrive<W: Wire>(
     wire: &W,
@@ -80,10 +84,11 @@ pub(crate) async fn arrive<W: Wire>(
     ready: Duration,
     model: Option<&str>,
     served: &[String],
+    unknown_host: bool,
     waiting: &mut dyn FnMut(At, &str),
 ) -> Result<ArrivedServer, NoServer> {
     let deadline = timeline.now().after(ready);
-    let (port, models) = listed(wire, timeline, deadline, waiting).await?;
+    let (port, models) = listed(wire, timeline, deadline, unknown_host, waiting).await?;
     let listed_at = timeline.now();
     let model = choose(&models, model, served).map_err(NoServer::Mistake)?;
     let mut notes = Vec::new();
@@ -120,9 +125,11 @@ async fn listed<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     deadline: At,
+    unknown_host: bool,
     waiting: &mut dyn FnMut(At, &str),
 ) -> Result<(At, Vec<Model>), NoServer> {
     let (mut wait_us, mut port) = (WAIT_US.0, None);
+    let mut patience = Patience::new(unknown_host, timeline.now());
     loop {
         let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
         if answer.is_ok() {
@@ -143,6 +150,9 @@ async fn listed<W: Wire>(
                     .hint("--api-key-env NAME, where NAME is the variable that holds the key"),
                 ));
             }
+            Ok(Gathered { redirect: Some(redirect), .. }) => {
+                return Err(NoServer::Mistake(hopeless::redirected(&redirect, "/v1/models")));
+            }
             Ok(gathered) if gathered.status == 404 => {
                 return Err(NoServer::Mistake(
                     Mistake::new("the server has no /v1/models: it does not speak OpenAI's protocol at this address")
@@ -150,7 +160,12 @@ async fn listed<W: Wire>(
                 ));
             }
             Ok(gathered) => format!("{} {}", gathered.status, gathered.words()),
-            Err(words) => words,
+            Err(not) => {
+                if let Some(mistake) = patience.lost(&not, timeline.now()) {
+                    return Err(NoServer::Mistake(mistake));
+                }
+                not.words
+            }
         };
         let now = timeline.now();
         if now >= deadline {

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad;
+mod connections;
 mod server;
+mod tls;
 mod whole;
 
 use std::time::Duration;

@@ -55,7 +55,7 @@ async fn server<W: Wire>(
     let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
     let ready = specs.scenario.limits.ready;
     let most = span(ready.as_secs_f64());
-    let Environment { wire, timeline, address, rehearsed, .. } = environment;
+    let Environment { wire, timeline, address, rehearsed, waits_for_host, .. } = environment;
     let mut told: Option<At> = None;
     let mut waiting = |at: At, words: &str| {
         if !rehearsed && told.is_none_or(|told| at.since(told) >= TELL_US) {
@@ -64,5 +64,6 @@ async fn server<W: Wire>(
             tell(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
         }
     };
-    wait(wire, timeline, ready, specs.options.model.as_deref(), &served, &mut waiting).await
+    let model = specs.options.model.as_deref();
+    wait(wire, timeline, ready, model, &served, *waits_for_host, &mut waiting).await
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::gather::gather_stream;
-use super::{Gathered, NoServer, QUESTION, WAIT_US};
+use super::{Gathered, NoServer, QUESTION, WAIT_US, hopeless};
 use crate::error::Mistake;
 use crate::fact::Abilities;
 use crate::protocol::sse;
@@ -69,6 +69,9 @@ async fn first_token<W: Wire>(
         let mut words = String::new();
         for path in [CHAT, COMPLETIONS] {
             match ask.asked(path, json!({})).await {
+                Ok(Gathered { redirect: Some(redirect), .. }) => {
+                    return Err(NoServer::Mistake(hopeless::redirected(&redirect, path)));
+                }
                 Ok(gathered) => {
                     let seen = Seen::of(&gathered);
                     if seen.status == 200 && seen.frames > 0 && !seen.error {
@@ -200,7 +203,8 @@ impl<W: Wire> Asker<'_, W> {
             body.extend(knobs.clone());
         }
         let limit = if path == CHAT { FIRST } else { FIRST.max(QUESTION) };
-        gather_stream(self.wire, self.timeline, Call::post(path, body.to_string()), limit).await
+        let call = Call::post(path, body.to_string());
+        Ok(gather_stream(self.wire, self.timeline, call, limit).await?)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::fact::BrokenHow;
 use crate::protocol;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, Reply, Wire};
+use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
 /// Largest response body that is read outside the load, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -19,6 +20,34 @@ pub(crate) struct Gathered {
     pub sent: At,
     /// Instant of the first bytes of the body.
     pub first: Option<At>,
+    /// Redirect that was not followed.
+    pub redirect: Option<Redirect>,
+}
+
+/// Reason why no whole response was gathered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NotGathered {
+    pub words: String,
+    /// Failure below HTTP, if that is the reason.
+    pub how: Option<BrokenHow>,
+}
+
+impl NotGathered {
+    fn new(words: String) -> NotGathered {
+        NotGathered { words, how: None }
+    }
+}
+
+impl From<Broken> for NotGathered {
+    fn from(broken: Broken) -> NotGathered {
+        NotGathered { words: broken.words, how: Some(broken.how) }
+    }
+}
+
+impl From<NotGathered> for String {
+    fn from(not: NotGathered) -> String {
+        not.words
+    }
 }
 
 impl Gathered {
@@ -42,23 +71,23 @@ pub(super) async fn gather_stream<W: Wire>(
     timeline: &Timeline,
     call: Call,
     limit: Duration,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     read(wire, timeline, call, limit, STREAM_BYTES_MAX).await
 }
 
 /// Sends a request and reads the response to its end.
 ///
 /// # Errors
-/// In words: why the exchange failed, or that the response was not complete within `limit`.
+/// The exchange failed, or the response was not complete within `limit`.
 pub(crate) async fn gather<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
     limit: Duration,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     let gathered = read(wire, timeline, call, limit, ANSWER_BYTES_MAX).await?;
     if gathered.body.len() > ANSWER_BYTES_MAX {
-        return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+        return Err(NotGathered::new(format!("an answer of more than {ANSWER_BYTES_MAX} bytes")));
     }
     Ok(gathered)
 }
@@ -69,12 +98,13 @@ async fn read<W: Wire>(
     call: Call,
     limit: Duration,
     bytes_max: usize,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     let sent = timeline.now();
     let whole = async {
-        let mut reply = wire.call(call).await.map_err(|broken| broken.words)?;
-        let mut gathered = Gathered { status: reply.status(), body: Vec::new(), sent, first: None };
-        while let Some((at, bytes)) = reply.chunk().await.map_err(|broken| broken.words)? {
+        let mut reply = wire.call(call).await?;
+        let (status, redirect) = (reply.status(), reply.redirect());
+        let mut gathered = Gathered { status, body: Vec::new(), sent, first: None, redirect };
+        while let Some((at, bytes)) = reply.chunk().await? {
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
             if gathered.body.trim_ascii_end().ends_with(b"data: [DONE]") {
@@ -90,5 +120,5 @@ async fn read<W: Wire>(
     timeline
         .before(sent.after(limit), whole)
         .await
-        .unwrap_or_else(|| Err(format!("no answer within {} s", limit.as_secs())))
+        .unwrap_or_else(|| Err(NotGathered::new(format!("no answer within {} s", limit.as_secs()))))
 }

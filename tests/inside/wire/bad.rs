@@ -158,6 +158,8 @@ async fn bytes_that_are_not_the_protocol_are_malformed() {
     let moved = b"HTTP/1.1 302 Found\r\nlocation: /else\r\ncontent-length: 0\r\n\r\n".to_vec();
     let moved = play(4, &[Step::Raw(moved)]).await.request;
     assert_eq!((moved.ended, moved.http_status), (Ended::Malformed, Some(302)));
+    assert!(moved.error.starts_with("a redirect (302) to http://127.0.0.1:"), "{}", moved.error);
+    assert!(moved.error.ends_with("/else, which is not followed"), "{}", moved.error);
 }
 
 #[tokio::test]
