@@ -22,8 +22,7 @@ impl Resolve for SystemResolver {
         let name = name.as_str().to_owned();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found = found.map(|addresses| addresses.collect::<Vec<_>>());
-            let (addresses, why) = match found {
+            let (addresses, why) = match found.map(Iterator::collect::<Vec<_>>) {
                 Ok(addresses) => (addresses, None),
                 Err(why) => (Vec::new(), Some(why)),
             };

@@ -26,7 +26,7 @@ pub(crate) fn wait_us<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<u6
 
 fn number_us(text: &str, unit_us: f64) -> Option<u64> {
     let number: f64 = text.trim().parse().ok()?;
-    (0.0..=SECONDS_MAX).contains(&number).then(|| (number * unit_us) as u64)
+    (0.0..=SECONDS_MAX).contains(&number).then_some((number * unit_us) as u64)
 }
 
 /// Parses a date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -368,6 +368,46 @@ mod tests {
         assert_eq!(wire.0.take().len(), 1, "what it could not do is not asked for");
     }
 
+    /// Wire that fails in one way.
+    #[derive(Clone)]
+    struct Gone(crate::fact::BrokenHow, Timeline);
+
+    impl Wire for Gone {
+        type Reply = Page;
+
+        async fn call(&self, _: Call) -> Result<Page, crate::world::Broken> {
+            let (how, stage, at) = (self.0, crate::fact::Stage::Connect, self.1.now());
+            Err(crate::world::Broken { how, stage, at, words: "gone".to_owned(), resent: false })
+        }
+    }
+
+    /// Waits for a server that cannot be reached, two minutes at the most; returns how that ends
+    /// and after how many seconds.
+    async fn ends(how: crate::fact::BrokenHow, unknown_host: bool) -> (NoServer, f64) {
+        let timeline = Timeline::start();
+        let ready = Duration::from_secs(120);
+        let wire = Gone(how, timeline);
+        let arrived =
+            arrive(&wire, &timeline, ready, None, &[], unknown_host, &mut |_, _| {}).await;
+        (arrived.unwrap_err(), timeline.now().seconds())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_mend_itself_is_waited_for() {
+        use crate::fact::BrokenHow::{Refused, Unresolved, Untrusted};
+        for (how, unknown_host, is_mistake, seconds) in [
+            (Refused, false, false, 120.0),
+            (Unresolved, false, true, 3.0),
+            (Unresolved, true, false, 120.0),
+            (Untrusted, false, true, 0.0),
+            (Untrusted, true, true, 0.0),
+        ] {
+            let (end, after) = ends(how, unknown_host).await;
+            assert_eq!(matches!(end, NoServer::Mistake(_)), is_mistake, "{how:?}: {end:?}");
+            assert!((after - seconds).abs() < 0.1, "{how:?}: after {after} s");
+        }
+    }
+
     #[test]
     fn a_recipe_whose_model_is_not_listed_is_a_mistake() {
         let served = ["Cogni-Brain".to_owned()];

@@ -142,7 +142,7 @@ impl Lanes {
 
     /// Returns the first waiting slot without a due time, unless a pause goes on.
     pub(super) fn ready(&self, now: At) -> Option<Slot> {
-        self.all.iter().find_map(|lane| lane.ready()).filter(|_| self.paused() <= Some(now))
+        self.all.iter().find_map(Lane::ready).filter(|_| self.paused() <= Some(now))
     }
 
     /// Returns the end of the longest pause of the waiting slots without a due time, if any of

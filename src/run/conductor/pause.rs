@@ -95,8 +95,8 @@ mod tests {
         let cell = "d0/c1/p8/o2".parse().unwrap();
         let (sent, done) = (At(sent), At(sent + lasted_us));
         Request {
-            ended,
             done,
+            ended,
             ..Request::unanswered(Phase::Soak, "ladder", Class::Cold, cell, sent)
         }
     }
