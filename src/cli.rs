@@ -175,9 +175,12 @@ struct RunArgs {
     /// A header for every request: 'Name: value', may be given again
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
-    /// Certificates (PEM) to trust beside the system's
+    /// Certificates (PEM) to trust beside the system's: the server's own, or its authority's
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
+    /// Wait for the server also while its host has no known address: it may not exist yet
+    #[arg(long, requires = "endpoint")]
+    wait: bool,
     #[command(flatten)]
     target: BoxArgs,
 }
@@ -396,6 +399,7 @@ impl From<RunArgs> for RunOptions {
                 api_key_env: args.api_key_env,
                 headers: args.header,
                 ca_cert: args.ca_cert,
+                wait: args.wait,
                 target,
             },
         }

@@ -20,8 +20,8 @@ pub(crate) use ability::Abilities;
 pub(crate) use batch::{Batch, GapKind, Gaps};
 pub(crate) use cell::{Cell, Load};
 pub(crate) use course::{
-    Action, Clock, Closed, ClosedBecause, Fault, FaultKind, Issued, LAUNCH, Opened, PhaseBegan,
-    RESTART, STOP,
+    Action, Clock, Closed, ClosedBecause, Fault, FaultKind, Issued, LAUNCH, Opened, PAUSE,
+    PhaseBegan, RESTART, STOP,
 };
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Said, Severity, Source};

@@ -1,46 +1,57 @@
 //! Implements the wire of a run: HTTP/1.1 over TCP or TLS. The only room that knows reqwest, and so
 //! the one that fetches recipes too (`remote`).
 //!
-//! The wire follows no redirects, decompresses nothing and has no timeouts: the caller decides how
-//! long to wait, and closes the connection by dropping. It never retries; a retry would overwrite
-//! what was measured.
+//! The wire follows redirects only within the server (`redirect`), decompresses nothing and has no
+//! timeouts: the caller decides how long to wait, and closes the connection by dropping. It never
+//! retries, with the one exception below; a retry would overwrite what was measured.
 //!
 //! **Idle connections that the server closes.** Servers close idle connections (uvicorn and
-//! llama.cpp after 5 s). Three mechanisms keep that from looking like a server that resets: a
-//! connection is reused only within [`IDLE_MAX`] of its last use, well before such a server closes
-//! it; the task that owns an idle connection notices when it closes, and takes it out of the pool;
-//! and hyper sends a request again on a fresh connection if the old one turned out closed before a
-//! byte of the request was written. Two cases remain: a server that closes within two seconds,
-//! exactly while a request is being written; and a server that died in that time, which is a real
-//! failure and is reported.
+//! llama.cpp after 5 s, some after every answer). Four mechanisms keep that from looking like a
+//! server that resets: a connection is reused only within [`IDLE_MAX`] of its last use, well before
+//! such a server closes it; the task that owns an idle connection notices when it closes, and takes
+//! it out of the pool; hyper sends a request again on a fresh connection if the old one turned out
+//! closed before a byte of the request was written; and a request whose used connection closed
+//! within [`RACE_MAX_US`] of its sending, before the head of an answer, is sent once more on a fresh
+//! connection, as browsers do, and says so. One case remains: a server that dies exactly then, which
+//! the second attempt reports.
+//!
+//! hyper does not say whether a connection closed in the middle of a head: such a one counts as
+//! closed before the answer.
 
 pub(crate) mod address;
 mod broken;
+mod redirect;
 pub(crate) mod reference;
 pub(crate) mod remote;
+mod resolve;
 mod tls;
+mod used;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use rustls::ClientConfig;
 
 pub(crate) use address::Address;
+use resolve::SystemResolver;
+use used::UsedConnections;
 
 use crate::error::Mistake;
-use crate::fact::Stage;
+use crate::fact::{BrokenHow, Stage};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Broken, Call, Reply, Wire};
+use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
 /// Idle time after which a connection is not reused. Prevents the false resets described above:
 /// common servers close idle connections after five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(2);
+
+/// Longest time after its sending in which a request may be sent again, microseconds. A closing
+/// that crosses it on the way shows within a round trip; later, the server may have begun its work.
+const RACE_MAX_US: u64 = 100_000;
 
 /// Interval of TCP keepalives: keeps routers from dropping a connection that is silent for minutes
 /// during a prefill.
@@ -68,6 +79,9 @@ pub(crate) struct HttpOptions {
 #[derive(Clone)]
 pub(crate) struct Http {
     client: Client,
+    /// Client that uses no connection twice.
+    fresh: Client,
+    used: UsedConnections,
     address: Address,
     timeline: Timeline,
 }
@@ -75,6 +89,8 @@ pub(crate) struct Http {
 /// Response whose head has arrived.
 pub(crate) struct HttpReply {
     response: Response,
+    used: UsedConnections,
+    resent: bool,
     timeline: Timeline,
 }
 
@@ -86,13 +102,60 @@ impl Http {
     /// certificates.
     pub(crate) fn new(options: HttpOptions) -> Result<Http, Mistake> {
         let tls = tls::config(options.address.is_https(), options.ca_cert.as_deref())?;
-        let builder = client(tls, options.address.is_local()).default_headers(headers(&options)?);
-        let client = builder.build().map_err(|error| {
-            Mistake::new(format!("the HTTP client cannot be made: {}", broken::words(&error)))
-                .at(options.address.root())
-                .hint("look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
-        })?;
-        Ok(Http { client, address: options.address, timeline: options.timeline })
+        let headers = headers(&options)?;
+        let build = |idle_max: usize| {
+            let builder = client(tls.clone(), options.address.is_local())
+                .default_headers(headers.clone())
+                .pool_max_idle_per_host(idle_max);
+            builder.build().map_err(|error| {
+                Mistake::new(format!("the HTTP client cannot be made: {}", broken::words(&error)))
+                    .at(options.address.root())
+                    .hint("look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
+            })
+        };
+        Ok(Http {
+            client: build(usize::MAX)?,
+            fresh: build(0)?,
+            used: UsedConnections::default(),
+            timeline: options.timeline,
+            address: options.address,
+        })
+    }
+
+    /// Sends a request to an address, and waits for the head of the response.
+    async fn exchange(&self, url: &str, call: &Call) -> Result<HttpReply, Broken> {
+        let sent = self.timeline.now();
+        let error = match request(&self.client, url, call).send().await {
+            Ok(response) => return Ok(self.reply(response, false)),
+            Err(error) => error,
+        };
+        let first = self.broken(&error);
+        let is_closed = matches!(first.how, BrokenHow::Reset | BrokenHow::CutOff)
+            && first.stage == Stage::Headers
+            && first.at.since(sent) <= RACE_MAX_US;
+        if !is_closed || !self.used.contains(broken::local_address(&error), sent) {
+            return Err(first);
+        }
+        match request(&self.fresh, url, call).send().await {
+            Ok(response) => Ok(self.reply(response, true)),
+            Err(error) => Err(Broken { resent: true, ..self.broken(&error) }),
+        }
+    }
+
+    fn reply(&self, response: Response, resent: bool) -> HttpReply {
+        HttpReply { response, used: self.used.clone(), resent, timeline: self.timeline }
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Broken {
+        let stage = if error.is_connect() { Stage::Connect } else { Stage::Headers };
+        broken::broken(error, stage, self.timeline.now())
+    }
+}
+
+fn request(client: &Client, url: &str, call: &Call) -> RequestBuilder {
+    match &call.body {
+        Some(body) => client.post(url).header(CONTENT_TYPE, "application/json").body(body.clone()),
+        None => client.get(url),
     }
 }
 
@@ -102,6 +165,7 @@ fn client(tls: ClientConfig, local: bool) -> ClientBuilder {
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
+        .dns_resolver(SystemResolver)
         .retry(reqwest::retry::never())
         .tcp_nodelay(true)
         .tcp_keepalive(KEEPALIVE_EVERY)
@@ -144,16 +208,16 @@ impl Wire for Http {
     type Reply = HttpReply;
 
     async fn call(&self, call: Call) -> Result<HttpReply, Broken> {
-        let url = format!("{}{}", self.address.root(), call.path);
-        let request = match call.body {
-            Some(body) => self.client.post(url).header(CONTENT_TYPE, "application/json").body(body),
-            None => self.client.get(url),
-        };
-        match request.send().await {
-            Ok(response) => Ok(HttpReply { response, timeline: self.timeline }),
-            Err(error) => {
-                let stage = if error.is_connect() { Stage::Connect } else { Stage::Headers };
-                Err(broken::broken(&error, stage, self.timeline.now()))
+        let mut url = format!("{}{}", self.address.root(), call.path);
+        let mut resent = false;
+        let mut hops = 0;
+        loop {
+            let mut reply = self.exchange(&url, &call).await?;
+            reply.resent |= resent;
+            let redirect = reply.redirect().filter(|_| hops < redirect::HOPS_MAX);
+            match redirect.filter(|redirect| redirect::is_followed(redirect, &call)) {
+                Some(next) => (url, resent, hops) = (next.to, reply.resent, hops + 1),
+                None => return Ok(reply),
             }
         }
     }
@@ -164,10 +228,16 @@ impl Reply for HttpReply {
         self.response.status().as_u16()
     }
 
-    fn retry_after(&self) -> Option<Duration> {
-        // The other form, a date, depends on two clocks that agree.
-        let seconds = self.response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
-        seconds.ok().map(Duration::from_secs)
+    fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    fn redirect(&self) -> Option<Redirect> {
+        redirect::of(self.response.url(), self.status(), self.header("location"))
+    }
+
+    fn resent(&self) -> bool {
+        self.resent
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
@@ -178,6 +248,12 @@ impl Reply for HttpReply {
             Ok(bytes) => Ok(bytes.map(|bytes| (at, bytes))),
             Err(error) => Err(broken::broken(&error, Stage::Streaming, at)),
         }
+    }
+}
+
+impl Drop for HttpReply {
+    fn drop(&mut self) {
+        self.used.add(used::local_address(&self.response), self.timeline.now());
     }
 }
 

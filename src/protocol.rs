@@ -8,4 +8,5 @@ pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod probe;
 pub(crate) mod prometheus;
+pub(crate) mod retry_after;
 pub(crate) mod sse;

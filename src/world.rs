@@ -11,7 +11,6 @@ pub(crate) use look::{Look, Sample};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -49,10 +48,13 @@ pub(crate) struct Broken {
     pub at: At,
     /// Error text of the system.
     pub words: String,
+    /// Whether it was sent twice, as [`Reply::resent`].
+    pub resent: bool,
 }
 
-/// Sender of HTTP requests: load, health, metrics, tokenize. Sets no timeouts: the caller waits as
-/// long as it wants, and closes the connection by dropping the future.
+/// Sender of HTTP requests: load, health, metrics, tokenize. Follows redirects within the server.
+/// Sets no timeouts: the caller waits as long as it wants, and closes the connection by dropping
+/// the future.
 pub(crate) trait Wire: Clone + 'static {
     /// Response whose head has arrived.
     type Reply: Reply;
@@ -61,13 +63,34 @@ pub(crate) trait Wire: Clone + 'static {
     fn call(&self, call: Call) -> impl Future<Output = Result<Self::Reply, Broken>>;
 }
 
+/// Redirect of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    pub status: u16,
+    /// Address to which it points.
+    pub to: String,
+    /// Whether that has the scheme, host and port of the request.
+    pub is_within: bool,
+}
+
 /// Response whose head has arrived. Dropping it closes the connection.
 pub(crate) trait Reply {
     fn status(&self) -> u16;
 
-    /// Returns the wait that a refusal asks for (`Retry-After`).
-    fn retry_after(&self) -> Option<Duration> {
+    /// Returns a header of the response, by its name in lower case.
+    fn header(&self, _name: &str) -> Option<&str> {
         None
+    }
+
+    /// Returns where the response redirects to, if it does.
+    fn redirect(&self) -> Option<Redirect> {
+        None
+    }
+
+    /// Whether the request was sent a second time, because the server closed the used connection
+    /// as it was sent.
+    fn resent(&self) -> bool {
+        false
     }
 
     /// Returns the next bytes of the body, stamped when they were read; `None` after a clean end.

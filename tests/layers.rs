@@ -66,12 +66,13 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates and parts of the standard library that only some rooms may name.
-const OUTSIDE: [(&str, &[&str]); 16] = [
+const OUTSIDE: [(&str, &[&str]); 17] = [
     ("aho_corasick", &["secret"]),
     ("clap", &["cli"]),
     ("reqwest", &["http"]),
     ("rustls", &["http"]),
     ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
     ("httparse", &["serve"]),
     ("shlex", &["escape"]),
     ("unicode_width", &["report"]),

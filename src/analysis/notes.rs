@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Ended, Entry, Fact, Fault, Request, Seen, Segment, Seq, Source, TargetWord};
+use crate::fact::{
+    Action, Ended, Entry, Fact, Fault, PAUSE, Request, Seen, Segment, Seq, Source, TargetWord,
+};
 use crate::series::{self, Series};
 use crate::unit::At;
 
@@ -62,6 +64,10 @@ pub(crate) struct Notes {
     pub launched: bool,
     /// Count of server exits before the load began.
     pub failed_starts: u64,
+    /// Pauses of lanes after requests that failed at once: how often, the first entry and its words.
+    pub pauses: Option<(u64, Seq, String)>,
+    /// Count of requests that were sent again on a fresh connection.
+    pub resent: u64,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -83,8 +89,15 @@ impl Notes {
             Fact::Fault(fault) if self.faults.len() < NOTES_MAX => {
                 self.faults.push((entry.seq, fault.clone()));
             }
-            Fact::Request(request) if request.ended.is_bad() => {
-                self.take_words(entry.seq, request);
+            Fact::Request(request) => {
+                self.resent += u64::from(request.resent);
+                if request.ended.is_bad() {
+                    self.take_words(entry.seq, request);
+                }
+            }
+            Fact::Action(Action { what, note, .. }) if what == PAUSE => {
+                let (times, ..) = self.pauses.get_or_insert_with(|| (0, entry.seq, note.clone()));
+                *times += 1;
             }
             Fact::Missed(missed) => {
                 let key = (missed.source, missed.what.clone());

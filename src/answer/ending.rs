@@ -70,7 +70,7 @@ fn stage(seen: &AnswerState, over: &Over) -> Stage {
 
 fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
     let ended = match how {
-        BrokenHow::Unreachable => Ended::Unreachable,
+        BrokenHow::Unreachable | BrokenHow::Unresolved | BrokenHow::Untrusted => Ended::Unreachable,
         BrokenHow::Refused => Ended::Refused,
         BrokenHow::Malformed => Ended::Malformed,
         // Cut off inside an answer without a finish reason: the stream was truncated.

@@ -144,6 +144,7 @@ fn environment(
         address: "http://rehearsed".to_owned(),
         secrets,
         is_ours,
+        waits_for_host: false,
         sight: Sight { log: true, kernel: true, metrics: false },
         added: Vec::new(),
         timeline,

@@ -61,6 +61,8 @@ impl Action {
 pub(crate) const LAUNCH: &str = "launch";
 /// Action word of an order to end the target and start it again.
 pub(crate) const RESTART: &str = "restart";
+/// Action word of a pause of lanes after requests that failed at once.
+pub(crate) const PAUSE: &str = "pause";
 /// Action word of an order to end the target.
 pub(crate) const STOP: &str = "stop";
 

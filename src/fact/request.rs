@@ -107,8 +107,12 @@ words!(Stage {
 /// Kind of failure of an exchange below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokenHow {
-    /// DNS failed, no route, or TLS was refused.
+    /// No route, or TLS was refused.
     Unreachable,
+    /// No address is known for the host's name.
+    Unresolved,
+    /// The server's certificate is not trusted.
+    Untrusted,
     /// The connection was refused.
     Refused,
     /// The other side reset the connection.
@@ -212,6 +216,10 @@ pub(crate) struct Request {
     pub checks: Vec<String>,
     /// Fingerprint of the visible answer.
     pub answer: Option<String>,
+    /// Whether it was sent again, because the server closed the used connection as it was sent.
+    pub resent: bool,
+    /// Wait that the server asked for with a refusal.
+    pub retry_after_us: Option<u64>,
 }
 
 impl Request {
@@ -258,6 +266,8 @@ impl Request {
             error: String::new(),
             checks: Vec::new(),
             answer: None,
+            resent: false,
+            retry_after_us: None,
         }
     }
 

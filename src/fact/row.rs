@@ -24,7 +24,7 @@ use super::{Entry, Fact};
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Columns of `requests.csv`.
-pub(crate) const REQUEST_COLUMNS: [&str; 40] = [
+pub(crate) const REQUEST_COLUMNS: [&str; 42] = [
     "seq",
     "segment",
     "phase",
@@ -64,6 +64,8 @@ pub(crate) const REQUEST_COLUMNS: [&str; 40] = [
     "error",
     "checks",
     "answer",
+    "resent",
+    "retry_after_us",
     "crc",
 ];
 
@@ -106,6 +108,16 @@ impl File {
             File::Requests => &REQUEST_COLUMNS,
             File::Events => &EVENT_COLUMNS,
             File::Readings => &READING_COLUMNS,
+        }
+    }
+
+    /// Returns the number of columns in the first version, the checksum among them. Rows of that
+    /// version have no later columns.
+    fn first_columns(self) -> usize {
+        match self {
+            File::Requests => 40,
+            File::Events => EVENT_COLUMNS.len(),
+            File::Readings => READING_COLUMNS.len(),
         }
     }
 
@@ -166,7 +178,7 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
 /// # Errors
 /// In words: the column that is wrong or missing.
 pub(crate) fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
-    let mut row = FieldReader::new(file.columns(), record)?;
+    let mut row = FieldReader::new(file.columns(), file.first_columns(), record)?;
     let seq = row.value()?;
     let segment = row.value()?;
     let (at, fact) = match file {

@@ -4,7 +4,12 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
+use hyper::http::Extensions;
+use hyper_util::client::legacy::connect::HttpInfo;
+
+use super::resolve::Unresolved;
 use crate::fact::{BrokenHow, Stage};
 use crate::unit::At;
 use crate::world::Broken;
@@ -12,11 +17,20 @@ use crate::world::Broken;
 /// Converts a client's error that was seen at `at`.
 pub(super) fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
     let how = causes(error).find_map(|cause| how(cause, stage)).unwrap_or(match stage {
-        // Includes names that cannot be resolved and certificates that are not trusted.
         Stage::Connect => BrokenHow::Unreachable,
         _ => BrokenHow::Reset,
     });
-    Broken { how, stage, at, words: words(error) }
+    Broken { how, stage, at, words: words(error), resent: false }
+}
+
+/// Returns the address of this end of the connection on which a request failed after it was sent.
+pub(super) fn local_address(error: &reqwest::Error) -> Option<SocketAddr> {
+    let connected = causes(error).find_map(|cause| {
+        cause.downcast_ref::<hyper_util::client::legacy::Error>()?.connect_info()
+    })?;
+    let mut extensions = Extensions::new();
+    connected.get_extras(&mut extensions);
+    extensions.get::<HttpInfo>().map(HttpInfo::local_addr)
 }
 
 /// Returns the innermost cause's words.
@@ -38,6 +52,12 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 }
 
 fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
+    if cause.is::<Unresolved>() {
+        return Some(BrokenHow::Unresolved);
+    }
+    if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
+        return Some(BrokenHow::Untrusted);
+    }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         if error.is_incomplete_message() {
             return Some(BrokenHow::CutOff);

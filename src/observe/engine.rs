@@ -149,9 +149,12 @@ fn not_up(status: u16) -> Look {
 /// reading; an answer that was cut off is a miss.
 fn gone(broken: Broken) -> Result<Look, String> {
     match broken.how {
-        BrokenHow::Refused | BrokenHow::Unreachable | BrokenHow::Reset | BrokenHow::Malformed => {
-            Ok(vec![Sample::one(&UP, 0.0)].into())
-        }
+        BrokenHow::Refused
+        | BrokenHow::Unreachable
+        | BrokenHow::Unresolved
+        | BrokenHow::Untrusted
+        | BrokenHow::Reset
+        | BrokenHow::Malformed => Ok(vec![Sample::one(&UP, 0.0)].into()),
         BrokenHow::CutOff => Err(broken.words),
     }
 }

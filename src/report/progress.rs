@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::analysis::Pass1;
 use crate::escape::one_line;
-use crate::fact::{Cell, Entry, Fact, Phase, Segment};
+use crate::fact::{Cell, Entry, Fact, PAUSE, Phase, Segment};
 use crate::incident::State;
 use crate::spec::Extent;
 use crate::unit::{At, figures, grouped, micros, span};
@@ -32,6 +32,8 @@ pub(crate) struct StatusLine {
     recent: VecDeque<(At, At, u64)>,
     good: u64,
     bad: u64,
+    /// Whether lanes wait after requests that failed at once.
+    paused: bool,
 }
 
 impl StatusLine {
@@ -48,6 +50,7 @@ impl StatusLine {
             recent: VecDeque::new(),
             good: 0,
             bad: 0,
+            paused: false,
         }
     }
 
@@ -60,10 +63,12 @@ impl StatusLine {
         }
         match &entry.fact {
             Fact::Opened(opened) => self.simulated = opened.simulated,
+            Fact::Action(action) if action.what == PAUSE => self.paused = true,
             Fact::Phase(began) => self.phase = Some(began.phase),
             Fact::Request(request) => {
                 self.cell = Some(request.cell);
                 self.lap = request.lap;
+                self.paused &= !request.ended.is_good();
                 self.good += u64::from(request.ended.is_good());
                 self.bad += u64::from(request.ended.is_bad());
                 if self.recent.len() == RECENT_MAX {
@@ -86,6 +91,9 @@ impl StatusLine {
         };
         parts.push(format!("{} ok, {bad}", grouped(self.good as f64)));
         parts.push(self.server(now));
+        if self.paused {
+            parts.push("requests fail at once, lanes wait".to_owned());
+        }
         parts.extend(self.time(now));
         parts.extend(self.rate(now).map(|rate| format!("{} tok/s", figures(rate))));
         let label = if self.simulated { "SIMULATED " } else { "" };
@@ -152,7 +160,7 @@ impl StatusLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Ended;
+    use crate::fact::{Action, Ended};
     use crate::incident::story::Story;
     use std::time::Duration;
 
@@ -170,6 +178,17 @@ mod tests {
             progress(&story).line(Story::at(20.0), 120),
             "SIMULATED soak d4096 c1 · 6 ok, no errors · server up · 20.0 s, 40.0 s left · 42.7 tok/s"
         );
+    }
+
+    #[test]
+    fn lanes_that_wait_are_told_until_a_request_is_answered() {
+        let mut story = Story::soaking();
+        let action = Action { id: 1, what: PAUSE.to_owned(), note: "why".to_owned() };
+        story.push(20.0, Fact::Action(action));
+        let line = progress(&story).line(Story::at(21.0), 200);
+        assert!(line.contains(" · server up · requests fail at once, lanes wait · "), "{line}");
+        story.good(22.0, 0);
+        assert!(!progress(&story).line(Story::at(23.0), 200).contains("lanes wait"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod abilities;
 mod asker;
 mod first;
 mod gather;
+mod hopeless;
 mod listing;
 mod pages;
 mod patience;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use serde_json::json;
 
 pub(crate) use asker::prompt_tokens;
-pub(crate) use gather::{Gathered, gather};
+pub(crate) use gather::{Gathered, NotGathered, gather};
 pub(crate) use patience::Patience;
+
+use hopeless::HostPatience;
 
 use super::identity::Identity;
 use crate::error::Mistake;
@@ -91,6 +94,8 @@ const NO_PAGE_MAX: u32 = 2;
 pub(crate) struct Wanted<'a> {
     /// Time within which the server has to be ready.
     pub ready: Duration,
+    /// Whether a host without a known address is waited for, too.
+    pub unknown_host: bool,
     /// Model that the user chose.
     pub model: Option<&'a str>,
     /// Model names in the recipe.
@@ -205,6 +210,7 @@ async fn listed<W: Wire>(
     waiting: &dyn Fn(At, &str),
 ) -> Result<Listing, NoServer> {
     let (mut wait_us, mut port, mut no_page) = (WAIT_US.0, None, 0);
+    let mut host = HostPatience::new(wanted.unknown_host, timeline.now());
     loop {
         let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
         if answer.is_ok() {
@@ -214,8 +220,15 @@ async fn listed<W: Wire>(
         let is_named = wanted.model.is_some();
         let mut words = match &answer {
             Ok(gathered) => gathered.status_words(),
-            Err(words) => words.clone(),
+            Err(not) => not.words.clone(),
         };
+        if let Some(mistake) = answer.as_ref().err().and_then(|not| host.lost(not, timeline.now()))
+        {
+            return Err(NoServer::Mistake(mistake));
+        }
+        if let Ok(Gathered { redirect: Some(redirect), .. }) = &answer {
+            return Err(NoServer::Mistake(hopeless::redirected(redirect, "/v1/models")));
+        }
         match answer.as_ref().map(|gathered| (gathered.status, gathered)) {
             Ok((200, gathered)) => match listing::models(gathered) {
                 Ok(models) => return Ok(Listing { port, models, answered: true }),

@@ -8,6 +8,7 @@ mod clock;
 mod drill;
 mod end;
 mod lanes;
+mod pause;
 mod phases;
 #[cfg_attr(not(test), expect(dead_code, reason = "a run that was cut off is resumed by it"))]
 mod replay;
@@ -30,8 +31,8 @@ use lanes::{LanePolicy, Lanes};
 use rounds::Rounds;
 
 use crate::fact::{
-    Action, ClosedBecause, Entry, Fact, Issued, Phase, PhaseBegan, Reading, Request, Segment,
-    Source, TargetFact, TargetWord,
+    Action, ClosedBecause, Entry, Fact, Issued, PAUSE, Phase, PhaseBegan, Reading, Request,
+    Segment, Source, TargetFact, TargetWord,
 };
 use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
@@ -141,18 +142,24 @@ impl Conductor {
     }
 
     /// Returns the instant at which [`Conductor::due`] must be called even if nothing happens: the
-    /// due time of the next timed slot. `None` if there is none.
+    /// due time of the next timed slot, or the end of a pause. `None` if there is none.
     pub(crate) fn wake(&self) -> Option<At> {
-        self.timed().map(|(_, due)| due)
+        let paused = self.lanes.paused().filter(|_| self.sends() && self.serves());
+        let timed = self.timed().map(|(_, due)| due);
+        paused.into_iter().chain(timed).min()
+    }
+
+    /// Whether the run is at a point at which requests are sent.
+    fn sends(&self) -> bool {
+        matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && self.stop.is_none()
     }
 
     /// Returns the next slot with a due time, and that time.
     fn timed(&self) -> Option<(Slot, At)> {
         let (slot, due) = self.lanes.timed()?;
-        let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && self.stop.is_none();
         // A single failed request is not an outage: arrivals of an open loop are sent regardless
         // of responses.
-        let goes_on = sends && !self.care.is_away() && !self.is_past(due);
+        let goes_on = self.sends() && !self.care.is_away() && !self.is_past(due);
         (goes_on && self.step(due).is_none()).then_some((slot, due))
     }
 
@@ -183,6 +190,10 @@ impl Conductor {
         if let Some(found) = self.found.front() {
             return Some(Order::Record(Fact::Target(found.clone())));
         }
+        if let Some(words) = self.lanes.untold().filter(|_| self.sends()) {
+            let (id, what) = (self.next_action(), PAUSE.to_owned());
+            return Some(Order::Record(Fact::Action(Action { id, what, note: words.to_owned() })));
+        }
         if self.stop.is_none() && self.care.is_probe_due(now) {
             return Some(Order::Probe);
         }
@@ -205,7 +216,7 @@ impl Conductor {
             return (!self.lanes.is_out()).then_some(order);
         }
         if self.serves()
-            && let Some(slot) = self.lanes.ready()
+            && let Some(slot) = self.lanes.ready(now)
         {
             return Some(Order::Send(slot, now));
         }
@@ -266,6 +277,7 @@ impl Conductor {
         self.clock.carry();
         self.care.opened();
         self.found.clear();
+        self.lanes.end_pauses();
         let service_us = self.clock.now_us(entry.at);
         self.policy.opened(&self.plan, &mut self.lanes, entry.at, service_us);
         self.stop.take_if(|ending| ending.because != ClosedBecause::Done);
@@ -375,6 +387,7 @@ impl Conductor {
                 self.stop = Some(Ending::new(ClosedBecause::InterruptedTwice, note));
                 self.hang_up();
             }
+            PAUSE => self.lanes.told(),
             STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, note),
             _ => {}
         }

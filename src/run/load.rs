@@ -6,13 +6,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::answer::{Answer, AnswerReader, Over};
-use crate::fact::{Abilities, BrokenHow, Stage};
+use crate::fact::{Abilities, BrokenHow, Request, Stage};
 use crate::plan::Ask;
-use crate::protocol::openai;
+use crate::protocol::{openai, retry_after};
 use crate::spec::Limits;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Broken, Call, Reply, Wire};
+use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
 /// Settings that all asks of a run share.
 #[derive(Clone, Copy, Debug)]
@@ -96,14 +96,45 @@ pub(crate) async fn send<W: Wire>(
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
     let mut watch = AnswerReader::new(ask, terms.abilities, timeline.now());
+    let mut head = Head::default();
     let over = tokio::select! { biased;
         why = cut => Over::Cut(why),
         () = abandon(timeline, ask.abandon_us) => Over::Abandoned,
-        over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight) => over,
+        over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight, &mut head) => over,
     };
-    let answer = watch.over(timeline.now(), &over);
+    let mut answer = watch.over(timeline.now(), &over);
+    head.tell(&mut answer.request);
     flight.reached(answer.request.output_tokens.unwrap_or(0));
     answer
+}
+
+/// Parts of a response's head that do not change how the answer is read.
+#[derive(Debug, Default)]
+struct Head {
+    resent: bool,
+    retry_after_us: Option<u64>,
+    /// Redirect that was not followed.
+    redirect: Option<Redirect>,
+}
+
+impl Head {
+    fn of(reply: &impl Reply) -> Head {
+        let status = reply.status();
+        let retry_after_us = retry_after::wait_us(|name| reply.header(name));
+        Head {
+            resent: reply.resent(),
+            retry_after_us: retry_after_us.filter(|_| status >= 400),
+            redirect: reply.redirect(),
+        }
+    }
+
+    fn tell(self, request: &mut Request) {
+        request.resent = self.resent;
+        request.retry_after_us = self.retry_after_us;
+        if let Some(Redirect { status, to, .. }) = self.redirect {
+            request.error = format!("a redirect ({status}) to {to}, which is not followed");
+        }
+    }
 }
 
 /// Waits until the planned client abort; for ever if none is planned.
@@ -114,6 +145,7 @@ async fn abandon(timeline: &Timeline, after_us: Option<u64>) {
     }
 }
 
+#[allow(clippy::too_many_arguments)] // the parts of one exchange
 async fn follow<W: Wire>(
     wire: &W,
     timeline: &Timeline,
@@ -122,13 +154,18 @@ async fn follow<W: Wire>(
     limits: &Limits,
     watch: &mut AnswerReader,
     flight: &mut Flight,
+    head: &mut Head,
 ) -> Over {
     let deadline = watch.deadline(limits.first_token, limits.stall);
     let mut reply = match timeline.before(deadline, wire.call(call)).await {
         None => return Over::Late,
-        Some(Err(broken)) => return broke(broken),
+        Some(Err(broken)) => {
+            head.resent = broken.resent;
+            return broke(broken);
+        }
         Some(Ok(reply)) => reply,
     };
+    *head = Head::of(&reply);
     watch.head(timeline.now(), reply.status());
     while !watch.is_decided() {
         let deadline = watch.deadline(limits.first_token, limits.stall);

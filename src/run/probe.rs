@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::arrive::{Gathered, gather};
+use super::arrive::{Gathered, NotGathered, gather};
 use super::conductor::PROBE_LIMIT_US;
 use super::{Heard, Shell};
 use crate::fact::{Fact, Missed, MissedReason, Source};
@@ -109,7 +109,7 @@ async fn get<W: Wire>(
     timeline: &Timeline,
     deadline: At,
     path: &str,
-) -> Option<Result<Gathered, String>> {
+) -> Option<Result<Gathered, NotGathered>> {
     // The deadline ends it earlier.
     let limit = Duration::from_micros(PROBE_LIMIT_US * 2);
     timeline.before(deadline, gather(wire, timeline, Call::get(path), limit)).await

@@ -137,6 +137,17 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let after = span(At(step.at.0).seconds());
         tell(format!("the wall clock stepped {way} by {by}, {after} into the run"), vec![step.seq]);
     }
+    if let Some((times, first, words)) = &analysis.notes.pauses {
+        let more = if *times > 1 { format!(" ({times} times)") } else { String::new() };
+        tell(format!("{}{more}", one_line(words, 2 * WORDS_CHARS_MAX)), vec![*first]);
+    }
+    if analysis.notes.resent > 0 {
+        let n = analysis.notes.resent;
+        let was = if n == 1 { "request was" } else { "requests were" };
+        let words =
+            "sent again on a fresh connection: the server closed the kept-alive one as it was used";
+        tell(format!("{n} {was} {words}"), Vec::new());
+    }
     if analysis.notes.unreadable > 0 {
         let n = analysis.notes.unreadable;
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());

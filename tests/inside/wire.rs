@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad;
+mod connections;
 mod probe;
 mod server;
+mod tls;
 mod whole;
 
 use std::time::Duration;

@@ -57,7 +57,7 @@ async fn server<W: Wire>(
 ) -> Result<ArrivedServer, NoServer> {
     let served = specs.recipe.as_ref().map(|recipe| recipe.served.clone()).unwrap_or_default();
     let ready = specs.scenario.limits.ready;
-    let Environment { wire, timeline, address, rehearsed, .. } = environment;
+    let Environment { wire, timeline, address, rehearsed, waits_for_host, .. } = environment;
     if !rehearsed {
         tell(&format!("asking {address} what it serves"));
     }
@@ -65,6 +65,7 @@ async fn server<W: Wire>(
         ready,
         model: specs.options.model.as_deref(),
         served: &served,
+        unknown_host: *waits_for_host,
         apis: &specs.plan.apis(),
         output: specs.plan.output_max(),
     };

@@ -21,6 +21,8 @@ pub(crate) struct Environment<W: Wire> {
     pub secrets: Secrets,
     /// Whether longhaul starts the server, so that its failure to come up is a verdict.
     pub is_ours: bool,
+    /// Whether a host without a known address is waited for.
+    pub waits_for_host: bool,
     /// Sources of events that can be read from here; whether metrics can is not known yet.
     pub sight: Sight,
     /// Additions of a target to the recipe's command.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::analysis::{Fold, Pass1, RunQuestion};
 use crate::command::{tell, tell_over};
-use crate::fact::{Entry, Fact, TargetWord};
+use crate::fact::{Entry, Fact, PAUSE, TargetWord};
 use crate::measure::Measure;
 use crate::report;
 use crate::run::Watcher;
@@ -92,6 +92,12 @@ impl Screen {
         }
     }
 
+    /// Prints a line of its own.
+    fn say(&self, text: &str) {
+        self.end();
+        tell(text);
+    }
+
     /// Ends the view with the run.
     pub(crate) fn end(&self) {
         if self.terminal {
@@ -115,6 +121,12 @@ impl Watcher for Screen {
         };
         if loud && self.every_us.is_some() {
             self.show(0);
+        }
+        if let Fact::Action(action) = &entry.fact
+            && action.what == PAUSE
+            && self.every_us.is_some()
+        {
+            self.say(&action.note);
         }
     }
 

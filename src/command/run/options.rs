@@ -31,6 +31,8 @@ pub(crate) struct ServerOptions {
     pub headers: Vec<String>,
     /// Certificates to trust.
     pub ca_cert: Option<PathBuf>,
+    /// Whether a host without a known address is waited for.
+    pub wait: bool,
     /// Options of how the server is started or watched.
     pub target: TargetOptions,
 }
@@ -137,6 +139,7 @@ impl ServerOptions {
             value("endpoint", self.endpoint.clone()),
             value("api-key-env", self.api_key_env.clone()),
             value("ca-cert", ca_cert),
+            self.wait.then_some(("wait", None)),
             simulated.then_some(("simulate", None)),
         ];
         flags.extend(others.into_iter().flatten());

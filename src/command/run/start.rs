@@ -77,6 +77,7 @@ pub(super) async fn start(
         wire,
         secrets,
         is_ours: starts || sim.as_ref().is_some_and(|sim| sim.refuses()),
+        waits_for_host: options.wait,
         sight: Sight {
             log: sim.is_some() || starts || options.target.reads_log(),
             kernel: sim.is_some() || is_here,

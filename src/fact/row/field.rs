@@ -73,11 +73,13 @@ pub(super) struct FieldReader<'a> {
 }
 
 impl<'a> FieldReader<'a> {
+    /// Creates the reader of a row with at least so many columns, the checksum among them.
     pub(super) fn new(
         columns: &'static [&'static str],
+        least: usize,
         record: &'a ByteRecord,
     ) -> Result<FieldReader<'a>, String> {
-        if record.len() < columns.len() {
+        if record.len() < least {
             return Err(format!("{} columns instead of {}", record.len(), columns.len()));
         }
         Ok(FieldReader { columns, record, next: 0 })
@@ -92,9 +94,11 @@ impl<'a> FieldReader<'a> {
         format!("column {}: `{}`", self.name(), one_line(found, 60))
     }
 
-    /// Returns the next column as text.
+    /// Returns the next column as text; a row of an earlier version has empty later columns. The
+    /// last field is the checksum and not a column that is read.
     pub(super) fn text(&mut self) -> Result<&'a str, String> {
-        let bytes = self.record.get(self.next).unwrap_or_default();
+        let is_there = self.next + 1 < self.record.len();
+        let bytes = self.record.get(self.next).filter(|_| is_there).unwrap_or_default();
         self.next += 1;
         std::str::from_utf8(bytes).map_err(|_| format!("column {}: not UTF-8", self.name()))
     }

@@ -35,6 +35,8 @@ pub(super) fn write(request: &Request, done: At, fields: &mut Fields<'_>) {
     fields.put_text(&request.error, ERROR_CHARS_MAX);
     fields.put_text(&request.checks.join(";"), WORDS_CHARS_MAX);
     fields.put_text(request.answer.as_deref().unwrap_or_default(), WORDS_CHARS_MAX);
+    fields.put(u8::from(request.resent));
+    fields.put_option(request.retry_after_us);
 }
 
 fn write_address(request: &Request, fields: &mut Fields<'_>) {
@@ -104,6 +106,8 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
         error: row.text()?.to_owned(),
         checks: row.text()?.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         answer: row.option()?,
+        resent: row.option::<u8>()? == Some(1),
+        retry_after_us: row.option()?,
     };
     Ok((done, Fact::Request(Box::new(request))))
 }

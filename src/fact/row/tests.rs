@@ -71,7 +71,7 @@ prop_compose! {
             reasoning_tokens: None, first_tokens: None, chunks: 0, max_gap_us: None,
             peak_tokens: None, idle_us: None, ended: Ended::Completed, stage: Stage::Closing,
             finish: None, http_status: None, error: String::new(), checks: Vec::new(),
-            answer: None,
+            answer: None, resent: false, retry_after_us: None,
         }
     }
 }
@@ -79,18 +79,19 @@ prop_compose! {
 prop_compose! {
     fn request()(
         addressed in addressed(),
-        numbers in proptest::collection::vec(of(any::<u64>()), 12),
+        numbers in proptest::collection::vec(of(any::<u64>()), 13),
         chunks in any::<u64>(), ended in select(&Ended::ALL[..]),
         stage in select(&Stage::ALL[..]), finish in of(some_line()),
         http_status in of(any::<u16>()), error in line(),
-        checks in proptest::collection::vec("[a-z_]{1,12}", 0..4), answer in of("[0-9a-f]{16}"),
+        checks in proptest::collection::vec("[a-z_]{1,12}", 0..4), answer in of("[0-9a-f]{16}"), resent in any::<bool>(),
     ) -> Request {
         Request {
             first_byte_us: numbers[0], ttft_us: numbers[1], ttft_content_us: numbers[2],
             last_us: numbers[3], prompt_tokens: numbers[4], cached_tokens: numbers[5],
             output_tokens: numbers[6], reasoning_tokens: numbers[7], first_tokens: numbers[8],
             max_gap_us: numbers[9], peak_tokens: numbers[10], idle_us: numbers[11],
-            chunks, ended, stage, finish, http_status, error, checks, answer, ..addressed
+            retry_after_us: numbers[12], chunks, ended, stage, finish, http_status, error, checks,
+            answer, resent, ..addressed
         }
     }
 }

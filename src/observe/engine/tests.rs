@@ -25,7 +25,13 @@ impl Wire for Pages {
 
     async fn call(&self, _: Call) -> Result<Page, Broken> {
         let next = self.0.borrow_mut().pop_front().unwrap();
-        let broken = |how| Broken { how, stage: Stage::Connect, at: At::ZERO, words: "no".into() };
+        let broken = |how| Broken {
+            how,
+            stage: Stage::Connect,
+            at: At::ZERO,
+            words: "no".into(),
+            resent: false,
+        };
         next.map(|(status, body)| Page(status, Some(body))).map_err(broken)
     }
 }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::gather::gather_stream;
 use super::patience::Patience;
-use super::{Gathered, gather};
+use super::{Gathered, NotGathered, gather};
 use crate::protocol::{error, openai, sse};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
-use crate::world::{Call, Wire};
+use crate::world::{Call, Redirect, Wire};
 
 /// Bounds of the timeout of a request for tokens, during which the server may compile or capture
 /// graphs: the time until the deadline is between them.
@@ -39,6 +39,8 @@ pub(super) struct Refused {
     pub words: String,
     /// Whether the answer is a page for people, or its status one that may pass.
     pub may_pass: bool,
+    /// Redirect that was not followed.
+    pub redirect: Option<Redirect>,
 }
 
 impl Refused {
@@ -83,7 +85,7 @@ impl<W: Wire> Asker<'_, W> {
     }
 
     /// Asks once, and returns the answer as it came.
-    pub(super) async fn send(&self, api: Api, fields: &Value) -> Result<Gathered, String> {
+    pub(super) async fn send(&self, api: Api, fields: &Value) -> Result<Gathered, NotGathered> {
         let body = self.body(api, fields);
         let tokens = body["max_tokens"].as_u64().unwrap_or(TOKENS);
         let call = Call::post(openai::path_of(api), body.to_string());
@@ -116,15 +118,17 @@ pub(crate) fn prompt_tokens(stream: &Gathered) -> Option<u64> {
 }
 
 /// Reads an answer: a whole stream of tokens, or what it was instead.
-fn read(answer: &Result<Gathered, String>) -> Result<SeenAnswer, Refused> {
-    let gathered = answer.as_ref().map_err(|words| Refused {
+fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
+    let gathered = answer.as_ref().map_err(|not| Refused {
         status: None,
-        words: words.clone(),
+        words: not.words.clone(),
         may_pass: true,
+        redirect: None,
     })?;
+    let redirect = gathered.redirect.clone();
     let (status, may_pass) = (Some(gathered.status), gathered.may_pass() || gathered.is_html());
     if gathered.status != 200 {
-        return Err(Refused { status, words: gathered.status_words(), may_pass });
+        return Err(Refused { status, words: gathered.status_words(), may_pass, redirect });
     }
     let seen = SeenAnswer::of(gathered);
     let words = match &seen.error {
@@ -132,7 +136,7 @@ fn read(answer: &Result<Gathered, String>) -> Result<SeenAnswer, Refused> {
         None if seen.frames == 0 => "200, but not with a stream of tokens".to_owned(),
         None => return Ok(seen),
     };
-    Err(Refused { status, words, may_pass })
+    Err(Refused { status, words, may_pass, redirect })
 }
 
 /// Fields of an answer.
@@ -214,7 +218,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Gathered {
         let body = body.as_bytes().to_vec();
-        Gathered { status, body, sent: At::ZERO, first: None, retry_after: None }
+        Gathered { status, body, sent: At::ZERO, first: None, retry_after: None, redirect: None }
     }
 
     #[test]

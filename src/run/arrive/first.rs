@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::asker::{Asker, Refused, SeenAnswer};
-use super::{NoServer, QUESTION, WAIT_US, gather, listing};
+use super::{NoServer, QUESTION, WAIT_US, gather, hopeless, listing};
 use crate::error::Mistake;
 use crate::protocol::openai::path_of;
 use crate::spec::scenario::Api;
@@ -56,6 +56,9 @@ pub(super) async fn first_token<W: Wire>(
             Ok(seen) => return Ok(First { at: ask.timeline.now(), seen, temperature: None }),
             Err(refused) => refused,
         };
+        if let Some(redirect) = &refused.redirect {
+            return Err(NoServer::Mistake(hopeless::redirected(redirect, path_of(server.api))));
+        }
         if matches!(refused.status, Some(401 | 403)) {
             return Err(NoServer::Mistake(super::key_refused(&refused.words)));
         }

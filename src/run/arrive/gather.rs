@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::protocol;
+use crate::fact::BrokenHow;
+use crate::protocol::{self, retry_after};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, Reply, Wire};
+use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
 /// Largest response body that is read outside the load, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -21,6 +22,34 @@ pub(crate) struct Gathered {
     pub first: Option<At>,
     /// Wait that a refusal asks for.
     pub retry_after: Option<Duration>,
+    /// Redirect that was not followed.
+    pub redirect: Option<Redirect>,
+}
+
+/// Reason why no whole response was gathered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NotGathered {
+    pub words: String,
+    /// Failure below HTTP, if that is the reason.
+    pub how: Option<BrokenHow>,
+}
+
+impl NotGathered {
+    pub(super) fn new(words: String) -> NotGathered {
+        NotGathered { words, how: None }
+    }
+}
+
+impl From<Broken> for NotGathered {
+    fn from(broken: Broken) -> NotGathered {
+        NotGathered { words: broken.words, how: Some(broken.how) }
+    }
+}
+
+impl From<NotGathered> for String {
+    fn from(not: NotGathered) -> String {
+        not.words
+    }
 }
 
 impl Gathered {
@@ -64,7 +93,7 @@ pub(super) async fn gather_stream<W: Wire>(
     call: Call,
     limit: Duration,
     tokens: u64,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     let most = STREAM_BYTES_MIN.max(tokens as usize * TOKEN_BYTES_MAX);
     read(wire, timeline, call, limit, most).await
 }
@@ -72,16 +101,16 @@ pub(super) async fn gather_stream<W: Wire>(
 /// Sends a request and reads the response to its end.
 ///
 /// # Errors
-/// In words: why the exchange failed, or that the response was not complete within `limit`.
+/// The exchange failed, or the response was not complete within `limit`.
 pub(crate) async fn gather<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
     limit: Duration,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     let gathered = read(wire, timeline, call, limit, ANSWER_BYTES_MAX).await?;
     if gathered.body.len() > ANSWER_BYTES_MAX {
-        return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+        return Err(NotGathered::new(format!("an answer of more than {ANSWER_BYTES_MAX} bytes")));
     }
     Ok(gathered)
 }
@@ -92,13 +121,20 @@ async fn read<W: Wire>(
     call: Call,
     limit: Duration,
     bytes_max: usize,
-) -> Result<Gathered, String> {
+) -> Result<Gathered, NotGathered> {
     let sent = timeline.now();
     let whole = async {
-        let mut reply = wire.call(call).await.map_err(|broken| broken.words)?;
-        let (status, retry_after) = (reply.status(), reply.retry_after());
-        let mut gathered = Gathered { status, body: Vec::new(), sent, first: None, retry_after };
-        while let Some((at, bytes)) = reply.chunk().await.map_err(|broken| broken.words)? {
+        let mut reply = wire.call(call).await?;
+        let retry_after = retry_after::wait_us(|name| reply.header(name));
+        let mut gathered = Gathered {
+            status: reply.status(),
+            body: Vec::new(),
+            sent,
+            first: None,
+            retry_after: retry_after.map(Duration::from_micros),
+            redirect: reply.redirect(),
+        };
+        while let Some((at, bytes)) = reply.chunk().await? {
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
             if gathered.body.trim_ascii_end().ends_with(b"data: [DONE]") {
@@ -114,5 +150,5 @@ async fn read<W: Wire>(
     timeline
         .before(sent.after(limit), whole)
         .await
-        .unwrap_or_else(|| Err(format!("no answer within {} s", limit.as_secs())))
+        .unwrap_or_else(|| Err(NotGathered::new(format!("no answer within {} s", limit.as_secs()))))
 }

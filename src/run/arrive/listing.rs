@@ -112,7 +112,14 @@ mod tests {
 
     fn read(page: &str) -> Result<Vec<String>, String> {
         let body = page.as_bytes().to_vec();
-        let page = Gathered { status: 200, body, sent: At::ZERO, first: None, retry_after: None };
+        let page = Gathered {
+            status: 200,
+            body,
+            sent: At::ZERO,
+            first: None,
+            retry_after: None,
+            redirect: None,
+        };
         models(&page).map(|models| models.into_iter().map(|model| model.id).collect())
     }
 

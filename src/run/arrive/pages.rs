@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::asker::Asker;
-use super::{Gathered, HEALTHY, QUESTION, gather};
+use super::{Gathered, HEALTHY, NotGathered, QUESTION, gather};
 use crate::fact::{Abilities, Seen};
 use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::run::side_by_side::side_by_side;
@@ -80,11 +80,11 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
 }
 
 /// Notes a page that failed; one that the server does not have is no news.
-fn note(name: &str, answer: &Result<Gathered, String>) -> Option<Seen> {
+fn note(name: &str, answer: &Result<Gathered, NotGathered>) -> Option<Seen> {
     let words = match answer {
         Ok(page) if page.may_pass() => page.status_words(),
         Ok(_) => return None,
-        Err(words) => words.clone(),
+        Err(not) => not.words.clone(),
     };
     Some(Seen::note(name, format!("not used: the server did not give it: {words}")))
 }

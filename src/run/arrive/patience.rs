@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::Gathered;
+use super::{Gathered, NotGathered};
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
 
@@ -45,8 +45,8 @@ impl<'a> Patience<'a> {
     /// Asks, and asks a few times more while the refusal may pass. Returns the last answer.
     pub(crate) async fn ask(
         &self,
-        ask: impl AsyncFn() -> Result<Gathered, String>,
-    ) -> Result<Gathered, String> {
+        ask: impl AsyncFn() -> Result<Gathered, NotGathered>,
+    ) -> Result<Gathered, NotGathered> {
         let began = self.timeline.now();
         let mut answer = ask().await;
         if !may_pass(&answer) {
@@ -58,7 +58,8 @@ impl<'a> Patience<'a> {
             if !may_pass(&answer) || now >= self.deadline || now.since(began) > LONG_US {
                 break;
             }
-            let words = answer.as_ref().map_or_else(Clone::clone, Gathered::status_words);
+            let words =
+                answer.as_ref().map_or_else(|not| not.words.clone(), Gathered::status_words);
             (self.waiting)(now, &words);
             let wait_us = wait_us.max(asked_us(answer.as_ref().ok()));
             self.timeline.until(At(now.0 + wait_us).min(self.deadline)).await;
@@ -74,7 +75,7 @@ pub(super) fn asked_us(answer: Option<&Gathered>) -> u64 {
     micros(asked.unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-fn may_pass(answer: &Result<Gathered, String>) -> bool {
+fn may_pass(answer: &Result<Gathered, NotGathered>) -> bool {
     answer.as_ref().map_or(true, Gathered::may_pass)
 }
 
@@ -88,15 +89,22 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<u64>) -> Gathered {
         let retry_after = retry_after.map(Duration::from_secs);
-        Gathered { status, body: Vec::new(), sent: At::ZERO, first: None, retry_after }
+        Gathered {
+            status,
+            body: Vec::new(),
+            sent: At::ZERO,
+            first: None,
+            retry_after,
+            redirect: None,
+        }
     }
 
     /// Asks a server that gives these answers, the last one for ever; returns the last answer, how
     /// often it was asked, and the seconds that it took.
     async fn asked(
-        answers: &[Result<Gathered, String>],
+        answers: &[Result<Gathered, NotGathered>],
         ready_s: u64,
-    ) -> (Result<Gathered, String>, usize, f64) {
+    ) -> (Result<Gathered, NotGathered>, usize, f64) {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let n = Cell::new(0);
         let patience = Patience::new(&timeline, At(ready_s * 1_000_000), &|_, _| ());
@@ -109,7 +117,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_question_that_is_refused_once_is_asked_again() {
-        for refusal in [Ok(answer(429, None)), Ok(answer(503, None)), Err("reset".to_owned())] {
+        for refusal in [
+            Ok(answer(429, None)),
+            Ok(answer(503, None)),
+            Err(NotGathered::new("reset".to_owned())),
+        ] {
             let (last, n, _) = asked(&[refusal, Ok(answer(200, None))], 60).await;
             assert_eq!((last.map(|it| it.status), n), (Ok(200), 2));
         }

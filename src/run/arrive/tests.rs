@@ -48,7 +48,7 @@ async fn met_by(
     let server = Server::new(departs);
     let waits = RefCell::new(Vec::new());
     let ready = Duration::from_secs(15);
-    let wanted = Wanted { ready, model, served: &[], apis, output: 128 };
+    let wanted = Wanted { ready, model, served: &[], unknown_host: false, apis, output: 128 };
     let waiting = |_: At, words: &str| waits.borrow_mut().push(words.to_owned());
     let found = arrive(&server, &server.timeline, &wanted, &waiting).await;
     let (seconds, asked) = (server.timeline.now().seconds(), server.asked.take());
@@ -316,4 +316,44 @@ async fn a_health_page_that_does_not_answer_in_time_is_none_and_html_is_no_metri
     let Abilities { health, metrics, version, .. } = met.abilities();
     assert_eq!((health, metrics, version), (false, false, false));
     assert!(met.seconds < 8.0, "{}", met.seconds);
+}
+
+/// Wire that fails in one way.
+#[derive(Clone)]
+struct Gone(crate::fact::BrokenHow, Timeline);
+
+impl Wire for Gone {
+    type Reply = ServerPage;
+
+    async fn call(&self, _: Call) -> Result<ServerPage, crate::world::Broken> {
+        let (how, stage, at) = (self.0, crate::fact::Stage::Connect, self.1.now());
+        Err(crate::world::Broken { how, stage, at, words: "gone".to_owned(), resent: false })
+    }
+}
+
+/// Waits for a server that cannot be reached, two minutes at the most; returns how that ends and
+/// after how many seconds.
+async fn ends(how: crate::fact::BrokenHow, unknown_host: bool) -> (NoServer, f64) {
+    let timeline = Timeline::start();
+    let ready = Duration::from_secs(120);
+    let wanted =
+        Wanted { ready, unknown_host, model: None, served: &[], apis: &[Api::Chat], output: 16 };
+    let arrived = arrive(&Gone(how, timeline), &timeline, &wanted, &|_, _| {}).await;
+    (arrived.unwrap_err(), timeline.now().seconds())
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_may_mend_itself_is_waited_for() {
+    use crate::fact::BrokenHow::{Refused, Unresolved, Untrusted};
+    for (how, unknown_host, is_mistake, seconds) in [
+        (Refused, false, false, 120.0),
+        (Unresolved, false, true, 3.0),
+        (Unresolved, true, false, 120.0),
+        (Untrusted, false, true, 0.0),
+        (Untrusted, true, true, 0.0),
+    ] {
+        let (end, after) = ends(how, unknown_host).await;
+        assert_eq!(matches!(end, NoServer::Mistake(_)), is_mistake, "{how:?}: {end:?}");
+        assert!((after - seconds).abs() < 0.1, "{how:?}: after {after} s");
+    }
 }

@@ -1,10 +1,14 @@
 //! Keeps the lanes, which are sequential senders. A lane has one slot at a
 //! time, which waits for its due time or is in flight. How lanes advance,
 //! independently or in rounds, is up to a [`LanePolicy`].
+//!
+//! A lane of a closed loop pauses after requests that failed at once. Slots that
+//! wait together are sent together, when the longest of their pauses is over.
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Batch, Phase, Request};
+use super::pause::{self, Pause};
+use crate::fact::{Batch, Load, Phase, Request};
 use crate::plan::{Plan, Slot};
 use crate::unit::At;
 
@@ -15,6 +19,10 @@ pub(super) struct Lanes {
     all: Vec<Lane>,
     /// Next slots of phases that a drill interrupted, by lane.
     left: BTreeMap<Phase, Vec<u64>>,
+    /// Description of the present pauses.
+    paused: Option<String>,
+    /// Whether they were told.
+    told: bool,
 }
 
 /// Sequential sender.
@@ -23,6 +31,7 @@ struct Lane {
     /// Number after that of the last slot that was sent in this phase.
     next: u64,
     has: Has,
+    pause: Pause,
 }
 
 /// Slot of a lane, if it has one. The due time is `None` for a slot that is due as soon as the
@@ -82,7 +91,13 @@ pub(super) trait LanePolicy {
 impl Lanes {
     /// Returns this many lanes, before the first phase.
     pub(super) fn new(count: u32) -> Lanes {
-        Lanes { phase: None, all: vec![Lane::default(); count as usize], left: BTreeMap::new() }
+        Lanes {
+            phase: None,
+            all: vec![Lane::default(); count as usize],
+            left: BTreeMap::new(),
+            paused: None,
+            told: false,
+        }
     }
 
     /// Returns the phase whose slots are sent.
@@ -98,7 +113,8 @@ impl Lanes {
         }
         let next = self.left.remove(&phase).unwrap_or_default();
         for (index, lane) in self.all.iter_mut().enumerate() {
-            *lane = Lane { next: next.get(index).copied().unwrap_or(0), has: Has::Nothing };
+            lane.next = next.get(index).copied().unwrap_or(0);
+            lane.has = Has::Nothing;
         }
     }
 
@@ -124,12 +140,43 @@ impl Lanes {
         waiting.min_by_key(|(slot, due)| (*due, slot.lane))
     }
 
-    /// Returns the first waiting slot without a due time.
-    pub(super) fn ready(&self) -> Option<Slot> {
-        self.all.iter().find_map(|lane| match lane.has {
-            Has::Waiting(slot, None) => Some(slot),
-            _ => None,
-        })
+    /// Returns the first waiting slot without a due time, unless a pause goes on.
+    pub(super) fn ready(&self, now: At) -> Option<Slot> {
+        self.all.iter().find_map(Lane::ready).filter(|_| self.paused() <= Some(now))
+    }
+
+    /// Returns the end of the longest pause of the waiting slots without a due time, if any of
+    /// these lanes pauses.
+    pub(super) fn paused(&self) -> Option<At> {
+        let waiting = self.all.iter().filter(|lane| lane.ready().is_some());
+        waiting.filter(|lane| lane.pause.goes_on()).map(|lane| lane.pause.until()).max()
+    }
+
+    /// Returns the description of pauses that are worth telling and not yet told.
+    pub(super) fn untold(&self) -> Option<&str> {
+        self.paused.as_deref().filter(|_| !self.told)
+    }
+
+    /// Takes in that pauses were told.
+    pub(super) fn told(&mut self) {
+        self.told = true;
+    }
+
+    /// Ends all pauses: their instants are those of an earlier segment.
+    pub(super) fn end_pauses(&mut self) {
+        self.all.iter_mut().for_each(|lane| lane.pause = Pause::default());
+        (self.paused, self.told) = (None, false);
+    }
+
+    /// Takes in that a request of a closed loop ended.
+    fn pause(&mut self, request: &Request) {
+        let Some(lane) = self.all.get_mut(request.lane as usize) else { return };
+        if lane.pause.ended(request) && lane.pause.is_told() {
+            self.paused.get_or_insert_with(|| pause::words(request));
+        }
+        if !self.all.iter().any(|lane| lane.pause.goes_on()) {
+            (self.paused, self.told) = (None, false);
+        }
     }
 
     /// Returns the slots in flight.
@@ -170,6 +217,9 @@ impl Lanes {
     /// that the request was sent, even if [`Lanes::sent`] was not called before.
     pub(super) fn ended(&mut self, request: &Request) -> Option<Slot> {
         let Request { phase, lane, slot: nth, repeat, .. } = *request;
+        if matches!(request.cell.load, Load::Streams(_)) {
+            self.pause(request);
+        }
         let known = self.all.get_mut(lane as usize).filter(|_| self.phase == Some(phase))?;
         known.next = known.next.max(nth.saturating_add(1));
         let slot = Slot { phase, lane, nth, repeat };
@@ -209,6 +259,16 @@ impl Lanes {
                     lane.next = slot.nth;
                 }
             }
+        }
+    }
+}
+
+impl Lane {
+    /// Returns its waiting slot, if that has no due time.
+    fn ready(&self) -> Option<Slot> {
+        match self.has {
+            Has::Waiting(slot, None) => Some(slot),
+            _ => None,
         }
     }
 }

@@ -175,7 +175,8 @@ impl LanePolicy for Rounds {
             let after = |us: u64| At(self.free_from.0.saturating_add(us.saturating_sub(passed_us)));
             lanes.give(Slot { phase, lane, nth, repeat }, due_us(lane).map(after));
         }
-        self.round = Some(Round::new(plan, phase, place, ended, self.free_from));
+        let began = lanes.paused().unwrap_or_default().max(self.free_from);
+        self.round = Some(Round::new(plan, phase, place, ended, began));
     }
 
     fn ended(&mut self, _: &mut Lanes, _: Slot, request: &Request) {

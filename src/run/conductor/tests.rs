@@ -4,6 +4,7 @@
 mod apart;
 mod care;
 mod open;
+mod pause;
 mod replay;
 mod toy;
 
@@ -253,6 +254,8 @@ fn the_round_before_comes_again_too_where_its_last_request_broke_since_the_outag
         toy.step();
     }
     let (_, first, _) = toy.in_flight[0];
+    // Long enough that it has not failed at once.
+    toy.now = At(toy.now.0 + 600_000);
     let since = toy.now;
     toy.end_all(Ended::Stalled);
     toy.up(1.0);

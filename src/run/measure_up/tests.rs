@@ -21,7 +21,14 @@ async fn measured(
     let server = Server::new(departs);
     let plan = Plan::new(&scenario(&[0, 4096], &[1]), 7, Bounds::default()).unwrap();
     let ready = Duration::from_secs(60);
-    let wanted = Wanted { ready, model: None, served: &[], apis: &plan.apis(), output: 16 };
+    let wanted = Wanted {
+        ready,
+        model: None,
+        served: &[],
+        unknown_host: false,
+        apis: &plan.apis(),
+        output: 16,
+    };
     let found = arrive(&server, &server.timeline, &wanted, &|_, _| ()).await.unwrap();
     let deadline = server.timeline.now().after(ready);
     let patience = Patience::new(&server.timeline, deadline, &|_, _| ());

@@ -107,7 +107,7 @@ fn broken(desk: &Connections, how: BrokenHow, stage: Stage) -> Broken {
         BrokenHow::Reset => "Connection reset by peer (os error 104)",
         _ => "unexpected EOF",
     };
-    Broken { how, stage, at: desk.timeline().now(), words: words.to_owned() }
+    Broken { how, stage, at: desk.timeline().now(), words: words.to_owned(), resent: false }
 }
 
 impl Reply for SimReply {

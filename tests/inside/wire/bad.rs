@@ -1,6 +1,5 @@
 //! Tests endings that count as failures, and aborted requests.
 
-use longhaul::world::{Call, Reply, Wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -159,6 +158,8 @@ async fn bytes_that_are_not_the_protocol_are_malformed() {
     let moved = b"HTTP/1.1 302 Found\r\nlocation: /else\r\ncontent-length: 0\r\n\r\n".to_vec();
     let moved = play(4, &[Step::Raw(moved)]).await.request;
     assert_eq!((moved.ended, moved.http_status), (Ended::Malformed, Some(302)));
+    assert!(moved.error.starts_with("a redirect (302) to http://127.0.0.1:"), "{}", moved.error);
+    assert!(moved.error.ends_with("/else, which is not followed"), "{}", moved.error);
 }
 
 #[tokio::test]
@@ -206,19 +207,4 @@ async fn a_server_that_does_not_speak_tls_is_unreachable_over_https() {
     let row = answer.request;
     assert_eq!(ended(&row), (Ended::Unreachable, Stage::Connect), "{}", row.error);
     assert!(hello > 0 && !row.error.is_empty());
-}
-
-#[tokio::test]
-async fn the_wait_that_a_refusal_asks_for_is_read() {
-    let refused = async |header: &str| {
-        let scene = Scene::new(1).await;
-        let head = format!("HTTP/1.1 429 Too Many Requests\r\n{header}content-length: 0\r\n\r\n");
-        let steps = [Step::Raw(head.into_bytes())];
-        let call = scene.http.call(Call::post("/v1/completions", "{}"));
-        let (_, reply) = tokio::join!(server::play(&scene.listener, &steps), call);
-        reply.unwrap().retry_after()
-    };
-    assert_eq!(refused("retry-after: 7\r\n").await, Some(Duration::from_secs(7)));
-    assert_eq!(refused("retry-after: Wed, 21 Oct 2026 07:28:00 GMT\r\n").await, None);
-    assert_eq!(refused("").await, None);
 }

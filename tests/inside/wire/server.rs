@@ -52,9 +52,23 @@ pub(super) fn page(status: &str, content_type: &str, body: &str) -> Vec<Step> {
 
 /// Takes a connection and plays the list; gives the body of the request.
 pub(super) async fn play(listener: &TcpListener, steps: &[Step]) -> String {
+    let (_, body) = play_all(listener, &[steps]).await.remove(0);
+    body
+}
+
+/// Takes a connection and plays a list for each request on it; gives head and body of the requests.
+pub(super) async fn play_all(listener: &TcpListener, lists: &[&[Step]]) -> Vec<(String, String)> {
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let body = request(&mut stream).await;
+    let mut requests = Vec::new();
+    for steps in lists {
+        requests.push(request(&mut stream).await);
+        carry_out(&mut stream, steps).await;
+    }
+    requests
+}
+
+async fn carry_out(stream: &mut TcpStream, steps: &[Step]) {
     for step in steps {
         // A client that has hung up is no reason to stop the test.
         let _ = match step {
@@ -78,10 +92,9 @@ pub(super) async fn play(listener: &TcpListener, steps: &[Step]) -> String {
             Step::Hold => stream.read(&mut [0; 64]).await.map(|_| ()),
         };
     }
-    body
 }
 
-async fn request(stream: &mut TcpStream) -> String {
+async fn request(stream: &mut TcpStream) -> (String, String) {
     let mut bytes = Vec::new();
     loop {
         let mut part = [0; 4096];
@@ -95,7 +108,7 @@ async fn request(stream: &mut TcpStream) -> String {
                 .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
                 .map_or(0, |(_, value)| value.trim().parse::<usize>().unwrap());
             if body.len() >= length {
-                return body.to_owned();
+                return (head.to_owned(), body.to_owned());
             }
         }
         assert!(count > 0, "the client hung up in the middle of its request");

@@ -23,29 +23,18 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) struct ServerPage {
     pub status: u16,
     pub body: Option<Bytes>,
-    pub retry_after: Option<Duration>,
     /// Time until it comes.
     pub after: Duration,
 }
 
 /// Returns a page with a JSON body.
 pub(crate) fn page(status: u16, body: &Value) -> Option<ServerPage> {
-    Some(ServerPage {
-        status,
-        body: Some(Bytes::from(body.to_string())),
-        retry_after: None,
-        after: MILLISECOND,
-    })
+    Some(ServerPage { status, body: Some(Bytes::from(body.to_string())), after: MILLISECOND })
 }
 
 /// Returns a page with a text.
 pub(crate) fn text(status: u16, body: &str) -> Option<ServerPage> {
-    Some(ServerPage {
-        status,
-        body: Some(Bytes::from(body.to_owned())),
-        retry_after: None,
-        after: MILLISECOND,
-    })
+    Some(ServerPage { status, body: Some(Bytes::from(body.to_owned())), after: MILLISECOND })
 }
 
 /// Returns a refusal in the usual form.
@@ -120,10 +109,6 @@ impl Wire for Server {
 impl Reply for ServerPage {
     fn status(&self) -> u16 {
         self.status
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {

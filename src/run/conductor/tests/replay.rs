@@ -114,6 +114,11 @@ fn worlds() -> Vec<(&'static str, Toy)> {
     (constant.answer_us, constant.away) = (3_700_000, Some((At(52_000_000), At(61_000_000))));
     let mut slow = Toy::of(arrivals(Arrivals::Constant), minutes(2), 0);
     slow.answer_us = 3_700_000;
+    let mut refused = Toy::of(short(), minutes(1), 1);
+    refused.refuses = Some((At(12_000_000), At(24_000_000)));
+    let mut asked = Toy::of(short(), minutes(1), 1);
+    (asked.refuses, asked.status) = (Some((At(12_000_000), At(24_000_000))), 503);
+    asked.retry_after_us = Some(3_000_000);
     let brief = || Toy::of(short(), minutes(1), 1);
     vec![
         ("interrupted", told(brief(), &[INTERRUPT])),
@@ -121,6 +126,8 @@ fn worlds() -> Vec<(&'static str, Toy)> {
         ("interrupted twice", told(brief(), &[INTERRUPT, INTERRUPT_AGAIN])),
         ("stopped on a failure", told(brief(), &[STOP_ON_FAIL])),
         ("away", away),
+        ("refused", refused),
+        ("refused with a wait", asked),
         ("hung", hung),
         ("poisson", poisson),
         ("constant", constant),

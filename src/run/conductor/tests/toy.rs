@@ -53,6 +53,11 @@ pub(super) struct Toy {
     pub generated: f64,
     /// Instant from which on one request ends with an error frame, though the server is up.
     pub hiccup: Option<At>,
+    /// Interval in which every request is refused at once, and what the server asks to wait.
+    pub refuses: Option<(At, At)>,
+    pub retry_after_us: Option<u64>,
+    /// Status of these refusals.
+    pub status: u16,
 }
 
 impl Toy {
@@ -93,6 +98,9 @@ impl Toy {
             frozen: None,
             generated: 0.0,
             hiccup: None,
+            refuses: None,
+            retry_after_us: None,
+            status: 429,
         }
     }
 
@@ -161,12 +169,15 @@ impl Toy {
             repeat: ask.repeat,
             due: ask.due,
             done: self.now,
-            ttft_us: Some(500_000),
-            last_us: Some(self.now.since(sent).saturating_sub(100_000)),
+            ttft_us: (ended != Ended::HttpError).then_some(500_000),
+            last_us: (ended != Ended::HttpError)
+                .then_some(self.now.since(sent).saturating_sub(100_000)),
             output_tokens: Some(16),
             first_tokens: Some(1),
             chunks: 16,
             ended,
+            http_status: (ended == Ended::HttpError).then_some(self.status),
+            retry_after_us: self.retry_after_us.filter(|_| ended == Ended::HttpError),
             stage: if ended.is_good() { Stage::Closing } else { Stage::Connect },
             ..Request::unanswered(ask.phase, ask.workload, ask.class, ask.cell, sent)
         }
@@ -270,6 +281,9 @@ impl Toy {
         self.launched();
         if self.is_away() {
             self.end_all(Ended::Refused);
+        }
+        if self.refuses.is_some_and(|(from, to)| self.now >= from && self.now < to) {
+            self.end_all(Ended::HttpError);
         }
         let asked = |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.cell(flight.1).depth);
         if self.deadly.is_some() && asked(self) == self.deadly && !self.is_away() {

@@ -1,0 +1,170 @@
+//! Recognizes that waiting for a server is in vain: its host has no known address, its certificate is
+//! not trusted, it redirects to another server. Each is the user's to mend.
+
+use std::time::Duration;
+
+use super::gather::NotGathered;
+use crate::error::Mistake;
+use crate::escape::one_line;
+use crate::fact::BrokenHow;
+use crate::unit::{At, micros};
+use crate::world::Redirect;
+
+/// Number of attempts, and time since the first, after which a host without a known address is given
+/// up. Resolvers of a machine that has just started fail once or twice.
+const UNRESOLVED_MAX: (u32, Duration) = (3, Duration::from_secs(5));
+
+/// Longest address in a message, characters.
+const ADDRESS_CHARS_MAX: usize = 300;
+
+/// Patience with a host without a known address.
+#[derive(Debug)]
+pub(super) struct HostPatience {
+    endless: bool,
+    began: At,
+    unresolved: u32,
+}
+
+impl HostPatience {
+    /// Returns the state before the first attempt. `endless` waits for a host that does not exist
+    /// yet.
+    pub(super) fn new(endless: bool, began: At) -> HostPatience {
+        HostPatience { endless, began, unresolved: 0 }
+    }
+
+    /// Takes in a failed attempt, and returns the mistake that is its reason, if there is one.
+    pub(super) fn lost(&mut self, not: &NotGathered, now: At) -> Option<Mistake> {
+        match not.how {
+            Some(BrokenHow::Untrusted) => Some(untrusted(&not.words)),
+            Some(BrokenHow::Unresolved) => {
+                self.unresolved += 1;
+                let tried = self.unresolved >= UNRESOLVED_MAX.0
+                    || now.since(self.began) >= micros(UNRESOLVED_MAX.1);
+                (tried && !self.endless).then(|| unresolved(&not.words))
+            }
+            _ => {
+                // Something is at the address.
+                self.endless = true;
+                None
+            }
+        }
+    }
+}
+
+fn unresolved(words: &str) -> Mistake {
+    Mistake::new(words.to_owned())
+        .at("--endpoint")
+        .hint("the name as it is spelled elsewhere, or the server's IP address")
+        .hint("--wait, where the host may not exist yet")
+}
+
+fn untrusted(words: &str) -> Mistake {
+    let words = if words.contains("CaUsedAsEndEntity") {
+        "it is that of an authority, as `openssl req -x509` makes it"
+    } else {
+        words
+    };
+    Mistake::new(format!("the server's certificate is not trusted: {words}"))
+        .at("--endpoint")
+        .hint("--ca-cert FILE, with the server's own certificate or that of its authority, in PEM")
+        .hint("the host by a name that is in its certificate")
+}
+
+/// Returns the mistake of a redirect that is not followed, in response to a request for a path.
+pub(super) fn redirected(redirect: &Redirect, path: &str) -> Mistake {
+    let Redirect { status, to, is_within } = redirect;
+    let shown = one_line(to, ADDRESS_CHARS_MAX);
+    let what = format!("the server redirects {path} to {shown} ({status})");
+    if *is_within {
+        let why = "which would drop the request's body, or leads in a circle";
+        return Mistake::new(format!("{what}, {why}"))
+            .at("--endpoint")
+            .hint(format!("a server that answers at {path} itself, or redirects with 307 or 308"));
+    }
+    let mistake = Mistake::new(format!("{what}, which is another server")).at("--endpoint");
+    match endpoint(to, path) {
+        Some(endpoint) => {
+            mistake.hint(format!("--endpoint {}", one_line(endpoint, ADDRESS_CHARS_MAX)))
+        }
+        None => mistake.hint("--endpoint with the address at which the API itself answers"),
+    }
+}
+
+/// Returns the endpoint below which a redirect's target is the same path.
+fn endpoint<'a>(location: &'a str, path: &str) -> Option<&'a str> {
+    let bare = location.split(['?', '#']).next().unwrap_or(location);
+    let endpoint = bare.trim_end_matches('/').strip_suffix(path)?;
+    let is_absolute = endpoint.starts_with("http://") || endpoint.starts_with("https://");
+    is_absolute.then_some(endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not(how: BrokenHow) -> NotGathered {
+        NotGathered { words: "no".to_owned(), how: Some(how) }
+    }
+
+    fn at(seconds: u64) -> At {
+        At(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_host_that_nobody_knows_is_told_after_a_few_attempts() {
+        let mut patience = HostPatience::new(false, at(0));
+        assert_eq!(patience.lost(&not(BrokenHow::Unresolved), at(0)), None);
+        assert_eq!(patience.lost(&not(BrokenHow::Unresolved), at(1)), None);
+        let mistake = patience.lost(&not(BrokenHow::Unresolved), at(3)).unwrap().to_string();
+        assert!(mistake.contains("spelled") && mistake.contains("--wait"), "{mistake}");
+        let mut slow = HostPatience::new(false, at(0));
+        assert!(
+            slow.lost(&not(BrokenHow::Unresolved), at(10)).is_some(),
+            "a resolver that is slow"
+        );
+    }
+
+    #[test]
+    fn a_host_that_may_not_exist_yet_or_was_there_is_waited_for() {
+        let mut asked = HostPatience::new(true, at(0));
+        let mut there = HostPatience::new(false, at(0));
+        assert_eq!(there.lost(&not(BrokenHow::Refused), at(0)), None);
+        for second in 1..100 {
+            assert_eq!(asked.lost(&not(BrokenHow::Unresolved), at(second)), None);
+            assert_eq!(there.lost(&not(BrokenHow::Unresolved), at(second)), None);
+        }
+    }
+
+    #[test]
+    fn an_untrusted_certificate_is_told_at_once_also_with_wait() {
+        for endless in [false, true] {
+            let mistake = HostPatience::new(endless, at(0)).lost(&not(BrokenHow::Untrusted), at(0));
+            let mistake = mistake.unwrap().to_string();
+            assert!(mistake.contains("--ca-cert"), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_elsewhere_is_told_with_the_endpoint_to_use() {
+        for (to, hint) in [
+            ("https://spark/v1/models", "--endpoint https://spark\n"),
+            ("http://other:9000/llm/v1/models/?x=1", "--endpoint http://other:9000/llm\n"),
+            ("https://login.example/?next=/v1/models", "at which the API itself answers"),
+        ] {
+            let words = told(to, false, "/v1/models") + "\n";
+            assert!(words.contains(to) && words.contains(hint), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_that_drops_the_body_is_the_servers_to_mend() {
+        let there = "http://spark:8000/v1/chat/completions/";
+        let words = told(there, true, "/v1/chat/completions");
+        assert!(words.contains(there) && words.contains("307 or 308"), "{words}");
+        assert!(!words.contains("--endpoint http"), "it is asked already: {words}");
+    }
+
+    fn told(to: &str, is_within: bool, path: &str) -> String {
+        redirected(&Redirect { status: 301, to: to.to_owned(), is_within }, path).to_string()
+    }
+}
