@@ -162,6 +162,20 @@ impl Quantity {
             _ => Unit::Seconds,
         }
     }
+
+    /// Whether it tells the pace of a stream: it means nothing where the tokens came at once.
+    pub(crate) fn is_of_pace(self) -> bool {
+        matches!(
+            self,
+            Quantity::Tpot
+                | Quantity::Itl
+                | Quantity::Gap
+                | Quantity::MaxGap
+                | Quantity::TokensPerS
+                | Quantity::PrefillPerS
+                | Quantity::Throughput
+        )
+    }
 }
 
 impl Count {

@@ -6,4 +6,5 @@
 pub(crate) mod error;
 pub(crate) mod openai;
 pub(crate) mod prometheus;
+pub(crate) mod shape;
 pub(crate) mod sse;

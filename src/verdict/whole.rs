@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, IncidentKind};
 use crate::spec::{Contract, Select};
-use crate::unit::{At, span};
+use crate::unit::{At, grouped, span};
 
 use super::{Finding, Word};
 
@@ -17,6 +17,9 @@ const WORDS_CHARS_MAX: usize = 160;
 
 /// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
+
+/// Least share of answers that came at once that is told.
+const AT_ONCE_TOLD: f64 = 0.05;
 
 /// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
@@ -117,6 +120,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(words.to_owned(), first.evidence.clone());
     }
     off_depth(analysis, &mut tell);
+    at_once(analysis, &mut tell);
     cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
@@ -161,6 +165,27 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
+/// Reports cells whose answers came at once, where that is more than a reader that was late now and
+/// then.
+fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
+    let every = Select::default();
+    let depths = analysis.planned_depths().into_iter();
+    let depths = depths.map(|depth| Select { depth: Some(depth), ..Select::default() });
+    let without = analysis.without_cell(&every).into_iter().map(|group| every.within(group));
+    for select in depths.chain(without) {
+        let share = analysis.at_once(&select);
+        let Some(first) = analysis.atoms_of(&select).next() else { continue };
+        if share.value().is_some_and(|value| value >= AT_ONCE_TOLD) {
+            let ((_, place), Share { part, of }) = (place(&first.group), share);
+            let words = format!(
+                "{place}: {part} of {of} answers came at once, as if a proxy held them back: \
+                 their TTFT is the time of all of the answer"
+            );
+            tell(words, Vec::new());
+        }
+    }
+}
+
 /// Returns the place of a finding: a depth with all its loads, or a group without one.
 fn place(group: &Group) -> (Option<u64>, String) {
     let depth = group.depth();
@@ -172,9 +197,13 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
         let select = Select { depth: Some(depth), ..Select::default() };
         let share = analysis.portion(crate::measure::Portion::OffDepth, &select);
         if share.part > 0 {
-            let words =
-                format!("d{depth}: {} of {} prompts off their length", share.part, share.of);
-            tell(words, Vec::new());
+            let (part, of) = (share.part, share.of);
+            let first = analysis.atoms_of(&select).find_map(|atom| atom.off_depth_first);
+            let first = first.map_or(String::new(), |(counted, planned)| {
+                let [counted, planned] = [counted, planned].map(|tokens| grouped(tokens as f64));
+                format!(": {counted} tokens by the server's count, {planned} planned")
+            });
+            tell(format!("d{depth}: {part} of {of} prompts off their length{first}"), Vec::new());
         }
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad;
+mod odd;
 mod server;
 mod whole;
 

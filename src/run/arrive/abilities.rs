@@ -9,7 +9,8 @@ use super::gather::gather_stream;
 use super::{Gathered, NoServer, QUESTION, WAIT_US};
 use crate::error::Mistake;
 use crate::fact::Abilities;
-use crate::protocol::sse;
+use crate::protocol::openai::Chunk;
+use crate::protocol::{shape, sse};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
@@ -78,10 +79,7 @@ async fn first_token<W: Wire>(
                         }
                         return Ok((ask.timeline.now(), seen.system));
                     }
-                    words = match gathered.status {
-                        200 => "200, but not with a stream of tokens".to_owned(),
-                        status => format!("{status} {}", gathered.words()),
-                    };
+                    words = shape::of_answer(gathered.status, &gathered.body);
                     useless += u64::from(gathered.status < 500);
                     // A 4xx on both endpoints is not temporary.
                     if gathered.status >= 500 {
@@ -222,28 +220,26 @@ struct Seen {
 impl Seen {
     fn of(gathered: &Gathered) -> Seen {
         let mut seen = Seen { status: gathered.status, ..Seen::default() };
-        let mut frames = Vec::new();
-        // A body that is not an event stream yields no frames.
-        let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
-        for frame in frames {
-            let Ok(frame) = serde_json::from_str::<Value>(&frame) else { continue };
-            seen.error |= frame.get("error").is_some_and(|error| !error.is_null());
-            let choice = &frame["choices"][0];
-            seen.frames += u64::from(!choice.is_null());
-            seen.ids |= choice["token_ids"].as_array().is_some_and(|ids| !ids.is_empty());
-            if let Some(system) = frame["system_fingerprint"].as_str().filter(|it| !it.is_empty()) {
-                seen.system = Some(system.to_owned());
+        // A body that is not an event stream yields no events.
+        let _ = sse::Parser::default().feed(&gathered.body, |event| {
+            if let Ok(chunk) = Chunk::parse(event) {
+                seen.take(chunk);
             }
-            let usage = &frame["usage"];
-            if let Some(tokens) = usage["completion_tokens"].as_u64() {
-                seen.usage = Some(tokens);
-                seen.usages += 1;
-                seen.prompt = usage["prompt_tokens"].as_u64();
-                let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
-                seen.cached |= cached.is_some();
-                seen.cached_count = cached.unwrap_or(0);
-            }
-        }
+        });
         seen
+    }
+
+    fn take(&mut self, chunk: Chunk) {
+        self.error |= chunk.error.is_some();
+        self.frames += u64::from(chunk.of_answer);
+        self.ids |= chunk.ids.is_some_and(|ids| ids > 0);
+        self.system = chunk.system.or(self.system.take());
+        // A record of zeros counts nothing.
+        let Some(usage) = chunk.usage.filter(|usage| usage.output > Some(0)) else { return };
+        self.usage = usage.output;
+        self.usages += 1;
+        self.prompt = usage.prompt;
+        self.cached |= usage.cached.is_some();
+        self.cached_count = usage.cached.unwrap_or(0);
     }
 }
