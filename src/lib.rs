@@ -31,7 +31,7 @@ mod run;
 mod secret;
 mod series;
 mod serve;
-mod signal;
+mod shared_value;
 mod sim;
 mod spec;
 mod stats;

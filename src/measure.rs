@@ -163,8 +163,8 @@ impl Quantity {
         }
     }
 
-    /// Whether it tells the pace of a stream: it means nothing where the tokens came at once.
-    pub(crate) fn is_of_pace(self) -> bool {
+    /// Whether it depends on the times between tokens: it means nothing where they came at once.
+    pub(crate) fn is_between_tokens(self) -> bool {
         matches!(
             self,
             Quantity::Tpot

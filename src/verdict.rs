@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn where_half_of_the_answers_came_at_once_no_pace_is_judged_and_it_is_told() {
+    fn where_half_of_the_answers_came_at_once_no_time_between_tokens_is_judged() {
         let names = ["tpot", "max_gap", "prefill_per_s", "tokens_per_s", "itl"];
         let gates: Vec<Gate> = names.iter().map(|name| at_most(name, 1e9)).collect();
         for held in [3, 6] {

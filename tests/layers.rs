@@ -31,8 +31,19 @@ const FLOORS: [&[&str]; 22] = [
     &["series"],
     &["fact"],
     &[
-        "stats", "measure", "unit", "timeline", "bell", "rng", "escape", "secret", "error",
-        "digest", "exit", "process", "words",
+        "stats",
+        "measure",
+        "unit",
+        "timeline",
+        "shared_value",
+        "rng",
+        "escape",
+        "secret",
+        "error",
+        "digest",
+        "exit",
+        "process",
+        "words",
     ],
 ];
 
@@ -69,7 +80,15 @@ const OUTSIDE: [(&str, &[&str]); 15] = [
     (
         "tokio",
         &[
-            "timeline", "bell", "run", "world", "http", "target", "observe", "serve", "journal",
+            "timeline",
+            "shared_value",
+            "run",
+            "world",
+            "http",
+            "target",
+            "observe",
+            "serve",
+            "journal",
             "command",
         ],
     ),

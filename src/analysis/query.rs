@@ -83,8 +83,7 @@ impl Analysis {
         parts.for_each(|part| dist.merge(&part.dist));
     }
 
-    /// Returns the share of the whole answers of a selection whose tokens came at once, so that
-    /// they have no pace.
+    /// Returns the share of the whole answers of a selection whose tokens came at once.
     pub(crate) fn at_once(&self, select: &Select) -> Share {
         let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
         atoms.fold(Share::default(), |share, atom| Share {

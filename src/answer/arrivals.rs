@@ -7,7 +7,7 @@
 //! or in several without a pause. Such chunks are one arrival, so that no time of 0 stands for a
 //! time that nobody knows.
 
-use crate::fact::PACE_US_MIN;
+use crate::fact::TOKEN_US_MIN;
 use crate::stats::peak_per_second;
 use crate::unit::At;
 
@@ -44,7 +44,7 @@ impl ChunkTimes {
         self.chunks += 1;
         self.uncounted |= tokens.is_none();
         let tokens = tokens.map_or(1, |tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
-        let is_held = gap_us.is_some_and(|us| us < u64::from(tokens.max(1)) * PACE_US_MIN);
+        let is_held = gap_us.is_some_and(|us| us < u64::from(tokens.max(1)) * TOKEN_US_MIN);
         let is_full = self.list.len() >= ARRIVALS_MAX;
         match self.list.last_mut() {
             Some(arrival) if is_held => arrival.tokens = arrival.tokens.saturating_add(tokens),

@@ -104,10 +104,10 @@ words!(Stage {
     Closing: "closing",
 });
 
-/// Least time per token that can be the pace of a stream, microseconds: no server writes ten
-/// thousand tokens per second into one stream. What comes faster was held back on its way, by a
-/// proxy, a network or a reader that was late, and its times say nothing about the server.
-pub(crate) const PACE_US_MIN: u64 = 100;
+/// Least time per token that a server can need, microseconds: none writes ten thousand tokens per
+/// second into one stream. What comes faster was held back by a proxy, the network or a slow
+/// reader, and its times say nothing about the server.
+pub(crate) const TOKEN_US_MIN: u64 = 100;
 
 /// Kind of failure of an exchange below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,8 +276,8 @@ impl Request {
         }
     }
 
-    /// Whether more than one token came, and all at once, so that the answer has no pace: its first
-    /// token is its last.
+    /// Whether more than one token came, and all at once: the times between them are unknown, and the
+    /// first token came no earlier than the last.
     pub(crate) fn came_at_once(&self) -> bool {
         let Some((first_us, last_us)) = self.ttft_us.zip(self.last_us) else { return false };
         // The stop token has no text.
@@ -285,7 +285,7 @@ impl Request {
         let counted = self.output_tokens.map_or(0, |tokens| tokens.saturating_sub(stop));
         let after_first = counted.max(self.chunks).saturating_sub(1);
         after_first > 0
-            && last_us.saturating_sub(first_us) < after_first.saturating_mul(PACE_US_MIN)
+            && last_us.saturating_sub(first_us) < after_first.saturating_mul(TOKEN_US_MIN)
     }
 
     /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_came_at_once_has_no_pace_and_one_of_a_token_did_not() {
+    fn an_answer_that_came_at_once_has_no_times_between_tokens_and_one_of_a_token_did_not() {
         for us in [0, 400, 1_499] {
             let request = lasting(us);
             assert!(request.came_at_once(), "{us}");

@@ -244,7 +244,7 @@ fn judge_statistic(
 ) {
     let relative =
         matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
-    if let Some(why) = no_pace(quantity, &result.select, analysis) {
+    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
         return result.why = why;
     }
     let dist = if relative {
@@ -260,7 +260,7 @@ fn judge_statistic(
     result.value = Some(value);
     let reference = || {
         let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
-        if let Some(why) = no_pace(quantity, &select, analysis) {
+        if let Some(why) = came_at_once(quantity, &select, analysis) {
             return Err(format!("reference window {why}"));
         }
         let dist = analysis.dist(quantity, &select);
@@ -276,11 +276,11 @@ fn judge_statistic(
     }
 }
 
-/// Returns the reason why a selection has no pace: the tokens of half of its answers or more came
-/// at once. Fewer are left out.
-fn no_pace(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
+/// Returns the reason why the times between tokens of a selection are unknown: the tokens of half
+/// of its answers or more came at once. Fewer are left out.
+fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);
-    (quantity.is_of_pace() && part > 0 && part * 2 >= of)
+    (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
         .then(|| format!("n/a: the stream came at once in {part} of {of} answers"))
 }
 
@@ -336,7 +336,7 @@ fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysi
         Ok(limit) => limit,
         Err(why) => return result.why = why,
     };
-    if let Some(why) = no_pace(quantity, &result.select, analysis) {
+    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
         return result.why = why;
     }
     let dist = analysis.dist(quantity, &result.select);

@@ -65,7 +65,7 @@ async fn counts_that_do_not_run_with_the_text_are_not_used_and_blame_nobody() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_held_back_has_no_pace_in_one_read_or_in_many() {
+async fn a_stream_that_was_held_back_has_no_times_between_tokens_in_one_read_or_in_many() {
     let frames: Vec<u8> = (0..16)
         .flat_map(|_| b"data: {\"choices\":[{\"delta\":{\"content\":\"w \"}}]}\n\n".to_vec())
         .collect();
