@@ -396,65 +396,6 @@ mod tests {
         assert_eq!(verdict.gates[0].word, Word::Fail, "18 of 20 is the best that can come");
     }
 
-    /// Returns answers of which the first `held` came at once, a pause after their sending.
-    fn partly_held(held: u32, n: u32) -> Story {
-        let mut story = Story::soaking();
-        for nth in 0..n {
-            let second = 10.0 + f64::from(nth) * 2.0;
-            let mut request = story.request(second, 0);
-            if nth < held {
-                request.last_us = request.ttft_us;
-                (request.first_tokens, request.max_gap_us) = (Some(128), None);
-            }
-            story.push(second + 1.0, Fact::Request(Box::new(request)));
-        }
-        story.closed(11.0 + f64::from(n) * 2.0, ClosedBecause::Done);
-        story
-    }
-
-    #[test]
-    fn where_half_of_the_answers_came_at_once_no_time_between_tokens_is_judged() {
-        let names = ["tpot", "max_gap", "prefill_per_s", "tokens_per_s", "itl"];
-        let gates: Vec<Gate> = names.iter().map(|name| at_most(name, 1e9)).collect();
-        for held in [3, 6] {
-            let verdict = judged(&partly_held(held, 6), &gates);
-            let why = format!("n/a: the stream came at once in {held} of 6 answers");
-            for gate in &verdict.gates {
-                assert_eq!((gate.word, &gate.why), (Word::Inconclusive, &why));
-                assert_eq!(gate.value, None);
-            }
-            let told = &verdict.findings[0].words;
-            assert!(told.starts_with(&format!("d0: {held} of 6 answers came at once")), "{told}");
-        }
-        let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
-        assert_eq!(ttft.gates[0].word, Word::Pass, "the first token came no later than that");
-        let share = Gate { attain: Some(0.5), ..at_most("tpot", 1.0) };
-        let attained = judged(&partly_held(30, 30), &[share]);
-        assert_eq!(attained.gates[0].word, Word::Inconclusive, "{:?}", attained.gates[0]);
-    }
-
-    #[test]
-    fn a_few_answers_that_came_at_once_are_left_out_and_spoil_nothing() {
-        let gates = [at_most("tpot", 0.005), at_most("max_gap", 0.1)];
-        let verdict = judged(&partly_held(2, 6), &gates);
-        assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
-        assert!(verdict.gates.iter().all(|gate| gate.n == 4), "{:?}", verdict.gates);
-        assert_eq!(verdict.findings.len(), 1);
-        let rare = judged(&partly_held(1, 60), &gates);
-        assert_eq!((rare.word, rare.findings.len()), (Word::Pass, 0), "a reader that was late");
-    }
-
-    #[test]
-    fn a_prompt_off_its_length_is_told_with_both_lengths() {
-        let mut story = healthy(3);
-        let mut request = story.request(30.0, 0);
-        request.prompt_tokens = Some(130);
-        story.push(31.0, Fact::Request(Box::new(request)));
-        let told = &judged(&story, &[]).findings[0].words;
-        let words = "d0: 1 of 4 prompts off their length: 130 tokens by the server's count, ";
-        assert!(told.starts_with(words) && told.ends_with("2,048 planned"), "{told}");
-    }
-
     #[test]
     fn a_measure_that_the_server_cannot_give_is_not_available() {
         let mut story = Story::soaking();

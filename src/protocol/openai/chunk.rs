@@ -157,11 +157,9 @@ impl Chunk {
 
     fn merge(&mut self, choice: Choice) {
         self.of_answer = true;
-        self.finish = choice
-            .finish_reason
-            .as_str()
-            .filter(|reason| !matches!(*reason, "" | "null"))
-            .map(str::to_owned);
+        let finish = &choice.finish_reason;
+        let reason = finish.as_str().or_else(|| finish["type"].as_str());
+        self.finish = reason.filter(|reason| !matches!(*reason, "" | "null")).map(str::to_owned);
         self.ids = choice.token_ids.map(|ids| ids.len() as u64);
         if !error::is_empty(&choice.error) && self.error.is_none() {
             self.error = Some(error::of_value(&choice.error));
