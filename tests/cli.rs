@@ -77,6 +77,23 @@ fn a_recipe_is_shown_rendered_and_compared() {
 }
 
 #[test]
+fn a_named_pipe_is_no_recipe_and_no_scenario_and_what_a_shell_pipes_in_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.yaml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let pipe = pipe.to_str().expect("text");
+    mistake(&["recipe", "show", pipe], &["it is no plain file"]);
+    mistake(&["plan", "--scenario", pipe], &["it is no plain file"]);
+    let script = r#"exec "$0" recipe render <(printf 'model: m\ncommand: serve m\n')"#;
+    let piped = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_longhaul")])
+        .output()
+        .expect("bash runs");
+    assert_eq!(stdout(&piped), "serve m\n", "{}", stderr(&piped));
+}
+
+#[test]
 fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
     let folder = std::env::temp_dir().join(format!("longhaul-recipes-{}", std::process::id()));
     let inner = folder.join("submission");
@@ -198,6 +215,10 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
     assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
     assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
+    let nowhere = ["recipe", "pin", &path, "--engine", &knows, "-o", "/nonexistent/pinned.yaml"];
+    let refused = longhaul(&nowhere);
+    let told = stderr(&refused);
+    assert!(told.contains("could not be written") && !told.contains("pinned:"), "{told}");
     // What is pinned stays byte for byte what it is.
     let again = longhaul(&["recipe", "pin", &output]);
     assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));

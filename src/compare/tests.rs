@@ -80,7 +80,7 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     assert_eq!(with(815.0).word, CompareWord::Equivalent);
     let open = with(850.0);
     assert_eq!((open.word, open.suggestive), (CompareWord::Inconclusive, false), "{open:?}");
-    assert!(open.because[0].starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
+    assert!(open.because[0].words.starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
     assert!(with(700.0).suggestive);
 }
 
@@ -161,7 +161,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
         (comparison.decision.word, comparison.decision.exit),
         (CompareWord::Regression, Exit::Fail)
     );
-    let because = &comparison.decision.because[0];
+    let because = &comparison.decision.because[0].words;
     assert!(because.starts_with("throughput at d0/c8 -33"), "{because}");
 }
 
@@ -173,7 +173,7 @@ fn a_row_that_decides_and_is_gone_from_the_candidate_leaves_it_open() {
     }
     let comparison = compared(&side("a", &A), &gone);
     assert_eq!(comparison.decision.word, CompareWord::Inconclusive);
-    let because = &comparison.decision.because;
+    let because = comparison.decision.sentences();
     assert_eq!(because[0], "no value in the candidate: tpot at d4096/c1");
     assert_eq!(comparison.alone[0].key, key(4096, "tpot"));
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
@@ -239,7 +239,7 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
     assert_eq!((decision.word, decision.exit), (CompareWord::Inconclusive, Exit::Inconclusive));
-    let because = &decision.because[0];
+    let because = &decision.because[0].words;
     assert!(because.starts_with("6 of 8 starts of the candidate have a value: ttft"), "{because}");
 }
 
@@ -255,7 +255,7 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
         starts
     };
     let decision = compared(&of("a", &A), &of("b", &times(1.2))).decision;
-    assert_eq!(decision.because[0], "ttft at d0/c1/o64 +20.0 %");
+    assert_eq!(decision.because[0].words, "ttft at d0/c1/o64 +20.0 %");
 }
 
 #[test]

@@ -79,9 +79,17 @@ impl Launch<'_> {
             }
             return Ok(watched::container(&engine, name, look, server_pid));
         }
+        let log = match &self.options.server_log {
+            Some(log) => {
+                let found = log.find(self.timeline).await?;
+                (self.tell)(&format!("following the server's log from its end on: {log}"));
+                Some(found)
+            }
+            None => None,
+        };
         match self.options.pid {
-            Some(pid) => watched::process(pid, self.timeline, server_pid),
-            None => Ok(attached(self.timeline)),
+            Some(pid) => watched::process(pid, self.timeline, server_pid, log),
+            None => Ok(attached(self.timeline, log)),
         }
     }
 

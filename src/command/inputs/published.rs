@@ -58,25 +58,26 @@ mod tests {
 
     #[test]
     fn a_submission_is_found_by_its_folder_and_what_is_none_is_told() {
-        let folder = std::env::temp_dir().join(format!("longhaul-sub-{}", std::process::id()));
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path();
         std::fs::create_dir_all(folder.join("logs")).unwrap();
-        let told = published(&folder).unwrap_err().to_string();
+        let told = published(folder).unwrap_err().to_string();
         assert!(told.contains("neither a run nor a benchmark.csv"), "{told}");
         let text = include_str!("../../report/arena/benchmark.csv");
         std::fs::write(folder.join("benchy.json"), "{}").unwrap();
-        let told = published(&folder).unwrap_err().to_string();
+        let told = published(folder).unwrap_err().to_string();
         assert!(told.contains("benchy.json"), "the file to name is named: {told}");
         std::fs::write(folder.join("logs").join(FILE), text).unwrap();
-        assert_eq!(published(&folder).map(|table| table.rows.len()), Ok(6));
+        assert_eq!(published(folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
-        let told = published(&folder).unwrap_err().to_string();
+        let told = published(folder).unwrap_err().to_string();
         assert!(told.contains("no published benchmark"), "{told}");
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_table_beyond_the_bound_is_refused_and_never_cut() {
-        let file = std::env::temp_dir().join(format!("longhaul-long-{}.md", std::process::id()));
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("long.md");
         let head = "| model | test | t/s |\n|---|---|---|\n";
         let mut text = head.to_owned();
         while text.len() as u64 <= crate::command::inputs::FILE_BYTES_MAX {
@@ -85,7 +86,6 @@ mod tests {
         std::fs::write(&file, &text).unwrap();
         let told = published(&file).unwrap_err().to_string();
         assert!(told.contains("larger than 5 MiB"), "{told}");
-        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::compare::decision::Reason;
 use crate::compare::story::{key, side, start};
 use crate::compare::{CompareTerms, Start, compare};
 use crate::measure::Measure;
@@ -132,7 +133,8 @@ fn broken_policies_and_rows_to_be_looked_into_stand_under_the_arm() {
 #[test]
 fn of_many_reasons_some_are_told_and_the_others_counted() {
     let mut comparison = against_base(&values(1.1));
-    comparison.decision.because = (0..20).map(|n| format!("reason {n}")).collect();
+    comparison.decision.because =
+        (0..20).map(|n| Reason { kind: ReasonKind::Other, words: format!("reason {n}") }).collect();
     let text = told(vec![base(), arm("a", comparison)]);
     assert!(text.contains("    reason 3\n    and 16 more reasons\n"), "{text}");
     assert!(!text.contains("reason 4\n"), "{text}");

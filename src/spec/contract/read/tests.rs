@@ -89,6 +89,7 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
         ("mtbf: 0.1s", "a duration of 1s or more"),
         ("mtbf: { d0: 4h }", "the run as a whole"),
         ("mtbf: [{ at_most: 4h }]", "try: at_least: 4h"),
+        ("crashes: [{ at_least: 1 }]", "try: at_most: 0"),
         ("mtbf: [{ phase: soak, at_least: 4h }]", "the run as a whole"),
         ("mtbf: 95% of reference", "cannot be held against the reference"),
         ("mtbf: [{ attain: 95%, at_least: 4h }]", "single requests"),
