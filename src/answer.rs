@@ -6,6 +6,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod check;
+mod counts;
 mod ending;
 mod evidence;
 mod text;
@@ -45,7 +46,7 @@ pub(crate) struct Answer {
     /// Times between tokens: microseconds, and the number of tokens with that time. Empty where the
     /// tokens of single chunks are not known.
     pub itl_us: Vec<(u64, u64)>,
-    /// Times between chunks that carry text, microseconds.
+    /// Times between arrivals of text, microseconds.
     pub gap_us: Vec<u64>,
     /// Arrivals of tokens, for series over many streams. Empty where the tokens of single chunks
     /// are not known.

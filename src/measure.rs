@@ -162,6 +162,20 @@ impl Quantity {
             _ => Unit::Seconds,
         }
     }
+
+    /// Whether it depends on the times between tokens: it means nothing where they came at once.
+    pub(crate) fn is_between_tokens(self) -> bool {
+        matches!(
+            self,
+            Quantity::Tpot
+                | Quantity::Itl
+                | Quantity::Gap
+                | Quantity::MaxGap
+                | Quantity::TokensPerS
+                | Quantity::PrefillPerS
+                | Quantity::Throughput
+        )
+    }
 }
 
 impl Count {

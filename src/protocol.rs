@@ -9,4 +9,5 @@ pub(crate) mod openai;
 pub(crate) mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod retry_after;
+pub(crate) mod shape;
 pub(crate) mod sse;

@@ -22,12 +22,16 @@ pub(crate) struct Atom {
     pub ended: Tally<Ended>,
     /// Count of these that met an outage; their times are in no distribution, however they ended.
     pub in_outage: u64,
+    /// Whole answers outside of outages whose tokens came at once.
+    pub at_once: u64,
     /// Times and rates of whole answers outside of outages, in base units.
     pub dists: BTreeMap<Quantity, Dist>,
     /// Requests whose prompt tokens the server reported.
     pub counted: u64,
     /// Count of these that differ from the planned length by more than 1 % and 16 tokens.
     pub off_depth: u64,
+    /// Counted and planned prompt tokens of the first of these.
+    pub off_depth_first: Option<(u64, u64)>,
     /// Prompt tokens of requests whose cached share the server reported.
     pub prompt_tokens: u64,
     /// Cached tokens among these; `None` where the server never reported them.
@@ -48,9 +52,11 @@ impl Atom {
             group,
             ended: Tally::new(),
             in_outage: 0,
+            at_once: 0,
             dists: BTreeMap::new(),
             counted: 0,
             off_depth: 0,
+            off_depth_first: None,
             prompt_tokens: 0,
             cached_tokens: None,
             output_tokens: 0,
@@ -80,7 +86,10 @@ impl Atom {
     fn take_prompt(&mut self, request: &Request) {
         let Some(prompt_tokens) = request.prompt_tokens else { return };
         self.counted += 1;
-        self.off_depth += u64::from(request.cell.is_off_depth(prompt_tokens));
+        if request.cell.is_off_depth(prompt_tokens) {
+            self.off_depth += 1;
+            self.off_depth_first.get_or_insert((prompt_tokens, request.cell.input()));
+        }
         if let Some(cached_tokens) = request.cached_tokens {
             self.prompt_tokens += prompt_tokens;
             *self.cached_tokens.get_or_insert(0) += cached_tokens;
@@ -90,12 +99,14 @@ impl Atom {
     fn take_times(&mut self, request: &Request) {
         let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
         let (tpot, late_us) = (request.tpot(), request.late_us());
+        let came_at_once = request.came_at_once();
+        self.at_once += u64::from(came_at_once);
         let values = [
             (Quantity::Ttft, seconds(request.ttft_us)),
             (Quantity::TtftContent, seconds(request.ttft_content_us)),
             (Quantity::Tpot, tpot),
             (Quantity::TokensPerS, tpot.filter(|tpot| *tpot > 0.0).map(f64::recip)),
-            (Quantity::MaxGap, seconds(request.max_gap_us)),
+            (Quantity::MaxGap, seconds(request.max_gap_us.filter(|_| !came_at_once))),
             (Quantity::E2e, Some(request.e2e())),
             (Quantity::E2eDue, seconds(Some(request.done.since(request.due)))),
             (Quantity::TtftDue, seconds(request.ttft_us.map(|us| us.saturating_add(late_us)))),

@@ -83,6 +83,15 @@ impl Analysis {
         parts.for_each(|part| dist.merge(&part.dist));
     }
 
+    /// Returns the share of the whole answers of a selection whose tokens came at once.
+    pub(crate) fn at_once(&self, select: &Select) -> Share {
+        let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
+        atoms.fold(Share::default(), |share, atom| Share {
+            part: share.part + atom.at_once,
+            of: share.of + atom.dists.get(&Quantity::E2e).map_or(0, Dist::n),
+        })
+    }
+
     /// Returns how many requests of a selection ended in each way.
     pub(crate) fn endings(&self, select: &Select) -> Tally<Ended> {
         let mut tally = Tally::new();

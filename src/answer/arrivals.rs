@@ -2,7 +2,12 @@
 //! slow clients and parsers put several into one. Their number comes from the server (usage in
 //! every chunk, or token ids), or from its total where only one distribution is possible; else it
 //! stays unknown.
+//!
+//! Nor is a read a moment of the server: what was held back on the way comes at once, in one read
+//! or in several without a pause. Such chunks are one arrival, so that no time of 0 stands for a
+//! time that nobody knows.
 
+use crate::fact::TOKEN_US_MIN;
 use crate::stats::peak_per_second;
 use crate::unit::At;
 
@@ -11,10 +16,10 @@ use crate::unit::At;
 /// still followed.
 const ARRIVALS_MAX: usize = 1 << 18;
 
-/// Chunk that carried text.
+/// Text that came at one time: a chunk, or several that came at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
-    /// Time of the read.
+    /// Time of the first read.
     pub at: At,
     /// Number of tokens; 0 for text whose tokens were counted before.
     pub tokens: u32,
@@ -24,6 +29,8 @@ pub(crate) struct Arrival {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChunkTimes {
     list: Vec<Arrival>,
+    /// Whether the list is too short for all arrivals.
+    is_cut: bool,
     chunks: u64,
     uncounted: bool,
     last: Option<At>,
@@ -33,16 +40,18 @@ pub(crate) struct ChunkTimes {
 impl ChunkTimes {
     /// Adds a chunk with text, with its number of tokens where the server reports it.
     pub(crate) fn push(&mut self, at: At, tokens: Option<u64>) {
-        if let Some(last) = self.last {
-            self.gap_us_max = self.gap_us_max.max(Some(at.since(last)));
-        }
-        self.last = Some(at);
+        let gap_us = self.last.replace(at).map(|last| at.since(last));
         self.chunks += 1;
         self.uncounted |= tokens.is_none();
-        if self.list.len() < ARRIVALS_MAX {
-            let counted = tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
-            self.list.push(Arrival { at, tokens: counted.unwrap_or(1) });
+        let tokens = tokens.map_or(1, |tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+        let is_held = gap_us.is_some_and(|us| us < u64::from(tokens.max(1)) * TOKEN_US_MIN);
+        let is_full = self.list.len() >= ARRIVALS_MAX;
+        match self.list.last_mut() {
+            Some(arrival) if is_held => arrival.tokens = arrival.tokens.saturating_add(tokens),
+            _ if is_full => self.is_cut = true,
+            _ => self.list.push(Arrival { at, tokens }),
         }
+        self.gap_us_max = self.gap_us_max.max(gap_us.filter(|_| !is_held));
     }
 
     /// Whether the server reported the number of tokens of every chunk so far.
@@ -60,27 +69,27 @@ impl ChunkTimes {
         self.last
     }
 
-    /// Returns the largest time between two chunks, in microseconds.
+    /// Returns the largest time between two arrivals, in microseconds.
     pub(crate) fn gap_us_max(&self) -> Option<u64> {
         self.gap_us_max
     }
 
-    /// Returns the times between chunks, in microseconds.
+    /// Returns the times between arrivals, in microseconds.
     pub(crate) fn gap_us(&self) -> Vec<u64> {
         self.list.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect()
     }
 
-    /// Returns the chunks with their tokens, where these are known. `total` is the server's count
+    /// Returns the arrivals with their tokens, where these are known. `total` is the server's count
     /// of the whole answer; `stopped` means that it includes a stop token, which has no text.
     pub(crate) fn counted(&self, total: Option<u64>, stopped: bool) -> Option<&[Arrival]> {
-        let whole = self.list.len() as u64 == self.chunks;
         // As many chunks as tokens: each chunk is one token.
         let one_each = total == Some(self.chunks) || stopped && total == Some(self.chunks + 1);
-        (whole && self.chunks > 0 && (!self.uncounted || one_each)).then_some(&self.list)
+        (!self.is_cut && self.chunks > 0 && (!self.uncounted || one_each)).then_some(&self.list)
     }
 }
 
-/// Returns times between tokens: the time since the previous chunk, divided by the chunk's tokens.
+/// Returns times between tokens: the time since the previous arrival, divided by the tokens of this
+/// one.
 pub(crate) fn itl_us(arrivals: &[Arrival]) -> Vec<(u64, u64)> {
     let mut times = Vec::new();
     let mut before: Option<At> = None;
@@ -118,6 +127,29 @@ mod tests {
         assert_eq!(itl_us(counted), [(20_000, 4), (60_000, 2)]);
         assert_eq!(arrivals.gap_us(), [80_000, 10_000, 110_000]);
         assert_eq!(arrivals.gap_us_max(), Some(110_000));
+    }
+
+    #[test]
+    fn chunks_that_come_at_once_are_one_arrival_and_what_comes_after_a_pause_is_another() {
+        let mut arrivals = ChunkTimes::default();
+        // The first token, a burst in two reads, and the rest in one.
+        for at_us in [20_000, 700_000, 700_000, 700_040, 760_000, 760_000] {
+            arrivals.push(At(at_us), Some(1));
+        }
+        let counted = arrivals.counted(None, false).unwrap();
+        assert_eq!(counted.iter().map(|it| it.tokens).collect::<Vec<_>>(), [1, 3, 2]);
+        assert_eq!(itl_us(counted), [(226_666, 3), (30_000, 2)]);
+        assert_eq!((arrivals.gap_us(), arrivals.chunks()), (vec![680_000, 60_000], 6));
+        assert_eq!(arrivals.gap_us_max(), Some(680_000));
+    }
+
+    #[test]
+    fn a_stream_that_comes_at_once_has_no_times_between_its_tokens() {
+        let mut arrivals = ChunkTimes::default();
+        (0..16).for_each(|nth| arrivals.push(At(80_000 + nth * 30), None));
+        assert_eq!((arrivals.gap_us(), arrivals.gap_us_max()), (vec![], None));
+        let counted = arrivals.counted(Some(16), false).unwrap();
+        assert_eq!((counted[0].tokens, itl_us(counted)), (16, vec![]));
     }
 
     #[test]

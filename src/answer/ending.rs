@@ -18,6 +18,10 @@ pub(super) struct AnswerState<'a> {
     pub error_frame: Option<String>,
     /// Reason why the bytes are malformed.
     pub malformed: Option<String>,
+    /// What the body is, where no event of it was read and it is something else.
+    pub shape: Option<String>,
+    /// Words that came beside the answer and that nothing marked as an error.
+    pub aside: Option<String>,
     /// Finish reason.
     pub finish: Option<&'a str>,
     /// Chunks with text.
@@ -28,8 +32,8 @@ pub(super) struct AnswerState<'a> {
     pub output_tokens: Option<u64>,
     /// Requested output, in tokens.
     pub asked_output: u64,
-    /// Whether the server was found to report usage.
-    pub usage_expected: bool,
+    /// Whether the usage record is missing that the server was found to give.
+    pub no_usage: bool,
     /// Microseconds since the request was sent.
     pub lasted_us: u64,
 }
@@ -85,22 +89,32 @@ fn late(seen: &AnswerState) -> (Ended, String) {
     if seen.progressed {
         (Ended::Stalled, format!("no further token; given up {after} after sending"))
     } else {
-        (Ended::TimedOut, format!("no first token within {after}"))
+        let so_far = seen.shape.as_ref().or(seen.aside.as_ref());
+        (Ended::TimedOut, with(&format!("no first token within {after}"), so_far))
     }
 }
 
+/// Adds what came in place of an answer.
+fn with(words: &str, aside: Option<&String>) -> String {
+    aside.map_or_else(|| words.to_owned(), |aside| format!("{words}; what came: {aside}"))
+}
+
 fn whole(seen: &AnswerState) -> (Ended, String) {
+    if let Some(shape) = &seen.shape {
+        return (Ended::Malformed, shape.clone());
+    }
     if let Some(finish) = seen.finish.filter(|finish| GIVEN_UP.contains(finish)) {
         return (Ended::Aborted, format!("finish reason {finish}"));
     }
     if seen.chunks == 0 && seen.output_tokens.unwrap_or(0) == 0 {
-        return (Ended::Empty, "the answer has no token".to_owned());
+        return (Ended::Empty, with("the answer has no token", seen.aside.as_ref()));
     }
     if seen.finish.is_none() {
-        return (Ended::Truncated, "the stream ended with no finish reason".to_owned());
+        let words = with("the stream ended with no finish reason", seen.aside.as_ref());
+        return (Ended::Truncated, words);
     }
     match seen.output_tokens {
-        None if seen.usage_expected => (Ended::NoUsage, String::new()),
+        None if seen.no_usage => (Ended::NoUsage, String::new()),
         Some(tokens) if tokens < seen.asked_output => (Ended::Short, String::new()),
         _ => (Ended::Completed, String::new()),
     }
@@ -116,12 +130,14 @@ mod tests {
             refusal: String::new(),
             error_frame: None,
             malformed: None,
+            shape: None,
+            aside: None,
             finish: Some("length"),
             chunks: 4,
             progressed: true,
             output_tokens: Some(4),
             asked_output: 4,
-            usage_expected: true,
+            no_usage: false,
             lasted_us: 300_000,
         }
     }
@@ -140,9 +156,9 @@ mod tests {
         assert_eq!(word(&seen(), &Over::End), (Ended::Completed, Stage::Closing));
         let short = AnswerState { asked_output: 5, ..seen() };
         assert_eq!(word(&short, &Over::End).0, Ended::Short);
-        let no_usage = AnswerState { output_tokens: None, ..seen() };
+        let no_usage = AnswerState { output_tokens: None, no_usage: true, ..seen() };
         assert_eq!(word(&no_usage, &Over::End).0, Ended::NoUsage);
-        let never_usage = AnswerState { output_tokens: None, usage_expected: false, ..seen() };
+        let never_usage = AnswerState { output_tokens: None, ..seen() };
         assert_eq!(word(&never_usage, &Over::End).0, Ended::Completed);
         let aborted = AnswerState { finish: Some("repetition"), ..seen() };
         assert_eq!(word(&aborted, &Over::End).0, Ended::Aborted);
@@ -189,5 +205,19 @@ mod tests {
         assert_eq!(word(&unseen, &Over::End).0, Ended::Completed);
         let open = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&open, &Over::End).0, Ended::Truncated);
+    }
+
+    #[test]
+    fn what_came_in_place_of_an_answer_is_told() {
+        let told = |seen: &AnswerState, over: &Over| judge(seen, over).2;
+        let aside = Some("out of memory".to_owned());
+        let open = AnswerState { finish: None, aside, ..seen() };
+        assert!(told(&open, &Over::End).ends_with("; what came: out of memory"));
+        let shape = Some("JSON lines and no events".to_owned());
+        let other = AnswerState { finish: None, chunks: 0, progressed: false, shape, ..seen() };
+        assert_eq!(word(&other, &Over::End), (Ended::Malformed, Stage::BeforeFirst));
+        assert_eq!(told(&other, &Over::End), "JSON lines and no events");
+        let late = told(&other, &Over::Late);
+        assert!(late.ends_with("what came: JSON lines and no events"), "{late}");
     }
 }

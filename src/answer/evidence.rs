@@ -32,6 +32,11 @@ impl AnswerBytes {
         self.tail.extend(keep);
     }
 
+    /// Returns the beginning of the answer, a few KiB.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.head
+    }
+
     /// Returns the bytes that were kept, cut at line ends on both sides of the gap if lines are
     /// short.
     pub(super) fn into_bytes(self) -> Vec<u8> {

@@ -29,7 +29,8 @@ impl AnswerText {
             }
             self.hasher.update(text.as_bytes());
             self.bytes += text.len() as u64;
-            self.replaced |= text.contains('\u{fffd}');
+            // The other half of a character may come with the next chunk.
+            self.replaced |= !chunk.halved && text.contains('\u{fffd}');
         }
         self.tools += chunk.tools_begun;
     }

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::arrivals::{self, ChunkTimes};
 use super::check::{self, CheckInput};
+use super::counts::{Received, TokenCounts, Totals};
 use super::ending::{self, AnswerState};
 use super::evidence::AnswerBytes;
 use super::text::AnswerText;
 use super::{Answer, Over};
 use crate::fact::{Abilities, Request};
 use crate::plan::Ask;
-use crate::protocol::openai::{Chunk, Usage};
-use crate::protocol::{error, sse};
+use crate::protocol::openai::Chunk;
+use crate::protocol::sse::{self, Event};
+use crate::protocol::{error, shape};
 use crate::unit::At;
 
 /// Limit of the words of an ending, and of a frame quoted in them, in characters. A row holds less;
@@ -32,19 +34,13 @@ pub(crate) struct AnswerReader {
     evidence: AnswerBytes,
     text: AnswerText,
     arrivals: ChunkTimes,
-    usage: Option<Usage>,
-    /// Whether the usage record after the answer has arrived, and not only running counts.
-    usage_is_whole: bool,
-    /// Output tokens that the chunks so far account for.
-    attributed: u64,
-    /// Token ids that came without text so far.
-    ids_pending: u64,
-    /// Tokens that cannot have been received: more tokens in a chunk than bytes of text.
-    unseen: u64,
+    counts: TokenCounts,
     /// Last time at which the server reported or showed a new token, or ended the answer.
     progress_at: Option<At>,
     error_frame: Option<String>,
     malformed: Option<String>,
+    /// Last message beside the answer that nothing marked as an error.
+    aside: Option<String>,
     system: Option<String>,
 }
 
@@ -61,14 +57,11 @@ impl AnswerReader {
             evidence: AnswerBytes::default(),
             text: AnswerText::default(),
             arrivals: ChunkTimes::default(),
-            usage: None,
-            usage_is_whole: false,
-            attributed: 0,
-            ids_pending: 0,
-            unseen: 0,
+            counts: TokenCounts::default(),
             progress_at: None,
             error_frame: None,
             malformed: None,
+            aside: None,
             system: None,
         }
     }
@@ -78,7 +71,7 @@ impl AnswerReader {
         self.head_at = Some(at);
         self.request.http_status = Some(status);
         if status != 200 && status < 400 {
-            self.malformed = Some(format!("status {status} is no answer"));
+            self.malformed = Some(shape::wrong_status(status));
         }
     }
 
@@ -92,7 +85,7 @@ impl AnswerReader {
         }
         // Moved out, because frames are folded while the parser is fed.
         let mut parser = std::mem::take(&mut self.parser);
-        if let Err(wrong) = parser.feed(bytes, |data| self.frame(at, data)) {
+        if let Err(wrong) = parser.feed(bytes, |event| self.event(at, event)) {
             self.malformed.get_or_insert(wrong.to_string());
         }
         self.parser = parser;
@@ -114,9 +107,9 @@ impl AnswerReader {
     }
 
     /// Returns the best known count of output tokens so far; a chunk counts as one where no count
-    /// is known.
+    /// is known. A token has a byte of text at least, so a larger count is none.
     pub(crate) fn tokens(&self) -> u64 {
-        self.attributed.max(self.arrivals.chunks())
+        self.counts.attributed().min(self.text.bytes()).max(self.arrivals.chunks())
     }
 
     /// Closes the answer.
@@ -124,10 +117,13 @@ impl AnswerReader {
         if *over == Over::End {
             self.close(at);
         }
-        self.count();
+        let totals = self.count();
         let stopped = self.request.finish.as_deref() == Some("stop");
         let counted = self.arrivals.counted(self.request.output_tokens, stopped);
+        // Counts that contradict each other leave the tokens of single chunks unknown.
+        let counted = counted.filter(|_| totals.are_running);
         let arrivals = counted.map(<[_]>::to_vec).unwrap_or_default();
+        let (shape, aside) = (self.shape(), self.aside());
         let row = &mut self.request;
         row.done = at;
         row.first_tokens = arrivals.first().map(|first| u64::from(first.tokens));
@@ -138,12 +134,14 @@ impl AnswerReader {
                 refusal: error::words(&self.page),
                 error_frame: self.error_frame.take(),
                 malformed: self.malformed.take(),
+                shape,
+                aside,
                 finish: row.finish.as_deref(),
                 chunks: row.chunks,
                 progressed: self.progress_at.is_some(),
                 output_tokens: row.output_tokens,
                 asked_output: self.asked_output,
-                usage_expected: self.abilities.usage,
+                no_usage: self.abilities.usage && !totals.has_record,
                 lasted_us: at.since(row.sent),
             },
             over,
@@ -152,7 +150,7 @@ impl AnswerReader {
         row.error = words.chars().take(WORDS_CHARS_MAX).collect();
         row.checks = check::fired(&CheckInput {
             request: row,
-            unseen_tokens: self.unseen,
+            unseen_tokens: totals.unseen,
             text_bytes: self.text.bytes(),
             tools: self.text.tools(),
             replaced: self.text.replaced(),
@@ -172,19 +170,27 @@ impl AnswerReader {
         self.request.http_status.is_some_and(|status| status >= 400)
     }
 
-    fn frame(&mut self, at: At, data: &str) {
-        if self.malformed.is_some() {
+    fn event(&mut self, at: At, event: Event<'_>) {
+        if self.malformed.is_some() || event.is_keep_alive() {
             return;
         }
-        self.request.first_byte_us.get_or_insert(at.since(self.request.sent));
+        let since_sent = at.since(self.request.sent);
         // It proves nothing: servers send it after an error frame too.
-        if data.trim() == "[DONE]" {
+        if event.data.trim() == "[DONE]" {
+            self.request.first_byte_us.get_or_insert(since_sent);
             return;
         }
-        match Chunk::parse(data) {
-            Ok(chunk) => self.chunk(at, chunk),
+        match Chunk::parse(event) {
+            Ok(chunk) if chunk.is_nothing() => self.aside = chunk.message.or(self.aside.take()),
+            Ok(chunk) => {
+                self.request.first_byte_us.get_or_insert(since_sent);
+                self.chunk(at, chunk);
+            }
             Err(words) => {
-                let quoted: String = data.chars().take(WORDS_CHARS_MAX).collect();
+                self.request.first_byte_us.get_or_insert(since_sent);
+                let quoted: String = event.data.chars().take(WORDS_CHARS_MAX).collect();
+                let glued = shape::is_glued(event.data);
+                let words = if glued { "events without a blank line between them" } else { &words };
                 self.malformed = Some(format!("{words}, in `{quoted}`"));
             }
         }
@@ -195,7 +201,7 @@ impl AnswerReader {
             self.error_frame = chunk.error;
             return;
         }
-        let grown = self.account(&chunk);
+        let grown = self.counts.take(&chunk);
         if grown || chunk.has_text() || chunk.finish.is_some() {
             self.progress_at = Some(at);
         }
@@ -208,45 +214,16 @@ impl AnswerReader {
         self.system = chunk.system.or(self.system.take());
     }
 
-    /// Records the server's counts; returns whether tokens were made since the last one.
-    fn account(&mut self, chunk: &Chunk) -> bool {
-        let before = self.usage.and_then(|usage| usage.output).unwrap_or(0);
-        if let Some(usage) = chunk.usage {
-            self.usage_is_whole |= !chunk.of_answer || chunk.finish.is_some();
-            let known = self.usage.unwrap_or_default();
-            self.usage = Some(Usage {
-                prompt: usage.prompt.or(known.prompt),
-                cached: usage.cached.or(known.cached),
-                output: usage.output.or(known.output),
-                reasoning: usage.reasoning.or(known.reasoning),
-            });
-        }
-        let ids = chunk.ids.unwrap_or(0);
-        self.ids_pending += ids;
-        let after = self.usage.and_then(|usage| usage.output).unwrap_or(0);
-        // The usage record after the answer says nothing about time.
-        chunk.of_answer && (ids > 0 || after > before)
-    }
-
     fn arrive(&mut self, at: At, chunk: &Chunk) {
         let since_sent = at.since(self.request.sent);
         self.request.ttft_us.get_or_insert(since_sent);
         if !chunk.content.is_empty() {
             self.request.ttft_content_us.get_or_insert(since_sent);
         }
-        let by_usage = chunk
-            .usage
-            .and_then(|usage| usage.output)
-            .map(|output| output.saturating_sub(self.attributed));
         // A first count in a late chunk says nothing about the chunks before it.
-        let tokens = by_usage
-            .or_else(|| chunk.ids.map(|_| self.ids_pending))
-            .filter(|_| self.arrivals.are_counted());
+        let tokens = self.counts.of_text(chunk).filter(|_| self.arrivals.are_counted());
         if let Some(tokens) = tokens {
-            self.attributed += tokens;
-            self.ids_pending = 0;
-            // The first chunk of a tool call may have no text of its own.
-            self.unseen += tokens.saturating_sub(chunk.text_bytes().max(chunk.tools_begun));
+            self.counts.attribute(tokens, chunk);
         }
         self.arrivals.push(at, tokens);
         self.text.push(chunk);
@@ -254,45 +231,53 @@ impl AnswerReader {
 
     /// Handles the complete end of the body.
     fn close(&mut self, at: At) {
-        if let Some(data) = self.parser.left_over() {
-            // A partial frame means a stream that was cut, not a malformed one.
-            if Chunk::parse(&data).is_ok() {
-                self.frame(at, &data);
+        let mut parser = std::mem::take(&mut self.parser);
+        // A partial frame means a stream that was cut, not a malformed one.
+        parser.left_over(|event| {
+            if Chunk::parse(event).is_ok() {
+                self.event(at, event);
             }
-        }
-        if self.request.first_byte_us.is_none()
-            && !self.is_refused()
-            && let Some(foreign) = self.parser.foreign()
+        });
+        self.parser = parser;
+        // A page with an error in place of a stream: the server's own words are kept.
+        if self.has_no_event()
+            && let Ok(page) = std::str::from_utf8(self.evidence.beginning())
+            && let Ok(chunk) = Chunk::parse(Event { name: "", data: page })
         {
-            self.malformed
-                .get_or_insert_with(|| format!("no event stream: {}", error::words(foreign)));
+            self.error_frame = self.error_frame.take().or(chunk.error);
         }
     }
 
+    fn has_no_event(&self) -> bool {
+        self.request.first_byte_us.is_none() && !self.is_refused()
+    }
+
+    /// Returns what the body is, where no event of it was read and it is something else.
+    fn shape(&self) -> Option<String> {
+        self.has_no_event().then(|| shape::of(self.evidence.beginning())).flatten()
+    }
+
+    /// Returns words that came beside the answer and that nothing marked as an error.
+    fn aside(&self) -> Option<String> {
+        self.aside.clone().or_else(|| self.parser.foreign().map(error::words))
+    }
+
     /// Sets the server's counts and what follows from them.
-    fn count(&mut self) {
+    fn count(&mut self) -> Totals {
+        let (chunks, bytes) = (self.arrivals.chunks(), self.text.bytes());
+        let totals = self.counts.totals(Received { chunks, bytes, tools: self.text.tools() });
         let row = &mut self.request;
-        row.chunks = self.arrivals.chunks();
+        row.chunks = chunks;
         row.last_us = self.arrivals.last().map(|last| last.since(row.sent));
         row.max_gap_us = self.arrivals.gap_us_max();
         row.answer = self.text.fingerprint();
-        if let Some(usage) = self.usage {
-            row.prompt_tokens = usage.prompt;
-            row.output_tokens = usage.output;
-            row.reasoning_tokens = usage.reasoning;
-            // vLLM's older versions omit the details where they would be 0.
-            let none = self.usage_is_whole && self.abilities.cached_tokens;
-            row.cached_tokens = usage.cached.or(none.then_some(0));
-        } else if self.attributed + self.ids_pending > 0 {
-            // Ids in every chunk are a count by the server, too.
-            row.output_tokens = Some(self.attributed + self.ids_pending);
-        }
-        let total = row.output_tokens.unwrap_or(0);
-        self.unseen += if self.attributed > 0 {
-            total.saturating_sub(self.attributed)
-        } else {
-            total.saturating_sub(self.text.bytes().max(self.text.tools()))
-        };
+        row.prompt_tokens = totals.usage.prompt;
+        row.output_tokens = totals.usage.output;
+        row.reasoning_tokens = totals.usage.reasoning;
+        // vLLM's older versions omit the details where they would be 0.
+        let none = self.counts.is_whole() && self.abilities.cached_tokens;
+        row.cached_tokens = totals.usage.cached.or(none.then_some(0));
+        totals
     }
 }
 

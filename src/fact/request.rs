@@ -104,6 +104,11 @@ words!(Stage {
     Closing: "closing",
 });
 
+/// Least time per token that a server can need, microseconds: none writes ten thousand tokens per
+/// second into one stream. What comes faster was held back by a proxy, the network or a slow
+/// reader, and its times say nothing about the server.
+pub(crate) const TOKEN_US_MIN: u64 = 100;
+
 /// Kind of failure of an exchange below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokenHow {
@@ -196,11 +201,11 @@ pub(crate) struct Request {
     pub output_tokens: Option<u64>,
     /// Of these, reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// Tokens that came with the first chunk that carried any.
+    /// Tokens that came with the first chunk that carried any, and at once with it.
     pub first_tokens: Option<u64>,
     /// Data frames with tokens.
     pub chunks: u64,
-    /// Largest gap between two of them.
+    /// Largest gap between two of them; `None` where all came at once.
     pub max_gap_us: Option<u64>,
     /// Largest number of tokens in any one second.
     pub peak_tokens: Option<u64>,
@@ -281,9 +286,25 @@ impl Request {
         }
     }
 
+    /// Whether more than one token came, and all at once: the times between them are unknown, and the
+    /// first token came no earlier than the last.
+    pub(crate) fn came_at_once(&self) -> bool {
+        let Some((first_us, last_us)) = self.ttft_us.zip(self.last_us) else { return false };
+        // The stop token has no text.
+        let stop = u64::from(self.finish.as_deref() == Some("stop"));
+        let counted = self.output_tokens.map_or(0, |tokens| tokens.saturating_sub(stop));
+        let after_first = counted.max(self.chunks).saturating_sub(1);
+        after_first > 0
+            && last_us.saturating_sub(first_us) < after_first.saturating_mul(TOKEN_US_MIN)
+    }
+
     /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
-    /// chunk). `None` where the tokens of the first chunk are unknown or nothing came after it.
+    /// chunk). `None` where the tokens of the first chunk are unknown, nothing came after it, or
+    /// all came at once.
     pub(crate) fn tpot(&self) -> Option<f64> {
+        if self.came_at_once() {
+            return None;
+        }
         let after =
             self.output_tokens?.checked_sub(self.first_tokens?).filter(|after| *after > 0)?;
         let span_us = self.last_us?.checked_sub(self.ttft_us?)?;
@@ -291,8 +312,12 @@ impl Request {
     }
 
     /// Returns the computed prompt tokens (those not served from cache) per second until the first
-    /// token. `None` where the server does not report how many it computed.
+    /// token. `None` where the server does not report how many it computed, or where the first
+    /// token came with the last.
     pub(crate) fn prefill_per_s(&self) -> Option<f64> {
+        if self.came_at_once() {
+            return None;
+        }
         let computed = self.prompt_tokens?.saturating_sub(self.cached_tokens?);
         let ttft_us = self.ttft_us.filter(|ttft_us| *ttft_us > 0)?;
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
@@ -306,5 +331,38 @@ impl Request {
     /// Returns the time from sending to the end, seconds.
     pub(crate) fn e2e(&self) -> f64 {
         self.done.since(self.sent) as f64 / 1e6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::incident::story::Story;
+
+    use super::*;
+
+    /// Answer of 16 tokens whose last comes so many microseconds after its first.
+    fn lasting(us: u64) -> Request {
+        let request = Story::new().request(1.0, 0);
+        let last_us = request.ttft_us.map(|ttft_us| ttft_us + us);
+        Request { last_us, output_tokens: Some(16), chunks: 16, ..request }
+    }
+
+    #[test]
+    fn an_answer_that_came_at_once_has_no_times_between_tokens_and_one_of_a_token_did_not() {
+        for us in [0, 400, 1_499] {
+            let request = lasting(us);
+            assert!(request.came_at_once(), "{us}");
+            assert_eq!((request.tpot(), request.prefill_per_s()), (None, None), "{us}");
+        }
+        assert!(!lasting(1_500).came_at_once() && lasting(1_500).tpot().is_some());
+        let single = Request { output_tokens: Some(1), chunks: 1, ..lasting(0) };
+        assert!(!single.came_at_once() && single.prefill_per_s().is_some());
+        let stopped = Some("stop".to_owned());
+        let word = Request { output_tokens: Some(2), chunks: 1, finish: stopped, ..lasting(0) };
+        assert!(!word.came_at_once(), "a token and the stop token");
+        let whole = Request { chunks: 1, ..lasting(0) };
+        assert!(whole.came_at_once(), "all in one chunk");
+        let uncounted = Request { output_tokens: None, ..lasting(0) };
+        assert!(uncounted.came_at_once(), "as many chunks as that have more than one token");
     }
 }

@@ -2,18 +2,45 @@
 
 use serde_json::Value;
 
+use super::shape;
+
 /// Limit of an error page that is read: the words are at its beginning.
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
 
+/// Keys under which servers name an error in short.
+const NAMES: [&str; 2] = ["error", "errors"];
+
+/// Keys under which servers describe an error, the most telling first.
+const DESCRIPTIONS: [&str; 8] = [
+    "message",
+    "detail",
+    "msg",
+    "error_description",
+    "error_message",
+    "details",
+    "reason",
+    "title",
+];
+
+/// Number of a list's entries whose words are kept.
+const ENTRIES_MAX: usize = 3;
+
 /// Extracts the words of an error body: a JSON object in any of the shapes in use
 /// (`{"error":{"message":…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`), a JSON string, an
-/// HTML page, plain text, or nothing.
+/// event with one of these, an HTML page, plain text, or nothing.
 pub(crate) fn words(body: &[u8]) -> String {
-    if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        return of_value(&value);
+    if let Some(packed) = shape::packed(body) {
+        return format!("a body that is {packed}");
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(BODY_BYTES_MAX)]);
-    let text = text.trim();
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        return of_value(&value);
+    }
+    let data = text.lines().find_map(|line| line.strip_prefix("data:"));
+    if let Some(Ok(value)) = data.map(serde_json::from_str::<Value>) {
+        return of_value(&value);
+    }
     if text.starts_with('<') { of_page(text) } else { joined(text) }
 }
 
@@ -22,16 +49,40 @@ pub(crate) fn of_value(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => joined(text),
-        Value::Object(fields) => ["error", "message", "detail", "msg"]
-            .iter()
-            .filter_map(|key| fields.get(*key))
-            .find(|inner| !inner.is_null())
-            .map_or_else(|| value.to_string(), of_value),
-        Value::Array(items) => match items.first() {
-            Some(first) => of_value(first),
-            None => String::new(),
-        },
+        Value::Object(fields) => {
+            // A switch or a code beside the words is no description.
+            let words = |key: &&str| {
+                let inner = fields.get(*key).filter(|inner| !is_empty(inner));
+                inner.filter(|it| !it.is_boolean() && !it.is_number()).map(of_value)
+            };
+            let name = NAMES.iter().find_map(words);
+            let description = DESCRIPTIONS.iter().find_map(words);
+            match (name, description) {
+                (Some(name), Some(words)) if words.contains(&name) => words,
+                (Some(name), Some(words)) if name.contains(&words) => name,
+                (Some(name), Some(words)) => format!("{name}: {words}"),
+                (Some(words), None) | (None, Some(words)) => words,
+                (None, None) => value.to_string(),
+            }
+        }
+        Value::Array(items) => {
+            let words = items.iter().filter(|item| !is_empty(item)).map(of_value);
+            words.take(ENTRIES_MAX).collect::<Vec<_>>().join("; ")
+        }
         other => other.to_string(),
+    }
+}
+
+/// Whether a value says nothing: many servers send an error field in every frame, without an error
+/// in it.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_empty),
+        Value::Object(fields) => fields.values().all(is_empty),
     }
 }
 
@@ -73,12 +124,23 @@ mod tests {
 
     #[test]
     fn every_shape_of_error_gives_its_words() {
-        let cases: [(&str, &str); 10] = [
+        let cases = [
             (r#"{"error":{"message":"too long","type":"BadRequestError","code":400}}"#, "too long"),
             (r#"{"error":"Unauthorized"}"#, "Unauthorized"),
             (r#"{"detail":[{"msg":"field required","loc":["body"]}]}"#, "field required"),
             (r#"{"detail":"Not Found"}"#, "Not Found"),
             (r#"{"object":"error","message":"no such model"}"#, "no such model"),
+            (r#"{"error":{"error":{"message":"nested"}}}"#, "nested"),
+            (r#"{"error":true,"message":"flagged"}"#, "flagged"),
+            (r#"{"error":"invalid_request","message":"too long"}"#, "invalid_request: too long"),
+            (r#"{"error":"busy","message":"the server is busy"}"#, "the server is busy"),
+            (r#"{"code":14,"message":"no connection","details":[]}"#, "no connection"),
+            (r#"{"error":{"code":14,"status":"UNAVAILABLE","message":"gone"}}"#, "gone"),
+            (r#"{"title":"Bad Request","status":400,"detail":"too long"}"#, "too long"),
+            (r#"{"detail":["one","two"]}"#, "one; two"),
+            (r#"{"errors":[{"message":"one"}]}"#, "one"),
+            (r#"{"error":null,"message":"","detail":"told here"}"#, "told here"),
+            ("data: {\"error\":{\"message\":\"in an event\"}}\n\n", "in an event"),
             (r#""Unauthorized""#, "Unauthorized"),
             ("<html><head><TITLE>502 Bad\n Gateway</TITLE></head></html>", "502 Bad Gateway"),
             ("<p>busy</p><p>later</p>", "busy later"),
@@ -88,6 +150,21 @@ mod tests {
         for (body, expected) in cases {
             assert_eq!(words(body.as_bytes()), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn an_error_field_without_an_error_in_it_is_empty() {
+        for value in ["null", "\"\"", "{}", "false", "[]", "0", r#"{"message":"","code":null}"#] {
+            assert!(is_empty(&serde_json::from_str(value).unwrap()), "{value}");
+        }
+        for value in ["true", "\"x\"", "500", r#"{"code":500,"message":""}"#] {
+            assert!(!is_empty(&serde_json::from_str(value).unwrap()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_packed_page_is_told_as_such() {
+        assert_eq!(words(b"\x1f\x8b\x08\0"), "a body that is gzip");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod body;
 pub(crate) mod chunk;
+mod text;
 
 pub(crate) use body::{body, path, path_of, spoken};
 pub(crate) use chunk::{Chunk, Usage};

@@ -1,8 +1,8 @@
 //! Parses server-sent events as the bytes arrive: any cut between two reads, any of the three line
 //! ends, comments, several data lines (WHATWG HTML 9.2.6).
 //!
-//! Only data matters here: event names and ids are skipped. A line that is no field of the format
-//! is kept, since it shows what was sent instead.
+//! Ids and times for a retry are skipped. A line that is no field of the format is kept, since it
+//! shows what was sent instead.
 
 use std::fmt;
 
@@ -12,6 +12,51 @@ pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes kept of the first line that is no event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes kept of an event's name: all names in use are shorter.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Longest data of a keep-alive, bytes.
+const KEEP_ALIVE_BYTES_MAX: usize = 32;
+
+/// Words that servers and proxies send as data to keep a connection alive, without punctuation.
+const KEEP_ALIVE: [&str; 6] = ["", "null", "ping", "pong", "keepalive", "heartbeat"];
+
+/// Event that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event<'a> {
+    /// Name, empty for most.
+    pub name: &'a str,
+    pub data: &'a str,
+}
+
+impl Event<'_> {
+    /// Returns an event without a name.
+    #[cfg(test)]
+    pub(crate) fn unnamed(data: &str) -> Event<'_> {
+        Event { name: "", data }
+    }
+
+    /// Whether its name says that its data is an error.
+    pub(crate) fn is_error(&self) -> bool {
+        self.name.to_ascii_lowercase().contains("error")
+    }
+
+    /// Whether it only keeps the connection alive: no data, one of the words in use for that, or
+    /// data under a name of its own that is no object.
+    pub(crate) fn is_keep_alive(&self) -> bool {
+        let data = self.data.trim();
+        if data.len() <= KEEP_ALIVE_BYTES_MAX {
+            let letters = data.chars().filter(|character| character.is_alphanumeric());
+            let word = letters.collect::<String>().to_ascii_lowercase();
+            if KEEP_ALIVE.contains(&&*word) {
+                return true;
+            }
+        }
+        let is_other = !matches!(self.name, "" | "message" | "data") && !self.is_error();
+        is_other && !data.starts_with(['{', '['])
+    }
+}
 
 /// Error of bytes that are no event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +84,24 @@ pub(crate) struct Parser {
     /// Data of an event whose end has not arrived; the buffer is reused.
     data: Vec<u8>,
     has_data: bool,
+    /// Name of that event.
+    name: String,
     after_cr: bool,
     past_first_line: bool,
     foreign: Option<Vec<u8>>,
 }
 
 impl Parser {
-    /// Parses more bytes and passes the data of each completed event to `frame`.
+    /// Parses more bytes and passes each completed event to `take`.
     ///
     /// # Errors
-    /// The bytes are no event stream. Frames before the error have been passed on; nothing more may
+    /// The bytes are no event stream. Events before the error have been passed on; nothing more may
     /// be fed after it.
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut frame: impl FnMut(&str)) -> Result<(), Wrong> {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut take: impl FnMut(Event<'_>),
+    ) -> Result<(), Wrong> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if std::mem::take(&mut self.after_cr) && rest[0] == b'\n' {
@@ -62,11 +113,11 @@ impl Parser {
             };
             self.after_cr = rest[end] == b'\r';
             if self.line.is_empty() {
-                self.parse_line(&rest[..end], &mut frame)?;
+                self.parse_line(&rest[..end], &mut take)?;
             } else {
                 self.keep(&rest[..end])?;
                 let mut line = std::mem::take(&mut self.line);
-                self.parse_line(&line, &mut frame)?;
+                self.parse_line(&line, &mut take)?;
                 line.clear();
                 self.line = line;
             }
@@ -75,16 +126,16 @@ impl Parser {
         Ok(())
     }
 
-    /// Returns the data of an event that the end of the stream left open. The format requires to
-    /// drop it, but some servers omit the last blank line, so the caller decides.
-    pub(crate) fn left_over(&mut self) -> Option<String> {
+    /// Passes on the event that the end of the stream left open, if there is one. The format
+    /// requires to drop it, but some servers omit the last blank line, so the caller decides.
+    pub(crate) fn left_over(&mut self, mut take: impl FnMut(Event<'_>)) {
         // A field name that was cut off is ignored.
-        if self.line.starts_with(b"data:") {
-            let line = std::mem::take(&mut self.line);
-            self.parse_line(&line, &mut |_| ()).ok()?;
+        let line = std::mem::take(&mut self.line);
+        if line.starts_with(b"data:") && self.parse_line(&line, &mut take).is_err() {
+            return;
         }
-        let data = std::mem::take(&mut self.data);
-        std::mem::take(&mut self.has_data).then(|| String::from_utf8(data).ok()).flatten()
+        // Bytes that are no text are no event either.
+        let _ = self.dispatch(&mut take);
     }
 
     /// Returns the beginning of the first line that is no field of an event stream, such as an HTML
@@ -103,23 +154,30 @@ impl Parser {
         Ok(())
     }
 
-    fn parse_line(&mut self, line: &[u8], frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
+    fn parse_line(&mut self, line: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<(), Wrong> {
         let line = match line.strip_prefix(b"\xef\xbb\xbf") {
             Some(after_mark) if !self.past_first_line => after_mark,
             _ => line,
         };
         self.past_first_line = true;
         if line.is_empty() {
-            return self.dispatch(frame);
+            return self.dispatch(take);
         }
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         match &line[..colon] {
             // A comment, sent to keep a connection alive.
-            b"" | b"event" | b"id" | b"retry" => {}
+            b"" | b"id" | b"retry" => {}
+            b"event" => {
+                let name = &value[..value.len().min(NAME_BYTES_MAX)];
+                String::from_utf8_lossy(name).trim().clone_into(&mut self.name);
+            }
             // llama.cpp once wrote `error:` in place of a data line.
-            b"data" | b"error" => {
+            field @ (b"data" | b"error") => {
                 let value = value.strip_prefix(b" ").unwrap_or(value);
+                if field == b"error" {
+                    "error".clone_into(&mut self.name);
+                }
                 if self.data.len() + value.len() + 1 > LINE_BYTES_MAX {
                     return Err(Wrong::TooLong);
                 }
@@ -137,11 +195,14 @@ impl Parser {
         Ok(())
     }
 
-    fn dispatch(&mut self, frame: &mut impl FnMut(&str)) -> Result<(), Wrong> {
+    fn dispatch(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<(), Wrong> {
         if std::mem::take(&mut self.has_data) {
-            frame(std::str::from_utf8(&self.data).map_err(|_| Wrong::NotUtf8)?);
+            let data = std::str::from_utf8(&self.data).map_err(|_| Wrong::NotUtf8)?;
+            take(Event { name: &self.name, data });
             self.data.clear();
         }
+        // A name without data is dropped with its event.
+        self.name.clear();
         Ok(())
     }
 }
@@ -156,7 +217,7 @@ mod tests {
         let mut parser = Parser::default();
         let mut frames = Vec::new();
         for part in parts {
-            if let Err(wrong) = parser.feed(part, |frame| frames.push(frame.to_owned())) {
+            if let Err(wrong) = parser.feed(part, |event| frames.push(event.data.to_owned())) {
                 return (frames, Err(wrong));
             }
         }
@@ -169,6 +230,42 @@ mod tests {
             ["data: a\n\ndata: b\n\n", "data: a\r\n\r\ndata: b\r\n\r\n", "data: a\r\rdata: b\r\r"]
         {
             assert_eq!(frames(&[text.as_bytes()]).0, ["a", "b"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_name_that_stands_with_it_and_no_other() {
+        let text = "event: error\ndata: a\n\ndata: b\n\nevent: x\n\ndata: c\n\nerror: d\n\n";
+        let mut seen = Vec::new();
+        let mut take = |event: Event<'_>| seen.push(format!("{}/{}", event.name, event.data));
+        Parser::default().feed(text.as_bytes(), &mut take).unwrap();
+        assert_eq!(seen, ["error/a", "/b", "/c", "error/d"]);
+    }
+
+    #[test]
+    fn what_keeps_a_connection_alive_is_told_from_an_answer_and_from_an_error() {
+        let alive = [
+            ("", ""),
+            ("", " "),
+            ("ping", ""),
+            ("", "ping"),
+            ("", "[PING]"),
+            ("", ": keep-alive"),
+            ("", "null"),
+            ("", "{}"),
+            ("heartbeat", "2026-01-01 00:00:00"),
+        ];
+        for (name, data) in alive {
+            assert!(Event { name, data }.is_keep_alive(), "{name} {data}");
+        }
+        for (name, data) in [
+            ("", "{\"a\":1}"),
+            ("ping", "{\"a\":1}"),
+            ("", "[DONE]"),
+            ("error", "out of memory"),
+            ("", "upstream died"),
+        ] {
+            assert!(!Event { name, data }.is_keep_alive(), "{name} {data}");
         }
     }
 
@@ -195,7 +292,7 @@ mod tests {
         for _ in 0..15 {
             parser.feed(&megabyte, |_| ()).unwrap();
         }
-        parser.feed(b"\n\n", |frame| length = frame.len()).unwrap();
+        parser.feed(b"\n\n", |event| length = event.data.len()).unwrap();
         assert_eq!(length, 15 << 20);
         let endless: Vec<&[u8]> = vec![&megabyte; 17];
         assert_eq!(frames(&endless).1, Err(Wrong::TooLong));
@@ -205,7 +302,9 @@ mod tests {
     fn an_event_that_the_end_left_open_can_be_had_and_a_page_is_recognised() {
         let mut parser = Parser::default();
         parser.feed(b"data: a\n\ndata: {\"b\"", |_| ()).unwrap();
-        assert_eq!(parser.left_over().as_deref(), Some("{\"b\""));
+        let mut open = Vec::new();
+        parser.left_over(|event| open.push(event.data.to_owned()));
+        assert_eq!(open, ["{\"b\""]);
         assert_eq!(parser.foreign(), None);
         let mut page = Parser::default();
         page.feed(b"<html>\n<title>Bad", |_| ()).unwrap();
@@ -222,7 +321,7 @@ mod tests {
                 prop_oneof![
                     Just("data: {\"a\":1}".as_bytes().to_vec()), Just(b"data:".to_vec()),
                     Just(b": hm".to_vec()), Just(Vec::new()), Just("data: É ☃".as_bytes().to_vec()),
-                    Just(b"data: \xff".to_vec()), Just(b"<p>".to_vec()),
+                    Just(b"data: \xff".to_vec()), Just(b"<p>".to_vec()), Just(b"event: e".to_vec()),
                 ], 0..12),
             ends in proptest::collection::vec(0usize..3, 12),
             cuts in proptest::collection::vec(1usize..9, 1..60),

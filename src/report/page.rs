@@ -46,6 +46,8 @@ pub(crate) struct Page<'a> {
     pub incidents: Vec<IncidentWords<'a>>,
     /// Share of requests that ended badly, and their endings; `None` where none ended by itself.
     pub errors: Option<String>,
+    /// Words of the most frequent error; `None` where no failed request has any.
+    pub error_words: Option<String>,
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
     /// Times and rates by depth.
@@ -85,6 +87,7 @@ impl<'a> Page<'a> {
             ailing: ailing(asked, verdict),
             incidents: incident::all(&analysis.calendar),
             errors: errors(analysis, verdict),
+            error_words: error_words(analysis),
             notes: notes(asked, verdict),
             depths: depths::depths(analysis),
             gates: gates::gates(verdict),
@@ -133,6 +136,17 @@ fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let limit = limit.map_or(String::new(), |limit| format!(", asked {}", percent_short(limit)));
     let words: Vec<String> = bad.iter().map(|(ended, n)| ending_words(*ended, *n)).collect();
     Some(format!("{}{limit}: {}, of {requests}", percent(value), words.join(", ")))
+}
+
+/// Returns the words of the most frequent error, behind its kind, where any is judged.
+fn error_words(analysis: &Analysis) -> Option<String> {
+    if analysis.portion(Portion::Errors, &Select::default()).part == 0 {
+        return None;
+    }
+    let told = analysis.notes.words.iter().filter(|of| !of.words.is_empty());
+    // Of equal numbers the first counts.
+    let most = told.rev().max_by_key(|of| of.n)?;
+    Some(format!("{}: {}", most.ended.word().replace('_', " "), most.words))
 }
 
 /// Formats a number of endings: `3 error frames`, `1 truncated`.

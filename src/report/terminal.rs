@@ -77,6 +77,7 @@ impl Layout<'_> {
         lines.extend(self.sentence("ailing", page.ailing.as_ref(), room.other));
         lines.extend(self.incidents(room.incidents));
         lines.extend(self.sentence("errors", page.errors.as_ref(), 1));
+        lines.extend(self.sentence("", page.error_words.as_ref(), room.other));
         lines.extend(labelled("note", self.fold(&page.notes, room.other)));
         if !depths.is_empty() {
             lines.push(String::new());

@@ -76,7 +76,7 @@ impl Book {
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
         let arrivals = answer.arrivals.iter().take(room);
         self.stamps.extend(arrivals.map(|arrival| (arrival.at, u64::from(arrival.tokens))));
-        if !answer.request.ended.is_good() {
+        if !answer.request.ended.is_good() || answer.request.came_at_once() {
             return;
         }
         for (us, times) in &answer.itl_us {
@@ -158,6 +158,15 @@ mod tests {
         assert_eq!(closed(&mut books, 0).0[0].n, 2);
         assert_eq!(closed(&mut books, 4096).0[0].n, 3);
         assert!(closed(&mut books, 0).0.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_came_at_once_is_in_no_histogram() {
+        let mut books = GapBooks::default();
+        let mut held = Story::new().request(1.0, 0);
+        held.last_us = held.ttft_us;
+        books.add(&answer(held, 5));
+        assert_eq!(books.close(&batch(Phase::Soak, group(0))).0, []);
     }
 
     #[test]

@@ -244,6 +244,9 @@ fn judge_statistic(
 ) {
     let relative =
         matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
+    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
+        return result.why = why;
+    }
     let dist = if relative {
         later(quantity, &result.select, analysis)
     } else {
@@ -257,6 +260,9 @@ fn judge_statistic(
     result.value = Some(value);
     let reference = || {
         let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
+        if let Some(why) = came_at_once(quantity, &select, analysis) {
+            return Err(format!("reference window {why}"));
+        }
         let dist = analysis.dist(quantity, &select);
         statistic_of(&dist, statistic).map_err(|why| format!("reference window {why}"))
     };
@@ -268,6 +274,14 @@ fn judge_statistic(
         result.why =
             String::from(if result.wants_more() { "under its limit" } else { "over its limit" });
     }
+}
+
+/// Returns the reason why the times between tokens of a selection are unknown: the tokens of half
+/// of its answers or more came at once. Fewer are left out.
+fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
+    let Share { part, of } = analysis.at_once(select);
+    (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
+        .then(|| format!("n/a: the stream came at once in {part} of {of} answers"))
 }
 
 /// Returns the values to compare with the reference window: the selection without that window.
@@ -322,6 +336,9 @@ fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysi
         Ok(limit) => limit,
         Err(why) => return result.why = why,
     };
+    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
+        return result.why = why;
+    }
     let dist = analysis.dist(quantity, &result.select);
     let bad = analysis.count_ended(&result.select, Ended::is_bad);
     let met =

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, IncidentKind};
 use crate::spec::{Contract, Select};
-use crate::unit::{At, span};
+use crate::unit::{At, grouped, span};
 
 use super::{Finding, Word};
 
@@ -17,6 +17,9 @@ const WORDS_CHARS_MAX: usize = 160;
 
 /// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
+
+/// Least share of answers that came at once that is told.
+const AT_ONCE_TOLD: f64 = 0.05;
 
 /// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
@@ -118,6 +121,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     }
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
+    at_once(analysis, &mut tell);
     cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
@@ -201,6 +205,27 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
+/// Reports cells whose answers came at once, where that is more than a reader that was late now and
+/// then.
+fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
+    let every = Select::default();
+    let depths = analysis.planned_depths().into_iter();
+    let depths = depths.map(|depth| Select { depth: Some(depth), ..Select::default() });
+    let without = analysis.without_cell(&every).into_iter().map(|group| every.within(group));
+    for select in depths.chain(without) {
+        let share = analysis.at_once(&select);
+        let Some(first) = analysis.atoms_of(&select).next() else { continue };
+        if share.value().is_some_and(|value| value >= AT_ONCE_TOLD) {
+            let ((_, place), Share { part, of }) = (place(&first.group), share);
+            let words = format!(
+                "{place}: {part} of {of} answers came at once, as if a proxy held them back: \
+                 their TTFT is the time of all of the answer"
+            );
+            tell(words, Vec::new());
+        }
+    }
+}
+
 /// Returns the place of a finding: a depth with all its loads, or a group without one.
 fn place(group: &Group) -> (Option<u64>, String) {
     let depth = group.depth();
@@ -212,9 +237,93 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
         let select = Select { depth: Some(depth), ..Select::default() };
         let share = analysis.portion(crate::measure::Portion::OffDepth, &select);
         if share.part > 0 {
-            let words =
-                format!("d{depth}: {} of {} prompts off their length", share.part, share.of);
-            tell(words, Vec::new());
+            let (part, of) = (share.part, share.of);
+            let first = analysis.atoms_of(&select).find_map(|atom| atom.off_depth_first);
+            let first = first.map_or(String::new(), |(counted, planned)| {
+                let [counted, planned] = [counted, planned].map(|tokens| grouped(tokens as f64));
+                format!(": {counted} tokens by the server's count, {planned} planned")
+            });
+            tell(format!("d{depth}: {part} of {of} prompts off their length{first}"), Vec::new());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::analyse;
+    use crate::analysis::story::{asked, gate};
+    use crate::fact::Fact;
+    use crate::incident::story::Story;
+    use crate::spec::{Gate, Limit};
+    use crate::verdict::{Verdict, judge};
+
+    use super::*;
+
+    fn judged(story: &Story, gates: &[Gate]) -> Verdict {
+        let analysis = analyse(&asked(&[0]), story.entries.iter());
+        judge(&Contract { gates: gates.to_vec() }, &analysis)
+    }
+
+    fn at_most(name: &str, bound: f64) -> Gate {
+        gate(name, Limit::AtMost(bound))
+    }
+
+    /// Returns answers of which the first `held` came at once, a pause after their sending.
+    fn partly_held(held: u32, n: u32) -> Story {
+        let mut story = Story::soaking();
+        for nth in 0..n {
+            let second = 10.0 + f64::from(nth) * 2.0;
+            let mut request = story.request(second, 0);
+            if nth < held {
+                request.last_us = request.ttft_us;
+                (request.first_tokens, request.max_gap_us) = (Some(128), None);
+            }
+            story.push(second + 1.0, Fact::Request(Box::new(request)));
+        }
+        story.closed(11.0 + f64::from(n) * 2.0, ClosedBecause::Done);
+        story
+    }
+
+    #[test]
+    fn where_half_of_the_answers_came_at_once_no_time_between_tokens_is_judged() {
+        let names = ["tpot", "max_gap", "prefill_per_s", "tokens_per_s", "itl"];
+        let gates: Vec<Gate> = names.iter().map(|name| at_most(name, 1e9)).collect();
+        for held in [3, 6] {
+            let verdict = judged(&partly_held(held, 6), &gates);
+            let why = format!("n/a: the stream came at once in {held} of 6 answers");
+            for gate in &verdict.gates {
+                assert_eq!((gate.word, &gate.why), (Word::Inconclusive, &why));
+                assert_eq!(gate.value, None);
+            }
+            let told = &verdict.findings[0].words;
+            assert!(told.starts_with(&format!("d0: {held} of 6 answers came at once")), "{told}");
+        }
+        let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
+        assert_eq!(ttft.gates[0].word, Word::Pass, "the first token came no later than that");
+        let share = Gate { attain: Some(0.5), ..at_most("tpot", 1.0) };
+        let attained = judged(&partly_held(30, 30), &[share]);
+        assert_eq!(attained.gates[0].word, Word::Inconclusive, "{:?}", attained.gates[0]);
+    }
+
+    #[test]
+    fn a_few_answers_that_came_at_once_are_left_out_and_spoil_nothing() {
+        let gates = [at_most("tpot", 0.005), at_most("max_gap", 0.1)];
+        let verdict = judged(&partly_held(2, 6), &gates);
+        assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
+        assert!(verdict.gates.iter().all(|gate| gate.n == 4), "{:?}", verdict.gates);
+        assert_eq!(verdict.findings.len(), 1);
+        let rare = judged(&partly_held(1, 60), &gates);
+        assert_eq!((rare.word, rare.findings.len()), (Word::Pass, 0), "a reader that was late");
+    }
+
+    #[test]
+    fn a_prompt_off_its_length_is_told_with_both_lengths() {
+        let mut story = partly_held(0, 3);
+        let mut request = story.request(30.0, 0);
+        request.prompt_tokens = Some(130);
+        story.push(31.0, Fact::Request(Box::new(request)));
+        let told = &judged(&story, &[]).findings[0].words;
+        let words = "d0: 1 of 4 prompts off their length: 130 tokens by the server's count, ";
+        assert!(told.starts_with(words) && told.ends_with("2,048 planned"), "{told}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod bad;
 mod connections;
+mod odd;
 mod probe;
 mod server;
 mod tls;

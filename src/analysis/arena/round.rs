@@ -63,7 +63,8 @@ impl Pair {
 
     fn take_decode(&mut self, request: &Request) {
         let columns = &mut self.decode;
-        let span_us = request.ttft_us.zip(request.last_us);
+        // What came at once has no rate.
+        let span_us = request.ttft_us.zip(request.last_us).filter(|_| !request.came_at_once());
         let span_us = span_us.map(|(first, last)| last.saturating_sub(first));
         let speed = after_first(request).zip(span_us).and_then(|(tokens, us)| rate(tokens, us));
         put(columns, Column::TsReq, speed);
@@ -112,6 +113,9 @@ fn together_prefill(requests: &[&Request], expected: u64) -> Option<f64> {
 /// any to the last.
 fn together_decode(requests: &[&Request]) -> Option<f64> {
     // One stream without a token count makes the sum wrong, so there is no sum.
+    if requests.iter().any(|request| request.came_at_once()) {
+        return None;
+    }
     let tokens = requests.iter().map(|request| after_first(request)).sum::<Option<u64>>()?;
     let lasts = requests.iter().filter_map(|it| it.last_us.map(|us| At(it.sent.0 + us)));
     rate(tokens, lasts.max()?.since(firsts(requests).min()?))

@@ -1,26 +1,29 @@
-//! Parses one data frame of a streamed answer. Tolerant where servers differ (field order, nulls,
-//! unknown fields), strict about the protocol: a frame must be a JSON object.
+//! Parses one event of a streamed answer. Tolerant where servers differ (field order, nulls,
+//! unknown fields, other types of what says nothing), strict about the protocol: an event must be a
+//! JSON object.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::text::{mended, of_tools, of_value, parts};
 use crate::protocol::error;
+use crate::protocol::sse::Event;
 
-/// Content of a frame.
+/// Content of an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// Whether the frame belongs to the answer; the usage record that follows an answer does not.
+    /// Whether the event belongs to the answer; the usage record that follows an answer does not.
     pub of_answer: bool,
     /// Visible text; of a completion, all of it.
     pub content: String,
-    /// Reasoning, under either of its names.
+    /// Reasoning, under any of its names.
     pub reasoning: String,
     /// Text of tool calls: names and fragments of arguments, in order.
     pub tool: String,
-    /// Tool calls that begin in this frame.
+    /// Tool calls that begin in this event.
     pub tools_begun: u64,
-    /// Number of token ids in this frame, where ids are given.
+    /// Number of token ids in this event, where ids are given.
     pub ids: Option<u64>,
     /// Finish reason.
     pub finish: Option<String>,
@@ -28,8 +31,13 @@ pub(crate) struct Chunk {
     pub usage: Option<Usage>,
     /// Words of an error object.
     pub error: Option<String>,
-    /// Fingerprint of the server's build and configuration, where the frame has one.
+    /// Message beside an answer that nothing marks as an error, such as a keep-alive's.
+    pub message: Option<String>,
+    /// Fingerprint of the server's build and configuration, where the event has one.
     pub system: Option<String>,
+    /// Whether half of a character that takes two escapes was in the text; the other half may be in
+    /// the next event.
+    pub halved: bool,
 }
 
 /// Token counts by the server.
@@ -45,88 +53,82 @@ pub(crate) struct Usage {
     pub reasoning: Option<u64>,
 }
 
-#[derive(Deserialize)]
+/// Event as it is sent. What differs between servers is any value, so that no type of it makes the
+/// event invalid.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Frame {
-    object: Option<Value>,
-    choices: Option<Vec<Choice>>,
-    usage: Option<RawUsage>,
-    error: Option<Value>,
-    message: Option<Value>,
-    system_fingerprint: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    delta: Option<Delta>,
-    text: Option<String>,
-    finish_reason: Option<String>,
-    token_ids: Option<Vec<IgnoredAny>>,
+    object: Value,
+    choices: Option<Vec<Option<Choice>>>,
+    usage: Value,
+    error: Value,
+    message: Value,
+    detail: Value,
+    msg: Value,
+    code: Value,
+    status: Value,
+    #[serde(rename = "type")]
+    kind: Value,
+    system_fingerprint: Value,
 }
 
 #[derive(Default, Deserialize)]
-struct Delta {
-    content: Option<String>,
-    reasoning: Option<String>,
-    reasoning_content: Option<String>,
-    tool_calls: Option<Vec<ToolCall>>,
-}
-
-#[derive(Deserialize)]
-struct ToolCall {
-    function: Option<Function>,
-}
-
-#[derive(Deserialize)]
-struct Function {
-    name: Option<String>,
-    arguments: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RawUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Deserialize)]
-struct PromptDetails {
-    cached_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
+#[serde(default)]
+struct Choice {
+    delta: Value,
+    message: Value,
+    text: Value,
+    finish_reason: Value,
+    token_ids: Option<Vec<IgnoredAny>>,
+    error: Value,
 }
 
 impl Chunk {
-    /// Parses a frame's data.
+    /// Parses an event.
     ///
     /// # Errors
-    /// The data is no JSON object, or its fields have other types than the API's.
-    pub(crate) fn parse(data: &str) -> Result<Chunk, String> {
+    /// The data is no JSON object, or its choices are no list of objects.
+    pub(crate) fn parse(event: Event<'_>) -> Result<Chunk, String> {
+        let data = event.data;
         // A derived structure would also accept an array of its fields.
         if !data.trim_start().starts_with('{') {
+            if event.is_error() {
+                return Ok(Chunk { error: Some(data.trim().to_owned()), ..Chunk::default() });
+            }
             return Err("a frame that is no JSON object".to_owned());
         }
-        let frame: Frame = serde_json::from_str(data).map_err(|error| error.to_string())?;
-        let mut chunk = Chunk { error: error_of(&frame), ..Chunk::default() };
-        chunk.usage = frame.usage.map(Usage::from);
-        chunk.system = match frame.system_fingerprint {
-            Some(Value::String(name)) if !name.is_empty() => Some(name),
-            _ => None,
+        let mut chunk = Chunk::default();
+        let frame = match serde_json::from_str::<Frame>(data) {
+            Ok(frame) => frame,
+            Err(first) => {
+                // JSON allows half a character and a name twice; the parser takes neither.
+                let mended = mended(data);
+                chunk.halved = mended.is_some();
+                serde_json::from_str::<Value>(mended.as_deref().unwrap_or(data))
+                    .and_then(Frame::deserialize)
+                    .map_err(|_| first.to_string())?
+            }
         };
+        chunk.take_words(&frame, event);
+        chunk.usage = Usage::of(&frame.usage);
+        chunk.system =
+            frame.system_fingerprint.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
         // One answer is requested, so there is one choice.
-        if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()) {
+        if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()).flatten()
+        {
             chunk.merge(choice);
         }
         Ok(chunk)
     }
 
-    /// Whether the frame carries text of any kind.
+    /// Whether the event carries text of any kind.
     pub(crate) fn has_text(&self) -> bool {
         self.text_bytes() > 0 || self.tools_begun > 0
+    }
+
+    /// Whether the event says nothing of an answer: a keep-alive.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.of_answer && self.usage.is_none() && self.error.is_none() && self.system.is_none()
     }
 
     /// Returns the bytes of text of any kind.
@@ -134,49 +136,97 @@ impl Chunk {
         (self.content.len() + self.reasoning.len() + self.tool.len()) as u64
     }
 
+    /// Extracts the words of an error in any of its shapes (`error` as object or text, a message
+    /// that a name, a type or a code marks as an error), or a message without such a mark.
+    fn take_words(&mut self, frame: &Frame, event: Event<'_>) {
+        let fields = ["error", "message", "detail", "msg"];
+        let values = [&frame.error, &frame.message, &frame.detail, &frame.msg];
+        let said = || {
+            let pairs = fields.iter().map(|name| (*name).to_owned()).zip(values.map(Value::clone));
+            let said = Value::Object(pairs.filter(|(_, value)| !error::is_empty(value)).collect());
+            if error::is_empty(&said) { event.data.to_owned() } else { error::of_value(&said) }
+        };
+        let has_choices = frame.choices.as_ref().is_some_and(|choices| !choices.is_empty());
+        let bare = !has_choices && error::is_empty(&frame.usage);
+        if !error::is_empty(&frame.error) || (bare && frame.is_marked(event)) {
+            self.error = Some(said());
+        } else if bare && !(error::is_empty(&frame.message) && error::is_empty(&frame.msg)) {
+            self.message = Some(said());
+        }
+    }
+
     fn merge(&mut self, choice: Choice) {
         self.of_answer = true;
-        self.finish = choice.finish_reason.filter(|reason| !reason.is_empty());
+        let finish = &choice.finish_reason;
+        let reason = finish.as_str().or_else(|| finish["type"].as_str());
+        self.finish = reason.filter(|reason| !matches!(*reason, "" | "null")).map(str::to_owned);
         self.ids = choice.token_ids.map(|ids| ids.len() as u64);
-        let delta = choice.delta.unwrap_or_default();
-        self.content = choice.text.or(delta.content).unwrap_or_default();
-        // Some versions send both names with the same text: only one counts.
-        self.reasoning = delta
-            .reasoning
-            .filter(|text| !text.is_empty())
-            .or(delta.reasoning_content)
+        if !error::is_empty(&choice.error) && self.error.is_none() {
+            self.error = Some(error::of_value(&choice.error));
+        }
+        // Some send a whole message where a stream has its differences.
+        let delta = if choice.delta.is_null() { choice.message } else { choice.delta };
+        let (thought, said) = parts(&delta["content"]);
+        self.content = [of_value(&choice.text), said, of_value(&delta["refusal"])]
+            .into_iter()
+            .find(|text| !text.is_empty())
             .unwrap_or_default();
-        for function in delta.tool_calls.into_iter().flatten().filter_map(|call| call.function) {
-            if let Some(name) = function.name.filter(|name| !name.is_empty()) {
-                self.tools_begun += 1;
-                self.tool.push_str(&name);
-            }
-            self.tool.push_str(&function.arguments.unwrap_or_default());
+        // Some versions send both names with the same text: only one counts.
+        self.reasoning = ["reasoning", "reasoning_content", "thinking"]
+            .iter()
+            .map(|name| of_value(&delta[*name]))
+            .chain([thought])
+            .find(|text| !text.is_empty())
+            .unwrap_or_default();
+        for (name, arguments) in of_tools(&delta) {
+            self.tools_begun += u64::from(!name.is_empty());
+            self.tool.push_str(&name);
+            self.tool.push_str(&arguments);
         }
     }
 }
 
-/// Extracts the words of an error, in any of its shapes: `error` as object or text, or the older
-/// `{"object":"error","message":…}`.
-fn error_of(frame: &Frame) -> Option<String> {
-    let bare = frame.choices.is_none() && frame.usage.is_none();
-    let marked = frame.object.as_ref().is_some_and(|object| object == "error");
-    let value = match (&frame.error, &frame.message) {
-        (Some(error), _) => error,
-        (None, Some(message)) if bare || marked => message,
-        _ => return None,
-    };
-    Some(error::of_value(value))
+impl Frame {
+    /// Whether anything beside the words marks them as an error.
+    fn is_marked(&self, event: Event<'_>) -> bool {
+        let is_error = |value: &Value| {
+            value.as_str().is_some_and(|word| word.to_ascii_lowercase().contains("error"))
+        };
+        let is_bad = |code: &Value| match code {
+            // 0 and 2xx are no errors, in gRPC and HTTP.
+            Value::Number(_) => code.as_i64().is_some_and(|code| code != 0 && code / 100 != 2),
+            _ => code.as_str().is_some_and(|word| !matches!(word, "" | "0" | "200" | "ok" | "OK")),
+        };
+        let is_refusal = self.status.as_u64().is_some_and(|status| status >= 400);
+        event.is_error()
+            || is_error(&self.object)
+            || is_error(&self.kind)
+            || is_bad(&self.code)
+            || is_refusal
+            || !error::is_empty(&self.detail)
+    }
 }
 
-impl From<RawUsage> for Usage {
-    fn from(raw: RawUsage) -> Usage {
-        Usage {
-            prompt: raw.prompt_tokens,
-            cached: raw.prompt_tokens_details.and_then(|details| details.cached_tokens),
-            output: raw.completion_tokens,
-            reasoning: raw.completion_tokens_details.and_then(|details| details.reasoning_tokens),
-        }
+impl Usage {
+    /// Reads a usage record; `None` where it counts nothing.
+    fn of(value: &Value) -> Option<Usage> {
+        let usage = Usage {
+            prompt: count(&value["prompt_tokens"]),
+            cached: count(&value["prompt_tokens_details"]["cached_tokens"]),
+            output: count(&value["completion_tokens"]),
+            reasoning: count(&value["completion_tokens_details"]["reasoning_tokens"]),
+        };
+        (usage != Usage::default()).then_some(usage)
+    }
+}
+
+/// Reads a count of tokens; some write it as a fraction or as text.
+fn count(value: &Value) -> Option<u64> {
+    let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
     }
 }
 
@@ -185,7 +235,7 @@ mod tests {
     use super::*;
 
     fn parse(data: &str) -> Chunk {
-        Chunk::parse(data).unwrap()
+        Chunk::parse(Event::unnamed(data)).unwrap()
     }
 
     #[test]
@@ -251,9 +301,90 @@ mod tests {
     }
 
     #[test]
+    fn an_error_field_with_nothing_in_it_is_no_error() {
+        for empty in ["null", "\"\"", "{}", "[]", "false", "0"] {
+            let chunk = parse(&format!(
+                r#"{{"choices":[{{"delta":{{"content":"a"}},"error":{empty}}}],"error":{empty}}}"#
+            ));
+            assert_eq!((chunk.error, &*chunk.content), (None, "a"), "{empty}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_an_error_only_where_something_marks_it_as_one() {
+        let said = |name, data| Chunk::parse(Event { name, data }).unwrap();
+        for (name, data) in [
+            ("error", r#"{"message":"dead"}"#),
+            ("error", "dead"),
+            ("", r#"{"type":"error","message":"dead"}"#),
+            ("", r#"{"code":14,"message":"dead","details":[]}"#),
+            ("", r#"{"status":500,"msg":"dead"}"#),
+            ("", r#"{"detail":"dead"}"#),
+            ("", r#"{"error":true,"message":"dead","choices":[]}"#),
+            (
+                "",
+                r#"{"choices":[{"error":{"message":"dead"},"delta":{},"finish_reason":"error"}]}"#,
+            ),
+        ] {
+            assert_eq!(said(name, data).error.as_deref(), Some("dead"), "{name} {data}");
+        }
+        for (name, data) in [
+            ("keepalive", r#"{"message":"still working"}"#),
+            ("", r#"{"message":"still working","code":0}"#),
+        ] {
+            let chunk = said(name, data);
+            assert!(chunk.is_nothing(), "{data}");
+            assert_eq!(chunk.message.as_deref(), Some("still working"));
+        }
+        assert!(said("ping", r#"{"type":"ping"}"#).is_nothing());
+    }
+
+    #[test]
+    fn text_is_read_in_the_types_in_which_servers_send_it() {
+        let one = |choice: &str| parse(&format!(r#"{{"choices":[{choice}]}}"#));
+        for choice in [
+            r#"{"delta":{"content":"hm"}}"#,
+            r#"{"delta":{"content":[{"type":"text","text":"h"},{"type":"text","text":"m"}]}}"#,
+            r#"{"delta":{"content":"hm"},"text":""}"#,
+            r#"{"delta":{"content":"hm"},"text":null}"#,
+            r#"{"delta":null,"text":"hm"}"#,
+            r#"{"delta":[],"text":"hm"}"#,
+            r#"{"message":{"role":"assistant","content":"hm"},"finish_reason":"stop"}"#,
+        ] {
+            assert_eq!(one(choice).content, "hm", "{choice}");
+        }
+        let tool = r#"{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{"a":1}}}]}}"#;
+        assert_eq!((one(tool).tool.as_str(), one(tool).tools_begun), (r#"f{"a":1}"#, 1));
+        let old = r#"{"delta":{"function_call":{"name":"f","arguments":"{}"}}}"#;
+        assert_eq!(one(old).tool, "f{}");
+    }
+
+    #[test]
+    fn half_a_character_in_an_escape_and_a_name_twice_are_valid_json() {
+        let half = parse(r#"{"choices":[{"delta":{"content":"a\ud83d"}}]}"#);
+        assert_eq!((half.content.as_str(), half.halved), ("a\u{fffd}", true));
+        let twice =
+            parse(r#"{"usage":null,"choices":[{"text":"a"}],"usage":{"completion_tokens":1}}"#);
+        assert_eq!((twice.content.as_str(), twice.halved), ("a", false));
+        assert_eq!(twice.usage.and_then(|usage| usage.output), Some(1));
+    }
+
+    #[test]
+    fn counts_are_read_as_numbers_of_any_kind_and_what_is_none_is_unknown() {
+        let usage = |usage: &str| parse(&format!(r#"{{"choices":[],"usage":{usage}}}"#)).usage;
+        for sixteen in ["16", "16.0", "\"16\""] {
+            let read = usage(&format!(r#"{{"completion_tokens":{sixteen},"prompt_tokens":null}}"#));
+            assert_eq!(read, Some(Usage { output: Some(16), ..Usage::default() }), "{sixteen}");
+        }
+        for none in ["null", "{}", "[]", "\"\"", r#"{"completion_tokens":-1}"#] {
+            assert_eq!(usage(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn what_is_no_object_is_no_frame() {
         for data in ["{\"choices\":[{\"delta\"", "[DONE", "7", "[null,null,null,null,null]", ""] {
-            assert!(Chunk::parse(data).is_err(), "{data}");
+            assert!(Chunk::parse(Event::unnamed(data)).is_err(), "{data}");
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct CellNumbers<'a> {
     pub good: u64,
     /// Requests that met an outage, or the recovery after it.
     pub in_outage: u64,
+    /// Whole answers whose tokens came at once.
+    pub at_once: u64,
     /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,
     /// Share of prompt tokens that came from the cache, where the server reports it.
@@ -61,6 +63,7 @@ impl<'a> CellNumbers<'a> {
             endings: &atom.ended,
             good: atom.count(Ended::is_good),
             in_outage: atom.in_outage,
+            at_once: atom.at_once,
             off_depth: atom.off_depth,
             cached_share: atom.cached_share(),
             checks: &atom.checks,

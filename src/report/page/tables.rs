@@ -127,7 +127,11 @@ fn endings(cells: &[CellNumbers<'_>]) -> Grid {
     let row = |cell: &CellNumbers<'_>| {
         let mut parts: Vec<(&str, u64)> =
             cell.endings.iter().map(|(ended, n)| (ended.word(), *n)).collect();
-        parts.extend([("met an outage", cell.in_outage), ("off depth", cell.off_depth)]);
+        parts.extend([
+            ("met an outage", cell.in_outage),
+            ("came at once", cell.at_once),
+            ("off depth", cell.off_depth),
+        ]);
         parts.extend(cell.checks.iter().map(|(check, n)| (check.as_str(), *n)));
         parts.retain(|(_, n)| *n > 0);
         let words: Vec<String> = parts.iter().map(|(word, n)| format!("{word} {n}")).collect();

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::gather::gather_stream;
 use super::patience::Patience;
 use super::{Gathered, NotGathered, gather};
-use crate::protocol::{error, openai, sse};
+use crate::protocol::openai::{self, Chunk};
+use crate::protocol::{shape, sse};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::world::{Call, Redirect, Wire};
@@ -128,12 +129,16 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
     let redirect = gathered.redirect.clone();
     let (status, may_pass) = (Some(gathered.status), gathered.may_pass() || gathered.is_html());
     if gathered.status != 200 {
-        return Err(Refused { status, words: gathered.status_words(), may_pass, redirect });
+        let words = match gathered.status {
+            0..=399 => shape::of_answer(gathered.status, &gathered.body),
+            _ => gathered.status_words(),
+        };
+        return Err(Refused { status, words, may_pass, redirect });
     }
     let seen = SeenAnswer::of(gathered);
     let words = match &seen.error {
         Some(words) => format!("its answer broke: {words}"),
-        None if seen.frames == 0 => "200, but not with a stream of tokens".to_owned(),
+        None if seen.frames == 0 => shape::of_answer(gathered.status, &gathered.body),
         None => return Ok(seen),
     };
     Err(Refused { status, words, may_pass, redirect })
@@ -165,40 +170,27 @@ pub(super) struct SeenAnswer {
 impl SeenAnswer {
     pub(super) fn of(gathered: &Gathered) -> SeenAnswer {
         let mut seen = SeenAnswer::default();
-        let mut frames = Vec::new();
-        // A body that is not an event stream yields no frames.
-        let _ = sse::Parser::default().feed(&gathered.body, |frame| frames.push(frame.to_owned()));
-        for frame in frames {
-            if let Ok(frame) = serde_json::from_str::<Value>(&frame) {
-                seen.frame(&frame);
+        // A body that is not an event stream yields no events.
+        let _ = sse::Parser::default().feed(&gathered.body, |event| {
+            if let Ok(chunk) = Chunk::parse(event) {
+                seen.add(chunk);
             }
-        }
+        });
         seen
     }
 
-    fn frame(&mut self, frame: &Value) {
-        let error = &frame["error"];
-        if !matches!(error, Value::Null | Value::Bool(false))
-            && error != &json!("")
-            && error != &json!({})
-        {
-            self.error.get_or_insert_with(|| error::of_value(error));
-        }
-        let choice = &frame["choices"][0];
-        self.frames += u64::from(!choice.is_null());
-        self.ids |= choice["token_ids"].as_array().is_some_and(|ids| !ids.is_empty());
-        let text =
-            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        self.finish = text(&choice["finish_reason"]).or(self.finish.take());
-        self.system = text(&frame["system_fingerprint"]).or(self.system.take());
-        let usage = &frame["usage"];
-        if let Some(tokens) = usage["completion_tokens"].as_u64() {
-            self.usage = Some(tokens);
-            self.usages += 1;
-            self.prompt = usage["prompt_tokens"].as_u64();
-            let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
-            self.cached = cached.or(self.cached);
-        }
+    fn add(&mut self, chunk: Chunk) {
+        self.error = self.error.take().or(chunk.error);
+        self.frames += u64::from(chunk.of_answer);
+        self.ids |= chunk.ids.is_some_and(|ids| ids > 0);
+        self.finish = chunk.finish.or(self.finish.take());
+        self.system = chunk.system.or(self.system.take());
+        // A record of zeros counts nothing.
+        let Some(usage) = chunk.usage.filter(|usage| usage.output > Some(0)) else { return };
+        self.usage = usage.output;
+        self.usages += 1;
+        self.prompt = usage.prompt;
+        self.cached = usage.cached.or(self.cached);
     }
 
     /// Whether all of the requested tokens came: by the server's count, else because the length is

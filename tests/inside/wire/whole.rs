@@ -46,6 +46,7 @@ async fn an_answer_of_llama_cpp_with_null_content_and_late_usage_is_completed() 
         data(
             r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"É"}}],"created":1}"#,
         ),
+        Step::Wait(5),
         data(
             r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"to"}}],"created":1}"#,
         ),
@@ -69,6 +70,7 @@ async fn a_completion_with_its_finish_and_usage_in_the_last_text_chunk_is_comple
     let steps = vec![
         head(),
         data(r#"{"choices":[{"text":" Pa","index":0,"finish_reason":null}]}"#),
+        Step::Wait(5),
         data(
             r#"{"choices":[{"text":"ris","index":0,"finish_reason":"length"}],"usage":{"prompt_tokens":16,"completion_tokens":2}}"#,
         ),
@@ -162,7 +164,13 @@ async fn four_tokens_in_a_chunk_are_four_and_share_its_time() {
 
 #[tokio::test]
 async fn four_tokens_in_a_chunk_without_counts_leave_the_time_per_token_unknown() {
-    let steps = stream(vec![word("one two "), word("three four "), finish("length"), usage(8)]);
+    let steps = stream(vec![
+        word("one two "),
+        Step::Wait(5),
+        word("three four "),
+        finish("length"),
+        usage(8),
+    ]);
     let answer = play(8, &steps).await;
     let row = answer.request;
     assert_eq!((row.ended, row.output_tokens), (Ended::Completed, Some(8)));
@@ -180,8 +188,13 @@ async fn token_ids_count_the_tokens_of_a_chunk_too() {
     let mut scene = Scene::new(5).await;
     scene.abilities = Abilities { return_token_ids: true, ..Abilities::default() };
     // The second chunk is held back: a character that is not whole yet.
-    let steps =
-        stream(vec![ids("ab", "[1,2]"), ids("", "[3]"), ids("É!", "[4,5]"), finish("length")]);
+    let steps = stream(vec![
+        ids("ab", "[1,2]"),
+        Step::Wait(5),
+        ids("", "[3]"),
+        ids("É!", "[4,5]"),
+        finish("length"),
+    ]);
     let row = scene.play(&steps).await.request;
     assert_eq!((row.ended, row.output_tokens), (Ended::Completed, Some(5)));
     assert_eq!((row.chunks, row.first_tokens, row.checks.len()), (2, Some(2), 0));
@@ -192,6 +205,7 @@ async fn tokens_swallowed_by_a_parser_are_counted_by_usage_and_flagged() {
     let mut scene = Scene::new(128).await;
     scene.abilities.continuous_usage = true;
     let mut steps: Vec<Step> = (1..=60).map(|n| counted("word ", n)).collect();
+    steps.insert(1, Step::Wait(5));
     steps.extend((61..=100).map(|n| counted("word ", n + 28)));
     steps.extend([finish("length"), usage(128)]);
     let row = scene.play(&stream(steps)).await.request;
@@ -216,7 +230,9 @@ async fn tokens_swallowed_by_a_parser_are_counted_by_usage_and_flagged() {
 #[tokio::test]
 async fn fewer_tokens_than_asked_are_short_and_no_failure() {
     let row =
-        play(128, &stream(vec![word("a"), word("b"), finish("stop"), usage(3)])).await.request;
+        play(128, &stream(vec![word("a"), Step::Wait(5), word("b"), finish("stop"), usage(3)]))
+            .await
+            .request;
     assert_eq!(ended(&row), (Ended::Short, Stage::Closing));
     assert!(!row.ended.is_bad());
     assert_eq!(row.first_tokens, Some(1), "two chunks, two tokens and the stop token");
