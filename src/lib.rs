@@ -31,6 +31,8 @@ mod run;
 mod secret;
 mod series;
 mod serve;
+#[cfg(test)]
+mod shown;
 mod signal;
 mod sim;
 mod spec;

@@ -32,7 +32,7 @@ const FLOORS: [&[&str]; 22] = [
     &["fact"],
     &[
         "stats", "measure", "unit", "timeline", "bell", "rng", "escape", "secret", "error",
-        "digest", "exit", "process", "words",
+        "digest", "exit", "process", "words", "shown",
     ],
 ];
 
