@@ -17,6 +17,8 @@ pub(crate) mod options;
 pub(crate) mod process;
 mod program;
 pub(crate) mod sparkrun;
+#[cfg(test)]
+mod standin;
 mod tree;
 pub(crate) mod watched;
 

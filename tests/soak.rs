@@ -9,31 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder of a test's own, removed when it is dropped.
-struct Scratch(PathBuf);
+struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let folder = std::env::temp_dir().join(format!("longhaul-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a scratch folder");
-        fs::write(folder.join("fast.yaml"), PROFILE).expect("a profile");
+    fn new() -> Scratch {
+        let folder = tempfile::TempDir::new().expect("a scratch folder");
+        fs::write(folder.path().join("fast.yaml"), PROFILE).expect("a profile");
         Scratch(folder)
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     fn scenario(&self, text: &str) -> PathBuf {
         let path = self.path("scenario.yaml");
         fs::write(&path, text).expect("a scenario");
         path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -102,7 +94,7 @@ fn verdict(scratch: &Scratch) -> serde_json::Value {
 
 #[test]
 fn a_healthy_run_passes_and_its_folder_tells_the_same_again() {
-    let scratch = Scratch::new("healthy");
+    let scratch = Scratch::new();
     let (code, told) = run(&scratch, SCENARIO, &[]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("SIMULATED PASS"), "{told}");
@@ -114,7 +106,7 @@ fn a_healthy_run_passes_and_its_folder_tells_the_same_again() {
 
 #[test]
 fn prompts_have_the_depth_that_was_asked_for_by_the_servers_own_count() {
-    let scratch = Scratch::new("depth");
+    let scratch = Scratch::new();
     let (code, told) = run(&scratch, SCENARIO, &[]);
     assert_eq!(code, Some(0), "{told}");
     let mut rows = csv::Reader::from_path(scratch.path("run/requests.csv")).expect("requests.csv");
@@ -165,7 +157,7 @@ fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
         .replace("concurrency: [1, 2]", "rate: [20]\n      requests: 20")
         .replace("errors: 0%", "errors: 0%\n  lateness_max: [{rate: 20, at_most: 900ms}]");
     let run_once = || {
-        let scratch = Scratch::new("open");
+        let scratch = Scratch::new();
         let (code, told) = run(&scratch, &scenario, &[]);
         assert_eq!(code, Some(0), "{told}");
         let verdict = verdict(&scratch);
@@ -183,7 +175,7 @@ fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
 
 #[test]
 fn a_rate_on_the_command_line_is_in_the_command_that_does_it_again() {
-    let scratch = Scratch::new("rate");
+    let scratch = Scratch::new();
     let (code, told) = run(&scratch, SCENARIO, &["--rate", "30,60", "--depths", "0"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("--rate 30,60"), "{told}");
@@ -193,7 +185,7 @@ fn a_rate_on_the_command_line_is_in_the_command_that_does_it_again() {
 
 #[test]
 fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
-    let scratch = Scratch::new("crash");
+    let scratch = Scratch::new();
     let (code, told) = run(&scratch, SCENARIO, &["--ailment", "crash=2s@1s"]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("SIMULATED FAIL"), "{told}");
@@ -202,7 +194,7 @@ fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
 
 #[test]
 fn the_log_of_the_simulated_server_is_followed_through_its_death() {
-    let scratch = Scratch::new("log");
+    let scratch = Scratch::new();
     let (code, told) = run(&scratch, SCENARIO, &["--ailment", "cuda_oom=2s@1s"]);
     assert_eq!(code, Some(1), "{told}");
     let read = |name: &str| fs::read_to_string(scratch.path("run").join(name)).expect(name);
@@ -216,7 +208,7 @@ fn the_log_of_the_simulated_server_is_followed_through_its_death() {
 
 #[test]
 fn a_server_that_stays_away_ends_the_run_as_fail() {
-    let scratch = Scratch::new("away");
+    let scratch = Scratch::new();
     let scenario = SCENARIO.replace("away: 60s", "away: 3s");
     let (code, told) = run(&scratch, &scenario, &["--ailment", "crash@1s"]);
     assert_eq!(code, Some(1), "{told}");
@@ -231,7 +223,7 @@ fn every_way_of_answering_badly_breaks_the_gate_on_errors() {
         ("empty_answer=30%", "empty"),
         ("stall=30%", "stalled"),
     ] {
-        let scratch = Scratch::new(ended);
+        let scratch = Scratch::new();
         let (code, told) = run(&scratch, SCENARIO, &["--ailment", ailment]);
         assert_eq!(code, Some(1), "{ailment}: {told}");
         let rows = fs::read_to_string(scratch.path("run/requests.csv")).expect("requests.csv");
@@ -241,7 +233,7 @@ fn every_way_of_answering_badly_breaks_the_gate_on_errors() {
 
 #[test]
 fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
-    let scratch = Scratch::new("stop-on-fail");
+    let scratch = Scratch::new();
     let scenario = SCENARIO.replace("duration: 4s", "duration: 10m");
     let (code, told) =
         run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%@1s"]);
@@ -253,7 +245,7 @@ fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
 
 #[test]
 fn an_interrupted_run_still_reports_and_says_that_it_proves_nothing() {
-    let scratch = Scratch::new("interrupt");
+    let scratch = Scratch::new();
     let scenario = scratch.scenario(&SCENARIO.replace("duration: 4s", "duration: 10m"));
     let (profile, folder) = (scratch.path("fast.yaml"), scratch.path("run"));
     let child = Command::new(env!("CARGO_BIN_EXE_longhaul"))
