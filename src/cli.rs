@@ -58,13 +58,13 @@ Exit codes: 0 PASS, 1 FAIL, 2 your mistake, 3 INCONCLUSIVE, 4 longhaul failed, 1
 enum Verb {
     /// Drive a server through a scenario and judge it
     Run(Box<RunArgs>),
-    /// Tell a run again, from its folder alone
+    /// Print the report of a run folder
     Report(ReportArgs),
-    /// Hold one run against another, or several starts against several: one variable at a time
+    /// Compare two runs, or several starts a side
     Compare(Box<CompareArgs>),
     /// Measure by how much starts of one recipe differ on a machine, for comparisons of few runs
     Floor(FloorArgs),
-    /// Say what a scenario amounts to, without sending anything
+    /// Show what a scenario will send, and what it can decide, without sending anything
     Plan(PlanArgs),
     /// Play a whole run in virtual time, against the simulated server: hours in seconds
     Rehearse(RehearseArgs),
@@ -92,12 +92,12 @@ struct ReachArgs {
 
 #[derive(Args)]
 struct InputArgs {
-    /// What is served: a recipe file, a built-in name, an https address, or @spark-arena/ID
+    /// Recipe of the server: a file, a built-in name, an https address, or @spark-arena/ID
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
     reach: ReachArgs,
-    /// What is asked of it: a scenario or benchmark profile, or the name of a built-in one
+    /// Load to send: a scenario file, a benchmark profile, or the name of a built-in scenario
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
     /// How long, in place of the scenario's duration: 6h, 4h30m, 90s
@@ -112,10 +112,10 @@ struct InputArgs {
     /// Requests per second, sent on time however slow the answers: 0.05,0.1
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "concurrency")]
     rate: Option<Vec<f64>>,
-    /// When a server that longhaul started is started again: never, on_exit (by default), on_hang
+    /// When longhaul restarts a server that it started: never, on_exit (the default), on_hang
     #[arg(long, value_name = "WHEN", value_parser = when)]
     restart: Option<RestartWhen>,
-    /// Makes all texts; the same seed sends the same load
+    /// Seed of all prompts; same seed, same load
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How fast the machine is: a machine profile, in place of the recipe's
@@ -132,7 +132,7 @@ struct DriveArgs {
     /// has the names
     #[arg(long, value_name = "AILMENT")]
     ailment: Vec<String>,
-    /// Makes the simulated server's noise, in place of the seed: another start of the same server
+    /// Seed of the simulated server's noise, in place of --seed: another start of the same server
     #[arg(long, value_name = "SEED")]
     server_seed: Option<u64>,
     /// The run folder; it must not exist, or be empty
@@ -197,7 +197,7 @@ struct RehearseArgs {
 struct ReportArgs {
     /// The run folder
     run: PathBuf,
-    /// How to tell it
+    /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
     format: FormatArg,
     /// All tables
@@ -268,7 +268,7 @@ struct SimArgs {
     /// The machine that it pretends to be, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
-    /// Makes all of its noise
+    /// Seed of the simulated server's noise
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// A fault: NAME[=VALUE][@WHEN], may be given again
@@ -303,7 +303,7 @@ fn when(text: &str) -> Result<RestartWhen, &'static str> {
     RestartWhen::parse(text).ok_or("never, on_exit or on_hang")
 }
 
-/// What of a command line must not be told: a mistake in it may echo it before it is read.
+/// Secrets in the arguments, hidden before a parse error can echo them.
 fn secrets(arguments: &[OsString]) -> Secrets {
     let mut secrets = Secrets::default();
     let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned()).peekable();

@@ -31,9 +31,9 @@ mod run;
 mod secret;
 mod series;
 mod serve;
+mod shared_value;
 #[cfg(test)]
 mod shown;
-mod signal;
 mod sim;
 mod spec;
 mod stats;

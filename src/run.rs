@@ -26,7 +26,7 @@ use conductor::{Conductor, Order};
 use gaps::GapBooks;
 use identity::Identity;
 use load::{Progress, Terms};
-use observe::Signals;
+use observe::SensorControl;
 use pace::Pace;
 use stop::{Stop, StopWord};
 
@@ -36,7 +36,7 @@ use crate::fact::{
 };
 use crate::plan::{Fit, Plan, Slot};
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, UP};
-use crate::signal::Signal;
+use crate::shared_value::SharedValue;
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -117,11 +117,12 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
 ) -> Result<Closed, String> {
     let timeline = script.timeline;
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
-    let signals = Signals { draining: Signal::new(false), alarm: Signal::default() };
+    let control =
+        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
     for sensor in sensors {
-        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), signals.clone()));
+        tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), control.clone()));
     }
     let mut shell = Shell {
         wire,
@@ -134,8 +135,8 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         script: Rc::new(script),
         seq: 0,
         facts,
-        cut: Signal::default(),
-        signals,
+        cut: SharedValue::default(),
+        control,
         tasks,
         progress: Progress::default(),
         gaps: GapBooks::default(),
@@ -183,8 +184,8 @@ struct Shell<'a, W: Wire, S: Sink> {
     script: Rc<Script>,
     seq: Seq,
     facts: mpsc::Sender<Heard>,
-    cut: Signal<Option<&'static str>>,
-    signals: Signals,
+    cut: SharedValue<Option<&'static str>>,
+    control: SensorControl,
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapBooks,
@@ -313,7 +314,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 Order::Record(fact) => self.write(fact)?,
                 Order::Send(slot, due) => self.send(slot, due),
                 Order::Probe => self.probe(),
-                Order::LastLook => self.signals.draining.set(true),
+                Order::LastLook => self.control.draining.set(true),
                 Order::Cut(why) => self.cut.set(Some(why)),
             }
         }

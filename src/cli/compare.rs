@@ -21,11 +21,11 @@ Examples:
 Exit codes: 0 no gate broken, 1 a regression or a policy gate, 2 your mistake, or runs that cannot
 be compared, 3 what the contract asks for was not observed; with --strict anything undecided.")]
 pub(super) struct CompareArgs {
-    /// The run folder that is held against, or a folder that holds several; or a published table:
-    /// Spark Arena's benchmark.csv, a submission's folder, llama-benchy's JSON or Markdown
+    /// Base: a run folder, or a folder that holds several; or a published table: Spark Arena's
+    /// benchmark.csv, a submission's folder, llama-benchy's JSON or Markdown
     #[arg(value_name = "BASE")]
     one: PathBuf,
-    /// The run folder that is judged, or a folder that holds several
+    /// Candidate: a run folder, or a folder that holds several
     #[arg(value_name = "CANDIDATE")]
     other: PathBuf,
     /// One more run of the base: another start of the server; may be given again
@@ -34,7 +34,7 @@ pub(super) struct CompareArgs {
     /// One more run of the candidate; may be given again
     #[arg(long, value_name = "RUN")]
     candidate: Vec<PathBuf>,
-    /// What starts of one recipe differ by on this machine: a file of `longhaul floor`
+    /// Noise floor: a file written by `longhaul floor`
     #[arg(long, value_name = "FILE")]
     floor: Option<PathBuf>,
     /// A difference that is too small to matter
@@ -45,7 +45,7 @@ pub(super) struct CompareArgs {
     margin_p95: f64,
     #[command(flatten)]
     rigour: Rigour,
-    /// How to tell it
+    /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
     format: FormatArg,
     /// Every row
@@ -63,7 +63,7 @@ fn margin(text: &str) -> Result<f64, String> {
     }
 }
 
-/// How much is let pass.
+/// Flags for strictness.
 #[derive(Args)]
 struct Rigour {
     /// Fail where more than one setting of the recipe was changed
@@ -87,7 +87,7 @@ enum FormatArg {
     Json,
     /// Test cases
     Junit,
-    /// Annotations of a workflow
+    /// Annotations for GitHub Actions
     Github,
 }
 
@@ -107,7 +107,7 @@ pub(super) struct FloorArgs {
 }
 
 impl CompareArgs {
-    /// Does it.
+    /// Runs the command.
     pub(super) fn done(self) -> Exit {
         let format = match self.format {
             FormatArg::Terminal => CompareFormat::Terminal { wide: self.wide },
@@ -135,7 +135,7 @@ impl CompareArgs {
 }
 
 impl FloorArgs {
-    /// Does it.
+    /// Runs the command.
     pub(super) fn done(&self) -> Exit {
         compare::make_floor(&self.runs, self.output.as_deref())
     }

@@ -24,25 +24,25 @@ pub(super) struct RecipeArgs {
 
 #[derive(Subcommand)]
 enum RecipeVerb {
-    /// All that a recipe says
+    /// Show all that a recipe says
     Show(SetArgs),
-    /// The command that the recipe's own tools would run, and nothing else
+    /// Print the command that the recipe's own tools would run, and nothing else
     Render(SetArgs),
-    /// How reproducible a recipe is: what is pinned, what floats, what varies
+    /// Check how reproducible a recipe is: what is pinned, what floats, what varies
     #[command(after_help = "\
 Examples:
   longhaul recipe check nemotron-3-super
   longhaul recipe check my.yaml --strict
   longhaul recipe check submission/ --format json
 
-Exit codes: 0 told, 1 with --strict where anything floats, 2 your mistake.")]
+Exit codes: 0 result reported, 1 with --strict where anything floats, 2 your mistake.")]
     Check {
         #[command(flatten)]
         recipe: SetArgs,
         /// End with 1 where anything floats
         #[arg(long)]
         strict: bool,
-        /// How to tell it
+        /// Output format
         #[arg(long, value_parser = ["terminal", "json"], default_value = "terminal")]
         format: String,
     },
@@ -54,18 +54,18 @@ Examples:
     Pin {
         #[command(flatten)]
         recipe: InputArgs,
-        /// Where to; stdout without it
+        /// Output file; without it, stdout
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// The container engine to ask for what it has, in place of docker, then podman
+        /// Container engine to ask for the digest, in place of docker, then podman
         #[arg(long, value_name = "PROGRAM")]
         engine: Option<String>,
     },
-    /// Which settings differ between two recipes, and whether it is only one
+    /// Show which settings differ between two recipes, and whether it is only one
     Diff {
-        /// The one
+        /// First recipe
         one: String,
-        /// The other
+        /// Second recipe
         other: String,
         #[command(flatten)]
         reach: ReachArgs,
@@ -88,7 +88,8 @@ struct SetArgs {
     /// A value in place of the recipe's; a dotted key edits inside: KEY=VALUE, may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where it will run, for conditional layers: nodes=2, arch=sm_121, may be given again
+    /// Property of the machine or cluster, for conditional layers: nodes=2, arch=sm_121, may be
+    /// given again
     #[arg(long, value_name = "WHAT=VALUE")]
     when: Vec<String>,
 }

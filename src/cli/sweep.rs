@@ -21,15 +21,15 @@ Examples:
   longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 --start podman --pull
   longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --starts 4 --start sparkrun
 
-The same command with the same -o goes on where it was broken off.
+The same command with the same -o continues a sweep that was interrupted.
 
-Exit codes: 0 told, 2 your mistake, 3 no arm could be held against the base, 4 longhaul failed,
-130 interrupted.")]
+Exit codes: 0 result reported, 2 your mistake, 3 no arm could be compared with the base,
+4 longhaul failed, 130 interrupted.")]
 pub(crate) struct SweepArgs {
     #[command(flatten)]
     inputs: InputArgs,
-    /// What is otherwise: a setting, a field of one, env.NAME, container or model, and its values,
-    /// an arm for each; nothing behind the = takes it away. May be given again
+    /// Setting to vary and its values, one arm each: KEY=V1,V2. KEY is a setting, a field (a.b),
+    /// env.NAME, container or model. An empty value removes it. May be given again
     #[arg(long, value_name = "KEY=VALUE,…")]
     vary: Vec<String>,
     /// The arms as a file: a list of name and changes

@@ -16,7 +16,7 @@ pub(crate) struct BoxArgs {
     /// Watch the process of this machine that is a server already
     #[arg(long, value_name = "PID", requires = "endpoint")]
     pid: Option<u32>,
-    /// Leave what was started running at the end
+    /// Do not stop the server at the end
     #[arg(long)]
     keep: bool,
 }
@@ -28,7 +28,8 @@ pub(crate) struct StartArgs {
     /// Start the recipe, and end it when the run is over
     #[arg(long, value_enum)]
     start: Option<StartArg>,
-    /// Let the recipe's image be fetched; without it nothing is
+    /// Pull the recipe's image: a tag always, a digest if it is missing. Without it nothing is
+    /// pulled
     #[arg(long)]
     pull: bool,
     /// Another program for docker, podman or sparkrun: a name or a path
@@ -40,7 +41,7 @@ pub(crate) struct StartArgs {
     /// The container's GPUs, as docker takes them; `none` for none
     #[arg(long, value_name = "GPUS")]
     gpus: Option<String>,
-    /// One more word for `docker run` or `sparkrun run`; may be given again
+    /// One more argument for `docker run` or `sparkrun run`; may be given again
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     start_arg: Vec<String>,
 }

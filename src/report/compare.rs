@@ -8,6 +8,7 @@ pub(crate) mod markdown;
 pub(crate) mod terminal;
 
 use crate::analysis::coverage::COVERED_MIN;
+use crate::compare::advice::percent;
 use crate::compare::decision::measured;
 use crate::compare::{
     Alone, Basis, CompareWord, ComparedRow, Comparison, Margins, Noted, Policy, Variable,
@@ -141,7 +142,7 @@ pub(crate) fn measure(row: &ComparedRow) -> String {
 pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     let interval = row.interval.map_or_else(
         || super::layout::NONE.to_owned(),
-        |(low, high)| format!("{} to {} %", signed(low), signed(high)),
+        |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
     );
     // A row that decides nothing is still marked where the margin was exceeded.
     let note = match row.basis {
@@ -158,16 +159,10 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
         measure(row),
         amount(row.key.measure, row.base.value),
         amount(row.key.measure, row.candidate.value),
-        format!("{} %", signed(row.ratio)),
+        percent(row.ratio),
         interval,
         format!("{}{note}", row.word.word()),
     ]
-}
-
-/// Formats a ratio as a change in percent, with its sign.
-fn signed(ratio: f64) -> String {
-    let text = format!("{:+.1}", (ratio - 1.0) * 100.0);
-    if text == "-0.0" { "+0.0".to_owned() } else { text }
 }
 
 /// Formats a policy in a few words: `crashes 0 → 1 BROKEN`, `ooms not observed`.

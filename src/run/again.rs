@@ -78,7 +78,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
         );
         if is_turn && self.own.alarms < ALARMS_MAX {
             self.own.alarms += 1;
-            self.signals.alarm.set(Some(self.timeline.now()));
+            self.control.alarm.set(Some(self.timeline.now()));
         }
     }
 

@@ -15,7 +15,7 @@ use ring::{AROUND_US, Ring, SECOND_US};
 
 use super::Heard;
 use crate::fact::{Fact, Missed, MissedReason};
-use crate::signal::Signal;
+use crate::shared_value::SharedValue;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Look, Sensor};
@@ -27,13 +27,13 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Timeout of the last reading, for which the run waits.
 const LAST_LOOK: Duration = Duration::from_millis(800);
 
-/// Signals from the run to the tasks that read sensors.
+/// Control from the run to the tasks that read sensors.
 #[derive(Clone)]
-pub(super) struct Signals {
+pub(super) struct SensorControl {
     /// Set when the run drains: each sensor is read once more.
-    pub draining: Signal<bool>,
+    pub draining: SharedValue<bool>,
     /// Instant of the latest incident.
-    pub alarm: Signal<Option<At>>,
+    pub alarm: SharedValue<Option<At>>,
 }
 
 /// Error of a task whose run has ended.
@@ -44,7 +44,7 @@ pub(super) async fn watch(
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
     facts: mpsc::Sender<Heard>,
-    signals: Signals,
+    control: SensorControl,
 ) {
     let due = timeline.now();
     let ring = Ring::new(sensor.source());
@@ -61,7 +61,7 @@ pub(super) async fn watch(
         alarmed: None,
     };
     // It ends with the run, when facts are no longer received.
-    let _ = watching.go_on(&signals).await;
+    let _ = watching.go_on(&control).await;
 }
 
 struct Watching {
@@ -82,13 +82,13 @@ struct Watching {
 }
 
 impl Watching {
-    async fn go_on(&mut self, signals: &Signals) -> Result<(), Gone> {
+    async fn go_on(&mut self, control: &SensorControl) -> Result<(), Gone> {
         loop {
             let alarmed = self.alarmed;
             let last = tokio::select! { biased;
                 () = self.timeline.until(self.due) => false,
-                _ = signals.draining.until(|draining| *draining) => true,
-                alarm = signals.alarm.until(|alarm| *alarm > alarmed) => {
+                _ = control.draining.until(|draining| *draining) => true,
+                alarm = control.alarm.until(|alarm| *alarm > alarmed) => {
                     self.alarmed = alarm;
                     for (at, reading) in self.ring.hand_over() {
                         self.tell(at, Fact::Reading(reading)).await?;

@@ -212,7 +212,7 @@ impl Life {
 
     async fn obey(&mut self, order: TargetOrder, action: u64, orders: &Orders) {
         if order == TargetOrder::Launch && self.runs().await {
-            return self.failed(action, "launch: it runs already".to_owned()).await;
+            return self.news.failed(action, "launch: it runs already".to_owned()).await;
         }
         // The container uses this machine's memory only if its process runs here.
         let is_here = self.server_pid.pid().is_some();
@@ -222,14 +222,14 @@ impl Life {
         let timeline = self.news.timeline();
         let memory = self.memory.filter(|_| is_here);
         if let Err(why) = memory::back(&timeline, memory, || orders.is_closed()).await {
-            return self.failed(action, why).await;
+            return self.news.failed(action, why).await;
         }
         match self.ours.run().await {
             Ok(()) => self.began(Some(action)).await,
             Err(why) => {
                 self.ours.sweep().await;
                 let program = &self.ours.container.engine.program.0;
-                self.failed(action, refusal::explained(program, &why).to_string()).await;
+                self.news.failed(action, refusal::explained(program, &why).to_string()).await;
             }
         }
     }
@@ -237,11 +237,6 @@ impl Life {
     async fn runs(&self) -> bool {
         let Some(id) = &self.ours.id else { return false };
         self.ours.container.engine.look(id).await.is_ok_and(|look| look.running)
-    }
-
-    async fn failed(&self, action: u64, why: String) {
-        let fact = TargetFact::new(TargetWord::Failed, why);
-        self.news.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
     /// Stops and removes the container.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact};
+use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
 use crate::series::Series;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -80,6 +80,12 @@ impl NewsSender {
     /// Sends a change of the target.
     pub(crate) async fn target(&self, fact: TargetFact) {
         self.say(Fact::Target(fact)).await;
+    }
+
+    /// Sends that an order could not be carried out.
+    pub(crate) async fn failed(&self, action: impl Into<Option<u64>>, why: impl Into<String>) {
+        let fact = TargetFact::new(TargetWord::Failed, why.into());
+        self.target(TargetFact { action: action.into(), ..fact }).await;
     }
 
     /// Sends a value of a series.

@@ -185,7 +185,7 @@ impl Life {
 
     async fn obey(&mut self, order: TargetOrder, action: u64, orders: &mut Orders) {
         if order == TargetOrder::Launch && self.child.is_some() {
-            return self.failed(action, "launch: it runs already".to_owned()).await;
+            return self.news.failed(action, "launch: it runs already".to_owned()).await;
         }
         self.end(Some(action)).await;
         if order == TargetOrder::Stop {
@@ -196,17 +196,12 @@ impl Life {
         }
         let timeline = self.news.timeline();
         if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {
-            return self.failed(action, why).await;
+            return self.news.failed(action, why).await;
         }
         match Child::spawn(&self.process) {
             Ok(child) => self.began(child, Some(action)).await,
-            Err(why) => self.failed(action, format!("it cannot be started: {why}")).await,
+            Err(why) => self.news.failed(action, format!("it cannot be started: {why}")).await,
         }
-    }
-
-    async fn failed(&self, action: u64, why: String) {
-        let fact = TargetFact::new(TargetWord::Failed, why);
-        self.news.target(TargetFact { action: Some(action), ..fact }).await;
     }
 
     /// Ends all processes, those that an earlier child left behind too.

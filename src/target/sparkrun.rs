@@ -152,7 +152,7 @@ impl Life {
         if self.state == State::Foreign || order == TargetOrder::Launch && self.state == State::Ours
         {
             let why = format!("{}: it runs already", order.word());
-            self.failed(Some(action), why).await;
+            self.news.failed(Some(action), why).await;
             return None;
         }
         if self.stop(Some(action)).await.is_err() || order == TargetOrder::Stop {
@@ -161,7 +161,7 @@ impl Life {
         match self.sparkrun.program.follow(&self.sparkrun.run_words()) {
             Ok(child) => self.launched(child, Some(action), orders).await,
             Err(why) => {
-                self.failed(Some(action), why.to_string()).await;
+                self.news.failed(Some(action), why.to_string()).await;
                 None
             }
         }
@@ -207,12 +207,12 @@ impl Life {
         if !matches!(&status, Ok(status) if status.success()) {
             let how = status.map_or_else(|why| why.to_string(), |status| status.to_string());
             let why = format!("`{} run`: {how}: {last}", self.sparkrun.program.0);
-            self.failed(action, one_line(&why, 600)).await;
+            self.news.failed(action, one_line(&why, 600)).await;
             return None;
         }
         if self.state == State::Foreign {
             let why = "this workload ran already, started by somebody else; longhaul does not touch it: stop it, or drive it with --endpoint";
-            self.failed(action, why.to_owned()).await;
+            self.news.failed(action, why.to_owned()).await;
             return None;
         }
         self.guard.spawn_local(guard(self.sparkrun.place.clone(), self.news.clone()));
@@ -236,11 +236,6 @@ impl Life {
         if line.trim().starts_with("Job already running") {
             self.state = State::Foreign;
         }
-    }
-
-    async fn failed(&self, action: Option<u64>, why: String) {
-        let fact = TargetFact::new(TargetWord::Failed, why);
-        self.news.target(TargetFact { action, ..fact }).await;
     }
 
     /// Stops the workload that longhaul started.
@@ -267,7 +262,7 @@ impl Life {
             Ok(answer) => one_line(&format!("`{} stop`: {}", program.0, answer.complaint()), 600),
             Err(why) => why.words(program),
         };
-        self.failed(action, why.clone()).await;
+        self.news.failed(action, why.clone()).await;
         Err(why)
     }
 }

@@ -44,15 +44,16 @@ impl Sensor for Counting {
 async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
     let (facts, mut heard) = mpsc::channel(4_096);
-    let signals = Signals { draining: Signal::new(false), alarm: Signal::default() };
+    let control =
+        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
     let said = Rc::default();
     let local = LocalSet::new();
     let sensor = Box::new(Counting { cadence_us, looks: 0, said });
-    local.spawn_local(watch(sensor, timeline, facts, signals.clone()));
+    local.spawn_local(watch(sensor, timeline, facts, control.clone()));
     local
         .run_until(async {
             timeline.until(At(alarm_s * SECOND + SECOND / 2)).await;
-            signals.alarm.set(Some(timeline.now()));
+            control.alarm.set(Some(timeline.now()));
             timeline.until(At(until_s * SECOND + SECOND / 2)).await;
         })
         .await;
@@ -99,7 +100,8 @@ async fn a_slow_sensor_hands_nothing_over_and_each_of_its_looks_is_a_row() {
 async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
     let (facts, mut heard) = mpsc::channel(16);
-    let signals = Signals { draining: Signal::new(false), alarm: Signal::default() };
+    let control =
+        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
     let line = Said {
         source: Source::Kernel,
         signature: "x".into(),
@@ -109,7 +111,7 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     let said = Rc::new(RefCell::new(VecDeque::new()));
     let sensor = Box::new(Counting { cadence_us: SECOND, looks: 0, said: said.clone() });
     let local = LocalSet::new();
-    local.spawn_local(watch(sensor, timeline, facts, signals));
+    local.spawn_local(watch(sensor, timeline, facts, control));
     local.run_until(timeline.until(At(SECOND / 2))).await;
     assert!(matches!(heard.try_recv(), Ok(Heard::Fact(_, Fact::Reading(_)))));
     said.borrow_mut().push_back(line.clone());

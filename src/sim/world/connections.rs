@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::sign::{SimEvent, Tell};
 use crate::rng::Rng;
-use crate::signal::Signal;
+use crate::shared_value::SharedValue;
 use crate::sim::face::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
 use crate::sim::{BoxView, Happening, JobId, ProcessExit, SimEngine, SimJob};
 use crate::timeline::Timeline;
@@ -40,7 +40,7 @@ pub(crate) struct Connections {
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
     /// Wakes the driver after a change of the engine's input.
     put_in: Notify,
-    door: Signal<Door>,
+    door: SharedValue<Door>,
     tell: RefCell<Tell>,
     loads_by_itself: Cell<bool>,
 }
@@ -55,7 +55,7 @@ impl Connections {
             seed,
             waiting: RefCell::default(),
             put_in: Notify::new(),
-            door: Signal::new(door),
+            door: SharedValue::new(door),
             tell: RefCell::new(tell),
             loads_by_itself: Cell::new(false),
         }
@@ -73,7 +73,7 @@ impl Connections {
     }
 
     /// Returns the observable state of the port.
-    pub(crate) fn door(&self) -> &Signal<Door> {
+    pub(crate) fn door(&self) -> &SharedValue<Door> {
         &self.door
     }
 

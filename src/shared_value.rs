@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// Handle to a shared value; clones refer to the same value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Signal<T>(Rc<Inner<T>>);
+pub(crate) struct SharedValue<T>(Rc<Inner<T>>);
 
 #[derive(Debug, Default)]
 struct Inner<T> {
@@ -17,10 +17,10 @@ struct Inner<T> {
     changed: Notify,
 }
 
-impl<T: Clone> Signal<T> {
+impl<T: Clone> SharedValue<T> {
     /// Returns a handle to a new value.
-    pub(crate) fn new(value: T) -> Signal<T> {
-        Signal(Rc::new(Inner { value: RefCell::new(value), changed: Notify::new() }))
+    pub(crate) fn new(value: T) -> SharedValue<T> {
+        SharedValue(Rc::new(Inner { value: RefCell::new(value), changed: Notify::new() }))
     }
 
     /// Returns the present value.
@@ -58,16 +58,16 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_woken_in_the_order_in_which_the_waiting_began() {
         for _ in 0..20 {
-            let (signal, woken) = (Signal::new(0), Rc::new(RefCell::new(Vec::new())));
+            let (shared, woken) = (SharedValue::new(0), Rc::new(RefCell::new(Vec::new())));
             let local = tokio::task::LocalSet::new();
             for waiter in 0..40 {
-                let (signal, woken) = (signal.clone(), woken.clone());
+                let (shared, woken) = (shared.clone(), woken.clone());
                 local.spawn_local(async move {
-                    signal.until(|value| *value == 2).await;
+                    shared.until(|value| *value == 2).await;
                     woken.borrow_mut().push(waiter);
                 });
             }
-            let setter = signal.clone();
+            let setter = shared.clone();
             local.spawn_local(async move {
                 setter.set(1);
                 tokio::task::yield_now().await;
@@ -80,8 +80,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_already_so_is_not_waited_for() {
-        let signal = Signal::new(7);
-        assert_eq!(signal.until(|value| *value == 7).await, 7);
-        assert_eq!(signal.clone().get(), 7);
+        let shared = SharedValue::new(7);
+        assert_eq!(shared.until(|value| *value == 7).await, 7);
+        assert_eq!(shared.clone().get(), 7);
     }
 }
