@@ -285,10 +285,11 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals")
     }
 
-    fn options(base: &[PathBuf], candidate: &[PathBuf]) -> CompareOptions {
+    fn options(base: &[&Path], candidate: &[&Path]) -> CompareOptions {
+        let owned = |side: &[&Path]| side.iter().map(|&path| path.to_path_buf()).collect();
         CompareOptions {
-            base: base.to_vec(),
-            candidate: candidate.to_vec(),
+            base: owned(base),
+            candidate: owned(candidate),
             how: CompareTerms::default(),
             floor: None,
             format: CompareFormat::Terminal { wide: false },
@@ -315,15 +316,14 @@ mod tests {
         let table = folder.path().join("july.md");
         std::fs::write(&table, TABLE).unwrap();
         let (one, other) = (journals().join("healthy"), journals().join("hump"));
-        let tables = [table.clone(), table.clone()];
-        let mut with_floor = options(&tables[..1], &[one.clone()]);
+        let mut with_floor = options(&[&table], &[&one]);
         with_floor.how.floor = Some(Floor::default());
         let told = [
-            told(&options(&tables[..1], &[one.clone()]), &folder),
-            told(&options(&tables, &[one.clone()]), &folder),
-            told(&options(&[one.clone(), table.clone()], &[one.clone()]), &folder),
-            told(&options(&tables[..1], &[one.clone(), other]), &folder),
-            told(&options(&tables[..1], &[folder.path().to_path_buf()]), &folder),
+            told(&options(&[&table], &[&one]), &folder),
+            told(&options(&[&table, &table], &[&one]), &folder),
+            told(&options(&[&one, &table], &[&one]), &folder),
+            told(&options(&[&table], &[&one, &other]), &folder),
+            told(&options(&[&table], &[folder.path()]), &folder),
             told(&with_floor, &folder),
         ];
         assert_snapshot!("published", told.join("\n\n"));
@@ -335,14 +335,14 @@ mod tests {
         let (healthy, gone) = (journals().join("healthy"), folder.path().join("gone"));
         let floor = |path: &Path| CompareOptions {
             floor: Some(path.to_path_buf()),
-            ..options(&[healthy.clone()], &[healthy.clone()])
+            ..options(&[&healthy], &[&healthy])
         };
         std::fs::write(folder.path().join("floor.json"), "{}").unwrap();
         let told = [
-            told(&options(&[healthy.clone()], &[healthy.clone()]), &folder),
-            told(&options(&[healthy.clone()], &[gone.clone()]), &folder),
-            told(&options(&[gone.clone()], &[healthy.clone()]), &folder),
-            told(&options(&[healthy.clone()], &[folder.path().to_path_buf()]), &folder),
+            told(&options(&[&healthy], &[&healthy]), &folder),
+            told(&options(&[&healthy], &[&gone]), &folder),
+            told(&options(&[&gone], &[&healthy]), &folder),
+            told(&options(&[&healthy], &[folder.path()]), &folder),
             told(&floor(&gone), &folder),
             told(&floor(folder.path()), &folder),
             told(&floor(&folder.path().join("floor.json")), &folder),

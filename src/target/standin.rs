@@ -47,8 +47,9 @@ impl Standin {
 
     /// Returns what was told and what the program was asked, without its path.
     pub(super) fn told(&self, told: &str) -> String {
-        let asked: String = self.asked().lines().map(|line| format!("\n$ engine {line}")).collect();
-        shown::named(&format!("{told}{asked}"), &[(&self.path(), "engine")])
+        let asked = self.asked();
+        let all = asked.lines().fold(told.to_owned(), |told, line| told + "\n$ engine " + line);
+        shown::named(&all, &[(&self.path(), "engine")])
     }
 }
 

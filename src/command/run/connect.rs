@@ -77,9 +77,10 @@ mod tests {
     use crate::shown::each;
 
     fn refused(options: &ServerOptions) -> String {
-        connect(options, None, Timeline::start())
-            .map(|(_, root)| root)
-            .unwrap_or_else(|wrong| wrong.to_string())
+        match connect(options, None, Timeline::start()) {
+            Ok((_, root)) => root,
+            Err(wrong) => wrong.to_string(),
+        }
     }
 
     fn options() -> ServerOptions {

@@ -188,15 +188,18 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut RunOptions);
+
     /// Returns what each run comes to. Runs go to a folder of their own.
-    fn all<const N: usize>(runs: [(&str, fn(&mut RunOptions)); N]) -> String {
+    fn all(runs: &[(&str, Change)]) -> String {
         let folder = TempDir::new().unwrap();
-        let told = runs.map(|(name, change)| {
+        let told = runs.iter().map(|(name, change)| {
             let mut options = RunOptions::default();
             options.drive.output = Some(folder.path().join("run"));
             change(&mut options);
             format!("{name}\n{}", told(options))
         });
+        let told: Vec<String> = told.collect();
         named(&told.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")])
     }
 
@@ -206,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_named_decides_whether_the_server_is_simulated() {
-        let told = all([
+        let told = all(&[
             ("nothing", |_| ()),
             ("an endpoint", endpoint),
             ("--simulate", |it| it.simulate = true),
@@ -237,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_only_the_simulated_server_has_is_refused_for_a_real_one() {
-        let told = all([
+        let told = all(&[
             ("an ailment", |it| {
                 endpoint(it);
                 it.drive.ailments = vec!["crash".to_owned()];

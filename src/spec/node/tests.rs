@@ -6,8 +6,8 @@ use crate::shown::each;
 
 /// Returns what is told of a flaw, with its line.
 fn told(flaw: &Flaw) -> String {
-    let hints: String = flaw.hints.iter().map(|hint| format!("\n  try: {hint}")).collect();
-    format!("line {}: {}{hints}", flaw.line, flaw.message)
+    let first = format!("line {}: {}", flaw.line, flaw.message);
+    flaw.hints.iter().fold(first, |told, hint| told + "\n  try: " + hint)
 }
 
 fn root(text: &str) -> Node {

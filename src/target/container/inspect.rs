@@ -164,6 +164,8 @@ mod tests {
         }
     }
 
+    type Change<'a> = &'a dyn Fn(&mut ContainerState);
+
     #[test]
     fn another_life_is_seen_even_when_it_runs_at_both_looks() {
         let before = parse(PAGE).expect("a page");
@@ -175,7 +177,7 @@ mod tests {
         let ended = |look: &mut ContainerState| {
             (look.running, look.pid, look.status) = (false, 0, "exited".to_owned());
         };
-        let changes: [(&str, &dyn Fn(&mut ContainerState)); 9] = [
+        let changes: [(&str, Change); 9] = [
             ("nothing", &|_| ()),
             ("another start", &|look| look.started = "2026-11-23T06".to_owned()),
             ("another process", &|look| look.pid = 64),
