@@ -2,6 +2,7 @@
 //! what the commands want, and mistakes in them into help.
 
 mod compare;
+mod number;
 mod recipe;
 mod sweep;
 mod target;
@@ -104,19 +105,19 @@ struct InputArgs {
     #[arg(long, value_name = "TIME", value_parser = unit::duration)]
     duration: Option<Duration>,
     /// Context depths in tokens, in place of the scenario's and of its cap: 0,4096,32768
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = number::depth, allow_hyphen_values = true)]
     depths: Option<Vec<u64>>,
     /// Streams at once, in place of the scenario's: 1,4
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = number::streams, allow_hyphen_values = true)]
     concurrency: Option<Vec<u32>>,
     /// Requests per second, sent on time however slow the answers: 0.05,0.1
-    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "concurrency")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = number::rate, allow_hyphen_values = true, conflicts_with = "concurrency")]
     rate: Option<Vec<f64>>,
     /// When longhaul restarts a server that it started: never, on_exit (the default), on_hang
     #[arg(long, value_name = "WHEN", value_parser = when)]
     restart: Option<RestartWhen>,
     /// Seed of all prompts; same seed, same load
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number::seed, allow_hyphen_values = true)]
     seed: u64,
     /// How fast the machine is: a machine profile, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
@@ -133,7 +134,7 @@ struct DriveArgs {
     #[arg(long, value_name = "AILMENT")]
     ailment: Vec<String>,
     /// Seed of the simulated server's noise, in place of --seed: another start of the same server
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", value_parser = number::seed, allow_hyphen_values = true)]
     server_seed: Option<u64>,
     /// The run folder; it must not exist, or be empty
     #[arg(short, long, value_name = "DIR")]
@@ -244,10 +245,10 @@ struct PlanArgs {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["prefill_rate", "profile"])]
     from: Option<PathBuf>,
     /// Prompt tokens per second of one stream
-    #[arg(long, value_name = "TOKENS/S", requires = "decode_rate", conflicts_with = "profile")]
+    #[arg(long, value_name = "TOKENS/S", value_parser = number::tokens_per_s, allow_hyphen_values = true, requires = "decode_rate", conflicts_with = "profile")]
     prefill_rate: Option<f64>,
     /// Output tokens per second of one stream
-    #[arg(long, value_name = "TOKENS/S", requires = "prefill_rate")]
+    #[arg(long, value_name = "TOKENS/S", value_parser = number::tokens_per_s, allow_hyphen_values = true, requires = "prefill_rate")]
     decode_rate: Option<f64>,
 }
 
@@ -269,7 +270,7 @@ struct SimArgs {
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
     /// Seed of the simulated server's noise
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number::seed, allow_hyphen_values = true)]
     seed: u64,
     /// A fault: NAME[=VALUE][@WHEN], may be given again
     #[arg(long, value_name = "AILMENT")]

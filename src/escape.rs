@@ -61,9 +61,28 @@ pub(crate) fn command_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a quote in a command line is not closed, which a shell refuses. A document within the
+/// command (`<<`) may hold any quotes, and is passed over.
+pub(crate) fn has_open_quote(command: &str) -> bool {
+    // A backslash at the very end continues the line, and shlex refuses it too.
+    let command = command.trim_end().trim_end_matches('\\');
+    !command.contains("<<") && shlex::split(command).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quote_is_open_where_a_shell_would_wait_for_its_end() {
+        for open in ["a 'b c", "a \"b", "a 'it'\\''s", "a \"b\\\""] {
+            assert!(has_open_quote(open), "{open}");
+        }
+        for closed in ["a 'b c'", "a # don't\nb", "a it\\'s", "a \\\n  b \\\n", "cat <<E\nit's\nE"]
+        {
+            assert!(!has_open_quote(closed), "{closed}");
+        }
+    }
 
     #[test]
     fn a_quoted_word_is_read_back_by_a_shell_and_a_plain_one_is_not_quoted() {

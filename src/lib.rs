@@ -21,6 +21,7 @@ mod http;
 mod incident;
 mod journal;
 mod measure;
+mod meminfo;
 mod observe;
 mod plan;
 mod process;

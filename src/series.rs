@@ -58,32 +58,40 @@ words!(Observer {
 impl Observer {
     /// Returns the observer that was not working when a reading failed.
     pub(crate) fn missed(missed: &Missed) -> Option<Observer> {
-        match (missed.source, missed.what.as_str()) {
+        let unread = Unread::parse(&missed.what);
+        match (missed.source, unread) {
             (Source::Engine, _) => Some(Observer::Probes),
             (Source::Kernel, _) => Some(Observer::Kernel),
-            (Source::Process | Source::Container, LOG_LINES | SERVER_LOG) => {
+            (Source::Process | Source::Container, Some(Unread::Log | Unread::FastLog)) => {
                 Some(Observer::ServerLog)
             }
-            (Source::Container, EVENTS | STATE) => Some(Observer::Container),
+            (Source::Container, Some(Unread::Events | Unread::State)) => Some(Observer::Container),
             _ => None,
         }
     }
 }
 
-/// Name of the series of matched log lines. A server's log that could not be read is recorded as
-/// missed under it too.
+/// What of a target could not be read, as `missed` rows name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// The server's log.
+    Log,
+    /// Lines of the server's log that came too fast to be read.
+    FastLog,
+    /// Events of a container engine.
+    Events,
+    /// State of the container.
+    State,
+}
+
+words!(Unread { Log: LOG_LINES, FastLog: "server log", Events: "events", State: "state" });
+
+/// Name of the series of matched log lines.
 pub(crate) const LOG_LINES: &str = "log_lines";
 /// Name of the series of log lines that came too often to be written each.
 pub(crate) const LOG_REPEATS: &str = "log_repeats";
 /// Name of the series of log bytes beyond the longest line.
 pub(crate) const LOG_DROPPED: &str = "log_dropped_bytes";
-
-/// `what` of server log lines that came too fast to be read.
-pub(crate) const SERVER_LOG: &str = "server log";
-/// `what` of a container engine whose events could not be received.
-pub(crate) const EVENTS: &str = "events";
-/// `what` of a container engine that did not report its container's state.
-pub(crate) const STATE: &str = "state";
 
 /// Requirement of seeing an event: at least one of its observers must be working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,10 @@ pub(crate) mod launch;
 mod log;
 mod memory;
 pub(crate) mod options;
+mod printed;
 pub(crate) mod process;
 mod program;
+pub(crate) mod server_log;
 pub(crate) mod sparkrun;
 #[cfg(test)]
 mod standin;

@@ -109,6 +109,23 @@ fn a_recipe_is_shown_rendered_and_compared() {
 }
 
 #[test]
+fn a_named_pipe_is_no_recipe_and_no_scenario_and_what_a_shell_pipes_in_is() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe.yaml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let pipe = pipe.to_str().expect("text");
+    let told = [mistake(&["recipe", "show", pipe]), mistake(&["plan", "--scenario", pipe])];
+    assert_snapshot!("pipe", folder.named(&told.join("\n")));
+    let script = r#"exec "$0" recipe render <(printf 'model: m\ncommand: serve m\n')"#;
+    let piped = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_longhaul")])
+        .output()
+        .expect("bash runs");
+    assert_eq!(stdout(&piped), "serve m\n", "{}", stderr(&piped));
+}
+
+#[test]
 fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
     let scratch = Folder::new();
     let folder = scratch.0.path().to_path_buf();
@@ -237,6 +254,8 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
     assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
     assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
+    let nowhere = ["recipe", "pin", &path, "--engine", &knows, "-o", "/nonexistent/pinned.yaml"];
+    told.push(mistake(&nowhere));
     // What is pinned stays byte for byte what it is.
     let again = longhaul(&["recipe", "pin", &output]);
     assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));

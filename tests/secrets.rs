@@ -12,7 +12,7 @@ mod echo;
 mod start;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use echo::{Door, OUTPUT, serve};
@@ -21,16 +21,13 @@ const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 const KEY: &str = "sk-9fQ7xLm2ZpT4vR8bYc1dWe6hUa3gNjK5";
 
 /// A folder of a test's own.
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder =
-            std::env::temp_dir().join(format!("longhaul-secrets-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a folder");
+    fn new() -> Folder {
+        let folder = tempfile::tempdir().expect("a folder");
         fs::write(
-            folder.join("s.yaml"),
+            folder.path().join("s.yaml"),
             format!(
                 "about: For secrets.\nlaps: 30\nwarmup: 1 lap\nreference: 0 laps\nworkloads:\n  - ladder: {{depths: [0], \
                  prompt: 16, output: {OUTPUT}, concurrency: [2], prefix: cold}}\n\
@@ -42,7 +39,7 @@ impl Folder {
     }
 
     fn run(&self, address: &str, flags: &[&str], key: &str) -> Output {
-        let (scenario, run) = (self.0.join("s.yaml"), self.0.join("run"));
+        let (scenario, run) = (self.0.path().join("s.yaml"), self.0.path().join("run"));
         let mut longhaul = Command::new(LONGHAUL);
         longhaul
             .args(["run", "--endpoint", address, "--scenario"])
@@ -50,12 +47,6 @@ impl Folder {
             .arg("-o")
             .arg(run);
         longhaul.args(flags).env("LONGHAUL_TEST_KEY", key).output().expect("the binary runs")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -87,7 +78,7 @@ fn clean_files(folder: &Path, key: &str) {
 fn clean_everywhere(folder: &Folder, output: &Output, key: &str) {
     clean("stdout", &output.stdout, key);
     clean("stderr", &output.stderr, key);
-    let run = folder.0.join("run");
+    let run = folder.0.path().join("run");
     clean_files(&run, key);
     let run = run.to_str().expect("UTF-8");
     let mut told = vec![vec!["plan", "--from", run]];
@@ -122,9 +113,9 @@ fn whatever_a_server_says_in_an_answer_the_key_goes_nowhere() {
         ("bearer", vec!["--header", &bearer], String::new()),
         ("header", vec!["--header", &own], String::new()),
     ] {
-        let folder = Folder::new(name);
+        let folder = Folder::new();
         let output = folder.run(&serve(KEY, Door::Quiet), &flags, &key);
-        let rows = fs::read_to_string(folder.0.join("run/requests.csv")).expect("rows");
+        let rows = fs::read_to_string(folder.0.path().join("run/requests.csv")).expect("rows");
         assert!(rows.matches("[secret]").count() > 8, "{name}: the server said it: {rows}");
         clean_everywhere(&folder, &output, KEY);
     }
@@ -132,9 +123,9 @@ fn whatever_a_server_says_in_an_answer_the_key_goes_nowhere() {
 
 #[test]
 fn what_a_server_calls_itself_holds_no_key() {
-    let folder = Folder::new("names");
+    let folder = Folder::new();
     let output = folder.run(&serve(KEY, Door::Names), &BY_NAME, KEY);
-    let manifest = fs::read_to_string(folder.0.join("run/run.json")).expect("a manifest");
+    let manifest = fs::read_to_string(folder.0.path().join("run/run.json")).expect("a manifest");
     assert!(manifest.contains("\"model\": \"m-[secret]\""), "{manifest}");
     clean_everywhere(&folder, &output, KEY);
 }
@@ -150,7 +141,7 @@ fn a_refusal_before_the_load_is_told_without_the_key() {
         Door::Two,
         Door::Tokenize,
     ] {
-        let folder = Folder::new("refusal");
+        let folder = Folder::new();
         let output = folder.run(&serve(KEY, door), &BY_NAME, KEY);
         assert!(
             String::from_utf8_lossy(&output.stderr).contains("[secret]"),
@@ -163,10 +154,10 @@ fn a_refusal_before_the_load_is_told_without_the_key() {
 #[test]
 fn of_a_header_that_is_no_key_the_whole_value_goes_and_its_words_stay() {
     const TEAM: &str = "gpu platform of the second floor, room 17";
-    let folder = Folder::new("team");
+    let folder = Folder::new();
     let output =
         folder.run(&serve(TEAM, Door::Quiet), &["--header", &format!("X-Team: {TEAM}")], "");
-    let rows = fs::read_to_string(folder.0.join("run/requests.csv")).expect("rows");
+    let rows = fs::read_to_string(folder.0.path().join("run/requests.csv")).expect("rows");
     assert!(rows.contains("bad key [secret] x") && !rows.contains(TEAM), "{rows}");
     assert!(rows.contains("ladder") && rows.contains("completed"), "{rows}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains(TEAM));
@@ -197,7 +188,7 @@ fn a_mistake_does_not_echo_what_must_not_be_told() {
 
 #[test]
 fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it() {
-    let folder = Folder::new("recipe");
+    let folder = Folder::new();
     let recipe = |key: &str| {
         let image = format!("org/img@sha256:{}", "1".repeat(64));
         format!(
@@ -206,7 +197,7 @@ fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it()
         )
     };
     let other = format!("tk-{}", KEY.chars().rev().collect::<String>());
-    let (one, two) = (folder.0.join("one.yaml"), folder.0.join("two.yaml"));
+    let (one, two) = (folder.0.path().join("one.yaml"), folder.0.path().join("two.yaml"));
     fs::write(&one, recipe(KEY)).expect("a recipe");
     fs::write(&two, recipe(&other)).expect("a recipe");
     let (one, two) = (one.display().to_string(), two.display().to_string());
@@ -241,12 +232,12 @@ fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it()
 
 #[test]
 fn a_rehearsal_writes_and_tells_no_token_of_its_recipe() {
-    let folder = Folder::new("rehearsed");
+    let folder = Folder::new();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/nemotron-3-super.yaml");
     let shipped = fs::read_to_string(shipped).expect("a recipe");
     let recipe = shipped.replacen("env:\n", &format!("env:\n  HF_TOKEN: \"{KEY}\"\n"), 1);
     assert!(recipe.contains(KEY), "the recipe has variables");
-    let (path, run) = (folder.0.join("r.yaml"), folder.0.join("run"));
+    let (path, run) = (folder.0.path().join("r.yaml"), folder.0.path().join("run"));
     fs::write(&path, recipe).expect("a recipe");
     let told = Command::new(LONGHAUL)
         .args([

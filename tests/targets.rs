@@ -1,6 +1,6 @@
 //! Tests servers that longhaul starts or watches. Processes are real, with the simulated server.
-//! Container engines and sparkrun are replaced by programs that record their arguments and respond
-//! as the real ones were observed to. `tests/docker.rs` uses a real engine.
+//! Container engines, sparkrun and journalctl are replaced by programs that record their arguments
+//! and respond as the real ones were observed to. `tests/docker.rs` uses a real engine.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -8,6 +8,8 @@
 mod bench;
 #[path = "targets/containers.rs"]
 mod containers;
+#[path = "targets/logs.rs"]
+mod logs;
 #[path = "targets/restarts.rs"]
 mod restarts;
 
@@ -119,6 +121,7 @@ fn flags_that_do_not_go_together_are_mistakes() {
         "--start process --keep",
         "--start process --pull",
         "--container x",
+        "--start docker --container x",
         "--endpoint http://127.0.0.1:1 --pid 4194305",
         "--start docker --engine /no/such",
     ];

@@ -3,6 +3,8 @@
 //!
 //! Time is counted in whole seconds.
 
+mod seconds;
+
 use std::collections::BTreeMap;
 
 use crate::fact::{Entry, Fact, Missed, Reading, Segment};
@@ -12,6 +14,7 @@ use crate::unit::At;
 
 use super::Calendar;
 use super::calendar::SegmentSpan;
+use seconds::Seconds;
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
@@ -83,47 +86,12 @@ impl Coverage {
     }
 }
 
-/// Seconds of a segment's clock, as half-open ranges that do not touch.
-#[derive(Clone, Debug, Default)]
-struct Seconds(BTreeMap<u64, u64>);
-
-impl Seconds {
-    /// Adds a range of seconds.
-    fn add(&mut self, mut from: u64, mut until: u64) {
-        while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
-            self.0.remove(&start);
-            (from, until) = (from.min(start), until.max(end));
-        }
-        self.0.insert(from, until);
-    }
-
-    fn last_before(&self, until: u64) -> Option<(u64, u64)> {
-        self.0.range(..=until).next_back().map(|(start, end)| (*start, *end))
-    }
-
-    /// Returns how many of these seconds lie in a range.
-    fn count(&self, from: u64, until: u64) -> u64 {
-        let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
-        before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
-    }
-
-    /// Returns the parts of a range that these seconds leave free.
-    fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
-        let mut gaps = Vec::new();
-        for (start, end) in self.0.range(..until) {
-            gaps.push((from, *start));
-            from = from.max(*end);
-        }
-        gaps.push((from, until));
-        gaps.retain(|(from, until)| from < until);
-        gaps
-    }
-}
-
 /// Fold that records which observer was reading at what time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Seconds>,
+    /// Seconds in which a log was said not to be read, whatever a reading near them covers.
+    blind: BTreeMap<(Observer, Segment), Seconds>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
     /// End of the last period in which the container engine could not be read, zero where it always
@@ -173,8 +141,14 @@ impl CoverageFold {
     fn take_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
         self.why.insert(observer, missed.why.clone());
-        if observer == Observer::Container {
-            self.contained = Some(entry.at);
+        let until = entry.at.0 / SECOND_US;
+        match observer {
+            Observer::Container => self.contained = Some(entry.at),
+            Observer::ServerLog => {
+                let blind = self.blind.entry((observer, entry.segment)).or_default();
+                blind.add(until.saturating_sub(READING_SECONDS), until);
+            }
+            _ => {}
         }
     }
 
@@ -221,8 +195,9 @@ impl CoverageFold {
             for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
                 outages.add(from.0 / SECOND_US, until.0.max(from.0) / SECOND_US + 1);
             }
-            let of = any.iter().filter_map(|observer| self.looked.get(&(*observer, *segment)));
-            of.flat_map(|seconds| &seconds.0).for_each(|(from, until)| looked.add(*from, *until));
+            for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
+                looked.add(from, until);
+            }
             // The last second is incomplete, so no observation is required in it.
             for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
                 all += until - from;
@@ -230,6 +205,15 @@ impl CoverageFold {
             }
         }
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
+    }
+
+    /// Returns the seconds in which an observer was reading.
+    fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
+        let looked = self.looked.get(&of).into_iter().flat_map(Seconds::ranges);
+        match self.blind.get(&of) {
+            Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
+            None => looked.collect(),
+        }
     }
 
     /// Returns why these were not reading. Observers that use the engine's endpoint share its
@@ -285,7 +269,7 @@ mod tests {
         let mut story = Story::soaking();
         let missed = |why: &str| {
             let (source, reason) = (Source::Container, MissedReason::Unreadable);
-            Fact::Missed(Missed::once(source, series::STATE, reason, why.to_owned()))
+            Fact::Missed(Missed::once(source, series::Unread::State.word(), reason, why.to_owned()))
         };
         for second in 1..=10 {
             story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
@@ -305,23 +289,38 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
+        let log = |gap: &[u32]| {
+            let mut story = Story::soaking();
+            for second in (10..=100).step_by(10) {
+                let at = f64::from(second);
+                if gap.contains(&second) {
+                    let why = "no such file".to_owned();
+                    let reason = MissedReason::Unreadable;
+                    let missed = Missed::once(Source::Process, LOG_LINES, reason, why);
+                    story.push(at, Fact::Missed(missed));
+                } else {
+                    story.reading(at, Source::Process, LOG_LINES, 0.0);
+                }
+            }
+            story.up(100.0, true);
+            let coverage = coverage(&story);
+            coverage.sources.into_iter().find(|half| half.name == "server log").unwrap()
+        };
+        let quiet = log(&[]);
+        assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
+        let half = log(&[40]);
+        assert!((half.share - 0.9).abs() < 1e-9 && half.why == "no such file", "{half:?}");
+        let gone = log(&[20, 70, 80, 90, 100]);
+        assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
+    }
+
+    #[test]
     fn a_stamp_beyond_all_years_is_counted_like_any_other() {
         let mut story = Story::soaking();
         story.up(10.0, true).up(9e12, true);
         let coverage = coverage(&story);
         assert!(share_of(&coverage, Count::Crashes) < 1e-6);
-    }
-
-    #[test]
-    fn seconds_that_meet_become_one_range_in_whatever_order_they_come() {
-        let mut seconds = Seconds::default();
-        for (from, until) in [(10, 20), (30, 40), (5, 8), (20, 30), (6, 9)] {
-            seconds.add(from, until);
-        }
-        assert_eq!(seconds.0, BTreeMap::from([(5, 9), (10, 40)]));
-        assert_eq!((seconds.count(0, 50), seconds.count(7, 12)), (34, 4));
-        assert_eq!(seconds.gaps(7, 50), [(9, 10), (40, 50)]);
-        assert_eq!(seconds.gaps(12, 20), []);
     }
 
     #[test]

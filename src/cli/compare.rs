@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::number;
 use crate::command::compare::{self, CompareFormat};
 use crate::compare::Margins;
 use crate::exit::Exit;
-use crate::unit;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -38,10 +38,10 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     floor: Option<PathBuf>,
     /// A difference that is too small to matter
-    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = margin)]
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = number::margin, allow_hyphen_values = true)]
     margin: f64,
     /// The same for p95
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = margin)]
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = number::margin, allow_hyphen_values = true)]
     margin_p95: f64,
     #[command(flatten)]
     rigour: Rigour,
@@ -51,16 +51,6 @@ pub(super) struct CompareArgs {
     /// Every row
     #[arg(long)]
     wide: bool,
-}
-
-/// A difference that is too small to matter, as a fraction.
-fn margin(text: &str) -> Result<f64, String> {
-    let share = unit::share(text)?;
-    if 0.0 < share && share < 1.0 {
-        Ok(share)
-    } else {
-        Err(format!("`{text}` is no margin; from above 0% to below 100%, as 5%"))
-    }
 }
 
 /// Flags for strictness.

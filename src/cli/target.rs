@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::target::options::{StartMethod, TargetOptions};
+use crate::target::server_log::ServerLog;
 
 /// What the starting and the watching of a server take.
 #[derive(Args)]
@@ -11,11 +12,14 @@ pub(crate) struct BoxArgs {
     #[command(flatten)]
     starting: StartArgs,
     /// Watch the container in which a server runs already: its events, state and log
-    #[arg(long, value_name = "NAME", requires = "endpoint")]
+    #[arg(long, value_name = "NAME")]
     container: Option<String>,
     /// Watch the process of this machine that is a server already
-    #[arg(long, value_name = "PID", requires = "endpoint")]
+    #[arg(long, value_name = "PID")]
     pid: Option<u32>,
+    /// Follow the log of a server that runs already: a file, journal:UNIT or journal:user:UNIT
+    #[arg(long, value_name = "FILE|journal:UNIT")]
+    server_log: Option<ServerLog>,
     /// Do not stop the server at the end
     #[arg(long)]
     keep: bool,
@@ -61,7 +65,13 @@ enum StartArg {
 impl From<BoxArgs> for TargetOptions {
     fn from(args: BoxArgs) -> TargetOptions {
         let starting = args.starting.into();
-        TargetOptions { container: args.container, pid: args.pid, keep: args.keep, ..starting }
+        TargetOptions {
+            container: args.container,
+            pid: args.pid,
+            server_log: args.server_log,
+            keep: args.keep,
+            ..starting
+        }
     }
 }
 

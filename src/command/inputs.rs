@@ -220,11 +220,21 @@ pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
     read_bounded(path)
 }
 
+/// Opens a file that the user named. A named pipe would wait until somebody writes to it; the pipe
+/// that a shell makes of `<(…)` is open already.
+fn opened(path: &Path) -> std::io::Result<std::fs::File> {
+    let is_open = path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
+    if is_open || std::fs::metadata(path)?.is_file() {
+        return std::fs::File::open(path);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
+}
+
 /// Reads a text file, whole or not at all: a part of it would mean something else.
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     let refused = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
+    let file = opened(path)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(refused(&format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)));
@@ -269,7 +279,7 @@ pub(crate) fn read_scenario(source: &SpecFile, overrides: &Overrides) -> Result<
     let beside = Path::new(&source.origin).parent().map(Path::to_path_buf).unwrap_or_default();
     let load = |name: &str| {
         let path = beside.join(name);
-        std::fs::read_to_string(&path).map_err(|why| {
+        opened(&path).and_then(std::io::read_to_string).map_err(|why| {
             Mistake::new(format!("{}: {why}", path.display()))
                 .at(format!("{} workloads.ladder.text", source.origin))
                 .hint("a path beside the scenario, or an absolute one")

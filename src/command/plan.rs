@@ -55,7 +55,8 @@ fn planned(options: &PlanOptions) -> Result<String, Mistake> {
 }
 
 fn flat(prefill_per_s: f64, decode_per_s: f64) -> Result<Rates, Mistake> {
-    if prefill_per_s > 0.0 && decode_per_s > 0.0 {
+    let is_rate = |rate: f64| rate > 0.0 && rate.is_finite();
+    if is_rate(prefill_per_s) && is_rate(decode_per_s) {
         return Ok(Rates::Flat { prefill_per_s, decode_per_s });
     }
     Err(Mistake::new("a rate is a number of tokens per second above 0")

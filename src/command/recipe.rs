@@ -5,7 +5,7 @@ pub(crate) mod pin;
 use std::io::IsTerminal;
 
 use super::inputs::{FoundRecipe, recipe_source};
-use super::{finish, finish_unchanged, mistake, tell};
+use super::{clean, finish, finish_unchanged, mistake, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
@@ -46,7 +46,8 @@ pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
 }
 
 pub(crate) fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, Mistake> {
-    Ok(finish(&text::diff(&reading(one)?, &reading(other)?), Exit::Pass))
+    let (one, other) = (reading(one)?, reading(other)?);
+    Ok(finish(&text::diff(&one, &other, &clean), Exit::Pass))
 }
 
 /// Reports how reproducible a recipe is; `strict` fails where anything is unpinned.

@@ -128,7 +128,7 @@ impl Held<'_> {
     /// Describes a worse candidate, with the gravest reason.
     fn worse(&self) -> String {
         let reason = self.comparison.decision.because.first();
-        let reason = reason.map(|why| format!(" ({})", one_line(why, WHY_CHARS_MAX)));
+        let reason = reason.map(|why| format!(" ({})", one_line(&why.words, WHY_CHARS_MAX)));
         self.name.clone() + &reason.unwrap_or_default()
     }
 }

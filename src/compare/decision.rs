@@ -15,11 +15,46 @@ pub(crate) struct Decision {
     /// Whether an expected observation or value is missing, so that the candidate as a whole cannot
     /// be called better or equivalent.
     pub incomplete: bool,
-    /// Reasons, the gravest first, a sentence each.
-    pub because: Vec<String>,
+    /// Reasons, the gravest first.
+    pub because: Vec<Reason>,
     /// Exit status of the program: a regression or a broken policy fails, a required gate that was
     /// not observed is inconclusive.
     pub exit: Exit,
+}
+
+impl Decision {
+    /// Returns the sentences of its reasons.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        self.because.iter().map(|reason| reason.words.clone()).collect()
+    }
+}
+
+/// Reason of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    pub kind: ReasonKind,
+    /// A sentence.
+    pub words: String,
+}
+
+/// Subject of a reason, for reports that show it in another place already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReasonKind {
+    /// Broken policy.
+    Policy,
+    /// Deciding row, or a reason that all deciding rows share.
+    Row,
+    /// Regression of a row that decides nothing.
+    LookInto,
+    /// Anything else, such as a missing observation.
+    Other,
+}
+
+impl ReasonKind {
+    /// Returns reasons of this kind.
+    fn all(self, words: impl IntoIterator<Item = String>) -> impl Iterator<Item = Reason> {
+        words.into_iter().map(move |words| Reason { kind: self, words })
+    }
 }
 
 /// Input of a decision.
@@ -45,27 +80,33 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
     let mut because = Vec::new();
     let several = terms.one_variable && differs.variables.len() > 1;
     if several {
-        because.push(format!("--one-variable: {} variables changed", differs.variables.len()));
+        let words = format!("--one-variable: {} variables changed", differs.variables.len());
+        because.extend(ReasonKind::Other.all([words]));
     }
     let broken: Vec<&Policy> = with(policies, PolicyWord::Broken).collect();
-    because.extend(broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why)));
+    let words = broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why));
+    because.extend(ReasonKind::Policy.all(words));
     let primary: Vec<&ComparedRow> = rows.iter().filter(|row| row.primary).collect();
     let all = |word: CompareWord| primary.iter().filter(move |row| row.word == word);
-    because.extend(all(CompareWord::Regression).map(|row| changed(row, rows)));
+    let worse = all(CompareWord::Regression).map(|row| changed(row, rows));
+    because.extend(ReasonKind::Row.all(worse));
     let unseen: Vec<String> =
         with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
-    because.extend(unseen.iter().map(|why| format!("asked for and not observed: {why}")));
+    let words = unseen.iter().map(|why| format!("asked for and not observed: {why}"));
+    because.extend(ReasonKind::Other.all(words));
     let vanished = vanished(evidence.alone, rows);
     let thinned = thinned(&primary, evidence.ready, rows);
     let cut = (evidence.cut > 0).then(|| format!("not whole: {} of the runs", evidence.cut));
-    because.extend(vanished.iter().chain(&thinned).chain(&cut).cloned());
+    because.extend(ReasonKind::Other.all(vanished.iter().chain(&thinned).chain(&cut).cloned()));
     let undecidable = undecidable(&primary, nothing);
     // A reason that all rows share is given once.
     let open = if undecidable.is_some() { Vec::new() } else { open(&primary, rows) };
-    because.extend(undecidable.into_iter().chain(open));
-    because.extend(all(CompareWord::Improved).map(|row| changed(row, rows)));
+    because.extend(undecidable.into_iter().chain(ReasonKind::Other.all(open)));
+    let better = all(CompareWord::Improved).map(|row| changed(row, rows));
+    because.extend(ReasonKind::Row.all(better));
     let others = rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
-    because.extend(others.map(|row| format!("to be looked into: {}", changed(row, rows))));
+    let words = others.map(|row| format!("to be looked into: {}", changed(row, rows)));
+    because.extend(ReasonKind::LookInto.all(words));
     let incomplete =
         !unseen.is_empty() || vanished.is_some() || !thinned.is_empty() || cut.is_some();
     let worse = all(CompareWord::Regression).next().is_some();
@@ -170,8 +211,9 @@ fn open(primary: &[&ComparedRow], rows: &[ComparedRow]) -> Vec<String> {
 }
 
 /// Returns why nothing could be decided, where all rows have the same reason.
-fn undecidable(primary: &[&ComparedRow], nothing: &str) -> Option<String> {
-    let Some(first) = primary.first() else { return Some(nothing.to_owned()) };
+fn undecidable(primary: &[&ComparedRow], nothing: &str) -> Option<Reason> {
+    let reason = |kind, words: &str| Some(Reason { kind, words: words.to_owned() });
+    let Some(first) = primary.first() else { return reason(ReasonKind::Other, nothing) };
     let same = primary.iter().all(|row| row.basis == Basis::Nothing && row.why == first.why);
-    same.then(|| first.why.clone())
+    if same { reason(ReasonKind::Row, &first.why) } else { None }
 }

@@ -82,7 +82,7 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     assert_eq!(with(815.0).word, CompareWord::Equivalent);
     let open = with(850.0);
     assert_eq!((open.word, open.suggestive), (CompareWord::Inconclusive, false), "{open:?}");
-    assert_snapshot!(open.because[0], @"open: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1: different, but not surely so among 4 rows");
+    assert_snapshot!(open.because[0].words, @"open: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1: different, but not surely so among 4 rows");
     assert!(with(700.0).suggestive);
 }
 
@@ -166,7 +166,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
         (comparison.decision.word, comparison.decision.exit),
         (CompareWord::Regression, Exit::Fail)
     );
-    assert_snapshot!(comparison.decision.because[0], @"throughput at d0/c8 -33.2 %");
+    assert_snapshot!(comparison.decision.because[0].words, @"throughput at d0/c8 -33.2 %");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_row_that_decides_and_is_gone_from_the_candidate_leaves_it_open() {
     }
     let comparison = compared(&side("a", &A), &gone);
     assert_eq!(comparison.decision.word, CompareWord::Inconclusive);
-    let because = &comparison.decision.because;
+    let because = comparison.decision.sentences();
     assert_eq!(because[0], "no value in the candidate: tpot at d4096/c1");
     assert_eq!(comparison.alone[0].key, key(4096, "tpot"));
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
@@ -243,7 +243,7 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
     assert_eq!((decision.word, decision.exit), (CompareWord::Inconclusive, Exit::Inconclusive));
-    assert_snapshot!(decision.because[0], @"6 of 8 starts of the candidate have a value: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1");
+    assert_snapshot!(decision.because[0].words, @"6 of 8 starts of the candidate have a value: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1");
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
         starts
     };
     let decision = compared(&of("a", &A), &of("b", &times(1.2))).decision;
-    assert_eq!(decision.because[0], "ttft at d0/c1/o64 +20.0 %");
+    assert_eq!(decision.because[0].words, "ttft at d0/c1/o64 +20.0 %");
 }
 
 #[test]

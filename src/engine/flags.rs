@@ -179,6 +179,8 @@ pub(crate) fn words(command: &str) -> Vec<FlagWord> {
         if character == '\\' && quote != Some('\'') {
             match characters.next() {
                 Some((_, '\n')) | None => {}
+                // A line's end of a file that was saved on Windows.
+                Some((_, '\r')) if characters.next_if(|(_, c)| *c == '\n').is_some() => {}
                 Some((end, next)) => {
                     let word = begun(&mut word, at);
                     if quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {

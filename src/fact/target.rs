@@ -32,6 +32,9 @@ pub(crate) struct Seen {
     pub note: String,
 }
 
+/// Subject of a statement that the server's identity was read again.
+const IDENTITY: &str = "identity";
+
 impl Seen {
     /// Returns a statement with nothing to compare it with.
     pub(crate) fn plain(subject: &str, seen: String) -> Seen {
@@ -42,6 +45,20 @@ impl Seen {
     /// Returns a note for the report.
     pub(crate) fn note(subject: &str, note: String) -> Seen {
         Seen { differs: true, note, ..Seen::plain(subject, String::new()) }
+    }
+
+    /// Returns the statement that the server's identity was read again: what became of it, or why
+    /// it is not known.
+    pub(crate) fn identity(read: Result<String, String>) -> Seen {
+        match read {
+            Ok(words) => Seen::plain(IDENTITY, words),
+            Err(why) => Seen::note(IDENTITY, why),
+        }
+    }
+
+    /// Whether the server's identity was read again, and it answered.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.subject == IDENTITY && !self.differs
     }
 
     /// Returns the text for the report.

@@ -40,7 +40,7 @@ impl Remote {
     pub(crate) fn parse(text: &str, known: &[String]) -> Result<Remote, Mistake> {
         let by_hand = "fetch it yourself, and give the path of the file";
         let refused = |why: &str, hint: &str| {
-            let what = format!("`{}` is not fetched: {why}", one_line(text, WORDS_CHARS_MAX));
+            let what = format!("`{}` is not fetched: {why}", shown(text));
             Mistake::new(what).hint(hint)
         };
         let url = Url::parse(text).map_err(|error| refused(&error.to_string(), by_hand))?;
@@ -117,6 +117,20 @@ impl Remote {
     }
 }
 
+/// Returns an address for a message, without the user, password and query in it.
+fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest[..path].rfind('@').unwrap_or_default();
+    let query = rest.find('?').unwrap_or(rest.len());
+    let hidden = |is_there: bool, words: &'static str| if is_there { words } else { "" };
+    let mark = hidden(!scheme.is_empty(), "://");
+    let (user_words, query_words) =
+        (hidden(user > 0, "[secret]"), hidden(query < rest.len(), "?[secret]"));
+    let shown = format!("{scheme}{mark}{user_words}{}{query_words}", &rest[user..query]);
+    one_line(&shown, WORDS_CHARS_MAX)
+}
+
 /// Follows a redirect only on the same host, and if the address has no user.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let url = attempt.url();
@@ -191,6 +205,18 @@ mod tests {
         ] {
             let told = parse(text).expect_err(text);
             assert!(told.contains(words), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_shows_neither_user_nor_password_nor_query_however_short() {
+        for (text, told) in [
+            ("https://u:p@h/x.yaml", "`https://[secret]@h/x.yaml`"),
+            ("https://u:p@h:x/x.yaml?k=1#f", "`https://[secret]@h:x/x.yaml?[secret]`"),
+            ("ftp://h/@a/x.yaml", "`ftp://h/@a/x.yaml`"),
+        ] {
+            let wrong = Remote::parse(text, &[]).expect_err(text).to_string();
+            assert!(wrong.contains(told), "{wrong}");
         }
     }
 

@@ -415,7 +415,7 @@ impl Causes {
         let good = match &entry.fact {
             Fact::Request(request) => sign(request) == Sign::Good,
             Fact::Reading(reading) => UP.is_of(reading) && reading.last >= 0.5,
-            Fact::Seen(seen) if seen.subject == "identity" => {
+            Fact::Seen(seen) if seen.is_identity() => {
                 let last = self.cases.last_mut().map(|case| &mut case.incident);
                 // The identity query belongs to this incident only if it comes soon after its end.
                 let asked = |incident: &&mut Incident| {

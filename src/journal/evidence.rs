@@ -161,15 +161,13 @@ mod tests {
 
     #[test]
     fn the_log_keeps_its_newest_end_and_says_what_it_lost() {
-        let dir = std::env::temp_dir().join(format!("longhaul-log-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        let mut log = LogFile { bytes_max: 10, ..LogFile::new(&dir) };
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = LogFile { bytes_max: 10, ..LogFile::new(dir.path()) };
         for piece in ["aaaaaaaa\n", "bbbbbbbb\n", "cccccccc\n"] {
             log.write(piece.as_bytes()).unwrap();
         }
-        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
         assert_eq!(read("server.log.1"), "bbbbbbbb\n");
         assert_eq!(read("server.log"), "[longhaul: 9 older bytes were not kept]\ncccccccc\n");
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -17,9 +17,7 @@ pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mi
         }
         let inside = within(path)?;
         if inside.is_empty() {
-            let what = format!("`{}` is no run folder, and holds none", path.display());
-            return Err(Mistake::new(what)
-                .hint("the folder that `longhaul run` named at its end, as runs/tonight"));
+            return Err(none(path));
         }
         folders.extend(inside);
     }
@@ -28,6 +26,25 @@ pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mi
         return Err(Mistake::new(what));
     }
     Ok(folders)
+}
+
+/// Explains that a path is no run and holds none.
+fn none(path: &Path) -> Mistake {
+    let shown = path.display();
+    let hint = "the folder that `longhaul run` named at its end, as runs/tonight";
+    let what = if !path.exists() {
+        format!("there is no folder `{shown}`")
+    } else if path.is_dir() {
+        format!("`{shown}` is neither a run folder nor a folder that holds some")
+    } else {
+        format!("`{shown}` is a file, and no run folder")
+    };
+    let mistake = Mistake::new(what).hint(hint);
+    let arms = path.join("runs");
+    if arms.is_dir() {
+        return mistake.hint(format!("an arm of the sweep, as {}", arms.join("base").display()));
+    }
+    mistake
 }
 
 /// Whether a folder is a run folder.

@@ -316,10 +316,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_told_in_words_and_ends_the_writing() {
-        let dir = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let mut writer =
-            Writer::create(&dir, &Manifest::default(), SecretFilter::default(), true).unwrap();
+            Writer::create(dir.path(), &Manifest::default(), SecretFilter::default(), true)
+                .unwrap();
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
         let told = WriterProgress::default();
@@ -327,6 +327,5 @@ mod tests {
         let outcome = serve(writer, &queue, &told);
         assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
         assert!(told.failure.get().is_some());
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -8,18 +8,17 @@
 use super::nearby::HostReader;
 use super::root::Root;
 use crate::fact::Source;
+use crate::meminfo::{self, PATH};
 use crate::series::{CACHED_BYTES, MEM_AVAILABLE, MEM_FREE, SWAP_FREE, Series};
 use crate::unit::At;
 use crate::world::{Look, Sample};
-
-const PATH: &str = "/proc/meminfo";
 
 /// Cadence: twice a second. A loss of 20 GiB within 1.5 s has been observed.
 const CADENCE_US: u64 = 500_000;
 
 /// Series with the kernel's names for them. The first is mandatory.
 const NAMES: [(Series, &str); 4] = [
-    (MEM_AVAILABLE, "MemAvailable"),
+    (MEM_AVAILABLE, meminfo::AVAILABLE),
     (MEM_FREE, "MemFree"),
     (SWAP_FREE, "SwapFree"),
     (CACHED_BYTES, "Cached"),
@@ -60,16 +59,10 @@ impl HostReader for HostMemory {
 }
 
 fn samples(text: &str) -> Vec<Sample> {
-    let of = |(series, key): &(Series, &str)| Some(Sample::one(series, bytes(text, key)?));
+    let of = |(series, key): &(Series, &str)| {
+        Some(Sample::one(series, meminfo::bytes(text, key)? as f64))
+    };
     NAMES.iter().filter_map(of).collect()
-}
-
-/// Parses a line such as `MemFree:        17324368 kB`, in bytes.
-fn bytes(text: &str, key: &str) -> Option<f64> {
-    let line = |line: &'_ str| line.strip_prefix(key)?.strip_prefix(':').map(str::to_owned);
-    let rest = text.lines().find_map(line)?;
-    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some((kib * 1024) as f64)
 }
 
 #[cfg(test)]
@@ -83,7 +76,7 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_bytes_and_what_is_cached_for_swap_is_not_taken_for_the_cache() {
-        let scratch = Scratch::new("host");
+        let scratch = Scratch::new();
         scratch.write(PATH, TEXT);
         let look = HostMemory::new(scratch.root()).read(At::ZERO).unwrap();
         let values: Vec<(&str, f64)> =
@@ -101,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_does_not_say_what_is_available_is_a_miss() {
-        let scratch = Scratch::new("host-old");
+        let scratch = Scratch::new();
         let mut host = HostMemory::new(scratch.root());
         assert_eq!(host.read(At::ZERO), Err("/proc/meminfo: no such file".to_owned()));
         scratch.write(PATH, "MemFree:  5 kB\n");

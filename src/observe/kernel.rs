@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_kernel_without_the_count_is_a_miss_and_says_so() {
-        let scratch = Scratch::new("kernel");
+        let scratch = Scratch::new();
         scratch.write(PATH, "pgfree 9\n");
         let looked = OomKills::new(scratch.root()).read(At::ZERO);
         assert_eq!(looked, Err("/proc/vmstat has no oom_kill".to_owned()));

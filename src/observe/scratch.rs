@@ -1,20 +1,15 @@
-//! Provides a folder that replaces a machine's root in a test. A drop removes it.
+//! Provides a folder that replaces a machine's root in a test.
 
 use std::fs;
-use std::path::PathBuf;
 
 use super::root::Root;
 
-pub(super) struct Scratch(PathBuf);
+pub(super) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    /// Creates an empty folder, named for its test.
-    pub(super) fn new(name: &str) -> Scratch {
-        let name = format!("longhaul-observe-{name}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        Scratch(folder)
+    /// Creates an empty folder.
+    pub(super) fn new() -> Scratch {
+        Scratch(tempfile::tempdir().unwrap())
     }
 
     /// Writes a file.
@@ -36,12 +31,6 @@ impl Scratch {
 
     /// Returns the folder as a machine's root.
     pub(super) fn root(&self) -> Root {
-        Root::at(&self.0)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        Root::at(self.0.path())
     }
 }

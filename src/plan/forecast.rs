@@ -192,7 +192,9 @@ fn unseen(count: Count, sight: Option<Sight>) -> Option<&'static str> {
         (Count::Hangs, None) => Some("the engine's metrics"),
         (Count::Ooms, Some(sight)) => match (sight.log, sight.kernel) {
             (true, true) => None,
-            (false, true) => Some("nobody follows the server's log (--start, --container)"),
+            (false, true) => {
+                Some("nobody follows the server's log (--start, --container, --server-log)")
+            }
             (true, false) => Some("the kernel of the server's box is not seen from here"),
             (false, false) => {
                 Some("neither the server's log nor the kernel of its box is seen from here")

@@ -1,5 +1,7 @@
 //! Lays out text in columns: wrapping, folding, tables, and one unit per column.
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::escape::one_line;
 use crate::unit::{Bytes, figures, grouped, span};
 
@@ -12,25 +14,62 @@ pub(crate) const LABEL: usize = 13;
 /// Text for a missing value.
 pub(crate) const NONE: &str = "-";
 
-/// Breaks a text at spaces into lines of at most `width` characters; a longer word is broken.
+/// Returns the number of a terminal's columns that a text takes: two for an ideograph, none for a
+/// combining mark.
+pub(crate) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns the length in bytes of the longest beginning that takes at most `width` columns.
+fn fitting(text: &str, width: usize) -> usize {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    ends.take_while(|end| columns(&text[..*end]) <= width).last().unwrap_or(0)
+}
+
+/// Cuts a text to `width` columns, with `…` at the cut.
+pub(crate) fn fitted(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..fitting(text, width.saturating_sub(1))])
+}
+
+/// Cuts a text to its end of `width` columns, with `…` before it: long paths and names differ
+/// there.
+pub(crate) fn ending(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let fits = |at: &usize| columns(&text[*at..]) < width;
+    let start = text.char_indices().map(|(at, _)| at).find(fits).unwrap_or(text.len());
+    format!("…{}", &text[start..])
+}
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word is broken.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        if !line.is_empty() && line.chars().count() + 1 + word.len() > width {
+        let mut word = word;
+        if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
             lines.push(std::mem::take(&mut line));
         }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.push(word.into_iter().collect());
+        while columns(word) > width {
+            let first = word.chars().next().map_or(0, char::len_utf8);
+            let end = fitting(word, width).max(first);
+            if end == word.len() {
+                // One character that is too wide.
+                break;
+            }
+            let (begin, rest) = word.split_at(end);
+            lines.push(begin.to_owned());
             word = rest;
         }
         if !line.is_empty() {
             line.push(' ');
         }
-        line.extend(word);
+        line.push_str(word);
     }
     lines.push(line);
     lines
@@ -60,7 +99,7 @@ pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 3 + item.chars().count() <= width => {
+            Some(line) if columns(line) + 3 + columns(item) <= width => {
                 line.push_str(" · ");
                 line.push_str(item);
             }
@@ -76,7 +115,7 @@ pub(crate) fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     if lines.len() > lines_max {
         lines.truncate(lines_max);
         if let Some(last) = lines.last_mut() {
-            while last.chars().count() >= width.max(1) {
+            while columns(last) >= width.max(1) {
                 last.pop();
             }
             last.push('…');
@@ -98,16 +137,16 @@ pub(crate) fn labelled(label: &str, lines: Vec<String>) -> Vec<String> {
 
 /// Aligns rows as lines: the first `left` columns to the left, the others to the right.
 pub(crate) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let many = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| columns(cell)).max()
     };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..many).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             line.push_str("  ");
-            let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
+            let pad = " ".repeat(widths[column].saturating_sub(columns(cell)));
             if column < left {
                 line.push_str(cell);
                 line.push_str(&pad);
@@ -178,7 +217,7 @@ pub(crate) fn table_within(
 ) -> Vec<String> {
     let mut lines = table(&rows, left);
     for group in give_way {
-        if lines.iter().all(|line| line.chars().count() <= width) {
+        if lines.iter().all(|line| columns(line) <= width) {
             break;
         }
         for row in &mut rows {
@@ -191,21 +230,21 @@ pub(crate) fn table_within(
     lines
 }
 
-/// Joins lines, each made safe to show: no control character, at most `width` characters.
+/// Joins lines, each made safe to show: no control character, at most `width` columns.
 pub(crate) fn finish(lines: &[String], width: usize) -> String {
     let mut text = String::new();
     for line in lines {
         // Escapes are longer than their characters, so the line is cut after escaping.
-        text.push_str(&one_line(&one_line(line.trim_end(), usize::MAX), width));
+        text.push_str(&fitted(&one_line(line.trim_end(), usize::MAX), width));
         text.push('\n');
     }
     text
 }
 
 /// Wraps a text at 80 columns, every line indented, with a newline at the end.
-pub(crate) fn indented(text: &str, columns: usize) -> String {
-    let margin = " ".repeat(columns);
-    let lines = wrap(text, 80 - columns);
+pub(crate) fn indented(text: &str, margin: usize) -> String {
+    let lines = wrap(text, 80 - margin);
+    let margin = " ".repeat(margin);
     lines.into_iter().map(|line| margin.clone() + &line + "\n").collect()
 }
 
@@ -230,6 +269,29 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_aligned_as_a_terminal_shows_them() {
+        // Two columns a character, no column for a combining mark, two for an emoji.
+        let names = ["模型", "e\u{301}te\u{301}", "🚀", "plain"];
+        let rows: Vec<Vec<String>> =
+            names.iter().map(|name| vec![(*name).to_owned(), "1".to_owned()]).collect();
+        let lines = table(&rows, 1);
+        assert_eq!(lines, ["  模型   1", "  e\u{301}te\u{301}    1", "  🚀     1", "  plain  1"]);
+        assert!(lines.iter().all(|line| columns(line) == 10), "{lines:?}");
+    }
+
+    #[test]
+    fn wide_characters_are_cut_and_broken_within_their_columns() {
+        assert_eq!(wrap("模型模型", 5), ["模型", "模型"]);
+        assert_eq!(wrap("模型", 1), ["模", "型"], "one that is too wide stays whole");
+        assert_eq!(
+            (fitted("模型模型", 6), ending("模型模型", 6)),
+            ("模型…".into(), "…模型".into())
+        );
+        assert_eq!((fitted("模型", 4), ending("abcdef", 4)), ("模型".into(), "…def".into()));
+        assert_eq!(fitted("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+    }
+
+    #[test]
     fn packed_items_are_not_broken() {
         let items = ["crashes 0 → 0", "ooms 0 → 0", "hangs 0 → 0"].map(str::to_owned);
         assert_eq!(packed(&items, 28), ["crashes 0 → 0 · ooms 0 → 0", "hangs 0 → 0"]);
@@ -238,7 +300,7 @@ mod tests {
     #[test]
     fn no_control_character_passes_and_no_line_is_too_long() {
         let text = finish(&["a\u{1b}[31m\nb".to_owned(), "x".repeat(100)], 80);
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert!(text.lines().all(|line| columns(line) <= 80));
         assert!(!text.contains('\u{1b}'));
         assert_eq!(text.lines().count(), 2);
     }

@@ -10,6 +10,7 @@ use crate::incident::State;
 use crate::spec::Extent;
 use crate::unit::{At, figures, grouped, micros, span};
 
+use super::layout::fitted;
 use super::words::counted;
 
 /// Bound on the answers whose tokens make the shown rate.
@@ -75,7 +76,7 @@ impl StatusLine {
         }
     }
 
-    /// Returns the line, at most `width` characters.
+    /// Returns the line, at most `width` columns.
     pub(crate) fn line(&self, now: At, width: usize) -> String {
         let mut parts = vec![self.place()];
         // The most important parts come first: a narrow terminal cuts the end.
@@ -88,7 +89,7 @@ impl StatusLine {
         parts.extend(self.time(now));
         parts.extend(self.rate(now).map(|rate| format!("{} tok/s", figures(rate))));
         let label = if self.simulated { "SIMULATED " } else { "" };
-        one_line(&format!("{label}{}", parts.join(" · ")), width)
+        fitted(&one_line(&format!("{label}{}", parts.join(" · ")), usize::MAX), width)
     }
 
     fn place(&self) -> String {

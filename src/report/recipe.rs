@@ -119,10 +119,11 @@ pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {
     format!("{whole:#}\n")
 }
 
-pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
+/// Formats the differences of two recipes. `clean` removes keys before the columns are aligned.
+pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) -> String) -> String {
     let found = between(one, other);
     let mut out = String::new();
-    let cell = |text: &str| one_line(text, CELL_CHARS_MAX);
+    let cell = |text: &str| one_line(&clean(text), CELL_CHARS_MAX);
     let side = |side: &Option<String>| side.as_deref().map_or(layout::NONE.to_owned(), cell);
     let row = |it: &Difference| vec![cell(&it.what), side(&it.one), side(&it.other)];
     for (title, differences) in
@@ -147,11 +148,7 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe) -> String {
 
 /// Formats the origin of a recipe; a long path is shortened to its end, where paths differ.
 fn heading(origin: &str) -> String {
-    let origin = one_line(origin, usize::MAX);
-    match origin.chars().count().saturating_sub(CELL_CHARS_MAX) {
-        0 => origin,
-        more => format!("…{}", origin.chars().skip(more + 1).collect::<String>()),
-    }
+    layout::ending(&one_line(origin, usize::MAX), CELL_CHARS_MAX)
 }
 
 pub(crate) fn lines(text: &str) -> Vec<String> {
@@ -167,4 +164,25 @@ fn pairs(rows: impl Iterator<Item = (String, String)>) -> String {
     let rows = rows.map(|(name, value)| [name, value].map(|it| one_line(&it, VALUE_CHARS_MAX)));
     let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
     layout::table(&rows, 2).into_iter().map(|line| line + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::SpecFile;
+    use crate::spec::recipe::{ReadOptions, read_as};
+
+    #[test]
+    fn a_key_is_hidden_before_the_columns_of_a_difference_are_aligned() {
+        let reading = |key: &str, port: &str| {
+            let text = format!("model: m\nenv: {{HF_TOKEN: {key}, PORT: '{port}'}}\n");
+            let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text };
+            read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap()
+        };
+        let (one, two) = ("hf_0123456789012345", "hf_abcdefghijklmnop");
+        let clean = |text: &str| text.replace(one, "[secret]").replace(two, "[secret]");
+        let text = diff(&reading(one, "1"), &reading(two, "22"), &clean);
+        assert!(text.contains("\n  env.HF_TOKEN  [secret]  [secret]\n"), "{text}");
+        assert!(text.contains("\n  env.PORT      1         22\n"), "{text}");
+    }
 }

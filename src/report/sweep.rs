@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use super::compare::decision;
-use super::layout::{LABEL, cut, finish, labelled, table, table_within, wrap};
+use super::layout::{LABEL, columns, cut, ending, finish, labelled, table, table_within, wrap};
 use super::words::{amount, counted};
 use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
-use crate::compare::decision::changed as in_words;
+use crate::compare::decision::ReasonKind;
 use crate::compare::{Basis, CompareWord, ComparedRow, Comparison, Policy, PolicyWord};
 use crate::escape::one_line;
 use crate::spec::recipe::diff::Difference;
@@ -22,8 +22,8 @@ const WIDTH: usize = 80;
 /// ratio and its word stay.
 const GIVE_WAY: [&[usize]; 2] = [&[2, 1], &[2]];
 /// Bounds on an arm's name: its longest form, and its shortest in a narrow table.
-const NAME_CHARS_MAX: usize = 26;
-const NAME_CHARS_MIN: usize = 12;
+const NAME_WIDTH_MAX: usize = 26;
+const NAME_WIDTH_MIN: usize = 12;
 /// Bounds on a reason, and on the number of reasons under an arm.
 const NOTE_CHARS_MAX: usize = 320;
 const REASONS_MAX: usize = 4;
@@ -84,7 +84,7 @@ pub(crate) fn progress(step: &Step<'_>) -> String {
         Ok(word) => word.word().to_owned(),
         Err(why) => format!("did not start: {}", one_line(why, PROGRESS_CHARS_MAX)),
     };
-    format!("{done:>3}/{all}  {} start {start}: {came}", short(step.name, NAME_CHARS_MAX))
+    format!("{done:>3}/{all}  {} start {start}: {came}", short(step.name, NAME_WIDTH_MAX))
 }
 
 /// Returns the report of a sweep.
@@ -93,7 +93,7 @@ pub(crate) fn render(told: &SweepSummary) -> String {
     let others = told.arms.len().saturating_sub(1) as u64;
     let mut lines = vec![format!(
         "{label}SWEEP  {} · {} against the base · {} each",
-        short(&told.recipe, NAME_CHARS_MAX),
+        short(&told.recipe, NAME_WIDTH_MAX),
         counted(others, "arm", "arms"),
         counted(u64::from(told.starts), "start", "starts")
     )];
@@ -104,7 +104,7 @@ pub(crate) fn render(told: &SweepSummary) -> String {
     }
     lines.push(String::new());
     let dead = told.arms.iter().filter(|arm| arm.ran.is_empty() && !arm.failed.is_empty());
-    let dead: Vec<String> = dead.map(|arm| short(&arm.name, NAME_CHARS_MAX)).collect();
+    let dead: Vec<String> = dead.map(|arm| short(&arm.name, NAME_WIDTH_MAX)).collect();
     let base_failed = told.arms.first().map_or(0, |base| base.failed.len());
     let advised = advice(&held(&told.arms), &dead, base_failed);
     let labels = [
@@ -120,34 +120,28 @@ pub(crate) fn render(told: &SweepSummary) -> String {
 }
 
 /// Shortens a name to its end, since long names differ there.
-fn short(name: &str, chars_max: usize) -> String {
-    let name = one_line(name, usize::MAX);
-    let more = name.chars().count().saturating_sub(chars_max);
-    if more == 0 {
-        name
-    } else {
-        std::iter::once('…').chain(name.chars().skip(more + 1)).collect()
-    }
+fn short(name: &str, width: usize) -> String {
+    ending(&one_line(name, usize::MAX), width)
 }
 
 /// Returns all arms, a line each. Names are shortened where the table is too wide.
 fn overview(arms: &[ArmResult]) -> Vec<String> {
     let head = ["arm", "started", "failed", "pass", "fail", "open", "against the base"];
-    let rows = |chars_max: usize| -> Vec<Vec<String>> {
+    let rows = |width: usize| -> Vec<Vec<String>> {
         let mut rows = vec![head.map(str::to_owned).to_vec()];
-        rows.extend(arms.iter().map(|arm| overview_row(arm, chars_max)));
+        rows.extend(arms.iter().map(|arm| overview_row(arm, width)));
         rows
     };
-    let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= WIDTH);
-    let mut tables = (NAME_CHARS_MIN..=NAME_CHARS_MAX).rev().map(|most| table(&rows(most), 1));
-    tables.find(fits).unwrap_or_else(|| table(&rows(NAME_CHARS_MIN), 1))
+    let fits = |lines: &Vec<String>| lines.iter().all(|line| columns(line) <= WIDTH);
+    let mut tables = (NAME_WIDTH_MIN..=NAME_WIDTH_MAX).rev().map(|most| table(&rows(most), 1));
+    tables.find(fits).unwrap_or_else(|| table(&rows(NAME_WIDTH_MIN), 1))
 }
 
-fn overview_row(arm: &ArmResult, chars_max: usize) -> Vec<String> {
+fn overview_row(arm: &ArmResult, name_width: usize) -> Vec<String> {
     let number = |n: usize| if n == 0 { "-".to_owned() } else { n.to_string() };
     let count = |word: verdict::Word| number(arm.ran.iter().filter(|it| **it == word).count());
     vec![
-        short(&arm.name, chars_max),
+        short(&arm.name, name_width),
         arm.ran.len().to_string(),
         number(arm.failed.len()),
         count(verdict::Word::Pass),
@@ -218,16 +212,16 @@ fn heading(arm: &ArmResult) -> String {
         .iter()
         .any(|it| arm.name == format!("{}={}", it.what, it.other.as_deref().unwrap_or_default()));
     match (changes.is_empty(), is_named) {
-        (true, _) => short(&arm.name, NAME_CHARS_MAX),
+        (true, _) => short(&arm.name, NAME_WIDTH_MAX),
         (_, true) => changes,
-        _ => format!("{}: {changes}", short(&arm.name, NAME_CHARS_MAX)),
+        _ => format!("{}: {changes}", short(&arm.name, NAME_WIDTH_MAX)),
     }
 }
 
 /// Formats a change: `max_num_seqs 4 → 8`.
 fn changed(difference: &Difference) -> String {
     let side = |side: &Option<String>| {
-        side.as_ref().map_or_else(|| "-".to_owned(), |text| one_line(text, NAME_CHARS_MAX))
+        side.as_ref().map_or_else(|| "-".to_owned(), |text| one_line(text, NAME_WIDTH_MAX))
     };
     format!("{} {} → {}", difference.what, side(&difference.one), side(&difference.other))
 }
@@ -286,14 +280,9 @@ fn reasons(comparison: &Comparison) -> Vec<String> {
     let is_broken = |policy: &&Policy| policy.word == PolicyWord::Broken;
     let broken: Vec<&Policy> = comparison.policies.iter().filter(is_broken).collect();
     let mut all: Vec<String> = broken.iter().map(|policy| told_broken(policy)).collect();
-    let primary = || comparison.rows.iter().filter(|row| row.primary);
-    // Leaves out what has a line or a row already; `method` reports too few starts.
-    let is_told = |why: &&String| {
-        why.starts_with("to be looked into")
-            || broken.iter().any(|policy| why.starts_with(&policy.name))
-            || primary().any(|row| **why == row.why || **why == in_words(row, &comparison.rows))
-    };
-    all.extend(comparison.decision.because.iter().filter(|why| !is_told(why)).cloned());
+    // The other kinds have a line or a row already; `method` reports too few starts.
+    let others = comparison.decision.because.iter().filter(|it| it.kind == ReasonKind::Other);
+    all.extend(others.map(|reason| reason.words.clone()));
     let left_out = all.len().saturating_sub(REASONS_MAX);
     all.truncate(REASONS_MAX);
     for why in &mut all {
@@ -343,7 +332,7 @@ fn held(arms: &[ArmResult]) -> Vec<Held<'_>> {
         let ArmResult { name, ran, failed, compared, .. } = arm;
         let comparison = compared.as_ref()?.as_ref().ok()?;
         let (starts, failed) = (ran.len() + failed.len(), failed.len());
-        Some(Held { name: short(name, NAME_CHARS_MAX), starts, failed, comparison })
+        Some(Held { name: short(name, NAME_WIDTH_MAX), starts, failed, comparison })
     }
     arms.iter().filter_map(of).collect()
 }

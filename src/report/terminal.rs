@@ -4,7 +4,7 @@
 use crate::escape::one_line;
 use crate::unit::span;
 
-use super::layout::{LABEL, cut, finish, fold, grid, labelled, wrap};
+use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, wrap};
 use super::page::{GateWords, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
@@ -171,7 +171,7 @@ fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     rows
 }
 
-/// Formats an incident in lines of `width` characters: when, why, and how long. With one line only,
+/// Formats an incident in lines of `width` columns: when, why, and how long. With one line only,
 /// the affected requests and the evidence are left out before the cause is cut.
 pub(crate) fn incident_lines(
     incident: &IncidentWords<'_>,
@@ -182,16 +182,16 @@ pub(crate) fn incident_lines(
     let [colon, comma] = [(": ", *shown), (", ", &**met)]
         .map(|(mark, text)| if text.is_empty() { String::new() } else { format!("{mark}{text}") });
     let whole = format!("{when} {cause}{colon}{comma}{back}");
-    if whole.chars().count() <= width {
+    if columns(&whole) <= width {
         return vec![whole];
     }
-    let room = width.saturating_sub(when.chars().count() + 1 + back.chars().count());
+    let room = width.saturating_sub(columns(when) + 1 + columns(back));
     let mut first = cut(cause, room, 1).concat();
     let mut second = met.clone();
     if lines_max > 1 {
         second.push_str(if second.is_empty() { shown } else { &colon });
     } else {
-        if first.chars().count() + comma.chars().count() <= room {
+        if columns(&first) + columns(&comma) <= room {
             first.push_str(&comma);
         }
         second.clear();

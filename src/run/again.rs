@@ -93,7 +93,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             Ok(now) => now.with_answered(&self.known.identity),
             Err(why) => {
                 let note = format!("asked again what it is, the server did not say: {why}");
-                return self.record(at, Fact::Seen(Seen::note("identity", note)));
+                return self.record(at, Fact::Seen(Seen::identity(Err(note))));
             }
         };
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
@@ -102,7 +102,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             n => format!("asked again: {n} changed"),
         };
         self.known.identity = now;
-        self.record(at, Fact::Seen(Seen::plain("identity", words)))?;
+        self.record(at, Fact::Seen(Seen::identity(Ok(words))))?;
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 

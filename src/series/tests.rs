@@ -98,9 +98,14 @@ fn a_miss_darkens_the_observer_that_it_is_of_and_no_other() {
         let reason = MissedReason::Unreadable;
         Observer::missed(&Missed::once(source, what, reason, String::new()))
     };
-    assert_eq!(unseen(Source::Process, LOG_LINES), Some(Observer::ServerLog));
-    assert_eq!(unseen(Source::Process, SERVER_LOG), Some(Observer::ServerLog));
-    assert_eq!(unseen(Source::Container, STATE), Some(Observer::Container));
+    assert_eq!(unseen(Source::Process, Unread::Log.word()), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Process, Unread::FastLog.word()), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Container, Unread::State.word()), Some(Observer::Container));
+    assert_eq!(
+        unseen(Source::Process, "log_lines"),
+        Some(Observer::ServerLog),
+        "as older rows say"
+    );
     assert_eq!(unseen(Source::Container, "memory cgroup"), None);
     assert_eq!(unseen(Source::Process, "a catalogue"), None, "it only has a log in its name");
     assert_eq!(unseen(Source::Kernel, "/dev/kmsg"), Some(Observer::Kernel));

@@ -75,20 +75,31 @@ pub(crate) fn profile(name: &str) -> Option<SpecFile> {
 
 /// Finds a shipped file by its name, else by a unique prefix.
 pub(crate) fn shipped(kind: FileKind, name: &str) -> Option<SpecFile> {
-    let plain = |name: &str| name.replace('_', "-").to_ascii_lowercase();
     let wanted = plain(name);
-    let files = kind.files();
-    let mut begins =
-        files.iter().filter(|(known, _)| !wanted.is_empty() && plain(known).starts_with(&wanted));
-    let found = files.iter().find(|(known, _)| plain(known) == wanted).or_else(|| {
-        let first = begins.next()?;
-        begins.next().is_none().then_some(first)
+    let mut files = kind.files().iter();
+    let found = files.find(|(known, _)| plain(known) == wanted).or_else(|| {
+        match beginning_with(kind, name).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
     });
     found.map(|(name, text)| SpecFile {
         name: (*name).to_owned(),
         origin: format!("shipped:{name}"),
         text: (*text).to_owned(),
     })
+}
+
+/// Returns the shipped files whose names begin so.
+fn beginning_with(kind: FileKind, name: &str) -> Vec<&'static (&'static str, &'static str)> {
+    let wanted = plain(name);
+    let begins = |known: &str| !wanted.is_empty() && plain(known).starts_with(&wanted);
+    kind.files().iter().filter(|(known, _)| begins(known)).collect()
+}
+
+/// Returns a name in the spelling in which names are compared.
+fn plain(name: &str) -> String {
+    name.replace('_', "-").to_ascii_lowercase()
 }
 
 /// Finds a file by path, or a shipped one by name. A name with a `/` or with the ending `.yaml` or
@@ -122,6 +133,11 @@ pub(crate) fn find(
 
 fn missing(kind: FileKind, name: &str, verb: &str) -> Mistake {
     let word = kind.word();
+    let several = beginning_with(kind, name);
+    if several.len() > 1 {
+        let what = format!("several shipped {word}s begin with {}", shown(name));
+        return several.iter().fold(Mistake::new(what), |mistake, (name, _)| mistake.hint(*name));
+    }
     let mistake = Mistake::new(format!("no {word} {verb} there under {}", shown(name)));
     let stem = name.rsplit('/').next().unwrap_or(name);
     let mistake = match nearest(stem, names(kind)) {
@@ -171,6 +187,12 @@ mod tests {
             error: no scenario is shipped or there under `overnigth`
               try: overnight
               try: a path, or a shipped scenario: smoke, quick, short, overnight, day, three_days, spark_arena_v2
+        ");
+        let several = find(FileKind::Recipe, "nemotron", &nothing).unwrap_err();
+        insta::assert_snapshot!(several, @"
+            error: several shipped recipes begin with `nemotron`
+              try: nemotron-3-super
+              try: nemotron-3-nano
         ");
         let denied = |_: &str| Err(io::ErrorKind::PermissionDenied.into());
         let unread = find(FileKind::Recipe, "a/b.yaml", &denied).unwrap_err();

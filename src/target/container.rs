@@ -83,7 +83,7 @@ impl ContainerEngine {
     /// # Errors
     /// There is no such container, or the engine cannot be queried.
     pub(crate) async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
-        if !is_plain(name) {
+        if !is_container_name(name) {
             return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
         }
         self.look(name).await.map_err(|unknown| match unknown {
@@ -104,8 +104,8 @@ fn nanoseconds(stamp: &str) -> Option<u64> {
     u64::try_from(since.as_nanos()).ok()
 }
 
-/// Whether a word is safe as an argument, so that no program can take it for an option.
-pub(crate) fn is_plain(word: &str) -> bool {
+/// Whether a word can be a container's name, and so cannot be taken for an option.
+fn is_container_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric())
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }

@@ -17,7 +17,7 @@ use super::log::LogReader;
 use super::memory;
 use crate::error::Mistake;
 use crate::fact::{Exited, Source, TargetFact, TargetWord};
-use crate::series::STATE;
+use crate::series::Unread;
 use crate::unit::{At, micros};
 use crate::world::{ServerPid, TargetOrder};
 
@@ -203,7 +203,7 @@ impl Life {
         self.tasks.log.spawn_local(log);
         let Ok(first) = engine.look(&id).await else {
             let why = "the engine does not show the container that it has just started";
-            return self.news.missed(Source::Container, STATE, why).await;
+            return self.news.missed(Source::Container, Unread::State, why).await;
         };
         let watched =
             Watched { engine, name: id, server_pid: self.server_pid.clone(), is_own: true };

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
-use crate::series::Series;
+use crate::series::{Series, Unread};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Contained, LocalFuture, News, Target, TargetOrder};
@@ -94,8 +94,8 @@ impl NewsSender {
     }
 
     /// Sends that a source could not be read, and why.
-    pub(crate) async fn missed(&self, source: Source, what: &str, why: &str) {
-        let missed = Missed::once(source, what, MissedReason::Unreadable, why.to_owned());
+    pub(crate) async fn missed(&self, source: Source, what: Unread, why: &str) {
+        let missed = Missed::once(source, what.word(), MissedReason::Unreadable, why.to_owned());
         self.say(Fact::Missed(missed)).await;
     }
 

@@ -79,9 +79,17 @@ impl Launch<'_> {
             }
             return Ok(watched::container(&engine, name, look, server_pid));
         }
+        let log = match &self.options.server_log {
+            Some(log) => {
+                let found = log.find(self.timeline).await?;
+                (self.tell)(&format!("following the server's log from its end on: {log}"));
+                Some(found)
+            }
+            None => None,
+        };
         match self.options.pid {
-            Some(pid) => watched::process(pid, self.timeline, server_pid),
-            None => Ok(attached(self.timeline)),
+            Some(pid) => watched::process(pid, self.timeline, server_pid, log),
+            None => Ok(attached(self.timeline, log)),
         }
     }
 
@@ -333,8 +341,9 @@ mod tests {
             refused(&options(StartMethod::Sparkrun), "http://127.0.0.1:9").await,
         ];
         assert_snapshot!(told.join("\n\n"), @"
-            error: /no/such/program: there is no program `/no/such/program` here
-              try: the same by hand shows more; -v shows the command line
+            error: /no/such/program: the program is not here
+               at: there is no program `/no/such/program` here
+              try: install it, or name the one that is: --engine PROGRAM
 
             error: `/no/such/program` cannot be started: No such file or directory (os error 2)
               try: pip install sparkrun, or --engine PATH

@@ -13,7 +13,7 @@ use crate::engine::lines::{Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
-use crate::series::LOG_LINES;
+use crate::series::Unread;
 use crate::unit::At;
 
 /// Size of one read.
@@ -25,8 +25,25 @@ pub(crate) struct LogReader {
     news: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
-    /// Reason why the log cannot be read at present, if any.
-    blind: Rc<RefCell<Option<String>>>,
+    blind: Rc<RefCell<Blind>>,
+}
+
+/// Reasons why the log cannot be read.
+#[derive(Debug, Default)]
+struct Blind {
+    /// Reason at present, if any.
+    now: Option<String>,
+    /// Last reason since the last report, if any.
+    lately: Option<String>,
+}
+
+impl Blind {
+    /// Returns the reason to report, once for each time that it was set.
+    fn told(&mut self) -> Option<String> {
+        let lately = self.lately.take();
+        self.lately.clone_from(&self.now);
+        lately
+    }
 }
 
 impl LogReader {
@@ -57,7 +74,11 @@ impl LogReader {
 
     /// Sets whether the log is being read (`None`), or the reason why it is not.
     pub(crate) fn sees(&self, blind: Option<String>) {
-        *self.blind.borrow_mut() = blind;
+        let mut known = self.blind.borrow_mut();
+        if blind.is_some() {
+            known.lately.clone_from(&blind);
+        }
+        known.now = blind;
     }
 
     /// Reads a pipe to its end.
@@ -66,27 +87,38 @@ impl LogReader {
         // A pipe that fails is treated as one that ended.
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
             let at = self.news.timeline().now();
-            for line in reader.feed(&buffer[..read]) {
-                self.line(at, &line).await;
-            }
-            self.listener.borrow_mut().dropped(reader.dropped_bytes());
-            self.news.log(Bytes::copy_from_slice(&buffer[..read])).await;
+            self.piece(&mut reader, at, Bytes::copy_from_slice(&buffer[..read])).await;
         }
+        self.line_ends(&mut reader).await;
+    }
+
+    /// Checks the lines that end in a piece of the log, and passes its bytes on.
+    pub(super) async fn piece(&self, reader: &mut LogLines, at: At, bytes: Bytes) {
+        for line in reader.feed(&bytes) {
+            self.line(at, &line).await;
+        }
+        self.listener.borrow_mut().dropped(reader.dropped_bytes());
+        self.news.log(bytes).await;
+    }
+
+    /// Checks the unfinished line of a log that ends, or goes on elsewhere.
+    pub(super) async fn line_ends(&self, reader: &mut LogLines) {
         if let Some(line) = reader.end() {
             self.line(self.news.timeline().now(), &line).await;
         }
     }
 
-    /// Reports every few seconds how many lines came, or why none could be read. Never returns.
+    /// Reports every few seconds how many lines came, or why the log was not read all the time.
+    /// Never returns.
     pub(crate) async fn cover(self) {
         let timeline = self.news.timeline();
         let mut due = timeline.now();
         loop {
             due = At(due.0 + COUNT_US);
             timeline.until(due).await;
-            let blind = self.blind.borrow().clone();
+            let blind = self.blind.borrow_mut().told();
             if let Some(why) = blind {
-                self.news.missed(self.source, LOG_LINES, &why).await;
+                self.news.missed(self.source, Unread::Log, &why).await;
                 continue;
             }
             let counted = self.listener.borrow_mut().count(timeline.now());
@@ -134,5 +166,16 @@ mod tests {
         };
         let local = tokio::task::LocalSet::new();
         local.run_until(async { handle::spawn(Timeline::start(), read).task.await }).await.unwrap();
+    }
+
+    #[test]
+    fn a_log_that_was_not_read_for_a_moment_was_not_read_in_that_interval() {
+        let mut blind = Blind::default();
+        assert_eq!(blind.told(), None);
+        let why = || Some("gone".to_owned());
+        blind = Blind { now: None, lately: why() };
+        assert_eq!((blind.told(), blind.told()), (why(), None), "it is back");
+        blind = Blind { now: why(), lately: why() };
+        assert_eq!((blind.told(), blind.told()), (why(), why()), "it is not back");
     }
 }

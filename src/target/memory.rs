@@ -4,6 +4,7 @@
 use std::fs;
 
 use super::tree;
+use crate::meminfo;
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -18,12 +19,7 @@ const NAMED_MAX: usize = 3;
 
 /// Reads the available memory in bytes; `None` where the machine does not report it.
 pub(super) fn available() -> Option<u64> {
-    parse(&fs::read_to_string("/proc/meminfo").ok()?)
-}
-
-fn parse(page: &str) -> Option<u64> {
-    let line = page.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    meminfo::bytes(&fs::read_to_string(meminfo::PATH).ok()?, meminfo::AVAILABLE)
 }
 
 /// Describes how much memory is missing; `None` where as much is available as before.
@@ -101,13 +97,6 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-
-    #[test]
-    fn available_memory_is_read_in_bytes() {
-        let page = "MemTotal:       131072 kB\nMemAvailable:     4096 kB\n";
-        assert_eq!(parse(page), Some(4 << 20));
-        assert_eq!(parse("MemTotal: 1 kB\n"), None);
-    }
 
     const GIB: u64 = 1 << 30;
 

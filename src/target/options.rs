@@ -1,6 +1,7 @@
 //! Holds the options of how the server is started, or what of it is watched: checks whether the
 //! flags fit together, and derives the server's address. Starts nothing.
 
+use super::server_log::ServerLog;
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
@@ -40,6 +41,8 @@ pub(crate) struct TargetOptions {
     pub container: Option<String>,
     /// Process to watch.
     pub pid: Option<u32>,
+    /// Log to follow of a server that somebody else started.
+    pub server_log: Option<ServerLog>,
     /// Whether the image may be pulled.
     pub pull: bool,
     /// Whether it is left running at the end.
@@ -70,17 +73,18 @@ impl TargetOptions {
         simulate: bool,
         has_recipe: bool,
     ) -> Result<(), Mistake> {
-        let is_watching = self.container.is_some() || self.pid.is_some();
         if let Some(start) = self.start {
             let flag = format!("--start {}", start.word());
-            if simulate || is_watching {
-                let other = if simulate {
-                    "--simulate brings its own"
-                } else {
-                    "--container and --pid watch another"
-                };
-                let what = format!("{flag} starts a server, and {other}");
+            if simulate {
+                let what = format!("{flag} starts a server, and --simulate brings its own");
                 return Err(Mistake::new(what).hint("one of them"));
+            }
+            if let Some(watch) = self.watch() {
+                let what = format!("{flag} starts a server and watches it, log and all");
+                return Err(Mistake::new(what)
+                    .at(watch)
+                    .hint(format!("{flag} without {watch}"))
+                    .hint(format!("--endpoint URL {watch} …, for a server that runs already")));
             }
             if !has_recipe {
                 let what = format!("{flag} starts a recipe, and none is named");
@@ -101,15 +105,42 @@ impl TargetOptions {
             return Err(Mistake::new(format!("{flag} is for a server that longhaul starts"))
                 .hint("--start docker, with the recipe to start"));
         }
-        if is_watching && !has_endpoint {
+        self.check_watch(has_endpoint, simulate)?;
+        self.check_engine()
+    }
+
+    /// Whether the log of a server that somebody else started is read.
+    pub(crate) fn reads_log(&self) -> bool {
+        self.container.is_some() || self.server_log.is_some()
+    }
+
+    /// Returns the first flag that watches a server that somebody else started.
+    fn watch(&self) -> Option<&'static str> {
+        let flags = [
+            ("--container", self.container.is_some()),
+            ("--pid", self.pid.is_some()),
+            ("--server-log", self.server_log.is_some()),
+        ];
+        flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
+    fn check_watch(&self, has_endpoint: bool, simulate: bool) -> Result<(), Mistake> {
+        let Some(watch) = self.watch() else { return Ok(()) };
+        if simulate {
+            let what = format!("{watch} watches a server, and --simulate brings its own");
+            return Err(Mistake::new(what).hint("one of them"));
+        }
+        if !has_endpoint {
             return Err(Mistake::new("what is watched is known, but not where it answers")
+                .at(watch)
                 .hint("--endpoint http://localhost:8000"));
         }
-        if self.container.is_some() && self.pid.is_some() {
-            let what = "a container's process is found by itself";
-            return Err(Mistake::new(what).at("--pid").hint("--container NAME alone"));
-        }
-        self.check_engine()
+        let found = match (&self.container, self.pid, &self.server_log) {
+            (Some(_), Some(_), _) => ("--pid", "a container's process is found by itself"),
+            (Some(_), _, Some(_)) => ("--server-log", "a container's log is followed by itself"),
+            _ => return Ok(()),
+        };
+        Err(Mistake::new(found.1).at(found.0).hint("--container NAME alone"))
     }
 
     fn check_engine(&self) -> Result<(), Mistake> {
@@ -155,6 +186,7 @@ impl TargetOptions {
         value("start", self.start.map(|start| start.word().to_owned()));
         value("container", self.container.clone());
         value("pid", self.pid.map(|pid| pid.to_string()));
+        value("server-log", self.server_log.as_ref().map(ToString::to_string));
         value("engine", self.engine.clone());
         value("gpus", self.gpus.clone());
         for name in &self.env {
@@ -401,6 +433,7 @@ mod tests {
             start: Some(StartMethod::Podman),
             container: Some("c".to_owned()),
             pid: Some(7),
+            server_log: None,
             pull: true,
             keep: true,
             engine: Some("/bin/podman".to_owned()),

@@ -2,7 +2,6 @@
 //! and `stop`, reads their output, and identifies the workload by the id that sparkrun prints.
 
 use std::io::ErrorKind;
-use std::process::Stdio;
 
 use tokio::net::TcpStream;
 use tokio::process::Child;
@@ -11,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
 use super::log::{LogReader, lines_of};
+use super::printed::Printed;
 use super::program::Program;
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -21,8 +21,6 @@ use crate::world::TargetOrder;
 
 /// Limit of `stop`, which contacts every machine.
 const STOP_US: u64 = 180_000_000;
-/// Wait before the log is followed again.
-const AGAIN_US: u64 = 5_000_000;
 /// Intervals at which the server's port is checked: until something listens there, and afterwards;
 /// and the number of successive refusals that mean that the server is gone.
 const FIRST_KNOCK_US: u64 = 500_000;
@@ -216,13 +214,13 @@ impl Life {
             return None;
         }
         self.guard.spawn_local(guard(self.sparkrun.place.clone(), self.news.clone()));
-        let words = self.sparkrun.words("logs", self.id.as_deref());
-        self.following.spawn_local(follow(
-            self.sparkrun.program.clone(),
-            words,
-            self.log.clone(),
-            self.news.clone(),
-        ));
+        let mut words = self.sparkrun.words("logs", self.id.as_deref());
+        words.extend(["-f", "-a"].map(str::to_owned));
+        let mut again = words.clone();
+        // Lines that were already read are not read again.
+        again.extend(["-n", "0"].map(str::to_owned));
+        let printed = Printed { program: self.sparkrun.program.clone(), words, again };
+        self.following.spawn_local(printed.follow(self.log.clone(), self.news.timeline()));
         None
     }
 
@@ -290,34 +288,6 @@ async fn guard(place: String, news: NewsSender) {
             let fact = TargetFact::new(TargetWord::Exited, words).since(refused[0]);
             return news.target(fact).await;
         }
-    }
-}
-
-/// Follows the log through `sparkrun logs`, and calls it again when it ends. Never returns.
-async fn follow(program: Program, mut words: Vec<String>, log: LogReader, news: NewsSender) {
-    words.extend(["-f", "-a"].map(str::to_owned));
-    let timeline = news.timeline();
-    loop {
-        let mut command = tokio::process::Command::new(&program.0);
-        command.args(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        match command.process_group(0).kill_on_drop(true).spawn() {
-            Ok(mut child) => {
-                log.sees(None);
-                if let Some(pipe) = child.stdout.take() {
-                    log.clone().read(pipe).await;
-                }
-                let ended = child.wait().await;
-                if !matches!(&ended, Ok(status) if status.success()) {
-                    log.sees(Some(format!("`{} logs` ended", program.0)));
-                }
-            }
-            Err(why) => log.sees(Some(format!("`{} logs`: {why}", program.0))),
-        }
-        // Lines that were already read are not read again.
-        if !words.iter().any(|word| word == "-n") {
-            words.extend(["-n", "0"].map(str::to_owned));
-        }
-        timeline.until(At(timeline.now().0 + AGAIN_US)).await;
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::attached::refusal;
+use super::attached::refuse;
 use super::container::ContainerEngine;
 use super::container::follow::{From, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
 use super::log::LogReader;
+use super::server_log::FoundLog;
 use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
 use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
@@ -53,7 +54,7 @@ pub(crate) fn container(
     })
 }
 
-/// Watches a process of this machine.
+/// Watches a process of this machine, and its log, where it is named.
 ///
 /// # Errors
 /// There is no process with that pid.
@@ -61,6 +62,7 @@ pub(crate) fn process(
     pid: u32,
     timeline: Timeline,
     server_pid: ServerPid,
+    log: Option<FoundLog>,
 ) -> Result<StartedTarget, Mistake> {
     let Some(first) = tree::seen(pid).filter(|seen| !seen.is_zombie) else {
         return Err(Mistake::new(format!("there is no process {pid} on this machine"))
@@ -71,16 +73,12 @@ pub(crate) fn process(
     Ok(handle::spawn(timeline, |orders: Orders, news: NewsSender| async move {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch_process(first, server_pid, news.clone()));
+        if let Some(log) = log {
+            log.listen(&mut tasks, &news);
+        }
         refuse(orders, news).await;
         None
     }))
-}
-
-/// Refuses orders until the run lets go.
-async fn refuse(mut orders: Orders, news: NewsSender) {
-    while let Some((order, action)) = orders.recv().await {
-        news.say(refusal(order, action)).await;
-    }
 }
 
 /// Watches a process until it is gone. Only its parent learns its exit status.
@@ -153,7 +151,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_is_not_there_is_a_mistake() {
-        let wrong = process(NOBODY, Timeline::start(), ServerPid::default()).expect_err("nobody");
+        let wrong =
+            process(NOBODY, Timeline::start(), ServerPid::default(), None).expect_err("nobody");
         assert_snapshot!(wrong, @"
             error: there is no process 4194305 on this machine
                at: --pid
@@ -166,7 +165,7 @@ mod tests {
         let server_pid = ServerPid::default();
         let local = LocalSet::new();
         let said = local.run_until(async {
-            let watched = process(std::process::id(), Timeline::start(), server_pid.clone());
+            let watched = process(std::process::id(), Timeline::start(), server_pid.clone(), None);
             let mut started = watched.expect("this very process");
             assert_eq!(server_pid.pid(), Some(std::process::id()));
             let mut said = Vec::new();

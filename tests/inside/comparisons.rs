@@ -31,7 +31,11 @@ fn a_server_that_is_ten_percent_slower_is_found_and_one_of_the_same_speed_that_d
     assert!(slower.differs.surroundings.iter().any(|it| it.what == "machine profile"));
     let dies = compared(&base, &starts.ailing("c", 200, &["crash=20s@30s"]));
     assert_eq!((dies.decision.word, dies.decision.exit), (CompareWord::Regression, Exit::Fail));
-    assert!(dies.decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", dies.decision);
+    assert!(
+        dies.decision.because[0].words.starts_with("crashes 0 → 1: new"),
+        "{:?}",
+        dies.decision
+    );
 }
 
 #[test]
@@ -53,14 +57,18 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
     other.extend(starts.ailing("c", 200, &["start_fails"]));
     let again = starts.ailing("d", 300, &["start_fails=2"]);
     let later = compared(&base, &again).decision;
-    assert!(later.because[0].starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
+    assert!(later.because[0].words.starts_with("failed_starts 0 → 2: it came up"), "{later:?}");
     let decision = compared(&base, &other).decision;
     assert_eq!(
         (decision.word, decision.exit),
         (CompareWord::Regression, Exit::Fail),
         "{decision:?}"
     );
-    assert!(decision.because[0].starts_with("failed_starts 0 → 1: "), "{:?}", decision.because);
+    assert!(
+        decision.because[0].words.starts_with("failed_starts 0 → 1: "),
+        "{:?}",
+        decision.because
+    );
     let refused = |one: &[std::path::PathBuf], other: &[std::path::PathBuf]| {
         starts::sides(one, other, &CompareTerms::default()).unwrap_err().to_string()
     };

@@ -4,8 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -21,33 +20,6 @@ use longhaul::unit::At;
 use longhaul::world::Sink;
 
 const WALL_US: u64 = 1_778_644_062_716_000;
-
-/// A folder that is gone when the test is.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Scratch {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "longhaul-journal-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn manifest() -> Manifest {
     let anchor = Anchor { wall_us: WALL_US, ..Anchor::default() };
@@ -148,8 +120,8 @@ fn read(dir: &Path) -> (Vec<Entry>, ReadSummary) {
 
 #[tokio::test]
 async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("runs/tonight");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("runs/tonight");
     written(&dir).await;
     let mut reader = reader::open(&dir).unwrap();
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
@@ -160,8 +132,8 @@ async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
 
 #[tokio::test]
 async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
-    let scratch = Scratch::new();
-    let (inline, thread) = (scratch.path("inline"), scratch.path("thread"));
+    let scratch = tempfile::tempdir().unwrap();
+    let (inline, thread) = (scratch.path().join("inline"), scratch.path().join("thread"));
     written(&inline).await;
     let mut journal = Journal::create(&thread, &manifest(), &Secrets::default()).unwrap();
     write(&mut journal, &entries());
@@ -191,8 +163,8 @@ fn left_of(file: File, bytes: &[u8]) -> Vec<Entry> {
 
 #[tokio::test]
 async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     written(&dir).await;
     for file in File::ALL {
         let path = dir.join(file.name());
@@ -221,8 +193,8 @@ async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
 
 #[tokio::test]
 async fn a_changed_byte_costs_its_own_row_and_never_gives_a_wrong_one() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     written(&dir).await;
     let originals = entries();
     for file in File::ALL {
@@ -245,8 +217,8 @@ async fn a_changed_byte_costs_its_own_row_and_never_gives_a_wrong_one() {
 
 #[tokio::test]
 async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     written(&dir).await;
     let path = dir.join("events.csv");
     let text = fs::read_to_string(&path).unwrap();
@@ -261,8 +233,8 @@ async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
 
 #[tokio::test]
 async fn a_folder_can_be_read_while_it_is_written() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
     let entries = entries();
     for count in 1..=entries.len() {
@@ -279,8 +251,8 @@ async fn a_folder_can_be_read_while_it_is_written() {
 
 #[tokio::test]
 async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     let refused = |dir: &Path| {
         Journal::create(dir, &manifest(), &Secrets::default()).err().map(|error| error.to_string())
     };
@@ -291,7 +263,7 @@ async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
     drop(journal);
     assert!(refused(&dir).unwrap().contains("not empty"));
 
-    let strangers = scratch.path("letters");
+    let strangers = scratch.path().join("letters");
     fs::create_dir(&strangers).unwrap();
     fs::write(strangers.join("letter.txt"), "dear").unwrap();
     let words = refused(&strangers).unwrap();
@@ -305,18 +277,18 @@ async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
 
 #[test]
 fn what_is_no_run_folder_is_refused_with_a_hint() {
-    let scratch = Scratch::new();
-    let words = reader::open(&scratch.0).err().unwrap().to_string();
+    let scratch = tempfile::tempdir().unwrap();
+    let words = reader::open(scratch.path()).err().unwrap().to_string();
     assert!(words.contains("not a run folder") && words.contains("try:"), "{words}");
-    fs::write(scratch.path("run.json"), r#"{"schema": 99}"#).unwrap();
-    let words = reader::open(&scratch.0).err().unwrap().to_string();
+    fs::write(scratch.path().join("run.json"), r#"{"schema": 99}"#).unwrap();
+    let words = reader::open(scratch.path()).err().unwrap().to_string();
     assert!(words.contains("schema 99"), "{words}");
 }
 
 #[tokio::test]
 async fn the_histogram_log_is_read_by_its_own_reader() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     written(&dir).await;
     let live = fs::read(dir.join("latency.hlog")).unwrap();
     let text = String::from_utf8(live.clone()).unwrap();
@@ -369,8 +341,8 @@ fn base64(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_said() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
     journal.evidence(5, b"data: {\"error\":{}}\n\n").unwrap();
     journal.evidence(6, &vec![b'x'; 100_000]).unwrap();
@@ -390,8 +362,8 @@ async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_
 
 #[tokio::test]
 async fn a_journal_that_is_dropped_has_written_what_it_was_given() {
-    let scratch = Scratch::new();
-    let dir = scratch.path("run");
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
     let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
     write(&mut journal, &entries());
     drop(journal);
@@ -401,9 +373,9 @@ async fn a_journal_that_is_dropped_has_written_what_it_was_given() {
 #[tokio::test]
 async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_clean() {
     const KEY: &str = "sk-9fQ7xLm2ZpT4vR8bYc1dWe6hUa3gNjK5";
-    let (scratch, mut secrets) = (Scratch::new(), Secrets::default());
+    let (scratch, mut secrets) = (tempfile::tempdir().unwrap(), Secrets::default());
     secrets.add_key(KEY);
-    let dir = scratch.path("run");
+    let dir = scratch.path().join("run");
     let mut manifest = manifest();
     manifest.server.version = Some(format!("1 {KEY}"));
     manifest.recipe.text = format!("env: {{HF_TOKEN: {KEY}}}");

@@ -18,8 +18,8 @@ const FILES: [&str; 4] = ["run.json", "requests.csv", "events.csv", "readings.cs
 
 /// Makes a folder from its story, and holds the one that is checked in to it.
 async fn made(name: &str, story: Story, wrong: &mut Vec<String>) {
-    let scratch =
-        std::env::temp_dir().join(format!("longhaul-journals-{}-{name}", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = folder.path().join(name);
     story.write(name, &scratch).await;
     if name == "torn_tail" {
         stories::tear(&scratch);
@@ -28,7 +28,6 @@ async fn made(name: &str, story: Story, wrong: &mut Vec<String>) {
         let bytes = fs::read(scratch.join(file)).unwrap();
         hold(&journals().join(name).join(file), &bytes, wrong);
     }
-    fs::remove_dir_all(&scratch).unwrap();
 }
 
 #[tokio::test]

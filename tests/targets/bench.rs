@@ -317,6 +317,11 @@ fn wait_within(looks_max: u32, what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("waited in vain for {what}");
 }
 
+/// A path as text.
+pub(crate) fn text(path: &std::path::Path) -> String {
+    path.display().to_string()
+}
+
 /// A process that is there, by a part of its command line.
 pub(crate) fn find(part: &str) -> Option<u32> {
     let entries = fs::read_dir("/proc").ok()?;

@@ -85,7 +85,7 @@ impl Screen {
             // One column less than the terminal has, so that the line never wraps.
             let columns = terminal_size::terminal_size_of(std::io::stderr())
                 .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
-            let line = self.status.line(self.now, columns - flight.chars().count());
+            let line = self.status.line(self.now, columns - report::layout::columns(&flight));
             tell_over(&format!("{line}{flight}"));
         } else {
             tell(&(self.status.line(self.now, 2 * COLUMNS) + &flight));

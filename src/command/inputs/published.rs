@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn a_submission_is_found_by_its_folder_and_what_is_none_is_told() {
         let scratch = TempDir::new().unwrap();
-        let folder = scratch.path().to_path_buf();
-        let told = || told(&folder, &folder);
+        let folder = scratch.path();
+        let told = || told(folder, folder);
         std::fs::create_dir_all(folder.join("logs")).unwrap();
         assert_snapshot!(told(), @"
             error: this folder holds neither a run nor a benchmark.csv
@@ -86,7 +86,7 @@ mod tests {
               try: a run folder, a submission folder of Spark Arena, or the file itself
         ");
         std::fs::write(folder.join("logs").join(FILE), text).unwrap();
-        assert_eq!(published(&folder).map(|table| table.rows.len()), Ok(6));
+        assert_eq!(published(folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
         assert_snapshot!(told(), @"
             error: this is no published benchmark

@@ -19,17 +19,28 @@ pub(crate) fn pin(
     output: Option<&Path>,
     engine: Option<&str>,
 ) -> Result<Exit, Mistake> {
-    let text = pinned(options, engine)?;
-    let Some(path) = output else { return Ok(finish_unchanged(&text, Exit::Pass)) };
+    let Pinned { text, note } = pinned(options, engine)?;
+    let Some(path) = output else {
+        tell(&note);
+        return Ok(finish_unchanged(&text, Exit::Pass));
+    };
     std::fs::write(path, &text).map_err(|why| {
         Mistake::new(format!("the recipe could not be written: {why}"))
             .at(path.display().to_string())
     })?;
+    tell(&note);
     tell(&format!("written: {}", path.display()));
     Ok(Exit::Pass)
 }
 
-fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mistake> {
+/// Recipe with its image named by digest.
+struct Pinned {
+    text: String,
+    /// What was done, for the user.
+    note: String,
+}
+
+fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<Pinned, Mistake> {
     let found = found(options)?;
     let reading = found.read(&ReadOptions::default())?;
     let FoundRecipe { source, folder, .. } = found;
@@ -43,8 +54,7 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mista
     }
     let word = one_line(image, 200);
     if pin::is_pinned(image) {
-        tell(&format!("pinned already: {word}"));
-        return Ok(source.text);
+        return Ok(Pinned { text: source.text, note: format!("pinned already: {word}") });
     }
     let timeline = Timeline::start();
     match runtime()?.block_on(digest::digest(&timeline, engine, image)) {
@@ -52,8 +62,8 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<String, Mista
             let name = pin::by_digest(image, &digest);
             let text = pin::written(&source, &reading, image, &name, &load)?;
             let name = one_line(&name, 200);
-            tell(&format!("pinned: {word} -> {name}, by {program} image inspect"));
-            Ok(text)
+            let note = format!("pinned: {word} -> {name}, by {program} image inspect");
+            Ok(Pinned { text, note })
         }
         KnownDigest::Nothing { why, hint } => {
             let what = format!("the digest of {} is not known: {why}", shown(image));

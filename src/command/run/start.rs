@@ -71,13 +71,14 @@ pub(super) async fn start(
         Some(sim) => Box::new(sim.target(timeline)),
         None => Box::new(launched.handle),
     };
-    let is_here = Address::parse(&address).is_ok_and(|it| place::is_here(it.host()));
+    let is_here = options.target.pid.is_some()
+        || Address::parse(&address).is_ok_and(|it| place::is_here(it.host()));
     let environment = Environment {
         wire,
         secrets,
         is_ours: starts || sim.as_ref().is_some_and(|sim| sim.refuses()),
         sight: Sight {
-            log: sim.is_some() || starts || options.target.container.is_some(),
+            log: sim.is_some() || starts || options.target.reads_log(),
             kernel: sim.is_some() || is_here,
             metrics: false,
         },
@@ -87,7 +88,7 @@ pub(super) async fn start(
         rehearsed: false,
         node: node(),
         anchor,
-        sensors: sensors(sim.clone(), timeline, address.clone(), server_pid),
+        sensors: sensors(sim.clone(), timeline, is_here, address.clone(), server_pid),
         load_began: Box::new(move || sim.iter().for_each(|sim| sim.load_began())),
         broke: Box::pin(std::future::pending()),
         address,
@@ -101,6 +102,7 @@ pub(super) async fn start(
 fn sensors(
     sim: Option<Rc<Simulated>>,
     timeline: Timeline,
+    is_here: bool,
     address: String,
     server_pid: ServerPid,
 ) -> Box<dyn FnOnce() -> Vec<Box<dyn Sensor>>> {
@@ -108,14 +110,12 @@ fn sensors(
         if let Some(sim) = sim {
             return sim.sensors();
         }
-        match Address::parse(&address) {
-            Ok(address) if place::is_here(address.host()) => {
-                let server_pid = Some(&server_pid).filter(|known| known.pid().is_some());
-                nearby::here(timeline, server_pid)
-            }
-            Ok(address) => nearby::elsewhere(address.host()),
-            Err(_) => Vec::new(),
+        if is_here {
+            let server_pid = Some(&server_pid).filter(|known| known.pid().is_some());
+            return nearby::here(timeline, server_pid);
         }
+        Address::parse(&address)
+            .map_or_else(|_| Vec::new(), |address| nearby::elsewhere(address.host()))
     })
 }
 

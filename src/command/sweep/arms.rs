@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::{ARMS_MAX, NAME_CHARS_MAX, SweepOptions};
-use crate::command::{inputs, tell};
+use crate::command::{hide, inputs, tell};
 use crate::error::Mistake;
 use crate::escape::one_line;
+use crate::secret::Secrets;
 use crate::spec::SpecFile;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
@@ -68,8 +69,11 @@ pub(super) fn read(options: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>,
         reading: base,
         differs: Vec::new(),
     };
+    let secrets = secrets(wanted.iter().flat_map(|(arm, _)| &arm.changes));
+    hide(&secrets);
     let mut arms = vec![first];
     for (arm, may_be_base) in wanted {
+        let arm = asked::ArmSpec { name: named(&arm.name, &secrets, &arms), ..arm };
         let Some(arm) = made(options, &arms, arm, may_be_base)? else { continue };
         arms.push(arm);
     }
@@ -78,6 +82,29 @@ pub(super) fn read(options: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>,
         2..=ARMS_MAX => Ok(arms),
         many => Err(Mistake::new(format!("{many} arms; {ARMS_MAX} are the most"))),
     }
+}
+
+/// Collects the keys among the variables that are varied.
+fn secrets<'a>(changes: impl Iterator<Item = &'a Change>) -> Secrets {
+    let mut secrets = Secrets::default();
+    for change in changes {
+        if let (Some(name), Some(value)) = (change.variable(), &change.value) {
+            secrets.add_variable(name, value);
+        }
+    }
+    secrets
+}
+
+/// Returns an arm's name without keys, which would name its file and its folder too. Names that
+/// differ in a key only get a number.
+fn named(name: &str, secrets: &Secrets, arms: &[Arm]) -> String {
+    let shown = secrets.remove_from(name);
+    if shown == name {
+        return name.to_owned();
+    }
+    let is_free = |name: &String| arms.iter().all(|arm| arm.name != *name);
+    let numbered = (2..).map(|n| format!("{shown} {n}"));
+    std::iter::once(shown.to_string()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
 fn made(
@@ -225,6 +252,21 @@ mod tests {
                at: /no/such/arms.yaml
               try: a list of arms: - { name: eager, changes: { enforce_eager: true } }
         ");
+    }
+
+    #[test]
+    fn a_key_that_is_varied_names_no_arm_and_no_file() {
+        let [one, two] =
+            ["hf_0123456789", "hf_abcdefghij"].map(|key| format!("env.HF_TOKEN={key}"));
+        let specs = asked::of_flag(&format!("{one},hf_abcdefghij")).unwrap();
+        let secrets = secrets(specs.iter().flat_map(|spec| &spec.changes));
+        let mut arms = vec![arm("base")];
+        assert_eq!(named(&one, &secrets, &arms), "env.HF_TOKEN=[secret]");
+        arms.push(arm("env.HF_TOKEN=[secret]"));
+        let name = named(&two, &secrets, &arms);
+        assert_eq!(name, "env.HF_TOKEN=[secret] 2");
+        assert_eq!(slug(&name, &arms), "env.HF_TOKEN=-secret--2");
+        assert_eq!(named("env.X=1", &secrets, &arms), "env.X=1");
     }
 
     #[test]

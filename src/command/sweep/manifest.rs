@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::arms::Arm;
 use super::{Sweep, SweepOptions};
+use crate::command::clean;
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::command_line;
@@ -153,7 +154,11 @@ fn paper(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<SweepMan
         name: arm.name.clone(),
         file: arm.file(),
         sha256: sha256(arm.text().as_bytes()),
-        changes: arm.changes.iter().map(|it| (it.key.clone(), it.value.clone())).collect(),
+        changes: arm
+            .changes
+            .iter()
+            .map(|it| (it.key.clone(), it.value.as_deref().map(clean)))
+            .collect(),
     };
     Ok(SweepManifest {
         schema: SCHEMA,
@@ -196,7 +201,7 @@ fn again_in(folder: &Path, options: &SweepOptions) -> String {
     if options.run.drive.output.is_none() {
         words.extend(["-o".to_owned(), folder.display().to_string()]);
     }
-    command_line(&words)
+    clean(&command_line(&words))
 }
 
 impl Sweep {

@@ -273,7 +273,7 @@ fn a_run_that_is_not_whole_is_named() {
     let told = &comparison.differs.starts;
     assert_eq!(told, &["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
     assert_eq!(comparison.decision.word, crate::compare::CompareWord::Inconclusive);
-    assert_eq!(comparison.decision.because[0], "not whole: 1 of the runs");
+    assert_eq!(comparison.decision.because[0].words, "not whole: 1 of the runs");
 }
 
 #[test]

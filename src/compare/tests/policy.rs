@@ -10,7 +10,7 @@ fn a_faster_candidate_that_died_once_is_no_improvement() {
     faster[3].events[0].seen = 1;
     let decision = compared(&side("a", &A), &faster).decision;
     assert_eq!((decision.word, decision.exit), (CompareWord::Regression, Exit::Fail));
-    assert!(decision.because[0].starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
+    assert!(decision.because[0].words.starts_with("crashes 0 → 1: new"), "{:?}", decision.because);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_start_that_fails_is_news() {
         (Some("the draft model is not supported".to_owned()), 1);
     let decision = compared(&side("a", &A), &starts).decision;
     assert_eq!(decision.exit, Exit::Fail);
-    insta::assert_snapshot!(decision.because[0], @"failed_starts 0 → 1: the draft model is not supported");
+    insta::assert_snapshot!(decision.because[0].words, @"failed_starts 0 → 1: the draft model is not supported");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn three_in_ten_that_fail_are_no_equivalent_candidate_and_a_few_by_chance_are() 
     let worse = with(29);
     assert_eq!((worse.decision.word, worse.decision.exit), (CompareWord::Regression, Exit::Fail));
     let why = "failed_requests 0 → 174: 29.0 % of all requests ended badly, 0.0 % in the base";
-    assert_eq!(worse.decision.because[0], why);
+    assert_eq!(worse.decision.because[0].words, why);
     assert_eq!(with(1).decision.exit, Exit::Pass);
     assert_eq!(with(1).decision.word, CompareWord::Equivalent);
 }
@@ -204,7 +204,7 @@ fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
     hung[0].events[2].seen = 1;
     let decision = compared(&blind, &hung).decision;
     let why = "hangs unknown → 1: in the base nobody could see it";
-    assert_eq!((decision.because[0].as_str(), decision.exit), (why, Exit::Fail));
+    assert_eq!((decision.because[0].words.as_str(), decision.exit), (why, Exit::Fail));
 }
 
 #[test]

@@ -13,8 +13,8 @@ const GROUPS_TWO: &str = "0::/system.slice/docker-0a1b.scope\n";
 const FOLDER_ONE: &str = "/sys/fs/cgroup/memory/docker/0a1b";
 const FOLDER_TWO: &str = "/sys/fs/cgroup/system.slice/docker-0a1b.scope";
 
-fn machine(name: &str, groups: &str, mounts: &str) -> (Scratch, Cgroup, ServerPid) {
-    let scratch = Scratch::new(&format!("cgroup-{name}"));
+fn machine(groups: &str, mounts: &str) -> (Scratch, Cgroup, ServerPid) {
+    let scratch = Scratch::new();
     scratch.write("/proc/77/cgroup", groups);
     scratch.write("/proc/self/mountinfo", mounts);
     let server_pid = ServerPid::default();
@@ -37,7 +37,7 @@ fn write_one(scratch: &Scratch, kills: u64) {
 
 #[test]
 fn version_one_is_read_where_it_has_the_memory_controller() {
-    let (scratch, mut cgroup, _) = machine("one", GROUPS_ONE, MOUNTS_ONE);
+    let (scratch, mut cgroup, _) = machine(GROUPS_ONE, MOUNTS_ONE);
     write_one(&scratch, 2);
     let look = cgroup.read(At::ZERO).unwrap();
     assert_eq!(
@@ -54,7 +54,7 @@ fn version_one_is_read_where_it_has_the_memory_controller() {
 
 #[test]
 fn version_two_is_read_and_no_limit_is_no_value() {
-    let (scratch, mut cgroup, _) = machine("two", GROUPS_TWO, MOUNTS_TWO);
+    let (scratch, mut cgroup, _) = machine(GROUPS_TWO, MOUNTS_TWO);
     let events = "low 0\nhigh 5\nmax 12\noom 1\noom_kill 1\noom_group_kill 0\n";
     scratch.write(&format!("{FOLDER_TWO}/memory.events"), events);
     scratch.write(&format!("{FOLDER_TWO}/memory.current"), "1000\n");
@@ -73,7 +73,7 @@ fn version_two_is_read_and_no_limit_is_no_value() {
 
 #[test]
 fn the_count_of_a_process_that_was_killed_is_read_as_long_as_its_cgroup_is_there() {
-    let (scratch, mut cgroup, server_pid) = machine("killed", GROUPS_ONE, MOUNTS_ONE);
+    let (scratch, mut cgroup, server_pid) = machine(GROUPS_ONE, MOUNTS_ONE);
     write_one(&scratch, 0);
     cgroup.read(At::ZERO).unwrap();
     scratch.remove("/proc/77");
@@ -91,14 +91,14 @@ fn the_count_of_a_process_that_was_killed_is_read_as_long_as_its_cgroup_is_there
 
 #[test]
 fn a_process_that_nobody_knows_is_a_miss() {
-    let (_scratch, mut cgroup, server_pid) = machine("nobody", GROUPS_ONE, MOUNTS_ONE);
+    let (_scratch, mut cgroup, server_pid) = machine(GROUPS_ONE, MOUNTS_ONE);
     server_pid.set(None);
     assert_eq!(cgroup.read(At::ZERO).unwrap_err(), "nobody knows the server's process");
 }
 
 #[test]
 fn the_root_of_the_second_version_counts_nothing_and_says_so() {
-    let (_scratch, mut cgroup, _) = machine("root", "0::/\n", MOUNTS_TWO);
+    let (_scratch, mut cgroup, _) = machine("0::/\n", MOUNTS_TWO);
     let why = cgroup.read(At::ZERO).unwrap_err();
     assert_eq!(why, "/sys/fs/cgroup/memory.events: no such file");
 }

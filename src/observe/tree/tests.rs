@@ -2,8 +2,8 @@ use super::*;
 use crate::observe::scratch::Scratch;
 
 /// Returns a machine that was booted 1,000 s after 1970.
-fn machine(name: &str) -> (Scratch, ServerPid) {
-    let scratch = Scratch::new(&format!("tree-{name}"));
+fn machine() -> (Scratch, ServerPid) {
+    let scratch = Scratch::new();
     scratch.write("/proc/stat", "cpu 1 2 3\nbtime 1000\n");
     scratch.write("/proc/self/smaps", "KernelPageSize:       64 kB\n");
     (scratch, ServerPid::default())
@@ -36,7 +36,7 @@ fn counts(look: &Look) -> (Option<f64>, Option<f64>) {
 
 #[test]
 fn a_tree_is_counted_and_its_memory_is_told_by_title() {
-    let (scratch, server_pid) = machine("counted");
+    let (scratch, server_pid) = machine();
     vllm(&scratch);
     let mut tree = ServerProcesses::new(scratch.root(), server_pid.clone());
     assert_eq!(tree.read(At(0)), Err("nobody knows the server's process".to_owned()));
@@ -51,7 +51,7 @@ fn a_tree_is_counted_and_its_memory_is_told_by_title() {
 
 #[test]
 fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
-    let (scratch, server_pid) = machine("orphans");
+    let (scratch, server_pid) = machine();
     vllm(&scratch);
     server_pid.set(Some(100));
     let mut tree = ServerProcesses::new(scratch.root(), server_pid.clone());
@@ -74,7 +74,7 @@ fn what_outlives_the_main_process_is_told_and_the_tree_is_empty() {
 
 #[test]
 fn a_number_that_is_used_anew_is_another_process() {
-    let (scratch, server_pid) = machine("anew");
+    let (scratch, server_pid) = machine();
     vllm(&scratch);
     server_pid.set(Some(100));
     let mut tree = ServerProcesses::new(scratch.root(), server_pid);
@@ -92,7 +92,7 @@ fn a_number_that_is_used_anew_is_another_process() {
 
 #[test]
 fn new_processes_are_looked_for_every_ten_seconds_and_gone_ones_every_second() {
-    let (scratch, server_pid) = machine("search");
+    let (scratch, server_pid) = machine();
     vllm(&scratch);
     server_pid.set(Some(100));
     let mut tree = ServerProcesses::new(scratch.root(), server_pid);

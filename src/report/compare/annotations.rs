@@ -32,7 +32,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         _ => ("error", "error"),
     };
     say(level, &format!("{} · {}", headline(comparison), variables(comparison)));
-    decision.because.iter().take(REASONS_MAX).for_each(|why| say(reason, why));
+    decision.because.iter().take(REASONS_MAX).for_each(|why| say(reason, &why.words));
     out
 }
 

@@ -19,7 +19,7 @@ struct Document<'a> {
     suggestive: bool,
     exit_code: u8,
     simulated: bool,
-    because: &'a [String],
+    because: Vec<String>,
     base: &'a [String],
     candidate: &'a [String],
     verdicts: Sides<std::collections::BTreeMap<&'static str, u64>>,
@@ -154,7 +154,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
         suggestive: comparison.decision.suggestive,
         exit_code: comparison.decision.exit.code(),
         simulated: comparison.simulated,
-        because: &comparison.decision.because,
+        because: comparison.decision.sentences(),
         base: &comparison.names[0],
         candidate: &comparison.names[1],
         verdicts: sides(&comparison.verdicts, |words| {

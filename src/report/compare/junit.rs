@@ -39,7 +39,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
 /// Returns the case of the decision; it fails where the exit status is not 0.
 fn of_decision(comparison: &Comparison) -> TestCase {
     let words = format!("{} · {}", headline(comparison), variables(comparison));
-    let because = comparison.decision.because.join("\n");
+    let because = comparison.decision.sentences().join("\n");
     let status = match (comparison.decision.exit, comparison.decision.word) {
         (Exit::Pass, CompareWord::Inconclusive) => skipped(&words),
         (Exit::Pass, _) if comparison.decision.suggestive => skipped(&words),

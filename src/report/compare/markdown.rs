@@ -32,7 +32,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     for (label, names) in ["Base", "Candidate"].iter().zip(&comparison.names) {
         let _ = write!(out, "\n{label}: {}\n", runs(names));
     }
-    list(&mut out, "Because", &comparison.decision.because);
+    list(&mut out, "Because", &comparison.decision.sentences());
     if comparison.differs.variables.len() > 1 {
         let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
         list(&mut out, "Changed", &items);

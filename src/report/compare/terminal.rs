@@ -50,7 +50,7 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
         lines.extend(under("changed", &items, 2));
     }
     lines.extend(under("beside", &beside(comparison), 2));
-    lines.extend(under("because", &comparison.decision.because, 2));
+    lines.extend(under("because", &comparison.decision.sentences(), 2));
     if is_published(comparison) {
         lines.push(String::new());
         let columns = if wide { ColumnSet::All } else { ColumnSet::Primary };

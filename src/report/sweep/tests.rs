@@ -1,6 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::compare::decision::Reason;
 use crate::compare::story::{key, side, start};
 use crate::compare::{CompareTerms, Start, compare};
 use crate::measure::Measure;
@@ -102,7 +103,8 @@ fn broken_policies_and_rows_to_be_looked_into_stand_under_the_arm() {
 #[test]
 fn of_many_reasons_some_are_told_and_the_others_counted() {
     let mut comparison = against_base(&values(1.1));
-    comparison.decision.because = (0..20).map(|n| format!("reason {n}")).collect();
+    comparison.decision.because =
+        (0..20).map(|n| Reason { kind: ReasonKind::Other, words: format!("reason {n}") }).collect();
     assert_snapshot!("many_reasons", told(vec![base(), arm("a", comparison)]));
 }
 

@@ -8,7 +8,7 @@ use super::sign::{SimEvent, SimEvents};
 use crate::engine::listener::Listener;
 use crate::engine::signature::LogSource;
 use crate::fact::{Exited, Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
-use crate::series::SERVER_LOG;
+use crate::series::Unread;
 use crate::sim::ProcessExit;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -94,7 +94,8 @@ impl SimTarget {
             }
             SimEvent::Lost(times) => {
                 let (reason, why) = (MissedReason::TooFast, "it came too fast".to_owned());
-                let once = Missed::once(Source::Process, SERVER_LOG, reason, why);
+                let what = Unread::FastLog.word();
+                let once = Missed::once(Source::Process, what, reason, why);
                 let missed = Missed { times, ..once };
                 self.news.push_back(News::Fact(at, Fact::Missed(missed)));
             }

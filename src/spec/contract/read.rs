@@ -174,6 +174,10 @@ impl Reader<'_> {
             let what = format!("`{}` is a time to be reached, not to be kept under", self.name);
             return Err(field.mistake(what).hint("at_least: 4h"));
         }
+        if matches!(self.measure, Measure::Count(_)) && wanted == Better::Higher {
+            let what = format!("`{}` is a number to be kept under, not to be reached", self.name);
+            return Err(field.mistake(what).hint("at_most: 0"));
+        }
         let limit = match raw.strip_suffix("of reference") {
             Some(share) => {
                 let share = self.of_reference(share, field)?;

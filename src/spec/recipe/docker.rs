@@ -1,6 +1,7 @@
 //! Reads a saved `docker run …` command line as a recipe.
 
 use crate::engine::flags::{self, FlagWord};
+use crate::escape::has_open_quote;
 
 /// Options of `docker run` without a value; all others take one.
 const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --read-only \
@@ -17,11 +18,14 @@ pub(crate) struct Line {
     pub image_at: Option<std::ops::Range<usize>>,
     /// Variables of `-e KEY=VALUE`; `None` where the value comes from the caller's environment.
     pub env: Vec<(String, Option<String>)>,
-    /// Command in the container, verbatim, without the image's own entry point.
+    /// Command in the container, without the image's own entry point: verbatim but for the ends of
+    /// lines, which are a line feed each.
     pub command: Option<String>,
     /// Value of `--entrypoint`, which `command` begins with; empty where the line clears it.
     pub entry: Option<String>,
     pub options: Vec<(String, String)>,
+    /// Whether a quote in it is not closed.
+    pub has_open_quote: bool,
 }
 
 /// Returns the byte offset of a text's `docker run`: after comments, or anywhere in a script.
@@ -53,7 +57,7 @@ pub(crate) fn parse(text: &str, start: usize) -> Line {
     let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];
     let words = flags::words(text);
     let run = words.iter().position(|word| word.text == "run").unwrap_or(0);
-    let mut line = Line::default();
+    let mut line = Line { has_open_quote: has_open_quote(text), ..Line::default() };
     let mut entry = None;
     let mut words = words[run + 1..].iter().peekable();
     while let Some(word) = words.next() {
@@ -81,7 +85,7 @@ pub(crate) fn parse(text: &str, start: usize) -> Line {
     }
     let rest: Vec<&FlagWord> = words.collect();
     let command = match (rest.first(), rest.last()) {
-        (Some(first), Some(last)) => text[first.start..last.end].to_owned(),
+        (Some(first), Some(last)) => text[first.start..last.end].replace("\r\n", "\n"),
         _ => String::new(),
     };
     let command = format!("{} {command}", entry.as_deref().unwrap_or_default());
@@ -155,7 +159,9 @@ fn parts<'a>(text: &'a str, operators: &str) -> Vec<&'a str> {
         match (quote, character) {
             (Some('\''), '\\') => {}
             (_, '\\') => {
-                characters.next();
+                if let Some((_, '\r')) = characters.next() {
+                    characters.next_if(|(_, c)| *c == '\n');
+                }
             }
             (Some(mark), again) if mark == again => quote = None,
             (None, '\'' | '"') => quote = Some(character),
@@ -189,6 +195,21 @@ mod tests {
 
     fn line(text: &str) -> Line {
         parse(text, begins(text).expect("a docker run"))
+    }
+
+    #[test]
+    fn a_line_that_was_saved_on_windows_is_read_to_its_end() {
+        let text = "docker run -e A=1 \\\r\n  a/b:1 \\\r\n  vllm serve m \\\r\n  --x 1\r\necho\r\n";
+        let line = line(text);
+        assert_eq!(line.image.as_deref(), Some("a/b:1"));
+        assert_eq!(line.command.as_deref(), Some("vllm serve m \\\n  --x 1"));
+        assert_eq!(&text[line.image_at.expect("a place")], "a/b:1");
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_noticed() {
+        assert!(line("docker run -e A='b c a/b:1 m\n").has_open_quote);
+        assert!(!line("docker run -e A='b c' a/b:1 m\n").has_open_quote);
     }
 
     #[test]

@@ -68,13 +68,14 @@ pub(crate) fn written(
 }
 
 fn place_of(source: &SpecFile, image: &str) -> Result<Option<Range<usize>>, Mistake> {
-    if let Some(start) = docker::begins(&source.text) {
-        return Ok(docker::parse(&source.text, start).image_at);
-    }
-    let root = document(source)?.root;
-    let Some(node) = root.get(OWN) else { return Ok(None) };
-    let mut found = source.text[node.span.clone()].match_indices(image);
-    let at = found.next().filter(|_| found.next().is_none()).map(|(at, _)| node.span.start + at);
+    let span = match docker::begins(&source.text) {
+        Some(start) => docker::parse(&source.text, start).image_at,
+        None => document(source)?.root.get(OWN).map(|node| node.span.clone()),
+    };
+    // Quotes around it stay.
+    let Some(span) = span else { return Ok(None) };
+    let mut found = source.text[span.clone()].match_indices(image);
+    let at = found.next().filter(|_| found.next().is_none()).map(|(at, _)| span.start + at);
     Ok(at.map(|at| at..at + image.len()))
 }
 
@@ -95,6 +96,8 @@ mod tests {
             "# é\r\nmodel: m\r\ncontainer:   \"IMAGE\"   # why\r\ncommand: vllm serve IMAGE\r\n",
             "container: old\nmodel: m\ncontainer: IMAGE",
             "{model: m, container: 'IMAGE', defaults: {container: IMAGE}}\n",
+            "docker run \"IMAGE\" \\\r\n  vllm serve m\r\n",
+            "docker run 'IMAGE' m\n",
             "#!/bin/sh\n# IMAGE\nsudo docker run --name IMAGE -e A=IMAGE \\\n  IMAGE vllm serve m\n",
         ] {
             let expected = |image: &str| text.replace("IMAGE", image);

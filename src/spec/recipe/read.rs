@@ -13,12 +13,16 @@ use super::values::{Values, set_of};
 use super::{ReadOptions, ReadRecipe, Recipe, SpecFile, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
+use crate::escape::has_open_quote;
 use crate::spec::field::{Field, flawed};
 use crate::spec::node::python::{Python, put};
 use crate::spec::node::{self, Node};
 
 /// Keys with commands for the host. longhaul shows them and never runs them.
 const HOOKS: [&str; 5] = ["pre_exec", "post_exec", "post_commands", "mods", "build_args"];
+
+/// Warning about a command that a shell would refuse.
+const OPEN_QUOTE: &str = "a quote in the command is not closed: what follows it is read as one word, and a shell refuses it";
 
 /// Parses a recipe without changes. One that includes another needs [`read_as`].
 #[allow(clippy::needless_pass_by_value)] // as every spec is read
@@ -67,6 +71,8 @@ pub(crate) fn read_as(
     let model = draft.model_name().or_else(|| model_of_command(rendered.command.as_deref()?));
     let mut warnings = keys::warnings(&whole, &layers);
     warnings.extend(rendered.warnings);
+    let has_open_quote = rendered.command.as_deref().is_some_and(has_open_quote);
+    warnings.extend(has_open_quote.then(|| OPEN_QUOTE.to_owned()));
     let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
     let mut source = source.clone();
     if !included.is_empty() {

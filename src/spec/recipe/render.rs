@@ -52,12 +52,13 @@ pub(crate) fn rendered(
         return Ok(Rendered { command, how, warnings });
     };
     check_formats(template, values)?;
-    let command = sparkrun::rendered(template, &|key| values.text(key)).ok_or_else(|| {
-        Flaw::new(0, "the command grows without end when its placeholders are filled in")
-            .hint("a value in `defaults` holds itself")
-    })?;
+    let (command, open) =
+        sparkrun::rendered(template, &|key| values.text(key)).ok_or_else(|| {
+            Flaw::new(0, "the command grows without end when its placeholders are filled in")
+                .hint("a value in `defaults` holds itself")
+        })?;
     let mut warnings = Vec::new();
-    for word in left_over(&command).into_iter().take(20) {
+    for word in open.into_iter().take(20) {
         warnings.push(format!("{word} in `command` has no value in `defaults`"));
     }
     for (key, value) in values.iter().filter(|(key, _)| template.contains(&format!("{{{key}}}"))) {
@@ -88,21 +89,6 @@ fn check_formats(template: &str, values: &Values) -> Result<(), Flaw> {
         return Err(Flaw::new(template[..at].matches('\n').count(), what).hint(hint));
     }
     Ok(())
-}
-
-/// Returns the first placeholders without a value; a shell's `${NAME}` is none.
-fn left_over(command: &str) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
-    for (at, _) in command.match_indices('{').filter(|(at, _)| !command[..*at].ends_with('$')) {
-        let name = &command[at + 1..];
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
-        if is_name && name[end..].starts_with('}') {
-            found.push(&command[at..at + end + 2]);
-        }
-    }
-    found.dedup();
-    found
 }
 
 /// Returns the runtime that sparkrun resolves `vllm` to, which is an alias for one of two.

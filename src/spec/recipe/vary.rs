@@ -40,7 +40,8 @@ impl Change {
         matches!(self.key.as_str(), "container" | "model") || self.variable().is_some()
     }
 
-    fn variable(&self) -> Option<&str> {
+    /// Returns the name of the environment variable that it changes.
+    pub(crate) fn variable(&self) -> Option<&str> {
         self.key.strip_prefix("env.").filter(|name| !name.is_empty())
     }
 }
@@ -56,8 +57,8 @@ pub(crate) fn varied(
         return Err(Mistake::new(format!("`{}` cannot be taken away", change.key))
             .hint(format!("{}=VALUE", change.key)));
     }
-    let text = match docker::begins(&base.recipe.source.text) {
-        Some(start) if base.how == How::AsItStands => of_line(base, changes, start)?,
+    let text = match base.how {
+        How::AsItStands => of_line(base, changes)?,
         _ => edit::changed(base, changes)?,
     };
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };
@@ -95,9 +96,11 @@ pub(crate) fn varied(
 }
 
 /// Changes a saved `docker run` line in place.
-fn of_line(base: &ReadRecipe, changes: &[Change], start: usize) -> Result<String, Mistake> {
+fn of_line(base: &ReadRecipe, changes: &[Change]) -> Result<String, Mistake> {
     let wrong = |what: String| Mistake::new(what).at(&base.recipe.source.origin);
-    let mut text = base.recipe.source.text.clone();
+    // As the command of the line has it.
+    let mut text = base.recipe.source.text.replace("\r\n", "\n");
+    let start = docker::begins(&text).unwrap_or_default();
     for change in changes {
         let line = docker::parse(&text, start);
         let image = line.image_at.ok_or_else(|| wrong("the line names no image".to_owned()))?;

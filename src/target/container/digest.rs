@@ -38,7 +38,7 @@ pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &s
     if program.is_some_and(|program| program.trim().is_empty()) {
         return nothing("--engine names no program", "--engine docker, or without --engine");
     }
-    if !is_plain(image) {
+    if !is_image_name(image) {
         return nothing(format!("{} is no name of an image", shown(image)), "repository:tag");
     }
     let programs = program.map_or_else(|| PROGRAMS.to_vec(), |program| vec![program]);
@@ -57,8 +57,8 @@ pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &s
     nothing(why, "on the machine that has the image, or with --engine PROGRAM")
 }
 
-/// Whether an image name from a recipe cannot be taken for an option.
-fn is_plain(image: &str) -> bool {
+/// Whether a word of a recipe can be an image's name, and so cannot be taken for an option.
+fn is_image_name(image: &str) -> bool {
     image.starts_with(|c: char| c.is_ascii_alphanumeric())
         && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
 }
@@ -162,6 +162,7 @@ mod tests {
 
     #[test]
     fn a_strangers_name_is_no_option() {
-        assert!(!is_plain("--help") && !is_plain("a b") && !is_plain("") && is_plain("a/b:c@d"));
+        assert!(["--help", "a b", ""].iter().all(|word| !is_image_name(word)));
+        assert!(is_image_name("a/b:c@d"));
     }
 }

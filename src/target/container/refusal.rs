@@ -8,7 +8,12 @@ use crate::escape::one_line;
 const WORDS_CHARS_MAX: usize = 400;
 
 /// Words that show a reason, the name of the reason, and what to try.
-const REASONS: [(&[&str], &str, &str); 11] = [
+const REASONS: [(&[&str], &str, &str); 12] = [
+    (
+        &["there is no program"],
+        "the program is not here",
+        "install it, or name the one that is: --engine PROGRAM",
+    ),
     (
         &["port is already allocated"],
         "the port is in use",
@@ -93,6 +98,7 @@ mod tests {
             "permission denied while trying to connect to the Docker daemon socket at unix:///x",
             "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
             "docker: Error response from daemon: No such image: a/b@sha256:1",
+            "there is no program `podman` here",
             "Error response from daemon: manifest unknown: manifest unknown",
             "Error response from daemon: Head \"https://reg.example/v2/\": unauthorized",
             "Conflict. The container name \"/b\" is already in use by container \"1\".",

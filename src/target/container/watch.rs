@@ -13,7 +13,7 @@ use super::events::{Events, Heard};
 use super::inspect::{ContainerChange, ContainerState};
 use super::{ContainerEngine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
-use crate::series::{CONTAINER_RUNNING, EVENTS, STATE};
+use crate::series::{CONTAINER_RUNNING, Unread};
 use crate::target::handle::NewsSender;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -101,7 +101,7 @@ impl Watch {
             Ok((at, event)) => self.event(at, event).await,
             Err(why) => {
                 self.is_deaf = true;
-                self.news.missed(Source::Container, EVENTS, &why).await;
+                self.news.missed(Source::Container, Unread::Events, &why).await;
             }
         }
     }
@@ -179,7 +179,7 @@ impl Watch {
             }
             Err(Unknown::Unanswered(why)) => {
                 self.is_deaf = true;
-                return self.news.missed(Source::Container, STATE, &why).await;
+                return self.news.missed(Source::Container, Unread::State, &why).await;
             }
         };
         let is_other = look.started != self.base.started || look.id != self.base.id;

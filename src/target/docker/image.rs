@@ -155,8 +155,9 @@ mod tests {
     async fn without_an_engine_nothing_is_fetched_and_that_is_said() {
         let engine = ContainerEngine::new("/no/such/engine", crate::timeline::Timeline::start());
         assert_snapshot!(resolved(&engine, "a/b:c", false).await.unwrap_err(), @"
-            error: /no/such/engine: there is no program `/no/such/engine` here
-              try: the same by hand shows more; -v shows the command line
+            error: /no/such/engine: the program is not here
+               at: there is no program `/no/such/engine` here
+              try: install it, or name the one that is: --engine PROGRAM
         ");
         assert_snapshot!(resolved(&engine, "a/b:c", true).await.unwrap_err(), @"error: `a/b:c` cannot be pulled: there is no program `/no/such/engine` here");
     }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul::command::compare::{floor_of, sides as compare_sides};
 use longhaul::command::drive::{DriveOptions, NoRun};
@@ -15,6 +14,7 @@ use longhaul::run::conductor::Order;
 use longhaul::run::load::Progress;
 use longhaul::run::stop::channel;
 use longhaul::unit::At;
+use tempfile::TempDir;
 
 const SCENARIO: &str = "\
 about: Two depths, one stream, for comparisons.
@@ -42,16 +42,11 @@ fn profile(factor: f64) -> String {
 }
 
 /// A folder of a test's own, removed when it is dropped.
-pub(super) struct Starts(PathBuf);
+pub(super) struct Starts(TempDir);
 
 impl Starts {
     pub(super) fn new() -> Starts {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("longhaul-comparison-{}-{n}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Starts(path)
+        Starts(tempfile::tempdir().unwrap())
     }
 
     /// So many starts of a machine that is `factor` times as slow.
@@ -76,7 +71,7 @@ impl Starts {
 
     /// The record's recipe under Spark Arena's profile, on the simulator.
     pub(super) fn replay(&self, name: &str) -> PathBuf {
-        let folder = self.0.join(name);
+        let folder = self.0.path().join(name);
         let scenario = Some("spark_arena_v2".to_owned());
         let inputs = Inputs { scenario, seed: 1, ..Inputs::default() };
         let output = Some(folder.clone());
@@ -89,7 +84,7 @@ impl Starts {
     }
 
     fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }
@@ -101,7 +96,7 @@ impl Starts {
         factor: f64,
         ailments: &[&str],
     ) -> PathBuf {
-        let folder = self.0.join(format!("{name}-{server_seed}"));
+        let folder = self.0.path().join(format!("{name}-{server_seed}"));
         let options = DriveOptions {
             inputs: Inputs {
                 scenario: Some(self.file("scenario.yaml", SCENARIO)),
@@ -124,12 +119,6 @@ fn played(options: DriveOptions) -> PathBuf {
         Ok(driven) => driven.folder,
         Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
         Err(NoRun::Interrupted) => panic!("interrupted"),
-    }
-}
-
-impl Drop for Starts {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

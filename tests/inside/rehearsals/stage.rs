@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul::analysis::{Analysis, RunQuestion};
 use longhaul::command::drive::{DriveOptions, Driven, NoRun};
@@ -19,6 +18,7 @@ use longhaul::run::load::Progress;
 use longhaul::run::stop::{StopWord, Stopper, channel};
 use longhaul::spec::Select;
 use longhaul::unit::At;
+use tempfile::TempDir;
 
 /// Half an hour on the record's machine: short and deep, alone and two at once.
 pub(super) const HALF_AN_HOUR: &str = "\
@@ -48,23 +48,15 @@ contract:
 ";
 
 /// A folder of a test's own, removed when it is dropped.
-pub(super) struct Scratch(PathBuf);
+pub(super) struct Scratch(TempDir);
 
 impl Scratch {
     pub(super) fn new() -> Scratch {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "longhaul-rehearsal-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
+        Scratch(tempfile::tempdir().unwrap())
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     /// Writes a file, and names it.
@@ -72,12 +64,6 @@ impl Scratch {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

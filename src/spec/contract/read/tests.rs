@@ -93,6 +93,7 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
         "mtbf: 0.1s",
         "mtbf: { d0: 4h }",
         "mtbf: [{ at_most: 4h }]",
+        "crashes: [{ at_least: 1 }]",
         "mtbf: [{ phase: soak, at_least: 4h }]",
         "mtbf: 95% of reference",
         "mtbf: [{ attain: 95%, at_least: 4h }]",

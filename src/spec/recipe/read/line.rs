@@ -1,6 +1,6 @@
 //! Builds a recipe from a `docker run` line.
 
-use super::{model_of_command, served};
+use super::{OPEN_QUOTE, model_of_command, served};
 use crate::engine::flags;
 use crate::spec::SpecFile;
 use crate::spec::recipe::render::{How, engine_of};
@@ -18,6 +18,7 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
     let open = line.env.iter().filter(|(_, value)| value.is_none());
     let mut warnings: Vec<String> =
         open.map(|(key, _)| format!("the value of {key} comes from whoever starts it")).collect();
+    warnings.extend(line.has_open_quote.then(|| OPEN_QUOTE.to_owned()));
     if !options.set.is_empty() {
         warnings.push("nothing can be set in a `docker run`: it has no placeholders".to_owned());
     }

@@ -58,6 +58,24 @@ fn duplicates_are_told_with_their_lines_and_unknown_keys_are_kept() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_is_told_in_a_command_and_in_a_saved_line() {
+    for text in [
+        "model: m\ncommand: vllm serve m --served-model-name 'x --port 8000\n",
+        "docker run a/b:1 org/m --spec '{\"a\": 1} --max-num-seqs 4\n",
+    ] {
+        let warnings = recipe(text).warnings;
+        assert!(warnings.iter().any(|it| it.contains("is not closed")), "{warnings:?}");
+    }
+}
+
+#[test]
+fn braces_that_a_recipe_escapes_are_no_placeholder_without_a_value() {
+    let warnings = |command: &str| recipe(&format!("model: m\ncommand: '{command}'\n")).warnings;
+    assert_eq!(warnings("s {{x}} {{{{y}}}}"), Vec::<String>::new());
+    assert_eq!(warnings("s {x} {{x}}"), ["{x} in `command` has no value in `defaults`"]);
+}
+
+#[test]
 fn a_value_that_is_not_understood_is_refused_with_its_line_and_what_to_write() {
     let texts = [
         "model: m\nenv:\n  X: yes\n",

@@ -13,13 +13,38 @@ const PASSES_MAX: usize = 10;
 const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
 
-/// Renders a command by sparkrun 0.4's rules.
-pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<String> {
+/// Renders a command by sparkrun 0.4's rules; returns the placeholders without a value beside it.
+pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<(String, Vec<String>)> {
     let template = strip(template);
-    Some(repair_continuations(&filled(template, template.contains("{{"), value)?))
+    let text = substituted(template, template.contains("{{"), value)?;
+    Some((repair_continuations(&unmasked(&text)), left_over(&text)))
 }
 
 pub(super) fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
+    Some(unmasked(&substituted(template, escapes, value)?))
+}
+
+/// Returns the names in braces that are left; a shell's `${NAME}` is none, nor is a masked brace.
+fn left_over(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (at, _) in text.match_indices('{').filter(|(at, _)| !text[..*at].ends_with('$')) {
+        let name = &text[at + 1..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
+        if is_name && name[end..].starts_with('}') {
+            found.push(text[at..at + end + 2].to_owned());
+        }
+    }
+    found.dedup();
+    found
+}
+
+fn unmasked(text: &str) -> String {
+    text.replace(OPEN, "{").replace(CLOSE, "}")
+}
+
+/// Fills in placeholders until none is left that has a value; other braces stay masked.
+fn substituted(template: &str, escapes: bool, value: Lookup<'_>) -> Option<String> {
     let mut text = mask(template, escapes);
     for _ in 0..PASSES_MAX {
         let next = substitute(&text, value)?;
@@ -29,7 +54,7 @@ pub(super) fn filled(template: &str, escapes: bool, value: Lookup<'_>) -> Option
             break;
         }
     }
-    Some(text.replace(OPEN, "{").replace(CLOSE, "}"))
+    Some(text)
 }
 
 fn mask(template: &str, escapes: bool) -> String {
@@ -110,6 +135,10 @@ mod tests {
         values.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned())
     }
 
+    fn command(template: &str, value: Lookup<'_>) -> Option<String> {
+        rendered(template, value).map(|(command, _)| command)
+    }
+
     #[test]
     fn commands_come_out_as_sparkrun_0_4_renders_them() {
         for (template, expected) in [
@@ -129,24 +158,21 @@ mod tests {
             ("a \\\t\nb", "a \\\nb"),
             ("  a\\  b \\\nc  ", "a\\  b \\\nc"),
         ] {
-            assert_eq!(rendered(template, &value).as_deref(), Some(expected), "{template}");
+            assert_eq!(command(template, &value).as_deref(), Some(expected), "{template}");
         }
     }
 
     #[test]
     fn long_texts_take_no_long_time() {
         let braces = "{".repeat(900_000);
-        assert_eq!(rendered(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
-        assert_eq!(
-            rendered("{a}", &|_| Some(braces.clone())).map(|text| text.len()),
-            Some(900_000)
-        );
-        assert_eq!(rendered(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
+        assert_eq!(command(&format!("x {braces}"), &value).map(|text| text.len()), Some(450_002));
+        assert_eq!(command("{a}", &|_| Some(braces.clone())).map(|text| text.len()), Some(900_000));
+        assert_eq!(command(&"{a}".repeat(300_000), &|_| Some(braces.clone())), None);
     }
 
     #[test]
     fn a_value_that_holds_itself_ends() {
-        assert_eq!(rendered("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
-        assert_eq!(rendered("{a}", &|_| Some("{a}".repeat(100))), None);
+        assert_eq!(command("{a}", &|_| Some("x{a}".into())).as_deref(), Some("xxxxxxxxxx{a}"));
+        assert_eq!(command("{a}", &|_| Some("{a}".repeat(100))), None);
     }
 }

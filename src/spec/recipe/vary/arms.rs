@@ -30,6 +30,11 @@ pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
     if key.is_empty() || key.chars().any(char::is_whitespace) {
         return Err(wrong(format!("{} is no key", shown(key))));
     }
+    let values = values_of(values);
+    if values.len() > 1 && values.iter().any(|value| value.trim().is_empty()) {
+        return Err(wrong(format!("a value of {} is empty", shown(text)))
+            .hint(format!("--vary {key}= for an arm without it")));
+    }
     let arm = |value: &str| {
         let value = value.trim();
         let change = Change {
@@ -38,7 +43,7 @@ pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
         };
         ArmSpec { name: format!("{key}={value}"), changes: vec![change] }
     };
-    Ok(values_of(values).into_iter().map(arm).collect())
+    Ok(values.into_iter().map(arm).collect())
 }
 
 fn values_of(text: &str) -> Vec<&str> {
@@ -114,9 +119,13 @@ mod tests {
     fn every_value_of_a_key_is_an_arm_and_json_keeps_its_commas() {
         let some = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
         assert_eq!(changes("a.b=1, 2"), [some("a.b", "1"), some("a.b", "2")]);
-        assert_eq!(changes(r#"c={"x":1,"y":[2,3]},"#)[0], some("c", r#"{"x":1,"y":[2,3]}"#));
+        assert_eq!(changes(r#"c={"x":1,"y":[2,3]}"#)[0], some("c", r#"{"x":1,"y":[2,3]}"#));
         assert_eq!(changes("c=")[0], ("c".to_owned(), None));
         assert_eq!(changes("env.X=a=b"), [some("env.X", "a=b")]);
+        for empty in ["a=1,,2", "a=1,", "a=,1", "a=1, ,2"] {
+            let told = of_flag(empty).expect_err(empty).to_string();
+            assert!(told.contains("is empty") && told.contains("--vary a= for"), "{told}");
+        }
         assert!(of_flag("x").is_err() && of_flag("=1").is_err() && of_flag("a b=1").is_err());
     }
 

@@ -16,6 +16,14 @@ command: |
 metadata: {profile: p}
 ";
 
+#[test]
+fn a_saved_line_with_the_line_ends_of_windows_is_varied_and_loses_them() {
+    let text = "docker run a/b:1 \\\r\n  org/m \\\r\n  --max-num-seqs 4\r\n";
+    let varied = of(text, &[("max_num_seqs", "8")]).expect("varied").expect("changed");
+    let text = varied.recipe.source.text;
+    assert!(text.contains("--max-num-seqs 8") && !text.contains(['4', '\r']), "{text:?}");
+}
+
 fn reading(text: &str) -> ReadRecipe {
     let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
     read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("readable")

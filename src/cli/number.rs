@@ -1,0 +1,69 @@
+//! Parses numbers of the command line; a mistake says what is wanted, with an example.
+
+use std::str::FromStr;
+
+use crate::unit;
+
+/// Parses a depth.
+pub(super) fn depth(text: &str) -> Result<u64, String> {
+    number(text, "a depth is a whole number of tokens, as in --depths 0,4096,32768")
+}
+
+/// Parses a number of streams.
+pub(super) fn streams(text: &str) -> Result<u32, String> {
+    number(text, "a number of streams is a whole number, as in --concurrency 1,4")
+}
+
+/// Parses a seed.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    number(text, "a seed is a whole number from 0 up, as 7")
+}
+
+/// Parses requests per second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    number(text, "a rate is a number of requests per second, as in --rate 0.05,0.1")
+}
+
+/// Parses tokens per second.
+pub(super) fn tokens_per_s(text: &str) -> Result<f64, String> {
+    match text.trim().parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err("a number of tokens per second above 0, as 1800".to_owned()),
+    }
+}
+
+/// Parses a difference that is too small to matter, as a fraction.
+pub(super) fn margin(text: &str) -> Result<f64, String> {
+    let share = unit::share(text).ok().filter(|share| 0.0 < *share && *share < 1.0);
+    share.ok_or_else(|| "a margin is from above 0% to below 100%, as 5%".to_owned())
+}
+
+/// Parses a number, or says what is wanted.
+fn number<T: FromStr>(text: &str, wanted: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| wanted.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_number_that_is_none_says_what_is_wanted_also_a_negative_one() {
+        for (words, wanted) in [
+            ("run --depths 0,x", "invalid value 'x' for '--depths <LIST>': a depth is a whole"),
+            ("run --concurrency -1", "as in --concurrency 1,4"),
+            ("run --rate x", "as in --rate 0.05,0.1"),
+            ("run --seed=-1", "a seed is a whole number from 0 up, as 7"),
+            ("run --seed -1", "a seed is a whole number from 0 up, as 7"),
+            ("compare a b --margin -5%", "a margin is from above 0% to below 100%, as 5%"),
+            ("compare a b --margin-p95 100%", "a margin is from above 0%"),
+            ("plan --prefill-rate inf --decode-rate 5", "above 0, as 1800"),
+        ] {
+            let words = ["longhaul"].into_iter().chain(words.split(' '));
+            let told = Cli::try_parse_from(words).err().map(|told| told.to_string());
+            assert!(told.as_ref().is_some_and(|told| told.contains(wanted)), "{told:?}");
+        }
+    }
+}
