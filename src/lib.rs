@@ -33,6 +33,8 @@ mod secret;
 mod series;
 mod serve;
 mod shared_value;
+#[cfg(test)]
+mod shown;
 mod sim;
 mod spec;
 mod stats;

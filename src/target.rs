@@ -19,6 +19,8 @@ pub(crate) mod process;
 mod program;
 pub(crate) mod server_log;
 pub(crate) mod sparkrun;
+#[cfg(test)]
+mod standin;
 mod tree;
 pub(crate) mod watched;
 

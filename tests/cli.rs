@@ -2,10 +2,22 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[path = "../src/shown.rs"]
+mod shown;
+
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use insta::assert_snapshot;
+
 fn longhaul(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_longhaul")).args(arguments).output().expect("the binary runs")
+    longhaul_in(Path::new("."), arguments)
+}
+
+/// From a folder: a path in a report is then as long on every machine, and its lines break alike.
+fn longhaul_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    command.args(arguments).current_dir(folder).output().expect("the binary runs")
 }
 
 fn stderr(output: &Output) -> String {
@@ -16,25 +28,50 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-/// A mistake: exit code 2, nothing on stdout, and the words on stderr.
-fn mistake(arguments: &[&str], words: &[&str]) {
-    let output = longhaul(arguments);
+/// What is told of a mistake: exit code 2, and nothing on stdout.
+fn mistake(arguments: &[&str]) -> String {
+    mistake_in(Path::new("."), arguments)
+}
+
+fn mistake_in(folder: &Path, arguments: &[&str]) -> String {
+    let output = longhaul_in(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
     assert_eq!(stdout(&output), "", "{arguments:?}");
-    for word in words {
-        assert!(stderr(&output).contains(word), "{arguments:?}: {}", stderr(&output));
-    }
+    stderr(&output)
+}
+
+/// Mistakes, each with its command line.
+fn mistakes(lines: &[&[&str]]) -> String {
+    let one = |line: &&[&str]| format!("$ longhaul {}\n{}", line.join(" "), mistake(line));
+    lines.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn every_verb_has_help() {
-    for verb in
-        ["run", "report", "compare", "floor", "plan", "rehearse", "sim", "sweep", "recipe", "list"]
-    {
-        let output = longhaul(&[verb, "--help"]);
-        assert_eq!(output.status.code(), Some(0), "{verb}");
-        assert!(stdout(&output).contains("Usage: longhaul"), "{verb}");
-        assert!(!stdout(&output).contains('\u{1b}'), "no colour where there is no terminal");
+    let verbs: [&[&str]; 16] = [
+        &[],
+        &["run"],
+        &["report"],
+        &["compare"],
+        &["floor"],
+        &["plan"],
+        &["rehearse"],
+        &["sim"],
+        &["sweep"],
+        &["recipe"],
+        &["recipe", "show"],
+        &["recipe", "render"],
+        &["recipe", "check"],
+        &["recipe", "pin"],
+        &["recipe", "diff"],
+        &["list"],
+    ];
+    for verb in verbs {
+        let output = longhaul(&[verb, &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{verb:?}");
+        let name = [&["help"], verb].concat().join(".");
+        assert_snapshot!(name, stdout(&output));
+        assert!(stdout(&output).is_ascii() || !stdout(&output).chars().any(|c| c == '\u{1b}'));
     }
 }
 
@@ -64,27 +101,22 @@ fn a_recipe_is_shown_rendered_and_compared() {
     let name = "nemotron-3-super";
     let render = longhaul(&["recipe", "render", name, "--set", "max_num_seqs=8"]);
     assert_eq!(render.status.code(), Some(0), "{}", stderr(&render));
-    assert!(stdout(&render).starts_with("vllm serve nvidia/NVIDIA-Nemotron-3-Super"));
-    assert!(stdout(&render).contains("--max-num-seqs 8 \\\n"));
+    assert_snapshot!("render", stdout(&render));
     assert_eq!(stderr(&render), "");
-    let show = stdout(&longhaul(&["recipe", "show", name]));
-    assert!(
-        show.contains("rendered as sparkrun does") && show.contains("  max_num_seqs "),
-        "{show}"
-    );
+    assert_snapshot!("show", stdout(&longhaul(&["recipe", "show", name])));
     let diff = longhaul(&["recipe", "diff", name, name]);
     assert_eq!((diff.status.code(), stdout(&diff).as_str()), (Some(0), "They serve alike.\n"));
 }
 
 #[test]
 fn a_named_pipe_is_no_recipe_and_no_scenario_and_what_a_shell_pipes_in_is() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let pipe = folder.path().join("pipe.yaml");
+    let folder = Folder::new();
+    let pipe = folder.path("pipe.yaml");
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
     let pipe = pipe.to_str().expect("text");
-    mistake(&["recipe", "show", pipe], &["it is no plain file"]);
-    mistake(&["plan", "--scenario", pipe], &["it is no plain file"]);
+    let told = [mistake(&["recipe", "show", pipe]), mistake(&["plan", "--scenario", pipe])];
+    assert_snapshot!("pipe", folder.named(&told.join("\n")));
     let script = r#"exec "$0" recipe render <(printf 'model: m\ncommand: serve m\n')"#;
     let piped = Command::new("bash")
         .args(["-c", script, env!("CARGO_BIN_EXE_longhaul")])
@@ -95,7 +127,8 @@ fn a_named_pipe_is_no_recipe_and_no_scenario_and_what_a_shell_pipes_in_is() {
 
 #[test]
 fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
-    let folder = std::env::temp_dir().join(format!("longhaul-recipes-{}", std::process::id()));
+    let scratch = Folder::new();
+    let folder = scratch.0.path().to_path_buf();
     let inner = folder.join("submission");
     std::fs::create_dir_all(&inner).expect("a folder");
     let write = |path: &std::path::Path, text: &str| std::fs::write(path, text).expect("written");
@@ -115,32 +148,39 @@ fn a_recipe_is_found_in_a_folder_and_reads_only_what_stands_beside_it() {
     {
         let (target, link) = (folder.join("outside.yaml"), inner.join("link.yaml"));
         std::os::unix::fs::symlink(target, link).expect("a link");
-        mistake(&["recipe", "show", &path("leak.yaml")], &["leads out of"]);
+        assert_snapshot!(scratch.named(&mistake(&["recipe", "show", &path("leak.yaml")])), @"
+            error: `link.yaml` leads out of the recipe's folder
+               at: include
+        ");
     }
-    mistake(&["recipe", "show", &folder.display().to_string()], &["holds no recipe.yaml"]);
-    std::fs::remove_dir_all(&folder).expect("removed");
+    let none = mistake(&["recipe", "show", &folder.display().to_string()]);
+    assert_snapshot!(scratch.named(&none), @"
+        error: the folder `FOLDER` holds no recipe.yaml
+          try: a recipe's file, or the folder of a submission
+    ");
 }
 
-/// A folder of its own below the system's, gone at the end.
-struct Folder(std::path::PathBuf);
+/// A folder of its own, gone at the end.
+struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("longhaul-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Folder(folder)
+    fn new() -> Folder {
+        Folder(tempfile::TempDir::new().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
+        let path = self.path(name);
         std::fs::write(&path, text).expect("written");
         path.display().to_string()
     }
-}
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+    /// A text with the folder's name in place of its path.
+    fn named(&self, text: &str) -> String {
+        shown::named(text, &[(&self.0.path().display().to_string(), "FOLDER")])
     }
 }
 
@@ -149,33 +189,32 @@ const FLOATING: &str = "# why: latest\nmodel: org/m\ncontainer: 'org/img:latest'
 
 #[test]
 fn a_recipe_is_checked_and_strict_fails_on_what_floats() {
-    let folder = Folder::new("check");
+    let folder = Folder::new();
     let path = folder.write("r.yaml", FLOATING);
     let check = longhaul(&["recipe", "check", &path]);
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
-    assert!(stdout(&check).starts_with("FLOATING image · r · 2 float"), "{}", stdout(&check));
+    assert_snapshot!("check", folder.named(&stdout(&check)));
     assert_eq!(longhaul(&["recipe", "check", &path, "--strict"]).status.code(), Some(1));
     let json = stdout(&longhaul(&["recipe", "check", &path, "--format", "json"]));
-    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!((&json["grade"], &json["floating"]), (&"floating".into(), &2.into()));
-    let first = &json["findings"][0];
-    assert_eq!((&first["what"], &first["line"]), (&"container".into(), &3.into()));
+    assert_snapshot!("check.json", folder.named(&json));
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     let digest = "ab".repeat(32);
     let fixed = folder.write(
         "fixed.yaml",
         &format!("model: org/m\nmodel_revision: {digest}\ncontainer: a/b@sha256:{digest}\n"),
     );
     assert_eq!(longhaul(&["recipe", "check", &fixed, "--strict"]).status.code(), Some(0));
-    mistake(&["recipe", "check", "no-such-recipe", "--strict"], &["no-such-recipe"]);
+    mistake(&["recipe", "check", "no-such-recipe", "--strict"]);
 }
 
 #[test]
 fn the_table_of_a_check_has_an_end_and_its_json_has_all() {
-    let folder = Folder::new("mods");
+    let folder = Folder::new();
     let mods: Vec<String> = (0..500).map(|number| format!("mods/m{number}")).collect();
     let path = folder.write("r.yaml", &format!("{FLOATING}mods: [{}]\n", mods.join(", ")));
     let told = stdout(&longhaul(&["recipe", "check", &path]));
-    assert!(told.lines().count() < 300 && told.contains("more: --format json"), "{told}");
+    assert!(told.lines().count() < 300, "{told}");
+    assert!(told.lines().any(|line| line.trim_end().ends_with("more: --format json")), "{told}");
     let json = stdout(&longhaul(&["recipe", "check", &path, "--format", "json"]));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert!(json["findings"].as_array().is_some_and(|findings| findings.len() >= 500));
@@ -185,7 +224,7 @@ fn the_table_of_a_check_has_an_end_and_its_json_has_all() {
 #[test]
 fn a_container_engine_is_asked_and_its_silence_explained() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = Folder::new("engine");
+    let folder = Folder::new();
     let path = folder.write("r.yaml", FLOATING);
     let engine = |name: &str, script: &str| {
         let path = folder.write(name, &format!("#!/bin/sh\n{script}\n"));
@@ -204,197 +243,171 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
     let expected = FLOATING.replace("'org/img:latest'", &format!("'org/img@{digest}'"));
     assert_eq!(stdout(&pin), expected);
-    assert!(stderr(&pin).contains("org/img:latest -> org/img@sha256:3"), "{}", stderr(&pin));
+    let mut told = vec![stderr(&pin)];
     let hosts = "containers: [{host: h, image: org/x}]\n";
     let many = folder.write("many.yaml", &format!("{FLOATING}{hosts}"));
     let pin = longhaul(&["recipe", "pin", &many, "--engine", &knows]);
     assert_eq!(stdout(&pin), format!("{expected}{hosts}"));
-    assert!(stderr(&pin).contains("left alone: containers[0].image"), "{}", stderr(&pin));
-    let output = folder.0.join("pinned.yaml").display().to_string();
+    told.push(stderr(&pin));
+    let output = folder.path("pinned.yaml").display().to_string();
     let pin = longhaul(&["recipe", "pin", &path, "--engine", &knows, "-o", &output]);
     assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
     assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
     assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
     let nowhere = ["recipe", "pin", &path, "--engine", &knows, "-o", "/nonexistent/pinned.yaml"];
-    let refused = longhaul(&nowhere);
-    let told = stderr(&refused);
-    assert!(told.contains("could not be written") && !told.contains("pinned:"), "{told}");
+    told.push(mistake(&nowhere));
     // What is pinned stays byte for byte what it is.
     let again = longhaul(&["recipe", "pin", &output]);
     assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));
-    for (name, script, words) in [
-        ("lacks", "echo 'Error: No such image: org/img:latest' >&2; exit 1", "pull org/img:latest"),
-        ("denied", "echo 'permission denied while trying to connect' >&2; exit 1", "group docker"),
-        ("down", "echo 'Cannot connect to the Docker daemon' >&2; exit 1", "start it"),
-        ("built", "echo '[]'", "built here"),
+    for (name, script) in [
+        ("lacks", "echo 'Error: No such image: org/img:latest' >&2; exit 1"),
+        ("denied", "echo 'permission denied while trying to connect' >&2; exit 1"),
+        ("down", "echo 'Cannot connect to the Docker daemon' >&2; exit 1"),
+        ("built", "echo '[]'"),
     ] {
-        mistake(
-            &["recipe", "pin", &path, "--engine", &engine(name, script)],
-            &[words, "org/img:latest"],
-        );
+        told.push(mistake(&["recipe", "pin", &path, "--engine", &engine(name, script)]));
     }
-    mistake(
-        &["recipe", "pin", &path, "--engine", "no-such-engine"],
-        &["no-such-engine", "--engine"],
-    );
+    told.push(mistake(&["recipe", "pin", &path, "--engine", "no-such-engine"]));
     let option = folder.write("o.yaml", "model: m\ncontainer: --help\n");
-    mistake(&["recipe", "pin", &option, "--engine", &knows], &["is no name of an image"]);
+    told.push(mistake(&["recipe", "pin", &option, "--engine", &knows]));
+    assert_snapshot!("pin", folder.named(&told.join("\n")));
 }
 
 #[test]
 fn mistakes_say_what_where_and_what_to_try() {
-    mistake(&["recipe", "show", "no-such-recipe"], &["no-such-recipe", "try:"]);
-    mistake(&["recipe", "render", "nemotron-3-super", "--set", "port.x=1"], &["`port`", "--set"]);
-    mistake(&["recipe", "render", "nemotron-3-super", "--when", "moon=full"], &["moon", "nodes"]);
-    mistake(&["run", "--recipe", "no-such-recipe", "--simulate"], &["no-such-recipe", "try:"]);
-    mistake(&["run", "--simulate", "--scenario", "smokee"], &["smokee", "smoke"]);
-    mistake(&["run", "--recipe", "nemotron-3-super"], &["--endpoint", "--simulate"]);
     let real = ["run", "--endpoint", "http://127.0.0.1:1"];
-    mistake(&[&real[..], &["--profile", "dgx-spark"]].concat(), &["simulated"]);
-    mistake(&[&real[..], &["--ailment", "crash"]].concat(), &["--simulate"]);
-    mistake(&["run", "--scenario", "overnight"], &["--endpoint", "--simulate"]);
-    mistake(&["run", "--simulate", "--ailment", "crsh"], &["crsh", "crash"]);
-    mistake(&["run", "--simulate", "--duration", "60"], &["unit"]);
-    mistake(
-        &["run", "--endpoint", "http://127.0.0.1:1", "--api-key-env", "LONGHAUL_NO_SUCH_KEY"],
-        &["LONGHAUL_NO_SUCH_KEY"],
+    assert_snapshot!(
+        "mistakes",
+        mistakes(&[
+            &["recipe", "show", "no-such-recipe"],
+            &["recipe", "render", "nemotron-3-super", "--set", "port.x=1"],
+            &["recipe", "render", "nemotron-3-super", "--when", "moon=full"],
+            &["run", "--recipe", "no-such-recipe", "--simulate"],
+            &["run", "--simulate", "--scenario", "smokee"],
+            &["run", "--recipe", "nemotron-3-super"],
+            &[&real[..], &["--profile", "dgx-spark"]].concat(),
+            &[&real[..], &["--ailment", "crash"]].concat(),
+            &[&real[..], &["--api-key-env", "LONGHAUL_NO_SUCH_KEY"]].concat(),
+            &["run", "--scenario", "overnight"],
+            &["run", "--simulate", "--ailment", "crsh"],
+            &["run", "--endpoint", "ftp://host"],
+            &["plan", "--scenario", "spark_arena_v2", "--rate", "1"],
+            &["report", "no-such-folder"],
+        ])
     );
-    for (flag, value) in [
-        ("--depths", "18446744073709551615"),
-        ("--concurrency", "4294967295"),
-        ("--duration", "99999999999d"),
-        ("--rate", "0"),
-        ("--rate", "nan"),
-    ] {
-        mistake(&["run", "--simulate", flag, value], &[flag, "try:"]);
-    }
-    let both = ["run", "--simulate", "--rate", "1", "--concurrency", "1"];
-    mistake(&both, &["--rate", "cannot be used with"]);
-    let phases = ["plan", "--scenario", "spark_arena_v2", "--rate", "1"];
-    mistake(&phases, &["two_phase", "--rate", "try:"]);
-    mistake(&["report", "no-such-folder"], &["no-such-folder"]);
-    mistake(&["run", "--endpoint", "ftp://host"], &["ftp"]);
+}
+
+#[test]
+fn a_value_that_an_option_does_not_take_is_a_mistake() {
+    let run = |flag: &'static str, value: &'static str| ["run", "--simulate", flag, value];
+    assert_snapshot!(
+        "values",
+        mistakes(&[
+            &run("--duration", "60"),
+            &run("--duration", "99999999999d"),
+            &run("--depths", "18446744073709551615"),
+            &run("--concurrency", "4294967295"),
+            &run("--rate", "0"),
+            &run("--rate", "nan"),
+            &["run", "--simulate", "--rate", "1", "--concurrency", "1"],
+            &["run", "--simulat"],
+            &["rum"],
+        ])
+    );
 }
 
 #[test]
 fn a_run_folder_that_is_not_empty_is_refused_before_anything_is_sent() {
-    let folder = std::env::temp_dir().join(format!("longhaul-full-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("precious.txt"), "mine").expect("a file");
-    mistake(
-        &["run", "--simulate", "-o", folder.to_str().expect("UTF-8")],
-        &["longhaul-full", "try:"],
-    );
-    assert_eq!(std::fs::read_to_string(folder.join("precious.txt")).expect("still there"), "mine");
-    std::fs::remove_dir_all(&folder).expect("removed");
+    let folder = Folder::new();
+    folder.write("precious.txt", "mine");
+    let told = mistake(&["run", "--simulate", "-o", folder.0.path().to_str().expect("UTF-8")]);
+    assert_snapshot!(folder.named(&told), @"
+        error: the run folder is there already and is not empty
+           at: FOLDER
+          try: choose a new folder with -o: a run never writes over another
+    ");
+    let precious = std::fs::read_to_string(folder.path("precious.txt"));
+    assert_eq!(precious.expect("still there"), "mine");
 }
 
 #[test]
 fn a_depth_that_the_server_does_not_take_is_a_mistake() {
-    mistake(&["run", "--simulate", "--depths", "0,200000"], &["200000", "131072", "--depths 0"]);
+    assert_snapshot!(mistake(&["run", "--simulate", "--depths", "0,200000"]), @"
+        error: depth 200000 + prompt 256 + output 24 = 200280 tokens, but max_model_len is 131072
+           at: shipped:smoke workloads.ladder.depths
+          try: --depths 0
+    ");
 }
 
 #[test]
 fn what_a_recipe_cannot_take_is_said_before_its_server_is_asked() {
     // Nobody listens there: a run that asked would wait for minutes.
     let run = ["run", "--recipe", "nemotron-3-super", "--endpoint", "http://127.0.0.1:9"];
-    let deep: Vec<&str> = run.iter().copied().chain(["--depths", "0,200000"]).collect();
-    let soak: Vec<&str> = deep.iter().copied().chain(["--scenario", "overnight"]).collect();
-    mistake(&soak, &["200000", "max_model_len is 131072", "--depths 0"]);
-    let plan = longhaul(&["plan", "--scenario", "spark_arena_v2"]);
-    let told = stdout(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("10 streams on 4 slots") && told.contains("warm cells, but"), "{told}");
+    let soak = [&run[..], &["--depths", "0,200000", "--scenario", "overnight"]].concat();
+    assert_snapshot!(mistake(&soak), @"
+        error: depth 200000 + prompt 2048 + output 128 = 202176 tokens, but max_model_len is 131072
+           at: shipped:overnight workloads.ladder.depths
+          try: --depths 0
+    ");
 }
 
 #[test]
 fn a_plan_without_rates_says_unknown_and_never_guesses() {
-    let folder = std::env::temp_dir().join(format!("longhaul-plan-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let recipe = folder.join("own.yaml");
-    std::fs::write(&recipe, "recipe_version: \"2\"\nmodel: some/model\nruntime: vllm\n")
-        .expect("a recipe");
-    let output =
-        longhaul(&["plan", "--recipe", recipe.to_str().expect("UTF-8"), "--scenario", "short"]);
+    let folder = Folder::new();
+    let recipe =
+        folder.write("own.yaml", "recipe_version: \"2\"\nmodel: some/model\nruntime: vllm\n");
+    let output = longhaul(&["plan", "--recipe", &recipe, "--scenario", "short"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("unknown"), "{}", stdout(&output));
-    std::fs::remove_dir_all(&folder).expect("removed");
-}
-
-#[test]
-fn a_plan_of_a_soak_says_what_it_can_decide() {
-    let output = longhaul(&["plan", "--scenario", "overnight"]);
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for word in ["requests", "laps", "MTBF", "can be decided", "d100000"] {
-        assert!(told.contains(word), "{word}: {told}");
-    }
+    assert_snapshot!("plan.unknown", stdout(&output));
 }
 
 #[test]
 fn what_is_built_in_is_listed() {
-    let told = stdout(&longhaul(&["list"]));
-    for name in ["smoke", "quick", "short", "overnight", "spark_arena_v2", "nemotron-3-super"] {
-        assert!(told.contains(name), "{name}: {told}");
-    }
+    assert_snapshot!("list", stdout(&longhaul(&["list"])));
 }
 
 #[test]
 fn an_attached_server_that_never_answers_is_inconclusive() {
-    let folder = std::env::temp_dir().join(format!("longhaul-never-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let scenario = folder.join("s.yaml");
-    std::fs::write(
-        &scenario,
+    let folder = Folder::new();
+    folder.write(
+        "s.yaml",
         "about: Nothing to see.\nduration: 1s\nworkloads:\n  - ladder: {depths: [0], prompt: 16, output: 4, concurrency: [1]}\nlimits: {ready: 300ms}\ncontract: {crashes: 0}\n",
-    )
-    .expect("a scenario");
+    );
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    let run = folder.join("run");
-    let output = longhaul(&[
-        "run",
-        "--endpoint",
-        &address,
-        "--scenario",
-        scenario.to_str().expect("UTF-8"),
-        "-o",
-        run.to_str().expect("UTF-8"),
-    ]);
+    let output = longhaul_in(
+        folder.0.path(),
+        &["run", "--endpoint", &address, "--scenario", "s.yaml", "-o", "run"],
+    );
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stdout(&output).contains("INCONCLUSIVE"), "{}", stdout(&output));
-    std::fs::remove_dir_all(&folder).expect("removed");
+    assert_snapshot!("never_answered", shown::named(&stdout(&output), &[(&address, "ADDRESS")]));
 }
 
 /// After one failure the upper bound lies below four hours for the first minutes, and the interval
 /// is one of 95 % only once, at the end.
 #[test]
 fn a_time_between_failures_is_judged_at_the_end_and_ends_no_run_early() {
-    let folder = std::env::temp_dir().join(format!("longhaul-early-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let scenario = folder.join("s.yaml");
+    let folder = Folder::new();
     let text = "about: One failure.\nduration: 10m\nworkloads:\n  - ladder: {depths: [0], prompt: 16, output: 4, concurrency: [1]}\ncontract: {mtbf: 100h}\n";
-    std::fs::write(&scenario, text).expect("a scenario");
-    let (scenario, run) =
-        (scenario.display().to_string(), folder.join("run").display().to_string());
+    let (scenario, run) = (folder.write("s.yaml", text), folder.path("run").display().to_string());
     let arguments = ["rehearse", "--stop-on-fail", "--ailment", "crash=10s@1m", "--scenario"];
     let output = longhaul(&[&arguments[..], &[&scenario, "-o", &run]].concat());
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
-    let verdict = std::fs::read_to_string(folder.join("run/verdict.json")).expect("a verdict");
-    assert!(verdict.contains("\"closed\": \"done\""), "{verdict}");
-    std::fs::remove_dir_all(&folder).expect("removed");
+    let verdict = std::fs::read_to_string(folder.path("run/verdict.json")).expect("a verdict");
+    let verdict: serde_json::Value = serde_json::from_str(&verdict).expect("JSON");
+    assert_eq!(verdict["closed"], "done", "{verdict}");
 }
 
 #[test]
 fn the_sample_of_the_readme_is_what_the_simulator_gives() {
-    let run = std::env::temp_dir().join(format!("longhaul-readme-{}", std::process::id()));
-    let folder = run.to_str().expect("UTF-8");
-    let told = stdout(&longhaul(&["rehearse", "--scenario", "smoke", "-o", folder]));
+    let folder = Folder::new();
+    let run = folder.path("run").display().to_string();
+    let told = stdout(&longhaul(&["rehearse", "--scenario", "smoke", "-o", &run]));
     // The same server under the same load in the README's own command, which takes a minute.
     let told = told.replace("rehearse --scenario smoke", "run --scenario smoke --simulate");
     let readme = include_str!("../README.md");
     assert!(readme.contains(&format!("```\n{told}```\n")), "README.md has another sample:\n{told}");
-    std::fs::remove_dir_all(&run).expect("removed");
 }
 
 /// A scenario of a moment.
@@ -409,27 +422,19 @@ fn manifest(run: &std::path::Path) -> serde_json::Value {
 
 #[test]
 fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
-    let folder = Folder::new("sweep");
-    let (scenario, sweep) = (folder.write("moment.yaml", MOMENT), folder.0.join("sweep"));
-    let output = sweep.display().to_string();
-    let mut arguments = vec!["sweep", "--rehearse", "--scenario", &scenario, "-o", &output];
+    let folder = Folder::new();
+    folder.write("moment.yaml", MOMENT);
+    let sweep = folder.path("sweep");
+    let swept = |arguments: &[&str]| longhaul_in(folder.0.path(), arguments);
+    let mut arguments = vec!["sweep", "--rehearse", "--scenario", "moment.yaml", "-o", "sweep"];
     arguments.extend(["--vary", "speculative_config.num_speculative_tokens=1,2"]);
     arguments.extend(["--vary", "kv_cache_dtype=auto", "--vary", "max_model_len=2097152"]);
     arguments.extend(["--starts", "2"]);
-    let first = longhaul(&arguments);
+    let first = swept(&arguments);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     let told = stdout(&first);
-    for words in [
-        "3 arms",
-        "2 starts each",
-        "2 of 2 starts failed; given up after 2: ",
-        "kv_cache_too_small",
-    ] {
-        assert!(told.contains(words), "{words}: {told}");
-    }
-    for words in ["nothing is decided exactly", "num_speculative_tokens=1` is the base", "8/8"] {
-        assert!(stderr(&first).contains(words), "{words}: {}", stderr(&first));
-    }
+    assert_snapshot!("sweep", told);
+    assert_snapshot!("sweep.progress", stderr(&first));
     let run = |name: &str| sweep.join("runs").join(name);
     let (one, other) = (manifest(&run("base/000")), manifest(&run("base/007")));
     assert_ne!(one["server_seed"], other["server_seed"], "another start is another server");
@@ -443,63 +448,57 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     let text = std::fs::read_to_string(&events).expect("events");
     std::fs::write(&events, &text[..text.len() - 40]).expect("cut off");
     std::fs::remove_dir_all(run("kv_cache_dtype=auto/002")).expect("removed");
-    let again = longhaul(&arguments);
+    let again = swept(&arguments);
     assert_eq!(stdout(&again), told, "the same in the end");
-    assert!(stderr(&again).contains("6 of 8 runs are done"), "{}", stderr(&again));
-    assert_eq!(stderr(&again).matches(" start 1: PASS").count(), 2, "{}", stderr(&again));
+    assert_snapshot!("sweep.goes_on", stderr(&again));
     assert!(sweep.join("broken-off/base-000-1/run.json").is_file());
     let last = arguments.len() - 1;
     arguments[last] = "3";
-    mistake(&arguments, &["another sweep: another number of starts", "to go on with it"]);
+    let mut told = vec![mistake_in(folder.0.path(), &arguments)];
     arguments[last] = "2";
 
     let lock = std::fs::File::open(sweep.join(".lock")).expect("a lock");
     lock.lock().expect("held");
-    mistake(&arguments, &["in use by another longhaul", "wait for it to end"]);
+    told.push(mistake_in(folder.0.path(), &arguments));
     drop(lock);
     std::fs::rename(run("base/000"), run("base/aside")).expect("moved");
     std::fs::rename(run("base/007"), run("base/000")).expect("moved");
-    mistake(&arguments, &["`runs/base/000` holds a run that is none", "another arm or start"]);
+    told.push(mistake_in(folder.0.path(), &arguments));
     std::fs::rename(run("base/000"), run("base/007")).expect("moved");
     std::fs::rename(run("base/aside"), run("base/000")).expect("moved");
     let edited = sweep.join("arms/base.yaml");
     let text = std::fs::read_to_string(&edited).expect("the base");
     std::fs::write(&edited, text + "# by hand\n").expect("written");
-    mistake(&arguments, &["changed since the sweep began", "arms/base.yaml"]);
+    told.push(mistake_in(folder.0.path(), &arguments));
+    assert_snapshot!("sweep.refused", told.join("\n"));
 }
 
 #[test]
 fn a_sweep_that_can_tell_nothing_is_refused_before_it_starts() {
-    mistake(&["sweep", "--vary", "max_num_seqs=8"], &["starts its servers itself", "--rehearse"]);
-    mistake(&["sweep", "--rehearse"], &["nothing is varied", "--vary"]);
-    let sweep = |more: &[&str], words: &[&str]| {
-        mistake(&[&["sweep", "--rehearse"], more].concat(), words);
-    };
-    sweep(&["--vary", "max_num_seqs=4"], &["nothing changed", "max_num_seqs=4"]);
-    sweep(&["--vary", "max_num_seqs=8", "--starts", "0"], &["--starts 0"]);
     let config = "speculative_config={\"method\": \"ngram\", \"num_speculative_tokens\": 3}";
-    sweep(&["--vary", config], &["3 things at once", "--allow-several"]);
-    sweep(
-        &["--vary", "max_model_len=131072,65536", "--vary", "kv_cache_dtype=auto"],
-        &[
-            "the arm `max_model_len=65536`: depth 100000",
-            "max_model_len is 65536",
-            "--depths 0,8192",
-        ],
+    let lengths = "max_model_len=131072,65536";
+    let sweep = |more: &[&'static str]| [&["sweep", "--rehearse", "--vary"], more].concat();
+    assert_snapshot!(
+        "sweep.mistakes",
+        mistakes(&[
+            &["sweep", "--vary", "max_num_seqs=8"],
+            &["sweep", "--rehearse"],
+            &sweep(&["max_num_seqs=4"]),
+            &sweep(&["max_num_seqs=8", "--starts", "0"]),
+            &sweep(&["max_num_seqs=8", "--starts", "65"]),
+            &sweep(&[config]),
+            &sweep(&[lengths, "--vary", "kv_cache_dtype=auto"]),
+            &sweep(&["max_num_seqs=8", "--scenario", "quick"]),
+            &sweep(&["max_num_seqs=8", "-o", "/proc/sweep"]),
+        ])
     );
-    sweep(
-        &["--vary", "max_num_seqs=8", "--scenario", "quick"],
-        &["cap: 30 s", "could not be compared", "--depths 0,4096", "--scenario short"],
-    );
-    sweep(&["--vary", "max_num_seqs=8", "--starts", "65"], &["from 1 to 64"]);
-    sweep(&["--vary", "max_num_seqs=8", "-o", "/proc/sweep"], &["cannot be written", "-o"]);
 }
 
 #[test]
 fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
-    let folder = Folder::new("sweep-arms");
+    let folder = Folder::new();
     let scenario = folder.write("moment.yaml", MOMENT);
-    let output = folder.0.join("sweep").display().to_string();
+    let output = folder.path("sweep").display().to_string();
     let sweep = |arms: &str| {
         let arms = folder.write("arms.yaml", arms);
         longhaul(&[
@@ -515,17 +514,19 @@ fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
             "1",
         ])
     };
-    for (arms, words) in [
-        ("", "the file is empty"),
-        ("[]", "the list holds no arm"),
-        ("max_num_seqs: 8", "a list"),
-        ("- {name: '', changes: {max_num_seqs: 8}}", "name is empty"),
-        ("- {name: base, changes: {max_num_seqs: 8}}", "stands twice"),
-    ] {
+    let lists = [
+        "",
+        "[]",
+        "max_num_seqs: 8",
+        "- {name: '', changes: {max_num_seqs: 8}}",
+        "- {name: base, changes: {max_num_seqs: 8}}",
+    ];
+    let told = shown::each(lists, |arms| {
         let refused = sweep(arms);
         assert_eq!(refused.status.code(), Some(2), "{arms}: {}", stderr(&refused));
-        assert!(stderr(&refused).contains(words), "{arms}: {}", stderr(&refused));
-    }
+        folder.named(&stderr(&refused))
+    });
+    assert_snapshot!("sweep.arms", told);
     let names = [r"\e[31mred\n../../x", "..", r"\U0001F600", &"long ".repeat(40)];
     let arm = |(index, name): (usize, &&str)| {
         format!("- {{name: \"{name}\", changes: {{max_num_seqs: {}}}}}\n", 5 + index)
@@ -534,11 +535,11 @@ fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
     let swept = sweep(&arms);
     assert_eq!(swept.status.code(), Some(0), "{}", stderr(&swept));
     for text in [stdout(&swept), stderr(&swept)] {
-        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
     }
     let told = stdout(&swept);
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-    let files = std::fs::read_dir(folder.0.join("sweep/runs")).expect("runs");
+    let files = std::fs::read_dir(folder.path("sweep/runs")).expect("runs");
     let names: Vec<String> =
         files.map(|it| it.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(names.len(), 5, "{names:?}");
@@ -548,23 +549,25 @@ fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
 #[test]
 fn a_sweep_that_is_interrupted_says_so_and_the_same_command_goes_on() {
     use std::io::{BufRead, BufReader};
-    let folder = Folder::new("sweep-interrupted");
-    let scenario = folder.write("moment.yaml", &MOMENT.replace("laps: 3", "laps: 400"));
-    let output = folder.0.join("sweep").display().to_string();
-    let mut arguments = vec!["sweep", "--rehearse", "--scenario", &scenario, "-o", &output];
+    let folder = Folder::new();
+    folder.write("moment.yaml", &MOMENT.replace("laps: 3", "laps: 400"));
+    let mut arguments = vec!["sweep", "--rehearse", "--scenario", "moment.yaml", "-o", "sweep"];
     arguments.extend(["--vary", "max_num_seqs=8", "--starts", "2"]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
-    command.args(&arguments).stderr(std::process::Stdio::piped());
+    command.args(&arguments).current_dir(folder.0.path()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().expect("the binary runs");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let is_first = |line: &std::io::Result<String>| line.as_ref().expect("text").contains("1/4");
+    let is_first = |line: &std::io::Result<String>| {
+        line.as_ref().expect("text").trim_start().starts_with("1/4 ")
+    };
     assert!(lines.any(|line| is_first(&line)), "a start was done");
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
     let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
     assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("the same command goes on")), "{rest:?}");
-    let again = longhaul(&arguments);
+    let told = rest.last().expect("a last line");
+    assert!(told.starts_with("interrupted; the same command goes on: longhaul sweep"), "{rest:?}");
+    let again = longhaul_in(folder.0.path(), &arguments);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
-    assert!(stderr(&again).contains("of 4 runs") && stdout(&again).contains("2 starts each"));
+    assert_snapshot!("sweep.interrupted", stdout(&again));
 }

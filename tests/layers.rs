@@ -45,6 +45,7 @@ const FLOORS: [&[&str]; 22] = [
         "meminfo",
         "process",
         "words",
+        "shown",
     ],
 ];
 

@@ -6,3 +6,5 @@
 mod cached;
 #[path = "recipes/host.rs"]
 mod host;
+#[path = "../src/shown.rs"]
+mod shown;

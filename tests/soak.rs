@@ -13,7 +13,7 @@ struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new() -> Scratch {
-        let folder = tempfile::tempdir().expect("a scratch folder");
+        let folder = tempfile::TempDir::new().expect("a scratch folder");
         fs::write(folder.path().join("fast.yaml"), PROFILE).expect("a profile");
         Scratch(folder)
     }

@@ -271,3 +271,148 @@ fn surroundings(manifest: &Manifest) -> BTreeMap<String, String> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::compare::CompareTerms;
+    use crate::journal::manifest::{Anchor, RunNode};
+    use crate::shown::named;
+
+    fn journals() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals")
+    }
+
+    fn options(base: &[&Path], candidate: &[&Path]) -> CompareOptions {
+        let owned = |side: &[&Path]| side.iter().map(|&path| path.to_path_buf()).collect();
+        CompareOptions {
+            base: owned(base),
+            candidate: owned(candidate),
+            how: CompareTerms::default(),
+            floor: None,
+            format: CompareFormat::Terminal { wide: false },
+        }
+    }
+
+    /// Returns the decision, or the mistake.
+    fn told(options: &CompareOptions, folder: &TempDir) -> String {
+        let told = match compared(options) {
+            Ok(comparison) => format!("{:?}", comparison.decision.word),
+            Err(wrong) => wrong.to_string(),
+        };
+        let names = [(journals(), "JOURNALS"), (folder.path().to_path_buf(), "FOLDER")];
+        names
+            .iter()
+            .fold(told, |told, (path, name)| named(&told, &[(&path.display().to_string(), name)]))
+    }
+
+    const TABLE: &str = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
+
+    #[test]
+    fn a_published_table_stands_alone_against_one_run() {
+        let folder = TempDir::new().unwrap();
+        let table = folder.path().join("july.md");
+        std::fs::write(&table, TABLE).unwrap();
+        let (one, other) = (journals().join("healthy"), journals().join("hump"));
+        let mut with_floor = options(&[&table], &[&one]);
+        with_floor.how.floor = Some(Floor::default());
+        let told = [
+            told(&options(&[&table], &[&one]), &folder),
+            told(&options(&[&table, &table], &[&one]), &folder),
+            told(&options(&[&one, &table], &[&one]), &folder),
+            told(&options(&[&table], &[&one, &other]), &folder),
+            told(&options(&[&table], &[folder.path()]), &folder),
+            told(&with_floor, &folder),
+        ];
+        assert_snapshot!("published", told.join("\n\n"));
+    }
+
+    #[test]
+    fn a_side_is_of_runs_and_a_floor_is_a_file() {
+        let folder = TempDir::new().unwrap();
+        let (healthy, gone) = (journals().join("healthy"), folder.path().join("gone"));
+        let floor = |path: &Path| CompareOptions {
+            floor: Some(path.to_path_buf()),
+            ..options(&[&healthy], &[&healthy])
+        };
+        std::fs::write(folder.path().join("floor.json"), "{}").unwrap();
+        let told = [
+            told(&options(&[&healthy], &[&healthy]), &folder),
+            told(&options(&[&healthy], &[&gone]), &folder),
+            told(&options(&[&gone], &[&healthy]), &folder),
+            told(&options(&[&healthy], &[folder.path()]), &folder),
+            told(&floor(&gone), &folder),
+            told(&floor(folder.path()), &folder),
+            told(&floor(&folder.path().join("floor.json")), &folder),
+        ];
+        assert_snapshot!("sides", told.join("\n\n"));
+    }
+
+    fn manifest() -> Manifest {
+        let anchor = Anchor { wall_us: 7, ..Anchor::default() };
+        Manifest { segments: vec![anchor], ..Manifest::default() }
+    }
+
+    #[test]
+    fn a_run_is_known_by_when_where_and_what_it_was() {
+        let one = run(&manifest());
+        assert_eq!(run(&manifest()), one, "a copy is the same run");
+        let changes: [fn(&mut Manifest); 6] = [
+            |it| it.segments[0].wall_us = 8,
+            |it| it.nodes = vec![RunNode { host: "spark".to_owned(), ..RunNode::default() }],
+            |it| it.seed = 7,
+            |it| it.server_seed = Some(7),
+            |it| it.ailments = vec!["crash".to_owned()],
+            |it| it.command = Some("vllm serve".to_owned()),
+        ];
+        for (nth, change) in changes.iter().enumerate() {
+            let mut other = manifest();
+            change(&mut other);
+            assert_ne!(run(&other), one, "change {nth}");
+        }
+        let mut same = manifest();
+        same.server_seed = Some(same.seed);
+        assert_eq!(run(&same), one, "the load's seed is the server's where none is given");
+    }
+
+    #[test]
+    fn surroundings_are_those_of_every_machine_that_took_part() {
+        let node = |role: &str, kernel: Option<&str>| RunNode {
+            host: "spark".to_owned(),
+            role: role.to_owned(),
+            kernel: kernel.map(str::to_owned),
+            driver: Some(String::new()),
+            ..RunNode::default()
+        };
+        let mut manifest = manifest();
+        manifest.longhaul = "0.1.0".to_owned();
+        manifest.nodes = vec![node("load", Some("6.14")), node("server", None)];
+        manifest.ailments = vec!["crash".to_owned(), "hang".to_owned()];
+        let told = surroundings(&manifest);
+        let told: Vec<String> =
+            told.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        assert_snapshot!(told.join("\n"), @"
+            ailments: crash, hang
+            host: spark
+            host of the server: spark
+            kernel: 6.14
+            longhaul: 0.1.0
+        ");
+    }
+
+    #[test]
+    fn a_recipe_that_a_manifest_does_not_have_is_none() {
+        assert!(recipe(&manifest()).is_none());
+        let mut known = manifest();
+        known.recipe.text = "model: m\n".to_owned();
+        assert!(recipe(&known).is_some());
+        known.recipe.text = "model: [m\n".to_owned();
+        assert!(
+            recipe(&known).is_none(),
+            "one that cannot be read again is compared by its command"
+        );
+    }
+}

@@ -299,3 +299,189 @@ pub(crate) fn judged_scenario(
 fn find(kind: shipped::FileKind, wanted: &str) -> Result<SpecFile, Mistake> {
     shipped::find(kind, wanted, &|path| read_bounded(Path::new(path)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use insta::assert_snapshot;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::shown::named;
+
+    const RECIPE: &str = "model: org/m\ncommand: vllm serve org/m\n";
+
+    /// Creates a folder with files; names may have a folder.
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    /// Returns a mistake, or what was there in its place, with the folder's name in place of its
+    /// path.
+    fn told<T>(
+        folder: &TempDir,
+        result: Result<T, impl ToString>,
+        shown: impl Fn(T) -> String,
+    ) -> String {
+        let told = result.map_or_else(|wrong| wrong.to_string(), shown);
+        named(&told, &[(&folder.path().display().to_string(), "FOLDER")])
+    }
+
+    #[test]
+    fn a_recipe_is_a_file_or_a_shipped_name_or_in_the_folder_of_a_submission() {
+        let folder = folder(&[
+            ("file.yaml", RECIPE),
+            ("one/recipe.yml", RECIPE),
+            ("two/recipes/recipe.yaml", RECIPE),
+            ("none/benchmark.csv", ""),
+        ]);
+        let found = |name: &str| {
+            let path = folder.path().join(name).display().to_string();
+            told(&folder, recipe_source(&path, &Reach::default()), |found| {
+                format!("{} at {}", found.source.name, found.source.origin)
+            })
+        };
+        let names = ["file.yaml", "one", "two", "none", "gone.yaml", "gone"];
+        assert_snapshot!(
+            "found",
+            names.map(|name| format!("{name}\n{}", found(name))).join("\n\n")
+        );
+        let shipped = recipe_source(FLAGSHIP, &Reach::default()).ok().unwrap().source;
+        assert_eq!(shipped.origin, format!("shipped:{FLAGSHIP}"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_of_a_foreign_folder_leads_out_of_it() {
+        let folder = folder(&[("outside.yaml", RECIPE), ("in/beside.yaml", RECIPE)]);
+        let inside = folder.path().join("in");
+        let link = |name: &str| {
+            std::os::unix::fs::symlink(folder.path().join("outside.yaml"), inside.join(name))
+                .unwrap();
+        };
+        link("recipe.yaml");
+        link("link.yaml");
+        fs::create_dir(inside.join("map.yaml")).unwrap();
+        let submission = recipe_source(&inside.display().to_string(), &Reach::default());
+        assert_snapshot!(told(&folder, submission, |found| found.source.origin), @"error: `FOLDER/in/recipe.yaml` leads out of the submission's folder");
+        let includes = Folder(Some(inside.clone()));
+        let loaded = |name: &str| told(&folder, includes.load(name), |text| format!("{text:?}"));
+        let names = ["beside.yaml", "gone.yaml", "map.yaml", "link.yaml", "../outside.yaml"];
+        assert_snapshot!(
+            "includes",
+            names.map(|name| format!("{name}\n{}", loaded(name))).join("\n\n")
+        );
+    }
+
+    #[test]
+    fn a_fetched_recipe_chooses_no_file_of_this_machine() {
+        assert_snapshot!(Folder(None).load("base.yaml").unwrap_err(), @"
+            error: a recipe that was fetched stands alone: it includes nothing
+               at: include: base.yaml
+              try: fetch both yourself into one folder, and give the path
+        ");
+        let recipe = |profile: &str| {
+            let text = format!("{RECIPE}metadata: {{profile: {profile}}}\n");
+            let source = SpecFile { name: "r".into(), origin: "@spark-arena/0a1b".into(), text };
+            recipe::read(source).unwrap()
+        };
+        let profile = |name: &str| Inputs::default().profile(Some(&recipe(name)));
+        assert_snapshot!(profile("./mine.yaml").unwrap_err(), @"
+            error: a recipe that was fetched may name a shipped profile only
+               at: @spark-arena/0a1b metadata.profile
+              try: --profile FILE
+        ");
+        let shipped = profile("dgx-spark-nemotron-3-super").unwrap().unwrap();
+        assert_eq!(shipped.source.origin, "shipped:dgx-spark-nemotron-3-super");
+    }
+
+    #[test]
+    fn a_profile_is_the_users_else_the_recipes_and_never_a_device() {
+        let named = |profile: &str| {
+            let text = format!("{RECIPE}metadata: {{profile: {profile}}}\n");
+            recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
+        };
+        assert_eq!(Inputs::default().profile(None), Ok(None));
+        let plain = recipe::read(SpecFile {
+            name: "r".into(),
+            origin: "r.yaml".into(),
+            text: RECIPE.into(),
+        });
+        assert_eq!(Inputs::default().profile(Some(&plain.unwrap())), Ok(None));
+        assert_snapshot!(Inputs::default().profile(Some(&named("/dev/zero"))).unwrap_err(), @"
+            error: the profile `/dev/zero` cannot be read: it is no plain file
+               at: /dev/zero
+        ");
+        let asked = Inputs { profile: Some("no-such-profile".into()), ..Inputs::default() };
+        assert_snapshot!(asked.profile(Some(&named("/dev/zero"))).unwrap_err(), @"
+            error: no profile is shipped or there under `no-such-profile`
+              try: a path, or a shipped profile: dgx-spark-nemotron-3-super
+        ");
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_not_at_all() {
+        let folder = folder(&[("latin.yaml", ""), ("endless.yaml", "")]);
+        fs::write(folder.path().join("latin.yaml"), b"model: \xe9\n").unwrap();
+        let endless = fs::File::create(folder.path().join("endless.yaml")).unwrap();
+        endless.set_len(FILE_BYTES_MAX + 1).unwrap();
+        let names = ["latin.yaml", "endless.yaml", "gone.yaml"];
+        let read = |name: &str| told(&folder, text_of(&folder.path().join(name)), |text| text);
+        assert_snapshot!(names.map(|name| format!("{name}: {}", read(name))).join("\n"), @"
+            latin.yaml: it is no text in UTF-8
+            endless.yaml: it is larger than 5 MiB
+            gone.yaml: No such file or directory (os error 2)
+        ");
+        assert_snapshot!(told(&folder, plain_text(folder.path()), |text| text), @"it is no plain file");
+    }
+
+    #[test]
+    fn a_recipe_that_is_not_understood_is_handed_on_unread_and_refused_elsewhere() {
+        let folder = folder(&[("odd.yaml", "model: m\ndefaults: {a: 1_000}\n")]);
+        let recipe = folder.path().join("odd.yaml").display().to_string();
+        let inputs = Inputs { recipe: Some(recipe), ..Inputs::default() };
+        let refused = inputs.reading(None).map(|_| ());
+        assert_snapshot!(told(&folder, refused, |()| "read".to_owned()), @r#"
+            error: `1_000` without quotes is a number to PyYAML, and is not read
+               at: FOLDER/odd.yaml:2
+              try: 1000, if that is what is meant
+              try: "1_000", to have it as the text that it looks like
+        "#);
+        let handed = inputs.handed_on().unwrap().unwrap().recipe;
+        let warnings = told(&folder, Err::<(), _>(handed.warnings.join("\n")), |()| String::new());
+        assert_snapshot!(warnings, @"FOLDER/odd.yaml:2: `1_000` without quotes is a number to PyYAML, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
+    }
+
+    #[test]
+    fn a_text_of_a_scenario_stands_beside_it() {
+        let ladder =
+            "ladder: {depths: [0], prompt: 8, output: 8, concurrency: [1], text: [own.txt]}";
+        let text = format!("laps: 2\nreference: 0 laps\nworkloads:\n  - {ladder}\n");
+        let folder = folder(&[("s.yaml", &text)]);
+        let origin = folder.path().join("s.yaml").display().to_string();
+        let source = SpecFile { name: "s".into(), origin, text };
+        let read = || read_scenario(&source, &Overrides::default());
+        assert_snapshot!(told(&folder, read(), |_| "read".to_owned()), @"
+            error: FOLDER/own.txt: No such file or directory (os error 2)
+               at: FOLDER/s.yaml workloads.ladder.text
+              try: a path beside the scenario, or an absolute one
+        ");
+        assert!(judged_scenario(source.clone(), &Overrides::default()).is_ok(), "it may be gone");
+        fs::write(folder.path().join("own.txt"), "words of its own\n").unwrap();
+        assert!(read().is_ok());
+    }
+
+    #[test]
+    fn a_key_that_has_no_effect_is_told() {
+        let text = format!("{RECIPE}frobnicate: 3\n");
+        let recipe = recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text });
+        assert_snapshot!(recipe_warnings(&recipe.unwrap()).join("\n"), @"r.yaml: key `frobnicate` is not known; it is kept and has no effect");
+    }
+}

@@ -215,3 +215,53 @@ impl Table<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::shown::named;
+
+    fn told(scenario: &str, change: impl Fn(&mut PlanOptions)) -> String {
+        let inputs = Inputs { scenario: Some(scenario.to_owned()), ..Inputs::default() };
+        let mut options = PlanOptions { inputs, from: None, flat: None };
+        change(&mut options);
+        planned(&options).unwrap_or_else(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn a_plan_says_how_long_it_takes_what_it_sends_and_what_it_can_decide() {
+        assert_snapshot!("overnight", told("overnight", |_| ()));
+        assert_snapshot!("arena", told("spark_arena_v2", |_| ()));
+        assert_snapshot!("flat", told("quick", |it| it.flat = Some((1800.0, 22.0))));
+    }
+
+    #[test]
+    fn the_rates_of_an_earlier_run_are_taken_and_where_it_measured_none_that_is_said() {
+        let journals = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals");
+        let from = |name: &str| {
+            let told = told("short", |it| it.from = Some(journals.join(name)));
+            named(&told, &[(&journals.display().to_string(), "JOURNALS")])
+        };
+        assert_snapshot!("measured", from("healthy"));
+        assert_snapshot!(from("no-such-run"), @"
+            error: this is not a run folder: No such file or directory (os error 2)
+               at: JOURNALS/no-such-run/run.json
+              try: give the folder that `longhaul run` named at its end, as runs/tonight
+        ");
+    }
+
+    #[test]
+    fn a_rate_is_more_than_0() {
+        for (prefill, decode) in [(0.0, 22.0), (1800.0, 0.0), (-1.0, 22.0), (f64::NAN, 22.0)] {
+            assert!(flat(prefill, decode).is_err(), "{prefill} {decode}");
+        }
+        assert_snapshot!(flat(0.0, 22.0).unwrap_err(), @"
+            error: a rate is a number of tokens per second above 0
+              try: --prefill-rate 1800 --decode-rate 22
+        ");
+        assert_eq!(prefill_per_s(&flat(1800.0, 22.0).unwrap()), Some(1800.0));
+        assert_eq!(prefill_per_s(&Rates::Unknown), None);
+    }
+}

@@ -91,3 +91,35 @@ fn pairs(flag: &str, words: &[String]) -> Result<Vec<(String, String)>, Mistake>
     };
     words.iter().map(pair).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn refused(set: &[&str], when: &[&str]) -> String {
+        let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect();
+        let options = RecipeOptions {
+            recipe: super::super::inputs::FLAGSHIP.to_owned(),
+            set: texts(set),
+            when: texts(when),
+            ..RecipeOptions::default()
+        };
+        reading(&options).map_or_else(|wrong| wrong.to_string(), |_| "read".to_owned())
+    }
+
+    #[test]
+    fn what_is_set_is_a_key_and_a_value_and_a_condition_is_a_known_one() {
+        let told = [
+            refused(&["max_num_seqs=8"], &["nodes=1"]),
+            refused(&["max_num_seqs"], &[]),
+            refused(&["=8"], &[]),
+            refused(&["port.x=1"], &[]),
+            refused(&["a=1_000"], &[]),
+            refused(&[], &["nodes"]),
+            refused(&[], &["moon=full"]),
+        ];
+        assert_snapshot!("options", told.join("\n\n"));
+    }
+}

@@ -203,6 +203,8 @@ fn told(told: &journal::ReadSummary) -> JournalGaps {
     if told.damaged_rows > 0 {
         torn.push(format!("damaged rows in the middle, left out: {}", told.damaged_rows));
     }
+    // The rest of the file is missing, and nobody knows how much that is.
+    torn.extend(told.unreadable.iter().map(|why| format!("{why}: not read any further")));
     JournalGaps { missing_seqs: told.missing_seqs, torn }
 }
 
@@ -232,18 +234,63 @@ pub(crate) fn verdict_json(page: &report::Page<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
 
     #[test]
     fn a_run_without_a_whole_round_is_no_benchmark_to_hand_in() {
         let run = Path::new("runs/dead");
-        let told = exportable(Table::default(), run).unwrap_err().to_string();
-        assert!(told.contains("nothing to export") && told.contains("runs/dead"), "{told}");
+        assert_snapshot!(exportable(Table::default(), run).unwrap_err(), @"
+            error: there is nothing to export: no closed round of a ladder was answered whole
+               at: runs/dead
+              try: longhaul report runs/dead
+        ");
         let table = Table { left_out: 2, ..Table::default() };
-        let told = exportable(table, run).unwrap_err().to_string();
-        assert!(told.contains("with a failed request, in no row: 2"), "{told}");
+        assert_snapshot!(exportable(table, run).unwrap_err(), @"
+            error: there is nothing to export: no closed round of a ladder was answered whole; rounds of the run with a failed request, in no row: 2
+               at: runs/dead
+              try: longhaul report runs/dead
+        ");
         let mut table = Table::default();
         table.rows.push(arena::ArenaRow::named("pp512").unwrap());
         assert!(exportable(table, run).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_run_folder_is_refused_by_every_way_to_read_one() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().display().to_string();
+        let named = |wrong: Mistake| crate::shown::named(&wrong.to_string(), &[(&path, "FOLDER")]);
+        let told = named(judge(folder.path()).map(drop).unwrap_err());
+        assert_snapshot!(told, @"
+            error: this is not a run folder: No such file or directory (os error 2)
+               at: FOLDER/run.json
+              try: give the folder that `longhaul run` named at its end, as runs/tonight
+        ");
+        assert_eq!(named(judge_over_time(folder.path()).map(drop).unwrap_err()), told);
+        assert_eq!(named(table(folder.path()).map(drop).unwrap_err()), told);
+        std::fs::write(folder.path().join("run.json"), "{").unwrap();
+        assert_snapshot!(named(judge(folder.path()).map(drop).unwrap_err()), @"
+            error: the manifest of the run cannot be read: EOF while parsing an object at line 1 column 1
+               at: FOLDER/run.json
+        ");
+    }
+
+    #[test]
+    fn what_is_missing_from_a_journal_is_told_file_by_file() {
+        let gaps = told(&journal::ReadSummary {
+            torn: vec![("events.csv", 17)],
+            damaged_rows: 3,
+            missing_seqs: 4,
+            unreadable: Some("events.csv: Input/output error (os error 5)".to_owned()),
+            ..journal::ReadSummary::default()
+        });
+        assert_eq!(gaps.missing_seqs, 4);
+        assert_snapshot!(gaps.torn.join("\n"), @"
+            events.csv: the last 17 bytes are no whole row and were left out
+            damaged rows in the middle, left out: 3
+            events.csv: Input/output error (os error 5): not read any further
+        ");
     }
 }

@@ -107,10 +107,23 @@ mod tests {
             of_the_server(&texts, &ailments(&texts)?)
         };
         assert_eq!(read("hang=10m@2h"), Ok(()));
-        for text in ["wall_clock_step=-5m@1h", "slow_disk"] {
-            let told = read(text).expect_err(text).to_string();
-            assert!(told.contains(text) && told.contains("own machine"), "{told}");
-            assert!(told.contains("longhaul rehearse"), "{told}");
-        }
+        let texts = ["wall_clock_step=-5m@1h", "slow_disk", "crsh"];
+        let told = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
+        insta::assert_snapshot!(told, @r#"
+            "wall_clock_step=-5m@1h"
+                error: this is a fault of longhaul's own machine, not of the server
+                   at: --ailment wall_clock_step=-5m@1h
+                  try: longhaul rehearse has it
+
+            "slow_disk"
+                error: this is a fault of longhaul's own machine, not of the server
+                   at: --ailment slow_disk
+                  try: longhaul rehearse has it
+
+            "crsh"
+                error: there is no ailment `crsh`
+                   at: --ailment crsh
+                  try: crash
+        "#);
     }
 }

@@ -239,3 +239,60 @@ fn interrupted(sweep: &Sweep) -> Exit {
 fn outcomes(sweep: &Sweep) -> Vec<(Turn, Outcome)> {
     sweep.done.iter().map(|run| (run.turn, run.outcome)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn checked(change: impl Fn(&mut SweepOptions)) -> String {
+        let vary = vec!["max_num_seqs=8".to_owned()];
+        let mut options =
+            SweepOptions { rehearse: true, starts: 6, vary, ..SweepOptions::default() };
+        change(&mut options);
+        check(&options).map_or_else(|wrong| wrong.to_string(), |()| "fits".to_owned())
+    }
+
+    #[test]
+    fn a_sweep_says_how_its_servers_start_how_often_and_what_is_varied() {
+        let docker = Some(crate::target::options::StartMethod::Docker);
+        let told = [
+            ("as it is", checked(|_| ())),
+            ("nobody starts", checked(|it| it.rehearse = false)),
+            ("rehearsed and simulated", checked(|it| it.run.simulate = true)),
+            ("rehearsed and started", checked(|it| it.run.server.target.start = docker)),
+            ("no start", checked(|it| it.starts = 0)),
+            ("too many starts", checked(|it| it.starts = STARTS_MAX + 1)),
+            ("a start alone", checked(|it| it.starts = 1)),
+            ("nothing varied", checked(|it| it.vary.clear())),
+            (
+                "arms alone",
+                checked(|it| {
+                    it.vary.clear();
+                    it.arms = Some("arms.yaml".into());
+                }),
+            ),
+        ];
+        assert_snapshot!(
+            "checked",
+            told.map(|(name, told)| format!("{name}\n{told}")).join("\n\n")
+        );
+    }
+
+    #[test]
+    fn a_scenario_that_is_cut_by_the_measured_speed_is_not_swept() {
+        let scenario = |name: &str| {
+            let inputs =
+                super::super::Inputs { scenario: Some(name.to_owned()), ..Default::default() };
+            inputs.scenario(SCENARIO).unwrap()
+        };
+        assert_eq!(alike(&scenario("short")), Ok(()));
+        assert_snapshot!(alike(&scenario("quick")).unwrap_err(), @"
+            error: scenario `quick` leaves out depths by the speed that is measured at every start (`cap: 30 s`, up to d100000): two arms would not be asked the same, and could not be compared
+               at: shipped:quick workloads.ladder.cap
+              try: --depths 0,4096: the depths to be asked, of every arm
+              try: a scenario without a cap: --scenario short, or smoke for a first look
+        ");
+    }
+}

@@ -1,3 +1,5 @@
+use insta::assert_snapshot;
+
 use super::story::{group, key, side, start, under};
 use super::*;
 use crate::exit::Exit;
@@ -61,7 +63,7 @@ fn one_run_a_side_decides_nothing_by_its_numbers() {
     assert_eq!(comparison.decision.word, CompareWord::Inconclusive);
     assert_eq!(comparison.decision.exit, Exit::Pass);
     assert_eq!(comparison.rows[0].interval, None);
-    assert!(comparison.rows[0].why.contains("one start a side"));
+    assert_snapshot!(comparison.rows[0].why, @"one start a side, and no noise floor");
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let strict = compare(&side("a", &A[..1]), &side("b", &[1600.0]), &strict).unwrap();
     assert_eq!(strict.decision.exit, Exit::Inconclusive);
@@ -80,7 +82,7 @@ fn a_noise_floor_makes_one_run_a_side_a_suggestion_and_no_failure() {
     assert_eq!(with(815.0).word, CompareWord::Equivalent);
     let open = with(850.0);
     assert_eq!((open.word, open.suggestive), (CompareWord::Inconclusive, false), "{open:?}");
-    assert!(open.because[0].words.starts_with("open: ttft at d0/c1, tpot at d0/c1,"), "{open:?}");
+    assert_snapshot!(open.because[0].words, @"open: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1: different, but not surely so among 4 rows");
     assert!(with(700.0).suggestive);
 }
 
@@ -96,7 +98,10 @@ fn a_floor_of_another_load_or_of_too_few_is_refused() {
         starts
     };
     let wrong = compare(&other(side("a", &A)), &other(side("b", &A)), &terms).unwrap_err();
-    assert!(wrong.to_string().contains("noise floor is of another load"), "{wrong}");
+    assert_snapshot!(wrong, @"
+        error: the noise floor is of another load: short too, of another text, seed or plan
+          try: longhaul floor RUN RUN RUN, with runs of this load on this machine
+    ");
 }
 
 /// Returns starts of one machine with a spread of 1 % between them, `factor` times as slow.
@@ -133,7 +138,7 @@ fn beyond_the_margin_by_chance_among_many_is_not_called_a_regression() {
     // Four starts a side: the least p is 2.9 %, too large for four primary rows.
     let row = &compared(&side("a", &A[..4]), &side("b", &times(1.3)[..4])).rows[0];
     assert_eq!(row.word, CompareWord::Inconclusive);
-    assert!(row.why.contains("among 4 rows"), "{}", row.why);
+    assert_snapshot!(row.why, @"beyond the margin, but not surely so among 4 rows");
 }
 
 #[test]
@@ -161,8 +166,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
         (comparison.decision.word, comparison.decision.exit),
         (CompareWord::Regression, Exit::Fail)
     );
-    let because = &comparison.decision.because[0].words;
-    assert!(because.starts_with("throughput at d0/c8 -33"), "{because}");
+    assert_snapshot!(comparison.decision.because[0].words, @"throughput at d0/c8 -33.2 %");
 }
 
 #[test]
@@ -239,8 +243,7 @@ fn starts_that_measured_nothing_are_not_left_out_without_a_word() {
     let strict = CompareTerms { strict: true, ..CompareTerms::default() };
     let decision = compare(&side("a", &eight), &thin, &strict).unwrap().decision;
     assert_eq!((decision.word, decision.exit), (CompareWord::Inconclusive, Exit::Inconclusive));
-    let because = &decision.because[0].words;
-    assert!(because.starts_with("6 of 8 starts of the candidate have a value: ttft"), "{because}");
+    assert_snapshot!(decision.because[0].words, @"6 of 8 starts of the candidate have a value: ttft at d0/c1, tpot at d0/c1, ttft at d4096/c1, tpot at d4096/c1");
 }
 
 #[test]

@@ -87,7 +87,7 @@ mod tests {
         each(&mut fact, &mut |text| texts.push(text.clone()));
         assert_eq!(texts, ["a\n".repeat(200)]);
         bound(&mut fact);
-        let Fact::Said(said) = fact else { return };
+        let Fact::Said(said) = fact else { panic!("{fact:?}") };
         assert!(said.line.starts_with("a\\na\\n") && said.line.ends_with('…'), "{}", said.line);
     }
 }

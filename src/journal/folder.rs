@@ -69,7 +69,7 @@ pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
         // `claim` reports a folder that is in use.
         return claim(dir).map(drop);
     }
-    let existing = dir.ancestors().find(|ancestor| ancestor.is_dir());
+    let existing = dir.ancestors().find(|ancestor| ancestor.exists());
     let existing = existing.unwrap_or_else(|| Path::new("."));
     // Only an attempt shows it: permission bits do not, for root and on read-only disks.
     let probe = existing.join(format!(".longhaul-{}", std::process::id()));

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
+
 use super::*;
 use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
 use crate::spec::{Contract, SpecFile};
@@ -129,13 +131,15 @@ fn warm_contexts_stay_and_cold_ones_never_come_again() {
 fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
     let mut scenario = scenario(&[0, 200_000], &[1]);
     let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0) };
-    let mistake = Plan::new(&scenario, 7, bounds).unwrap_err().to_string();
-    assert!(mistake.contains("max_model_len is 131072"), "{mistake}");
-    assert!(mistake.contains("try: --depths 0"), "{mistake}");
+    assert_snapshot!(Plan::new(&scenario, 7, bounds).unwrap_err(), @"
+        error: depth 200000 + prompt 512 + output 16 = 200528 tokens, but max_model_len is 131072
+           at: test.yaml workloads.ladder.depths
+          try: --depths 0
+    ");
     ladder(&mut scenario).cap = Some(Duration::from_secs(30));
     let plan = Plan::new(&scenario, 7, bounds).unwrap();
     assert_eq!(plan.cells().len(), 1);
-    assert!(plan.notes[0].contains("d200000 left out"), "{:?}", plan.notes);
+    assert_snapshot!(plan.notes.join("\n"), @"d200000 left out: 200528 tokens, and max_model_len is 131072");
 }
 
 #[test]
@@ -164,7 +168,10 @@ fn a_plan_that_is_narrowed_is_the_one_that_is_laid_out_with_the_narrower_bounds(
     }
     let mut plan = Plan::new(&scenario, 7, declared).unwrap();
     let nothing = Bounds { max_model_len: Some(8), prefill_per_s: None };
-    assert!(plan.narrow(&scenario, nothing).unwrap_err().to_string().contains("nothing to send"));
+    assert_snapshot!(plan.narrow(&scenario, nothing).unwrap_err(), @"
+        error: scenario `test` leaves nothing to send: d0 left out: 528 tokens, and max_model_len is 8; d4096 left out: 4624 tokens, and max_model_len is 8; d65536 left out: 66064 tokens, and max_model_len is 8; d100000 left out: 100528 tokens, and max_model_len is 8
+          try: smaller depths, as --depths 0,4096
+    ");
 }
 
 #[test]
@@ -253,6 +260,9 @@ fn the_load_of_a_closed_loop_is_what_it_always_was() {
 fn too_few_laps_for_two_windows_are_a_mistake() {
     let mut scenario = scenario(&[0], &[1]);
     scenario.extent = Extent::Laps(3);
-    let mistake = Plan::new(&scenario, 7, Bounds::default()).unwrap_err().to_string();
-    assert!(mistake.contains("laps: 4"), "{mistake}");
+    assert_snapshot!(Plan::new(&scenario, 7, Bounds::default()).unwrap_err(), @"
+        error: 3 laps are too few for a reference and a return window of 2 laps each
+           at: test.yaml
+          try: laps: 4, or reference: 0 laps
+    ");
 }

@@ -182,19 +182,23 @@ mod tests {
 
     #[test]
     fn a_miss_says_what_is_shipped_and_what_is_near() {
-        let miss = find(FileKind::Scenario, "overnigth", &nothing).unwrap_err().to_string();
-        assert!(miss.contains("try: overnight") && miss.contains("three_days"), "{miss}");
-        let several = find(FileKind::Recipe, "nemotron", &nothing).unwrap_err().to_string();
-        assert_eq!(
-            several,
-            "error: several shipped recipes begin with `nemotron`\n  try: nemotron-3-super\n  try: nemotron-3-nano"
-        );
+        let miss = find(FileKind::Scenario, "overnigth", &nothing).unwrap_err();
+        insta::assert_snapshot!(miss, @"
+            error: no scenario is shipped or there under `overnigth`
+              try: overnight
+              try: a path, or a shipped scenario: smoke, quick, short, overnight, day, three_days, spark_arena_v2
+        ");
+        let several = find(FileKind::Recipe, "nemotron", &nothing).unwrap_err();
+        insta::assert_snapshot!(several, @"
+            error: several shipped recipes begin with `nemotron`
+              try: nemotron-3-super
+              try: nemotron-3-nano
+        ");
         let denied = |_: &str| Err(io::ErrorKind::PermissionDenied.into());
-        assert!(
-            find(FileKind::Recipe, "a/b.yaml", &denied)
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be read")
-        );
+        let unread = find(FileKind::Recipe, "a/b.yaml", &denied).unwrap_err();
+        insta::assert_snapshot!(unread, @"
+            error: the recipe `a/b.yaml` cannot be read: permission denied
+               at: a/b.yaml
+        ");
     }
 }

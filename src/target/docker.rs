@@ -264,3 +264,134 @@ impl Life {
         ended.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::target::standin::{Standin, answer};
+    use crate::world::Target;
+
+    const ID: &str = "56726ef06ab41f10";
+
+    fn ours(standin: &Standin, id: Option<&str>) -> Ours {
+        let container = Container {
+            engine: standin.engine(),
+            words: vec!["a/b@sha256:1".to_owned()],
+            label: "7".to_owned(),
+            patience: Duration::from_secs(30),
+            // Whatever a test leaves is no container.
+            keep: true,
+        };
+        Ours { container, id: id.map(str::to_owned) }
+    }
+
+    #[tokio::test]
+    async fn a_start_gives_an_id_or_the_reason_why_there_is_none() {
+        let mut all = Vec::new();
+        for script in [
+            "echo Pulling; echo 56726ef06ab41f10",
+            "echo 56726ef06ab4",
+            "echo 56726ef06ab",
+            "echo 'no number at all'",
+            "exit 0",
+            "echo 'port is already allocated' >&2; exit 125",
+            "exit 125",
+            "kill -KILL $$",
+        ] {
+            let standin = Standin::new(script);
+            let mut ours = ours(&standin, None);
+            let started = ours.run().await;
+            all.push(standin.told(&format!("{script}\n  {started:?}, {:?}", ours.id)));
+        }
+        assert_snapshot!("starts", all.join("\n\n"));
+    }
+
+    /// Returns a script that answers `stop`, `inspect` and `rm` each with a line of shell.
+    fn ending(stop: &str, inspect: &str, rm: &str) -> String {
+        format!("case $1 in stop) {stop};; inspect) {inspect};; rm) {rm};; esac")
+    }
+
+    const PAGE: &str = r#"echo '[{"Id":"56726ef06ab41f10","State":{"Running":false,"ExitCode":137,"OOMKilled":true}}]'"#;
+    const GONE: &str = "echo 'Error: No such container' >&2; exit 1";
+    const AWAY: &str = "echo 'Cannot connect to the Docker daemon' >&2; exit 1";
+
+    #[tokio::test]
+    async fn an_end_says_how_the_process_ended_or_why_the_container_may_still_be_there() {
+        let mut all = Vec::new();
+        for (name, script) in [
+            ("stopped and removed", ending("true", PAGE, "true")),
+            ("stopped late, and removed", ending("exit 1", PAGE, "true")),
+            ("gone already", ending(GONE, GONE, GONE)),
+            ("no engine", ending(AWAY, AWAY, AWAY)),
+            ("not removed", ending("true", PAGE, "echo 'driver busy' >&2; exit 1")),
+            ("not understood", ending("true", "echo banana", "true")),
+        ] {
+            let standin = Standin::new(&script);
+            let mut ours = ours(&standin, Some(ID));
+            let ended = ours.end().await;
+            all.push(standin.told(&format!("{name}: {ended:?}, id {:?}", ours.id)));
+        }
+        assert_snapshot!("ends", all.join("\n\n"));
+        let standin = Standin::new("exit 1");
+        assert_eq!(ours(&standin, None).end().await, Ok(Exited::default()));
+        assert_eq!(standin.asked(), "", "what was never started is not touched");
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_start_left_is_found_by_the_runs_label_alone() {
+        let standin = Standin::new("[ $1 = ps ] && printf 'aa\\nbb\\n'");
+        ours(&standin, None).sweep().await;
+        assert_snapshot!(standin.told(""), @"
+            $ engine ps -aq --no-trunc --filter label=longhaul.run=7
+            $ engine rm -f aa
+            $ engine rm -f bb
+        ");
+        let away = Standin::new(AWAY);
+        ours(&away, None).sweep().await;
+        assert_snapshot!(away.told(""), @"$ engine ps -aq --no-trunc --filter label=longhaul.run=7");
+    }
+
+    /// An engine whose containers run, and end by themselves never.
+    const RUNS: &str = r#"case $1 in run) echo 56726ef06ab41f10;; events) exec sleep 60;;
+        inspect) echo '[{"Id":"56726ef06ab41f10","State":{"Running":true,"Status":"running"}}]';; esac"#;
+
+    #[tokio::test]
+    async fn a_container_that_runs_is_not_launched_again_and_one_to_be_kept_is_not_ended() {
+        let standin = Standin::new(RUNS);
+        let container = ours(&standin, None).container.clone();
+        let local = LocalSet::new();
+        let (said, left) = local
+            .run_until(async {
+                let mut started = container.start(ServerPid::default()).await.expect("started");
+                started.handle.order(TargetOrder::Launch, 1);
+                let said = answer(&mut started.handle, 1).await;
+                drop(started.handle);
+                (said, started.task.await.expect("an end"))
+            })
+            .await;
+        assert_snapshot!(said, @"Failed: launch: it runs already [action 1]");
+        assert_eq!(left, None);
+        let asked = standin.asked();
+        let is_order = |line: &&str| ["stop", "rm", "kill"].iter().any(|it| line.starts_with(it));
+        assert_eq!(asked.lines().find(is_order), None, "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_start_that_is_refused_is_a_mistake_and_leaves_nothing() {
+        let standin = Standin::new(
+            "[ $1 = ps ] && echo aa; [ $1 = run ] && echo 'no such image' >&2; exit 1",
+        );
+        let refused = ours(&standin, None).container.clone().start(ServerPid::default()).await;
+        assert_snapshot!(standin.told(&refused.expect_err("refused").to_string()), @"
+            error: engine: the image is not here
+               at: no such image
+              try: --pull, to let longhaul fetch it
+            $ engine run -d a/b@sha256:1
+            $ engine ps -aq --no-trunc --filter label=longhaul.run=7
+            $ engine rm -f aa
+        ");
+    }
+}

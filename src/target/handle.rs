@@ -110,6 +110,13 @@ impl NewsSender {
     }
 }
 
+/// Returns the facts that a target said and nobody received.
+#[cfg(test)]
+pub(super) fn said(handle: &mut TargetHandle) -> Vec<Fact> {
+    let news = std::iter::from_fn(|| handle.news.try_recv().ok());
+    news.filter_map(|news| if let News::Fact(_, fact) = news { Some(fact) } else { None }).collect()
+}
+
 /// Spawns a target's task.
 pub(super) fn spawn<F: Future<Output = Left> + 'static>(
     timeline: Timeline,

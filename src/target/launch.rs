@@ -240,3 +240,132 @@ fn plain(name: &str) -> String {
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use insta::assert_snapshot;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::shown::named;
+    use crate::spec::SpecFile;
+    use crate::spec::recipe::{ReadOptions, read_as};
+    use crate::target::standin::Standin;
+
+    fn reading(origin: &str, text: &str) -> ReadRecipe {
+        let source =
+            SpecFile { name: "r".to_owned(), origin: origin.to_owned(), text: text.to_owned() };
+        read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")
+    }
+
+    fn launch<'a>(options: &'a TargetOptions, address: &'a str) -> Launch<'a> {
+        Launch { options, timeline: Timeline::start(), address, tell: |_| () }
+    }
+
+    /// Returns why a target is not started or watched.
+    async fn refused(options: &TargetOptions, address: &str) -> String {
+        let launch = launch(options, address);
+        let launched = LocalSet::new().run_until(launch.launched(&ServerPid::default())).await;
+        launched.map(|_| "launched").expect_err("refused").to_string()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_started_where_somebody_listens_already() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}/v1", taken.local_addr().expect("an address"));
+        let options = TargetOptions {
+            start: Some(StartMethod::Process),
+            reading: Some(reading("r.yaml", "model: m\ncommand: exit 1\n")),
+            ..TargetOptions::default()
+        };
+        let told = refused(&options, &address).await;
+        assert_snapshot!(named(&told, &[(&address, "ADDRESS")]), @"
+            error: something listens on ADDRESS already
+              try: end it, or drive it: --endpoint without --start
+              try: another port in the recipe
+        ");
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_watched_must_be_there() {
+        let gone = Standin::new("echo 'Error: No such container: brain' >&2; exit 1");
+        let away = Standin::new("echo 'Cannot connect to the Docker daemon' >&2; exit 1");
+        let odd = Standin::new("echo banana");
+        let watching = |standin: &Standin, name: &str| TargetOptions {
+            container: Some(name.to_owned()),
+            engine: Some(standin.path()),
+            ..TargetOptions::default()
+        };
+        let mut told = Vec::new();
+        for (standin, name) in
+            [(&gone, "brain"), (&away, "brain"), (&odd, "brain"), (&gone, "-v"), (&gone, "a b")]
+        {
+            let refused = refused(&watching(standin, name), "http://127.0.0.1:9").await;
+            told.push(named(&refused, &[(&standin.path(), "engine")]));
+        }
+        assert_snapshot!("watched", told.join("\n\n"));
+        let pid = TargetOptions { pid: Some(4_194_305), ..TargetOptions::default() };
+        assert_snapshot!(refused(&pid, "http://127.0.0.1:9").await, @"
+            error: there is no process 4194305 on this machine
+               at: --pid
+              try: pgrep -af vllm
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_recipe_without_an_image_is_no_container() {
+        let options = TargetOptions {
+            start: Some(StartMethod::Docker),
+            reading: Some(reading("r.yaml", "model: m\ncommand: vllm serve m\n")),
+            ..TargetOptions::default()
+        };
+        assert_snapshot!(refused(&options, "http://127.0.0.1:9").await, @"
+            error: the recipe names no image
+               at: r.yaml
+              try: `container: name@sha256:…`
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let options = |start| TargetOptions {
+            start: Some(start),
+            engine: Some("/no/such/program".to_owned()),
+            reading: Some(reading("r.yaml", "model: m\ncontainer: a/b:1\ncommand: vllm serve m\n")),
+            ..TargetOptions::default()
+        };
+        let told = [
+            refused(&options(StartMethod::Podman), "http://127.0.0.1:9").await,
+            refused(&options(StartMethod::Sparkrun), "http://127.0.0.1:9").await,
+        ];
+        assert_snapshot!(told.join("\n\n"), @"
+            error: /no/such/program: the program is not here
+               at: there is no program `/no/such/program` here
+              try: install it, or name the one that is: --engine PROGRAM
+
+            error: `/no/such/program` cannot be started: No such file or directory (os error 2)
+              try: pip install sparkrun, or --engine PATH
+        ");
+    }
+
+    #[tokio::test]
+    async fn sparkrun_gets_a_path_or_a_reference_and_of_a_shipped_recipe_a_file() {
+        let options = TargetOptions::default();
+        let launch = launch(&options, "http://127.0.0.1:9");
+        let handed = |origin: &str| launch.for_sparkrun(&reading(origin, "model: m\n").recipe);
+        assert_eq!(handed("a/r.yaml").as_deref(), Ok("a/r.yaml"));
+        assert_eq!(handed("@spark-arena/0a1b").as_deref(), Ok("@spark-arena/0a1b"));
+        let file = PathBuf::from(handed("shipped:mine").expect("written"));
+        assert!(file.ends_with("mine.yaml"), "{}", file.display());
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), "model: m\n");
+        std::fs::remove_dir_all(file.parent().expect("a folder")).expect("removed");
+    }
+
+    #[test]
+    fn a_recipes_name_becomes_a_containers() {
+        assert_eq!(plain("org/my model:7B_v1.0-é"), "org-my-model-7B_v1.0--");
+        assert_eq!(indented("a\n  b\n"), "    a\n      b");
+    }
+}

@@ -24,8 +24,12 @@ pub(super) fn available() -> Option<u64> {
 
 /// Describes how much memory is missing; `None` where as much is available as before.
 pub(super) fn short(before: Option<u64>) -> Option<String> {
+    lacking(before, available())
+}
+
+fn lacking(before: Option<u64>, now: Option<u64>) -> Option<String> {
     let wanted = before?.saturating_sub(TOLERANCE_BYTES);
-    let now = available().filter(|now| *now < wanted)?;
+    let now = now.filter(|now| *now < wanted)?;
     Some(format!(
         "the start waits for memory, {} s at the most: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
         WAIT_US / 1_000_000,
@@ -42,7 +46,16 @@ pub(super) fn short(before: Option<u64>) -> Option<String> {
 pub(super) async fn back(
     timeline: &Timeline,
     before: Option<u64>,
+    is_over: impl FnMut() -> bool,
+) -> Result<(), String> {
+    back_in(timeline, before, is_over, available).await
+}
+
+async fn back_in(
+    timeline: &Timeline,
+    before: Option<u64>,
     mut is_over: impl FnMut() -> bool,
+    mut available: impl FnMut() -> Option<u64>,
 ) -> Result<(), String> {
     let Some(wanted) = before.map(|before| before.saturating_sub(TOLERANCE_BYTES)) else {
         return Ok(());
@@ -81,12 +94,51 @@ fn holders() -> String {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    /// Returns what is told, without the processes that hold memory on the test's machine.
+    fn without_holders(told: &str) -> &str {
+        told.split_once(" held by ").expect("holders").0
+    }
 
     #[test]
     fn what_is_missing_is_told_with_who_holds_it() {
-        assert_eq!((short(None), short(Some(0))), (None, None));
-        let Some(words) = short(Some(u64::MAX)) else { return };
-        assert!(words.contains("GiB are wanted; the most is held by "), "{words}");
+        let told = lacking(Some(96 * GIB), Some(40 * GIB)).expect("54 GiB are missing");
+        assert_snapshot!(without_holders(&told), @"the start waits for memory, 300 s at the most: 40.0 GiB can be had, 94.0 GiB are wanted; the most is");
+        assert_eq!(lacking(None, Some(0)), None, "what was there before is not known");
+        assert_eq!(lacking(Some(96 * GIB), None), None, "what is there now is not known");
+        assert_eq!(lacking(Some(96 * GIB), Some(94 * GIB)), None, "within what varies");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_waits_until_the_memory_is_back() {
+        let timeline = Timeline::start();
+        let mut looks = [40, 60, 93, 94].into_iter();
+        let look = || looks.next().map(|gib| gib * GIB);
+        assert_eq!(back_in(&timeline, Some(96 * GIB), || false, look).await, Ok(()));
+        assert_eq!(timeline.now(), At(3 * LOOK_US));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_that_does_not_come_back_is_waited_for_until_the_limit_or_the_end_of_the_run() {
+        let timeline = Timeline::start();
+        let told = back_in(&timeline, Some(96 * GIB), || false, || Some(40 * GIB)).await;
+        assert_snapshot!(without_holders(&told.expect_err("too little")), @"memory did not come back in 300 s: 40.0 GiB can be had, 94.0 GiB are wanted; the most is");
+        assert_eq!(timeline.now(), At(WAIT_US));
+        let over = back_in(&timeline, Some(96 * GIB), || true, || Some(40 * GIB)).await;
+        assert!(over.is_err());
+        assert_eq!(timeline.now(), At(WAIT_US), "nobody waits for a run that is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_memory_is_not_known_nothing_is_waited_for() {
+        let timeline = Timeline::start();
+        assert_eq!(back_in(&timeline, None, || false, || Some(0)).await, Ok(()));
+        assert_eq!(back_in(&timeline, Some(96 * GIB), || false, || None).await, Ok(()));
+        assert_eq!(timeline.now(), At::ZERO);
     }
 }

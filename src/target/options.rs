@@ -292,7 +292,10 @@ fn host_of(engine: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::each;
     use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
 
@@ -306,49 +309,48 @@ mod tests {
         TargetOptions { start: Some(start), ..TargetOptions::default() }
     }
 
-    fn told(result: Result<String, Mistake>) -> String {
-        result.expect_err("a mistake").to_string()
+    const PLAIN: &str = "model: m\ncontainer: a/b:1\ncommand: vllm serve m --port 9000\n";
+
+    /// Returns the address at which a recipe will answer, or why it is not taken.
+    fn accepted(start: StartMethod, text: &str) -> String {
+        let accepted = options(start).accept_recipe(reading(text));
+        accepted.unwrap_or_else(|wrong| wrong.to_string())
     }
 
     #[test]
     fn what_only_its_own_tools_carry_out_is_sent_to_them() {
-        let plain = "model: m\ncontainer: a/b:1\ncommand: vllm serve m --port 9000\n";
-        for (more, word) in [
-            ("mods: [x]\n", "mods"),
-            ("pre_exec: [echo]\n", "pre_exec"),
-            ("min_nodes: 2\n", "several machines"),
-            ("build_args: [--x]\n", "build_args"),
-        ] {
-            let found = told(
-                options(StartMethod::Docker).accept_recipe(reading(&format!("{plain}{more}"))),
-            );
-            assert!(found.contains(word) && found.contains("--start sparkrun"), "{found}");
-            assert!(
-                options(StartMethod::Sparkrun)
-                    .accept_recipe(reading(&format!("{plain}{more}")))
-                    .is_ok()
-            );
+        let more = [
+            "",
+            "mods: [x]\n",
+            "pre_exec: [echo]\n",
+            "min_nodes: 2\n",
+            "min_nodes: 1\n",
+            "cluster_only: true\n",
+            "build_args: [--x]\n",
+        ];
+        let told = each(more, |more| accepted(StartMethod::Docker, &format!("{PLAIN}{more}")));
+        assert_snapshot!("docker", told);
+        for more in more {
+            let address = accepted(StartMethod::Sparkrun, &format!("{PLAIN}{more}"));
+            assert_eq!(address, "http://127.0.0.1:9000", "{more}");
         }
-        assert_eq!(
-            options(StartMethod::Docker).accept_recipe(reading(plain)),
-            Ok("http://127.0.0.1:9000".to_owned())
-        );
     }
 
     #[test]
     fn the_address_is_where_the_recipe_will_answer() {
         let line = "docker run -d -p 127.0.0.1:18000:8000 a/b:1 org/m --host 0.0.0.0\n";
-        assert_eq!(
-            options(StartMethod::Docker).accept_recipe(reading(line)),
-            Ok("http://127.0.0.1:18000".to_owned())
-        );
-        let found = told(options(StartMethod::Process).accept_recipe(reading(line)));
-        assert!(found.contains("--start docker"), "{found}");
-        let llama = "model: m\ncommand: llama-server -m x.gguf\n";
-        assert_eq!(
-            options(StartMethod::Process).accept_recipe(reading(llama)),
-            Ok("http://127.0.0.1:8080".to_owned())
-        );
+        let recipes = [
+            (StartMethod::Docker, line),
+            (StartMethod::Process, line),
+            (StartMethod::Process, "model: m\ncommand: llama-server -m x.gguf\n"),
+            (StartMethod::Process, "model: m\ncommand: vllm serve m\n"),
+            (
+                StartMethod::Process,
+                "model: m\nruntime: sglang\ncommand: python -m sglang.launch_server\n",
+            ),
+            (StartMethod::Process, "model: m\nruntime: odd\n"),
+        ];
+        assert_snapshot!("addresses", each(recipes, |(start, text)| accepted(*start, text)));
         assert_eq!(host_of("ssh://me@spark:22"), Some("spark".to_owned()));
         assert_eq!(host_of("tcp://10.0.0.7:2375"), Some("10.0.0.7".to_owned()));
         assert_eq!(host_of("unix:///run/x.sock"), None);
@@ -356,27 +358,96 @@ mod tests {
 
     #[test]
     fn flags_that_do_not_go_together_are_told_before_anything_starts() {
-        let wrong = |options: TargetOptions, has_endpoint: bool| {
-            options.check(has_endpoint, false, true).expect_err("wrong").to_string()
+        let none = TargetOptions::default;
+        let watching = TargetOptions { container: Some("x".to_owned()), ..none() };
+        let engine = Some("podman".to_owned());
+        // Flags, whether there is an endpoint, whether it is simulated, whether there is a recipe.
+        let told = [
+            (
+                "keep a process",
+                TargetOptions { keep: true, ..options(StartMethod::Process) },
+                [false, false, true],
+            ),
+            ("start and simulate", options(StartMethod::Docker), [false, true, true]),
+            (
+                "start and watch",
+                TargetOptions { start: Some(StartMethod::Docker), ..watching.clone() },
+                [true, false, true],
+            ),
+            ("start nothing", options(StartMethod::Docker), [false, false, false]),
+            ("keep nothing", TargetOptions { keep: true, ..none() }, [true, false, true]),
+            ("pull nothing", TargetOptions { pull: true, ..none() }, [true, false, true]),
+            (
+                "arguments for nothing",
+                TargetOptions { more: vec!["-v".to_owned()], ..none() },
+                [true, false, true],
+            ),
+            ("watch no endpoint", watching.clone(), [false, false, true]),
+            ("watch both", TargetOptions { pid: Some(1), ..watching.clone() }, [true, false, true]),
+            (
+                "pull for a process",
+                TargetOptions { pull: true, ..options(StartMethod::Process) },
+                [false, false, true],
+            ),
+            (
+                "variables for sparkrun",
+                TargetOptions { env: vec!["A".to_owned()], ..options(StartMethod::Sparkrun) },
+                [false, false, true],
+            ),
+            (
+                "GPUs for a process",
+                TargetOptions { gpus: Some("all".to_owned()), ..options(StartMethod::Process) },
+                [false, false, true],
+            ),
+            (
+                "arguments for a process",
+                TargetOptions { more: vec!["-v".to_owned()], ..options(StartMethod::Process) },
+                [false, false, true],
+            ),
+            (
+                "an engine for a process",
+                TargetOptions { engine: engine.clone(), ..options(StartMethod::Process) },
+                [false, false, true],
+            ),
+            (
+                "an engine for nothing",
+                TargetOptions { engine: engine.clone(), ..none() },
+                [true, false, true],
+            ),
+            ("an engine to watch", TargetOptions { engine, ..watching }, [true, false, true]),
+            ("docker", options(StartMethod::Docker), [false, false, true]),
+        ]
+        .map(|(name, options, [has_endpoint, simulate, has_recipe])| {
+            let checked = options.check(has_endpoint, simulate, has_recipe);
+            format!(
+                "{name}\n{}",
+                checked.map_or_else(|wrong| wrong.to_string(), |()| "fits".to_owned())
+            )
+        });
+        assert_snapshot!("flags", told.join("\n\n"));
+    }
+
+    #[test]
+    fn what_was_asked_of_a_target_is_in_the_command_that_repeats_it() {
+        let all = TargetOptions {
+            start: Some(StartMethod::Podman),
+            container: Some("c".to_owned()),
+            pid: Some(7),
+            server_log: None,
+            pull: true,
+            keep: true,
+            engine: Some("/bin/podman".to_owned()),
+            env: vec!["A".to_owned(), "B".to_owned()],
+            gpus: Some("none".to_owned()),
+            more: vec!["--memory=9g".to_owned()],
+            reading: None,
         };
-        let keep = TargetOptions { keep: true, ..options(StartMethod::Process) };
-        assert!(wrong(keep, false).contains("--start docker --keep"));
-        let watching =
-            TargetOptions { container: Some("x".to_owned()), ..TargetOptions::default() };
-        assert!(wrong(watching.clone(), false).contains("--endpoint"));
-        assert!(
-            wrong(TargetOptions { start: Some(StartMethod::Docker), ..watching }, true)
-                .contains("--start docker without --container")
-        );
-        assert!(
-            wrong(TargetOptions { pull: true, ..TargetOptions::default() }, true)
-                .contains("--pull")
-        );
-        let engine =
-            TargetOptions { engine: Some("podman".to_owned()), ..options(StartMethod::Process) };
-        assert!(wrong(engine, false).contains("--engine"));
-        let nothing = options(StartMethod::Docker).check(false, false, false);
-        assert!(nothing.expect_err("no recipe").to_string().contains("--recipe"));
-        assert_eq!(options(StartMethod::Docker).check(false, false, true), Ok(()));
+        let flag = |(name, value): &(&str, Option<String>)| match value {
+            Some(value) => format!("--{name} {value}"),
+            None => format!("--{name}"),
+        };
+        let again: Vec<String> = all.again().iter().map(flag).collect();
+        assert_snapshot!(again.join(" "), @"--start podman --container c --pid 7 --engine /bin/podman --gpus none --env A --env B --start-arg --memory=9g --pull --keep");
+        assert_eq!(TargetOptions::default().again(), []);
     }
 }

@@ -231,3 +231,56 @@ async fn ended(child: Option<&mut Child>) -> std::io::Result<std::process::ExitS
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::target::standin::answer;
+    use crate::world::Target;
+
+    fn process(command: &str) -> Process {
+        let (env, patience) = (Vec::new(), Duration::from_secs(20));
+        Process { command: command.to_owned(), env, folder: None, patience }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_runs_is_not_launched_again_and_one_that_was_stopped_is() {
+        let server_pid = ServerPid::default();
+        let local = LocalSet::new();
+        let said = local.run_until(async {
+            let started = process("exec sleep 600").start(Timeline::start(), server_pid.clone());
+            let StartedTarget { mut handle, task } = started.expect("bash");
+            handle.order(TargetOrder::Launch, 1);
+            let mut said = vec![answer(&mut handle, 1).await];
+            let first = server_pid.pid().expect("a process");
+            handle.order(TargetOrder::Stop, 2);
+            said.push(answer(&mut handle, 2).await);
+            assert_eq!(server_pid.pid(), None);
+            handle.order(TargetOrder::Launch, 3);
+            said.push(answer(&mut handle, 3).await);
+            let second = server_pid.pid().expect("another process");
+            drop(handle);
+            assert_eq!(task.await.ok(), Some(None), "all that was started is gone");
+            let names = [(first.to_string(), "FIRST"), (second.to_string(), "SECOND")];
+            names.iter().fold(said.join("\n"), |text, (pid, name)| text.replace(pid, name))
+        });
+        assert_snapshot!(said.await, @r#"
+            Failed: launch: it runs already [action 1]
+            Exited: ended by signal 15 (Exited { code: None, signal: Some(15), oom_killed: None }) [action 2]
+            Launched: pid SECOND: bash -c "exec sleep 600" [action 3]
+        "#);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_a_mistake_of_the_recipes_user() {
+        let nowhere = Process { folder: Some("/no/such/folder".into()), ..process("true") };
+        let wrong = nowhere.start(Timeline::start(), ServerPid::default()).expect_err("no folder");
+        assert_snapshot!(wrong, @"
+            error: the recipe's command cannot be started: No such file or directory (os error 2)
+              try: bash, and the folder to run it in
+        ");
+    }
+}

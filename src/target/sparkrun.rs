@@ -293,7 +293,158 @@ async fn guard(place: String, news: NewsSender) {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+    use tokio::task::LocalSet;
+
     use super::*;
+    use crate::fact::Fact;
+    use crate::shown::named;
+    use crate::target::standin::{Standin, answer, said};
+    use crate::world::{News, Target};
+
+    fn sparkrun(standin: &Standin) -> Sparkrun {
+        Sparkrun {
+            program: Program(standin.path()),
+            recipe: "r.yaml".to_owned(),
+            label: "7".to_owned(),
+            place: "127.0.0.1:9".to_owned(),
+            more: Vec::new(),
+            keep: false,
+        }
+    }
+
+    /// Returns what is said and asked from the start of a workload to its end.
+    async fn told(script: &str, orders: &[TargetOrder]) -> String {
+        let standin = Standin::new(script);
+        let sparkrun = sparkrun(&standin);
+        let local = LocalSet::new();
+        let (said, left) = local
+            .run_until(async {
+                let mut started = sparkrun.start(Timeline::start()).expect("a program");
+                let mut said = Vec::new();
+                for (order, action) in orders.iter().zip(1..) {
+                    if action == 1 {
+                        wait_for_the_start(&mut started.handle).await;
+                    }
+                    started.handle.order(*order, action);
+                    said.push(answer(&mut started.handle, action).await);
+                }
+                if orders.is_empty() {
+                    wait_for_the_start(&mut started.handle).await;
+                }
+                drop(started.handle);
+                (said, started.task.await.expect("an end"))
+            })
+            .await;
+        // When the log is followed depends on how soon the end is ordered.
+        let asked = standin.asked();
+        let asked = asked.lines().filter(|line| !line.starts_with("logs"));
+        let first = format!("{}\nleft: {left:?}", said.join("\n"));
+        let all = asked.fold(first, |told, line| told + "\n$ sparkrun " + line);
+        named(&all, &[(&standin.path(), "sparkrun")])
+    }
+
+    /// Waits until a start is over: `run` has named the workload, or failed.
+    async fn wait_for_the_start(target: &mut handle::TargetHandle) {
+        loop {
+            if let News::Fact(_, Fact::Target(fact)) = target.news().await
+                && (fact.word == TargetWord::Failed || fact.rung.is_some())
+            {
+                return;
+            }
+        }
+    }
+
+    const RUNS: &str = "case $1 in run) echo 'Cluster: sparkrun_1_2';; logs) exec sleep 60;; esac";
+
+    #[tokio::test]
+    async fn a_workload_that_longhaul_started_is_stopped_at_the_end_by_the_id_that_it_was_given() {
+        assert_snapshot!(told(RUNS, &[]).await, @"
+            left: None
+            $ sparkrun run r.yaml --no-follow --label longhaul.run=7
+            $ sparkrun stop sparkrun_1_2
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_workload_of_somebody_elses_is_neither_restarted_nor_stopped() {
+        let script = "[ $1 = run ] && echo 'Job already running (cluster_id: sparkrun_1_2)'";
+        assert_snapshot!(told(script, &[TargetOrder::Restart, TargetOrder::Stop]).await, @"
+            Failed: restart: it runs already [action 1]
+            Failed: stop: it runs already [action 2]
+            left: None
+            $ sparkrun run r.yaml --no-follow --label longhaul.run=7
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_workload_that_runs_is_not_launched_again() {
+        assert_snapshot!(told(RUNS, &[TargetOrder::Launch]).await, @"
+            Failed: launch: it runs already [action 1]
+            left: None
+            $ sparkrun run r.yaml --no-follow --label longhaul.run=7
+            $ sparkrun stop sparkrun_1_2
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_fails_is_told_with_its_last_line_and_what_may_be_left_is_stopped() {
+        let script = "[ $1 = run ] && { echo first; echo 'no such host' >&2; exit 3; }; exit 0";
+        assert_snapshot!(told(script, &[]).await, @"
+            left: None
+            $ sparkrun run r.yaml --no-follow --label longhaul.run=7
+            $ sparkrun stop r.yaml
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_stop_that_fails_is_told_and_the_workload_is_left() {
+        let script = "[ $1 = stop ] && { echo 'ssh: refused' >&2; exit 1; }; [ $1 = run ] && echo 'Cluster: a_1'; exit 0";
+        assert_snapshot!(told(script, &[TargetOrder::Stop]).await, @r#"
+            Failed: `sparkrun stop`: ssh: refused [action 1]
+            left: Some("`sparkrun stop`: ssh: refused")
+            $ sparkrun run r.yaml --no-follow --label longhaul.run=7
+            $ sparkrun stop a_1
+            $ sparkrun stop a_1
+        "#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_gone_after_three_refusals_in_a_row() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let place = listener.local_addr().expect("an address").to_string();
+        let local = LocalSet::new();
+        let (at, fact) = local
+            .run_until(async {
+                let watched = place.clone();
+                let mut started = handle::spawn(Timeline::start(), |_, news| async move {
+                    guard(watched, news).await;
+                    None
+                });
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                drop(listener);
+                match started.handle.news().await {
+                    News::Fact(at, Fact::Target(fact)) => (at, fact),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .await;
+        assert_eq!(fact.evidence, format!("nobody listens at {place} any more"));
+        let first = FIRST_KNOCK_US + KNOCK_US;
+        assert_eq!((fact.since, at), (Some(At(first)), At(first + 2 * KNOCK_US)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_listened_is_not_gone() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let place = listener.local_addr().expect("an address").to_string();
+        drop(listener);
+        let told = said(|news| async move {
+            let timeline = news.timeline();
+            assert_eq!(timeline.before(At(60_000_000), guard(place, news)).await, None);
+        });
+        assert_eq!(told.await, "");
+    }
 
     #[test]
     fn stop_and_logs_are_told_where_the_workload_is_and_nothing_else() {

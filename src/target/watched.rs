@@ -122,3 +122,99 @@ async fn say_who_went(news: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
     }
     *before = now.to_vec();
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::target::standin::{answer, said};
+    use crate::world::{Target, TargetOrder};
+
+    /// No process has this number: Linux ends at 4,194,304.
+    const NOBODY: u32 = 4_194_305;
+
+    fn seen(pid: u32, name: &str) -> Stat {
+        let name = name.to_owned();
+        Stat {
+            pid,
+            name,
+            parent: 1,
+            group: 1,
+            threads: 1,
+            began: 1,
+            rss_pages: 1,
+            is_zombie: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_there_is_a_mistake() {
+        let wrong =
+            process(NOBODY, Timeline::start(), ServerPid::default(), None).expect_err("nobody");
+        assert_snapshot!(wrong, @"
+            error: there is no process 4194305 on this machine
+               at: --pid
+              try: pgrep -af vllm
+        ");
+    }
+
+    #[tokio::test]
+    async fn every_order_for_a_server_that_is_only_watched_is_refused() {
+        let server_pid = ServerPid::default();
+        let local = LocalSet::new();
+        let said = local.run_until(async {
+            let watched = process(std::process::id(), Timeline::start(), server_pid.clone(), None);
+            let mut started = watched.expect("this very process");
+            assert_eq!(server_pid.pid(), Some(std::process::id()));
+            let mut said = Vec::new();
+            for (order, action) in
+                [(TargetOrder::Launch, 1), (TargetOrder::Restart, 2), (TargetOrder::Stop, 3)]
+            {
+                started.handle.order(order, action);
+                said.push(answer(&mut started.handle, action).await);
+            }
+            drop(started.handle);
+            assert_eq!(started.task.await.ok(), Some(None), "nothing of it is ours");
+            said.join("\n")
+        });
+        assert_snapshot!(said.await, @"
+            Failed: launch: longhaul did not start this server and does not touch it [action 1]
+            Failed: restart: longhaul did not start this server and does not touch it [action 2]
+            Failed: stop: longhaul did not start this server and does not touch it [action 3]
+        ");
+    }
+
+    #[tokio::test]
+    async fn workers_that_end_while_the_server_lives_are_told_and_others_are_not() {
+        let told = said(|news| async move {
+            let mut before = Vec::new();
+            let all = [
+                seen(1, "vllm"),
+                seen(2, "VLLM::EngineCor"),
+                seen(3, "VLLM::Worker"),
+                seen(4, "sh"),
+            ];
+            say_who_went(&news, &mut before, &all).await;
+            say_who_went(&news, &mut before, &all[..3]).await;
+            say_who_went(&news, &mut before, &all[..2]).await;
+            say_who_went(&news, &mut before, &all[..1]).await;
+        });
+        assert_snapshot!(told.await, @"
+            seen workers: VLLM::Worker (pid 3) ended while the server's own process lives
+            seen workers: VLLM::EngineCor (pid 2) ended while the server's own process lives
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_watched_process_that_is_gone_is_told_and_no_sensor_looks_for_it() {
+        let told = said(|news| async move {
+            let server_pid = ServerPid::default();
+            server_pid.set(Some(NOBODY));
+            watch_process(seen(NOBODY, "vllm"), server_pid.clone(), news).await;
+            assert_eq!(server_pid.pid(), None);
+        });
+        assert_snapshot!(told.await, @"Exited: vllm (pid 4194305) is gone");
+    }
+}

@@ -7,7 +7,10 @@ use std::process::{Command, Output};
 
 use sha2::{Digest, Sha256};
 
+use insta::assert_snapshot;
+
 use crate::host::{Host, page};
+use crate::shown;
 
 const RECIPE: &str = "model: some/model\nruntime: vllm\ncommand: vllm serve some/model --port {port}\n\
                       defaults:\n  port: 8000\n";
@@ -46,6 +49,11 @@ impl Drop for Home {
     }
 }
 
+/// A text with a name in place of a host's port.
+fn named(text: &str, host: &Host) -> String {
+    shown::named(text, &[(&host.at(""), "HOST")])
+}
+
 const ALLOWED: [&str; 2] = ["--allow-recipe-host", "127.0.0.1"];
 
 #[test]
@@ -53,18 +61,20 @@ fn hosts_and_ways_that_nobody_asked_for_are_refused_before_they_are_asked() {
     let home = Home::new("refused");
     let host = Host::saying(page("200 OK", "text/plain", RECIPE));
     let address = host.at("/r.yaml");
-    for (reference, words) in [
-        (address.as_str(), "--allow-recipe-host 127.0.0.1"),
-        ("https://example.com/r.yaml", "--allow-recipe-host example.com"),
-        ("http://example.com/r.yaml", "with https"),
-        ("file:///etc/passwd", "its path"),
-        ("@official/some-recipe", "@spark-arena/<id>"),
-        ("@spark-arena/../x", "no id"),
-    ] {
+    let references = [
+        address.as_str(),
+        "https://example.com/r.yaml",
+        "http://example.com/r.yaml",
+        "file:///etc/passwd",
+        "@official/some-recipe",
+        "@spark-arena/../x",
+    ];
+    let told = shown::each(references, |reference| {
         let (code, out, told) = home.rendered(&[reference]);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{reference}: {told}");
-        assert!(told.contains(words) && told.contains("try: "), "{reference}: {told}");
-    }
+        told
+    });
+    assert_snapshot!("refused", named(&told, &host));
     assert_eq!(host.asked(), 0);
 }
 
@@ -84,7 +94,13 @@ fn a_copy_is_kept_and_used_when_the_host_is_away_and_that_is_said() {
     let rendered =
         |more: &[&str]| home.rendered(&[&[address.as_str()], ALLOWED.as_slice(), more].concat());
     let (code, _, told) = rendered(&["--offline"]);
-    assert!(code == Some(2) && told.contains("there is no copy of it"), "{told}");
+    assert_eq!(code, Some(2));
+    assert_snapshot!(named(&told, &host), @"
+        error: `HOST/r.yaml` was not fetched (--offline), and there is no copy of it
+           at: HOST/r.yaml
+          try: without --offline; look at the network, HTTPS_PROXY and NO_PROXY
+          try: fetch it elsewhere, and give the path of the file
+    ");
     let command = "vllm serve some/model --port 8000\n";
     assert_eq!(rendered(&[]), (Some(0), command.to_owned(), String::new()));
     let (code, out, told) = rendered(&[]);
@@ -114,7 +130,12 @@ fn what_is_gone_is_not_taken_from_the_cache() {
     assert_eq!(home.rendered(&arguments).0, Some(0));
     let (code, out, told) = home.rendered(&arguments);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
-    assert!(told.contains("404") && told.contains(&address), "{told}");
+    assert_snapshot!(named(&told, &host), @"
+        error: `HOST/r.yaml` is no recipe to take: the host says 404 Not Found
+           at: HOST/r.yaml
+          try: the address of the bare file, not of a page that shows it
+          try: fetch it yourself, and give the path of the file
+    ");
 }
 
 #[test]
@@ -124,12 +145,22 @@ fn a_fetched_recipe_reaches_for_nothing_on_this_machine() {
     let include = Host::saying(page("200 OK", "text/plain", "include: base\nmodel: m\n"));
     let (code, _, told) =
         home.rendered(&[&[include.at("/r").as_str()], ALLOWED.as_slice()].concat());
-    assert!(code == Some(2) && told.contains("stands alone"), "{told}");
+    assert_eq!(code, Some(2));
+    assert_snapshot!(named(&told, &include), @"
+        error: a recipe that was fetched stands alone: it includes nothing
+           at: include: base.yaml
+          try: fetch both yourself into one folder, and give the path
+    ");
     let profile = format!("{RECIPE}metadata: {{profile: ./base.yaml}}\n");
-    let profile = Host::saying(page("200 OK", "text/plain", &profile)).at("/r");
-    let plan = [&["plan", "--recipe", profile.as_str()], ALLOWED.as_slice()].concat();
+    let host = Host::saying(page("200 OK", "text/plain", &profile));
+    let address = host.at("/r");
+    let plan = [&["plan", "--recipe", address.as_str()], ALLOWED.as_slice()].concat();
     let told = String::from_utf8(home.longhaul(&plan).stderr).unwrap();
-    assert!(told.contains("shipped profile only"), "{told}");
+    assert_snapshot!(named(&told, &host), @"
+        error: a recipe that was fetched may name a shipped profile only
+           at: HOST/r metadata.profile
+          try: --profile FILE
+    ");
 }
 
 #[test]
@@ -162,14 +193,17 @@ fn a_copy_is_held_to_what_a_fetched_text_is() {
     assert_eq!(rendered(&[]).0, Some(0));
     let name = format!("longhaul/recipes/{}.yaml", sha256(&address));
     let large = format!("{RECIPE}{}", "# x\n".repeat(1 << 18));
-    for (text, words) in [
-        (large.as_bytes(), "more than 1048576 bytes"),
-        (b"model: m\nenv: {A: \"\x1b[2J\"}\n", "no text"),
-        (b"model: \xff\n", "no text"),
-    ] {
+    let texts: [&[u8]; 3] =
+        [large.as_bytes(), b"model: m\nenv: {A: \"\x1b[2J\"}\n", b"model: \xff\n"];
+    let told = texts.map(|text| {
         fs::write(home.0.join(&name), text).unwrap();
         let (code, out, told) = rendered(&["--offline"]);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
-        assert!(told.contains(words) && told.contains("try: remove the copy"), "{told}");
-    }
+        let home = home.0.display().to_string();
+        shown::named(
+            &told,
+            &[(&home, "HOME"), (&sha256(&address), "DIGEST"), (&host.at(""), "HOST")],
+        )
+    });
+    assert_snapshot!("copies", told.join("\n"));
 }

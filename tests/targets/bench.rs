@@ -3,11 +3,14 @@
 #![allow(clippy::expect_used, clippy::panic)]
 #![allow(dead_code)] // Each of the tiers uses its part.
 
+#[path = "../../src/shown.rs"]
+pub(crate) mod shown;
+
 use std::fmt;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -138,6 +141,30 @@ impl Bench {
         text.split_inclusive('\n').filter(|line| !is_load(line)).collect()
     }
 
+    /// What befell the server and what was ordered, in order and without the evidence.
+    pub(crate) fn story(&self) -> String {
+        let events = self.events();
+        let rows = events.lines().filter_map(|row| {
+            let mut columns = row.split(',').skip(4);
+            let (kind, subject) = (columns.next()?, columns.next()?);
+            ["target", "action"].contains(&kind).then(|| format!("{kind} {subject}"))
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A text with names in place of what differs from one bench to the next.
+    pub(crate) fn named(&self, text: &str) -> String {
+        let (folder, port) = (self.folder.display().to_string(), self.port.to_string());
+        let text =
+            shown::named(text, &[(&folder, "FOLDER"), (LONGHAUL, "LONGHAUL"), (&port, "PORT")]);
+        let mut parts = text.split("longhaul.run=");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let is_label = |c: char| c.is_ascii_hexdigit() || c == '-';
+        parts.fold(first, |text, part| {
+            text + "longhaul.run=LABEL" + part.trim_start_matches(is_label)
+        })
+    }
+
     /// Where the server answers.
     pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -226,6 +253,8 @@ impl Bench {
             .args(flags)
             .env_remove("http_proxy")
             .env_remove("DOCKER_HOST")
+            .env_remove("HF_TOKEN")
+            .env_remove("HUGGING_FACE_HUB_TOKEN")
             .env("STANDIN", &self.folder)
             .envs(env.iter().copied())
             .stdout(file.try_clone().expect("a file"))
@@ -289,7 +318,7 @@ fn wait_within(looks_max: u32, what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A path as text.
-pub(crate) fn text(path: &Path) -> String {
+pub(crate) fn text(path: &std::path::Path) -> String {
     path.display().to_string()
 }
 

@@ -1,6 +1,8 @@
 //! Tests container engines and sparkrun with programs that replace them.
 
-use super::bench::{self, Bench, LONGHAUL, is_alive, text, wait_for};
+use insta::assert_snapshot;
+
+use super::bench::{self, Bench, LONGHAUL, is_alive, wait_for};
 
 pub(crate) const ID: &str = "56726ef06ab41f103592706b3d9a946baa233f8e4f61be863b051778e76ee346";
 
@@ -51,6 +53,15 @@ pub(crate) fn event(bench: &Bench, action: &str, attributes: &str, ns: u64) {
     writeln!(file, "{line}").expect("written");
 }
 
+/// What was asked, less what only looks.
+pub(crate) fn orders(asked: &str) -> String {
+    let is_order = |line: &&str| {
+        ["run", "stop", "rm", "kill", "start", "restart", "pull"]
+            .contains(&line.split(' ').next().unwrap_or_default())
+    };
+    asked.lines().filter(is_order).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched() {
     let bench = Bench::new("watched");
@@ -86,18 +97,22 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
     longhaul.end();
 
     let events = events();
-    assert!(
-        events.contains("target,signalled") && events.contains(r#"""oom_killed"":true"#),
-        "{events}"
-    );
-    assert_eq!(events.matches("target,started").count(), 1, "{events}");
-    assert_eq!(events.matches("target,restarted").count(), 1, "{events}");
+    assert!(events.contains(r#"""oom_killed"":true"#), "{events}");
+    assert_snapshot!(bench.story(), @"
+        target ready port
+        target ready model
+        target ready first_token
+        target signalled
+        target exited
+        target started
+        target restarted
+        target removed
+        action interrupt
+    ");
     assert!(events.contains("sha256:2222"), "its image is held against the recipe: {events}");
     assert_eq!(bench.file("run/server.log"), "one\ntwo\nthree\n", "each line once");
     let asked = bench.file("asked");
-    for verb in ["stop", "rm", "kill", "restart", "run", "start"] {
-        assert!(!asked.lines().any(|line| line.split(' ').next() == Some(verb)), "{verb}: {asked}");
-    }
+    assert_eq!(orders(&asked), "", "{asked}");
     server.kill().expect("killed");
     server.wait().expect("waited for");
 }
@@ -130,27 +145,18 @@ fn a_container_is_started_by_digest_and_stopped_and_everything_that_was_added_is
     let engine = engine_that_runs(&bench);
     let flags =
         ["--start", "docker", "--engine", &engine, "--env", "MY_TOKEN", "--start-arg=--memory=9g"];
-    let told = bench.run(&flags, bench.recipe(""));
+    let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
     assert_eq!(told.code, Some(0), "{told}");
     let asked = bench.file("asked");
-    let run = asked.lines().find(|line| line.starts_with("run -d ")).expect("a run").to_owned();
-    for part in [
-        "--pull never",
-        "--label longhaul.run=",
-        "--gpus all",
-        "-e MY_TOKEN",
-        "--memory=9g",
-        "@sha256:1111",
-    ] {
-        assert!(run.contains(part), "{part}: {run}");
-    }
-    assert!(asked.contains(&format!("\nstop -t 30 {ID}")), "{asked}");
-    assert!(asked.contains(&format!("\nrm -f {ID}")), "{asked}");
-    assert!(!asked.lines().any(|line| line.starts_with("pull")), "{asked}");
-    assert!(told.text.contains("added to the recipe: --pull never, --name"), "{told}");
+    assert_snapshot!("container", bench.named(&orders(&asked)));
+    let added = told.text.lines().find(|line| line.starts_with("added to the recipe: "));
+    assert_snapshot!(bench.named(added.expect("what was added")), @"added to the recipe: --pull never, --name longhaul-recipe, --label longhaul.run=LABEL, --gpus all, --ipc private, --shm-size 64g, --network host, -e MY_TOKEN, --memory=9g, --entrypoint bash");
     let manifest = bench.file("run/run.json");
-    assert!(manifest.contains("-e MY_TOKEN") && manifest.contains("--gpus all"), "{manifest}");
-    assert!(bench.file("run/server.log").contains("INFO started"));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    let added: Vec<&str> =
+        manifest["added"].as_array().expect("a list").iter().filter_map(|it| it.as_str()).collect();
+    assert!(told.text.contains(&format!("added to the recipe: {}\n", added.join(", "))), "{told}");
+    assert_eq!(bench.file("run/server.log"), "INFO started\n");
     assert!(!bench.answers(), "the server is gone");
 }
 
@@ -159,11 +165,9 @@ fn what_is_to_be_kept_is_kept() {
     let bench = Bench::new("kept");
     let engine = engine_that_runs(&bench);
     let flags = ["--start", "podman", "--engine", &engine, "--keep", "--gpus", "none"];
-    let told = bench.run(&flags, bench.recipe(""));
+    let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
     assert_eq!(told.code, Some(0), "{told}");
-    let asked = bench.file("asked");
-    assert!(!asked.contains("\nstop ") && !asked.contains("\nrm "), "{asked}");
-    assert!(!asked.contains("--gpus"), "{asked}");
+    assert_snapshot!("kept", bench.named(&orders(&bench.file("asked"))));
     assert!(bench.answers(), "the server is still there");
     let server: u32 = bench.file("server").trim().parse().expect("a number");
     bench::kill(server, "-KILL");
@@ -178,19 +182,17 @@ fn what_an_engine_refuses_is_explained_and_nothing_is_left() {
             "case \"$1\" in image) echo '[]' ;; run) cat >&2 <<'EOF'\n{words}\nEOF\nexit {code} ;; ps) echo {ID} ;; esac"
         );
         let engine = bench.standin("docker", &script);
-        let told = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
-        (told, bench.file("asked"))
+        let flags = ["--start", "docker", "--engine", &engine];
+        let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
+        assert_eq!(told.code, Some(2), "{told}");
+        bench.named(&format!("{}\n{}", told.text, orders(&bench.file("asked"))))
     };
     let port = "docker: Error response from daemon: driver failed programming external connectivity on endpoint p: Bind for 127.0.0.1:18000 failed: port is already allocated";
     let gpus = "docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]";
-    for (name, words, code, hint) in
-        [("port", port, 125, "another port"), ("gpus", gpus, 125, "container toolkit")]
-    {
-        let (told, asked) = refused(name, words, code);
-        assert_eq!(told.code, Some(2), "{told}");
-        assert!(told.text.contains(hint), "{told}");
-        assert!(asked.contains(&format!("rm -f {ID}")), "what the start left is removed: {asked}");
-    }
+    assert_snapshot!(
+        "refused",
+        [refused("port", port, 125), refused("gpus", gpus, 125)].join("\n\n")
+    );
 }
 
 #[test]
@@ -202,7 +204,11 @@ fn nothing_is_fetched_unless_it_was_said() {
     let engine = bench.standin("docker", script);
     let told = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
     assert_eq!(told.code, Some(2), "{told}");
-    assert!(told.text.contains("try: --pull"), "{told}");
+    assert_snapshot!(bench.named(&told.text), @"
+        error: FOLDER/docker does not have `reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111`
+          try: --pull, to let longhaul fetch it
+          try: FOLDER/docker pull reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111
+    ");
     assert!(!bench.path("pulled").exists());
     let told = bench.run(&["--start", "docker", "--engine", &engine, "--pull"], bench.recipe(""));
     assert_eq!(told.code, Some(2), "{told}");
@@ -227,20 +233,11 @@ esac
     let flags = ["--start", "sparkrun", "--engine", &program, "--start-arg=--cluster=lab"];
     let told = bench.run(&flags, bench.recipe(""));
     assert_eq!(told.code, Some(0), "{told}");
-    let asked = bench.file("asked");
-    let recipe = text(&bench.path("recipe.yaml"));
-    assert!(
-        asked.starts_with(&format!("run {recipe} --no-follow --label longhaul.run=")),
-        "{asked}"
-    );
-    assert!(
-        asked.contains("\nlogs sparkrun_0123456789abcdef_0123456789ab --cluster=lab -f -a"),
-        "{asked}"
-    );
-    assert!(
-        asked.contains("\nstop sparkrun_0123456789abcdef_0123456789ab --cluster=lab"),
-        "{asked}"
-    );
+    assert_snapshot!(bench.named(&bench.file("asked")), @"
+        run FOLDER/recipe.yaml --no-follow --label longhaul.run=LABEL --cluster=lab
+        logs sparkrun_0123456789abcdef_0123456789ab --cluster=lab -f -a
+        stop sparkrun_0123456789abcdef_0123456789ab --cluster=lab
+    ");
     assert!(bench.file("run/server.log").contains("INFO from the log"));
     assert!(!bench.answers(), "the server is gone");
 }
@@ -267,7 +264,12 @@ esac
     std::fs::write(&recipe, &odd).expect("written");
     let told = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
     assert_eq!(told.code, Some(2), "{told}");
-    assert!(told.text.contains("`yes`") && told.text.contains("odd.yaml:9"), "{told}");
+    assert_snapshot!(bench.named(&told.text), @r#"
+        error: `yes` without quotes is True to PyYAML, and is not read
+           at: FOLDER/odd.yaml:9
+          try: true, if that is what is meant
+          try: "yes", to have it as the text that it looks like
+    "#);
     let told = bench.run(&["--start", "sparkrun", "--engine", &program], recipe);
     assert_eq!(told.code, Some(0), "{told}");
     assert_eq!(bench.file("handed"), odd);

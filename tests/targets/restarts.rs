@@ -57,14 +57,9 @@ fn incidents(bench: &Bench) -> Vec<(String, bool)> {
     all.iter().map(one).collect()
 }
 
-/// What was asked, less what only looks.
+/// What was ordered, a line each.
 fn orders(bench: &Bench) -> Vec<String> {
-    let asked = bench.file("asked");
-    let is_order = |line: &&str| {
-        ["run", "stop", "rm", "kill", "start", "restart", "pull"]
-            .contains(&line.split(' ').next().unwrap_or_default())
-    };
-    asked.lines().filter(is_order).map(str::to_owned).collect()
+    super::containers::orders(&bench.file("asked")).lines().map(str::to_owned).collect()
 }
 
 #[test]

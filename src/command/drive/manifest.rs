@@ -120,3 +120,60 @@ fn again(specs: &Specs, recipe: &Recipe) -> String {
 fn list<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::command::drive::DriveOptions;
+    use crate::command::inputs::{FLAGSHIP, Inputs};
+    use crate::spec::scenario::Overrides;
+
+    /// Returns the command that repeats a rehearsal.
+    fn repeats(options: DriveOptions) -> String {
+        let recipe = options.inputs.recipe(Some(FLAGSHIP)).unwrap().unwrap();
+        let scenario = options.inputs.scenario("smoke").unwrap();
+        let specs = Specs::new(options, Some(recipe.clone()), scenario, None, true).unwrap();
+        again(&specs, &recipe)
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_run_has_all_that_was_asked_and_nothing_else() {
+        let none = repeats(DriveOptions {
+            again: crate::command::drive::RepeatCommand { verb: "rehearse", flags: Vec::new() },
+            ..DriveOptions::default()
+        });
+        let overrides = Overrides {
+            duration: Some(Duration::from_secs(5_400)),
+            depths: Some(vec![0, 4096]),
+            concurrency: Some(vec![1, 2]),
+            ..Overrides::default()
+        };
+        let inputs = Inputs {
+            recipe: Some(FLAGSHIP.to_owned()),
+            scenario: Some("short".to_owned()),
+            overrides,
+            seed: 7,
+            profile: Some("a b.yaml".to_owned()),
+            ..Inputs::default()
+        };
+        let again = crate::command::drive::RepeatCommand {
+            verb: "run",
+            flags: vec![("keep", None), ("endpoint", Some("http://h:1".to_owned()))],
+        };
+        let all = repeats(DriveOptions {
+            inputs,
+            ailments: vec!["crash=10s@1m".to_owned(), "hang".to_owned()],
+            server_seed: Some(9),
+            model: Some("org/m".to_owned()),
+            stop_on_fail: true,
+            again,
+            ..DriveOptions::default()
+        });
+        insta::assert_snapshot!(format!("{none}\n{all}"), @"
+            longhaul rehearse --scenario smoke --seed 0
+            longhaul run --recipe nemotron-3-super --scenario short --duration 1h30m --depths 0,4096 --concurrency 1,2 --profile 'a b.yaml' --ailment crash=10s@1m --ailment hang --model org/m --endpoint http://h:1 --keep --stop-on-fail --seed 7 --server-seed 9
+        ");
+    }
+}

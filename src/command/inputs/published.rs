@@ -54,29 +54,52 @@ fn within(folder: &Path) -> Result<PathBuf, Mistake> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::shown::named;
+
+    /// Returns why a path is no published table.
+    fn told(path: &Path, folder: &Path) -> String {
+        let told = published(path).unwrap_err().to_string();
+        named(&told, &[(&folder.display().to_string(), "FOLDER")])
+    }
 
     #[test]
     fn a_submission_is_found_by_its_folder_and_what_is_none_is_told() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = TempDir::new().unwrap();
         let folder = scratch.path();
+        let told = || told(folder, folder);
         std::fs::create_dir_all(folder.join("logs")).unwrap();
-        let told = published(folder).unwrap_err().to_string();
-        assert!(told.contains("neither a run nor a benchmark.csv"), "{told}");
+        assert_snapshot!(told(), @"
+            error: this folder holds neither a run nor a benchmark.csv
+               at: FOLDER
+              try: a run folder, a submission folder of Spark Arena, or the file itself
+        ");
         let text = include_str!("../../report/arena/benchmark.csv");
         std::fs::write(folder.join("benchy.json"), "{}").unwrap();
-        let told = published(folder).unwrap_err().to_string();
-        assert!(told.contains("benchy.json"), "the file to name is named: {told}");
+        assert_snapshot!(told(), @"
+            error: this folder holds neither a run nor a benchmark.csv
+               at: FOLDER
+              try: FOLDER/benchy.json
+              try: a run folder, a submission folder of Spark Arena, or the file itself
+        ");
         std::fs::write(folder.join("logs").join(FILE), text).unwrap();
         assert_eq!(published(folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
-        let told = published(folder).unwrap_err().to_string();
-        assert!(told.contains("no published benchmark"), "{told}");
+        assert_snapshot!(told(), @"
+            error: this is no published benchmark
+               at: FOLDER/benchmark.csv
+              try: benchmark.csv of a Spark Arena submission
+              try: what llama-benchy writes with --format json, csv or md
+              try: a run folder of longhaul's own
+        ");
     }
 
     #[test]
     fn a_table_beyond_the_bound_is_refused_and_never_cut() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = TempDir::new().unwrap();
         let file = scratch.path().join("long.md");
         let head = "| model | test | t/s |\n|---|---|---|\n";
         let mut text = head.to_owned();
@@ -84,14 +107,20 @@ mod tests {
             text.push_str("| m | pp512 (c1) | 1154.28 ± 3.10 |\n");
         }
         std::fs::write(&file, &text).unwrap();
-        let told = published(&file).unwrap_err().to_string();
-        assert!(told.contains("larger than 5 MiB"), "{told}");
+        assert_snapshot!(told(&file, scratch.path()), @"
+            error: the published benchmark cannot be read: it is larger than 5 MiB
+               at: FOLDER/long.md
+        ");
     }
 
     #[test]
     fn a_folder_that_cannot_be_read_is_not_called_empty() {
         // A file in place of a folder cannot be listed by any user, including root.
-        let told = within(&std::env::current_exe().unwrap()).unwrap_err().to_string();
-        assert!(told.contains("this folder cannot be read: Not a directory"), "{told}");
+        let file = std::env::current_exe().unwrap();
+        let told = within(&file).unwrap_err().to_string();
+        assert_snapshot!(named(&told, &[(&file.display().to_string(), "FILE")]), @"
+            error: this folder cannot be read: Not a directory (os error 20)
+               at: FILE
+        ");
     }
 }

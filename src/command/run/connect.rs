@@ -68,3 +68,63 @@ fn certificate(path: &Path) -> Result<Vec<u8>, Mistake> {
             .hint("a file of certificates in PEM")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::shown::each;
+
+    fn refused(options: &ServerOptions) -> String {
+        match connect(options, None, Timeline::start()) {
+            Ok((_, root)) => root,
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    fn options() -> ServerOptions {
+        ServerOptions {
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            ..ServerOptions::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_server_cannot_be_asked_with_is_a_mistake_with_its_flag() {
+        let told = [
+            refused(&ServerOptions::default()),
+            refused(&ServerOptions { endpoint: Some("ftp://host".to_owned()), ..options() }),
+            refused(&ServerOptions {
+                api_key_env: Some("LONGHAUL_NO_SUCH_KEY".to_owned()),
+                ..options()
+            }),
+            refused(&ServerOptions { ca_cert: Some("/no/such/ca.pem".into()), ..options() }),
+            refused(&ServerOptions { headers: vec!["X-Team".to_owned()], ..options() }),
+            refused(&options()),
+        ];
+        assert_snapshot!("connect", told.join("\n\n"));
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let texts = ["X-Team: soak", "X-Empty:", "X-Time: 10:30", ":x", " : x", "X-Team", ""];
+        let told = each(texts, |text| match header(text) {
+            Ok((name, value)) => format!("{name:?} {value:?}"),
+            Err(wrong) => wrong.to_string(),
+        });
+        assert_snapshot!("headers", told);
+    }
+
+    #[test]
+    fn keys_in_headers_and_addresses_are_hidden() {
+        let secrets = secrets(&ServerOptions {
+            endpoint: Some("http://me:hunter2hunter2@host/v1".to_owned()),
+            headers: vec!["Authorization: Bearer abcdefghijkl".to_owned()],
+            api_key_env: Some("LONGHAUL_NO_SUCH_KEY".to_owned()),
+            ..ServerOptions::default()
+        });
+        let said = "http://me:hunter2hunter2@host/v1 with Bearer abcdefghijkl";
+        assert_snapshot!(secrets.remove_from(said), @"http://me:[secret]@host/v1 with Bearer [secret]");
+    }
+}

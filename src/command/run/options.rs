@@ -159,3 +159,147 @@ fn gives_no_orders(scenario: &Scenario) -> Result<(), Mistake> {
         .hint("--start process|docker|podman|sparkrun, with the recipe that it runs")
         .hint("a scenario without it"))
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::shown::named;
+
+    /// Returns what a run comes to, or the mistake in its options.
+    fn told(options: RunOptions) -> String {
+        match options.read() {
+            Ok((specs, server)) => {
+                let flag = |(name, value): &(&str, Option<String>)| match value {
+                    Some(value) => format!(" --{name} {value}"),
+                    None => format!(" --{name}"),
+                };
+                let again = &specs.options.again;
+                format!(
+                    "simulated {}, {} of {}, at {}\nagain: {}{}",
+                    specs.simulated,
+                    specs.scenario.source.name,
+                    specs.recipe.map_or("no recipe".to_owned(), |recipe| recipe.source.name),
+                    server.endpoint.as_deref().unwrap_or("no address"),
+                    again.verb,
+                    again.flags.iter().map(flag).collect::<String>()
+                )
+            }
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    type Change = fn(&mut RunOptions);
+
+    /// Returns what each run comes to. Runs go to a folder of their own.
+    fn all(runs: &[(&str, Change)]) -> String {
+        let folder = TempDir::new().unwrap();
+        let told = runs.iter().map(|(name, change)| {
+            let mut options = RunOptions::default();
+            options.drive.output = Some(folder.path().join("run"));
+            change(&mut options);
+            format!("{name}\n{}", told(options))
+        });
+        let told: Vec<String> = told.collect();
+        named(&told.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")])
+    }
+
+    fn endpoint(options: &mut RunOptions) {
+        options.server.endpoint = Some("http://127.0.0.1:9".to_owned());
+    }
+
+    #[test]
+    fn what_is_named_decides_whether_the_server_is_simulated() {
+        let told = all(&[
+            ("nothing", |_| ()),
+            ("an endpoint", endpoint),
+            ("--simulate", |it| it.simulate = true),
+            ("a recipe alone", |it| it.drive.inputs.recipe = Some(FLAGSHIP.to_owned())),
+            ("a scenario alone", |it| it.drive.inputs.scenario = Some("short".to_owned())),
+            ("a recipe, simulated", |it| {
+                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.simulate = true;
+            }),
+            ("a recipe to start", |it| {
+                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.server.target.start = Some(StartMethod::Process);
+            }),
+            ("a recipe to start, and its address", |it| {
+                endpoint(it);
+                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.server.target.start = Some(StartMethod::Process);
+            }),
+            ("everything that is asked for again", |it| {
+                endpoint(it);
+                it.server.api_key_env = Some("KEY".to_owned());
+                it.server.headers = vec!["X-Team: soak".to_owned()];
+                it.server.ca_cert = Some("ca.pem".into());
+            }),
+        ]);
+        assert_snapshot!("runs", told);
+    }
+
+    #[test]
+    fn what_only_the_simulated_server_has_is_refused_for_a_real_one() {
+        let told = all(&[
+            ("an ailment", |it| {
+                endpoint(it);
+                it.drive.ailments = vec!["crash".to_owned()];
+            }),
+            ("another start of the server", |it| {
+                endpoint(it);
+                it.drive.server_seed = Some(7);
+            }),
+            ("a machine profile", |it| {
+                endpoint(it);
+                it.drive.inputs.profile = Some("dgx-spark-nemotron-3-super".to_owned());
+            }),
+            ("an ailment of longhaul's machine", |it| {
+                it.drive.ailments = vec!["wall_clock_step=-5m@1h".to_owned()];
+            }),
+            ("an ailment that is none", |it| it.drive.ailments = vec!["crsh".to_owned()]),
+        ]);
+        assert_snapshot!("simulation", told);
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_refused_before_anything_is_started() {
+        let folder = TempDir::new().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Some(path.display().to_string())
+        };
+        let of = |change: &dyn Fn(&mut RunOptions)| {
+            let mut options = RunOptions::default();
+            options.drive.output = Some(folder.path().join("run"));
+            change(&mut options);
+            told(options)
+        };
+        let drills = write(
+            "drills.yaml",
+            "duration: 4h\nworkloads:\n  - ladder: {depths: [0], prompt: 8, output: 8, concurrency: [1]}\n\
+             drills:\n  - restart: {at: 2h}\n",
+        );
+        let bare = write("bare.yaml", "model: m\ncommand: vllm serve m\n");
+        let filled = folder.path().join("filled");
+        std::fs::create_dir(&filled).unwrap();
+        std::fs::write(filled.join("precious.txt"), "mine").unwrap();
+        let told = [
+            of(&|it| {
+                endpoint(it);
+                it.drive.inputs.scenario.clone_from(&drills);
+            }),
+            of(&|it| {
+                it.simulate = true;
+                it.drive.inputs.recipe.clone_from(&bare);
+            }),
+            of(&|it| it.drive.output = Some(filled.clone())),
+            of(&|it| it.drive.output = Some(folder.path().join("bare.yaml/run"))),
+        ];
+        let told = named(&told.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")]);
+        assert_snapshot!("refused", told);
+    }
+}

@@ -206,6 +206,54 @@ mod tests {
         Arm { name, slug, changes: Vec::new(), reading, differs: Vec::new() }
     }
 
+    /// Returns the names of the arms and what each changes, or why there are none.
+    fn told(vary: &[&str], allow_several: bool) -> String {
+        let text = "model: m\ncontainer: a/b:1\ncommand: vllm serve m --max-num-seqs 4\n";
+        let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
+        let options = crate::spec::recipe::ReadOptions::default();
+        let base = crate::spec::recipe::read_as(&source, &options, &|_| Ok(None)).unwrap();
+        let vary = vary.iter().map(|&text| text.to_owned()).collect();
+        let options = SweepOptions { vary, allow_several, ..SweepOptions::default() };
+        let arm = |arm: &Arm| {
+            let differs: Vec<&str> = arm.differs.iter().map(|it| it.what.as_str()).collect();
+            format!("{} in {}: {}", arm.name, arm.file(), differs.join(", "))
+        };
+        match read(&options, base) {
+            Ok(arms) => arms.iter().map(arm).collect::<Vec<_>>().join("\n"),
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_value_is_an_arm_unless_it_is_the_base_or_changes_several_things() {
+        let config = r#"speculative_config={"method": "ngram", "num_speculative_tokens": 3}"#;
+        let many: Vec<String> = (10..80).map(|n| format!("max_num_seqs={n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let told = [
+            ("two values", told(&["max_num_seqs=8,16"], false)),
+            ("one of them the base's", told(&["max_num_seqs=4,8"], false)),
+            ("the base alone", told(&["max_num_seqs=4"], false)),
+            ("nothing but the base", told(&["max_num_seqs=4,4"], false)),
+            ("twice the same", told(&["max_num_seqs=8", "max_num_seqs=8"], false)),
+            ("a setting with fields", told(&[config], false)),
+            ("two fields", told(&["speculative_config.a=1", "speculative_config.b=1"], false)),
+            ("several allowed", told(&[config], true)),
+            ("too many", told(&many, false)),
+            ("no pair", told(&["max_num_seqs"], false)),
+        ];
+        let told = told.map(|(name, told)| format!("{name}\n{told}"));
+        insta::assert_snapshot!("arms", told.join("\n\n"));
+    }
+
+    #[test]
+    fn a_file_of_arms_that_cannot_be_read_is_told_with_what_it_would_hold() {
+        insta::assert_snapshot!(source(Path::new("/no/such/arms.yaml")).unwrap_err(), @"
+            error: the arms cannot be read: No such file or directory (os error 2)
+               at: /no/such/arms.yaml
+              try: a list of arms: - { name: eager, changes: { enforce_eager: true } }
+        ");
+    }
+
     #[test]
     fn a_key_that_is_varied_names_no_arm_and_no_file() {
         let [one, two] =

@@ -279,3 +279,160 @@ fn refused(path: &Path, why: &std::io::Error) -> Mistake {
         .at(path.display().to_string())
         .hint("a folder that you may write to with -o")
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::shown::named;
+    use crate::spec::SpecFile;
+    use crate::spec::recipe::{ReadOptions, read_as};
+
+    /// A sweep of two arms in a folder of its own.
+    struct Bench {
+        _folder: TempDir,
+        path: PathBuf,
+        options: SweepOptions,
+        arms: Vec<Arm>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("sweep");
+            let options = SweepOptions { rehearse: true, starts: 2, ..SweepOptions::default() };
+            Bench { _folder: folder, path, options, arms: vec![arm("base"), arm("other")] }
+        }
+
+        fn claim(&self) -> Result<(), Mistake> {
+            claim(&self.path, &self.options, &self.arms)
+        }
+
+        /// Returns a mistake without what differs from one test run to the next.
+        fn told<T>(&self, result: Result<T, Mistake>) -> String {
+            let told = result.err().map_or("fits".to_owned(), |wrong| wrong.to_string());
+            let again = again_in(&self.path, &self.options);
+            named(&told, &[(&again, "AGAIN"), (&self.path.display().to_string(), "SWEEP")])
+        }
+    }
+
+    fn arm(name: &str) -> Arm {
+        let text = format!("model: {name}\n");
+        let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text };
+        let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap();
+        let name = name.to_owned();
+        Arm { slug: name.clone(), name, changes: Vec::new(), reading, differs: Vec::new() }
+    }
+
+    #[test]
+    fn the_same_sweep_goes_on_in_its_folder_and_another_does_not() {
+        let mut bench = Bench::new();
+        bench.claim().unwrap();
+        assert_eq!(
+            fs::read_to_string(bench.path.join("arms/other.yaml")).unwrap(),
+            "model: other\n"
+        );
+        assert_eq!(bench.claim(), Ok(()));
+        bench.options.starts = 3;
+        let mut told = vec![bench.told(bench.claim())];
+        bench.options.starts = 2;
+        bench.options.run.drive.inputs.seed = 7;
+        told.push(bench.told(bench.claim()));
+        bench.options.run.drive.inputs.seed = 0;
+        bench.arms.push(arm("third"));
+        told.push(bench.told(bench.claim()));
+        assert_snapshot!("claims", told.join("\n\n"));
+        bench.arms.pop();
+        assert_eq!(bench.claim(), Ok(()));
+    }
+
+    #[test]
+    fn an_arm_that_was_edited_is_refused_and_one_that_is_gone_is_written_again() {
+        let bench = Bench::new();
+        bench.claim().unwrap();
+        let file = bench.path.join("arms/other.yaml");
+        fs::write(&file, "model: mine\n").unwrap();
+        assert_snapshot!(bench.told(bench.claim()), @"
+            error: an arm's recipe was changed since the sweep began
+               at: SWEEP/arms/other.yaml
+              try: remove the file, and it is written again
+              try: another sweep, with another -o, for what was changed
+        ");
+        fs::remove_dir_all(bench.path.join("arms")).unwrap();
+        assert_eq!(bench.claim(), Ok(()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "model: other\n");
+    }
+
+    #[test]
+    fn a_folder_of_other_files_is_neither_claimed_nor_locked() {
+        let bench = Bench::new();
+        fs::create_dir(&bench.path).unwrap();
+        fs::write(bench.path.join("precious.txt"), "mine").unwrap();
+        assert_snapshot!(bench.told(bench.claim()), @"
+            error: the sweep's folder is there already and is not empty
+               at: SWEEP
+              try: a new folder with -o
+        ");
+        assert_eq!(bench.told(lock(&bench.path)), bench.told(bench.claim()));
+        assert!(!bench.path.join(".lock").exists());
+        fs::write(bench.path.join(NAME), "{").unwrap();
+        assert_snapshot!(bench.told(bench.claim()), @"
+            error: sweep.json cannot be read: EOF while parsing an object at line 1 column 1
+               at: SWEEP
+        ");
+    }
+
+    #[test]
+    fn one_longhaul_sweeps_in_a_folder_at_a_time() {
+        let bench = Bench::new();
+        let held = lock(&bench.path).unwrap();
+        assert_snapshot!(bench.told(lock(&bench.path)), @"
+            error: the sweep's folder is in use by another longhaul
+               at: SWEEP
+              try: wait for it to end
+        ");
+        drop(held);
+        assert!(lock(&bench.path).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told() {
+        let bench = Bench::new();
+        fs::write(&bench.path, "a file").unwrap();
+        assert_snapshot!(bench.told(lock(&bench.path)), @"
+            error: the sweep's folder cannot be written: File exists (os error 17)
+               at: SWEEP
+              try: a folder that you may write to with -o
+        ");
+        assert_snapshot!(bench.told(bench.claim()), @"
+            error: the sweep's folder cannot be written: Not a directory (os error 20)
+               at: SWEEP
+              try: a folder that you may write to with -o
+        ");
+    }
+
+    #[test]
+    fn a_run_that_was_broken_off_is_kept_beside_the_others() {
+        let bench = Bench::new();
+        bench.claim().unwrap();
+        let turn = Turn { arm: 1, start: 0 };
+        let sweep = Sweep {
+            folder: bench.path.clone(),
+            options: bench.options.clone(),
+            arms: vec![arm("base"), arm("other")],
+            scenario_sha256: String::new(),
+            order: vec![Turn { arm: 0, start: 0 }, turn],
+            done: Vec::new(),
+        };
+        assert_eq!(sweep.run_name(turn), "runs/other/001");
+        assert_eq!(put_aside(&sweep, turn), Ok(()), "there is nothing yet");
+        for nth in 1..=2 {
+            fs::create_dir_all(sweep.run_folder(turn)).unwrap();
+            put_aside(&sweep, turn).unwrap();
+            assert!(!sweep.run_folder(turn).exists());
+            assert!(bench.path.join(format!("broken-off/other-001-{nth}")).is_dir());
+        }
+    }
+}

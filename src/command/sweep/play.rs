@@ -132,3 +132,32 @@ fn found(turn: Turn, folder: PathBuf, judged: &Judged) -> Option<Run> {
     let note = closed.note.clone();
     Some(Run { turn, folder, outcome, word: judged.verdict.word, note })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_run_counts_where_its_server_came_up_and_it_was_neither_interrupted_nor_cut() {
+        let journals = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals");
+        let came = |name: &str| {
+            let folder = journals.join(name);
+            let judged = report::judge(&folder).unwrap();
+            let because = judged.analysis.calendar.closed().map(|(_, closed)| closed.because);
+            match found(Turn { arm: 0, start: 0 }, folder, &judged) {
+                Some(run) => format!("{name}, {because:?}: {:?} {:?}", run.outcome, run.word),
+                None => format!("{name}, {because:?}: no run"),
+            }
+        };
+        let names = ["healthy", "hung", "torn_tail", "host_rebooted", "slow_leak"];
+        insta::assert_snapshot!(names.map(came).join("\n"), @"
+            healthy, Some(Done): Ran Pass
+            hung, Some(Done): Ran Fail
+            torn_tail, None: no run
+            host_rebooted, Some(Done): Ran Fail
+            slow_leak, Some(Done): Ran Pass
+        ");
+    }
+}

@@ -1,5 +1,8 @@
+use insta::assert_snapshot;
+
 use super::*;
 use crate::analysis::arena::TestKind;
+use crate::shown::each;
 
 /// Published rows of the re-run of July 2026.
 const JULY: &str = include_str!("july.md");
@@ -64,8 +67,7 @@ fn a_context_that_was_read_again_is_told_with_the_rate_that_it_was_read_at() {
     let honest = of(&rows, "pp2048 @ d100000 (c1)", Column::Ts).honest.unwrap();
     assert_eq!(honest.what, Artefact::ReadAgain);
     assert_eq!(honest.base.map(f64::round), Some(1760.0));
-    assert!(honest.why.contains("35.3 counts 2,048 of 102,048 tokens"), "{}", honest.why);
-    assert!(honest.why.contains("57.97 s") || honest.why.contains("58.0 s"), "{}", honest.why);
+    assert_snapshot!(honest.why, @"base: 35.3 counts 2,048 of 102,048 tokens that were read, first frame after 58.0 s; with all it is 1,760, as of a context alone (1,766); candidate: 35.3 counts 2,048 of 102,048 tokens that were read, first frame after 58.0 s; with all it is 1,760, as of a context alone (1,766)");
     assert!(of(&rows, "pp2048 @ d4096 (c1)", Column::TsReq).honest.is_some());
     assert!(of(&rows, "pp2048 @ d100000 (c10)", Column::Ts).honest.is_some());
     for test in ["pp2048 (c1)", "ctx_pp @ d100000 (c1)"] {
@@ -94,7 +96,7 @@ fn a_cache_that_held_the_context_is_no_artefact_and_has_no_measure_of_the_other_
     let row = of(&against(&july(), &hit), "pp2048 @ d100000 (c1)", Column::Ts);
     let honest = row.honest.unwrap();
     assert_eq!((honest.candidate, honest.ratio()), (None, None));
-    assert!(honest.why.starts_with("base: ") && !honest.why.contains("candidate"));
+    assert_snapshot!(honest.why, @"base: 35.3 counts 2,048 of 102,048 tokens that were read, first frame after 58.0 s; with all it is 1,760, as of a context alone (1,766)");
     assert_eq!(of(&against(&hit, &hit), "pp2048 @ d100000 (c1)", Column::Ts).honest, None);
 }
 
@@ -125,49 +127,43 @@ fn what_one_side_does_not_have_is_unknown_and_stands_all_the_same() {
 
 #[test]
 fn what_is_no_published_benchmark_is_refused_with_the_place_and_what_to_try() {
-    let csv = HEADER;
-    for (text, words) in [
-        ("hello", "benchmark.csv of a Spark Arena submission"),
-        ("", "no published benchmark"),
-        ("{\n\"model\": 3}", "x:2"),
-        ("{\"model\": \"m\", \"benchmarks\": []}", "no row"),
-        ("| a | b |\n|---|---|\n", "no table here has a column `test`"),
-        ("| model | test | t/s |\n|---|---|---|\n| m | pp2048 | fast |\n", "x:3"),
-        ("| model | test | t/s |\n|---|---|---|\n| m | what | 1 ± 0 |\n", "`what` is no test"),
-        (csv, "no row"),
-        (&format!("{csv}{}", line("pp1", "x", "")), "x:2"),
-        (&format!("{csv}{}", line("pp1", "nan", "")), "`nan` is no number"),
-        ("model,test_name,t_s_mean\r\nm,pp1,1\r\n", "no column `t_s_std`"),
-    ] {
-        let told = read("x", text).unwrap_err().to_string();
-        assert!(told.contains(words), "{text}: {told}");
-    }
+    let texts = [
+        "hello",
+        "",
+        "{\n\"model\": 3}",
+        "{\"model\": \"m\", \"benchmarks\": []}",
+        "| a | b |\n|---|---|\n",
+        "| model | test | t/s |\n|---|---|---|\n| m | pp2048 | fast |\n",
+        "| model | test | t/s |\n|---|---|---|\n| m | what | 1 ± 0 |\n",
+        "model,test_name,t_s_mean\r\nm,pp1,1\r\n",
+    ];
+    assert_snapshot!("refused", each(texts, |text| refused(text)));
+    let rows = [String::new(), line("pp1", "x", ""), line("pp1", "nan", "")];
+    assert_snapshot!("refused.csv", each(rows, |row| refused(&format!("{HEADER}{row}"))));
 }
 
 #[test]
 fn a_test_beyond_what_a_server_can_be_asked_is_refused_in_every_form() {
     let huge = u64::MAX;
-    for test in [format!("pp{huge} @ d{huge} (c1)"), format!("ctx_pp @ d{huge} (c1)")] {
-        let told = refused(&format!("{HEADER}{}", line(&test, "1", "")));
-        assert!(told.contains("100,000,000 tokens") && told.contains("x:2"), "{told}");
-    }
-    let told = refused(&format!("{HEADER}{}", line("pp1 (c0)", "1", "")));
-    assert!(told.contains("1 to 100,000 streams"), "{told}");
-    for (of, is) in [("\"concurrency\": 1", "\"concurrency\": 0"), ("512", &huge.to_string())] {
-        let told = refused(&document(&RUN.replace(of, is)));
-        assert!(told.contains("x benchmarks[0]") && told.contains("100,000"), "{told}");
-    }
+    let tests = [
+        format!("pp{huge} @ d{huge} (c1)"),
+        format!("ctx_pp @ d{huge} (c1)"),
+        "pp1 (c0)".to_owned(),
+    ];
+    let of_csv = each(tests, |test| refused(&format!("{HEADER}{}", line(test, "1", ""))));
+    let runs = [("\"concurrency\": 1", "\"concurrency\": 0"), ("512", &huge.to_string())];
+    let of_json = each(runs, |(of, is)| refused(&document(&RUN.replace(of, is))));
+    assert_snapshot!("refused.beyond", format!("{of_csv}\n{of_json}"));
 }
 
 #[test]
 fn a_row_that_was_cut_or_has_a_comma_too_many_is_refused_with_its_line() {
     let whole = line("pp1 (c1)", "1154.28", "3.1");
-    for broken in ["m,pp2 (c1),1154".to_owned(), line("pp2 (c1)", "1,154.28", "3.1")] {
-        let told = refused(&format!("{HEADER}\r\n{whole}{broken}"));
-        assert!(told.contains("fields under 16 heads") && told.contains("x:4"), "{told}");
-    }
-    let told = refused(&table_of("| m | pp512 (c1) | 1.0 |\n| m | pp512"));
-    assert!(told.contains("2 cells under 3 heads") && told.contains("x:4"), "{told}");
+    let broken = ["m,pp2 (c1),1154".to_owned(), line("pp2 (c1)", "1,154.28", "3.1")];
+    let of_csv = each(broken, |row| refused(&format!("{HEADER}\r\n{whole}{row}")));
+    let rows = ["| m | pp512 (c1) | 1.0 |\n| m | pp512"];
+    let of_table = each(rows, |rows| refused(&table_of(rows)));
+    assert_snapshot!("refused.cut", format!("{of_csv}\n{of_table}"));
 }
 
 #[test]
@@ -180,35 +176,33 @@ fn a_deviation_that_a_table_does_not_give_is_unknown_and_not_0() {
         let table = read("x", &text).unwrap();
         assert_eq!(table.rows[0].columns[&Column::Ts], Spread::told(10.5, None), "{text}");
     }
-    let told = refused(&format!("{HEADER}{}", line("pp512 (c1)", "", "3.1")));
-    assert!(told.contains("`t_s_std` has a figure and `t_s_mean` has none"), "{told}");
+    assert_snapshot!(refused(&format!("{HEADER}{}", line("pp512 (c1)", "", "3.1"))), @"
+        error: `t_s_std` has a figure and `t_s_mean` has none
+           at: x:2
+    ");
 }
 
 #[test]
 fn a_run_of_llama_benchys_that_does_not_say_its_context_is_refused() {
-    for key in ["context_size", "is_context_prefill_phase", "concurrency"] {
-        let told = refused(&document(&RUN.replace(key, "other")));
-        assert!(told.contains(&format!("missing field `{key}`")), "{told}");
-    }
+    let keys = ["context_size", "is_context_prefill_phase", "concurrency"];
+    let told = each(keys, |key| refused(&document(&RUN.replace(key, "other"))));
+    assert_snapshot!("refused.missing", told);
 }
 
 #[test]
 fn what_is_below_0_or_a_time_of_0_is_no_figure() {
     let ttfr = |ms: &str| format!("m,pp1 (c1){}{ms}{}\r\n", ",".repeat(9), ",".repeat(5));
-    for text in [
-        format!("{HEADER}{}", line("pp1 (c1)", "-5.00", "1")),
-        format!("{HEADER}{}", line("pp1 (c1)", "5.00", "-1")),
-        format!("{HEADER}{}", line("pp1 (c1)", "1e300", "")),
-        format!("{HEADER}{}", ttfr("0")),
-        format!("{HEADER}{}", ttfr("-3")),
-    ] {
-        let told = refused(&text);
-        assert!(told.contains("of pp1 (c1) is") && told.contains("x:2"), "{told}");
-    }
-    let told = refused(&table_of("| m | tg1 | -5.00 ± -1.00 |"));
-    assert!(told.contains("below 0") && told.contains("x:3"), "{told}");
-    let told = refused(&document(RUN).replace("10.5", "-10.5"));
-    assert!(told.contains("`t_s` of pp512 (c1) is below 0"), "{told}");
+    let rows = [
+        line("pp1 (c1)", "-5.00", "1"),
+        line("pp1 (c1)", "5.00", "-1"),
+        line("pp1 (c1)", "1e300", ""),
+        ttfr("0"),
+        ttfr("-3"),
+    ];
+    let of_csv = each(rows, |row| refused(&format!("{HEADER}{row}")));
+    let of_table = refused(&table_of("| m | tg1 | -5.00 ± -1.00 |"));
+    let of_json = refused(&document(RUN).replace("10.5", "-10.5"));
+    assert_snapshot!("refused.below_0", format!("{of_csv}\n{of_table}\n\n{of_json}"));
 }
 
 #[test]
@@ -231,15 +225,11 @@ fn rows_of_one_name_are_held_against_each_other_in_their_order() {
 
 #[test]
 fn a_hint_names_what_is_meant_or_nothing() {
-    let without = HEADER.replace("peak_ts_std,", "");
-    let told = refused(&without);
-    assert!(told.contains("no column `peak_ts_std`") && !told.contains("peak_ts_mean"), "{told}");
-    let told = refused(&HEADER.replace("peak_ts_std", "peak_ts_sdt"));
-    assert!(told.contains("where the header has peak_ts_sdt"), "{told}");
-    let told = refused(&format!("{HEADER}{}", line("pp1", "\"1,154.2\"", "")));
-    assert!(told.contains("try: 1154.2, without commas"), "{told}");
-    let told = refused(&format!("{HEADER}{}", line("pp1", "1154 ± 3", "")));
-    assert!(told.contains("each in a column of its own"), "{told}");
+    let heads = [("peak_ts_std,", ""), ("peak_ts_std", "peak_ts_sdt")];
+    let heads = each(heads, |(of, is)| refused(&HEADER.replace(of, is)));
+    let rows = [line("pp1", "\"1,154.2\"", ""), line("pp1", "1154 ± 3", "")];
+    let rows = each(rows, |row| refused(&format!("{HEADER}{row}")));
+    assert_snapshot!("refused.hints", format!("{heads}\n{rows}"));
 }
 
 #[test]
@@ -258,10 +248,9 @@ fn what_people_make_of_a_table_is_read_all_the_same() {
             ("tg256".to_owned(), Spread::told(1e6, None)),
         ]
     );
-    for wrong in ["1,15", "1.154,28", "12 ± 0,5"] {
-        let told = refused(&table_of(&format!("| m | pp512 | {wrong} |")));
-        assert!(told.contains("is no `mean ± deviation`"), "{told}");
-    }
+    let wrong = ["1,15", "1.154,28", "12 ± 0,5"];
+    let told = each(wrong, |wrong| refused(&table_of(&format!("| m | pp512 | {wrong} |"))));
+    assert_snapshot!("refused.figures", told);
 }
 
 #[test]
@@ -271,10 +260,9 @@ fn all_tables_of_a_text_that_name_tests_are_read_and_none_is_dropped() {
     let foreign = "| measure | value |\n|---|---|\n| tg128 (c1) | fast |\n";
     let table = read("x", &format!("{one}\nprose\n{foreign}\n{other}")).unwrap();
     assert_eq!((table.rows.len(), table.streams_max()), (2, 2));
-    let told = refused(&format!("{one}\n\n| m | pp512 (c4) | 3.0 |\n"));
-    assert!(told.contains("`pp512 (c4)` begins a table that has no heads"), "{told}");
-    let told = refused(&format!("{one}\n{}", other.replace("| m |", "| n |")));
-    assert!(told.contains("several models") && told.contains("x:7"), "{told}");
+    let headless = refused(&format!("{one}\n\n| m | pp512 (c4) | 3.0 |\n"));
+    let several = refused(&format!("{one}\n{}", other.replace("| m |", "| n |")));
+    assert_snapshot!("refused.tables", format!("{headless}\n\n{several}"));
 }
 
 #[test]

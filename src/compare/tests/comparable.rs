@@ -1,6 +1,8 @@
 //! Tests which runs are comparable, and which changes are reported.
 
-use super::{A, CompareTerms, Floor, Mistake, SAME, Start, compare, compared, floor, side};
+use insta::assert_snapshot;
+
+use super::{A, CompareTerms, Floor, SAME, Start, compare, compared, floor, side};
 use crate::exit::Exit;
 use crate::spec::recipe::{ReadOptions, read_as};
 
@@ -11,7 +13,12 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
         start.alike.seed = 9;
     }
     let wrong = compare(&side("a", &A), &other, &CompareTerms::default()).unwrap_err();
-    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
+    assert_snapshot!(wrong, @"
+        error: the two were not asked the same: seed
+           at: a-0: short, seed 1 · b-0: short, seed 9
+          try: run both with the same scenario, flags and seed
+          try: --force compares where they overlap, and marks it
+    ");
     let mut refused = side("c", &SAME);
     for start in &mut refused {
         start.alike.no_system_role = true;
@@ -53,7 +60,11 @@ fn what_was_changed_is_named_and_more_than_one_can_be_forbidden() {
     assert_eq!(compare(&base, &one, &terms).unwrap().decision.exit, Exit::Pass);
     let mut mixed = one;
     mixed.extend(served(side("c", &A[..1]), "--max-num-seqs 16"));
-    assert!(compare(&base, &mixed, &terms).unwrap_err().to_string().contains("mixes recipes"));
+    assert_snapshot!(compare(&base, &mixed, &terms).unwrap_err(), @"
+        error: the candidate mixes recipes: max_num_seqs differs
+           at: b-0 · c-0
+          try: starts of one and the same recipe
+    ");
 }
 
 #[test]
@@ -93,7 +104,12 @@ fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_i
     assert_eq!(comparison.decision.exit, Exit::Fail, "{:?}", comparison.decision);
     starts[0].alike.seed = 7;
     let wrong = compare(&side("a", &A), &starts, &CompareTerms::default()).unwrap_err();
-    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
+    assert_snapshot!(wrong, @"
+        error: the two were not asked the same: seed
+           at: a-0: short, seed 1 · b-0: short, seed 7
+          try: run both with the same scenario, flags and seed
+          try: --force compares where they overlap, and marks it
+    ");
 }
 
 #[test]
@@ -101,13 +117,20 @@ fn a_run_counts_once_on_whichever_side_and_in_a_floor() {
     let base = side("a", &A);
     let mut again = side("b", &SAME);
     again[3] = Start { name: "a/copy".to_owned(), ..base[1].clone() };
-    let wrong = compare(&base, &again, &CompareTerms::default()).unwrap_err().to_string();
-    assert!(wrong.contains("stands on both sides") && wrong.contains("a-1 · a/copy"), "{wrong}");
+    let terms = CompareTerms::default();
+    assert_snapshot!(compare(&base, &again, &terms).unwrap_err(), @"
+        error: `a-1` stands on both sides
+           at: a-1 · a/copy
+          try: a run compared with itself is always equivalent, and says nothing
+    ");
     let twice = [base[0].clone(), base[1].clone(), base[0].clone()];
-    let told = |wrong: Mistake| wrong.to_string();
-    let wrong = told(compare(&twice, &side("b", &SAME), &CompareTerms::default()).unwrap_err());
-    assert!(wrong.contains("the same run is given twice"), "{wrong}");
-    assert!(told(floor::of(&twice).unwrap_err()).contains("given twice"));
+    let wrong = compare(&twice, &side("b", &SAME), &terms).unwrap_err();
+    assert_snapshot!(wrong, @"
+        error: the same run is given twice
+           at: a-0 · a-0
+          try: every run once; copies of one count as one
+    ");
+    assert_eq!(floor::of(&twice).unwrap_err(), wrong);
 }
 
 #[test]
@@ -120,8 +143,13 @@ fn runs_against_one_living_server_are_one_start() {
     };
     let wrong =
         compare(&born(side("a", &A), "process start 17"), &side("b", &A), &CompareTerms::default());
-    let wrong = wrong.unwrap_err().to_string();
-    assert!(wrong.contains("two runs are of one server start: process start 17"), "{wrong}");
+    assert_snapshot!(wrong.unwrap_err(), @"
+        error: two runs are of one server start: process start 17
+           at: a-0 · a-1
+          try: one of them: what is compared are starts, and these two share one's luck
+          try: the server started anew before each run, as `longhaul sweep` does
+          try: --server-seed N, another for each run, where it is simulated
+    ");
     let one = |name| born(side(name, &A[..1]), "process start 17");
     let differs = compared(&one("a"), &one("b")).differs;
     assert_eq!(differs.starts, ["one and the same server start on both sides"]);
@@ -187,23 +215,33 @@ fn a_side_that_is_mixed_is_told_though_both_sides_are_mixed_alike() {
 fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     let mut cut = side("f", &A);
     cut[2].broken_off = Some("interrupted".to_owned());
-    assert!(
-        floor::of(&cut)
-            .unwrap_err()
-            .to_string()
-            .contains("whole and healthy runs, and one is not: interrupted")
-    );
+    let refused = |starts: &[Start]| floor::of(starts).unwrap_err().to_string();
+    assert_snapshot!(refused(&cut), @"
+        error: a noise floor is of whole and healthy runs, and one is not: interrupted
+           at: f-2
+          try: the others, without it
+    ");
     let mut ill = side("f", &A);
     ill[1].events[0].seen = 1;
-    assert!(floor::of(&ill).unwrap_err().to_string().contains("one is not: crashes 1"));
+    assert_snapshot!(refused(&ill), @"
+        error: a noise floor is of whole and healthy runs, and one is not: crashes 1
+           at: f-1
+          try: the others, without it
+    ");
     let mut mixed = side("f", &A);
     mixed[2].surroundings.insert("host".to_owned(), "other".to_owned());
-    assert!(floor::of(&mixed).unwrap_err().to_string().contains("another host"));
+    assert_snapshot!(refused(&mixed), @"
+        error: a noise floor is of one machine, and one run is of another host
+           at: f-2
+    ");
     let mut idle = side("f", &A);
     for start in &mut idle {
         start.values.clear();
     }
-    assert!(floor::of(&idle).unwrap_err().to_string().contains("no cell has a value"));
+    assert_snapshot!(refused(&idle), @"
+        error: no cell has a value in 3 of the starts
+          try: runs that were driven long enough
+    ");
     let made = floor::of(&side("f", &A)).unwrap();
     let with = |floor: Floor, base: &[Start]| {
         compare(
@@ -213,14 +251,18 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
         )
     };
     let simulated = Floor { simulated: true, ..made.clone() };
-    let wrong = with(simulated, &side("a", &A)).unwrap_err().to_string();
-    assert!(wrong.contains("another kind of server: simulated, not real"), "{wrong}");
+    assert_snapshot!(with(simulated, &side("a", &A)).unwrap_err(), @"
+        error: the noise floor is of another kind of server: simulated, not real
+          try: longhaul floor RUN RUN RUN, with runs of this load on this machine
+    ");
     let mut elsewhere = side("a", &A);
     for start in &mut elsewhere {
         start.surroundings.insert("driver".to_owned(), "580.95".to_owned());
     }
-    let wrong = with(made.clone(), &elsewhere).unwrap_err().to_string();
-    assert!(wrong.contains("another driver: none, not 580.95"), "{wrong}");
+    assert_snapshot!(with(made.clone(), &elsewhere).unwrap_err(), @"
+        error: the noise floor is of another driver: none, not 580.95
+          try: longhaul floor RUN RUN RUN, with runs of this load on this machine
+    ");
     let mut newer = side("a", &A);
     for start in &mut newer {
         start.surroundings.insert("kernel".to_owned(), "6.14".to_owned());
@@ -245,11 +287,23 @@ fn a_floor_with_a_spread_that_is_none_is_refused() {
     let mut made = floor::of(&side("f", &A)).unwrap();
     made.cells[0].deviation = -0.1;
     let text = serde_json::to_string(&made).unwrap();
-    let wrong = floor::read(&text, "floor.json").unwrap_err().to_string();
-    assert!(wrong.contains("a deviation of -1e-1 over 6 starts is none"), "{wrong}");
+    let refused = |text: &str| floor::read(text, "floor.json").unwrap_err().to_string();
+    assert_snapshot!(refused(&text), @"
+        error: a deviation of -1e-1 over 6 starts is none
+           at: floor.json: d0/c1/p512/o64 cold ttft_p50
+          try: longhaul floor RUN RUN RUN -o floor.json, made anew
+    ");
     made.cells[0].deviation = 0.1;
     made.cells[0].starts = 100_000_000;
     let text = serde_json::to_string(&made).unwrap();
-    assert!(floor::read(&text, "floor.json").unwrap_err().to_string().contains("is none"));
-    assert!(floor::read("{}", "x").unwrap_err().to_string().contains("no noise floor"));
+    assert_snapshot!(refused(&text), @"
+        error: a deviation of 1e-1 over 100000000 starts is none
+           at: floor.json: d0/c1/p512/o64 cold ttft_p50
+          try: longhaul floor RUN RUN RUN -o floor.json, made anew
+    ");
+    assert_snapshot!(refused("{}"), @"
+        error: this is no noise floor: missing field `schema` at line 1 column 2
+           at: floor.json
+          try: longhaul floor RUN RUN RUN -o floor.json
+    ");
 }

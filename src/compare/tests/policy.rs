@@ -51,7 +51,7 @@ fn a_start_that_fails_is_news() {
         (Some("the draft model is not supported".to_owned()), 1);
     let decision = compared(&side("a", &A), &starts).decision;
     assert_eq!(decision.exit, Exit::Fail);
-    assert!(decision.because[0].words.contains("the draft model"), "{:?}", decision.because);
+    insta::assert_snapshot!(decision.because[0].words, @"failed_starts 0 → 1: the draft model is not supported");
 }
 
 #[test]

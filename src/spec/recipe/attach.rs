@@ -73,10 +73,13 @@ mod tests {
         assert_eq!(recipe.source.name, "Model-7B");
         assert_eq!(recipe.whole("max_model_len"), Some(32768));
         let bare = attach("m", None, None);
-        assert!(
-            !bare.source.text.contains("max_model_len")
-                && !bare.source.text.contains("version: \"0")
-        );
+        insta::assert_snapshot!(bare.source.text, @r#"
+            # What an attached server said of itself; nothing else is known.
+            recipe_version: "2"
+            description: "A server that already ran and calls its model m."
+            model: "m"
+            runtime: unknown
+        "#);
     }
 
     #[test]

@@ -197,16 +197,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_misspelt_is_told_with_its_place() {
-        for (text, words) in [
-            ("drills: [{ idle: { at: 2h } }]", "needs `for`"),
-            ("drills: [{ restart: { for: 2h } }]", "for"),
-            ("drills: [{ restart: {} }]", "needs `at`"),
-            ("drills: [{ kill: { at: 2h } }]", "kill"),
-            ("restart: on_exti", "on_exit"),
-            ("restart: { at_most: -1 }", "at_most"),
-        ] {
-            let mistake = scenario(text).unwrap_err();
-            assert!(mistake.contains(words) && mistake.contains("s.yaml:"), "{mistake}");
-        }
+        let texts = [
+            "drills: [{ idle: { at: 2h } }]",
+            "drills: [{ restart: { for: 2h } }]",
+            "drills: [{ restart: {} }]",
+            "drills: [{ kill: { at: 2h } }]",
+            "restart: on_exti",
+            "restart: { at_most: -1 }",
+        ];
+        let told = crate::shown::each(texts, |text| scenario(text).unwrap_err());
+        insta::assert_snapshot!("refused", told);
     }
 }

@@ -98,7 +98,10 @@ fn understood(program: &str, image: &str, answer: &ProgramOutput) -> KnownDigest
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::each;
 
     fn words(is_good: bool, out: &str, err: &str) -> String {
         let code = Some(i32::from(!is_good));
@@ -110,19 +113,51 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_know_nothing_is_explained() {
+    fn a_digest_is_that_of_the_images_own_name() {
         let digest = format!("sha256:{}", "2".repeat(64));
         assert_eq!(words(true, &format!("[\"x/y@sha256:1\",\"a/b@{digest}\"]\n"), ""), digest);
-        assert!(words(true, "[\"a/b@sha256:zz\"]", "").contains("only as"));
-        assert!(words(true, "banana", "").contains("something else"));
-        assert!(words(true, "[]\n", "").contains("built here"));
-        assert!(words(true, "null\n", "").contains("built here"));
-        assert!(words(true, "[\"x/y@sha256:1\"]", "").contains("only as `x/y@sha256:1`"));
-        let denied = "permission denied while trying to connect to the Docker daemon socket";
-        assert!(words(false, "", denied).contains("group docker"));
-        assert!(words(false, "", "Cannot connect to the Docker daemon").contains("start it"));
-        assert!(words(false, "[]", "Error: No such image: a/b:c").contains("docker pull a/b:c"));
-        assert!(words(false, "", "Error: a/b:c: image not known").contains("docker pull"));
+    }
+
+    #[test]
+    fn every_way_to_know_nothing_is_explained() {
+        let cases = [
+            (true, "[\"a/b@sha256:zz\"]", ""),
+            (true, "banana", ""),
+            (true, "[]\n", ""),
+            (true, "null\n", ""),
+            (true, "[\"x/y@sha256:1\"]", ""),
+            (false, "", "permission denied while trying to connect to the Docker daemon socket"),
+            (false, "", "Cannot connect to the Docker daemon"),
+            (false, "[]", "Error: No such image: a/b:c"),
+            (false, "", "Error: a/b:c: image not known"),
+            (false, "", "Error: a/b:c: not found"),
+            (false, "", "something new"),
+            (false, "", ""),
+        ];
+        assert_snapshot!("nothing", each(cases, |(is_good, out, err)| words(*is_good, out, err)));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_cannot_be_asked_is_named_and_a_strange_name_is_not_asked_for() {
+        let timeline = Timeline::start();
+        let asked = async |program: &str, image: &str| match digest(&timeline, Some(program), image)
+            .await
+        {
+            KnownDigest::Digest { digest, .. } => digest,
+            KnownDigest::Nothing { why, hint } => format!("{why} | {hint}"),
+        };
+        let told = [
+            asked("", "a/b:c").await,
+            asked("docker", "--help").await,
+            asked("/no/such/engine", "a/b:c").await,
+            asked("/", "a/b:c").await,
+        ];
+        assert_snapshot!(told.join("\n"), @"
+            --engine names no program | --engine docker, or without --engine
+            `--help` is no name of an image | repository:tag
+            there is no /no/such/engine here | on the machine that has the image, or with --engine PROGRAM
+            /: Permission denied (os error 13) | --engine PROGRAM
+        ");
     }
 
     #[test]

@@ -138,6 +138,8 @@ impl ContainerState {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
 
     const PAGE: &str = r#"[{"Id":"56726ef0","Name":"/brain","Image":"sha256:9ca7","RestartCount":1,
@@ -148,15 +150,21 @@ mod tests {
 
     #[test]
     fn a_page_gives_what_tells_one_life_from_another() {
-        let look = parse(PAGE).expect("a page");
-        assert_eq!((look.id.as_str(), look.name.as_str(), look.pid), ("56726ef0", "brain", 63));
-        assert_eq!((look.restarts, look.policy.as_str()), (1, "unless-stopped"));
-        assert_eq!(look.command, "/bin/s serve");
-        assert_eq!(look.labels, [("x".to_owned(), "y".to_owned())]);
-        assert!(look.running && look.exit_code == Some(0) && look.oom_killed == Some(false));
-        assert_eq!(parse("[]"), None);
-        assert_eq!(parse("Error"), None);
+        assert_snapshot!("docker", format!("{:#?}", parse(PAGE).expect("a page")));
     }
+
+    #[test]
+    fn whatever_a_page_leaves_out_is_unknown_and_without_an_id_it_is_none() {
+        assert_snapshot!("only_an_id", format!("{:#?}", parse(r#"{"Id":"ab"}"#).expect("a page")));
+        let odd = r#"[{"Id":"ab","RestartCount":-1,"State":{"Pid":"1","ExitCode":"0","Running":1},
+            "Config":{"Env":"A=1","Cmd":"serve it","Entrypoint":[1,"sh"],"Labels":[1]}}]"#;
+        assert_snapshot!("odd", format!("{:#?}", parse(odd).expect("a page")));
+        for page in ["[]", "Error", "", "{}", r#"[{"Id":""}]"#, r#"[{"Id":7}]"#] {
+            assert_eq!(parse(page), None, "{page}");
+        }
+    }
+
+    type Change<'a> = &'a dyn Fn(&mut ContainerState);
 
     #[test]
     fn another_life_is_seen_even_when_it_runs_at_both_looks() {
@@ -166,27 +174,30 @@ mod tests {
             change(&mut look);
             look.since(&before)
         };
-        let started = |look: &mut ContainerState| look.started = "2026-11-23T06".to_owned();
-        let crashed = |look: &mut ContainerState| look.restarts = 6;
-        assert!(matches!(with(&started), Some(ContainerChange::Restarted(_))));
-        let Some(ContainerChange::Restarted(words)) = with(&crashed) else { panic!("not seen") };
-        assert!(words.contains("5 times more"), "{words}");
-        let other = with(&|look: &mut ContainerState| look.id = "77".to_owned());
-        assert_eq!(
-            other,
-            Some(ContainerChange::Recreated("container 77 in place of 56726ef0".to_owned()))
-        );
-        let ended = with(&|look: &mut ContainerState| {
-            look.running = false;
-            look.pid = 0;
-            look.status = "exited".to_owned();
-        });
-        assert_eq!(ended, Some(ContainerChange::Ended));
-        assert_eq!(
-            with(&|look: &mut ContainerState| look.status = "paused".to_owned()),
-            Some(ContainerChange::Paused)
-        );
-        assert_eq!(with(&|_| ()), None);
+        let ended = |look: &mut ContainerState| {
+            (look.running, look.pid, look.status) = (false, 0, "exited".to_owned());
+        };
+        let changes: [(&str, Change); 9] = [
+            ("nothing", &|_| ()),
+            ("another start", &|look| look.started = "2026-11-23T06".to_owned()),
+            ("another process", &|look| look.pid = 64),
+            ("five more restarts", &|look| look.restarts = 6),
+            ("a restart that has ended", &|look| {
+                look.restarts = 2;
+                ended(look);
+            }),
+            ("another container", &|look| look.id = "77".to_owned()),
+            ("an end", &ended),
+            ("a start that was not seen, and its end", &|look| {
+                look.started = "2026-11-23T06".to_owned();
+                ended(look);
+            }),
+            ("a pause", &|look| look.status = "paused".to_owned()),
+        ];
+        let told = changes.map(|(name, change)| format!("{name}: {:?}", with(change)));
+        assert_snapshot!("changes", told.join("\n"));
+        let paused = ContainerState { status: "paused".to_owned(), ..before.clone() };
+        assert_eq!(before.since(&paused), Some(ContainerChange::Unpaused));
     }
 
     #[test]

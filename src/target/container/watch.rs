@@ -287,3 +287,139 @@ impl Watch {
             .await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::target::standin::said;
+
+    /// State of a container that ran, was restarted twice, and ended for lack of memory.
+    fn ended() -> ContainerState {
+        ContainerState {
+            id: "ab".to_owned(),
+            status: "exited".to_owned(),
+            exit_code: Some(137),
+            oom_killed: Some(true),
+            finished: "2026-11-23T06".to_owned(),
+            restarts: 2,
+            ..ContainerState::default()
+        }
+    }
+
+    /// Returns a watch whose engine cannot be asked.
+    fn watch(news: NewsSender, told: Told) -> Watch {
+        let engine = ContainerEngine::new("/no/such/engine", news.timeline());
+        let (name, server_pid) = ("brain".to_owned(), ServerPid::default());
+        Watch {
+            watched: Watched { engine, name, server_pid, is_own: false },
+            news,
+            base: ContainerState { running: true, ..ContainerState::default() },
+            told,
+            looks: 0,
+            is_deaf: false,
+            ask_again: Rc::new(Notify::new()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_where_no_event_told_it() {
+        let words = || "the evidence".to_owned();
+        let mut all = Vec::new();
+        for (change, heard) in [
+            (ContainerChange::Recreated(words()), Told { starts: 1, ..Told::default() }),
+            (ContainerChange::Restarted(words()), Told { starts: 2, ..Told::default() }),
+            (ContainerChange::Ended, Told { ends: 1, ..Told::default() }),
+            (ContainerChange::Paused, Told { pauses: 1, ..Told::default() }),
+            (ContainerChange::Unpaused, Told { pauses: 1, ..Told::default() }),
+        ] {
+            let name = format!("{change:?}");
+            let again = change.clone();
+            let unheard = said(|news| async move {
+                watch(news, Told::default()).changed(change, &ended()).await;
+            });
+            all.push(format!("{name}\n  {}", unheard.await));
+            let known =
+                said(|news| async move { watch(news, heard).changed(again, &ended()).await });
+            assert_eq!(known.await, "", "{name} was told by its event");
+        }
+        assert_snapshot!("changes", all.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn of_two_restarts_of_which_one_was_heard_the_other_is_told() {
+        let told = said(|news| async move {
+            let heard = Told { starts: 1, ..Told::default() };
+            let change = ContainerChange::Restarted("twice".to_owned());
+            watch(news, heard).changed(change, &ended()).await;
+        });
+        assert_eq!(told.await, "Restarted: twice");
+    }
+
+    #[tokio::test]
+    async fn every_event_is_told_in_the_engines_name_and_the_sum_of_others_is_not() {
+        let told = said(|news| async move {
+            let mut watch = watch(news, Told::default());
+            for what in [
+                What::Kill(Some(9)),
+                What::Kill(None),
+                What::Oom,
+                What::Die(Some(137)),
+                What::Die(None),
+                What::Start,
+                What::Pause,
+                What::Unpause,
+                What::Stop,
+                What::Restart,
+                What::Destroy,
+            ] {
+                watch.event(At(1), ContainerEvent { what, id: "ab".to_owned(), at_ns: 1 }).await;
+            }
+            watch.hear(Err("the engine is away".to_owned())).await;
+            assert!(watch.is_deaf, "what happens meanwhile is asked for again");
+        });
+        assert_snapshot!("events", told.await);
+    }
+
+    #[tokio::test]
+    async fn a_start_that_longhaul_ordered_is_no_news() {
+        let told = said(|news| async move {
+            let mut watch = watch(news, Told { ignored_starts: 1, ..Told::default() });
+            let start = || ContainerEvent { what: What::Start, id: "ab".to_owned(), at_ns: 1 };
+            watch.event(At(1), start()).await;
+            assert_eq!((watch.told.starts, watch.told.ignored_starts), (0, 0));
+            watch.event(At(2), start()).await;
+            assert_eq!(watch.told.starts, 1);
+        });
+        assert_snapshot!(told.await, @"Started: /no/such/engine says: start");
+    }
+
+    #[tokio::test]
+    async fn a_container_that_is_gone_is_told_once_and_its_process_is_nobodys() {
+        let told = said(|news| async move {
+            let mut watch = watch(news, Told::default());
+            watch.watched.server_pid.set(Some(7));
+            watch.gone().await;
+            assert_eq!(watch.watched.server_pid.pid(), None);
+            assert!(!watch.base.running);
+            watch.gone().await;
+        });
+        assert_snapshot!(told.await, @"Removed: there is no container `brain` any more");
+        let heard = said(|news| async move {
+            watch(news, Told { removed: true, ..Told::default() }).gone().await;
+        });
+        assert_eq!(heard.await, "", "an event told it");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_cannot_be_asked_is_a_gap_and_no_end() {
+        let told = said(|news| async move {
+            let mut watch = watch(news, Told::default());
+            let (_, mut heard) = mpsc::channel(1);
+            watch.look(&mut heard).await;
+            assert!(watch.is_deaf && watch.base.running);
+        });
+        assert_snapshot!(told.await, @"missed state: there is no program `/no/such/engine` here");
+    }
+}

@@ -3,6 +3,7 @@
 
 use crate::error::Mistake;
 use crate::escape::one_line;
+use crate::spec::field::shown;
 use crate::spec::recipe::pin::{by_digest, is_pinned, own_digest};
 use crate::spec::recipe::pins::Image;
 use crate::target::container::{ContainerEngine, Unknown, refusal};
@@ -48,9 +49,13 @@ pub(crate) async fn resolved(
         pull(engine, image).await?;
     }
     match engine.digests(image).await {
-        Ok(names) => match own_digest(image, &names) {
-            Some(digest) => Ok(by_digest(image, digest)),
-            None => Err(sparkrun_hint(Mistake::new(format!(
+        Ok(names) => match (own_digest(image, &names), names.first()) {
+            (Some(digest), _) => Ok(by_digest(image, digest)),
+            (None, Some(other)) => {
+                let what = format!("{program} knows `{image}` only as {}", shown(other));
+                Err(Mistake::new(what).hint("that name in the recipe"))
+            }
+            (None, None) => Err(sparkrun_hint(Mistake::new(format!(
                 "{program} has `{image}`, but from no registry: it was built here"
             )))),
         },
@@ -75,5 +80,85 @@ async fn pull(engine: &ContainerEngine, image: &str) -> Result<(), Mistake> {
             "`{image}` cannot be pulled: {}",
             one_line(&why.words(program), 400)
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::target::standin::Standin;
+
+    /// Returns what became of an image, and what the engine was asked.
+    async fn told(script: &str, image: &str, may_pull: bool) -> String {
+        let standin = Standin::new(script);
+        let image = resolved(&standin.engine(), image, may_pull).await;
+        standin.told(&image.unwrap_or_else(|wrong| wrong.to_string()))
+    }
+
+    const ONE: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const HERE: &str =
+        "echo '[\"a/b@sha256:1111111111111111111111111111111111111111111111111111111111111111\"]'";
+    const NOT_HERE: &str = "[ $1 = pull ] || { echo 'Error: No such image' >&2; exit 1; }";
+
+    #[tokio::test]
+    async fn a_tag_becomes_the_digest_of_its_own_name() {
+        let told = [
+            told(HERE, "a/b:c", false).await,
+            told(HERE, "a/b:c", true).await,
+            told("echo '[]'", "a/b:c", false).await,
+            told("echo null", "a/b:c", false).await,
+            told(HERE, "x/y:c", false).await,
+            told(NOT_HERE, "a/b:c", false).await,
+            told("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "a/b:c", false).await,
+        ];
+        assert_snapshot!("tags", told.join("\n\n"));
+    }
+
+    #[tokio::test]
+    async fn an_image_by_digest_is_fetched_only_where_it_is_not_here_and_may_be() {
+        let pinned = format!("a/b:c@sha256:{ONE}");
+        let told = [
+            told(HERE, &pinned, true).await,
+            told(NOT_HERE, &pinned, false).await,
+            told(NOT_HERE, &pinned, true).await,
+            told("echo 'Cannot connect to the Docker daemon' >&2; exit 1", &pinned, true).await,
+            told(
+                "echo 'manifest unknown' >&2; [ $1 = image ] && echo 'no such image' >&2; exit 1",
+                &pinned,
+                true,
+            )
+            .await,
+        ];
+        assert_snapshot!("digests", told.join("\n\n"));
+    }
+
+    #[tokio::test]
+    async fn what_no_registry_has_is_not_asked_for() {
+        let told = [
+            told(HERE, "--help", false).await,
+            told(HERE, "a b", false).await,
+            told(HERE, "vllm-node", true).await,
+        ];
+        assert_snapshot!(told.join("\n\n"), @"
+            error: `--help` is no name of an image
+
+            error: `a b` is no name of an image
+
+            error: `vllm-node` is built where it runs: no registry has it
+              try: --start sparkrun, which builds images, applies mods and starts several machines
+        ");
+    }
+
+    #[tokio::test]
+    async fn without_an_engine_nothing_is_fetched_and_that_is_said() {
+        let engine = ContainerEngine::new("/no/such/engine", crate::timeline::Timeline::start());
+        assert_snapshot!(resolved(&engine, "a/b:c", false).await.unwrap_err(), @"
+            error: /no/such/engine: the program is not here
+               at: there is no program `/no/such/engine` here
+              try: install it, or name the one that is: --engine PROGRAM
+        ");
+        assert_snapshot!(resolved(&engine, "a/b:c", true).await.unwrap_err(), @"error: `a/b:c` cannot be pulled: there is no program `/no/such/engine` here");
     }
 }

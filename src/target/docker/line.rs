@@ -174,6 +174,8 @@ fn expanded(value: &str, home: &str) -> Result<String, Mistake> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::spec::recipe::docker;
 
@@ -193,15 +195,14 @@ mod tests {
     fn a_command_gets_what_its_tools_would_add_and_every_added_word_is_told() {
         let env = [("A".to_owned(), "b c".to_owned())];
         let line = of_command("a/b@sha256:1", &env, "vllm serve m \\\n  --port 8000", &additions());
-        let text = line.words.join("|");
-        assert!(
-            text.ends_with("|--entrypoint|bash|a/b@sha256:1|-c|vllm serve m \\\n  --port 8000")
-        );
-        assert!(text.contains("|-e|A=b c|-e|HF_TOKEN|--memory=100g|"), "{text}");
-        assert!(!line.added.iter().any(|words| words.contains("A=b c")));
-        for words in ["--pull never", "--gpus all", "--shm-size 64g", "-e HF_TOKEN"] {
-            assert!(line.added.iter().any(|added| added == words), "{words}: {:?}", line.added);
-        }
+        assert_snapshot!("command", told(&line));
+        let bare = of_command("a/b@sha256:1", &[], "vllm serve m", &Additions::default());
+        assert_snapshot!("command.bare", told(&bare));
+    }
+
+    /// Returns the words, and what was added.
+    fn told(line: &RunLine) -> String {
+        format!("{}\n\nadded:\n{}", line.words.join("|"), line.added.join("\n"))
     }
 
     fn saved(text: &str) -> Line {
@@ -216,32 +217,22 @@ mod tests {
              a/b:1 org/m --spec '{\"k\": 1}'",
         );
         let line = of_line("a/b@sha256:1", &saved, &additions()).expect("a line");
-        let text = line.words.join("|");
-        assert_eq!(
-            text,
-            "--pull|never|--label|longhaul.run=7|--name=brain|--restart=unless-stopped|-p|8000:8000|\
-             -v|/home/u/models:/models|-e|A=b c|-e|HF_TOKEN|-e|KEY|-e|HF_TOKEN|--memory=100g|\
-             a/b@sha256:1|org/m|--spec|{\"k\": 1}"
-        );
-        assert!(line.added.contains(&"without --rm".to_owned()), "{:?}", line.added);
+        assert_snapshot!("saved", told(&line));
     }
 
     #[test]
     fn an_entry_point_stays_one() {
         let saved = saved("docker run --entrypoint vllm a/b:1 serve m --x 'a b'");
         let line = of_line("a/b@sha256:1", &saved, &Additions::default()).expect("a line");
-        assert!(
-            line.words.join("|").ends_with("--entrypoint=vllm|a/b@sha256:1|serve|m|--x|a b"),
-            "{:?}",
-            line.words
-        );
+        assert_snapshot!("saved.entry_point", told(&line));
     }
 
     #[test]
     fn what_a_shell_would_put_in_is_refused() {
         let saved = saved("docker run -v $(pwd):/x a/b:1 m");
-        let told =
-            of_line("a/b", &saved, &Additions::default()).expect_err("a shell's").to_string();
-        assert!(told.contains("try: write the value"), "{told}");
+        assert_snapshot!(of_line("a/b", &saved, &Additions::default()).unwrap_err(), @"
+            error: a shell would put something into `$(pwd):/x`, and longhaul runs none
+              try: write the value into the recipe
+        ");
     }
 }

@@ -81,11 +81,13 @@ fn a_revision_that_the_command_does_not_ask_for_is_no_pin() {
     );
     assert_eq!(model("model: /models/m\ncommand: vllm serve /models/m\n"), "model local 1");
     let draft = "model: m/m\ncommand: vllm serve m/m --speculative-config '{\"model\":\"d/d\"}'\n";
-    assert!(
-        found(draft).contains(&"speculative_config floating 2".to_owned()),
-        "{:?}",
-        found(draft)
-    );
+    insta::assert_snapshot!(found(draft).join("\n"), @"
+        container floating 0
+        model floating 1
+        speculative_config floating 2
+        runtime_version unknown 0
+        seed varies 0
+    ");
 }
 
 #[test]
@@ -101,9 +103,14 @@ fn of_an_image_for_each_host_the_least_sure_one_counts_and_a_mod_needs_no_list()
         digest()
     );
     assert_eq!(pins(&reading(&text)).grade, Grade::Floating);
-    let found = found(&text);
-    assert_eq!(found[1], "containers[1].image floating 4");
-    assert!(found.contains(&"mods[0] floating 5".to_owned()), "{found:?}");
+    insta::assert_snapshot!(found(&text).join("\n"), @"
+        containers[0].image pinned 3
+        containers[1].image floating 4
+        model floating 1
+        runtime_version unknown 0
+        mods[0] floating 5
+        seed varies 0
+    ");
 }
 
 #[test]

@@ -142,11 +142,28 @@ mod tests {
         assert_eq!((arms[0].name.as_str(), arms[1].name.as_str()), ("eager", "spec="));
         assert_eq!(arms[0].changes[1].value.as_deref(), Some("0.80"));
         assert_eq!((arms[0].changes.len(), &arms[1].changes[0].value), (2, &None));
-        assert!(read("- name: x\n").expect_err("none").to_string().contains("a.yaml:1"));
-        assert!(read("[]\n").expect_err("none").to_string().contains("no arm"));
-        assert!(
-            read("- {name: ' ', changes: {a: 1}}\n").expect_err("none").what().contains("empty")
-        );
-        assert!(read("- {nam: x}\n").expect_err("near").to_string().contains("try: name"));
+        let texts = ["- name: x\n", "[]\n", "- {name: ' ', changes: {a: 1}}\n", "- {nam: x}\n"];
+        let told = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
+        insta::assert_snapshot!(told, @r#"
+            "- name: x\n"
+                error: an arm needs `changes`
+                   at: a.yaml:1 [0]
+                  try: - { name: eager, changes: { enforce_eager: true } }
+
+            "[]\n"
+                error: the list holds no arm
+                   at: a.yaml:1
+                  try: - { name: eager, changes: { enforce_eager: true } }
+
+            "- {name: ' ', changes: {a: 1}}\n"
+                error: an arm's name is empty
+                   at: a.yaml:1 [0]
+                  try: - { name: eager, changes: { enforce_eager: true } }
+
+            "- {nam: x}\n"
+                error: `[0]` has no key `nam`
+                   at: a.yaml:1 [0].nam
+                  try: name
+        "#);
     }
 }

@@ -1,0 +1,24 @@
+//! Text layout for snapshots. Only tests use it, those of the binary too (`#[path]`).
+
+#![allow(dead_code)] // Each test binary uses its part.
+
+use std::fmt::Debug;
+
+/// Returns a block for each case: the case, and indented below it what is told of it.
+pub(crate) fn each<C: Debug>(
+    cases: impl IntoIterator<Item = C>,
+    told: impl Fn(&C) -> String,
+) -> String {
+    let block = |case: C| format!("{case:?}\n{}", indented(&told(&case)));
+    cases.into_iter().map(block).collect::<Vec<_>>().join("\n")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
+}
+
+/// Returns a text in which names replace what differs from one test run to the next: paths,
+/// ports, process numbers. The earlier name goes first.
+pub(crate) fn named(text: &str, names: &[(&str, &str)]) -> String {
+    names.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
+}
