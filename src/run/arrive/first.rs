@@ -81,7 +81,7 @@ pub(super) async fn first_token<W: Wire>(
                 }
                 Err(_) => {}
             }
-        } else if refused.status == Some(200) && !refused.may_pass {
+        } else if matches!(refused.status, Some(200..=299)) && !refused.may_pass {
             refusals += 1;
         }
         if refusals == REFUSALS_MAX {

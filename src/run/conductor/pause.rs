@@ -62,7 +62,9 @@ impl Pause {
 
 /// Returns the description of the pauses that a failed request is the last reason of.
 pub(super) fn words(request: &Request) -> String {
-    let status = request.http_status.map(|status| format!("{status} ")).unwrap_or_default();
+    // Pages of proxies name the status themselves.
+    let status = request.http_status.map(|status| format!("{status} "));
+    let status = status.filter(|status| !request.error.starts_with(status)).unwrap_or_default();
     let (first, longest) = (span(WAIT_US.0 as f64 / 1e6), span(WAIT_US.1 as f64 / 1e6));
     let asked = match request.retry_after_us {
         Some(us) if us > ASKED_US_MAX => {
@@ -74,7 +76,7 @@ pub(super) fn words(request: &Request) -> String {
     };
     format!(
         "lanes wait {first} to {longest}{asked} after requests that fail at once: {} {status}{}",
-        request.ended.word(),
+        request.ended.word().replace('_', " "),
         request.error,
     )
 }
@@ -153,7 +155,7 @@ mod tests {
         };
         assert_eq!(
             words(&refused),
-            "lanes wait 250 ms to 5.00 s, or 30.0 s of the 1 m 00 s that the server asks for, after requests that fail at once: http_error 429 slow down"
+            "lanes wait 250 ms to 5.00 s, or 30.0 s of the 1 m 00 s that the server asks for, after requests that fail at once: http error 429 slow down"
         );
     }
 }
