@@ -6,25 +6,25 @@
 //! journal, nor how a run is driven, nor how results are reported.
 
 pub(crate) mod arena;
-pub(crate) mod asked;
 pub(crate) mod atom;
 pub(crate) mod calendar;
 pub(crate) mod coverage;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod fold;
 pub(crate) mod laps;
 pub(crate) mod notes;
 pub(crate) mod query;
+pub(crate) mod run_description;
 pub(crate) mod series;
-#[cfg(test)]
-pub(crate) mod story;
 
-pub(crate) use asked::{JournalGaps, RunQuestion};
 pub(crate) use atom::Atom;
 pub(crate) use calendar::{Calendar, Pass1};
-pub(crate) use coverage::{Coverage, Half};
+pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
 pub(crate) use query::{Share, statistic};
+pub(crate) use run_description::{JournalGaps, RunDescription};
 pub(crate) use series::OverTime;
 
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub(crate) struct GapAtom {
 /// Runs both passes over entries that can be iterated twice.
 #[cfg(test)]
 pub(crate) fn analyse<'a>(
-    asked: &RunQuestion,
+    asked: &RunDescription,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,
 ) -> Analysis {
     let mut pass = Pass1::new();

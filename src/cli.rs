@@ -286,9 +286,9 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     command::hide(&secrets(&arguments));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(told) => return command::told(&told.to_string(), told.use_stderr()),
+        Err(told) => return command::print_clap_message(&told.to_string(), told.use_stderr()),
     };
-    command::talk(cli.verbose);
+    command::init_tracing(cli.verbose);
     match cli.verb {
         Verb::Run(args) => command::run::run((*args).into()),
         Verb::Report(args) => args.done(),

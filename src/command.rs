@@ -52,7 +52,7 @@ pub(crate) enum ReportFormat {
 }
 
 /// Writes a result to stdout. A closed pipe is no failure; any other error is reported.
-pub(crate) fn say(text: &str) -> bool {
+pub(crate) fn print_stdout(text: &str) -> bool {
     print(&clean(text))
 }
 
@@ -61,7 +61,7 @@ fn print(text: &str) -> bool {
     if let Err(why) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         && why.kind() != std::io::ErrorKind::BrokenPipe
     {
-        tell(&format!("error: nothing could be written to stdout: {why}"));
+        print_stderr(&format!("error: nothing could be written to stdout: {why}"));
         return false;
     }
     true
@@ -69,23 +69,23 @@ fn print(text: &str) -> bool {
 
 /// Writes a result; if that fails, the exit is a fault, whatever the result was.
 pub(crate) fn finish(text: &str, exit: Exit) -> Exit {
-    if say(text) { exit } else { Exit::Fault }
+    if print_stdout(text) { exit } else { Exit::Fault }
 }
 
 /// Writes a text that another program reads, such as a command: byte for byte into a pipe or a
 /// file, and without secrets on a terminal.
 pub(crate) fn finish_unchanged(text: &str, exit: Exit) -> Exit {
-    let is_written = if std::io::stdout().is_terminal() { say(text) } else { print(text) };
+    let is_written = if std::io::stdout().is_terminal() { print_stdout(text) } else { print(text) };
     if is_written { exit } else { Exit::Fault }
 }
 
 /// Writes progress, warnings and mistakes to stderr.
-pub(crate) fn tell(text: &str) {
+pub(crate) fn print_stderr(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(&clean(text)));
 }
 
 /// Replaces the last line on a terminal. A closed terminal must not end a soak.
-pub(crate) fn tell_over(line: &str) {
+pub(crate) fn rewrite_line(line: &str) {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "\r\u{1b}[2K{}", plain(&clean(line)));
     let _ = err.flush();
@@ -107,7 +107,7 @@ impl Write for Verbose {
 }
 
 /// Prints help and version, or a mistake on the command line.
-pub(crate) fn told(text: &str, mistake: bool) -> Exit {
+pub(crate) fn print_clap_message(text: &str, mistake: bool) -> Exit {
     if mistake {
         let _ = std::io::stderr().lock().write_all(clean(text).as_bytes());
         Exit::Mistake
@@ -127,7 +127,7 @@ pub(crate) fn runtime() -> Result<Runtime, Mistake> {
 
 /// Prints a mistake.
 pub(crate) fn mistake(mistake: &Mistake) -> Exit {
-    tell(&mistake.to_string());
+    print_stderr(&mistake.to_string());
     Exit::Mistake
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn colour() -> bool {
 }
 
 /// Sets up the output of `--verbose`.
-pub(crate) fn talk(verbose: bool) {
+pub(crate) fn init_tracing(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
     tracing_subscriber::fmt()
         .with_writer(|| Verbose)

@@ -9,24 +9,24 @@ pub(crate) mod advice;
 pub(crate) mod comparable;
 pub(crate) mod decide;
 pub(crate) mod decision;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod floor;
-pub(crate) mod noted;
 pub(crate) mod policy;
 pub(crate) mod published;
 pub(crate) mod start;
-#[cfg(test)]
-pub(crate) mod story;
+pub(crate) mod ungated;
 
-pub(crate) use comparable::{Alike, Differs, Variable};
-pub(crate) use decide::{Alone, Basis, CompareWord, ComparedRow, Margins, Side};
+pub(crate) use comparable::{Differs, LoadIdentity, Variable};
+pub(crate) use decide::{Basis, CompareWord, ComparedRow, Margins, OneSidedRow, Side};
 pub(crate) use decision::{Decision, DecisionInput};
 pub(crate) use floor::Floor;
-pub(crate) use noted::Noted;
 pub(crate) use policy::{Policy, PolicyWord};
 pub(crate) use published::Published;
 #[cfg(test)]
 pub(crate) use start::StartValue;
 pub(crate) use start::{MeasureKey, Start};
+pub(crate) use ungated::UngatedMeasure;
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;
@@ -59,13 +59,13 @@ pub(crate) struct Comparison {
     /// Rows by test, where the base is a published table.
     pub published: Vec<Published>,
     /// Rows with a value on only one side, the deciding ones first.
-    pub alone: Vec<Alone>,
+    pub alone: Vec<OneSidedRow>,
     /// Policies, which need no statistical test.
     pub policies: Vec<Policy>,
     /// Measures that have no gate and are worth reading.
-    pub noted: Vec<Noted>,
+    pub noted: Vec<UngatedMeasure>,
     /// Coverage: the share of the time in which each source was reading.
-    pub coverage: Vec<Noted>,
+    pub coverage: Vec<UngatedMeasure>,
     /// Verdicts of each side: the number of starts with each word.
     pub verdicts: [Vec<(crate::verdict::Word, u64)>; 2],
     /// Gates of the contract with the worst result among the candidate's starts: text, word, why.
@@ -82,7 +82,7 @@ pub(crate) struct Comparison {
 
 /// Published table, as the base of a comparison.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Foreign {
+pub(crate) struct PublishedBase {
     /// Source of the table.
     pub name: String,
     /// Content of the table.
@@ -94,7 +94,7 @@ pub(crate) struct Foreign {
 /// Compares a run with a published table. The table's numbers belong to no start, so they decide
 /// nothing; the candidate's events do.
 pub(crate) fn against(
-    base: &Foreign,
+    base: &PublishedBase,
     candidate: &Start,
     table: &Table,
     terms: &CompareTerms,
@@ -123,8 +123,8 @@ pub(crate) fn against(
         published: published::against(&base.table, table),
         alone: Vec::new(),
         policies,
-        noted: noted::noted(&[], side),
-        coverage: noted::coverage(&[], side),
+        noted: ungated::noted(&[], side),
+        coverage: ungated::coverage(&[], side),
         verdicts: [Vec::new(), verdicts(side)],
         gates: worst_gates(side),
         decision,
@@ -177,8 +177,8 @@ pub(crate) fn compare(
         published: Vec::new(),
         alone,
         policies,
-        noted: noted::noted(base, candidate),
-        coverage: noted::coverage(base, candidate),
+        noted: ungated::noted(base, candidate),
+        coverage: ungated::coverage(base, candidate),
         verdicts: [base, candidate].map(verdicts),
         gates: worst_gates(candidate),
         decision,

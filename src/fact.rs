@@ -26,7 +26,7 @@ pub(crate) use course::{
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Said, Severity, Source};
 pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
-pub(crate) use target::{Exited, Fitted, Seen, TargetFact, TargetWord};
+pub(crate) use target::{Exited, Fitted, Statement, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ pub(crate) enum Fact {
     Fitted(Fitted),
     /// A statement of the server or its machine about itself, and whether it differs from the
     /// recipe.
-    Seen(Seen),
+    Seen(Statement),
     /// A change of the target: launched, ready, away, back, exited, restarted.
     Target(TargetFact),
     /// An action of longhaul or of its user.

@@ -5,14 +5,14 @@
 //! Knows neither clock nor journal: all input comes as entries.
 
 pub(crate) mod cause;
-pub(crate) mod hang;
-pub(crate) mod liveness;
-mod segments;
 #[cfg(test)]
 #[allow(missing_docs)]
-pub(crate) mod story;
-pub(crate) mod what;
+pub(crate) mod fixture;
+pub(crate) mod hang;
+pub(crate) mod kinds;
+pub(crate) mod liveness;
+mod segments;
 
 pub(crate) use cause::Causes;
+pub(crate) use kinds::{Cause, Confidence, Incident, IncidentKind, Recovery};
 pub(crate) use liveness::{Liveness, LivenessChange, State};
-pub(crate) use what::{Cause, Confidence, Incident, IncidentKind, Recovery};

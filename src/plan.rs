@@ -2,12 +2,12 @@
 //! I/O, no clock: an ask depends only on its address, and nothing that ran
 //! before can change it.
 
+pub(crate) mod arrivals;
 pub(crate) mod ask;
 pub(crate) mod corpus;
 pub(crate) mod fitter;
 pub(crate) mod forecast;
 pub(crate) mod misfit;
-pub(crate) mod pace;
 pub(crate) mod rates;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,7 +19,7 @@ pub(crate) use fitter::Fit;
 pub(crate) use rates::Rates;
 #[cfg(test)]
 pub(crate) use workload::Part;
-pub(crate) use workload::{Laid, Open, Round};
+pub(crate) use workload::{LaidOut, Open, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     pub notes: Vec<String>,
     drill_notes: Vec<String>,
     prefill_per_s: Option<f64>,
-    workload: Laid,
+    workload: LaidOut,
     corpus: Corpus,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Slot {
 
 /// Position of a round in a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct RoundPosition {
     /// Lap, from 0.
     pub lap: u64,
     /// Round within the lap, from 0.
@@ -86,16 +86,16 @@ pub(crate) struct Place {
     pub repeat: u32,
 }
 
-impl Place {
+impl RoundPosition {
     /// Returns the place of a round in a lap.
-    pub(crate) fn new(lap: u64, index: usize) -> Place {
-        Place { lap, index, repeat: 0 }
+    pub(crate) fn new(lap: u64, index: usize) -> RoundPosition {
+        RoundPosition { lap, index, repeat: 0 }
     }
 
     /// Returns the place of the round's next repeat.
     #[must_use]
-    pub(crate) fn again(self) -> Place {
-        Place { repeat: self.repeat + 1, ..self }
+    pub(crate) fn again(self) -> RoundPosition {
+        RoundPosition { repeat: self.repeat + 1, ..self }
     }
 }
 
@@ -121,7 +121,7 @@ impl Plan {
             notes: Vec::new(),
             drill_notes,
             prefill_per_s: None,
-            workload: Laid::new(&scenario.workloads),
+            workload: LaidOut::new(&scenario.workloads),
             corpus: Corpus::new(seed, &texts),
         };
         plan.narrow(scenario, bounds)?;
@@ -209,24 +209,24 @@ impl Plan {
     }
 
     /// Returns the round at a place, and the next place.
-    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: RoundPosition) -> (&Round, RoundPosition) {
         self.workload.at(place)
     }
 
     /// Returns the slot of a lane in the round at a place.
-    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: RoundPosition, lane: u32) -> u64 {
         self.workload.slot(place, lane)
     }
 
     /// Returns the place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
-    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<RoundPosition> {
         self.workload.place(lane, nth)
     }
 
     /// Returns the due time of each lane in the round at a place, microseconds since the round's
     /// start; `None` in a closed round, whose lanes are due at once.
-    pub(crate) fn due_us(&self, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, phase: Phase, place: RoundPosition) -> Option<Vec<u64>> {
         self.workload.due_us(self.seed, phase, place)
     }
 

@@ -3,16 +3,16 @@
 //! conductor's orders. Reaches the server only through the traits of `world`;
 //! does not know whether it is real or simulated.
 
-mod again;
 pub(crate) mod arrive;
 pub(crate) mod conductor;
+pub(crate) mod fit_prompts;
 mod gaps;
 pub(crate) mod identity;
+mod lateness;
 pub(crate) mod load;
-pub(crate) mod measure_up;
 mod observe;
-mod pace;
 pub(crate) mod probe;
+mod reread_identity;
 mod side_by_side;
 pub(crate) mod startup;
 pub(crate) mod stop;
@@ -23,13 +23,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use again::KnownServer;
 use conductor::{Conductor, Order};
-use gaps::GapBooks;
+use gaps::GapHistograms;
 use identity::Identity;
+use lateness::Lateness;
 use load::{Progress, Terms};
 use observe::SensorControl;
-use pace::Pace;
+use reread_identity::KnownServer;
 use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
@@ -62,7 +62,7 @@ const CLOCK_JUMP_US: i64 = 5_000_000;
 const LATE_US: u64 = 1_000_000;
 
 /// Inputs of a run besides wire, target, sensors and journal.
-pub(crate) struct Script {
+pub(crate) struct RunInputs {
     pub timeline: Timeline,
     pub plan: Rc<Plan>,
     /// Text lengths that give the planned token counts on this server.
@@ -88,7 +88,7 @@ pub(crate) struct Script {
 pub(crate) type WallClock = Box<dyn Fn(At) -> u64>;
 
 /// Message from a task of the run to the loop.
-enum Heard {
+enum TaskMessage {
     Fact(At, Fact),
     Answer(Box<Answer>),
     Identity(At, Result<Identity, String>),
@@ -101,7 +101,7 @@ enum Input {
     Interrupt(StopWord),
     Tick,
     Woken,
-    Heard(Box<Heard>),
+    Task(Box<TaskMessage>),
     News(Box<News>),
     TaskBroke(String),
 }
@@ -115,7 +115,7 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     target: Box<dyn Target>,
     sensors: Vec<Box<dyn Sensor>>,
     sink: S,
-    mut script: Script,
+    mut script: RunInputs,
     mut stop: Stop,
     watcher: &mut dyn Watcher,
 ) -> Result<Closed, String> {
@@ -128,7 +128,7 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     for sensor in sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), control.clone()));
     }
-    let mut shell = Shell {
+    let mut shell = EventLoop {
         wire,
         target,
         sink,
@@ -143,9 +143,9 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         control,
         tasks,
         progress: Progress::default(),
-        gaps: GapBooks::default(),
-        pace: Pace::default(),
-        own: Own { ticked: timeline.now(), ..Own::default() },
+        gaps: GapHistograms::default(),
+        pace: Lateness::default(),
+        own: PeriodicWork { ticked: timeline.now(), ..PeriodicWork::default() },
         closed: None,
     };
     let driven = shell.drive(before, &mut heard, &mut stop).await;
@@ -177,7 +177,7 @@ async fn due(timeline: &Timeline, wake: Option<At>) {
     }
 }
 
-struct Shell<'a, W: Wire, S: Sink> {
+struct EventLoop<'a, W: Wire, S: Sink> {
     wire: W,
     target: Box<dyn Target>,
     sink: S,
@@ -185,22 +185,22 @@ struct Shell<'a, W: Wire, S: Sink> {
     timeline: Timeline,
     conductor: Conductor,
     known: KnownServer,
-    script: Rc<Script>,
+    script: Rc<RunInputs>,
     seq: Seq,
-    facts: mpsc::Sender<Heard>,
+    facts: mpsc::Sender<TaskMessage>,
     cut: SharedValue<Option<&'static str>>,
     control: SensorControl,
     tasks: JoinSet<()>,
     progress: Progress,
-    gaps: GapBooks,
-    pace: Pace,
-    own: Own,
+    gaps: GapHistograms,
+    pace: Lateness,
+    own: PeriodicWork,
     closed: Option<Closed>,
 }
 
 /// Times at which longhaul last did its periodic work.
 #[derive(Default)]
-struct Own {
+struct PeriodicWork {
     ticked: At,
     late_us_max: u64,
     read: At,
@@ -219,12 +219,12 @@ pub(crate) trait Watcher {
     fn ordered(&mut self, _now: At, _order: &Order) {}
 }
 
-impl<W: Wire, S: Sink> Shell<'_, W, S> {
+impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     /// Handles events and carries out orders until the run is closed.
     async fn drive(
         &mut self,
         before: Vec<(At, Fact)>,
-        heard: &mut mpsc::Receiver<Heard>,
+        heard: &mut mpsc::Receiver<TaskMessage>,
         stop: &mut Stop,
     ) -> Result<(), String> {
         for (at, fact) in before {
@@ -241,7 +241,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 word = stop.requested() => Input::Interrupt(word),
                 _ = tick.tick() => Input::Tick,
                 () = due(&timeline, wake) => Input::Woken,
-                Some(heard) = heard.recv() => Input::Heard(Box::new(heard)),
+                Some(heard) = heard.recv() => Input::Task(Box::new(heard)),
                 news = self.target.news() => Input::News(Box::new(news)),
                 Some(Err(broke)) = self.tasks.join_next() => Input::TaskBroke(broke.to_string()),
             };
@@ -263,11 +263,11 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
                 let action = Action { id, what, note };
                 self.record(now, Fact::Action(action))
             }
-            Input::Heard(heard) => match *heard {
-                Heard::Fact(at, fact) => self.record(at, fact),
-                Heard::Answer(answer) => self.answered(*answer),
-                Heard::Identity(at, said) => self.identified(at, said),
-                Heard::Relisted(at, models) => self.relisted(at, models),
+            Input::Task(heard) => match *heard {
+                TaskMessage::Fact(at, fact) => self.record(at, fact),
+                TaskMessage::Answer(answer) => self.answered(*answer),
+                TaskMessage::Identity(at, said) => self.identified(at, said),
+                TaskMessage::Relisted(at, models) => self.relisted(at, models),
             },
             Input::News(news) => match *news {
                 News::Fact(at, fact) => self.record(at, fact),
@@ -374,7 +374,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             };
             let answer = load::send(&wire, &timeline, &ask, terms, cut).await;
             // Sending fails only when the loop has ended, and then the run is over.
-            let _ = facts.send(Heard::Answer(Box::new(answer))).await;
+            let _ = facts.send(TaskMessage::Answer(Box::new(answer))).await;
         });
     }
 

@@ -148,9 +148,9 @@ mod tests {
 
     use super::*;
     use crate::analysis::analyse;
-    use crate::analysis::story::{asked, gate};
-    use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Seen, Source};
-    use crate::incident::story::Story;
+    use crate::analysis::fixture::{asked, gate};
+    use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Source, Statement};
+    use crate::incident::fixture::Story;
     use crate::spec::Gate;
 
     fn judged(story: &Story, gates: &[Gate]) -> Verdict {
@@ -228,7 +228,7 @@ mod tests {
     fn a_format_that_breaks_past_an_answers_end_is_laid_to_the_field_that_drives_it_there() {
         let told = |abilities: &str, words: &str| {
             let mut story = Story::soaking();
-            story.push(9.5, Fact::Seen(Seen::plain("abilities", abilities.to_owned())));
+            story.push(9.5, Fact::Seen(Statement::plain("abilities", abilities.to_owned())));
             story.goods(10.0, 5, 0).bad(30.0, 0, Ended::ErrorFrame, words);
             story.closed(40.0, ClosedBecause::Done);
             let findings = judged(&story, &[]).findings;

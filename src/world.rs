@@ -3,10 +3,10 @@
 //! the simulator implement them; the run does not know which is in use.
 
 mod contained;
-mod look;
+mod observation;
 
 pub(crate) use contained::Contained;
-pub(crate) use look::{Look, Sample};
+pub(crate) use observation::{Observation, Sample};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -172,7 +172,7 @@ pub(crate) trait Sensor {
     ///
     /// # Errors
     /// In words: why nothing could be read.
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>>;
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>>;
 }
 
 /// Destination of a run's entries. Every error of a sink ends the run, since a run without its

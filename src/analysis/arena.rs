@@ -4,12 +4,12 @@
 //! wrong.
 
 pub(crate) mod benchy;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod fold;
 mod name;
 mod round;
 mod spread;
-#[cfg(test)]
-pub(crate) mod story;
 
 pub(crate) use fold::ArenaFold;
 pub(crate) use spread::Spread;

@@ -79,7 +79,7 @@ impl Atom {
         if met_outage {
             self.in_outage += 1;
         } else if request.ended.is_good() {
-            self.take_times(request);
+            self.fold_times(request);
         }
     }
 
@@ -96,7 +96,7 @@ impl Atom {
         }
     }
 
-    fn take_times(&mut self, request: &Request) {
+    fn fold_times(&mut self, request: &Request) {
         let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
         let (tpot, late_us) = (request.tpot(), request.late_us());
         let came_at_once = request.came_at_once();
@@ -123,7 +123,7 @@ impl Atom {
     /// Adds a round in which every request was answered whole. Its throughput is the tokens after
     /// every stream's first chunk, over the time from the first token of any stream to the last
     /// token of any. For one stream that is 1 / TPOT.
-    pub(crate) fn take_batch(&mut self, batch: &Batch) {
+    pub(crate) fn fold_batch(&mut self, batch: &Batch) {
         let throughput = || {
             let tokens = batch.tokens?.checked_sub(batch.first_tokens?)?;
             let span_us = batch.last?.since(batch.first?);

@@ -232,7 +232,7 @@ impl Calendar {
 mod tests {
     use super::*;
     use crate::fact::{ClosedBecause, Ended};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
 
     fn calendar(story: &Story) -> Calendar {
         let mut pass = Pass1::new();

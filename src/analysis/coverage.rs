@@ -30,7 +30,7 @@ pub(crate) const COVERED_MIN: f64 = 0.95;
 
 /// Source, with the share of the run in which it was reading.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Half {
+pub(crate) struct SourceCoverage {
     /// Name in reports.
     pub name: &'static str,
     /// Share of the run, 0 to 1.
@@ -39,7 +39,7 @@ pub(crate) struct Half {
     pub why: String,
 }
 
-impl Half {
+impl SourceCoverage {
     /// Formats the name and the gap: `server log not read`, `kernel 12 %`.
     pub(crate) fn in_words(&self) -> String {
         let percent = (self.share * 100.0).floor();
@@ -56,25 +56,25 @@ impl Half {
 pub(crate) struct Covered {
     pub count: Count,
     /// Sources that are needed to observe the events.
-    pub halves: Vec<Half>,
+    pub sources: Vec<SourceCoverage>,
 }
 
 impl Covered {
     /// Returns the share that every source covered at least.
     pub(crate) fn share(&self) -> f64 {
-        self.halves.iter().map(|half| half.share).fold(1.0, f64::min)
+        self.sources.iter().map(|source| source.share).fold(1.0, f64::min)
     }
 
     /// Returns the sources that covered less than [`COVERED_MIN`].
-    pub(crate) fn unseen(&self) -> impl Iterator<Item = &Half> {
-        self.halves.iter().filter(|half| half.share < COVERED_MIN)
+    pub(crate) fn unseen(&self) -> impl Iterator<Item = &SourceCoverage> {
+        self.sources.iter().filter(|source| source.share < COVERED_MIN)
     }
 }
 
 /// Coverage of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Coverage {
-    pub sources: Vec<Half>,
+    pub sources: Vec<SourceCoverage>,
     /// Coverage by kind of event.
     pub counts: Vec<Covered>,
 }
@@ -106,8 +106,8 @@ impl CoverageFold {
             Fact::Request(request) => {
                 self.set(Observer::Requests, entry.segment, request.sent, request.done);
             }
-            Fact::Reading(reading) => self.take_reading(entry, reading),
-            Fact::Missed(missed) => self.take_missed(entry, missed),
+            Fact::Reading(reading) => self.fold_reading(entry, reading),
+            Fact::Missed(missed) => self.fold_missed(entry, missed),
             _ => {}
         }
     }
@@ -117,7 +117,7 @@ impl CoverageFold {
         self.looked.entry((observer, segment)).or_default().add(from, until + 1);
     }
 
-    fn take_reading(&mut self, entry: &Entry, reading: &Reading) {
+    fn fold_reading(&mut self, entry: &Entry, reading: &Reading) {
         // A reading covers its interval, and the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
         let after = At(entry.at.0.saturating_add(SECOND_US));
@@ -138,7 +138,7 @@ impl CoverageFold {
         }
     }
 
-    fn take_missed(&mut self, entry: &Entry, missed: &Missed) {
+    fn fold_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
         self.why.insert(observer, missed.why.clone());
         let until = entry.at.0 / SECOND_US;
@@ -162,26 +162,26 @@ impl CoverageFold {
             Observer::Kernel,
         ];
         names.extend(self.contained.map(|_| Observer::Container));
-        let source = |observer: Observer| self.half(calendar, observer.word(), &[observer]);
+        let source = |observer: Observer| self.source(calendar, observer.word(), &[observer]);
         let mut counts: Vec<Covered> = Vec::new();
         for need in NEEDS {
-            let half = self.half(calendar, need.name, need.any);
+            let source = self.source(calendar, need.name, need.any);
             match counts.last_mut().filter(|last| last.count == need.count) {
-                Some(last) => last.halves.push(half),
-                None => counts.push(Covered { count: need.count, halves: vec![half] }),
+                Some(last) => last.sources.push(source),
+                None => counts.push(Covered { count: need.count, sources: vec![source] }),
             }
         }
         Coverage { sources: names.into_iter().map(source).collect(), counts }
     }
 
-    fn half(&self, calendar: &Calendar, name: &'static str, any: &[Observer]) -> Half {
+    fn source(&self, calendar: &Calendar, name: &'static str, any: &[Observer]) -> SourceCoverage {
         let share = self.share(calendar, any);
         let why = match share < COVERED_MIN {
             true if calendar.load_began_at_all() => self.why(any),
             true => NO_LOAD.to_owned(),
             false => String::new(),
         };
-        Half { name, share, why }
+        SourceCoverage { name, share, why }
     }
 
     /// Returns the share of the time since the load began in which any of these was reading.
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::analysis::Pass1;
     use crate::fact::{MissedReason, Source};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use crate::series::{LOG_LINES, OOM_KILLS};
 
     fn coverage(story: &Story) -> Coverage {
@@ -283,9 +283,9 @@ mod tests {
         }
         story.up(101.0, true);
         let coverage = coverage(&story);
-        let half = coverage.sources.iter().find(|half| half.name == "container").unwrap();
-        assert!(half.share > 0.55 && half.share < 0.70, "{half:?}");
-        assert_eq!(half.why, "no daemon");
+        let source = coverage.sources.iter().find(|source| source.name == "container").unwrap();
+        assert!(source.share > 0.55 && source.share < 0.70, "{source:?}");
+        assert_eq!(source.why, "no daemon");
     }
 
     #[test]
@@ -305,12 +305,12 @@ mod tests {
             }
             story.up(100.0, true);
             let coverage = coverage(&story);
-            coverage.sources.into_iter().find(|half| half.name == "server log").unwrap()
+            coverage.sources.into_iter().find(|source| source.name == "server log").unwrap()
         };
         let quiet = log(&[]);
         assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
-        let half = log(&[40]);
-        assert!((half.share - 0.9).abs() < 1e-9 && half.why == "no such file", "{half:?}");
+        let source = log(&[40]);
+        assert!((source.share - 0.9).abs() < 1e-9 && source.why == "no such file", "{source:?}");
         let gone = log(&[20, 70, 80, 90, 100]);
         assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
     }
@@ -328,7 +328,7 @@ mod tests {
         let mut story = Story::new();
         story.opened().reading(10.0, Source::Process, LOG_LINES, 3.0).up(20.0, true);
         let coverage = coverage(&story);
-        assert!(coverage.sources.iter().all(|half| half.why == NO_LOAD), "{coverage:?}");
+        assert!(coverage.sources.iter().all(|source| source.why == NO_LOAD), "{coverage:?}");
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         story.push(50.0, Fact::Missed(missed)).up(100.0, true);
         let coverage = coverage(&story);
         let words: Vec<String> =
-            coverage.of(Count::Ooms).unwrap().unseen().map(Half::in_words).collect();
+            coverage.of(Count::Ooms).unwrap().unseen().map(SourceCoverage::in_words).collect();
         assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
     }
 
@@ -372,7 +372,7 @@ mod tests {
         });
         let coverage = coverage(&story);
         let unseen: Vec<&str> =
-            coverage.of(Count::Ooms).unwrap().unseen().map(|half| half.name).collect();
+            coverage.of(Count::Ooms).unwrap().unseen().map(|source| source.name).collect();
         assert_eq!(unseen, ["server log"]);
     }
 }

@@ -7,7 +7,7 @@ use crate::stats::hdr;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
-use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunQuestion};
+use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunDescription};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Fold {
 
 impl Fold {
     /// Returns a fold of a run whose calendar is known.
-    pub(crate) fn new(asked: &RunQuestion, calendar: Calendar) -> Fold {
+    pub(crate) fn new(asked: &RunDescription, calendar: Calendar) -> Fold {
         Fold {
             calendar,
             planned: asked.cells.clone(),
@@ -41,7 +41,7 @@ impl Fold {
     }
 
     /// Returns a fold that also keeps readings over time.
-    pub(crate) fn over_time(asked: &RunQuestion, calendar: Calendar) -> Fold {
+    pub(crate) fn over_time(asked: &RunDescription, calendar: Calendar) -> Fold {
         let series = Some(Blocks::new(&calendar));
         Fold { series, ..Fold::new(asked, calendar) }
     }
@@ -62,9 +62,9 @@ impl Fold {
             series.fold(entry);
         }
         match &entry.fact {
-            Fact::Request(request) => self.take_request(entry.segment, entry.seq, request),
-            Fact::Batch(batch) => self.take_batch(entry, batch),
-            Fact::Gaps(gaps) => self.take_gaps(gaps),
+            Fact::Request(request) => self.fold_request(entry.segment, entry.seq, request),
+            Fact::Batch(batch) => self.fold_batch(entry, batch),
+            Fact::Gaps(gaps) => self.fold_gaps(gaps),
             _ => {}
         }
     }
@@ -74,25 +74,25 @@ impl Fold {
         entry.or_insert_with_key(|(phase, group)| Atom::new(*phase, group.clone()))
     }
 
-    fn take_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
+    fn fold_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
         let (group, sent) = (request.group(), request.sent);
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
         self.atom(request.phase, group).add(seq, request, met_outage);
     }
 
-    fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
+    fn fold_batch(&mut self, entry: &Entry, batch: &Batch) {
         // A round with a failed request does not measure the combined throughput of its streams.
         let whole = batch.good == batch.requests && batch.requests > 0;
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
         if whole && !met_outage {
-            self.atom(batch.phase, batch.group.clone()).take_batch(batch);
+            self.atom(batch.phase, batch.group.clone()).fold_batch(batch);
         }
     }
 
-    fn take_gaps(&mut self, gaps: &Gaps) {
+    fn fold_gaps(&mut self, gaps: &Gaps) {
         let Some(histogram) = hdr::decode(&gaps.histogram) else {
             self.notes.unreadable += 1;
             return;
@@ -165,9 +165,9 @@ impl Fates {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
-    use crate::analysis::story::asked;
+    use crate::analysis::fixture::asked;
     use crate::fact::{Class, ClosedBecause, Ended, Issued, TargetFact, TargetWord};
-    use crate::incident::story::{Story, group};
+    use crate::incident::fixture::{Story, group};
     use crate::measure::{Portion, Quantity};
     use crate::spec::Select;
     use crate::stats::hdr::encode;

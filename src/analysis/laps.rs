@@ -25,12 +25,12 @@ impl LapEnds {
                 self.lap = None;
                 self.from = (entry.segment, entry.at);
             }
-            Fact::Batch(batch) => self.take_batch(entry, batch),
+            Fact::Batch(batch) => self.fold_batch(entry, batch),
             _ => {}
         }
     }
 
-    fn take_batch(&mut self, entry: &Entry, batch: &Batch) {
+    fn fold_batch(&mut self, entry: &Entry, batch: &Batch) {
         let before = self.lap.replace((entry.segment, batch.phase, batch.lap, entry.at));
         let Some((segment, phase, lap, end)) = before else { return };
         if (segment, phase, lap) == (entry.segment, batch.phase, batch.lap) {
@@ -53,7 +53,7 @@ impl LapEnds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
 
     fn ends(story: &Story) -> Vec<u64> {
         let mut laps = LapEnds::default();

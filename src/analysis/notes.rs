@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{
-    Action, Ended, Entry, Fact, Fault, PAUSE, Request, Seen, Segment, Seq, Source, TargetWord,
+    Action, Ended, Entry, Fact, Fault, PAUSE, Request, Segment, Seq, Source, Statement, TargetWord,
 };
 use crate::series::{self, Series};
 use crate::unit::At;
@@ -44,7 +44,7 @@ pub(crate) struct Notes {
     /// Identity that server and machine reported, by subject; the last report counts.
     pub identity: BTreeMap<String, String>,
     /// Differences from recipe or plan.
-    pub differs: Vec<(Seq, Seen)>,
+    pub differs: Vec<(Seq, Statement)>,
     /// Failures of longhaul itself.
     pub faults: Vec<(Seq, Fault)>,
     /// Error messages of failed requests.
@@ -76,7 +76,7 @@ impl Notes {
     /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Seen(seen) = &entry.fact {
-            self.take_identity(seen);
+            self.fold_identity(seen);
         }
         match &entry.fact {
             Fact::Seen(seen)
@@ -92,7 +92,7 @@ impl Notes {
             Fact::Request(request) => {
                 self.resent += u64::from(request.resent);
                 if request.ended.is_bad() {
-                    self.take_words(entry.seq, request);
+                    self.fold_words(entry.seq, request);
                 }
             }
             Fact::Action(Action { what, note, .. }) if what == PAUSE => {
@@ -132,14 +132,14 @@ impl Notes {
         }
     }
 
-    fn take_identity(&mut self, seen: &Seen) {
+    fn fold_identity(&mut self, seen: &Statement) {
         let has_room = self.identity.len() < NOTES_MAX || self.identity.contains_key(&seen.subject);
         if has_room && !seen.seen.is_empty() {
             self.identity.insert(seen.subject.clone(), seen.seen.clone());
         }
     }
 
-    fn take_words(&mut self, seq: Seq, request: &Request) {
+    fn fold_words(&mut self, seq: Seq, request: &Request) {
         let shape = shape(&request.error);
         let known = self
             .words

@@ -44,7 +44,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = number::margin, allow_hyphen_values = true)]
     margin_p95: f64,
     #[command(flatten)]
-    rigour: Rigour,
+    rigour: StrictnessArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
     format: FormatArg,
@@ -55,7 +55,7 @@ pub(super) struct CompareArgs {
 
 /// Flags for strictness.
 #[derive(Args)]
-struct Rigour {
+struct StrictnessArgs {
     /// Fail where more than one setting of the recipe was changed
     #[arg(long)]
     one_variable: bool,

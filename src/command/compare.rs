@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::report::{self, Judged, judge};
-use super::{finish, inputs, mistake, tell};
-use crate::compare::start::About;
-use crate::compare::{Alike, Comparison, Floor, Start, compare as decide, floor};
+use super::{finish, inputs, mistake, print_stderr};
+use crate::compare::start::StartDescription;
+use crate::compare::{Comparison, Floor, LoadIdentity, Start, compare as decide, floor};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -117,7 +117,7 @@ pub(crate) fn against(
 ) -> Result<Comparison, Mistake> {
     let table = inputs::published(path)?;
     let recipe = if path.is_dir() { submitted(path) } else { None };
-    let base = crate::compare::Foreign { name: path.display().to_string(), table, recipe };
+    let base = crate::compare::PublishedBase { name: path.display().to_string(), table, recipe };
     let candidate = start(run)?;
     Ok(crate::compare::against(&base, &candidate, &report::table(run)?, how))
 }
@@ -166,7 +166,7 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         let what = format!("the noise floor cannot be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }
-    tell(&format!("noise floor of {} starts: {}", made.starts, path.display()));
+    print_stderr(&format!("noise floor of {} starts: {}", made.starts, path.display()));
     Exit::Pass
 }
 
@@ -189,14 +189,14 @@ fn start(folder: &Path) -> Result<Start, Mistake> {
 }
 
 /// Collects what a manifest says of a run besides its measurements.
-fn about(folder: &Path, manifest: &Manifest) -> About {
+fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
     let scenario = format!("{} {}", manifest.scenario.sha256, manifest.overrides);
     let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
-    About {
+    StartDescription {
         name: folder.display().to_string(),
         run: run(manifest),
         server_seed: manifest.simulated.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
-        alike: Alike {
+        alike: LoadIdentity {
             scenario: manifest.scenario.name.clone(),
             scenario_sha256: sha256(scenario.as_bytes()),
             seed: manifest.seed,

@@ -13,7 +13,7 @@ mod specs;
 
 use std::path::PathBuf;
 
-use super::{Inputs, ReportFormat, mistake, report, say, tell};
+use super::{Inputs, ReportFormat, mistake, print_stderr, print_stdout, report};
 use crate::analysis;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -73,7 +73,7 @@ pub(crate) struct Driven {
     /// Run folder.
     pub folder: PathBuf,
     /// Recipe, scenario and contract of the run.
-    pub asked: analysis::RunQuestion,
+    pub asked: analysis::RunDescription,
     /// Reason for the end; an error where longhaul failed.
     pub closed: Result<Closed, String>,
 }
@@ -112,27 +112,27 @@ pub(crate) fn conclude(driven: Result<Driven, NoRun>, wide: bool) -> Exit {
     match driven {
         Err(NoRun::Mistake(wrong)) => mistake(&wrong),
         Err(NoRun::Interrupted) => Exit::Interrupted,
-        Ok(driven) => told(driven, wide),
+        Ok(driven) => print_report(driven, wide),
     }
 }
 
 /// Prints the report of a run, as `longhaul report` does.
-fn told(driven: Driven, wide: bool) -> Exit {
+fn print_report(driven: Driven, wide: bool) -> Exit {
     let Driven { folder, asked, closed } = driven;
     if let Err(why) = &closed {
-        tell(&format!("error: longhaul failed: {why}"));
+        print_stderr(&format!("error: longhaul failed: {why}"));
     }
     let judged = match report::judge_as(asked, &folder) {
         Ok(judged) => judged,
         Err(wrong) => {
-            tell(&wrong.to_string());
+            print_stderr(&wrong.to_string());
             return Exit::Fault;
         }
     };
     let page = judged.page();
-    let said = say(&report::text(&page, ReportFormat::Terminal { wide }));
+    let said = print_stdout(&report::text(&page, ReportFormat::Terminal { wide }));
     report::keep(&page, &folder);
-    tell(&format!("run folder: {}", folder.display()));
+    print_stderr(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {
         (Exit::Fail, _) => Exit::Fail,
         // A report that could not be printed is longhaul's failure.

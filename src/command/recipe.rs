@@ -5,7 +5,7 @@ pub(crate) mod pin;
 use std::io::IsTerminal;
 
 use super::inputs::{FoundRecipe, recipe_source};
-use super::{clean, finish, finish_unchanged, mistake, tell};
+use super::{clean, finish, finish_unchanged, mistake, print_stderr};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
@@ -32,7 +32,7 @@ pub(crate) fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
 pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
     let recipe = reading(options)?.recipe;
     for note in &recipe.warnings {
-        tell(&format!("note: {}", one_line(note, 400)));
+        print_stderr(&format!("note: {}", one_line(note, 400)));
     }
     let command = recipe.command.ok_or_else(|| {
         Mistake::new(format!("`{}` has no command to render", recipe.source.name))
@@ -78,7 +78,7 @@ fn reading(options: &RecipeOptions) -> Result<ReadRecipe, Mistake> {
 fn found(options: &RecipeOptions) -> Result<FoundRecipe, Mistake> {
     let found = recipe_source(&options.recipe, &options.reach)?;
     if let Some(warning) = &found.warning {
-        tell(&format!("warning: {warning}"));
+        print_stderr(&format!("warning: {warning}"));
     }
     Ok(found)
 }

@@ -19,10 +19,10 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::journal::manifest::{Anchor, RunNode};
 use crate::journal::{self, Journal};
-use crate::plan::forecast::Sight;
+use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
 use crate::sim::SimEngine;
-use crate::sim::world::boxes::{self, LookAtBox};
+use crate::sim::world::machine_sensors::{self, LookAtBox};
 use crate::sim::world::{Connections, Disk, SimHost, SimTarget, SimWire, signs};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -145,7 +145,7 @@ fn environment(
         secrets,
         is_ours,
         waits_for_host: false,
-        sight: Sight { log: true, kernel: true, metrics: false },
+        sight: ObservedSources { log: true, kernel: true, metrics: false },
         added: Vec::new(),
         timeline,
         wall: Box::new(move |now| wall.wall_us(now)),
@@ -156,7 +156,9 @@ fn environment(
             ..RunNode::default()
         },
         anchor: Anchor { wall_us: timeline.wall_us(), ..Anchor::default() },
-        sensors: Box::new(move || boxes::sensors(&(Rc::new(move || looked.view()) as LookAtBox))),
+        sensors: Box::new(move || {
+            machine_sensors::sensors(&(Rc::new(move || looked.view()) as LookAtBox))
+        }),
         load_began: Box::new(move || {
             desk.load_began(load_us);
             host.load_began(load_us);

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{ReportFormat, colour, finish, inputs, mistake, tell};
+use super::{ReportFormat, colour, finish, inputs, mistake, print_stderr};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, Calendar, Fold, JournalGaps, Pass1, RunQuestion};
+use crate::analysis::{Analysis, Calendar, Fold, JournalGaps, Pass1, RunDescription};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
@@ -17,7 +17,7 @@ use crate::verdict::{self, Verdict};
 /// Run that was analysed and judged.
 pub(crate) struct Judged {
     /// Recipe, scenario and contract of the run.
-    pub asked: RunQuestion,
+    pub asked: RunDescription,
     /// Analysis of the entries.
     pub analysis: Analysis,
     /// Verdict on the contract.
@@ -63,7 +63,7 @@ pub(crate) fn export(run: &Path, form: Export) -> Exit {
         Err(wrong) => return mistake(&wrong),
     };
     if table.left_out > 0 {
-        tell(&format!(
+        print_stderr(&format!(
             "note: rounds with a failed request, in no row: {}. Spark Arena takes no benchmark that has one",
             table.left_out
         ));
@@ -114,14 +114,14 @@ pub(crate) fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
 
 /// Judges a run that was just driven, so that its question is known; includes its series over time.
 /// Texts come from the folder, which holds no secrets.
-pub(crate) fn judge_as(asked: RunQuestion, run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<Judged, Mistake> {
     let reader = journal::reader::open(run)?;
     let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
     understood(reader, asked, Fold::over_time)
 }
 
 /// Opens a run folder, and derives its question from the manifest.
-fn opened(run: &Path) -> Result<(journal::Reader, RunQuestion), Mistake> {
+fn opened(run: &Path) -> Result<(journal::Reader, RunDescription), Mistake> {
     let reader = journal::reader::open(run)?;
     let manifest = reader.manifest();
     let text = &manifest.scenario;
@@ -136,8 +136,8 @@ fn opened(run: &Path) -> Result<(journal::Reader, RunQuestion), Mistake> {
 
 fn understood(
     mut reader: journal::Reader,
-    mut asked: RunQuestion,
-    fold: impl Fn(&RunQuestion, Calendar) -> Fold,
+    mut asked: RunDescription,
+    fold: impl Fn(&RunDescription, Calendar) -> Fold,
 ) -> Result<Judged, Mistake> {
     let mut first = Pass1::new();
     for entry in &mut reader {
@@ -154,7 +154,7 @@ fn understood(
 }
 
 /// Derives the question of a run from its manifest and scenario.
-pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunQuestion {
+pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunDescription {
     let contract = scenario.contract.clone();
     told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
 }
@@ -165,8 +165,8 @@ fn told_by(
     extent: Extent,
     reference_laps: u64,
     contract: Contract,
-) -> RunQuestion {
-    RunQuestion {
+) -> RunDescription {
+    RunDescription {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
         model: manifest.server.model.clone(),
@@ -223,7 +223,7 @@ pub(crate) fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
 /// Writes the verdict to the run folder. A failure is printed, and does not fail the run.
 pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
     if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(page)) {
-        tell(&format!("warning: verdict.json could not be written: {why}"));
+        print_stderr(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::drive::ailments;
 use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
-use super::{mistake, runtime, tell};
+use super::{mistake, print_stderr, runtime};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::Reach;
@@ -48,7 +48,7 @@ fn order(options: &SimOptions) -> Result<SimConfig, Mistake> {
     let recipe = inputs.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
     let profile = inputs.profile(Some(&recipe))?.ok_or_else(no_profile)?;
     for warning in recipe_warnings(&recipe) {
-        tell(&format!("warning: {warning}"));
+        print_stderr(&format!("warning: {warning}"));
     }
     let setup = Setup::of(&recipe, &profile);
     let ailments = ailments(&options.ailments)?;
@@ -61,11 +61,11 @@ async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {
     let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let say = |_, sign| {
         if let SimEvent::Said(line) = sign {
-            tell(&line);
+            print_stderr(&line);
         }
     };
     let server = BoundSimServer::bind(bind, order, say)?;
-    tell(&format!(
+    print_stderr(&format!(
         "SIMULATED server on http://{}, serving `{model}`; Ctrl-C to stop",
         server.address()
     ));

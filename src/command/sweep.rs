@@ -8,7 +8,7 @@ mod arms;
 mod manifest;
 mod play;
 mod signal;
-mod told;
+mod summary;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::inputs::FLAGSHIP;
 use super::run::{self, RunOptions};
 use super::sim::no_profile;
-use super::{finish, mistake, tell};
+use super::{finish, mistake, print_stderr};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -94,7 +94,7 @@ pub(crate) fn sweep(options: SweepOptions) -> Exit {
     };
     match carried_out(&mut sweep) {
         Ok(None) => {
-            let told = told::told(&sweep);
+            let told = summary::told(&sweep);
             let compared = told.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
             let exit = if compared { Exit::Pass } else { Exit::Inconclusive };
             finish(&report::render(&told), exit)
@@ -174,7 +174,7 @@ fn check(options: &SweepOptions) -> Result<(), Mistake> {
     }
     if options.starts < STARTS_MIN {
         let starts = counted(u64::from(options.starts), "start", "starts");
-        tell(&format!(
+        print_stderr(&format!(
             "note: with {starts} of each arm nothing is decided exactly; {STARTS_MIN} are the least, 6 the default"
         ));
     }
@@ -204,7 +204,7 @@ fn free(recipe: &str) -> PathBuf {
 fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
     let kept = sweep.done.len();
     if kept > 0 {
-        tell(&format!("{kept} of {} runs are done already", sweep.order.len()));
+        print_stderr(&format!("{kept} of {} runs are done already", sweep.order.len()));
     }
     let mut signals = Signals::listen()?;
     while let Some(turn) = schedule::next(&sweep.order, &outcomes(sweep)) {
@@ -214,7 +214,7 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
         manifest::put_aside(sweep, turn)?;
         match play::play(sweep, turn)? {
             TurnEnd::Run(run) => {
-                tell(&told::line(sweep, &run));
+                print_stderr(&summary::line(sweep, &run));
                 sweep.done.push(*run);
                 manifest::update(sweep)?;
             }
@@ -222,7 +222,7 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
                 return Ok(Some(interrupted(sweep)));
             }
             TurnEnd::Fault(why) => {
-                tell(&format!("error: longhaul failed: {why}"));
+                print_stderr(&format!("error: longhaul failed: {why}"));
                 return Ok(Some(Exit::Fault));
             }
         }
@@ -232,7 +232,7 @@ fn carried_out(sweep: &mut Sweep) -> Result<Option<Exit>, Mistake> {
 }
 
 fn interrupted(sweep: &Sweep) -> Exit {
-    tell(&format!("interrupted; the same command goes on: {}", manifest::again(sweep)));
+    print_stderr(&format!("interrupted; the same command goes on: {}", manifest::again(sweep)));
     Exit::Interrupted
 }
 

@@ -18,7 +18,7 @@ pub(crate) const NAMED_MAX: usize = 3;
 const WHY_CHARS_MAX: usize = 80;
 
 /// Candidate that was compared with the base.
-pub(crate) struct Held<'a> {
+pub(crate) struct Candidate<'a> {
     pub name: String,
     /// Number of its starts.
     pub starts: usize,
@@ -65,7 +65,7 @@ pub(crate) fn worst(rows: &[&ComparedRow], among: &[ComparedRow]) -> String {
     }
 }
 
-impl Held<'_> {
+impl Candidate<'_> {
     fn primary(&self) -> impl Iterator<Item = &ComparedRow> {
         self.comparison.rows.iter().filter(|row| row.primary)
     }
@@ -150,7 +150,7 @@ fn open_row(row: &ComparedRow, among: &[ComparedRow]) -> String {
 
 /// Returns the advice. `dead` names candidates that never started; `base_failed` counts failed
 /// starts of the base.
-pub(crate) fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> String {
+pub(crate) fn advice(held: &[Candidate<'_>], dead: &[String], base_failed: usize) -> String {
     let (frail, sound): (Vec<_>, Vec<_>) =
         held.iter().partition(|it| it.failed > 0 && base_failed == 0);
     let (mut better, others): (Vec<_>, Vec<_>) = sound.into_iter().partition(|it| it.is_better());
@@ -189,11 +189,11 @@ pub(crate) fn advice(held: &[Held<'_>], dead: &[String], base_failed: usize) -> 
 }
 
 /// Names the other candidates that are better.
-fn beside(rest: &[&Held<'_>]) -> String {
+fn beside(rest: &[&Candidate<'_>]) -> String {
     if rest.is_empty() {
         return String::new();
     }
-    let named = |it: &&Held<'_>| match to_look_into(it.comparison).as_slice() {
+    let named = |it: &&Candidate<'_>| match to_look_into(it.comparison).as_slice() {
         [] => it.name.clone(),
         others => format!("{} (but {})", it.name, worst(others, &it.comparison.rows)),
     };
@@ -205,10 +205,11 @@ fn beside(rest: &[&Held<'_>]) -> String {
 }
 
 /// Counts the undecided candidates, and suggests a remedy.
-fn undecided(others: &[&Held<'_>]) -> String {
-    let is_open =
-        |it: &&&Held<'_>| matches!(it.word(), CompareWord::Inconclusive | CompareWord::Improved);
-    let open: Vec<&&Held<'_>> = others.iter().filter(is_open).collect();
+fn undecided(others: &[&Candidate<'_>]) -> String {
+    let is_open = |it: &&&Candidate<'_>| {
+        matches!(it.word(), CompareWord::Inconclusive | CompareWord::Improved)
+    };
+    let open: Vec<&&Candidate<'_>> = others.iter().filter(is_open).collect();
     let (n, are) = match open.len() {
         0 => return String::new(),
         1 => ("1 arm".to_owned(), "is"),
@@ -236,7 +237,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::compare::story::{key, side};
+    use crate::compare::fixture::{key, side};
     use crate::compare::{CompareTerms, Start, compare};
 
     const BASE: [f64; 6] = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0];
@@ -258,8 +259,8 @@ mod tests {
         comparison
     }
 
-    fn held<'a>(name: &str, comparison: &'a Comparison) -> Held<'a> {
-        Held { name: name.to_owned(), starts: 6, failed: 0, comparison }
+    fn held<'a>(name: &str, comparison: &'a Comparison) -> Candidate<'a> {
+        Candidate { name: name.to_owned(), starts: 6, failed: 0, comparison }
     }
 
     #[test]
@@ -269,7 +270,8 @@ mod tests {
             start.values.remove(&key(4096, "tpot"));
         }
         let comparison = compare(&side("a", &BASE), &faster, &CompareTerms::default()).unwrap();
-        let held = Held { name: "b".to_owned(), starts: 6, failed: 0, comparison: &comparison };
+        let held =
+            Candidate { name: "b".to_owned(), starts: 6, failed: 0, comparison: &comparison };
         assert_snapshot!(advice(&[held], &[], 0), @"the base: nothing was shown to be better. 1 arm is undecided: values are missing of what decides.");
     }
 
@@ -297,7 +299,7 @@ mod tests {
     #[test]
     fn an_arm_of_which_a_start_failed_is_not_recommended_where_the_bases_all_came_up() {
         let better = against_base(&arm(0.5));
-        let frail = || [Held { failed: 1, ..held("fast", &better) }];
+        let frail = || [Candidate { failed: 1, ..held("fast", &better) }];
         assert_snapshot!(advice(&frail(), &[], 0), @"the base: nothing was shown to be better. Not fast, whatever it measured: 1 of its 6 starts failed, and none of the base's.");
         assert_snapshot!(advice(&frail(), &[], 1), @"fast: better than the base in ttft d0/c1 -50.0 %, tpot d0/c1 -50.0 %, ttft d4096/c1 -50.0 %, tpot d4096/c1 -50.0 %, at 95.9 % confidence.");
     }

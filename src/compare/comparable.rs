@@ -11,7 +11,7 @@ use super::{CompareTerms, Start};
 
 /// Properties of the load that must be equal, each a fingerprint or a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Alike {
+pub(crate) struct LoadIdentity {
     /// Name of the scenario, for reports.
     pub scenario: String,
     /// Hash of the scenario's text with the changes by flags.
@@ -28,10 +28,10 @@ pub(crate) struct Alike {
     pub no_system_role: bool,
 }
 
-impl Alike {
+impl LoadIdentity {
     /// Returns the names of the differences. Properties that only a server that came up has are
     /// compared only where both did.
-    fn unlike(&self, other: &Alike, both_ready: bool) -> Vec<&'static str> {
+    fn differences(&self, other: &LoadIdentity, both_ready: bool) -> Vec<&'static str> {
         let parts = [
             ("scenario", self.scenario_sha256 != other.scenario_sha256),
             ("seed", self.seed != other.seed),
@@ -93,7 +93,7 @@ pub(crate) fn differs(
     candidate: &[Start],
     terms: &CompareTerms,
 ) -> Result<Differs, Mistake> {
-    let (Some(one), Some(other)) = (spokesman(base), spokesman(candidate)) else {
+    let (Some(one), Some(other)) = (representative(base), representative(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
             .hint("longhaul compare BASE CANDIDATE"));
     };
@@ -106,7 +106,7 @@ pub(crate) fn differs(
     let first = all().find(|start| is_ready(start)).unwrap_or(one);
     let mut forced = BTreeSet::new();
     for start in all() {
-        let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
+        let unlike = first.alike.differences(&start.alike, is_ready(first) && is_ready(start));
         if !unlike.is_empty() && !terms.force {
             return Err(refused(first, start, &unlike)
                 .hint("--force compares where they overlap, and marks it"));
@@ -129,9 +129,9 @@ pub(crate) fn differs(
 pub(crate) fn alike(side: &[Start]) -> Result<(), Mistake> {
     no_start_twice(side)?;
     one_recipe(side, "noise floor")?;
-    let Some(first) = spokesman(side) else { return Ok(()) };
+    let Some(first) = representative(side) else { return Ok(()) };
     for start in side {
-        let unlike = first.alike.unlike(&start.alike, is_ready(first) && is_ready(start));
+        let unlike = first.alike.differences(&start.alike, is_ready(first) && is_ready(start));
         if !unlike.is_empty() {
             return Err(refused(first, start, &unlike));
         }
@@ -149,7 +149,7 @@ pub(crate) fn ready(side: &[Start]) -> usize {
 }
 
 /// Returns the start of a side with the most information: one that came up, where any did.
-pub(crate) fn spokesman(side: &[Start]) -> Option<&Start> {
+pub(crate) fn representative(side: &[Start]) -> Option<&Start> {
     side.iter().find(|start| is_ready(start)).or(side.first())
 }
 
@@ -250,7 +250,7 @@ fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
 
 /// Refuses a side with starts of several recipes.
 fn one_recipe(side: &[Start], word: &str) -> Result<(), Mistake> {
-    let Some(first) = spokesman(side) else { return Ok(()) };
+    let Some(first) = representative(side) else { return Ok(()) };
     for start in side {
         if let Some(variable) = variables(first, start).first() {
             let what = format!("the {word} mixes recipes: {} differs", variable.what);

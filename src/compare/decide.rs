@@ -137,7 +137,7 @@ impl ComparedRow {
 
 /// Measure at a place that has a value on one side only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Alone {
+pub(crate) struct OneSidedRow {
     pub key: MeasureKey,
     /// Whether the measure is one of the few that decide.
     pub primary: bool,
@@ -154,7 +154,7 @@ pub(crate) fn rows(
     margins: Margins,
     floor: Option<Fitting<'_>>,
     overlap: bool,
-) -> (Vec<ComparedRow>, Vec<Alone>) {
+) -> (Vec<ComparedRow>, Vec<OneSidedRow>) {
     let (base, candidate) = (gathered(base), gathered(candidate));
     let is_shared = |key: &&MeasureKey| candidate.contains_key(key);
     let deciding: Vec<MeasureKey> =
@@ -174,25 +174,29 @@ pub(crate) fn rows(
 }
 
 /// Values of a side by key: a sample for each start that has one.
-type Gathered = BTreeMap<MeasureKey, Vec<Sample>>;
+type ValuesByKey = BTreeMap<MeasureKey, Vec<StartSample>>;
 
 /// Start's value, and its number of samples.
-type Sample = (f64, u64);
+type StartSample = (f64, u64);
 
-fn gathered(side: &[Start]) -> Gathered {
-    let mut all = Gathered::new();
+fn gathered(side: &[Start]) -> ValuesByKey {
+    let mut all = ValuesByKey::new();
     for (key, value) in side.iter().flat_map(|start| &start.values) {
         all.entry(key.clone()).or_default().push((value.value, value.n));
     }
     all
 }
 
-fn alone(base: &Gathered, candidate: &Gathered, primaries: &[MeasureKey]) -> Vec<Alone> {
-    let only = |one: &Gathered, other: &Gathered, in_candidate| -> Vec<Alone> {
+fn alone(
+    base: &ValuesByKey,
+    candidate: &ValuesByKey,
+    primaries: &[MeasureKey],
+) -> Vec<OneSidedRow> {
+    let only = |one: &ValuesByKey, other: &ValuesByKey, in_candidate| -> Vec<OneSidedRow> {
         let keys = one.keys().filter(|key| !other.contains_key(key));
         let alone = |key: &MeasureKey| {
             let primary = primaries.contains(key);
-            Alone { key: key.clone(), primary, in_candidate }
+            OneSidedRow { key: key.clone(), primary, in_candidate }
         };
         keys.map(alone).collect()
     };
@@ -250,13 +254,14 @@ struct Shift {
 fn row(
     key: MeasureKey,
     primary: bool,
-    (base, candidate): (&[Sample], &[Sample]),
+    (base, candidate): (&[StartSample], &[StartSample]),
     margins: Margins,
     spread: Option<FloorSpread>,
 ) -> ComparedRow {
     let sign = if key.measure.better() == Better::Lower { 1.0 } else { -1.0 };
-    let logs =
-        |side: &[Sample]| -> Vec<f64> { side.iter().map(|(value, _)| sign * value.ln()).collect() };
+    let logs = |side: &[StartSample]| -> Vec<f64> {
+        side.iter().map(|(value, _)| sign * value.ln()).collect()
+    };
     let margin = margins.of(key.measure);
     let shift = shifted(&logs(base), &logs(candidate), margin.ln_1p(), spread);
     let back = |(low, high): (f64, f64)| {
@@ -280,7 +285,7 @@ fn row(
     }
 }
 
-fn side(values: &[Sample]) -> Side {
+fn side(values: &[StartSample]) -> Side {
     let mut sorted: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
     sorted.sort_by(f64::total_cmp);
     Side {

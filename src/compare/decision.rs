@@ -1,6 +1,6 @@
 //! Decides a comparison: one word, its confidence, and the exit status of the program.
 
-use super::decide::{Alone, Basis, CompareWord, ComparedRow};
+use super::decide::{Basis, CompareWord, ComparedRow, OneSidedRow};
 use super::policy::{Policy, PolicyWord};
 use super::{CompareTerms, Differs, MeasureKey};
 use crate::exit::Exit;
@@ -62,7 +62,7 @@ pub(crate) struct DecisionInput<'a> {
     /// Rows by cell and measure.
     pub rows: &'a [ComparedRow],
     /// Rows with a value on only one side.
-    pub alone: &'a [Alone],
+    pub alone: &'a [OneSidedRow],
     /// Number of starts of each side whose server came up: base, candidate.
     pub ready: [usize; 2],
     /// Number of incomplete runs on both sides.
@@ -134,7 +134,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
 }
 
 /// Returns the deciding rows that have no value in the candidate.
-fn vanished(alone: &[Alone], rows: &[ComparedRow]) -> Option<String> {
+fn vanished(alone: &[OneSidedRow], rows: &[ComparedRow]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
         .filter(|it| it.primary && !it.in_candidate)

@@ -11,7 +11,7 @@ use crate::measure::Measure;
 use crate::stats::shift::{self, SIDE_MAX};
 
 use super::start::{MeasureKey, Start};
-use super::{Alike, Variable, comparable};
+use super::{LoadIdentity, Variable, comparable};
 
 /// Version of the file format.
 const SCHEMA: u32 = 1;
@@ -90,7 +90,7 @@ impl Fitting<'_> {
 
     /// Returns the surroundings of the base that differ from those of the floor.
     pub(crate) fn beside(&self, base: &[Start]) -> Vec<Variable> {
-        let Some(start) = comparable::spokesman(base) else { return Vec::new() };
+        let Some(start) = comparable::representative(base) else { return Vec::new() };
         let (there, here) = (&self.floor.surroundings, around(start));
         let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
         let mut all: Vec<Variable> = Vec::new();
@@ -220,7 +220,7 @@ pub(crate) fn fitting<'a>(
     floor: Option<&'a Floor>,
     starts: &[Start],
 ) -> Result<Option<Fitting<'a>>, Mistake> {
-    let (Some(floor), Some(start)) = (floor, comparable::spokesman(starts)) else {
+    let (Some(floor), Some(start)) = (floor, comparable::representative(starts)) else {
         return Ok(None);
     };
     let made_for = |what: &str, there: &str, here: &str| {
@@ -253,7 +253,7 @@ pub(crate) fn fitting<'a>(
     Ok(Some(Fitting { floor, starts: floor.starts }))
 }
 
-fn load(alike: &Alike) -> String {
+fn load(alike: &LoadIdentity) -> String {
     let whole = format!(
         "{} {} {} {} {}",
         alike.scenario_sha256, alike.seed, alike.corpus, alike.plan, alike.fit

@@ -18,7 +18,7 @@ use crate::escape::one_line;
 use index::{Index, Nth};
 
 /// Facts that neither Spark Arena nor llama-benchy publishes of a server.
-pub(crate) const UNSAID: [&str; 6] =
+pub(crate) const NOT_PUBLISHED: [&str; 6] =
     ["errors", "crashes and restarts", "OOMs", "percentiles", "cached tokens", "memory"];
 
 /// Bound on the rows that are read.
@@ -40,12 +40,12 @@ pub(crate) struct Published {
     /// Candidate over base, of the means.
     pub ratio: Option<f64>,
     /// Corrected measure, where a side's number is an artefact.
-    pub honest: Option<Honest>,
+    pub honest: Option<CorrectedMeasure>,
 }
 
 /// Corrected measure to read in place of a number that is an artefact of its measurement.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Honest {
+pub(crate) struct CorrectedMeasure {
     /// Kind of the artefact.
     pub what: Artefact,
     /// Value of the base, in the column's unit; `None` where it is unknown.
@@ -56,7 +56,7 @@ pub(crate) struct Honest {
     pub why: String,
 }
 
-impl Honest {
+impl CorrectedMeasure {
     /// Returns candidate over base.
     pub(crate) fn ratio(&self) -> Option<f64> {
         ratio(self.base, self.candidate)
@@ -134,7 +134,7 @@ fn test(row: &ArenaRow, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec
 fn honest(
     wrong: &[Option<artefact::FoundArtefact>; 2],
     rows: [Option<&ArenaRow>; 2],
-) -> Option<Honest> {
+) -> Option<CorrectedMeasure> {
     let what = wrong.iter().flatten().map(|found| found.what).next()?;
     let value = |side: usize| match &wrong[side] {
         Some(found) if found.what == what => Some(found.honest),
@@ -147,7 +147,7 @@ fn honest(
         Some(format!("{side}: {}", found.why))
     });
     let why = why.collect::<Vec<_>>().join("; ");
-    Some(Honest { what, base: value(0), candidate: value(1), why })
+    Some(CorrectedMeasure { what, base: value(0), candidate: value(1), why })
 }
 
 fn ratio(base: Option<f64>, candidate: Option<f64>) -> Option<f64> {

@@ -11,7 +11,7 @@ use crate::spec::{Limit, Select};
 use crate::stats::Dist;
 use crate::verdict::{Verdict, Word};
 
-use super::comparable::Alike;
+use super::comparable::LoadIdentity;
 
 /// Measures that are compared in every cell: medians, and tails where there are enough values.
 pub(crate) const MEASURES: [(Quantity, Statistic); 5] = [
@@ -91,7 +91,7 @@ pub(crate) struct Start {
     /// Gates of its contract: text, word and reason of each.
     pub gates: Vec<(String, Word, String)>,
     /// Properties that must be equal for two runs to be comparable.
-    pub alike: Alike,
+    pub alike: LoadIdentity,
     /// Recipe, where the manifest's recipe can be read without its includes.
     pub recipe: Option<ReadRecipe>,
     /// Rendered container image and command of the recipe.
@@ -105,7 +105,7 @@ pub(crate) struct Start {
 
 /// Description of a start besides its analysis.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct About {
+pub(crate) struct StartDescription {
     /// Run folder.
     pub name: String,
     /// Fingerprint of the run itself.
@@ -113,7 +113,7 @@ pub(crate) struct About {
     /// Seed of a simulated server's noise; `None` for a real server.
     pub server_seed: Option<u64>,
     /// Properties that must be equal.
-    pub alike: Alike,
+    pub alike: LoadIdentity,
     /// Recipe of the server.
     pub recipe: Option<ReadRecipe>,
     /// Container image.
@@ -126,7 +126,7 @@ pub(crate) struct About {
 
 impl Start {
     /// Converts a run to a start.
-    pub(crate) fn of(about: About, analysis: &Analysis, verdict: &Verdict) -> Start {
+    pub(crate) fn of(about: StartDescription, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(Portion::Errors, &Select::default());
         let never_ready = never_ready(verdict);
         Start {
@@ -137,7 +137,12 @@ impl Start {
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values: values(analysis),
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
-            sources: analysis.coverage.sources.iter().map(|half| (half.name, half.share)).collect(),
+            sources: analysis
+                .coverage
+                .sources
+                .iter()
+                .map(|source| (source.name, source.share))
+                .collect(),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             failed_starts: analysis.notes.failed_starts.max(u64::from(never_ready.is_some())),
@@ -220,7 +225,7 @@ fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
     let mut unseen: Vec<String> = match analysis.coverage.of(count) {
-        Some(covered) => covered.unseen().map(crate::analysis::Half::in_words).collect(),
+        Some(covered) => covered.unseen().map(crate::analysis::SourceCoverage::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
     // A missing row may have recorded an event.

@@ -1,6 +1,6 @@
 use insta::assert_snapshot;
 
-use super::story::{group, key, side, start, under};
+use super::fixture::{group, key, side, start, under};
 use super::*;
 use crate::exit::Exit;
 use crate::measure::Measure;
@@ -266,8 +266,8 @@ fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_tol
     let text = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
     let table = published::read("july.md", text).unwrap();
     let run = crate::analysis::arena::Table { left_out: 3, ..table.clone() };
-    let base = Foreign { name: "july.md".to_owned(), table, recipe: None };
-    let mut candidate = story::start("replay", &[]);
+    let base = PublishedBase { name: "july.md".to_owned(), table, recipe: None };
+    let mut candidate = fixture::start("replay", &[]);
     candidate.broken_off = Some("stopped by hand after 2 h of 6 h".to_owned());
     let told = against(&base, &candidate, &run, &CompareTerms::default()).differs.starts;
     assert_eq!(

@@ -336,7 +336,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
 
     use super::*;
 

@@ -19,7 +19,7 @@ pub(crate) struct Fitted {
 
 /// Statement of the server or its machine about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct Statement {
     /// Subject of it: `model`, `max_model_len`, `version`, `abilities`, `plan` …
     pub subject: String,
     /// Value that the recipe or plan declares, if any.
@@ -35,24 +35,24 @@ pub(crate) struct Seen {
 /// Subject of a statement that the server's identity was read again.
 const IDENTITY: &str = "identity";
 
-impl Seen {
+impl Statement {
     /// Returns a statement with nothing to compare it with.
-    pub(crate) fn plain(subject: &str, seen: String) -> Seen {
+    pub(crate) fn plain(subject: &str, seen: String) -> Statement {
         let subject = subject.to_owned();
-        Seen { subject, declared: None, seen, differs: false, note: String::new() }
+        Statement { subject, declared: None, seen, differs: false, note: String::new() }
     }
 
     /// Returns a note for the report.
-    pub(crate) fn note(subject: &str, note: String) -> Seen {
-        Seen { differs: true, note, ..Seen::plain(subject, String::new()) }
+    pub(crate) fn note(subject: &str, note: String) -> Statement {
+        Statement { differs: true, note, ..Statement::plain(subject, String::new()) }
     }
 
     /// Returns the statement that the server's identity was read again: what became of it, or why
     /// it is not known.
-    pub(crate) fn identity(read: Result<String, String>) -> Seen {
+    pub(crate) fn identity(read: Result<String, String>) -> Statement {
         match read {
-            Ok(words) => Seen::plain(IDENTITY, words),
-            Err(why) => Seen::note(IDENTITY, why),
+            Ok(words) => Statement::plain(IDENTITY, words),
+            Err(why) => Statement::note(IDENTITY, why),
         }
     }
 

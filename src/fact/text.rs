@@ -3,7 +3,7 @@
 //! name, so that the compiler demands a decision for a new one.
 
 use super::{
-    Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, Said, Seen,
+    Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, Said, Statement,
     TargetFact,
 };
 use crate::escape::{ERROR_CHARS_MAX, one_line};
@@ -17,7 +17,7 @@ const NOTE_CHARS_MAX: usize = 400;
 /// Calls `change` with each outside text of a fact.
 pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     match fact {
-        Fact::Seen(Seen { subject, declared, seen, differs: _, note }) => {
+        Fact::Seen(Statement { subject, declared, seen, differs: _, note }) => {
             [subject, seen, note].into_iter().chain(declared).for_each(change);
         }
         Fact::Request(request) => {

@@ -121,7 +121,7 @@ impl Causes {
             }
         }
         let change = self.liveness.fold(entry);
-        self.take_doubt(entry);
+        self.fold_doubt(entry);
         match change {
             Some(LivenessChange::WentAway { since, evidence }) => {
                 self.went_away(entry, since, &evidence);
@@ -136,13 +136,13 @@ impl Causes {
             self.doubts.clear();
         }
         match &entry.fact {
-            Fact::Target(target) => self.take_target(entry, target),
-            Fact::Action(action) => self.take_action(entry, action),
-            Fact::Request(request) => self.take_request(entry, request),
+            Fact::Target(target) => self.fold_target(entry, target),
+            Fact::Action(action) => self.fold_action(entry, action),
+            Fact::Request(request) => self.fold_request(entry, request),
             _ => {}
         }
         if let Some(shown) = mark::of(entry, &mut self.counters) {
-            self.take_mark(entry, shown);
+            self.fold_mark(entry, shown);
         }
         self.recover(entry);
     }
@@ -207,7 +207,7 @@ impl Causes {
     }
 
     /// Adds a bad sign to the open case, or keeps it until a case begins.
-    fn take_doubt(&mut self, entry: &Entry) {
+    fn fold_doubt(&mut self, entry: &Entry) {
         let Some(shown) = mark::doubt(entry) else { return };
         let request = match &entry.fact {
             Fact::Request(request) => Some((request.sent, request.cell.depth)),
@@ -273,7 +273,7 @@ impl Causes {
         }
     }
 
-    fn take_target(&mut self, entry: &Entry, target: &TargetFact) {
+    fn fold_target(&mut self, entry: &Entry, target: &TargetFact) {
         match target.word {
             TargetWord::Exited | TargetWord::Rebooted | TargetWord::Removed => {
                 let from = target.since.unwrap_or(entry.at);
@@ -348,7 +348,7 @@ impl Causes {
 
     /// Folds an order of longhaul. An order to a healthy server causes an incident; an order during
     /// an incident does not cause it.
-    fn take_action(&mut self, entry: &Entry, action: &Action) {
+    fn fold_action(&mut self, entry: &Entry, action: &Action) {
         if !action.is_order() {
             return;
         }
@@ -360,7 +360,7 @@ impl Causes {
         show(case, ShownMark::told(Mark::Ordered, entry, &action.note));
     }
 
-    fn take_mark(&mut self, entry: &Entry, shown: ShownMark) {
+    fn fold_mark(&mut self, entry: &Entry, shown: ShownMark) {
         if !shown.mark.is_alone() {
             // Such a mark explains an incident and does not begin one.
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
@@ -382,7 +382,7 @@ impl Causes {
     }
 
     /// Folds a whole answer, which shows how far the server has recovered.
-    fn take_request(&mut self, entry: &Entry, request: &Request) {
+    fn fold_request(&mut self, entry: &Entry, request: &Request) {
         let Some(ttft_us) = request.ttft_us.filter(|_| request.ended.is_good()) else { return };
         let first = At(request.sent.0.saturating_add(ttft_us));
         match self.liveness.renewed() {

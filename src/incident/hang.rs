@@ -80,8 +80,8 @@ impl Hangs {
 impl Motion {
     fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
-            Fact::Request(request) => self.take_request(request),
-            Fact::Reading(reading) => self.take_reading(entry.at, reading),
+            Fact::Request(request) => self.fold_request(request),
+            Fact::Reading(reading) => self.fold_reading(entry.at, reading),
             Fact::Phase(_) if !self.hung => self.at(entry.at),
             Fact::Target(target) => match target.word {
                 TargetWord::Hung => self.hung = true,
@@ -107,7 +107,7 @@ impl Motion {
         self.moved = self.moved.max(at);
     }
 
-    fn take_request(&mut self, request: &Request) {
+    fn fold_request(&mut self, request: &Request) {
         if let Some(ttft_us) = request.ttft_us {
             let (n, longest_us) = self.waits.entry(request.cell.depth).or_default();
             *n += 1;
@@ -127,7 +127,7 @@ impl Motion {
         }
     }
 
-    fn take_reading(&mut self, at: At, reading: &Reading) {
+    fn fold_reading(&mut self, at: At, reading: &Reading) {
         let moved = if IN_FLIGHT.is_of(reading) {
             // An empty queue does not show that a hung server makes progress again.
             !self.hung && reading.max == 0.0
@@ -137,14 +137,14 @@ impl Motion {
             reading.source == Source::Engine
                 && reading.last.is_finite()
                 && !NO_PROGRESS.iter().any(|series| series.is_of(reading))
-                && self.take_series(reading)
+                && self.fold_series(reading)
         };
         if moved {
             self.at(at);
         }
     }
 
-    fn take_series(&mut self, reading: &Reading) -> bool {
+    fn fold_series(&mut self, reading: &Reading) -> bool {
         self.watched = true;
         let key = (reading.instance.clone(), reading.name.clone());
         if !self.values.contains_key(&key) && self.values.len() >= SERIES_MAX {
@@ -170,7 +170,7 @@ fn differs(before: f64, reading: &Reading) -> bool {
 mod tests {
     use super::*;
     use crate::fact::{Phase, TargetFact};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
 
     const GENERATED: &str = "generation_tokens_total";
 

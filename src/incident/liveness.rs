@@ -145,13 +145,13 @@ impl Belief {
     fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         let at = entry.at;
         match &entry.fact {
-            Fact::Request(request) => self.take_request(request),
+            Fact::Request(request) => self.fold_request(request),
             Fact::Reading(reading) if SERVING.is_of(reading) => {
                 self.served = Some((at, is_true(reading)));
                 None
             }
             Fact::Reading(reading) if reading.source == Source::Engine => {
-                self.take_reading(at, reading)
+                self.fold_reading(at, reading)
             }
             // Journals of earlier versions do not say whether requests were being served.
             Fact::Missed(missed)
@@ -168,7 +168,7 @@ impl Belief {
         }
     }
 
-    fn take_request(&mut self, request: &Request) -> Option<LivenessChange> {
+    fn fold_request(&mut self, request: &Request) -> Option<LivenessChange> {
         let last_token = request.last_us.or(request.ttft_us);
         if let Some(offset_us) = last_token {
             // The server was up when it sent its last token, however the request ended.
@@ -202,7 +202,7 @@ impl Belief {
         self.refusals >= REFUSALS_MAX
     }
 
-    fn take_reading(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
+    fn fold_reading(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
         if UP.is_of(reading) {
             return match is_true(reading) {
                 true if self.unlisted => None,

@@ -70,14 +70,14 @@ fn words(name: &str, error: &io::Error) -> String {
 
 /// Schedule of syncs: a function of the rows alone, so that it is the same in virtual time.
 #[derive(Debug, Default)]
-struct Pace {
+struct SyncSchedule {
     rows: u32,
     oldest: Option<At>,
     urgent: bool,
     late: bool,
 }
 
-impl Pace {
+impl SyncSchedule {
     fn count(&mut self, entry: &Entry) {
         let oldest = *self.oldest.get_or_insert(entry.at);
         self.late |= entry.at.since(oldest) >= micros(SYNC_EVERY);
@@ -116,7 +116,7 @@ pub(super) struct Writer {
     clean: SecretFilter,
     hdr: HdrLog,
     anchor_us: u64,
-    pace: Pace,
+    pace: SyncSchedule,
     durable: bool,
     dropped: Option<Dropped>,
     /// Buffer of one row, reused for each.
@@ -145,7 +145,7 @@ impl Writer {
             clean,
             hdr,
             anchor_us: manifest.anchor_us(segment),
-            pace: Pace::default(),
+            pace: SyncSchedule::default(),
             durable,
             dropped: None,
             line: Vec::new(),
@@ -195,7 +195,7 @@ impl Writer {
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.pace = Pace::default();
+        self.pace = SyncSchedule::default();
         if let Some(dropped) = self.dropped.take() {
             evidence::say_dropped(&self.dir, dropped).map_err(|error| words("evidence", &error))?;
         }
@@ -278,14 +278,14 @@ mod tests {
 
     #[test]
     fn a_sync_is_due_after_five_seconds_or_sixty_four_rows() {
-        let mut pace = Pace::default();
+        let mut pace = SyncSchedule::default();
         pace.count(&clock(At(10_000_000)));
         pace.count(&clock(At(14_999_999)));
         assert!(!pace.is_due());
         pace.count(&clock(At(15_000_000)));
         assert!(pace.is_due());
 
-        let mut pace = Pace::default();
+        let mut pace = SyncSchedule::default();
         (0..63).for_each(|_| pace.count(&clock(At(0))));
         assert!(!pace.is_due());
         pace.count(&clock(At(0)));
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn readings_are_not_counted_and_a_fault_is_urgent() {
-        let mut pace = Pace::default();
+        let mut pace = SyncSchedule::default();
         let reading = crate::fact::Reading {
             source: Source::Own,
             instance: String::new(),

@@ -10,7 +10,7 @@ mod tests;
 
 use find::{MemoryCgroup, Version};
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::series::{
@@ -18,7 +18,7 @@ use crate::series::{
     CGROUP_OOMS, Series,
 };
 use crate::unit::At;
-use crate::world::{Look, Sample, ServerPid};
+use crate::world::{Observation, Sample, ServerPid};
 
 /// Cadence: once a second.
 const CADENCE_US: u64 = 1_000_000;
@@ -85,7 +85,7 @@ impl HostReader for Cgroup {
         CADENCE_US
     }
 
-    fn read(&mut self, _: At) -> Result<Look, String> {
+    fn read(&mut self, _: At) -> Result<Observation, String> {
         let place = self.place()?;
         let read = |file: &str| self.root.read(&format!("{}/{file}", place.folder));
         let texts = match place.version {
@@ -102,7 +102,7 @@ impl HostReader for Cgroup {
                 hits: None,
             },
         };
-        samples(&place.group, &texts).map(Look::from)
+        samples(&place.group, &texts).map(Observation::from)
     }
 }
 

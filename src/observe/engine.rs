@@ -13,7 +13,7 @@ use crate::protocol::probe::{self, HEALTH, METRICS, MODELS};
 use crate::series::{
     HEALTH_STATUS, KV_USAGE, KV_USAGE_MAX, METRICS_PROCESS, Series, SeriesUnit, UP,
 };
-use crate::world::{Broken, Call, LocalFuture, Look, Reply, Sample, Sensor, Wire};
+use crate::world::{Broken, Call, LocalFuture, Observation, Reply, Sample, Sensor, Wire};
 
 /// Limit of a metrics page; vLLM's has some 60 KB.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -53,14 +53,14 @@ impl<W: Wire> Sensor for EngineSensor<W> {
         CADENCE_US
     }
 
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>> {
         Box::pin(self.page())
     }
 }
 
 impl<W: Wire> EngineSensor<W> {
     /// Requests and reads the page.
-    async fn page(&mut self) -> Result<Look, String> {
+    async fn page(&mut self) -> Result<Observation, String> {
         let (status, body) = match self.get(self.path).await {
             Ok(page) => page,
             Err(broken) => return gone(broken),
@@ -81,7 +81,7 @@ impl<W: Wire> EngineSensor<W> {
 
     /// Looks at the health where the metrics have failed with a status. They may fail alone: they
     /// can be switched off, and their files may be on a disk that is gone.
-    async fn health(&self, metrics: u16) -> Result<Look, String> {
+    async fn health(&self, metrics: u16) -> Result<Observation, String> {
         match self.get(self.health).await {
             Ok((status, body)) if probe::is_up(self.health, status, &body) => {
                 Err(format!("{METRICS} answered {metrics}, and no metrics"))
@@ -141,13 +141,13 @@ fn of_series(series: &Series, values: &[f64]) -> Vec<Sample> {
 }
 
 /// Returns the reading of an answer that does not show the server to be up.
-fn not_up(status: u16) -> Look {
+fn not_up(status: u16) -> Observation {
     vec![Sample::one(&HEALTH_STATUS, f64::from(status)), Sample::one(&UP, 0.0)].into()
 }
 
 /// Converts a failed request. A connection that was refused, or that speaks another protocol, is a
 /// reading; an answer that was cut off is a miss.
-fn gone(broken: Broken) -> Result<Look, String> {
+fn gone(broken: Broken) -> Result<Observation, String> {
     match broken.how {
         BrokenHow::Refused
         | BrokenHow::Unreachable

@@ -5,13 +5,13 @@
 //! A reboot of the machine is no series here: the boot id is in `opened` and in the segments of
 //! `run.json`.
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::meminfo::{self, PATH};
 use crate::series::{CACHED_BYTES, MEM_AVAILABLE, MEM_FREE, SWAP_FREE, Series};
 use crate::unit::At;
-use crate::world::{Look, Sample};
+use crate::world::{Observation, Sample};
 
 /// Cadence: twice a second. A loss of 20 GiB within 1.5 s has been observed.
 const CADENCE_US: u64 = 500_000;
@@ -49,7 +49,7 @@ impl HostReader for HostMemory {
         CADENCE_US
     }
 
-    fn read(&mut self, _: At) -> Result<Look, String> {
+    fn read(&mut self, _: At) -> Result<Observation, String> {
         let samples = samples(&self.root.read(PATH)?);
         if samples.first().is_none_or(|sample| sample.name != NAMES[0].0.name) {
             return Err(format!("{PATH} has no {}", NAMES[0].1));

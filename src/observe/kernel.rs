@@ -2,12 +2,12 @@
 //! kernel's log needs permission. It counts the whole machine: kills at a cgroup's limit and kills
 //! for lack of memory alike.
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use super::root::Root;
 use crate::fact::Source;
 use crate::series::OOM_KILLS;
 use crate::unit::At;
-use crate::world::{Look, Sample};
+use crate::world::{Observation, Sample};
 
 const PATH: &str = "/proc/vmstat";
 const KEY: &str = "oom_kill";
@@ -40,7 +40,7 @@ impl HostReader for OomKills {
         CADENCE_US
     }
 
-    fn read(&mut self, _: At) -> Result<Look, String> {
+    fn read(&mut self, _: At) -> Result<Observation, String> {
         let text = self.root.read(PATH)?;
         let kills = count(&text).ok_or_else(|| format!("{PATH} has no {KEY}"))?;
         Ok(vec![Sample::one(&OOM_KILLS, kills as f64)].into())

@@ -15,14 +15,14 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use record::Record;
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use super::root::{Root, plainly};
 use crate::engine::listener::Listener;
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
 use crate::series::{self, LOG_LOST};
 use crate::unit::At;
-use crate::world::{Look, Sample};
+use crate::world::{Observation, Sample};
 
 const PATH: &str = "/dev/kmsg";
 
@@ -79,13 +79,13 @@ impl HostReader for KernelLog {
         if self.is_unread { DARK_US } else { CADENCE_US }
     }
 
-    fn read(&mut self, now: At) -> Result<Look, String> {
+    fn read(&mut self, now: At) -> Result<Observation, String> {
         self.is_unread = false;
         if let Err(why) = self.device() {
             self.is_unread = true;
             return Err(format!("{PATH}: {}", plainly(&why)));
         }
-        let Some(device) = &mut self.device else { return Ok(Look::default()) };
+        let Some(device) = &mut self.device else { return Ok(Observation::default()) };
         let looked = self.follower.follow(device, now);
         if looked.is_err() {
             self.device = None;
@@ -107,8 +107,8 @@ impl Follower {
     }
 
     /// Reads the available records, one per read.
-    fn follow(&mut self, device: &mut impl Read, now: At) -> Result<Look, String> {
-        let mut look = Look::default();
+    fn follow(&mut self, device: &mut impl Read, now: At) -> Result<Observation, String> {
+        let mut look = Observation::default();
         let mut buffer = vec![0; RECORD_BYTES_MAX];
         for _ in 0..RECORDS_MAX {
             match device.read(&mut buffer) {

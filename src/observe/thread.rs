@@ -6,11 +6,11 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{LocalFuture, Look, Sensor};
+use crate::world::{LocalFuture, Observation, Sensor};
 
 /// Reader behind a channel. At most one request is outstanding.
 pub(super) struct Threaded {
@@ -27,7 +27,7 @@ pub(super) struct Threaded {
 struct Answered {
     /// Time at which the read ended.
     at: At,
-    looked: Result<Look, String>,
+    looked: Result<Observation, String>,
     cadence_us: u64,
 }
 
@@ -46,7 +46,7 @@ impl Threaded {
 
     /// Returns the next answer. A look that was cancelled leaves its answer, with its original
     /// stamp, to the next one.
-    async fn answer(&mut self) -> Result<Look, String> {
+    async fn answer(&mut self) -> Result<Observation, String> {
         let gone = || "its thread is gone".to_owned();
         if !self.is_asked {
             self.asks.try_send(()).map_err(|_| gone())?;
@@ -55,7 +55,7 @@ impl Threaded {
         let answered = self.answers.recv().await.ok_or_else(gone)?;
         self.is_asked = false;
         self.cadence_us = answered.cadence_us;
-        answered.looked.map(|look| Look { at: Some(answered.at), ..look })
+        answered.looked.map(|look| Observation { at: Some(answered.at), ..look })
     }
 }
 
@@ -72,7 +72,7 @@ impl Sensor for Threaded {
         self.cadence_us
     }
 
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>> {
         Box::pin(self.answer())
     }
 }
@@ -118,7 +118,7 @@ mod tests {
             1_000_000
         }
 
-        fn read(&mut self, _: At) -> Result<Look, String> {
+        fn read(&mut self, _: At) -> Result<Observation, String> {
             let value = self.let_go.recv().map_err(|_| "let go of".to_owned())?;
             Ok(vec![Sample::one(&MEM_FREE, value)].into())
         }

@@ -8,14 +8,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::nearby::HostReader;
+use super::host_sensors::HostReader;
 use super::root::Root;
 use super::stat::{self, TICKS_PER_S};
 use crate::fact::Source;
 use crate::process::{Stat, families};
 use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREADS};
 use crate::unit::At;
-use crate::world::{Look, Sample, ServerPid};
+use crate::world::{Observation, Sample, ServerPid};
 
 /// Cadence of the known processes: once a second.
 const CADENCE_US: u64 = 1_000_000;
@@ -109,7 +109,7 @@ impl HostReader for ServerProcesses {
         CADENCE_US
     }
 
-    fn read(&mut self, now: At) -> Result<Look, String> {
+    fn read(&mut self, now: At) -> Result<Observation, String> {
         let pid = self.server_pid.pid();
         if pid.is_none() && self.main.is_none() && self.known.is_empty() {
             return Err("nobody knows the server's process".to_owned());

@@ -179,7 +179,7 @@ impl<'a> Fitter<'a> {
             }
             Stage::Samples => {
                 self.counted = tokens.to_vec();
-                if self.mend() { Stage::Again } else { Stage::Over }
+                if self.scale_counts() { Stage::Again } else { Stage::Over }
             }
             Stage::Again | Stage::Over => {
                 self.counted = tokens.to_vec();
@@ -226,7 +226,7 @@ impl<'a> Fitter<'a> {
 
     /// Scales the passage counts by the error of the deepest counted sample; whether they changed,
     /// so that the samples are to be counted again.
-    fn mend(&mut self) -> bool {
+    fn scale_counts(&mut self) -> bool {
         let counted = self.samples.iter().zip(&self.counted);
         let deepest = counted
             .filter_map(|((cell, _), counted)| Some((cell.input(), (*counted)?)))
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::fact::Phase;
     use crate::plan::tests::scenario;
-    use crate::plan::{Bounds, Input, Place};
+    use crate::plan::{Bounds, Input, RoundPosition};
 
     /// Tokenizer for tests: letters cost one token per five, digits one per three, other
     /// characters one each; single spaces are free.
@@ -335,7 +335,7 @@ mod tests {
     /// By how many tokens the worst ask misses its length.
     fn worst_miss(plan: &Plan, fit: &Fit) -> u64 {
         let slots = (0..plan.lap().len()).map(|index| {
-            let nth = plan.slot(Place::new(0, index), 0);
+            let nth = plan.slot(RoundPosition::new(0, index), 0);
             Slot { phase: Phase::Soak, lane: 0, nth, repeat: 0 }
         });
         let miss = |slot| {
@@ -380,7 +380,7 @@ mod tests {
             let (fit, _) = fitted(&plan, method);
             for index in 0..plan.lap().len() {
                 for lap in 0..3 {
-                    let place = Place::new(lap, index);
+                    let place = RoundPosition::new(lap, index);
                     let nth = plan.slot(place, 0);
                     let slot = Slot { phase: Phase::Soak, lane: 0, nth, repeat: 0 };
                     let ask = plan.ask(slot, At::ZERO, &fit);

@@ -175,7 +175,7 @@ fn groups(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> 
 
 /// Sources that a run observes besides responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct ObservedSources {
     /// Whether the server's log is read.
     pub log: bool,
     /// Whether the kernel of its machine is read.
@@ -186,7 +186,7 @@ pub(crate) struct Sight {
 
 /// Returns why events of a kind cannot be observed in a run of any length; `None` if they can.
 /// Names the sources that are needed where it is not known yet which can be read.
-fn unseen(count: Count, sight: Option<Sight>) -> Option<&'static str> {
+fn unseen(count: Count, sight: Option<ObservedSources>) -> Option<&'static str> {
     match (count, sight) {
         (Count::Ooms, None) => Some("its log and its box's kernel"),
         (Count::Hangs, None) => Some("the engine's metrics"),
@@ -208,7 +208,7 @@ fn unseen(count: Count, sight: Option<Sight>) -> Option<&'static str> {
 }
 
 /// Returns whether events of these kinds can be observed.
-fn seen(counts: &[Count], sight: Option<Sight>) -> Decidable {
+fn seen(counts: &[Count], sight: Option<ObservedSources>) -> Decidable {
     let unseen: Vec<&str> = counts.iter().filter_map(|count| unseen(*count, sight)).collect();
     match (unseen.is_empty(), sight) {
         (true, _) => Decidable::Yes,
@@ -245,7 +245,12 @@ impl Forecast {
 
     /// Returns whether the plan is long enough for a gate, depth by depth, and whether the gate's
     /// events can be observed. Without known sources, the latter depends on the run.
-    pub(crate) fn decidable(&self, gate: &Gate, plan: &Plan, sight: Option<Sight>) -> Decidable {
+    pub(crate) fn decidable(
+        &self,
+        gate: &Gate,
+        plan: &Plan,
+        sight: Option<ObservedSources>,
+    ) -> Decidable {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
             Measure::Portion(_) => Decidable::Yes,
@@ -256,7 +261,7 @@ impl Forecast {
 
     /// Returns whether a run without a failure would be long enough for a limit on the mean time
     /// between failures.
-    fn time_for(&self, limit: Limit, sight: Option<Sight>) -> Decidable {
+    fn time_for(&self, limit: Limit, sight: Option<ObservedSources>) -> Decidable {
         let Limit::AtLeast(mtbf_s) = limit else { return Decidable::Yes };
         let needed = time_to_show(mtbf_s, MTBF_CONFIDENCE);
         match (self.judged_seconds, self.seconds) {
@@ -317,7 +322,7 @@ impl Forecast {
         &self,
         contract: &'a Contract,
         plan: &Plan,
-        sight: Option<Sight>,
+        sight: Option<ObservedSources>,
     ) -> Vec<(&'a Gate, Decidable)> {
         contract.gates.iter().map(|gate| (gate, self.decidable(gate, plan, sight))).collect()
     }
@@ -405,8 +410,9 @@ mod tests {
 
     #[test]
     fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
-        let told =
-            |count, log, kernel, metrics| seen(&[count], Some(Sight { log, kernel, metrics }));
+        let told = |count, log, kernel, metrics| {
+            seen(&[count], Some(ObservedSources { log, kernel, metrics }))
+        };
         assert_eq!(told(Count::Ooms, true, true, false), Decidable::Yes);
         assert_eq!(told(Count::Hangs, false, false, true), Decidable::Yes);
         assert_eq!(told(Count::Crashes, false, false, false), Decidable::Yes);

@@ -2,12 +2,12 @@
 //! reported. A plan that cannot run at all is a `Mistake` of the plan itself.
 
 use super::Plan;
-use crate::fact::{Class, Seen};
+use crate::fact::{Class, Statement};
 use crate::spec::Recipe;
 
 /// Returns the mismatches of plan and recipe. `caching` is the server's own report of its prefix
 /// cache, where known.
-pub(crate) fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Vec<Seen> {
+pub(crate) fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Vec<Statement> {
     concurrency(plan, recipe).into_iter().chain(prefix(plan, recipe, caching)).collect()
 }
 
@@ -18,13 +18,13 @@ pub(crate) fn wants_warmth(plan: &Plan) -> bool {
 
 /// Reports more streams than the server runs at once: the others wait, and their TTFT includes the
 /// queue.
-fn concurrency(plan: &Plan, recipe: &Recipe) -> Option<Seen> {
+fn concurrency(plan: &Plan, recipe: &Recipe) -> Option<Statement> {
     let slots = recipe.whole("max_num_seqs")?;
     let streams = u64::from(plan.streams());
-    (streams > slots).then(|| Seen {
+    (streams > slots).then(|| Statement {
         declared: Some(format!("max_num_seqs {slots}")),
         seen: streams.to_string(),
-        ..Seen::note(
+        ..Statement::note(
             "concurrency",
             format!("{streams} streams on {slots} slots: beyond {slots}, TTFT is time in a queue"),
         )
@@ -32,7 +32,7 @@ fn concurrency(plan: &Plan, recipe: &Recipe) -> Option<Seen> {
 }
 
 /// Reports cells that rely on a cached prefix where the prefix cache is off.
-fn prefix(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Option<Seen> {
+fn prefix(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Option<Statement> {
     let declared = recipe.prefix_caching();
     if !wants_warmth(plan) || caching.or(declared) != Some(false) {
         return None;
@@ -44,10 +44,10 @@ fn prefix(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Option<Seen> {
             "the recipe does not turn prefix caching on, and for a model with Mamba layers it is off"
         }
     };
-    Some(Seen {
+    Some(Statement {
         declared: declared.map(|declared| declared.to_string()),
         seen: "warm cells planned".to_owned(),
-        ..Seen::note(
+        ..Statement::note(
             "prefix_caching",
             format!("warm cells, but {who}: they will be prefilled anew"),
         )

@@ -60,7 +60,7 @@ pub(crate) fn ladder(scenario: &mut Scenario) -> &mut Ladder {
 }
 
 /// First slot of the ask of a lane in a round.
-fn slot(plan: &Plan, phase: Phase, place: Place, lane: u32) -> Slot {
+fn slot(plan: &Plan, phase: Phase, place: RoundPosition, lane: u32) -> Slot {
     Slot { phase, lane, nth: plan.slot(place, lane), repeat: place.repeat }
 }
 
@@ -82,7 +82,7 @@ fn an_ask_depends_on_its_address_alone() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let ask = |phase, lap, lane| {
-        plan.ask(slot(&plan, phase, Place::new(lap, 3), lane), At::ZERO, &fit).input
+        plan.ask(slot(&plan, phase, RoundPosition::new(lap, 3), lane), At::ZERO, &fit).input
     };
     let first = ask(Phase::Soak, 2, 1);
     ask(Phase::Warmup, 0, 0);
@@ -101,7 +101,7 @@ fn two_phases_ask_about_the_context_that_was_loaded_before() {
     assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let context = |index, lane| {
-        let slot = slot(&plan, Phase::Soak, Place::new(1, index), lane);
+        let slot = slot(&plan, Phase::Soak, RoundPosition::new(1, index), lane);
         let ask = plan.ask(slot, At::ZERO, &fit);
         let Input::Messages(messages) = ask.input else { panic!("a chat") };
         messages[0].content.clone()
@@ -118,7 +118,7 @@ fn warm_contexts_stay_and_cold_ones_never_come_again() {
         ladder(&mut scenario).prefix = prefix;
         let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
         let context = |phase, lap| {
-            let slot = slot(&plan, phase, Place::new(lap, 0), 0);
+            let slot = slot(&plan, phase, RoundPosition::new(lap, 0), 0);
             let ask = plan.ask(slot, At::ZERO, &fit);
             let Input::Messages(messages) = ask.input else { panic!("a chat") };
             messages[0].content.clone()
@@ -219,7 +219,7 @@ fn every_arrival_of_an_open_round_is_a_lane_of_its_own() {
             assert_eq!(plan.slot(place, lane), slot);
         }
     }
-    let due = |index| plan.due_us(Phase::Soak, Place::new(0, index));
+    let due = |index| plan.due_us(Phase::Soak, RoundPosition::new(0, index));
     assert_eq!(due(1), None);
     assert_eq!(due(2).unwrap(), [0, 2_000_000, 4_000_000, 6_000_000, 8_000_000]);
 }
@@ -231,7 +231,7 @@ fn arrivals_of_a_warm_cell_share_their_context_and_nothing_else() {
     let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let says = |lane| {
-        let slot = slot(&plan, Phase::Soak, Place::default(), lane);
+        let slot = slot(&plan, Phase::Soak, RoundPosition::default(), lane);
         let ask = plan.ask(slot, At::ZERO, &fit);
         let Input::Messages(messages) = ask.input else { panic!("a chat") };
         (messages[0].content.clone(), messages[1].content.clone())
@@ -245,8 +245,9 @@ fn the_load_of_a_closed_loop_is_what_it_always_was() {
     let plan = Plan::new(&scenario(&[0, 4096], &[1, 2]), 7, Bounds::default()).unwrap();
     assert_eq!(&plan.fingerprint()[..16], "b7e68ce869cef620");
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
-    let address =
-        |index: usize| (0..plan.lap()[index].lanes()).map(move |lane| (Place::new(1, index), lane));
+    let address = |index: usize| {
+        (0..plan.lap()[index].lanes()).map(move |lane| (RoundPosition::new(1, index), lane))
+    };
     let asks: Vec<String> = (0..plan.lap().len())
         .flat_map(address)
         .map(|(place, lane)| plan.ask(slot(&plan, Phase::Soak, place, lane), At::ZERO, &fit))

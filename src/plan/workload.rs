@@ -4,7 +4,7 @@
 
 mod ladder;
 
-use super::{Ask, Bounds, Fit, Place, Plan, Slot};
+use super::{Ask, Bounds, Fit, Plan, RoundPosition, Slot};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Group, Phase};
 use crate::spec::scenario::{Api, Arrivals};
@@ -14,21 +14,21 @@ use ladder::Ladders;
 
 /// The workloads of a scenario, laid out for a server.
 #[derive(Clone, Debug)]
-pub(crate) enum Laid {
+pub(crate) enum LaidOut {
     /// Ladders, one after the other in each lap, on the same lanes.
     Ladders(Ladders),
 }
 
-impl Laid {
+impl LaidOut {
     /// Lays the workloads of a scenario out, for a server that takes all of it.
-    pub(crate) fn new(workloads: &[Workload]) -> Laid {
+    pub(crate) fn new(workloads: &[Workload]) -> LaidOut {
         let mut ladders = Ladders::default();
         for (origin, workload) in workloads.iter().enumerate() {
             match workload {
                 Workload::Ladder(ladder) => ladders.add(ladder, origin),
             }
         }
-        Laid::Ladders(ladders)
+        LaidOut::Ladders(ladders)
     }
 
     /// Leaves out what the server cannot take, and notes it.
@@ -49,7 +49,7 @@ impl Laid {
             })
             .collect();
         match self {
-            Laid::Ladders(ladders) => ladders.keep(&depths?),
+            LaidOut::Ladders(ladders) => ladders.keep(&depths?),
         }
         Ok(notes)
     }
@@ -57,72 +57,72 @@ impl Laid {
     /// Returns the rounds of a lap, in order.
     pub(crate) fn lap(&self) -> &[Round] {
         match self {
-            Laid::Ladders(ladders) => ladders.lap(),
+            LaidOut::Ladders(ladders) => ladders.lap(),
         }
     }
 
     /// Returns the number of lanes.
     pub(crate) fn lanes(&self) -> u32 {
         match self {
-            Laid::Ladders(ladders) => ladders.lanes(),
+            LaidOut::Ladders(ladders) => ladders.lanes(),
         }
     }
 
     /// Returns the round at a place, and the next place.
-    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: RoundPosition) -> (&Round, RoundPosition) {
         match self {
-            Laid::Ladders(ladders) => ladders.at(place),
+            LaidOut::Ladders(ladders) => ladders.at(place),
         }
     }
 
     /// Returns the slot of a lane in the round at a place.
-    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: RoundPosition, lane: u32) -> u64 {
         match self {
-            Laid::Ladders(ladders) => ladders.slot(place, lane),
+            LaidOut::Ladders(ladders) => ladders.slot(place, lane),
         }
     }
 
     /// Returns the place of a lane's slot; `None` if the lane never sends.
     #[cfg(test)]
-    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<RoundPosition> {
         match self {
-            Laid::Ladders(ladders) => ladders.place(lane, nth),
+            LaidOut::Ladders(ladders) => ladders.place(lane, nth),
         }
     }
 
     /// Returns the due time of each lane in the round at a place, microseconds since the round's
     /// start; `None` where all are due at once.
-    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: RoundPosition) -> Option<Vec<u64>> {
         match self {
-            Laid::Ladders(ladders) => ladders.due_us(seed, phase, place),
+            LaidOut::Ladders(ladders) => ladders.due_us(seed, phase, place),
         }
     }
 
     /// Returns the ask of a slot, due at an instant.
     pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         match self {
-            Laid::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
+            LaidOut::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
         }
     }
 
     /// Returns the cell of the ask of a slot.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         match self {
-            Laid::Ladders(ladders) => ladders.cell(slot),
+            LaidOut::Ladders(ladders) => ladders.cell(slot),
         }
     }
 
     /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         match self {
-            Laid::Ladders(ladders) => ladders.samples(),
+            LaidOut::Ladders(ladders) => ladders.samples(),
         }
     }
 
     /// Returns the part of the load's fingerprint that the workloads determine.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
-            Laid::Ladders(ladders) => ladders.fingerprint(),
+            LaidOut::Ladders(ladders) => ladders.fingerprint(),
         }
     }
 }

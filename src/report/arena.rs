@@ -30,7 +30,7 @@ pub(crate) fn csv(table: &Table) -> String {
 mod tests {
     use super::*;
     use crate::analysis::arena::ArenaFold;
-    use crate::analysis::arena::story::replay;
+    use crate::analysis::arena::fixture::replay;
     use crate::compare::published;
 
     fn table() -> Table {

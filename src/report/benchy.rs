@@ -13,7 +13,7 @@ pub(crate) fn json(table: &Table) -> String {
 mod tests {
     use super::*;
     use crate::analysis::arena::ArenaFold;
-    use crate::analysis::arena::story::replay;
+    use crate::analysis::arena::fixture::replay;
     use crate::compare::published;
 
     fn table() -> Table {

@@ -11,7 +11,8 @@ use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::advice::percent;
 use crate::compare::decision::measured;
 use crate::compare::{
-    Alone, Basis, CompareWord, ComparedRow, Comparison, Margins, Noted, Policy, Variable,
+    Basis, CompareWord, ComparedRow, Comparison, Margins, OneSidedRow, Policy, UngatedMeasure,
+    Variable,
 };
 use crate::measure::Measure;
 
@@ -196,7 +197,7 @@ pub(crate) fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
 }
 
 /// Formats a measure that has no gate: `restarts 0 → 1`, `errors 0 % → 0.62 %`.
-pub(crate) fn noted(noted: &Noted) -> String {
+pub(crate) fn noted(noted: &UngatedMeasure) -> String {
     let side = |value: Option<f64>| match value {
         None => "unknown".to_owned(),
         Some(share) if noted.is_share => percent_short(share),
@@ -207,7 +208,7 @@ pub(crate) fn noted(noted: &Noted) -> String {
 
 /// Formats the coverage: `the same sources on both sides`, or the sources that covered too little.
 pub(crate) fn seen(comparison: &Comparison) -> Vec<String> {
-    let is_light = |noted: &Noted| {
+    let is_light = |noted: &UngatedMeasure| {
         [noted.base, noted.candidate].iter().all(|share| share.is_some_and(|it| it >= COVERED_MIN))
     };
     let unseen: Vec<String> =
@@ -254,7 +255,7 @@ pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
         );
     }
     for (in_candidate, word) in [(false, "base"), (true, "candidate")] {
-        let of = |it: &&Alone| it.in_candidate == in_candidate;
+        let of = |it: &&OneSidedRow| it.in_candidate == in_candidate;
         let names: Vec<String> =
             comparison.alone.iter().filter(of).map(|it| measured(&it.key, rows)).collect();
         if let [first, rest @ ..] = names.as_slice() {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::Half;
+use crate::analysis::SourceCoverage;
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
@@ -178,7 +178,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         coverage: Coverage {
             sources: lights(&coverage.sources),
             events: events
-                .map(|of| (Measure::Count(of.count).to_string(), lights(&of.halves)))
+                .map(|of| (Measure::Count(of.count).to_string(), lights(&of.sources)))
                 .collect(),
         },
         endings: words(&page.endings),
@@ -243,9 +243,9 @@ fn limit(limit: Limit) -> (&'static str, f64) {
     }
 }
 
-fn lights(halves: &[Half]) -> BTreeMap<&'static str, Light> {
-    let light = |half: &Half| Light { share: half.share, why: half.why.clone() };
-    halves.iter().map(|half| (half.name, light(half))).collect()
+fn lights(sources: &[SourceCoverage]) -> BTreeMap<&'static str, Light> {
+    let light = |source: &SourceCoverage| Light { share: source.share, why: source.why.clone() };
+    sources.iter().map(|source| (source.name, light(source))).collect()
 }
 
 fn event(incident: &Incident) -> Event<'_> {

@@ -23,7 +23,7 @@ pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
 
-use crate::analysis::{Analysis, Coverage, OverTime, RunQuestion, Tally};
+use crate::analysis::{Analysis, Coverage, OverTime, RunDescription, Tally};
 use crate::fact::Ended;
 use crate::measure::{Measure, Portion};
 use crate::spec::{Limit, Select};
@@ -35,7 +35,7 @@ use super::words::{counted, percent, percent_short};
 #[derive(Clone, Debug)]
 pub(crate) struct Page<'a> {
     /// Description of the run, and the command that repeats it.
-    pub asked: &'a RunQuestion,
+    pub asked: &'a RunDescription,
     /// Verdict with reasons, gates and findings.
     pub verdict: &'a Verdict,
     /// Time under load, seconds.
@@ -75,7 +75,7 @@ pub(crate) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Builds the page of a run.
     pub(crate) fn new(
-        asked: &'a RunQuestion,
+        asked: &'a RunDescription,
         analysis: &'a Analysis,
         verdict: &'a Verdict,
     ) -> Page<'a> {
@@ -104,7 +104,7 @@ impl<'a> Page<'a> {
 }
 
 /// Returns whether the contract detected the ailments of the run.
-fn ailing(asked: &RunQuestion, verdict: &Verdict) -> Option<String> {
+fn ailing(asked: &RunDescription, verdict: &Verdict) -> Option<String> {
     if asked.ailments.is_empty() {
         return None;
     }
@@ -158,7 +158,7 @@ fn ending_words(ended: Ended, n: u64) -> String {
     }
 }
 
-fn notes(asked: &RunQuestion, verdict: &Verdict) -> Vec<String> {
+fn notes(asked: &RunDescription, verdict: &Verdict) -> Vec<String> {
     let findings = verdict.findings.iter().map(|finding| &finding.words);
     findings.chain(&asked.warnings).cloned().collect()
 }

@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::fact::{Action, Ended};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use std::time::Duration;
 
     fn progress(story: &Story) -> StatusLine {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::analysis::arena::{Column, Spread};
-use crate::compare::published::{Artefact, Honest, Published, UNSAID};
+use crate::compare::published::{Artefact, CorrectedMeasure, NOT_PUBLISHED, Published};
 use crate::unit::{figures, grouped};
 
 use super::layout::{table, wrap};
@@ -74,7 +74,8 @@ pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize)
 
 /// Returns a sentence on what no published table contains.
 pub(crate) fn unsaid() -> String {
-    let (last, others) = (UNSAID[UNSAID.len() - 1], &UNSAID[..UNSAID.len() - 1]);
+    let (last, others) =
+        (NOT_PUBLISHED[NOT_PUBLISHED.len() - 1], &NOT_PUBLISHED[..NOT_PUBLISHED.len() - 1]);
     format!("{UNKNOWN} in a published table: {} and {last}.", others.join(", "))
 }
 
@@ -101,7 +102,7 @@ fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
 }
 
 /// Returns the row under an artefact.
-fn beneath(honest: &Honest) -> Vec<String> {
+fn beneath(honest: &CorrectedMeasure) -> Vec<String> {
     let side = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| amount(value, None));
     let sides = [side(honest.base), side(honest.candidate)];
     let [base, candidate] = sides;

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use super::compare::decision;
 use super::layout::{LABEL, columns, cut, ending, finish, labelled, table, table_within, wrap};
 use super::words::{amount, counted};
-use crate::compare::advice::{Held, advice, is_better, measured_in, percent, to_look_into, worst};
+use crate::compare::advice::{
+    Candidate, advice, is_better, measured_in, percent, to_look_into, worst,
+};
 use crate::compare::decision::ReasonKind;
 use crate::compare::{Basis, CompareWord, ComparedRow, Comparison, Policy, PolicyWord};
 use crate::escape::one_line;
@@ -327,12 +329,12 @@ fn method(arms: &[ArmResult]) -> String {
 }
 
 /// Returns the compared arms in the form that advice needs.
-fn held(arms: &[ArmResult]) -> Vec<Held<'_>> {
-    fn of(arm: &ArmResult) -> Option<Held<'_>> {
+fn held(arms: &[ArmResult]) -> Vec<Candidate<'_>> {
+    fn of(arm: &ArmResult) -> Option<Candidate<'_>> {
         let ArmResult { name, ran, failed, compared, .. } = arm;
         let comparison = compared.as_ref()?.as_ref().ok()?;
         let (starts, failed) = (ran.len() + failed.len(), failed.len());
-        Some(Held { name: short(name, NAME_WIDTH_MAX), starts, failed, comparison })
+        Some(Candidate { name: short(name, NAME_WIDTH_MAX), starts, failed, comparison })
     }
     arms.iter().filter_map(of).collect()
 }

@@ -23,7 +23,7 @@ use hopeless::HostPatience;
 
 use super::identity::Identity;
 use crate::error::Mistake;
-use crate::fact::{Abilities, Seen};
+use crate::fact::{Abilities, Statement};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -56,7 +56,7 @@ pub(crate) struct ArrivedServer {
     /// Time of the first token.
     pub first_token: At,
     /// Notes on what the server's refusals decide for the whole run.
-    pub notes: Vec<Seen>,
+    pub notes: Vec<Statement>,
 }
 
 /// Model of the server's list.
@@ -152,7 +152,7 @@ pub(crate) async fn arrive<W: Wire>(
     }
     if !chosen.listed {
         let note = format!("the server does not list `{}`, and answers it", model.id);
-        notes.insert(0, Seen::note("model", note));
+        notes.insert(0, Statement::note("model", note));
     }
     notes.extend(pages.notes);
     // The speeds are measured alone.

@@ -3,7 +3,6 @@
 //! out); `due` returns the next order and changes nothing. A replayed journal
 //! therefore gives the same orders again.
 
-mod care;
 mod clock;
 mod drill;
 mod end;
@@ -13,22 +12,23 @@ mod phases;
 #[cfg_attr(not(test), expect(dead_code, reason = "a run that was cut off is resumed by it"))]
 mod replay;
 mod rounds;
+mod server_state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub(crate) use care::PROBE_LIMIT_US;
 #[cfg_attr(not(test), expect(unused_imports))]
 pub(crate) use replay::replay;
+pub(crate) use server_state::PROBE_LIMIT_US;
 
-use care::Care;
 use clock::ServiceClock;
 use drill::Drilling;
 use end::{Draining, Ending};
 use lanes::{LanePolicy, Lanes};
 use rounds::Rounds;
+use server_state::ServerState;
 
 use crate::fact::{
     Action, ClosedBecause, Entry, Fact, Issued, PAUSE, Phase, PhaseBegan, Reading, Request,
@@ -63,7 +63,7 @@ pub(crate) const INTERRUPT_AGAIN: &str = "interrupt_again";
 /// Action word of a stop at the first broken gate, as the user asked for.
 pub(crate) const STOP_ON_FAIL: &str = "stop_on_fail";
 
-/// State of the run. Rounds are tracked by the lane policy, and the server's state by [`Care`];
+/// State of the run. Rounds are tracked by the lane policy, and the server's state by [`ServerState`];
 /// both are independent of this state.
 #[derive(Clone, Copy, Debug)]
 enum Doing {
@@ -88,7 +88,7 @@ pub(crate) struct Conductor {
     stop: Option<Ending>,
     lanes: Lanes,
     policy: Box<dyn LanePolicy>,
-    care: Care,
+    care: ServerState,
     clock: ServiceClock,
     /// Changes of the server's state that were detected and are not yet written.
     found: VecDeque<TargetFact>,
@@ -112,7 +112,7 @@ impl Conductor {
             stop: None,
             lanes: Lanes::new(plan.lanes()),
             policy,
-            care: Care::default(),
+            care: ServerState::default(),
             clock: ServiceClock::default(),
             found: VecDeque::new(),
             actions: 0,
@@ -239,7 +239,7 @@ impl Conductor {
         if entry.segment > self.segment {
             self.opened(entry);
         }
-        self.clock.seen(entry.at);
+        self.clock.advance_to(entry.at);
         let shown = self.care.fold(entry);
         if shown.came {
             self.policy.free(entry.at);
@@ -311,12 +311,12 @@ impl Conductor {
         let (word, since, evidence) = match change {
             None => return,
             Some(LivenessChange::WentAway { since, evidence }) => {
-                self.clock.stand(since);
+                self.clock.pause(since);
                 self.policy.break_off(&mut self.lanes, since);
                 (TargetWord::Away, since, evidence)
             }
             Some(LivenessChange::CameBack { since, evidence }) => {
-                self.clock.go(at);
+                self.clock.resume(at);
                 (TargetWord::Back, since, evidence)
             }
             Some(LivenessChange::Restarted { since, evidence, .. }) => {
@@ -342,8 +342,8 @@ impl Conductor {
         if !UP.is_of(reading) && !is_unlisted {
             return;
         }
-        if !is_unlisted && reading.last >= 0.5 && self.care.greeted(at) && self.care.is_up() {
-            self.clock.go(at);
+        if !is_unlisted && reading.last >= 0.5 && self.care.confirm_start(at) && self.care.is_up() {
+            self.clock.resume(at);
             self.policy.free(at);
         }
         self.care.answered(at, &self.plan.limits);

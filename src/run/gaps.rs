@@ -26,10 +26,10 @@ const OPEN_US_MAX: u64 = 600_000_000;
 /// Open histograms of ended requests, by phase and group; lanes may be at different groups at
 /// once.
 #[derive(Default)]
-pub(super) struct GapBooks(BTreeMap<(Phase, Group), Book>);
+pub(super) struct GapHistograms(BTreeMap<(Phase, Group), GapHistogram>);
 
 /// Histograms and token stamps of one group in one phase.
-struct Book {
+struct GapHistogram {
     itl: Option<Histogram<u64>>,
     gap: Option<Histogram<u64>>,
     /// Instant at which the first of its requests to end was sent.
@@ -37,16 +37,16 @@ struct Book {
     stamps: Vec<(At, u64)>,
 }
 
-impl GapBooks {
+impl GapHistograms {
     /// Adds the gaps and token stamps of a response. Returns the rows of the previous interval,
     /// where that is over and no round ends it.
     pub(super) fn add(&mut self, answer: &Answer) -> Vec<Gaps> {
         let Answer { request, .. } = answer;
         let alike = (request.phase, request.group());
-        let is_long = |book: &Book| request.done.since(book.from) >= OPEN_US_MAX;
+        let is_long = |book: &GapHistogram| request.done.since(book.from) >= OPEN_US_MAX;
         let is_over = alike.1.cell.is_none() && self.0.get(&alike).is_some_and(is_long);
         let before = if is_over { self.end(&alike).0 } else { Vec::new() };
-        self.0.entry(alike).or_insert_with(|| Book::new(request.sent)).add(answer);
+        self.0.entry(alike).or_insert_with(|| GapHistogram::new(request.sent)).add(answer);
         before
     }
 
@@ -67,9 +67,9 @@ impl GapBooks {
     }
 }
 
-impl Book {
-    fn new(from: At) -> Book {
-        Book { itl: None, gap: None, from, stamps: Vec::new() }
+impl GapHistogram {
+    fn new(from: At) -> GapHistogram {
+        GapHistogram { itl: None, gap: None, from, stamps: Vec::new() }
     }
 
     fn add(&mut self, answer: &Answer) {
@@ -122,7 +122,7 @@ fn note(histogram: &mut Option<Histogram<u64>>, us: u64, times: u64) {
 mod tests {
     use super::*;
     use crate::fact::{Class, Request};
-    use crate::incident::story::{Story, group};
+    use crate::incident::fixture::{Story, group};
 
     fn batch(phase: Phase, group: Group) -> Batch {
         Batch { requests: 2, good: 2, ..Batch::begun(phase, group, At::ZERO) }
@@ -150,11 +150,12 @@ mod tests {
 
     #[test]
     fn lanes_at_two_groups_at_once_have_their_gaps_apart() {
-        let mut books = GapBooks::default();
+        let mut books = GapHistograms::default();
         for (depth, gap_us) in [(0, 10), (4096, 700), (0, 11), (4096, 701), (4096, 702)] {
             books.add(&answer(Story::new().request(1.0, depth), gap_us));
         }
-        let closed = |books: &mut GapBooks, depth| books.close(&batch(Phase::Soak, group(depth)));
+        let closed =
+            |books: &mut GapHistograms, depth| books.close(&batch(Phase::Soak, group(depth)));
         assert_eq!(closed(&mut books, 0).0[0].n, 2);
         assert_eq!(closed(&mut books, 4096).0[0].n, 3);
         assert!(closed(&mut books, 0).0.is_empty());
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_came_at_once_is_in_no_histogram() {
-        let mut books = GapBooks::default();
+        let mut books = GapHistograms::default();
         let mut held = Story::new().request(1.0, 0);
         held.last_us = held.ttft_us;
         books.add(&answer(held, 5));
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_thousand_lanes_with_sessions_of_their_own_leave_one_book_open_and_none_after_the_phase() {
-        let mut books = GapBooks::default();
+        let mut books = GapHistograms::default();
         let phases = [Phase::Reference, Phase::Soak, Phase::Return];
         for phase in phases {
             for lane in 0..1000 {
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn rounds_of_many_lanes_and_depths_leave_no_book_open() {
-        let mut books = GapBooks::default();
+        let mut books = GapHistograms::default();
         for depth in 0..100 {
             for lane in 0..16 {
                 let mut request = Story::new().request(1.0, depth);
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_group_without_a_cell_has_rows_of_ten_minutes_and_a_round_is_never_split() {
-        let mut books = GapBooks::default();
+        let mut books = GapHistograms::default();
         let day = (0..8640).map(|nth| f64::from(nth) * 10.0);
         let rows: Vec<Gaps> =
             day.clone().flat_map(|seconds| books.add(&turn(seconds, 0, Phase::Soak))).collect();

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arrive::{ArrivedServer, Model};
 use crate::engine::{self, vllm};
 use crate::escape::one_line;
-use crate::fact::Seen;
+use crate::fact::Statement;
 use crate::plan::Plan;
 use crate::plan::misfit::{misfits, wants_warmth};
 use crate::protocol::prometheus;
@@ -135,30 +135,30 @@ impl Identity {
 
 /// Returns everything that the server reported before the load, with differences from recipe and
 /// plan marked.
-pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Seen> {
+pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> Vec<Statement> {
     let identity = Identity::of_server(server);
-    let mut seen: Vec<Seen> =
+    let mut seen: Vec<Statement> =
         identity.0.iter().map(|(subject, words)| held(recipe, subject, words)).collect();
-    seen.push(Seen::plain("abilities", abilities(server)));
+    seen.push(Statement::plain("abilities", abilities(server)));
     let caching = identity.prefix_caching();
     seen.extend(misfits(plan, recipe, caching));
     let unknown = caching.or(recipe.prefix_caching()).is_none();
     if wants_warmth(plan) && unknown && !server.abilities.cached_tokens {
         let words =
             "warm cells, but the server does not say what was cached: warmth is not verified";
-        seen.push(Seen::note("prefix_caching", words.to_owned()));
+        seen.push(Statement::note("prefix_caching", words.to_owned()));
     }
-    seen.extend(plan.notes.iter().map(|it| Seen::note("plan", it.clone())));
+    seen.extend(plan.notes.iter().map(|it| Statement::note("plan", it.clone())));
     seen.extend(server.notes.iter().cloned());
     if recipe.runtime == UNKNOWN && recipe.model.is_none() {
         // The recipe file was not read; its warnings say why.
-        seen.extend(recipe.warnings.iter().map(|it| Seen::note("recipe", it.clone())));
+        seen.extend(recipe.warnings.iter().map(|it| Statement::note("recipe", it.clone())));
     }
     seen
 }
 
 /// Returns the statements that differ from those before an outage or a restart.
-pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Seen> {
+pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec<Statement> {
     let changed = now.0.iter().filter_map(|(subject, words)| {
         let was = before.0.get(subject).filter(|was| *was != words)?;
         let seen = held(recipe, subject, words);
@@ -167,13 +167,13 @@ pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec
             _ => String::new(),
         };
         let note = format!("changed during the run: {was} before, {words} now{recipe}");
-        Some(Seen { differs: true, note, ..seen })
+        Some(Statement { differs: true, note, ..seen })
     });
     changed.collect()
 }
 
 /// Compares one statement of the server with the recipe.
-fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
+fn held(recipe: &Recipe, subject: &str, words: &str) -> Statement {
     let declared = declared(recipe, subject).filter(|_| is_comparable(subject, words));
     let differs = declared.as_ref().is_some_and(|declared| match subject {
         MODEL => !recipe.served.iter().any(|name| name == words),
@@ -181,7 +181,7 @@ fn held(recipe: &Recipe, subject: &str, words: &str) -> Seen {
         VERSION => !is_version(declared, words),
         _ => !is_value(declared, words),
     });
-    Seen { declared, differs, ..Seen::plain(subject, words.to_owned()) }
+    Statement { declared, differs, ..Statement::plain(subject, words.to_owned()) }
 }
 
 /// Whether a statement can be compared with a recipe. The version of a simulated server cannot.

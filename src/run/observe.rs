@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use fold::IntervalFold;
 use ring::{AROUND_US, Ring, SECOND_US};
 
-use super::Heard;
+use super::TaskMessage;
 use crate::fact::{Fact, Missed, MissedReason};
 use crate::shared_value::SharedValue;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Look, Sensor};
+use crate::world::{Observation, Sensor};
 
 /// Interval of a row, microseconds.
 const FOLD_US: u64 = 10_000_000;
@@ -43,7 +43,7 @@ struct Gone;
 pub(super) async fn watch(
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
-    facts: mpsc::Sender<Heard>,
+    facts: mpsc::Sender<TaskMessage>,
     control: SensorControl,
 ) {
     let due = timeline.now();
@@ -67,7 +67,7 @@ pub(super) async fn watch(
 struct Watching {
     sensor: Box<dyn Sensor>,
     timeline: Timeline,
-    facts: mpsc::Sender<Heard>,
+    facts: mpsc::Sender<TaskMessage>,
     fold: IntervalFold,
     ring: Ring,
     missed: Option<Missed>,
@@ -117,7 +117,7 @@ impl Watching {
     }
 
     /// Takes in a reading; true if it may be a sign of a crash.
-    async fn handle(&mut self, look: Look, due: At, now: At) -> Result<bool, Gone> {
+    async fn handle(&mut self, look: Observation, due: At, now: At) -> Result<bool, Gone> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
@@ -165,7 +165,7 @@ impl Watching {
     }
 
     async fn tell(&self, at: At, fact: Fact) -> Result<(), Gone> {
-        self.facts.send(Heard::Fact(at, fact)).await.map_err(|_| Gone)
+        self.facts.send(TaskMessage::Fact(at, fact)).await.map_err(|_| Gone)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::arrive::{Gathered, NotGathered, gather};
 use super::conductor::PROBE_LIMIT_US;
-use super::{Heard, Shell};
+use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Missed, MissedReason, Source};
 use crate::protocol::probe::{self, HEALTH, MODELS};
 use crate::series::{HEALTH_STATUS, MODEL_LISTED, UP};
@@ -31,7 +31,7 @@ pub(crate) enum Probed {
     Unlisted(Vec<String>),
 }
 
-impl<W: Wire, S: Sink> Shell<'_, W, S> {
+impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     /// Sends a probe to the server.
     pub(super) fn probe(&mut self) {
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
@@ -43,10 +43,10 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             let now = timeline.now();
             for fact in told(&probed, path, was_unlisted) {
                 // Sending fails only when the loop has ended, and then the run is over.
-                let _ = facts.send(Heard::Fact(now, fact)).await;
+                let _ = facts.send(TaskMessage::Fact(now, fact)).await;
             }
             if let Probed::Unlisted(models) = probed {
-                let _ = facts.send(Heard::Relisted(now, models)).await;
+                let _ = facts.send(TaskMessage::Relisted(now, models)).await;
             }
         });
     }

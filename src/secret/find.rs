@@ -82,10 +82,10 @@ impl Finder {
     fn search(&self, text: &[u8], before: Before, goes_on: bool) -> SecretMatch {
         let (words, open) = (&self.words, text.len());
         let mut search = Search { words, before, goes_on, found: self.beginnings(text), open };
-        search.look(&self.plain, text, &Place::Same);
+        search.look(&self.plain, text, &ByteOrigin::Same);
         if let Some(read) = self.read.as_ref().filter(|_| reading::is_plain(text)) {
             search.before.plain = before.read;
-            search.look(read, text, &Place::Same);
+            search.look(read, text, &ByteOrigin::Same);
         } else if let Some(read) = &self.read {
             let reading = DecodedText::of(text);
             search.look_into(read, &reading);
@@ -194,26 +194,26 @@ impl Patterns {
 }
 
 /// Origin of the bytes that are searched.
-enum Place<'a> {
+enum ByteOrigin<'a> {
     /// Raw text.
     Same,
     /// Decoded text.
     Read(&'a [DecodedByte]),
 }
 
-impl Place<'_> {
+impl ByteOrigin<'_> {
     fn span(&self, range: &Range<usize>) -> Range<usize> {
         match self {
-            Place::Same => range.clone(),
-            Place::Read(signs) => signs[range.start].from..signs[range.end - 1].to,
+            ByteOrigin::Same => range.clone(),
+            ByteOrigin::Read(signs) => signs[range.start].from..signs[range.end - 1].to,
         }
     }
 
     /// Whether something was left out before a byte.
     fn is_broken(&self, at: usize) -> bool {
         match self {
-            Place::Same => false,
-            Place::Read(signs) => signs.get(at).is_some_and(|sign| sign.broken),
+            ByteOrigin::Same => false,
+            ByteOrigin::Read(signs) => signs.get(at).is_some_and(|sign| sign.broken),
         }
     }
 }
@@ -230,10 +230,10 @@ struct Search<'a> {
 impl Search<'_> {
     fn look_into(&mut self, patterns: &Patterns, reading: &DecodedText) {
         self.open = self.open.min(reading.open);
-        self.look(patterns, &reading.bytes, &Place::Read(&reading.signs));
+        self.look(patterns, &reading.bytes, &ByteOrigin::Read(&reading.signs));
     }
 
-    fn look(&mut self, patterns: &Patterns, bytes: &[u8], place: &Place) {
+    fn look(&mut self, patterns: &Patterns, bytes: &[u8], place: &ByteOrigin) {
         let mut run: Option<Range<usize>> = None;
         let hits = patterns.search.iter().flat_map(|search| search.find_overlapping_iter(bytes));
         for hit in hits {
@@ -242,13 +242,13 @@ impl Search<'_> {
                 (Kind::Piece, Some(run)) if range.start < run.end => run.end = range.end,
                 (Kind::Piece, _) => {
                     let before = run.replace(range);
-                    self.take_run(before, bytes, place);
+                    self.add_run(before, bytes, place);
                 }
                 (Kind::Word, _) if !self.is_word(&range, bytes, place) => {}
                 _ => self.consume(&range, bytes, place),
             }
         }
-        self.take_run(run, bytes, place);
+        self.add_run(run, bytes, place);
         if self.goes_on {
             let from = bytes.len() - patterns.beginning(bytes);
             if from < bytes.len() {
@@ -258,7 +258,7 @@ impl Search<'_> {
     }
 
     /// Adds a run of adjacent pieces, unless it is an ordinary word that stands alone.
-    fn take_run(&mut self, run: Option<Range<usize>>, bytes: &[u8], place: &Place) {
+    fn add_run(&mut self, run: Option<Range<usize>>, bytes: &[u8], place: &ByteOrigin) {
         let Some(run) = run else { return };
         let is_sign = |byte: &&u8| !is_of_word(**byte);
         let part = &bytes[run.clone()];
@@ -272,7 +272,7 @@ impl Search<'_> {
         }
     }
 
-    fn consume(&mut self, range: &Range<usize>, bytes: &[u8], place: &Place) {
+    fn consume(&mut self, range: &Range<usize>, bytes: &[u8], place: &ByteOrigin) {
         let span = place.span(range);
         if range.end == bytes.len() {
             // The following bytes may extend the match, or rule it out.
@@ -282,12 +282,12 @@ impl Search<'_> {
     }
 
     /// Whether no letter or digit is directly before or after a range.
-    fn is_word(&self, range: &Range<usize>, bytes: &[u8], place: &Place) -> bool {
+    fn is_word(&self, range: &Range<usize>, bytes: &[u8], place: &ByteOrigin) -> bool {
         let before = match range.start.checked_sub(1) {
             Some(before) => bytes.get(before).copied(),
             None => match place {
-                Place::Same => self.before.plain,
-                Place::Read(signs) => self.before.read.filter(|_| signs[0].from == 0),
+                ByteOrigin::Same => self.before.plain,
+                ByteOrigin::Read(signs) => self.before.read.filter(|_| signs[0].from == 0),
             },
         };
         let is_apart =

@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 
 use super::ailment::{Ailment, AilmentKind};
 use super::answer;
-use super::job::{Happening, JobId, SimJob};
+use super::job::{EngineEvent, JobId, SimJob};
 use super::machine::{BoxView, MEMORY_LEFT_BYTES, Machine};
 use super::metrics::{ABORT, Metrics};
-use super::pace::SimSpeed;
 use super::scheduler::{Scheduler, Sequence, StepPart};
 use super::setup::Setup;
+use super::step_time::SimSpeed;
 use crate::rng::mix;
 use crate::unit::At;
 use faults::Faults;
@@ -28,7 +28,7 @@ use words::Rung;
 
 /// State of the server's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Life {
+enum EngineStage {
     /// Started but not ready: the port refuses connections.
     Starting { ready: At },
     /// Started, but it ends before it is ready; then `back` applies as in `Down`.
@@ -58,9 +58,9 @@ struct Frozen {
 
 /// Output of a stalled request, withheld until `until`, or for ever without it.
 #[derive(Clone, Debug, Default)]
-struct Held {
+struct WithheldOutput {
     until: Option<At>,
-    kept: Vec<Happening>,
+    kept: Vec<EngineEvent>,
 }
 
 /// Kind of the next internal event.
@@ -84,7 +84,7 @@ pub(crate) struct SimEngine {
     setup: Setup,
     seed: u64,
     now: At,
-    life: Life,
+    life: EngineStage,
     starts: u64,
     machine: Machine,
     scheduler: Scheduler,
@@ -92,13 +92,13 @@ pub(crate) struct SimEngine {
     metrics: Metrics,
     step: Option<Step>,
     frozen: Option<Frozen>,
-    held: BTreeMap<JobId, Held>,
+    held: BTreeMap<JobId, WithheldOutput>,
     faults: Faults,
     /// Progress lines that the current start has still to log, the next one last.
     rungs: Vec<(At, Rung)>,
     loaded: bool,
     jobs: u64,
-    told: Vec<(At, Happening)>,
+    told: Vec<(At, EngineEvent)>,
 }
 
 impl SimEngine {
@@ -112,7 +112,7 @@ impl SimEngine {
             setup.max_model_len = setup.max_model_len.min(scheduler.capacity());
         }
         let mut engine = SimEngine {
-            life: Life::Up,
+            life: EngineStage::Up,
             scheduler,
             pace: SimSpeed::new(&setup, seed, 0, start),
             machine: Machine::new(&setup, seed),
@@ -141,7 +141,7 @@ impl SimEngine {
 
     /// Whether the port is open.
     pub(crate) fn listening(&self) -> bool {
-        self.life == Life::Up
+        self.life == EngineStage::Up
     }
 
     /// Whether the load has begun. Before it, only faults of the start occur.
@@ -209,7 +209,7 @@ impl SimEngine {
     }
 
     /// Runs the engine to `at` and returns the events until then, in order.
-    pub(crate) fn advance(&mut self, at: At) -> Vec<(At, Happening)> {
+    pub(crate) fn advance(&mut self, at: At) -> Vec<(At, EngineEvent)> {
         self.run_to(at);
         std::mem::take(&mut self.told)
     }
@@ -254,11 +254,11 @@ impl SimEngine {
 
     fn next(&self) -> Option<(At, Next)> {
         let life = match self.life {
-            Life::Starting { ready } => Some((ready, Next::Ready)),
-            Life::Failing { ends, .. } => Some((ends, Next::StartFailure)),
-            Life::Down { back } => back.map(|(start, _)| (start, Next::Start)),
-            Life::Away { boots, .. } => Some((boots, Next::Boot)),
-            Life::Up => None,
+            EngineStage::Starting { ready } => Some((ready, Next::Ready)),
+            EngineStage::Failing { ends, .. } => Some((ends, Next::StartFailure)),
+            EngineStage::Down { back } => back.map(|(start, _)| (start, Next::Start)),
+            EngineStage::Away { boots, .. } => Some((boots, Next::Boot)),
+            EngineStage::Up => None,
         };
         let rung = self.rungs.last().map(|(due, _)| (*due, Next::Rung));
         let ailment = self.faults.next().map(|due| (due, Next::Ailment));
@@ -296,7 +296,7 @@ impl SimEngine {
         self.now = self.now.max(at);
     }
 
-    fn tell(&mut self, happening: Happening) {
+    fn emit(&mut self, happening: EngineEvent) {
         self.told.push((self.now, happening));
     }
 }

@@ -66,7 +66,7 @@ impl ProcessExit {
 
 /// An event of a request or of the server.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Happening {
+pub(crate) enum EngineEvent {
     /// A step produced tokens for a request, or ended it, or both.
     Output {
         job: JobId,

@@ -3,15 +3,15 @@
 //! clock. Only this part of the room uses the clock; with tokio's paused clock, hours pass in
 //! moments.
 
-pub(crate) mod boxes;
 pub(crate) mod connections;
+pub(crate) mod events;
 pub(crate) mod host;
-pub(crate) mod sign;
+pub(crate) mod machine_sensors;
 pub(crate) mod target;
 pub(crate) mod wire;
 
 pub(crate) use connections::{Connections, Served, Ticket};
+pub(crate) use events::{SimEvent, SimEvents, signs};
 pub(crate) use host::{Disk, SimHost};
-pub(crate) use sign::{SimEvent, SimEvents, signs};
 pub(crate) use target::SimTarget;
 pub(crate) use wire::SimWire;

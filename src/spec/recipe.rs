@@ -1,9 +1,9 @@
 //! Defines the recipe: model, runtime, container, flags and hardware of a server.
 
-mod attach;
 pub(crate) mod diff;
 pub(crate) mod docker;
 mod draft;
+mod from_server;
 mod include;
 pub(crate) mod layers;
 pub(crate) mod pin;
@@ -13,7 +13,7 @@ pub(crate) mod render;
 mod values;
 pub(crate) mod vary;
 
-pub(crate) use attach::{attach, unread};
+pub(crate) use from_server::{attach, unread};
 pub(crate) use include::ReadInclude;
 pub(crate) use layers::{Deployment, Layer};
 pub(crate) use read::{read, read_as};

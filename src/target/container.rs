@@ -7,7 +7,7 @@ pub(crate) mod event;
 mod events;
 pub(crate) mod follow;
 pub(crate) mod inspect;
-mod late;
+mod late_events;
 pub(crate) mod refusal;
 pub(crate) mod watch;
 

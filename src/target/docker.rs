@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::container::follow::{From, follow};
 use super::container::watch::{Watched, watch};
 use super::container::{ContainerEngine, Unknown, refusal};
-use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
+use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
 use super::log::LogReader;
 use super::memory;
 use crate::error::Mistake;
@@ -54,7 +54,7 @@ impl Container {
     pub(crate) async fn start(self, server_pid: ServerPid) -> Result<StartedTarget, Mistake> {
         let memory = memory::available();
         let program = self.engine.program.0.clone();
-        let mut ours = Ours { container: self, id: None };
+        let mut ours = OwnedContainer { container: self, id: None };
         if let Err(why) = ours.run().await {
             ours.sweep().await;
             return Err(refusal::explained(&program, &why));
@@ -63,7 +63,7 @@ impl Container {
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Container);
             let tasks = Tasks::default();
-            let mut life = Life { ours, news, log, server_pid, memory, tasks };
+            let mut life = ContainerTask { ours, news, log, server_pid, memory, tasks };
             life.tasks.always.spawn_local(life.log.clone().cover());
             life.go_on(orders).await
         }))
@@ -71,12 +71,12 @@ impl Container {
 }
 
 /// Container that longhaul started. A drop before its removal runs `rm -f`.
-struct Ours {
+struct OwnedContainer {
     container: Container,
     id: Option<String>,
 }
 
-impl Ours {
+impl OwnedContainer {
     /// Starts the container and stores its id.
     async fn run(&mut self) -> Result<(), String> {
         let Container { engine, words, .. } = &self.container;
@@ -136,7 +136,7 @@ impl Ours {
     }
 }
 
-impl Drop for Ours {
+impl Drop for OwnedContainer {
     fn drop(&mut self) {
         let Some(id) = self.id.take().filter(|_| !self.container.keep) else { return };
         // Reached only when a task panicked: nothing can wait for the command or report its result.
@@ -159,8 +159,8 @@ struct Tasks {
     log: JoinSet<()>,
 }
 
-struct Life {
-    ours: Ours,
+struct ContainerTask {
+    ours: OwnedContainer,
     news: NewsSender,
     log: LogReader,
     server_pid: ServerPid,
@@ -169,8 +169,8 @@ struct Life {
     tasks: Tasks,
 }
 
-impl Life {
-    async fn go_on(mut self, mut orders: Orders) -> Left {
+impl ContainerTask {
+    async fn go_on(mut self, mut orders: Orders) -> Remains {
         self.began(None).await;
         while let Some((order, action)) = orders.recv().await {
             self.obey(order, action, &orders).await;
@@ -276,7 +276,7 @@ mod tests {
 
     const ID: &str = "56726ef06ab41f10";
 
-    fn ours(standin: &Standin, id: Option<&str>) -> Ours {
+    fn ours(standin: &Standin, id: Option<&str>) -> OwnedContainer {
         let container = Container {
             engine: standin.engine(),
             words: vec!["a/b@sha256:1".to_owned()],
@@ -285,7 +285,7 @@ mod tests {
             // Whatever a test leaves is no container.
             keep: true,
         };
-        Ours { container, id: id.map(str::to_owned) }
+        OwnedContainer { container, id: id.map(str::to_owned) }
     }
 
     #[tokio::test]

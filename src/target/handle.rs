@@ -31,11 +31,11 @@ pub(crate) struct StartedTarget {
     /// Run's side. Dropping it ends what longhaul started.
     pub handle: TargetHandle,
     /// Task; it completes when everything that longhaul started is gone.
-    pub task: JoinHandle<Left>,
+    pub task: JoinHandle<Remains>,
 }
 
 /// Remains: what longhaul started and could not end, and why.
-pub(crate) type Left = Option<String>;
+pub(crate) type Remains = Option<String>;
 
 impl Target for TargetHandle {
     fn news(&mut self) -> LocalFuture<'_, News> {
@@ -118,7 +118,7 @@ pub(super) fn said(handle: &mut TargetHandle) -> Vec<Fact> {
 }
 
 /// Spawns a target's task.
-pub(super) fn spawn<F: Future<Output = Left> + 'static>(
+pub(super) fn spawn<F: Future<Output = Remains> + 'static>(
     timeline: Timeline,
     life: impl FnOnce(Orders, NewsSender) -> F,
 ) -> StartedTarget {

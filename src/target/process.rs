@@ -17,7 +17,7 @@ use super::log::LogReader;
 use super::memory;
 use super::tree;
 use crate::error::Mistake;
-use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::fact::{Fact, Source, Statement, TargetFact, TargetWord};
 use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -62,7 +62,7 @@ impl Process {
             let log = LogReader::new(news.clone(), Source::Process);
             let mut tasks = JoinSet::new();
             tasks.spawn_local(log.clone().cover());
-            let life = Life {
+            let life = ProcessTask {
                 process: self,
                 news,
                 log,
@@ -79,7 +79,7 @@ impl Process {
 }
 
 /// State of the process and of its restarts.
-struct Life {
+struct ProcessTask {
     process: Process,
     news: NewsSender,
     log: LogReader,
@@ -99,7 +99,7 @@ enum Input {
     Look,
 }
 
-impl Life {
+impl ProcessTask {
     async fn go_on(mut self, child: Child, mut orders: Orders) {
         self.began(child, None).await;
         let timeline = self.news.timeline();
@@ -178,7 +178,7 @@ impl Life {
                 "{} outlived the server's process by {seconds:.0} s and were ended: longhaul had started them",
                 tree::names(&orphans)
             );
-            self.news.say(Fact::Seen(Seen::note("orphans", words))).await;
+            self.news.say(Fact::Seen(Statement::note("orphans", words))).await;
         }
         self.left = None;
     }
@@ -192,7 +192,7 @@ impl Life {
             return;
         }
         if let Some(words) = memory::short(self.memory) {
-            self.news.say(Fact::Seen(Seen::note("memory", words))).await;
+            self.news.say(Fact::Seen(Statement::note("memory", words))).await;
         }
         let timeline = self.news.timeline();
         if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {

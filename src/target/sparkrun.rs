@@ -8,7 +8,7 @@ use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::handle::{self, Left, NewsSender, Orders, StartedTarget};
+use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
 use super::log::{LogReader, lines_of};
 use super::printed::Printed;
 use super::program::Program;
@@ -88,7 +88,7 @@ impl Sparkrun {
             let log = LogReader::new(news.clone(), Source::Process);
             let mut tasks = JoinSet::new();
             tasks.spawn_local(log.clone().cover());
-            let life = Life {
+            let life = SparkrunTask {
                 sparkrun: self,
                 news,
                 log,
@@ -114,7 +114,7 @@ enum State {
     Foreign,
 }
 
-struct Life {
+struct SparkrunTask {
     sparkrun: Sparkrun,
     news: NewsSender,
     log: LogReader,
@@ -125,8 +125,8 @@ struct Life {
     guard: JoinSet<()>,
 }
 
-impl Life {
-    async fn go_on(mut self, child: Child, mut orders: Orders) -> Left {
+impl SparkrunTask {
+    async fn go_on(mut self, child: Child, mut orders: Orders) -> Remains {
         let mut pending = self.launched(child, None, &mut orders).await;
         loop {
             let order = match pending.take() {

@@ -16,7 +16,7 @@ use super::log::LogReader;
 use super::server_log::FoundLog;
 use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
-use crate::fact::{Fact, Seen, Source, TargetFact, TargetWord};
+use crate::fact::{Fact, Source, Statement, TargetFact, TargetWord};
 use crate::process::Stat;
 use crate::series::PROCESS_RUNNING;
 use crate::timeline::Timeline;
@@ -99,7 +99,7 @@ async fn watch_process(first: Stat, server_pid: ServerPid, news: NewsSender) {
             news.target(TargetFact::new(TargetWord::Exited, words)).await;
             return;
         }
-        say_who_went(&news, &mut lost, &all).await;
+        report_ended_workers(&news, &mut lost, &all).await;
         let now = timeline.now();
         if now.since(covered) >= COVERAGE_US {
             covered = now;
@@ -111,14 +111,14 @@ async fn watch_process(first: Stat, server_pid: ServerPid, news: NewsSender) {
 }
 
 /// Reports workers that ended: the process that answers requests may live on without them.
-async fn say_who_went(news: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
+async fn report_ended_workers(news: &NewsSender, before: &mut Vec<Stat>, now: &[Stat]) {
     let is_worker = |seen: &Stat| seen.name.contains("EngineCor") || seen.name.contains("Worker");
     let is_gone = |seen: &Stat| !now.iter().any(|other| other.pid == seen.pid);
     let gone: Vec<Stat> =
         before.iter().filter(|seen| is_worker(seen) && is_gone(seen)).cloned().collect();
     if !gone.is_empty() {
         let words = format!("{} ended while the server's own process lives", tree::names(&gone));
-        news.say(Fact::Seen(Seen::note("workers", words))).await;
+        news.say(Fact::Seen(Statement::note("workers", words))).await;
     }
     *before = now.to_vec();
 }
@@ -196,10 +196,10 @@ mod tests {
                 seen(3, "VLLM::Worker"),
                 seen(4, "sh"),
             ];
-            say_who_went(&news, &mut before, &all).await;
-            say_who_went(&news, &mut before, &all[..3]).await;
-            say_who_went(&news, &mut before, &all[..2]).await;
-            say_who_went(&news, &mut before, &all[..1]).await;
+            report_ended_workers(&news, &mut before, &all).await;
+            report_ended_workers(&news, &mut before, &all[..3]).await;
+            report_ended_workers(&news, &mut before, &all[..2]).await;
+            report_ended_workers(&news, &mut before, &all[..1]).await;
         });
         assert_snapshot!(told.await, @"
             seen workers: VLLM::Worker (pid 3) ended while the server's own process lives

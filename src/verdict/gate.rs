@@ -2,7 +2,7 @@
 //! statistics against the number of samples, attainments with bad endings in the denominator.
 
 use crate::analysis::coverage::{COVERED_MIN, Covered};
-use crate::analysis::{Analysis, Half, Share, statistic};
+use crate::analysis::{Analysis, Share, SourceCoverage, statistic};
 use crate::fact::{Ended, Phase};
 use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
 use crate::spec::{Gate, Limit, Select};
@@ -173,7 +173,7 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
 
 /// Formats the sources that covered too little, with their gaps.
 fn in_words(covered: &Covered) -> String {
-    covered.unseen().map(Half::in_words).collect::<Vec<_>>().join(", ")
+    covered.unseen().map(SourceCoverage::in_words).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the name of an event for the sentence that it was not observed.
@@ -276,7 +276,7 @@ fn judge_statistic(
     }
 }
 
-/// Returns the reason why the times between tokens of a selection are unknown: the tokens of half
+/// Returns the reason why the times between tokens of a selection are unknown: the tokens of source
 /// of its answers or more came at once. Fewer are left out.
 fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);

@@ -82,9 +82,9 @@ impl std::fmt::Display for Proof {
 #[cfg(test)]
 mod tests {
     use crate::analysis::analyse;
-    use crate::analysis::story::{asked, gate};
+    use crate::analysis::fixture::{asked, gate};
     use crate::fact::{Action, ClosedBecause, Ended, Fact, Source, TargetFact, TargetWord};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use crate::series::{ENGINE_STEPS, LOG_LINES, OOM_KILLS};
     use crate::spec::{Contract, Limit};
     use crate::verdict::{GateResult, Verdict, Word, judge};

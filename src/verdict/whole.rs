@@ -251,9 +251,9 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 #[cfg(test)]
 mod tests {
     use crate::analysis::analyse;
-    use crate::analysis::story::{asked, gate};
+    use crate::analysis::fixture::{asked, gate};
     use crate::fact::Fact;
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use crate::spec::{Gate, Limit};
     use crate::verdict::{Verdict, judge};
 

@@ -7,7 +7,7 @@ use longhaul::digest::sha256;
 use longhaul::error::Mistake;
 use longhaul::fact::{Load, Phase};
 use longhaul::measure::Statistic;
-use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot};
+use longhaul::plan::{Ask, Bounds, Fit, Input, Message, Plan, RoundPosition, Slot};
 use longhaul::spec::recipe::ReadOptions;
 use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::scenario::Ladder;
@@ -484,7 +484,7 @@ fn asks(plan: &Plan) -> impl Iterator<Item = Ask> {
     ];
     let laps = phases.into_iter().flat_map(|(phase, laps)| (0..laps).map(move |lap| (phase, lap)));
     let places = laps.flat_map(|(phase, lap)| {
-        (0..plan.lap().len()).map(move |index| (phase, Place::new(lap, index)))
+        (0..plan.lap().len()).map(move |index| (phase, RoundPosition::new(lap, index)))
     });
     places.flat_map(move |(phase, place)| {
         let (round, _) = plan.at(place);

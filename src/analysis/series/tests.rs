@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::Pass1;
-use crate::incident::story::Story;
+use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, MEM_AVAILABLE};
 
 fn over_time(story: &Story) -> OverTime {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::{NoRun, Specs, unless_stopped};
-use crate::command::tell;
+use crate::command::print_stderr;
 use crate::run::arrive::{ArrivedServer, NoServer, Wanted, arrive as wait};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
@@ -37,7 +37,7 @@ pub(crate) async fn arrive<W: Wire>(
     target: Box<dyn Target>,
     stop: &mut Stop,
 ) -> Result<Arrived<W>, NoRun> {
-    let mut startup = Startup::new(target, environment.timeline, environment.is_ours, tell);
+    let mut startup = Startup::new(target, environment.timeline, environment.is_ours, print_stderr);
     let arrived = async {
         let server = match startup.through(server(&specs, &environment)).await {
             Ok(Ok(server)) => Ok(server),
@@ -59,7 +59,7 @@ async fn server<W: Wire>(
     let ready = specs.scenario.limits.ready;
     let Environment { wire, timeline, address, rehearsed, waits_for_host, .. } = environment;
     if !rehearsed {
-        tell(&format!("asking {address} what it serves"));
+        print_stderr(&format!("asking {address} what it serves"));
     }
     let wanted = Wanted {
         ready,
@@ -81,7 +81,7 @@ pub(super) fn waiting<W: Wire>(environment: &Environment<W>, ready: Duration) ->
         if !rehearsed && told.get().is_none_or(|told| at.since(told) >= TELL_US) {
             told.set(Some(at));
             let waited = span(at.seconds().round());
-            tell(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
+            print_stderr(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
         }
     }
 }

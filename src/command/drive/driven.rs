@@ -2,12 +2,12 @@
 
 use super::Driven;
 use super::planned::{Planned, PlannedLoad};
-use crate::command::tell;
+use crate::command::print_stderr;
 use crate::fact::{Closed, Entry, Fact};
 use crate::run::conductor::Order;
 use crate::run::load::Progress;
 use crate::run::stop::Stop;
-use crate::run::{Script, Watcher, carry_out};
+use crate::run::{RunInputs, Watcher, carry_out};
 use crate::unit::At;
 use crate::world::{Sink, Wire};
 
@@ -20,7 +20,7 @@ pub(crate) async fn drive<W: Wire, S: Sink>(
 ) -> Driven {
     let Planned { folder, asked, before, log, load, quiet, .. } = planned;
     if !quiet {
-        tell(&format!("run folder: {}", folder.display()));
+        print_stderr(&format!("run folder: {}", folder.display()));
     }
     // A journal that cannot be written reports it at the first entry too.
     let _ = sink.log(&log);
@@ -39,7 +39,7 @@ async fn loaded<W: Wire, S: Sink>(
     watcher: &mut dyn Watcher,
 ) -> Result<Closed, String> {
     let PlannedLoad { script, wire, target, sensors, began, broke } = load;
-    let script = Script { before, ..script };
+    let script = RunInputs { before, ..script };
     let mut watcher = Beginning { began, told: false, watcher };
     let target = Box::new(target);
     tokio::select! { biased;

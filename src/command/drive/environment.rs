@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fact::{Fact, Opened};
 use crate::journal::manifest::{Anchor, RunNode};
-use crate::plan::forecast::Sight;
+use crate::plan::forecast::ObservedSources;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::timeline::{Timeline, wall_text};
@@ -24,7 +24,7 @@ pub(crate) struct Environment<W: Wire> {
     /// Whether a host without a known address is waited for.
     pub waits_for_host: bool,
     /// Sources of events that can be read from here; whether metrics can is not known yet.
-    pub sight: Sight,
+    pub sight: ObservedSources,
     /// Additions of a target to the recipe's command.
     pub added: Vec<String>,
     /// Clock, anchored when the environment was created.

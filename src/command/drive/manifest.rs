@@ -4,12 +4,12 @@ use super::Specs;
 use super::environment::Environment;
 use crate::engine::Engine;
 use crate::escape::quoted;
-use crate::fact::Seen;
+use crate::fact::Statement;
 use crate::journal::Manifest;
 use crate::journal::manifest::{self, SpecText};
 use crate::plan::Plan;
 use crate::run::arrive::ArrivedServer;
-use crate::run::measure_up::Measured;
+use crate::run::fit_prompts::Measured;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
@@ -69,8 +69,8 @@ pub(super) fn describe(
 }
 
 /// Returns the notes of the plan, and on what the server's refusals decide for the whole run.
-fn notes(plan: &Plan, server: &ArrivedServer, lengths: &[Seen]) -> Vec<String> {
-    let of_server = server.notes.iter().chain(lengths).map(Seen::words);
+fn notes(plan: &Plan, server: &ArrivedServer, lengths: &[Statement]) -> Vec<String> {
+    let of_server = server.notes.iter().chain(lengths).map(Statement::words);
     plan.notes.iter().cloned().chain(of_server).collect()
 }
 

@@ -11,18 +11,18 @@ use super::arrive::{Arrived, waiting};
 use super::environment::Environment;
 use super::{NoRun, Specs, manifest, unless_stopped};
 use crate::analysis;
-use crate::command::{inputs, report, tell};
+use crate::command::{inputs, print_stderr, report};
 use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
-use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Seen, TargetFact, TargetWord};
+use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Statement, TargetFact, TargetWord};
 use crate::journal::Manifest;
 use crate::observe::engine::EngineSensor;
-use crate::plan::forecast::{Decidable, Sight};
+use crate::plan::forecast::{Decidable, ObservedSources};
 use crate::plan::{Bounds, Fit};
-use crate::run::Script;
+use crate::run::RunInputs;
 use crate::run::arrive::{ArrivedServer, Patience};
+use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
-use crate::run::measure_up::{Counted, Measured, measure_up};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::secret::Secrets;
@@ -42,7 +42,7 @@ pub(crate) struct Planned<W: Wire> {
     /// Values that must never be written.
     pub secrets: Secrets,
     /// Question of the run, for the live view and for the verdict.
-    pub asked: analysis::RunQuestion,
+    pub asked: analysis::RunDescription,
     /// Facts from before the load, in the order of time.
     pub before: Vec<(At, Fact)>,
     /// Server's log from before the load.
@@ -56,7 +56,7 @@ pub(crate) struct Planned<W: Wire> {
 /// Load to carry out.
 pub(crate) struct PlannedLoad<W: Wire> {
     /// Plan, and what is known of the server.
-    pub script: Script,
+    pub script: RunInputs,
     /// Wire for requests.
     pub wire: W,
     /// Server under test.
@@ -141,39 +141,42 @@ fn tell_beforehand<W: Wire>(
     environment: &Environment<W>,
     server: &ArrivedServer,
     warnings: &[String],
-    seen: &[Seen],
+    seen: &[Statement],
 ) {
     if !specs.options.quiet {
         for warning in warnings {
-            tell(&format!("warning: {warning}"));
+            print_stderr(&format!("warning: {warning}"));
         }
         tell_notes(specs, seen);
-        undecidable(specs, Sight { metrics: server.metrics.is_some(), ..environment.sight });
+        undecidable(
+            specs,
+            ObservedSources { metrics: server.metrics.is_some(), ..environment.sight },
+        );
     }
     if environment.is_ours {
         let rungs =
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
         let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
-        tell(&format!("the server is ready: {rungs}; none of it is run time"));
+        print_stderr(&format!("the server is ready: {rungs}; none of it is run time"));
     }
 }
 
 /// Prints differences and notes.
-fn tell_notes(specs: &Specs, seen: &[Seen]) {
+fn tell_notes(specs: &Specs, seen: &[Statement]) {
     if !specs.options.quiet {
         for seen in seen.iter().filter(|seen| seen.differs) {
-            tell(&format!("note: {}", seen.words()));
+            print_stderr(&format!("note: {}", seen.words()));
         }
     }
 }
 
 /// Prints the gates that no run of this kind and length can pass.
-fn undecidable(specs: &Specs, sight: Sight) {
+fn undecidable(specs: &Specs, sight: ObservedSources) {
     for (gate, decidable) in
         specs.forecast().gates(&specs.scenario.contract, &specs.plan, Some(sight))
     {
         if let Decidable::No(why) = decidable {
-            tell(&format!("note: `{}` cannot pass: {why}", gate.text));
+            print_stderr(&format!("note: `{}` cannot pass: {why}", gate.text));
         }
     }
 }
@@ -189,7 +192,7 @@ async fn counted<W: Wire>(
     let progress = |done: usize, all: usize| {
         if timeline.now().since(told.get()) >= COUNTING_US {
             told.set(timeline.now());
-            tell(&format!("the server counts what prompts are made of: {done} of {all}"));
+            print_stderr(&format!("the server counts what prompts are made of: {done} of {all}"));
         }
     };
     let ready = specs.scenario.limits.ready;
@@ -197,11 +200,11 @@ async fn counted<W: Wire>(
     let patience = Patience::new(timeline, timeline.now().after(ready), &waiting);
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
     let counted = Counted { wire, timeline, patience: &patience, abilities, model };
-    match measure_up(&counted, &specs.plan, &progress).await {
+    match fit_prompts(&counted, &specs.plan, &progress).await {
         Ok(measured) => measured,
         Err(why) => {
             let why = one_line(&why, ERROR_CHARS_MAX);
-            let note = Seen::note("prompt lengths", format!("a guess: {why}"));
+            let note = Statement::note("prompt lengths", format!("a guess: {why}"));
             let fit = Fit::guess(specs.plan.corpus());
             Measured { fit, fitted: Vec::new(), notes: vec![note] }
         }
@@ -220,7 +223,7 @@ fn before<W: Wire>(
     environment: &Environment<W>,
     server: &ArrivedServer,
     heard: Vec<(At, Fact)>,
-    seen: Vec<Seen>,
+    seen: Vec<Statement>,
     fitted: Vec<Fitted>,
 ) -> Vec<(At, Fact)> {
     let rung = |name: &str| Fact::Target(TargetFact::ready(name));
@@ -255,7 +258,7 @@ fn load<W: Wire>(
     let engine = EngineSensor::new(wire.clone(), metrics, health);
     let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
     sensors.extend((environment.sensors)());
-    let script = Script {
+    let script = RunInputs {
         timeline,
         plan: Rc::new(specs.plan),
         fit: Rc::new(fit),
@@ -290,7 +293,7 @@ fn never_ready<W: Wire>(
     let because = if environment.is_ours {
         let lines = if specs.options.quiet { Vec::new() } else { startup.last_lines() };
         for line in lines {
-            tell(&format!("its log: {line}"));
+            print_stderr(&format!("its log: {line}"));
         }
         ClosedBecause::NeverReady
     } else {

@@ -4,8 +4,8 @@
 use std::io::IsTerminal;
 use std::rc::Rc;
 
-use crate::analysis::{Fold, Pass1, RunQuestion};
-use crate::command::{tell, tell_over};
+use crate::analysis::{Fold, Pass1, RunDescription};
+use crate::command::{print_stderr, rewrite_line};
 use crate::fact::{Entry, Fact, PAUSE, TargetWord};
 use crate::measure::Measure;
 use crate::report;
@@ -38,7 +38,7 @@ pub(crate) struct Screen {
 /// Contract that is judged while the run goes on.
 struct OnFail {
     stopper: Rc<Stopper>,
-    asked: RunQuestion,
+    asked: RunDescription,
     first: Pass1,
     fold: Fold,
     judged: At,
@@ -48,7 +48,7 @@ struct OnFail {
 impl Screen {
     /// Creates the view of a run in real time; with a stopper, the run ends at the first broken
     /// gate.
-    pub(crate) fn live(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub(crate) fn live(asked: RunDescription, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
         Screen::new(asked, stopper, terminal, every_us)
@@ -56,13 +56,13 @@ impl Screen {
 
     /// Creates the view of a rehearsal, without plain lines: it ends before anybody would read
     /// them.
-    pub(crate) fn rehearsed(asked: RunQuestion, stopper: Option<Rc<Stopper>>) -> Screen {
+    pub(crate) fn rehearsed(asked: RunDescription, stopper: Option<Rc<Stopper>>) -> Screen {
         let terminal = std::io::stderr().is_terminal();
         Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
     }
 
     fn new(
-        asked: RunQuestion,
+        asked: RunDescription,
         stopper: Option<Rc<Stopper>>,
         terminal: bool,
         every_us: Option<u64>,
@@ -86,22 +86,22 @@ impl Screen {
             let columns = terminal_size::terminal_size_of(std::io::stderr())
                 .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
             let line = self.status.line(self.now, columns - report::layout::columns(&flight));
-            tell_over(&format!("{line}{flight}"));
+            rewrite_line(&format!("{line}{flight}"));
         } else {
-            tell(&(self.status.line(self.now, 2 * COLUMNS) + &flight));
+            print_stderr(&(self.status.line(self.now, 2 * COLUMNS) + &flight));
         }
     }
 
     /// Prints a line of its own.
     fn say(&self, text: &str) {
         self.end();
-        tell(text);
+        print_stderr(text);
     }
 
     /// Ends the view with the run.
     pub(crate) fn end(&self) {
         if self.terminal {
-            tell_over("");
+            rewrite_line("");
         }
     }
 }
@@ -140,7 +140,7 @@ impl Watcher for Screen {
 }
 
 impl OnFail {
-    fn new(stopper: Rc<Stopper>, asked: RunQuestion) -> OnFail {
+    fn new(stopper: Rc<Stopper>, asked: RunDescription) -> OnFail {
         let first = Pass1::new();
         let fold = Fold::new(&asked, first.finish());
         OnFail { stopper, asked, first, fold, judged: At::ZERO, told: false }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::command::tell;
-use crate::observe::here;
+use crate::command::print_stderr;
+use crate::observe::this_machine;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
 
 /// Creates both ends of the stop request, and listens to signals from now on.
@@ -16,10 +16,10 @@ pub(crate) fn stopping() -> (Rc<Stopper>, Stop) {
 
 /// Listens to Ctrl-C and a service manager's SIGTERM: one to drain, two to stop at once.
 async fn listen(stopper: Rc<Stopper>) {
-    let mind_hang_up = !here::ignores_hang_up();
+    let mind_hang_up = !this_machine::ignores_hang_up();
     for word in [StopWord::Interrupt, StopWord::InterruptAgain] {
         signalled(mind_hang_up).await;
-        tell(match word {
+        print_stderr(match word {
             StopWord::Interrupt => {
                 "stopping: what is in flight may end (60 s at the most); again to stop at once"
             }

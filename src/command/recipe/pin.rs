@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{RecipeOptions, found};
 use crate::command::inputs::FoundRecipe;
-use crate::command::{finish_unchanged, runtime, tell};
+use crate::command::{finish_unchanged, print_stderr, runtime};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
@@ -21,15 +21,15 @@ pub(crate) fn pin(
 ) -> Result<Exit, Mistake> {
     let Pinned { text, note } = pinned(options, engine)?;
     let Some(path) = output else {
-        tell(&note);
+        print_stderr(&note);
         return Ok(finish_unchanged(&text, Exit::Pass));
     };
     std::fs::write(path, &text).map_err(|why| {
         Mistake::new(format!("the recipe could not be written: {why}"))
             .at(path.display().to_string())
     })?;
-    tell(&note);
-    tell(&format!("written: {}", path.display()));
+    print_stderr(&note);
+    print_stderr(&format!("written: {}", path.display()));
     Ok(Exit::Pass)
 }
 
@@ -50,7 +50,7 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<Pinned, Mista
         return Err(Mistake::new(what).at(&source.origin).hint("container: repository:tag"));
     };
     for (what, _) in pin::images(&reading).iter().filter(|(what, _)| what != pin::OWN) {
-        tell(&format!("left alone: {what}: only `container` is pinned"));
+        print_stderr(&format!("left alone: {what}: only `container` is pinned"));
     }
     let word = one_line(image, 200);
     if pin::is_pinned(image) {

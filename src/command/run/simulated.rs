@@ -9,7 +9,7 @@ use crate::command::drive::Specs;
 use crate::command::sim::no_profile;
 use crate::error::Mistake;
 use crate::serve::sim::{self, SimConfig, SimHandle};
-use crate::sim::world::{SimEvents, SimTarget, boxes, signs};
+use crate::sim::world::{SimEvents, SimTarget, machine_sensors, signs};
 use crate::timeline::Timeline;
 use crate::world::Sensor;
 
@@ -61,7 +61,7 @@ impl Simulated {
     pub(super) fn sensors(&self) -> Vec<Box<dyn Sensor>> {
         let shared = self.handle.shared_view();
         let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        boxes::sensors(&(Rc::new(look) as Rc<_>))
+        machine_sensors::sensors(&(Rc::new(look) as Rc<_>))
     }
 
     /// Notifies the server that the load began.

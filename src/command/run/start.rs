@@ -10,13 +10,13 @@ use super::connect::{self, connect};
 use super::simulated::Simulated;
 use crate::command::drive::environment::Environment;
 use crate::command::drive::{NoRun, Specs, unless_stopped};
-use crate::command::{hide, tell};
+use crate::command::{hide, print_stderr};
 use crate::http::{Address, Http};
 use crate::journal::manifest::{Anchor, RunNode};
-use crate::observe::{here, nearby, place};
-use crate::plan::forecast::Sight;
+use crate::observe::{host_sensors, is_local, this_machine};
+use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
-use crate::target::Left;
+use crate::target::Remains;
 use crate::target::launch::Launch;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -38,7 +38,7 @@ pub(super) struct Started {
 /// Task of a target, which outlives the run's handle.
 pub(super) struct Leftover {
     /// Completes when everything that longhaul started is gone.
-    task: JoinHandle<Left>,
+    task: JoinHandle<Remains>,
     timeline: Timeline,
     /// Whether longhaul started the server.
     starts: bool,
@@ -64,7 +64,8 @@ pub(super) async fn start(
     let server_pid = ServerPid::default();
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
-    let launch = Launch { options: &options.target, timeline, address: &address, tell };
+    let launch =
+        Launch { options: &options.target, timeline, address: &address, tell: print_stderr };
     let (launched, added) = unless_stopped(stop, launch.launched(&server_pid)).await?;
     let starts = options.target.start.is_some();
     let target: Box<dyn Target> = match &sim {
@@ -72,13 +73,13 @@ pub(super) async fn start(
         None => Box::new(launched.handle),
     };
     let is_here = options.target.pid.is_some()
-        || Address::parse(&address).is_ok_and(|it| place::is_here(it.host()));
+        || Address::parse(&address).is_ok_and(|it| is_local::is_here(it.host()));
     let environment = Environment {
         wire,
         secrets,
         is_ours: starts || sim.as_ref().is_some_and(|sim| sim.refuses()),
         waits_for_host: options.wait,
-        sight: Sight {
+        sight: ObservedSources {
             log: sim.is_some() || starts || options.target.reads_log(),
             kernel: sim.is_some() || is_here,
             metrics: false,
@@ -113,10 +114,10 @@ fn sensors(
         }
         if is_here {
             let server_pid = Some(&server_pid).filter(|known| known.pid().is_some());
-            return nearby::here(timeline, server_pid);
+            return host_sensors::here(timeline, server_pid);
         }
         Address::parse(&address)
-            .map_or_else(|_| Vec::new(), |address| nearby::elsewhere(address.host()))
+            .map_or_else(|_| Vec::new(), |address| host_sensors::elsewhere(address.host()))
     })
 }
 
@@ -124,12 +125,12 @@ impl Leftover {
     /// Waits, up to a limit, until everything that longhaul started is gone.
     pub(super) async fn put_away(self) {
         if self.starts && !self.task.is_finished() {
-            tell("the server that longhaul started is being ended");
+            print_stderr("the server that longhaul started is being ended");
         }
         let deadline = At(self.timeline.now().0 + PUT_AWAY_US);
         match self.timeline.before(deadline, self.task).await {
-            None => tell("warning: it did not end in time and may still be there"),
-            Some(Ok(Some(why))) => tell(&format!("warning: {why}")),
+            None => print_stderr("warning: it did not end in time and may still be there"),
+            Some(Ok(Some(why))) => print_stderr(&format!("warning: {why}")),
             Some(_) => {}
         }
     }
@@ -138,11 +139,11 @@ impl Leftover {
 /// Describes the machine that drives.
 fn node() -> RunNode {
     RunNode {
-        host: here::host().unwrap_or_default(),
+        host: this_machine::host().unwrap_or_default(),
         role: "load".to_owned(),
-        kernel: here::kernel(),
-        driver: here::driver(),
-        clocks: here::clocks(),
+        kernel: this_machine::kernel(),
+        driver: this_machine::driver(),
+        clocks: this_machine::clocks(),
     }
 }
 
@@ -151,7 +152,7 @@ fn anchor(timeline: Timeline) -> Anchor {
     Anchor {
         segment: 0,
         wall_us: timeline.wall_us(),
-        monotonic_us: here::uptime_us(),
-        boot_id: here::boot_id(),
+        monotonic_us: this_machine::uptime_us(),
+        boot_id: this_machine::boot_id(),
     }
 }

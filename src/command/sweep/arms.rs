@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{ARMS_MAX, NAME_CHARS_MAX, SweepOptions};
-use crate::command::{hide, inputs, tell};
+use crate::command::{hide, inputs, print_stderr};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::secret::Secrets;
@@ -124,7 +124,7 @@ fn made(
     let reading = match varied(base, &changes, &note)? {
         Some(reading) => reading,
         None if may_be_base => {
-            tell(&format!("note: `{shown}` is the base"));
+            print_stderr(&format!("note: `{shown}` is the base"));
             return Ok(None);
         }
         None => {

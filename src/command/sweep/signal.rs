@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Mistake;
-use crate::observe::here;
+use crate::observe::this_machine;
 
 /// Time for which the runtime checks whether a signal has arrived.
 const LOOK: Duration = Duration::from_millis(1);
@@ -25,7 +25,7 @@ impl Signals {
     /// The system cannot provide a runtime or signals.
     pub(super) fn listen() -> Result<Signals, Mistake> {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
-        if !here::ignores_hang_up() {
+        if !this_machine::ignores_hang_up() {
             kinds.push(SignalKind::hangup());
         }
         Signals::of(kinds)

@@ -19,7 +19,7 @@ enum Field {
 }
 
 /// Context of a line in a text.
-enum Place {
+enum LineContext {
     Prose,
     /// Table of something else.
     Foreign,
@@ -29,25 +29,25 @@ enum Place {
 
 /// Reads the tables of a text.
 pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
-    let mut place = Place::Prose;
+    let mut place = LineContext::Prose;
     let mut is_found = false;
     let mut table = Table::default();
     for (line, text) in (1_u64..).zip(text.lines()) {
-        let inside = !matches!(place, Place::Prose);
+        let inside = !matches!(place, LineContext::Prose);
         let Some(cells) = cells(text, inside) else {
-            place = Place::Prose;
+            place = LineContext::Prose;
             continue;
         };
         match &place {
-            Place::Prose => {
+            LineContext::Prose => {
                 place = under(&cells).map_err(|why| {
                     wrong(origin, line, why).hint("its heads in a line above: | model | test | …")
                 })?;
-                is_found |= matches!(place, Place::Under(_));
+                is_found |= matches!(place, LineContext::Under(_));
             }
-            Place::Foreign => {}
-            Place::Under(_) if cells.iter().all(|cell| is_ruler(cell)) => {}
-            Place::Under(fields) => {
+            LineContext::Foreign => {}
+            LineContext::Under(_) if cells.iter().all(|cell| is_ruler(cell)) => {}
+            LineContext::Under(fields) => {
                 row(&mut table, fields, &cells).map_err(|why| wrong(origin, line, why))?;
             }
         }
@@ -69,15 +69,15 @@ fn cells(line: &str, inside: bool) -> Option<Vec<&str>> {
 }
 
 /// Returns the context that the first line of a table begins.
-fn under(cells: &[&str]) -> Result<Place, String> {
+fn under(cells: &[&str]) -> Result<LineContext, String> {
     let fields: Vec<Field> = cells.iter().map(|cell| field(cell)).collect();
     let has_figures = fields.iter().any(|it| matches!(it, Field::Figure(_) | Field::Rate));
     if fields.contains(&Field::Test) && has_figures {
-        return Ok(Place::Under(fields));
+        return Ok(LineContext::Under(fields));
     }
     match cells.iter().find(|cell| ArenaRow::named(cell).is_ok()) {
         Some(test) => Err(format!("{} begins a table that has no heads", shown(test))),
-        None => Ok(Place::Foreign),
+        None => Ok(LineContext::Foreign),
     }
 }
 

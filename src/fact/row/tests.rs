@@ -9,7 +9,7 @@ use crate::escape::one_line;
 use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
     Fitted, GapKind, Gaps, Group, Issued, Load, Missed, MissedReason, Opened, Phase, PhaseBegan,
-    Reading, Request, Said, Seen, Severity, Source, Stage, TargetFact, TargetWord,
+    Reading, Request, Said, Severity, Source, Stage, Statement, TargetFact, TargetWord,
 };
 use crate::unit::At;
 
@@ -164,7 +164,7 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
     prop_oneof![
         (text(), of(text()), text(), any::<bool>(), text()).prop_map(
             |(subject, declared, seen, differs, note)| {
-                Fact::Seen(Seen { subject, declared, seen, differs, note })
+                Fact::Seen(Statement { subject, declared, seen, differs, note })
             }
         ),
         (word, of(text()), of(at()), text(), of(exited()), of(any::<u64>())).prop_map(

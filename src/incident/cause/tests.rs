@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fact::{Ended, Exited, Missed, MissedReason, Said, Seen, Severity, Source, Stage};
+use crate::fact::{Ended, Exited, Missed, MissedReason, Said, Severity, Source, Stage, Statement};
 use crate::incident::IncidentKind;
-use crate::incident::story::Story;
+use crate::incident::fixture::Story;
 use crate::measure::Count;
 use crate::series::OOM_KILLS;
 
@@ -341,7 +341,7 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
 #[test]
 fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
     // The identity query comes ten seconds after the server was back, and no request waited for it.
-    let identity = Fact::Seen(Seen::identity(Ok("asked again: nothing changed".to_owned())));
+    let identity = Fact::Seen(Statement::identity(Ok("asked again: nothing changed".to_owned())));
     let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9")), (92.0, identity)]);
     assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
     let recovery = incident.recovery.clone();
@@ -361,7 +361,7 @@ fn a_server_that_does_not_say_what_it_is_has_not_its_model_back() {
         let read = read.map(str::to_owned).map_err(str::to_owned);
         let mut story = Story::soaking();
         story.push(20.1, exited(1, false)).push(30.0, fact(TargetWord::Launched, "process 9"));
-        story.up(80.0, true).push(92.0, Fact::Seen(Seen::identity(read)));
+        story.up(80.0, true).push(92.0, Fact::Seen(Statement::identity(read)));
         incidents(&story)[0].recovery.model
     };
     assert_eq!(model(Ok("asked again: nothing changed")), Some(At(92_000_000)));

@@ -45,7 +45,7 @@ impl Processes {
     /// restart that it shows.
     pub(super) fn take(&mut self, at: At, reading: &Reading, bad: Option<At>) -> Option<Replaced> {
         if !METRICS_PROCESS.is_of(reading) {
-            return self.take_series(at, reading);
+            return self.fold_series(at, reading);
         }
         let number = reading.last as u64;
         let is_new = !self.seen.contains_key(&number);
@@ -93,7 +93,7 @@ impl Processes {
 
     /// Takes in a reading of a journal that does not number the processes: a start time that
     /// changed or a counter that fell shows a restart.
-    fn take_series(&mut self, at: At, reading: &Reading) -> Option<Replaced> {
+    fn fold_series(&mut self, at: At, reading: &Reading) -> Option<Replaced> {
         if !self.seen.is_empty() || !reading.last.is_finite() {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fact::{Missed, MissedReason, Phase};
-use crate::incident::story::Story;
+use crate::incident::fixture::Story;
 use crate::series::{HEALTH_STATUS, METRICS_PROCESS};
 
 fn told(story: &Story) -> (Liveness, Vec<LivenessChange>) {

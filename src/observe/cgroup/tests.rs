@@ -23,7 +23,7 @@ fn machine(groups: &str, mounts: &str) -> (Scratch, Cgroup, ServerPid) {
     (scratch, cgroup, server_pid)
 }
 
-fn values(look: &Look) -> Vec<(&str, f64)> {
+fn values(look: &Observation) -> Vec<(&str, f64)> {
     look.samples.iter().map(|it| (it.name.as_str(), it.value)).collect()
 }
 

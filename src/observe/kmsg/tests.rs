@@ -26,7 +26,7 @@ impl Read for Device {
     }
 }
 
-fn values(look: &Look) -> Vec<(&str, f64)> {
+fn values(look: &Observation) -> Vec<(&str, f64)> {
     look.samples.iter().map(|it| (it.name.as_str(), it.value)).collect()
 }
 
@@ -53,7 +53,7 @@ fn a_line_that_means_something_is_said_and_all_are_counted() {
     );
     assert_eq!(values(&look), [(LOG_LINES, 2.0)]);
     let look = follower.follow(&mut Device::of(&[]), At(8)).unwrap();
-    assert_eq!(look, Look::default(), "counted every ten seconds");
+    assert_eq!(look, Observation::default(), "counted every ten seconds");
 }
 
 #[test]

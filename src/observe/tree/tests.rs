@@ -25,12 +25,12 @@ fn vllm(scratch: &Scratch) {
     process(scratch, 200, 1, 1, "VLLM::EngineCore");
 }
 
-fn value(look: &Look, instance: &str, name: &str) -> Option<f64> {
+fn value(look: &Observation, instance: &str, name: &str) -> Option<f64> {
     let found = look.samples.iter().find(|it| it.instance == instance && it.name == name);
     found.map(|it| it.value)
 }
 
-fn counts(look: &Look) -> (Option<f64>, Option<f64>) {
+fn counts(look: &Observation) -> (Option<f64>, Option<f64>) {
     (value(look, "", "processes"), value(look, "", "orphan_processes"))
 }
 

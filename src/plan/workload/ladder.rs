@@ -4,7 +4,7 @@
 use super::{Open, Part, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
-use crate::plan::{Ask, Bounds, Fit, Input, Message, Place, Plan, Slot, pace};
+use crate::plan::{Ask, Bounds, Fit, Input, Message, Plan, RoundPosition, Slot, arrivals};
 use crate::rng::{Rng, mix};
 use crate::spec::scenario::{Api, LADDER, Ladder, Prefix, Scenario};
 use crate::unit::At;
@@ -46,19 +46,19 @@ impl Ladders {
     }
 
     /// Returns the round at a place, and the next place.
-    pub(crate) fn at(&self, place: Place) -> (&Round, Place) {
+    pub(crate) fn at(&self, place: RoundPosition) -> (&Round, RoundPosition) {
         let index = place.index.min(self.rounds.len() - 1);
         let next = if index + 1 < self.rounds.len() {
-            Place::new(place.lap, index + 1)
+            RoundPosition::new(place.lap, index + 1)
         } else {
-            Place::new(place.lap + 1, 0)
+            RoundPosition::new(place.lap + 1, 0)
         };
         (&self.rounds[index], next)
     }
 
     /// Returns the slot of a lane in the round at a place: the number of earlier rounds of the
     /// phase with a request on the lane.
-    pub(crate) fn slot(&self, place: Place, lane: u32) -> u64 {
+    pub(crate) fn slot(&self, place: RoundPosition, lane: u32) -> u64 {
         let has = |round: &&Round| round.lanes() > lane;
         let per_lap = self.rounds.iter().filter(has).count() as u64;
         let before = self.rounds[..place.index].iter().filter(has).count() as u64;
@@ -66,20 +66,20 @@ impl Ladders {
     }
 
     /// Returns the place of a lane's slot; `None` if the lane never sends.
-    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<Place> {
+    pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<RoundPosition> {
         let indices: Vec<usize> =
             (0..self.rounds.len()).filter(|index| self.rounds[*index].lanes() > lane).collect();
         let per_lap = indices.len() as u64;
         let lap = nth.checked_div(per_lap)?;
-        Some(Place::new(lap, indices[(nth % per_lap) as usize]))
+        Some(RoundPosition::new(lap, indices[(nth % per_lap) as usize]))
     }
 
     /// Returns the due time of each lane of an open round, microseconds since its start.
-    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: Place) -> Option<Vec<u64>> {
+    pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: RoundPosition) -> Option<Vec<u64>> {
         let (round, _) = self.at(place);
         match (round.cell.load, round.open) {
             (Load::PerSecond(per_s), Some(open)) => {
-                Some(pace::offsets_us(seed, phase, place, per_s, open))
+                Some(arrivals::offsets_us(seed, phase, place, per_s, open))
             }
             _ => None,
         }
@@ -125,7 +125,7 @@ impl Ladders {
         for (index, round) in self.rounds.iter().enumerate() {
             let known = samples.iter().any(|(cell, _)| cell.is_as_long(&round.cell));
             if !known && round.part != Part::Load && round.api == Api::Chat {
-                let nth = self.slot(Place::new(1, index), 0);
+                let nth = self.slot(RoundPosition::new(1, index), 0);
                 let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
                 samples.push((round.cell, slot));
             }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::compare::{
-    Basis, ComparedRow, Comparison, Noted, PolicyWord, Published, Side, Variable,
+    Basis, ComparedRow, Comparison, PolicyWord, Published, Side, UngatedMeasure, Variable,
 };
 
 use super::unit;
@@ -188,7 +188,7 @@ fn gate((text, word, why): &(String, crate::verdict::Word, String)) -> Gate<'_> 
     Gate { name: text, word: word.word(), why }
 }
 
-fn alone(it: &crate::compare::Alone) -> Alone {
+fn alone(it: &crate::compare::OneSidedRow) -> Alone {
     Alone {
         cell: it.key.group.cell.map(|cell| cell.to_string()),
         class: it.key.group.class.word(),
@@ -231,7 +231,7 @@ fn test(row: &Published) -> Numbered<'_> {
     }
 }
 
-fn both(noted: &Noted) -> Both<'_> {
+fn both(noted: &UngatedMeasure) -> Both<'_> {
     Both { name: &noted.name, base: noted.base, candidate: noted.candidate }
 }
 

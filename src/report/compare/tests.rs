@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::compare::story::{key, side, start, under};
+use crate::compare::fixture::{key, side, start, under};
 use crate::compare::{CompareTerms, Start, compare, floor};
 use crate::exit::Exit;
 

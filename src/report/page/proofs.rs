@@ -1,6 +1,6 @@
 //! States the coverage of a run, what the run proves, and what it does not.
 
-use crate::analysis::{Analysis, RunQuestion};
+use crate::analysis::{Analysis, RunDescription};
 use crate::fact::{Cell, Load};
 use crate::report::words::counted;
 use crate::unit::grouped;
@@ -21,7 +21,7 @@ pub(crate) struct Proofs {
 
 impl Proofs {
     /// Returns the proofs of a run.
-    pub(crate) fn of(asked: &RunQuestion, analysis: &Analysis, verdict: &Verdict) -> Proofs {
+    pub(crate) fn of(asked: &RunDescription, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
     }
 }
@@ -31,11 +31,11 @@ fn seen(analysis: &Analysis) -> Vec<String> {
         return vec!["the start only".to_owned()];
     }
     let mut by_share: Vec<(u64, Vec<&str>)> = Vec::new();
-    for half in &analysis.coverage.sources {
-        let share = (half.share * 100.0).floor() as u64;
+    for source in &analysis.coverage.sources {
+        let share = (source.share * 100.0).floor() as u64;
         match by_share.iter_mut().find(|(known, _)| *known == share) {
-            Some((_, names)) => names.push(half.name),
-            None => by_share.push((share, vec![half.name])),
+            Some((_, names)) => names.push(source.name),
+            None => by_share.push((share, vec![source.name])),
         }
     }
     by_share.sort_by_key(|(share, _)| std::cmp::Reverse(*share));
@@ -55,7 +55,7 @@ fn mtbf(verdict: &Verdict) -> Option<String> {
     Some(format!("{proof}; not observed: {}", unseen.join(", ")))
 }
 
-fn not(asked: &RunQuestion) -> String {
+fn not(asked: &RunDescription) -> String {
     let cells = &asked.cells;
     let streams = cells.iter().map(Cell::streams).max().unwrap_or(0);
     let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);

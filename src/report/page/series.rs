@@ -69,7 +69,7 @@ pub(super) mod tests {
     use super::*;
     use crate::analysis::{Calendar, Fold, Pass1};
     use crate::fact::{Phase, Source};
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use crate::report::layout;
     use crate::series::{KV_USAGE, MEM_AVAILABLE};
 
@@ -85,7 +85,7 @@ pub(super) mod tests {
         let mut pass = Pass1::new();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar: Calendar = pass.finish();
-        let mut fold = Fold::over_time(&crate::analysis::story::asked(&[0]), calendar);
+        let mut fold = Fold::over_time(&crate::analysis::fixture::asked(&[0]), calendar);
         story.entries.iter().for_each(|entry| fold.fold(entry));
         fold.finish().over_time
     }

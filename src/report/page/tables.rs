@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Coverage, Notes, RunQuestion};
+use crate::analysis::{Analysis, Coverage, Notes, RunDescription};
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
 use crate::report::words::amount;
@@ -37,7 +37,7 @@ pub(crate) struct Tables {
 impl Tables {
     /// Builds the tables of a run.
     pub(crate) fn of(
-        asked: &RunQuestion,
+        asked: &RunDescription,
         analysis: &Analysis,
         verdict: &Verdict,
         cells: &[CellNumbers<'_>],
@@ -55,7 +55,7 @@ impl Tables {
     }
 }
 
-fn run(asked: &RunQuestion, analysis: &Analysis) -> Grid {
+fn run(asked: &RunDescription, analysis: &Analysis) -> Grid {
     let lifetimes = analysis.calendar.lifetimes();
     let longest = lifetimes.iter().map(|life| life.until.since(life.from)).max();
     let lifetimes = longest.map_or(String::new(), |longest_us| {
@@ -176,7 +176,7 @@ pub(crate) fn seqs(evidence: &[Seq]) -> String {
     if seqs.is_empty() { String::new() } else { format!(" [{}]", seqs.join(" ")) }
 }
 
-fn findings(asked: &RunQuestion, verdict: &Verdict) -> Grid {
+fn findings(asked: &RunDescription, verdict: &Verdict) -> Grid {
     let findings = verdict.findings.iter();
     let findings = findings.map(|it| format!("{}{}", it.words, seqs(&it.evidence)));
     let sentences = verdict.reasons.iter().cloned().chain(findings);
@@ -202,13 +202,13 @@ fn errors(notes: &Notes) -> Grid {
 fn coverage(coverage: &Coverage, notes: &Notes) -> Grid {
     let whole = |share: f64| format!("{} %", (share * 100.0).floor());
     let mut rows: Vec<[String; 3]> = Vec::new();
-    for half in &coverage.sources {
-        rows.push([half.name.to_owned(), whole(half.share), half.why.clone()]);
+    for source in &coverage.sources {
+        rows.push([source.name.to_owned(), whole(source.share), source.why.clone()]);
     }
     for covered in &coverage.counts {
-        let halves: Vec<&str> = covered.halves.iter().map(|half| half.name).collect();
+        let sources: Vec<&str> = covered.sources.iter().map(|source| source.name).collect();
         let name = Measure::Count(covered.count).to_string();
-        rows.push([name, whole(covered.share()), format!("needs {}", halves.join(" and "))]);
+        rows.push([name, whole(covered.share()), format!("needs {}", sources.join(" and "))]);
     }
     let missed = notes.missed.iter();
     let missed: BTreeMap<String, &(u64, String)> =

@@ -1,8 +1,8 @@
 use super::*;
 use crate::analysis::analyse;
-use crate::analysis::story::asked;
+use crate::analysis::fixture::asked;
 use crate::fact::ClosedBecause;
-use crate::incident::story::Story;
+use crate::incident::fixture::Story;
 use crate::measure::Quantity;
 use crate::verdict::judge;
 

@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::compare::decision::Reason;
-use crate::compare::story::{key, side, start};
+use crate::compare::fixture::{key, side, start};
 use crate::compare::{CompareTerms, Start, compare};
 use crate::measure::Measure;
 

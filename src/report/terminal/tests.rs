@@ -3,15 +3,15 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::analysis::story::{asked, gate};
-use crate::analysis::{RunQuestion, analyse};
-use crate::fact::{ClosedBecause, Ended, Fact, Load, Seen};
-use crate::incident::story::Story;
+use crate::analysis::fixture::{asked, gate};
+use crate::analysis::{RunDescription, analyse};
+use crate::fact::{ClosedBecause, Ended, Fact, Load, Statement};
+use crate::incident::fixture::Story;
 use crate::report::json;
 use crate::spec::{Contract, Limit};
 use crate::verdict::judge;
 
-fn written(asked: &RunQuestion, story: &Story, options: TerminalOptions) -> String {
+fn written(asked: &RunDescription, story: &Story, options: TerminalOptions) -> String {
     let analysis = analyse(asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
     render(&Page::new(asked, &analysis, &verdict), options)
@@ -41,7 +41,7 @@ fn an_open_loop_has_a_row_for_each_rate_and_the_wide_report_its_lateness() {
     let mut asked = asked(&[0, 4096]);
     let open = |depth, rate| crate::fact::Cell {
         load: Load::PerSecond(rate),
-        ..crate::incident::story::cell(depth)
+        ..crate::incident::fixture::cell(depth)
     };
     asked.cells.extend([open(4096, 0.5), open(4096, 2.0)]);
     let mut story = Story::soaking();
@@ -81,7 +81,7 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
 }
 
 /// Returns nine depths, five incidents, twelve gates that fail or are inconclusive, long names.
-fn worst() -> (RunQuestion, Story) {
+fn worst() -> (RunDescription, Story) {
     let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
     let mut asked = asked(&depths);
     asked.recipe = "a-recipe-with-a-rather-long-name-\u{1b}[31mand-colour".to_owned();
@@ -102,7 +102,7 @@ fn worst() -> (RunQuestion, Story) {
         ("off_depth", 0.0),
     ]);
     let mut story = Story::soaking();
-    let seen = Seen {
+    let seen = Statement {
         subject: "model\u{7}".to_owned(),
         declared: Some("x".repeat(300)),
         seen: "y\n".repeat(300),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::asker::{Asker, Refused, SeenAnswer, TOKENS};
 use super::first::{First, other};
-use crate::fact::{Abilities, Seen};
+use crate::fact::{Abilities, Statement};
 use crate::run::side_by_side::side_by_side;
 use crate::spec::scenario::Api;
 use crate::world::Wire;
@@ -25,7 +25,7 @@ pub(super) async fn detect<W: Wire>(
     first: &First,
     output: u64,
     abilities: &mut Abilities,
-) -> Vec<Seen> {
+) -> Vec<Statement> {
     let mut notes = Vec::new();
     match api {
         Api::Chat => abilities.chat = true,
@@ -45,7 +45,7 @@ async fn usage<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
     abilities: &mut Abilities,
-    notes: &mut Vec<Seen>,
+    notes: &mut Vec<Statement>,
 ) {
     let options = [
         json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
@@ -71,7 +71,7 @@ async fn fields<W: Wire>(
     first: &First,
     output: u64,
     abilities: &mut Abilities,
-    notes: &mut Vec<Seen>,
+    notes: &mut Vec<Statement>,
 ) {
     let output = output.clamp(TOKENS, OUTPUT_MAX);
     let with = |mut fields: Value| {
@@ -119,7 +119,7 @@ async fn fields<W: Wire>(
     if let Some(Refused { words, .. }) = refused {
         abilities.system_role = false;
         let note = format!("the server refused it: {words}; a context is in the user's message");
-        notes.push(Seen::note("system role", note));
+        notes.push(Statement::note("system role", note));
     }
 }
 
@@ -130,7 +130,7 @@ fn reaches(
     field: &str,
     answer: &Result<SeenAnswer, Refused>,
     first: &First,
-    notes: &mut Vec<Seen>,
+    notes: &mut Vec<Statement>,
 ) -> bool {
     match answer {
         Ok(seen) if seen.finish.is_none() && first.seen.finish.is_some() => {
@@ -148,9 +148,9 @@ fn reaches(
 }
 
 /// Notes that a field is not sent, and why.
-fn left_away(field: &str, refused: &Refused) -> Seen {
+fn left_away(field: &str, refused: &Refused) -> Statement {
     let words = &refused.words;
-    Seen::note(
+    Statement::note(
         field,
         match refused.status {
             Some(200) => format!("not sent: the server took it, and {words}"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::asker::Asker;
 use super::{Gathered, HEALTHY, NotGathered, QUESTION, gather};
-use crate::fact::{Abilities, Seen};
+use crate::fact::{Abilities, Statement};
 use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::run::side_by_side::side_by_side;
 use crate::world::{Call, Wire};
@@ -17,7 +17,7 @@ pub(super) struct Pages {
     /// Metrics page, where there is one.
     pub metrics: Option<String>,
     /// Notes on pages that failed.
-    pub notes: Vec<Seen>,
+    pub notes: Vec<Statement>,
     health: bool,
     /// Whether `/tokenize` counts a text, messages, and a text in llama.cpp's form.
     tokenize: [bool; 3],
@@ -59,7 +59,7 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
         ask.patience.ask(once).await
     });
     let answers = side_by_side(names.len(), asked).await;
-    let mut notes: Vec<Seen> = Vec::new();
+    let mut notes: Vec<Statement> = Vec::new();
     for (name, answer) in names.iter().zip(&answers) {
         let failed = note(name, answer).filter(|note| !notes.contains(note));
         notes.extend(failed);
@@ -80,13 +80,13 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
 }
 
 /// Notes a page that failed; one that the server does not have is no news.
-fn note(name: &str, answer: &Result<Gathered, NotGathered>) -> Option<Seen> {
+fn note(name: &str, answer: &Result<Gathered, NotGathered>) -> Option<Statement> {
     let words = match answer {
         Ok(page) if page.may_pass() => page.status_words(),
         Ok(_) => return None,
         Err(not) => not.words.clone(),
     };
-    Some(Seen::note(name, format!("not used: the server did not give it: {words}")))
+    Some(Statement::note(name, format!("not used: the server did not give it: {words}")))
 }
 
 fn counts(page: Option<Gathered>) -> bool {

@@ -29,7 +29,7 @@ impl Met {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.server().notes.iter().map(Seen::words).collect()
+        self.server().notes.iter().map(Statement::words).collect()
     }
 
     fn mistake(&self) -> String {

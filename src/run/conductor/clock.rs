@@ -33,7 +33,7 @@ impl ServiceClock {
     }
 
     /// Takes in the instant of an entry.
-    pub(super) fn seen(&mut self, at: At) {
+    pub(super) fn advance_to(&mut self, at: At) {
         self.last = self.last.max(at);
     }
 
@@ -48,12 +48,12 @@ impl ServiceClock {
     }
 
     /// Pauses the clock at the begin of an outage.
-    pub(super) fn stand(&mut self, since: At) {
+    pub(super) fn pause(&mut self, since: At) {
         self.away_since.get_or_insert(since);
     }
 
     /// Resumes the clock at the end of an outage.
-    pub(super) fn go(&mut self, at: At) {
+    pub(super) fn resume(&mut self, at: At) {
         if let Some(since) = self.away_since.take() {
             self.away_us += at.since(since);
         }
@@ -92,9 +92,9 @@ mod tests {
         let mut clock = ServiceClock::default();
         assert_eq!(clock.now_us(At(50)), 0);
         clock.start(At(100));
-        clock.stand(At(300));
+        clock.pause(At(300));
         assert_eq!((clock.now_us(At(900)), clock.away_us(At(900))), (200, 600));
-        clock.go(At(1000));
+        clock.resume(At(1000));
         assert_eq!((clock.now_us(At(1100)), clock.away_all_us(At(1100))), (300, 700));
     }
 
@@ -102,8 +102,8 @@ mod tests {
     fn what_was_served_is_carried_over_segments_and_instants_of_two_segments_never_meet() {
         let mut clock = ServiceClock::default();
         clock.start(At(1000));
-        clock.stand(At(1500));
-        clock.seen(At(1700));
+        clock.pause(At(1500));
+        clock.advance_to(At(1700));
         clock.carry();
         assert_eq!((clock.now_us(At(3)), clock.away_us(At(9_000))), (500, 0), "it stands still");
         clock.start(At(40));

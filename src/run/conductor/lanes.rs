@@ -30,14 +30,14 @@ pub(super) struct Lanes {
 struct Lane {
     /// Number after that of the last slot that was sent in this phase.
     next: u64,
-    has: Has,
+    has: SlotState,
     pause: Pause,
 }
 
 /// Slot of a lane, if it has one. The due time is `None` for a slot that is due as soon as the
 /// server can be sent requests.
 #[derive(Clone, Copy, Debug, Default)]
-enum Has {
+enum SlotState {
     #[default]
     Nothing,
     Waiting(Slot, Option<At>),
@@ -114,7 +114,7 @@ impl Lanes {
         let next = self.left.remove(&phase).unwrap_or_default();
         for (index, lane) in self.all.iter_mut().enumerate() {
             lane.next = next.get(index).copied().unwrap_or(0);
-            lane.has = Has::Nothing;
+            lane.has = SlotState::Nothing;
         }
     }
 
@@ -125,16 +125,16 @@ impl Lanes {
 
     /// Gives a lane its slot. `due` is `None` for a slot that is due as soon as the server can be
     /// sent requests.
-    pub(super) fn give(&mut self, slot: Slot, due: Option<At>) {
+    pub(super) fn assign(&mut self, slot: Slot, due: Option<At>) {
         if let Some(lane) = self.all.get_mut(slot.lane as usize) {
-            lane.has = Has::Waiting(slot, due);
+            lane.has = SlotState::Waiting(slot, due);
         }
     }
 
     /// Returns the waiting slot with the earliest due time, and that time.
     pub(super) fn timed(&self) -> Option<(Slot, At)> {
         let waiting = self.all.iter().filter_map(|lane| match lane.has {
-            Has::Waiting(slot, Some(due)) => Some((slot, due)),
+            SlotState::Waiting(slot, Some(due)) => Some((slot, due)),
             _ => None,
         });
         waiting.min_by_key(|(slot, due)| (*due, slot.lane))
@@ -182,7 +182,7 @@ impl Lanes {
     /// Returns the slots in flight.
     pub(super) fn out(&self) -> impl Iterator<Item = Slot> + '_ {
         self.all.iter().filter_map(|lane| match lane.has {
-            Has::Out(slot, _) => Some(slot),
+            SlotState::Out(slot, _) => Some(slot),
             _ => None,
         })
     }
@@ -199,17 +199,17 @@ impl Lanes {
 
     /// Whether a lane has a slot, waiting or in flight.
     pub(super) fn has(&self, lane: u32) -> bool {
-        self.all.get(lane as usize).is_some_and(|lane| !matches!(lane.has, Has::Nothing))
+        self.all.get(lane as usize).is_some_and(|lane| !matches!(lane.has, SlotState::Nothing))
     }
 
     /// Records that the request of a slot was sent.
     pub(super) fn sent(&mut self, slot: Slot) {
         let Some(lane) = self.all.get_mut(slot.lane as usize) else { return };
         lane.next = lane.next.max(slot.nth.saturating_add(1));
-        if let Has::Waiting(waiting, due) = lane.has
+        if let SlotState::Waiting(waiting, due) = lane.has
             && waiting == slot
         {
-            lane.has = Has::Out(slot, due);
+            lane.has = SlotState::Out(slot, due);
         }
     }
 
@@ -224,8 +224,8 @@ impl Lanes {
         known.next = known.next.max(nth.saturating_add(1));
         let slot = Slot { phase, lane, nth, repeat };
         match known.has {
-            Has::Waiting(has, _) | Has::Out(has, _) if has == slot => {
-                known.has = Has::Nothing;
+            SlotState::Waiting(has, _) | SlotState::Out(has, _) if has == slot => {
+                known.has = SlotState::Nothing;
                 Some(slot)
             }
             _ => None,
@@ -235,8 +235,8 @@ impl Lanes {
     /// Drops the waiting slots without sending them.
     pub(super) fn drop_waiting(&mut self) {
         for lane in &mut self.all {
-            if matches!(lane.has, Has::Waiting(..)) {
-                lane.has = Has::Nothing;
+            if matches!(lane.has, SlotState::Waiting(..)) {
+                lane.has = SlotState::Nothing;
             }
         }
     }
@@ -244,8 +244,8 @@ impl Lanes {
     /// Drops the slots in flight, whose requests have no end.
     pub(super) fn drop_out(&mut self) {
         for lane in &mut self.all {
-            if matches!(lane.has, Has::Out(..)) {
-                lane.has = Has::Nothing;
+            if matches!(lane.has, SlotState::Out(..)) {
+                lane.has = SlotState::Nothing;
             }
         }
     }
@@ -253,8 +253,8 @@ impl Lanes {
     /// Makes the slots in flight wait again, as if they had not been sent.
     pub(super) fn take_back(&mut self) {
         for lane in &mut self.all {
-            if let Has::Out(slot, due) = lane.has {
-                lane.has = Has::Waiting(slot, due);
+            if let SlotState::Out(slot, due) = lane.has {
+                lane.has = SlotState::Waiting(slot, due);
                 if slot.repeat == 0 {
                     lane.next = slot.nth;
                 }
@@ -267,7 +267,7 @@ impl Lane {
     /// Returns its waiting slot, if that has no due time.
     fn ready(&self) -> Option<Slot> {
         match self.has {
-            Has::Waiting(slot, None) => Some(slot),
+            SlotState::Waiting(slot, None) => Some(slot),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::lanes::{LanePolicy, Lanes, Laps};
 use crate::fact::{Batch, Phase, Request};
 use crate::incident::liveness::{self, Sign};
-use crate::plan::{Place, Plan, Slot};
+use crate::plan::{Plan, RoundPosition, Slot};
 use crate::unit::At;
 
 /// Largest number of repeats of a round that outages interrupt each time; bounds a cell that
@@ -22,12 +22,12 @@ pub(super) struct Rounds {
     /// Last round that ended; it may still turn out that an outage affected it.
     last: Option<Round>,
     /// Position of the round that is next or under way.
-    place: Place,
+    place: RoundPosition,
     /// Rounds that outages interrupted, which are repeated before the plan goes on.
-    again: VecDeque<Place>,
+    again: VecDeque<RoundPosition>,
     /// Round that is finished later, with its lanes that ended already, because a new segment
     /// began or the run was stopped.
-    done: Option<(Place, BTreeSet<u32>)>,
+    done: Option<(RoundPosition, BTreeSet<u32>)>,
     /// Instant from which the next round may be sent: the stamp of the entry that ended the round
     /// before, began the phase, or showed that the server is up. It never comes from a poll of the
     /// clock, so that a replayed journal gives the same rounds.
@@ -36,13 +36,13 @@ pub(super) struct Rounds {
     lap_began_us: u64,
     lap_us: u64,
     /// Progress of phases that a drill interrupted.
-    left: BTreeMap<Phase, Left>,
+    left: BTreeMap<Phase, SavedProgress>,
 }
 
 /// Progress of a phase that a drill interrupted.
 #[derive(Clone, Copy, Debug, Default)]
-struct Left {
-    place: Place,
+struct SavedProgress {
+    place: RoundPosition,
     /// Time spent in its present lap, microseconds of service.
     lap_us: u64,
 }
@@ -60,7 +60,7 @@ enum Outage {
 /// Round under way.
 #[derive(Clone, Debug)]
 struct Round {
-    place: Place,
+    place: RoundPosition,
     /// Lanes whose request ended, in this segment or before it.
     ended: BTreeSet<u32>,
     batch: Batch,
@@ -78,7 +78,7 @@ impl Rounds {
         Rounds {
             round: None,
             last: None,
-            place: Place::default(),
+            place: RoundPosition::default(),
             again: VecDeque::new(),
             done: None,
             free_from: At::ZERO,
@@ -89,7 +89,7 @@ impl Rounds {
         }
     }
 
-    fn comes_again(&mut self, place: Place) {
+    fn comes_again(&mut self, place: RoundPosition) {
         if place.repeat < REPEATS_MAX {
             self.again.push_back(place.again());
         }
@@ -132,9 +132,9 @@ impl LanePolicy for Rounds {
     fn began(&mut self, phase: Phase, at: At, service_us: u64) {
         if let Some(before) = self.phase.replace(phase) {
             let lap_us = service_us.saturating_sub(self.lap_began_us);
-            self.left.insert(before, Left { place: self.place, lap_us });
+            self.left.insert(before, SavedProgress { place: self.place, lap_us });
         }
-        let Left { place, lap_us } = self.left.remove(&phase).unwrap_or_default();
+        let SavedProgress { place, lap_us } = self.left.remove(&phase).unwrap_or_default();
         self.place = place;
         self.lap_began_us = service_us.saturating_sub(lap_us);
         (self.round, self.last, self.done) = (None, None, None);
@@ -173,7 +173,7 @@ impl LanePolicy for Rounds {
         for lane in unfinished {
             let (nth, repeat) = (plan.slot(place, lane), place.repeat);
             let after = |us: u64| At(self.free_from.0.saturating_add(us.saturating_sub(passed_us)));
-            lanes.give(Slot { phase, lane, nth, repeat }, due_us(lane).map(after));
+            lanes.assign(Slot { phase, lane, nth, repeat }, due_us(lane).map(after));
         }
         let began = lanes.paused().unwrap_or_default().max(self.free_from);
         self.round = Some(Round::new(plan, phase, place, ended, began));
@@ -254,7 +254,13 @@ impl LanePolicy for Rounds {
 
 impl Round {
     /// Returns a round of which nothing was sent.
-    fn new(plan: &Plan, phase: Phase, place: Place, ended: BTreeSet<u32>, began: At) -> Round {
+    fn new(
+        plan: &Plan,
+        phase: Phase,
+        place: RoundPosition,
+        ended: BTreeSet<u32>,
+        began: At,
+    ) -> Round {
         let (round, _) = plan.at(place);
         Round {
             place,

@@ -9,7 +9,7 @@ mod tests;
 
 use super::WORDS_CHARS_MAX;
 use crate::escape::one_line;
-use crate::fact::Seen;
+use crate::fact::Statement;
 use crate::spec::Recipe;
 use crate::spec::recipe::pins::Image;
 use crate::world::Contained;
@@ -58,7 +58,7 @@ impl Part {
         }
     }
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> Statement {
         let words = self.words.as_deref();
         let declared = self.declared.as_deref().map(|declared| self.shown(Some(declared)));
         let note = match words {
@@ -68,11 +68,11 @@ impl Part {
             _ => String::new(),
         };
         let (subject, seen, differs) = (self.subject.clone(), self.shown(words), self.differs);
-        Seen { subject, declared, seen, differs, note }
+        Statement { subject, declared, seen, differs, note }
     }
 
     /// Returns the property as a change from its earlier value.
-    fn changed(&self, before: Option<&str>) -> Seen {
+    fn changed(&self, before: Option<&str>) -> Statement {
         let seen = self.seen();
         let recipe = match &seen.declared {
             Some(_) if self.differs && self.hidden => "; the recipe has another".to_owned(),
@@ -84,17 +84,21 @@ impl Part {
         // A restarted container has a new start time and a new container a new id. Neither is a
         // difference of its own: the restart is reported already.
         let differs = !matches!(self.subject.as_str(), ID | STARTED);
-        Seen { differs, note, ..seen }
+        Statement { differs, note, ..seen }
     }
 }
 
 /// Returns all properties of the container, with differences from the recipe marked.
-pub(crate) fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Seen> {
+pub(crate) fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Statement> {
     parts(recipe, contained).iter().map(Part::seen).collect()
 }
 
 /// Returns the properties of the container that changed.
-pub(crate) fn container_changed(recipe: &Recipe, before: &Contained, now: &Contained) -> Vec<Seen> {
+pub(crate) fn container_changed(
+    recipe: &Recipe,
+    before: &Contained,
+    now: &Contained,
+) -> Vec<Statement> {
     let (before, mut now) = (parts(recipe, before), parts(recipe, now));
     let gone = before.iter().filter(|was| now.iter().all(|part| part.subject != was.subject));
     let gone = gone.map(|was| Part { words: None, declared: None, ..was.clone() });

@@ -99,7 +99,7 @@ fn a_change_between_two_starts_is_said_as_such() {
     let page = PAGE.replace("37500", "36000");
     let now = identity(65_536, "0.20.1", &page);
     let words: Vec<String> =
-        changed(&recipe, &before, &now).iter().map(super::Seen::words).collect();
+        changed(&recipe, &before, &now).iter().map(super::Statement::words).collect();
     assert_eq!(
         words,
         [

@@ -32,11 +32,11 @@ impl Sensor for Counting {
         self.cadence_us
     }
 
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>> {
         self.looks += 1;
         let said = self.said.borrow_mut().drain(..).map(|said| (At(7), said)).collect();
         let samples = vec![Sample::one(&MEM_FREE, self.looks as f64)];
-        Box::pin(std::future::ready(Ok(Look { samples, said, at: None })))
+        Box::pin(std::future::ready(Ok(Observation { samples, said, at: None })))
     }
 }
 
@@ -58,7 +58,7 @@ async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> 
         })
         .await;
     let mut rows = Vec::new();
-    while let Ok(Heard::Fact(at, Fact::Reading(reading))) = heard.try_recv() {
+    while let Ok(TaskMessage::Fact(at, Fact::Reading(reading))) = heard.try_recv() {
         rows.push((at, reading.n));
     }
     rows
@@ -113,9 +113,9 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     let local = LocalSet::new();
     local.spawn_local(watch(sensor, timeline, facts, control));
     local.run_until(timeline.until(At(SECOND / 2))).await;
-    assert!(matches!(heard.try_recv(), Ok(Heard::Fact(_, Fact::Reading(_)))));
+    assert!(matches!(heard.try_recv(), Ok(TaskMessage::Fact(_, Fact::Reading(_)))));
     said.borrow_mut().push_back(line.clone());
     local.run_until(timeline.until(At(SECOND + SECOND / 2))).await;
-    let Ok(Heard::Fact(at, fact)) = heard.try_recv() else { panic!("nothing was told") };
+    let Ok(TaskMessage::Fact(at, fact)) = heard.try_recv() else { panic!("nothing was told") };
     assert_eq!((at, fact), (At(7), Fact::Said(line)));
 }

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::sim::face::{SimPage, phrase};
+use crate::sim::http::{SimPage, phrase};
 
 /// Maximum size of a request's head: bounds the memory of a client's request.
 const HEAD_MAX: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::net::TcpStream;
 
 use super::connection::{Connection, Got, HttpRequest};
-use crate::sim::face::{ClientEvent, Item, Refusal, SimPage, Teller};
+use crate::sim::http::{ClientEvent, Item, Refusal, SimPage, Teller};
 use crate::sim::world::{Connections, Served, Ticket};
 
 /// Action after a response.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::faults::AfterFailedStart;
 use super::words::{self, LogWriter};
-use super::{Frozen, Life, SimEngine};
+use super::{EngineStage, Frozen, SimEngine};
 use crate::sim::ailment::AilmentKind;
-use crate::sim::job::{ENGINE_DEAD, Happening, JobId, ProcessExit};
+use crate::sim::job::{ENGINE_DEAD, EngineEvent, JobId, ProcessExit};
 use crate::sim::metrics::Metrics;
-use crate::sim::pace::SimSpeed;
 use crate::sim::scheduler::Scheduler;
+use crate::sim::step_time::SimSpeed;
 use crate::unit::At;
 
 /// Time from power-on to a running kernel.
@@ -25,8 +25,8 @@ impl SimEngine {
         let first_us = (self.setup.first_start_s.max(0.0) * 1e6) as u64;
         let start_us = if first_us > 0 { first_us } else { self.start_us() };
         self.begin_start(At(self.now.0.saturating_add(start_us)));
-        if first_us == 0 && matches!(self.life, Life::Starting { .. }) {
-            self.life = Life::Up;
+        if first_us == 0 && matches!(self.life, EngineStage::Starting { .. }) {
+            self.life = EngineStage::Up;
             self.rungs.clear();
         }
     }
@@ -38,7 +38,7 @@ impl SimEngine {
 
     fn say(&mut self, lines: Vec<String>) {
         for line in lines {
-            self.tell(Happening::Said(line));
+            self.emit(EngineEvent::Said(line));
         }
     }
 
@@ -51,10 +51,10 @@ impl SimEngine {
     }
 
     pub(super) fn start(&mut self) {
-        let Life::Down { back: Some((_, ready)) } = self.life else { return };
+        let EngineStage::Down { back: Some((_, ready)) } = self.life else { return };
         self.starts += 1;
         self.begin_start(ready);
-        self.tell(Happening::Started);
+        self.emit(EngineEvent::Started);
         self.say(vec![self.writer().begins()]);
     }
 
@@ -66,23 +66,23 @@ impl SimEngine {
         if self.setup.refuses {
             // In a rehearsal the first start has no duration, so the minimum applies.
             let half_us = ((self.setup.first_start_s.max(0.0) * 5e5) as u64).max(START_US_MIN);
-            self.life = Life::Failing { ends: self.later(half_us), back: None };
+            self.life = EngineStage::Failing { ends: self.later(half_us), back: None };
             return;
         }
         self.life = match self.faults.start_fails(self.now) {
-            None => Life::Starting { ready },
+            None => EngineStage::Starting { ready },
             Some(again) => {
                 // Without a minimum, a start of zero duration would fail endlessly at one instant.
                 let start_us = ready.since(self.now).max(START_US_MIN);
                 let back = (self.later(start_us), self.later(start_us.saturating_mul(2)));
                 let back = (again == AfterFailedStart::Tried).then_some(back);
-                Life::Failing { ends: self.later(start_us / 2), back }
+                EngineStage::Failing { ends: self.later(start_us / 2), back }
             }
         };
     }
 
     pub(super) fn start_failure(&mut self) {
-        let Life::Failing { back, .. } = self.life else { return };
+        let EngineStage::Failing { back, .. } = self.life else { return };
         let writer = self.writer();
         self.say(if self.setup.refuses {
             writer.cache_too_small(self.setup.max_model_len, self.scheduler.capacity())
@@ -91,15 +91,15 @@ impl SimEngine {
         });
         self.rungs.clear();
         self.machine.exit(ProcessExit::StartFailed);
-        self.life = Life::Down { back };
-        self.tell(Happening::Exited(ProcessExit::StartFailed));
+        self.life = EngineStage::Down { back };
+        self.emit(EngineEvent::Exited(ProcessExit::StartFailed));
     }
 
     pub(super) fn boot(&mut self) {
-        let Life::Away { back, .. } = self.life else { return };
+        let EngineStage::Away { back, .. } = self.life else { return };
         self.machine.boot();
-        self.life = Life::Down { back };
-        self.tell(Happening::Booted);
+        self.life = EngineStage::Down { back };
+        self.emit(EngineEvent::Booted);
     }
 
     /// Duration of a start on this machine.
@@ -108,10 +108,10 @@ impl SimEngine {
     }
 
     pub(super) fn ready(&mut self) {
-        self.life = Life::Up;
+        self.life = EngineStage::Up;
         self.pace = SimSpeed::new(&self.setup, self.seed, self.starts, self.now);
         self.say(vec![words::READY.to_owned()]);
-        self.tell(Happening::Ready);
+        self.emit(EngineEvent::Ready);
     }
 
     /// Applies the next event. An event while the server is not ready is dropped.
@@ -171,8 +171,8 @@ impl SimEngine {
             self.say(vec![words::KILLED_AT_START.to_owned()]);
             self.rungs.clear();
             self.machine.exit(ProcessExit::EngineDied);
-            self.life = Life::Down { back: None };
-            self.tell(Happening::Exited(ProcessExit::EngineDied));
+            self.life = EngineStage::Down { back: None };
+            self.emit(EngineEvent::Exited(ProcessExit::EngineDied));
         }
     }
 
@@ -190,7 +190,7 @@ impl SimEngine {
             let mut open: BTreeSet<JobId> = self.scheduler.everyone().into_iter().collect();
             open.extend(self.held.keys());
             for job in open {
-                self.tell(Happening::Failed { job, message: ENGINE_DEAD });
+                self.emit(EngineEvent::Failed { job, message: ENGINE_DEAD });
             }
         }
         self.scheduler = Scheduler::new(&self.setup);
@@ -204,10 +204,12 @@ impl SimEngine {
         let back =
             away_us.map(|us| (self.later(us - self.start_us().min(half_us)), self.later(us)));
         self.life = match exit {
-            ProcessExit::PowerCut => Life::Away { boots: self.later(BOOT_US.min(half_us)), back },
-            _ => Life::Down { back },
+            ProcessExit::PowerCut => {
+                EngineStage::Away { boots: self.later(BOOT_US.min(half_us)), back }
+            }
+            _ => EngineStage::Down { back },
         };
-        self.tell(Happening::Exited(exit));
+        self.emit(EngineEvent::Exited(exit));
     }
 
     pub(super) fn thaw(&mut self) {
@@ -219,7 +221,7 @@ impl SimEngine {
 
     pub(super) fn release(&mut self, id: JobId) {
         for happening in self.held.remove(&id).unwrap_or_default().kept {
-            self.tell(happening);
+            self.emit(happening);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Starts and ends the server's process by order, independently of faults.
 
-use super::{Life, SimEngine};
+use super::{EngineStage, SimEngine};
 use crate::sim::job::ProcessExit;
 use crate::unit::At;
 
@@ -16,12 +16,15 @@ impl SimEngine {
     pub(crate) fn launch(&mut self, at: At) -> Result<(), &'static str> {
         self.run_to(at);
         match self.life {
-            Life::Down { .. } => {
-                self.life = Life::Down { back: Some((self.now, self.later(self.start_us()))) };
+            EngineStage::Down { .. } => {
+                self.life =
+                    EngineStage::Down { back: Some((self.now, self.later(self.start_us()))) };
                 Ok(())
             }
-            Life::Away { .. } => Err(AWAY),
-            Life::Starting { .. } | Life::Failing { .. } | Life::Up => Err("it runs already"),
+            EngineStage::Away { .. } => Err(AWAY),
+            EngineStage::Starting { .. } | EngineStage::Failing { .. } | EngineStage::Up => {
+                Err("it runs already")
+            }
         }
     }
 
@@ -33,12 +36,12 @@ impl SimEngine {
     pub(crate) fn stop(&mut self, at: At) -> Result<bool, &'static str> {
         self.run_to(at);
         match self.life {
-            Life::Away { .. } => Err(AWAY),
-            Life::Down { .. } => {
-                self.life = Life::Down { back: None };
+            EngineStage::Away { .. } => Err(AWAY),
+            EngineStage::Down { .. } => {
+                self.life = EngineStage::Down { back: None };
                 Ok(false)
             }
-            Life::Starting { .. } | Life::Failing { .. } | Life::Up => {
+            EngineStage::Starting { .. } | EngineStage::Failing { .. } | EngineStage::Up => {
                 let hangs = self.frozen.is_some();
                 self.exit(if hangs { ProcessExit::Killed } else { ProcessExit::Terminated }, None);
                 Ok(true)
@@ -54,7 +57,7 @@ impl SimEngine {
         let ended = self.stop(at)?;
         let begins = self.later(if ended { BETWEEN_US } else { 0 });
         let ready = At(begins.0.saturating_add(self.start_us()));
-        self.life = Life::Down { back: Some((begins, ready)) };
+        self.life = EngineStage::Down { back: Some((begins, ready)) };
         Ok(ended)
     }
 }

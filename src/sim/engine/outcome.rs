@@ -1,9 +1,9 @@
 //! Applies the result of a step to one request: tokens, end and fault.
 
-use super::{Held, SimEngine};
+use super::{SimEngine, WithheldOutput};
 use crate::sim::ailment::AilmentKind;
 use crate::sim::answer::Token;
-use crate::sim::job::{Finish, Happening, JobId, REQUEST_FAILED};
+use crate::sim::job::{EngineEvent, Finish, JobId, REQUEST_FAILED};
 use crate::sim::metrics::{ABORT, ERROR};
 use crate::unit::At;
 
@@ -25,7 +25,7 @@ impl SimEngine {
             Some((AilmentKind::Stall { pause_us, .. }, _)) => {
                 sequence.fate = None;
                 let until = pause_us.map(|us| At(self.now.0.saturating_add(us)));
-                self.held.insert(id, Held { until, kept: Vec::new() });
+                self.held.insert(id, WithheldOutput { until, kept: Vec::new() });
             }
             _ => {}
         }
@@ -36,21 +36,21 @@ impl SimEngine {
             finish = Some(Finish::Stop);
         }
         if !tokens.is_empty() || finish.is_some() {
-            let happening = Happening::Output { job: id, tokens, cached, finish };
+            let happening = EngineEvent::Output { job: id, tokens, cached, finish };
             match self.held.get_mut(&id) {
                 Some(held) if held.until.is_some() => held.kept.push(happening),
                 Some(_) => {} // A stall without an end: the output is discarded.
-                None => self.tell(happening),
+                None => self.emit(happening),
             }
         }
         match fate {
             Some((AilmentKind::ErrorFrame { .. }, _)) => {
                 self.end(id, ERROR);
-                self.tell(Happening::Failed { job: id, message: REQUEST_FAILED });
+                self.emit(EngineEvent::Failed { job: id, message: REQUEST_FAILED });
             }
             Some((AilmentKind::TruncatedStream { .. }, _)) => {
                 self.end(id, ABORT);
-                self.tell(Happening::Cut { job: id });
+                self.emit(EngineEvent::Cut { job: id });
             }
             _ => {
                 if let Some(finish) = finish {

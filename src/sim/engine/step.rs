@@ -2,8 +2,8 @@
 
 use super::{SimEngine, Step};
 use crate::sim::answer;
-use crate::sim::pace;
 use crate::sim::scheduler::StepPart;
+use crate::sim::step_time;
 use crate::unit::At;
 
 impl SimEngine {
@@ -51,7 +51,7 @@ impl SimEngine {
         let mut got = 1;
         if part.decodes && drafted > 0 {
             let acceptance = self.setup.profile.acceptance * self.faults.acceptance_left(now);
-            let kept = pace::accepted(seed, part.id.0, output, drafted, acceptance);
+            let kept = step_time::accepted(seed, part.id.0, output, drafted, acceptance);
             self.metrics.drafts += 1;
             self.metrics.draft_tokens += u64::from(drafted);
             self.metrics.accepted_tokens += kept;

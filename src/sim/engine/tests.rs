@@ -31,7 +31,7 @@ fn job(tag: u32, prompt: u32, max_tokens: u64) -> SimJob {
 }
 
 /// All events until none is left, or until `limit`.
-fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, Happening)> {
+fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, EngineEvent)> {
     let mut all = Vec::new();
     while let Some(at) = engine.next_event().filter(|at| *at <= limit) {
         all.extend(engine.advance(at));
@@ -41,9 +41,9 @@ fn play(engine: &mut SimEngine, limit: At) -> Vec<(At, Happening)> {
 }
 
 /// Times of a job's outputs, with their number of tokens.
-fn outputs(story: &[(At, Happening)], id: JobId) -> Vec<(At, u64, Option<Finish>)> {
-    let of = |(at, happening): &(At, Happening)| match happening {
-        Happening::Output { job, tokens, finish, .. } if *job == id => {
+fn outputs(story: &[(At, EngineEvent)], id: JobId) -> Vec<(At, u64, Option<Finish>)> {
+    let of = |(at, happening): &(At, EngineEvent)| match happening {
+        EngineEvent::Output { job, tokens, finish, .. } if *job == id => {
             Some((*at, tokens.len() as u64, *finish))
         }
         _ => None,
@@ -51,13 +51,13 @@ fn outputs(story: &[(At, Happening)], id: JobId) -> Vec<(At, u64, Option<Finish>
     story.iter().filter_map(of).collect()
 }
 
-fn tokens(story: &[(At, Happening)], id: JobId) -> u64 {
+fn tokens(story: &[(At, EngineEvent)], id: JobId) -> u64 {
     outputs(story, id).iter().map(|(_, tokens, _)| tokens).sum()
 }
 
-fn exits(story: &[(At, Happening)]) -> Vec<(At, ProcessExit)> {
-    let exit = |(at, happening): &(At, Happening)| match happening {
-        Happening::Exited(exit) => Some((*at, *exit)),
+fn exits(story: &[(At, EngineEvent)]) -> Vec<(At, ProcessExit)> {
+    let exit = |(at, happening): &(At, EngineEvent)| match happening {
+        EngineEvent::Exited(exit) => Some((*at, *exit)),
         _ => None,
     };
     story.iter().filter_map(exit).collect()

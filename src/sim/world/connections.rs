@@ -7,18 +7,18 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::sign::{SimEvent, Tell};
+use super::events::{SimEvent, Tell};
 use crate::rng::Rng;
 use crate::shared_value::SharedValue;
-use crate::sim::face::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
-use crate::sim::{BoxView, Happening, JobId, ProcessExit, SimEngine, SimJob};
+use crate::sim::http::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
+use crate::sim::{BoxView, EngineEvent, JobId, ProcessExit, SimEngine, SimJob};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
 
 /// State of the port: open (accepts), silent (nothing answers), or neither (refuses).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Door {
+pub(crate) struct PortState {
     /// Whether the port accepts connections.
     pub open: bool,
     /// Whether the machine has no power: connections are neither accepted nor refused, existing
@@ -40,7 +40,7 @@ pub(crate) struct Connections {
     waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
     /// Wakes the driver after a change of the engine's input.
     put_in: Notify,
-    door: SharedValue<Door>,
+    door: SharedValue<PortState>,
     tell: RefCell<Tell>,
     loads_by_itself: Cell<bool>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Creates a desk for an engine. `tell` receives the events that do not go over the port.
     pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Connections {
-        let door = Door { open: engine.listening(), silent: false, life: 0, abrupt: false };
+        let door = PortState { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Connections {
             engine: RefCell::new(engine),
             timeline,
@@ -73,7 +73,7 @@ impl Connections {
     }
 
     /// Returns the observable state of the port.
-    pub(crate) fn door(&self) -> &SharedValue<Door> {
+    pub(crate) fn door(&self) -> &SharedValue<PortState> {
         &self.door
     }
 
@@ -96,7 +96,7 @@ impl Connections {
     pub(crate) fn ask(self: &Rc<Connections>, method: &str, path: &str, body: &[u8]) -> Served {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = SimQuestion { method, path, body, at, wall_us };
-        let answer = self.look(|engine| face::answer(engine, &question));
+        let answer = self.look(|engine| http::answer(engine, &question));
         let ask = match answer {
             SimAnswer::Page(page) => return Served::Page(page),
             SimAnswer::Ask(ask) => ask,
@@ -170,35 +170,37 @@ impl Connections {
         }
     }
 
-    fn hand_out(&self, at: At, happening: Happening) {
+    fn hand_out(&self, at: At, happening: EngineEvent) {
         match happening {
-            Happening::Output { job, tokens, cached, finish } => {
+            EngineEvent::Output { job, tokens, cached, finish } => {
                 self.send(job, (at, Item::Output { tokens, cached, finish }), finish.is_some());
             }
-            Happening::Failed { job, message } => self.send(job, (at, Item::Failed(message)), true),
-            Happening::Cut { job } => self.send(job, (at, Item::Cut), true),
-            Happening::Said(line) => self.tell(at, SimEvent::Said(line)),
-            Happening::Started => {
+            EngineEvent::Failed { job, message } => {
+                self.send(job, (at, Item::Failed(message)), true);
+            }
+            EngineEvent::Cut { job } => self.send(job, (at, Item::Cut), true),
+            EngineEvent::Said(line) => self.tell(at, SimEvent::Said(line)),
+            EngineEvent::Started => {
                 let pid = self.view().pid.unwrap_or_default();
                 self.tell(at, SimEvent::Started(pid));
             }
-            Happening::Exited(exit) => {
+            EngineEvent::Exited(exit) => {
                 let silent = exit == ProcessExit::PowerCut;
                 if !silent {
                     self.waiting.borrow_mut().clear();
                 }
                 let abrupt = silent || exit == ProcessExit::Killed;
                 let life = self.door.get().life + 1;
-                self.door.set(Door { open: false, silent, life, abrupt });
+                self.door.set(PortState { open: false, silent, life, abrupt });
                 self.tell(at, SimEvent::Exited(exit));
             }
-            Happening::Booted => {
+            EngineEvent::Booted => {
                 // Open connections are reset only after the boot.
                 self.waiting.borrow_mut().clear();
-                self.door.set(Door { silent: false, ..self.door.get() });
+                self.door.set(PortState { silent: false, ..self.door.get() });
                 self.tell(at, SimEvent::Booted);
             }
-            Happening::Ready => self.door.set(Door { open: true, ..self.door.get() }),
+            EngineEvent::Ready => self.door.set(PortState { open: true, ..self.door.get() }),
         }
     }
 
@@ -302,7 +304,7 @@ mod tests {
             assert!(reset.0 <= At(5 * SECOND), "the last token came before it");
             assert_eq!(reset.1, At(95 * SECOND), "after the boot");
             let now = door.get();
-            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+            assert_eq!(now, PortState { open: false, silent: false, life: 1, abrupt: true });
             door.until(|door| door.open).await;
             assert_eq!(timeline.now(), At(605 * SECOND));
         };
@@ -314,7 +316,7 @@ mod tests {
         let told = async |desk: &Connections, timeline: Timeline, mut ticket: Ticket| {
             assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
             let now = desk.door().get();
-            assert_eq!(now, Door { open: false, silent: false, life: 1, abrupt: true });
+            assert_eq!(now, PortState { open: false, silent: false, life: 1, abrupt: true });
         };
         hit_by("crash=10m", told).await;
     }

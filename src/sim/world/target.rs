@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::sign::{SimEvent, SimEvents};
+use super::events::{SimEvent, SimEvents};
 use crate::engine::listener::Listener;
 use crate::engine::signature::LogSource;
 use crate::fact::{Exited, Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
@@ -172,7 +172,11 @@ mod tests {
     const SECOND: u64 = 1_000_000;
 
     /// Collects the news of a server with faults up to a second of the run.
-    async fn news_until(ailment: &[&str], second: u64, orders: &[(u64, TargetOrder)]) -> Told {
+    async fn news_until(
+        ailment: &[&str],
+        second: u64,
+        orders: &[(u64, TargetOrder)],
+    ) -> ReportedState {
         let ailments = ailment.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(10.0), 1, ailments, At::ZERO);
@@ -182,7 +186,7 @@ mod tests {
         let ordered = desk.clone();
         let give = Box::new(move |order, action| ordered.order(order, action));
         let mut target = SimTarget::new(signs, timeline, give);
-        let mut told = Told::default();
+        let mut told = ReportedState::default();
         let follow = async {
             for (action, (at, order)) in orders.iter().enumerate() {
                 told.follow(&mut target, timeline, At(at * SECOND)).await;
@@ -199,14 +203,14 @@ mod tests {
 
     /// News by kind.
     #[derive(Default)]
-    struct Told {
+    struct ReportedState {
         log: String,
         became: Vec<(u64, TargetFact)>,
         said: Vec<(u64, String)>,
         counts: Vec<(u64, f64)>,
     }
 
-    impl Told {
+    impl ReportedState {
         async fn follow(&mut self, target: &mut SimTarget, timeline: Timeline, until: At) {
             loop {
                 let news = tokio::select! { biased;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::connections::{Connections, Served, Ticket};
 use crate::fact::{BrokenHow, Stage};
 use crate::sim::ProcessExit;
-use crate::sim::face::{ClientEvent, SimPage, Teller};
+use crate::sim::http::{ClientEvent, SimPage, Teller};
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::ContainerEngine;
 use super::event::{self, ContainerEvent, What};
-use super::late::Unheard;
+use super::late_events::EventGap;
 use crate::timeline::Timeline;
 use crate::unit::At;
 
@@ -18,7 +18,7 @@ const WAIT_US: (u64, u64) = (500_000, 10_000_000);
 const KNOWN_MAX: usize = 64;
 
 /// Event with its time, or the reason why none can be received.
-pub(super) type Heard = Result<(At, ContainerEvent), String>;
+pub(super) type ContainerEventResult = Result<(At, ContainerEvent), String>;
 
 /// Endless stream of a container's events: when the engine's stream ends, it is requested again
 /// from the last event on.
@@ -30,7 +30,7 @@ pub(super) struct Events {
     known: Vec<(u64, What, String)>,
     /// Last time at which the stream was open.
     last: At,
-    out: mpsc::Sender<Heard>,
+    out: mpsc::Sender<ContainerEventResult>,
 }
 
 impl Events {
@@ -39,7 +39,7 @@ impl Events {
         engine: ContainerEngine,
         name: String,
         since: Option<u64>,
-        out: mpsc::Sender<Heard>,
+        out: mpsc::Sender<ContainerEventResult>,
     ) -> Events {
         let last = engine.timeline.now();
         Events { engine, name, since, known: Vec::new(), last, out }
@@ -84,7 +84,7 @@ impl Events {
         let timeline = self.engine.timeline;
         let program = self.engine.program.0.clone();
         let opened = timeline.now();
-        let unheard = Unheard { since: self.last, opened };
+        let unheard = EventGap { since: self.last, opened };
         let child = self.engine.program.follow(&self.arguments());
         let mut child = child.map_err(|why| format!("`{program}`: {why}"))?;
         let Some(pipe) = child.stdout.take() else { return Err("no output".to_owned()) };

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::late::Unheard;
+use super::late_events::EventGap;
 use super::{ContainerEngine, Unknown, nanoseconds};
 use crate::target::log::{LogReader, lines_of};
 use crate::timeline::Timeline;
@@ -103,8 +103,8 @@ pub(crate) async fn follow(
             Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
             None => arguments(&name, since.as_deref()),
         };
-        let unheard = Unheard { since: heard, opened: timeline.now() };
-        let source = Opened { engine: &engine, name: &name, arguments: &arguments, unheard };
+        let unheard = EventGap { since: heard, opened: timeline.now() };
+        let source = OpenLog { engine: &engine, name: &name, arguments: &arguments, unheard };
         let ended = source.read(&mut known, &log).await;
         // A log that could not be opened was not read.
         if ended.is_ok() || timeline.now().since(unheard.opened) > OPENS_US {
@@ -136,14 +136,14 @@ fn inside_arguments(name: &str, path: &str, is_again: bool) -> Vec<String> {
 }
 
 /// Log that is open.
-struct Opened<'a> {
+struct OpenLog<'a> {
     engine: &'a ContainerEngine,
     name: &'a str,
     arguments: &'a [String],
-    unheard: Unheard,
+    unheard: EventGap,
 }
 
-impl Opened<'_> {
+impl OpenLog<'_> {
     /// Reads until the log ends or falls silent; returns the number of new lines.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::event::{ContainerEvent, What};
-use super::events::{Events, Heard};
+use super::events::{ContainerEventResult, Events};
 use super::inspect::{ContainerChange, ContainerState};
 use super::{ContainerEngine, Unknown, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
@@ -50,7 +50,7 @@ pub(crate) async fn watch(watched: Watched, first: ContainerState, news: NewsSen
     let again = Rc::new(Notify::new());
     let events = Events::new(watched.engine.clone(), watched.name.clone(), since, out);
     tasks.spawn_local(events.follow(again.clone()));
-    let told = Told::default();
+    let told = ReportedChanges::default();
     let mut watch =
         Watch { watched, news, base: first, told, looks: 0, is_deaf: false, ask_again: again };
     watch.told.ignored_starts = u64::from(watch.watched.is_own);
@@ -74,7 +74,7 @@ pub(crate) async fn watch(watched: Watched, first: ContainerState, news: NewsSen
 
 /// Changes that events reported since the last inspection.
 #[derive(Debug, Default)]
-struct Told {
+struct ReportedChanges {
     starts: u64,
     ends: u64,
     pauses: u64,
@@ -88,7 +88,7 @@ struct Watch {
     news: NewsSender,
     /// State at the last inspection.
     base: ContainerState,
-    told: Told,
+    told: ReportedChanges,
     looks: u64,
     /// Whether events could not be received at some time since the last successful inspection.
     is_deaf: bool,
@@ -96,7 +96,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn hear(&mut self, heard: Heard) {
+    async fn hear(&mut self, heard: ContainerEventResult) {
         match heard {
             Ok((at, event)) => self.event(at, event).await,
             Err(why) => {
@@ -170,7 +170,7 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self, heard: &mut mpsc::Receiver<Heard>) {
+    async fn look(&mut self, heard: &mut mpsc::Receiver<ContainerEventResult>) {
         let look = match self.watched.engine.look(&self.watched.name).await {
             Ok(look) => look,
             Err(Unknown::Gone) => {
@@ -189,7 +189,7 @@ impl Watch {
         }
         self.is_deaf = false;
         self.base = look;
-        self.told = Told { ignored_starts: 0, ..Told::default() };
+        self.told = ReportedChanges { ignored_starts: 0, ..ReportedChanges::default() };
         self.moved();
         if is_other && self.base.running {
             self.contained().await;
@@ -202,7 +202,7 @@ impl Watch {
     }
 
     /// Waits for the events behind an inspected change: they describe it more precisely.
-    async fn wait_for_events(&mut self, heard: &mut mpsc::Receiver<Heard>) {
+    async fn wait_for_events(&mut self, heard: &mut mpsc::Receiver<ContainerEventResult>) {
         let timeline = self.news.timeline();
         let mut grace_us = GRACE_US;
         if std::mem::take(&mut self.is_deaf) {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     /// Returns a watch whose engine cannot be asked.
-    fn watch(news: NewsSender, told: Told) -> Watch {
+    fn watch(news: NewsSender, told: ReportedChanges) -> Watch {
         let engine = ContainerEngine::new("/no/such/engine", news.timeline());
         let (name, server_pid) = ("brain".to_owned(), ServerPid::default());
         Watch {
@@ -328,16 +328,25 @@ mod tests {
         let words = || "the evidence".to_owned();
         let mut all = Vec::new();
         for (change, heard) in [
-            (ContainerChange::Recreated(words()), Told { starts: 1, ..Told::default() }),
-            (ContainerChange::Restarted(words()), Told { starts: 2, ..Told::default() }),
-            (ContainerChange::Ended, Told { ends: 1, ..Told::default() }),
-            (ContainerChange::Paused, Told { pauses: 1, ..Told::default() }),
-            (ContainerChange::Unpaused, Told { pauses: 1, ..Told::default() }),
+            (
+                ContainerChange::Recreated(words()),
+                ReportedChanges { starts: 1, ..ReportedChanges::default() },
+            ),
+            (
+                ContainerChange::Restarted(words()),
+                ReportedChanges { starts: 2, ..ReportedChanges::default() },
+            ),
+            (ContainerChange::Ended, ReportedChanges { ends: 1, ..ReportedChanges::default() }),
+            (ContainerChange::Paused, ReportedChanges { pauses: 1, ..ReportedChanges::default() }),
+            (
+                ContainerChange::Unpaused,
+                ReportedChanges { pauses: 1, ..ReportedChanges::default() },
+            ),
         ] {
             let name = format!("{change:?}");
             let again = change.clone();
             let unheard = said(|news| async move {
-                watch(news, Told::default()).changed(change, &ended()).await;
+                watch(news, ReportedChanges::default()).changed(change, &ended()).await;
             });
             all.push(format!("{name}\n  {}", unheard.await));
             let known =
@@ -350,7 +359,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_restarts_of_which_one_was_heard_the_other_is_told() {
         let told = said(|news| async move {
-            let heard = Told { starts: 1, ..Told::default() };
+            let heard = ReportedChanges { starts: 1, ..ReportedChanges::default() };
             let change = ContainerChange::Restarted("twice".to_owned());
             watch(news, heard).changed(change, &ended()).await;
         });
@@ -360,7 +369,7 @@ mod tests {
     #[tokio::test]
     async fn every_event_is_told_in_the_engines_name_and_the_sum_of_others_is_not() {
         let told = said(|news| async move {
-            let mut watch = watch(news, Told::default());
+            let mut watch = watch(news, ReportedChanges::default());
             for what in [
                 What::Kill(Some(9)),
                 What::Kill(None),
@@ -385,7 +394,8 @@ mod tests {
     #[tokio::test]
     async fn a_start_that_longhaul_ordered_is_no_news() {
         let told = said(|news| async move {
-            let mut watch = watch(news, Told { ignored_starts: 1, ..Told::default() });
+            let mut watch =
+                watch(news, ReportedChanges { ignored_starts: 1, ..ReportedChanges::default() });
             let start = || ContainerEvent { what: What::Start, id: "ab".to_owned(), at_ns: 1 };
             watch.event(At(1), start()).await;
             assert_eq!((watch.told.starts, watch.told.ignored_starts), (0, 0));
@@ -398,7 +408,7 @@ mod tests {
     #[tokio::test]
     async fn a_container_that_is_gone_is_told_once_and_its_process_is_nobodys() {
         let told = said(|news| async move {
-            let mut watch = watch(news, Told::default());
+            let mut watch = watch(news, ReportedChanges::default());
             watch.watched.server_pid.set(Some(7));
             watch.gone().await;
             assert_eq!(watch.watched.server_pid.pid(), None);
@@ -407,7 +417,9 @@ mod tests {
         });
         assert_snapshot!(told.await, @"Removed: there is no container `brain` any more");
         let heard = said(|news| async move {
-            watch(news, Told { removed: true, ..Told::default() }).gone().await;
+            watch(news, ReportedChanges { removed: true, ..ReportedChanges::default() })
+                .gone()
+                .await;
         });
         assert_eq!(heard.await, "", "an event told it");
     }
@@ -415,7 +427,7 @@ mod tests {
     #[tokio::test]
     async fn an_engine_that_cannot_be_asked_is_a_gap_and_no_end() {
         let told = said(|news| async move {
-            let mut watch = watch(news, Told::default());
+            let mut watch = watch(news, ReportedChanges::default());
             let (_, mut heard) = mpsc::channel(1);
             watch.look(&mut heard).await;
             assert!(watch.is_deaf && watch.base.running);

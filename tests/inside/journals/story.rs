@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longhaul::fact::{
     Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Entry, Fact, Fitted, Issued, Load,
-    Missed, Opened, Phase, PhaseBegan, Reading, Request, Seen, Source, Stage, TargetFact,
+    Missed, Opened, Phase, PhaseBegan, Reading, Request, Source, Stage, Statement, TargetFact,
     TargetWord,
 };
 use longhaul::journal::manifest::{Anchor, RunNode, ServerIdentity, SpecText};
@@ -90,7 +90,7 @@ impl Story {
             story.push(0.7, Fact::Target(TargetFact::ready(rung)));
         }
         for (subject, seen) in [("model", "Cogni-Brain"), ("version", "0.19.2rc1")] {
-            story.push(7.9, Fact::Seen(Seen::plain(subject, seen.to_owned())));
+            story.push(7.9, Fact::Seen(Statement::plain(subject, seen.to_owned())));
         }
         for depth in scenario.depths {
             let counted = Some(depth + PROMPT);

@@ -6,7 +6,7 @@ use std::fs;
 use longhaul::command::ReportFormat;
 use longhaul::command::report::{self, judge_over_time};
 use longhaul::exit::Exit;
-use longhaul::fact::{ClosedBecause, Ended, Exited, Fact, Phase, Seen, Source, TargetWord};
+use longhaul::fact::{ClosedBecause, Ended, Exited, Fact, Phase, Source, Statement, TargetWord};
 use longhaul::incident::IncidentKind;
 use longhaul::measure::{Count, Quantity};
 use longhaul::series::{self, LOG_LINES};
@@ -280,7 +280,7 @@ fn what_met_an_outage_is_in_no_distribution() {
 #[test]
 fn after_a_restart_the_server_is_asked_again_what_it_is() {
     let play = ailing(&["restart=30s@10m"]);
-    let seen: Vec<(f64, &Seen)> = play
+    let seen: Vec<(f64, &Statement)> = play
         .entries
         .iter()
         .filter_map(|entry| match &entry.fact {

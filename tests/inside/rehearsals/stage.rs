@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use longhaul::analysis::{Analysis, RunQuestion};
+use longhaul::analysis::{Analysis, RunDescription};
 use longhaul::command::drive::{DriveOptions, Driven, NoRun};
 use longhaul::command::report::{Judged, judge};
 use longhaul::command::{Inputs, rehearse};
@@ -157,7 +157,7 @@ pub(super) struct Played {
     /// With the number of entries that there were before each.
     pub orders: Vec<(usize, At, Order)>,
     /// What was asked, as the run knew it.
-    pub asked: RunQuestion,
+    pub asked: RunDescription,
     pub closed: Result<Closed, String>,
     pub folder: PathBuf,
     _scratch: Rc<Scratch>,

@@ -1,8 +1,8 @@
 use super::*;
-use crate::analysis::arena::story::{StreamTimes, replay, round};
+use crate::analysis::arena::fixture::{StreamTimes, replay, round};
 use crate::analysis::arena::{Column, Spread};
 use crate::fact::{Ended, Phase};
-use crate::incident::story::{Story, cell};
+use crate::incident::fixture::{Story, cell};
 
 fn table(story: &Story) -> Table {
     let mut fold = ArenaFold::new();

@@ -59,7 +59,7 @@ impl LanePolicy for Apart {
         {
             let ended = self.last[lane as usize].unwrap_or(self.free_from);
             let due = At(ended.0 + think_us(lane)).max(self.free_from);
-            lanes.give(Slot { phase, lane, nth, repeat: 0 }, Some(due));
+            lanes.assign(Slot { phase, lane, nth, repeat: 0 }, Some(due));
         }
     }
 

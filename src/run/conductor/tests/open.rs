@@ -3,7 +3,7 @@
 
 use super::toy::Toy;
 use crate::fact::{ClosedBecause, Ended, Entry, Fact, Phase};
-use crate::plan::Place;
+use crate::plan::RoundPosition;
 use crate::run::conductor::Order;
 use crate::spec::scenario::Arrivals;
 use crate::unit::At;
@@ -17,7 +17,7 @@ fn an_open_round_keeps_its_schedule_however_slow_the_answers() {
         let mut rounds = 0;
         for batch in toy.batches().into_iter().filter(|batch| batch.requests == 10) {
             let index = usize::from(batch.group.depth() > Some(0));
-            let place = Place::new(batch.lap, index);
+            let place = RoundPosition::new(batch.lap, index);
             let planned = toy.plan.due_us(batch.phase, place).unwrap();
             let of_round = toy.requests(|request| {
                 (request.phase, request.lap, &request.group())

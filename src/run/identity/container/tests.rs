@@ -22,8 +22,8 @@ fn contained(image: &str, digests: &[&str], env: &[(&str, &str)]) -> Contained {
     }
 }
 
-fn words(seen: &[Seen]) -> Vec<String> {
-    seen.iter().filter(|seen| seen.differs).map(Seen::words).collect()
+fn words(seen: &[Statement]) -> Vec<String> {
+    seen.iter().filter(|seen| seen.differs).map(Statement::words).collect()
 }
 
 #[test]

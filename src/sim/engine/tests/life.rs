@@ -1,7 +1,7 @@
 //! Tests of the lifetime of server and machine: start, hang, end and restart.
 
 use super::{
-    At, Happening, LATER, Metrics, ProcessExit, SECOND, engine, exits, job, outputs, play, quiet,
+    At, EngineEvent, LATER, Metrics, ProcessExit, SECOND, engine, exits, job, outputs, play, quiet,
     record, tokens,
 };
 
@@ -27,8 +27,8 @@ fn a_crashed_server_stays_down_unless_told_to_return() {
         engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
         let story = play(&mut engine, LATER);
         assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Killed)]);
-        assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { .. })));
-        let ready = story.iter().find(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at);
+        assert!(!story.iter().any(|(_, is)| matches!(is, EngineEvent::Failed { .. })));
+        let ready = story.iter().find(|(_, is)| *is == EngineEvent::Ready).map(|(at, _)| *at);
         assert_eq!(ready, returns);
         assert_eq!(engine.listening(), returns.is_some());
         assert_eq!(engine.submit(LATER, job(2, 10, 1)).is_some(), returns.is_some());
@@ -42,7 +42,9 @@ fn a_restart_comes_back_as_another_process_that_has_counted_nothing() {
     let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
     let before = engine.view(At::ZERO);
     let story = play(&mut engine, LATER);
-    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert!(
+        story.iter().any(|(_, is)| matches!(is, EngineEvent::Failed { job, .. } if *job == id))
+    );
     assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Terminated)]);
     let after = engine.view(LATER);
     assert!(after.listening && after.pid != before.pid);
@@ -58,10 +60,10 @@ fn out_of_gpu_memory_every_stream_is_told_and_the_log_says_why() {
         engine.submit(At::ZERO, job(tag, 1000, 500)).expect("up");
     }
     let story = play(&mut engine, LATER);
-    let failed = story.iter().filter(|(_, is)| matches!(is, Happening::Failed { .. })).count();
+    let failed = story.iter().filter(|(_, is)| matches!(is, EngineEvent::Failed { .. })).count();
     assert_eq!(failed, 6, "those who wait are told as well");
     assert!(story.iter().any(|(_, is)| {
-        matches!(is, Happening::Said(line) if line.contains("CUDA out of memory"))
+        matches!(is, EngineEvent::Said(line) if line.contains("CUDA out of memory"))
     }));
     assert_eq!(ProcessExit::EngineDied.code(), 0, "vLLM exits with 0 when its engine has died");
     assert_eq!(engine.view(LATER).oom_kills, 0, "the kernel had no part in it");
@@ -112,8 +114,8 @@ fn a_first_start_takes_its_time() {
 }
 
 /// Times at which the port opened.
-fn readies(story: &[(At, Happening)]) -> Vec<At> {
-    story.iter().filter(|(_, is)| *is == Happening::Ready).map(|(at, _)| *at).collect()
+fn readies(story: &[(At, EngineEvent)]) -> Vec<At> {
+    story.iter().filter(|(_, is)| *is == EngineEvent::Ready).map(|(at, _)| *at).collect()
 }
 
 #[test]
@@ -153,9 +155,13 @@ fn an_oom_kill_of_the_host_is_seen_on_the_box_and_not_in_the_engines_log() {
     engine.load_began(At::ZERO, None);
     let id = engine.submit(At::ZERO, job(1, 1000, 500)).expect("up");
     let story = play(&mut engine, LATER);
-    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
     assert!(
-        !story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains("emory")))
+        story.iter().any(|(_, is)| matches!(is, EngineEvent::Failed { job, .. } if *job == id))
+    );
+    assert!(
+        !story
+            .iter()
+            .any(|(_, is)| matches!(is, EngineEvent::Said(line) if line.contains("emory")))
     );
     assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::EngineDied)]);
     assert_eq!((engine.view(LATER).oom_kills, readies(&story)), (1, vec![At(65 * SECOND)]));
@@ -176,8 +182,8 @@ fn memory_falls_before_the_kernel_kills_and_is_back_afterwards() {
 }
 
 /// Whether the log of a run contains a text.
-fn says(story: &[(At, Happening)], words: &str) -> bool {
-    story.iter().any(|(_, is)| matches!(is, Happening::Said(line) if line.contains(words)))
+fn says(story: &[(At, EngineEvent)], words: &str) -> bool {
+    story.iter().any(|(_, is)| matches!(is, EngineEvent::Said(line) if line.contains(words)))
 }
 
 #[test]
@@ -200,7 +206,9 @@ fn an_order_to_restart_ends_the_process_and_another_is_ready_a_start_later() {
     assert_eq!(engine.restart(At(5 * SECOND)), Ok(true));
     let story = play(&mut engine, LATER);
     assert_eq!(exits(&story), [(At(5 * SECOND), ProcessExit::Terminated)]);
-    assert!(story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert!(
+        story.iter().any(|(_, is)| matches!(is, EngineEvent::Failed { job, .. } if *job == id))
+    );
     assert!(says(&story, "shutdown triggered"));
     assert_eq!(readies(&story), [At((5 + 2 + 549) * SECOND)]);
     assert_eq!(engine.launch(LATER), Err("it runs already"));
@@ -241,9 +249,11 @@ fn a_power_cut_is_silent_and_another_boot_follows() {
     let silent = engine.view(At(100 * SECOND));
     story.extend(play(&mut engine, LATER));
     let after = engine.view(LATER);
-    assert!(!story.iter().any(|(_, is)| matches!(is, Happening::Failed { job, .. } if *job == id)));
+    assert!(
+        !story.iter().any(|(_, is)| matches!(is, EngineEvent::Failed { job, .. } if *job == id))
+    );
     assert_eq!(exits(&story)[1..], [(At(60 * SECOND), ProcessExit::PowerCut)]);
-    assert!(story.contains(&(At(150 * SECOND), Happening::Booted)), "90 s after it went away");
+    assert!(story.contains(&(At(150 * SECOND), EngineEvent::Booted)), "90 s after it went away");
     assert_eq!(readies(&story), [20, 660].map(|second| At(second * SECOND)));
     assert_eq!([&before, &silent, &after].map(|view| view.reachable), [true, false, true]);
     assert_eq!((before.oom_kills, after.oom_kills), (1, 0));
@@ -255,7 +265,7 @@ fn a_power_cut_without_a_value_brings_back_the_box_and_not_the_server() {
     let mut engine = engine(quiet(), 1, &["host_reboot@1m"]);
     engine.load_began(At::ZERO, None);
     let story = play(&mut engine, LATER);
-    assert!(story.contains(&(At(150 * SECOND), Happening::Booted)));
+    assert!(story.contains(&(At(150 * SECOND), EngineEvent::Booted)));
     assert!(engine.view(LATER).reachable && !engine.listening());
 }
 
@@ -269,7 +279,7 @@ fn a_server_whose_starts_fail_is_ready_on_the_next_or_never() {
     assert_eq!(exits(&story)[0], (At(549 * SECOND / 2), ProcessExit::StartFailed));
     assert_eq!((exits(&story).len(), ProcessExit::StartFailed.code()), (2, 1));
     assert!(story.iter().any(|(_, is)| {
-        matches!(is, Happening::Said(line) if line.contains("Engine core initialization failed"))
+        matches!(is, EngineEvent::Said(line) if line.contains("Engine core initialization failed"))
     }));
     let mut never = engine(quiet(), 1, &["start_fails"]);
     let story = play(&mut never, LATER);
@@ -285,7 +295,7 @@ fn a_length_that_the_cache_cannot_hold_is_refused_at_every_start_in_words() {
     let story = play(&mut engine, LATER);
     assert_eq!(exits(&story), [(At(SECOND), ProcessExit::StartFailed)]);
     assert!(story.iter().any(|(_, is)| {
-        matches!(is, Happening::Said(line) if line.contains("max seq len (131072)") && line.ends_with("is 4096."))
+        matches!(is, EngineEvent::Said(line) if line.contains("max seq len (131072)") && line.ends_with("is 4096."))
     }));
 }
 

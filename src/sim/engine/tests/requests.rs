@@ -1,8 +1,8 @@
 //! Tests of the results of single requests.
 
 use super::{
-    At, Finish, Happening, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet, record,
-    tokens,
+    At, EngineEvent, Finish, JobId, LATER, SECOND, SimJob, engine, job, outputs, play, quiet,
+    record, tokens,
 };
 
 #[test]
@@ -63,8 +63,8 @@ fn shares_hit_about_as_many_requests_as_they_say_and_none_before_their_time() {
         }
         let story = play(&mut engine, LATER);
         let odd = story.iter().filter(|(_, is)| match is {
-            Happening::Failed { .. } | Happening::Cut { .. } => true,
-            Happening::Output { tokens, finish, .. } => tokens.is_empty() && finish.is_some(),
+            EngineEvent::Failed { .. } | EngineEvent::Cut { .. } => true,
+            EngineEvent::Output { tokens, finish, .. } => tokens.is_empty() && finish.is_some(),
             _ => false,
         });
         odd.count()
@@ -100,10 +100,10 @@ fn ends(ailments: &[&str]) -> String {
     let story = play(&mut engine, LATER);
     let end = |id: &JobId| {
         let mut of = story.iter().filter_map(|(_, is)| match is {
-            Happening::Failed { job, .. } if job == id => Some('e'),
-            Happening::Cut { job } if job == id => Some('c'),
-            Happening::Output { job, finish: Some(Finish::Stop), .. } if job == id => Some('s'),
-            Happening::Output { job, finish: Some(Finish::Length), .. } if job == id => Some('.'),
+            EngineEvent::Failed { job, .. } if job == id => Some('e'),
+            EngineEvent::Cut { job } if job == id => Some('c'),
+            EngineEvent::Output { job, finish: Some(Finish::Stop), .. } if job == id => Some('s'),
+            EngineEvent::Output { job, finish: Some(Finish::Length), .. } if job == id => Some('.'),
             _ => None,
         });
         let end = of.next().expect("an end");

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
 
-use super::here;
+use super::this_machine;
 
 /// Limit of a name's addresses that are checked.
 const ADDRESSES_MAX: usize = 16;
@@ -15,7 +15,7 @@ const ADDRESSES_MAX: usize = 16;
 pub(crate) fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     let is_named = |name: &str| host.eq_ignore_ascii_case(name);
-    if is_named("localhost") || here::host().is_some_and(|name| is_named(&name)) {
+    if is_named("localhost") || this_machine::host().is_some_and(|name| is_named(&name)) {
         return true;
     }
     match host.parse::<IpAddr>() {

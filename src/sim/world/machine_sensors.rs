@@ -66,7 +66,7 @@ impl Sensor for BoxSensor {
         CADENCE_US
     }
 
-    fn look(&mut self) -> LocalFuture<'_, Result<world::Look, String>> {
+    fn look(&mut self) -> LocalFuture<'_, Result<world::Observation, String>> {
         Box::pin(std::future::ready(self.sample().map(|sample| vec![sample].into())))
     }
 }

@@ -12,7 +12,7 @@ use super::tree::ServerProcesses;
 use crate::fact::Source;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{LocalFuture, Look, Sensor, ServerPid};
+use crate::world::{LocalFuture, Observation, Sensor, ServerPid};
 
 /// Interval at which it is reported that there is nothing to read: once a minute.
 const ELSEWHERE_US: u64 = 60_000_000;
@@ -32,7 +32,7 @@ pub(crate) trait HostReader: Send {
     ///
     /// # Errors
     /// The reason in words why nothing could be read.
-    fn read(&mut self, now: At) -> Result<Look, String>;
+    fn read(&mut self, now: At) -> Result<Observation, String>;
 }
 
 /// Creates the sensors of this machine, and of the server's processes where they are known.
@@ -53,15 +53,15 @@ pub(crate) fn here(timeline: Timeline, server_pid: Option<&ServerPid>) -> Vec<Bo
 
 /// Creates a sensor that reports why there is nothing to read: the server is at `host`, not here.
 pub(crate) fn elsewhere(host: &str) -> Vec<Box<dyn Sensor>> {
-    vec![Box::new(Elsewhere { host: host.to_owned() })]
+    vec![Box::new(RemoteKernel { host: host.to_owned() })]
 }
 
 /// Kernel of a server that is on another machine.
-struct Elsewhere {
+struct RemoteKernel {
     host: String,
 }
 
-impl Sensor for Elsewhere {
+impl Sensor for RemoteKernel {
     fn source(&self) -> Source {
         Source::Kernel
     }
@@ -74,7 +74,7 @@ impl Sensor for Elsewhere {
         ELSEWHERE_US
     }
 
-    fn look(&mut self) -> LocalFuture<'_, Result<Look, String>> {
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>> {
         let why = format!("is on another machine: {}", self.host);
         Box::pin(std::future::ready(Err(why)))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::start::{EVENTS, EventCount};
-use super::{Alike, MeasureKey, Start, StartValue};
+use super::{LoadIdentity, MeasureKey, Start, StartValue};
 use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
 
@@ -53,7 +53,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         broken_off: None,
         verdict: crate::verdict::Word::Pass,
         gates: Vec::new(),
-        alike: Alike { scenario: "short".to_owned(), seed: 1, ..Alike::default() },
+        alike: LoadIdentity { scenario: "short".to_owned(), seed: 1, ..LoadIdentity::default() },
         recipe: None,
         container: None,
         command: Some("vllm serve m".to_owned()),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::analysis::{JournalGaps, RunQuestion};
-use crate::incident::story::cell;
+use crate::analysis::{JournalGaps, RunDescription};
+use crate::incident::fixture::cell;
 use crate::measure::Measure;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 
 /// Returns a run of one minute at some depths, with an empty contract.
-pub(crate) fn asked(depths: &[u64]) -> RunQuestion {
-    RunQuestion {
+pub(crate) fn asked(depths: &[u64]) -> RunDescription {
+    RunDescription {
         recipe: "nemotron-3-super".to_owned(),
         scenario: "smoke".to_owned(),
         model: "nemotron".to_owned(),

@@ -40,7 +40,7 @@ async fn measured(
         model: "m",
     };
     let measured =
-        measure_up(&counted, &plan, &|_, _| ()).await.unwrap_or_else(|why| panic!("{why}"));
+        fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap_or_else(|why| panic!("{why}"));
     let missed =
         |it: &Fitted| (it.depth, it.counted.map(|counted| counted.abs_diff(it.depth + it.prompt)));
     let missed = measured.fitted.iter().map(missed).collect();
@@ -100,7 +100,7 @@ async fn a_sample_that_is_too_deep_costs_its_depth_alone() {
     })
     .await;
     assert_eq!(missed, [(0, Some(0)), (4096, None)]);
-    let notes: Vec<String> = measured.notes.iter().map(Seen::words).collect();
+    let notes: Vec<String> = measured.notes.iter().map(Statement::words).collect();
     assert_eq!(
         notes,
         [
@@ -127,7 +127,7 @@ async fn a_refused_count_of_a_part_is_estimated_and_told() {
     })
     .await;
     assert!(missed.iter().all(|(_, missed)| missed.is_none_or(|missed| missed < 20)), "{missed:?}");
-    let notes: Vec<String> = measured.notes.iter().map(Seen::words).collect();
+    let notes: Vec<String> = measured.notes.iter().map(Statement::words).collect();
     let told =
         "prompt lengths: 1 of 124 counts were refused and are estimated: /tokenize: 400 no tickets";
     assert_eq!(notes, [told]);

@@ -1,7 +1,7 @@
 //! Builds a small replay of a benchmark profile, for tests of all readers of tables.
 
 use crate::fact::{Batch, Cell, Class, Fact, Load, Phase, Request};
-use crate::incident::story::Story;
+use crate::incident::fixture::Story;
 use crate::unit::At;
 
 /// Times of a stream in a round, in milliseconds since the round began.

@@ -8,14 +8,14 @@ const CATCH_UP_US: u64 = 10_000_000;
 
 /// Period in which nothing was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unheard {
+pub(super) struct EventGap {
     /// Start of the period.
     pub since: At,
     /// Instant at which the stream was opened again.
     pub opened: At,
 }
 
-impl Unheard {
+impl EventGap {
     /// Returns the instant of an event that arrives at `now`, when the wall clock reads `wall_us`,
     /// and that has the stamp `stamp_us` on that clock. The engine's clock may be another
     /// machine's, so the instant is never before the start of the period and never in the future.
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     const WALL_US: u64 = 1_795_411_900_000_000;
-    const UNHEARD: Unheard = Unheard { since: At(40_000_000), opened: At(100_000_000) };
+    const UNHEARD: EventGap = EventGap { since: At(40_000_000), opened: At(100_000_000) };
 
     fn at(now_s: u64, ago_s: u64) -> At {
         UNHEARD.at(At(now_s * 1_000_000), WALL_US, WALL_US - ago_s * 1_000_000)

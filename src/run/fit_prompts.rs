@@ -7,7 +7,7 @@ use std::cell::Cell as Counting;
 
 use super::arrive::Patience;
 use super::side_by_side::side_by_side;
-use crate::fact::{Abilities, Cell, Fitted, Seen};
+use crate::fact::{Abilities, Cell, Fitted, Statement};
 use crate::plan::fitter::{FitQuestion, Fitter, Method};
 use crate::plan::{Fit, Plan};
 use crate::spec::scenario::Api;
@@ -37,7 +37,7 @@ pub(crate) struct Measured {
     /// Sample of each length.
     pub fitted: Vec<Fitted>,
     /// Notes on lengths that could not be counted.
-    pub notes: Vec<Seen>,
+    pub notes: Vec<Statement>,
 }
 
 /// Fits text lengths to the server's token counts. `progress` is called with the number of
@@ -45,7 +45,7 @@ pub(crate) struct Measured {
 ///
 /// # Errors
 /// In words: why no token count of the server could be read.
-pub(crate) async fn measure_up<W: Wire>(
+pub(crate) async fn fit_prompts<W: Wire>(
     server: &Counted<'_, W>,
     plan: &Plan,
     progress: &dyn Fn(usize, usize),
@@ -77,7 +77,7 @@ pub(crate) async fn measure_up<W: Wire>(
         } else if refused.clone().count() > 0 {
             let (n, all) = (refused.count(), answers.len());
             let words = format!("{n} of {all} counts were refused and are estimated: {why}");
-            parts = Some(Seen::note(LENGTHS, words));
+            parts = Some(Statement::note(LENGTHS, words));
         }
         fitter.answer(&counted).map_err(|_| why)?;
     }
@@ -87,10 +87,10 @@ pub(crate) async fn measure_up<W: Wire>(
 }
 
 /// Notes the lengths whose sample could not be counted.
-fn uncounted(fitter: &Fitter<'_>, answers: &[Result<u64, String>]) -> Vec<Seen> {
+fn uncounted(fitter: &Fitter<'_>, answers: &[Result<u64, String>]) -> Vec<Statement> {
     let note = |(cell, answer): (Cell, &Result<u64, String>)| {
         let why = answer.as_ref().err()?;
-        Some(Seen::note(LENGTHS, format!("d{} was not counted as a whole: {why}", cell.depth)))
+        Some(Statement::note(LENGTHS, format!("d{} was not counted as a whole: {why}", cell.depth)))
     };
     fitter.samples().zip(answers).filter_map(note).collect()
 }

@@ -29,7 +29,7 @@ impl Sample {
 
 /// Result of one reading.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Look {
+pub(crate) struct Observation {
     pub samples: Vec<Sample>,
     /// Log lines that match a signature.
     pub said: Vec<(At, Said)>,
@@ -37,8 +37,8 @@ pub(crate) struct Look {
     pub at: Option<At>,
 }
 
-impl From<Vec<Sample>> for Look {
-    fn from(samples: Vec<Sample>) -> Look {
-        Look { samples, ..Look::default() }
+impl From<Vec<Sample>> for Observation {
+    fn from(samples: Vec<Sample>) -> Observation {
+        Observation { samples, ..Observation::default() }
     }
 }

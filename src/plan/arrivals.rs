@@ -3,7 +3,7 @@
 //! load can move an arrival. Knows no clock: offsets are from the round's
 //! start.
 
-use super::{Open, Place};
+use super::{Open, RoundPosition};
 use crate::fact::Phase;
 use crate::rng::Rng;
 use crate::spec::scenario::Arrivals;
@@ -19,7 +19,7 @@ const PACE: u64 = 3;
 pub(crate) fn offsets_us(
     seed: u64,
     phase: Phase,
-    place: Place,
+    place: RoundPosition,
     per_s: f64,
     open: Open,
 ) -> Vec<u64> {
@@ -49,7 +49,7 @@ mod tests {
 
     fn offsets(seed: u64, phase: Phase, lap: u64, index: usize, arrivals: Arrivals) -> Vec<u64> {
         let open = Open { arrivals, requests: 1000 };
-        offsets_us(seed, phase, Place::new(lap, index), 4.0, open)
+        offsets_us(seed, phase, RoundPosition::new(lap, index), 4.0, open)
     }
 
     #[test]
@@ -57,7 +57,7 @@ mod tests {
         let offsets = offsets(7, Phase::Soak, 3, 1, Arrivals::Constant);
         assert!(offsets.iter().enumerate().all(|(lane, us)| *us == lane as u64 * 250_000));
         let third = Open { arrivals: Arrivals::Constant, requests: 4 };
-        let place = Place::default();
+        let place = RoundPosition::default();
         let offsets = offsets_us(7, Phase::Soak, place, 3.0, third);
         assert_eq!(offsets, [0, 333_333, 666_667, 1_000_000], "rounding does not add up");
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn fewer_requests_are_due_when_the_first_of_more_are() {
         let few = Open { arrivals: Arrivals::Poisson, requests: 10 };
-        let few = offsets_us(7, Phase::Soak, Place::new(3, 1), 4.0, few);
+        let few = offsets_us(7, Phase::Soak, RoundPosition::new(3, 1), 4.0, few);
         assert_eq!(few[..], offsets(7, Phase::Soak, 3, 1, Arrivals::Poisson)[..10]);
     }
 }

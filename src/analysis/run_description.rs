@@ -6,7 +6,7 @@ use crate::spec::{Contract, Extent};
 
 /// Description of what a run was to do.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RunQuestion {
+pub(crate) struct RunDescription {
     /// The recipe's name.
     pub recipe: String,
     /// The scenario's name.

@@ -7,12 +7,12 @@ use crate::fact::{Fault, FaultKind, Group, Load, Phase, Request};
 
 /// Pace of the groups under way.
 #[derive(Default)]
-pub(super) struct Pace {
+pub(super) struct Lateness {
     /// Groups whose late arrival was reported since their last batch.
     told: Vec<(Phase, Group)>,
 }
 
-impl Pace {
+impl Lateness {
     /// Checks a request that ended; a fault for the first of a batch that was sent too late.
     pub(super) fn check(&mut self, request: &Request) -> Option<Fault> {
         let late_us = request.late_us();
@@ -43,7 +43,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::story::Story;
+    use crate::incident::fixture::Story;
     use crate::unit::At;
 
     fn late(load: Load, late_us: u64) -> Request {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn an_arrival_that_is_a_second_late_is_a_fault_once_a_batch() {
-        let mut pace = Pace::default();
+        let mut pace = Lateness::default();
         let open = Load::PerSecond(2.0);
         assert_eq!(pace.check(&late(open, 1_000_000)), None);
         let fault = pace.check(&late(open, 1_234_000)).unwrap();
@@ -75,6 +75,6 @@ mod tests {
 
     #[test]
     fn a_closed_loop_has_no_pace_to_keep() {
-        assert_eq!(Pace::default().check(&late(Load::Streams(1), 9_000_000)), None);
+        assert_eq!(Lateness::default().check(&late(Load::Streams(1), 9_000_000)), None);
     }
 }

@@ -6,8 +6,8 @@
 
 use super::arrive::{self, Model};
 use super::identity::{self, Identity};
-use super::{Heard, Shell};
-use crate::fact::{Fact, Seen, TargetWord};
+use super::{EventLoop, TaskMessage};
+use crate::fact::{Fact, Statement, TargetWord};
 use crate::series::{METRICS_PROCESS, MODEL_LISTED};
 use crate::unit::At;
 use crate::world::{Contained, Sink, TargetOrder, Wire};
@@ -56,7 +56,7 @@ impl KnownServer {
 
     /// Takes in a reading, and returns the note that several processes answer for the metrics in
     /// turn, once.
-    pub(super) fn note(&mut self, fact: &Fact) -> Option<Seen> {
+    pub(super) fn note(&mut self, fact: &Fact) -> Option<Statement> {
         let Fact::Reading(reading) = fact else { return None };
         if MODEL_LISTED.is_of(reading) {
             self.unlisted = reading.last < 0.5;
@@ -70,11 +70,11 @@ impl KnownServer {
             return None;
         }
         let words = "several processes answer for /metrics in turn, such as replicas behind one address: their numbers are taken together";
-        Some(Seen::note("metrics", words.to_owned()))
+        Some(Statement::note("metrics", words.to_owned()))
     }
 }
 
-impl<W: Wire, S: Sink> Shell<'_, W, S> {
+impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     /// Passes target orders to the target, and starts a new read of the identity when a fact says
     /// that the server is back or was restarted.
     pub(super) fn react(&mut self, fact: &Fact) {
@@ -96,7 +96,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             timeline.until(At(timeline.now().0 + SETTLE_US)).await;
             let said = arrive::again(&wire, &timeline, script.abilities, &script.model).await;
             // Sending fails only when the loop has ended, and then the run is over.
-            let _ = facts.send(Heard::Identity(timeline.now(), said)).await;
+            let _ = facts.send(TaskMessage::Identity(timeline.now(), said)).await;
         });
     }
 
@@ -128,7 +128,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             Ok(now) => now.with_answered(&self.known.identity),
             Err(why) => {
                 let note = format!("asked again what it is, the server did not say: {why}");
-                return self.record(at, Fact::Seen(Seen::identity(Err(note))));
+                return self.record(at, Fact::Seen(Statement::identity(Err(note))));
             }
         };
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
@@ -137,7 +137,7 @@ impl<W: Wire, S: Sink> Shell<'_, W, S> {
             n => format!("asked again: {n} changed"),
         };
         self.known.identity = now;
-        self.record(at, Fact::Seen(Seen::identity(Ok(words))))?;
+        self.record(at, Fact::Seen(Statement::identity(Ok(words))))?;
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 

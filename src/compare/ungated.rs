@@ -7,7 +7,7 @@ use super::Start;
 
 /// Measure of both sides, for reading side by side.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Noted {
+pub(crate) struct UngatedMeasure {
     pub name: String,
     /// Value of the base: a number, or a share; `None` where it is unknown.
     pub base: Option<f64>,
@@ -21,17 +21,17 @@ pub(crate) struct Noted {
 const EVENTS: [Count; 2] = [Count::Restarts, Count::Outages];
 
 /// Returns the measures of two sides that have no gate.
-pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
-    let mut noted: Vec<Noted> = EVENTS
+pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<UngatedMeasure> {
+    let mut noted: Vec<UngatedMeasure> = EVENTS
         .iter()
-        .map(|count| Noted {
+        .map(|count| UngatedMeasure {
             name: Measure::Count(*count).to_string(),
             base: event(*count, base),
             candidate: event(*count, candidate),
             is_share: false,
         })
         .collect();
-    noted.push(Noted {
+    noted.push(UngatedMeasure {
         name: "errors".to_owned(),
         base: errors(base),
         candidate: errors(candidate),
@@ -41,14 +41,14 @@ pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
 }
 
 /// Returns the coverage of each source, in the start of a side with the least.
-pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<Noted> {
+pub(crate) fn coverage(base: &[Start], candidate: &[Start]) -> Vec<UngatedMeasure> {
     let least = |side: &[Start], name: &str| {
         let of = side.iter().flat_map(|start| &start.sources).filter(|(known, _)| *known == name);
         of.map(|(_, share)| *share).reduce(f64::min)
     };
     let names = candidate.first().into_iter().flat_map(|start| &start.sources);
     names
-        .map(|(name, _)| Noted {
+        .map(|(name, _)| UngatedMeasure {
             name: (*name).to_owned(),
             base: least(base, name),
             candidate: least(candidate, name),

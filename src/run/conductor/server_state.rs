@@ -21,10 +21,10 @@ pub(crate) const PROBE_LIMIT_US: u64 = 10_000_000;
 
 /// State of the server as the run knows it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Care {
+pub(super) struct ServerState {
     liveness: Liveness,
     hangs: Hangs,
-    standing: Standing,
+    standing: ProcessState,
     probe: Probe,
     /// Whether longhaul started it.
     started: bool,
@@ -35,14 +35,14 @@ pub(super) struct Care {
 /// State of the server's process as far as longhaul manages it. Whether the server answers is
 /// tracked by [`Liveness`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Standing {
+enum ProcessState {
     /// No order is due.
     #[default]
     There,
     /// The server answers probes but makes no progress.
-    Hung { since: At, restart: Option<Owed> },
+    Hung { since: At, restart: Option<ScheduledRestart> },
     /// The process ended, or could not be started.
-    Gone { restart: Option<Owed> },
+    Gone { restart: Option<ScheduledRestart> },
     /// An order was given at `at`; its process was launched at `launched`. Nothing is sent until a
     /// probe is answered after both.
     Ordered { at: At, launched: Option<At> },
@@ -50,7 +50,7 @@ enum Standing {
 
 /// Restart that is scheduled, with its time and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Owed {
+struct ScheduledRestart {
     at: At,
     why: String,
 }
@@ -70,7 +70,7 @@ impl Default for Probe {
 }
 
 /// Change of the server's state through an entry.
-pub(super) struct CareChange {
+pub(super) struct ServerStateChange {
     pub change: Option<LivenessChange>,
     /// Whether the server was up before the entry and is not any more.
     pub doubted: bool,
@@ -78,9 +78,9 @@ pub(super) struct CareChange {
     pub came: bool,
 }
 
-impl Care {
+impl ServerState {
     /// Folds an entry into the state.
-    pub(super) fn fold(&mut self, entry: &Entry) -> CareChange {
+    pub(super) fn fold(&mut self, entry: &Entry) -> ServerStateChange {
         let was_up = self.is_up();
         let change = self.liveness.fold(entry);
         self.hangs.fold(entry);
@@ -92,12 +92,12 @@ impl Care {
         if matches!(change, Some(LivenessChange::WentAway { .. })) {
             self.probe.wait_us = PROBE_US.0;
         }
-        CareChange { change, doubted, came: !was_up && self.is_up() }
+        ServerStateChange { change, doubted, came: !was_up && self.is_up() }
     }
 
     /// Resets the process state for a new segment: nothing was observed in between.
     pub(super) fn opened(&mut self) {
-        (self.standing, self.probe) = (Standing::There, Probe::default());
+        (self.standing, self.probe) = (ProcessState::There, Probe::default());
     }
 
     /// Whether the server answers, as far as is known.
@@ -118,12 +118,12 @@ impl Care {
 
     /// Whether the server was found to hang.
     pub(super) fn is_hung(&self) -> bool {
-        matches!(self.standing, Standing::Hung { .. })
+        matches!(self.standing, ProcessState::Hung { .. })
     }
 
     /// Whether the server is gone or being started.
     fn awaits(&self) -> bool {
-        matches!(self.standing, Standing::Gone { .. } | Standing::Ordered { .. })
+        matches!(self.standing, ProcessState::Gone { .. } | ProcessState::Ordered { .. })
     }
 
     /// Whether a probe is due.
@@ -150,40 +150,40 @@ impl Care {
     }
 
     /// Takes in a probe that found the server up, and returns whether this completes a start.
-    pub(super) fn greeted(&mut self, answered: At) -> bool {
-        let Standing::Ordered { at, launched: Some(launched) } = self.standing else {
+    pub(super) fn confirm_start(&mut self, answered: At) -> bool {
+        let ProcessState::Ordered { at, launched: Some(launched) } = self.standing else {
             return false;
         };
         let is_done = answered > launched && answered > at;
         if is_done {
-            self.standing = Standing::There;
+            self.standing = ProcessState::There;
         }
         is_done
     }
 
     /// Records an order to the target.
     pub(super) fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
-        self.standing = Standing::Ordered { at, launched: None };
+        self.standing = ProcessState::Ordered { at, launched: None };
         self.restarts += u32::from(order == TargetOrder::Restart && !in_drill);
         self.probe.wait_us = PROBE_US.0;
     }
 
-    fn owed(&self) -> Option<&Owed> {
+    fn scheduled_restart(&self) -> Option<&ScheduledRestart> {
         match &self.standing {
-            Standing::Hung { restart, .. } | Standing::Gone { restart } => restart.as_ref(),
-            Standing::There | Standing::Ordered { .. } => None,
+            ProcessState::Hung { restart, .. } | ProcessState::Gone { restart } => restart.as_ref(),
+            ProcessState::There | ProcessState::Ordered { .. } => None,
         }
     }
 
     /// Clears a hang whose cause is gone, for example because the process ended. A scheduled
     /// restart remains.
     fn forget_hang(&mut self) {
-        if let Standing::Hung { restart, .. } = &mut self.standing
+        if let ProcessState::Hung { restart, .. } = &mut self.standing
             && !self.hangs.hung()
         {
             self.standing = match restart.take() {
-                None => Standing::There,
-                restart => Standing::Gone { restart },
+                None => ProcessState::There,
+                restart => ProcessState::Gone { restart },
             };
         }
     }
@@ -208,27 +208,31 @@ impl Conductor {
                 if let Doing::Drill(drilling) = &mut self.doing {
                     drilling.died();
                 }
-                let restart =
-                    self.owe(at, &format!("it ended: {}", fact.evidence), RestartWhen::OnExit);
-                self.care.standing = Standing::Gone { restart };
+                let restart = self.schedule_restart(
+                    at,
+                    &format!("it ended: {}", fact.evidence),
+                    RestartWhen::OnExit,
+                );
+                self.care.standing = ProcessState::Gone { restart };
             }
             TargetWord::Hung => {
                 let since = fact.since.unwrap_or(at);
                 self.policy.break_off(&mut self.lanes, since);
-                self.clock.stand(since);
+                self.clock.pause(since);
                 let started = self.care.started;
-                let restart =
-                    started.then(|| self.owe(at, "it hangs", RestartWhen::OnHang)).flatten();
-                self.care.standing = Standing::Hung { since, restart };
+                let restart = started
+                    .then(|| self.schedule_restart(at, "it hangs", RestartWhen::OnHang))
+                    .flatten();
+                self.care.standing = ProcessState::Hung { since, restart };
             }
             TargetWord::Moving if self.care.is_hung() => {
-                self.care.standing = Standing::There;
-                self.clock.go(at);
+                self.care.standing = ProcessState::There;
+                self.clock.resume(at);
                 self.policy.free(at);
             }
             TargetWord::Failed if !unasked => {
                 let restart = self.order_failed(fact, at);
-                self.care.standing = Standing::Gone { restart };
+                self.care.standing = ProcessState::Gone { restart };
             }
             _ => {}
         }
@@ -236,7 +240,7 @@ impl Conductor {
     }
 
     fn launched(&mut self, at: At) {
-        self.care.standing = Standing::Ordered { at, launched: Some(at) };
+        self.care.standing = ProcessState::Ordered { at, launched: Some(at) };
         if let Doing::Drill(drilling) = &mut self.doing {
             drilling.launched();
         }
@@ -244,9 +248,14 @@ impl Conductor {
 
     /// Returns the restart to schedule for a server that is gone or hangs. Ends the run where the
     /// policy forbids a restart after an exit, or where all allowed restarts are used.
-    fn owe(&mut self, at: At, why: &str, needs: RestartWhen) -> Option<Owed> {
+    fn schedule_restart(
+        &mut self,
+        at: At,
+        why: &str,
+        needs: RestartWhen,
+    ) -> Option<ScheduledRestart> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
-        if let Some(owed) = self.care.owed() {
+        if let Some(owed) = self.care.scheduled_restart() {
             return Some(owed.clone());
         }
         if matches!(self.doing, Doing::Drill(_)) || self.stop.is_some() {
@@ -264,20 +273,20 @@ impl Conductor {
             return None;
         }
         let why = format!("{why}; restart {} of at most {at_most}", self.care.restarts + 1);
-        Some(Owed { at: At(at.0 + micros(cool_down)), why })
+        Some(ScheduledRestart { at: At(at.0 + micros(cool_down)), why })
     }
 
-    fn order_failed(&mut self, fact: &TargetFact, at: At) -> Option<Owed> {
+    fn order_failed(&mut self, fact: &TargetFact, at: At) -> Option<ScheduledRestart> {
         if matches!(self.doing, Doing::Drill(_)) {
             self.stop(ClosedBecause::Gone, format!("a drill failed: {}", fact.evidence));
             return None;
         }
-        self.owe(at, &fact.evidence, RestartWhen::OnExit)
+        self.schedule_restart(at, &fact.evidence, RestartWhen::OnExit)
     }
 
     /// Returns the order of the scheduled restart, when it is due.
     pub(super) fn restart_due(&self, now: At) -> Option<Order> {
-        let owed = self.care.owed().filter(|owed| now >= owed.at)?;
+        let owed = self.care.scheduled_restart().filter(|owed| now >= owed.at)?;
         Some(self.action(TargetOrder::Restart, owed.why.clone()))
     }
 
@@ -291,13 +300,13 @@ impl Conductor {
         let care = &self.care;
         let moved = care.hangs.moved();
         match care.standing {
-            Standing::Hung { since, .. } => {
+            ProcessState::Hung { since, .. } => {
                 let words = "a token came, or a number of the engine changed";
                 let moves = moved > since && care.hangs.hung();
                 return moves.then(|| TargetFact::new(TargetWord::Moving, words).since(since));
             }
-            Standing::Gone { .. } | Standing::Ordered { .. } => return None,
-            Standing::There => {}
+            ProcessState::Gone { .. } | ProcessState::Ordered { .. } => return None,
+            ProcessState::There => {}
         }
         if !care.hangs.watched() || !care.is_up() {
             return None;
