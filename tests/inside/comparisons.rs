@@ -13,7 +13,7 @@ use starts::{Starts, compared};
 #[test]
 fn six_starts_of_one_server_against_six_of_the_same_are_equivalent() {
     let starts = Starts::new();
-    let comparison = compared(&starts.side("a", 1, 6, 1.0), &starts.side("b", 100, 6, 1.0));
+    let comparison = compared(&starts.side("a", 1, 6, 1.0), &starts.side("b", 200, 6, 1.0));
     assert_eq!(comparison.decision.word, CompareWord::Equivalent, "{:#?}", comparison.decision);
     assert_eq!(comparison.decision.exit, Exit::Pass);
     assert!(comparison.simulated && comparison.differs.variables.is_empty());

@@ -74,11 +74,12 @@ pub(super) fn words(request: &Request) -> String {
         Some(us) => format!(", or the {} that the server asks for,", span(us as f64 / 1e6)),
         None => String::new(),
     };
-    format!(
+    let words = format!(
         "lanes wait {first} to {longest}{asked} after requests that fail at once: {} {status}{}",
         request.ended.word().replace('_', " "),
         request.error,
-    )
+    );
+    words.trim_end().to_owned()
 }
 
 /// Whether a request failed at once, or with a wait that the server asks for.

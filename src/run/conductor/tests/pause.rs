@@ -42,7 +42,7 @@ fn ten_seconds_of_refusals_are_a_dozen_requests_and_told_once() {
         assert!((5..=16).contains(&failures.len()), "{status}: {failures:?}");
         let told = pauses(&toy);
         assert_eq!(told.len(), 1, "{status}: {told:?}");
-        assert!(told[0].contains(&format!("http_error {status}")), "{told:?}");
+        assert!(told[0].contains(&format!("http error {status}")), "{told:?}");
         let good = toy.requests(|request| request.ended.is_good() && request.sent > SPELL.1);
         let first = good.iter().map(|request| request.sent).min().unwrap();
         assert!(first.since(SPELL.1) <= 5_200_000, "{status}: back at {first:?}");
