@@ -70,7 +70,7 @@ impl AnswerReader {
     pub(crate) fn head(&mut self, at: At, status: u16) {
         self.head_at = Some(at);
         self.request.http_status = Some(status);
-        if status != 200 && status < 400 {
+        if !(200..300).contains(&status) && status < 400 {
             self.malformed = Some(shape::wrong_status(status));
         }
     }

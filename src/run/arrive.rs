@@ -88,6 +88,10 @@ const HEALTHY: Duration = Duration::from_secs(5);
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
 /// Number of answers without any page of the protocol after which there is no server to wait for.
 const NO_PAGE_MAX: u32 = 2;
+/// Number of refused or silent lists of models after which there is none to wait for.
+const NO_LIST_MAX: u32 = 2;
+/// Time after the first response within which a list that is not found may still come.
+const NOT_FOUND: Duration = Duration::from_secs(60);
 
 /// Needs of a run that a server has to meet.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +123,7 @@ pub(crate) async fn arrive<W: Wire>(
     let listed_at = timeline.now();
     let chosen =
         listing::choose(&list.models, wanted.model, wanted.served).map_err(NoServer::Mistake)?;
-    let model = chosen.model;
+    let (model, is_listed) = (chosen.model, chosen.listed);
     let patience = Patience::new(timeline, deadline, waiting);
     let temperature = Cell::new(true);
     let ask = Asker { wire, timeline, model: &model.id, patience: &patience, temperature };
@@ -127,7 +131,7 @@ pub(crate) async fn arrive<W: Wire>(
     let waited = first::Waited {
         api,
         models: &list.models,
-        listed: chosen.listed,
+        listed: is_listed,
         answered: list.answered,
         deadline,
         waiting,
@@ -150,15 +154,15 @@ pub(crate) async fn arrive<W: Wire>(
             return Err(NoServer::Mistake(first::not_served(*api, &model.id, &refused)));
         }
     }
-    if !chosen.listed {
-        let note = format!("the server does not list `{}`, and answers it", model.id);
-        notes.insert(0, Statement::note("model", note));
-    }
+    let unlisted =
+        (!is_listed).then(|| format!("the server does not list `{}`, and answers it", model.id));
+    notes.splice(0..0, chosen.note.or(unlisted).map(|note| Statement::note("model", note)));
+    notes.extend(first.note());
     notes.extend(pages.notes);
     // The speeds are measured alone.
     let prefill_per_s = abilities::prefill_per_s(&ask, api, &abilities).await;
     Ok(ArrivedServer {
-        models_us: models_us(wire, timeline).await,
+        models_us: if list.models.is_empty() { None } else { models_us(wire, timeline).await },
         models: list.models,
         version: pages.version,
         metrics: pages.metrics,
@@ -210,6 +214,7 @@ async fn listed<W: Wire>(
     waiting: &dyn Fn(At, &str),
 ) -> Result<Listing, NoServer> {
     let (mut wait_us, mut port, mut no_page) = (WAIT_US.0, None, 0);
+    let (mut no_list, mut wrong_scheme) = (0, 0);
     let mut host = HostPatience::new(wanted.unknown_host, timeline.now());
     loop {
         let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
@@ -229,6 +234,18 @@ async fn listed<W: Wire>(
         if let Ok(Gathered { redirect: Some(redirect), .. }) = &answer {
             return Err(NoServer::Mistake(hopeless::redirected(redirect, "/v1/models")));
         }
+        let mistake = hopeless::wrong_scheme(&words);
+        wrong_scheme += u32::from(mistake.is_some());
+        if let Some(mistake) = mistake.filter(|_| wrong_scheme == hopeless::WRONG_SCHEME_MAX) {
+            return Err(NoServer::Mistake(mistake));
+        }
+        let is_refused = has_no_list(&answer, is_named);
+        no_list += u32::from(is_refused && (is_named || first::has_pages(wire, timeline).await));
+        if no_list == NO_LIST_MAX {
+            let without = Listing { port, models: Vec::new(), answered: answer.is_ok() };
+            let mistake = || NoServer::Mistake(no_list_of_models(&words));
+            return is_named.then_some(without).ok_or_else(mistake);
+        }
         match answer.as_ref().map(|gathered| (gathered.status, gathered)) {
             Ok((200, gathered)) => match listing::models(gathered) {
                 Ok(models) => return Ok(Listing { port, models, answered: true }),
@@ -237,10 +254,13 @@ async fn listed<W: Wire>(
                 }
                 Err(why) => words = why,
             },
-            Ok((401 | 403, _)) => return Err(NoServer::Mistake(key_refused(&words))),
+            Ok((401 | 403, _)) if !is_named => return Err(NoServer::Mistake(key_refused(&words))),
             Ok((404, _)) if first::has_pages(wire, timeline).await => {
                 if is_named {
                     return Ok(Listing { port, models: Vec::new(), answered: false });
+                }
+                if timeline.now() >= port.after(NOT_FOUND) {
+                    return Err(NoServer::Mistake(no_list_of_models(&words)));
                 }
                 "no /v1/models; --model NAME does without it".clone_into(&mut words);
             }
@@ -261,6 +281,25 @@ async fn listed<W: Wire>(
         timeline.until(At(now.0 + wait_us_now).min(deadline)).await;
         wait_us = (wait_us * 2).min(WAIT_US.1);
     }
+}
+
+/// Whether an answer shows that waiting brings no list. A server whose model the user named needs
+/// none: there, every refusal and a silent list count.
+fn has_no_list(answer: &Result<Gathered, NotGathered>, is_named: bool) -> bool {
+    match answer {
+        // Without a page of the protocol, 404 is another address.
+        Ok(Gathered { status: 404, .. }) => false,
+        Ok(Gathered { status: 400..=499 | 501, .. }) if is_named => true,
+        Ok(Gathered { status: 401 | 403, .. }) => false,
+        Ok(gathered) => matches!(gathered.status, 400..=499 | 501) && !gathered.may_pass(),
+        Err(not) => is_named && not.how.is_none(),
+    }
+}
+
+fn no_list_of_models(words: &str) -> Mistake {
+    Mistake::new(format!("the server does not list its models: {words}"))
+        .at("/v1/models")
+        .hint("--model NAME, with a name that the server knows")
 }
 
 fn key_refused(words: &str) -> Mistake {

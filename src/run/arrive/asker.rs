@@ -69,7 +69,9 @@ impl<W: Wire> Asker<'_, W> {
         let ask = async || self.send(api, &fields).await;
         let seen = read(&self.patience.ask(ask).await);
         match seen {
-            Err(refused) if refused.status == Some(200) => read(&self.patience.ask(ask).await),
+            Err(refused) if matches!(refused.status, Some(200..=299)) => {
+                read(&self.patience.ask(ask).await)
+            }
             seen => seen,
         }
     }
@@ -128,7 +130,7 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
     })?;
     let redirect = gathered.redirect.clone();
     let (status, may_pass) = (Some(gathered.status), gathered.may_pass() || gathered.is_html());
-    if gathered.status != 200 {
+    if !matches!(gathered.status, 200..=299) {
         let words = match gathered.status {
             0..=399 => shape::of_answer(gathered.status, &gathered.body),
             _ => gathered.status_words(),
@@ -147,6 +149,7 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
 /// Fields of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct SeenAnswer {
+    pub status: u16,
     /// Frames with a choice.
     pub frames: u64,
     /// Words of an error frame.
@@ -169,7 +172,7 @@ pub(super) struct SeenAnswer {
 
 impl SeenAnswer {
     pub(super) fn of(gathered: &Gathered) -> SeenAnswer {
-        let mut seen = SeenAnswer::default();
+        let mut seen = SeenAnswer { status: gathered.status, ..SeenAnswer::default() };
         // A body that is not an event stream yields no events.
         let _ = sse::Parser::default().feed(&gathered.body, |event| {
             if let Ok(chunk) = Chunk::parse(event) {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::asker::{Asker, Refused, SeenAnswer};
 use super::{NoServer, QUESTION, WAIT_US, gather, hopeless, listing};
 use crate::error::Mistake;
+use crate::fact::Statement;
 use crate::protocol::openai::path_of;
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
@@ -40,6 +41,15 @@ pub(super) struct First {
     pub seen: SeenAnswer,
     /// Refusal of the temperature, where requests are taken without it only.
     pub temperature: Option<Refused>,
+}
+
+impl First {
+    /// Notes a status that is not the usual one of an answer.
+    pub(super) fn note(&self) -> Option<Statement> {
+        let status = self.seen.status;
+        let note = || Statement::note("status", format!("answers have {status} instead of 200"));
+        (status != 200).then(note)
+    }
 }
 
 /// Waits for the first token.

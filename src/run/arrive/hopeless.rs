@@ -1,5 +1,6 @@
 //! Recognizes that waiting for a server is in vain: its host has no known address, its certificate is
-//! not trusted, it redirects to another server. Each is the user's to mend.
+//! not trusted, it speaks the other of HTTP and HTTPS, it redirects to another server. Each is the
+//! user's to mend.
 
 use std::time::Duration;
 
@@ -13,6 +14,17 @@ use crate::world::Redirect;
 /// Number of attempts, and time since the first, after which a host without a known address is given
 /// up. Resolvers of a machine that has just started fail once or twice.
 const UNRESOLVED_MAX: (u32, Duration) = (3, Duration::from_secs(5));
+
+/// Number of refusals of the scheme after which it is the wrong one.
+pub(super) const WRONG_SCHEME_MAX: u32 = 2;
+/// Words of servers that were asked with HTTP and expect HTTPS: nginx, Go, Apache.
+const HTTPS_EXPECTED: [&str; 3] = [
+    "plain HTTP request was sent to HTTPS port",
+    "HTTP request to an HTTPS server",
+    "plain HTTP to an SSL-enabled server port",
+];
+/// Word of the TLS library for bytes that are not TLS.
+const NO_TLS: &str = "InvalidContentType";
 
 /// Longest address in a message, characters.
 const ADDRESS_CHARS_MAX: usize = 300;
@@ -70,6 +82,19 @@ fn untrusted(words: &str) -> Mistake {
         .hint("the host by a name that is in its certificate")
 }
 
+/// Returns the mistake of an endpoint whose scheme is not the one that the server speaks, by the
+/// words of its refusal.
+pub(super) fn wrong_scheme(words: &str) -> Option<Mistake> {
+    let (speaks, hint) = if HTTPS_EXPECTED.iter().any(|expected| words.contains(expected)) {
+        ("expects HTTPS", "--endpoint https://…, as the server expects HTTPS at this port")
+    } else if words.contains(NO_TLS) {
+        ("does not speak TLS", "--endpoint http://…, if the server has no TLS at this port")
+    } else {
+        return None;
+    };
+    Some(Mistake::new(format!("the server {speaks}: {words}")).at("--endpoint").hint(hint))
+}
+
 /// Returns the mistake of a redirect that is not followed, in response to a request for a path.
 pub(super) fn redirected(redirect: &Redirect, path: &str) -> Mistake {
     let Redirect { status, to, is_within } = redirect;
@@ -77,8 +102,16 @@ pub(super) fn redirected(redirect: &Redirect, path: &str) -> Mistake {
     let what = format!("the server redirects {path} to {shown} ({status})");
     if *is_within {
         let why = "which would drop the request's body, or leads in a circle";
-        return Mistake::new(format!("{what}, {why}"))
-            .at("--endpoint")
+        let mistake = Mistake::new(format!("{what}, {why}")).at("--endpoint");
+        // Another path of this server, below which the API may answer.
+        let below = endpoint(to, path).filter(|_| to.ends_with(path));
+        let mistake = match below.filter(|below| has_path(below)) {
+            Some(below) => {
+                mistake.hint(format!("--endpoint {}", one_line(below, ADDRESS_CHARS_MAX)))
+            }
+            None => mistake,
+        };
+        return mistake
             .hint(format!("a server that answers at {path} itself, or redirects with 307 or 308"));
     }
     let mistake = Mistake::new(format!("{what}, which is another server")).at("--endpoint");
@@ -96,6 +129,11 @@ fn endpoint<'a>(location: &'a str, path: &str) -> Option<&'a str> {
     let endpoint = bare.trim_end_matches('/').strip_suffix(path)?;
     let is_absolute = endpoint.starts_with("http://") || endpoint.starts_with("https://");
     is_absolute.then_some(endpoint)
+}
+
+/// Whether an endpoint has a path after its host.
+fn has_path(endpoint: &str) -> bool {
+    endpoint.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
 }
 
 #[cfg(test)]
@@ -162,6 +200,25 @@ mod tests {
         let words = told(there, true, "/v1/chat/completions");
         assert!(words.contains(there) && words.contains("307 or 308"), "{words}");
         assert!(!words.contains("--endpoint http"), "it is asked already: {words}");
+    }
+
+    #[test]
+    fn a_redirect_to_a_path_of_the_same_server_is_told_with_the_endpoint_to_use() {
+        let words = told("http://spark:8000/gw/v1/models", true, "/v1/models") + "\n";
+        assert!(words.contains("--endpoint http://spark:8000/gw\n"), "{words}");
+        let circle = told("http://spark:8000/v1/models", true, "/v1/models");
+        assert!(!circle.contains("--endpoint http"), "it is asked already: {circle}");
+    }
+
+    #[test]
+    fn a_refusal_of_the_scheme_is_told_with_the_other_one() {
+        let plain = "400 The plain HTTP request was sent to HTTPS port";
+        let tls = "TLS: received corrupt message of type InvalidContentType";
+        for (words, hint) in [(plain, "--endpoint https://"), (tls, "--endpoint http://")] {
+            let told = wrong_scheme(words).unwrap().to_string();
+            assert!(told.contains(words) && told.contains(hint), "{told}");
+        }
+        assert_eq!(wrong_scheme("400 Bad Request"), None);
     }
 
     fn told(to: &str, is_within: bool, path: &str) -> String {

@@ -20,7 +20,13 @@ pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
         return Err("/v1/models is not JSON".to_owned());
     };
     let entries = models::entries(&page).unwrap_or_default();
-    let models: Vec<Model> = entries.iter().filter_map(model).collect();
+    let mut models: Vec<Model> = Vec::new();
+    for model in entries.iter().filter_map(model) {
+        // A router lists a model once for each of its backends.
+        if models.iter().all(|listed| listed.id != model.id) {
+            models.push(model);
+        }
+    }
     if models.is_empty() { Err("/v1/models lists no model".to_owned()) } else { Ok(models) }
 }
 
@@ -42,21 +48,25 @@ pub(super) struct Chosen {
     pub model: Model,
     /// Whether the server lists it.
     pub listed: bool,
+    /// Why it was taken from several, in words.
+    pub note: Option<String>,
 }
 
 /// Returns the model to use: the user's choice, listed or not, else the recipe's, else the only
-/// one.
+/// one that can be meant.
 pub(super) fn choose(
     models: &[Model],
     wanted: Option<&str>,
     served: &[String],
 ) -> Result<Chosen, Mistake> {
     let find = |id: &str| models.iter().find(|model| model.id == id).cloned();
-    let listed = |model| Chosen { model, listed: true };
+    let listed = |model| Chosen { model, listed: true, note: None };
     if let Some(wanted) = wanted {
         // Aliases are served and not listed; the first request decides.
         let unlisted = || Model { id: wanted.to_owned(), root: None, max_model_len: None };
-        return Ok(find(wanted).map_or_else(|| Chosen { model: unlisted(), listed: false }, listed));
+        return Ok(
+            find(wanted).map_or_else(|| Chosen { listed: false, ..listed(unlisted()) }, listed)
+        );
     }
     if let Some(first) = served.first() {
         return served.iter().find_map(|id| find(id)).map(listed).ok_or_else(|| {
@@ -65,11 +75,34 @@ pub(super) fn choose(
                 .hint("the recipe that this server runs, or --model NAME to drive another")
         });
     }
-    match models {
-        [only] => Ok(listed(only.clone())),
-        _ => Err(Mistake::new(format!("the server lists {} models", models.len()))
+    if let [only] = models {
+        return Ok(listed(only.clone()));
+    }
+    let taken = of_one_root(models).map(|model| (model, "all are names of one model"));
+    let taken = taken.or_else(|| {
+        only_generating(models).map(|model| (model, "the others are for embeddings by their names"))
+    });
+    let n = models.len();
+    match taken {
+        Some((model, why)) => {
+            let note = Some(format!("the server lists {n}, `{}` is taken: {why}", model.id));
+            Ok(Chosen { note, ..listed(model.clone()) })
+        }
+        None => Err(Mistake::new(format!("the server lists {n} models"))
             .hint(format!("--model with one of: {}", names(models, "")))),
     }
+}
+
+/// Returns the first model, where all have the same root: vLLM lists each served name.
+fn of_one_root(models: &[Model]) -> Option<&Model> {
+    let first = models.first().filter(|model| model.root.is_some())?;
+    models.iter().all(|model| model.root == first.root).then_some(first)
+}
+
+/// Returns the only model whose name does not say that it makes embeddings.
+fn only_generating(models: &[Model]) -> Option<&Model> {
+    let mut others = models.iter().filter(|model| !model.id.to_lowercase().contains("embed"));
+    others.next().filter(|_| others.next().is_none())
 }
 
 /// Returns the mistake of a model that the server neither lists nor answers.
@@ -147,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_only_model_is_taken_and_several_must_be_chosen_from() {
-        let taken = |id: &str| Ok(Chosen { model: model(id), listed: true });
+        let taken = |id: &str| Ok(Chosen { model: model(id), listed: true, note: None });
         assert_eq!(choose(&[model("a")], None, &[]), taken("a"));
         let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err().to_string();
         assert!(mistake.contains("--model with one of: a, b"), "{mistake}");
@@ -157,7 +190,30 @@ mod tests {
     #[test]
     fn a_model_that_is_not_listed_is_tried() {
         let chosen = choose(&[model("a")], Some("alias"), &[]);
-        assert_eq!(chosen, Ok(Chosen { model: model("alias"), listed: false }));
+        assert_eq!(chosen, Ok(Chosen { model: model("alias"), listed: false, note: None }));
+    }
+
+    #[test]
+    fn several_names_of_one_model_are_one_model() {
+        let twice = r#"{"data":[{"id":"m"},{"id":"m"}]}"#;
+        assert_eq!(read(twice), Ok(vec!["m".to_owned()]));
+        let named = |id: &str, root: &str| Model { root: Some(root.to_owned()), ..model(id) };
+        let chosen = choose(&[named("a", "/x"), named("b", "/x")], None, &[]).unwrap();
+        assert_eq!(chosen.model.id, "a");
+        let note = "the server lists 2, `a` is taken: all are names of one model";
+        assert_eq!(chosen.note.as_deref(), Some(note));
+        let adapter = choose(&[named("a", "/x"), named("lora", "/y")], None, &[]);
+        assert!(adapter.is_err(), "an adapter is another model");
+    }
+
+    #[test]
+    fn a_model_for_embeddings_is_not_meant() {
+        let models = [model("text-Embedding-nomic"), model("qwen3-8b")];
+        let chosen = choose(&models, None, &[]).unwrap();
+        assert_eq!(chosen.model.id, "qwen3-8b");
+        assert!(chosen.note.is_some_and(|note| note.contains("for embeddings")));
+        assert!(choose(&[model("embed"), model("a"), model("b")], None, &[]).is_err());
+        assert!(choose(&[model("embed"), model("embed-2")], None, &[]).is_err());
     }
 
     #[test]

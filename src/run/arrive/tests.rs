@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod list;
 pub(crate) mod server;
 
 use std::cell::RefCell;
@@ -45,9 +46,18 @@ async fn met_by(
     model: Option<&str>,
     departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
 ) -> Met {
+    met_within(15, apis, model, departs).await
+}
+
+async fn met_within(
+    seconds: u64,
+    apis: &[Api],
+    model: Option<&str>,
+    departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
+) -> Met {
     let server = Server::new(departs);
     let waits = RefCell::new(Vec::new());
-    let ready = Duration::from_secs(15);
+    let ready = Duration::from_secs(seconds);
     let wanted = Wanted { ready, model, served: &[], unknown_host: false, apis, output: 128 };
     let waiting = |_: At, words: &str| waits.borrow_mut().push(words.to_owned());
     let found = arrive(&server, &server.timeline, &wanted, &waiting).await;

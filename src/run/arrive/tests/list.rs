@@ -1,0 +1,54 @@
+//! Tests what comes of lists of models that are refused or silent, of the wrong scheme, and of an
+//! unusual status of answers.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_refused_or_silent_is_not_needed_for_a_named_model() {
+    let silent = || Some(ServerPage { after: Duration::from_secs(25), ..text(200, "").unwrap() });
+    for status in [401, 403, 405, 429, 501, 0] {
+        let met = met_within(60, &[Api::Chat], Some("m"), move |question| match question.path {
+            "/v1/models" if status == 0 => silent(),
+            "/v1/models" => refusal(status, "no"),
+            _ => None,
+        })
+        .await;
+        assert_eq!((met.server().model.id.as_str(), met.waits.len()), ("m", 1), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_its_list_is_a_mistake_that_names_the_model_option() {
+    for (status, seconds) in [(400, 3.0), (405, 3.0), (501, 3.0), (404, 75.0)] {
+        let met = met_within(600, &[Api::Chat], None, move |question| {
+            if question.path == "/v1/models" { refusal(status, "no") } else { None }
+        })
+        .await;
+        assert!(met.mistake().contains("try: --model NAME"), "{}", met.mistake());
+        assert!(met.seconds < seconds, "{status}: {}", met.seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_scheme_is_a_mistake_within_seconds() {
+    for model in [None, Some("m")] {
+        let https = "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>";
+        let met = met_by(&[Api::Chat], model, move |_| text(400, https)).await;
+        assert!(met.mistake().contains("try: --endpoint https://"), "{}", met.mistake());
+        assert!(met.seconds < 3.0, "{}", met.seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_any_2xx_is_one_and_its_status_is_noted_once() {
+    let met = met(|question| {
+        let most = question.body["max_tokens"].as_u64();
+        let created =
+            || ServerPage { status: 201, ..stream(most.unwrap_or(1), Some("length"), None) };
+        (question.generates() && question.body["stream"] == true).then(created)
+    })
+    .await;
+    assert!(met.abilities().chat && met.abilities().ignore_eos);
+    let told = met.notes().iter().filter(|note| note.contains("201 instead of 200")).count();
+    assert_eq!(told, 1, "{:?}", met.notes());
+}
