@@ -135,7 +135,13 @@ fn reaches(
     match answer {
         Ok(seen) if seen.finish.is_none() && first.seen.finish.is_some() => {
             let words = "its answer broke off without a finish reason".to_owned();
-            let broken = Refused { status: Some(200), words, may_pass: false, redirect: None };
+            let broken = Refused {
+                status: Some(200),
+                words,
+                may_pass: false,
+                redirect: None,
+                is_whole: false,
+            };
             notes.push(left_away(field, &broken));
             false
         }

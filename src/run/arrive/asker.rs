@@ -18,6 +18,9 @@ use crate::world::{Call, Redirect, Wire};
 /// graphs: the time until the deadline is between them.
 const ANSWER_MIN: Duration = Duration::from_secs(20);
 const ANSWER_MAX: Duration = Duration::from_secs(600);
+/// Words of refusals by a server that is still starting, in lower case.
+const STARTING: [&str; 6] =
+    ["loading", "starting", "not ready", "warming up", "no worker", "no available worker"];
 /// Number of requested tokens, where nothing else is asked for.
 pub(super) const TOKENS: u64 = 12;
 
@@ -38,16 +41,25 @@ pub(super) struct Refused {
     pub status: Option<u16>,
     /// What became of the request, in words.
     pub words: String,
-    /// Whether the answer is a page for people, or its status one that may pass.
+    /// Whether the answer is a page for people, or its status or its error's code one that may
+    /// pass.
     pub may_pass: bool,
     /// Redirect that was not followed.
     pub redirect: Option<Redirect>,
+    /// Whether a whole answer came in place of a stream.
+    pub is_whole: bool,
 }
 
 impl Refused {
     /// Whether the request itself was refused: another one could be taken.
     pub(super) fn is_of_request(&self) -> bool {
         self.status.is_some_and(|status| (400..500).contains(&status)) && !self.may_pass
+    }
+
+    /// Whether the words say that the server is still starting.
+    pub(super) fn says_starting(&self) -> bool {
+        let words = self.words.to_lowercase();
+        STARTING.iter().any(|starting| words.contains(starting))
     }
 }
 
@@ -127,6 +139,7 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
         words: not.words.clone(),
         may_pass: true,
         redirect: None,
+        is_whole: false,
     })?;
     let redirect = gathered.redirect.clone();
     let (status, may_pass) = (Some(gathered.status), gathered.may_pass() || gathered.is_html());
@@ -135,15 +148,19 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
             0..=399 => shape::of_answer(gathered.status, &gathered.body),
             _ => gathered.status_words(),
         };
-        return Err(Refused { status, words, may_pass, redirect });
+        return Err(Refused { status, words, may_pass, redirect, is_whole: false });
     }
     let seen = SeenAnswer::of(gathered);
+    let code_may_pass = seen.code.is_some_and(|code| code == 429 || code >= 500);
+    let may_pass = may_pass || (seen.error.is_some() && code_may_pass);
     let words = match &seen.error {
         Some(words) => format!("its answer broke: {words}"),
         None if seen.frames == 0 => shape::of_answer(gathered.status, &gathered.body),
         None => return Ok(seen),
     };
-    Err(Refused { status, words, may_pass, redirect })
+    let is_whole = serde_json::from_slice::<Value>(&gathered.body)
+        .is_ok_and(|page| page.get("choices").is_some());
+    Err(Refused { status, words, may_pass, redirect, is_whole })
 }
 
 /// Fields of an answer.
@@ -154,6 +171,8 @@ pub(super) struct SeenAnswer {
     pub frames: u64,
     /// Words of an error frame.
     pub error: Option<String>,
+    /// Code of an error frame.
+    pub code: Option<u64>,
     /// Finish reason.
     pub finish: Option<String>,
     /// Output tokens by the last usage record.
@@ -176,6 +195,9 @@ impl SeenAnswer {
         // A body that is not an event stream yields no events.
         let _ = sse::Parser::default().feed(&gathered.body, |event| {
             if let Ok(chunk) = Chunk::parse(event) {
+                if chunk.error.is_some() {
+                    seen.code = seen.code.or_else(|| error_code(event.data));
+                }
                 seen.add(chunk);
             }
         });
@@ -206,6 +228,17 @@ impl SeenAnswer {
     }
 }
 
+/// Returns the status that an error frame names.
+fn error_code(frame: &str) -> Option<u64> {
+    let frame = serde_json::from_str::<Value>(frame).ok()?;
+    let values = ["/error/code", "/error/status", "/code", "/status"];
+    let code = |path: &&str| {
+        let value = frame.pointer(path)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    };
+    values.iter().find_map(code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,7 +257,7 @@ mod tests {
         )));
         let seen = seen.unwrap();
         assert_eq!((seen.frames, seen.usage, seen.finish.as_deref()), (1, Some(1), Some("length")));
-        let refused = |status, body| read(&Ok(answer(status, body))).unwrap_err();
+        let refused = |status, body: &str| read(&Ok(answer(status, body))).unwrap_err();
         let list = refused(
             422,
             r#"{"detail":[{"loc":["body","cache_salt"],"msg":"Extra inputs are not permitted"}]}"#,
@@ -238,6 +271,14 @@ mod tests {
             "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: {\"error\":{\"message\":\"Unexpected token\"}}\n\n",
         );
         assert_eq!(broken.words, "its answer broke: Unexpected token");
+        assert!(!broken.may_pass);
+        for (frame, may_pass) in [
+            (r#"data: {"error":{"message":"no","code":503}}"#, true),
+            (r#"data: {"error":{"message":"no","code":"429"}}"#, true),
+            (r#"data: {"error":{"message":"no","code":400}}"#, false),
+        ] {
+            assert_eq!(refused(200, &format!("{frame}\n\n")).may_pass, may_pass, "{frame}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Waits for the first token, and tells a server that is still starting from one that cannot be
 //! driven.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::asker::{Asker, Refused, SeenAnswer};
@@ -13,8 +15,9 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
 
-/// Number of refusals of the request itself after which waiting is given up.
-const REFUSALS_MAX: u32 = 3;
+/// Number of refusals of the request itself, and time since the first, after which waiting is given
+/// up. Where the refusal leaves no doubt, the number is enough.
+const REFUSALS_MAX: (u32, Duration) = (3, Duration::from_secs(15));
 /// Number of times that only the other API answers after which it is the only one.
 const ELSEWHERE_MAX: u32 = 2;
 /// Pages of servers that speak OpenAI's protocol, besides the list of models.
@@ -33,6 +36,16 @@ pub(super) struct Waited<'a> {
     pub answered: bool,
     pub deadline: At,
     pub waiting: &'a dyn Fn(At, &str),
+}
+
+impl Waited<'_> {
+    /// Whether a refusal leaves no doubt that the server is not just starting: no API at the
+    /// address, another model, or an answer that is no stream.
+    fn is_clear(&self, refused: &Refused) -> bool {
+        let no_api = !self.answered && refused.status == Some(404);
+        let unknown = !self.listed && !self.models.is_empty();
+        no_api || unknown || refused.is_whole
+    }
 }
 
 /// First answer with a token.
@@ -61,6 +74,7 @@ pub(super) async fn first_token<W: Wire>(
     server: &Waited<'_>,
 ) -> Result<First, NoServer> {
     let (mut wait_us, mut elsewhere, mut refusals) = (WAIT_US.0, 0, 0);
+    let mut since = None;
     loop {
         let (refused, asked_us) = match ask.once(server.api, &json!({})).await {
             Ok(seen) => return Ok(First { at: ask.timeline.now(), seen, temperature: None }),
@@ -73,12 +87,15 @@ pub(super) async fn first_token<W: Wire>(
             return Err(NoServer::Mistake(super::key_refused(&refused.words)));
         }
         if matches!(refused.status, Some(400 | 422))
+            && !refused.says_starting()
             && let Some(seen) = without_temperature(ask, server.api).await
         {
             let temperature = Some(refused);
             return Ok(First { at: ask.timeline.now(), seen, temperature });
         }
-        if refused.is_of_request() {
+        if refused.says_starting() {
+            // Its own words say that waiting helps.
+        } else if refused.is_of_request() {
             match ask.once(other(server.api), &json!({})).await {
                 Ok(_) => {
                     elsewhere += 1;
@@ -94,10 +111,13 @@ pub(super) async fn first_token<W: Wire>(
         } else if matches!(refused.status, Some(200..=299)) && !refused.may_pass {
             refusals += 1;
         }
-        if refusals == REFUSALS_MAX {
-            return Err(NoServer::Mistake(undrivable(ask.model, server, &refused)));
-        }
         let now = ask.timeline.now();
+        if refusals > 0 && !refused.says_starting() {
+            let is_over = now >= since.get_or_insert(now).after(REFUSALS_MAX.1);
+            if refusals >= REFUSALS_MAX.0 && (is_over || server.is_clear(&refused)) {
+                return Err(NoServer::Mistake(undrivable(ask.model, server, &refused)));
+            }
+        }
         if now >= server.deadline {
             return Err(NoServer::NeverAnswered(format!("no first token: {}", refused.words)));
         }

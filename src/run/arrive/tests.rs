@@ -234,7 +234,7 @@ async fn a_server_without_the_wanted_api_is_a_mistake_that_names_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_still_starting_is_waited_for() {
     type Starting = fn(&Question<'_>) -> Option<ServerPage>;
-    let starting: [(&str, Starting); 8] = [
+    let starting: [(&str, Starting); 12] = [
         ("empty list", |it| {
             if it.path == "/v1/models" { page(200, &json!({"data": []})) } else { None }
         }),
@@ -246,6 +246,23 @@ async fn a_server_that_is_still_starting_is_waited_for() {
         ("loading", |_| refusal(503, "Loading model")),
         ("429", |it| if it.generates() { refusal(429, "No deployments available") } else { None }),
         ("404", |it| if it.generates() { refusal(404, "Model not found") } else { None }),
+        (
+            "400",
+            |it| {
+                if it.generates() { refusal(400, "Model is loading, please wait") } else { None }
+            },
+        ),
+        ("503 in a frame", |it| {
+            let frame = "data: {\"error\":{\"message\":\"later\",\"code\":503}}\n\n";
+            if it.generates() { text(200, frame) } else { None }
+        }),
+        ("empty stream", |it| if it.generates() { text(200, "data: [DONE]\n\n") } else { None }),
+        (
+            "400 without a reason",
+            |it| {
+                if it.generates() { refusal(400, "Bad Request") } else { None }
+            },
+        ),
         ("500 then 404", |it| {
             let status = if it.at.seconds() < 3.0 { 500 } else { 404 };
             if it.generates() { refusal(status, "Failed to generate") } else { None }
@@ -291,6 +308,22 @@ async fn a_model_that_is_served_and_not_listed_is_driven_and_one_that_is_refused
     let told = unknown.await.mistake();
     assert!(told.contains("does not list the model `mm`, and refuses it: 404"), "{told}");
     assert!(told.contains("--model with one of: m"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_does_not_end_is_told_after_a_quarter_of_a_minute() {
+    for (status, body, seconds) in [
+        (400, "Bad Request", 15..16),
+        (200, "data: [DONE]\n\n", 15..16),
+        (200, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}", 3..4),
+    ] {
+        let met = met_within(600, &[Api::Chat], None, move |question| {
+            if question.generates() { text(status, body) } else { None }
+        })
+        .await;
+        assert!(met.mistake().contains("cannot be driven"), "{}", met.mistake());
+        assert!(seconds.contains(&(met.seconds as u64)), "{body}: {}", met.seconds);
+    }
 }
 
 #[tokio::test(start_paused = true)]
