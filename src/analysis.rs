@@ -51,6 +51,8 @@ pub(crate) struct Analysis {
     pub notes: Notes,
     /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
+    /// Requests since the last one that was answered.
+    pub unanswered: fold::Unanswered,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }

@@ -71,6 +71,8 @@ pub(crate) struct RunInputs {
     pub recipe: Rc<Recipe>,
     /// Server identity as read before the load.
     pub identity: Identity,
+    /// Path of probes.
+    pub probe_path: &'static str,
     /// Model name that requests carry.
     pub model: String,
     /// Text that keeps this run's prompts from matching the server's prefix cache.

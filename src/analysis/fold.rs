@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
+use crate::unit::At;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
@@ -20,6 +21,7 @@ pub(crate) struct Fold {
     watch: CoverageFold,
     notes: Notes,
     fates: Fates,
+    unanswered: Unanswered,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -36,6 +38,7 @@ impl Fold {
             watch: CoverageFold::default(),
             notes: Notes::default(),
             fates: Fates::default(),
+            unanswered: Unanswered::default(),
             series: None,
         }
     }
@@ -78,6 +81,7 @@ impl Fold {
         let (group, sent) = (request.group(), request.sent);
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
+        self.unanswered.fold(segment, request);
         self.atom(request.phase, group).add(seq, request, met_outage);
     }
 
@@ -116,8 +120,37 @@ impl Fold {
             gaps: self.gaps.into_values().collect(),
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
+            unanswered: self.unanswered,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
+    }
+}
+
+/// Requests since the last one that was answered, in the order in which they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Unanswered {
+    segment: Segment,
+    /// Number of requests that ended badly.
+    pub failed: u64,
+    from: Option<At>,
+    until: At,
+}
+
+impl Unanswered {
+    fn fold(&mut self, segment: Segment, request: &Request) {
+        if request.ended.is_good() || segment != self.segment {
+            *self = Unanswered { segment, ..Unanswered::default() };
+        }
+        if request.ended.is_bad() {
+            self.failed += 1;
+            self.from.get_or_insert(request.sent);
+            self.until = request.done;
+        }
+    }
+
+    /// Returns the time from the first of them to the end of the last, microseconds.
+    pub(crate) fn lasted_us(&self) -> u64 {
+        self.from.map_or(0, |from| self.until.since(from))
     }
 }
 
@@ -171,7 +204,6 @@ mod tests {
     use crate::measure::{Portion, Quantity};
     use crate::spec::Select;
     use crate::stats::hdr::encode;
-    use crate::unit::At;
 
     fn analysis(story: &Story) -> Analysis {
         analyse(&asked(&[0]), story.entries.iter())

@@ -34,6 +34,8 @@ pub(super) struct AnswerState<'a> {
     pub asked_output: u64,
     /// Whether the usage record is missing that the server was found to give.
     pub no_usage: bool,
+    /// Whether a finish reason is needed: the server gives one, or did not send `[DONE]`.
+    pub needs_finish: bool,
     /// Microseconds since the request was sent.
     pub lasted_us: u64,
 }
@@ -109,7 +111,7 @@ fn whole(seen: &AnswerState) -> (Ended, String) {
     if seen.chunks == 0 && seen.output_tokens.unwrap_or(0) == 0 {
         return (Ended::Empty, with("the answer has no token", seen.aside.as_ref()));
     }
-    if seen.finish.is_none() {
+    if seen.finish.is_none() && seen.needs_finish {
         let words = with("the stream ended with no finish reason", seen.aside.as_ref());
         return (Ended::Truncated, words);
     }
@@ -138,6 +140,7 @@ mod tests {
             output_tokens: Some(4),
             asked_output: 4,
             no_usage: false,
+            needs_finish: true,
             lasted_us: 300_000,
         }
     }
@@ -205,6 +208,14 @@ mod tests {
         assert_eq!(word(&unseen, &Over::End).0, Ended::Completed);
         let open = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&open, &Over::End).0, Ended::Truncated);
+    }
+
+    #[test]
+    fn a_server_that_gives_no_finish_reason_ends_an_answer_with_done() {
+        let bare = AnswerState { finish: None, needs_finish: false, ..seen() };
+        assert_eq!(word(&bare, &Over::End).0, Ended::Completed);
+        let short = AnswerState { output_tokens: Some(3), ..bare };
+        assert_eq!(word(&short, &Over::End).0, Ended::Short);
     }
 
     #[test]

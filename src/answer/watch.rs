@@ -21,6 +21,9 @@ use crate::unit::At;
 /// it is cut from these after secrets are removed.
 const WORDS_CHARS_MAX: usize = 4_000;
 
+/// Time between `[DONE]` and the end of the body, after which it is not waited for.
+const CLOSING: Duration = Duration::from_millis(100);
+
 /// Reader of an answer.
 #[derive(Debug)]
 pub(crate) struct AnswerReader {
@@ -28,6 +31,8 @@ pub(crate) struct AnswerReader {
     abilities: Abilities,
     asked_output: u64,
     head_at: Option<At>,
+    /// Time of `[DONE]`.
+    done_at: Option<At>,
     parser: sse::Parser,
     /// Body of an error page.
     page: Vec<u8>,
@@ -52,6 +57,7 @@ impl AnswerReader {
             abilities: *abilities,
             asked_output: ask.cell.output,
             head_at: None,
+            done_at: None,
             parser: sse::Parser::default(),
             page: Vec::new(),
             evidence: AnswerBytes::default(),
@@ -91,13 +97,22 @@ impl AnswerReader {
         self.parser = parser;
     }
 
-    /// Returns the time of the timeout: `first_token` after sending, and after the first token,
-    /// `stall` after the last.
+    /// Returns the time of the timeout: `first_token` after sending, after the first token `stall`
+    /// after the last, and after `[DONE]` a moment for the end of the body, which some servers hold
+    /// back.
     pub(crate) fn deadline(&self, first_token: Duration, stall: Duration) -> At {
+        if let Some(at) = self.done_at {
+            return at.after(CLOSING);
+        }
         match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
             (Some(at), _) | (None, Some(at)) => at.after(stall),
             (None, None) => self.request.sent.after(first_token),
         }
+    }
+
+    /// Whether the answer is complete, also where its body is not.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done_at.is_some()
     }
 
     /// Whether no further bytes can change how the answer ends: the caller should close the
@@ -142,6 +157,7 @@ impl AnswerReader {
                 output_tokens: row.output_tokens,
                 asked_output: self.asked_output,
                 no_usage: self.abilities.usage && !totals.has_record,
+                needs_finish: self.abilities.finish_reason || self.done_at.is_none(),
                 lasted_us: at.since(row.sent),
             },
             over,
@@ -175,8 +191,9 @@ impl AnswerReader {
             return;
         }
         let since_sent = at.since(self.request.sent);
-        // It proves nothing: servers send it after an error frame too.
+        // It proves no success: servers send it after an error frame too.
         if event.data.trim() == "[DONE]" {
+            self.done_at.get_or_insert(at);
             self.request.first_byte_us.get_or_insert(since_sent);
             return;
         }

@@ -47,6 +47,8 @@ pub(crate) struct Abilities {
     pub system_role: bool,
     /// `temperature` is taken; true until it is refused.
     pub temperature: bool,
+    /// Answers end with a finish reason; true until one does not. Without it `[DONE]` is their end.
+    pub finish_reason: bool,
 }
 
 impl Default for Abilities {
@@ -71,6 +73,7 @@ impl Default for Abilities {
             version: false,
             system_role: true,
             temperature: true,
+            finish_reason: true,
         }
     }
 }

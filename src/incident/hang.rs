@@ -12,7 +12,7 @@ use super::segments::BySegment;
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Source, TargetWord};
 use crate::series::{
     HEALTH_STATUS, IN_FLIGHT, METRICS_PROCESS, MODEL_LISTED, OUTPUT_TOKENS, RESIDENT_MEMORY,
-    Series, UP,
+    RUNNING_REQUESTS, Series, UP, WAITING_REQUESTS,
 };
 use crate::unit::At;
 
@@ -24,8 +24,16 @@ const TIMES: u64 = 3;
 const USUAL_MIN: u64 = 20;
 
 /// Series of the engine that may change although it makes no progress.
-const NO_PROGRESS: [Series; 5] =
-    [UP, HEALTH_STATUS, MODEL_LISTED, METRICS_PROCESS, RESIDENT_MEMORY];
+const NO_PROGRESS: [Series; 7] = [
+    UP,
+    HEALTH_STATUS,
+    MODEL_LISTED,
+    METRICS_PROCESS,
+    RESIDENT_MEMORY,
+    // Requests that arrive change these also where none is worked on.
+    RUNNING_REQUESTS,
+    WAITING_REQUESTS,
+];
 
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;

@@ -9,7 +9,7 @@ use processes::MetricsProcesses;
 
 use crate::engine::Engine;
 use crate::fact::{BrokenHow, Source};
-use crate::protocol::probe::{self, HEALTH, METRICS, MODELS};
+use crate::protocol::probe::{self, METRICS};
 use crate::series::{
     HEALTH_STATUS, KV_USAGE, KV_USAGE_MAX, METRICS_PROCESS, Series, SeriesUnit, UP,
 };
@@ -31,10 +31,10 @@ pub(crate) struct EngineSensor<W: Wire> {
 }
 
 impl<W: Wire> EngineSensor<W> {
-    /// Creates the sensor from the text of `/metrics`, or for an engine that has none.
-    pub(crate) fn new(wire: W, metrics: Option<&str>, health: bool) -> Self {
+    /// Creates the sensor from the text of `/metrics`, or for an engine that has none, and the path
+    /// of probes.
+    pub(crate) fn new(wire: W, metrics: Option<&str>, health: &'static str) -> Self {
         let engine = metrics.map_or(Engine::Unknown, Engine::of_metrics);
-        let health = if health { HEALTH } else { MODELS };
         let path = if metrics.is_some() { METRICS } else { health };
         EngineSensor { wire, engine, path, health, processes: MetricsProcesses::default() }
     }

@@ -11,11 +11,27 @@ pub(crate) const HEALTH: &str = "/health";
 pub(crate) const MODELS: &str = "/v1/models";
 /// Path of the metrics.
 pub(crate) const METRICS: &str = "/metrics";
+/// Path that every server answers, if only with a refusal.
+const ROOT: &str = "/";
+
+/// Returns the path of probes: the health page or the list of models, if it answered before the
+/// load.
+pub(crate) fn path(has_health: bool, has_list: bool) -> &'static str {
+    match (has_health, has_list) {
+        (true, _) => HEALTH,
+        (false, true) => MODELS,
+        (false, false) => ROOT,
+    }
+}
 
 /// Whether an answer shows that the server is up. The path answered 200 before the load, so 404
-/// comes from something else. Another refusal comes from a server that is there.
+/// comes from something else, as does any refusal of the health page but that of too many requests.
+/// Another refusal comes from a server that is there.
 pub(crate) fn is_up(path: &str, status: u16, body: &[u8]) -> bool {
     match status {
+        _ if path == ROOT => status < 500,
+        408 | 425 | 429 => true,
+        400..=499 if path == HEALTH => false,
         200..=299 => is_own(path, body),
         404 | 405 | 410 => false,
         400..=499 => true,
@@ -70,9 +86,10 @@ mod tests {
         for status in [404, 405, 410, 302, 500, 502, 503, 504] {
             assert!(!is_up(HEALTH, status, b""), "{status}");
         }
-        for status in [401, 403, 429] {
-            assert!(is_up(HEALTH, status, b""), "{status}");
+        for status in [401, 403] {
+            assert!(is_up(MODELS, status, b"") && !is_up(HEALTH, status, b""), "{status}");
         }
+        assert!(is_up(HEALTH, 429, b"") && is_up(ROOT, 404, HTML) && !is_up(ROOT, 502, b""));
         assert!(is_busy(503) && !is_busy(502) && !is_busy(404) && !is_busy(200));
     }
 

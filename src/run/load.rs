@@ -170,6 +170,8 @@ async fn follow<W: Wire>(
     while !watch.is_decided() {
         let deadline = watch.deadline(limits.first_token, limits.stall);
         match timeline.before(deadline, reply.chunk()).await {
+            // Nothing of the answer is missing.
+            None | Some(Err(_)) if watch.is_done() => break,
             None => return Over::Late,
             Some(Err(broken)) => return broke(broken),
             Some(Ok(None)) => break,
@@ -267,6 +269,22 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(1 << 20);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_over_soon_after_done_also_where_its_body_is_held_open() {
+        let parts = [(10, WORD), (20, WORD), (30, FINISH), (40, USAGE), (60_000, "")];
+        let (answer, _) = answer(&parts, Limits::default(), LONG).await;
+        let row = answer.request;
+        assert_eq!((row.ended, row.done), (Ended::Completed, At(200_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_done_a_body_that_is_held_open_is_stalled() {
+        let parts = [(10, WORD), (20, WORD), (30, FINISH), (60_000_000, "")];
+        let limits = Limits { stall: Duration::from_secs(3), ..Limits::default() };
+        let (answer, _) = answer(&parts, limits, LONG).await;
+        assert_eq!(answer.request.ended, Ended::Stalled);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_token_starts_the_clock_and_not_the_role_before_it() {

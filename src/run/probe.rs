@@ -8,7 +8,7 @@ use super::arrive::{Gathered, NotGathered, gather};
 use super::conductor::PROBE_LIMIT_US;
 use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Missed, MissedReason, Source};
-use crate::protocol::probe::{self, HEALTH, MODELS};
+use crate::protocol::probe::{self, MODELS};
 use crate::series::{HEALTH_STATUS, MODEL_LISTED, UP};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -37,7 +37,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, was_unlisted) = (self.script.clone(), self.known.unlisted);
         self.tasks.spawn_local(async move {
-            let path = if script.abilities.health { HEALTH } else { MODELS };
+            let path = script.probe_path;
             let model = Some(&*script.model).filter(|model| script.identity.lists(model));
             let probed = probe(&wire, &timeline, path, model).await;
             let now = timeline.now();

@@ -21,6 +21,11 @@ const NOTE_CHARS_MAX: usize = 400;
 /// Least share of answers that came at once that is told.
 const AT_ONCE_TOLD: f64 = 0.05;
 
+/// Least number of requests at the end that all ended badly, and the time that they took,
+/// microseconds, with which a run cannot PASS: the server may have been dead.
+const UNANSWERED_MIN: u64 = 3;
+const UNANSWERED_US: u64 = 5_000_000;
+
 /// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
     let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
@@ -46,6 +51,13 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, St
     let told = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
     if analysis.calendar.still_away().is_some() && !told {
         let words = "the server was away when the run ended".to_owned();
+        reasons.push((Word::Inconclusive, words));
+    }
+    let unanswered = &analysis.unanswered;
+    if unanswered.failed >= UNANSWERED_MIN && unanswered.lasted_us() >= UNANSWERED_US {
+        let lasted = span(unanswered.lasted_us() as f64 / 1e6);
+        let words =
+            format!("the last {} requests, over {lasted}, all ended badly", unanswered.failed);
         reasons.push((Word::Inconclusive, words));
     }
     let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
@@ -303,6 +315,25 @@ mod tests {
         let share = Gate { attain: Some(0.5), ..at_most("tpot", 1.0) };
         let attained = judged(&partly_held(30, 30), &[share]);
         assert_eq!(attained.gates[0].word, Word::Inconclusive, "{:?}", attained.gates[0]);
+    }
+
+    #[test]
+    fn a_run_whose_last_requests_all_ended_badly_does_not_pass() {
+        let ended = |bad: u32| {
+            let mut story = Story::soaking();
+            for nth in 0..20 {
+                let second = 10.0 + f64::from(nth) * 2.0;
+                let mut request = story.request(second, 0);
+                if nth >= 20 - bad {
+                    (request.ended, request.http_status) = (Ended::HttpError, Some(500));
+                }
+                story.push(second + 1.0, Fact::Request(Box::new(request)));
+            }
+            story.closed(51.0, ClosedBecause::Done);
+            judged(&story, &[at_most("errors", 0.5)])
+        };
+        assert_eq!((ended(2).word, ended(6).word), (Word::Pass, Word::Inconclusive));
+        assert_eq!(ended(6).reasons[0], "the last 6 requests, over 11.0 s, all ended badly");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::journal::Manifest;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, ObservedSources};
 use crate::plan::{Bounds, Fit};
+use crate::protocol::probe;
 use crate::run::RunInputs;
 use crate::run::arrive::{ArrivedServer, Patience};
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
@@ -254,11 +255,12 @@ fn load<W: Wire>(
     target: Startup,
 ) -> PlannedLoad<W> {
     let Environment { wire, timeline, wall, load_began, broke, .. } = environment;
-    let (metrics, health) = (server.metrics.as_deref(), server.abilities.health);
-    let engine = EngineSensor::new(wire.clone(), metrics, health);
+    let probe_path = probe::path(server.abilities.health, !server.models.is_empty());
+    let engine = EngineSensor::new(wire.clone(), server.metrics.as_deref(), probe_path);
     let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
     sensors.extend((environment.sensors)());
     let script = RunInputs {
+        probe_path,
         timeline,
         plan: Rc::new(specs.plan),
         fit: Rc::new(fit),

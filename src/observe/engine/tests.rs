@@ -50,7 +50,7 @@ impl Reply for Page {
 fn sensor(prefix: &str) -> (EngineSensor<Pages>, Pages) {
     let pages = Pages::default();
     let first = format!("{prefix}num_requests_running 0\n");
-    (EngineSensor::new(pages.clone(), Some(&first), true), pages)
+    (EngineSensor::new(pages.clone(), Some(&first), "/health"), pages)
 }
 
 async fn look(

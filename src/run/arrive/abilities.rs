@@ -35,6 +35,11 @@ pub(super) async fn detect<W: Wire>(
         abilities.temperature = false;
         notes.push(left_away("temperature", refused));
     }
+    if first.seen.finish.is_none() {
+        abilities.finish_reason = false;
+        let words = "the server gives none: `[DONE]` is the end of an answer";
+        notes.push(Statement::note("finish_reason", words.to_owned()));
+    }
     usage(ask, api, abilities, &mut notes).await;
     fields(ask, api, first, output, abilities, &mut notes).await;
     notes

@@ -137,7 +137,8 @@ async fn read<W: Wire>(
         while let Some((at, bytes)) = reply.chunk().await? {
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
-            if gathered.body.trim_ascii_end().ends_with(b"data: [DONE]") {
+            let read = gathered.body.trim_ascii_end();
+            if read.ends_with(b"data: [DONE]") || read.ends_with(b"data:[DONE]") {
                 // Some servers keep the connection open after the end of a stream.
                 break;
             }

@@ -78,7 +78,7 @@ async fn pages_of_two_replicas_in_turn_are_of_two_processes_and_their_counters_a
         page("200 OK", "text/plain; version=0.0.4", &text)
     };
     let first = "vllm:generation_tokens_total 0\n";
-    let mut sensor = EngineSensor::new(scene.http.clone(), Some(first), true);
+    let mut sensor = EngineSensor::new(scene.http.clone(), Some(first), "/health");
     let mut seen = Vec::new();
     for (start, tokens) in [(100, 10), (137, 3), (100, 20), (137, 6)] {
         let answer = metrics(start, tokens);
