@@ -173,7 +173,8 @@ async fn a_body_that_is_no_event_stream_is_told_by_what_it_is() {
             sent(format!("data: {chunk}\ndata: {chunk}\n\n").as_bytes()),
             "events without a blank line",
         ),
-        (page("201 Created", "text/event-stream", "data: 1\n\n"), "status 201, where"),
+        (page("300 Multiple Choices", "text/event-stream", "data: 1\n\n"), "status 300, where"),
+        (page("201 Created", "text/event-stream", "data: 1\n\n"), "a frame that is no JSON object"),
     ] {
         let row = play(4, &steps).await.request;
         assert_eq!(row.ended, Ended::Malformed, "{words}");
