@@ -1,7 +1,11 @@
 //! Tests what comes of lists of models that are refused or silent, of the wrong scheme, and of an
 //! unusual status of answers.
 
-use super::*;
+use std::time::Duration;
+
+use super::server::{ServerPage, refusal, stream, text};
+use super::{met, met_by, met_within};
+use crate::spec::scenario::Api;
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_refused_or_silent_is_not_needed_for_a_named_model() {
