@@ -49,7 +49,7 @@ pub(super) struct Received {
 
 impl TokenCounts {
     /// Takes the counts of a chunk; returns whether tokens were made since the last one.
-    pub(super) fn take(&mut self, chunk: &Chunk) -> bool {
+    pub(super) fn fold(&mut self, chunk: &Chunk) -> bool {
         let before = self.usage.output.unwrap_or(0);
         if let Some(usage) = chunk.usage {
             self.take_usage(usage, !chunk.of_answer || chunk.finish.is_some());
@@ -84,7 +84,7 @@ impl TokenCounts {
     pub(super) fn of_text(&mut self, chunk: &Chunk) -> Option<u64> {
         let so_far = chunk.usage.and_then(|usage| counted(usage.output));
         if let Some(so_far) = so_far {
-            self.running.take(so_far);
+            self.running.fold(so_far);
         }
         so_far
             .map(|so_far| so_far.saturating_sub(self.attributed))
@@ -150,7 +150,7 @@ struct RunningCount {
 }
 
 impl RunningCount {
-    fn take(&mut self, so_far: u64) {
+    fn fold(&mut self, so_far: u64) {
         self.still += u64::from(self.chunks > 0 && so_far == self.last);
         self.fell |= so_far < self.last;
         self.last = so_far;
@@ -180,12 +180,12 @@ mod tests {
                 usage: usage(Some(*so_far)),
                 ..Chunk::default()
             };
-            counts.take(&chunk);
+            counts.fold(&chunk);
             if let Some(tokens) = counts.of_text(&chunk) {
                 counts.attribute(tokens, &chunk);
             }
         }
-        counts.take(&Chunk { usage: last.and_then(|n| usage(Some(n))), ..Chunk::default() });
+        counts.fold(&Chunk { usage: last.and_then(|n| usage(Some(n))), ..Chunk::default() });
         let chunks = each.len() as u64;
         counts.totals(Received { chunks, bytes: chunks, tools: 0 })
     }
@@ -217,8 +217,8 @@ mod tests {
             usage: Some(Usage { prompt: Some(prompt), output: Some(output), ..Usage::default() }),
             ..Chunk::default()
         };
-        counts.take(&record(9, 4));
-        counts.take(&record(0, 0));
+        counts.fold(&record(9, 4));
+        counts.fold(&record(0, 0));
         let text = Received { chunks: 4, bytes: 4, tools: 0 };
         let usage = counts.totals(text).usage;
         assert_eq!((usage.prompt, usage.output), (Some(9), Some(4)));

@@ -218,7 +218,7 @@ impl AnswerReader {
             self.error_frame = chunk.error;
             return;
         }
-        let grown = self.counts.take(&chunk);
+        let grown = self.counts.fold(&chunk);
         if grown || chunk.has_text() || chunk.finish.is_some() {
             self.progress_at = Some(at);
         }

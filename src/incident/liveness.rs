@@ -216,7 +216,7 @@ impl Belief {
             let words = "it no longer lists its model";
             return if self.unlisted { self.look_failed(at, words) } else { None };
         }
-        self.processes.take(at, reading, self.bad).map(restarted)
+        self.processes.fold(at, reading, self.bad).map(restarted)
     }
 
     /// Takes in a look that found the server not up.

@@ -107,7 +107,7 @@ impl<W: Wire> EngineSensor<W> {
     /// Reads the engine's series from a metrics page, of all processes that answer in turn.
     fn metrics(&mut self, text: &str) -> Vec<Sample> {
         let metrics = self.engine.metrics();
-        let number = self.processes.take(MetricsPage::read(text, metrics));
+        let number = self.processes.fold(MetricsPage::read(text, metrics));
         let mut samples = Vec::new();
         samples.extend(number.map(|number| Sample::one(&METRICS_PROCESS, number as f64)));
         for (index, (series, _)) in metrics.iter().enumerate() {

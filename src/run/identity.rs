@@ -95,7 +95,7 @@ impl Identity {
     }
 
     /// Takes in later statements; subjects that they do not name stay as they were.
-    pub(crate) fn take(&mut self, later: Identity) {
+    pub(crate) fn update(&mut self, later: Identity) {
         self.0.extend(later.0);
     }
 

@@ -147,7 +147,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let models: Vec<Model> = models.into_iter().map(model).collect();
         let now = Identity::of(&models, &self.script.model, None, None);
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
-        self.known.identity.take(now);
+        self.known.identity.update(now);
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
     }
 

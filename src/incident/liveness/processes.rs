@@ -43,7 +43,7 @@ pub(super) struct Replaced {
 impl Processes {
     /// Takes in a reading of the engine, with the newest bad sign of the server. Returns the
     /// restart that it shows.
-    pub(super) fn take(&mut self, at: At, reading: &Reading, bad: Option<At>) -> Option<Replaced> {
+    pub(super) fn fold(&mut self, at: At, reading: &Reading, bad: Option<At>) -> Option<Replaced> {
         if !METRICS_PROCESS.is_of(reading) {
             return self.fold_series(at, reading);
         }

@@ -49,7 +49,7 @@ struct Process {
 impl MetricsProcesses {
     /// Takes in a page, and returns the number of its process. `None` where the page has neither a
     /// start time nor a counter.
-    pub(super) fn take(&mut self, page: MetricsPage) -> Option<u64> {
+    pub(super) fn fold(&mut self, page: MetricsPage) -> Option<u64> {
         self.looks += 1;
         let look = self.looks;
         self.known.retain(|known| look - known.look <= LOOKS_MAX || known.number == self.last);
@@ -57,7 +57,7 @@ impl MetricsProcesses {
         let index = if is_known { self.find(&page) } else { self.last() };
         if let Some(known) = index.and_then(|index| self.known.get_mut(index)) {
             self.alternate |= known.number != self.last;
-            known.take(page, look);
+            known.fold(page, look);
             self.last = known.number;
         } else {
             if self.known.len() == PROCESSES_MAX {
@@ -112,7 +112,7 @@ impl Process {
         Process { number, started, counters, gauges, growth: None, look }
     }
 
-    fn take(&mut self, page: MetricsPage, look: u64) {
+    fn fold(&mut self, page: MetricsPage, look: u64) {
         let grown = self.grown(&page);
         self.growth = Some(self.growth.map_or(grown, |growth| growth.max(grown)));
         self.look = look;
@@ -181,7 +181,7 @@ mod tests {
 
     fn numbers(pages: &[Told<'_>]) -> (Vec<u64>, MetricsProcesses) {
         let mut processes = MetricsProcesses::default();
-        let take = |(started, engines): &Told<'_>| processes.take(page(*started, engines)).unwrap();
+        let take = |(started, engines): &Told<'_>| processes.fold(page(*started, engines)).unwrap();
         (pages.iter().map(take).collect(), processes)
     }
 
@@ -238,7 +238,7 @@ mod tests {
     fn a_restart_without_a_start_time_is_another_process_also_when_it_has_caught_up() {
         let tokens = [100.0, 150.0, 5.0, 40.0, 80.0, 120.0, 160.0, 200.0];
         let mut processes = MetricsProcesses::default();
-        let numbers = tokens.map(|tokens| processes.take(page(None, &[("", tokens)])).unwrap());
+        let numbers = tokens.map(|tokens| processes.fold(page(None, &[("", tokens)])).unwrap());
         assert_eq!(numbers, [1, 1, 2, 2, 2, 2, 2, 2]);
         assert_eq!(processes.values(0), [200.0]);
     }
@@ -259,15 +259,15 @@ mod tests {
         for preemptions in [5.0, 4.0, 5.0, 4.0] {
             let mut page = page(START, &[("", 100.0)]);
             page.counters.insert((2, String::new()), preemptions);
-            assert_eq!(processes.take(page), Some(1));
+            assert_eq!(processes.fold(page), Some(1));
         }
     }
 
     #[test]
     fn a_page_without_any_counter_has_no_process_of_its_own() {
         let mut processes = MetricsProcesses::default();
-        assert_eq!(processes.take(MetricsPage::default()), None);
-        assert_eq!(processes.take(page(START, &[])), Some(1));
-        assert_eq!(processes.take(MetricsPage::default()), None);
+        assert_eq!(processes.fold(MetricsPage::default()), None);
+        assert_eq!(processes.fold(page(START, &[])), Some(1));
+        assert_eq!(processes.fold(MetricsPage::default()), None);
     }
 }
