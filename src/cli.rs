@@ -79,7 +79,7 @@ enum Verb {
     List,
 }
 
-/// How far a reference to a recipe may reach.
+/// Flags for the hosts that a recipe may be fetched from.
 #[derive(Args)]
 struct ReachArgs {
     /// A host that recipes may be fetched from, beside spark-arena.com; may be given again. Over
@@ -124,7 +124,7 @@ struct InputArgs {
     profile: Option<String>,
 }
 
-/// What runs and rehearsals take alike.
+/// Flags of both runs and rehearsals.
 #[derive(Args)]
 struct DriveArgs {
     #[command(flatten)]

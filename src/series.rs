@@ -72,7 +72,7 @@ impl Observer {
     }
 }
 
-/// What of a target could not be read, as `missed` rows name it.
+/// Part of a target that could not be read, as `missed` rows name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
     /// The server's log.

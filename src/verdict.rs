@@ -153,12 +153,12 @@ mod tests {
     use crate::incident::fixture::Story;
     use crate::spec::Gate;
 
-    fn judged(story: &Story, gates: &[Gate]) -> Verdict {
+    pub(super) fn judged(story: &Story, gates: &[Gate]) -> Verdict {
         let analysis = analyse(&asked(&[0]), story.entries.iter());
         judge(&Contract { gates: gates.to_vec() }, &analysis)
     }
 
-    fn at_most(name: &str, bound: f64) -> Gate {
+    pub(super) fn at_most(name: &str, bound: f64) -> Gate {
         gate(name, Limit::AtMost(bound))
     }
 

@@ -32,7 +32,7 @@ fn watching(bench: &Bench, name: &str) -> bench::Going {
     going
 }
 
-/// What became of a run whose server something befell.
+/// Result of a run with a fault.
 struct Befallen {
     events: String,
     /// Cause, confidence, and seconds until the first token afterwards, of every incident.

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::target::options::{StartMethod, TargetOptions};
 use crate::target::server_log::ServerLog;
 
-/// What the starting and the watching of a server take.
+/// Flags for starting and watching a server.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
 pub(crate) struct BoxArgs {
@@ -25,7 +25,7 @@ pub(crate) struct BoxArgs {
     keep: bool,
 }
 
-/// What the starting of a server takes.
+/// Flags for starting a server.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
 pub(crate) struct StartArgs {

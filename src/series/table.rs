@@ -35,7 +35,7 @@ table! {
     OUTPUT_TOKENS: Own "output_tokens", Number("tokens"), Counter, Never, [];
     /// Whether requests were being served, as the rule for hangs sees it, when a look at the engine found it busy or got no answer.
     SERVING: Own "serving", Truth, Gauge, Never, [];
-    /// How late the loop was at the most.
+    /// Largest delay of the loop.
     LATE_MAX: Own "late_us_max", Micros, Gauge, Never, [];
     /// Rows that were taken and are not yet written.
     JOURNAL_WAITING: Own "journal_waiting_rows", Number("rows"), Gauge, Never, [];

@@ -262,23 +262,12 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::analyse;
-    use crate::analysis::fixture::{asked, gate};
     use crate::fact::Fact;
     use crate::incident::fixture::Story;
-    use crate::spec::{Gate, Limit};
-    use crate::verdict::{Verdict, judge};
+    use crate::spec::Gate;
+    use crate::verdict::tests::{at_most, judged};
 
     use super::*;
-
-    fn judged(story: &Story, gates: &[Gate]) -> Verdict {
-        let analysis = analyse(&asked(&[0]), story.entries.iter());
-        judge(&Contract { gates: gates.to_vec() }, &analysis)
-    }
-
-    fn at_most(name: &str, bound: f64) -> Gate {
-        gate(name, Limit::AtMost(bound))
-    }
 
     /// Returns answers of which the first `held` came at once, a pause after their sending.
     fn partly_held(held: u32, n: u32) -> Story {

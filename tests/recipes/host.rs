@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What it does with a connection whose request has come; the path is given.
+/// Handler of a connection whose request has come, by its path.
 type Play = dyn Fn(&str, &mut TcpStream) + Send + Sync;
 
 /// The host. It goes on until the test's process ends.
@@ -47,7 +47,7 @@ impl Host {
         format!("http://{}{path}", self.address)
     }
 
-    /// How many connections there were.
+    /// Number of connections so far.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The binary under test, which is the server too.
 pub(crate) const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 
-/// How often a condition is looked at.
+/// Interval at which a condition is checked.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Bounds every wait: two minutes, far above what anything takes on a busy machine.
 const LOOKS_MAX: u32 = 6_000;
@@ -26,7 +26,7 @@ const LONG_LOOKS_MAX: u32 = 45_000;
 
 const PROFILE: &str = include_str!("../machine.yaml");
 
-/// How a run ended and what it said.
+/// Exit code and output of a run.
 pub(crate) struct Told {
     /// Its exit code.
     pub code: Option<i32>,
@@ -141,7 +141,7 @@ impl Bench {
         text.split_inclusive('\n').filter(|line| !is_load(line)).collect()
     }
 
-    /// What befell the server and what was ordered, in order and without the evidence.
+    /// Changes of the server and orders, in order and without the evidence.
     pub(crate) fn story(&self) -> String {
         let events = self.events();
         let rows = events.lines().filter_map(|row| {

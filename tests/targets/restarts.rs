@@ -36,7 +36,7 @@ fn instants(bench: &Bench, kind: &str, words: &str) -> Vec<u64> {
     rows.filter_map(|row| row.split(',').nth(2)?.parse().ok()).collect()
 }
 
-/// How long requests were sent so far.
+/// Time during which requests were sent so far.
 fn under_load_us(bench: &Bench) -> u64 {
     let requests = bench.file("run/requests.csv");
     let due = |row: &str| row.split(',').nth(16)?.parse::<u64>().ok();
@@ -57,7 +57,7 @@ fn incidents(bench: &Bench) -> Vec<(String, bool)> {
     all.iter().map(one).collect()
 }
 
-/// What was ordered, a line each.
+/// Orders, a line each.
 fn orders(bench: &Bench) -> Vec<String> {
     super::containers::orders(&bench.file("asked")).lines().map(str::to_owned).collect()
 }

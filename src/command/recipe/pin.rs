@@ -36,7 +36,7 @@ pub(crate) fn pin(
 /// Recipe with its image named by digest.
 struct Pinned {
     text: String,
-    /// What was done, for the user.
+    /// Message for the user after the file was written.
     note: String,
 }
 

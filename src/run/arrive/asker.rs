@@ -39,7 +39,7 @@ pub(super) struct Asker<'a, W: Wire> {
 pub(super) struct Refused {
     /// Status of the answer, where there was one.
     pub status: Option<u16>,
-    /// What became of the request, in words.
+    /// Reason of the refusal, in words.
     pub words: String,
     /// Whether the answer is a page for people, or its status or its error's code one that may
     /// pass.

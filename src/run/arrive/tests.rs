@@ -11,7 +11,7 @@ use super::*;
 use serde_json::Value;
 use server::{NATURAL, Question, Server, ServerPage, page, refusal, stream, text};
 
-/// What came of an arrival.
+/// Result of an arrival, and the waits and requests on the way.
 struct Met {
     found: Result<ArrivedServer, NoServer>,
     /// Reasons of waits.
