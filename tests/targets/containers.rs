@@ -224,7 +224,11 @@ esac
         logs sparkrun_0123456789abcdef_0123456789ab --cluster=lab -f -a
         stop sparkrun_0123456789abcdef_0123456789ab --cluster=lab
     ");
-    assert_snapshot!(bench.file("run/server.log"), @"");
+    assert_snapshot!(bench.file("run/server.log"), @"
+        Runtime:   vllm-distributed
+        Cluster:   sparkrun_0123456789abcdef_0123456789ab
+        INFO from the log
+    ");
     assert!(!bench.answers(), "the server is gone");
 }
 

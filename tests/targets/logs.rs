@@ -58,16 +58,16 @@ fn a_log_file_is_followed_from_its_end_on_and_over_rotation() {
     server.kill().expect("killed");
     server.wait().expect("waited for");
 
-    assert_snapshot!(bench.evidence(&["said"]), @"said cuda_oom: (EngineCore pid=#) ERROR #-# #:#:# [core.py:#] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate # GiB.");
+    assert_snapshot!(bench.evidence(&["said"]), @"said cuda_oom: (EngineCore pid=229) ERROR 04-19 12:21:04 [core.py:1584] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.");
     // Not what was there before.
     assert_eq!(
         bench.file("run/server.log"),
         format!("INFO before the rotation\n{OOM}\nINFO after the cut\n")
     );
     let followed = told.text.lines().find(|line| line.starts_with("following "));
-    assert_snapshot!(bench.named(followed.expect("a log")), @"");
+    assert_snapshot!(bench.named(followed.expect("a log")), @"following the server's log from its end on: FOLDER/vllm.log");
     let incidents = &bench.json("verdict.json")["incidents"];
-    assert_snapshot!(incidents[0]["kinds"], @"");
+    assert_snapshot!(incidents[0]["kinds"], @r#"["out of memory"]"#);
     let again = bench.json("run.json")["again"].to_string();
     assert_snapshot!(bench.named(&again), @r#""longhaul run --recipe FOLDER/recipe.yaml --scenario FOLDER/scenario.yaml --server-log FOLDER/vllm.log --endpoint http://127.0.0.1:PORT --seed 1""#);
 }

@@ -90,7 +90,13 @@ fn a_container_that_died_is_ended_removed_and_run_again_by_the_same_words_once()
     assert_snapshot!(bench.named(run), @"run -d --pull never --name longhaul-recipe --label longhaul.run=LABEL --gpus all --ipc private --shm-size 64g --network host --entrypoint bash reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111 -c exec LONGHAUL sim --recipe FOLDER/recipe.yaml --profile FOLDER/fast.yaml --port PORT");
     let died = instants(&bench, "target exited");
     let ordered = instants(&bench, "action restart");
-    assert_snapshot!(bench.evidence(&["target exited", "action", "closed"]), @"");
+    assert_snapshot!(bench.evidence(&["target exited", "action", "closed"]), @r#"
+        target exited {"code":137,"oom_killed":false,"signal":null}: FOLDER/docker says: die, exit code 137
+        action restart: it ended: FOLDER/docker says: die, exit code 137; restart 1 of at most 1
+        target exited {"code":137,"oom_killed":false,"signal":null}: longhaul stopped and removed its container
+        target exited {"code":137,"oom_killed":false,"signal":null}: FOLDER/docker says: die, exit code 137
+        closed gone: it ended: FOLDER/docker says: die, exit code 137; the allowed restarts are used up (1)
+    "#);
     assert!(ordered[0] - died[0] >= 1_000_000, "the cool-down: {died:?} {ordered:?}");
     let crash = |back| ("engine_crash".to_owned(), back);
     assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {told}");
@@ -128,7 +134,13 @@ esac
     assert_eq!(orders, [run, stop, run, stop], "the same words again");
     let gone = instants(&bench, "target exited");
     let ordered = instants(&bench, "action restart");
-    assert_snapshot!(bench.evidence(&["target exited", "action", "closed"]), @"");
+    assert_snapshot!(bench.evidence(&["target exited", "action", "closed"]), @"
+        target exited: nobody listens at 127.0.0.1:PORT any more
+        action restart: it ended: nobody listens at 127.0.0.1:PORT any more; restart 1 of at most 1
+        target exited: FOLDER/sparkrun stop
+        target exited: nobody listens at 127.0.0.1:PORT any more
+        closed gone: it ended: nobody listens at 127.0.0.1:PORT any more; the allowed restarts are used up (1)
+    ");
     assert!(ordered[0] - gone[0] >= 1_000_000, "{gone:?} {ordered:?}");
     let crash = |back| ("engine_crash".to_owned(), back);
     assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {told}");

@@ -37,7 +37,13 @@ fn a_wall_clock_that_steps_is_told_and_moves_no_measurement() {
         let jumps = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Fault(fault) if fault.kind == FaultKind::Clock);
         assert_eq!(play.entries.iter().filter(jumps).count(), 1, "one step is told once");
     }
-    assert_snapshot!(notes.join("\n\n"), @"");
+    assert_snapshot!(notes.join("\n\n"), @"
+        no gate broke under wall_clock_step=1h@10m
+        the wall clock stepped forward by 1 h 00 m, 11 m 00 s into the run
+
+        no gate broke under wall_clock_step=-5m@10m
+        the wall clock stepped back by 5 m 00 s, 11 m 00 s into the run
+    ");
 }
 
 #[test]
