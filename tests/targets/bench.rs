@@ -177,10 +177,11 @@ impl Bench {
         let line = |(of, detail): (String, serde_json::Value)| {
             let exit = Some(&detail["exit"]).filter(|exit| !exit.is_null());
             let exit = exit.map_or(String::new(), |exit| format!(" {exit}"));
+            let of = format!("{of}{exit}");
             let words = ["evidence", "seen", "note", "line", "why"].map(|key| detail[key].as_str());
             let words = words.into_iter().flatten().filter(|words| !words.is_empty());
-            let words = words.map(|words| format!(": {words}")).collect::<String>();
-            format!("{of}{exit}{}", self.named(&words))
+            let parts: Vec<&str> = std::iter::once(of.as_str()).chain(words).collect();
+            self.named(&parts.join(": "))
         };
         let rows = self.event_rows().into_iter();
         let rows = rows.filter(|(of, _)| events.iter().any(|begin| of.starts_with(begin)));

@@ -32,13 +32,16 @@ async fn second(end: &[Step], fresh: Option<&[Step]>) -> (Request, Option<String
 
 #[tokio::test]
 async fn a_used_connection_that_closes_before_a_byte_is_tried_once_on_a_fresh_one() {
+    let mut bodies = Vec::new();
     for end in [&[][..], &[Step::Reset]] {
         let slow = [vec![Step::Wait(40)], good()].concat();
         let (row, body) = second(end, Some(&slow)).await;
         assert_eq!((row.ended, row.resent), (Ended::Completed, true), "{}", row.error);
         assert!(row.ttft_us.unwrap() >= 40_000);
-        assert_snapshot!(body.unwrap(), @r#"{"model":"m","messages":[{"role":"user","content":"hm"}],"max_tokens":1,"temperature":0,"stream":true,"stream_options":{"include_usage":true}}"#);
+        bodies.push(body.unwrap());
     }
+    bodies.dedup();
+    assert_snapshot!(bodies.join("\n"), @r#"{"model":"m","messages":[{"role":"user","content":"hm"}],"max_tokens":1,"temperature":0,"stream":true,"stream_options":{"include_usage":true}}"#);
 }
 
 #[tokio::test]
