@@ -11,7 +11,7 @@ use std::time::Duration;
 use insta::{assert_debug_snapshot, assert_snapshot};
 use longhaul::serve::sim::{SimConfig, SimHandle, spawn};
 use longhaul::shown::named;
-use longhaul::sim::{Ailment, BoxView, Setup};
+use longhaul::sim::{Ailment, MachineState, Setup};
 use longhaul::spec::{Profile, SpecFile};
 use serde_json::{Value, json};
 
@@ -353,8 +353,8 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
     "#);
 }
 
-/// The box as a sensor on it would see it.
-fn view(server: &SimHandle) -> BoxView {
+/// The machine as a sensor on it reads it.
+fn view(server: &SimHandle) -> MachineState {
     server.shared_view().lock().expect("nobody panicked").clone()
 }
 
