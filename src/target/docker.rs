@@ -13,7 +13,7 @@ use super::container::follow::{From, follow};
 use super::container::watch::{Watched, watch};
 use super::container::{ContainerEngine, Unknown, refusal};
 use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
-use super::log::LogReader;
+use super::log::{LogReader, LogThread};
 use super::memory;
 use crate::error::Mistake;
 use crate::fact::{Exited, Source, TargetFact, TargetWord};
@@ -62,9 +62,9 @@ impl Container {
         let timeline = ours.container.engine.timeline;
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Container);
-            let tasks = Tasks::default();
-            let mut life = ContainerTask { ours, news, log, server_pid, memory, tasks };
-            life.tasks.always.spawn_local(life.log.clone().cover());
+            let (tasks, thread) = (Tasks::default(), LogThread::start());
+            thread.runtime().spawn(log.clone().cover());
+            let life = ContainerTask { ours, news, log, thread, server_pid, memory, tasks };
             life.go_on(orders).await
         }))
     }
@@ -152,7 +152,6 @@ impl Drop for OwnedContainer {
 /// Background tasks of a container.
 #[derive(Default)]
 struct Tasks {
-    always: JoinSet<()>,
     /// Events and inspections, stopped before longhaul itself stops the container.
     watch: JoinSet<()>,
     /// Log reader, which runs a little longer than the watch.
@@ -163,6 +162,7 @@ struct ContainerTask {
     ours: OwnedContainer,
     news: NewsSender,
     log: LogReader,
+    thread: LogThread,
     server_pid: ServerPid,
     /// Available memory before the first start, in bytes.
     memory: Option<u64>,
@@ -200,7 +200,7 @@ impl ContainerTask {
         self.news.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
         self.news.target(fact(TargetFact::ready("process"))).await;
         let log = follow(engine.clone(), id.clone(), None, From::Start, self.log.clone());
-        self.tasks.log.spawn_local(log);
+        self.tasks.log.spawn_on(log, self.thread.runtime());
         let Ok(first) = engine.look(&id).await else {
             let why = "the engine does not show the container that it has just started";
             return self.news.missed(Source::Container, Unread::State, why).await;

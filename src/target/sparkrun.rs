@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
-use super::log::{LogReader, lines_of};
+use super::log::{LogReader, LogThread, lines_of};
 use super::printed::Printed;
 use super::program::Program;
+use crate::engine::lines::Line;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::fact::{Source, TargetFact, TargetWord};
@@ -86,15 +87,15 @@ impl Sparkrun {
         })?;
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Process);
-            let mut tasks = JoinSet::new();
-            tasks.spawn_local(log.clone().cover());
+            let thread = LogThread::start();
+            thread.runtime().spawn(log.clone().cover());
             let life = SparkrunTask {
                 sparkrun: self,
                 news,
                 log,
+                thread,
                 id: None,
                 state: State::Down,
-                tasks,
                 following: JoinSet::new(),
                 guard: JoinSet::new(),
             };
@@ -118,9 +119,9 @@ struct SparkrunTask {
     sparkrun: Sparkrun,
     news: NewsSender,
     log: LogReader,
+    thread: LogThread,
     id: Option<String>,
     state: State,
-    tasks: JoinSet<()>,
     following: JoinSet<()>,
     guard: JoinSet<()>,
 }
@@ -137,7 +138,6 @@ impl SparkrunTask {
             pending = self.obey(order, action, &mut orders).await;
         }
         let ended = if self.sparkrun.keep { Ok(()) } else { self.stop(None).await };
-        self.tasks.abort_all();
         ended.err()
     }
 
@@ -195,8 +195,8 @@ impl SparkrunTask {
                 line = heard.recv() => {
                     let Some(line) = line else { break };
                     self.line(&line, action).await;
-                    if !line.trim().is_empty() {
-                        last = line;
+                    if !line.text.trim().is_empty() {
+                        last = line.text;
                     }
                 }
             }
@@ -220,12 +220,14 @@ impl SparkrunTask {
         // Lines that were already read are not read again.
         again.extend(["-n", "0"].map(str::to_owned));
         let printed = Printed { program: self.sparkrun.program.clone(), words, again };
-        self.following.spawn_local(printed.follow(self.log.clone(), self.news.timeline()));
+        let following = printed.follow(self.log.clone(), self.news.timeline());
+        self.following.spawn_on(following, self.thread.runtime());
         None
     }
 
-    async fn line(&mut self, line: &str, action: Option<u64>) {
-        self.log.whole_line(self.news.timeline().now(), line).await;
+    async fn line(&mut self, line: &Line, action: Option<u64>) {
+        let (line, dropped_bytes) = (line.text.as_str(), line.dropped_bytes);
+        self.log.whole_line(self.news.timeline().now(), line, dropped_bytes).await;
         if let Some(id) = line.trim().strip_prefix("Cluster:") {
             self.id = Some(id.trim().to_owned());
             let fact = TargetFact::ready("process");

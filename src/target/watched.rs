@@ -12,7 +12,7 @@ use super::container::follow::{From, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
-use super::log::LogReader;
+use super::log::{LogReader, LogThread};
 use super::server_log::FoundLog;
 use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
@@ -47,8 +47,9 @@ pub(crate) fn container(
         let inside = first.log_inside();
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch(watched, first, news.clone()));
-        tasks.spawn_local(follow(engine, name, inside, From::Now, log.clone()));
-        tasks.spawn_local(log.cover());
+        let thread = LogThread::start();
+        thread.runtime().spawn(follow(engine, name, inside, From::Now, log.clone()));
+        thread.runtime().spawn(log.cover());
         refuse(orders, news).await;
         None
     })
@@ -73,9 +74,7 @@ pub(crate) fn process(
     Ok(handle::spawn(timeline, |orders: Orders, news: NewsSender| async move {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch_process(first, server_pid, news.clone()));
-        if let Some(log) = log {
-            log.listen(&mut tasks, &news);
-        }
+        let _log = log.map(|log| log.listen(&news));
         refuse(orders, news).await;
         None
     }))
