@@ -66,11 +66,11 @@ impl Listener {
         self.line(at, &line.text)
     }
 
-    /// Checks a line that may still grow: `None` where it has no signature so far. Such a line is
-    /// not counted.
-    pub(crate) fn unfinished(&mut self, at: At, line: &Line) -> Option<Option<Said>> {
+    /// Whether a line that may still grow has a signature already. Such a line is not counted, but
+    /// what was dropped of it is.
+    pub(crate) fn has_signature(&mut self, line: &Line) -> bool {
         self.dropped(line);
-        classify(self.log, &line.text).is_some().then(|| self.line(at, &line.text))
+        classify(self.log, &line.text).is_some()
     }
 
     /// Counts the bytes that were dropped from the end of a line. A client's text is not searched
@@ -215,13 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_may_still_grow_is_counted_only_if_it_means_something() {
+    fn a_line_that_may_still_grow_is_not_counted_and_what_is_lost_of_it_is() {
         let mut listener = listener();
-        let line = |text: &str| Line { text: text.to_owned(), dropped_bytes: 0 };
-        assert_eq!(listener.unfinished(At(5), &line("CUDA err")), None);
-        let said = listener.unfinished(At(6), &line("CUDA error: out of memory"));
-        assert!(matches!(said, Some(Some(said)) if said.signature == "cuda_error_oom"));
-        let counted = (String::new(), LOG_LINES.to_owned(), 1.0);
-        assert_eq!(readings(listener.count(At(7))), [counted]);
+        let line = |text: &str| Line { text: text.to_owned(), dropped_bytes: 5 };
+        assert!(!listener.has_signature(&line("CUDA err")));
+        assert!(listener.has_signature(&line("CUDA error: out of memory")));
+        let told = readings(listener.count(At(7)));
+        let counted = |name: &str, value| (String::new(), name.to_owned(), value);
+        assert_eq!(told, [counted(LOG_LINES, 0.0), counted(LOG_DROPPED, 10.0)]);
     }
 }

@@ -16,7 +16,7 @@ use super::handle::NewsSender;
 use crate::engine::lines::{Line, Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
-use crate::fact::{Fact, Said, Source};
+use crate::fact::{Fact, Source};
 use crate::series::Unread;
 use crate::unit::At;
 use kept::KeptOutput;
@@ -73,16 +73,12 @@ impl LogReader {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn say(&self, at: At, said: Option<Said>) {
-        if let Some(said) = said {
-            self.news.say_at(at, Fact::Said(said)).await;
-        }
-    }
-
     /// Checks a line that arrived at an instant.
     async fn line(&self, at: At, line: &Line) {
         let said = self.state().listener.cut_line(at, line);
-        self.say(at, said).await;
+        if let Some(said) = said {
+            self.news.say_at(at, Fact::Said(said)).await;
+        }
     }
 
     /// Keeps bytes for the run folder.
@@ -162,11 +158,11 @@ impl LogReader {
     /// last one. A line with a signature ends there.
     pub(super) async fn rests(&self, reader: &mut LogLines) {
         let Some(line) = reader.resting() else { return };
-        let at = self.news.timeline().now();
-        let found = self.state().listener.unfinished(at, &line);
-        if let Some(said) = found {
+        let has_signature = self.state().listener.has_signature(&line);
+        if has_signature {
             reader.end();
-            self.say(at, said).await;
+            let line = Line { dropped_bytes: 0, ..line };
+            self.line(self.news.timeline().now(), &line).await;
         }
     }
 

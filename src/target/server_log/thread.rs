@@ -1,5 +1,5 @@
-//! Follows a log file. Its reads have a thread of their own: a file of a network that hangs must not
-//! delay the load.
+//! Follows a log file. Its reads have a thread of their own, so that one that hangs is noticed, as
+//! for a file of a network.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
