@@ -55,13 +55,13 @@ impl SourceCoverage {
 
 /// Coverage of one kind of event. All of its sources are needed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Covered {
+pub(crate) struct CountCoverage {
     pub count: Count,
     /// Sources that are needed to observe the events.
     pub sources: Vec<SourceCoverage>,
 }
 
-impl Covered {
+impl CountCoverage {
     /// Returns the share that every source covered at least.
     pub(crate) fn share(&self) -> f64 {
         self.sources.iter().map(|source| source.share).fold(1.0, f64::min)
@@ -78,12 +78,12 @@ impl Covered {
 pub(crate) struct Coverage {
     pub sources: Vec<SourceCoverage>,
     /// Coverage by kind of event.
-    pub counts: Vec<Covered>,
+    pub counts: Vec<CountCoverage>,
 }
 
 impl Coverage {
     /// Returns the coverage of a kind of event.
-    pub(crate) fn of(&self, count: Count) -> Option<&Covered> {
+    pub(crate) fn of(&self, count: Count) -> Option<&CountCoverage> {
         self.counts.iter().find(|covered| covered.count == count)
     }
 }
@@ -176,12 +176,12 @@ impl CoverageFold {
         ];
         names.extend(self.contained.map(|_| Observer::Container));
         let source = |observer: Observer| self.source(calendar, observer.word(), &[observer]);
-        let mut counts: Vec<Covered> = Vec::new();
+        let mut counts: Vec<CountCoverage> = Vec::new();
         for need in NEEDS {
             let source = self.source(calendar, need.name, need.any);
             match counts.last_mut().filter(|last| last.count == need.count) {
                 Some(last) => last.sources.push(source),
-                None => counts.push(Covered { count: need.count, sources: vec![source] }),
+                None => counts.push(CountCoverage { count: need.count, sources: vec![source] }),
             }
         }
         Coverage { sources: names.into_iter().map(source).collect(), counts }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::lines::Line;
 use super::signature::{LogSource, Signature, classify, is_echo};
-use crate::fact::{Fact, Reading, Said, Source};
+use crate::fact::{Fact, Reading, SignatureMatch, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
 
@@ -54,14 +54,14 @@ impl Listener {
 
     /// Checks a line that arrived at `at`, and returns what is written of it at once, without
     /// waiting for the count.
-    pub(crate) fn line(&mut self, at: At, line: &str) -> Option<Said> {
+    pub(crate) fn line(&mut self, at: At, line: &str) -> Option<SignatureMatch> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
         self.is_written(at, signature.name).then(|| self.said(signature, line))
     }
 
     /// Checks a line of a log that may have been cut, as [`Listener::line`] does.
-    pub(crate) fn cut_line(&mut self, at: At, line: &Line) -> Option<Said> {
+    pub(crate) fn cut_line(&mut self, at: At, line: &Line) -> Option<SignatureMatch> {
         self.dropped(line);
         self.line(at, &line.text)
     }
@@ -86,8 +86,8 @@ impl Listener {
         self.dropped_bytes > 0
     }
 
-    fn said(&self, signature: &Signature, line: &str) -> Said {
-        Said {
+    fn said(&self, signature: &Signature, line: &str) -> SignatureMatch {
+        SignatureMatch {
             source: self.source,
             signature: signature.name.to_owned(),
             severity: signature.severity,

@@ -17,7 +17,7 @@ use crate::engine::lines::{Line, Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
-use crate::series::Unread;
+use crate::series::MissedPart;
 use crate::unit::At;
 use kept::KeptOutput;
 pub(super) use thread::LogThread;
@@ -38,20 +38,20 @@ pub(crate) struct LogReader {
 #[derive(Debug)]
 struct State {
     listener: Listener,
-    blind: Blind,
+    blind: ReadGap,
     kept: KeptOutput,
 }
 
 /// Reasons why the log cannot be read.
 #[derive(Debug, Default)]
-struct Blind {
+struct ReadGap {
     /// Reason at present, if any.
     now: Option<String>,
     /// Last reason since the last report, if any.
     lately: Option<String>,
 }
 
-impl Blind {
+impl ReadGap {
     /// Returns the reason to report, once for each time that it was set.
     fn told(&mut self) -> Option<String> {
         let lately = self.lately.take();
@@ -65,7 +65,7 @@ impl LogReader {
     pub(crate) fn new(news: NewsSender, source: Source) -> LogReader {
         let listener = Listener::new(LogSource::Server, source);
         let kept = KeptOutput::new(news.timeline().now());
-        let state = State { listener, blind: Blind::default(), kept };
+        let state = State { listener, blind: ReadGap::default(), kept };
         LogReader { news, source, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -211,7 +211,7 @@ impl LogReader {
             self.news.say(fact).await;
         }
         if let Some(why) = blind {
-            self.news.missed(self.source, Unread::Log, &why).await;
+            self.news.missed(self.source, MissedPart::Log, &why).await;
         }
     }
 }
@@ -312,12 +312,12 @@ mod tests {
 
     #[test]
     fn a_log_that_was_not_read_for_a_moment_was_not_read_in_that_interval() {
-        let mut blind = Blind::default();
+        let mut blind = ReadGap::default();
         assert_eq!(blind.told(), None);
         let why = || Some("gone".to_owned());
-        blind = Blind { now: None, lately: why() };
+        blind = ReadGap { now: None, lately: why() };
         assert_eq!((blind.told(), blind.told()), (why(), None), "it is back");
-        blind = Blind { now: why(), lately: why() };
+        blind = ReadGap { now: why(), lately: why() };
         assert_eq!((blind.told(), blind.told()), (why(), why()), "it is not back");
     }
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::task::LocalSet;
 
 use super::container::ContainerEngine;
-use super::handle::{self, NewsSender, Remains, StartedTarget};
+use super::handle::{self, Leftovers, NewsSender, StartedTarget};
 use crate::fact::Fact;
 use crate::shown;
 use crate::spec::SpecFile;
@@ -89,10 +89,10 @@ pub(super) fn words(facts: &[Fact]) -> String {
 fn word(fact: &Fact) -> String {
     match fact {
         Fact::Target(fact) => {
-            let rung = fact.rung.as_ref().map(|rung| format!(" {rung}")).unwrap_or_default();
+            let step = fact.step.as_ref().map(|step| format!(" {step}")).unwrap_or_default();
             let exit = fact.exit.map(|exit| format!(" ({exit:?})")).unwrap_or_default();
             let action = fact.action.map(|id| format!(" [action {id}]")).unwrap_or_default();
-            format!("{:?}{rung}: {}{exit}{action}", fact.word, fact.evidence)
+            format!("{:?}{step}: {}{exit}{action}", fact.word, fact.evidence)
         }
         Fact::Missed(missed) => format!("missed {}: {}", missed.what, missed.why),
         Fact::Seen(seen) => format!("seen {}: {}", seen.subject, seen.note),
@@ -116,7 +116,7 @@ pub(super) async fn answer(target: &mut handle::TargetHandle, action: u64) -> St
 pub(super) async fn answers(
     mut started: StartedTarget,
     orders: &[TargetOrder],
-) -> (String, Remains) {
+) -> (String, Leftovers) {
     let mut said = Vec::new();
     for (order, action) in orders.iter().zip(1..) {
         started.handle.order(*order, action);

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::attached::refuse;
 use super::container::ContainerEngine;
-use super::container::follow::{From, follow};
+use super::container::follow::{LogStart, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
@@ -48,7 +48,7 @@ pub(crate) fn container(
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch(watched, first, news.clone()));
         let thread = LogThread::start();
-        thread.runtime().spawn(follow(engine, name, inside, From::Now, log.clone()));
+        thread.runtime().spawn(follow(engine, name, inside, LogStart::Now, log.clone()));
         thread.runtime().spawn(log.cover());
         refuse(orders, news).await;
         None

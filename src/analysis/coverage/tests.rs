@@ -1,13 +1,13 @@
 //! Tests how much of a run each source covers.
 
 use super::*;
-use crate::analysis::Pass1;
+use crate::analysis::CalendarFold;
 use crate::fact::{MissedReason, Source};
 use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, OOM_KILLS};
 
 fn coverage(story: &Story) -> Coverage {
-    let (mut pass, mut watch) = (Pass1::new(), CoverageFold::default());
+    let (mut pass, mut watch) = (CalendarFold::new(), CoverageFold::default());
     for entry in &story.entries {
         pass.fold(entry);
         watch.fold(entry);
@@ -36,7 +36,7 @@ fn an_engine_that_was_away_saw_less_of_its_container() {
     let mut story = Story::soaking();
     let missed = |why: &str| {
         let (source, reason) = (Source::Container, MissedReason::Unreadable);
-        Fact::Missed(Missed::once(source, series::Unread::State.word(), reason, why.to_owned()))
+        Fact::Missed(Missed::once(source, series::MissedPart::State.word(), reason, why.to_owned()))
     };
     for second in 1..=10 {
         story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);

@@ -95,7 +95,8 @@ impl Search {
             return None;
         }
         let lower = text.to_ascii_lowercase();
-        let calm = self.log == LogSource::Server && is_calm(beginning(text, LEVEL_WITHIN_BYTES));
+        let calm =
+            self.log == LogSource::Server && is_info_or_debug(beginning(text, LEVEL_WITHIN_BYTES));
         let fits = |candidate: &&Candidate| {
             let is_bad = candidate.signature.is_some_and(|row| row.meaning.is_bad());
             !(calm && is_bad) && has_in_order(&lower, candidate.words)
@@ -123,7 +124,7 @@ fn has_in_order(text: &str, words: &[&str]) -> bool {
 
 /// Whether the line's level is information or lower. Python's loggers write the level as a word,
 /// llama.cpp as a letter after its timestamp.
-fn is_calm(head: &str) -> bool {
+fn is_info_or_debug(head: &str) -> bool {
     let mut words = head.split_ascii_whitespace();
     let clock = words.next().is_some_and(|first| first.contains('.') && is_clock(first));
     if clock && let Some(level @ ("I" | "D" | "W" | "E")) = words.next() {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{Container, LABEL};
 use crate::fact::Exited;
-use crate::target::container::Unknown;
+use crate::target::container::InspectError;
 use crate::unit::micros;
 
 /// Limit of `run -d`, and of the engine's commands at an end; a busy daemon takes seconds.
@@ -61,11 +61,11 @@ impl OwnedContainer {
         let stopped = engine.program.ask(&engine.timeline, &asked, limit_us).await;
         let exit = match engine.look(&id).await {
             Ok(look) => Exited { code: look.exit_code, signal: None, oom_killed: look.oom_killed },
-            Err(Unknown::Gone) => {
+            Err(InspectError::Gone) => {
                 self.id = None;
                 return Ok(Exited::default());
             }
-            Err(Unknown::Unanswered(why)) => return Err(why),
+            Err(InspectError::Unanswered(why)) => return Err(why),
         };
         let removed = engine.program.ask(&engine.timeline, &["rm", "-f", &id], ORDER_US).await;
         match removed {

@@ -5,7 +5,7 @@ use super::StartMethod;
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
-use crate::spec::recipe::{How, ReadRecipe, docker};
+use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 
 /// Recipe keys that only the recipe's own tools can carry out.
 const FOR_ITS_TOOLS: [&str; 3] = ["builder", "build_args", "containers"];
@@ -25,7 +25,7 @@ pub(super) fn check(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
     let other = |key: &str| {
         reading.others.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     };
-    if reading.how != How::AsItStands
+    if reading.how != RenderMethod::AsItStands
         && let Some(key) = FOR_ITS_TOOLS.into_iter().find(|key| other(key).is_some())
     {
         return to_sparkrun(format!("the recipe has `{key}`, which {flag} would not carry out"));
@@ -35,11 +35,11 @@ pub(super) fn check(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
         return to_sparkrun("the recipe needs several machines".to_owned());
     }
     match (start, reading.how, &reading.recipe.command) {
-        (StartMethod::Process, How::AsItStands, _) => {
+        (StartMethod::Process, RenderMethod::AsItStands, _) => {
             Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
                 .hint("--start docker"))
         }
-        (_, How::AsItStands, _) | (_, _, Some(_)) => Ok(()),
+        (_, RenderMethod::AsItStands, _) | (_, _, Some(_)) => Ok(()),
         (_, _, None) => {
             to_sparkrun("the recipe has no command, and longhaul cannot build one".to_owned())
         }
@@ -56,7 +56,7 @@ pub(super) fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> Strin
     };
     let inside = recipe.whole("port").unwrap_or(usual);
     let line = docker::begins(&recipe.source.text)
-        .filter(|_| reading.how == How::AsItStands)
+        .filter(|_| reading.how == RenderMethod::AsItStands)
         .map(|start| docker::parse(&recipe.source.text, start));
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {
@@ -66,7 +66,7 @@ pub(super) fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> Strin
     let named = recipe.settings.get("host").map(String::as_str);
     let host = host.unwrap_or_else(|| match named {
         None | Some("0.0.0.0" | "::" | "localhost" | "127.0.0.1") => "127.0.0.1".to_owned(),
-        Some(_) if reading.how == How::AsItStands => "127.0.0.1".to_owned(),
+        Some(_) if reading.how == RenderMethod::AsItStands => "127.0.0.1".to_owned(),
         Some(host) => host.to_owned(),
     });
     format!("http://{host}:{port}")
