@@ -9,7 +9,7 @@ const ESCAPE: char = '\u{1b}';
 
 /// Line, and the number of bytes that were dropped from its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     pub text: String,
     pub dropped_bytes: u64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Adds bytes, and returns the lines that end in them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Line> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<LogLine> {
         let mut lines = Vec::new();
         let at_return = self.ends_at_return;
         let is_end = |byte: &u8| *byte == b'\n' || at_return && *byte == b'\r';
@@ -49,20 +49,20 @@ impl Lines {
     }
 
     /// Returns the unfinished line at the end of the input.
-    pub(crate) fn end(&mut self) -> Option<Line> {
+    pub(crate) fn end(&mut self) -> Option<LogLine> {
         (!self.open.is_empty()).then(|| self.line())
     }
 
-    fn line(&mut self) -> Line {
+    fn line(&mut self) -> LogLine {
         let line = self.unfinished();
         self.open.clear();
         (self.rested, self.returned) = (0, 0);
         line
     }
 
-    fn unfinished(&mut self) -> Line {
+    fn unfinished(&mut self) -> LogLine {
         let text = String::from_utf8_lossy(&self.open).trim_end_matches('\r').to_owned();
-        Line { text, dropped_bytes: std::mem::take(&mut self.dropped_bytes) }
+        LogLine { text, dropped_bytes: std::mem::take(&mut self.dropped_bytes) }
     }
 }
 
@@ -78,18 +78,18 @@ impl Default for LogLines {
 
 impl LogLines {
     /// Adds bytes, and returns the lines that end in them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Line> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<LogLine> {
         self.0.feed(bytes).into_iter().filter_map(shown).collect()
     }
 
     /// Returns the unfinished line when the log ends or continues elsewhere.
-    pub(crate) fn end(&mut self) -> Option<Line> {
+    pub(crate) fn end(&mut self) -> Option<LogLine> {
         self.0.end().and_then(shown)
     }
 
     /// Returns a copy of the unfinished line once it has rested: if it has not grown since the last
     /// call, or cannot grow any more. Each text is returned once.
-    pub(crate) fn resting(&mut self) -> Option<Line> {
+    pub(crate) fn resting(&mut self) -> Option<LogLine> {
         let length = self.0.open.len();
         let rests = length == std::mem::replace(&mut self.0.rested, length);
         let is_new = length != self.0.returned || self.0.dropped_bytes > 0;
@@ -101,8 +101,8 @@ impl LogLines {
     }
 }
 
-fn shown(line: Line) -> Option<Line> {
-    let line = Line { text: plain(line.text), ..line };
+fn shown(line: LogLine) -> Option<LogLine> {
+    let line = LogLine { text: plain(line.text), ..line };
     Some(line).filter(|line| !line.text.is_empty())
 }
 
@@ -143,7 +143,7 @@ mod tests {
 
     fn all(pieces: &[&[u8]]) -> Vec<String> {
         let mut reader = LogLines::default();
-        let mut lines: Vec<Line> = pieces.iter().flat_map(|piece| reader.feed(piece)).collect();
+        let mut lines: Vec<LogLine> = pieces.iter().flat_map(|piece| reader.feed(piece)).collect();
         lines.extend(reader.end());
         lines.into_iter().map(|line| line.text).collect()
     }
@@ -166,7 +166,7 @@ mod tests {
         for size in 1..text.len() {
             let mut lines = Lines::default();
             let pieces = text.as_bytes().chunks(size);
-            let mut found: Vec<Line> = pieces.flat_map(|piece| lines.feed(piece)).collect();
+            let mut found: Vec<LogLine> = pieces.flat_map(|piece| lines.feed(piece)).collect();
             found.extend(lines.end());
             let found: Vec<&str> = found.iter().map(|line| line.text.as_str()).collect();
             assert_eq!(found, ["one", "two\rtwo", "", "thrée", "last"], "{size}");

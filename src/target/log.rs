@@ -13,7 +13,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc;
 
 use super::handle::NewsSender;
-use crate::engine::lines::{Line, Lines, LogLines};
+use crate::engine::lines::{Lines, LogLine, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
@@ -74,7 +74,7 @@ impl LogReader {
     }
 
     /// Checks a line that arrived at an instant.
-    async fn line(&self, at: At, line: &Line) {
+    async fn line(&self, at: At, line: &LogLine) {
         let said = self.state().listener.cut_line(at, line);
         if let Some(said) = said {
             self.news.say_at(at, Fact::Said(said)).await;
@@ -161,7 +161,7 @@ impl LogReader {
         let has_signature = self.state().listener.has_signature(&line);
         if has_signature {
             reader.end();
-            let line = Line { dropped_bytes: 0, ..line };
+            let line = LogLine { dropped_bytes: 0, ..line };
             self.line(self.news.timeline().now(), &line).await;
         }
     }
@@ -217,7 +217,7 @@ impl LogReader {
 }
 
 /// Sends the lines of a pipe to a channel.
-pub(super) async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<Line>) {
+pub(super) async fn lines_of(mut pipe: impl AsyncRead + Unpin, out: mpsc::Sender<LogLine>) {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; READ_BYTES]);
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
         for line in lines.feed(&buffer[..read]) {

@@ -11,7 +11,7 @@ use super::handle::{self, Leftovers, NewsSender, Orders, StartedTarget};
 use super::log::{LogReader, LogThread, lines_of};
 use super::printed::Printed;
 use super::program::Program;
-use crate::engine::lines::Line;
+use crate::engine::lines::LogLine;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::fact::{Source, TargetFact, TargetWord};
@@ -219,7 +219,7 @@ impl SparkrunTask {
         None
     }
 
-    async fn line(&mut self, line: &Line, action: Option<u64>) {
+    async fn line(&mut self, line: &LogLine, action: Option<u64>) {
         let (line, dropped_bytes) = (line.text.as_str(), line.dropped_bytes);
         self.log.whole_line(self.news.timeline().now(), line, dropped_bytes).await;
         if let Some(id) = line.trim().strip_prefix("Cluster:") {

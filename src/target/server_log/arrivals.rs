@@ -6,22 +6,22 @@ use std::path::Path;
 
 /// Watch of a name.
 #[derive(Debug)]
-pub(super) struct Arrivals {
+pub(super) struct NameWatch {
     #[cfg(target_os = "linux")]
     watch: Option<linux::Watch>,
 }
 
-impl Arrivals {
+impl NameWatch {
     /// Begins to count.
     #[cfg(target_os = "linux")]
-    pub(super) fn of(path: &Path) -> Arrivals {
-        Arrivals { watch: linux::Watch::of(path) }
+    pub(super) fn of(path: &Path) -> NameWatch {
+        NameWatch { watch: linux::Watch::of(path) }
     }
 
     /// Begins to count nothing.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn of(_: &Path) -> Arrivals {
-        Arrivals {}
+    pub(super) fn of(_: &Path) -> NameWatch {
+        NameWatch {}
     }
 
     /// Returns how many files got the name since the last call; `None` where that is not known.

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::arrivals::Arrivals;
+use super::arrivals::NameWatch;
 use crate::error::Mistake;
 
 /// Limit of one read.
@@ -32,7 +32,7 @@ pub(crate) struct FollowedFile {
     position: u64,
     /// Last bytes before the position.
     known: Vec<u8>,
-    arrivals: Arrivals,
+    arrivals: NameWatch,
     /// Files that got the name since the last of `files`.
     arrived: u64,
     gap: Option<String>,
@@ -61,7 +61,7 @@ impl FollowedFile {
     pub(super) fn open_at_end(path: &Path) -> Result<FollowedFile, Mistake> {
         let mistake = |what: String| Mistake::new(what).at("--server-log");
         let shown = path.display();
-        let arrivals = Arrivals::of(path);
+        let arrivals = NameWatch::of(path);
         let seen = fs::metadata(path).map_err(|why| match why.kind() {
             io::ErrorKind::NotFound => mistake(format!("there is no file {shown}"))
                 .hint("the file that the server writes its log to")

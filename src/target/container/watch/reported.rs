@@ -1,7 +1,7 @@
 //! Decides which inspected changes of a container no event reported.
 
-use super::super::inspect::{ContainerChange, ContainerState};
 use crate::fact::{Exited, TargetFact, TargetWord};
+use crate::target::container::inspect::{ContainerChange, ContainerState};
 
 /// Changes that events reported since the last inspection.
 #[derive(Debug, Default)]
