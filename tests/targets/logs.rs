@@ -73,6 +73,35 @@ fn a_log_file_is_followed_from_its_end_on_and_over_rotation() {
 }
 
 #[test]
+fn the_unfinished_last_line_of_a_log_is_searched_and_what_was_lost_of_it_is_told() {
+    let bench = Bench::new("lastwords");
+    bench.scenario_with("30s", "2s", "");
+    let mut server = bench.serve();
+    let log = bench.path("vllm.log");
+    append(&log, "INFO started");
+    let (address, name) = (bench.address(), text(&log));
+    let mut longhaul =
+        bench.begin(&["--endpoint", &address, "--server-log", &name], bench.recipe(""));
+    wait_for("load", || bench.events().contains("phase,soak"));
+    append(&log, &format!("{}{OOM}", "x".repeat(20_000)));
+    wait_for("what was cut", || bench.file("run/readings.csv").contains("log_dropped_bytes"));
+    for old in ["vllm.log.1", "vllm.log.2"] {
+        fs::rename(&log, bench.path(old)).expect("renamed");
+        append(&log, "INFO a new file");
+    }
+    wait_for("the gap", || bench.events().contains("there may have been another file in between"));
+    let mut file = fs::OpenOptions::new().append(true).open(&log).expect("a log");
+    write!(file, "{OOM}").expect("written");
+    wait_for("the last line", || bench.events().contains("torch.OutOfMemoryError"));
+    bench::kill(longhaul.id(), "-INT");
+    longhaul.end();
+    server.kill().expect("killed");
+    server.wait().expect("waited for");
+    let events = bench.events();
+    assert_eq!(events.matches(",said,").count(), 1, "the end of a long line is not read: {events}");
+}
+
+#[test]
 fn the_log_of_a_unit_is_followed_and_what_is_not_read_is_told() {
     let bench = Bench::new("journal");
     bench.standin("journalctl", JOURNALCTL);
