@@ -101,7 +101,7 @@ struct InputArgs {
     /// Load to send: a scenario file, a benchmark profile, or the name of a built-in scenario
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
-    /// How long, in place of the scenario's duration: 6h, 4h30m, 90s
+    /// Duration, in place of the scenario's: 6h, 4h30m, 90s
     #[arg(long, value_name = "TIME", value_parser = unit::duration)]
     duration: Option<Duration>,
     /// Context depths in tokens, in place of the scenario's and of its cap: 0,4096,32768
@@ -264,12 +264,12 @@ struct SimArgs {
     /// The port to listen on, on the loopback address
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The recipe that it pretends to serve: a file, a name, an https address, @spark-arena/ID
+    /// The recipe that it simulates: a file, a name, an https address, @spark-arena/ID
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
     reach: FetchArgs,
-    /// The machine that it pretends to be, in place of the recipe's
+    /// The machine that it simulates, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
     /// Seed of the simulated server's noise

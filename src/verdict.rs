@@ -235,7 +235,7 @@ mod tests {
             findings.collect::<Vec<_>>().join("\n")
         };
         let words = "Unexpected token 200002 while expecting start token 200006";
-        assert_snapshot!(told("chat ignore_eos usage", words), @"1 broke with `Unexpected token 200002 while expecting start token 200006`: longhaul's own `ignore_eos` drives answers past their end, and formats can break there; `exact_output: false` does not send it");
+        assert_snapshot!(told("chat ignore_eos usage", words), @"1 broke with `Unexpected token 200002 while expecting start token 200006`: longhaul's `ignore_eos` forces answers past their natural end, which breaks some formats; `exact_output: false` leaves it away");
         assert_eq!(told("chat usage", words), "", "it was not sent");
         assert_eq!(told("chat ignore_eos usage", "CUDA error"), "", "that is another matter");
     }
@@ -252,7 +252,7 @@ mod tests {
         }
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
         assert_eq!(verdict.word, VerdictWord::Inconclusive);
-        assert_snapshot!(verdict.reasons.join("\n"), @"the run ended in its warm-up: nothing of it is judged");
+        assert_snapshot!(verdict.reasons.join("\n"), @"the run ended in its warm-up, so nothing is judged");
         assert_ne!(verdict.gates[0].word, VerdictWord::Pass);
     }
 

@@ -230,7 +230,7 @@ fn opened(path: &Path) -> std::io::Result<std::fs::File> {
     if is_open || std::fs::metadata(path)?.is_file() {
         return std::fs::File::open(path);
     }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// Reads a text file, whole or not at all: a part of it would mean something else.
@@ -242,7 +242,7 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(refused(&format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)));
     }
-    String::from_utf8(bytes).map_err(|_| refused("it is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
 }
 
 /// Whether a file is in a folder after its links are resolved: a foreign archive must not make
@@ -266,7 +266,7 @@ fn read_plain(path: &Path) -> std::io::Result<String> {
     if std::fs::metadata(path)?.is_file() {
         return read_bounded(path);
     }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// Returns a recipe's warnings, including its unknown keys.
@@ -420,7 +420,7 @@ mod tests {
         });
         assert_eq!(Inputs::default().profile(Some(&plain.unwrap())), Ok(None));
         assert_snapshot!(Inputs::default().profile(Some(&named("/dev/zero"))).unwrap_err(), @"
-            error: the profile `/dev/zero` cannot be read: it is no plain file
+            error: the profile `/dev/zero` cannot be read: it is not a regular file
                at: /dev/zero
         ");
         let asked = Inputs { profile: Some("no-such-profile".into()), ..Inputs::default() };
@@ -439,11 +439,11 @@ mod tests {
         let names = ["latin.yaml", "endless.yaml", "gone.yaml"];
         let read = |name: &str| told(&folder, text_of(&folder.path().join(name)), |text| text);
         assert_snapshot!(names.map(|name| format!("{name}: {}", read(name))).join("\n"), @"
-            latin.yaml: it is no text in UTF-8
+            latin.yaml: it is not UTF-8 text
             endless.yaml: it is larger than 5 MiB
             gone.yaml: No such file or directory (os error 2)
         ");
-        assert_snapshot!(told(&folder, plain_text(folder.path()), |text| text), @"it is no plain file");
+        assert_snapshot!(told(&folder, plain_text(folder.path()), |text| text), @"it is not a regular file");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn found(options: &RecipeOptions) -> Result<FoundRecipe, Mistake> {
 fn pairs(flag: &str, words: &[String]) -> Result<Vec<(String, String)>, Mistake> {
     let pair = |word: &String| {
         let pair = word.split_once('=').filter(|(key, _)| !key.trim().is_empty());
-        let wrong = || Mistake::new(format!("`{}` is no key=value", one_line(word, 40))).at(flag);
+        let wrong = || Mistake::new(format!("`{}` is not key=value", one_line(word, 40))).at(flag);
         pair.map(|(key, value)| (key.trim().to_owned(), value.to_owned())).ok_or_else(wrong)
     };
     words.iter().map(pair).collect()

@@ -197,7 +197,7 @@ fn told(told: &journal::ReadSummary) -> JournalGaps {
         .torn
         .iter()
         .map(|(file, bytes)| {
-            format!("{file}: the last {bytes} bytes are no whole row and were left out")
+            format!("{file}: the last {bytes} bytes are not a whole row and were left out")
         })
         .collect();
     if told.damaged_rows > 0 {
@@ -288,7 +288,7 @@ mod tests {
         });
         assert_eq!(gaps.missing_seqs, 4);
         assert_snapshot!(gaps.torn.join("\n"), @"
-            events.csv: the last 17 bytes are no whole row and were left out
+            events.csv: the last 17 bytes are not a whole row and were left out
             damaged rows in the middle, left out: 3
             events.csv: Input/output error (os error 5): not read any further
         ");

@@ -160,7 +160,7 @@ fn check(options: &SweepOptions) -> Result<(), Mistake> {
             .hint("--simulate, the built-in simulated server in real time"));
     }
     if options.rehearse && (options.run.simulate || options.run.server.target.start.is_some()) {
-        let what = "--rehearse plays against the simulated server, and another start is named too";
+        let what = "--rehearse excludes --start and --simulate";
         return Err(Mistake::new(what).hint("one of them"));
     }
     if options.starts == 0 || options.starts > STARTS_MAX {

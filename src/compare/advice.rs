@@ -223,7 +223,7 @@ fn undecided(others: &[&Candidate<'_>]) -> String {
     let why = if unseen {
         "what the contract asks for was not observed"
     } else if lacking {
-        "values are missing of what decides"
+        "deciding rows lack values"
     } else if rows.any(|row| row.basis == Basis::Nothing) {
         "an exact interval needs four starts a side"
     } else {
@@ -272,7 +272,7 @@ mod tests {
         let comparison = compare(&side("a", &BASE), &faster, &CompareTerms::default()).unwrap();
         let held =
             Candidate { name: "b".to_owned(), starts: 6, failed: 0, comparison: &comparison };
-        assert_snapshot!(advice(&[held], &[], 0), @"the base: nothing was shown to be better. 1 arm is undecided: values are missing of what decides.");
+        assert_snapshot!(advice(&[held], &[], 0), @"the base: nothing was shown to be better. 1 arm is undecided: deciding rows lack values.");
     }
 
     #[test]

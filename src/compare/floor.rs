@@ -189,7 +189,7 @@ fn cell(key: &MeasureKey, mut values: Vec<f64>) -> Option<CellSpread> {
 /// A text that is no floor, or one of a newer longhaul.
 pub(crate) fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
     let floor: Floor = serde_json::from_str(text).map_err(|why| {
-        Mistake::new(format!("this is no noise floor: {why}"))
+        Mistake::new(format!("this is not a noise floor: {why}"))
             .at(place)
             .hint("longhaul floor RUN RUN RUN -o floor.json")
     })?;

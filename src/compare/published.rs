@@ -78,7 +78,7 @@ pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     } else if text.lines().any(|line| line.trim_start().starts_with('|')) {
         markdown::read(origin, text)
     } else {
-        Err(Mistake::new("this is no published benchmark")
+        Err(Mistake::new("this is not a published benchmark")
             .at(origin)
             .hint("benchmark.csv of a Spark Arena submission")
             .hint("what llama-benchy writes with --format json, csv or md")
@@ -186,7 +186,7 @@ fn put(table: &mut Table, row: ArenaRow, model: &str) -> Result<(), String> {
         model.clone_into(&mut table.model);
     } else if !model.is_empty() && model != table.model {
         let (one, other) = (shown(&table.model), shown(model));
-        return Err(format!("rows of several models are no one benchmark: {one}, {other}"));
+        return Err(format!("rows of several models are not one benchmark: {one}, {other}"));
     }
     if !row.columns.is_empty() {
         table.rows.push(row);

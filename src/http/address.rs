@@ -86,7 +86,7 @@ impl fmt::Display for Address {
 }
 
 fn wrong(text: &str, why: &str) -> Mistake {
-    Mistake::new(format!("`{text}` is no address of a server: {why}"))
+    Mistake::new(format!("`{text}` is not the address of a server: {why}"))
         .hint("--endpoint http://host:8000")
 }
 

@@ -98,7 +98,7 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
             return Ok((text, None));
         }
         Err(FetchError::Refused(why)) => {
-            return Err(wrong(format!("is no recipe to take: {why}"))
+            return Err(wrong(format!("is not a recipe that can be taken: {why}"))
                 .hint("the address of the bare file, not of a page that shows it")
                 .hint("fetch it yourself, and give the path of the file"));
         }
@@ -124,7 +124,7 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
 fn kept(copy: &Path) -> Result<(String, String), String> {
     let about = fs::metadata(copy).map_err(|why| why.to_string())?;
     if !about.is_file() {
-        return Err("it is no plain file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     let mut bytes = Vec::new();
     let read = fs::File::open(copy)

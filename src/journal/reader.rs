@@ -184,7 +184,7 @@ fn opened(path: &Path) -> std::io::Result<File> {
     if fs::metadata(path)?.is_file() {
         return File::open(path);
     }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"))
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 impl Rows {

@@ -214,7 +214,7 @@ fn seen(counts: &[Count], sight: Option<ObservedSources>) -> Decidable {
         (true, _) => Decidable::Yes,
         (false, None) => Decidable::Needs(unseen.join(", and ")),
         (false, Some(_)) => {
-            Decidable::No(format!("{}; one that is seen is a FAIL", unseen.join(", and ")))
+            Decidable::No(format!("{}; if one is observed, the gate fails", unseen.join(", and ")))
         }
     }
 }

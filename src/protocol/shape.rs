@@ -32,7 +32,7 @@ pub(crate) fn of(beginning: &[u8]) -> Option<String> {
         return Some(format!("the body is {packed}, which was not asked for"));
     }
     if is_binary(beginning) {
-        return Some("the body is no text: bytes of another format, or packed".to_owned());
+        return Some("the body is not text: another format, or compressed".to_owned());
     }
     let text = String::from_utf8_lossy(beginning);
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -142,7 +142,7 @@ mod tests {
         let cases = [
             (b"\x1f\x8b\x08\x00data".to_vec(), "the body is gzip"),
             (b"\x28\xb5\x2f\xfd\x04".to_vec(), "the body is zstd"),
-            (b"\x0b\x02\x80data".to_vec(), "the body is no text"),
+            (b"\x0b\x02\x80data".to_vec(), "the body is not text"),
             (whole.as_bytes().to_vec(), "a whole JSON answer and no stream"),
             (whole.replace(',', ",\n ").into_bytes(), "a whole JSON answer and no stream"),
             (whole.as_bytes()[..20].to_vec(), "a whole JSON answer and no stream"),

@@ -142,7 +142,7 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) ->
         [] => "They serve alike.\n".to_owned(),
         [only] => format!("One variable at a time: {}.\n", cell(&only.what)),
         several => format!(
-            "{} variables at once: what comes of them cannot be told apart.\n",
+            "{} variables at once: their effects cannot be told apart.\n",
             several.len()
         ),
     }
@@ -192,7 +192,7 @@ mod tests {
               env.HF_TOKEN  [secret]  [secret]
               env.PORT      1         22
 
-            2 variables at once: what comes of them cannot be told apart.
+            2 variables at once: their effects cannot be told apart.
         ");
     }
 }

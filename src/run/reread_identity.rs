@@ -127,13 +127,13 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let now = match said {
             Ok(now) => now.with_answered(&self.known.identity),
             Err(why) => {
-                let note = format!("asked again what it is, the server did not say: {why}");
+                let note = format!("its identity could not be read again: {why}");
                 return self.record(at, Fact::Seen(Statement::identity(Err(note))));
             }
         };
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
         let words = match changed.len() {
-            0 => "asked again: nothing changed".to_owned(),
+            0 => "its identity was read again and is unchanged".to_owned(),
             n => format!("asked again: {n} changed"),
         };
         self.known.identity = now;

@@ -184,7 +184,7 @@ impl<'a> Field<'a> {
                 .mistake(format!("`{}` cannot be {text}", self.name()))
                 .hint(format!("a whole number from {least} to {most}"))),
             _ => Err(self
-                .mistake(format!("`{}` is {}, which is no whole number", self.name(), shown(text)))
+                .mistake(format!("`{}` is {}, which is not a whole number", self.name(), shown(text)))
                 .hint("digits alone, as 4096")),
         }
     }
@@ -201,7 +201,7 @@ impl<'a> Field<'a> {
                 Err(self.mistake(format!("`{}` cannot be below {least}", self.name())))
             }
             _ => Err(self
-                .mistake(format!("`{}` is {}, which is no number", self.name(), shown(text)))
+                .mistake(format!("`{}` is {}, which is not a number", self.name(), shown(text)))
                 .hint("a number, as 15 or 22.8")),
         }
     }

@@ -31,7 +31,7 @@ fn lacking(before: Option<u64>, now: Option<u64>) -> Option<String> {
     let wanted = before?.saturating_sub(TOLERANCE_BYTES);
     let now = now.filter(|now| *now < wanted)?;
     Some(format!(
-        "the start waits for memory, {} s at the most: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
+        "the start waits for memory, {} s at the most: {:.1} GiB are available, {:.1} GiB are needed; the largest processes: {}",
         WAIT_US / 1_000_000,
         gib(now),
         gib(wanted),
@@ -65,7 +65,7 @@ async fn back_in(
         let Some(now) = available().filter(|now| *now < wanted) else { return Ok(()) };
         if timeline.now() >= deadline || is_over() {
             return Err(format!(
-                "memory did not come back in {} s: {:.1} GiB can be had, {:.1} GiB are wanted; the most is held by {}",
+                "memory did not come back in {} s: {:.1} GiB are available, {:.1} GiB are needed; the largest processes: {}",
                 WAIT_US / 1_000_000,
                 gib(now),
                 gib(wanted),
@@ -89,7 +89,7 @@ fn holders() -> String {
     held.sort_by(|a, b| b.cmp(a));
     held.truncate(NAMED_MAX);
     let names: Vec<String> = held.into_iter().map(|(_, name)| name).collect();
-    if names.is_empty() { "nobody who can be seen".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "unknown".to_owned() } else { names.join(", ") }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl TargetOptions {
         if let Some(start) = self.start {
             let flag = format!("--start {}", start.word());
             if simulate {
-                let what = format!("{flag} starts a server, and --simulate brings its own");
+                let what = format!("{flag} and --simulate exclude each other");
                 return Err(Mistake::new(what).hint("one of them"));
             }
             if let Some(watch) = self.watch() {
@@ -84,11 +84,11 @@ impl TargetOptions {
                     .hint(format!("--endpoint URL {watch} …, for a server that runs already")));
             }
             if !has_recipe {
-                let what = format!("{flag} starts a recipe, and none is named");
+                let what = format!("{flag} needs a recipe");
                 return Err(Mistake::new(what).hint("--recipe FILE"));
             }
             if start == StartMethod::Process && self.keep {
-                let what = "a process writes its log to longhaul, and would break without it";
+                let what = "a process cannot outlive longhaul: it writes its log to it";
                 return Err(Mistake::new(what).at("--keep").hint("--start docker --keep"));
             }
         } else if self.keep || !self.more.is_empty() || self.pull {
@@ -128,7 +128,7 @@ impl TargetOptions {
             return Err(Mistake::new(what).hint("one of them"));
         }
         if !has_endpoint {
-            return Err(Mistake::new("what is watched is known, but not where it answers")
+            return Err(Mistake::new("a server that is watched needs its address")
                 .at(watch)
                 .hint("--endpoint http://localhost:8000"));
         }

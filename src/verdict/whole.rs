@@ -64,14 +64,14 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
     if !never && analysis.count_ended(&Select::default(), Ended::is_good) == 0 {
         let only_warmup = analysis.atoms.iter().any(|atom| atom.phase == Phase::Warmup);
         let words = if only_warmup && analysis.calendar.first_steady().is_none() {
-            "the run ended in its warm-up: nothing of it is judged"
+            "the run ended in its warm-up, so nothing is judged"
         } else {
-            "no request was answered whole"
+            "no request has a whole answer"
         };
         reasons.push((VerdictWord::Inconclusive, words.to_owned()));
     }
     if contract.gates.is_empty() {
-        let words = "the scenario has no contract: nothing was asked to hold".to_owned();
+        let words = "the scenario has no contract, so nothing is checked".to_owned();
         reasons.push((VerdictWord::Inconclusive, words));
     }
     reasons.sort_by_key(|(word, _)| std::cmp::Reverse(*word));
@@ -117,7 +117,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         incident.is(IncidentKind::Crash) && incident.confidence == Confidence::Guess
     };
     if let Some(first) = analysis.calendar.incidents.iter().find(guessed) {
-        let words = "a crash is what HTTP shows of one: an operator's stop looks the same";
+        let words = "a crash was seen over HTTP only; a stop by an operator looks the same";
         tell(words.to_owned(), first.evidence.clone());
     }
     past_the_end(analysis, &mut tell);
@@ -126,7 +126,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
-        tell(format!("{n} sent and never seen to end: their fate is unknown"), Vec::new());
+        tell(format!("{n} sent, and their end was not recorded"), Vec::new());
     }
     if analysis.told.missing_seqs > 0 {
         let n = analysis.told.missing_seqs;
@@ -181,7 +181,7 @@ fn past_the_end(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
         let words = one_line(&first.words, WORDS_CHARS_MAX);
         tell(
             format!(
-                "{n} broke with `{words}`: longhaul's own `ignore_eos` drives answers past their end, and formats can break there; `exact_output: false` does not send it"
+                "{n} broke with `{words}`: longhaul's `ignore_eos` forces answers past their natural end, which breaks some formats; `exact_output: false` leaves it away"
             ),
             vec![first.first],
         );

@@ -132,7 +132,7 @@ fn what_is_gone_is_not_taken_from_the_cache() {
     let (code, out, told) = home.rendered(&arguments);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
     assert_snapshot!(named(&told, &host), @"
-        error: `HOST/r.yaml` is no recipe to take: the host says 404 Not Found
+        error: `HOST/r.yaml` is not a recipe that can be taken: the host says 404 Not Found
            at: HOST/r.yaml
           try: the address of the bare file, not of a page that shows it
           try: fetch it yourself, and give the path of the file

@@ -22,7 +22,7 @@ pub(super) fn written(row: &ArenaRow, with_streams: bool) -> String {
 pub(super) fn read(text: &str) -> Result<ArenaRow, String> {
     let shown = || one_line(text, 60);
     let row = parts(text.trim())
-        .ok_or_else(|| format!("`{}` is no test such as pp2048 @ d4096 (c2)", shown()))?;
+        .ok_or_else(|| format!("`{}` is not a test such as pp2048 @ d4096 (c2)", shown()))?;
     row.bounded().map_err(|(what, why)| format!("`{}`: {what} {why}", shown()))?;
     Ok(row)
 }
@@ -86,22 +86,22 @@ mod tests {
         let texts = ["", "pp", "xx12", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"];
         assert_snapshot!(each(texts, |text| read(text).unwrap_err()), @r#"
             ""
-                `` is no test such as pp2048 @ d4096 (c2)
+                `` is not a test such as pp2048 @ d4096 (c2)
 
             "pp"
-                `pp` is no test such as pp2048 @ d4096 (c2)
+                `pp` is not a test such as pp2048 @ d4096 (c2)
 
             "xx12"
-                `xx12` is no test such as pp2048 @ d4096 (c2)
+                `xx12` is not a test such as pp2048 @ d4096 (c2)
 
             "pp2048 (c2"
-                `pp2048 (c2` is no test such as pp2048 @ d4096 (c2)
+                `pp2048 (c2` is not a test such as pp2048 @ d4096 (c2)
 
             "ctx_pp (c1)"
-                `ctx_pp (c1)` is no test such as pp2048 @ d4096 (c2)
+                `ctx_pp (c1)` is not a test such as pp2048 @ d4096 (c2)
 
             "tg1 @ d-4"
-                `tg1 @ d-4` is no test such as pp2048 @ d4096 (c2)
+                `tg1 @ d-4` is not a test such as pp2048 @ d4096 (c2)
         "#);
     }
 

@@ -158,7 +158,7 @@ fn tell_beforehand<W: Wire>(
         let steps =
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
         let steps = steps.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
-        print_stderr(&format!("the server is ready: {steps}; none of it is run time"));
+        print_stderr(&format!("the server is ready: {steps} (not counted as run time)"));
     }
 }
 
@@ -193,7 +193,7 @@ async fn count_tokens<W: Wire>(
     let progress = |done: usize, all: usize| {
         if timeline.now().since(told.get()) >= COUNTING_US {
             told.set(timeline.now());
-            print_stderr(&format!("the server counts what prompts are made of: {done} of {all}"));
+            print_stderr(&format!("measuring the token counts of prompts: {done} of {all}"));
         }
     };
     let ready = specs.scenario.limits.ready;

@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(published(folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
         assert_snapshot!(told(), @"
-            error: this is no published benchmark
+            error: this is not a published benchmark
                at: FOLDER/benchmark.csv
               try: benchmark.csv of a Spark Arena submission
               try: what llama-benchy writes with --format json, csv or md

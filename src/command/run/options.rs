@@ -76,7 +76,7 @@ impl RunOptions {
         if !simulated && server.endpoint.is_none() && server.target.start.is_none() {
             // A night spent on the simulator by mistake would be lost.
             return Err(Mistake::new(
-                "recipe and scenario say what is served and asked, but not where",
+                "no server is given: a recipe and a scenario have no address",
             )
             .hint("--endpoint http://host:8000 to drive a server that runs")
             .hint("--start process, docker, podman or sparkrun to start the recipe")

@@ -78,7 +78,7 @@ pub(super) fn read(options: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>,
         arms.push(arm);
     }
     match arms.len() {
-        1 => Err(Mistake::new("nothing changed: all that is varied is as the base has it")),
+        1 => Err(Mistake::new("nothing is varied: every value equals the base's")),
         2..=ARMS_MAX => Ok(arms),
         many => Err(Mistake::new(format!("{many} arms; {ARMS_MAX} are the most"))),
     }
@@ -140,7 +140,7 @@ fn made(
     if things > 1 && !options.allow_several {
         let names: Vec<&str> = differs.iter().map(|it| it.what.as_str()).collect();
         let what = format!(
-            "the arm `{shown}` changes {} things at once ({}): what comes of them cannot be told apart",
+            "the arm `{shown}` changes {} things at once ({}): their effects cannot be told apart",
             things,
             names.join(", ")
         );

@@ -94,7 +94,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     if let Some(what) = mismatch(sweep, turn, &manifest) {
         let place = sweep.run_name(turn);
         return Err(Mistake::new(format!(
-            "`{place}` holds a run that is none of this sweep's: {what}"
+            "`{place}` holds a run of something else: {what}"
         ))
         .at(folder.display().to_string())
         .hint("move it elsewhere; the start is made anew"));

@@ -109,6 +109,6 @@ fn number(text: &str) -> Result<Option<f64>, (String, Option<String>)> {
             }
             None => "an empty field where there is no figure".to_owned(),
         };
-        (format!("{} is no number", shown(text)), Some(hint))
+        (format!("{} is not a number", shown(text)), Some(hint))
     })
 }

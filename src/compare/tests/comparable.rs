@@ -25,7 +25,7 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     }
     let wrong = compare(&side("a", &A), &refused, &CompareTerms::default()).unwrap_err();
     assert_snapshot!(wrong, @"
-        error: the two were not asked the same: system role
+        error: the two runs did not get the same requests: system role
            at: a-0: short, seed 1 · c-0: short, seed 1
           try: run both with the same scenario, flags and seed
           try: --force compares where they overlap, and marks it
@@ -309,7 +309,7 @@ fn a_floor_with_a_spread_that_is_none_is_refused() {
           try: longhaul floor RUN RUN RUN -o floor.json, made anew
     ");
     assert_snapshot!(refused("{}"), @"
-        error: this is no noise floor: missing field `schema` at line 1 column 2
+        error: this is not a noise floor: missing field `schema` at line 1 column 2
            at: floor.json
           try: longhaul floor RUN RUN RUN -o floor.json
     ");

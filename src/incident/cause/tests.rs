@@ -344,7 +344,7 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
 #[test]
 fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
     // The identity query comes ten seconds after the server was back, and no request waited for it.
-    let identity = Fact::Seen(Statement::identity(Ok("asked again: nothing changed".to_owned())));
+    let identity = Fact::Seen(Statement::identity(Ok("its identity was read again and is unchanged".to_owned())));
     let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9")), (92.0, identity)]);
     assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
     let recovery = incident.recovery.clone();
@@ -367,7 +367,7 @@ fn a_server_that_does_not_say_what_it_is_has_not_its_model_back() {
         story.up(80.0, true).push(92.0, Fact::Seen(Statement::identity(read)));
         incidents(&story)[0].recovery.model
     };
-    assert_eq!(model(Ok("asked again: nothing changed")), Some(At(92_000_000)));
+    assert_eq!(model(Ok("its identity was read again and is unchanged")), Some(At(92_000_000)));
     assert_eq!(model(Err("asked again, it did not say")), None);
 }
 

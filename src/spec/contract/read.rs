@@ -76,7 +76,7 @@ impl Reader<'_> {
         for (key, limit) in values {
             let depth = key.strip_prefix('d').and_then(|digits| digits.parse().ok());
             let Some(depth) = depth.filter(|depth: &u64| key == format!("d{depth}")) else {
-                let mistake = limit.mistake(format!("{} is no depth", shown(key)));
+                let mistake = limit.mistake(format!("{} is not a depth", shown(key)));
                 return Err(mistake.hint("d0, d4096, d100000"));
             };
             self.check_depth(depth, &limit)?;
@@ -305,7 +305,7 @@ impl Reader<'_> {
 
 fn no_reference(field: &Field<'_>) -> Mistake {
     let scenario = &field.source.name;
-    let what = format!("scenario `{scenario}` has no reference laps to hold this against");
+    let what = format!("scenario `{scenario}` has no reference laps to compare this with");
     field.mistake(what).hint("reference: 2 laps")
 }
 

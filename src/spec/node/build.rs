@@ -116,7 +116,7 @@ impl Builder {
         let mut items = items.into_iter();
         while let (Some(key), Some(value)) = (items.next(), items.next()) {
             let Value::Scalar { raw, quoted } = &key.value else {
-                let what = format!("{} is no key", key.kind());
+                let what = format!("{} is not a key", key.kind());
                 return Err(Flaw::new(key.line, what)
                     .hint("a text that holds braces or brackets in quotes"));
             };

@@ -78,11 +78,11 @@ fn only_a_single_value_is_a_key() {
     let texts = ["a: 1\n? [x, y]\n: 2\n", "a: {{name}}\n"];
     assert_snapshot!(each(texts, |text| told(&parse(text).unwrap_err())), @r#"
         "a: 1\n? [x, y]\n: 2\n"
-            line 2: a list is no key
+            line 2: a list is not a key
               try: a text that holds braces or brackets in quotes
 
         "a: {{name}}\n"
-            line 1: a map is no key
+            line 1: a map is not a key
               try: a text that holds braces or brackets in quotes
     "#);
     assert!(parse("1: a\nnull: b\n? c\n: d\n").is_ok());

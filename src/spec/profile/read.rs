@@ -87,7 +87,7 @@ fn assumed(field: &Field<'_>) -> Result<Vec<String>, Mistake> {
     for item in field.list()? {
         let name = item.text()?;
         if !FIGURES.contains(&name) {
-            let mistake = item.mistake(format!("{} is no figure of a profile", shown(name)));
+            let mistake = item.mistake(format!("{} is not a value of a profile", shown(name)));
             return Err(match nearest(name, FIGURES) {
                 Some(near) => mistake.hint(near),
                 None => mistake,

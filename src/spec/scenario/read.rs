@@ -38,14 +38,14 @@ pub(crate) fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario,
     let root = Field::root(&source, &document);
     if !root.node.is_map() {
         let kind = root.node.kind();
-        return Err(root.mistake(format!("`{}` is no scenario: it is {kind}", source.name)));
+        return Err(root.mistake(format!("`{}` is not a scenario: it is {kind}", source.name)));
     }
     if root.node.get("framework").is_some() {
         return arena::read(&root);
     }
     if root.node.get("workloads").is_none() && root.node.get("model").is_some() {
         let mistake =
-            root.mistake(format!("`{}` is no scenario: it has no workloads", source.name));
+            root.mistake(format!("`{}` is not a scenario: it has no workloads", source.name));
         return Err(mistake.hint("it looks like a recipe: --recipe"));
     }
     no_duplicate(&source, &document)?;

@@ -43,7 +43,7 @@ impl Workload {
     pub(super) fn read(name: &str, field: &Field<'_>, load: LoadText<'_>) -> Result<Self, Mistake> {
         match name {
             ladder::NAME => Ok(Workload::Ladder(ladder::read(field, load)?)),
-            _ => Err(field.mistake(format!("`{name}` is no workload"))),
+            _ => Err(field.mistake(format!("`{name}` is not a workload"))),
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) async fn digest(timeline: &Timeline, program: Option<&str>, image: &s
         return nothing("--engine names no program", "--engine docker, or without --engine");
     }
     if !is_image_name(image) {
-        return nothing(format!("{} is no name of an image", shown(image)), "repository:tag");
+        return nothing(format!("{} is not an image's name", shown(image)), "repository:tag");
     }
     let programs = program.map_or_else(|| PROGRAMS.to_vec(), |program| vec![program]);
     let question = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
@@ -154,7 +154,7 @@ mod tests {
         ];
         assert_snapshot!(told.join("\n"), @"
             --engine names no program | --engine docker, or without --engine
-            `--help` is no name of an image | repository:tag
+            `--help` is not an image's name | repository:tag
             there is no /no/such/engine here | on the machine that has the image, or with --engine PROGRAM
             /: Permission denied (os error 13) | --engine PROGRAM
         ");

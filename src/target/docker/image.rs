@@ -28,7 +28,7 @@ pub(crate) async fn resolved(
     let parts = Image::of(image);
     let is_name = image.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !is_name || image.contains(char::is_whitespace) {
-        return Err(Mistake::new(format!("`{image}` is no name of an image")));
+        return Err(Mistake::new(format!("`{image}` is not an image's name")));
     }
     if parts.digest.is_none() && parts.is_built_here() {
         let what = format!("`{image}` is built where it runs: no registry has it");
@@ -142,9 +142,9 @@ mod tests {
             told(HERE, "vllm-node", true).await,
         ];
         assert_snapshot!(told.join("\n\n"), @"
-            error: `--help` is no name of an image
+            error: `--help` is not an image's name
 
-            error: `a b` is no name of an image
+            error: `a b` is not an image's name
 
             error: `vllm-node` is built where it runs: no registry has it
               try: --start sparkrun, which builds images, applies mods and starts several machines

@@ -33,7 +33,7 @@ pub(super) async fn guard(place: String, news: NewsSender) {
             _ => refused.clear(),
         }
         if refused.len() == REFUSED_MAX {
-            let words = format!("nobody listens at {place} any more");
+            let words = format!("nothing listens at {place} any more");
             let fact = TargetFact::new(TargetWord::Exited, words).since(refused[0]);
             return news.target(fact).await;
         }
@@ -71,7 +71,7 @@ mod tests {
                 }
             })
             .await;
-        assert_eq!(fact.evidence, format!("nobody listens at {place} any more"));
+        assert_eq!(fact.evidence, format!("nothing listens at {place} any more"));
         let first = FIRST_KNOCK_US + KNOCK_US;
         assert_eq!((fact.since, at), (Some(At(first)), At(first + 2 * KNOCK_US)));
     }

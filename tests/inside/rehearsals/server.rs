@@ -309,7 +309,7 @@ fn after_a_restart_the_server_is_asked_again_what_it_is() {
     assert_eq!(again.len(), 1, "{again:?}");
     let (at, said) = again[0];
     assert_eq!((said.subject.as_str(), said.differs), ("identity", false));
-    assert_eq!(said.seen, "asked again: nothing changed");
+    assert_eq!(said.seen, "its identity was read again and is unchanged");
     assert!((640.0..700.0).contains(at), "{at}");
 }
 

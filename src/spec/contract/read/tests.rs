@@ -137,12 +137,12 @@ fn what_is_held_against_the_reference_needs_one() {
     let told = each(contracts, |it| read_contract(it, "0 laps").unwrap_err().to_string());
     assert_snapshot!(told, @r#"
         "tokens_per_s: 95% of reference"
-            error: scenario `overnight` has no reference laps to hold this against
+            error: scenario `overnight` has no reference laps to compare this with
                at: scenarios/overnight.yaml:6 contract.tokens_per_s
               try: reference: 2 laps
 
         "ttft: [{ phase: return, at_most: 2s }]"
-            error: scenario `overnight` has no reference laps to hold this against
+            error: scenario `overnight` has no reference laps to compare this with
                at: scenarios/overnight.yaml:6 contract.ttft[0].phase
               try: reference: 2 laps
     "#);

@@ -120,11 +120,11 @@ fn open(values: &[(&str, Field<'_>)], ladder: &mut Ladder) -> Result<(), Mistake
         ladder.requests = requests.whole(1, STREAMS_MAX)? as u32;
     }
     if let (Prefix::TwoPhase, Some(prefix)) = (ladder.prefix, find("prefix")) {
-        let what = "`two_phase` loads contexts in a closed round, which an open loop has not";
+        let what = "`two_phase` loads contexts in closed rounds; an open loop has none";
         return Err(prefix.mistake(what).hint("warm").hint("concurrency in place of rate"));
     }
     if let Some(steps) = find("schedule") {
-        let what = "a schedule is an order of depths and concurrency, and has no place for `rate`";
+        let what = "a schedule orders depths and concurrency; `rate` is not possible in it";
         return Err(steps.mistake(what).hint("a ladder of its own for the rates"));
     }
     Ok(())
