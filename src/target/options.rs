@@ -245,9 +245,8 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
         Engine::Vllm | Engine::Unknown => 8000,
     };
     let inside = recipe.whole("port").unwrap_or(usual);
-    let line = docker::begins(&recipe.source.text)
-        .filter(|_| reading.how == How::AsItStands)
-        .map(|start| docker::parse(&recipe.source.text, start));
+    let is_line = reading.how == How::AsItStands;
+    let line = is_line.then(|| docker::line(&recipe.source.text)).flatten();
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {
         Some(StartMethod::Docker | StartMethod::Podman) => engine_host(),
@@ -256,7 +255,7 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     let named = recipe.settings.get("host").map(String::as_str);
     let host = host.unwrap_or_else(|| match named {
         None | Some("0.0.0.0" | "::" | "localhost" | "127.0.0.1") => "127.0.0.1".to_owned(),
-        Some(_) if reading.how == How::AsItStands => "127.0.0.1".to_owned(),
+        Some(_) if is_line => "127.0.0.1".to_owned(),
         Some(host) => host.to_owned(),
     });
     format!("http://{host}:{port}")

@@ -265,7 +265,7 @@ esac
     let told = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
     assert_eq!(told.code, Some(2), "{told}");
     assert_snapshot!(bench.named(&told.text), @r#"
-        error: `yes` without quotes is True to PyYAML, and is not read
+        error: `yes` without quotes may be true to a YAML parser, and is not read
            at: FOLDER/odd.yaml:9
           try: true, if that is what is meant
           try: "yes", to have it as the text that it looks like
