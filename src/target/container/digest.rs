@@ -73,9 +73,10 @@ fn understood(program: &str, image: &str, answer: &ProgramOutput) -> KnownDigest
             || said.contains("not found")
         {
             let why = format!("{program} does not have {}", shown(image));
-            let hint = match Image::of(image).is_local() {
-                true => "build it, push it, and name what it is then".to_owned(),
-                false => format!("{program} pull {image}, and again"),
+            let hint = if Image::of(image).is_local() {
+                "build it, push it, and name what it is then".to_owned()
+            } else {
+                format!("{program} pull {image}, and again")
             };
             nothing(why, hint)
         } else if said.contains("permission denied") {

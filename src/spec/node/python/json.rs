@@ -47,7 +47,8 @@ pub(crate) fn dumps(value: &Python) -> String {
 fn quote(text: &str) -> String {
     quoted_by(text, |character| {
         let mut units = [0; 2];
-        character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        let units = character.encode_utf16(&mut units).iter();
+        units.fold(String::new(), |out, unit| format!("{out}\\u{unit:04x}"))
     })
 }
 
