@@ -17,7 +17,7 @@ use crate::error::Mistake;
 use crate::escape::of_name;
 use crate::shell::command_line;
 use crate::spec::Recipe;
-use crate::spec::recipe::{How, ReadRecipe, docker};
+use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 use crate::timeline::Timeline;
 use crate::world::ServerPid;
 
@@ -46,7 +46,7 @@ impl Launch<'_> {
     ///
     /// # Errors
     /// The target cannot be started or found, and what to try.
-    pub(crate) async fn launched(
+    pub(crate) async fn start_server(
         &self,
         server_pid: &ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
@@ -183,7 +183,7 @@ impl Launch<'_> {
             more: self.options.more.clone(),
             home,
         };
-        if reading.how == How::AsItStands {
+        if reading.how == RenderMethod::AsItStands {
             let saved = docker::line(&recipe.source.text).unwrap_or_default();
             let own = self.options.env.clone();
             return of_line(image, &saved, &Additions { secrets: own, ..additions });
@@ -264,7 +264,7 @@ mod tests {
     /// Returns why a target is not started or watched.
     async fn refused(options: &TargetOptions, address: &str) -> String {
         let launch = launch(options, address);
-        let launched = LocalSet::new().run_until(launch.launched(&ServerPid::default())).await;
+        let launched = LocalSet::new().run_until(launch.start_server(&ServerPid::default())).await;
         launched.map(|_| "launched").expect_err("refused").to_string()
     }
 

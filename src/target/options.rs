@@ -5,7 +5,7 @@ use super::server_log::ServerLog;
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
-use crate::spec::recipe::{How, ReadRecipe, docker};
+use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 use crate::words::words;
 
 /// Method by which a recipe is started.
@@ -215,7 +215,7 @@ fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
     let other = |key: &str| {
         reading.others.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     };
-    if reading.how != How::AsItStands
+    if reading.how != RenderMethod::AsItStands
         && let Some(key) = FOR_ITS_TOOLS.into_iter().find(|key| other(key).is_some())
     {
         return to_sparkrun(format!("the recipe has `{key}`, which {flag} would not carry out"));
@@ -225,11 +225,11 @@ fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
         return to_sparkrun("the recipe needs several machines".to_owned());
     }
     match (start, reading.how, &reading.recipe.command) {
-        (StartMethod::Process, How::AsItStands, _) => {
+        (StartMethod::Process, RenderMethod::AsItStands, _) => {
             Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
                 .hint("--start docker"))
         }
-        (_, How::AsItStands, _) | (_, _, Some(_)) => Ok(()),
+        (_, RenderMethod::AsItStands, _) | (_, _, Some(_)) => Ok(()),
         (_, _, None) => {
             to_sparkrun("the recipe has no command, and longhaul cannot build one".to_owned())
         }
@@ -245,7 +245,7 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
         Engine::Vllm | Engine::Unknown => 8000,
     };
     let inside = recipe.whole("port").unwrap_or(usual);
-    let is_line = reading.how == How::AsItStands;
+    let is_line = reading.how == RenderMethod::AsItStands;
     let line = is_line.then(|| docker::line(&recipe.source.text)).flatten();
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {

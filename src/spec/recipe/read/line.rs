@@ -6,7 +6,7 @@ use crate::error::Mistake;
 use crate::shell;
 use crate::spec::SpecFile;
 use crate::spec::field::shown;
-use crate::spec::recipe::render::{How, engine_of};
+use crate::spec::recipe::render::{RenderMethod, engine_of};
 use crate::spec::recipe::{ReadOptions, ReadRecipe, Recipe, docker, draft};
 
 /// Builds the recipe of a line.
@@ -63,7 +63,7 @@ pub(super) fn reading(
         ..Recipe::default()
     };
     let others = line.options.clone();
-    Ok(ReadRecipe { recipe, how: How::AsItStands, others, ..ReadRecipe::default() })
+    Ok(ReadRecipe { recipe, how: RenderMethod::AsItStands, others, ..ReadRecipe::default() })
 }
 
 /// Derives the runtime from the command, else from the image.
