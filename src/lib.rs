@@ -33,6 +33,7 @@ mod secret;
 mod series;
 mod serve;
 mod shared_value;
+mod shell;
 #[cfg(test)]
 mod shown;
 mod sim;

@@ -453,14 +453,13 @@ mod tests {
         let inputs = Inputs { recipe: Some(recipe), ..Inputs::default() };
         let refused = inputs.reading(None).map(|_| ());
         assert_snapshot!(told(&folder, refused, |()| "read".to_owned()), @r#"
-            error: `1_000` without quotes is a number to PyYAML, and is not read
+            error: `1_000` without quotes may be another number to a YAML parser, and is not read
                at: FOLDER/odd.yaml:2
-              try: 1000, if that is what is meant
               try: "1_000", to have it as the text that it looks like
         "#);
         let handed = inputs.handed_on().unwrap().unwrap().recipe;
         let warnings = told(&folder, Err::<(), _>(handed.warnings.join("\n")), |()| String::new());
-        assert_snapshot!(warnings, @"FOLDER/odd.yaml:2: `1_000` without quotes is a number to PyYAML, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
+        assert_snapshot!(warnings, @"FOLDER/odd.yaml:2: `1_000` without quotes may be another number to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     }
 
     #[test]

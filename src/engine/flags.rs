@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Engine, llama_cpp, sglang, vllm};
+use crate::shell;
 
 /// Kind of values that follow a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ pub(crate) struct Argument {
 
 /// Lists all flags of a command line; words after a flag that is in no table count as its value.
 pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
-    let words = words(command);
+    let words = shell::words(command);
     let starts: Vec<usize> = (0..words.len()).filter(|at| is_flag(&words[*at].text)).collect();
     let argument = |(index, at): (usize, &usize)| {
         let word = words[*at].text.as_str();
@@ -120,8 +121,8 @@ pub(crate) fn arguments(engine: Engine, command: &str) -> Vec<Argument> {
             (_, FlagKind::Switch | FlagKind::Values) if values.is_empty() => "true".to_owned(),
             _ => values.join(" "),
         };
-        let end = words.get(next).map_or(command.len(), |word| word.start);
-        Argument { setting, value, span: words[*at].start..end, is_known }
+        let end = words.get(next).map_or(command.len(), |word| word.span.start);
+        Argument { setting, value, span: words[*at].span.start..end, is_known }
     };
     starts.iter().enumerate().map(argument).filter(|it| !it.setting.is_empty()).collect()
 }
@@ -149,83 +150,12 @@ pub(crate) fn is_flag(word: &str) -> bool {
     word.starts_with("--") || word.starts_with('-') && word[1..].starts_with(char::is_alphabetic)
 }
 
-/// Word of a command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FlagWord {
-    /// Text with the shell's quotes removed.
-    pub text: String,
-    /// Start offset in bytes.
-    pub start: usize,
-    /// End offset in bytes.
-    pub end: usize,
-}
-
-/// Splits a command line as a shell does: quotes, backslashes, continued lines, comments. Variables
-/// and operators stay as they are.
-pub(crate) fn words(command: &str) -> Vec<FlagWord> {
-    let mut words = Vec::new();
-    let mut word: Option<FlagWord> = None;
-    let mut quote: Option<char> = None;
-    let mut characters = command.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        if quote.is_none() && character.is_whitespace() {
-            words.extend(word.take());
-            continue;
-        }
-        if quote.is_none() && character == '#' && word.is_none() {
-            while characters.next_if(|(_, c)| *c != '\n').is_some() {}
-            continue;
-        }
-        if character == '\\' && quote != Some('\'') {
-            match characters.next() {
-                Some((_, '\n')) | None => {}
-                // A line's end of a file that was saved on Windows.
-                Some((_, '\r')) if characters.next_if(|(_, c)| *c == '\n').is_some() => {}
-                Some((end, next)) => {
-                    let word = begun(&mut word, at);
-                    if quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {
-                        word.text.push('\\');
-                    }
-                    word.text.push(next);
-                    word.end = end + next.len_utf8();
-                }
-            }
-            continue;
-        }
-        let word = begun(&mut word, at);
-        word.end = at + character.len_utf8();
-        match (quote, character) {
-            (Some(mark), mark_again) if mark == mark_again => quote = None,
-            (None, '\'' | '"') => quote = Some(character),
-            (_, other) => word.text.push(other),
-        }
-    }
-    words.extend(word);
-    words
-}
-
-fn begun(word: &mut Option<FlagWord>, at: usize) -> &mut FlagWord {
-    word.get_or_insert(FlagWord { text: String::new(), start: at, end: at })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(command: &str, name: &str) -> Option<String> {
         settings(Engine::Vllm, command).get(name).cloned()
-    }
-
-    #[test]
-    fn a_command_splits_as_a_shell_splits_it() {
-        let words = |command| -> Vec<String> {
-            super::words(command).into_iter().map(|word| word.text).collect()
-        };
-        assert_eq!(
-            words("vllm serve m \\\n  --a 'b c' --d=\"e\\\"f\" '' # note\n g\\ h"),
-            ["vllm", "serve", "m", "--a", "b c", "--d=e\"f", "", "g h"]
-        );
-        assert_eq!(words("a 'open"), ["a", "open"]);
     }
 
     #[test]
@@ -286,13 +216,5 @@ mod tests {
         assert_eq!((llama["model"].as_str(), llama["served_model_name"].as_str()), ("a/b:Q8", "x"));
         assert_eq!(canonical(Engine::LlamaCpp, "ctx_size"), "max_model_len");
         assert_eq!(canonical(Engine::Vllm, "tensor_parallel"), "tensor_parallel_size");
-    }
-
-    #[test]
-    fn a_word_knows_where_it_stands() {
-        let line = "a  'b c'd \\\n e";
-        let spans: Vec<&str> =
-            super::words(line).iter().map(|word| &line[word.start..word.end]).collect();
-        assert_eq!(spans, ["a", "'b c'd", "e"]);
     }
 }

@@ -7,7 +7,7 @@ use std::{env, fs, io::Read};
 use super::remote::{self, BYTES_MAX, FetchError, Remote};
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::escape::one_line;
+use crate::escape::{of_name, one_line};
 use crate::spec::{SpecFile, recipe};
 use crate::timeline::wall_text;
 use crate::unit::micros;
@@ -40,7 +40,7 @@ pub(crate) fn fetched(wanted: &str, reach: &FetchPermissions) -> Result<Option<F
     let Some(address) = address(wanted)? else { return Ok(None) };
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
     let (text, warning) = text(wanted, &remote, reach.offline)?;
-    let name = remote.name().chars().take(NAME_CHARS_MAX).map(plain).collect();
+    let name = remote.name().chars().take(NAME_CHARS_MAX).map(of_name).collect();
     let source = SpecFile { name, origin: wanted.to_owned(), text };
     Ok(Some(Fetched { source, warning }))
 }
@@ -61,16 +61,11 @@ fn address(wanted: &str) -> Result<Option<String>, Mistake> {
             .hint("the path of the recipe in a copy of the registry, as ./folder/recipe.yaml"));
     };
     let fits = (1..=NAME_CHARS_MAX).contains(&id.len());
-    if !fits || id.chars().any(|c| plain(c) != c || c == '.') {
+    if !fits || id.chars().any(|c| of_name(c) != c || c == '.') {
         return Err(Mistake::new(format!("`{shown}` has no id of a recipe"))
             .hint("@spark-arena/<id>, as the page of the recipe gives it"));
     }
     Ok(Some(format!("https://{HOST}/api/recipes/{id}/raw")))
-}
-
-/// Returns the character, or a dash where it may not be in the name of a folder.
-fn plain(c: char) -> char {
-    if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }
 }
 
 /// Returns the present text, else the cached copy with a warning.
@@ -198,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_name_is_fit_for_a_folder() {
-        let name: String = "a b/ü%2e..".chars().map(plain).collect();
+        let name: String = "a b/ü%2e..".chars().map(of_name).collect();
         assert_eq!(name, "a-b---2e..");
     }
 }

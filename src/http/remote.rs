@@ -122,15 +122,14 @@ impl Remote {
 
 /// Returns an address for a message, without the user, password and query in it.
 fn shown(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let user = rest[..path].rfind('@').unwrap_or_default();
-    let query = rest.find('?').unwrap_or(rest.len());
-    let hidden = |is_there: bool, words: &'static str| if is_there { words } else { "" };
-    let mark = hidden(!scheme.is_empty(), "://");
-    let (user_words, query_words) =
-        (hidden(user > 0, "[secret]"), hidden(query < rest.len(), "?[secret]"));
-    let shown = format!("{scheme}{mark}{user_words}{}{query_words}", &rest[user..query]);
+    let (text, query) = text.split_once('?').map_or((text, ""), |(text, _)| (text, "?[secret]"));
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let path = rest.find(['/', '#']).unwrap_or(rest.len());
+    let shown = match rest[..path].rfind('@') {
+        Some(user) => format!("{scheme}[secret]{}{query}", &rest[user..]),
+        None => format!("{text}{query}"),
+    };
     one_line(&shown, WORDS_CHARS_MAX)
 }
 

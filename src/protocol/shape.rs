@@ -40,7 +40,7 @@ pub(crate) fn of(beginning: &[u8]) -> Option<String> {
         return None;
     }
     if text.starts_with('<') {
-        return Some(format!("an HTML page and no stream: {}", quoted(beginning)));
+        return Some(format!("an HTML page and no stream: {}", excerpt(beginning)));
     }
     if text.starts_with(['{', '[']) {
         return Some(json(text));
@@ -49,7 +49,7 @@ pub(crate) fn of(beginning: &[u8]) -> Option<String> {
         let glued = is_glued(text);
         return glued.then(|| "events without a blank line between them".to_owned());
     }
-    Some(format!("plain text and no event stream: {}", quoted(beginning)))
+    Some(format!("plain text and no event stream: {}", excerpt(beginning)))
 }
 
 /// Says what an answer is that has no stream of tokens.
@@ -103,7 +103,7 @@ fn json(text: &str) -> String {
         return match &value {
             Value::Array(_) => "a JSON list and no event stream".to_owned(),
             _ if value.get("choices").is_some() => "a whole JSON answer and no stream".to_owned(),
-            _ => format!("a JSON page and no stream: {}", quoted(text.as_bytes())),
+            _ => format!("a JSON page and no stream: {}", excerpt(text.as_bytes())),
         };
     }
     let is_object = |line: &str| {
@@ -121,13 +121,13 @@ fn json(text: &str) -> String {
 }
 
 /// Returns the words of a page, cut.
-fn quoted(page: &[u8]) -> String {
+fn excerpt(page: &[u8]) -> String {
     let words = error::words(page);
-    let mut quoted: String = words.chars().take(WORDS_CHARS_MAX).collect();
-    if quoted.len() < words.len() {
-        quoted.push('…');
+    let mut excerpt: String = words.chars().take(WORDS_CHARS_MAX).collect();
+    if excerpt.len() < words.len() {
+        excerpt.push('…');
     }
-    quoted
+    excerpt
 }
 
 #[cfg(test)]

@@ -132,7 +132,9 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) ->
         [("how they serve", &found.serving), ("where they are found", &found.address)]
     {
         if !differences.is_empty() {
-            let origins = [one, other].map(|reading| heading(&reading.recipe.source.origin));
+            // A long path is shortened to its end, where paths differ.
+            let end = |path: &str| layout::ending(&one_line(path, usize::MAX), CELL_CHARS_MAX);
+            let origins = [one, other].map(|reading| end(&reading.recipe.source.origin));
             let mut rows = vec![[&[String::new()], &origins[..]].concat()];
             rows.extend(differences.iter().map(row));
             let _ = writeln!(out, "{title}\n{}\n", layout::table(&rows, 3).join("\n"));
@@ -146,11 +148,6 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) ->
             several.len()
         ),
     }
-}
-
-/// Formats the origin of a recipe; a long path is shortened to its end, where paths differ.
-fn heading(origin: &str) -> String {
-    layout::ending(&one_line(origin, usize::MAX), CELL_CHARS_MAX)
 }
 
 pub(crate) fn lines(text: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ pub(crate) mod python;
 mod write;
 
 pub(crate) use build::{check_size, parse};
-pub(crate) use write::{quoted, write};
+pub(crate) use write::{double_quoted, write};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {

@@ -69,6 +69,15 @@ pub(crate) struct ReadRecipe {
     pub included: Vec<String>,
 }
 
+/// Returns the id and the commit of a model by its folder in a hub's cache.
+pub(crate) fn cached(path: &str) -> Option<(String, &str)> {
+    let (_, rest) = path.split_once("models--")?;
+    let (id, rest) = rest.split_once("/snapshots/")?;
+    let commit = rest.split('/').next()?;
+    let is_commit = commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
+    is_commit.then(|| (id.replacen("--", "/", 1), commit))
+}
+
 impl Recipe {
     /// Whether prefix caching is on; `None` where the recipe does not decide it.
     pub(crate) fn prefix_caching(&self) -> Option<bool> {

@@ -14,7 +14,8 @@ use super::process::Process;
 use super::sparkrun::Sparkrun;
 use super::{Program, StartedTarget, attached, watched};
 use crate::error::Mistake;
-use crate::escape::command_line;
+use crate::escape::of_name;
+use crate::shell::command_line;
 use crate::spec::Recipe;
 use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 use crate::timeline::Timeline;
@@ -171,7 +172,10 @@ impl Launch<'_> {
         let cache =
             std::env::var("HF_HOME").unwrap_or_else(|_| format!("{home}/.cache/huggingface"));
         let additions = Additions {
-            name: format!("longhaul-{}", plain(&recipe.source.name)),
+            name: format!(
+                "longhaul-{}",
+                recipe.source.name.chars().map(of_name).collect::<String>()
+            ),
             label: format!("{LABEL}={label}"),
             gpus: (gpus != "none").then_some(gpus),
             cache: PathBuf::from(&cache).is_dir().then(|| (cache, CACHE.to_owned())),
@@ -180,8 +184,7 @@ impl Launch<'_> {
             home,
         };
         if reading.how == RenderMethod::AsItStands {
-            let begins = docker::begins(&recipe.source.text).unwrap_or_default();
-            let saved = docker::parse(&recipe.source.text, begins);
+            let saved = docker::line(&recipe.source.text).unwrap_or_default();
             let own = self.options.env.clone();
             return of_line(image, &saved, &Additions { secrets: own, ..additions });
         }
@@ -229,12 +232,6 @@ impl Launch<'_> {
     fn label(&self) -> String {
         format!("{:x}-{}", self.timeline.wall_us(), std::process::id())
     }
-}
-
-/// Converts a recipe's name to a valid container name.
-fn plain(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
 fn indented(text: &str) -> String {
@@ -351,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_recipes_name_becomes_a_containers() {
-        assert_eq!(plain("org/my model:7B_v1.0-é"), "org-my-model-7B_v1.0--");
+        let name: String = "org/my model:7B_v1.0-é".chars().map(of_name).collect();
+        assert_eq!(name, "org-my-model-7B_v1.0--");
         assert_eq!(indented("a\n  b\n"), "    a\n      b");
     }
 }

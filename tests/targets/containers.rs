@@ -255,7 +255,7 @@ esac
     let told = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
     assert_eq!(told.code, Some(2), "{told}");
     assert_snapshot!(bench.named(&told.text), @r#"
-        error: `yes` without quotes is True to PyYAML, and is not read
+        error: `yes` without quotes may be true to a YAML parser, and is not read
            at: FOLDER/odd.yaml:9
           try: true, if that is what is meant
           try: "yes", to have it as the text that it looks like
@@ -264,8 +264,8 @@ esac
     assert_eq!(told.code, Some(0), "{told}");
     assert_eq!(bench.file("handed"), odd);
     let notes = told.text.lines().filter(|line| line.starts_with("note: "));
-    assert_snapshot!(bench.named(&notes.collect::<Vec<_>>().join("\n")), @"note: recipe: FOLDER/odd.yaml:9: `yes` without quotes is True to PyYAML, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
-    assert_snapshot!(bench.evidence(&["seen recipe"]), @"seen recipe: FOLDER/odd.yaml:9: `yes` without quotes is True to PyYAML, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
+    assert_snapshot!(bench.named(&notes.collect::<Vec<_>>().join("\n")), @"note: recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
+    assert_snapshot!(bench.evidence(&["seen recipe"]), @"seen recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     assert_eq!(bench.json("run.json")["recipe"]["text"], odd.as_str());
 }
 

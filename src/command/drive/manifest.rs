@@ -3,13 +3,13 @@
 use super::Specs;
 use super::environment::Environment;
 use crate::engine::Engine;
-use crate::escape::quoted;
 use crate::fact::Statement;
 use crate::journal::Manifest;
 use crate::journal::manifest::{self, SpecText};
 use crate::plan::Plan;
 use crate::run::arrive::ArrivedServer;
 use crate::run::fit_prompts::Measured;
+use crate::shell::quoted;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 

@@ -19,7 +19,7 @@ pub(crate) fn pin(
     output: Option<&Path>,
     engine: Option<&str>,
 ) -> Result<Exit, Mistake> {
-    let Pinned { text, note } = pinned(options, engine)?;
+    let (text, note) = pinned(options, engine)?;
     let Some(path) = output else {
         print_stderr(&note);
         return Ok(finish_unchanged(&text, Exit::Pass));
@@ -33,14 +33,8 @@ pub(crate) fn pin(
     Ok(Exit::Pass)
 }
 
-/// Recipe with its image named by digest.
-struct Pinned {
-    text: String,
-    /// Message for the user after the file was written.
-    note: String,
-}
-
-fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<Pinned, Mistake> {
+/// Returns the recipe with its image named by digest, and a message for the user.
+fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<(String, String), Mistake> {
     let found = found(options)?;
     let reading = found.read(&ReadOptions::default())?;
     let FoundRecipe { source, folder, .. } = found;
@@ -54,7 +48,7 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<Pinned, Mista
     }
     let word = one_line(image, 200);
     if pin::is_pinned(image) {
-        return Ok(Pinned { text: source.text, note: format!("pinned already: {word}") });
+        return Ok((source.text, format!("pinned already: {word}")));
     }
     let timeline = Timeline::start();
     match runtime()?.block_on(digest::digest(&timeline, engine, image)) {
@@ -63,7 +57,7 @@ fn pinned(options: &RecipeOptions, engine: Option<&str>) -> Result<Pinned, Mista
             let text = pin::written(&source, &reading, image, &name, &load)?;
             let name = one_line(&name, 200);
             let note = format!("pinned: {word} -> {name}, by {program} image inspect");
-            Ok(Pinned { text, note })
+            Ok((text, note))
         }
         KnownDigest::Nothing { why, hint } => {
             let what = format!("the digest of {} is not known: {why}", shown(image));

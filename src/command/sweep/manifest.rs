@@ -13,7 +13,7 @@ use super::{Sweep, SweepOptions};
 use crate::command::clean;
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::escape::command_line;
+use crate::shell::command_line;
 use crate::sweep::Turn;
 
 /// File name of the manifest.

@@ -52,7 +52,7 @@ impl AnswerScript {
             r#"{{"id":"{}","object":"{object}","created":{},"model":{},"choices":[{choices}]{rest}}}"#,
             self.id,
             self.created,
-            quoted(&self.model)
+            json_text(&self.model)
         )
     }
 
@@ -84,7 +84,7 @@ impl AnswerScript {
         } else {
             "null".to_owned()
         };
-        let reason = finish.map_or("null".to_owned(), |finish| quoted(finish.word()));
+        let reason = finish.map_or("null".to_owned(), |finish| json_text(finish.word()));
         let choice = if self.chat {
             let stop = if finish.is_some() { r#","stop_reason":null"# } else { "" };
             format!(
@@ -96,7 +96,7 @@ impl AnswerScript {
             let prompt = if first { list(&self.prompt) } else { "null".to_owned() };
             format!(
                 r#"{{"index":0,"text":{},"logprobs":null,"finish_reason":{reason},"stop_reason":null,"prompt_token_ids":{prompt},"token_ids":{ids}}}"#,
-                quoted(&text(tokens, Channel::Content))
+                json_text(&text(tokens, Channel::Content))
             )
         };
         self.chunks += 1;
@@ -216,7 +216,7 @@ fn fingerprint() -> String {
     format!(r#","system_fingerprint":"vllm-{VERSION}""#)
 }
 
-fn quoted(text: &str) -> String {
+fn json_text(text: &str) -> String {
     Value::from(text).to_string()
 }
 
@@ -233,7 +233,7 @@ fn text(tokens: &[Token], channel: Channel) -> String {
 fn delta(tokens: &[Token]) -> String {
     let part = |name: &str, channel| {
         let text = text(tokens, channel);
-        (!text.is_empty()).then(|| format!(r#""{name}":{}"#, quoted(&text)))
+        (!text.is_empty()).then(|| format!(r#""{name}":{}"#, json_text(&text)))
     };
     let parts = [part("reasoning", Channel::Reasoning), part("content", Channel::Content)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(",")

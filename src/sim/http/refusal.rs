@@ -15,12 +15,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// Returns the JSON body, which is also the data of an error frame in a stream.
     pub(crate) fn body(&self) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
+        let json_text = |text: &str| Value::from(text).to_string();
         format!(
             r#"{{"error":{{"message":{},"type":{},"param":{},"code":{}}}}}"#,
-            quoted(&self.message),
-            quoted(self.kind),
-            self.param.as_deref().map_or("null".to_owned(), quoted),
+            json_text(&self.message),
+            json_text(self.kind),
+            self.param.as_deref().map_or("null".to_owned(), json_text),
             self.status
         )
     }

@@ -6,7 +6,6 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::{Document, Duplicate, Flaw, Node, Value};
-use crate::escape::one_line;
 
 /// Maximum size of a file, bytes: refuses a log or a model given by mistake.
 const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -43,6 +42,11 @@ pub(crate) fn check_size(text: &str) -> Result<(), Flaw> {
     Err(Flaw::new(1, what).hint("a recipe, or a saved command line"))
 }
 
+fn rare(line: usize) -> Flaw {
+    let what = "tags (`!x`), anchors (`&x`), aliases (`*x`) and merge keys (`<<`) are not read";
+    Flaw::new(line, what).hint("the value itself at each place; a text that begins so in quotes")
+}
+
 #[derive(Default)]
 struct Builder {
     /// Open maps and lists, each with its line; keys and values alternate.
@@ -55,21 +59,14 @@ struct Builder {
 
 impl Builder {
     fn event(&mut self, event: Event<'_>, line: usize, span: Range<usize>) -> Result<(), Flaw> {
-        let (anchor, tag) = match &event {
+        let is_rare = match &event {
             Event::Scalar(_, _, anchor, tag)
             | Event::SequenceStart(_, anchor, tag)
-            | Event::MappingStart(_, anchor, tag) => (*anchor, tag.as_deref()),
-            Event::Alias(anchor) => (*anchor, None),
-            _ => (0, None),
+            | Event::MappingStart(_, anchor, tag) => *anchor != 0 || tag.is_some(),
+            event => matches!(event, Event::Alias(_)),
         };
-        if let Some(tag) = tag {
-            let tag = one_line(&format!("{}{}", tag.original_handle(), tag.suffix()), 60);
-            return Err(Flaw::new(line, format!("the tag `{tag}` is not read"))
-                .hint("the value without its tag; a text that looks like a number in quotes"));
-        }
-        if anchor != 0 {
-            return Err(Flaw::new(line, "anchors (`&name`) and aliases (`*name`) are not read")
-                .hint("the value itself at each place; a text that begins so in quotes"));
+        if is_rare {
+            return Err(rare(line));
         }
         match event {
             Event::DocumentStart(..) if std::mem::replace(&mut self.has_begun, true) => {
@@ -121,8 +118,7 @@ impl Builder {
                     .hint("a text that holds braces or brackets in quotes"));
             };
             if raw == "<<" && !quoted {
-                return Err(Flaw::new(key.line, "merge keys (`<<`) are not read")
-                    .hint("the keys themselves at each place"));
+                return Err(rare(key.line));
             }
             if let Some(first) = lines.insert(raw.clone(), key.line) {
                 let key = Duplicate { key: raw.clone(), first, again: key.line };

@@ -1,7 +1,5 @@
 //! Models values as Python holds and writes them, since the recipe format's tools do.
 
-use std::fmt::Write;
-
 pub(crate) mod json;
 
 use super::{Flaw, Node, Value};
@@ -66,7 +64,7 @@ impl Python {
             Python::Bool(value) => Some(i128::from(*value)),
             Python::Int(value) => Some(*value),
             Python::Float(value) => Some(value.trunc() as i128),
-            Python::Text(text) => strip(text).parse().ok(),
+            Python::Text(text) => text.trim().parse().ok(),
             _ => None,
         }
     }
@@ -79,11 +77,11 @@ impl Python {
         }
     }
 
-    /// Formats as a flag's value: structures as JSON, booleans in lower case.
+    /// Formats as a flag's value: a text as it is, all else as JSON.
     pub(crate) fn flag(&self) -> String {
         match self {
-            Python::Bool(_) | Python::List(_) | Python::Map(_) => json::dumps(self),
-            other => other.str(),
+            Python::Text(text) => text.clone(),
+            other => json::dumps(other),
         }
     }
 
@@ -118,13 +116,13 @@ pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
         }
         Value::Scalar { quoted: true, .. } => Ok(()),
         Value::Scalar { raw, .. } => {
-            let Some((what, plainly)) = rare(raw) else { return Ok(()) };
+            let Some(what) = rare(raw) else { return Ok(()) };
             let shown = one_line(raw, 60);
-            let what = format!("`{shown}` without quotes is {what} to PyYAML, and is not read");
-            let flaw = Flaw::new(node.line, what);
-            let flaw = plainly.into_iter().fold(flaw, |flaw, plainly| {
-                flaw.hint(format!("{plainly}, if that is what is meant"))
-            });
+            let flaw = format!("`{shown}` without quotes may be {what} to a YAML parser");
+            let mut flaw = Flaw::new(node.line, flaw + ", and is not read");
+            if matches!(what, "true" | "false") {
+                flaw = flaw.hint(format!("{what}, if that is what is meant"));
+            }
             Err(flaw.hint(format!("\"{shown}\", to have it as the text that it looks like")))
         }
     }
@@ -148,48 +146,32 @@ pub(crate) fn is_text(raw: &str) -> bool {
     rare(raw).is_none() && matches!(plain(raw), Python::Text(_))
 }
 
-/// Returns the rare type that PyYAML gives a plain scalar, and another way to write it.
-fn rare(raw: &str) -> Option<(&'static str, Option<String>)> {
-    match raw {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Some(("True", Some("true".into()))),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Some(("False", Some("false".into()))),
-        _ => {}
-    }
+/// Returns the rare type that some YAML parser gives a plain scalar.
+fn rare(raw: &str) -> Option<&'static str> {
     let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
-    if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return None;
-    }
     let joined = raw.replace('_', "");
     let digits = joined.trim_start_matches(['-', '+']);
-    let of_base = |mark, base| u64::from_str_radix(digits.strip_prefix(mark)?, base).ok();
     let (whole, is_float) = (integer(&joined), is_float(&joined));
-    // Replaces each digit by 9.
-    let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
-    let (minutes, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let minutes = digits.split_once('.').filter(|(_, rest)| is_digits(rest));
+    let minutes = minutes.map_or(digits, |(minutes, _)| minutes);
     let mut parts = minutes.split(':');
-    let is_first = |part: &str| integer(part).is_some_and(|it| it > 0) || digits.contains('.');
     let is_sixties = minutes.contains(':')
-        && shape.chars().all(|c| "9:.".contains(c))
-        && !fraction.contains(['.', ':'])
-        && parts.next().is_some_and(is_first)
-        && parts.all(|part| part.len() <= 2 && matches!(part.parse(), Ok(0..60_u8)));
-    let is_time = shape.starts_with("9999-9") && shape.contains(":99:99");
-    let is_date =
-        shape == "9999-99-99" || is_time && shape.chars().all(|c| "9-:.+TtZ \t".contains(c));
-    if matches!(&*body.to_lowercase(), ".inf" | ".nan") || is_float && number(&joined).is_none() {
-        Some(("no finite number", None))
-    } else if let Some(value) = of_base("0b", 2) {
-        Some(("a number of base 2", Some(value.to_string())))
-    } else if let Some(value) = of_base("0", 8) {
-        Some(("a number of base 8", Some(value.to_string())))
-    } else if whole.is_some_and(|value| !fits(value)) {
-        Some(("a number beyond 64 bits", None))
-    } else if raw.contains('_') && (whole.is_some() || is_float) {
-        Some(("a number", Some(joined)))
-    } else if is_sixties {
-        Some(("a number of base 60", None))
-    } else {
-        is_date.then_some(("a date", None))
+        && parts.next().is_some_and(|part| !part.is_empty() && is_digits(part))
+        && parts.all(|part| matches!(part.parse(), Ok(0..60_u8)));
+    let is_odd = whole.is_some_and(|value| !fits(value))
+        || is_float && number(&joined).is_none()
+        || raw.contains('_') && !raw.starts_with('_') && (whole.is_some() || is_float)
+        || digits.strip_prefix("0b").is_some_and(is_digits)
+        || digits.len() > 1 && digits.starts_with('0') && is_digits(digits);
+    let shape = body.replace(|c: char| c.is_ascii_digit(), "9");
+    let is_date = shape.starts_with("9999-9") && shape.contains(":99:99");
+    match raw.to_ascii_lowercase().as_str() {
+        "yes" | "on" => Some("true"),
+        "no" | "off" => Some("false"),
+        ".inf" | "-.inf" | "+.inf" | ".nan" => Some("another number"),
+        _ if is_odd || is_sixties => Some("another number"),
+        _ => (is_date || shape == "9999-99-99").then_some("a date"),
     }
 }
 
@@ -210,25 +192,14 @@ fn integer(raw: &str) -> Option<i128> {
         .then(|| i128::from_str_radix(digits, base).map_or(i128::MAX, |value| sign * value))
 }
 
-/// Whether the text is a float: a point is required, and an exponent needs its sign.
+/// Whether the text is a float: a point is required, before it a digit where there is a sign, and
+/// an exponent needs its sign.
 fn is_float(raw: &str) -> bool {
-    let body = raw.strip_prefix(['-', '+']).unwrap_or(raw);
-    let (mantissa, exponent) = body.split_once(['e', 'E']).unwrap_or((body, "+0"));
-    let all = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or_default();
-    let Some((before, after)) = mantissa.split_once('.') else { return false };
-    let has_digits = !before.is_empty() || body == raw && !after.is_empty();
-    has_digits && all(before) && all(after) && !exponent.is_empty() && all(exponent)
-}
-
-/// Strips as `str.strip()`: Python counts four more control characters as white space.
-pub(crate) fn strip(text: &str) -> &str {
-    text.trim_matches(is_blank)
-}
-
-/// Whether `str.isspace()` holds for a character.
-pub(crate) fn is_blank(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+    let (mantissa, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "+0"));
+    let is_signed = raw.starts_with(['+', '-']);
+    mantissa.find('.').is_some_and(|at| at != usize::from(is_signed) || !is_signed)
+        && exponent.starts_with(['+', '-'])
+        && raw.parse::<f64>().is_ok()
 }
 
 /// Converts a word as sparkrun's `-o key=value` does; `None` for a number only Python reads.
@@ -241,11 +212,13 @@ pub(crate) fn coerce(word: &str) -> Option<Python> {
     if let Some(value) = word.parse().ok().filter(|value| fits(*value)) {
         return Some(Python::Int(value));
     }
-    let plain = word.replace('_', "");
-    let Ok(value) = plain.parse::<f64>() else { return Some(Python::Text(word.to_owned())) };
-    let is_whole = plain.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit());
-    let is_odd = word.contains('_') || is_whole || !value.is_finite();
-    (!is_odd).then_some(Python::Float(value))
+    match word.replace('_', "").parse::<f64>() {
+        Err(_) => Some(Python::Text(word.to_owned())),
+        Ok(value) if value.is_finite() && word.contains(['.', 'e', 'E']) && !word.contains('_') => {
+            Some(Python::Float(value))
+        }
+        Ok(_) => None,
+    }
 }
 
 /// Sets a key; an existing one keeps its position.
@@ -257,37 +230,23 @@ pub(crate) fn put<T>(pairs: &mut Vec<(String, T)>, key: String, value: T) {
 }
 
 pub(crate) fn number(text: &str) -> Option<f64> {
-    strip(text).parse().ok().filter(|value: &f64| value.is_finite())
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 fn quote(text: &str) -> String {
     let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(mark);
-    for character in text.chars() {
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            c if c == '\\' || c == mark => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out.push(mark);
-    out
+    let escaped = |c: char| match c {
+        '\n' | '\t' | '\r' => c.escape_default().to_string(),
+        c if c == '\\' || c == mark => format!("\\{c}"),
+        c => c.to_string(),
+    };
+    format!("{mark}{}{mark}", text.chars().map(escaped).collect::<String>())
 }
 
-/// Formats as Python's `repr(float)`: shortest digits, an exponent below 1e-4 and from 1e16.
+/// Formats as Python's `repr(float)`: as Rust's, but an exponent has a sign and two digits.
 fn float(value: f64) -> String {
-    let exponential = format!("{value:e}");
-    let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value != 0.0 && !(-4..16).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
-    }
-    let plain = format!("{value}");
-    if plain.contains('.') { plain } else { format!("{plain}.0") }
+    let text = format!("{value:?}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let sign = if exponent.starts_with('-') { '-' } else { '+' };
+    format!("{digits}e{sign}{:0>2}", exponent.trim_start_matches('-'))
 }

@@ -115,11 +115,8 @@ fn ordinary_plain_scalars_are_read_as_pyyaml_reads_them() {
         ("1.5e7", text()),
         ("1.e+x", text()),
         ("0o17", text()),
-        ("08", text()),
         ("1:600", text()),
         ("1:60", text()),
-        ("0:30", text()),
-        ("08:30", text()),
         ("80:80", text()),
         ("1:30:75", text()),
         ("1:2.3.4", text()),
@@ -148,15 +145,17 @@ fn ordinary_plain_scalars_are_read_as_pyyaml_reads_them() {
 }
 
 #[test]
-fn what_pyyaml_makes_something_rare_of_is_refused_with_its_line_and_both_ways_to_write_it() {
+fn what_a_yaml_parser_makes_something_rare_of_is_refused_with_its_line_and_how_to_write_it() {
     let values = [
         "yes",
         "Off",
         "010",
+        "08",
         "-0b11",
         "1_000",
         "1_0.5",
         "12:30",
+        "08:30",
         "1:30.5",
         "18446744073709551616",
         "0x10000000000000000",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::python::{Python, is_text};
+use super::python::{Python, is_text, json};
 use super::{Node, Value};
 
 /// Writes a map, with each key on its own line.
@@ -27,19 +27,8 @@ pub(crate) fn write(root: &Node) -> String {
 }
 
 /// Returns any text as a double-quoted YAML scalar.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            ' '..='~' => out.push(character),
-            other => {
-                let _ = write!(out, "\\U{:08X}", u32::from(other));
-            }
-        }
-    }
-    out.push('"');
-    out
+pub(crate) fn double_quoted(text: &str) -> String {
+    json::quoted_by(text, |character| format!("\\U{:08X}", u32::from(character)))
 }
 
 /// Whether a text survives a round trip as a literal block scalar.
@@ -55,13 +44,13 @@ fn is_literal(raw: &str) -> bool {
 
 fn named(key: &str) -> String {
     let is_word = key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if is_word && is_text(key) { key.to_owned() } else { quoted(key) }
+    if is_word && is_text(key) { key.to_owned() } else { double_quoted(key) }
 }
 
 fn inline(node: &Node) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match (&node.value, Python::of(node)) {
-        (_, Python::Text(text)) => quoted(&text),
+        (_, Python::Text(text)) => double_quoted(&text),
         (_, Python::None) => "null".to_owned(),
         (Value::Scalar { raw, .. }, _) => raw.clone(),
         (Value::Seq(items), _) => format!("[{}]", joined(items.iter().map(inline).collect())),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::{RenderMethod, engine_of, runtime_name};
-use super::{ReadRecipe, docker};
+use super::{ReadRecipe, Recipe, cached, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
 
@@ -57,22 +57,33 @@ pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
     found
 }
 
-/// Returns a recipe's settings by name; structures are split into their fields.
-fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
-    let recipe = &reading.recipe;
+/// Returns the flags of a recipe's command, since a default without one has no effect, else its
+/// settings. Structures are split into their fields.
+pub(super) fn declared(recipe: &Recipe) -> BTreeMap<String, String> {
     let engine = engine_of(&recipe.runtime);
-    let mut facts = BTreeMap::new();
-    // A default without a flag in the command has no effect; one with a flag is listed by the flag.
     let of_command = |command: &String| flags::all(engine, &docker::inner(command));
     let of_command = recipe.command.as_ref().map(of_command);
+    let mut declared = BTreeMap::new();
     for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
-        spread(name, value, &mut facts);
+        spread(name, value, &mut declared);
     }
+    declared
+}
+
+/// Returns all that two recipes are compared by.
+fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
+    let recipe = &reading.recipe;
+    let mut facts = declared(recipe);
     let backend = recipe.settings.get("distributed_executor_backend");
     let is_ray = backend.is_some_and(|backend| backend.eq_ignore_ascii_case("ray"));
     facts.insert("runtime".to_owned(), runtime_name(&recipe.runtime, is_ray).to_owned());
     facts.insert("served_model_name".to_owned(), recipe.served.join(" "));
-    facts.extend(recipe.model.iter().map(|model| ("model".to_owned(), model.clone())));
+    if let Some(model) = &recipe.model {
+        // A folder of the hub's cache is the model of its id, at its commit.
+        let (id, commit) = cached(model).map_or((model.clone(), None), |(id, it)| (id, Some(it)));
+        facts.insert("model".to_owned(), id);
+        facts.extend(commit.map(|commit| ("revision".to_owned(), commit.to_owned())));
+    }
     facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));
     facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
     let is_line = reading.how == RenderMethod::AsItStands;
@@ -102,7 +113,7 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
 fn nodes(keys: &[(String, String)]) -> Option<String> {
     let get = |key: &str| keys.iter().find(|(known, _)| known == key).map(|(_, value)| value);
     let number = |key: &str| get(key).and_then(|value| value.parse::<u64>().ok());
-    let is_on = |key: &str| get(key).is_some_and(|value| value == "True");
+    let is_on = |key: &str| get(key).is_some_and(|value| value == "true");
     let least = number("min_nodes").unwrap_or(1).max(if is_on("cluster_only") { 2 } else { 1 });
     match number("max_nodes") {
         _ if is_on("solo_only") || get("mode").is_some_and(|mode| mode == "solo") => {
@@ -120,11 +131,7 @@ fn spread(name: &str, value: &str, facts: &mut BTreeMap<String, String>) {
     match object {
         Some(Python::Map(pairs)) if !pairs.is_empty() => {
             for (key, value) in pairs {
-                let value = match value {
-                    Python::Text(text) => text,
-                    other => json::dumps(&other),
-                };
-                spread(&format!("{name}.{key}"), &value, facts);
+                spread(&format!("{name}.{key}"), &value.flag(), facts);
             }
         }
         _ => {
@@ -202,6 +209,20 @@ mod tests {
         let restart = "executor_config: {restart_policy: always}\n";
         assert_eq!(what("", restart), ["executor_config.restart_policy"]);
         assert_eq!(what("executor: local\n", ""), ["executor"]);
+    }
+
+    #[test]
+    fn a_model_is_named_by_its_id_also_where_a_folder_of_the_hubs_cache_is_served() {
+        let commit = "7b719225242aacd3dbd3f9407468c2ee9a9d2594";
+        let path = format!("/root/.cache/huggingface/hub/models--org--m/snapshots/{commit}");
+        let of = |model: &str, more: &str| {
+            reading(&format!("docker run i vllm serve {model} {more}--served-model-name x\n"))
+        };
+        let named = of("org/m", &format!("--revision {commit} "));
+        assert_eq!(between(&named, &of(&path, "")), Differences::default());
+        let found = between(&of("org/other", ""), &of(&path, "")).serving;
+        let told: Vec<_> = found.iter().map(|it| (it.what.as_str(), it.other.as_deref())).collect();
+        assert_eq!(told, [("model", Some("org/m")), ("revision", Some(commit))]);
     }
 
     #[test]

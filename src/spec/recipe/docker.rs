@@ -1,69 +1,83 @@
 //! Reads a saved `docker run …` command line as a recipe.
 
-use crate::engine::flags::{self, FlagWord};
-use crate::escape::has_open_quote;
+use std::ops::Range;
+
+use crate::shell::{self, ShellWord};
 
 /// Options of `docker run` without a value; all others take one.
 const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --read-only \
     --publish-all --no-healthcheck --oom-kill-disable --sig-proxy --disable-content-trust \
     --quiet --replace";
 
-/// Shell operators that end a command.
-const OPERATORS: &str = ";|&<>";
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Line {
-    pub image: Option<String>,
+    /// Image; empty where the line names none.
+    pub image: String,
     /// Byte range of the image's word in the whole text.
-    pub image_at: Option<std::ops::Range<usize>>,
+    pub image_at: Range<usize>,
     /// Variables of `-e KEY=VALUE`; `None` where the value comes from the caller's environment.
     pub env: Vec<(String, Option<String>)>,
     /// Command in the container, without the image's own entry point: verbatim but for the ends of
     /// lines, which are a line feed each.
     pub command: Option<String>,
+    /// Byte range of the words behind the image in the whole text.
+    pub command_at: Range<usize>,
     /// Value of `--entrypoint`, which `command` begins with; empty where the line clears it.
     pub entry: Option<String>,
     pub options: Vec<(String, String)>,
-    /// Whether a quote in it is not closed.
-    pub has_open_quote: bool,
 }
 
-/// Returns the byte offset of a text's `docker run`: after comments, or anywhere in a script.
-pub(crate) fn begins(text: &str) -> Option<usize> {
-    let mut is_first = true;
-    for line in text.lines() {
-        let code = line.trim_start();
-        if code.is_empty() || code.starts_with('#') {
-            continue;
-        }
-        if is_run(code) && (is_first || text.starts_with("#!")) {
-            return Some(code.as_ptr() as usize - text.as_ptr() as usize);
-        }
-        is_first = false;
+/// Reads the first `docker run` of a script, or of the code blocks of a Markdown text. `None` where
+/// there is none, and where the text is YAML.
+pub(crate) fn line(text: &str) -> Option<Line> {
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if text.lines().find(is_code).is_none_or(is_yaml) {
+        return None;
     }
-    None
+    let is_fence = |line: &str| line.trim_start().starts_with("```");
+    let mut is_inside = !text.lines().any(is_fence);
+    text.split_inclusive('\n').find_map(|line| {
+        is_inside ^= is_fence(line);
+        let at = run_at(line).filter(|_| is_inside)?;
+        Some(parse(text, line.as_ptr() as usize - text.as_ptr() as usize + at))
+    })
 }
 
-fn is_run(code: &str) -> bool {
-    let mut words =
-        code.split_whitespace().skip_while(|word| matches!(*word, "sudo" | "exec" | "$"));
-    let is_engine = matches!(words.next(), Some("docker" | "podman" | "nerdctl"));
-    let verb = words.find(|word| *word != "container");
-    is_engine && verb == Some("run")
+/// Whether a line with content is one of YAML: `key:`, `{key:`, `---`.
+fn is_yaml(line: &str) -> bool {
+    let rest = line.trim_start_matches(|c: char| c.is_alphanumeric() || "_-.\"'{".contains(c));
+    rest.starts_with(": ") || rest.trim_end() == ":" || line.starts_with("---")
 }
 
-pub(crate) fn parse(text: &str, start: usize) -> Line {
-    // A line's end without a continuation also ends the command.
-    let text = parts(&text[start..], &format!("{OPERATORS}\n"))[0];
-    let words = flags::words(text);
+/// Returns the byte offset of a `docker run` in a line, behind other commands, `sudo -E` and
+/// `NAME=value`.
+fn run_at(line: &str) -> Option<usize> {
+    shell::commands(line).iter().find_map(|words| {
+        let is_before = |word: &&ShellWord| {
+            let word = word.text.as_str();
+            matches!(word, "sudo" | "exec" | "env" | "nohup" | "time" | "$")
+                || word.len() > 1 && word.starts_with('-')
+                || word.contains('=')
+        };
+        let mut words = words.iter().skip_while(is_before);
+        let engine = words.next()?;
+        let verb = words.find(|word| word.text != "container")?;
+        let name = engine.text.rsplit('/').next();
+        let is_engine = matches!(name, Some("docker" | "podman" | "nerdctl"));
+        (is_engine && verb.text == "run").then_some(engine.span.start)
+    })
+}
+
+fn parse(text: &str, start: usize) -> Line {
+    let words = shell::commands(&text[start..]).swap_remove(0);
+    let in_text = |span: Range<usize>| start + span.start..start + span.end;
+    let end = in_text(shell::span(&words)).end;
+    let mut line = Line { command_at: end..end, ..Line::default() };
     let run = words.iter().position(|word| word.text == "run").unwrap_or(0);
-    let mut line = Line { has_open_quote: has_open_quote(text), ..Line::default() };
-    let mut entry = None;
-    let mut words = words[run + 1..].iter().peekable();
+    let mut words = words[run + 1..].iter();
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
-            line.image = Some(word.text.clone());
-            line.image_at = Some(start + word.start..start + word.end);
+            (line.image, line.image_at) = (word.text.clone(), in_text(word.span.clone()));
             break;
         }
         let (name, inline) = split(&word.text);
@@ -79,46 +93,44 @@ pub(crate) fn parse(text: &str, start: usize) -> Line {
                 Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
                 None => (value, None),
             }),
-            "--entrypoint" => entry = Some(value),
+            "--entrypoint" => line.entry = Some(value),
             _ => line.options.push((name, value)),
         }
     }
-    let rest: Vec<&FlagWord> = words.collect();
-    let command = match (rest.first(), rest.last()) {
-        (Some(first), Some(last)) => text[first.start..last.end].replace("\r\n", "\n"),
-        _ => String::new(),
-    };
-    let command = format!("{} {command}", entry.as_deref().unwrap_or_default());
-    line.entry = entry;
+    if !words.as_slice().is_empty() {
+        line.command_at = in_text(shell::span(words.as_slice()));
+    }
+    let command = text[line.command_at.clone()].replace("\r\n", "\n");
+    let command = format!("{} {command}", line.entry.as_deref().unwrap_or_default());
     line.command = Some(command.trim().to_owned()).filter(|command| !command.is_empty());
     line
 }
 
 /// Returns the command that serves, else the first; unwraps `bash -c '…'`.
 pub(crate) fn inner(command: &str) -> String {
-    let command = serving(command);
-    let words = flags::words(command);
+    let (command, words) = serving(command);
     match words.as_slice() {
         [shell, option, inner, ..]
             if matches!(shell.text.rsplit('/').next(), Some("bash" | "sh"))
                 && option.text.starts_with('-')
                 && option.text.ends_with('c') =>
         {
-            serving(&inner.text).to_owned()
+            serving(&inner.text).0.to_owned()
         }
         _ => command.to_owned(),
     }
 }
 
-/// Returns the part between shell operators that starts a server; the first where none does.
-fn serving(command: &str) -> &str {
-    let parts = parts(command, &format!("{OPERATORS}\n"));
-    parts.iter().find(|part| starts_a_server(part)).unwrap_or(&parts[0])
+/// Returns the command that starts a server, and its words; the first where none does.
+fn serving(text: &str) -> (&str, Vec<ShellWord>) {
+    let mut commands = shell::commands(text);
+    let at = commands.iter().position(|words| starts_a_server(words)).unwrap_or(0);
+    let words = if commands.is_empty() { Vec::new() } else { commands.swap_remove(at) };
+    (&text[shell::span(&words)], words)
 }
 
 /// Whether a command starts a server. Also splits the quoted word after `bash -c`.
-fn starts_a_server(command: &str) -> bool {
-    let words = flags::words(command);
+fn starts_a_server(words: &[ShellWord]) -> bool {
     let words: Vec<&str> = words.iter().flat_map(|word| word.text.split_whitespace()).collect();
     let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     let is_entry = |word: &&str| {
@@ -150,66 +162,21 @@ pub(crate) fn is_short_switches(word: &str) -> bool {
     word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'd' | 'i' | 't' | 'P' | 'q'))
 }
 
-/// Splits a text at shell operators, except those in quotes, comments and `$(…)`.
-fn parts<'a>(text: &'a str, operators: &str) -> Vec<&'a str> {
-    let (mut parts, mut start) = (Vec::new(), 0);
-    let (mut quote, mut depth, mut before) = (None, 0_usize, ' ');
-    let mut characters = text.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        match (quote, character) {
-            (Some('\''), '\\') => {}
-            (_, '\\') => {
-                if let Some((_, '\r')) = characters.next() {
-                    characters.next_if(|(_, c)| *c == '\n');
-                }
-            }
-            (Some(mark), again) if mark == again => quote = None,
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '#') if before.is_whitespace() => {
-                while characters.next_if(|(_, c)| *c != '\n').is_some() {}
-            }
-            (None, '(') if before == '$' || depth > 0 => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            (None, operator) if depth == 0 && operators.contains(operator) => {
-                parts.push(without_descriptor(&text[start..at], operator));
-                start = at + operator.len_utf8();
-            }
-            _ => {}
-        }
-        before = character;
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-/// Removes the file descriptor of a redirection such as `2>`, which is no word.
-fn without_descriptor(part: &str, operator: char) -> &str {
-    let rest = part.trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_descriptor = matches!(operator, '<' | '>') && rest.ends_with(char::is_whitespace);
-    if is_descriptor { rest } else { part }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn line(text: &str) -> Line {
-        parse(text, begins(text).expect("a docker run"))
+        super::line(text).expect("a docker run")
     }
 
     #[test]
     fn a_line_that_was_saved_on_windows_is_read_to_its_end() {
         let text = "docker run -e A=1 \\\r\n  a/b:1 \\\r\n  vllm serve m \\\r\n  --x 1\r\necho\r\n";
         let line = line(text);
-        assert_eq!(line.image.as_deref(), Some("a/b:1"));
+        assert_eq!(line.image, "a/b:1");
         assert_eq!(line.command.as_deref(), Some("vllm serve m \\\n  --x 1"));
-        assert_eq!(&text[line.image_at.expect("a place")], "a/b:1");
-    }
-
-    #[test]
-    fn a_quote_that_is_not_closed_is_noticed() {
-        assert!(line("docker run -e A='b c a/b:1 m\n").has_open_quote);
-        assert!(!line("docker run -e A='b c' a/b:1 m\n").has_open_quote);
+        assert_eq!(&text[line.image_at], "a/b:1");
     }
 
     #[test]
@@ -219,7 +186,7 @@ mod tests {
              --shm-size 16gb -p8000:8000 -e A='b c' --env TOKEN --gpus all \\\n  \
              vllm/vllm-openai@sha256:00 \\\n  org/m --max-num-seqs 4 \\\n  --spec '{\"a\": 1}'\necho done\n",
         );
-        assert_eq!(line.image.as_deref(), Some("vllm/vllm-openai@sha256:00"));
+        assert_eq!(line.image, "vllm/vllm-openai@sha256:00");
         assert_eq!(
             line.command.as_deref(),
             Some("org/m --max-num-seqs 4 \\\n  --spec '{\"a\": 1}'")
@@ -270,7 +237,24 @@ mod tests {
                 "python3 -m sglang.launch_server --port 1",
             ),
         ] {
-            assert_eq!(inner(command).trim(), served, "{command}");
+            assert_eq!(inner(command), served, "{command}");
+        }
+    }
+
+    #[test]
+    fn a_docker_run_is_found_as_people_keep_it() {
+        for text in [
+            "docker pull a/b:1\ndocker rm -f x || true\nsudo -E docker run --gpus all a/b:1 org/m",
+            "TOKEN=x A='b c' /usr/bin/docker run a/b:1 org/m # comment\n",
+            "export X=1; nohup docker container run -d a/b:1 org/m > log 2>&1 &\n",
+            "$ docker run --rm \\\r\n  -p 8000:8000 \\\r\n  a/b:1 \\\r\n  org/m\r\nnext\r\n",
+            "# My server\n\nRun docker run as below; it's easy:\n\n```bash\n# pull: docker run no/image\n\
+             docker run a/b:1 org/m\n```\n\nMore.\n",
+        ] {
+            let line = line(text);
+            assert_eq!(line.image, "a/b:1", "{text}");
+            assert_eq!(line.command.as_deref(), Some("org/m"), "{text}");
+            assert_eq!(&text[line.command_at], "org/m");
         }
     }
 
@@ -282,9 +266,13 @@ mod tests {
             "",
             "dockerrun x",
             "a: 1\ndocker run x",
+            "---\nmodel: m\ncommand: |\n  docker run x\n",
+            "echo docker run x",
+            "- docker run x",
+            "Not `docker run x`\n```\ndocker ps\n```\ndocker run x\n",
         ] {
-            assert_eq!(begins(text), None, "{text}");
+            assert_eq!(super::line(text), None, "{text}");
         }
-        assert_eq!(line("docker run").image, None);
+        assert_eq!(line("docker run").image, "");
     }
 }

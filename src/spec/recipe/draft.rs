@@ -2,7 +2,7 @@
 
 use crate::error::Mistake;
 use crate::spec::field::Field;
-use crate::spec::node::python::{Python, strip};
+use crate::spec::node::python::Python;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draft {
@@ -14,9 +14,8 @@ pub(crate) struct Draft {
     /// Runtime: `runtime`, else derived from the command, else `vllm`.
     pub runtime: String,
     pub command: Option<String>,
+    /// Defaults, with `{{` as `{`, and the values of matching layers.
     pub defaults: Vec<(String, Python)>,
-    /// Values of matching layers, which override the defaults.
-    pub layered: Vec<(String, Python)>,
     pub env: Vec<(String, String)>,
     pub container: Option<String>,
 }
@@ -27,14 +26,19 @@ impl Draft {
         let by_command = || runtime_of_command(command.as_deref().unwrap_or_default()).to_owned();
         let cluster = root.node.get("cluster_config");
         let resolved = cluster.and_then(|node| node.get("resolved_model_path")).map(Python::of);
+        let single = |(key, value): (String, Python)| match value {
+            Python::Text(text) if text.contains("{{") => {
+                (key, Python::Text(text.replace("{{", "{").replace("}}", "}")))
+            }
+            _ => (key, value),
+        };
         Ok(Draft {
             model: scalar(root, "model")?.unwrap_or(Python::Text(String::new())),
             revision: scalar(root, "model_revision")?.unwrap_or(Python::None),
             resolved_model_path: resolved.filter(Python::is_true).map(|path| path.str()),
             runtime: text(root, "runtime")?.unwrap_or_else(by_command),
-            command: command.filter(|command| !strip(command).is_empty()),
-            defaults: map(root, "defaults")?,
-            layered: Vec::new(),
+            command: command.filter(|command| !command.trim().is_empty()),
+            defaults: map(root, "defaults")?.into_iter().map(single).collect(),
             env: map(root, "env")?.into_iter().map(|(key, value)| (key, value.str())).collect(),
             container: text(root, "container")?,
         })
@@ -60,33 +64,26 @@ fn text(root: &Field<'_>, key: &str) -> Result<Option<String>, Mistake> {
 }
 
 pub(super) fn map(root: &Field<'_>, key: &str) -> Result<Vec<(String, Python)>, Mistake> {
-    let Some(node) = root.node.get(key).filter(|node| !node.is_null()) else {
+    // As Python has it: an empty list, an empty text and 0 are none either.
+    let Some(node) = root.node.get(key).filter(|node| Python::of(node).is_true()) else {
         return Ok(Vec::new());
     };
     let pairs = root.below(key, node).any_map()?.into_iter();
     Ok(pairs.map(|(key, field)| (key.to_owned(), Python::of(field.node))).collect())
 }
 
-/// Derives a command's runtime by sparkrun's expressions, in its order; most end at a word's end.
+/// Derives a command's runtime from its first words, as sparkrun does.
 pub(super) fn runtime_of_command(command: &str) -> &'static str {
     let first = command.trim().lines().next().unwrap_or_default();
-    let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
-    let begins = |words: &&str| command.strip_prefix(words).is_some_and(is_end_of_word);
-    let sglang =
-        ["sglang serve", "python -m sglang.launch_server", "python3 -m sglang.launch_server"];
-    let is_trtllm =
-        command.starts_with("trtllm-serve") || begins(&"mpirun") && first.contains("trtllm");
-    match () {
-        () if begins(&"vllm serve") => "vllm",
-        () if sglang.iter().any(begins) => "sglang",
-        () if begins(&"llama-server") => "llama-cpp",
-        () if is_trtllm => "trtllm",
-        () => "vllm",
+    match command.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["sglang", "serve", ..] | ["python" | "python3", "-m", "sglang.launch_server", ..] => {
+            "sglang"
+        }
+        ["llama-server", ..] => "llama-cpp",
+        ["mpirun", ..] if first.contains("trtllm") => "trtllm",
+        [word, ..] if word.starts_with("trtllm-serve") => "trtllm",
+        _ => "vllm",
     }
-}
-
-pub(super) fn is_end_of_word(rest: &str) -> bool {
-    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]

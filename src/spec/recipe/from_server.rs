@@ -1,9 +1,9 @@
 //! Builds recipes without a file: from the responses of a server that already runs.
 
-use super::{ReadRecipe, Recipe, RenderMethod, SpecFile};
+use super::{ReadRecipe, Recipe, RenderMethod, SpecFile, read};
 use crate::error::Mistake;
-use crate::escape::one_line;
-use crate::spec::node::quoted;
+use crate::escape::{of_name, one_line};
+use crate::spec::node::double_quoted;
 
 /// Maximum length of a model's name in a run folder's name, characters.
 const NAME_CHARS_MAX: usize = 48;
@@ -12,27 +12,24 @@ const NAME_CHARS_MAX: usize = 48;
 pub(crate) fn attach(model: &str, max_model_len: Option<u64>, version: Option<&str>) -> Recipe {
     let name = one_line(model, 120).split_whitespace().collect::<Vec<_>>().join(" ");
     let about = format!("A server that already ran and calls its model {name}.");
-    let version_line = |it: &str| format!("runtime_version: {}\n", quoted(it));
+    let version_line = |it: &str| format!("runtime_version: {}\n", double_quoted(it));
     let length_line = |it: u64| format!("defaults:\n  max_model_len: {it}\n");
     let text = format!(
         "# What an attached server said of itself; nothing else is known.\n\
          recipe_version: \"2\"\ndescription: {}\nmodel: {}\nruntime: unknown\n{}{}",
-        quoted(&about),
-        quoted(model),
+        double_quoted(&about),
+        double_quoted(model),
         version.map(version_line).unwrap_or_default(),
         max_model_len.map(length_line).unwrap_or_default()
     );
-    let tokens = max_model_len.map(|tokens| ("max_model_len".to_owned(), tokens.to_string()));
-    Recipe {
-        about,
+    let source = SpecFile { name: file_name(model), origin: "attached server".to_owned(), text };
+    let unread = |source| Recipe {
         model: Some(model.to_owned()),
         served: vec![model.to_owned()],
-        runtime_version: version.map(str::to_owned),
-        settings: tokens.into_iter().collect(),
-        runtime: "unknown".to_owned(),
-        source: SpecFile { name: file_name(model), origin: "attached server".to_owned(), text },
+        source,
         ..Recipe::default()
-    }
+    };
+    read(source.clone()).unwrap_or_else(|_| unread(source))
 }
 
 pub(crate) fn unread(source: SpecFile, why: &Mistake) -> ReadRecipe {
@@ -52,11 +49,7 @@ pub(crate) fn unread(source: SpecFile, why: &Mistake) -> ReadRecipe {
 
 fn file_name(model: &str) -> String {
     let last = model.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last
-        .chars()
-        .take(NAME_CHARS_MAX)
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
-        .collect();
+    let name: String = last.chars().take(NAME_CHARS_MAX).map(of_name).collect();
     let name = name.trim_matches(['.', '-']);
     if name.is_empty() { "server".to_owned() } else { name.to_owned() }
 }
@@ -64,7 +57,6 @@ fn file_name(model: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::recipe::read;
 
     #[test]
     fn an_attach_recipe_is_read_back_as_itself() {

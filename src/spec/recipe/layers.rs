@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Draft, is_end_of_word, map};
+use super::draft::{Draft, map};
 use super::render::runtime_name;
 use super::values::Values;
+use crate::engine::{Engine, flags};
 use crate::error::Mistake;
 use crate::spec::field::Field;
 use crate::spec::node::Node;
-use crate::spec::node::python::{Python, is_blank, number, put};
+use crate::spec::node::python::{Python, number, put};
 
 /// Properties of the deployment, from `--when`.
 pub(crate) type Deployment = BTreeMap<String, Vec<String>>;
@@ -59,7 +60,7 @@ pub(crate) fn applied(
         let applied = known.as_ref().map(holds);
         if applied == Some(true) {
             for (key, value) in defaults {
-                put(&mut draft.layered, key, value);
+                put(&mut draft.defaults, key, value);
             }
             for (key, value) in env {
                 put(&mut draft.env, key, value.str());
@@ -86,12 +87,9 @@ fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Con
     }
     let backend = values.text("distributed_executor_backend").unwrap_or_default();
     let command = draft.command.as_deref().unwrap_or_default();
-    let is_ray = |value: &str| {
-        let word = value.trim_start().strip_prefix("ray").filter(|_| value.starts_with(is_blank));
-        word.is_some_and(is_end_of_word)
-    };
+    let of_command = flags::settings(Engine::Vllm, command);
     let is_ray = backend.eq_ignore_ascii_case("ray")
-        || command.split("--distributed-executor-backend").skip(1).any(is_ray);
+        || of_command.get("distributed_executor_backend").is_some_and(|it| it == "ray");
     let runtime = runtime_name(&draft.runtime, is_ray);
     let family = if runtime.contains("vllm") { "vllm" } else { runtime };
     for (selector, word) in [("runtime", runtime), ("runtime_family", family)] {

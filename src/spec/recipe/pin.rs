@@ -68,8 +68,8 @@ pub(crate) fn written(
 }
 
 fn place_of(source: &SpecFile, image: &str) -> Result<Option<Range<usize>>, Mistake> {
-    let span = match docker::begins(&source.text) {
-        Some(start) => docker::parse(&source.text, start).image_at,
+    let span = match docker::line(&source.text) {
+        Some(line) => Some(line.image_at),
         None => document(source)?.root.get(OWN).map(|node| node.span.clone()),
     };
     // Quotes around it stay.

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::diff::declared;
+use super::read::model_of_command;
 use super::render::engine_of;
-use super::{ReadRecipe, docker, pin};
-use crate::engine::{Engine, flags};
+use super::{ReadRecipe, cached, docker, pin};
+use crate::engine::Engine;
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::node::python::{Python, json};
@@ -21,6 +23,10 @@ const COMMAND_CHARS_MAX: usize = 48;
 
 /// Remedy for commands that run besides the server.
 const IN_IMAGE: &str = "an image in which it is done, by digest";
+
+/// Arguments of eugr's builder with which it pulls an image; with any other it builds one.
+const PULLED: [&str; 5] =
+    ["--tf5", "--pre-tf", "--pre-transformers", "--exp-b12x", "--experimental-b12x"];
 
 /// Grade of a part's reproducibility; for images, the most reproducible first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +43,8 @@ pub(crate) enum Grade {
     /// Same parts, but runs differ: by machine, by chance, by the engine's defaults.
     Varies,
     Unknown,
+    /// No grade: a command that runs beside the server. What it does is not judged.
+    Runs,
 }
 
 words!(Grade {
@@ -46,14 +54,8 @@ words!(Grade {
     Local: "local",
     Varies: "varies",
     Unknown: "unknown",
+    Runs: "runs",
 });
-
-impl Grade {
-    /// Whether the part may differ tomorrow or on another machine.
-    pub(crate) fn floats(self) -> bool {
-        matches!(self, Grade::Floating | Grade::Local)
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct PinFinding {
@@ -76,8 +78,9 @@ pub(crate) struct Pins {
 }
 
 impl Pins {
+    /// Counts the parts that may differ tomorrow or on another machine.
     pub(crate) fn floating(&self) -> usize {
-        self.count(Grade::floats)
+        self.count(|grade| matches!(grade, Grade::Floating | Grade::Local))
     }
 
     pub(crate) fn count(&self, is: impl Fn(Grade) -> bool) -> usize {
@@ -86,17 +89,12 @@ impl Pins {
 }
 
 pub(crate) fn pins(reading: &ReadRecipe) -> Pins {
-    let recipe = &reading.recipe;
-    let engine = engine_of(&recipe.runtime);
-    let settings = recipe.command.as_ref().map_or_else(
-        || recipe.settings.clone(),
-        |command| flags::all(engine, &docker::inner(command)),
-    );
+    let settings = declared(&reading.recipe);
     let mut check = Check { reading, settings, findings: Vec::new() };
     check.images();
     let of_run = check.findings.iter().filter(|finding| !finding.what.starts_with("overrides"));
     let grade = of_run.map(|finding| finding.grade).max_by_key(|grade| *grade as u8);
-    check.model(engine);
+    check.model();
     check.version();
     check.hooks();
     check.settings();
@@ -105,7 +103,7 @@ pub(crate) fn pins(reading: &ReadRecipe) -> Pins {
 
 struct Check<'a> {
     reading: &'a ReadRecipe,
-    /// Settings of the command; the defaults where there is no command.
+    /// Settings of the command, dotted fields included; the defaults where there is no command.
     settings: BTreeMap<String, String>,
     findings: Vec<PinFinding>,
 }
@@ -116,9 +114,14 @@ impl Check<'_> {
         // A recipe merged from several files has no known lines.
         let is_whole = self.reading.included.is_empty();
         let text = if is_whole { self.reading.recipe.source.text.as_str() } else { "" };
-        let is_near = |line: &str| !line.trim_start().starts_with('#') && line.contains(near);
-        let exact = text.lines().position(is_near).filter(|_| !near.is_empty());
-        let line = exact.or_else(|| line_of(text, what)).map(|at| at + 1);
+        let plain = |text: &str| text.replace('_', "-");
+        let name = plain(what.split(['[', '.']).next().unwrap_or_default());
+        let is_code = |line: &str| !line.trim_start().starts_with('#');
+        let place = |needle: &String| {
+            text.lines().position(|line| is_code(line) && plain(line).contains(needle))
+        };
+        let needles = [plain(near), format!("{name}:"), format!("--{name}")];
+        let line = needles.iter().filter(|it| !it.is_empty()).find_map(place).map(|at| at + 1);
         let hint = (grade != Grade::Pinned && !hint.is_empty()).then(|| hint.to_owned());
         self.findings.push(PinFinding {
             what: what.to_owned(),
@@ -130,11 +133,7 @@ impl Check<'_> {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        let of_json = || {
-            let (stem, field) = name.split_once('.')?;
-            json::loads(self.settings.get(stem)?)?.get(field).map(Python::str)
-        };
-        self.settings.get(name).cloned().or_else(of_json)
+        self.settings.get(name).cloned()
     }
 
     fn key(&self, name: &str) -> Option<&str> {
@@ -144,35 +143,66 @@ impl Check<'_> {
 
     /// Grades the images of the recipe, of its hosts, and of layers that were not judged.
     fn images(&mut self) {
-        let is_built = self.key("builder") == Some("eugr")
-            || self.key("build_args").is_some_and(|arguments| arguments != "[]");
         let images = pin::images(self.reading);
         if !images.iter().any(|(what, _)| what.starts_with(pin::OWN)) {
             let why = "no image is named: whoever starts it chooses one";
             self.add("container", Grade::Floating, why, "container: repository@sha256:…", "");
         }
         for (what, image) in images {
-            let (mut grade, mut why) = Image::of(&image).grade();
-            if is_built && grade != Grade::Pinned {
-                grade = Grade::Local;
-                why = format!("{} is built where it runs, by eugr's builder", shown(&image));
-            }
+            let parts = Image::of(&image);
+            let is_local = parts.grade().0 == Grade::Local;
+            let name = shown(&image);
+            let (grade, why) = match self.is_built_by_eugr(&parts) {
+                Some(true) if is_local || parts.is_nightly() => {
+                    (Grade::Local, format!("{name} is built where it runs, by eugr's builder"))
+                }
+                Some(false) if is_local => {
+                    let nightly = image::NIGHTLY;
+                    let why = format!("where {name} was not built, sparkrun runs {nightly}:latest");
+                    (Grade::Floating, why)
+                }
+                _ => parts.grade(),
+            };
             let hint = match grade {
                 Grade::Local => "push it, and name the digest it gets",
+                _ if is_local => "the image that is meant, by digest: repository@sha256:…",
                 _ => "longhaul recipe pin, where the image was pulled",
             };
             self.add(&what, grade, why, hint, &image);
         }
     }
 
-    fn model(&mut self, engine: Engine) {
+    /// Whether eugr's builder builds an image, as sparkrun has it; `None` where it is not asked.
+    fn is_built_by_eugr(&self, image: &Image<'_>) -> Option<bool> {
+        let config =
+            || json::loads(self.key("runtime_config")?)?.get("build_args").map(Python::flag);
+        let arguments = self.key("build_args").map(str::to_owned).or_else(config);
+        let arguments = arguments.map_or_else(Vec::new, |arguments| items(&arguments));
+        let is_eugr = match (self.reading.recipe.runtime.as_str(), self.key("builder")) {
+            ("eugr-vllm", _) => true,
+            (_, Some(builder)) => builder == "eugr",
+            ("vllm", None) => {
+                self.key("recipe_version") == Some("1")
+                    || !arguments.is_empty()
+                    || image.name.starts_with(image::NIGHTLY)
+            }
+            _ => false,
+        };
+        let is_build = |argument: &Python| !PULLED.contains(&argument.str().as_str());
+        is_eugr.then(|| arguments.iter().any(is_build))
+    }
+
+    fn model(&mut self) {
         let recipe = &self.reading.recipe;
-        let Some(model) = recipe.model.as_deref() else {
+        // The folder of a snapshot that is served says more than the name beside it.
+        let served = recipe.command.as_deref().and_then(model_of_command);
+        let served = served.or_else(|| self.setting("model")).filter(|it| cached(it).is_some());
+        let Some(model) = served.as_ref().or(recipe.model.as_ref()) else {
             return self.add("model", Grade::Unknown, "no model is named", "", "");
         };
         let inline = model.rsplit_once('@').map(|(_, revision)| revision.to_owned());
         let asked = inline.or_else(|| self.setting("revision"));
-        let is_asked = asked.is_some() || recipe.command.is_none();
+        let is_asked = asked.is_some() || served.is_some() || recipe.command.is_none();
         let revision = asked.or_else(|| self.key("model_revision").map(str::to_owned));
         let (mut grade, mut why) = repository(model, revision.as_deref());
         if grade == Grade::Pinned && !is_asked {
@@ -180,7 +210,7 @@ impl Check<'_> {
             why =
                 "model_revision is fetched, but the command does not ask the engine for it".into();
         }
-        let hint = match engine {
+        let hint = match engine_of(&recipe.runtime) {
             Engine::LlamaCpp => "no flag pins it: note the file's sha256 under metadata",
             _ => "model_revision: COMMIT, and --revision {model_revision} in the command",
         };
@@ -191,7 +221,7 @@ impl Check<'_> {
             let hint = "pin the model's revision, or leave the flag out";
             self.add("trust_remote_code", Grade::Floating, why, hint, "");
         }
-        if let Some(drafter) = self.setting("speculative_config.model").filter(|it| it != model) {
+        if let Some(drafter) = self.setting("speculative_config.model").filter(|it| *it != *model) {
             let revision = self.setting("speculative_config.revision");
             let (grade, why) = repository(&drafter, revision.as_deref());
             let hint = "\"revision\": \"COMMIT\" beside the drafting model";
@@ -211,24 +241,20 @@ impl Check<'_> {
         self.add("runtime_version", grade, why, hint, "");
     }
 
-    /// Grades hooks: mods change with their files, and the effect of a command is unknown.
+    /// Grades mods, which change with their files; lists the commands of hooks.
     fn hooks(&mut self) {
         for (key, value) in self.reading.hooks.iter().filter(|(key, _)| key != "build_args") {
-            // A single item may be written without a list.
-            let items = match json::loads(value) {
-                Some(Python::List(items)) => items,
-                other => vec![other.unwrap_or_else(|| Python::Text(value.clone()))],
-            };
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in items(value).iter().enumerate() {
                 let word = one_line(&item.str(), COMMAND_CHARS_MAX);
-                let (grade, why) = match key.as_str() {
-                    "mods" => (Grade::Floating, format!("`{word}` changes the container at start")),
-                    _ => {
-                        (Grade::Unknown, format!("runs a command, which may do anything: `{word}`"))
+                let (grade, why, hint) = match key.as_str() {
+                    "mods" => {
+                        let why = format!("`{word}` changes the container at start");
+                        (Grade::Floating, why, IN_IMAGE)
                     }
+                    _ => (Grade::Runs, format!("a command at the launch: `{word}`"), ""),
                 };
                 let near = item.text().and_then(|text| text.lines().next()).unwrap_or_default();
-                self.add(&format!("{key}[{index}]"), grade, why, IN_IMAGE, near);
+                self.add(&format!("{key}[{index}]"), grade, why, hint, near);
             }
         }
     }
@@ -237,7 +263,7 @@ impl Check<'_> {
     fn settings(&mut self) {
         let command = self.reading.recipe.command.as_deref().unwrap_or_default();
         if command.replacen(&docker::inner(command), "", 1).contains(['&', ';']) {
-            self.add("command", Grade::Unknown, "runs more than the server", IN_IMAGE, "");
+            self.add("command", Grade::Runs, "more than the server", "", "");
         }
         for name in ["reasoning_parser_plugin", "tool_parser_plugin", "chat_template"] {
             // The flag may also hold a template itself; a file name has a folder or an extension.
@@ -258,20 +284,21 @@ impl Check<'_> {
     }
 }
 
-fn line_of(text: &str, what: &str) -> Option<usize> {
-    let name = what.split(['[', '.']).next().unwrap_or_default();
-    let (key, flag) = (format!("{name}:"), format!("--{}", name.replace('_', "-")));
-    let is_key = |line: &str| line.trim_start_matches([' ', '-', '"', '{']).starts_with(&key);
-    let is_flag = |line: &str| line.replace('_', "-").contains(&flag);
-    text.lines().position(is_key).or_else(|| text.lines().position(is_flag))
+/// Returns the items of a hook; a single one may be written without a list.
+fn items(value: &str) -> Vec<Python> {
+    match json::loads(value) {
+        Some(Python::List(items)) => items,
+        other => vec![other.unwrap_or_else(|| Python::Text(value.to_owned()))],
+    }
 }
 
 /// Grades a hub's repository at a revision: a commit, a tag with a version, or a branch.
 fn repository(name: &str, revision: Option<&str>) -> (Grade, String) {
     let is_commit =
         |it: &str| (7..=64).contains(&it.len()) && it.chars().all(|c| c.is_ascii_hexdigit());
-    match revision {
-        _ if name.starts_with(['/', '.', '~', '$']) => {
+    let snapshot = cached(name).map(|(_, commit)| commit);
+    match snapshot.or(revision) {
+        _ if snapshot.is_none() && name.starts_with(['/', '.', '~', '$']) => {
             let why = format!("{} is a path: only that machine knows what lies there", shown(name));
             (Grade::Local, why)
         }

@@ -13,7 +13,7 @@ use super::values::{Values, set_of};
 use super::{ReadOptions, ReadRecipe, Recipe, SpecFile, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
-use crate::escape::has_open_quote;
+use crate::shell::{has_open_quote, words};
 use crate::spec::field::{Field, flawed};
 use crate::spec::node::python::{Python, put};
 use crate::spec::node::{self, Node};
@@ -37,9 +37,8 @@ pub(crate) fn read_as(
     load: ReadInclude<'_>,
 ) -> Result<ReadRecipe, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
-    if let Some(start) = docker::begins(&source.text) {
-        let line = docker::parse(&source.text, start);
-        return Ok(line::reading(source.clone(), &line, options));
+    if let Some(line) = docker::line(&source.text) {
+        return line::reading(source.clone(), &line, options);
     }
     let whole = whole(source, load)?;
     let root = Field { source, node: &whole.root, path: String::new() };
@@ -71,8 +70,11 @@ pub(crate) fn read_as(
     let model = draft.model_name().or_else(|| model_of_command(rendered.command.as_deref()?));
     let mut warnings = keys::warnings(&whole, &layers);
     warnings.extend(rendered.warnings);
-    let has_open_quote = rendered.command.as_deref().is_some_and(has_open_quote);
-    warnings.extend(has_open_quote.then(|| OPEN_QUOTE.to_owned()));
+    warnings.extend(rendered.command.as_deref().and_then(open_quote));
+    let nothing = settings.iter().filter(|(_, value)| *value == "None");
+    warnings.extend(nothing.map(|(name, _)| {
+        format!("`{name}` is the word `None`, which is a text in YAML; nothing is `null`")
+    }));
     let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
     let mut source = source.clone();
     if !included.is_empty() {
@@ -108,7 +110,7 @@ fn settings(
 ) -> BTreeMap<String, String> {
     let engine = render::engine_of(&draft.runtime);
     let is_own = |key: &str| {
-        draft.defaults.iter().chain(&draft.layered).any(|(known, _)| known == key)
+        draft.defaults.iter().any(|(known, _)| known == key)
             || set.iter().any(|(known, _)| known.split('.').next() == Some(key))
     };
     let own = values.iter().filter(|(key, value)| is_own(key) && **value != Python::None);
@@ -127,9 +129,13 @@ fn served(settings: &BTreeMap<String, String>, model: Option<&str>) -> Vec<Strin
     }
 }
 
+fn open_quote(command: &str) -> Option<String> {
+    has_open_quote(command).then(|| OPEN_QUOTE.to_owned())
+}
+
 /// Returns the model of `vllm serve MODEL`, for a recipe without `model`.
-fn model_of_command(command: &str) -> Option<String> {
-    let words = flags::words(&docker::inner(command));
+pub(super) fn model_of_command(command: &str) -> Option<String> {
+    let words = words(&docker::inner(command));
     let serve = words.iter().position(|word| word.text == "serve")?;
     let word = words.get(serve + 1).map(|word| word.text.clone());
     word.filter(|word| !word.starts_with(['-', '{']))

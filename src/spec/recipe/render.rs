@@ -52,15 +52,25 @@ pub(crate) fn rendered(
         let warnings = is_unnamed.then(|| text.to_owned()).into_iter().collect();
         return Ok(Rendered { command, how, warnings });
     };
-    check_formats(template, values)?;
     let (command, open) =
         sparkrun::rendered(template, &|key| values.text(key)).ok_or_else(|| {
             Flaw::new(0, "the command grows without end when its placeholders are filled in")
                 .hint("a value in `defaults` holds itself")
         })?;
     let mut warnings = Vec::new();
-    for word in open.into_iter().take(20) {
-        warnings.push(format!("{word} in `command` has no value in `defaults`"));
+    for word in open.iter().take(20) {
+        let name = word.trim_matches(['{', '}']).split(['!', ':']).next().unwrap_or_default();
+        if name.len() + 2 == word.len() {
+            warnings.push(format!("{word} in `command` has no value in `defaults`"));
+        } else if let Some(at) = template.find(word).filter(|_| values.get(name).is_some()) {
+            let shown = one_line(word, 60);
+            let what = format!(
+                "the placeholder `{shown}` is in Python's format language, which is not read"
+            );
+            let hint =
+                format!("`{{{name}}}`, and in `defaults` the text that it is to be, in quotes");
+            return Err(Flaw::new(template[..at].matches('\n').count(), what).hint(hint));
+        }
     }
     for (key, value) in values.iter().filter(|(key, _)| template.contains(&format!("{{{key}}}"))) {
         if matches!(value, Python::Map(_) | Python::List(_)) {
@@ -70,26 +80,6 @@ pub(crate) fn rendered(
         }
     }
     Ok(Rendered { command: Some(command), how: RenderMethod::Template, warnings })
-}
-
-/// Refuses a placeholder with a Python format specification (`{gm:.2f}`).
-fn check_formats(template: &str, values: &Values) -> Result<(), Flaw> {
-    for (at, _) in template.match_indices('{') {
-        let name = &template[at + 1..];
-        let end = name.find(['{', '}', '!', ':']).unwrap_or(name.len());
-        let is_brace = template[..at].ends_with(['$', '{']);
-        if is_brace || !name[end..].starts_with(['!', ':']) || values.get(&name[..end]).is_none() {
-            continue;
-        }
-        let (name, placeholder) = (&name[..end], name.split_inclusive('}').next());
-        let placeholder = one_line(placeholder.unwrap_or_default(), 60);
-        let what = format!(
-            "the placeholder `{{{placeholder}` is in Python's format language, which is not read"
-        );
-        let hint = format!("`{{{name}}}`, and in `defaults` the text that it is to be, in quotes");
-        return Err(Flaw::new(template[..at].matches('\n').count(), what).hint(hint));
-    }
-    Ok(())
 }
 
 /// Returns the runtime that sparkrun resolves `vllm` to, which is an alias for one of two.

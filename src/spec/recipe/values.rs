@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use crate::error::Mistake;
 use crate::escape::one_line;
-use crate::spec::node::python::{Python, coerce, json, put, strip};
-
-/// Maximum depth of a dotted key; no served configuration nests deeper.
-const PARTS_MAX: usize = 64;
+use crate::spec::node::python::{Python, coerce, json, put};
 
 /// Values by key. A key set to `null` also hides values of lower precedence.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,16 +32,9 @@ impl Values {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Collects the defaults, with `{{` as `{`, the layers' values, and the built-in ones.
+    /// Collects the defaults and the built-in values.
     pub(crate) fn of(draft: &Draft) -> Values {
-        let single = |(key, value): &(String, Python)| match value.text() {
-            Some(text) if text.contains("{{") => {
-                (key.clone(), Python::Text(text.replace("{{", "{").replace("}}", "}")))
-            }
-            _ => (key.clone(), value.clone()),
-        };
-        let layered = draft.layered.iter().cloned();
-        let mut values = Values(draft.defaults.iter().map(single).chain(layered).collect());
+        let mut values = Values(draft.defaults.iter().cloned().collect());
         values.fill("model", draft.model.clone());
         if draft.revision.is_true() {
             values.fill("model_revision", draft.revision.clone());
@@ -62,7 +52,8 @@ impl Values {
         dotted.sort_by_key(|(key, _)| key.matches('.').count());
         for (key, value) in dotted {
             let path: Vec<&str> = key.split('.').collect();
-            if path.len() > PARTS_MAX {
+            // No served configuration nests deeper.
+            if path.len() > 64 {
                 return Err(format!("`{}` goes too many fields deep", one_line(key, 60)));
             }
             let root = self.get(path[0]).cloned().ok_or_else(|| {
@@ -78,7 +69,7 @@ impl Values {
 pub(super) fn set_of(pairs: &[(String, String)]) -> Result<Vec<(String, Python)>, Mistake> {
     let mut set: Vec<(String, Python)> = Vec::new();
     for (key, value) in pairs {
-        let value = strip(value);
+        let value = value.trim();
         let value = coerce(value).ok_or_else(|| {
             Mistake::new(format!("`{}` is a number to Python alone", one_line(value, 60)))
                 .at(format!("--set {}", one_line(key, 60)))

@@ -8,7 +8,8 @@ use super::render::engine_of;
 use super::{ReadOptions, ReadRecipe, RenderMethod, SpecFile, docker, read_as};
 use crate::engine::flags;
 use crate::error::Mistake;
-use crate::escape::{one_line, quoted};
+use crate::escape::one_line;
+use crate::shell::quoted;
 
 const VALUE_CHARS_MAX: usize = 60;
 
@@ -69,25 +70,24 @@ pub(crate) fn varied(
     if serving.is_empty() {
         return Ok(None);
     }
-    let is_of = |what: &str, change: &Change| {
-        let rest = what.strip_prefix(&change.what(base));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    // Whether a difference is what a change names, or a field of it.
+    let about = |it: &Difference, change: &Change| {
+        let what = change.what(base);
+        (it.what == what, it.what.starts_with(&format!("{what}.")))
     };
-    let is_stray = |it: &&Difference| !changes.iter().any(|change| is_of(&it.what, change));
-    if let Some(stray) = serving.iter().find(is_stray) {
+    let is_asked = |it: &Difference, change: &Change| {
+        let are_same = || change.value.as_deref().map(plain) == it.other.as_deref().map(plain);
+        let (is_it, is_field) = about(it, change);
+        is_field || is_it && are_same()
+    };
+    let is_stray = |it: &&Difference| !changes.iter().any(|change| is_asked(it, change));
+    if let Some(Difference { what, other, .. }) = serving.iter().find(is_stray) {
         let all: Vec<String> = changes.iter().map(Change::written).collect();
         let all = one_line(&all.join(", "), 4 * VALUE_CHARS_MAX);
-        return wrong(format!("`{all}` would change `{}` too", stray.what));
-    }
-    let is_other = |it: &&Difference| {
-        let mut asked = changes.iter().filter(|change| it.what == change.what(base));
-        asked.any(|change| change.value.as_deref().map(plain) != it.other.as_deref().map(plain))
-    };
-    if let Some(Difference { what, other, .. }) = serving.iter().find(is_other) {
         let other = one_line(other.as_deref().unwrap_or("nothing"), VALUE_CHARS_MAX);
-        return wrong(format!("`{what}` would become `{other}`"));
+        return wrong(format!("with `{all}` its `{what}` would be `{other}`"));
     }
-    let is_idle = |change: &&Change| !serving.iter().any(|it| is_of(&it.what, change));
+    let is_idle = |change: &&Change| !serving.iter().any(|it| about(it, change) != (false, false));
     if let Some(change) = changes.iter().find(is_idle) {
         let shown = one_line(&change.written(), VALUE_CHARS_MAX);
         return wrong(format!("nothing changed: the recipe has `{shown}` already"));
@@ -100,10 +100,9 @@ fn of_line(base: &ReadRecipe, changes: &[Change]) -> Result<String, Mistake> {
     let wrong = |what: String| Mistake::new(what).at(&base.recipe.source.origin);
     // As the command of the line has it.
     let mut text = base.recipe.source.text.replace("\r\n", "\n");
-    let start = docker::begins(&text).unwrap_or_default();
     for change in changes {
-        let line = docker::parse(&text, start);
-        let image = line.image_at.ok_or_else(|| wrong("the line names no image".to_owned()))?;
+        let line = docker::line(&text).unwrap_or_default();
+        let image = line.image_at;
         match (change.variable(), change.key.as_str(), &change.value) {
             (Some(name), _, Some(value)) => {
                 // The last option of a name applies.
@@ -115,14 +114,11 @@ fn of_line(base: &ReadRecipe, changes: &[Change]) -> Result<String, Mistake> {
             }
             (None, "container", Some(name)) => text.replace_range(image, name),
             _ => {
-                let words = line.command.unwrap_or_default();
-                let edited = edit::with_flag(engine_of(&base.recipe.runtime), &words, change);
-                let edited = edited.map_err(wrong)?;
-                let found = text[image.end..].find(&words).filter(|_| !words.is_empty());
-                match found.map(|at| image.end + at) {
-                    Some(at) => text.replace_range(at..at + words.len(), &edited),
-                    None => text.insert_str(image.end, &format!(" {}", edited.trim_start())),
-                }
+                let engine = engine_of(&base.recipe.runtime);
+                let at = line.command_at;
+                let edited = edit::with_flag(engine, &text[at.clone()], change).map_err(wrong)?;
+                let blank = if at.is_empty() { " " } else { "" };
+                text.replace_range(at, &format!("{blank}{}", edited.trim_start()));
             }
         }
     }

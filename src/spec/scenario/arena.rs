@@ -91,11 +91,11 @@ impl Args {
         warnings: &mut Vec<String>,
     ) -> Result<(), Mistake> {
         match key {
-            "depth" => self.depths = values(field, 0, VALUE_MAX)?,
-            "pp" => self.prompts = values(field, 1, VALUE_MAX)?,
-            "tg" => self.outputs = values(field, 1, VALUE_MAX)?,
+            "depth" => self.depths = values(field, 0, VALUE_MAX, warnings)?,
+            "pp" => self.prompts = values(field, 1, VALUE_MAX, warnings)?,
+            "tg" => self.outputs = values(field, 1, VALUE_MAX, warnings)?,
             "concurrency" => {
-                let streams = values(field, 1, STREAMS_MAX)?;
+                let streams = values(field, 1, STREAMS_MAX, warnings)?;
                 self.concurrency = streams.iter().map(|streams| *streams as u32).collect();
             }
             "prefix_caching" | "enable_prefix_caching" => self.prefix_caching = field.switch()?,
@@ -137,7 +137,12 @@ impl Args {
 }
 
 /// Parses a list of distinct whole numbers, or a single one.
-fn values(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
+fn values(
+    field: &Field<'_>,
+    least: u64,
+    most: u64,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u64>, Mistake> {
     let items = match field.node.items() {
         Some(_) => field.list()?,
         None => vec![field.clone()],
@@ -145,7 +150,10 @@ fn values(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake>
     let mut values = Vec::new();
     for item in items {
         let value = item.whole(least, most)?;
-        if !values.contains(&value) {
+        if values.contains(&value) {
+            let (line, name) = (item.node.line, field.name());
+            warnings.push(format!("line {line}: {value} stands twice in `{name}`, and runs once"));
+        } else {
             values.push(value);
         }
     }

@@ -4,6 +4,7 @@
 use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::recipe::pin::own_digest;
+use crate::spec::recipe::pins::Image;
 use crate::target::program::{NoAnswer, Program, ProgramOutput};
 use crate::timeline::Timeline;
 
@@ -72,7 +73,12 @@ fn understood(program: &str, image: &str, answer: &ProgramOutput) -> KnownDigest
             || said.contains("not found")
         {
             let why = format!("{program} does not have {}", shown(image));
-            nothing(why, format!("{program} pull {image}, and again"))
+            let hint = if Image::of(image).is_local() {
+                "build it, push it, and name what it is then".to_owned()
+            } else {
+                format!("{program} pull {image}, and again")
+            };
+            nothing(why, hint)
         } else if said.contains("permission denied") {
             let hint = "as a user who may talk to it (group docker, or sudo)";
             nothing(format!("{program} may not be asked: {why}"), hint)
@@ -102,6 +108,17 @@ mod tests {
 
     use super::*;
     use crate::shown::each;
+
+    #[test]
+    fn no_registry_is_named_for_an_image_without_a_registrys_folder() {
+        let err = "Error: No such image: vllm-node".to_owned();
+        let answer = ProgramOutput { code: Some(1), out: String::new(), err };
+        let KnownDigest::Nothing { why, hint } = understood("docker", "vllm-node", &answer) else {
+            panic!("a digest")
+        };
+        assert_eq!(why, "docker does not have `vllm-node`");
+        assert_eq!(hint, "build it, push it, and name what it is then");
+    }
 
     fn words(is_good: bool, out: &str, err: &str) -> String {
         let code = Some(i32::from(!is_good));

@@ -30,8 +30,8 @@ pub(crate) async fn resolved(
     if !is_name || image.contains(char::is_whitespace) {
         return Err(Mistake::new(format!("`{image}` is not an image's name")));
     }
-    if parts.digest.is_none() && parts.is_built_here() {
-        let what = format!("`{image}` is built where it runs: no registry has it");
+    if parts.digest.is_none() && parts.is_local() {
+        let what = format!("`{image}` has no registry's folder: it is where it was built");
         return Err(sparkrun_hint(Mistake::new(what)));
     }
     let program = &engine.program.0;
@@ -146,7 +146,7 @@ mod tests {
 
             error: `a b` is not an image's name
 
-            error: `vllm-node` is built where it runs: no registry has it
+            error: `vllm-node` has no registry's folder: it is where it was built
               try: --start sparkrun, which builds images, applies mods and starts several machines
         ");
     }

@@ -2,8 +2,8 @@
 //! its arguments; a recipe with a command gets what its own tools would add. Every argument that is
 //! not the recipe's is listed apart, shown, and stored with the run.
 
-use crate::engine::flags;
 use crate::error::Mistake;
+use crate::shell;
 use crate::spec::recipe::docker::Line;
 
 /// Size of `/dev/shm`: enough for workers that exchange tensors in shared memory. It is a limit,
@@ -129,7 +129,7 @@ pub(crate) fn of_line(
     }
     last(&mut line, additions);
     let command = saved.command.as_deref().unwrap_or_default();
-    let mut words: Vec<String> = flags::words(command).into_iter().map(|word| word.text).collect();
+    let mut words: Vec<String> = shell::words(command).into_iter().map(|word| word.text).collect();
     if let Some(entry) = &saved.entry {
         line.keep(&[&format!("--entrypoint={entry}")]);
         if !entry.is_empty() && !words.is_empty() {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn saved(text: &str) -> Line {
-        docker::parse(text, docker::begins(text).expect("a docker run"))
+        docker::line(text).expect("a docker run")
     }
 
     #[test]

@@ -55,9 +55,8 @@ pub(super) fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> Strin
         Engine::Vllm | Engine::Unknown => 8000,
     };
     let inside = recipe.whole("port").unwrap_or(usual);
-    let line = docker::begins(&recipe.source.text)
-        .filter(|_| reading.how == RenderMethod::AsItStands)
-        .map(|start| docker::parse(&recipe.source.text, start));
+    let is_line = reading.how == RenderMethod::AsItStands;
+    let line = is_line.then(|| docker::line(&recipe.source.text)).flatten();
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {
         Some(StartMethod::Docker | StartMethod::Podman) => engine_host(),
@@ -66,7 +65,7 @@ pub(super) fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> Strin
     let named = recipe.settings.get("host").map(String::as_str);
     let host = host.unwrap_or_else(|| match named {
         None | Some("0.0.0.0" | "::" | "localhost" | "127.0.0.1") => "127.0.0.1".to_owned(),
-        Some(_) if reading.how == RenderMethod::AsItStands => "127.0.0.1".to_owned(),
+        Some(_) if is_line => "127.0.0.1".to_owned(),
         Some(host) => host.to_owned(),
     });
     format!("http://{host}:{port}")

@@ -83,7 +83,6 @@ pub(super) const VALUES: &[&str] = &[
     "'${PORT}'",
     "' lead'",
     "'trail '",
-    "'trail\\'",
     "'#no'",
     "x#y",
     "'[1, 2]'",

@@ -1,7 +1,5 @@
 //! Parses and writes JSON as Python's `json` module does.
 
-use std::fmt::Write;
-
 use serde::de::IgnoredAny;
 
 use super::Python;
@@ -47,14 +45,20 @@ pub(crate) fn dumps(value: &Python) -> String {
 }
 
 fn quote(text: &str) -> String {
+    quoted_by(text, |character| {
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units).iter();
+        units.fold(String::new(), |out, unit| format!("{out}\\u{unit:04x}"))
+    })
+}
+
+/// Quotes a text in ASCII, with an escape of one's own for what is not.
+pub(crate) fn quoted_by(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::new();
     for character in serde_json::Value::from(text).to_string().chars() {
-        if character <= '~' {
-            out.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            let _ = write!(out, "\\u{unit:04x}");
+        match character {
+            ..='~' => out.push(character),
+            other => out.push_str(&escape(other)),
         }
     }
     out

@@ -9,11 +9,18 @@ const MOVING: [&str; 12] = [
     "head", "canary",
 ];
 
-/// Parts of a tag that name the image's base: a number after them is not the image's version.
-const GROUNDS: [&str; 8] = ["cuda", "cu", "ubuntu", "debian", "python", "py", "rocm", "torch"];
+/// Image that sparkrun runs in place of one that eugr's builder would have built.
+pub(super) const NIGHTLY: &str = "ghcr.io/spark-arena/dgx-vllm-eugr-nightly";
 
-/// Prefix of images that eugr's builder makes: `vllm-node`, `vllm-node-tf5`.
-const BUILT: &str = "vllm-node-";
+/// Images whose tags say which version or build of the engine they hold.
+const VERSIONED: [&str; 6] = [
+    "vllm/vllm-openai",
+    "lmsysorg/sglang",
+    "ghcr.io/ggml-org/llama.cpp",
+    "scitrera/dgx-spark-vllm",
+    "scitrera/dgx-spark-sglang",
+    "scitrera/dgx-spark-llama-cpp",
+];
 
 /// Name of an image, split into its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +54,8 @@ impl<'a> Image<'a> {
         let (grade, why) = match (self.digest, self.tag) {
             (Some(digest), _) if is_digest(digest) => (Grade::Pinned, "by digest"),
             (Some(_), _) => (Grade::Floating, "its digest is not sha256 and 64 hex digits"),
-            _ if self.is_built_here() => {
-                let why = "is built where it runs: no registry has it";
+            _ if self.is_local() => {
+                let why = "has no registry's folder: it is where it was built";
                 return (Grade::Local, format!("{} {why}", shown(self.name)));
             }
             (_, None) => (Grade::Floating, "no tag: that is `latest`, another image tomorrow"),
@@ -62,17 +69,22 @@ impl<'a> Image<'a> {
         (grade, why.to_owned())
     }
 
-    /// Whether the image was built here: no registry's folder, the builder's own name, or an id.
-    pub(crate) fn is_built_here(&self) -> bool {
-        let last = self.name.rsplit('/').next().unwrap_or(self.name);
-        !self.plain_name().contains('/')
-            || self.name.starts_with("localhost/")
-            || format!("{last}-").starts_with(BUILT)
+    /// Whether the image is only where it was built: no registry's folder, or an id.
+    pub(crate) fn is_local(&self) -> bool {
+        !self.plain_name().contains('/') || self.name.starts_with("localhost/")
     }
 
-    /// Returns the version in the tag: `v0.20.0`, `b8076`, `26.05`.
+    /// Whether sparkrun has eugr's builder build this image, where the recipe asks for a build.
+    pub(super) fn is_nightly(&self) -> bool {
+        let name = self.plain_name();
+        let variant = name.strip_prefix(NIGHTLY).or(name.strip_prefix("eugr/spark-vllm"));
+        self.tag == Some("latest") && matches!(variant, Some("" | "-tf5" | "-b12x"))
+    }
+
+    /// Returns the version in the tag, of images that are known to have it there: `v0.20.0`,
+    /// `b8076`.
     pub(crate) fn version(&self) -> Option<&'a str> {
-        own_parts(self.tag?).into_iter().find(|part| is_version(part))
+        version_of(self.tag.filter(|_| VERSIONED.contains(&self.plain_name()))?)
     }
 }
 
@@ -84,21 +96,24 @@ pub(crate) fn is_digest(text: &str) -> bool {
 
 /// Whether a tag names a single build: by a date, a commit, or a version without a nightly mark.
 pub(super) fn is_fixed(tag: &str) -> bool {
-    let parts = own_parts(tag);
+    let parts: Vec<&str> = parts(tag).collect();
     let moves = parts.iter().any(|part| MOVING.contains(&part.to_ascii_lowercase().as_str()));
     // `2026-08-22` is a date in three parts.
     let dates: Vec<&str> = tag.split(['-', '_', '.']).collect();
     dates.windows(3).any(|three| is_date(&three.concat()))
-        || parts.iter().any(|part| is_date(part) || is_commit(part) || !moves && is_version(part))
+        || parts.iter().any(|part| is_date(part) || is_commit(part))
+        || !moves && version_of(tag).is_some()
 }
 
-/// Returns a tag's parts without those that name the base image.
-fn own_parts(tag: &str) -> Vec<&str> {
-    let parts: Vec<&str> = tag.split(['-', '_', '+']).collect();
-    let is_ground = |part: &str| GROUNDS.contains(&part.to_ascii_lowercase().as_str());
-    let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
-    let is_own = |at: &usize| *at == 0 || !is_ground(parts[at - 1]) || !is_number(parts[*at]);
-    (0..parts.len()).filter(is_own).map(|at| parts[at]).collect()
+fn parts(tag: &str) -> impl Iterator<Item = &str> {
+    tag.split(['-', '_', '+'])
+}
+
+/// Returns the version in a tag: the first part, or one that begins with `v` or `b`. Any other
+/// number may be that of the image's base, as in `cuda-13.0`.
+fn version_of(tag: &str) -> Option<&str> {
+    let is_own = |at: usize, part: &str| at == 0 || part.starts_with(['v', 'V', 'b']);
+    parts(tag).enumerate().find(|(at, part)| is_version(part) && is_own(*at, part)).map(|it| it.1)
 }
 
 /// Whether a part is a date: `20260822`, or with a daily number `2026082201`.
@@ -169,7 +184,7 @@ mod tests {
             ("vllm-node", Grade::Local),
             ("vllm-node-mxfp4:latest", Grade::Local),
             ("localhost/vllm:v1.2", Grade::Local),
-            ("me/vllm-node-b12x", Grade::Local),
+            ("me/vllm-node-b12x", Grade::Floating),
             ("sha256:1234", Grade::Local),
         ] {
             assert_eq!(Image::of(image).grade().0, grade, "{image}");
@@ -177,10 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_may_name_a_version_of_its_own() {
+    fn the_tag_of_a_known_image_names_the_version_of_its_engine() {
         let version = |text| Image::of(text).version();
-        assert_eq!(version("x/y:v0.20.0-aarch64-cu130"), Some("v0.20.0"));
-        assert_eq!(version("x/y:cuda-13.0"), None);
-        assert_eq!(version("x/y:20260609"), None);
+        let known = "docker.io/vllm/vllm-openai:v0.20.0-aarch64-cu130";
+        assert_eq!(version(known), Some("v0.20.0"));
+        assert_eq!(version("scitrera/dgx-spark-llama-cpp:b8076-cu131"), Some("b8076"));
+        assert_eq!(version("vllm/vllm-openai:cu130-nightly"), None);
+        assert_eq!(version("nvcr.io/nvidia/vllm:26.05-py3"), None, "not the engine's");
+        assert_eq!(version("x/y:v0.20.0"), None, "an image of anybody");
     }
 }

@@ -1,4 +1,7 @@
+use insta::assert_snapshot;
+
 use super::*;
+use crate::shown::each;
 use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, read_as};
 
@@ -54,10 +57,10 @@ fn what_floats_is_named_with_its_line() {
             "trust_remote_code floating 16",
             "runtime_version unknown 0",
             "mods[0] floating 4",
-            "pre_exec[0] unknown 6",
-            "pre_exec[1] unknown 7",
-            "pre_exec[2] unknown 8",
-            "pre_exec[3] unknown 5",
+            "pre_exec[0] runs 6",
+            "pre_exec[1] runs 7",
+            "pre_exec[2] runs 8",
+            "pre_exec[3] runs 5",
             "reasoning_parser_plugin local 17",
             "max_model_len floating 13",
             "seed varies 0",
@@ -81,7 +84,7 @@ fn a_revision_that_the_command_does_not_ask_for_is_no_pin() {
     );
     assert_eq!(model("model: /models/m\ncommand: vllm serve /models/m\n"), "model local 1");
     let draft = "model: m/m\ncommand: vllm serve m/m --speculative-config '{\"model\":\"d/d\"}'\n";
-    insta::assert_snapshot!(found(draft).join("\n"), @"
+    assert_snapshot!(found(draft).join("\n"), @"
         container floating 0
         model floating 1
         speculative_config floating 2
@@ -91,9 +94,61 @@ fn a_revision_that_the_command_does_not_ask_for_is_no_pin() {
 }
 
 #[test]
-fn what_eugr_builds_is_local() {
-    let text = "recipe_version: \"1\"\nmodel: m/m\ncontainer: a/b:v1.2\nbuild_args: [--tf5]\ncommand: vllm serve m\n";
-    assert_eq!(found(text)[0], "container local 3");
+fn an_image_is_graded_by_what_sparkrun_runs_for_it() {
+    let texts = [
+        "container: vllm-node\ncommand: vllm serve m\n",
+        "recipe_version: \"1\"\ncontainer: vllm-node\ncommand: vllm serve m\n",
+        "recipe_version: \"1\"\ncontainer: vllm-node-mxfp4\nbuild_args: [--exp-mxfp4]\ncommand: vllm serve m\n",
+        "container: vllm-node-tf5\nbuild_args: [--tf5]\ncommand: vllm serve m\n",
+        "container: vllm-node\nruntime_config: {build_args: [--use-wheels]}\ncommand: vllm serve m\n",
+        "container: a/b:v1.2\nbuild_args: [--use-wheels]\ncommand: vllm serve m\n",
+        "container: eugr/spark-vllm:latest\nbuild_args: [--use-wheels]\ncommand: vllm serve m\n",
+        "container: ghcr.io/spark-arena/dgx-vllm-eugr-nightly:latest\ncommand: vllm serve m\n",
+        "container: me/vllm-node-b12x\nbuilder: docker-pull\ncommand: vllm serve m\n",
+        "container: vllm-node\nbuilder: docker-pull\nrecipe_version: \"1\"\ncommand: vllm serve m\n",
+        "docker run vllm-node vllm serve org/m\n",
+    ];
+    let told = each(texts, |text| {
+        let first = pins(&reading(text)).findings.swap_remove(0);
+        let hint = first.hint.unwrap_or_default();
+        format!("{} {}\n  try: {hint}", first.grade.word(), first.why)
+    });
+    assert_snapshot!("images", told);
+}
+
+#[test]
+fn a_served_snapshot_is_pinned_by_its_commit() {
+    let commit = "7b719225242aacd3dbd3f9407468c2ee9a9d2594";
+    let path = format!("/hub/models--org--m/snapshots/{commit}");
+    for (text, expected) in [
+        (
+            format!("model: org/m\ncommand: vllm serve {path} --trust-remote-code\n"),
+            "model pinned 2",
+        ),
+        (format!("model: org/m\ncommand: sglang serve --model-path {path}/\n"), "model pinned 2"),
+        (format!("docker run i vllm serve {path}\n"), "model pinned 1"),
+        (format!("docker run i vllm serve {}\n", path.replace("9225", "main")), "model local 1"),
+    ] {
+        assert_eq!(found(&text)[1], expected, "{text}");
+    }
+    assert_eq!(
+        found(&format!("model: m\ncommand: vllm serve {path} --trust-remote-code\n"))[2],
+        "runtime_version unknown 0"
+    );
+}
+
+#[test]
+fn a_command_beside_the_server_runs_and_is_graded_neither_way() {
+    let text = "model: m/m\npost_exec: [echo hi]\ncommand: cd /x && vllm serve m/m --seed 1\n";
+    let pins = pins(&reading(text));
+    let runs: Vec<_> = pins.findings.iter().filter(|it| it.grade == Grade::Runs).collect();
+    let told: Vec<_> = runs.iter().map(|it| format!("{}: {}", it.what, it.why)).collect();
+    assert_snapshot!(told.join("\n"), @"
+        post_exec[0]: a command at the launch: `echo hi`
+        command: more than the server
+    ");
+    assert!(runs.iter().all(|it| it.hint.is_none()));
+    assert_eq!(pins.count(|grade| grade == Grade::Unknown), 1, "the version");
 }
 
 #[test]
@@ -103,7 +158,7 @@ fn of_an_image_for_each_host_the_least_sure_one_counts_and_a_mod_needs_no_list()
         digest()
     );
     assert_eq!(pins(&reading(&text)).grade, Grade::Floating);
-    insta::assert_snapshot!(found(&text).join("\n"), @"
+    assert_snapshot!(found(&text).join("\n"), @"
         containers[0].image pinned 3
         containers[1].image floating 4
         model floating 1

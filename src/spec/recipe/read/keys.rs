@@ -4,7 +4,7 @@ use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::field::{Field, shown};
 use crate::spec::node::Node;
-use crate::spec::node::python::{Python, json};
+use crate::spec::node::python::Python;
 use crate::spec::recipe::Layer;
 use crate::spec::recipe::include::MergedRecipe;
 
@@ -58,11 +58,7 @@ pub(super) fn unknown(root: &Node) -> Vec<String> {
 pub(super) fn others(root: &Node) -> Vec<(String, String)> {
     let others = root.entries().into_iter();
     let others = others.filter(|(key, node)| !is_among(FIELDS, key) && !node.is_null());
-    let text = |value: Python| match value {
-        Python::List(_) | Python::Map(_) => json::dumps(&value),
-        other => other.str(),
-    };
-    others.map(|(key, node)| (key.to_owned(), text(Python::of(node)))).collect()
+    others.map(|(key, node)| (key.to_owned(), Python::of(node).flag())).collect()
 }
 
 /// Returns warnings: duplicate keys, unapplied layers, and a command that sparkrun refuses.

@@ -1,24 +1,49 @@
 //! Builds a recipe from a `docker run` line.
 
-use super::{OPEN_QUOTE, model_of_command, served};
+use super::{model_of_command, open_quote, served};
 use crate::engine::flags;
+use crate::error::Mistake;
+use crate::shell;
 use crate::spec::SpecFile;
+use crate::spec::field::shown;
 use crate::spec::recipe::render::{RenderMethod, engine_of};
 use crate::spec::recipe::{ReadOptions, ReadRecipe, Recipe, docker, draft};
 
-pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> ReadRecipe {
-    let image = line.image.as_deref().unwrap_or_default();
+/// Builds the recipe of a line.
+///
+/// # Errors
+/// The line names no image, or a variable in the place of its image, command or model.
+pub(super) fn reading(
+    source: SpecFile,
+    line: &docker::Line,
+    options: &ReadOptions,
+) -> Result<ReadRecipe, Mistake> {
     let inner = docker::inner(line.command.as_deref().unwrap_or_default());
-    let runtime = runtime_of_line(image, &inner);
+    let runtime = runtime_of_line(&line.image, &inner);
     let settings = flags::settings(engine_of(runtime), &inner);
-    let first = flags::words(&inner).into_iter().next().map(|word| word.text);
-    let positional = first.filter(|word| word.contains('/') && !word.starts_with('/'));
+    let first = shell::words(&inner).into_iter().next().map(|word| word.text);
+    let positional = first.clone().filter(|word| word.contains('/') && !word.starts_with('/'));
     let model = line.command.as_deref().and_then(model_of_command);
     let model = model.or_else(|| settings.get("model").cloned()).or(positional);
+    let number = 1 + source.text[..line.image_at.start].matches('\n').count();
+    let wrong = |what: String| Mistake::new(what).at(format!("{}:{number}", source.origin));
+    if line.image.is_empty() {
+        let hint = "repository:tag behind the options; every quote closed";
+        return Err(wrong("the `docker run` names no image".to_owned()).hint(hint));
+    }
+    let is_open = |word: &str| word.contains(['$', '`']);
+    let (image, command) = (Some(line.image.as_str()), first.as_deref());
+    let places = [("image", image), ("command", command), ("model", model.as_deref())];
+    if let Some((what, Some(word))) = places.iter().find(|(_, word)| word.is_some_and(is_open)) {
+        let word = shown(word);
+        let why = format!("{word} stands for the {what}, and only a shell knows its value");
+        let example = "docker run … vllm/vllm-openai:TAG org/model …";
+        return Err(wrong(why).hint(format!("{example}, with what it holds in its place")));
+    }
     let open = line.env.iter().filter(|(_, value)| value.is_none());
     let mut warnings: Vec<String> =
         open.map(|(key, _)| format!("the value of {key} comes from whoever starts it")).collect();
-    warnings.extend(line.has_open_quote.then(|| OPEN_QUOTE.to_owned()));
+    warnings.extend(line.command.as_deref().and_then(open_quote));
     if !options.set.is_empty() {
         warnings.push("nothing can be set in a `docker run`: it has no placeholders".to_owned());
     }
@@ -29,7 +54,7 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
         model,
         served,
         runtime: runtime.to_owned(),
-        container: line.image.clone(),
+        container: Some(line.image.clone()),
         env: env.collect(),
         command: line.command.clone(),
         settings,
@@ -37,12 +62,8 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
         source,
         ..Recipe::default()
     };
-    ReadRecipe {
-        recipe,
-        how: RenderMethod::AsItStands,
-        others: line.options.clone(),
-        ..ReadRecipe::default()
-    }
+    let others = line.options.clone();
+    Ok(ReadRecipe { recipe, how: RenderMethod::AsItStands, others, ..ReadRecipe::default() })
 }
 
 /// Derives the runtime from the command, else from the image.

@@ -47,6 +47,35 @@ fn a_sparkrun_recipe_is_rendered_and_its_flags_win_over_its_defaults() {
 }
 
 #[test]
+fn a_saved_line_with_a_variable_for_its_image_command_or_model_is_refused() {
+    let texts = [
+        "IMAGE=a/b:1\ndocker run --rm $IMAGE vllm serve m\n",
+        "docker run \"${ARGS[@]}\" a/b:1 vllm serve m\n",
+        "docker run a/b:${TAG:-latest} org/m\n",
+        "docker run a/b:1 vllm serve \"$MODEL\" --port 1\n",
+        "docker run a/b:1 $MODEL --port 1\n",
+        "docker run a/b:1 bash -c 'vllm serve --model $(cat name)'\n",
+        "docker run --rm\n",
+        "docker run -e A='b c a/b:1 org/m\n",
+    ];
+    assert_snapshot!("saved", each(texts, |text| mistake(text)));
+    let elsewhere = "docker run -v $HOME/x:/x -e A=$A a/b:1 vllm serve org/m --api-key $KEY\n";
+    assert_eq!(recipe(elsewhere).model.as_deref(), Some("org/m"));
+}
+
+#[test]
+fn an_empty_list_of_variables_is_none_and_the_word_none_is_told() {
+    let recipe = recipe(
+        "model: m\nenv: []\ndefaults: {tp: None}\ncommand: vllm serve m -tp {tp} --seed None\n",
+    );
+    assert!(recipe.env.is_empty());
+    assert_snapshot!(recipe.warnings.join("\n"), @"
+        `seed` is the word `None`, which is a text in YAML; nothing is `null`
+        `tensor_parallel_size` is the word `None`, which is a text in YAML; nothing is `null`
+    ");
+}
+
+#[test]
 fn duplicates_are_told_with_their_lines_and_unknown_keys_are_kept() {
     let recipe = recipe("model: m\ncontainer: a\nenv: {Y: 'yes'}\ncontainer: b\nfrobnicate: 1\n");
     assert_eq!(recipe.container.as_deref(), Some("b"));

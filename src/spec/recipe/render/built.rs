@@ -4,7 +4,8 @@ use super::COMMAND_BYTES_MAX;
 use super::sparkrun::filled;
 use crate::engine::launch::{FlagKey, Shape};
 use crate::engine::{Engine, llama_cpp, sglang, vllm};
-use crate::spec::node::python::{Python, is_blank, json, strip};
+use crate::shell::quoted;
+use crate::spec::node::python::{Python, json};
 use crate::spec::recipe::draft::Draft;
 use crate::spec::recipe::values::Values;
 
@@ -40,8 +41,10 @@ fn vllm_serve(draft: &Draft, values: &Values) -> String {
     }
     words.extend(flags(values, Engine::Vllm));
     let command = words.join(" ");
-    let name = values.text("served_model_name").unwrap_or(model);
-    if name.is_empty() { command } else { with_flag(command, "--served-model-name", &name) }
+    match values.get("served_model_name") {
+        None if !model.is_empty() => with_flag(&command, "--served-model-name", &model),
+        _ => command,
+    }
 }
 
 fn sglang_serve(draft: &Draft, values: &mut Values) -> Result<String, String> {
@@ -65,7 +68,7 @@ fn sglang_serve(draft: &Draft, values: &mut Values) -> Result<String, String> {
     }
     let dp = parallel(values, "data_parallel")?.unwrap_or(1);
     let command = words.join(" ");
-    Ok(if dp > 1 { with_flag(command, "--dp-size", &dp.to_string()) } else { command })
+    Ok(if dp > 1 { with_flag(&command, "--dp-size", &dp.to_string()) } else { command })
 }
 
 fn llama_server(
@@ -146,7 +149,7 @@ fn flags(values: &Values, engine: Engine) -> Vec<String> {
 fn argument(value: &Python) -> String {
     match value {
         Python::List(_) | Python::Map(_) => quoted(&json::dumps(value)),
-        Python::Text(text) if strip(text).starts_with(['{', '[']) => quoted(strip(text)),
+        Python::Text(text) if text.trim().starts_with(['{', '[']) => quoted(text.trim()),
         other => other.str(),
     }
 }
@@ -159,47 +162,6 @@ fn is_on(value: &Python) -> bool {
     }
 }
 
-/// Quotes a text as one word of a shell (`shlex.quote`).
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\"'\"'"))
-}
-
-fn with_flag(command: String, flag: &str, value: &str) -> String {
-    let stands = command.match_indices(flag).any(|(at, _)| {
-        let before = command[..at].chars().next_back();
-        let after = command[at + flag.len()..].chars().next();
-        before.is_none_or(is_blank) && after.is_none_or(|c| c == '=' || is_blank(c))
-    });
-    if stands { command } else { format!("{} {flag} {value}", without_dangling(&command)) }
-}
-
-/// Removes trailing backslashes, which would escape the space before the next word.
-fn without_dangling(command: &str) -> &str {
-    let mut kept = command.trim_end_matches(is_blank);
-    while (kept.len() - kept.trim_end_matches('\\').len()) % 2 == 1 {
-        kept = kept[..kept.len() - 1].trim_end_matches(is_blank);
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_backslash_that_escapes_what_follows_is_cut_off() {
-        for (command, kept) in [
-            ("a \\", "a"),
-            ("a \\ \\\n \\", "a"),
-            ("a\\\\", "a\\\\"),
-            ("a\\\\\\ ", "a\\\\"),
-            ("a ", "a"),
-        ] {
-            assert_eq!(without_dangling(command), kept, "{command:?}");
-        }
-    }
+fn with_flag(command: &str, flag: &str, value: &str) -> String {
+    format!("{} {flag} {value}", command.trim_end())
 }

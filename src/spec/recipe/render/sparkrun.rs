@@ -1,7 +1,6 @@
 //! Renders a command template as sparkrun does (`utils/text.py` of 0.4.2).
 
 use super::COMMAND_BYTES_MAX;
-use crate::spec::node::python::strip;
 
 /// Returns a placeholder's value as text; one without a value is left verbatim.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -15,7 +14,7 @@ const CLOSE: char = '\u{1}';
 
 /// Renders a command by sparkrun 0.4's rules; returns the placeholders without a value beside it.
 pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<(String, Vec<String>)> {
-    let template = strip(template);
+    let template = template.trim();
     let text = substituted(template, template.contains("{{"), value)?;
     Some((repair_continuations(&unmasked(&text)), left_over(&text)))
 }
@@ -31,8 +30,10 @@ fn left_over(text: &str) -> Vec<String> {
         let name = &text[at + 1..];
         let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
         let is_name = end > 0 && !name.starts_with(|c: char| c.is_ascii_digit());
-        if is_name && name[end..].starts_with('}') {
-            found.push(text[at..at + end + 2].to_owned());
+        // With `!` or `:` it is a placeholder of Python's own format language.
+        let close = name[end..].find('}').filter(|_| name[end..].starts_with(['}', '!', ':']));
+        if let Some(close) = close.filter(|_| is_name) {
+            found.push(text[at..at + end + close + 2].to_owned());
         }
     }
     found.dedup();

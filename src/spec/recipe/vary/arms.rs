@@ -43,26 +43,22 @@ pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
         };
         ArmSpec { name: format!("{key}={value}"), changes: vec![change] }
     };
-    Ok(values.into_iter().map(arm).collect())
+    Ok(values.iter().map(|value| arm(value)).collect())
 }
 
-fn values_of(text: &str) -> Vec<&str> {
-    let (mut depth, mut quote, mut begin) = (0_usize, None, 0);
-    let mut values = Vec::new();
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (Some(mark), _) => quote = Some(mark).filter(|mark| *mark != character),
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '{' | '[') => depth += 1,
-            (None, '}' | ']') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                values.push(&text[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
+/// Splits at commas that stand neither in brackets nor in quotes.
+fn values_of(text: &str) -> Vec<String> {
+    let is_open = |text: &&mut String| {
+        let count = |marks: &str| text.chars().filter(|c| marks.contains(*c)).count();
+        count("{[") > count("}]") || count("\"") % 2 == 1 || count("'") % 2 == 1
+    };
+    let mut values: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match values.last_mut().filter(is_open) {
+            Some(value) => value.extend([",", part]),
+            None => values.push(part.to_owned()),
         }
     }
-    values.push(&text[begin..]);
     values
 }
 

@@ -5,9 +5,9 @@ use crate::engine::Engine;
 use crate::engine::flags::{self, FlagKind};
 use crate::engine::launch::{FlagKey, Shape};
 use crate::error::Mistake;
-use crate::escape::quoted;
+use crate::shell::quoted;
 use crate::spec::field::document;
-use crate::spec::node::python::{Python, coerce, json, strip};
+use crate::spec::node::python::{Python, coerce, json};
 use crate::spec::node::{Node, Value, write};
 use crate::spec::recipe::read::read;
 use crate::spec::recipe::render::{built, engine_of};
@@ -59,10 +59,8 @@ fn put(map: &mut Node, key: &str, value: Option<Node>) {
 
 /// Returns a command with a flag's value replaced.
 pub(super) fn with_flag(engine: Engine, command: &str, change: &Change) -> Result<String, String> {
-    let mut inner = docker::inner(command);
-    // Blanks and a comment behind the last word stay where they are.
-    inner.truncate(flags::words(&inner).last().map_or(0, |word| word.end));
-    let at = command.find(&inner).filter(|_| !inner.trim_start().starts_with(['(', '{']));
+    let inner = docker::inner(command);
+    let at = command.find(&inner).filter(|_| !inner.starts_with(['(', '{']));
     let at = at.ok_or("the server's command is wrapped so that no flag can be set")?;
     let (stem, field) = split(&change.key);
     let stem = flags::canonical(engine, stem);
@@ -108,7 +106,7 @@ fn written(engine: Engine, name: &str, value: &str) -> String {
     let kind = flags::found(engine, stem).map(|(_, kind)| kind);
     let is_switch = kind.is_none_or(|kind| kind == FlagKind::Switch)
         && key.is_none_or(|key| key.shape != Shape::Value);
-    match coerce(strip(value)) {
+    match coerce(value.trim()) {
         Some(Python::Bool(true)) if is_switch => flag,
         Some(Python::Bool(false)) if is_switch => flag.replacen("--", "--no-", 1),
         _ if kind == Some(FlagKind::Values) => {

@@ -124,7 +124,7 @@ fn a_mistake_says_its_line_its_path_and_what_to_write() {
     assert_snapshot!("refused.whole", each(texts, |text| mistake(text)));
 }
 
-const PROFILE: &str = "framework: llama-benchy\nmetadata: {description: P}\ntimeout: 100\nargs:\n  depth: [0, 4096]\n  pp: [2048, 512]\n  tg: 128\n  concurrency: [1, 10]\n  latency_mode: api\nschedule:\n  - { depth: 4096, concurrency: 10 }\n  - { depth: 0, concurrency: 1 }\n";
+const PROFILE: &str = "framework: llama-benchy\nmetadata: {description: P}\ntimeout: 100\nargs:\n  depth: [0, 4096]\n  pp: [2048, 512]\n  tg: 128\n  concurrency: [1, 10, 1]\n  latency_mode: api\nschedule:\n  - { depth: 4096, concurrency: 10 }\n  - { depth: 0, concurrency: 1 }\n";
 
 #[test]
 fn an_arena_profile_is_a_scenario_with_the_defaults_of_its_tools() {
@@ -139,6 +139,7 @@ fn an_arena_profile_is_a_scenario_with_the_defaults_of_its_tools() {
     assert_eq!(gates, ["crashes: 0", "errors: 0%"]);
     assert_snapshot!(scenario.warnings.join("\n"), @"
         line 3: `timeout` of the profile has no meaning here and is left out
+        line 8: 1 stands twice in `concurrency`, and runs once
         line 9: `latency_mode` of the profile has no meaning here and is left out
     ");
 }
