@@ -211,7 +211,9 @@ async fn counted<W: Wire>(
     let waiting = waiting(environment, ready);
     let patience = Patience::new(timeline, timeline.now().after(ready), &waiting);
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
-    let counted = Counted { wire, timeline, patience: &patience, abilities, model };
+    let patience = &patience;
+    let is_simulated = specs.simulated;
+    let counted = Counted { wire, timeline, patience, abilities, model, is_simulated };
     let mut measured = match fit_prompts(&counted, &specs.plan, &progress).await {
         Ok(measured) => measured,
         Err(why) => {

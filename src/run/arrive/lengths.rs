@@ -191,6 +191,7 @@ mod tests {
             patience: &patience,
             abilities: &abilities,
             model: "m",
+            is_simulated: false,
         };
         let measured = fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap();
         server.asked.take();
@@ -206,11 +207,10 @@ mod tests {
         Found { asked, told: told.take(), sent, seconds }
     }
 
+    type Refuses = fn() -> Option<ServerPage>;
+
     /// Refuses what has more prompt and output tokens than a bound.
-    fn holds(
-        most: u64,
-        refused: fn() -> Option<ServerPage>,
-    ) -> impl Fn(&Question<'_>) -> Option<ServerPage> {
+    fn holds(most: u64, refused: Refuses) -> impl Fn(&Question<'_>) -> Option<ServerPage> {
         move |question| {
             let tokens =
                 prompt_tokens(question.body) + question.body["max_tokens"].as_u64().unwrap();
@@ -228,7 +228,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn lengths_are_refused_until_one_is_taken_with_room_for_its_output() {
-        let cases: [(fn() -> Option<ServerPage>, &str); 5] = [
+        let cases: [(Refuses, &str); 5] = [
             (
                 || refusal(400, "maximum context length is 8719 tokens"),
                 "400 maximum context length is 8719 tokens",

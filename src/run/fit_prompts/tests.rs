@@ -40,6 +40,7 @@ async fn measured(
         patience: &patience,
         abilities: &found.abilities,
         model: "m",
+        is_simulated: false,
     };
     let measured =
         fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap_or_else(|why| panic!("{why}"));
@@ -157,9 +158,11 @@ async fn a_tokenizer_that_contradicts_usage_is_not_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tokenizer_of_texts_alone_that_contradicts_usage_is_not_believed() {
-    let (measured, missed, notes) = measured(|question| match question.is_chat() {
-        true if is_tokenize(question) => refusal(422, "prompt"),
-        _ => tokenizes(question, |tokens| tokens * 5),
+    let (measured, missed, notes) = measured(|question| {
+        if question.is_chat() && is_tokenize(question) {
+            return refusal(422, "prompt");
+        }
+        tokenizes(question, |tokens| tokens * 5)
     })
     .await;
     assert_eq!((measured.fit.method, &missed[..]), (Method::Usage, &EXACT[..]));
