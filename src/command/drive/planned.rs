@@ -20,7 +20,7 @@ use crate::plan::forecast::{Decidable, ObservedSources};
 use crate::plan::{Bounds, Fit, RefusedLength};
 use crate::protocol::probe;
 use crate::run::RunInputs;
-use crate::run::arrive::{ArrivedServer, AskedLengths, Patience, ask_lengths};
+use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::startup::Startup;
@@ -78,10 +78,10 @@ pub(crate) async fn plan<W: Wire>(
     arrived: Arrived<W>,
     stop: &mut Stop,
 ) -> Result<Planned<W>, NoRun> {
-    unless_stopped(stop, Box::pin(planned(arrived))).await
+    unless_stopped(stop, Box::pin(plan_run(arrived))).await
 }
 
-async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
+async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let Arrived { mut specs, environment, mut startup, server } = arrived;
     let server = match server {
         Ok(server) => server,
@@ -93,7 +93,8 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let warnings = warnings(&specs, &recipe);
     tell_beforehand(&specs, &environment, &server, &warnings);
     let is_stated = bounds.max_model_len.is_some();
-    let counted = startup.through(counted(&specs, &environment, &server, is_stated)).await;
+    let counted =
+        startup.run_until_failed(count_tokens(&specs, &environment, &server, is_stated)).await;
     let (measured, refused) = match counted {
         Ok(counted) => counted,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
@@ -110,7 +111,7 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     manifest.warnings = warnings;
     let folder = folder(&specs, &environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
-    let (heard, log) = startup.heard_so_far();
+    let (heard, log) = startup.take_facts();
     let before = before(&specs, &environment, &server, heard, seen, fitted);
     let quiet = specs.options.quiet || environment.rehearsed;
     let secrets = environment.secrets.clone();
@@ -154,10 +155,10 @@ fn tell_beforehand<W: Wire>(
         }
     }
     if environment.is_ours {
-        let rungs =
+        let steps =
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
-        let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
-        print_stderr(&format!("the server is ready: {rungs}; none of it is run time"));
+        let steps = steps.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
+        print_stderr(&format!("the server is ready: {steps}; none of it is run time"));
     }
 }
 
@@ -193,7 +194,7 @@ fn undecidable(specs: &Specs, sight: ObservedSources) {
 
 /// Learns how the server counts tokens, and, where nothing states its context length, which lengths
 /// of the plan it refuses. Where counting fails, lengths are estimated and marked as such.
-async fn counted<W: Wire>(
+async fn count_tokens<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
     server: &ArrivedServer,
@@ -209,7 +210,7 @@ async fn counted<W: Wire>(
     };
     let ready = specs.scenario.limits.ready;
     let waiting = waiting(environment, ready);
-    let patience = Patience::new(timeline, timeline.now().after(ready), &waiting);
+    let patience = RetryPolicy::new(timeline, timeline.now().after(ready), &waiting);
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
     let patience = &patience;
     let is_simulated = specs.simulated;
@@ -253,12 +254,12 @@ fn before<W: Wire>(
     seen: Vec<Statement>,
     fitted: Vec<Fitted>,
 ) -> Vec<(At, Fact)> {
-    let rung = |name: &str| Fact::Target(TargetFact::ready(name));
+    let step = |name: &str| Fact::Target(TargetFact::ready(name));
     let mut facts = heard;
     facts.extend([
-        (server.port, rung("port")),
-        (server.listed, rung("model")),
-        (server.first_token, rung("first_token")),
+        (server.port, step("port")),
+        (server.listed, step("model")),
+        (server.first_token, step("first_token")),
     ]);
     if specs.simulated && specs.scenario.gives_orders() {
         let words = "longhaul's own simulated server";
@@ -328,7 +329,7 @@ fn never_ready<W: Wire>(
         ClosedBecause::NeverAnswered
     };
     let closed = Closed { because, note };
-    let (heard, log) = startup.heard_so_far();
+    let (heard, log) = startup.take_facts();
     let mut before = vec![(At::ZERO, environment.opened(specs.simulated))];
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));

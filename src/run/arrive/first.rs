@@ -19,13 +19,13 @@ use crate::world::{Call, Wire};
 /// up. Where the refusal leaves no doubt, the number is enough.
 const REFUSALS_MAX: (u32, Duration) = (3, Duration::from_secs(15));
 /// Number of times that only the other API answers after which it is the only one.
-const ELSEWHERE_MAX: u32 = 2;
+const OTHER_API_MAX: u32 = 2;
 /// Pages of servers that speak OpenAI's protocol, besides the list of models.
 const PAGES: [&str; 5] =
     ["/health", "/version", "/metrics", "/v1/chat/completions", "/v1/completions"];
 
 /// Server whose first token is waited for.
-pub(super) struct Waited<'a> {
+pub(super) struct AwaitedServer<'a> {
     /// API that the plan asks, the first of several.
     pub api: Api,
     /// Models that the server lists.
@@ -38,7 +38,7 @@ pub(super) struct Waited<'a> {
     pub waiting: &'a dyn Fn(At, &str),
 }
 
-impl Waited<'_> {
+impl AwaitedServer<'_> {
     /// Whether a refusal leaves no doubt that the server is not just starting: no API at the
     /// address, another model, or an answer that is no stream.
     fn is_clear(&self, refused: &Refused) -> bool {
@@ -49,7 +49,7 @@ impl Waited<'_> {
 }
 
 /// First answer with a token.
-pub(super) struct First {
+pub(super) struct FirstAnswer {
     pub at: At,
     pub seen: SeenAnswer,
     /// Refusal of the temperature, where requests are taken without it only.
@@ -58,9 +58,9 @@ pub(super) struct First {
     pub max_tokens: Option<Refused>,
 }
 
-impl First {
-    fn new(at: At, seen: SeenAnswer) -> First {
-        First { at, seen, temperature: None, max_tokens: None }
+impl FirstAnswer {
+    fn new(at: At, seen: SeenAnswer) -> FirstAnswer {
+        FirstAnswer { at, seen, temperature: None, max_tokens: None }
     }
 
     /// Notes a status that is not the usual one of an answer.
@@ -77,13 +77,13 @@ impl First {
 /// There was none until the deadline, or the server cannot be driven.
 pub(super) async fn first_token<W: Wire>(
     ask: &Asker<'_, W>,
-    server: &Waited<'_>,
-) -> Result<First, NoServer> {
+    server: &AwaitedServer<'_>,
+) -> Result<FirstAnswer, NoServer> {
     let (mut wait_us, mut elsewhere, mut refusals) = (WAIT_US.0, 0, 0);
     let mut since = None;
     loop {
         let (refused, asked_us) = match ask.once(server.api, &json!({})).await {
-            Ok(seen) => return Ok(First::new(ask.timeline.now(), seen)),
+            Ok(seen) => return Ok(FirstAnswer::new(ask.timeline.now(), seen)),
             Err(refused) => refused,
         };
         if let Some(redirect) = &refused.redirect {
@@ -104,7 +104,7 @@ pub(super) async fn first_token<W: Wire>(
             match ask.once(other(server.api), &json!({})).await {
                 Ok(_) => {
                     elsewhere += 1;
-                    if elsewhere == ELSEWHERE_MAX {
+                    if elsewhere == OTHER_API_MAX {
                         return Err(NoServer::Mistake(not_served(server.api, ask.model, &refused)));
                     }
                 }
@@ -139,7 +139,7 @@ async fn with_fewer_fields<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
     refused: &Refused,
-) -> Option<First> {
+) -> Option<FirstAnswer> {
     let all = Fields::default();
     let mut tried = vec![Fields { temperature: false, ..all }];
     if api == Api::Chat {
@@ -152,7 +152,7 @@ async fn with_fewer_fields<W: Wire>(
         ask.fields.set(fields);
         match ask.once(api, &json!({})).await {
             Ok(seen) => {
-                let mut first = First::new(ask.timeline.now(), seen);
+                let mut first = FirstAnswer::new(ask.timeline.now(), seen);
                 first.temperature = (!fields.temperature).then_some(temperature);
                 first.max_tokens = (!fields.max_tokens).then_some(max_tokens);
                 return Some(first);
@@ -169,7 +169,7 @@ async fn with_fewer_fields<W: Wire>(
 /// frontend lists its model, or has other pages, and answers 404.
 async fn is_starting<W: Wire>(
     ask: &Asker<'_, W>,
-    server: &Waited<'_>,
+    server: &AwaitedServer<'_>,
     refused: &Refused,
     also: &Refused,
 ) -> bool {
@@ -216,7 +216,7 @@ pub(super) fn not_served(api: Api, model: &str, refused: &Refused) -> Mistake {
         .hint(remedy)
 }
 
-fn undrivable(model: &str, server: &Waited<'_>, refused: &Refused) -> Mistake {
+fn undrivable(model: &str, server: &AwaitedServer<'_>, refused: &Refused) -> Mistake {
     if !server.answered && refused.status == Some(404) {
         return super::no_protocol();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::asker::SeenAnswer;
 use super::gather::gather_stream;
-use super::told_of;
+use super::with_progress;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Cell, Statement};
 use crate::plan::{Fit, Plan, RefusedLength, Sample};
@@ -56,7 +56,7 @@ pub(crate) async fn ask_lengths<W: Wire>(
         tell(&format!("the server states no context length: asking for one token at d{depth}"));
         let began = server.timeline.now();
         let outcome = ask(server, plan, fit, sample, first_token);
-        let outcome = told_of(server.timeline, outcome, |now| {
+        let outcome = with_progress(server.timeline, outcome, |now| {
             let waited = span(now.since(began) as f64 / 1e6);
             tell(&format!("d{depth} was sent, no answer in {waited}"));
         });
@@ -142,7 +142,7 @@ mod tests {
     use crate::fact::Abilities;
     use crate::plan::Bounds;
     use crate::plan::tests::scenario;
-    use crate::run::arrive::Patience;
+    use crate::run::arrive::RetryPolicy;
     use crate::run::arrive::tests::server::{
         Question, Server, ServerPage, page, prompt_tokens, refusal, stream, text,
     };
@@ -176,7 +176,7 @@ mod tests {
         });
         let plan = Plan::new(&scenario(&[0, 4096, 8192], &[1, 2]), 7, Bounds::default()).unwrap();
         let deadline = At::ZERO.after(Duration::from_secs(3600));
-        let patience = Patience::new(&server.timeline, deadline, &|_, _| ());
+        let patience = RetryPolicy::new(&server.timeline, deadline, &|_, _| ());
         let abilities = Abilities {
             chat: true,
             usage: true,

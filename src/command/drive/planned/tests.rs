@@ -11,7 +11,7 @@ use crate::journal::manifest::{Anchor, RunNode};
 use crate::run::arrive::tests::server::{
     Question, Server, ServerPage, page, prompt_tokens, refusal,
 };
-use crate::run::arrive::{Wanted, arrive};
+use crate::run::arrive::{Requirements, arrive};
 use crate::run::stop;
 use crate::world::{News, Target, TargetOrder};
 use serde_json::json;
@@ -57,7 +57,7 @@ async fn planned_for(
     let scenario = Inputs::default().scenario("quick").unwrap();
     let options = DriveOptions { quiet: true, ..DriveOptions::default() };
     let specs = Specs::new(options, None, scenario, None, false).unwrap();
-    let wanted = Wanted {
+    let wanted = Requirements {
         ready: Duration::from_secs(60),
         model: None,
         served: &[],
