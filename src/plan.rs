@@ -19,7 +19,7 @@ pub(crate) use fitter::Fit;
 pub(crate) use rates::Rates;
 #[cfg(test)]
 pub(crate) use workload::PromptPart;
-pub(crate) use workload::{OpenLoop, PlannedWorkload, Round};
+pub(crate) use workload::{OpenLoop, PlannedWorkload, Round, Sample};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -56,11 +56,34 @@ pub(crate) struct Plan {
 
 /// Properties of the server that a plan depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Bounds {
+pub(crate) struct Bounds<'a> {
     /// Largest sum of prompt and output, tokens: the lesser of the server's and the recipe's.
     pub max_model_len: Option<u64>,
     /// Prompt tokens per second, measured at the start.
     pub prefill_per_s: Option<f64>,
+    /// Lengths that the server refused before the load.
+    pub refused: &'a [RefusedLength],
+}
+
+/// Sum of prompt and output that the server refused before the load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedLength {
+    pub tokens: u64,
+    /// Status and message of the refusal.
+    pub words: String,
+}
+
+impl Bounds<'_> {
+    /// Returns the reason why the server does not take a sum of prompt and output, tokens; `None`
+    /// where nothing is known against it. What is longer than a refused length does not fit either.
+    fn excludes(&self, tokens: u64) -> Option<String> {
+        if let Some(longest) = self.max_model_len.filter(|longest| tokens > *longest) {
+            return Some(format!("max_model_len is {longest}"));
+        }
+        let refused = self.refused.iter().filter(|refused| refused.tokens <= tokens);
+        let nearest = refused.max_by_key(|refused| refused.tokens)?;
+        Some(format!("the server refuses {}: {}", nearest.tokens, nearest.words))
+    }
 }
 
 /// Address of an ask: a lane's n-th ask of a phase.
@@ -105,7 +128,7 @@ impl Plan {
     /// # Errors
     /// The server cannot take a depth that the scenario does not allow to drop, or the laps are
     /// too few for the windows that are compared.
-    pub(crate) fn new(scenario: &Scenario, seed: u64, bounds: Bounds) -> Result<Plan, Mistake> {
+    pub(crate) fn new(scenario: &Scenario, seed: u64, bounds: Bounds<'_>) -> Result<Plan, Mistake> {
         let texts: Vec<SpecFile> =
             scenario.workloads.iter().flat_map(Workload::texts).cloned().collect();
         let mut drill_notes = Vec::new();
@@ -144,7 +167,11 @@ impl Plan {
     /// # Errors
     /// The server cannot take a depth that the scenario does not allow to drop, or nothing is left
     /// to send.
-    pub(crate) fn narrow(&mut self, scenario: &Scenario, bounds: Bounds) -> Result<(), Mistake> {
+    pub(crate) fn narrow(
+        &mut self,
+        scenario: &Scenario,
+        bounds: Bounds<'_>,
+    ) -> Result<(), Mistake> {
         let mut notes = self.workload.narrow(scenario, bounds)?;
         if self.lap().is_empty() {
             return Err(Mistake::new(format!(
@@ -244,8 +271,13 @@ impl Plan {
         self.workload.cell(slot)
     }
 
-    /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
-    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
+    /// Returns the ask at an address with the lengths of another cell.
+    pub(crate) fn resized(&self, slot: Slot, cell: Cell, fit: &Fit) -> Ask {
+        self.workload.resized(self, slot, cell, fit)
+    }
+
+    /// Returns a slot for each length of a prompt and an output.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         self.workload.samples()
     }
 

@@ -30,7 +30,9 @@ pub(crate) struct GroupStatistics {
     pub counted: u64,
     /// Count of these that differ from the planned length by more than 1 % and 16 tokens.
     pub off_depth: u64,
-    /// Counted and planned prompt tokens of the first of these.
+    /// Count of these that differ by more than 10 % and 64 tokens.
+    pub far_off_depth: u64,
+    /// Counted and planned prompt tokens of the first that is off its length.
     pub off_depth_first: Option<(u64, u64)>,
     /// Prompt tokens of requests whose cached share the server reported.
     pub prompt_tokens: u64,
@@ -56,6 +58,7 @@ impl GroupStatistics {
             dists: BTreeMap::new(),
             counted: 0,
             off_depth: 0,
+            far_off_depth: 0,
             off_depth_first: None,
             prompt_tokens: 0,
             cached_tokens: None,
@@ -86,6 +89,7 @@ impl GroupStatistics {
     fn take_prompt(&mut self, request: &Request) {
         let Some(prompt_tokens) = request.prompt_tokens else { return };
         self.counted += 1;
+        self.far_off_depth += u64::from(request.cell.is_far_off_depth(prompt_tokens));
         if request.cell.is_off_depth(prompt_tokens) {
             self.off_depth += 1;
             self.off_depth_first.get_or_insert((prompt_tokens, request.cell.input()));

@@ -96,6 +96,15 @@ impl Analysis {
         })
     }
 
+    /// Returns the prompts of a selection that were far off their planned length, of those whose
+    /// tokens the server reported.
+    pub(crate) fn far_off_depth(&self, select: &Select) -> Share {
+        self.atoms_of(select).fold(Share::default(), |share, atom| Share {
+            part: share.part + atom.far_off_depth,
+            of: share.of + atom.counted,
+        })
+    }
+
     /// Returns how many requests of a selection ended in each way.
     pub(crate) fn endings(&self, select: &Select) -> Tally<Ended> {
         let mut tally = Tally::new();

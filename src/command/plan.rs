@@ -48,6 +48,7 @@ fn planned(options: &PlanOptions) -> Result<String, Mistake> {
     let bounds = Bounds {
         max_model_len: recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len")),
         prefill_per_s: prefill_per_s(&rates),
+        ..Bounds::default()
     };
     let plan = Plan::new(&scenario, options.inputs.seed, bounds)?;
     let forecast = forecast(&plan, &rates, slots);

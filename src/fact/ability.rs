@@ -47,6 +47,9 @@ pub(crate) struct Abilities {
     pub system_role: bool,
     /// `temperature` is taken; true until it is refused.
     pub temperature: bool,
+    /// A chat takes `max_tokens`; true until it is refused and `max_completion_tokens` is taken,
+    /// which is then sent in its place.
+    pub max_tokens: bool,
     /// Answers end with a finish reason; true until one does not. Without it `[DONE]` is their end.
     pub finish_reason: bool,
 }
@@ -73,6 +76,7 @@ impl Default for Abilities {
             version: false,
             system_role: true,
             temperature: true,
+            max_tokens: true,
             finish_reason: true,
         }
     }

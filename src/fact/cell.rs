@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Largest tolerated difference between planned and counted prompt, tokens.
 const TEMPLATE_TOKENS_MAX: u64 = 16;
+/// Smallest difference, tokens, that makes a prompt another load: more than a chat template adds to
+/// a prompt that is shorter than it.
+const FAR_TOKENS_MIN: u64 = 64;
 
 /// Load of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -43,6 +46,13 @@ impl Cell {
     pub fn is_off_depth(&self, prompt_tokens: u64) -> bool {
         let planned = self.input();
         prompt_tokens.abs_diff(planned) > TEMPLATE_TOKENS_MAX.max(planned / 100)
+    }
+
+    /// Whether a prompt is so far off the planned length, by the server's own count, that it is
+    /// another load: by more than 10 % and by more than 64 tokens.
+    pub fn is_far_off_depth(&self, prompt_tokens: u64) -> bool {
+        let planned = self.input();
+        prompt_tokens.abs_diff(planned) > FAR_TOKENS_MIN.max(planned / 10)
     }
 
     /// Whether another cell has the same context and prompt lengths, at any load and output.

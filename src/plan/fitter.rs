@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Corpus, FILLER, number_line};
-use super::{Input, Message, Plan, Slot};
+use super::{Input, Message, Plan, Sample, Slot};
 use crate::fact::{Cell, Fitted};
 use crate::rng::Rng;
+use crate::spec::scenario::Api;
 use crate::unit::At;
 use crate::words::words;
 
@@ -84,6 +85,15 @@ pub(crate) enum FitQuestion {
     Chat(Vec<Message>),
 }
 
+impl From<Input> for FitQuestion {
+    fn from(input: Input) -> FitQuestion {
+        match input {
+            Input::Messages(messages) => FitQuestion::Chat(messages),
+            Input::Text(text) => FitQuestion::Text(text),
+        }
+    }
+}
+
 /// Repetitions of a passage in its question, so that tokens at the joints are counted too.
 const CORRECTIONS_MAX: usize = 4;
 /// Filler words in their question.
@@ -118,8 +128,13 @@ pub(crate) struct Fitter<'a> {
 impl<'a> Fitter<'a> {
     /// Returns a fitter for the texts of a plan.
     pub(crate) fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
-        let mut samples = plan.samples();
-        samples.retain(|(cell, _)| method == Method::Tokenize || cell.input() <= SAMPLE_MAX);
+        let mut samples: Vec<(Cell, Slot)> = Vec::new();
+        for Sample { slot, cell, .. } in plan.samples().iter().filter(|it| it.api == Api::Chat) {
+            let is_known = samples.iter().any(|(known, _)| known.is_as_long(cell));
+            if !is_known && (method == Method::Tokenize || cell.input() <= SAMPLE_MAX) {
+                samples.push((*cell, *slot));
+            }
+        }
         let fit = Fit { method, ..Fit::default() };
         Fitter { plan, fit, counted: vec![None; samples.len()], samples, stage: Stage::Parts }
     }
@@ -161,10 +176,7 @@ impl<'a> Fitter<'a> {
     }
 
     fn sample(&self, slot: Slot) -> FitQuestion {
-        match self.plan.ask(slot, At::ZERO, &self.fit).input {
-            Input::Messages(messages) => FitQuestion::Chat(messages),
-            Input::Text(text) => FitQuestion::Text(text),
-        }
+        self.plan.ask(slot, At::ZERO, &self.fit).input.into()
     }
 
     /// Takes the answers to the last questions, in tokens; `None` for one that was not answered.

@@ -130,7 +130,7 @@ fn warm_contexts_stay_and_cold_ones_never_come_again() {
 #[test]
 fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
     let mut scenario = scenario(&[0, 200_000], &[1]);
-    let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0) };
+    let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: Some(1000.0), refused: &[] };
     assert_snapshot!(Plan::new(&scenario, 7, bounds).unwrap_err(), @"
         error: depth 200000 + prompt 512 + output 16 = 200528 tokens, but max_model_len is 131072
            at: test.yaml workloads.ladder.depths
@@ -143,10 +143,39 @@ fn a_depth_beyond_the_server_is_a_mistake_unless_the_ladder_is_capped() {
 }
 
 #[test]
+fn a_length_that_the_server_refused_is_left_out_with_its_words_and_so_is_all_beyond_it() {
+    let mut scenario = scenario(&[0, 4096, 8192, 16_384], &[1]);
+    let refused = [(16_912, "400 too long"), (8720, "413 too large")];
+    let refused = refused.map(|(tokens, words)| RefusedLength { tokens, words: words.to_owned() });
+    let both = Bounds { refused: &refused, ..Bounds::default() };
+    assert_snapshot!(Plan::new(&scenario, 7, both).unwrap_err(), @"
+        error: depth 8192 + prompt 512 + output 16 = 8720 tokens, but the server refuses 8720: 413 too large
+           at: test.yaml workloads.ladder.depths
+          try: --depths 0,4096
+    ");
+    ladder(&mut scenario).cap = Some(Duration::from_secs(30));
+    let depths_and_notes = |refused| {
+        let plan = Plan::new(&scenario, 7, Bounds { refused, ..Bounds::default() }).unwrap();
+        let depths: Vec<u64> = plan.cells().iter().map(|cell| cell.depth).collect();
+        format!("{depths:?}\n{}", plan.notes.join("\n"))
+    };
+    assert_snapshot!(depths_and_notes(&refused), @"
+        [0, 4096]
+        d8192 left out: 8720 tokens, and the server refuses 8720: 413 too large
+        d16384 left out: 16912 tokens, and the server refuses 16912: 400 too long
+    ");
+    assert_snapshot!(depths_and_notes(&refused[1..]), @"
+        [0, 4096]
+        d8192 left out: 8720 tokens, and the server refuses 8720: 413 too large
+        d16384 left out: 16912 tokens, and the server refuses 8720: 413 too large
+    ");
+}
+
+#[test]
 fn a_cap_leaves_out_what_the_measured_speed_cannot_reach_in_time() {
     let mut scenario = scenario(&[0, 4096, 65_536], &[1]);
     ladder(&mut scenario).cap = Some(Duration::from_secs(30));
-    let bounds = Bounds { max_model_len: None, prefill_per_s: Some(1000.0) };
+    let bounds = Bounds { max_model_len: None, prefill_per_s: Some(1000.0), refused: &[] };
     let plan = Plan::new(&scenario, 7, bounds).unwrap();
     assert_eq!(plan.cells().iter().map(|cell| cell.depth).collect::<Vec<_>>(), [0, 4096]);
 }
@@ -155,10 +184,10 @@ fn a_cap_leaves_out_what_the_measured_speed_cannot_reach_in_time() {
 fn a_plan_that_is_narrowed_is_the_one_that_is_laid_out_with_the_narrower_bounds() {
     let mut scenario = scenario(&[0, 4096, 65_536, 100_000], &[1, 2]);
     ladder(&mut scenario).cap = Some(Duration::from_secs(30));
-    let declared = Bounds { max_model_len: Some(80_000), prefill_per_s: None };
+    let declared = Bounds { max_model_len: Some(80_000), ..Bounds::default() };
     for server in [
-        Bounds { max_model_len: Some(80_000), prefill_per_s: Some(1000.0) },
-        Bounds { max_model_len: Some(8192), prefill_per_s: None },
+        Bounds { max_model_len: Some(80_000), prefill_per_s: Some(1000.0), refused: &[] },
+        Bounds { max_model_len: Some(8192), ..Bounds::default() },
     ] {
         let mut plan = Plan::new(&scenario, 7, declared).unwrap();
         plan.narrow(&scenario, server).unwrap();
@@ -167,7 +196,7 @@ fn a_plan_that_is_narrowed_is_the_one_that_is_laid_out_with_the_narrower_bounds(
         assert_eq!((&plan.notes, plan.cells()), (&whole.notes, whole.cells()));
     }
     let mut plan = Plan::new(&scenario, 7, declared).unwrap();
-    let nothing = Bounds { max_model_len: Some(8), prefill_per_s: None };
+    let nothing = Bounds { max_model_len: Some(8), ..Bounds::default() };
     assert_snapshot!(plan.narrow(&scenario, nothing).unwrap_err(), @"
         error: scenario `test` leaves nothing to send: d0 left out: 528 tokens, and max_model_len is 8; d4096 left out: 4624 tokens, and max_model_len is 8; d65536 left out: 66064 tokens, and max_model_len is 8; d100000 left out: 100528 tokens, and max_model_len is 8
           try: smaller depths, as --depths 0,4096

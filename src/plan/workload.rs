@@ -38,7 +38,7 @@ impl PlannedWorkload {
     pub(crate) fn narrow(
         &mut self,
         scenario: &Scenario,
-        bounds: Bounds,
+        bounds: Bounds<'_>,
     ) -> Result<Vec<String>, Mistake> {
         let mut notes = Vec::new();
         let depths: Result<Vec<Vec<u64>>, Mistake> = scenario
@@ -105,6 +105,13 @@ impl PlannedWorkload {
         }
     }
 
+    /// Returns the ask of a slot with the lengths of another cell.
+    pub(crate) fn resized(&self, plan: &Plan, slot: Slot, cell: Cell, fit: &Fit) -> Ask {
+        match self {
+            PlannedWorkload::Ladders(ladders) => ladders.resized(plan, slot, cell, fit),
+        }
+    }
+
     /// Returns the cell of the ask of a slot.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         match self {
@@ -112,8 +119,8 @@ impl PlannedWorkload {
         }
     }
 
-    /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
-    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
+    /// Returns a slot for each length of a prompt and an output.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         match self {
             PlannedWorkload::Ladders(ladders) => ladders.samples(),
         }
@@ -125,6 +132,14 @@ impl PlannedWorkload {
             PlannedWorkload::Ladders(ladders) => ladders.fingerprint(),
         }
     }
+}
+
+/// Slot whose ask stands for all asks of the same lengths.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sample {
+    pub slot: Slot,
+    pub cell: Cell,
+    pub api: Api,
 }
 
 /// Round of requests. A closed round sends as many at once as its cell has streams, an open round

@@ -5,5 +5,5 @@ pub(crate) mod body;
 pub(crate) mod chunk;
 mod text;
 
-pub(crate) use body::{body, path, path_of, spoken};
+pub(crate) use body::{body, bound_field, path, path_of, spoken};
 pub(crate) use chunk::{Chunk, Usage};

@@ -6,6 +6,7 @@ mod asker;
 mod first;
 mod gather;
 mod hopeless;
+mod lengths;
 mod listing;
 mod pages;
 mod patience;
@@ -17,6 +18,7 @@ use serde_json::json;
 
 pub(crate) use asker::prompt_tokens;
 pub(crate) use gather::{Gathered, NotGathered, gather};
+pub(crate) use lengths::{AskedLengths, ask_lengths};
 pub(crate) use patience::RetryPolicy;
 
 use hopeless::HostPatience;
@@ -125,8 +127,8 @@ pub(crate) async fn arrive<W: Wire>(
         listing::choose(&list.models, wanted.model, wanted.served).map_err(NoServer::Mistake)?;
     let (model, is_listed) = (chosen.model, chosen.listed);
     let patience = RetryPolicy::new(timeline, deadline, waiting);
-    let temperature = Cell::new(true);
-    let ask = Asker { wire, timeline, model: &model.id, patience: &patience, temperature };
+    let fields = Cell::default();
+    let ask = Asker { wire, timeline, model: &model.id, patience: &patience, fields };
     let api = wanted.apis.first().copied().unwrap_or(Api::Chat);
     let waited = first::AwaitedServer {
         api,

@@ -66,16 +66,33 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
     };
     match (gate.measure, gate.attain) {
         (Measure::Count(count), _) => judge_count(&mut result, count, analysis),
-        (Measure::Portion(portion), _) => judge_portion(&mut result, portion, analysis),
+        (Measure::Portion(portion), _) => {
+            judge_portion(&mut result, portion, analysis);
+            if result.word == VerdictWord::Pass && portion != RequestShare::OffDepth {
+                withdraw_elsewhere(&mut result, analysis);
+            }
+        }
         (Measure::Mtbf, _) => judge_mtbf(&mut result, analysis, proof),
         (Measure::Of(quantity, _), Some(share)) => {
             judge_attain(&mut result, quantity, share, analysis);
+            withdraw_elsewhere(&mut result, analysis);
         }
         (Measure::Of(quantity, statistic), None) => {
             judge_statistic(&mut result, quantity, statistic, analysis);
+            withdraw_elsewhere(&mut result, analysis);
         }
     }
     result
+}
+
+/// Withdraws a judgement of prompts that all had another length than planned: it is one of another
+/// depth.
+fn withdraw_elsewhere(result: &mut GateResult, analysis: &Analysis) {
+    let Share { part, of } = analysis.far_off_depth(&result.select);
+    if of > 0 && part == of {
+        result.word = VerdictWord::Inconclusive;
+        result.why = format!("n/a: all {of} prompts had another length than planned");
+    }
 }
 
 /// Whether a value is within the bound, or at it.

@@ -244,7 +244,10 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
                 let [counted, planned] = [counted, planned].map(|tokens| grouped(tokens as f64));
                 format!(": {counted} tokens by the server's count, {planned} planned")
             });
-            tell(format!("d{depth}: {part} of {of} prompts off their length{first}"), Vec::new());
+            let far = analysis.far_off_depth(&select);
+            let judged = if far.part == far.of { "; no gate at this depth is judged" } else { "" };
+            let words = format!("d{depth}: {part} of {of} prompts off their length{first}{judged}");
+            tell(words, Vec::new());
         }
     }
 }
@@ -331,6 +334,44 @@ mod tests {
             (VerdictWord::Pass, 0),
             "a reader that was late"
         );
+    }
+
+    /// Returns whole answers at a depth of 2,048 planned tokens whose prompts had these tokens.
+    fn counted(tokens: &[u64]) -> Story {
+        let mut story = Story::soaking();
+        for (nth, tokens) in tokens.iter().enumerate() {
+            let mut request = story.request(10.0 + nth as f64 * 2.0, 0);
+            request.prompt_tokens = Some(*tokens);
+            story.push(11.0 + nth as f64 * 2.0, Fact::Request(Box::new(request)));
+        }
+        story.closed(60.0, ClosedBecause::Done);
+        story
+    }
+
+    #[test]
+    fn a_depth_whose_prompts_all_had_another_length_is_not_judged() {
+        let gates = [
+            at_most("ttft", 1e9),
+            at_most("ttft", 0.0),
+            at_most("errors", 0.1),
+            at_most("off_depth", 0.5),
+            at_most("restarts", 0.0),
+            Gate { attain: Some(0.5), ..at_most("ttft", 1e9) },
+        ];
+        let words = |tokens: &[u64]| {
+            judged(&counted(tokens), &gates).gates.iter().map(|gate| gate.word).collect::<Vec<_>>()
+        };
+        let (pass, fail, open) = (VerdictWord::Pass, VerdictWord::Fail, VerdictWord::Inconclusive);
+        assert_eq!(words(&[130; 20]), [open, open, open, fail, open, open]);
+        assert_eq!(words(&[2300; 20]), [open, open, open, fail, open, open]);
+        let near = [pass, fail, pass, fail, open, pass];
+        assert_eq!(words(&[2200; 20]), near, "within 10 %");
+        let mixed: Vec<u64> = (0..20).map(|nth| if nth == 0 { 2048 } else { 130 }).collect();
+        assert_eq!(words(&mixed), near, "one had its length");
+        let verdict = judged(&counted(&[130; 20]), &gates[..1]);
+        assert_eq!(verdict.gates[0].why, "n/a: all 20 prompts had another length than planned");
+        let told: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
+        insta::assert_snapshot!(told.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn runs_of_another_seed_are_refused() {
     let (base, other) = (starts.side("a", 1, 1, 1.0), starts.seeded("b", 9));
     let wrong = starts::sides(&base, &other, &CompareTerms::default()).unwrap_err();
     assert_snapshot!(starts.named(&wrong.to_string()), @"
-        error: the two were not asked the same: seed, texts, plan, prompt lengths
+        error: the two runs did not get the same requests: seed, texts, plan, prompt lengths
            at: FOLDER/a-1: scenario, seed 1 · FOLDER/b-1: scenario, seed 9
           try: run both with the same scenario, flags and seed
           try: --force compares where they overlap, and marks it

@@ -233,7 +233,7 @@ fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
             assert!(source.text.lines().any(|line| line.starts_with(key)), "{name}: {key}");
         }
         let max_model_len = reading.recipe.whole("max_model_len");
-        let bounds = Bounds { max_model_len, prefill_per_s: None };
+        let bounds = Bounds { max_model_len, ..Bounds::default() };
         Plan::new(&read_scenario("smoke"), 1, bounds).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
@@ -504,7 +504,7 @@ fn the_first_thousand_asks_of_every_shipped_scenario_are_what_they_were() {
     names.sort_unstable();
     assert!(GOLDEN.iter().map(|(name, _)| *name).eq(names), "every scenario has its fingerprint");
     for (name, golden) in GOLDEN {
-        let bounds = Bounds { max_model_len: Some(131_072), prefill_per_s: None };
+        let bounds = Bounds { max_model_len: Some(131_072), ..Bounds::default() };
         let plan = Plan::new(&read_scenario(name), 1, bounds).unwrap_or_else(|e| panic!("{e}"));
         let mut prints = String::new();
         for ask in asks(&plan).take(ASKS) {

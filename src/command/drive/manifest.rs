@@ -6,9 +6,8 @@ use crate::engine::Engine;
 use crate::fact::Statement;
 use crate::journal::Manifest;
 use crate::journal::manifest::{self, SpecText};
-use crate::plan::Plan;
+use crate::plan::{Fit, Plan};
 use crate::run::arrive::ArrivedServer;
-use crate::run::fit_prompts::Measured;
 use crate::shell::quoted;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
@@ -46,7 +45,8 @@ pub(super) fn describe(
     address: &str,
     server: &ArrivedServer,
     plan: &Plan,
-    Measured { fit, notes: lengths, .. }: &Measured,
+    fit: &Fit,
+    lengths: &[Statement],
 ) {
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
     manifest.server = manifest::ServerIdentity {

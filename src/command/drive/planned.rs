@@ -12,16 +12,15 @@ use super::environment::Environment;
 use super::{NoRun, Specs, manifest, unless_stopped};
 use crate::analysis;
 use crate::command::{inputs, print_stderr, report};
-use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Statement, TargetFact, TargetWord};
 use crate::journal::Manifest;
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, ObservedSources};
-use crate::plan::{Bounds, Fit};
+use crate::plan::{Bounds, Fit, RefusedLength};
 use crate::protocol::probe;
 use crate::run::RunInputs;
-use crate::run::arrive::{ArrivedServer, RetryPolicy};
+use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::startup::Startup;
@@ -88,19 +87,26 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
         Ok(server) => server,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
-    let recipe = narrow_plan(&mut specs, &server)?;
-    let mut seen = identity::compare(&recipe, &specs.plan, &server);
+    let recipe = recipe(&specs, &server);
+    let bounds = bounds(&recipe, &server);
+    specs.plan.narrow(&specs.scenario, bounds)?;
     let warnings = warnings(&specs, &recipe);
-    tell_beforehand(&specs, &environment, &server, &warnings, &seen);
-    let counted = startup.run_until_failed(count_tokens(&specs, &environment, &server)).await;
-    let measured = match counted {
-        Ok(measured) => measured,
+    tell_beforehand(&specs, &environment, &server, &warnings);
+    let is_stated = bounds.max_model_len.is_some();
+    let counted =
+        startup.run_until_failed(count_tokens(&specs, &environment, &server, is_stated)).await;
+    let (measured, refused) = match counted {
+        Ok(counted) => counted,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
-    tell_notes(&specs, &measured.notes);
+    specs.plan.narrow(&specs.scenario, Bounds { refused: &refused, ..bounds })?;
+    let mut seen = identity::compare(&recipe, &specs.plan, &server);
+    let (fitted, notes) = measured.of_plan(&specs.plan);
+    tell_differences(&specs, &environment, &server, &seen, &notes);
     let mut manifest = manifest::of(&specs, &recipe, &environment);
-    manifest::describe(&mut manifest, &environment.address, &server, &specs.plan, &measured);
-    let Measured { fit, fitted, notes } = measured;
+    let Measured { fit, .. } = measured;
+    let address = &environment.address;
+    manifest::describe(&mut manifest, address, &server, &specs.plan, &fit, &notes);
     seen.extend(notes);
     manifest.warnings = warnings;
     let folder = folder(&specs, &environment, &recipe);
@@ -113,18 +119,19 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     Ok(Planned { folder, manifest, secrets, asked, before, log, load, quiet })
 }
 
-/// Narrows the plan to what the server accepts, and returns the recipe; where the user named none,
-/// it is made from what the server reports.
-fn narrow_plan(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> {
+/// Returns the recipe; where the user named none, it is made from what the server reports.
+fn recipe(specs: &Specs, server: &ArrivedServer) -> Recipe {
     let model = &server.model;
-    let recipe = specs.recipe.clone().unwrap_or_else(|| {
+    specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
-    });
+    })
+}
+
+/// Returns what recipe and server state of the server's bounds, and its measured speed.
+fn bounds(recipe: &Recipe, server: &ArrivedServer) -> Bounds<'static> {
     let declared = recipe.whole("max_model_len");
-    let max_model_len = model.max_model_len.into_iter().chain(declared).min();
-    let bounds = Bounds { max_model_len, prefill_per_s: server.prefill_per_s };
-    specs.plan.narrow(&specs.scenario, bounds)?;
-    Ok(recipe)
+    let max_model_len = server.model.max_model_len.into_iter().chain(declared).min();
+    Bounds { max_model_len, prefill_per_s: server.prefill_per_s, refused: &[] }
 }
 
 /// Collects the warnings of recipe, scenario and ailments.
@@ -135,24 +142,17 @@ fn warnings(specs: &Specs, recipe: &Recipe) -> Vec<String> {
     warnings
 }
 
-/// Prints warnings, differences from the recipe, and gates that this run cannot pass, before hours
-/// are spent on it.
+/// Prints warnings, and how long the server took to be ready.
 fn tell_beforehand<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
     server: &ArrivedServer,
     warnings: &[String],
-    seen: &[Statement],
 ) {
     if !specs.options.quiet {
         for warning in warnings {
             print_stderr(&format!("warning: {warning}"));
         }
-        tell_notes(specs, seen);
-        undecidable(
-            specs,
-            ObservedSources { metrics: server.metrics.is_some(), ..environment.sight },
-        );
     }
     if environment.is_ours {
         let steps =
@@ -162,13 +162,23 @@ fn tell_beforehand<W: Wire>(
     }
 }
 
-/// Prints differences and notes.
-fn tell_notes(specs: &Specs, seen: &[Statement]) {
-    if !specs.options.quiet {
-        for seen in seen.iter().filter(|seen| seen.differs) {
-            print_stderr(&format!("note: {}", seen.words()));
-        }
+/// Prints differences from the recipe, notes, and gates that this run cannot pass, before hours are
+/// spent on it.
+fn tell_differences<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    server: &ArrivedServer,
+    seen: &[Statement],
+    lengths: &[Statement],
+) {
+    if specs.options.quiet {
+        return;
     }
+    for seen in seen.iter().chain(lengths).filter(|seen| seen.differs) {
+        print_stderr(&format!("note: {}", seen.words()));
+    }
+    let metrics = server.metrics.is_some();
+    undecidable(specs, ObservedSources { metrics, ..environment.sight });
 }
 
 /// Prints the gates that no run of this kind and length can pass.
@@ -182,12 +192,14 @@ fn undecidable(specs: &Specs, sight: ObservedSources) {
     }
 }
 
-/// Learns how the server counts tokens; where that fails, lengths are estimated and marked as such.
+/// Learns how the server counts tokens, and, where nothing states its context length, which lengths
+/// of the plan it refuses. Where counting fails, lengths are estimated and marked as such.
 async fn count_tokens<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
     server: &ArrivedServer,
-) -> Measured {
+    is_stated: bool,
+) -> (Measured, Vec<RefusedLength>) {
     let (wire, timeline) = (&environment.wire, &environment.timeline);
     let told = Cell::new(timeline.now());
     let progress = |done: usize, all: usize| {
@@ -200,16 +212,31 @@ async fn count_tokens<W: Wire>(
     let waiting = waiting(environment, ready);
     let patience = RetryPolicy::new(timeline, timeline.now().after(ready), &waiting);
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
-    let counted = Counted { wire, timeline, patience: &patience, abilities, model };
-    match fit_prompts(&counted, &specs.plan, &progress).await {
+    let patience = &patience;
+    let is_simulated = specs.simulated;
+    let counted = Counted { wire, timeline, patience, abilities, model, is_simulated };
+    let mut measured = match fit_prompts(&counted, &specs.plan, &progress).await {
         Ok(measured) => measured,
         Err(why) => {
             let why = one_line(&why, ERROR_CHARS_MAX);
             let note = Statement::note("prompt lengths", format!("a guess: {why}"));
             let fit = Fit::guess(specs.plan.corpus());
-            Measured { fit, fitted: Vec::new(), notes: vec![note] }
+            Measured { fit, fitted: Vec::new(), uncounted: Vec::new(), notes: vec![note] }
         }
+    };
+    if is_stated {
+        return (measured, Vec::new());
     }
+    let tell = |words: &str| {
+        if !environment.rehearsed {
+            print_stderr(words);
+        }
+    };
+    let first_token = specs.scenario.limits.first_token;
+    let AskedLengths { refused, notes } =
+        ask_lengths(&counted, &specs.plan, &measured.fit, first_token, &tell).await;
+    measured.notes.extend(notes);
+    (measured, refused)
 }
 
 /// Returns the run folder: the user's, else the default.
@@ -309,3 +336,6 @@ fn never_ready<W: Wire>(
     let (secrets, load) = (environment.secrets.clone(), Err(closed));
     Planned { folder, manifest, secrets, asked, before, log, load, quiet: true }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ impl Specs {
         simulated: bool,
     ) -> Result<Specs, Mistake> {
         let declared = |name: &str| recipe.as_ref().and_then(|recipe| recipe.whole(name));
-        let bounds = Bounds { max_model_len: declared("max_model_len"), prefill_per_s: None };
+        let bounds = Bounds { max_model_len: declared("max_model_len"), ..Bounds::default() };
         let plan = Plan::new(&scenario, options.inputs.seed, bounds)?;
         let forecast = forecast_of(&plan, profile.as_ref(), recipe.as_ref());
         let (load_us, warmup_us) = lengths_us(&forecast, &plan);

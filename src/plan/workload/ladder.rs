@@ -1,7 +1,7 @@
 //! Lays out the ladder: every depth × every load, in plain laps or in the order
 //! and the two phases of llama-benchy.
 
-use super::{OpenLoop, PromptPart, Round};
+use super::{OpenLoop, PromptPart, Round, Sample};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
 use crate::plan::{Ask, Bounds, Fit, Input, Message, Plan, RoundPosition, Slot, arrivals};
@@ -88,23 +88,13 @@ impl Ladders {
     /// Returns the ask of a slot, due at an instant.
     pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         let (round, lap) = self.of(slot);
-        Ask {
-            phase: slot.phase,
-            workload: round.workload,
-            class: round.class,
-            lane: slot.lane,
-            slot: slot.nth,
-            session: None,
-            turn: None,
-            cell: round.cell,
-            lap,
-            repeat: slot.repeat,
-            due,
-            api: round.api,
-            input: input(plan, round, slot, fit),
-            abandon_us: None,
-            exact_output: round.exact_output,
-        }
+        Ask { lap, due, ..ask(plan, round, slot, fit) }
+    }
+
+    /// Returns the ask of a slot with the lengths of another cell.
+    pub(crate) fn resized(&self, plan: &Plan, slot: Slot, cell: Cell, fit: &Fit) -> Ask {
+        let (round, lap) = self.of(slot);
+        Ask { lap, ..ask(plan, &Round { cell, ..round.clone() }, slot, fit) }
     }
 
     /// Returns the cell of a slot.
@@ -118,16 +108,18 @@ impl Ladders {
         (self.at(place).0, place.lap)
     }
 
-    /// Returns one slot for each prompt length of a chat: the first of its rounds in the second
-    /// lap.
-    pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
-        let mut samples: Vec<(Cell, Slot)> = Vec::new();
-        for (index, round) in self.rounds.iter().enumerate() {
-            let known = samples.iter().any(|(cell, _)| cell.is_as_long(&round.cell));
-            if !known && round.part != PromptPart::Load && round.api == Api::Chat {
+    /// Returns a slot for each length of a prompt and an output: the first of its rounds in the
+    /// second lap.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut samples: Vec<Sample> = Vec::new();
+        for (index, Round { cell, api, part, .. }) in self.rounds.iter().enumerate() {
+            let is_known = samples.iter().any(|it| {
+                it.api == *api && it.cell.is_as_long(cell) && it.cell.output == cell.output
+            });
+            if !is_known && *part != PromptPart::Load {
                 let nth = self.slot(RoundPosition::new(1, index), 0);
                 let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
-                samples.push((round.cell, slot));
+                samples.push(Sample { slot, cell: *cell, api: *api });
             }
         }
         samples
@@ -163,6 +155,27 @@ fn rounds(ladder: &Ladder) -> Vec<Round> {
         }
     }
     rounds
+}
+
+/// Returns the ask of a slot in a round, in the first lap and due at once.
+fn ask(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Ask {
+    Ask {
+        phase: slot.phase,
+        workload: round.workload,
+        class: round.class,
+        lane: slot.lane,
+        slot: slot.nth,
+        session: None,
+        turn: None,
+        cell: round.cell,
+        lap: 0,
+        repeat: slot.repeat,
+        due: At::ZERO,
+        api: round.api,
+        input: input(plan, round, slot, fit),
+        abandon_us: None,
+        exact_output: round.exact_output,
+    }
 }
 
 /// Returns the rounds of one visit to a cell.
@@ -201,21 +214,18 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
 /// A depth exceeds the server's limit, in a ladder without a cap.
 pub(super) fn depths(
     ladder: &Ladder,
-    bounds: Bounds,
+    bounds: Bounds<'_>,
     scenario: &Scenario,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u64>, Mistake> {
     let mut kept = Vec::new();
     for depth in &ladder.depths {
         let total = depth + ladder.prompt + ladder.output;
-        if let Some(longest) = bounds.max_model_len
-            && total > longest
-        {
+        if let Some(why) = bounds.excludes(total) {
             if ladder.cap.is_none() {
-                return Err(too_deep(ladder, *depth, longest, scenario));
+                return Err(too_deep(ladder, *depth, &why, bounds, scenario));
             }
-            notes
-                .push(format!("d{depth} left out: {total} tokens, and max_model_len is {longest}"));
+            notes.push(format!("d{depth} left out: {total} tokens, and {why}"));
             continue;
         }
         if let (Some(cap), Some(rate)) = (ladder.cap, bounds.prefill_per_s) {
@@ -233,15 +243,21 @@ pub(super) fn depths(
     Ok(kept)
 }
 
-fn too_deep(ladder: &Ladder, depth: u64, longest: u64, scenario: &Scenario) -> Mistake {
+fn too_deep(
+    ladder: &Ladder,
+    depth: u64,
+    why: &str,
+    bounds: Bounds<'_>,
+    scenario: &Scenario,
+) -> Mistake {
     let fits: Vec<String> = ladder
         .depths
         .iter()
-        .filter(|depth| *depth + ladder.prompt + ladder.output <= longest)
+        .filter(|depth| bounds.excludes(*depth + ladder.prompt + ladder.output).is_none())
         .map(u64::to_string)
         .collect();
     let mistake = Mistake::new(format!(
-        "depth {depth} + prompt {} + output {} = {} tokens, but max_model_len is {longest}",
+        "depth {depth} + prompt {} + output {} = {} tokens, but {why}",
         ladder.prompt,
         ladder.output,
         depth + ladder.prompt + ladder.output

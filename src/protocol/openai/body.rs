@@ -17,7 +17,10 @@ struct Body<'a> {
     messages: Option<Vec<MessageBody<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<Cow<'a, str>>,
-    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
     // Sent wherever it is taken: some servers take another default from the model's own files.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<u8>,
@@ -60,6 +63,15 @@ pub(crate) fn path_of(api: Api) -> &'static str {
     }
 }
 
+/// Returns the name of the field that bounds an answer's tokens. `max_tokens` says whether a chat
+/// takes that field; plain completions have no other.
+pub(crate) fn bound_field(api: Api, max_tokens: bool) -> &'static str {
+    match api {
+        Api::Chat if !max_tokens => "max_completion_tokens",
+        Api::Chat | Api::Completions => "max_tokens",
+    }
+}
+
 /// Returns the salt of an ask: a repeated ask that must be cold gets a salt of its own, so that the
 /// cache has nothing of its first time.
 fn salted<'a>(ask: &Ask, salt: &'a str) -> Cow<'a, str> {
@@ -75,12 +87,14 @@ pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) ->
     let salt = salted(ask, salt);
     let (messages, prompt) = said(ask, abilities);
     // No server makes an empty answer; a context is loaded by requesting one token.
-    let max_tokens = ask.cell.output.max(1);
+    let most = ask.cell.output.max(1);
+    let bound = bound_field(ask.api, abilities.max_tokens);
     let body = Body {
         model,
         messages,
         prompt,
-        max_tokens,
+        max_tokens: (bound == "max_tokens").then_some(most),
+        max_completion_tokens: (bound == "max_completion_tokens").then_some(most),
         temperature: abilities.temperature.then_some(0),
         stream: true,
         stream_options: abilities.usage.then_some(StreamOptions {
@@ -88,7 +102,7 @@ pub(crate) fn body(ask: &Ask, abilities: &Abilities, model: &str, salt: &str) ->
             continuous_usage_stats: abilities.continuous_usage.then_some(true),
         }),
         ignore_eos: (ask.exact_output && abilities.ignore_eos).then_some(true),
-        min_tokens: (ask.exact_output && abilities.min_tokens).then_some(max_tokens),
+        min_tokens: (ask.exact_output && abilities.min_tokens).then_some(most),
         cache_salt: abilities.cache_salt.then_some(&salt),
         // Either field gives the tokens of a chunk; usage is the shorter one.
         return_token_ids: (abilities.return_token_ids && !abilities.continuous_usage)
@@ -201,6 +215,21 @@ mod tests {
         let ask = ask(Api::Completions, Input::Text("hm".into()));
         let abilities = Abilities { temperature: false, ..Abilities::default() };
         assert!(read(&ask, &abilities).get("temperature").is_none());
+    }
+
+    #[test]
+    fn a_chat_that_refuses_max_tokens_is_bounded_by_max_completion_tokens() {
+        let abilities = Abilities { max_tokens: false, ..Abilities::default() };
+        let chat = read(&ask(Api::Chat, Input::Text("hm".into())), &abilities);
+        assert_eq!(
+            (&chat["max_tokens"], &chat["max_completion_tokens"]),
+            (&Value::Null, &json!(4))
+        );
+        let plain = read(&ask(Api::Completions, Input::Text("hm".into())), &abilities);
+        assert_eq!(
+            (&plain["max_tokens"], &plain["max_completion_tokens"]),
+            (&json!(4), &Value::Null)
+        );
     }
 
     #[test]

@@ -211,7 +211,8 @@ impl Usage {
     /// Reads a usage record; `None` where it counts nothing.
     fn of(value: &Value) -> Option<Usage> {
         let usage = Usage {
-            prompt: count(&value["prompt_tokens"]),
+            // No prompt is empty.
+            prompt: count(&value["prompt_tokens"]).filter(|tokens| *tokens > 0),
             cached: count(&value["prompt_tokens_details"]["cached_tokens"]),
             output: count(&value["completion_tokens"]),
             reasoning: count(&value["completion_tokens_details"]["reasoning_tokens"]),

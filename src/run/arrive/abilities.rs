@@ -35,6 +35,13 @@ pub(super) async fn detect<W: Wire>(
         abilities.temperature = false;
         notes.push(left_away("temperature", refused));
     }
+    if let Some(refused) = &first.max_tokens {
+        abilities.max_tokens = false;
+        let words = &refused.words;
+        let note =
+            format!("`max_completion_tokens` is sent in its place: the server refused it: {words}");
+        notes.push(Statement::note("max_tokens", note));
+    }
     if first.seen.finish.is_none() {
         abilities.finish_reason = false;
         let words = "the server gives none: `[DONE]` is the end of an answer";

@@ -30,8 +30,22 @@ pub(super) struct Asker<'a, W: Wire> {
     pub timeline: &'a Timeline,
     pub model: &'a str,
     pub patience: &'a RetryPolicy<'a>,
-    /// Whether requests name a temperature.
-    pub temperature: Cell<bool>,
+    /// Fields that requests have.
+    pub fields: Cell<Fields>,
+}
+
+/// Fields that every request has until the server refuses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub temperature: bool,
+    /// `max_tokens`; without it `max_completion_tokens` stands in its place.
+    pub max_tokens: bool,
+}
+
+impl Default for Fields {
+    fn default() -> Fields {
+        Fields { temperature: true, max_tokens: true }
+    }
 }
 
 /// Refusal of a request for tokens.
@@ -101,8 +115,8 @@ impl<W: Wire> Asker<'_, W> {
 
     /// Asks once, and returns the answer as it came.
     pub(super) async fn send(&self, api: Api, fields: &Value) -> Result<Gathered, NotGathered> {
+        let tokens = fields["max_tokens"].as_u64().unwrap_or(TOKENS);
         let body = self.body(api, fields);
-        let tokens = body["max_tokens"].as_u64().unwrap_or(TOKENS);
         let call = Call::post(openai::path_of(api), body.to_string());
         gather_stream(self.wire, self.timeline, call, self.limit(), tokens).await
     }
@@ -113,7 +127,8 @@ impl<W: Wire> Asker<'_, W> {
 
     fn body(&self, api: Api, fields: &Value) -> Value {
         let mut body = json!({"model": self.model, "stream": true, "max_tokens": TOKENS});
-        if self.temperature.get() {
+        let Fields { temperature, max_tokens } = self.fields.get();
+        if temperature {
             body["temperature"] = json!(0);
         }
         match api {
@@ -122,6 +137,9 @@ impl<W: Wire> Asker<'_, W> {
         }
         if let (Some(body), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
             body.extend(fields.clone());
+            if let Some(most) = body.remove("max_tokens") {
+                body.insert(openai::bound_field(api, max_tokens).to_owned(), most);
+            }
         }
         body
     }

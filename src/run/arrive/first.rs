@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::asker::{Asker, Refused, SeenAnswer};
+use super::asker::{Asker, Fields, Refused, SeenAnswer};
 use super::{NoServer, QUESTION, WAIT_US, gather, hopeless, listing};
 use crate::error::Mistake;
 use crate::fact::Statement;
@@ -54,9 +54,15 @@ pub(super) struct FirstAnswer {
     pub seen: SeenAnswer,
     /// Refusal of the temperature, where requests are taken without it only.
     pub temperature: Option<Refused>,
+    /// Refusal of `max_tokens`, where requests are taken with `max_completion_tokens` only.
+    pub max_tokens: Option<Refused>,
 }
 
 impl FirstAnswer {
+    fn new(at: At, seen: SeenAnswer) -> FirstAnswer {
+        FirstAnswer { at, seen, temperature: None, max_tokens: None }
+    }
+
     /// Notes a status that is not the usual one of an answer.
     pub(super) fn note(&self) -> Option<Statement> {
         let status = self.seen.status;
@@ -77,7 +83,7 @@ pub(super) async fn first_token<W: Wire>(
     let mut since = None;
     loop {
         let (refused, asked_us) = match ask.once(server.api, &json!({})).await {
-            Ok(seen) => return Ok(FirstAnswer { at: ask.timeline.now(), seen, temperature: None }),
+            Ok(seen) => return Ok(FirstAnswer::new(ask.timeline.now(), seen)),
             Err(refused) => refused,
         };
         if let Some(redirect) = &refused.redirect {
@@ -88,10 +94,9 @@ pub(super) async fn first_token<W: Wire>(
         }
         if matches!(refused.status, Some(400 | 422))
             && !refused.says_starting()
-            && let Some(seen) = without_temperature(ask, server.api).await
+            && let Some(first) = with_fewer_fields(ask, server.api, &refused).await
         {
-            let temperature = Some(refused);
-            return Ok(FirstAnswer { at: ask.timeline.now(), seen, temperature });
+            return Ok(first);
         }
         if refused.says_starting() {
             // Its own words say that waiting helps.
@@ -128,12 +133,36 @@ pub(super) async fn first_token<W: Wire>(
     }
 }
 
-/// Asks without a temperature; requests stay without it where the server takes that.
-async fn without_temperature<W: Wire>(ask: &Asker<'_, W>, api: Api) -> Option<SeenAnswer> {
-    ask.temperature.set(false);
-    let seen = ask.once(api, &json!({})).await.ok();
-    ask.temperature.set(seen.is_none());
-    seen
+/// Asks without each field that some servers refuse, then without both; requests stay as the server
+/// takes them. `refused` is the refusal with all fields.
+async fn with_fewer_fields<W: Wire>(
+    ask: &Asker<'_, W>,
+    api: Api,
+    refused: &Refused,
+) -> Option<FirstAnswer> {
+    let all = Fields::default();
+    let mut tried = vec![Fields { temperature: false, ..all }];
+    if api == Api::Chat {
+        tried.push(Fields { max_tokens: false, ..all });
+        tried.push(Fields { temperature: false, max_tokens: false });
+    }
+    // Refusals of the requests that still had the temperature, and `max_tokens`.
+    let (mut temperature, mut max_tokens) = (refused.clone(), refused.clone());
+    for fields in tried {
+        ask.fields.set(fields);
+        match ask.once(api, &json!({})).await {
+            Ok(seen) => {
+                let mut first = FirstAnswer::new(ask.timeline.now(), seen);
+                first.temperature = (!fields.temperature).then_some(temperature);
+                first.max_tokens = (!fields.max_tokens).then_some(max_tokens);
+                return Some(first);
+            }
+            Err((refused, _)) if fields.temperature => temperature = refused,
+            Err((refused, _)) => max_tokens = refused,
+        }
+    }
+    ask.fields.set(all);
+    None
 }
 
 /// Whether a server that refuses both APIs may be a frontend whose worker is not there yet: such a

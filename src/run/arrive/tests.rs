@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod fields;
 mod list;
 mod refused;
 pub(crate) mod server;
@@ -192,26 +193,6 @@ async fn an_ignore_eos_that_breaks_answers_past_their_end_is_left_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_temperature_that_is_refused_is_left_away() {
-    let met = met(|question| {
-        let refused = question.generates() && !question.body["temperature"].is_null();
-        if refused { refusal(400, "temperature is not supported") } else { None }
-    })
-    .await;
-    assert_eq!(met.abilities(), Abilities { temperature: false, ..able() });
-    assert_snapshot!(met.notes().join("\n"), @"temperature: not sent: the server refused it: 400 temperature is not supported");
-}
-
-#[tokio::test(start_paused = true)]
-async fn stream_options_that_are_refused_leave_the_count_of_whole_answers() {
-    let met = met(|question| {
-        let refused = !question.body["stream_options"].is_null();
-        if refused { refusal(422, "stream_options") } else { None }
-    })
-    .await;
-    let seen = met.abilities();
-    assert!(!seen.usage && seen.usage_whole && seen.ignore_eos, "{seen:?}");
-    assert_snapshot!(met.notes().join("\n"), @"stream_options: not sent: the server refused it: 422 stream_options");
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,12 @@ enum CountMethod {
     Usage { api: Api, stream: bool },
 }
 
+impl CountMethod {
+    fn is_usage(self) -> bool {
+        matches!(self, CountMethod::Usage { .. })
+    }
+}
+
 /// Way, and how it went so far.
 struct Counter {
     way: CountMethod,
@@ -50,9 +56,23 @@ pub(super) struct TokenCounters<'a, W: Wire> {
 }
 
 impl<'a, W: Wire> TokenCounters<'a, W> {
-    /// Returns the ways of a server.
+    /// Returns all ways of a server.
     pub(super) fn of(server: &'a Counted<'a, W>) -> TokenCounters<'a, W> {
-        let (texts, chats) = ways(server.abilities);
+        TokenCounters::by(server, ways(server.abilities))
+    }
+
+    /// Returns the ways of a server without `/tokenize`.
+    pub(super) fn by_usage(server: &'a Counted<'a, W>) -> TokenCounters<'a, W> {
+        let (mut texts, mut chats) = ways(server.abilities);
+        texts.retain(|way| way.is_usage());
+        chats.retain(|way| way.is_usage());
+        TokenCounters::by(server, (texts, chats))
+    }
+
+    fn by(
+        server: &'a Counted<'a, W>,
+        (texts, chats): (Vec<CountMethod>, Vec<CountMethod>),
+    ) -> TokenCounters<'a, W> {
         let counters = |ways: Vec<CountMethod>| {
             let counter = |way| Counter { way, failures: Cell::new(0), besides: OnceCell::new() };
             ways.into_iter().map(counter).collect()
@@ -63,10 +83,15 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
     /// Returns the method by which whole prompts are counted.
     pub(super) fn method(&self, has_chats: bool) -> Method {
         let counters = if has_chats { &self.chats } else { &self.texts };
-        match counters.first().map(|counter| counter.way) {
-            Some(CountMethod::Usage { .. }) => Method::Usage,
+        match counters.first() {
+            Some(counter) if counter.way.is_usage() => Method::Usage,
             _ => Method::Tokenize,
         }
+    }
+
+    /// Whether any text is counted by `/tokenize`.
+    pub(super) fn tokenizes(&self) -> bool {
+        self.texts.iter().chain(&self.chats).any(|counter| !counter.way.is_usage())
     }
 
     /// Counts in the first way that answers.
@@ -166,7 +191,8 @@ fn request<W: Wire>(
             ("/tokenize", json!({"model": model, "messages": messages(question, server.abilities)}))
         }
         CountMethod::Usage { api, stream } => {
-            let mut body = json!({"model": model, "max_tokens": 1, "stream": stream});
+            let bound = openai::bound_field(api, server.abilities.max_tokens);
+            let mut body = json!({"model": model, bound: 1, "stream": stream});
             if stream {
                 body["stream_options"] = json!({"include_usage": true});
             }

@@ -5,19 +5,21 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::*;
 use crate::plan::Bounds;
 use crate::plan::tests::scenario;
 use crate::run::arrive::tests::server::{
-    Question, Server, ServerPage, prompt_tokens, refusal, stream, text,
+    Question, Server, ServerPage, page, prompt_tokens, refusal, stream, text,
 };
 use crate::run::arrive::{Requirements, arrive};
 
 /// Measures a server that departs from an honest one, and returns what came of it with the
-/// errors of the samples in tokens, by depth.
+/// errors of the samples in tokens, by depth, and with all notes.
 async fn measured(
     departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
-) -> (Measured, Vec<(u64, Option<u64>)>) {
+) -> (Measured, Vec<(u64, Option<u64>)>, Vec<String>) {
     let server = Server::new(departs);
     let plan = Plan::new(&scenario(&[0, 4096], &[1]), 7, Bounds::default()).unwrap();
     let ready = Duration::from_secs(60);
@@ -38,13 +40,16 @@ async fn measured(
         patience: &patience,
         abilities: &found.abilities,
         model: "m",
+        is_simulated: false,
     };
     let measured =
         fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap_or_else(|why| panic!("{why}"));
     let missed =
         |it: &Fitted| (it.depth, it.counted.map(|counted| counted.abs_diff(it.depth + it.prompt)));
-    let missed = measured.fitted.iter().map(missed).collect();
-    (measured, missed)
+    let (fitted, notes) = measured.of_plan(&plan);
+    let missed = fitted.iter().map(missed).collect();
+    let notes = notes.iter().map(Statement::words).collect();
+    (measured, missed, notes)
 }
 
 const EXACT: [(u64, Option<u64>); 2] = [(0, Some(0)), (4096, Some(0))];
@@ -85,22 +90,21 @@ async fn each_way_to_count_gives_exact_lengths() {
         }),
     ];
     for (how, method, departs) in cases {
-        let (measured, missed) = measured(departs).await;
+        let (measured, missed, notes) = measured(departs).await;
         assert_eq!(measured.fit.method, method, "{how}");
         assert_eq!(missed, EXACT, "{how}");
-        assert!(measured.notes.is_empty(), "{how}: {:?}", measured.notes);
+        assert!(notes.is_empty(), "{how}: {notes:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sample_that_is_too_deep_costs_its_depth_alone() {
-    let (measured, missed) = measured(|question| {
+    let (_, missed, notes) = measured(|question| {
         let long = prompt_tokens(question.body) > 2_500 && question.is_chat();
         if long { refusal(413, "Request Entity Too Large") } else { None }
     })
     .await;
     assert_eq!(missed, [(0, Some(0)), (4096, None)]);
-    let notes: Vec<String> = measured.notes.iter().map(Statement::words).collect();
     assert_eq!(
         notes,
         [
@@ -111,7 +115,7 @@ async fn a_sample_that_is_too_deep_costs_its_depth_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tokenizer_that_fails_for_good_is_given_up_for_the_next_way() {
-    let (_, missed) = measured(|question| {
+    let (_, missed, _) = measured(|question| {
         let late = is_tokenize(question) && question.at.seconds() > 0.020;
         if late { refusal(503, "gone") } else { None }
     })
@@ -119,15 +123,72 @@ async fn a_tokenizer_that_fails_for_good_is_given_up_for_the_next_way() {
     assert_eq!(missed, EXACT);
 }
 
+/// Answers `/tokenize` with another count than an honest server.
+fn tokenizes(question: &Question<'_>, count: impl Fn(u64) -> u64) -> Option<ServerPage> {
+    let counts = is_tokenize(question) && question.body.get("content").is_none();
+    if !counts {
+        return None;
+    }
+    page(200, &json!({"count": count(prompt_tokens(question.body))}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tokenizer_that_contradicts_usage_is_not_believed() {
+    type Counts = fn(u64, bool) -> u64;
+    let cases: [(&str, Counts); 4] = [
+        ("a tenth more", |tokens, _| tokens * 11 / 10),
+        ("characters", |tokens, _| tokens * 5),
+        ("a third of it", |tokens, _| tokens.div_ceil(3)),
+        (
+            "no template",
+            |tokens, is_chat| if is_chat { 1.max(tokens.saturating_sub(40)) } else { tokens },
+        ),
+    ];
+    for (how, counts) in cases {
+        let (measured, missed, notes) = measured(move |question| {
+            let is_chat = question.is_chat();
+            tokenizes(question, |tokens| counts(tokens, is_chat))
+        })
+        .await;
+        assert_eq!((measured.fit.method, &missed[..]), (Method::Usage, &EXACT[..]), "{how}");
+        let is_told = notes.len() == 1 && notes[0].ends_with("; prompts are fitted by usage");
+        assert!(is_told, "{how}: {notes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tokenizer_of_texts_alone_that_contradicts_usage_is_not_believed() {
+    let (measured, missed, notes) = measured(|question| {
+        if question.is_chat() && is_tokenize(question) {
+            return refusal(422, "prompt");
+        }
+        tokenizes(question, |tokens| tokens * 5)
+    })
+    .await;
+    assert_eq!((measured.fit.method, &missed[..]), (Method::Usage, &EXACT[..]));
+    assert_eq!(notes.len(), 1, "{notes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cuts_prompts_keeps_the_lengths_of_its_tokenizer() {
+    let (measured, missed, notes) = measured(|question| {
+        let usage = json!({"prompt_tokens": 700, "completion_tokens": 1});
+        let is_long = question.generates() && prompt_tokens(question.body) > 1000;
+        is_long.then(|| stream(1, Some("length"), Some(usage)))
+    })
+    .await;
+    assert_eq!((measured.fit.method, &missed[..]), (Method::Tokenize, &EXACT[..]));
+    insta::assert_snapshot!(notes.join("\n"), @"prompt lengths: /tokenize and usage differ: a prompt of 2560 tokens has 700 by the usage of its answer; not fitted by usage: the server cuts prompts, or its usage is no count");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_count_of_a_part_is_estimated_and_told() {
-    let (measured, missed) = measured(|question| {
+    let (_, missed, notes) = measured(|question| {
         let is_number = question.body.to_string().matches("Ticket").count() >= 4;
         if is_number { refusal(400, "no tickets") } else { None }
     })
     .await;
     assert!(missed.iter().all(|(_, missed)| missed.is_none_or(|missed| missed < 20)), "{missed:?}");
-    let notes: Vec<String> = measured.notes.iter().map(Statement::words).collect();
     let told =
         "prompt lengths: 1 of 124 counts were refused and are estimated: /tokenize: 400 no tickets";
     assert_eq!(notes, [told]);

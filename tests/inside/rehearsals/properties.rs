@@ -234,7 +234,7 @@ fn plan_of(play: &Played, script: &Script) -> Rc<Plan> {
         Fact::Seen(seen) if seen.subject == "max_model_len" => seen.seen.parse().ok(),
         _ => None,
     });
-    let bounds = Bounds { max_model_len, prefill_per_s: None };
+    let bounds = Bounds { max_model_len, ..Bounds::default() };
     Rc::new(Plan::new(&scenario, script.seed, bounds).unwrap())
 }
 

@@ -249,6 +249,28 @@ async fn usage_that_is_missing_is_told_only_where_the_server_can_give_it() {
 }
 
 #[tokio::test]
+async fn a_usage_without_prompt_tokens_is_no_count_of_the_prompt() {
+    let usage = data(r#"{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":1}}"#);
+    let row = play(1, &stream(vec![word("a"), finish("length"), usage])).await.request;
+    assert_eq!(
+        (row.ended, row.prompt_tokens, row.output_tokens),
+        (Ended::Completed, None, Some(1))
+    );
+    assert!(row.checks.is_empty(), "{:?}", row.checks);
+}
+
+#[tokio::test]
+async fn a_max_tokens_that_is_refused_goes_by_its_newer_name() {
+    let mut scene = Scene::new(2).await;
+    scene.abilities.max_tokens = false;
+    let steps = stream(vec![word("a"), word("b"), finish("length"), usage(2)]);
+    let (body, answer) = tokio::join!(server::play(&scene.listener, &steps), scene.send());
+    assert_eq!(answer.request.ended, Ended::Completed);
+    let is_newer = body.contains(r#""max_completion_tokens":2"#) && !body.contains("max_tokens");
+    assert!(is_newer, "{body}");
+}
+
+#[tokio::test]
 async fn a_wrong_length_and_a_broken_character_are_flagged() {
     let usage = data(
         r#"{"choices":[],"usage":{"prompt_tokens":40,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":900}}}"#,

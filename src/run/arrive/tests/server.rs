@@ -134,7 +134,7 @@ fn honest(question: &Question<'_>) -> ServerPage {
 }
 
 fn answer(body: &Value) -> ServerPage {
-    let most = body["max_tokens"].as_u64().unwrap();
+    let most = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap();
     let forced = body["ignore_eos"] == true || body["min_tokens"].as_u64() == Some(most);
     let tokens = if forced { most } else { most.min(NATURAL) };
     let usage = json!({"prompt_tokens": prompt_tokens(body), "completion_tokens": tokens});
