@@ -244,6 +244,15 @@ impl Plan {
         self.workload.cell(slot)
     }
 
+    /// Returns a slot of the cell with the fewest input tokens, without those that only load a
+    /// context.
+    pub(crate) fn shallowest(&self) -> Option<Slot> {
+        let rounds = self.lap().iter().enumerate().filter(|(_, round)| round.cell.prompt > 0);
+        let (index, _) = rounds.min_by_key(|(_, round)| round.cell.input())?;
+        let nth = self.slot(RoundPosition::new(1, index), 0);
+        Some(Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 })
+    }
+
     /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         self.workload.samples()

@@ -1,26 +1,29 @@
 //! Computes coverage: the share of the run in which a source that can observe an event was reading.
 //! An event that no source could observe is "not observed", which is different from zero.
 //!
-//! Time is counted in whole seconds.
+//! Time is counted in tenths of a second: no server restarts in less.
 
-mod seconds;
+mod tenths;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Entry, Fact, Missed, Reading, Segment};
+use crate::fact::{Ended, Entry, Fact, Missed, Reading, Request, Segment};
 use crate::measure::Count;
 use crate::series::{self, NEEDS, Observer};
 use crate::unit::At;
 
 use super::Calendar;
 use super::calendar::SegmentSpan;
-use seconds::Seconds;
+use tenths::Tenths;
+
+/// Microseconds of a tenth of a second.
+const TENTH_US: u64 = 100_000;
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
 
-/// Seconds before a reading that it covers: its cadence.
-const READING_SECONDS: u64 = 10;
+/// Time before a reading that it covers, microseconds: its cadence.
+const READING_US: u64 = 10 * SECOND_US;
 
 /// Reason given where the server received no load at all.
 const NO_LOAD: &str = "no load began";
@@ -89,9 +92,9 @@ impl Coverage {
 /// Fold that records which observer was reading at what time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
-    looked: BTreeMap<(Observer, Segment), Seconds>,
-    /// Seconds in which a log was said not to be read, whatever a reading near them covers.
-    blind: BTreeMap<(Observer, Segment), Seconds>,
+    looked: BTreeMap<(Observer, Segment), Tenths>,
+    /// Times in which a log was said not to be read, whatever a reading near them covers.
+    blind: BTreeMap<(Observer, Segment), Tenths>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
     /// End of the last period in which the container engine could not be read, zero where it always
@@ -104,7 +107,9 @@ impl CoverageFold {
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => {
-                self.set(Observer::Requests, entry.segment, request.sent, request.done);
+                if let Some((from, until)) = observed(request) {
+                    self.set(Observer::Requests, entry.segment, from, until);
+                }
             }
             Fact::Reading(reading) => self.fold_reading(entry, reading),
             Fact::Missed(missed) => self.fold_missed(entry, missed),
@@ -113,21 +118,19 @@ impl CoverageFold {
     }
 
     fn set(&mut self, observer: Observer, segment: Segment, from: At, until: At) {
-        let (from, until) = (from.0 / SECOND_US, until.0.max(from.0) / SECOND_US);
+        let (from, until) = (from.0 / TENTH_US, until.0.max(from.0) / TENTH_US);
         self.looked.entry((observer, segment)).or_default().add(from, until + 1);
     }
 
     fn fold_reading(&mut self, entry: &Entry, reading: &Reading) {
         // A reading covers its interval, and the second in which the run is closed.
-        let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
+        let before = At(entry.at.0.saturating_sub(READING_US));
         let after = At(entry.at.0.saturating_add(SECOND_US));
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
                 // A log is followed until a failure is reported, so it counts for one more interval.
-                Observer::ServerLog => {
-                    (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
-                }
+                Observer::ServerLog => (before, At(entry.at.0.saturating_add(READING_US))),
                 Observer::Container => {
                     let unseen = *self.contained.get_or_insert_default();
                     (before.max(unseen).min(after), after)
@@ -141,12 +144,12 @@ impl CoverageFold {
     fn fold_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
         self.why.insert(observer, missed.why.clone());
-        let until = entry.at.0 / SECOND_US;
+        let until = entry.at.0 / TENTH_US;
         match observer {
             Observer::Container => self.contained = Some(entry.at),
             Observer::ServerLog => {
                 let blind = self.blind.entry((observer, entry.segment)).or_default();
-                blind.add(until.saturating_sub(READING_SECONDS), until);
+                blind.add(until.saturating_sub(READING_US / TENTH_US), until);
             }
             _ => {}
         }
@@ -191,15 +194,16 @@ impl CoverageFold {
         let (mut seen, mut all) = (0u64, 0u64);
         for SegmentSpan { segment, end, .. } in &calendar.segments {
             let Some(began) = calendar.load_began(*segment) else { continue };
-            let (mut outages, mut looked) = (Seconds::default(), Seconds::default());
+            let (mut outages, mut looked) = (Tenths::default(), Tenths::default());
             for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
-                outages.add(from.0 / SECOND_US, until.0.max(from.0) / SECOND_US + 1);
+                outages.add(from.0 / TENTH_US, until.0.max(from.0) / TENTH_US + 1);
             }
             for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
                 looked.add(from, until);
             }
-            // The last second is incomplete, so no observation is required in it.
-            for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
+            // In the last second nothing is sent any more, so no observation is required in it.
+            let end = end.0.saturating_sub(SECOND_US);
+            for (from, until) in outages.gaps(began.0 / TENTH_US, end / TENTH_US) {
                 all += until - from;
                 seen += looked.count(from, until);
             }
@@ -207,9 +211,9 @@ impl CoverageFold {
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
     }
 
-    /// Returns the seconds in which an observer was reading.
+    /// Returns the ranges in which an observer was reading.
     fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
-        let looked = self.looked.get(&of).into_iter().flat_map(Seconds::ranges);
+        let looked = self.looked.get(&of).into_iter().flat_map(Tenths::ranges);
         match self.blind.get(&of) {
             Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
             None => looked.collect(),
@@ -229,6 +233,25 @@ impl CoverageFold {
         };
         self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
     }
+}
+
+/// Returns the time in which a request would have shown that the server's process ends. A request
+/// that timed out, or that longhaul ended, shows it until the last token that came. One that was
+/// sent again shows it from the first byte on: the server had closed its connection.
+fn observed(request: &Request) -> Option<(At, At)> {
+    let after = |us: u64| At(request.sent.0.saturating_add(us)).min(request.done);
+    let from = match (request.resent, request.first_byte_us) {
+        (false, _) => request.sent,
+        (true, Some(us)) => after(us),
+        (true, None) => return None,
+    };
+    let until = match request.ended {
+        Ended::TimedOut | Ended::Stalled | Ended::Abandoned | Ended::Cut => {
+            after(request.last_us.or(request.ttft_us).or(request.first_byte_us)?)
+        }
+        _ => request.done,
+    };
+    Some((from, until))
 }
 
 #[cfg(test)]
@@ -310,9 +333,12 @@ mod tests {
         let quiet = log(&[]);
         assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
         let source = log(&[40]);
-        assert!((source.share - 0.9).abs() < 1e-9 && source.why == "no such file", "{source:?}");
+        assert!(
+            (source.share - 89.0 / 99.0).abs() < 1e-9 && source.why == "no such file",
+            "{source:?}"
+        );
         let gone = log(&[20, 70, 80, 90, 100]);
-        assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
+        assert!((gone.share - 50.0 / 99.0).abs() < 1e-9, "{gone:?}");
     }
 
     #[test]
@@ -339,6 +365,49 @@ mod tests {
         story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
         let share = share_of(&coverage(&story), Count::Restarts);
         assert!((share - 0.51).abs() < 0.011, "{share}");
+    }
+
+    /// Share of restarts that requests like this one would have shown, one every two seconds.
+    fn of_requests(change: impl Fn(&mut Request)) -> f64 {
+        let mut story = Story::soaking();
+        for second in (0..100).step_by(2) {
+            let mut request = story.request(f64::from(second), 0);
+            change(&mut request);
+            story.push(request.done.seconds(), Fact::Request(Box::new(request)));
+        }
+        story.up(101.0, true);
+        share_of(&coverage(&story), Count::Restarts)
+    }
+
+    #[test]
+    fn short_requests_cover_restarts_only_while_they_are_in_flight() {
+        let share = of_requests(|request| request.done = At(request.sent.0 + 140_000));
+        assert!((0.09..0.12).contains(&share), "{share}");
+        let share = of_requests(|request| request.done = At(request.sent.0 + 1_950_000));
+        assert!((share - 1.0).abs() < 1e-9, "no server restarts within 50 ms: {share}");
+    }
+
+    #[test]
+    fn a_request_that_timed_out_covers_nothing_after_its_last_token() {
+        let ended = |ended, last_us| {
+            of_requests(move |request| {
+                (request.ended, request.done) = (ended, At(request.sent.0 + 1_990_000));
+                (request.first_byte_us, request.ttft_us, request.last_us) = (None, None, last_us);
+            })
+        };
+        assert!(ended(Ended::TimedOut, None) < 0.03);
+        let share = ended(Ended::Stalled, Some(990_000));
+        assert!((0.48..0.53).contains(&share), "{share}");
+        assert!(ended(Ended::Reset, None) > 0.99, "a connection that breaks shows it");
+    }
+
+    #[test]
+    fn a_request_that_was_sent_again_covers_from_its_first_byte_on() {
+        let share = of_requests(|request| {
+            (request.resent, request.first_byte_us) = (true, Some(1_000_000));
+            request.done = At(request.sent.0 + 1_990_000);
+        });
+        assert!((0.48..0.53).contains(&share), "{share}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ use crate::fact::{
 };
 use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
-use crate::series::{MODEL_LISTED, UP};
+use crate::series::UP;
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
@@ -227,8 +227,8 @@ impl Conductor {
     pub(crate) fn obeyed(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
-            Order::Send(slot, _) => self.lanes.sent(*slot),
-            Order::Probe => self.care.probed(at),
+            Order::Send(slot, _) => self.lanes.sent(*slot, at),
+            Order::Probe => self.care.probed(at, &self.plan.limits),
             Order::Cut(_) => self.was_cut(),
             Order::LastLook => self.looked(at),
         }
@@ -338,11 +338,14 @@ impl Conductor {
     }
 
     fn probe_answered(&mut self, reading: &Reading, at: At) {
-        let is_unlisted = MODEL_LISTED.is_of(reading) && reading.last < 0.5;
-        if !UP.is_of(reading) && !is_unlisted {
+        if !self.care.ends_probe(reading) {
             return;
         }
-        if !is_unlisted && reading.last >= 0.5 && self.care.confirm_start(at) && self.care.is_up() {
+        if UP.is_of(reading)
+            && reading.last >= 0.5
+            && self.care.confirm_start(at)
+            && self.care.is_up()
+        {
             self.clock.resume(at);
             self.policy.free(at);
         }
