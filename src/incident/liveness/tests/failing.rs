@@ -1,6 +1,7 @@
 //! Tests servers whose requests fail although their health probe is answered.
 
 use super::*;
+use crate::incident::{Causes, IncidentKind};
 
 /// Adds requests that fail one after the other, a second apart and each followed by an answered
 /// probe, from one second to another.
@@ -152,4 +153,20 @@ fn tokens_before_a_break_are_an_answer() {
         story.up(f64::from(second) + 1.1, true);
     }
     assert!(outages(&story).is_empty());
+}
+
+#[test]
+fn a_server_that_answers_failures_and_serves_again_had_an_outage_and_did_not_crash() {
+    let mut story = Story::new();
+    story.up(0.0, true).started(0.5, 1000.0).good(1.0, 0);
+    fails(&mut story, (3, 12), 0, Ended::ErrorFrame);
+    story.reading(20.0, Source::Engine, TOKEN_ANSWERED.name, 1.0).up(20.0, true);
+    story.started(21.0, 1000.0).good(22.0, 0);
+    let mut causes = Causes::default();
+    story.entries.iter().for_each(|entry| causes.fold(entry));
+    let incidents = causes.incidents();
+    let [incident] = &incidents[..] else { panic!("{incidents:#?}") };
+    assert_eq!(incident.kinds, [IncidentKind::Outage]);
+    assert_eq!((incident.from, incident.until), (At(2_000_000), Some(At(20_000_000))));
+    assert!(incident.words.contains("6 requests in a row failed"), "{}", incident.words);
 }
