@@ -276,6 +276,15 @@ impl Plan {
         self.workload.resized(self, slot, cell, fit)
     }
 
+    /// Returns a slot of the cell with the fewest input tokens, without those that only load a
+    /// context.
+    pub(crate) fn shallowest(&self) -> Option<Slot> {
+        let rounds = self.lap().iter().enumerate().filter(|(_, round)| round.cell.prompt > 0);
+        let (index, _) = rounds.min_by_key(|(_, round)| round.cell.input())?;
+        let nth = self.slot(RoundPosition::new(1, index), 0);
+        Some(Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 })
+    }
+
     /// Returns a slot for each length of a prompt and an output.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         self.workload.samples()

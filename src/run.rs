@@ -36,6 +36,7 @@ use crate::answer::Answer;
 use crate::fact::{
     Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
 };
+use crate::incident::liveness::is_failure;
 use crate::plan::{Fit, Plan, Slot};
 use crate::series::{IN_FLIGHT, JOURNAL_WAITING, LATE_MAX, OUTPUT_TOKENS, SERVING};
 use crate::shared_value::SharedValue;
@@ -123,8 +124,7 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
 ) -> Result<Closed, String> {
     let timeline = script.timeline;
     let (facts, mut heard) = mpsc::channel(FACTS_MAX);
-    let control =
-        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
+    let control = SensorControl::default();
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
     for sensor in sensors {
@@ -315,6 +315,10 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         if let Some(fault) = self.lateness.check(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
+        if is_failure(&request) && self.conductor.is_serving_earlier(&request) {
+            self.record(request.done, Fact::Reading(SERVING.reading(1.0)))?;
+        }
+        self.look_again(&request);
         let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)))?;
         if frames.is_empty() { Ok(()) } else { self.sink.evidence(seq, &frames) }

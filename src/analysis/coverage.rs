@@ -1,28 +1,31 @@
 //! Computes coverage: the share of the run in which a source that can observe an event was reading.
 //! An event that no source could observe is "not observed", which is different from zero.
 //!
-//! Time is counted in whole seconds.
+//! Time is counted in tenths of a second: no server restarts in less.
 
-mod seconds;
+mod tenths;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Entry, Fact, Missed, Reading, Segment};
+use crate::fact::{Ended, Entry, Fact, Missed, Reading, Request, Segment};
 use crate::measure::Count;
 use crate::series::{self, LOG_DROPPED, NEEDS, Observer};
 use crate::unit::At;
 
 use super::Calendar;
 use super::calendar::SegmentSpan;
-use seconds::Seconds;
+use tenths::Tenths;
+
+/// Microseconds of a tenth of a second.
+const TENTH_US: u64 = 100_000;
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
 
-/// Seconds before a reading that it covers: its cadence.
-const READING_SECONDS: u64 = 10;
+/// Time before a reading that it covers, microseconds: its cadence.
+const READING_US: u64 = 10 * SECOND_US;
 
 /// Reason given where the server received no load at all.
 const NO_LOAD: &str = "no load began";
@@ -91,9 +94,9 @@ impl Coverage {
 /// Fold that records which observer was reading at what time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
-    looked: BTreeMap<(Observer, Segment), Seconds>,
-    /// Seconds in which a log was said not to be read, whatever a reading near them covers.
-    blind: BTreeMap<(Observer, Segment), Seconds>,
+    looked: BTreeMap<(Observer, Segment), Tenths>,
+    /// Times in which a log was said not to be read, whatever a reading near them covers.
+    blind: BTreeMap<(Observer, Segment), Tenths>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
     /// End of the last period in which the container engine could not be read, zero where it always
@@ -106,7 +109,9 @@ impl CoverageFold {
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => {
-                self.set(Observer::Requests, entry.segment, request.sent, request.done);
+                if let Some((from, until)) = observed(request) {
+                    self.set(Observer::Requests, entry.segment, from, until);
+                }
             }
             Fact::Reading(reading) => self.fold_reading(entry, reading),
             Fact::Missed(missed) => self.fold_missed(entry, missed),
@@ -115,7 +120,7 @@ impl CoverageFold {
     }
 
     fn set(&mut self, observer: Observer, segment: Segment, from: At, until: At) {
-        let (from, until) = (from.0 / SECOND_US, until.0.max(from.0) / SECOND_US);
+        let (from, until) = (from.0 / TENTH_US, until.0.max(from.0) / TENTH_US);
         self.looked.entry((observer, segment)).or_default().add(from, until + 1);
     }
 
@@ -125,15 +130,13 @@ impl CoverageFold {
             self.not_read(Observer::ServerLog, entry, why);
         }
         // A reading covers its interval, and the second in which the run is closed.
-        let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
+        let before = At(entry.at.0.saturating_sub(READING_US));
         let after = At(entry.at.0.saturating_add(SECOND_US));
         let shows = series::of_reading(reading).map_or(&[][..], |series| series.shows);
         for observer in shows {
             let (from, until) = match observer {
                 // A log is followed until a failure is reported, so it counts for one more interval.
-                Observer::ServerLog => {
-                    (before, At(entry.at.0.saturating_add(READING_SECONDS * SECOND_US)))
-                }
+                Observer::ServerLog => (before, At(entry.at.0.saturating_add(READING_US))),
                 Observer::Container => {
                     let unseen = *self.contained.get_or_insert_default();
                     (before.max(unseen).min(after), after)
@@ -160,9 +163,9 @@ impl CoverageFold {
     /// Marks the interval before an entry as one in which a log was not read.
     fn not_read(&mut self, observer: Observer, entry: &Entry, why: String) {
         self.why.insert(observer, why);
-        let until = entry.at.0 / SECOND_US;
+        let until = entry.at.0 / TENTH_US;
         let blind = self.blind.entry((observer, entry.segment)).or_default();
-        blind.add(until.saturating_sub(READING_SECONDS), until);
+        blind.add(until.saturating_sub(READING_US / TENTH_US), until);
     }
 
     /// Returns the coverage of the time that the calendar gives.
@@ -204,15 +207,16 @@ impl CoverageFold {
         let (mut seen, mut all) = (0u64, 0u64);
         for SegmentSpan { segment, end, .. } in &calendar.segments {
             let Some(began) = calendar.load_began(*segment) else { continue };
-            let (mut outages, mut looked) = (Seconds::default(), Seconds::default());
+            let (mut outages, mut looked) = (Tenths::default(), Tenths::default());
             for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
-                outages.add(from.0 / SECOND_US, until.0.max(from.0) / SECOND_US + 1);
+                outages.add(from.0 / TENTH_US, until.0.max(from.0) / TENTH_US + 1);
             }
             for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
                 looked.add(from, until);
             }
-            // The last second is incomplete, so no observation is required in it.
-            for (from, until) in outages.gaps(began.0 / SECOND_US, end.0 / SECOND_US) {
+            // In the last second nothing is sent any more, so no observation is required in it.
+            let end = end.0.saturating_sub(SECOND_US);
+            for (from, until) in outages.gaps(began.0 / TENTH_US, end / TENTH_US) {
                 all += until - from;
                 seen += looked.count(from, until);
             }
@@ -220,9 +224,9 @@ impl CoverageFold {
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
     }
 
-    /// Returns the seconds in which an observer was reading.
+    /// Returns the ranges in which an observer was reading.
     fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
-        let looked = self.looked.get(&of).into_iter().flat_map(Seconds::ranges);
+        let looked = self.looked.get(&of).into_iter().flat_map(Tenths::ranges);
         match self.blind.get(&of) {
             Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
             None => looked.collect(),
@@ -242,4 +246,23 @@ impl CoverageFold {
         };
         self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
     }
+}
+
+/// Returns the time in which a request would have shown that the server's process ends. A request
+/// that timed out, or that longhaul ended, shows it until the last token that came. One that was
+/// sent again shows it from the first byte on: the server had closed its connection.
+fn observed(request: &Request) -> Option<(At, At)> {
+    let after = |us: u64| At(request.sent.0.saturating_add(us)).min(request.done);
+    let from = match (request.resent, request.first_byte_us) {
+        (false, _) => request.sent,
+        (true, Some(us)) => after(us),
+        (true, None) => return None,
+    };
+    let until = match request.ended {
+        Ended::TimedOut | Ended::Stalled | Ended::Abandoned | Ended::Cut => {
+            after(request.last_us.or(request.ttft_us).or(request.first_byte_us)?)
+        }
+        _ => request.done,
+    };
+    Some((from, until))
 }

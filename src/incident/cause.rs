@@ -208,7 +208,11 @@ impl Causes {
 
     /// Adds a bad sign to the open case, or keeps it until a case begins.
     fn fold_doubt(&mut self, entry: &Entry) {
-        let Some(shown) = mark::doubt(entry) else { return };
+        let Some(mut shown) = mark::doubt(entry) else { return };
+        // A failure is an answer, not a connection that broke.
+        if self.liveness.is_failing() && shown.mark == Mark::Broke && mark::is_answer(entry) {
+            shown = ShownMark::plain(Mark::Silent, entry);
+        }
         let request = match &entry.fact {
             Fact::Request(request) => Some((request.sent, request.cell.depth)),
             _ => None,

@@ -12,7 +12,7 @@ use super::segments::BySegment;
 use crate::fact::{Ended, Entry, Fact, Reading, Request, Source, TargetWord};
 use crate::series::{
     HEALTH_STATUS, IN_FLIGHT, METRICS_PROCESS, MODEL_LISTED, OUTPUT_TOKENS, RESIDENT_MEMORY,
-    RUNNING_REQUESTS, Series, UP, WAITING_REQUESTS,
+    RUNNING_REQUESTS, Series, TOKEN_ANSWERED, UP, WAITING_REQUESTS,
 };
 use crate::unit::At;
 
@@ -24,10 +24,11 @@ const PATIENCE_FACTOR: u64 = 3;
 const USUAL_MIN: u64 = 20;
 
 /// Series of the engine that may change although it makes no progress.
-const NO_PROGRESS: [Series; 7] = [
+const NO_PROGRESS: [Series; 8] = [
     UP,
     HEALTH_STATUS,
     MODEL_LISTED,
+    TOKEN_ANSWERED,
     METRICS_PROCESS,
     RESIDENT_MEMORY,
     // Requests that arrive change these also where none is worked on.
@@ -46,6 +47,8 @@ pub(crate) struct Hangs(BySegment<ProgressState>);
 #[derive(Clone, Debug, Default)]
 struct ProgressState {
     moved: At,
+    /// Last reading by which output tokens had come.
+    streamed: Option<At>,
     watched: bool,
     hung: bool,
     values: BTreeMap<(String, String), f64>,
@@ -63,6 +66,11 @@ impl Hangs {
     /// Returns the time of the last progress.
     pub(crate) fn moved(&self) -> At {
         self.0.last().moved
+    }
+
+    /// Returns the time of the last reading by which output tokens had come.
+    pub(crate) fn streamed(&self) -> Option<At> {
+        self.0.last().streamed
     }
 
     /// Whether hang and long prefill can be distinguished: the engine's metrics were read.
@@ -140,7 +148,10 @@ impl ProgressState {
             // An empty queue does not show that a hung server makes progress again.
             !self.hung && reading.max == 0.0
         } else if OUTPUT_TOKENS.is_of(reading) {
-            self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading))
+            let came =
+                self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading));
+            self.streamed = if came { Some(at) } else { self.streamed };
+            came
         } else {
             reading.source == Source::Engine
                 && reading.last.is_finite()

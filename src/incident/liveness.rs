@@ -6,6 +6,8 @@
 //! - A failed `up` reading of a suspect server makes it *down*: it takes two
 //!   signs of which one is a health probe. One failed request is no outage.
 //! - `up` = 1, or any proper answer, makes it *up*.
+//! - Requests that fail one after the other make it *down*, whatever its health probe says, until a
+//!   request is answered.
 //! - While requests are served, a busy health probe and one without an answer
 //!   say nothing. The run writes down whether they are, with the probe.
 //! - A server that no longer lists its model is up again when it does.
@@ -13,14 +15,16 @@
 //! Stamps may arrive out of order, so a sign that is older than the newest
 //! opposite sign changes nothing.
 
+mod failures;
 mod processes;
 
+use failures::{Failures, NotServing};
 use processes::{Processes, Replaced};
 
 use super::segments::BySegment;
 use crate::escape::one_line;
 use crate::fact::{Ended, Entry, Fact, MissedReason, Phase, Reading, Request, Source};
-use crate::series::{MODEL_LISTED, SERVING, UP};
+use crate::series::{MODEL_LISTED, SERVING, TOKEN_ANSWERED, UP};
 use crate::unit::At;
 use crate::words::words;
 
@@ -98,12 +102,14 @@ struct SegmentLiveness {
     doubt: Option<(At, String)>,
     /// Time at which the server went down, while it is down.
     away: Option<At>,
-    /// Last look that found the server busy or silent, and whether requests were being served then.
+    /// Last look that found the server busy or silent, or request that failed, and whether
+    /// requests were being served then.
     served: Option<(At, bool)>,
     /// Whether the server no longer lists the model that is asked for.
     unlisted: bool,
     /// Requests in a row that were refused.
     refusals: u32,
+    failures: Failures,
     processes: Processes,
 }
 
@@ -122,6 +128,17 @@ impl Liveness {
             State::Down => belief.away,
             State::Suspect => belief.went(),
         }
+    }
+
+    /// Whether requests failed one after the other, so that only an answered request shows that the
+    /// server is up.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.last().failures.is_decided()
+    }
+
+    /// Whether an answered health probe alone does not show that the server is up.
+    pub(crate) fn outweighs_probes(&self) -> bool {
+        self.0.last().outweighs_probes()
     }
 
     /// Returns the first time at which a process was read that may have replaced an earlier one, as
@@ -168,12 +185,20 @@ impl SegmentLiveness {
         }
     }
 
+    fn outweighs_probes(&self) -> bool {
+        self.unlisted || self.failures.is_decided()
+    }
+
     fn fold_request(&mut self, request: &Request) -> Option<LivenessChange> {
         let last_token = request.last_us.or(request.ttft_us);
         if let Some(offset_us) = last_token {
             // The server was up when it sent its last token, however the request ended.
             let at = At(request.sent.0.saturating_add(offset_us)).min(request.done);
             self.good = self.good.max(Some(at));
+        }
+        let serving = self.served == Some((request.done, true));
+        if let Some(found) = self.failures.fold(request, self.good, serving) {
+            return self.not_serving(request, &found);
         }
         let what = || format!("request {}: {}", request.ended.word(), request.error);
         match sign(request) {
@@ -184,6 +209,8 @@ impl SegmentLiveness {
             Sign::Good => {
                 if request.ended != Ended::HttpError {
                     (self.refusals, self.unlisted) = (0, false);
+                } else if self.failures.is_decided() {
+                    return None;
                 }
                 self.came(request.done, &format!("a request {}", request.ended.word()))
             }
@@ -205,7 +232,7 @@ impl SegmentLiveness {
     fn fold_reading(&mut self, at: At, reading: &Reading) -> Option<LivenessChange> {
         if UP.is_of(reading) {
             return match is_true(reading) {
-                true if self.unlisted => None,
+                true if self.outweighs_probes() => None,
                 true => self.came(at, "its health probe was answered"),
                 false if self.served == Some((at, true)) => None,
                 false => self.look_failed(at, "a health probe failed"),
@@ -216,7 +243,24 @@ impl SegmentLiveness {
             let words = "it no longer lists its model";
             return if self.unlisted { self.look_failed(at, words) } else { None };
         }
+        if TOKEN_ANSWERED.is_of(reading) {
+            if is_true(reading) {
+                self.failures.probe_answered(at);
+            }
+            return None;
+        }
         self.processes.fold(at, reading, self.bad).map(restarted)
+    }
+
+    /// Takes in that requests failed one after the other.
+    fn not_serving(&mut self, request: &Request, found: &NotServing) -> Option<LivenessChange> {
+        let (ended, error) = (request.ended.word(), &request.error);
+        let words = format!(
+            "{} requests in a row failed although its health probe was answered: {ended}: {error}",
+            found.requests
+        );
+        self.doubted(request.done, &words);
+        self.went_down(found.since, &words)
     }
 
     /// Takes in a look that found the server not up.
@@ -227,7 +271,15 @@ impl SegmentLiveness {
         }
         let since = self.went().unwrap_or(at);
         let first = self.doubt.as_ref().map_or("", |(_, words)| words.as_str());
-        let evidence = one_line(&format!("{first}; then {words}"), 2 * EVIDENCE_CHARS_MAX);
+        let words = format!("{first}; then {words}");
+        self.went_down(since, &words)
+    }
+
+    fn went_down(&mut self, since: At, words: &str) -> Option<LivenessChange> {
+        if self.state == State::Down {
+            return None;
+        }
+        let evidence = one_line(words, 2 * EVIDENCE_CHARS_MAX);
         self.state = State::Down;
         self.away = Some(since);
         Some(LivenessChange::WentAway { since, evidence })
@@ -269,6 +321,12 @@ fn restarted(replaced: Replaced) -> LivenessChange {
     let Replaced { since, until, evidence } = replaced;
     let evidence = one_line(&evidence, EVIDENCE_CHARS_MAX);
     LivenessChange::Restarted { since, until, evidence }
+}
+
+/// Whether a request failed in a way that shows a server that does not serve, if others after it do
+/// the same.
+pub(crate) fn is_failure(request: &Request) -> bool {
+    failures::is_failure(request)
 }
 
 /// Returns the sign of liveness that the ending of a request gives.

@@ -36,7 +36,7 @@ use crate::fact::{
 };
 use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
-use crate::series::{MODEL_LISTED, UP};
+use crate::series::UP;
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 use crate::world::TargetOrder;
@@ -227,8 +227,8 @@ impl Conductor {
     pub(crate) fn on_order_done(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
-            Order::Send(slot, _) => self.lanes.sent(*slot),
-            Order::Probe => self.server.probed(at),
+            Order::Send(slot, _) => self.lanes.sent(*slot, at),
+            Order::Probe => self.server.probed(at, &self.plan.limits),
             Order::Cut(_) => self.was_cut(),
             Order::LastLook => self.looked(at),
         }
@@ -338,11 +338,10 @@ impl Conductor {
     }
 
     fn probe_answered(&mut self, reading: &Reading, at: At) {
-        let is_unlisted = MODEL_LISTED.is_of(reading) && reading.last < 0.5;
-        if !UP.is_of(reading) && !is_unlisted {
+        if !self.server.ends_probe(reading) {
             return;
         }
-        if !is_unlisted
+        if UP.is_of(reading)
             && reading.last >= 0.5
             && self.server.confirm_start(at)
             && self.server.is_up()

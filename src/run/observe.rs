@@ -14,7 +14,7 @@ use fold::IntervalFold;
 use ring::{AROUND_US, Ring, SECOND_US};
 
 use super::TaskMessage;
-use crate::fact::{Fact, Missed, MissedReason};
+use crate::fact::{Fact, Missed, MissedReason, Source};
 use crate::shared_value::SharedValue;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -28,12 +28,14 @@ const LOOK: Duration = Duration::from_secs(10);
 const LAST_LOOK: Duration = Duration::from_millis(800);
 
 /// Control from the run to the tasks that read sensors.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct SensorControl {
     /// Set when the run drains: each sensor is read once more.
     pub draining: SharedValue<bool>,
     /// Instant of the latest incident.
     pub alarm: SharedValue<Option<At>>,
+    /// Instant at which the engine was last to be read at once.
+    pub engine: SharedValue<Option<At>>,
 }
 
 /// Error of a task whose run has ended.
@@ -59,6 +61,7 @@ pub(super) async fn watch(
         told: None,
         seen: due,
         alarmed: None,
+        asked: None,
     };
     // It ends with the run, when facts are no longer received.
     let _ = watching.go_on(&control).await;
@@ -79,15 +82,22 @@ struct Watching {
     seen: At,
     /// Instant of the latest incident that was taken in.
     alarmed: Option<At>,
+    /// Instant of the latest call to read at once that was taken in.
+    asked: Option<At>,
 }
 
 impl Watching {
     async fn go_on(&mut self, control: &SensorControl) -> Result<(), RunEnded> {
         loop {
-            let alarmed = self.alarmed;
-            let last = tokio::select! { biased;
-                () = self.timeline.until(self.due) => false,
-                _ = control.draining.until(|draining| *draining) => true,
+            let (alarmed, asked) = (self.alarmed, self.asked);
+            let is_engine = self.sensor.source() == Source::Engine;
+            let (mut last, mut is_early) = (false, false);
+            tokio::select! { biased;
+                () = self.timeline.until(self.due) => {}
+                _ = control.draining.until(|draining| *draining) => last = true,
+                asked = control.engine.until(|at| *at > asked), if is_engine => {
+                    (self.asked, is_early) = (asked, true);
+                }
                 alarm = control.alarm.until(|alarm| *alarm > alarmed) => {
                     self.alarmed = alarm;
                     for (at, reading) in self.ring.hand_over() {
@@ -95,13 +105,15 @@ impl Watching {
                     }
                     continue;
                 }
-            };
-            let limit = if last { LAST_LOOK } else { LOOK };
-            let deadline = self.timeline.now().after(limit);
-            let looked = self.timeline.before(deadline, self.sensor.look()).await;
+            }
+            let looked = look(&mut *self.sensor, self.timeline, control, last).await;
+            // A reading that the end of the run cut short is the last.
+            last |= looked.is_none() && control.draining.get();
             let now = self.timeline.now();
             let due = self.due;
-            self.due = next(due, now, self.sensor.cadence_us());
+            if !is_early {
+                self.due = next(due, now, self.sensor.cadence_us());
+            }
             let urgent = match looked {
                 Some(Ok(look)) => self.handle(look, due, now).await?,
                 Some(Err(why)) => self.miss(MissedReason::Unreadable, why),
@@ -166,6 +178,24 @@ impl Watching {
 
     async fn tell(&self, at: At, fact: Fact) -> Result<(), RunEnded> {
         self.facts.send(TaskMessage::Fact(at, fact)).await.map_err(|_| RunEnded)
+    }
+}
+
+/// Takes a reading; `None` where it took too long. While the run drains, it has less time.
+async fn look(
+    sensor: &mut dyn Sensor,
+    timeline: Timeline,
+    control: &SensorControl,
+    last: bool,
+) -> Option<Result<Observation, String>> {
+    let deadline = timeline.now().after(if last { LAST_LOOK } else { LOOK });
+    let end = async {
+        control.draining.until(|draining| *draining).await;
+        timeline.until(timeline.now().after(LAST_LOOK)).await;
+    };
+    tokio::select! { biased;
+        looked = timeline.before(deadline, sensor.look()) => looked,
+        () = end => None,
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::arrive::{Gathered, NotGathered, gather};
 use super::conductor::PROBE_LIMIT_US;
-use super::{EventLoop, TaskMessage};
+use super::load::{self, Progress, Terms};
+use super::{EventLoop, RunInputs, TaskMessage};
 use crate::fact::{Fact, Missed, MissedReason, Source};
 use crate::protocol::probe::{self, MODELS};
-use crate::series::{HEALTH_STATUS, MODEL_LISTED, UP};
+use crate::series::{HEALTH_STATUS, MODEL_LISTED, TOKEN_ANSWERED, UP};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
@@ -36,12 +37,17 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     pub(super) fn probe(&mut self) {
         let (wire, timeline, facts) = (self.wire.clone(), self.timeline, self.facts.clone());
         let (script, was_unlisted) = (self.script.clone(), self.known.unlisted);
+        let is_failing = self.conductor.is_failing();
         self.tasks.spawn_local(async move {
             let path = script.probe_path;
             let model = Some(&*script.model).filter(|model| script.identity.lists(model));
             let probed = probe(&wire, &timeline, path, model).await;
+            let token = match probed {
+                Probed::Up if is_failing => Some(one_token(&wire, &timeline, &script).await),
+                _ => None,
+            };
             let now = timeline.now();
-            for fact in told(&probed, path, was_unlisted) {
+            for fact in told(&probed, path, was_unlisted, token) {
                 // Sending fails only when the loop has ended, and then the run is over.
                 let _ = facts.send(TaskMessage::Fact(now, fact)).await;
             }
@@ -103,6 +109,23 @@ pub(crate) async fn probe<W: Wire>(
     }
 }
 
+/// Sends a request of the plan, the shallowest, for one token. Returns whether the token came.
+async fn one_token<W: Wire>(wire: &W, timeline: &Timeline, script: &RunInputs) -> bool {
+    let Some(slot) = script.plan.shallowest() else { return true };
+    let mut ask = script.plan.ask(slot, timeline.now(), &script.fit);
+    ask.cell.output = 1;
+    let terms = Terms {
+        model: &script.model,
+        salt: &script.salt,
+        abilities: &script.abilities,
+        limits: &script.plan.limits,
+        // It is none of the load's requests.
+        progress: &Progress::default(),
+    };
+    let answer = load::send(wire, timeline, &ask, terms, std::future::pending()).await;
+    answer.request.ttft_us.is_some() || answer.request.ended.is_good()
+}
+
 /// Requests a page; `None` where it did not come before the deadline.
 async fn get<W: Wire>(
     wire: &W,
@@ -116,7 +139,8 @@ async fn get<W: Wire>(
 }
 
 /// Returns the facts of a probe, in the order in which they are written.
-fn told(probed: &Probed, path: &str, was_unlisted: bool) -> Vec<Fact> {
+fn told(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>) -> Vec<Fact> {
+    let token = token.map(|came| TOKEN_ANSWERED.reading(f64::from(u8::from(came))));
     let readings = match probed {
         Probed::Up if was_unlisted => vec![MODEL_LISTED.reading(1.0), UP.reading(1.0)],
         Probed::Up => vec![UP.reading(1.0)],
@@ -131,5 +155,5 @@ fn told(probed: &Probed, path: &str, was_unlisted: bool) -> Vec<Fact> {
             return vec![Fact::Missed(missed)];
         }
     };
-    readings.into_iter().map(Fact::Reading).collect()
+    token.into_iter().chain(readings).map(Fact::Reading).collect()
 }

@@ -7,7 +7,7 @@
 use super::arrive::{self, Model};
 use super::identity::{self, Identity};
 use super::{EventLoop, TaskMessage};
-use crate::fact::{Fact, Statement, TargetWord};
+use crate::fact::{Fact, Request, Statement, TargetWord};
 use crate::series::{METRICS_PROCESS, MODEL_LISTED};
 use crate::unit::At;
 use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
@@ -16,6 +16,10 @@ use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
 /// (probe answered, new process) come within seconds of each other, so one request covers them
 /// all.
 const SETTLE_US: u64 = 10_000_000;
+
+/// Least time between two readings of the engine because of closed connections, microseconds; some
+/// servers close each.
+const AGAIN_US: u64 = 1_000_000;
 
 /// Largest number of fingerprint changes that are recorded; bounds the rows when a balancer fronts
 /// servers that differ.
@@ -98,6 +102,16 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
             // Sending fails only when the loop has ended, and then the run is over.
             let _ = facts.send(TaskMessage::Identity(timeline.now(), said)).await;
         });
+    }
+
+    /// Reads the engine at once after a request whose connection the server closed: it may be a new
+    /// process, whose counters pass those of the old one soon.
+    pub(super) fn look_again(&mut self, request: &Request) {
+        let now = self.timeline.now();
+        let last = self.control.engine.get();
+        if request.resent && last.is_none_or(|last| now.since(last) >= AGAIN_US) {
+            self.control.engine.set(Some(now));
+        }
     }
 
     /// Makes the sensors write a row every second around the begin or end of an incident.

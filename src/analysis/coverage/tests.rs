@@ -36,7 +36,12 @@ fn an_engine_that_was_away_saw_less_of_its_container() {
     let mut story = Story::soaking();
     let missed = |why: &str| {
         let (source, reason) = (Source::Container, MissedReason::Unreadable);
-        Fact::Missed(Missed::once(source, series::MissedPart::State.word(), reason, why.to_owned()))
+        Fact::Missed(Missed::once(
+            source,
+            series::MissedPart::State.word(),
+            reason,
+            why.to_owned(),
+        ))
     };
     for second in 1..=10 {
         story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
@@ -77,9 +82,12 @@ fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
     let quiet = log(&[]);
     assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
     let source = log(&[40]);
-    assert!((source.share - 0.9).abs() < 1e-9 && source.why == "no such file", "{source:?}");
+    assert!(
+        (source.share - 89.0 / 99.0).abs() < 1e-9 && source.why == "no such file",
+        "{source:?}"
+    );
     let gone = log(&[20, 70, 80, 90, 100]);
-    assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
+    assert!((gone.share - 50.0 / 99.0).abs() < 1e-9, "{gone:?}");
 }
 
 #[test]
@@ -94,7 +102,7 @@ fn an_interval_in_which_lines_were_cut_was_not_read() {
     story.up(100.0, true);
     let coverage = coverage(&story);
     let unseen = coverage.of(Count::Ooms).unwrap().unseen().next().unwrap();
-    assert!((unseen.share - 0.9).abs() < 1e-9, "{unseen:?}");
+    assert!((unseen.share - 89.0 / 99.0).abs() < 1e-9, "{unseen:?}");
     assert_eq!(unseen.why, "without 20000 bytes of long lines");
 }
 
@@ -122,6 +130,49 @@ fn requests_in_flight_cover_restarts_as_long_as_they_fly() {
     story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
     let share = share_of(&coverage(&story), Count::Restarts);
     assert!((share - 0.51).abs() < 0.011, "{share}");
+}
+
+/// Share of restarts that requests like this one would have shown, one every two seconds.
+fn of_requests(change: impl Fn(&mut Request)) -> f64 {
+    let mut story = Story::soaking();
+    for second in (0..100).step_by(2) {
+        let mut request = story.request(f64::from(second), 0);
+        change(&mut request);
+        story.push(request.done.seconds(), Fact::Request(Box::new(request)));
+    }
+    story.up(101.0, true);
+    share_of(&coverage(&story), Count::Restarts)
+}
+
+#[test]
+fn short_requests_cover_restarts_only_while_they_are_in_flight() {
+    let share = of_requests(|request| request.done = At(request.sent.0 + 140_000));
+    assert!((0.09..0.12).contains(&share), "{share}");
+    let share = of_requests(|request| request.done = At(request.sent.0 + 1_950_000));
+    assert!((share - 1.0).abs() < 1e-9, "no server restarts within 50 ms: {share}");
+}
+
+#[test]
+fn a_request_that_timed_out_covers_nothing_after_its_last_token() {
+    let ended = |ended, last_us| {
+        of_requests(move |request| {
+            (request.ended, request.done) = (ended, At(request.sent.0 + 1_990_000));
+            (request.first_byte_us, request.ttft_us, request.last_us) = (None, None, last_us);
+        })
+    };
+    assert!(ended(Ended::TimedOut, None) < 0.03);
+    let share = ended(Ended::Stalled, Some(990_000));
+    assert!((0.48..0.53).contains(&share), "{share}");
+    assert!(ended(Ended::Reset, None) > 0.99, "a connection that breaks shows it");
+}
+
+#[test]
+fn a_request_that_was_sent_again_covers_from_its_first_byte_on() {
+    let share = of_requests(|request| {
+        (request.resent, request.first_byte_us) = (true, Some(1_000_000));
+        request.done = At(request.sent.0 + 1_990_000);
+    });
+    assert!((0.48..0.53).contains(&share), "{share}");
 }
 
 #[test]

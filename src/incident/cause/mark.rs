@@ -237,6 +237,12 @@ pub(super) fn doubt(entry: &Entry) -> Option<ShownMark> {
     }
 }
 
+/// Whether an entry is a request that was answered with a failure.
+pub(super) fn is_answer(entry: &Entry) -> bool {
+    let Fact::Request(request) = &entry.fact else { return false };
+    matches!(request.ended, Ended::HttpError | Ended::ErrorFrame | Ended::Aborted | Ended::Empty)
+}
+
 fn of_request(request: &Request) -> Mark {
     let error = request.error.to_lowercase();
     match request.ended {

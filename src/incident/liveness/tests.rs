@@ -1,5 +1,7 @@
 //! Tests the state of the server on entries made by hand.
 
+mod failing;
+
 use super::*;
 use crate::fact::{Missed, MissedReason, Phase};
 use crate::incident::fixture::Story;

@@ -193,9 +193,6 @@ async fn an_ignore_eos_that_breaks_answers_past_their_end_is_left_away() {
 }
 
 #[tokio::test(start_paused = true)]
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_server_that_is_still_starting_is_waited_for() {
     type Starting = fn(&Question<'_>) -> Option<ServerPage>;
     let starting: [(&str, Starting); 12] = [

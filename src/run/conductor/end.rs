@@ -1,6 +1,6 @@
 //! Decides when and why a run ends, and what it still waits for.
 
-use super::{Conductor, Order, RunState};
+use super::{Conductor, Order, PROBE_LIMIT_US, RunState};
 use crate::fact::{Closed, ClosedBecause, Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros, span};
@@ -11,6 +11,10 @@ const DRAIN_US_MAX: u64 = 60_000_000;
 /// Time that the run stays open after the last reading was ordered, microseconds, for the sensors'
 /// results.
 const SETTLE_US: u64 = 1_000_000;
+
+/// Longest wait after the last reading for what a probe shows of a server that it left suspect,
+/// microseconds: the probe's own limits.
+const SUSPECT_US: u64 = 2 * PROBE_LIMIT_US;
 
 /// Reason for the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +142,12 @@ impl Conductor {
         }
         let Some(looked) = draining.looked else { return Some(Order::LastLook) };
         let waits = because != ClosedBecause::InterruptedTwice && self.clock.has_begun();
-        if waits && now.since(looked) < SETTLE_US {
+        let is_suspect = waits && !at_once && self.server.is_suspect();
+        if is_suspect && self.server.is_probe_due(now) {
+            return Some(Order::Probe);
+        }
+        let wait_us = if is_suspect { SUSPECT_US } else { SETTLE_US };
+        if waits && now.since(looked) < wait_us {
             return None;
         }
         if let Some(batch) = self.policy.finished_batch(&self.lanes) {

@@ -31,6 +31,8 @@ struct Lane {
     /// Number after that of the last slot that was sent in this phase.
     next: u64,
     has: SlotState,
+    /// Instant at which its last request was sent.
+    sent: At,
     pause: Pause,
 }
 
@@ -202,9 +204,19 @@ impl Lanes {
         self.all.get(lane as usize).is_some_and(|lane| !matches!(lane.has, SlotState::Nothing))
     }
 
+    /// Returns the slots in flight that were sent before an instant, each with its own.
+    pub(super) fn out_before(&self, at: At) -> impl Iterator<Item = (Slot, At)> + '_ {
+        let sent = self.all.iter().filter_map(|lane| match lane.has {
+            SlotState::Out(slot, _) => Some((slot, lane.sent)),
+            _ => None,
+        });
+        sent.filter(move |(_, sent)| *sent < at)
+    }
+
     /// Records that the request of a slot was sent.
-    pub(super) fn sent(&mut self, slot: Slot) {
+    pub(super) fn sent(&mut self, slot: Slot, at: At) {
         let Some(lane) = self.all.get_mut(slot.lane as usize) else { return };
+        lane.sent = at;
         lane.next = lane.next.max(slot.nth.saturating_add(1));
         if let SlotState::Waiting(waiting, due) = lane.has
             && waiting == slot

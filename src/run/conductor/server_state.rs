@@ -3,9 +3,12 @@
 //! actions; the target carries them out, and their results come back as facts.
 
 use super::{Conductor, Order, RunState};
-use crate::fact::{Action, Cell, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
+use crate::fact::{
+    Action, Cell, ClosedBecause, Entry, Fact, Reading, Request, TargetFact, TargetWord,
+};
 use crate::incident::hang::Hangs;
 use crate::incident::liveness::{Liveness, LivenessChange, State};
+use crate::series::{MODEL_LISTED, TOKEN_ANSWERED, UP};
 use crate::spec::Limits;
 use crate::spec::scenario::{Restart, RestartWhen};
 use crate::unit::{At, micros, span};
@@ -18,6 +21,9 @@ const PROBE_US: (u64, u64) = (1_000_000, 15_000_000);
 const PROBES_MIN: u64 = 20;
 /// Time after which a probe without a response counts as lost, microseconds.
 pub(crate) const PROBE_LIMIT_US: u64 = 10_000_000;
+/// Time after a reading of the output tokens for which it shows that they come, microseconds: two
+/// readings.
+const STREAMED_US: u64 = 20_000_000;
 
 /// State of the server as the run knows it.
 #[derive(Clone, Debug, Default)]
@@ -131,10 +137,25 @@ impl ServerState {
         !self.is_serving() && now >= self.probe.at
     }
 
+    /// Whether there is a bad sign, or none, and it is not known whether the server is down.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.liveness.state() == State::Suspect && !self.awaits()
+    }
+
     /// Records that a probe was sent. The next is due when it is answered, or at this bound when
     /// it is not.
-    pub(super) fn probed(&mut self, now: At) {
-        self.probe.at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1);
+    pub(super) fn probed(&mut self, now: At, limits: &Limits) {
+        let token_us = if self.liveness.is_failing() { micros(limits.first_token) } else { 0 };
+        self.probe.at = At(now.0 + PROBE_LIMIT_US + PROBE_US.1 + token_us);
+    }
+
+    /// Whether a reading ends a probe. The sensor reads the health page, too: while that alone does
+    /// not show that the server is up, a probe ends with what else it found.
+    pub(super) fn ends_probe(&self, reading: &Reading) -> bool {
+        if UP.is_of(reading) {
+            return reading.last < 0.5 || !self.liveness.outweighs_probes();
+        }
+        TOKEN_ANSWERED.is_of(reading) || MODEL_LISTED.is_of(reading) && reading.last < 0.5
     }
 
     /// Records that a probe was answered. While the server is not up, the wait until the next
@@ -329,12 +350,33 @@ impl Conductor {
         !self.server.is_hung() && self.patience().is_some_and(is_within)
     }
 
+    /// Whether a request that was sent before one that failed is being served: it waits for its
+    /// first token no longer than the rule for hangs allows, or tokens come.
+    pub(crate) fn is_serving_earlier(&self, failed: &Request) -> bool {
+        let streamed = self.server.hangs.streamed();
+        let streams = streamed.is_some_and(|at| failed.done.since(at) < STREAMED_US);
+        self.lanes.out_before(failed.sent).any(|(slot, sent)| {
+            let cell = self.plan.cell(slot);
+            slot.lane != failed.lane
+                && (streams || failed.done.since(sent) < self.patience_us(cell))
+        })
+    }
+
+    /// Whether requests failed one after the other, so that a probe has to ask for a token.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.server.liveness.is_failing()
+    }
+
     /// Returns the deepest cell in flight, and how long it may be without progress, microseconds.
     fn patience(&self) -> Option<(Cell, u64)> {
         let deepest = self.lanes.out().max_by_key(|slot| self.plan.cell(*slot).depth)?;
         let cell = self.plan.cell(deepest);
+        Some((cell, self.patience_us(cell)))
+    }
+
+    fn patience_us(&self, cell: Cell) -> u64 {
         let planned_us = self.plan.first_token_us(cell);
         let own_us = micros(self.plan.limits.first_token);
-        Some((cell, self.server.hangs.patience_us(cell.depth, planned_us, own_us)))
+        self.server.hangs.patience_us(cell.depth, planned_us, own_us)
     }
 }

@@ -3,6 +3,7 @@
 
 mod apart;
 mod care;
+mod failing;
 mod open;
 mod pause;
 mod replay;

@@ -14,6 +14,7 @@ const SECOND: u64 = 1_000_000;
 
 /// Sensor that counts its readings and returns the given log lines.
 struct Counting {
+    source: Source,
     cadence_us: u64,
     looks: u64,
     said: Rc<RefCell<VecDeque<SignatureMatch>>>,
@@ -21,7 +22,7 @@ struct Counting {
 
 impl Sensor for Counting {
     fn source(&self) -> Source {
-        Source::Host
+        self.source
     }
 
     fn what(&self) -> &'static str {
@@ -44,11 +45,10 @@ impl Sensor for Counting {
 async fn watched(cadence_us: u64, alarm_s: u64, until_s: u64) -> Vec<(At, u64)> {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
     let (facts, mut heard) = mpsc::channel(4_096);
-    let control =
-        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
+    let control = SensorControl::default();
     let said = Rc::default();
     let local = LocalSet::new();
-    let sensor = Box::new(Counting { cadence_us, looks: 0, said });
+    let sensor = Box::new(Counting { source: Source::Host, cadence_us, looks: 0, said });
     local.spawn_local(watch(sensor, timeline, facts, control.clone()));
     local
         .run_until(async {
@@ -100,8 +100,7 @@ async fn a_slow_sensor_hands_nothing_over_and_each_of_its_looks_is_a_row() {
 async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
     let (facts, mut heard) = mpsc::channel(16);
-    let control =
-        SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
+    let control = SensorControl::default();
     let line = SignatureMatch {
         source: Source::Kernel,
         signature: "x".into(),
@@ -109,7 +108,12 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
         line: "y".into(),
     };
     let said = Rc::new(RefCell::new(VecDeque::new()));
-    let sensor = Box::new(Counting { cadence_us: SECOND, looks: 0, said: said.clone() });
+    let sensor = Box::new(Counting {
+        source: Source::Host,
+        cadence_us: SECOND,
+        looks: 0,
+        said: said.clone(),
+    });
     let local = LocalSet::new();
     local.spawn_local(watch(sensor, timeline, facts, control));
     local.run_until(timeline.until(At(SECOND / 2))).await;
@@ -118,4 +122,68 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     local.run_until(timeline.until(At(SECOND + SECOND / 2))).await;
     let Ok(TaskMessage::Fact(at, fact)) = heard.try_recv() else { panic!("nothing was told") };
     assert_eq!((at, fact), (At(7), Fact::Said(line)));
+}
+
+/// Sensor whose readings never end.
+struct Hanging;
+
+impl Sensor for Hanging {
+    fn source(&self) -> Source {
+        Source::Engine
+    }
+
+    fn what(&self) -> &'static str {
+        "/health"
+    }
+
+    fn cadence_us(&self) -> u64 {
+        5 * SECOND
+    }
+
+    fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_the_end_of_the_run_cuts_short_is_a_miss() {
+    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+    let (facts, mut heard) = mpsc::channel(16);
+    let control = SensorControl::default();
+    let local = LocalSet::new();
+    local.spawn_local(watch(Box::new(Hanging), timeline, facts, control.clone()));
+    local
+        .run_until(async {
+            timeline.until(At(2 * SECOND)).await;
+            control.draining.set(true);
+            timeline.until(At(3 * SECOND)).await;
+        })
+        .await;
+    let Ok(TaskMessage::Fact(at, Fact::Missed(missed))) = heard.try_recv() else {
+        panic!("nothing was missed")
+    };
+    assert_eq!((at, missed.reason()), (At(2_800_000), MissedReason::NoAnswer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_has_the_engine_read_at_once_beside_its_grid() {
+    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
+    let (facts, mut heard) = mpsc::channel(16);
+    let control = SensorControl::default();
+    let local = LocalSet::new();
+    let (cadence_us, said) = (5 * SECOND, Rc::default());
+    let sensor = Counting { source: Source::Engine, cadence_us, looks: 0, said };
+    local.spawn_local(watch(Box::new(sensor), timeline, facts, control.clone()));
+    local
+        .run_until(async {
+            timeline.until(At(7 * SECOND)).await;
+            control.engine.set(Some(timeline.now()));
+            timeline.until(At(12 * SECOND)).await;
+        })
+        .await;
+    let mut rows = Vec::new();
+    while let Ok(TaskMessage::Fact(at, Fact::Reading(reading))) = heard.try_recv() {
+        rows.push((at.0 / SECOND, reading.n));
+    }
+    assert_eq!(rows, [(0, 1), (10, 3)], "read at 0, 5, 7 and 10 s");
 }

@@ -119,6 +119,8 @@ fn worlds() -> Vec<(&'static str, Toy)> {
     let mut asked = Toy::of(short(), minutes(1), 1);
     (asked.refuses, asked.status) = (Some((At(12_000_000), At(24_000_000))), 503);
     asked.retry_after_us = Some(3_000_000);
+    let mut failing = Toy::of(short(), minutes(1), 1);
+    (failing.refuses, failing.status) = (Some((At(12_000_000), At(44_000_000))), 500);
     let brief = || Toy::of(short(), minutes(1), 1);
     vec![
         ("interrupted", told(brief(), &[INTERRUPT])),
@@ -128,6 +130,7 @@ fn worlds() -> Vec<(&'static str, Toy)> {
         ("away", away),
         ("refused", refused),
         ("refused with a wait", asked),
+        ("failing", failing),
         ("hung", hung),
         ("poisson", poisson),
         ("constant", constant),

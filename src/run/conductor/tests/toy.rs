@@ -12,6 +12,7 @@ use crate::fact::{
 use crate::plan::tests::{ladder, open, scenario};
 use crate::plan::{Bounds, Fit, Plan, Slot};
 use crate::run::conductor::{Conductor, Order, replay};
+use crate::series::TOKEN_ANSWERED;
 use crate::spec::scenario::Arrivals;
 use crate::spec::{Extent, Scenario};
 use crate::unit::At;
@@ -156,6 +157,10 @@ impl Toy {
         self.entries.push(entry);
     }
 
+    fn refuses_now(&self) -> bool {
+        self.refuses.is_some_and(|(from, to)| self.now >= from && self.now < to)
+    }
+
     pub(super) fn is_away(&self) -> bool {
         self.away.is_some_and(|(from, to)| self.now >= from && self.now < to)
     }
@@ -202,12 +207,16 @@ impl Toy {
                 Order::Probe => {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
+                    if self.conductor.is_failing() && !self.silent {
+                        let came = f64::from(u8::from(!self.refuses_now()));
+                        self.record(self.now, Fact::Reading(TOKEN_ANSWERED.reading(came)));
+                    }
                     if !self.silent {
                         self.up(value);
                     }
                 }
                 Order::Cut(_) => self.end_all(Ended::Cut),
-                Order::LastLook => {}
+                Order::LastLook => self.look(),
             }
         }
     }
@@ -282,7 +291,7 @@ impl Toy {
         if self.is_away() {
             self.end_all(Ended::Refused);
         }
-        if self.refuses.is_some_and(|(from, to)| self.now >= from && self.now < to) {
+        if self.refuses_now() {
             self.end_all(Ended::HttpError);
         }
         let asked = |toy: &Toy| toy.in_flight.front().map(|flight| toy.plan.cell(flight.1).depth);
